@@ -1,0 +1,61 @@
+"""What the command needs of an engine, whichever one does the work.
+
+Both engines report what they do as Pulumi's own engine events (``apitype.EngineEvent`` in Pulumi's
+``sdk/go/common/apitype/events.go``: a JSON object with ``sequence``, ``timestamp`` and exactly one of
+``preludeEvent``, ``stdoutEvent``, ``diagnosticEvent``, ``resourcePreEvent``, ``resOutputsEvent``,
+``resOpFailedEvent``, ``summaryEvent``, ``cancelEvent``), so that one display and one set of reports serve both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+EngineEvent = dict[str, Any]
+OnEvent = Callable[[EngineEvent], None]
+
+
+class EngineError(Exception):
+    """The operation could not be started or did not succeed; the text is for the user, without a traceback."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One run of an engine on a stack."""
+
+    project_dir: Path
+    """Folder of Pulumi.yaml."""
+    stack: str
+    on_event: OnEvent = field(default=lambda _event: None)
+    parallel: int = 16
+    """Resource operations at the same time."""
+    refresh: bool = False
+    """Read every resource from the cloud before the program runs (``pulumi up --refresh``)."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How an operation ended."""
+
+    ok: bool
+    changes: Mapping[str, int]
+    """Number of resources by operation (``create``, ``same``, ``update``, …), as in ``summaryEvent.resourceChanges``."""
+
+
+class Engine(Protocol):
+    """Every method raises ``EngineError`` for what the user can mend; failures of single resources come as events."""
+
+    name: str
+
+    def preview(self, operation: Operation) -> Result: ...
+
+    def up(self, operation: Operation) -> Result: ...
+
+    def destroy(self, operation: Operation) -> Result: ...
+
+    def refresh(self, operation: Operation) -> Result: ...
+
+    def outputs(self, project_dir: Path, stack: str) -> Mapping[str, Any]:
+        """The stack's outputs; secret values are replaced by the text ``[secret]``."""
