@@ -1,0 +1,143 @@
+"""A copy of the project in a folder of its own, with a local Scaleway of its own on a free port."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The checkout under test."""
+
+_START_SECONDS = 30.0
+_API_PORT = re.compile(r"(apiUrl:\s*[\"']?http://[^:\s\"']+):\d+")
+_OWN_VARIABLES = ("PULUMI_", "SCW_", "SNU_")
+
+
+def free_port() -> int:
+    """A port of the loopback interface on which nothing listens right now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def clean_environment(**extra: str) -> dict[str, str]:
+    """The environment without anything that would point a test at somebody's real account or state."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(_OWN_VARIABLES)}
+    return kept | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"} | extra
+
+
+@dataclass
+class Project:
+    """The folder of a project copy and the port that its local stacks name."""
+
+    directory: Path
+    port: int
+    _cloud: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def backend_url(self) -> str:
+        """Where the local stacks keep their state."""
+        return f"file://{self.directory}/.local/state"
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def stack_file(self, stack: str) -> Path:
+        return self.directory / f"Pulumi.{stack}.yaml"
+
+    def edit(self, stack: str, old: str, new: str) -> None:
+        """Replace a text that stands exactly once in the stack's file."""
+        path = self.stack_file(stack)
+        text = path.read_text()
+        assert text.count(old) == 1, f"{path.name} has {text.count(old)} times {old!r}"
+        path.write_text(text.replace(old, new))
+
+    def snu(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the command on this copy, without a terminal."""
+        return subprocess.run(
+            [sys.executable, "-m", "ops", "-C", str(self.directory), *arguments],
+            cwd=self.directory,
+            env=clean_environment(**environment),
+            text=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=300,
+        )
+
+    def start_cloud(self, transitions: float = 0.0) -> None:
+        """Start the local Scaleway in the foreground of the test; ``transitions`` in seconds."""
+        log = self.directory / ".local" / "test-scaleway.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            self._cloud = subprocess.Popen(
+                [sys.executable, "-m", "localcloud.api", "--port", str(self.port)]
+                + ["--data", str(self.directory / ".local" / "scaleway"), "--transitions", str(transitions)],
+                cwd=ROOT,
+                env=clean_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while not self.cloud_answers():
+            if self._cloud.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the local Scaleway did not start:\n{log.read_text()}")
+            time.sleep(0.05)
+
+    def cloud_answers(self) -> bool:
+        with suppress(OSError), urllib.request.urlopen(f"{self.api_url}/_local/health", timeout=2):  # noqa: S310
+            return True
+        return False
+
+    def kill_cloud(self) -> None:
+        """End it without a chance to tidy up."""
+        if self._cloud is not None:
+            self._cloud.kill()
+            self._cloud.wait()
+            self._cloud = None
+
+    def stop_cloud(self) -> None:
+        if self._cloud is not None:
+            self._cloud.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._cloud.wait(10)
+            self.kill_cloud()
+
+
+def copy_project(directory: Path) -> Project:
+    """Copy the program and its stack files, and point the local stacks at a free port."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for path in [*ROOT.glob("Pulumi*.yaml"), ROOT / "__main__.py"]:
+        shutil.copy(path, directory / path.name)
+    shutil.copytree(ROOT / "infra", directory / "infra", ignore=shutil.ignore_patterns("__pycache__"))
+    project = Project(directory, free_port())
+    for path in directory.glob("Pulumi.*local.yaml"):
+        text, found = _API_PORT.subn(rf"\g<1>:{project.port}", path.read_text())
+        assert found == 1, f"{path.name} names {found} addresses of the API"
+        path.write_text(text)
+    return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """A copy of the project; the test calls ``start_cloud`` when it needs the local Scaleway."""
+    copy = copy_project(tmp_path / "project")
+    yield copy
+    copy.stop_cloud()
+    pid_file = copy.directory / ".local" / "scaleway.pid"
+    if pid_file.exists():
+        copy.snu("local", "stop")
