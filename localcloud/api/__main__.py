@@ -1,0 +1,53 @@
+"""``python -m localcloud.api``: the local Scaleway."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from localcloud.api.errors import StartError
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m localcloud.api", description="Scaleway's HTTP API on a laptop."
+    )
+    parser.add_argument("--port", type=int, default=8421, help="port of the API (0 = any free one)")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="where the state is kept")
+    parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
+    parser.add_argument(
+        "--transitions",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="how long creating, updating, … last",
+    )
+    parser.add_argument(
+        "--object-storage-port",
+        type=int,
+        default=0,
+        metavar="PORT",
+        help="port of the object storage (0 = off)",
+    )
+    arguments = parser.parse_args()
+    from localcloud.api.server import Settings, serve
+
+    try:
+        serve(
+            Settings(
+                host=arguments.host,
+                port=arguments.port,
+                data=arguments.data.resolve(),
+                transitions=max(0.0, arguments.transitions),
+                object_storage_port=arguments.object_storage_port,
+            )
+        )
+    except StartError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""Who may do what: keys, principals, policies, permission sets. The one place where access is decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from localcloud.api.clock import parse_timestamp
+from localcloud.api.errors import denied_authentication
+from localcloud.api.iam.permission_sets import PERMISSION_SETS
+from localcloud.api.store import Store
+
+SECRET_KEYS = "vault.iam.secret_key"
+"""Kind: secret key (the id) → access key."""
+API_KEYS = "iam.api_key"
+POLICIES = "iam.policy"
+RULES = "hidden.iam.rules"
+"""Kind: policy id → its rules, in order."""
+
+
+@dataclass(frozen=True)
+class Permission:
+    """What a route needs: an action (``read``, ``write``, ``access``, …) on a product; ``resource`` is for messages."""
+
+    product: str
+    action: str
+    resource: str
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where a permission holds: everywhere in the organization, or in some projects."""
+
+    everywhere: bool
+    projects: frozenset[str] = frozenset()
+
+    def covers(self, project_id: str | None) -> bool:
+        """``None`` stands for the organization itself."""
+        return self.everywhere or project_id in self.projects
+
+    def __bool__(self) -> bool:
+        return self.everywhere or bool(self.projects)
+
+
+EVERYWHERE = Scope(True)
+
+
+@dataclass(frozen=True)
+class Principal:
+    """The user or application behind a key."""
+
+    access_key: str
+    user_id: str | None
+    application_id: str | None
+    default_project_id: str
+
+
+def authenticate(store: Store, secret_key: str | None, now: float) -> Principal:
+    """The principal of a secret key. Raises 401 ``denied_authentication``."""
+    if not secret_key:
+        raise denied_authentication("invalid_argument")
+    link = store.get(SECRET_KEYS, secret_key)
+    key = store.get(API_KEYS, link["access_key"]) if link else None
+    if key is None:
+        raise denied_authentication("not_found")
+    if key["expires_at"] and parse_timestamp(key["expires_at"]) <= now:
+        raise denied_authentication("expired")
+    return Principal(
+        access_key=key["access_key"],
+        user_id=key.get("user_id"),
+        application_id=key.get("application_id"),
+        default_project_id=key["default_project_id"],
+    )
+
+
+def scope_of(store: Store, principal: Principal, permission: Permission) -> Scope:
+    """Where the principal holds the permission. The owner of the organization holds every one."""
+    if principal.user_id is not None:
+        user = store.get("iam.user", principal.user_id)
+        if user is not None and user["type"] == "owner":
+            return EVERYWHERE
+    projects: set[str] = set()
+    for policy in store.all(POLICIES):
+        if not _belongs(policy, principal):
+            continue
+        for rule in (store.get(RULES, policy["id"]) or {"rules": []})["rules"]:
+            if any(PERMISSION_SETS[name].grants(permission) for name in rule["permission_set_names"]):
+                if "organization_id" in rule:
+                    return EVERYWHERE
+                projects.update(rule["project_ids"])
+    return Scope(False, frozenset(projects))
+
+
+def _belongs(policy: dict[str, object], principal: Principal) -> bool:
+    if principal.application_id is not None:
+        return policy.get("application_id") == principal.application_id
+    return principal.user_id is not None and policy.get("user_id") == principal.user_id

@@ -1,0 +1,1 @@
+"""Account: projects of the organization."""

@@ -1,0 +1,156 @@
+"""The ASGI application: reads a request, finds who answers it, writes the answer, the journal and one log line.
+
+A handler runs without interruption in the event loop, and its changes are kept as a whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from localcloud.api.access import authenticate, scope_of
+from localcloud.api.call import Call
+from localcloud.api.clock import timestamp
+from localcloud.api.cloud import REGIONS, Cloud
+from localcloud.api.control import Control
+from localcloud.api.errors import ApiError, invalid, not_implemented, permissions_denied, plain
+from localcloud.api.products import ROUTES
+from localcloud.api.router import answer_host
+from localcloud.api.routing import Table
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+
+_LOOPBACK_HOST = re.compile(r"(127(\.\d+){3}|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
+_LOOPBACK_ORIGIN = re.compile(rf"https?://{_LOOPBACK_HOST.pattern}", re.IGNORECASE)
+_READING = ("GET", "HEAD", "OPTIONS")
+
+
+@dataclass(frozen=True)
+class Response:
+    status: int
+    body: bytes = b""
+    content_type: bytes = b"application/json"
+    reason: str = ""
+    """Why it is an error, for the log."""
+
+
+class App:
+    """One instance serves one ``Cloud``."""
+
+    def __init__(self, cloud: Cloud, control: Control) -> None:
+        self._cloud = cloud
+        self._control = control
+        self._table = Table(ROUTES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        begun = time.perf_counter()
+        headers = dict(scope["headers"])
+        body = await _read(receive)
+        method, path = scope["method"], scope["path"]
+        try:
+            response = self._respond(scope, headers, body)
+        except ApiError as error:
+            self._cloud.store.rollback()
+            response = Response(error.status, _json(error.body), reason=error.reason)
+        except Exception as error:
+            self._cloud.store.rollback()
+            response = Response(
+                500, _json({"type": "internal", "message": "internal error"}), reason=_origin(error)
+            )
+        if method not in _READING and not path.startswith(Control.prefix) and _is_loopback(headers):
+            self._cloud.store.commit((timestamp(self._cloud.now()), method, path, response.status))
+        await send(
+            {
+                "type": "http.response.start",
+                "status": response.status,
+                "headers": [
+                    (b"content-type", response.content_type),
+                    (b"content-length", str(len(response.body)).encode()),
+                ],
+            }
+        )
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else response.body})
+        took = (time.perf_counter() - begun) * 1_000
+        why = f" {response.reason}" if response.reason else ""
+        sys.stderr.write(f"{method} {_printable(path)} {response.status} {took:.1f}ms{_printable(why)}\n")
+
+    def _respond(self, scope: Scope, headers: dict[bytes, bytes], body: bytes | None) -> Response:
+        cloud, method, path = self._cloud, scope["method"], scope["path"]
+        if cloud.store.sweep(cloud.now()):
+            cloud.store.commit()
+        if not _is_loopback(headers):
+            status, text, content_type = answer_host(
+                cloud,
+                headers.get(b"host", b"").decode("latin-1"),
+                b"text/html" in headers.get(b"accept", b""),
+            )
+            return Response(status, text.encode(), content_type)
+        if body is None:
+            raise plain(413, f"the request's body has more than {MAX_BODY_BYTES} bytes")
+        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        if path.startswith(Control.prefix):
+            origin = headers.get(b"origin", b"").decode("latin-1")
+            if origin and not _LOOPBACK_ORIGIN.fullmatch(origin):
+                raise plain(403, "the control API does not answer to pages of other sites")
+            return Response(200, _json(self._control.answer(method, path, query, body)))
+        found = self._table.find(method, path)
+        if found is None:
+            raise not_implemented(method, path)
+        route, params = found
+        if params.get("region", REGIONS[0]) not in REGIONS:
+            raise invalid("region", f"must be one of {', '.join(REGIONS)}")
+        token = headers.get(b"x-auth-token", b"").decode("latin-1")
+        principal = authenticate(cloud.store, token, cloud.now())
+        granted = scope_of(cloud.store, principal, route.permission)
+        if not granted:
+            raise permissions_denied(route.permission.resource, route.permission.action)
+        answer = route.handler(Call(cloud, params, query, body, principal, route.permission, granted))
+        return Response(204) if answer is None else Response(200, _json(answer))
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The whole body; ``None`` if it is too large."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size <= MAX_BODY_BYTES:
+            chunks.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(chunks) if size <= MAX_BODY_BYTES else None
+
+
+def _is_loopback(headers: dict[bytes, bytes]) -> bool:
+    """Whether a request is for the API itself, by its Host; all other hosts are the containers'."""
+    return _LOOPBACK_HOST.fullmatch(headers.get(b"host", b"localhost").decode("latin-1")) is not None
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _origin(error: Exception) -> str:
+    """Type and place of an unexpected error, without its text (which may quote a value of the request)."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
+    return f"unexpected {type(error).__name__} at {place}"
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)

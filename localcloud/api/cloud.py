@@ -1,0 +1,24 @@
+"""What all requests share: the state, the clock, the settings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from localcloud.api.store import Store
+
+ORGANIZATION_ID = "10ca1000-0000-4000-8000-000000000001"
+"""The one organization; its default project has the same id, as on the platform."""
+
+REGIONS = ("fr-par", "nl-ams", "pl-waw", "it-mil")
+
+
+@dataclass
+class Cloud:
+    store: Store
+    port: int
+    """Where the API listens; part of the registry's address."""
+    transitions: float = 1.0
+    """How long a status such as ``creating`` lasts, in seconds."""
+    now: Callable[[], float] = time.time

@@ -1,0 +1,1 @@
+"""Cockpit (observability): data sources, tokens, the alert manager and its contact points."""

@@ -1,0 +1,274 @@
+"""``/cockpit/v1``. No metric or log is kept: these are the objects only."""
+
+from __future__ import annotations
+
+import secrets as random
+from typing import Any
+
+from localcloud.api import paging
+from localcloud.api.call import Call
+from localcloud.api.collection import Collection
+from localcloud.api.errors import already_exists, invalid, not_found
+from localcloud.api.fields import Array, Body, Boolean, Integer, Nested, Text, Uuid, Word
+from localcloud.api.routing import Answer, Routes
+from localcloud.api.store import HIDDEN_PREFIX, VAULT_PREFIX, Resource
+
+routes = Routes("/cockpit/v1/regions/{region}", product="cockpit")
+global_routes = Routes("/cockpit/v1", product="cockpit")
+
+TOKEN_SECRETS = f"{VAULT_PREFIX}cockpit.token"
+_ALERT_MANAGERS = f"{HIDDEN_PREFIX}cockpit.alert_manager"
+"""Kind: ``<region>/<project>`` → whether it is enabled. Each project has one, so it is not a resource to delete."""
+
+SCOPES = tuple(
+    f"{verb}_{what}"
+    for what in ("metrics", "logs", "traces")
+    for verb in ("read_only", "write_only", "full_access")
+) + tuple(f"full_access_{what}" for what in ("metrics_rules", "logs_rules", "alert_manager"))
+
+sources = Collection(
+    "cockpit.data_source",
+    "data_source",
+    "data_sources",
+    {"project_id": "project_id", "origin": "origin", "types": "type", "name": "name"},
+)
+tokens = Collection(
+    "cockpit.token", "token", "tokens", {"project_id": "project_id", "token_scopes": "scopes"}
+)
+contact_points = Collection(
+    "cockpit.contact_point", "contact_point", "contact_points", {"project_id": "_project"},
+    show=lambda call, point: {name: point[name] for name in ("email", "region", "send_resolved_notifications")},
+)  # fmt: skip
+
+SOURCE = Body(
+    project_id=Uuid(),
+    name=Text(required=True, longest=255),
+    type=Word(words=("metrics", "logs", "traces"), required=True),
+    retention_days=Integer(default=None, least=1, most=365),
+)
+SOURCE_CHANGE = Body(name=Text(longest=255), retention_days=Integer(least=1, most=365))
+TOKEN = Body(
+    project_id=Uuid(),
+    name=Text(required=True, longest=255),
+    token_scopes=Array(of=Word(words=SCOPES)),
+)
+CONTACT_POINT = Body(
+    project_id=Uuid(),
+    email=Nested(
+        required=True,
+        body=Body(to=Text(required=True, pattern=r"[^@\s]+@[^@\s]+", meaning="must be an e-mail address")),
+    ),
+    send_resolved_notifications=Boolean(default=True),
+)
+PROJECT = Body(project_id=Uuid())
+_DEFAULT_RETENTION = {"metrics": 31, "logs": 7, "traces": 7}
+"""Days, by type."""
+
+
+@routes("POST", "/data-sources", "data_source")
+def create_source(call: Call) -> Answer:
+    values = SOURCE.create(call.body)
+    project = call.project(values["project_id"])
+    values |= {
+        "project_id": project,
+        "region": call.region,
+        "origin": "custom",
+        "synchronized_with_grafana": False,
+        "retention_days": values["retention_days"] or _DEFAULT_RETENTION[values["type"]],
+        "current_month_usage": 0,
+    }
+    source = sources.add(call, values, project=project)
+    source = {**source, "url": f"https://{source['id']}.{source['type']}.cockpit.{call.region}.localhost"}
+    sources.put(call, source)
+    return sources.show(call, source)
+
+
+@routes("GET", "/data-sources", "data_source")
+def list_sources(call: Call) -> Answer:
+    return sources.list(call)
+
+
+@routes("GET", "/data-sources/{id}", "data_source")
+def get_source(call: Call) -> Answer:
+    return sources.show(call, sources.find(call, call.id))
+
+
+@routes("PATCH", "/data-sources/{id}", "data_source")
+def update_source(call: Call) -> Answer:
+    source = sources.find(call, call.id)
+    return sources.show(call, sources.change(call, source, SOURCE_CHANGE.update(call.body)))
+
+
+@routes("DELETE", "/data-sources/{id}", "data_source")
+def delete_source(call: Call) -> Answer:
+    sources.remove(call, sources.find(call, call.id))
+    return None
+
+
+@routes("POST", "/tokens", "token")
+def create_token(call: Call) -> Answer:
+    values = TOKEN.create(call.body)
+    project = call.project(values["project_id"])
+    scopes = values.pop("token_scopes") or ["write_only_metrics", "write_only_logs"]
+    values |= {"project_id": project, "region": call.region, "scopes": scopes, "secret_key": None}
+    token = tokens.add(call, values, project=project)
+    secret_key = random.token_urlsafe(32)
+    call.store.put(TOKEN_SECRETS, token["id"], {"id": token["id"], "secret_key": secret_key})
+    return {**tokens.show(call, token), "secret_key": secret_key}
+
+
+@routes("GET", "/tokens", "token")
+def list_tokens(call: Call) -> Answer:
+    return tokens.list(call)
+
+
+@routes("GET", "/tokens/{id}", "token")
+def get_token(call: Call) -> Answer:
+    return tokens.show(call, tokens.find(call, call.id))
+
+
+@routes("DELETE", "/tokens/{id}", "token")
+def delete_token(call: Call) -> Answer:
+    token = tokens.find(call, call.id)
+    call.store.delete(TOKEN_SECRETS, token["id"])
+    tokens.remove(call, token)
+    return None
+
+
+# Alert manager
+
+
+@routes("GET", "/alert-manager", "alert_manager")
+def get_alert_manager(call: Call) -> Answer:
+    return _alert_manager(call, call.project(call.argument("project_id")))
+
+
+@routes("POST", "/alert-manager/enable", "alert_manager")
+def enable_alert_manager(call: Call) -> Answer:
+    return _set_alert_manager(call, enabled=True)
+
+
+@routes("POST", "/alert-manager/disable", "alert_manager")
+def disable_alert_manager(call: Call) -> Answer:
+    return _set_alert_manager(call, enabled=False, managed=False, rules=[])
+
+
+@routes("POST", "/alert-manager/managed-alerts/enable", "alert_manager")
+def enable_managed_alerts(call: Call) -> Answer:
+    return _set_alert_manager(call, managed=True)
+
+
+@routes("POST", "/alert-manager/managed-alerts/disable", "alert_manager")
+def disable_managed_alerts(call: Call) -> Answer:
+    return _set_alert_manager(call, managed=False)
+
+
+@routes("POST", "/alert-manager/enable-alert-rules", "alert_manager")
+def enable_alert_rules(call: Call) -> Answer:
+    state = _state(call, call.project(call.body.get("project_id")))
+    wanted = _rule_ids(call)
+    _set_alert_manager(call, rules=sorted({*state["rules"], *wanted}))
+    return {"enabled_rule_ids": wanted}
+
+
+@routes("POST", "/alert-manager/disable-alert-rules", "alert_manager")
+def disable_alert_rules(call: Call) -> Answer:
+    state = _state(call, call.project(call.body.get("project_id")))
+    unwanted = _rule_ids(call) or state["rules"]
+    _set_alert_manager(call, rules=[rule for rule in state["rules"] if rule not in unwanted])
+    return {"disabled_rule_ids": unwanted}
+
+
+@routes("GET", "/alerts", "alert")
+def list_alerts(call: Call) -> Answer:
+    """The preconfigured alerts that are enabled."""
+    project = call.project(call.argument("project_id"))
+    alerts = [
+        {
+            "region": call.region,
+            "preconfigured": True,
+            "name": rule,
+            "rule": "",
+            "duration": "",
+            "rule_status": "enabled",
+            "state": "inactive",
+            "annotations": {},
+            "preconfigured_data": {"preconfigured_rule_id": rule, "display_name": rule},
+        }
+        for rule in _state(call, project)["rules"]
+    ]
+    return paging.page(alerts, call.query, "alerts")
+
+
+@routes("POST", "/alert-manager/contact-points", "contact_point")
+def create_contact_point(call: Call) -> Answer:
+    values = CONTACT_POINT.create(call.body)
+    project = call.project(values.pop("project_id"))
+    if not _state(call, project)["enabled"]:
+        raise invalid("project_id", "the alert manager of the project is not enabled")
+    for other in contact_points.every(call, _project=project, _region=call.region, email=values["email"]):
+        raise already_exists("contact_point", other["id"], "the address is a contact point already")
+    point = contact_points.add(call, {**values, "region": call.region}, project=project)
+    return contact_points.show(call, point)
+
+
+@routes("GET", "/alert-manager/contact-points", "contact_point")
+def list_contact_points(call: Call) -> Answer:
+    answer = contact_points.list(call)
+    return {**answer, "has_additional_contact_points": False, "has_additional_receivers": False}
+
+
+@routes("PATCH", "/alert-manager/contact-points", "contact_point")
+def update_contact_point(call: Call) -> Answer:
+    values = CONTACT_POINT.create(call.body)
+    point = _contact_point(call, values)
+    changes = {"send_resolved_notifications": values["send_resolved_notifications"]}
+    return contact_points.show(call, contact_points.change(call, point, changes))
+
+
+@routes("POST", "/alert-manager/contact-points/delete", "contact_point")
+def delete_contact_point(call: Call) -> Answer:
+    contact_points.remove(call, _contact_point(call, CONTACT_POINT.create(call.body)))
+    return None
+
+
+@global_routes("GET", "/grafana", "grafana")
+def get_grafana(call: Call) -> Answer:
+    project = call.project(call.argument("project_id"))
+    return {"grafana_url": f"https://{project}.dashboard.cockpit.localhost"}
+
+
+def _contact_point(call: Call, values: dict[str, Any]) -> Resource:
+    project = call.project(values["project_id"])
+    for point in contact_points.every(call, _project=project, _region=call.region, email=values["email"]):
+        return point
+    raise not_found("contact_point", project)
+
+
+def _rule_ids(call: Call) -> list[str]:
+    wanted = call.body.get("rule_ids") or []
+    if not isinstance(wanted, list) or not all(isinstance(rule, str) for rule in wanted):
+        raise invalid("rule_ids", "must be a list of strings")
+    return wanted
+
+
+def _state(call: Call, project: str) -> Resource:
+    kept = call.store.get(_ALERT_MANAGERS, f"{call.region}/{project}")
+    return kept or {"enabled": False, "managed": False, "rules": []}
+
+
+def _set_alert_manager(call: Call, **changes: Any) -> dict[str, Any]:
+    project = call.project(PROJECT.create(call.body)["project_id"])
+    call.store.put(_ALERT_MANAGERS, f"{call.region}/{project}", {**_state(call, project), **changes})
+    return _alert_manager(call, project)
+
+
+def _alert_manager(call: Call, project: str) -> dict[str, Any]:
+    state = _state(call, project)
+    url = f"https://{project}.alertmanager.cockpit.{call.region}.localhost"
+    return {
+        "alert_manager_enabled": state["enabled"],
+        "alert_manager_url": url if state["enabled"] else None,
+        "managed_alerts_enabled": state["managed"],
+        "region": call.region,
+    }

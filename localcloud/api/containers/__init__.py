@@ -1,0 +1,1 @@
+"""Serverless Containers (v1): namespaces, containers, domains, triggers."""

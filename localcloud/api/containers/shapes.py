@@ -1,0 +1,141 @@
+"""Kinds of Serverless Containers and what requests may say of them.
+
+Limits: Scaleway's documentation, "Containers limitations". Defaults: what the platform fills in.
+"""
+
+from __future__ import annotations
+
+from localcloud.api.collection import Collection
+from localcloud.api.fields import (
+    Array,
+    Body,
+    Boolean,
+    Duration,
+    Field,
+    Integer,
+    Nested,
+    Text,
+    Texts,
+    Uuid,
+    Word,
+)
+
+namespaces = Collection(
+    "containers.namespace",
+    "namespace",
+    "namespaces",
+    {"name": "name", "project_id": "project_id", "organization_id": "organization_id"},
+)
+containers = Collection(
+    "containers.container",
+    "container",
+    "containers",
+    {"name": "name", "namespace_id": "namespace_id", "project_id": "_project"},
+)
+domains = Collection(
+    "containers.domain",
+    "domain",
+    "domains",
+    {"container_id": "container_id", "hostname": "hostname", "project_id": "_project"},
+)
+triggers = Collection(
+    "containers.trigger",
+    "trigger",
+    "triggers",
+    {"container_id": "container_id", "name": "name", "trigger_type": "source_type", "project_id": "_project"},
+)
+
+NAME_PATTERN = r"[a-zA-Z]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
+NAME_MEANING = (
+    "must start with a letter, have letters, digits and hyphens only, and end with a letter or digit"
+)
+MAX_NAME = 34
+"""Of a container: the documentation is silent, the original infrastructure met this limit."""
+
+MAX_NAMESPACES = 100
+"""In a project."""
+MAX_DOMAINS = 50
+"""Of a container."""
+
+_TAGS = Array(of=Text(longest=255))
+
+NAMESPACE = Body(
+    name=Text(required=True, longest=63, pattern=NAME_PATTERN, meaning=NAME_MEANING),
+    project_id=Uuid(),
+    description=Text(),
+    environment_variables=Texts(),
+    secret_environment_variables=Texts(),
+    tags=_TAGS,
+)
+
+_PROBE = Body(
+    failure_threshold=Integer(default=30, least=1, most=1_000),
+    interval=Duration(default="10s", least=1, most=3_600),
+    timeout=Duration(default="1s", least=1, most=3_600),
+    tcp=Field(),
+    http=Nested(body=Body(path=Text(default="/", pattern=r"/.*", meaning="must start with /"))),
+)
+_SCALING = Body(
+    concurrent_requests_threshold=Integer(least=1, most=80),
+    cpu_usage_threshold=Integer(least=1, most=100),
+    memory_usage_threshold=Integer(least=1, most=100),
+)
+DEFAULT_PROBE = {"failure_threshold": 30, "interval": "10s", "timeout": "1s", "tcp": {}}
+
+CONTAINER = Body(
+    namespace_id=Uuid(required=True),
+    name=Text(required=True, longest=MAX_NAME, pattern=NAME_PATTERN, meaning=NAME_MEANING),
+    description=Text(),
+    image=Text(required=True, longest=1_024),
+    environment_variables=Texts(),
+    secret_environment_variables=Texts(),
+    min_scale=Integer(default=0, most=50),
+    max_scale=Integer(default=5, least=1, most=50),
+    memory_limit_bytes=Integer(default=2_048_000_000, least=128_000_000, most=12_228_000_000),
+    mvcpu_limit=Integer(default=1_000, least=70, most=6_000),
+    local_storage_limit_bytes=Integer(default=1_000_000_000, most=24_000_000_000),
+    timeout=Duration(default="300s", least=10, most=3_600),
+    privacy=Word(words=("public", "private"), default="public"),
+    protocol=Word(words=("http1", "h2c"), default="http1"),
+    port=Integer(default=8080, least=1, most=65_535, forbidden=(8008, 8012, 8013, 8022, 9090, 9091)),
+    https_connections_only=Boolean(),
+    sandbox=Word(words=("v1", "v2"), default="v2"),
+    scaling_option=Nested(body=_SCALING, default={"concurrent_requests_threshold": 50}),
+    liveness_probe=Nested(body=_PROBE, default=DEFAULT_PROBE),
+    startup_probe=Nested(body=_PROBE),
+    tags=_TAGS,
+    command=Array(of=Text()),
+    args=Array(of=Text()),
+    private_network_id=Uuid(),
+)
+DOMAIN = Body(
+    container_id=Uuid(required=True),
+    hostname=Text(
+        required=True,
+        longest=253,
+        pattern=r"([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z][a-zA-Z0-9-]*",
+        meaning="must be a full host name",
+    ),
+    tags=_TAGS,
+)
+_METHODS = ("get", "post", "put", "patch", "delete")
+_CRON = Body(
+    schedule=Text(required=True, pattern=r"\S+( \S+){4}", meaning="must have the five fields of cron"),
+    timezone=Text(default="UTC"),
+    body=Text(),
+    headers=Texts(),
+)
+TRIGGER = Body(
+    container_id=Uuid(required=True),
+    name=Text(required=True, longest=63),
+    description=Text(),
+    tags=_TAGS,
+    destination_config=Nested(
+        body=Body(http_path=Text(default="/"), http_method=Word(words=_METHODS, default="post")),
+        default={"http_path": "/", "http_method": "post"},
+    ),
+    cron_config=Nested(body=_CRON),
+    sqs_config=Field(),
+    nats_config=Field(),
+)
+TRIGGER_SOURCES = ("cron_config", "sqs_config", "nats_config")

@@ -1,0 +1,67 @@
+"""Environment variables and secret ones, of containers and of their namespaces.
+
+The API never shows a secret variable: it answers an argon2id hash, which the clients compare with the value they
+want. The value itself is kept in the vault, for whoever runs the container.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from argon2 import PasswordHasher
+
+from localcloud.api.call import Call
+from localcloud.api.fields import Problems
+
+SECRET_VARIABLES = "vault.containers.secret_variables"
+"""Kind: id of a container or namespace → its secret variables in plain text."""
+
+MAX_VARIABLES = 200
+"""Of each sort. Limits: Scaleway's documentation, "Containers limitations"."""
+MAX_VALUE_CHARACTERS = 1_000
+MAX_SECRET_BYTES = 65_536
+
+_HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1, hash_len=16, salt_len=8)
+"""As weak as the clients accept: the values are kept in plain text beside it anyway, and a deploy hashes dozens."""
+
+
+def check_names(argument: str, variables: Mapping[str, str], problems: Problems) -> None:
+    if len(variables) > MAX_VARIABLES:
+        problems.add(argument, f"must have at most {MAX_VARIABLES} variables")
+    for name in variables:
+        if not name or "=" in name or "\0" in name:
+            problems.add(argument, "a variable's name must not be empty and must not contain =")
+        elif name == "PORT" or name.startswith("SCW_"):
+            problems.add(argument, f"{name} is reserved by the platform")
+
+
+def check_plain(variables: Mapping[str, str], problems: Problems) -> None:
+    check_names("environment_variables", variables, problems)
+    for name, value in variables.items():
+        if len(value) > MAX_VALUE_CHARACTERS:
+            problems.add("environment_variables", f"{name} must be at most {MAX_VALUE_CHARACTERS} characters")
+
+
+def check_secret(variables: Mapping[str, str], problems: Problems, *, kept: Mapping[str, str]) -> None:
+    """``kept``: the variables that exist, of which an empty value means "as it is"."""
+    check_names("secret_environment_variables", variables, problems)
+    for name, value in variables.items():
+        if not value and name not in kept:
+            problems.add("secret_environment_variables", f"{name} must not be empty")
+        elif len(value.encode()) > MAX_SECRET_BYTES:
+            problems.add("secret_environment_variables", f"{name} must be at most {MAX_SECRET_BYTES} bytes")
+
+
+def keep_secret(
+    call: Call, owner_id: str, wanted: Mapping[str, str], hashes: Mapping[str, str]
+) -> dict[str, str]:
+    """Keep the values of ``wanted`` and give their hashes. ``""`` keeps a value; a name that is absent goes."""
+    kept = call.store.get(SECRET_VARIABLES, owner_id)
+    old: dict[str, str] = kept["values"] if kept else {}
+    values = {name: value or old[name] for name, value in wanted.items()}
+    call.store.put(SECRET_VARIABLES, owner_id, {"id": owner_id, "values": values})
+    return {name: _HASHER.hash(value) if value else hashes[name] for name, value in wanted.items()}
+
+
+def forget_secret(call: Call, owner_id: str) -> None:
+    call.store.delete(SECRET_VARIABLES, owner_id)

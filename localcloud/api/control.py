@@ -1,0 +1,129 @@
+"""The control API, ``/_local/…``: for the command, for tests, for people. No token; loopback only, like all else.
+
+GET  /_local/health        version, process, uptime, numbers of resources
+GET  /_local/resources     every resource without secrets, by kind; ``?seed=false`` leaves out what a reset gives
+GET  /_local/journal       writing requests (time, method, path, status); ``?after=SEQ``
+POST /_local/reset         back to the seed
+POST /_local/transitions   {"seconds": 0.5}: how long a status such as ``creating`` lasts
+POST /_local/status        {"kind", "id", "status", "error_message"}: put a resource into a status
+GET  /_local/object-storage   address of the object storage, started if it is not yet running
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from localcloud.api.cloud import Cloud
+from localcloud.api.errors import invalid, not_found, not_implemented, plain
+from localcloud.api.object_storage import ObjectStorage
+from localcloud.api.paging import Query
+from localcloud.api.seed import plant
+from localcloud.api.store import HIDDEN_PREFIX, VAULT_PREFIX
+from localcloud.api.transitions import visible
+
+VERSION = "1"
+
+
+class Control:
+    prefix = "/_local/"
+
+    def __init__(self, cloud: Cloud, object_storage: ObjectStorage | None = None) -> None:
+        self._cloud = cloud
+        self._object_storage = object_storage
+        self._started = time.monotonic()
+        self._routes: dict[tuple[str, str], Callable[[Query, dict[str, Any]], dict[str, Any]]] = {
+            ("GET", "health"): self._health,
+            ("GET", "resources"): self._resources,
+            ("GET", "journal"): self._journal,
+            ("POST", "reset"): self._reset,
+            ("POST", "transitions"): self._transitions,
+            ("POST", "status"): self._status,
+            ("GET", "object-storage"): self._storage,
+        }
+
+    def answer(self, method: str, path: str, query: Query, body: bytes) -> dict[str, Any]:
+        handler = self._routes.get((method, path.removeprefix(self.prefix).rstrip("/")))
+        if handler is None:
+            raise not_implemented(method, path)
+        try:
+            value = json.loads(body) if body.strip() else {}
+        except ValueError as error:
+            raise plain(400, "the request's body is not valid JSON") from error
+        if not isinstance(value, dict):
+            raise plain(400, "the request's body must be a JSON object")
+        return handler(query, value)
+
+    def _health(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
+        store = self._cloud.store
+        return {
+            "version": VERSION,
+            "pid": os.getpid(),
+            "uptime_seconds": round(time.monotonic() - self._started, 3),
+            "transitions_seconds": self._cloud.transitions,
+            "resources": {kind: len(list(store.all(kind))) for kind in self._shown_kinds()},
+        }
+
+    def _resources(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
+        with_seed = query.get("seed", ["true"])[0] != "false"
+        now, store = self._cloud.now(), self._cloud.store
+        shown = {
+            kind: [
+                visible(resource, now)
+                for resource in store.all(kind)
+                if with_seed or not resource.get("_seed")
+            ]
+            for kind in self._shown_kinds()
+        }
+        return {kind: resources for kind, resources in shown.items() if resources}
+
+    def _journal(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
+        after = query.get("after", ["0"])[0]
+        if not after.isdecimal():
+            raise invalid("after", "must be a number")
+        return {"entries": self._cloud.store.journal(int(after))}
+
+    def _reset(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
+        self._cloud.store.clear()
+        plant(self._cloud)
+        if self._object_storage is not None:
+            self._object_storage.reset()
+        return {"status": "reset"}
+
+    def _transitions(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
+        seconds = body.get("seconds")
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= 3_600:
+            raise invalid("seconds", "must be a number between 0 and 3600")
+        self._cloud.transitions = float(seconds)
+        return {"seconds": self._cloud.transitions}
+
+    def _status(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
+        kind, id, status = (str(body.get(name, "")) for name in ("kind", "id", "status"))
+        resource = self._cloud.store.get(kind, id) if kind in self._shown_kinds() else None
+        if resource is None:
+            raise not_found(kind, id)
+        if not status:
+            raise invalid("status", "is required")
+        changed = {
+            **resource,
+            "status": status,
+            "_until": 0,
+            "error_message": str(body.get("error_message", "")),
+        }
+        self._cloud.store.put(kind, id, changed)
+        self._cloud.store.commit()
+        return visible(changed, self._cloud.now())
+
+    def _storage(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
+        if self._object_storage is None:
+            raise plain(409, "object storage is off: start the local Scaleway with --object-storage-port")
+        self._object_storage.start()
+        return {"url": self._object_storage.url, "ready": self._object_storage.is_ready()}
+
+    def _shown_kinds(self) -> list[str]:
+        return [
+            kind for kind in self._cloud.store.kinds() if not kind.startswith((VAULT_PREFIX, HIDDEN_PREFIX))
+        ]

@@ -1,0 +1,1 @@
+"""Domains and DNS: zones and records."""

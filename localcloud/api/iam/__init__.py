@@ -1,0 +1,1 @@
+"""IAM: users, applications, API keys, policies and their rules, permission sets."""

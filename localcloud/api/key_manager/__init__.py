@@ -1,0 +1,1 @@
+"""Key Manager: keys, and encryption with them."""

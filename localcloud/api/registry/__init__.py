@@ -1,0 +1,1 @@
+"""Container Registry: namespaces, and lists of the images and tags in them."""

@@ -1,0 +1,96 @@
+"""Answers for the containers' hosts.
+
+No process runs behind a container here; the page says so, and which container it would be: image, scaling, names of
+its variables. Never a value.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from localcloud.api import transitions
+from localcloud.api.cloud import Cloud
+from localcloud.api.store import Resource
+
+_HTML = b"text/html; charset=utf-8"
+_TEXT = b"text/plain; charset=utf-8"
+
+Lines = list[tuple[str, str]]
+"""What a page says: label and text."""
+
+
+def answer_host(cloud: Cloud, host: str, html: bool) -> tuple[int, str, bytes]:
+    """Status, page and content type for a request to ``host`` (with or without a port)."""
+    hostname = host.rsplit(":", 1)[0].lower()
+    hosts = _hosts(cloud)
+    container = hosts.get(hostname)
+    if container is None:
+        title = f"No container answers to {hostname}"
+        lines: Lines = [("Known hosts", ", ".join(sorted(hosts)) or "none yet")]
+        return _page(404, title, "The local Scaleway knows no container with this host.", lines, html)
+    status = transitions.status(container, cloud.now())
+    lines = _lines(container, status, hosts)
+    if status == "error":
+        lead = f"This container is in error: {container['error_message'] or 'no message'}"
+        return _page(503, container["name"], lead, lines, html)
+    lead = "This is a container of the local Scaleway. No process runs behind it yet."
+    return _page(200, container["name"], lead, lines, html)
+
+
+def _hosts(cloud: Cloud) -> dict[str, Resource]:
+    """Every host name that leads to a container: its public endpoint and its domains."""
+    store = cloud.store
+    found = {
+        container["public_endpoint"].removeprefix("https://"): container
+        for container in store.all("containers.container")
+        if not transitions.is_deleting(container)
+    }
+    for domain in store.all("containers.domain"):
+        container = store.get("containers.container", domain["container_id"])
+        if container is not None and not transitions.is_deleting(domain):
+            found[domain["hostname"]] = container
+    return found
+
+
+def _lines(container: Resource, status: str, hosts: dict[str, Resource]) -> Lines:
+    own = [name for name, other in hosts.items() if other["id"] == container["id"]]
+    ((threshold, value),) = container["scaling_option"].items()
+    return [
+        ("Container", f"{container['name']} ({container['id']})"),
+        ("Hosts", ", ".join(own)),
+        ("Status", status),
+        ("Image", container["image"]),
+        (
+            "Scaling",
+            f"{container['min_scale']} to {container['max_scale']}, {threshold.replace('_', ' ')} {value}",
+        ),
+        ("Resources", f"{container['mvcpu_limit']} mvCPU, {container['memory_limit_bytes'] // 1_000_000} MB"),
+        ("Port", f"{container['port']} ({container['protocol']}, {container['privacy']})"),
+        ("Variables", _names(container["environment_variables"])),
+        ("Secret variables", _names(container["secret_environment_variables"])),
+    ]
+
+
+def _names(variables: dict[str, Any]) -> str:
+    return ", ".join(sorted(variables)) or "none"
+
+
+def _page(status: int, title: str, lead: str, lines: Lines, html: bool) -> tuple[int, str, bytes]:
+    if not html:
+        rows = "".join(f"{label}: {text}\n" for label, text in lines)
+        return status, f"{title}\n{lead}\n\n{rows}", _TEXT
+    rows = "".join(f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in lines)
+    return status, _TEMPLATE.format(title=escape(title), lead=escape(lead), rows=rows), _HTML
+
+
+_TEMPLATE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 3rem auto; padding: 0 1rem; }}
+dt {{ font-weight: 600; margin-top: .75rem; }}
+dd {{ margin: 0; overflow-wrap: anywhere; }}
+</style></head>
+<body><h1>{title}</h1><p>{lead}</p><dl>{rows}</dl></body></html>
+"""

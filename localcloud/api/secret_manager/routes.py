@@ -1,0 +1,258 @@
+"""``/secret-manager/v1beta1``."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import zlib
+from typing import Any
+
+from localcloud.api.call import Call
+from localcloud.api.collection import Collection
+from localcloud.api.errors import already_exists, invalid, not_found, precondition_failed
+from localcloud.api.fields import Array, Body, Boolean, Field, Text, Uuid, Word
+from localcloud.api.routing import Answer, Routes
+from localcloud.api.store import Resource
+from localcloud.api.transitions import visible
+
+routes = Routes("/secret-manager/v1beta1/regions/{region}", product="secret_manager")
+
+MAX_VERSION_BYTES = 64 * 1024
+PAYLOADS = "vault.secret_manager.payload"
+"""Kind: ``<secret id>/<revision>`` → the value, base64."""
+
+TYPES = ("opaque", "certificate", "key_value", "basic_credentials", "database_credentials", "ssh_key")
+
+
+def _show_secret(call: Call, secret: Resource) -> dict[str, Any]:
+    return {**visible(secret, call.now), "version_count": len(_versions_of(call, secret))}
+
+
+def _show_version(call: Call, version: Resource) -> dict[str, Any]:
+    answer = {name: value for name, value in visible(version, call.now).items() if name != "id"}
+    newest = max(other["revision"] for other in versions.every(call, secret_id=version["secret_id"]))
+    return {**answer, "latest": version["revision"] == newest}
+
+
+secrets = Collection(
+    "secret_manager.secret",
+    "secret",
+    "secrets",
+    {"project_id": "project_id", "name": "name", "path": "path", "tags": "tags", "type": "type"},
+    show=_show_secret,
+)
+versions = Collection(
+    "secret_manager.version", "secret_version", "versions", {"status": "status"}, show=_show_version
+)
+
+SECRET = Body(
+    project_id=Uuid(),
+    name=Text(required=True, longest=255, pattern=r"[\w.\-]+", meaning="must be letters, digits and - _ ."),
+    tags=Array(of=Text(longest=255)),
+    description=Text(longest=65_535),
+    type=Word(words=TYPES, default="opaque"),
+    path=Text(default="/", pattern=r"/.*", meaning="must start with /"),
+    protected=Boolean(),
+    ephemeral_policy=Field(),
+    key_id=Uuid(),
+)
+SECRET_CHANGE = Body(
+    **{name: SECRET.fields[name] for name in ("name", "tags", "description", "path", "ephemeral_policy")}
+)
+VERSION = Body(data=Text(required=True, longest=200_000), description=Text(), disable_previous=Boolean())
+VERSION_CHANGE = Body(description=Text())
+
+
+@routes("POST", "/secrets", "secret")
+def create_secret(call: Call) -> Answer:
+    values = SECRET.create(call.body)
+    project = call.project(values["project_id"])
+    _check_name_is_free(call, project, values["name"], values["path"])
+    values |= {
+        "project_id": project,
+        "status": "ready",
+        "managed": False,
+        "used_by": [],
+        "deletion_requested_at": None,
+        "region": call.region,
+        "_last_revision": 0,
+    }
+    return secrets.show(call, secrets.add(call, values, project=project))
+
+
+@routes("GET", "/secrets", "secret")
+def list_secrets(call: Call) -> Answer:
+    """Secrets go at once when they are deleted, so none is ever scheduled for deletion."""
+    if call.argument("scheduled_for_deletion") == "true":
+        return {"secrets": [], "total_count": 0}
+    return secrets.list(call)
+
+
+@routes("GET", "/secrets/{id}", "secret")
+def get_secret(call: Call) -> Answer:
+    return secrets.show(call, secrets.find(call, call.id))
+
+
+@routes("PATCH", "/secrets/{id}", "secret")
+def update_secret(call: Call) -> Answer:
+    secret = secrets.find(call, call.id)
+    changes = SECRET_CHANGE.update(call.body)
+    place = {**secret, **changes}
+    if (place["name"], place["path"]) != (secret["name"], secret["path"]):
+        _check_name_is_free(call, secret["project_id"], place["name"], place["path"])
+    return secrets.show(call, secrets.change(call, secret, changes))
+
+
+@routes("DELETE", "/secrets/{id}", "secret")
+def delete_secret(call: Call) -> Answer:
+    secret = secrets.find(call, call.id)
+    if secret["protected"]:
+        raise precondition_failed("protected_resource", "cannot delete a protected secret")
+    for version in _versions_of(call, secret):
+        _remove_version(call, version)
+    secrets.remove(call, secret)
+    return None
+
+
+@routes("POST", "/secrets/{id}/protect", "secret")
+def protect_secret(call: Call) -> Answer:
+    return secrets.show(call, secrets.change(call, secrets.find(call, call.id), {"protected": True}))
+
+
+@routes("POST", "/secrets/{id}/unprotect", "secret")
+def unprotect_secret(call: Call) -> Answer:
+    return secrets.show(call, secrets.change(call, secrets.find(call, call.id), {"protected": False}))
+
+
+@routes("POST", "/secrets/{id}/versions", "secret_version", action="create_version")
+def create_version(call: Call) -> Answer:
+    secret = secrets.find(call, call.id)
+    values = VERSION.create(call.body)
+    _check_size(values["data"])
+    if values.pop("disable_previous"):
+        for version in _versions_of(call, secret)[-1:]:
+            versions.change(call, version, {"status": "disabled"})
+    return versions.show(call, add_version(call, secret, values.pop("data"), values["description"]))
+
+
+@routes("GET", "/secrets/{id}/versions", "secret_version")
+def list_versions(call: Call) -> Answer:
+    secret = secrets.find(call, call.id)
+    return versions.list(call, secret_id=secret["id"])
+
+
+@routes("GET", "/secrets/{id}/versions/{revision}", "secret_version")
+def get_version(call: Call) -> Answer:
+    return versions.show(call, _find_version(call))
+
+
+@routes("PATCH", "/secrets/{id}/versions/{revision}", "secret_version")
+def update_version(call: Call) -> Answer:
+    return versions.show(call, versions.change(call, _find_version(call), VERSION_CHANGE.update(call.body)))
+
+
+@routes("DELETE", "/secrets/{id}/versions/{revision}", "secret_version")
+def delete_version(call: Call) -> Answer:
+    _remove_version(call, _find_version(call))
+    return None
+
+
+@routes("POST", "/secrets/{id}/versions/{revision}/enable", "secret_version")
+def enable_version(call: Call) -> Answer:
+    return versions.show(call, versions.change(call, _find_version(call), {"status": "enabled"}))
+
+
+@routes("POST", "/secrets/{id}/versions/{revision}/disable", "secret_version")
+def disable_version(call: Call) -> Answer:
+    return versions.show(call, versions.change(call, _find_version(call), {"status": "disabled"}))
+
+
+@routes("GET", "/secrets/{id}/versions/{revision}/access", "secret_version", action="access")
+def access_version(call: Call) -> Answer:
+    return _access(call, secrets.find(call, call.id), call.params["revision"])
+
+
+@routes("GET", "/secrets-by-path/versions/{revision}/access", "secret_version", action="access")
+def access_version_by_path(call: Call) -> Answer:
+    name, path = call.required_argument("secret_name"), call.argument("secret_path") or "/"
+    project = call.project(call.argument("project_id"))
+    for secret in secrets.every(call, name=name, path=path, _project=project, _region=call.region):
+        return _access(call, secret, call.params["revision"])
+    raise not_found("secret", name)
+
+
+def add_version(call: Call, secret: Resource, data: str, description: str) -> Resource:
+    """Keep a new version of a secret; revisions are never used twice. ``data`` is base64."""
+    revision = secret["_last_revision"] + 1
+    secrets.put(call, {**secret, "_last_revision": revision})
+    version_id = f"{secret['id']}/{revision}"
+    call.store.put(PAYLOADS, version_id, {"id": version_id, "data": data})
+    return versions.add(
+        call,
+        {
+            "id": version_id,
+            "revision": revision,
+            "secret_id": secret["id"],
+            "status": "enabled",
+            "deleted_at": None,
+            "description": description,
+            "ephemeral_properties": None,
+            "deletion_requested_at": None,
+            "region": secret["region"],
+        },
+        project=secret["_project"],
+    )
+
+
+def _access(call: Call, secret: Resource, revision: str) -> dict[str, Any]:
+    version = _version(call, secret, revision)
+    if version["status"] != "enabled":
+        raise precondition_failed("resource_not_usable", "the version is disabled")
+    data = call.store.get(PAYLOADS, version["id"])
+    assert data is not None
+    return {
+        "secret_id": secret["id"],
+        "revision": version["revision"],
+        "data": data["data"],
+        "data_crc32": zlib.crc32(base64.b64decode(data["data"])),
+        "type": secret["type"],
+    }
+
+
+def _find_version(call: Call) -> Resource:
+    return _version(call, secrets.find(call, call.id), call.params["revision"])
+
+
+def _version(call: Call, secret: Resource, revision: str) -> Resource:
+    """``revision`` is a number, ``latest`` or ``latest_enabled``."""
+    for version in reversed(_versions_of(call, secret)):
+        if (
+            revision == "latest"
+            or (revision == "latest_enabled" and version["status"] == "enabled")
+            or revision == str(version["revision"])
+        ):
+            return version
+    raise not_found("secret_version", f"{secret['id']}/{revision}")
+
+
+def _versions_of(call: Call, secret: Resource) -> list[Resource]:
+    return list(versions.every(call, secret_id=secret["id"]))
+
+
+def _remove_version(call: Call, version: Resource) -> None:
+    call.store.delete(PAYLOADS, version["id"])
+    versions.remove(call, version)
+
+
+def _check_name_is_free(call: Call, project: str, name: str, path: str) -> None:
+    for other in secrets.every(call, _project=project, name=name, path=path, _region=call.region):
+        raise already_exists("secret", other["id"], "cannot have same secret name in same path")
+
+
+def _check_size(data: str) -> None:
+    try:
+        size = len(base64.b64decode(data, validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise invalid("data", "must be base64") from error
+    if size > MAX_VERSION_BYTES:
+        raise invalid("data", f"must be at most {MAX_VERSION_BYTES} bytes")

@@ -1,0 +1,98 @@
+"""Starts the server: checks, socket, state, seed, uvicorn."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import json
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from localcloud.api.app import App
+from localcloud.api.cloud import Cloud
+from localcloud.api.control import Control
+from localcloud.api.errors import StartError
+from localcloud.api.object_storage import ObjectStorage
+from localcloud.api.seed import plant
+from localcloud.api.store import Store
+
+
+@dataclass(frozen=True)
+class Settings:
+    host: str
+    port: int
+    """0 = any free one."""
+    data: Path
+    transitions: float
+    """Seconds."""
+    object_storage_port: int
+    """0 = off."""
+
+
+def serve(settings: Settings) -> None:
+    """Serve until the process is told to stop. Raises ``StartError``."""
+    os.umask(0o077)
+    listener = _listen(settings.host, settings.port)
+    port = listener.getsockname()[1]
+    store = Store(settings.data)
+    cloud = Cloud(store, port, settings.transitions)
+    plant(cloud)
+    storage = (
+        ObjectStorage(settings.object_storage_port, settings.data) if settings.object_storage_port else None
+    )
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"http://{host}:{port}"
+    note = settings.data / "server.json"
+    note.write_text(json.dumps({"pid": os.getpid(), "url": url}))
+    config = uvicorn.Config(
+        App(cloud, Control(cloud, storage)),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=2,
+    )
+    sys.stderr.write(f"local Scaleway at {url}, data in {settings.data}\n")
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        if storage is not None:
+            storage.stop()
+        note.unlink(missing_ok=True)
+        store.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket, on a loopback address only: the data are fake, but the keys are written in the code."""
+    try:
+        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError as error:
+        raise StartError(
+            f"{host!r} is not an address: the local Scaleway listens on 127.0.0.1 or ::1."
+        ) from error
+    if not address.is_loopback:
+        raise StartError(
+            f"{host} is not a loopback address: the local Scaleway listens on 127.0.0.1 or ::1 only."
+        )
+    listener = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((str(address), port))
+        listener.listen(1_024)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise StartError(
+                f"Port {port} is already in use: stop what listens there (`snu local stop`, if it is a local Scaleway), "
+                "or give another --port."
+            ) from error
+        raise StartError(
+            f"The local Scaleway cannot listen on {host} port {port} ({error.strerror})."
+        ) from error
+    return listener

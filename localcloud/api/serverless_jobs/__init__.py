@@ -1,0 +1,1 @@
+"""Serverless Jobs: definitions, their secret references, runs."""

@@ -1,0 +1,262 @@
+"""``/serverless-jobs/v1alpha2``. A run goes through its states by time; no process runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localcloud.api.call import Call
+from localcloud.api.clock import duration, timestamp
+from localcloud.api.collection import Collection
+from localcloud.api.errors import already_exists, invalid, plain
+from localcloud.api.fields import Array, Body, Duration, Field, Integer, Nested, Problems, Text, Texts, Uuid
+from localcloud.api.routing import Answer, Routes
+from localcloud.api.store import Resource
+from localcloud.api.transitions import visible
+
+routes = Routes("/serverless-jobs/v1alpha2/regions/{region}", product="serverless_jobs")
+
+MAX_TIMEOUT = 24 * 3_600
+"""Seconds."""
+MAX_REPLICAS = 50
+
+_CRON = Body(
+    schedule=Text(default=None, pattern=r"\S+( \S+){4}", meaning="must have the five fields of cron"),
+    timezone=Text(default=None),
+)
+DEFINITION = Body(
+    project_id=Uuid(),
+    name=Text(required=True, longest=255, pattern=r"[\w.\-]+", meaning="must be letters, digits and - _ ."),
+    description=Text(),
+    image_uri=Text(required=True, longest=1_024),
+    cpu_limit=Integer(required=True, least=70, most=6_000),
+    memory_limit=Integer(required=True, least=128, most=16_384),
+    local_storage_capacity=Integer(default=5_120, most=24_576),
+    command=Text(),
+    startup_command=Array(of=Text()),
+    args=Array(of=Text()),
+    environment_variables=Texts(),
+    job_timeout=Duration(default=duration(MAX_TIMEOUT), least=1, most=MAX_TIMEOUT),
+    cron_schedule=Nested(body=_CRON),
+    retry_policy=Nested(body=Body(max_retries=Integer(most=10))),
+)
+SECRETS = Body(job_definition_id=Uuid(required=True), secrets=Array(required=True, of=Field()))
+SECRET = Body(
+    secret_manager_id=Uuid(required=True),
+    secret_manager_version=Text(default="latest"),
+    env_var_name=Text(default=None, shortest=1),
+    path=Text(default=None, pattern=r"/.+", meaning="must be an absolute path"),
+)
+START = Body(
+    command=Text(default=None),
+    startup_command=Array(default=None, of=Text()),
+    args=Array(default=None, of=Text()),
+    environment_variables=Texts(),
+    replicas=Integer(default=1, least=1, most=MAX_REPLICAS),
+)
+
+
+def _show_definition(call: Call, definition: Resource) -> dict[str, Any]:
+    """Without a retry policy of zero: the clients take that for a change."""
+    answer = visible(definition, call.now)
+    if not (answer["retry_policy"] or {}).get("max_retries"):
+        del answer["retry_policy"]
+    return answer
+
+
+def _show_run(call: Call, run: Resource) -> dict[str, Any]:
+    answer = visible(run, call.now)
+    started, ended = run["_starts_at"], run["_ends_at"]
+    state = "queued" if call.now < started else "running" if call.now < ended else run["_outcome"]
+    return {
+        **answer,
+        "state": state,
+        "started_at": timestamp(started) if call.now >= started else None,
+        "terminated_at": timestamp(ended) if call.now >= ended else None,
+        "run_duration": duration(max(0.0, min(call.now, ended) - started)),
+        "exit_code": 0 if state == "succeeded" else None,
+    }
+
+
+definitions = Collection(
+    "serverless_jobs.definition",
+    "job_definition",
+    "job_definitions",
+    {"project_id": "project_id", "name": "name"},
+    show=_show_definition,
+)
+references = Collection(
+    "serverless_jobs.secret",
+    "secret",
+    "secrets",
+    {"job_definition_id": "job_definition_id"},
+    show=lambda call, item: {
+        name: value
+        for name, value in visible(item, call.now).items()
+        if name not in ("id", "created_at", "updated_at")
+    },
+)
+runs = Collection(
+    "serverless_jobs.run",
+    "job_run",
+    "job_runs",
+    {"job_definition_id": "job_definition_id", "project_id": "_project"},
+    show=_show_run,
+)
+
+
+@routes("POST", "/job-definitions", "job_definition")
+def create_definition(call: Call) -> Answer:
+    values = DEFINITION.create(call.body)
+    project = call.project(values["project_id"])
+    for other in definitions.every(call, _project=project, name=values["name"], _region=call.region):
+        raise already_exists("job_definition", other["id"], "a job with this name exists in the project")
+    values |= {"project_id": project, "region": call.region, "cron_schedule": _cron(values["cron_schedule"])}
+    return definitions.show(call, definitions.add(call, values, project=project))
+
+
+@routes("GET", "/job-definitions", "job_definition")
+def list_definitions(call: Call) -> Answer:
+    return definitions.list(call)
+
+
+@routes("GET", "/job-definitions/{id}", "job_definition")
+def get_definition(call: Call) -> Answer:
+    return definitions.show(call, definitions.find(call, call.id))
+
+
+@routes("PATCH", "/job-definitions/{id}", "job_definition")
+def update_definition(call: Call) -> Answer:
+    """``cron_schedule`` with both parts null takes the schedule away."""
+    definition = definitions.find(call, call.id)
+    changes = DEFINITION.update(call.body)
+    changes.pop("project_id", None)
+    if "cron_schedule" in changes:
+        changes["cron_schedule"] = _cron(changes["cron_schedule"])
+    return definitions.show(call, definitions.change(call, definition, changes))
+
+
+@routes("DELETE", "/job-definitions/{id}", "job_definition")
+def delete_definition(call: Call) -> Answer:
+    definition = definitions.find(call, call.id)
+    held = list(runs.every(call, job_definition_id=definition["id"]))
+    if any(call.now < run["_ends_at"] for run in held):
+        raise plain(403, "cannot delete a job definition that has active runs")
+    for run in held:
+        runs.remove(call, run)
+    for reference in list(references.every(call, job_definition_id=definition["id"])):
+        references.remove(call, reference)
+    definitions.remove(call, definition)
+    return None
+
+
+@routes("POST", "/job-definitions/{id}/start", "job_run", action="start")
+def start(call: Call) -> Answer:
+    definition = definitions.find(call, call.id)
+    wanted = START.create(call.body)
+    begun = call.now + call.cloud.transitions
+    values = {
+        "job_definition_id": definition["id"],
+        **{
+            name: definition[name]
+            for name in ("cpu_limit", "memory_limit", "local_storage_capacity", "region")
+        },
+        **{
+            name: definition[name] if wanted[name] is None else wanted[name]
+            for name in ("command", "startup_command", "args")
+        },
+        "environment_variables": {**definition["environment_variables"], **wanted["environment_variables"]},
+        "reason": None,
+        "error_message": "",
+        "attempts": 1,
+        "_starts_at": begun,
+        "_ends_at": begun + call.cloud.transitions,
+        "_outcome": "succeeded",
+    }
+    started = [runs.add(call, values, project=definition["_project"]) for _ in range(wanted["replicas"])]
+    return {"job_runs": [runs.show(call, run) for run in started]}
+
+
+@routes("GET", "/job-runs", "job_run")
+def list_runs(call: Call) -> Answer:
+    return runs.list(call)
+
+
+@routes("GET", "/job-runs/{id}", "job_run")
+def get_run(call: Call) -> Answer:
+    return runs.show(call, runs.find(call, call.id))
+
+
+@routes("POST", "/job-runs/{id}/stop", "job_run", action="start")
+def stop_run(call: Call) -> Answer:
+    run = runs.find(call, call.id)
+    if call.now < run["_ends_at"]:
+        over = {
+            "_starts_at": min(run["_starts_at"], call.now),
+            "_ends_at": call.now,
+            "_outcome": "interrupted",
+        }
+        run = runs.change(call, run, over)
+    return runs.show(call, run)
+
+
+@routes("POST", "/secrets", "secret")
+def create_secrets(call: Call) -> Answer:
+    values = SECRETS.create(call.body)
+    definition = definitions.find(call, values["job_definition_id"])
+    problems = Problems()
+    wanted = [
+        SECRET.create(item if isinstance(item, dict) else {}, problems, f"secrets[{index}].")
+        for index, item in enumerate(values["secrets"])
+    ]
+    problems.raise_if_any()
+    kept = [_reference(call, definition, item) for item in wanted]
+    return {"secrets": [references.show(call, item) for item in kept]}
+
+
+@routes("GET", "/secrets", "secret")
+def list_secrets(call: Call) -> Answer:
+    return references.list(call)
+
+
+@routes("GET", "/secrets/{id}", "secret")
+def get_secret(call: Call) -> Answer:
+    return references.show(call, references.find(call, call.id))
+
+
+@routes("DELETE", "/secrets/{id}", "secret")
+def delete_secret(call: Call) -> Answer:
+    references.remove(call, references.find(call, call.id))
+    return None
+
+
+def _reference(call: Call, definition: Resource, item: dict[str, Any]) -> Resource:
+    """A secret as the job sees it: in a variable or in a file."""
+    secret = call.store.get("secret_manager.secret", item["secret_manager_id"])
+    if secret is None or secret["_project"] != definition["_project"]:
+        raise invalid("secret_manager_id", "must be a secret of the job's project")
+    if (item["env_var_name"] is None) == (item["path"] is None):
+        raise invalid("env_var_name", "exactly one of env_var_name and path is needed")
+    place = (
+        {"env_var": {"name": item["env_var_name"]}}
+        if item["path"] is None
+        else {"file": {"path": item["path"]}}
+    )
+    reference = references.add(
+        call,
+        {
+            "secret_manager_id": item["secret_manager_id"],
+            "secret_manager_version": item["secret_manager_version"],
+            "job_definition_id": definition["id"],
+            **place,
+        },
+        project=definition["_project"],
+    )
+    reference = {**reference, "secret_id": reference["id"]}
+    references.put(call, reference)
+    return reference
+
+
+def _cron(schedule: dict[str, str] | None) -> dict[str, str] | None:
+    if not schedule or "schedule" not in schedule:
+        return None
+    return {"schedule": schedule["schedule"], "timezone": schedule.get("timezone", "UTC")}

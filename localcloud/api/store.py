@@ -1,0 +1,203 @@
+"""All state of the local Scaleway: in memory, written through to SQLite.
+
+Two files lie in the data directory (mode 0700): ``state.db`` for what the API shows, and ``vault.db`` for what it
+never shows again (keys, passwords, values of secrets). Both are written in one transaction at the end of each
+request, so the state survives a kill at any moment.
+
+A resource is a JSON object that is never changed in place. Fields that start with ``_`` are the store's own and
+never leave it (see ``transitions`` and ``collection``).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import heapq
+import json
+import os
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+from localcloud.api.errors import StartError
+
+Resource = dict[str, Any]
+
+FORMAT = 1
+"""Version of the files' layout, kept in SQLite's ``user_version``."""
+
+VAULT_PREFIX = "vault."
+"""Kinds that start so are confidential: kept in ``vault.db``, absent from dumps."""
+
+HIDDEN_PREFIX = "hidden."
+"""Kinds that start so are bookkeeping, absent from dumps."""
+
+_FILES = ("state.db", "vault.db")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS main.resources
+    (kind TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, id));
+CREATE TABLE IF NOT EXISTS vault.resources
+    (kind TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, id));
+CREATE TABLE IF NOT EXISTS main.journal
+    (seq INTEGER PRIMARY KEY, at TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL, status INTEGER NOT NULL);
+"""
+
+
+class Store:
+    """Resources by kind and id, in the order of their creation."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the files in ``folder``, made if absent. Raises ``StartError`` for what the user has to mend."""
+        self._folder = folder
+        self._kinds: dict[str, dict[str, Resource]] = {}
+        self._pending: dict[tuple[str, str], Resource | None] = {}
+        self._undo: list[tuple[str, str, Resource | None]] = []
+        self._deletions: list[tuple[float, str, str]] = []
+        self._lock = _locked(folder)
+        try:
+            self._db = self._open()
+            self._load()
+        except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
+            raise StartError(
+                f"The state of the local Scaleway in {folder} is damaged ({error}): run `snu local reset` to start "
+                "afresh, or put back a copy of state.db and vault.db; nothing was deleted."
+            ) from error
+
+    def get(self, kind: str, id: str) -> Resource | None:
+        return self._kinds.get(kind, {}).get(id)
+
+    def all(self, kind: str) -> Iterable[Resource]:
+        return self._kinds.get(kind, {}).values()
+
+    def kinds(self) -> list[str]:
+        return list(self._kinds)
+
+    def put(self, kind: str, id: str, resource: Resource) -> None:
+        """Create or replace. Takes effect in memory at once, on disk with ``commit``."""
+        table = self._kinds.setdefault(kind, {})
+        self._undo.append((kind, id, table.get(id)))
+        self._pending[(kind, id)] = table[id] = resource
+        if "_gone_at" in resource:
+            heapq.heappush(self._deletions, (resource["_gone_at"], kind, id))
+
+    def delete(self, kind: str, id: str) -> None:
+        old = self._kinds.get(kind, {}).pop(id, None)
+        if old is not None:
+            self._undo.append((kind, id, old))
+            self._pending[(kind, id)] = None
+
+    def sweep(self, now: float) -> bool:
+        """Drop what was to be gone (``_gone_at``, seconds since the epoch) by ``now``; whether there was any."""
+        found = False
+        while self._deletions and self._deletions[0][0] <= now:
+            _, kind, id = heapq.heappop(self._deletions)
+            resource = self.get(kind, id)
+            if resource is not None and resource.get("_gone_at", now + 1) <= now:
+                self.delete(kind, id)
+                found = True
+        return found
+
+    def commit(self, entry: tuple[str, str, str, int] | None = None) -> None:
+        """Write all changes since the last commit, and ``entry`` (time, method, path, status) to the journal."""
+        self._undo.clear()
+        if not self._pending and entry is None:
+            return
+        with self._db:
+            self._db.execute("BEGIN")
+            for (kind, id), resource in self._pending.items():
+                schema = "vault" if kind.startswith(VAULT_PREFIX) else "main"
+                if resource is None:
+                    self._db.execute(f"DELETE FROM {schema}.resources WHERE kind=? AND id=?", (kind, id))  # noqa: S608
+                else:
+                    self._db.execute(
+                        f"INSERT INTO {schema}.resources VALUES (?,?,?) "  # noqa: S608
+                        "ON CONFLICT DO UPDATE SET body=excluded.body",
+                        (kind, id, json.dumps(resource)),
+                    )
+            if entry is not None:
+                self._db.execute("INSERT INTO journal(at, method, path, status) VALUES (?,?,?,?)", entry)
+        self._pending.clear()
+
+    def rollback(self) -> None:
+        """Forget all changes since the last commit."""
+        for kind, id, old in reversed(self._undo):
+            if old is None:
+                self._kinds[kind].pop(id, None)
+            else:
+                self._kinds[kind][id] = old
+        self._undo.clear()
+        self._pending.clear()
+
+    def journal(self, after: int = 0) -> list[dict[str, Any]]:
+        """The writing requests with a sequence number above ``after``, oldest first."""
+        rows = self._db.execute(
+            "SELECT seq, at, method, path, status FROM journal WHERE seq>? ORDER BY seq", (after,)
+        )
+        return [dict(zip(("seq", "at", "method", "path", "status"), row, strict=True)) for row in rows]
+
+    def clear(self) -> None:
+        """Empty everything, the journal too."""
+        self._kinds.clear()
+        self._pending.clear()
+        self._undo.clear()
+        self._deletions.clear()
+        with self._db:
+            self._db.execute("BEGIN")
+            for table in ("main.resources", "vault.resources", "main.journal"):
+                self._db.execute(f"DELETE FROM {table}")  # noqa: S608
+
+    def close(self) -> None:
+        self._db.close()
+        self._lock.close()
+
+    def _open(self) -> sqlite3.Connection:
+        state, vault = (self._folder / name for name in _FILES)
+        db = sqlite3.connect(state, isolation_level=None)
+        db.execute("ATTACH DATABASE ? AS vault", (str(vault),))
+        for schema in ("main", "vault"):
+            db.execute(f"PRAGMA {schema}.journal_mode=WAL")
+            db.execute(f"PRAGMA {schema}.synchronous=NORMAL")
+            (verdict,) = db.execute(f"PRAGMA {schema}.quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(verdict)
+            (version,) = db.execute(f"PRAGMA {schema}.user_version").fetchone()
+            if version not in (0, FORMAT):
+                raise sqlite3.DatabaseError(f"it has format {version}, this program reads format {FORMAT}")
+            db.execute(f"PRAGMA {schema}.user_version={FORMAT}")
+        db.executescript(_SCHEMA)
+        for name in _FILES:
+            (self._folder / name).chmod(0o600)
+        return db
+
+    def _load(self) -> None:
+        for schema in ("main", "vault"):
+            for kind, id, body in self._db.execute(
+                f"SELECT kind, id, body FROM {schema}.resources ORDER BY rowid"
+            ):  # noqa: S608
+                resource: Resource = json.loads(body)
+                self._kinds.setdefault(kind, {})[id] = resource
+                if "_gone_at" in resource:
+                    heapq.heappush(self._deletions, (resource["_gone_at"], kind, id))
+
+
+def _locked(folder: Path) -> IO[str]:
+    """Make ``folder`` private and take its lock, so that two servers never share one state."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        lock = (folder / "lock").open("a+")
+    except OSError as error:
+        raise StartError(f"The data directory {folder} cannot be used ({error.strerror}).") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.seek(0)
+        raise StartError(
+            f"Another local Scaleway (process {lock.read().strip() or 'unknown'}) already uses {folder}: stop it with "
+            "`snu local stop`, or give another --data."
+        ) from error
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
