@@ -42,16 +42,26 @@ class Result:
     ok: bool
     changes: Mapping[str, int]
     """Number of resources by operation (``create``, ``same``, ``update``, …), as in ``summaryEvent.resourceChanges``."""
+    document: Mapping[str, Any] | None = None
+    """What ``pulumi preview --json`` printed, where the engine makes that document itself."""
 
 
 class Engine(Protocol):
-    """Every method raises ``EngineError`` for what the user can mend; failures of single resources come as events."""
+    """Every method raises ``EngineError`` for what the user can mend; failures of single resources come as events.
+
+    The first Ctrl-C (SIGINT) lets operations under way end and starts no more; the engine then returns normally,
+    with ``ok`` false.
+    """
 
     name: str
 
     def preview(self, operation: Operation) -> Result: ...
 
     def up(self, operation: Operation) -> Result: ...
+
+    def preview_destroy(self, operation: Operation) -> Result:
+        """What ``destroy`` would do; it fails where a resource is protected."""
+        ...
 
     def destroy(self, operation: Operation) -> Result: ...
 

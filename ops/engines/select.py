@@ -1,0 +1,61 @@
+"""Which engine works on a stack."""
+
+from __future__ import annotations
+
+import shutil
+from enum import StrEnum
+
+from ops.engines.base import Engine
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.stacks import Stack
+
+_INSTALL = (
+    "Install it (https://www.pulumi.com/docs/install/) and make sure that `pulumi version` works in this shell"
+)
+
+
+class EngineChoice(StrEnum):
+    """What ``--engine`` may say."""
+
+    AUTO = "auto"
+    PULUMI = "pulumi"
+    EMBEDDED = "embedded"
+
+
+def select_engine(choice: EngineChoice, stack: Stack) -> Engine:
+    """The engine for the stack. Raises OpsError when there is none.
+
+    ``auto``: the Pulumi CLI for every stack on the real Scaleway; for a local one too when both ``pulumi`` and
+    ``pulumi-resource-scaleway`` are on PATH, and otherwise the embedded engine.
+    """
+    if choice is EngineChoice.AUTO:
+        on_path = shutil.which("pulumi") and shutil.which("pulumi-resource-scaleway")
+        choice = EngineChoice.EMBEDDED if stack.is_local and not on_path else EngineChoice.PULUMI
+    if choice is EngineChoice.EMBEDDED:
+        return _embedded(stack)
+    return _cli(stack)
+
+
+def _embedded(stack: Stack) -> Engine:
+    if not stack.is_local:
+        raise OpsError(
+            f"The embedded engine works on the local Scaleway only; {stack.file.name} names "
+            f"{stack.api_url or 'no scaleway:apiUrl, which means the real one'}. Use --engine pulumi.",
+            ExitCode.ENGINE,
+        )
+    from ops.engines.embedded import EmbeddedEngine
+
+    return EmbeddedEngine()
+
+
+def _cli(stack: Stack) -> Engine:
+    if shutil.which("pulumi") is None:
+        otherwise = ", or use --engine embedded" if stack.is_local else ""
+        raise OpsError(
+            f"Stack {stack.name} needs the Pulumi CLI, and there is no `pulumi` on PATH. {_INSTALL}{otherwise}.",
+            ExitCode.ENGINE,
+        )
+    from ops.engines.pulumi_cli import PulumiCli
+
+    return PulumiCli()

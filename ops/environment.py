@@ -1,0 +1,47 @@
+"""Where a stack's state is kept and which passphrase protects its secrets.
+
+Local stacks need nothing from the user: their state lies in the project's ``.local`` folder, and their
+passphrase is public, as are their keys. Whatever the user has set in the environment wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.stacks import Stack
+
+BACKEND_URL = "PULUMI_BACKEND_URL"
+PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 - the variable's name
+PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"  # noqa: S105 - the variable's name
+LOCAL_PASSPHRASE = "local-not-a-secret"  # noqa: S105 - local stacks hold nothing secret
+
+
+def local_state_dir(project_dir: Path) -> Path:
+    return project_dir / ".local" / "state"
+
+
+def local_backend_url(project_dir: Path) -> str:
+    return f"file://{local_state_dir(project_dir)}"
+
+
+def prepare(stack: Stack, environ: MutableMapping[str, str]) -> None:
+    """Complete the environment in which an engine runs on the stack.
+
+    Raises OpsError when the stack is not local and its passphrase is missing.
+    """
+    has_passphrase = PASSPHRASE in environ or PASSPHRASE_FILE in environ
+    if stack.is_local:
+        if BACKEND_URL not in environ:
+            local_state_dir(stack.project_dir).mkdir(parents=True, exist_ok=True)
+            environ[BACKEND_URL] = local_backend_url(stack.project_dir)
+        if not has_passphrase:
+            environ[PASSPHRASE] = LOCAL_PASSPHRASE
+    elif stack.secrets_provider == "passphrase" and not has_passphrase:
+        raise OpsError(
+            f"The passphrase of stack {stack.name} is missing: set {PASSPHRASE}, or {PASSPHRASE_FILE} to a file "
+            "that holds it. It decrypts the secrets in the stack's state.",
+            ExitCode.PASSPHRASE,
+        )

@@ -1,0 +1,13 @@
+"""Errors as the user sees them."""
+
+from __future__ import annotations
+
+from ops.exit_codes import ExitCode
+
+
+class OpsError(Exception):
+    """Something the user can mend: the text says what was found, where, and what to do."""
+
+    def __init__(self, message: str, code: ExitCode) -> None:
+        super().__init__(message)
+        self.code = code

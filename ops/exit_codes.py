@@ -1,0 +1,28 @@
+"""How the command ends, for scripts and CI. Codes below 10 mean what they mean in the Pulumi CLI."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit status of ``snu``; ``docs/commands.md`` shows the same table."""
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> ExitCode:
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    OK = 0, "done; a preview ends so with or without changes"
+    FAILED = 1, "the operation was started and did not succeed"
+    USAGE = 2, "a wrong command, option or stack name, or a question that nobody is there to answer"
+    CHANGES = 7, "there are changes, and `--expect-no-changes` was given"
+    CANCELLED = 8, "stopped by Ctrl-C or by the answer to a question"
+    SETTINGS = 10, "the stack's file is refused; nothing was changed"
+    LOCAL_CLOUD = 11, "the local Scaleway does not run, does not start, or its port is taken"
+    CONTAINERS = 12, "the resources are there, but a container is in error or did not become ready in time"
+    ENGINE = 13, "no engine for this stack: the Pulumi CLI is missing, or the embedded engine refuses the stack"
+    PASSPHRASE = 14, "the passphrase of the stack's secrets is missing"

@@ -1,0 +1,139 @@
+"""The stacks of a project: their files, what the command reads of them, and whether they are local."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+"""The project that the command works on unless ``--cwd`` says otherwise."""
+
+_STACK_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One ``Pulumi.<name>.yaml``."""
+
+    project_dir: Path
+    name: str
+    config: Mapping[str, Any]
+    """The file's ``config``, as it stands: full keys such as ``scaleway:apiUrl``; secure values stay encrypted."""
+    secrets_provider: str
+    """The stack's secrets provider, ``passphrase`` where the file names none."""
+
+    @property
+    def file(self) -> Path:
+        return stack_file(self.project_dir, self.name)
+
+    @cached_property
+    def api_url(self) -> str | None:
+        """Address of Scaleway's API where the stack names one."""
+        value = self.config.get("scaleway:apiUrl")
+        return value.rstrip("/") if isinstance(value, str) and value else None
+
+    @cached_property
+    def api_address(self) -> SplitResult:
+        """Parts of ``scaleway:apiUrl``. Raises OpsError when there is none or it is not an address."""
+        parts = urlsplit(self.api_url or "")
+        try:
+            valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            valid = False
+        if not valid:
+            raise OpsError(
+                f"{self.file.name}: scaleway:apiUrl is {self.config.get('scaleway:apiUrl') or 'not set'}; "
+                "expected an address such as http://127.0.0.1:8421",
+                ExitCode.SETTINGS,
+            )
+        return parts
+
+    @cached_property
+    def is_local(self) -> bool:
+        """Whether its Scaleway is an address of this machine only."""
+        return self.api_url is not None and _is_loopback(self.api_address.hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def stack_file(project_dir: Path, name: str) -> Path:
+    return project_dir / f"Pulumi.{name}.yaml"
+
+
+def project_dir(directory: Path | None) -> Path:
+    """The project's folder. Raises OpsError when there is no Pulumi.yaml in it."""
+    folder = (directory or CHECKOUT).resolve()
+    if not (folder / "Pulumi.yaml").is_file():
+        raise OpsError(
+            f"{folder} is no Pulumi project: it has no Pulumi.yaml. Give the project's folder with --cwd.",
+            ExitCode.USAGE,
+        )
+    return folder
+
+
+def stack_names(project_dir: Path) -> list[str]:
+    """The stacks that have a file; templates have a dot in their name and are left out."""
+    names = (path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in project_dir.glob("Pulumi.*.yaml"))
+    return sorted(name for name in names if _STACK_NAME.fullmatch(name))
+
+
+def find_stack(project_dir: Path, name: str) -> Stack:
+    """The stack of that name. Raises OpsError: unknown name, or a file that is not YAML."""
+    names = stack_names(project_dir)
+    if name not in names:
+        listed = ", ".join(names) or "none"
+        raise OpsError(
+            f"There is no stack {name!r}: {project_dir} has no file Pulumi.{name}.yaml. Stacks: {listed}.",
+            ExitCode.USAGE,
+        )
+    document = _read(stack_file(project_dir, name))
+    config = document.get("config") or {}
+    if not isinstance(config, dict):
+        raise OpsError(
+            f"Pulumi.{name}.yaml: config is a {type(config).__name__}; expected `key: value` lines",
+            ExitCode.SETTINGS,
+        )
+    return Stack(project_dir, name, config, str(document.get("secretsprovider") or "passphrase"))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        document = yaml.load(path.read_text(), Loader=loader)  # noqa: S506 - a safe loader, the one in C if built
+    except (OSError, UnicodeDecodeError) as error:
+        raise OpsError(f"{path.name} cannot be read: {error}", ExitCode.SETTINGS) from error
+    except yaml.YAMLError as error:
+        raise OpsError(f"{path.name} is not valid YAML: {error}", ExitCode.SETTINGS) from error
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise OpsError(f"{path.name} is a {type(document).__name__}; expected a mapping", ExitCode.SETTINGS)
+    return document
+
+
+def check_settings(stack: Stack) -> None:
+    """Validate everything that the stack's file says. Raises OpsError with all problems at once."""
+    from infra.settings import SettingsError, load_file
+
+    try:
+        load_file(stack.file)
+    except SettingsError as error:
+        raise OpsError(f"{error}\nNothing was changed.", ExitCode.SETTINGS) from error
