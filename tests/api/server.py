@@ -1,0 +1,87 @@
+"""A local Scaleway in a process of its own, as tests start it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+ORGANIZATION = "10ca1000-0000-4000-8000-000000000001"
+OWNER_ACCESS_KEY = "SCWLOCALOWNER0000001"
+OWNER_SECRET_KEY = "10ca1000-0000-4000-8000-00000000cafe"
+
+
+class Server:
+    """Starts on a free port; ``log`` is what it wrote to stderr so far."""
+
+    def __init__(self, data: Path, *arguments: str, transitions: float = 0) -> None:
+        self.data = data
+        self._arguments = ("--transitions", str(transitions), *arguments)
+        self._log = data.parent / f"{data.name}.log"
+        self.start()
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "localcloud.api", "--port", "0", "--data", str(self.data), *self._arguments],
+                stderr=log,
+            )
+        note = self.data / "server.json"
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            if note.exists() and (text := note.read_text()):
+                found = json.loads(text)
+                if found["pid"] == self.process.pid:
+                    self.url: str = found["url"]
+                    return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise AssertionError(f"the server did not start: {self.log}")
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def client(self, secret_key: str = OWNER_SECRET_KEY) -> Client:
+        return Client(self.url, secret_key)
+
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(by)
+            self.process.wait(10)
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+class Client:
+    """Requests with a key; each says which status it expects."""
+
+    def __init__(self, url: str, secret_key: str) -> None:
+        self._http = httpx.Client(base_url=url, headers={"X-Auth-Token": secret_key})
+
+    def __call__(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
+        answer = self._http.request(method, path, json=body)
+        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    def create(self, path: str, **body: Any) -> Any:
+        return self("POST", path, body)
+
+    def refused(self, method: str, path: str, body: Any, argument: str) -> str:
+        """The request is refused for one argument; gives the help message."""
+        answer = self(method, path, body, status=400)
+        assert answer["type"] == "invalid_arguments"
+        assert [detail["argument_name"] for detail in answer["details"]] == [argument]
+        return str(answer["details"][0]["help_message"])
