@@ -1,0 +1,137 @@
+"""A container that answers requests, and its host name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+from pulumiverse_scaleway import containers, domain
+
+from infra import naming
+from infra.settings import App, Probe
+from infra.settings.limits import BYTES_PER_MEGABYTE
+
+_RECORD_TTL = 3600
+"""Seconds that resolvers may keep a record."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerAppArgs:
+    """What a `ContainerApp` is made from."""
+
+    container: str
+    """Name of the container, at most 34 characters."""
+    namespace_id: pulumi.Input[str]
+    """The container namespace."""
+    image: pulumi.Input[str]
+    """The image, by digest."""
+    app: App
+    """Sizes, scaling and probes."""
+    https_only: bool
+    """Redirect plain HTTP."""
+    variables: Mapping[str, pulumi.Input[str]]
+    """Plain variables; a value that is a secret output stays one in Pulumi's state."""
+    secret_variables: Mapping[str, pulumi.Input[str]]
+    """Secret variables."""
+    zone: pulumi.Input[str] | None = None
+    """The DNS zone that gets the host's record; None where records are managed elsewhere."""
+    record: str | None = None
+    """The record's name in the zone."""
+
+
+class ContainerApp(pulumi.ComponentResource):
+    """`snu:containers:ContainerApp`, produces:
+
+    - `<name>-container`: the container
+    - `<name>-record`: a CNAME to its endpoint, where a zone is given
+    - `<name>-domain`: its host name, where it has one; made after the record, which must resolve first
+    """
+
+    container_id: pulumi.Output[str]
+    """The container's id."""
+    endpoint: pulumi.Output[str]
+    """Where the platform serves it: `https://…`."""
+
+    def __init__(self, name: str, args: ContainerAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("snu:containers:ContainerApp", name, None, opts)
+        app = args.app
+        container = containers.Container(
+            f"{name}-container",
+            name=args.container,
+            namespace_id=args.namespace_id,
+            image=args.image,
+            cpu_limit=app.cpu,
+            memory_limit_bytes=app.memory * BYTES_PER_MEGABYTE,
+            min_scale=app.min_scale,
+            max_scale=app.max_scale,
+            scaling_options=[
+                containers.ContainerScalingOptionArgs(concurrent_requests_threshold=app.concurrency)
+            ],
+            timeout=app.timeout,
+            port=app.port,
+            protocol=app.protocol,
+            privacy=app.privacy,
+            sandbox=app.sandbox,
+            https_connections_only=args.https_only,
+            environment_variables=dict(args.variables),
+            secret_environment_variables={
+                variable: pulumi.Output.secret(value) for variable, value in args.secret_variables.items()
+            },
+            liveness_probe=_liveness(app.liveness_probe),
+            startup_probe=_startup(app.startup_probe),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.container_id = container.id
+        self.endpoint = container.public_endpoint
+        if app.host is not None:
+            record = self._record(name, args)
+            containers.Domain(
+                f"{name}-domain",
+                container_id=container.id,
+                hostname=app.host,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[record] if record else []),
+            )
+        self.register_outputs({"containerId": self.container_id, "endpoint": self.endpoint})
+
+    def _record(self, name: str, args: ContainerAppArgs) -> domain.Record | None:
+        if args.zone is None or args.record is None:
+            return None
+        return domain.Record(
+            f"{name}-record",
+            dns_zone=args.zone,
+            name=args.record,
+            type="CNAME",
+            data=self.endpoint.apply(_cname),
+            ttl=_RECORD_TTL,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def _cname(endpoint: str) -> str:
+    """What a CNAME points to: the endpoint's host, absolute."""
+    return f"{endpoint.removeprefix('https://')}."
+
+
+def _liveness(probe: Probe | None) -> containers.ContainerLivenessProbeArgs | None:
+    if probe is None:
+        return None
+    http = containers.ContainerLivenessProbeHttpArgs(path=probe.path) if probe.path else None
+    return containers.ContainerLivenessProbeArgs(
+        http=http,
+        tcp=http is None,
+        interval=f"{probe.interval}s",
+        timeout=f"{probe.timeout}s",
+        failure_threshold=probe.failure_threshold,
+    )
+
+
+def _startup(probe: Probe | None) -> containers.ContainerStartupProbeArgs | None:
+    if probe is None:
+        return None
+    http = containers.ContainerStartupProbeHttpArgs(path=probe.path) if probe.path else None
+    return containers.ContainerStartupProbeArgs(
+        http=http,
+        tcp=http is None,
+        interval=f"{probe.interval}s",
+        timeout=f"{probe.timeout}s",
+        failure_threshold=probe.failure_threshold,
+    )

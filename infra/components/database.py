@@ -1,0 +1,152 @@
+"""Where Pulumi keeps the state of an environment: a PostgreSQL database with a user of its own."""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import pulumi
+from pulumiverse_scaleway import databases, iam
+
+from infra import naming
+from infra.settings import InstanceBackend, ServerlessBackend
+from infra.settings.models import DatabasePasswords
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendDatabaseArgs:
+    """What a `BackendDatabase` is made from."""
+
+    environment: str
+    """The environment whose state it keeps."""
+    project_id: pulumi.Input[str]
+    """The project that it belongs to."""
+    backend: ServerlessBackend | InstanceBackend
+    """The kind of database and its size."""
+    passwords: DatabasePasswords | None = None
+    """The passwords of an instance; a serverless database has none."""
+
+
+class BackendDatabase(pulumi.ComponentResource):
+    """`snu:database:BackendDatabase`, produces, when it is serverless:
+
+    - `<name>-database`: a Serverless SQL database
+    - `<name>-application`, `<name>-policy`, `<name>-key`: the IAM application that it knows as its user. The
+      permission is given by project, the platform knows none by database.
+
+    and when it is an instance:
+
+    - `<name>-instance`: a PostgreSQL instance, encrypted at rest, with backups
+    - `<name>-database`, `<name>-user`, `<name>-privilege`: a database, its user (no administrator), its rights
+    """
+
+    url: pulumi.Output[str]
+    """The address for `PULUMI_BACKEND_URL`, with its password: secret."""
+
+    def __init__(
+        self, name: str, args: BackendDatabaseArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("snu:database:BackendDatabase", name, None, opts)
+        match args.backend:
+            case ServerlessBackend():
+                self.url = self._serverless(name, args, args.backend)
+            case InstanceBackend():
+                self.url = self._instance(name, args, args.backend)
+        self.register_outputs({"url": self.url})
+
+    def _serverless(
+        self, name: str, args: BackendDatabaseArgs, backend: ServerlessBackend
+    ) -> pulumi.Output[str]:
+        child = pulumi.ResourceOptions(parent=self)
+        database = databases.ServerlessDatabase(
+            f"{name}-database",
+            name=naming.state_database(args.environment),
+            min_cpu=backend.min_cpu,
+            max_cpu=backend.max_cpu,
+            project_id=args.project_id,
+            opts=child,
+        )
+        application_name = naming.state_application(args.environment)
+        application = iam.Application(
+            f"{name}-application",
+            name=application_name,
+            description=f"Keeps Pulumi's state of {args.environment}",
+            opts=child,
+        )
+        iam.Policy(
+            f"{name}-policy",
+            name=naming.policy(application_name),
+            description=f"Allows to keep Pulumi's state of {args.environment}",
+            application_id=application.id,
+            rules=[
+                iam.PolicyRuleArgs(
+                    project_ids=[args.project_id],
+                    permission_set_names=["ServerlessSQLDatabaseReadWrite"],
+                )
+            ],
+            opts=child,
+        )
+        key = iam.ApiKey(
+            f"{name}-key",
+            application_id=application.id,
+            default_project_id=args.project_id,
+            description=f"Pulumi's state of {args.environment}",
+            opts=child,
+        )
+        return pulumi.Output.secret(
+            pulumi.Output.all(database.endpoint, application.id, key.secret_key)
+        ).apply(lambda parts: _with_login(parts[0], parts[1], parts[2]))
+
+    def _instance(self, name: str, args: BackendDatabaseArgs, backend: InstanceBackend) -> pulumi.Output[str]:
+        if args.passwords is None:
+            raise pulumi.RunError(f"the database instance of {args.environment} has no passwords")
+        child = pulumi.ResourceOptions(parent=self)
+        user_password = pulumi.Output.secret(args.passwords.user.get_secret_value())
+        instance = databases.Instance(
+            f"{name}-instance",
+            name=naming.state_database(args.environment),
+            engine=backend.engine,
+            node_type=backend.node_type,
+            volume_type="sbs_5k",
+            volume_size_in_gb=backend.volume_size,
+            encryption_at_rest=True,
+            is_ha_cluster=False,
+            disable_backup=False,
+            backup_schedule_frequency=backend.backup_frequency,
+            backup_schedule_retention=backend.backup_retention,
+            user_name=naming.STATE_ADMINISTRATOR,
+            password=pulumi.Output.secret(args.passwords.administrator.get_secret_value()),
+            project_id=args.project_id,
+            opts=child,
+        )
+        database = databases.Database(
+            f"{name}-database", instance_id=instance.id, name=naming.STATE_DATABASE, opts=child
+        )
+        user = databases.User(
+            f"{name}-user",
+            instance_id=instance.id,
+            name=naming.STATE_USER,
+            password=user_password,
+            is_admin=False,
+            opts=child,
+        )
+        databases.Privilege(
+            f"{name}-privilege",
+            instance_id=instance.id,
+            database_name=database.name,
+            user_name=user.name,
+            permission="all",
+            opts=child,
+        )
+        return pulumi.Output.secret(pulumi.Output.all(instance.load_balancer, user_password)).apply(
+            lambda parts: _instance_url(parts[0].ip, parts[0].port, parts[1])
+        )
+
+
+def _with_login(endpoint: str, user: str, password: str) -> str:
+    """The endpoint of a serverless database, with a login in it."""
+    scheme, _, address = endpoint.partition("://")
+    return f"{scheme}://{user}:{password}@{address}"
+
+
+def _instance_url(host: str, port: int, password: str) -> str:
+    login = f"{naming.STATE_USER}:{quote(password, safe='')}"
+    return f"postgres://{login}@{host}:{port}/{naming.STATE_DATABASE}?sslmode=require"

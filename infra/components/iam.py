@@ -1,0 +1,129 @@
+"""Who may deploy into a project, and who may read its secret documents."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumiverse_scaleway import iam
+
+from infra import naming
+
+READ_SECRETS = ("SecretManagerReadOnly", "SecretManagerSecretAccess")
+DEPLOY = (
+    "ContainersFullAccess",
+    "ContainerRegistryFullAccess",
+    "DomainsDNSFullAccess",
+    *READ_SECRETS,
+    "ObservabilityReadOnly",
+    "ServerlessJobsFullAccess",
+)
+ORGANIZATION = ("ProjectReadOnly", "IAMReadOnly")
+READ_REGISTRY = ("ContainerRegistryReadOnly",)
+WRITE_SECRETS = ("SecretManagerFullAccess",)
+"""Previews have secrets of their own, which their stacks make and delete."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployAccessArgs:
+    """What a `DeployAccess` is made from."""
+
+    project: str
+    """The project's name without `snu-`."""
+    project_id: pulumi.Input[str]
+    """The project that it opens."""
+    organization_id: str
+    """The organization of the project."""
+    read_registries_of: Sequence[str] = ()
+    """Ids of other projects whose images may be copied."""
+    may_write_secrets: bool = False
+    """Whether environments of the project make secrets of their own."""
+
+
+class DeployAccess(pulumi.ComponentResource):
+    """`snu:iam:DeployAccess`, produces:
+
+    - `<name>-application`, `<name>-policy`, `<name>-key`: deploys the project's environments
+    - `<name>-reader-application`, `<name>-reader-policy`, `<name>-reader-key`: reads its secret documents
+    """
+
+    access_key: pulumi.Output[str]
+    """Id of the key that deploys."""
+    secret_key: pulumi.Output[str]
+    """The key that deploys: secret."""
+    reader_access_key: pulumi.Output[str]
+    """Id of the key that reads secret documents."""
+    reader_secret_key: pulumi.Output[str]
+    """The key that reads secret documents: secret."""
+
+    def __init__(self, name: str, args: DeployAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("snu:iam:DeployAccess", name, None, opts)
+        own_project = [*DEPLOY, *(WRITE_SECRETS if args.may_write_secrets else ())]
+        deploy = self._key(
+            name,
+            naming.deploy_application(args.project),
+            f"deploys the environments of {args.project}",
+            args.project_id,
+            [
+                _on_projects([args.project_id], own_project),
+                iam.PolicyRuleArgs(
+                    organization_id=args.organization_id, permission_set_names=list(ORGANIZATION)
+                ),
+                *(
+                    [_on_projects(args.read_registries_of, READ_REGISTRY)]
+                    if args.read_registries_of
+                    else []
+                ),
+            ],
+        )
+        reader = self._key(
+            f"{name}-reader",
+            naming.secret_reader_application(args.project),
+            f"reads the secret documents of {args.project}",
+            args.project_id,
+            [_on_projects([args.project_id], READ_SECRETS)],
+        )
+        self.access_key, self.secret_key = deploy.access_key, deploy.secret_key
+        self.reader_access_key, self.reader_secret_key = reader.access_key, reader.secret_key
+        self.register_outputs(
+            {
+                "accessKey": self.access_key,
+                "secretKey": self.secret_key,
+                "readerAccessKey": self.reader_access_key,
+                "readerSecretKey": self.reader_secret_key,
+            }
+        )
+
+    def _key(
+        self,
+        name: str,
+        application_name: str,
+        purpose: str,
+        project_id: pulumi.Input[str],
+        rules: Sequence[iam.PolicyRuleArgs],
+    ) -> iam.ApiKey:
+        """An application with a policy and a key."""
+        child = pulumi.ResourceOptions(parent=self)
+        application = iam.Application(
+            f"{name}-application", name=application_name, description=f"Application that {purpose}", opts=child
+        )
+        iam.Policy(
+            f"{name}-policy",
+            name=naming.policy(application_name),
+            description=f"Policy of the application that {purpose}",
+            application_id=application.id,
+            rules=list(rules),
+            opts=child,
+        )
+        return iam.ApiKey(
+            f"{name}-key",
+            application_id=application.id,
+            default_project_id=project_id,
+            description=f"Key of the application that {purpose}",
+            opts=child,
+        )
+
+
+def _on_projects(
+    project_ids: Sequence[pulumi.Input[str]], permission_sets: Sequence[str]
+) -> iam.PolicyRuleArgs:
+    return iam.PolicyRuleArgs(project_ids=list(project_ids), permission_set_names=list(permission_sets))

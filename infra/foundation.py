@@ -1,0 +1,112 @@
+"""The blueprint `foundation`: one isolated Scaleway project, and what its environments stand on."""
+
+import pulumi
+from pulumiverse_scaleway import account, containers, domain
+
+from infra import naming
+from infra.components.database import BackendDatabase, BackendDatabaseArgs
+from infra.components.iam import DeployAccess, DeployAccessArgs
+from infra.components.observability import Observability, ObservabilityArgs
+from infra.components.registry import Registry, RegistryArgs
+from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs
+from infra.documents import read_text
+from infra.settings import FoundationSettings
+from infra.settings.models import InitialDocument
+
+
+def build(settings: FoundationSettings) -> None:
+    """Registers the foundation's resources and exports what environments and people need of it."""
+    opts = pulumi.ResourceOptions(protect=settings.protect)
+
+    project = account.Project(
+        "project",
+        name=naming.project(settings.project.name),
+        description=settings.project.description,
+        opts=opts,
+    )
+    registries, databases, documents = {}, {}, {}
+    for name, environment in settings.environments.items():
+        registries[name] = Registry(
+            f"{name}-registry",
+            RegistryArgs(namespace=naming.registry_namespace(name), project_id=project.id),
+            opts,
+        )
+        databases[name] = BackendDatabase(
+            f"{name}-state",
+            BackendDatabaseArgs(
+                environment=name,
+                project_id=project.id,
+                backend=environment.database,
+                passwords=settings.database_passwords.get(name),
+            ),
+            opts,
+        )
+        documents[name] = EnvironmentSecrets(
+            f"{name}-secrets",
+            EnvironmentSecretsArgs(
+                secret=naming.secret(name),
+                project_id=project.id,
+                protected=settings.protect,
+                initial=_initial(environment.secret.initial, settings),
+            ),
+            opts,
+        )
+    deploy = DeployAccess(
+        "deploy",
+        DeployAccessArgs(
+            project=settings.project.name,
+            project_id=project.id,
+            organization_id=settings.organization_id,
+            read_registries_of=settings.deploy.read_registries_of,
+            may_write_secrets=settings.previews,
+        ),
+        opts,
+    )
+    observability = Observability(
+        "observability",
+        ObservabilityArgs(
+            project=settings.project.name,
+            project_id=project.id,
+            log_retention=settings.observability.log_retention,
+            alert_emails=settings.observability.alert_emails,
+        ),
+        opts,
+    )
+    if settings.zone is not None:
+        pulumi.export("zone", _zone(settings.zone, project.id, opts).id)
+    if settings.previews:
+        pulumi.export("previewNamespaceId", _preview_namespace(project.id, opts).id)
+
+    pulumi.export("projectId", project.id)
+    pulumi.export("registryEndpoints", {name: registry.endpoint for name, registry in registries.items()})
+    pulumi.export("secretIds", {name: document.secret_id for name, document in documents.items()})
+    pulumi.export("backendUrls", {name: database.url for name, database in databases.items()})
+    pulumi.export("deployAccessKey", deploy.access_key)
+    pulumi.export("deploySecretKey", deploy.secret_key)
+    pulumi.export("secretReaderAccessKey", deploy.reader_access_key)
+    pulumi.export("secretReaderSecretKey", deploy.reader_secret_key)
+    pulumi.export("logsUrl", observability.logs_url)
+    pulumi.export("logsToken", observability.logs_token)
+
+
+def _initial(initial: InitialDocument | None, settings: FoundationSettings) -> pulumi.Output[str] | None:
+    if initial is None:
+        return None
+    # An organization's default project has the organization's id.
+    project_id = settings.organization_id if initial.project == "default" else initial.project
+    return read_text(secret_name=initial.secret, project_id=project_id)
+
+
+def _zone(zone: str, project_id: pulumi.Output[str], opts: pulumi.ResourceOptions) -> domain.Zone:
+    subdomain, parent = naming.split_zone(zone)
+    return domain.Zone("zone", domain=parent, subdomain=subdomain, project_id=project_id, opts=opts)
+
+
+def _preview_namespace(project_id: pulumi.Output[str], opts: pulumi.ResourceOptions) -> containers.Namespace:
+    return containers.Namespace(
+        "preview-namespace",
+        name=naming.PREVIEW_NAMESPACE,
+        description="Containers of all preview environments",
+        project_id=project_id,
+        opts=opts,
+    )

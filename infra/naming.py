@@ -1,0 +1,116 @@
+"""Every name that this project gives to something, and the limits that Scaleway sets on names.
+
+Pure functions of words that stand in the settings. Nothing here imports Pulumi, so that the
+command can name things as the program does.
+"""
+
+MAX_CONTAINER_NAME = 34
+"""Longest name of a container. Undocumented; the limit that the replaced stack met."""
+
+NAME_PATTERN = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
+"""Environments and apps: starts with a letter, lower case letters, digits and hyphens, ends alphanumeric."""
+
+PREVIEW_NAMESPACE = "snu-preview"
+"""The container namespace that all preview environments share: each namespace costs an IAM
+application and a policy of the organization's quotas."""
+
+
+def project(name: str) -> str:
+    """The Scaleway project: `snu-ci`."""
+    return f"snu-{name}"
+
+
+def registry_namespace(environment: str) -> str:
+    """The registry namespace of an environment: unique in the region across all organizations."""
+    return f"snu-{environment}"
+
+
+def container_namespace(environment: str) -> str:
+    """The container namespace of an environment that is not a preview."""
+    return f"snu-{environment}"
+
+
+def container(environment: str, app: str) -> str:
+    """A container: `staging-api`. At most `MAX_CONTAINER_NAME` characters."""
+    return f"{environment}-{app}"
+
+
+def job(environment: str, job_key: str) -> str:
+    """A job definition that has no name of its own in the settings."""
+    return f"{environment}-{job_key}"
+
+
+def secret(environment: str) -> str:
+    """The secret that holds an environment's document: `snu-staging`."""
+    return f"snu-{environment}"
+
+
+def deploy_application(project_name: str) -> str:
+    """The IAM application that deploys a project's environments."""
+    return f"snu-deploy-{project_name}"
+
+
+def secret_reader_application(project_name: str) -> str:
+    """The IAM application that reads a project's secret documents and nothing else."""
+    return f"snu-get-secret-{project_name}"
+
+
+def state_application(environment: str) -> str:
+    """The IAM application that a serverless backend database knows as its user."""
+    return f"snu-state-{environment}"
+
+
+def policy(application: str) -> str:
+    """The policy of an IAM application."""
+    return f"{application}-policy"
+
+
+def state_database(environment: str) -> str:
+    """The backend database (serverless) or the instance that holds it."""
+    return f"snu-state-{environment}"
+
+
+STATE_DATABASE = "pulumi_state"
+"""The database inside an instance."""
+
+STATE_USER = "pulumi"
+"""The user of that database, no administrator."""
+
+STATE_ADMINISTRATOR = "snu_admin"
+"""The administrator that an instance must have; Pulumi's state is never reached with it."""
+
+
+def logs_source(project_name: str) -> str:
+    """The data source for logs that the project writes itself."""
+    return f"snu-{project_name}-logs"
+
+
+def logs_reader_token(project_name: str) -> str:
+    """The token that may query logs and nothing else."""
+    return f"snu-{project_name}-logs-reader"
+
+
+def image(registry_endpoint: str, name: str, digest: str) -> str:
+    """The reference of an image by its content: never by a tag, which can move."""
+    return f"{registry_endpoint}/{name}@{digest}"
+
+
+def split_zone(zone: str) -> tuple[str, str]:
+    """A zone's own label and the domain that it belongs to: `ci`, `beta-snu.dev`."""
+    subdomain, _, domain = zone.partition(".")
+    return subdomain, domain
+
+
+def is_in_zone(host: str, zone: str) -> bool:
+    """Whether a host's record belongs into a zone."""
+    return host.endswith(f".{zone}")
+
+
+def record(host: str, zone: str) -> str:
+    """The name of a host's record, relative to its zone."""
+    return host.removesuffix(f".{zone}")
+
+
+def url(template: str, host: str) -> str:
+    """Where a host is reached: the template is the environment's `snu:urlTemplate`."""
+    return template.replace("{host}", host)

@@ -1,0 +1,165 @@
+"""Checks across settings: what no single type can say.
+
+They read the raw values, not the models, and skip whatever has the wrong type: so their findings
+come together with those of the types.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from infra import naming
+from infra.settings.limits import MAX_VARIABLES
+from infra.settings.models import EnvironmentSettings
+from infra.settings.problems import Problem
+from infra.settings.variables import merge
+
+Finding = Callable[[str, str, str], Problem]
+"""Makes a problem from a key, what was found, and what is allowed."""
+
+
+def check_environment(raw: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
+    """Checks of the blueprint `environment`."""
+    apps = _tables(raw.get("apps"))
+    runnables = {f"snu:apps.{name}": table for name, table in apps.items()} | {
+        f"snu:jobs.{name}": table for name, table in _tables(raw.get("jobs")).items()
+    }
+    yield from _check_names(raw, apps, finding)
+    yield from _check_hosts(apps, finding)
+    yield from _check_scaling(apps, finding)
+    yield from _check_cycles(apps, finding)
+    known_images = _table(raw.get("images"))
+    for key, table in runnables.items():
+        yield from _check_image(key, table, known_images, finding)
+        yield from _check_references(key, table, apps, finding)
+        yield from _check_duplicates(key, table, finding)
+
+
+def check_foundation(raw: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
+    """Checks of the blueprint `foundation`."""
+    environments = _tables(raw.get("environments"))
+    passwords = _table(raw.get("databasePasswords"))
+    for name, environment in environments.items():
+        key, database = f"snu:environments.{name}.database", _table(environment.get("database"))
+        if database.get("kind") == "instance" and name not in passwords:
+            yield finding(
+                f"snu:databasePasswords.{name}", "nothing", "the passwords of the database of kind `instance`"
+            )
+        least, most = database.get("minCpu", 0), database.get("maxCpu", 1)
+        if _is_number(least) and _is_number(most) and least > most:
+            yield finding(f"{key}.minCpu", f"`{least}`", f"at most maxCpu, which is {most}")
+    for name in passwords.keys() - environments.keys():
+        yield finding(f"snu:databasePasswords.{name}", "an unknown environment", _one_of(environments))
+
+
+def check_variable_counts(settings: EnvironmentSettings, finding: Finding) -> Iterator[Problem]:
+    """The number of variables once those of other apps are added; needs valid settings."""
+    for name, app in settings.apps.items():
+        merged = merge(app, settings.apps)
+        for kind, count in (
+            ("plain", len(merged.plain) + len(merged.document)),
+            ("secret", len(merged.secret)),
+        ):
+            if count > MAX_VARIABLES:
+                yield finding(f"snu:apps.{name}", f"{count} {kind} variables", f"at most {MAX_VARIABLES}")
+
+
+def _check_names(raw: Mapping[str, Any], apps: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
+    environment = _table(raw.get("environment")).get("name")
+    if not isinstance(environment, str):
+        return
+    for app in apps:
+        name = naming.container(environment, app)
+        if len(name) > naming.MAX_CONTAINER_NAME:
+            yield finding(
+                f"snu:apps.{app}",
+                f"the container name `{name}` of {len(name)} characters",
+                f"at most {naming.MAX_CONTAINER_NAME} for `<environment>-<app>`",
+            )
+
+
+def _check_hosts(apps: Mapping[str, Mapping[str, Any]], finding: Finding) -> Iterator[Problem]:
+    owners: dict[str, str] = {}
+    for name, app in apps.items():
+        host = app.get("host")
+        if isinstance(host, str) and owners.setdefault(host, name) != name:
+            key = f"snu:apps.{name}.host"
+            yield finding(key, f"`{host}`, the host of snu:apps.{owners[host]}", "a host of its own")
+
+
+def _check_scaling(apps: Mapping[str, Mapping[str, Any]], finding: Finding) -> Iterator[Problem]:
+    for name, app in apps.items():
+        least, most = app.get("minScale", 0), app.get("maxScale", 1)
+        if _is_number(least) and _is_number(most) and least > most:
+            yield finding(f"snu:apps.{name}.minScale", f"`{least}`", f"at most maxScale, which is {most}")
+
+
+def _check_cycles(apps: Mapping[str, Mapping[str, Any]], finding: Finding) -> Iterator[Problem]:
+    reported: set[str] = set()
+    for name in apps:
+        chain = [name]
+        while (source := apps.get(chain[-1], {}).get("variablesFrom")) in apps:
+            if source in chain:
+                if source == name and not reported & set(chain):
+                    reported.update(chain)
+                    path = " -> ".join([*chain, source])
+                    yield finding(f"snu:apps.{name}.variablesFrom", f"the cycle {path}", "no cycle")
+                break
+            chain.append(source)
+
+
+def _check_image(
+    key: str, table: Mapping[str, Any], images: Mapping[str, Any], finding: Finding
+) -> Iterator[Problem]:
+    named = table.get("image")
+    if isinstance(named, str):
+        if named not in images:
+            yield finding(f"{key}.image", f"`{named}`, which snu:images lacks", _one_of(images))
+    elif named is None and key.startswith("snu:apps."):
+        own = key.removeprefix("snu:apps.")
+        if own not in images:
+            yield finding(f"snu:images.{own}", "nothing", f"the version and digest that {key} runs")
+
+
+def _check_references(
+    key: str, table: Mapping[str, Any], apps: Mapping[str, Mapping[str, Any]], finding: Finding
+) -> Iterator[Problem]:
+    source = table.get("variablesFrom")
+    if isinstance(source, str) and source not in apps:
+        yield finding(f"{key}.variablesFrom", f"the unknown app `{source}`", _one_of(apps))
+    for name, value in _table(table.get("variables")).items():
+        target = _table(value).get("url")
+        if not isinstance(target, str):
+            continue
+        spot = f"{key}.variables.{name}.url"
+        if target not in apps:
+            yield finding(spot, f"the unknown app `{target}`", _one_of(apps))
+        elif not apps[target].get("host"):
+            yield finding(spot, f"`{target}`, an app without `host`", "an app that has a host")
+
+
+def _check_duplicates(key: str, table: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
+    seen: dict[str, str] = dict.fromkeys(_table(table.get("variables")), "variables")
+    for field in ("documentVariables", "secretVariables"):
+        taken = table.get(field)
+        for index, entry in enumerate(taken if isinstance(taken, list) else []):
+            for name in _table(entry) or ([entry] if isinstance(entry, str) else []):
+                if name in seen:
+                    spot = f"{key}.{field}[{index}]"
+                    yield finding(spot, f"`{name}`, which stands in {seen[name]} too", "each variable once")
+                seen.setdefault(name, field)
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _tables(value: Any) -> dict[str, Mapping[str, Any]]:
+    return {name: _table(entry) for name, entry in _table(value).items()}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _one_of(names: Mapping[str, Any]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "nothing is declared"

@@ -1,0 +1,315 @@
+"""What a stack's YAML may say, as types. `docs/settings.md` is generated from them."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic.alias_generators import to_camel
+
+from infra.settings import limits
+
+
+class Settings(BaseModel):
+    """Immutable, written in camelCase, without unknown keys, without silent conversions."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, alias_generator=to_camel, validate_by_name=False
+    )
+
+
+# --- Environments -------------------------------------------------------------------------------
+
+
+class EnvironmentIdentity(Settings):
+    """Which environment a stack is, and on which foundation it stands."""
+
+    name: limits.Name = Field(
+        description="The environment's name in all live names: `staging` (whatever the stack is called)."
+    )
+    foundation: limits.StackName = Field(
+        description="The stack that owns the project, registry and secret document."
+    )
+    preview_of: limits.Name | None = Field(
+        default=None,
+        description="Makes it a preview of that environment: its registry, a copy of its secret document, "
+        "the foundation's shared container namespace.",
+    )
+
+
+class AppUrl(Settings):
+    """A variable's value that is the URL of an app."""
+
+    url: limits.Name = Field(description="The app whose URL it is.")
+
+
+def _variable_kind(value: Any) -> str:
+    return "url" if isinstance(value, Mapping | AppUrl) else "text"
+
+
+Variable = Annotated[
+    Annotated[limits.VariableValue, Tag("text")] | Annotated[AppUrl, Tag("url")],
+    Discriminator(_variable_kind),
+]
+
+
+def _taken_kind(value: Any) -> str:
+    return "renamed" if isinstance(value, Mapping) else "named"
+
+
+TakenVariable = Annotated[
+    Annotated[limits.VariableName, Tag("named")]
+    | Annotated[
+        Annotated[
+            dict[limits.VariableName, limits.DocumentKey],
+            Field(min_length=1, max_length=1),
+            limits.Allowed("a name, or one {NAME: KEY} where the document's key has another name"),
+        ],
+        Tag("renamed"),
+    ],
+    Discriminator(_taken_kind),
+]
+"""A variable taken from the secret document: a name, or `{NAME: KEY}`."""
+
+
+class Variables(Settings):
+    """The variables of an app or job."""
+
+    variables_from: limits.Name | None = Field(
+        default=None,
+        description="An app whose variables it takes first; what it declares itself goes before.",
+    )
+    variables: dict[limits.VariableName, Variable] = Field(
+        default={},
+        max_length=limits.MAX_VARIABLES,
+        description="Plain variables: a text, or `{url: <app>}`. Numbers and `true` are to be quoted.",
+    )
+    document_variables: list[TakenVariable] = Field(
+        default=[],
+        max_length=limits.MAX_VARIABLES,
+        description="Variables whose values come from the secret document and that the platform keeps as "
+        "plain ones: a name, or `{NAME: KEY}`.",
+    )
+
+
+class Probe(Settings):
+    """How the platform finds out whether a container is well. It restarts the container on failure."""
+
+    path: limits.HttpPath | None = Field(
+        default=None, description="Asked over HTTP; without it, a TCP connection is enough."
+    )
+    interval: limits.ProbeSeconds = Field(default=10, description="Seconds between two probes.")
+    timeout: limits.ProbeSeconds = Field(default=1, description="Seconds until a probe counts as failed.")
+    failure_threshold: limits.FailureThreshold = Field(
+        default=3, description="Failures in a row that make the container unwell."
+    )
+
+
+class App(Variables):
+    """A container that answers requests."""
+
+    cpu: limits.Cpu = Field(description="Processor, in thousandths of a vCPU.")
+    memory: limits.Memory = Field(description="Memory in MB.")
+    min_scale: limits.MinScale = Field(default=0, description="Instances that always run.")
+    max_scale: limits.MaxScale = Field(default=1, description="Instances at most.")
+    concurrency: limits.Concurrency = Field(
+        default=50, description="Concurrent requests of an instance above which another one starts."
+    )
+    timeout: limits.RequestTimeout | None = Field(
+        default=None, description="Seconds a request may take; the platform's default is 300."
+    )
+    port: limits.Port = Field(default=8080, description="The port that the process listens on.")
+    protocol: Literal["http1", "h2c"] = Field(default="http1", description="What the process speaks.")
+    privacy: Literal["public", "private"] = Field(
+        default="public", description="`private`: requests need a token."
+    )
+    sandbox: Literal["v1", "v2"] | None = Field(
+        default=None, description="The isolation of its processes; `v2`, the platform's default, is gVisor."
+    )
+    host: limits.Host | None = Field(default=None, description="The host name of its own.")
+    image: limits.Name | None = Field(
+        default=None, description="The key in `snu:images` that it runs; its own name if not given."
+    )
+    secret_variables: list[TakenVariable] = Field(
+        default=[],
+        max_length=limits.MAX_VARIABLES,
+        description="Variables whose values come from the secret document and that the platform keeps "
+        "secret: a name, or `{NAME: KEY}`.",
+    )
+    liveness_probe: Probe | None = Field(default=None, description="Asked as long as the container runs.")
+    startup_probe: Probe | None = Field(default=None, description="Asked until it succeeds once.")
+
+
+class Schedule(Settings):
+    """When a job starts by itself."""
+
+    cron: Annotated[
+        str, Field(pattern=r"^\S+( \S+){4}$"), limits.Allowed("five cron fields, like `0 4 * * *`")
+    ] = Field(description="Minute, hour, day of the month, month, day of the week.")
+    timezone: Annotated[
+        str, Field(pattern=r"^[A-Za-z_+-]+(/[A-Za-z0-9_+-]+)*$"), limits.Allowed("a time zone's name")
+    ] = Field(default="Europe/Paris", description="The time zone of the schedule.")
+
+
+class Job(Variables):
+    """A container that runs to its end, on a schedule or when someone starts it."""
+
+    name: limits.JobKey | None = Field(
+        default=None, description="Its name on the platform; `<environment>-<key>` if not given."
+    )
+    cpu: limits.JobCpu = Field(description="Processor, in thousandths of a vCPU.")
+    memory: limits.JobMemory = Field(description="Memory in MB.")
+    storage: limits.JobStorage = Field(default=1000, description="Local storage in MB.")
+    timeout: limits.JobTimeout = Field(description="Seconds after which a run is stopped.")
+    image: limits.Name = Field(description="The key in `snu:images` that it runs.")
+    command: list[str] = Field(default=[], description="The command, where the image's is not wanted.")
+    args: list[str] = Field(default=[], description="The command's arguments.")
+    schedule: Schedule | None = Field(default=None, description="Without it, people start the job.")
+
+
+class Image(Settings):
+    """The version of an image that an environment runs."""
+
+    version: limits.Version = Field(description="The app's version, for people; the digest decides.")
+    digest: limits.Digest = Field(description="The digest of the image's manifest.")
+
+
+class EnvironmentSettings(Settings):
+    """A stack of the blueprint `environment`."""
+
+    blueprint: Literal["environment"] = Field(description="`environment`.")
+    protect: bool = Field(
+        default=False, description="Refuse to delete or replace any of the stack's resources."
+    )
+    environment: EnvironmentIdentity = Field(description="Which environment it is.")
+    zone: limits.Zone | None = Field(
+        default=None,
+        description="The foundation's DNS zone: hosts inside it get a record. Without it, records are "
+        "managed elsewhere.",
+    )
+    url_template: limits.UrlTemplate = Field(
+        default="https://{host}",
+        description="What the URL of a host is. With `https`, plain HTTP is redirected.",
+    )
+    images: dict[limits.Name, Image] = Field(description="The images that run, by name.")
+    apps: dict[limits.Name, App] = Field(default={}, description="The containers, by name.")
+    jobs: dict[limits.JobKey, Job] = Field(default={}, description="The jobs, by key.")
+
+
+# --- Foundations --------------------------------------------------------------------------------
+
+
+class Project(Settings):
+    """A Scaleway project."""
+
+    name: limits.Name = Field(description="The project's name without `snu-`.")
+    description: str = Field(default="", description="Shown in the console.")
+
+
+class ServerlessBackend(Settings):
+    """A Serverless SQL database: paid by use, reached with an IAM application of its own."""
+
+    kind: Literal["serverless"] = Field(description="`serverless`.")
+    min_cpu: limits.ServerlessCpu = Field(default=0, description="vCPUs that always run; 0 lets it sleep.")
+    max_cpu: limits.ServerlessCpu = Field(default=1, description="vCPUs at most.")
+
+
+class InstanceBackend(Settings):
+    """A PostgreSQL instance of its own, encrypted at rest, with backups. Needs `snu:databasePasswords`."""
+
+    kind: Literal["instance"] = Field(description="`instance`.")
+    node_type: str = Field(default="DB-DEV-S", description="The size of the instance.")
+    engine: str = Field(default="PostgreSQL-15", description="The engine and its version.")
+    volume_size: limits.VolumeSize = Field(default=10, description="Storage in GB.")
+    backup_frequency: limits.BackupHours = Field(default=24, description="Hours between two backups.")
+    backup_retention: limits.BackupDays = Field(default=30, description="Days a backup is kept.")
+
+
+Backend = Annotated[ServerlessBackend | InstanceBackend, Discriminator("kind")]
+
+
+class InitialDocument(Settings):
+    """A secret that exists already and that a new secret document starts from."""
+
+    secret: Annotated[str, Field(min_length=1), limits.Allowed("the name of a secret")] = Field(
+        description="The name of the existing secret."
+    )
+    project: Annotated[
+        str,
+        Field(pattern=r"^(default|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"),
+        limits.Allowed("`default` or a project's UUID"),
+    ] = Field(default="default", description="Its project: a UUID, or `default` for the organization's.")
+
+
+class SecretDocument(Settings):
+    """The secret document of an environment."""
+
+    initial: InitialDocument | None = Field(
+        default=None,
+        description="What its first version is copied from; later edits are left alone. Without it, people "
+        "write the first version.",
+    )
+
+
+class FoundationEnvironment(Settings):
+    """What a foundation holds for one environment."""
+
+    database: Backend = Field(description="Where Pulumi's state of the environment is kept.")
+    secret: SecretDocument = Field(default=SecretDocument(), description="The secret document.")
+
+
+class Deploy(Settings):
+    """Whom the deploy application may read beside its own project."""
+
+    read_registries_of: list[limits.Uuid] = Field(
+        default=[], description="Projects whose images it may copy from."
+    )
+
+
+class ObservabilitySettings(Settings):
+    """Logs and alerts of a project."""
+
+    log_retention: limits.LogRetention = Field(default=7, description="Days that logs are kept.")
+    alert_emails: list[limits.Email] = Field(
+        default=[], description="Who receives alerts: the platform knows e-mail addresses only."
+    )
+
+
+class DatabasePasswords(Settings):
+    """The two passwords of an instance."""
+
+    administrator: limits.Password = Field(
+        description="Of the administrator that every instance must have."
+    )
+    user: limits.Password = Field(description="Of the user that Pulumi logs in with.")
+
+
+class FoundationSettings(Settings):
+    """A stack of the blueprint `foundation`."""
+
+    organization_id: limits.Uuid = Field(
+        description="The organization, from `scaleway:organizationId`; policies name it.",
+        alias="scaleway:organizationId",
+    )
+    blueprint: Literal["foundation"] = Field(description="`foundation`.")
+    protect: bool = Field(
+        default=False, description="Refuse to delete or replace any of the stack's resources."
+    )
+    project: Project = Field(description="The Scaleway project.")
+    environments: Annotated[
+        dict[limits.Name, FoundationEnvironment], limits.Allowed("at least one environment")
+    ] = Field(min_length=1, description="The environments that stand on it, by name.")
+    previews: bool = Field(
+        default=False,
+        description="Own the container namespace that preview environments share, and let the deploy "
+        "application make their secrets.",
+    )
+    zone: limits.Zone | None = Field(default=None, description="A DNS zone to own.")
+    deploy: Deploy = Field(default=Deploy(), description="The deploy application.")
+    observability: ObservabilitySettings = Field(
+        default=ObservabilitySettings(), description="Logs and alerts."
+    )
+    database_passwords: dict[limits.Name, DatabasePasswords] = Field(
+        default={},
+        description="The passwords of instances, by environment, each set with `pulumi config set --secret "
+        "--path 'snu:databasePasswords.<environment>.user'`.",
+    )
