@@ -12,6 +12,7 @@ from typing import Any
 import pulumi
 from pulumiverse_scaleway import secrets
 
+from infra.secrecy import secret
 from infra.settings import MergedVariables
 from infra.settings.limits import MAX_SECRET_BYTES, MAX_VARIABLE_LENGTH
 
@@ -24,7 +25,7 @@ class SecretDocument:
     def __init__(self, content: pulumi.Output[str], name: str) -> None:
         """`content` is the secret's data as Secret Manager answers it: JSON in base64."""
         self._name = name
-        self._keys = pulumi.Output.secret(content).apply(self._parse)
+        self._keys = secret(content).apply(self._parse)
 
     @classmethod
     def of(cls, secret_id: pulumi.Input[str], name: str) -> "SecretDocument":
@@ -79,7 +80,7 @@ def read_text(
     version = secrets.get_version_output(
         secret_id=secret_id, secret_name=secret_name, project_id=project_id, revision=_LATEST
     )
-    return pulumi.Output.secret(version).apply(lambda version: base64.b64decode(version.data).decode())
+    return secret(version).apply(lambda version: base64.b64decode(version.data).decode())
 
 
 def _problem(value: Any, kind: str) -> str | None:

@@ -94,9 +94,7 @@ def _own_secret(
     return own.secret_id
 
 
-def _namespace(
-    environment: str, foundation: FoundationReference, opts: pulumi.ResourceOptions
-) -> containers.Namespace:
+def _namespace(environment: str, foundation: FoundationReference, opts: pulumi.ResourceOptions) -> containers.Namespace:
     # Scaleway makes an IAM application and a policy with each namespace: organization quotas count them.
     return containers.Namespace(
         "namespace",
@@ -112,9 +110,7 @@ def _image(settings: EnvironmentSettings, foundation: FoundationReference, name:
     return foundation.registry_endpoint.apply(lambda endpoint: naming.image(endpoint, name, digest))
 
 
-def _plain(
-    settings: EnvironmentSettings, variables: Mapping[str, str | AppUrl]
-) -> dict[str, pulumi.Input[str]]:
+def _plain(settings: EnvironmentSettings, variables: Mapping[str, str | AppUrl]) -> dict[str, pulumi.Input[str]]:
     urls = _urls(settings)
     return {name: urls[value.url] if isinstance(value, AppUrl) else value for name, value in variables.items()}
 
@@ -126,7 +122,5 @@ def _taken(document: SecretDocument, variables: Mapping[str, str]) -> dict[str, 
 def _urls(settings: EnvironmentSettings) -> dict[str, str]:
     """Where each app that has a host is reached."""
     return {
-        name: naming.url(settings.url_template, app.host)
-        for name, app in settings.apps.items()
-        if app.host is not None
+        name: naming.url(settings.url_template, app.host) for name, app in settings.apps.items() if app.host is not None
     }

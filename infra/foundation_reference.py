@@ -1,5 +1,6 @@
 """What an environment takes from its foundation: another stack's outputs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -26,8 +27,17 @@ class FoundationReference:
 
     @property
     def secret_id(self) -> pulumi.Output[str]:
-        """The secret that holds the environment's document."""
-        return self._of_environment("secretIds")
+        """The secret that holds the environment's document.
+
+        A plain value, without the reference as a dependency: with one, older engines leave what is read by
+        this id unknown in a preview.
+        """
+
+        async def read() -> str:
+            details = await self._reference.get_output_details("secretIds")
+            return self._pick(details.value or {})
+
+        return pulumi.Output.from_input(read())
 
     @property
     def preview_namespace_id(self) -> pulumi.Output[str]:
@@ -39,19 +49,16 @@ class FoundationReference:
 
         def check(zone: str) -> str:
             if zone != expected:
-                raise pulumi.RunError(
-                    f"snu:zone: found `{expected}`; allowed: `{zone}`, the zone of {self._stack}"
-                )
+                raise pulumi.RunError(f"snu:zone: found `{expected}`; allowed: `{zone}`, the zone of {self._stack}")
             return zone
 
         return self._reference.require_output("zone").apply(check)
 
     def _of_environment(self, output: str) -> pulumi.Output[str]:
-        def pick(values: dict[str, Any]) -> str:
-            if self._environment not in values:
-                raise pulumi.RunError(
-                    f"{self._stack} has no environment `{self._environment}`, it has: {', '.join(values)}"
-                )
-            return str(values[self._environment])
+        return self._reference.require_output(output).apply(self._pick)
 
-        return self._reference.require_output(output).apply(pick)
+    def _pick(self, values: Mapping[str, Any]) -> str:
+        if self._environment not in values:
+            known = ", ".join(values) or "none: is it up?"
+            raise pulumi.RunError(f"{self._stack} has no environment `{self._environment}`; it has: {known}")
+        return str(values[self._environment])

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import pulumi
 from pulumiverse_scaleway import containers, domain
 
-from infra import naming
 from infra.settings import App, Probe
 from infra.settings.limits import BYTES_PER_MEGABYTE
 
@@ -63,9 +62,7 @@ class ContainerApp(pulumi.ComponentResource):
             memory_limit_bytes=app.memory * BYTES_PER_MEGABYTE,
             min_scale=app.min_scale,
             max_scale=app.max_scale,
-            scaling_options=[
-                containers.ContainerScalingOptionArgs(concurrent_requests_threshold=app.concurrency)
-            ],
+            scaling_options=[containers.ContainerScalingOptionArgs(concurrent_requests_threshold=app.concurrency)],
             timeout=app.timeout,
             port=app.port,
             protocol=app.protocol,

@@ -7,6 +7,7 @@ import pulumi
 from pulumiverse_scaleway import databases, iam
 
 from infra import naming
+from infra.secrecy import secret
 from infra.settings import InstanceBackend, ServerlessBackend
 from infra.settings.models import DatabasePasswords
 
@@ -41,9 +42,7 @@ class BackendDatabase(pulumi.ComponentResource):
     url: pulumi.Output[str]
     """The address for `PULUMI_BACKEND_URL`, with its password: secret."""
 
-    def __init__(
-        self, name: str, args: BackendDatabaseArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: BackendDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("snu:database:BackendDatabase", name, None, opts)
         match args.backend:
             case ServerlessBackend():
@@ -52,9 +51,7 @@ class BackendDatabase(pulumi.ComponentResource):
                 self.url = self._instance(name, args, args.backend)
         self.register_outputs({"url": self.url})
 
-    def _serverless(
-        self, name: str, args: BackendDatabaseArgs, backend: ServerlessBackend
-    ) -> pulumi.Output[str]:
+    def _serverless(self, name: str, args: BackendDatabaseArgs, backend: ServerlessBackend) -> pulumi.Output[str]:
         child = pulumi.ResourceOptions(parent=self)
         database = databases.ServerlessDatabase(
             f"{name}-database",
@@ -91,9 +88,11 @@ class BackendDatabase(pulumi.ComponentResource):
             description=f"Pulumi's state of {args.environment}",
             opts=child,
         )
-        return pulumi.Output.secret(
-            pulumi.Output.all(database.endpoint, application.id, key.secret_key)
-        ).apply(lambda parts: _with_login(parts[0], parts[1], parts[2]))
+        return secret(
+            pulumi.Output.all(database.endpoint, application.id, key.secret_key).apply(
+                lambda parts: _with_login(parts[0], parts[1], parts[2])
+            )
+        )
 
     def _instance(self, name: str, args: BackendDatabaseArgs, backend: InstanceBackend) -> pulumi.Output[str]:
         if args.passwords is None:
@@ -136,8 +135,10 @@ class BackendDatabase(pulumi.ComponentResource):
             permission="all",
             opts=child,
         )
-        return pulumi.Output.secret(pulumi.Output.all(instance.load_balancer, user_password)).apply(
-            lambda parts: _instance_url(parts[0].ip, parts[0].port, parts[1])
+        return secret(
+            pulumi.Output.all(instance.load_balancer, user_password).apply(
+                lambda parts: _instance_url(parts[0].ip, parts[0].port, parts[1])
+            )
         )
 
 

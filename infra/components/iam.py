@@ -7,6 +7,7 @@ import pulumi
 from pulumiverse_scaleway import iam
 
 from infra import naming
+from infra.secrecy import secret
 
 READ_SECRETS = ("SecretManagerReadOnly", "SecretManagerSecretAccess")
 DEPLOY = (
@@ -65,14 +66,8 @@ class DeployAccess(pulumi.ComponentResource):
             args.project_id,
             [
                 _on_projects([args.project_id], own_project),
-                iam.PolicyRuleArgs(
-                    organization_id=args.organization_id, permission_set_names=list(ORGANIZATION)
-                ),
-                *(
-                    [_on_projects(args.read_registries_of, READ_REGISTRY)]
-                    if args.read_registries_of
-                    else []
-                ),
+                iam.PolicyRuleArgs(organization_id=args.organization_id, permission_set_names=list(ORGANIZATION)),
+                *([_on_projects(args.read_registries_of, READ_REGISTRY)] if args.read_registries_of else []),
             ],
         )
         reader = self._key(
@@ -82,8 +77,10 @@ class DeployAccess(pulumi.ComponentResource):
             args.project_id,
             [_on_projects([args.project_id], READ_SECRETS)],
         )
-        self.access_key, self.secret_key = deploy.access_key, deploy.secret_key
-        self.reader_access_key, self.reader_secret_key = reader.access_key, reader.secret_key
+        self.access_key = deploy.access_key
+        self.secret_key = secret(deploy.secret_key)
+        self.reader_access_key = reader.access_key
+        self.reader_secret_key = secret(reader.secret_key)
         self.register_outputs(
             {
                 "accessKey": self.access_key,
@@ -123,7 +120,5 @@ class DeployAccess(pulumi.ComponentResource):
         )
 
 
-def _on_projects(
-    project_ids: Sequence[pulumi.Input[str]], permission_sets: Sequence[str]
-) -> iam.PolicyRuleArgs:
+def _on_projects(project_ids: Sequence[pulumi.Input[str]], permission_sets: Sequence[str]) -> iam.PolicyRuleArgs:
     return iam.PolicyRuleArgs(project_ids=list(project_ids), permission_set_names=list(permission_sets))

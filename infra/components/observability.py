@@ -7,6 +7,7 @@ import pulumi
 from pulumiverse_scaleway import observability
 
 from infra import naming
+from infra.secrecy import secret
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +68,10 @@ class Observability(pulumi.ComponentResource):
         )
         observability.AlertManager(
             f"{name}-alerts",
-            contact_points=[
-                observability.AlertManagerContactPointArgs(email=email) for email in args.alert_emails
-            ],
+            contact_points=[observability.AlertManagerContactPointArgs(email=email) for email in args.alert_emails],
             project_id=args.project_id,
             opts=child,
         )
-        self.logs_url, self.logs_token = logs.url, reader.secret_key
+        self.logs_url = logs.url
+        self.logs_token = secret(reader.secret_key)
         self.register_outputs({"logsUrl": self.logs_url, "logsToken": self.logs_token})

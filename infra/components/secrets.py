@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import pulumi
 from pulumiverse_scaleway import secrets
 
+from infra.secrecy import secret
+
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentSecretsArgs:
@@ -30,11 +32,9 @@ class EnvironmentSecrets(pulumi.ComponentResource):
     secret_id: pulumi.Output[str]
     """The id of the secret, once it has its first version if there is one to make."""
 
-    def __init__(
-        self, name: str, args: EnvironmentSecretsArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: EnvironmentSecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("snu:secrets:EnvironmentSecrets", name, None, opts)
-        secret = secrets.Secret(
+        holder = secrets.Secret(
             f"{name}-secret",
             name=args.secret,
             description="The secret document: one JSON object, its keys are named in the stacks' settings",
@@ -43,12 +43,12 @@ class EnvironmentSecrets(pulumi.ComponentResource):
             project_id=args.project_id,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.secret_id = secret.id
+        self.secret_id = holder.id
         if args.initial is not None:
             version = secrets.Version(
                 f"{name}-initial",
-                secret_id=secret.id,
-                data=pulumi.Output.secret(args.initial),
+                secret_id=holder.id,
+                data=secret(args.initial),
                 description="Copied once",
                 opts=pulumi.ResourceOptions(parent=self, ignore_changes=["data"]),
             )

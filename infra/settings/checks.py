@@ -97,7 +97,7 @@ def _check_cycles(apps: Mapping[str, Mapping[str, Any]], finding: Finding) -> It
     reported: set[str] = set()
     for name in apps:
         chain = [name]
-        while (source := apps.get(chain[-1], {}).get("variablesFrom")) in apps:
+        while (source := str(apps[chain[-1]].get("variablesFrom"))) in apps:
             if source in chain:
                 if source == name and not reported & set(chain):
                     reported.update(chain)
@@ -107,9 +107,7 @@ def _check_cycles(apps: Mapping[str, Mapping[str, Any]], finding: Finding) -> It
             chain.append(source)
 
 
-def _check_image(
-    key: str, table: Mapping[str, Any], images: Mapping[str, Any], finding: Finding
-) -> Iterator[Problem]:
+def _check_image(key: str, table: Mapping[str, Any], images: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
     named = table.get("image")
     if isinstance(named, str):
         if named not in images:

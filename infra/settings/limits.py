@@ -88,9 +88,7 @@ UrlTemplate = Annotated[
     AfterValidator(_has_host),
     Allowed("an http(s) URL with one `{host}` in it"),
 ]
-Email = Annotated[
-    str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$"), Allowed("an e-mail address")
-]
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$"), Allowed("an e-mail address")]
 Uuid = Annotated[str, StringConstraints(pattern=_UUID_PATTERN), Allowed("a UUID in lower case")]
 Digest = Annotated[
     str,
@@ -113,9 +111,7 @@ VariableValue = Annotated[
     StringConstraints(max_length=MAX_VARIABLE_LENGTH),
     Allowed(f"a text of at most {MAX_VARIABLE_LENGTH} characters, or {{url: <app>}}"),
 ]
-DocumentKey = Annotated[
-    str, StringConstraints(min_length=1), Allowed("the name of a key of the secret document")
-]
+DocumentKey = Annotated[str, StringConstraints(min_length=1), Allowed("the name of a key of the secret document")]
 HttpPath = Annotated[str, StringConstraints(pattern=r"^/\S*$"), Allowed("a path that starts with `/`")]
 Password = Annotated[
     SecretStr,

@@ -26,9 +26,7 @@ class EnvironmentIdentity(Settings):
     name: limits.Name = Field(
         description="The environment's name in all live names: `staging` (whatever the stack is called)."
     )
-    foundation: limits.StackName = Field(
-        description="The stack that owns the project, registry and secret document."
-    )
+    foundation: limits.StackName = Field(description="The stack that owns the project, registry and secret document.")
     preview_of: limits.Name | None = Field(
         default=None,
         description="Makes it a preview of that environment: its registry, a copy of its secret document, "
@@ -119,9 +117,7 @@ class App(Variables):
     )
     port: limits.Port = Field(default=8080, description="The port that the process listens on.")
     protocol: Literal["http1", "h2c"] = Field(default="http1", description="What the process speaks.")
-    privacy: Literal["public", "private"] = Field(
-        default="public", description="`private`: requests need a token."
-    )
+    privacy: Literal["public", "private"] = Field(default="public", description="`private`: requests need a token.")
     sandbox: Literal["v1", "v2"] | None = Field(
         default=None, description="The isolation of its processes; `v2`, the platform's default, is gVisor."
     )
@@ -142,9 +138,9 @@ class App(Variables):
 class Schedule(Settings):
     """When a job starts by itself."""
 
-    cron: Annotated[
-        str, Field(pattern=r"^\S+( \S+){4}$"), limits.Allowed("five cron fields, like `0 4 * * *`")
-    ] = Field(description="Minute, hour, day of the month, month, day of the week.")
+    cron: Annotated[str, Field(pattern=r"^\S+( \S+){4}$"), limits.Allowed("five cron fields, like `0 4 * * *`")] = (
+        Field(description="Minute, hour, day of the month, month, day of the week.")
+    )
     timezone: Annotated[
         str, Field(pattern=r"^[A-Za-z_+-]+(/[A-Za-z0-9_+-]+)*$"), limits.Allowed("a time zone's name")
     ] = Field(default="Europe/Paris", description="The time zone of the schedule.")
@@ -177,9 +173,7 @@ class EnvironmentSettings(Settings):
     """A stack of the blueprint `environment`."""
 
     blueprint: Literal["environment"] = Field(description="`environment`.")
-    protect: bool = Field(
-        default=False, description="Refuse to delete or replace any of the stack's resources."
-    )
+    protect: bool = Field(default=False, description="Refuse to delete or replace any of the stack's resources.")
     environment: EnvironmentIdentity = Field(description="Which environment it is.")
     zone: limits.Zone | None = Field(
         default=None,
@@ -260,9 +254,7 @@ class FoundationEnvironment(Settings):
 class Deploy(Settings):
     """Whom the deploy application may read beside its own project."""
 
-    read_registries_of: list[limits.Uuid] = Field(
-        default=[], description="Projects whose images it may copy from."
-    )
+    read_registries_of: list[limits.Uuid] = Field(default=[], description="Projects whose images it may copy from.")
 
 
 class ObservabilitySettings(Settings):
@@ -277,9 +269,7 @@ class ObservabilitySettings(Settings):
 class DatabasePasswords(Settings):
     """The two passwords of an instance."""
 
-    administrator: limits.Password = Field(
-        description="Of the administrator that every instance must have."
-    )
+    administrator: limits.Password = Field(description="Of the administrator that every instance must have.")
     user: limits.Password = Field(description="Of the user that Pulumi logs in with.")
 
 
@@ -291,13 +281,11 @@ class FoundationSettings(Settings):
         alias="scaleway:organizationId",
     )
     blueprint: Literal["foundation"] = Field(description="`foundation`.")
-    protect: bool = Field(
-        default=False, description="Refuse to delete or replace any of the stack's resources."
-    )
+    protect: bool = Field(default=False, description="Refuse to delete or replace any of the stack's resources.")
     project: Project = Field(description="The Scaleway project.")
-    environments: Annotated[
-        dict[limits.Name, FoundationEnvironment], limits.Allowed("at least one environment")
-    ] = Field(min_length=1, description="The environments that stand on it, by name.")
+    environments: Annotated[dict[limits.Name, FoundationEnvironment], limits.Allowed("at least one environment")] = (
+        Field(min_length=1, description="The environments that stand on it, by name.")
+    )
     previews: bool = Field(
         default=False,
         description="Own the container namespace that preview environments share, and let the deploy "
@@ -305,9 +293,7 @@ class FoundationSettings(Settings):
     )
     zone: limits.Zone | None = Field(default=None, description="A DNS zone to own.")
     deploy: Deploy = Field(default=Deploy(), description="The deploy application.")
-    observability: ObservabilitySettings = Field(
-        default=ObservabilitySettings(), description="Logs and alerts."
-    )
+    observability: ObservabilitySettings = Field(default=ObservabilitySettings(), description="Logs and alerts.")
     database_passwords: dict[limits.Name, DatabasePasswords] = Field(
         default={},
         description="The passwords of instances, by environment, each set with `pulumi config set --secret "

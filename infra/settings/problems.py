@@ -117,13 +117,10 @@ def _step(spot: Spot, part: int | str) -> Spot:
     if origin in (Union, types.UnionType):  # `part` names the variant, it stands nowhere in the YAML
         for variant in get_args(annotation):
             kind, metadata = unwrap(variant)
-            if part in _variant_names(kind, metadata):
+            if str(part) in _variant_names(kind, metadata):
                 return Spot(spot.key, kind, metadata)
         return spot
-    if isinstance(part, int):
-        key = f"{spot.key}[{part}]"
-    else:
-        key = f"{spot.key}.{part}" if spot.key else top_level_key(part)
+    key = _key(spot.key, part)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         field = keys_of(annotation).get(str(part))
         if field is not None:
@@ -131,6 +128,12 @@ def _step(spot: Spot, part: int | str) -> Spot:
     elif origin in (dict, list):
         return Spot(key, *unwrap(get_args(annotation)[-1]))
     return Spot(key, None, ())
+
+
+def _key(parent: str, part: int | str) -> str:
+    if isinstance(part, int):
+        return f"{parent}[{part}]"
+    return f"{parent}.{part}" if parent else top_level_key(part)
 
 
 def _variant_names(kind: Any, metadata: Iterable[Any]) -> Iterator[str]:
@@ -166,9 +169,7 @@ def _problem(details: ErrorDetails, model: type[BaseModel], file: str) -> Proble
 
 def _allowed(spot: Spot, kind: str, value: Any, message: str) -> str:
     if kind == "string_type" and isinstance(value, bool | int | float):
-        return f"a text: put it in quotes, `\"{json.dumps(value)}\"`"
-    if kind in ("too_long", "too_short"):
-        return spot.allowed or message
+        return f'a text: put it in quotes, `"{json.dumps(value)}"`'
     return spot.allowed or message
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pulumi
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime import mocks as pulumi_mocks
 from pulumi.runtime import rpc, settings
 from pulumi.runtime.config import set_all_config
@@ -18,7 +19,6 @@ from infra.settings import flat_config
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "snu"
-DOCUMENT_VALUE = "value of {key} in the document"
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,6 @@ class Run:
         return {child.name: child.type for child in self.resources if child.parent == name}
 
 
-class _AnyDocument(dict[str, str]):
-    """A secret document that has every key."""
-
-
 @dataclass
 class Cloud(pulumi_mocks.Mocks):
     """What the platform answers: computed outputs, secret documents, the foundation's outputs."""
@@ -91,8 +87,11 @@ class Cloud(pulumi_mocks.Mocks):
         outputs = dict(args.inputs)
         if self.preview:
             return None, outputs
-        outputs |= _COMPUTED.get(args.typ, lambda name: {})(args.name)
-        return (args.inputs["subdomain"] + "." + args.inputs["domain"] if args.typ == _ZONE else f"id-of-{args.name}"), outputs
+        if args.typ in _COMPUTED:
+            outputs |= _COMPUTED[args.typ](args.name)
+        if args.typ == "scaleway:domain/zone:Zone":
+            return f"{args.inputs['subdomain']}.{args.inputs['domain']}", outputs
+        return f"id-of-{args.name}", outputs
 
     def call(self, args: pulumi_mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         self.calls.append((args.token, dict(args.args)))
@@ -102,7 +101,6 @@ class Cloud(pulumi_mocks.Mocks):
         return {"data": data, "secretId": args.args.get("secretId", ""), "revision": "1"}, []
 
 
-_ZONE = "scaleway:domain/zone:Zone"
 _COMPUTED: dict[str, Callable[[str], dict[str, Any]]] = {
     "scaleway:containers/container:Container": lambda name: {
         "publicEndpoint": f"https://{name}.functions.example.test"
@@ -130,8 +128,8 @@ class RecordingMonitor(pulumi_mocks.MockMonitor):
         super().__init__(mocks)
         self.run = Run()
 
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
-        response = super().RegisterResource(request)
+    def RegisterResource(self, request: Any) -> Any:
+        response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         if request.type != "pulumi:pulumi:Stack":
             self.run.resources.append(
                 Resource(
@@ -139,7 +137,7 @@ class RecordingMonitor(pulumi_mocks.MockMonitor):
                     name=request.name,
                     urn=response.urn,
                     parent=_name(request.parent),
-                    inputs=_readable(rpc.deserialize_properties(request.object, keep_unknowns=True)),
+                    inputs=_readable(request.object),
                     protect=request.protect,
                     dependencies=frozenset(_name(urn) for urn in request.dependencies),
                     aliases=tuple(request.aliasURNs),
@@ -149,10 +147,10 @@ class RecordingMonitor(pulumi_mocks.MockMonitor):
             )
         return response
 
-    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+    def RegisterResourceOutputs(self, request: Any) -> Any:
         if "pulumi:pulumi:Stack" in request.urn:
-            self.run.outputs = _readable(rpc.deserialize_properties(request.outputs, keep_unknowns=True))
-        return super().RegisterResourceOutputs(request)
+            self.run.outputs = _readable(request.outputs)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
 
 def _name(urn: str) -> str:
@@ -161,18 +159,23 @@ def _name(urn: str) -> str:
     return "" if "pulumi:pulumi:Stack::" in urn else name
 
 
-def _readable(value: Any) -> Any:
-    if rpc.is_rpc_secret(value):
-        return Secret(_readable(rpc.unwrap_rpc_secret(value)))
-    if isinstance(value, dict):
-        return {key: _readable(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_readable(entry) for entry in value]
-    if isinstance(value, pulumi.output.Unknown):
+def _readable(properties: Struct) -> dict[str, Any]:
+    """The properties as they were sent. Pulumi's own reader would spread a secret over the map around it."""
+    return {name: _value(entry) for name, entry in MessageToDict(properties).items()}
+
+
+def _value(sent: Any) -> Any:
+    if isinstance(sent, dict):
+        if sent.get(rpc._special_sig_key) == rpc._special_secret_sig:
+            return Secret(_value(sent["value"]))
+        return {key: _value(entry) for key, entry in sent.items()}
+    if isinstance(sent, list):
+        return [_value(entry) for entry in sent]
+    if sent == rpc.UNKNOWN:
         return UNKNOWN
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+    if isinstance(sent, float) and sent.is_integer():
+        return int(sent)
+    return sent
 
 
 def run(
@@ -195,10 +198,13 @@ def run(
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     pulumi_mocks.set_mocks(cloud, project=PROJECT, stack=stack, preview=preview, monitor=monitor)
-    settings.set_root_resource(None)
+    settings.ROOT.set(None)
     try:
         loop.run_until_complete(run_in_stack(program))
     finally:
+        for task in asyncio.all_tasks(loop):  # what waited for a refused registration
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
         loop.close()
         set_all_config({})
     return monitor.run

@@ -1,0 +1,95 @@
+"""Writes the reference of all settings from their types: `python -m infra.settings.reference > docs/settings.md`."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from infra.settings.models import EnvironmentSettings, FoundationSettings
+from infra.settings.problems import Spot, keys_of, top_level_key, unwrap
+
+_INTRODUCTION = """\
+# Settings
+
+What the file of a stack, `Pulumi.<stack>.yaml`, may say under `config:`. Generated from the types in
+`infra/settings/models.py`; a test keeps it up to date. Update it with
+`python -m infra.settings.reference > docs/settings.md`.
+
+Beside these, the file sets the provider: `scaleway:region`, `scaleway:organizationId` and, on the local
+Scaleway only, `scaleway:apiUrl` and its fake keys. Real keys come from the environment.
+
+Unknown keys are refused, and so are numbers and `true` where a text is expected: variables are to be quoted.
+"""
+
+
+def reference() -> str:
+    """The whole reference, in Markdown."""
+    sections = [_INTRODUCTION]
+    for model in (EnvironmentSettings, FoundationSettings):
+        sections += _sections(model)
+    return "\n".join(sections)
+
+
+def _sections(model: type[BaseModel]) -> Iterator[str]:
+    seen: set[type[BaseModel]] = set()
+    waiting: list[tuple[str, type[BaseModel]]] = [("", model)]
+    while waiting:
+        key, current = waiting.pop(0)
+        if current in seen:
+            continue
+        seen.add(current)
+        heading = f"### `{key}`" if key else f"## {(current.__doc__ or '').strip().rstrip('.')}"
+        text = [heading, "", *([(current.__doc__ or "").strip(), ""] if key else [])]
+        text += ["| key | allowed | default | meaning |", "|---|---|---|---|"]
+        for name, field in keys_of(current).items():
+            path = f"{key}.{name}" if key else top_level_key(name)
+            shown = path if not key else name
+            text.append(f"| `{shown}` | {_allowed(field)} | {_default(field)} | {field.description} |")
+            waiting += _models(path, field.annotation)
+        yield "\n".join([*text, ""])
+
+
+def _models(path: str, annotation: Any) -> Iterator[tuple[str, type[BaseModel]]]:
+    """The models inside a type, each with the path of its keys."""
+    kind, _ = unwrap(annotation)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield path, kind
+        return
+    inner = get_args(kind)
+    if get_origin(kind) is dict:
+        path, inner = f"{path}.<name>", inner[-1:]
+    elif get_origin(kind) is list:
+        path = f"{path}[]"
+    for argument in inner:
+        yield from _models(path, argument)
+
+
+def _allowed(field: FieldInfo) -> str:
+    kind, metadata = unwrap(field.annotation, field.metadata)
+    if any(True for _ in _models("", kind)) and not isinstance(kind, type):
+        return "see below"
+    if get_origin(kind) in (dict, list):
+        items = Spot("", *unwrap(get_args(kind)[-1])).allowed
+        names = f"names: {Spot('', *unwrap(get_args(kind)[0])).allowed}; " if get_origin(kind) is dict else ""
+        return f"{names}{'each ' + items if items else 'see the description'}"
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return "see below"
+    return Spot("", kind, metadata).allowed or "see the description"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "**required**"
+    value = field.default
+    if value is None or value is PydanticUndefined or (isinstance(value, BaseModel | dict | list) and not value):
+        return ""
+    if isinstance(value, BaseModel):
+        return "all defaults"
+    return f"`{json.dumps(value)}`" if not isinstance(value, str) else f"`{value}`" if value else ""
+
+
+if __name__ == "__main__":
+    print(reference(), end="")
