@@ -1,0 +1,553 @@
+"""One preview or update: decides the steps of each registered resource and carries them out.
+
+Which steps follow from what was registered and what the state holds is Pulumi's step generator
+(``pkg/resource/deploy/step_generator.go``), for what the embedded engine supports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from localcloud.engine import urn as urns
+from localcloud.engine.errors import EngineError, UnsupportedError
+from localcloud.engine.events import Events
+from localcloud.engine.goal import SECRET_SETTINGS, Aliases, Goal, ProviderRequest, package_config
+from localcloud.engine.journal import Journal
+from localcloud.engine.plugin import NO_DIFF, REPLACE_SUFFIX, Diff, PartialFailureError, Provider
+from localcloud.engine.snapshot import ResourceState, Snapshot, now
+from localcloud.engine.values import (
+    UNKNOWN,
+    UNKNOWN_TEXT,
+    PropertyMap,
+    carry_secrets,
+    make_secret,
+    unwrap,
+)
+
+
+class FailedError(EngineError):
+    """The deployment failed and takes no more registrations; the reasons were reported as diagnostics."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a deployment works with."""
+
+    project: str
+    stack: str
+    config: Mapping[str, str]
+    providers: Mapping[str, Provider]
+    """By package, such as ``scaleway``."""
+    events: Events
+    journal: Journal
+    dry_run: bool
+    parallel: int
+
+
+class Deployment:
+    """Registrations come in at any time and in parallel; ``finish`` deletes what was not registered."""
+
+    def __init__(self, context: Context, previous: Snapshot) -> None:
+        self._context = context
+        self._previous = previous
+        self._olds = previous.by_urn()
+        self._goals: dict[str, Goal] = {}
+        self._news: dict[str, ResourceState] = {}
+        self._aliases = Aliases(context.stack, context.project)
+        self._deleted: set[str] = set()
+        """URNs that were deleted because a resource that they depend on is deleted before its replacement."""
+        self._replace_keys: dict[str, list[str]] = {}
+        self._providers: dict[ProviderRequest, asyncio.Task[ResourceState]] = {}
+        self._generating = asyncio.Lock()
+        self._slots = asyncio.Semaphore(max(1, context.parallel))
+        self._failure = asyncio.Event()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self.changes: Counter[str] = Counter()
+
+    # --- failure ----------------------------------------------------------------------------------------
+
+    @property
+    def failed(self) -> bool:
+        return self._failure.is_set()
+
+    async def wait_failed(self) -> None:
+        await self._failure.wait()
+
+    def fail(self, message: str, urn: str = "") -> FailedError:
+        """Report an error; no further operation starts."""
+        self._context.events.diagnostic("error", message, urn)
+        self._failure.set()
+        return FailedError(message)
+
+    async def settle(self) -> None:
+        """Wait until the operations under way have ended."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def _undisturbed(self, steps: Coroutine[Any, Any, None]) -> None:
+        """Operations on the cloud go on to their end, even when the program that asked for them is gone."""
+        task = asyncio.create_task(steps)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await asyncio.shield(task)
+
+    def _check_running(self) -> None:
+        if self.failed:
+            raise FailedError("the update has failed; nothing more is started")
+
+    # --- registration -----------------------------------------------------------------------------------
+
+    async def register(self, goal: Goal) -> ResourceState:
+        """Bring one resource to its goal.
+
+        Raises FailedError when this or another resource failed.
+        """
+        provider = await self._default_provider(goal.provider) if goal.provider else None
+        async with self._generating:
+            self._check_running()
+            urn = urns.new_urn(self._context.stack, self._context.project, goal.parent, goal.type, goal.name)
+            if urn in self._goals:
+                raise self.fail(f"Duplicate resource URN '{urn}'; try giving it a unique name", urn)
+            self._goals[urn] = goal
+            old = self._find_old(urn, goal)
+            new = self._new_state(urn, goal, old, provider)
+            steps = await self._steps(goal, old, new)
+        await self._undisturbed(steps)
+        self._news[urn] = new
+        return new
+
+    async def register_outputs(self, urn: str, outputs: PropertyMap) -> None:
+        """Attach a component's or the stack's outputs."""
+        resource = self._news.get(urn)
+        if resource is None:
+            raise self.fail(f"outputs were registered for {urn}, which is no resource of this run")
+        resource.outputs = outputs
+        await self._context.journal.end(changed=resource, save=False)
+
+    def _find_old(self, urn: str, goal: Goal) -> ResourceState | None:
+        for candidate in (urn, *self._aliases.of(goal)):
+            old = self._olds.get(candidate)
+            if old is None:
+                continue
+            if candidate != urn:
+                if candidate in self._goals or candidate in self._aliases.used.values():
+                    raise self.fail(f"Duplicate resource alias '{candidate}' applied to resource '{urn}'", urn)
+                self._aliases.used[urn] = candidate
+            return old
+        return None
+
+    def _new_state(
+        self, urn: str, goal: Goal, old: ResourceState | None, provider: ResourceState | None
+    ) -> ResourceState:
+        parent_goal = self._goals.get(goal.parent)
+        protect = goal.protect if goal.protect is not None or parent_goal is None else parent_goal.protect
+        if protect != goal.protect:
+            self._goals[urn] = replace(goal, protect=protect)
+        return ResourceState(
+            urn=urn,
+            type=goal.type,
+            custom=goal.custom,
+            inputs=goal.inputs,
+            parent=goal.parent,
+            provider=f"{provider.urn}::{provider.id or UNKNOWN_TEXT}" if provider else "",
+            protect=bool(protect),
+            dependencies=goal.dependencies,
+            property_dependencies=goal.property_dependencies,
+            additional_secret_outputs=goal.additional_secret_outputs,
+            ignore_changes=goal.ignore_changes,
+            replace_on_changes=goal.replace_on_changes,
+            created=old.created if old else "",
+            modified=old.modified if old else "",
+            source_position=goal.source_position,
+        )
+
+    def _provider_of(self, resource: ResourceState) -> Provider | None:
+        if not resource.custom:
+            return None
+        package = resource.type.split(":", 1)[0]
+        if resource.type.startswith("pulumi:providers:"):
+            package = "pulumi"
+        try:
+            return self._context.providers[package]
+        except KeyError:
+            raise UnsupportedError(f"the package {package} (resource {resource.name})") from None
+
+    async def _default_provider(self, request: ProviderRequest) -> ResourceState:
+        if request not in self._providers:
+            inputs: PropertyMap = {
+                key: make_secret(value) if key in SECRET_SETTINGS.get(request.package, ()) else value
+                for key, value in package_config(request.package, self._context.config).items()
+            }
+            if request.version:
+                inputs["version"] = request.version
+            if request.download_url:
+                inputs["__internal"] = {"pluginDownloadURL": request.download_url}
+            goal = Goal(f"pulumi:providers:{request.package}", request.name, custom=True, inputs=inputs)
+            self._providers[request] = asyncio.create_task(self.register(goal))
+        return await self._providers[request]
+
+    # --- steps ------------------------------------------------------------------------------------------
+
+    async def _steps(self, goal: Goal, old: ResourceState | None, new: ResourceState) -> Coroutine[Any, Any, None]:
+        """Decide what is to be done; what comes back does it."""
+        provider = self._provider_of(new)
+        ignored = _apply_ignored(goal, old, new)
+        recreating = new.urn in self._deleted or (old is not None and old.urn in self._deleted)
+        if provider is not None:
+            new.inputs, failures = provider.check(new.type, ignored)
+            if failures:
+                for failure in failures:
+                    self.fail(f"{new.type} resource '{new.name}' has a problem: {failure}", new.urn)
+                raise FailedError(f"resource {new.urn} is invalid")
+        if recreating and old is not None:
+            keys = Diff(forced_replace_keys=tuple(self._replace_keys.get(old.urn, ())))
+            return self._replace_after_delete(provider, old, new, keys)
+        if old is None or old.external:
+            return self._create(provider, new)
+        diff = self._diff(provider, old, new)
+        if old.pending_replacement:
+            return self._replace_after_delete(provider, old, new, diff)
+        if not diff.changed and not old.init_errors:
+            return self._same(old, new)
+        if not diff.replaces:
+            return self._update(provider, old, new, diff)
+        if new.protect and old.protect:
+            error = self.fail(
+                f'unable to replace resource "{new.urn}"\nas it is currently marked for protection. To unprotect '
+                "the resource, remove the `protect` flag from the resource in your Pulumi program and run "
+                "`pulumi up`",
+                new.urn,
+            )
+            if not self._context.dry_run:
+                raise error
+        delete_first = diff.delete_before_replace
+        if goal.delete_before_replace is not None:
+            delete_first = goal.delete_before_replace
+        if not delete_first:
+            return self._replace_before_delete(provider, old, new, diff)
+        return self._delete_then_replace(provider, old, new, diff)
+
+    def _diff(self, provider: Provider | None, old: ResourceState, new: ResourceState) -> Diff:
+        if provider is None:
+            return Diff(forced=unwrap(old.inputs) != unwrap(new.inputs))
+        diff = provider.diff(new.type, old.outputs, new.inputs, new.ignore_changes)
+        detailed = {
+            path: f"{kind}{REPLACE_SUFFIX}"
+            if not kind.endswith(REPLACE_SUFFIX) and _below_any(path, new.replace_on_changes)
+            else kind
+            for path, kind in diff.detailed.items()
+        }
+        return Diff(detailed, diff.delete_before_replace, diff.forced, diff.forced_replace_keys)
+
+    async def _run(
+        self,
+        op: str,
+        old: ResourceState | None,
+        new: ResourceState | None,
+        diff: Diff,
+        work: Awaitable[None] | None = None,
+    ) -> None:
+        """One step with its events; a failure stops the deployment."""
+        events = self._context.events
+        try:
+            self._check_running()
+        except FailedError:
+            if asyncio.iscoroutine(work):
+                work.close()
+            raise
+        if work is None:
+            events.step_started(op, old, new, diff)
+        else:
+            async with self._slots:
+                if self.failed:
+                    if asyncio.iscoroutine(work):
+                        work.close()
+                    self._check_running()
+                events.step_started(op, old, new, diff)
+                try:
+                    await work
+                except FailedError:
+                    raise
+                except EngineError as error:
+                    events.step_failed(op, old, new, diff)
+                    resource = new or old
+                    raise self.fail(str(error), resource.urn if resource else "") from error
+        self.changes[op] += 1
+        events.step_done(op, old, new, diff)
+
+    async def _same(self, old: ResourceState, new: ResourceState) -> None:
+        new.id = old.id
+        new.outputs = old.outputs
+        new.other = old.other
+
+        async def keep() -> None:
+            await self._context.journal.end(done=new, gone=old, save=False)
+
+        await self._run("same", old, new, NO_DIFF, keep())
+
+    async def _create(self, provider: Provider | None, new: ResourceState) -> None:
+        await self._run("create", None, new, NO_DIFF, self._do_create(provider, new))
+
+    async def _do_create(
+        self, provider: Provider | None, new: ResourceState, replaced: ResourceState | None = None
+    ) -> None:
+        """``replaced`` is the old resource, which stays for its deletion, or is gone where that is done."""
+        journal = self._context.journal
+        if self._context.dry_run:
+            if provider is not None:
+                new.outputs = self._outputs(new, provider.planned(new.type, None, new.inputs))
+        elif provider is not None:
+            await journal.begin(new, "creating")
+            try:
+                new.id, outputs = await provider.create(new.type, new.inputs)
+            except PartialFailureError as error:
+                new.id, new.outputs = error.resource_id, self._outputs(new, error.outputs)
+                new.init_errors = [str(error)]
+                new.created = new.modified = now()
+                await journal.end(new, done=new)
+                raise
+            except EngineError:
+                await journal.end(new)
+                raise
+            new.outputs = self._outputs(new, outputs)
+        new.created = new.modified = now()
+        gone = None
+        if replaced is not None and replaced.pending_replacement:
+            gone = replaced
+        elif replaced is not None:
+            replaced.delete = True
+        await journal.end(new, done=new, gone=gone, changed=replaced)
+
+    async def _update(self, provider: Provider | None, old: ResourceState, new: ResourceState, diff: Diff) -> None:
+        await self._run("update", old, new, diff, self._do_update(provider, old, new))
+
+    async def _do_update(self, provider: Provider | None, old: ResourceState, new: ResourceState) -> None:
+        journal = self._context.journal
+        new.id = old.id
+        new.other = old.other
+        if provider is None:
+            pass
+        elif self._context.dry_run:
+            new.outputs = self._outputs(new, provider.planned(new.type, old.outputs, new.inputs))
+        else:
+            await journal.begin(new, "updating")
+            try:
+                outputs = await provider.update(new.type, old.id, old.outputs, new.inputs)
+            except PartialFailureError as error:
+                new.outputs = self._outputs(new, error.outputs)
+                new.init_errors = [str(error)]
+                await journal.end(new, done=new, gone=old)
+                raise
+            except EngineError:
+                await journal.end(new)
+                raise
+            new.outputs = self._outputs(new, outputs)
+        new.modified = now()
+        await journal.end(new, done=new, gone=old)
+
+    async def _delete(self, op: str, old: ResourceState, *, keep_as_pending: bool = False) -> None:
+        if op == "delete" and old.protect:
+            error = self.fail(
+                f'resource "{old.urn}" cannot be deleted\nbecause it is protected. To unprotect the resource, '
+                "either remove the `protect` flag from the resource in your Pulumi program and run `pulumi up`, "
+                f"or use the command:\n`pulumi state unprotect '{old.urn}'`",
+                old.urn,
+            )
+            if not self._context.dry_run:
+                raise error
+        await self._run(op, old, None, NO_DIFF, self._do_delete(old, keep_as_pending))
+
+    async def _do_delete(self, old: ResourceState, keep_as_pending: bool) -> None:
+        journal = self._context.journal
+        provider = self._provider_of(old)
+        if provider is not None and not old.external and not self._context.dry_run:
+            await journal.begin(old, "deleting")
+            try:
+                await provider.delete(old.type, old.id, old.outputs)
+            except EngineError:
+                await journal.end(old)
+                raise
+        if keep_as_pending:
+            old.pending_replacement = True
+            await journal.end(old, changed=old)
+        else:
+            await journal.end(old, gone=old)
+
+    async def _replace_before_delete(
+        self, provider: Provider | None, old: ResourceState, new: ResourceState, diff: Diff
+    ) -> None:
+        """Create the new one; ``finish`` deletes the old one when all dependents have moved over."""
+        await self._run("create-replacement", old, new, diff, self._do_create(provider, new, replaced=old))
+        await self._run("replace", old, new, diff)
+
+    async def _replace_after_delete(
+        self, provider: Provider | None, old: ResourceState, new: ResourceState, diff: Diff
+    ) -> None:
+        await self._run("replace", old, new, diff)
+        await self._run("create-replacement", old, new, diff, self._do_create(provider, new, replaced=old))
+
+    async def _delete_then_replace(
+        self, provider: Provider | None, old: ResourceState, new: ResourceState, diff: Diff
+    ) -> None:
+        condemned = self._dependents_to_replace(old, new)
+        for dependent, keys in condemned:
+            self._deleted.add(dependent.urn)
+            self._replace_keys[dependent.urn] = keys
+        for dependent, _keys in reversed(condemned):
+            await self._delete("delete-replaced", dependent, keep_as_pending=True)
+        await self._delete("delete-replaced", old, keep_as_pending=True)
+        await self._replace_after_delete(provider, old, new, diff)
+
+    def _dependents_to_replace(self, root: ResourceState, new: ResourceState) -> list[tuple[ResourceState, list[str]]]:
+        """Resources that the deletion of ``root`` would make replace, in dependency order, with the reasons."""
+        replaced = {root.urn}
+        found: list[tuple[ResourceState, list[str]]] = []
+        for resource in self._previous.resources:
+            provider = self._provider_of(resource)
+            if resource is root or resource.delete or resource.external or provider is None:
+                continue
+            if resource.urn in self._goals or resource.urn in self._deleted:
+                continue
+            inputs = {
+                key: UNKNOWN if replaced & set(resource.property_dependencies.get(key, ())) else value
+                for key, value in resource.inputs.items()
+            }
+            if inputs == resource.inputs:
+                continue
+            diff = provider.diff(resource.type, resource.outputs, inputs, resource.ignore_changes)
+            if diff.replaces:
+                if resource.protect:
+                    raise self.fail(
+                        f'unable to replace resource "{resource.urn}" as part of replacing "{new.urn}" as it is '
+                        "currently marked for protection. To unprotect the resource, remove the `protect` flag "
+                        "from the resource in your Pulumi program and run `pulumi up`",
+                        resource.urn,
+                    )
+                replaced.add(resource.urn)
+                found.append((resource, diff.replace_keys))
+        return found
+
+    def _outputs(self, resource: ResourceState, outputs: PropertyMap) -> PropertyMap:
+        """Outputs with every secret marked: what came from secret inputs, and what the SDK names."""
+        marked = carry_secrets(outputs, resource.inputs)
+        for key in resource.additional_secret_outputs:
+            if key in marked:
+                marked[key] = make_secret(unwrap(marked[key]))
+        return marked
+
+    # --- reading ----------------------------------------------------------------------------------------
+
+    async def read(self, goal: Goal, resource_id: str) -> ResourceState:
+        """Read a resource that the program does not manage, such as a stack reference."""
+        if goal.provider is None:
+            raise UnsupportedError("reads without a provider")
+        provider_state = await self._default_provider(goal.provider)
+        async with self._generating:
+            self._check_running()
+            urn = urns.new_urn(self._context.stack, self._context.project, goal.parent, goal.type, goal.name)
+            if urn in self._goals:
+                raise self.fail(f"Duplicate resource URN '{urn}'; try giving it a unique name", urn)
+            self._goals[urn] = goal
+            old = self._olds.get(urn)
+        new = self._new_state(urn, goal, old, provider_state)
+        new.external = True
+        new.id = resource_id
+        provider = self._provider_of(new)
+
+        async def work() -> None:
+            if provider is None:
+                raise UnsupportedError(f"reads of {goal.type}")
+            found = await provider.read(goal.type, resource_id, goal.inputs, {})
+            if found is None:
+                raise EngineError(f"{goal.type} {resource_id} does not exist")
+            _inputs, outputs = found
+            new.inputs = goal.inputs
+            new.outputs = self._outputs(new, outputs)
+            await self._context.journal.end(done=new, gone=old, save=False)
+
+        await self._undisturbed(self._run("read", old, new, NO_DIFF, work()))
+        self._news[urn] = new
+        return new
+
+    async def invoke(self, request: ProviderRequest, token: str, arguments: PropertyMap) -> PropertyMap:
+        """Call a function of a package; unknown arguments were held back by the SDK."""
+        self._check_running()
+        await self._default_provider(request)
+        provider = self._context.providers.get(request.package)
+        if provider is None:
+            raise UnsupportedError(f"functions of the package {request.package} ({token})")
+        return await provider.invoke(token, arguments)
+
+    # --- the end ----------------------------------------------------------------------------------------
+
+    async def finish(self) -> None:
+        """Delete what was replaced, and what the program does not register any more."""
+        self._check_running()
+        kept = set(self._goals) | set(self._aliases.used.values())
+        condemned: list[tuple[str, ResourceState]] = []
+        for resource in self._previous.resources:
+            if resource.delete:
+                condemned.append(("delete-replaced", resource))
+            elif resource.urn not in kept:
+                op = "remove-pending-replace" if resource.pending_replacement else "delete"
+                condemned.append((op, resource))
+        await delete_in_order(condemned, self._finish_one)
+
+    async def _finish_one(self, op: str, resource: ResourceState) -> None:
+        if op == "remove-pending-replace":
+            await self._run(op, resource, None, NO_DIFF, self._context.journal.end(gone=resource))
+        else:
+            await self._delete(op, resource)
+
+
+def _below_any(path: str, selectors: list[str]) -> bool:
+    return any(path == selector or path.startswith((f"{selector}.", f"{selector}[")) for selector in selectors)
+
+
+def _apply_ignored(goal: Goal, old: ResourceState | None, new: ResourceState) -> PropertyMap:
+    """The goal's inputs with those that ``ignore_changes`` names as they were."""
+    inputs = dict(goal.inputs)
+    for key in goal.ignore_changes:
+        if "." in key or "[" in key:
+            raise UnsupportedError(f"ignore_changes below a property ({key} of {new.name})")
+        if old is None:
+            continue
+        if key in old.inputs:
+            inputs[key] = old.inputs[key]
+        else:
+            inputs.pop(key, None)
+    return inputs
+
+
+async def delete_in_order(
+    condemned: list[tuple[str, ResourceState]],
+    delete: Callable[[str, ResourceState], Awaitable[None]],
+) -> None:
+    """Delete in parallel, each resource after all condemned ones that refer to it."""
+    tasks: dict[ResourceState, asyncio.Task[None]] = {}
+    dependents: dict[ResourceState, list[ResourceState]] = {resource: [] for _, resource in condemned}
+    by_urn: dict[str, list[ResourceState]] = {}
+    for _, resource in condemned:
+        by_urn.setdefault(resource.urn, []).append(resource)
+    for _, resource in condemned:
+        for referenced in resource.references():
+            for target in by_urn.get(referenced, ()):
+                dependents[target].append(resource)
+
+    async def run(op: str, resource: ResourceState) -> None:
+        for dependent in dependents[resource]:
+            await tasks[dependent]
+        await delete(op, resource)
+
+    for op, resource in condemned:
+        tasks[resource] = asyncio.create_task(run(op, resource))
+    results = await asyncio.gather(*tasks.values(), return_exceptions=True)
+    errors = [result for result in results if isinstance(result, BaseException)]
+    for error in errors:
+        if not isinstance(error, FailedError):
+            raise error
+    if errors:
+        raise errors[0]

@@ -1,0 +1,108 @@
+"""A Pulumi project on disk: Pulumi.yaml, and a stack's configuration as Pulumi hands it to programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from localcloud.engine.errors import EngineError
+from localcloud.engine.passphrase import Crypter
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class StackConfig:
+    """A stack's configuration, in clear: kept in memory only."""
+
+    values: dict[str, str]
+    """By full key, such as ``snu:apps``; objects and lists are JSON texts."""
+    secret_keys: list[str]
+
+
+@dataclass(frozen=True)
+class StackFile:
+    """``Pulumi.<stack>.yaml`` before its secure values are decrypted."""
+
+    path: Path
+    config: dict[str, Any]
+    salt: str | None
+
+    @classmethod
+    def read(cls, path: Path) -> StackFile:
+        """Raises EngineError when the file is missing or not what Pulumi writes."""
+        document = _read_yaml(path)
+        if document.get("secretsprovider", "passphrase") != "passphrase":
+            raise EngineError(
+                f"{path.name} names the secrets provider {document['secretsprovider']}; the embedded engine knows "
+                "passphrase only"
+            )
+        config = document.get("config") or {}
+        if not isinstance(config, dict):
+            raise EngineError(f"{path.name}: config is a {type(config).__name__}; expected a mapping")
+        return cls(path, config, document.get("encryptionsalt"))
+
+    def resolve(self, crypter: Crypter, project: str) -> StackConfig:
+        """The configuration as programs get it (``pkg/workspace`` and ``sdk/go/common/resource/config``)."""
+        values: dict[str, str] = {}
+        secret_keys: list[str] = []
+        for short, value in self.config.items():
+            key = short if ":" in short else f"{project}:{short}"
+            clear, secret = _decrypted(value, crypter)
+            values[key] = _as_text(clear)
+            if secret:
+                secret_keys.append(key)
+        return StackConfig(values, secret_keys)
+
+
+def project_name(directory: Path) -> str:
+    """Raises EngineError when there is no Python project in the folder."""
+    document = _read_yaml(directory / "Pulumi.yaml")
+    name = document.get("name")
+    runtime = document.get("runtime")
+    language = runtime.get("name") if isinstance(runtime, dict) else runtime
+    if not isinstance(name, str) or language != "python":
+        raise EngineError(f"{directory / 'Pulumi.yaml'} describes no Python project")
+    return name
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a safe loader, in C where there is one
+    except FileNotFoundError as error:
+        raise EngineError(f"{path} does not exist") from error
+    except OSError as error:
+        raise EngineError(f"{path} cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise EngineError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise EngineError(f"{path} is not a mapping")
+    return document
+
+
+def _is_secure(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"secure"}
+
+
+def _decrypted(value: Any, crypter: Crypter) -> tuple[Any, bool]:
+    if _is_secure(value):
+        return crypter.decrypt_text(value["secure"]), True
+    if isinstance(value, dict):
+        items = {key: _decrypted(item, crypter) for key, item in value.items()}
+        return {key: item for key, (item, _) in items.items()}, any(secret for _, secret in items.values())
+    if isinstance(value, list):
+        listed = [_decrypted(item, crypter) for item in value]
+        return [item for item, _ in listed], any(secret for _, secret in listed)
+    return value, False
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False, default=str)

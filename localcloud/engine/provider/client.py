@@ -1,0 +1,204 @@
+"""Scaleway's HTTP API, as the provider uses it: its waits, its retries and its error texts."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from localcloud.engine.errors import EngineError, ProviderError
+from localcloud.engine.values import PropertyMap, unwrap
+
+_RETRY_SECONDS = (0.5, 1.0, 2.0)
+_TIMEOUT_SECONDS = 60.0
+_TRANSIENT_STATUS_CODES = frozenset({429, 500, 502, 503, 504})
+_POLL_SECONDS = 0.1
+_POLL_LONGEST_SECONDS = 2.0
+_WAIT_SECONDS = 600.0
+
+
+class ApiError(ProviderError):
+    """An answer that is no success; ``status`` is the HTTP status code."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def loopback_problem(url: str) -> str | None:
+    """Why the embedded engine refuses an address, or None where it is one of this machine."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme not in ("http", "https") or not host:
+        return f"scaleway:apiUrl is {url!r}; expected http://127.0.0.1:<port>"
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if not loopback:
+        return (
+            f"scaleway:apiUrl is {url!r}; the embedded engine works on the local Scaleway only "
+            "(127.0.0.1, ::1 or localhost): use the Pulumi CLI for a real account (--engine pulumi)"
+        )
+    return None
+
+
+def check_config(config: PropertyMap) -> list[str]:
+    """What is wrong with the provider's configuration."""
+    problem = loopback_problem(str(unwrap(config.get("apiUrl", ""))))
+    return [problem] if problem else []
+
+
+class Client:
+    """Raises ApiError for answers that are no success, ProviderError when there is no answer."""
+
+    def __init__(self, config: Mapping[str, str]) -> None:
+        """``config`` is the provider's: apiUrl, secretKey, region, projectId, organizationId."""
+        url = config.get("apiUrl", "")
+        problem = loopback_problem(url)
+        if problem:
+            raise EngineError(problem)
+        self.region = config.get("region", "fr-par")
+        self.project_id = config.get("projectId", "")
+        self.organization_id = config.get("organizationId", "")
+        self._url = url
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            headers={"X-Auth-Token": config.get("secretKey", "")},
+            timeout=_TIMEOUT_SECONDS,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
+        )
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def get(self, path: str, **query: str) -> Any:
+        return await self._call("GET", path, query=query)
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        return await self._call("POST", path, body)
+
+    async def put(self, path: str, body: Mapping[str, Any]) -> Any:
+        return await self._call("PUT", path, body)
+
+    async def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        return await self._call("PATCH", path, body)
+
+    async def delete(self, path: str, body: Mapping[str, Any] | None = None, **query: str) -> Any:
+        return await self._call("DELETE", path, body, query)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Any:
+        for seconds in (*_RETRY_SECONDS, None):
+            try:
+                response = await self._http.request(method, path, json=body, params=query)
+            except httpx.ConnectError as error:
+                raise ProviderError(
+                    f"the local Scaleway at {self._url} does not answer: start it with `scripts/snu local start`"
+                ) from error
+            except httpx.HTTPError as error:
+                if seconds is None:
+                    raise ProviderError(f"{method} {path}: no answer ({type(error).__name__})") from error
+            else:
+                if response.status_code not in _TRANSIENT_STATUS_CODES or seconds is None:
+                    return _content(response)
+                seconds = float(response.headers.get("Retry-After", seconds))
+            await asyncio.sleep(seconds)
+        raise AssertionError("unreachable")
+
+    async def wait(self, path: str, transient: frozenset[str]) -> Any:
+        """Read an object until its ``status`` is none of ``transient``."""
+        interval = _POLL_SECONDS
+        waited = 0.0
+        while True:
+            found = await self.get(path)
+            if found.get("status") not in transient:
+                return found
+            if waited > _WAIT_SECONDS:
+                raise ProviderError(f"{path} is still {found.get('status')} after {int(waited)} s")
+            await asyncio.sleep(interval)
+            waited += interval
+            interval = min(interval * 1.5, _POLL_LONGEST_SECONDS)
+
+    async def wait_gone(self, path: str, gone: frozenset[int] = frozenset({404})) -> None:
+        """Read an object until the answer's status code is one of ``gone``."""
+        interval = _POLL_SECONDS
+        waited = 0.0
+        while waited <= _WAIT_SECONDS:
+            try:
+                await self.get(path)
+            except ApiError as error:
+                if error.status in gone:
+                    return
+                raise
+            await asyncio.sleep(interval)
+            waited += interval
+            interval = min(interval * 1.5, _POLL_LONGEST_SECONDS)
+        raise ProviderError(f"{path} is still there after {int(waited)} s")
+
+
+def _content(response: httpx.Response) -> Any:
+    if response.is_success:
+        return response.json() if response.content else {}
+    raise ApiError(response.status_code, error_text(response))
+
+
+def error_text(response: httpx.Response) -> str:
+    """The platform's error in the words of its SDK (``scaleway-sdk-go/scw/errors.go``)."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = {}
+    if not isinstance(body, dict):
+        body = {}
+    message = str(body.get("message", ""))
+    details = body.get("details") or []
+    resource, resource_id = body.get("resource", ""), body.get("resource_id", "")
+    status = f"http error {response.status_code} {response.reason_phrase}"
+    match body.get("type"):
+        case "invalid_arguments":
+            listed = "; ".join(
+                f"{item.get('argument_name')} {_reason(item.get('reason'))}{_help(item)}" for item in details
+            )
+            return f"scaleway-sdk-go: invalid argument(s): {listed or message}"
+        case "permissions_denied":
+            listed = "; ".join(f"{item.get('action')} {item.get('resource')}" for item in details)
+            return f"scaleway-sdk-go: insufficient permissions: {listed}"
+        case "denied_authentication":
+            return "scaleway-sdk-go: denied authentication: invalid API key format or empty value"
+        case "not_found":
+            return f"scaleway-sdk-go: resource {resource} with ID {resource_id} is not found"
+        case "transient_state":
+            return (
+                f"scaleway-sdk-go: resource {resource} with ID {resource_id} is in a transient state: "
+                f"{body.get('current_state')}"
+            )
+        case "precondition_failed":
+            help_message = body.get("help_message", "")
+            return f"scaleway-sdk-go: precondition failed: {body.get('precondition', '')}, {help_message}"
+        case "quotas_exceeded":
+            listed = "; ".join(
+                f"{item.get('resource')} has reached its quota ({item.get('current')}/{item.get('quota')})"
+                for item in details
+            )
+            return f"scaleway-sdk-go: quota exceeded(s): {listed}"
+    named = f"resource {resource}: " if resource else ""
+    return f"scaleway-sdk-go: {status}: {named}{message}"
+
+
+def _reason(reason: str | None) -> str:
+    return {"required": "is required", "constraint": "does not respect constraint"}.get(reason or "", "is invalid")
+
+
+def _help(item: Mapping[str, Any]) -> str:
+    return f", {item['help_message']}" if item.get("help_message") else ""

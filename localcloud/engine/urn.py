@@ -1,0 +1,28 @@
+"""URNs: ``urn:pulumi:<stack>::<project>::<parent types>$<type>::<name>`` (Pulumi's ``sdk/go/common/resource/urn``)."""
+
+from __future__ import annotations
+
+ROOT_STACK_TYPE = "pulumi:pulumi:Stack"
+
+
+def new_urn(stack: str, project: str, parent: str, type_: str, name: str) -> str:
+    """The URN of a resource; ``parent`` is the parent's URN, empty for none."""
+    parent_type = qualified_type(parent) if parent else ""
+    qualified = type_ if parent_type in ("", ROOT_STACK_TYPE) else f"{parent_type}${type_}"
+    return f"urn:pulumi:{stack}::{project}::{qualified}::{name}"
+
+
+def _parts(urn: str) -> list[str]:
+    return urn.split("::", 3)
+
+
+def qualified_type(urn: str) -> str:
+    return _parts(urn)[2]
+
+
+def type_of(urn: str) -> str:
+    return qualified_type(urn).rsplit("$", 1)[-1]
+
+
+def name_of(urn: str) -> str:
+    return _parts(urn)[3]
