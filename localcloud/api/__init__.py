@@ -1,0 +1,14 @@
+"""The local Scaleway (``python -m localcloud.api``): the part of its HTTP API that SNU uses, on a loopback address.
+
+One folder per product, with its routes and the shapes of its objects. What they share:
+
+    app         a request's way: router or API, key, permission, handler, journal, log
+    routing     tables of routes, each with the permission it needs
+    call        one request, as handlers see it
+    collection  what all kinds of resources have in common
+    fields      checks of request bodies; ``paging``: lists; ``errors``: the platform's error answers
+    access      who may do what
+    store       state in memory and in SQLite; ``transitions``: statuses that take their course
+    control     the control API, ``/_local/``; ``router``: pages of the containers' hosts; ``seed``: the first state
+    server      start and stop; ``object_storage``: moto in a child process
+"""

@@ -10,9 +10,7 @@ from localcloud.api.errors import StartError
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m localcloud.api", description="Scaleway's HTTP API on a laptop."
-    )
+    parser = argparse.ArgumentParser(prog="python -m localcloud.api", description="Scaleway's HTTP API on a laptop.")
     parser.add_argument("--port", type=int, default=8421, help="port of the API (0 = any free one)")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="where the state is kept")
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")

@@ -9,7 +9,7 @@ from localcloud.api.errors import denied_authentication
 from localcloud.api.iam.permission_sets import PERMISSION_SETS
 from localcloud.api.store import Store
 
-SECRET_KEYS = "vault.iam.secret_key"
+SECRET_KEYS = "vault.iam.secret_key"  # noqa: S105 - a kind, not a secret
 """Kind: secret key (the id) → access key."""
 API_KEYS = "iam.api_key"
 POLICIES = "iam.policy"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import sys
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -66,11 +67,9 @@ class App:
             response = Response(error.status, _json(error.body), reason=error.reason)
         except Exception as error:
             self._cloud.store.rollback()
-            response = Response(
-                500, _json({"type": "internal", "message": "internal error"}), reason=_origin(error)
-            )
+            response = Response(500, _json({"type": "internal", "message": "internal error"}), reason=_origin(error))
         if method not in _READING and not path.startswith(Control.prefix) and _is_loopback(headers):
-            self._cloud.store.commit((timestamp(self._cloud.now()), method, path, response.status))
+            response = self._keep(method, path, response)
         await send(
             {
                 "type": "http.response.start",
@@ -85,6 +84,16 @@ class App:
         took = (time.perf_counter() - begun) * 1_000
         why = f" {response.reason}" if response.reason else ""
         sys.stderr.write(f"{method} {_printable(path)} {response.status} {took:.1f}ms{_printable(why)}\n")
+
+    def _keep(self, method: str, path: str, response: Response) -> Response:
+        """Write what the request changed; if that fails, it has changed nothing and the client may try again."""
+        try:
+            self._cloud.store.commit((timestamp(self._cloud.now()), method, path, response.status))
+        except sqlite3.Error as error:
+            self._cloud.store.rollback()
+            body = {"type": "temporarily_unavailable", "message": "the local Scaleway cannot write its state"}
+            return Response(503, _json(body), reason=f"cannot write the state: {error}")
+        return response
 
     def _respond(self, scope: Scope, headers: dict[bytes, bytes], body: bytes | None) -> Response:
         cloud, method, path = self._cloud, scope["method"], scope["path"]

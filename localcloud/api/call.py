@@ -15,6 +15,24 @@ from localcloud.api.transitions import is_deleting
 PROJECTS = "account.project"
 
 
+def parse_object(body: bytes) -> dict[str, Any]:
+    """The JSON object of a request's body; an empty body is an empty object. Raises 400."""
+    if not body.strip():
+        return {}
+    try:
+        value = json.loads(body, parse_constant=_no_constant)
+        json.dumps(value, ensure_ascii=False).encode()  # fails on text that is no Unicode (half a surrogate pair)
+    except (ValueError, RecursionError) as error:
+        raise plain(400, "the request's body is not valid JSON") from error
+    if not isinstance(value, dict):
+        raise plain(400, "the request's body must be a JSON object")
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
 class Call:
     """A request that is authenticated and holds its permission somewhere; ``authorize`` says where exactly."""
 
@@ -54,15 +72,7 @@ class Call:
     @property
     def body(self) -> dict[str, Any]:
         """The JSON object of the request; an empty body is an empty object."""
-        if not self._body.strip():
-            return {}
-        try:
-            value = json.loads(self._body)
-        except ValueError as error:
-            raise plain(400, "the request's body is not valid JSON") from error
-        if not isinstance(value, dict):
-            raise plain(400, "the request's body must be a JSON object")
-        return value
+        return parse_object(self._body)
 
     def argument(self, name: str) -> str | None:
         """A query parameter; ``None`` where it is absent, empty or ``unknown…``."""

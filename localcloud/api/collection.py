@@ -30,9 +30,7 @@ class Collection:
     """Key of the items in a list answer."""
     filters: Mapping[str, str] = field(default_factory=dict)
     """Query parameter of lists → field it is compared with."""
-    show: Callable[[Call, Resource], dict[str, Any]] = lambda call, resource: transitions.visible(
-        resource, call.now
-    )
+    show: Callable[[Call, Resource], dict[str, Any]] = lambda call, resource: transitions.visible(resource, call.now)
     """The complete object that an answer has."""
 
     def find(self, call: Call, id: str) -> Resource:
@@ -61,9 +59,7 @@ class Collection:
     def seen(self, call: Call, **where: Any) -> list[Resource]:
         """All that a list request of this caller asks for."""
         wanted = [
-            (column, values)
-            for name, column in self.filters.items()
-            if (values := paging.wanted(call.query, name))
+            (column, values) for name, column in self.filters.items() if (values := paging.wanted(call.query, name))
         ]
         return [
             resource

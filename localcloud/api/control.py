@@ -11,16 +11,16 @@ GET  /_local/object-storage   address of the object storage, started if it is no
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
 from typing import Any
 
+from localcloud.api.call import parse_object
 from localcloud.api.cloud import Cloud
 from localcloud.api.errors import invalid, not_found, not_implemented, plain
 from localcloud.api.object_storage import ObjectStorage
-from localcloud.api.paging import Query
+from localcloud.api.paging import Query, number
 from localcloud.api.seed import plant
 from localcloud.api.store import HIDDEN_PREFIX, VAULT_PREFIX
 from localcloud.api.transitions import visible
@@ -49,13 +49,7 @@ class Control:
         handler = self._routes.get((method, path.removeprefix(self.prefix).rstrip("/")))
         if handler is None:
             raise not_implemented(method, path)
-        try:
-            value = json.loads(body) if body.strip() else {}
-        except ValueError as error:
-            raise plain(400, "the request's body is not valid JSON") from error
-        if not isinstance(value, dict):
-            raise plain(400, "the request's body must be a JSON object")
-        return handler(query, value)
+        return handler(query, parse_object(body))
 
     def _health(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
         store = self._cloud.store
@@ -71,20 +65,13 @@ class Control:
         with_seed = query.get("seed", ["true"])[0] != "false"
         now, store = self._cloud.now(), self._cloud.store
         shown = {
-            kind: [
-                visible(resource, now)
-                for resource in store.all(kind)
-                if with_seed or not resource.get("_seed")
-            ]
+            kind: [visible(resource, now) for resource in store.all(kind) if with_seed or not resource.get("_seed")]
             for kind in self._shown_kinds()
         }
         return {kind: resources for kind, resources in shown.items() if resources}
 
     def _journal(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
-        after = query.get("after", ["0"])[0]
-        if not after.isdecimal():
-            raise invalid("after", "must be a number")
-        return {"entries": self._cloud.store.journal(int(after))}
+        return {"entries": self._cloud.store.journal(number(query, "after", default=0, least=0))}
 
     def _reset(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
         self._cloud.store.clear()
@@ -124,6 +111,4 @@ class Control:
         return {"url": self._object_storage.url, "ready": self._object_storage.is_ready()}
 
     def _shown_kinds(self) -> list[str]:
-        return [
-            kind for kind in self._cloud.store.kinds() if not kind.startswith((VAULT_PREFIX, HIDDEN_PREFIX))
-        ]
+        return [kind for kind in self._cloud.store.kinds() if not kind.startswith((VAULT_PREFIX, HIDDEN_PREFIX))]

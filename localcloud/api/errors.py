@@ -21,13 +21,8 @@ class ApiError(Exception):
     def reason(self) -> str:
         """One line for the log: type, message and what they are about. Holds no value that a client sent."""
         parts = [str(self.body.get("type", "")), str(self.body.get("message", ""))]
-        parts += [
-            " ".join(str(value) for value in detail.values() if value)
-            for detail in self.body.get("details", [])
-        ]
-        parts += [
-            str(self.body[key]) for key in ("resource", "resource_id", "help_message") if key in self.body
-        ]
+        parts += [" ".join(str(value) for value in detail.values() if value) for detail in self.body.get("details", [])]
+        parts += [str(self.body[key]) for key in ("resource", "resource_id", "help_message") if key in self.body]
         return "; ".join(part for part in parts if part)
 
 
@@ -118,9 +113,7 @@ def quotas_exceeded(resource: str, quota: int, current: int) -> ApiError:
 
 def permissions_denied(resource: str = "", action: str = "") -> ApiError:
     details = [{"resource": resource, "action": action}] if resource else []
-    return ApiError(
-        403, {"type": "permissions_denied", "message": "insufficient permissions", "details": details}
-    )
+    return ApiError(403, {"type": "permissions_denied", "message": "insufficient permissions", "details": details})
 
 
 def denied_authentication(reason: str) -> ApiError:

@@ -163,10 +163,16 @@ class Array(Field):
     def check(self, name: str, value: Any, problems: Problems) -> Any:
         if not isinstance(value, list):
             problems.add(name, "must be a list", "format")
-            return value
+            return []
         if len(value) > self.most:
             problems.add(name, f"must have at most {self.most} items")
-        return [self.of.check(f"{name}[{index}]", item, problems) for index, item in enumerate(value)]
+        sound = []
+        for index, item in enumerate(value):
+            before = len(problems.found)
+            checked = self.of.check(f"{name}[{index}]", item, problems)
+            if len(problems.found) == before:
+                sound.append(checked)
+        return sound
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,9 +194,7 @@ class Body:
     def __init__(self, **fields: Field) -> None:
         self.fields: Mapping[str, Field] = fields
 
-    def create(
-        self, body: Mapping[str, Any], problems: Problems | None = None, prefix: str = ""
-    ) -> dict[str, Any]:
+    def create(self, body: Mapping[str, Any], problems: Problems | None = None, prefix: str = "") -> dict[str, Any]:
         """Every field, with its default where the body has none. Raises unless ``problems`` collects."""
         own = problems or Problems()
         values: dict[str, Any] = {}
@@ -210,9 +214,7 @@ class Body:
         """Only the fields that the body gives. Raises unless ``problems`` collects."""
         own = problems or Problems()
         values = {
-            name: spec.check(name, body[name], own)
-            for name, spec in self.fields.items()
-            if spec.given(body.get(name))
+            name: spec.check(name, body[name], own) for name, spec in self.fields.items() if spec.given(body.get(name))
         }
         if problems is None:
             own.raise_if_any()
@@ -231,3 +233,13 @@ class Nested(Field):
             return value
         values = self.body.create(value, problems, f"{name}.")
         return {key: item for key, item in values.items() if item is not None}
+
+
+def objects(body: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """A field that is a list of objects; absent or null = empty. Raises ``invalid_arguments``."""
+    value = body.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise invalid_arguments(Problem(name, "must be a list of objects", "format"))
+    return value

@@ -49,7 +49,7 @@ class ObjectStorage:
         """Empty it, the recording too."""
         if self._process is not None and self.is_ready():
             for path in ("reset", "recorder/reset-recording"):
-                request = urllib.request.Request(f"{self.url}/moto-api/{path}", method="POST")
+                request = urllib.request.Request(f"{self.url}/moto-api/{path}", method="POST")  # noqa: S310 - own address
                 try:
                     urllib.request.urlopen(request, timeout=5).close()  # noqa: S310 - an own address
                 except URLError:

@@ -41,16 +41,16 @@ def ordered(items: Iterable[dict[str, Any]], query: Query) -> list[dict[str, Any
 
 def page(items: list[dict[str, Any]], query: Query, key: str) -> dict[str, Any]:
     """One page of ``items`` under ``key``, with ``total_count`` of all pages."""
-    number = _positive(query, "page", 1, 2**31)
-    size = _positive(query, "page_size", DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
-    start = (number - 1) * size
+    size = number(query, "page_size", default=DEFAULT_PAGE_SIZE, most=MAX_PAGE_SIZE)
+    start = (number(query, "page", default=1) - 1) * size
     return {key: items[start : start + size], "total_count": len(items)}
 
 
-def _positive(query: Query, name: str, default: int, most: int) -> int:
+def number(query: Query, name: str, *, default: int, least: int = 1, most: int = 2**31) -> int:
+    """A query parameter that is a number; ``default`` where it is absent or empty. Raises ``invalid_arguments``."""
     text = query.get(name, [""])[0]
     if not text:
         return default
-    if not text.isdecimal() or not 1 <= int(text) <= most:
-        raise invalid(name, f"must be between 1 and {most}")
+    if len(text) > 10 or not text.isdecimal() or not least <= int(text) <= most:
+        raise invalid(name, f"must be between {least} and {most}")
     return int(text)

@@ -79,9 +79,7 @@ def plant(cloud: Cloud) -> None:
     moment = timestamp(cloud.now())
 
     def put(kind: str, resource: Resource) -> None:
-        store.put(
-            kind, resource["id"], {**resource, "created_at": moment, "updated_at": moment, "_seed": True}
-        )
+        store.put(kind, resource["id"], {**resource, "created_at": moment, "updated_at": moment, "_seed": True})
 
     put(
         PROJECTS,
@@ -180,9 +178,7 @@ def _plant_document(cloud: Cloud, put: Callable[[str, Resource], None]) -> None:
     )
     version_id = f"{DOCUMENT_ID}/1"
     document = json.dumps({key: fake_value(key) for key in DOCUMENT_KEYS})
-    cloud.store.put(
-        PAYLOADS, version_id, {"id": version_id, "data": base64.b64encode(document.encode()).decode()}
-    )
+    cloud.store.put(PAYLOADS, version_id, {"id": version_id, "data": base64.b64encode(document.encode()).decode()})
     put(
         "secret_manager.version",
         {

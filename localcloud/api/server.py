@@ -42,9 +42,7 @@ def serve(settings: Settings) -> None:
     store = Store(settings.data)
     cloud = Cloud(store, port, settings.transitions)
     plant(cloud)
-    storage = (
-        ObjectStorage(settings.object_storage_port, settings.data) if settings.object_storage_port else None
-    )
+    storage = ObjectStorage(settings.object_storage_port, settings.data) if settings.object_storage_port else None
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{port}"
     note = settings.data / "server.json"
@@ -74,13 +72,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError as error:
-        raise StartError(
-            f"{host!r} is not an address: the local Scaleway listens on 127.0.0.1 or ::1."
-        ) from error
+        raise StartError(f"{host!r} is not an address: the local Scaleway listens on 127.0.0.1 or ::1.") from error
     if not address.is_loopback:
-        raise StartError(
-            f"{host} is not a loopback address: the local Scaleway listens on 127.0.0.1 or ::1 only."
-        )
+        raise StartError(f"{host} is not a loopback address: the local Scaleway listens on 127.0.0.1 or ::1 only.")
     listener = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -89,10 +83,8 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise StartError(
-                f"Port {port} is already in use: stop what listens there (`snu local stop`, if it is a local Scaleway), "
-                "or give another --port."
+                f"Port {port} is already in use: stop what listens there (`snu local stop`, if it is a local "
+                "Scaleway), or give another --port."
             ) from error
-        raise StartError(
-            f"The local Scaleway cannot listen on {host} port {port} ({error.strerror})."
-        ) from error
+        raise StartError(f"The local Scaleway cannot listen on {host} port {port} ({error.strerror}).") from error
     return listener

@@ -99,8 +99,10 @@ class Store:
         return found
 
     def commit(self, entry: tuple[str, str, str, int] | None = None) -> None:
-        """Write all changes since the last commit, and ``entry`` (time, method, path, status) to the journal."""
-        self._undo.clear()
+        """Write all changes since the last commit, and ``entry`` (time, method, path, status) to the journal.
+
+        Raises ``sqlite3.Error`` if they cannot be written; then ``rollback`` is due.
+        """
         if not self._pending and entry is None:
             return
         with self._db:
@@ -118,6 +120,7 @@ class Store:
             if entry is not None:
                 self._db.execute("INSERT INTO journal(at, method, path, status) VALUES (?,?,?,?)", entry)
         self._pending.clear()
+        self._undo.clear()
 
     def rollback(self) -> None:
         """Forget all changes since the last commit."""
@@ -131,9 +134,7 @@ class Store:
 
     def journal(self, after: int = 0) -> list[dict[str, Any]]:
         """The writing requests with a sequence number above ``after``, oldest first."""
-        rows = self._db.execute(
-            "SELECT seq, at, method, path, status FROM journal WHERE seq>? ORDER BY seq", (after,)
-        )
+        rows = self._db.execute("SELECT seq, at, method, path, status FROM journal WHERE seq>? ORDER BY seq", (after,))
         return [dict(zip(("seq", "at", "method", "path", "status"), row, strict=True)) for row in rows]
 
     def clear(self) -> None:
@@ -172,9 +173,8 @@ class Store:
 
     def _load(self) -> None:
         for schema in ("main", "vault"):
-            for kind, id, body in self._db.execute(
-                f"SELECT kind, id, body FROM {schema}.resources ORDER BY rowid"
-            ):  # noqa: S608
+            rows = self._db.execute(f"SELECT kind, id, body FROM {schema}.resources ORDER BY rowid")  # noqa: S608
+            for kind, id, body in rows:
                 resource: Resource = json.loads(body)
                 self._kinds.setdefault(kind, {})[id] = resource
                 if "_gone_at" in resource:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.api.server import ORGANIZATION, Client, Server
+from tests.api.server import HTTP, ORGANIZATION, Client, Server
 
 CONTAINERS = "/containers/v1/regions/fr-par"
 SECRETS = "/secret-manager/v1beta1/regions/fr-par/secrets"
@@ -28,7 +27,7 @@ def deployer(server: Server, api: Client, *rules: dict[str, Any]) -> Client:
 
 def test_a_key_is_needed(server: Server) -> None:
     for token in ("", "10ca1000-0000-4000-8000-00000000dead"):
-        answer = httpx.get(f"{server.url}/account/v3/projects", headers={"X-Auth-Token": token})
+        answer = HTTP.get(f"{server.url}/account/v3/projects", headers={"X-Auth-Token": token})
         assert answer.status_code == 401
         assert answer.json()["type"] == "denied_authentication"
 
@@ -54,9 +53,7 @@ def test_permission_sets_hold_in_their_projects_only(server: Server, api: Client
     assert deploy("GET", SECRETS, status=403)["details"] == [{"resource": "secret", "action": "read"}]
 
 
-def test_reading_a_secret_and_reading_its_value_are_two_permissions(
-    server: Server, api: Client, project: str
-) -> None:
+def test_reading_a_secret_and_reading_its_value_are_two_permissions(server: Server, api: Client, project: str) -> None:
     secret = api.create(SECRETS, name="s", project_id=project)
     api.create(f"{SECRETS}/{secret['id']}/versions", data="eA==")
     deploy = deployer(server, api, {"permission_set_names": ["SecretManagerReadOnly"], "project_ids": [project]})

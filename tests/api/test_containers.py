@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from scaleway.container.v1 import ContainerV1API
 
 from tests.api.conftest import Sdk
-from tests.api.server import Client, Server
+from tests.api.server import HTTP, Client, Server
 
 BASE = "/containers/v1/regions/fr-par"
 
@@ -70,7 +70,9 @@ def test_defaults_are_the_platforms(container: Any) -> None:
 def test_secret_variables_are_answered_as_hashes_and_changed_one_by_one(api: Client, container: Any) -> None:
     hashes = container["secret_environment_variables"]
     assert PasswordHasher().verify(hashes["MONGO_URL"], "very-secret")
-    api("PATCH", f"{BASE}/containers/{container['id']}", {"secret_environment_variables": {"MONGO_URL": "", "NEW": "v"}})
+    api(
+        "PATCH", f"{BASE}/containers/{container['id']}", {"secret_environment_variables": {"MONGO_URL": "", "NEW": "v"}}
+    )
     after = api("GET", f"{BASE}/containers/{container['id']}")["secret_environment_variables"]
     assert after["MONGO_URL"] == hashes["MONGO_URL"]
     assert PasswordHasher().verify(after["NEW"], "v")
@@ -187,7 +189,7 @@ def test_router_says_which_container_a_host_is(api: Client, server: Server, cont
     host = container["public_endpoint"].removeprefix("https://")
 
     def get(host: str, accept: str = "*/*") -> httpx.Response:
-        return httpx.get(server.url, headers={"Host": host, "Accept": accept})
+        return HTTP.get(server.url, headers={"Host": host, "Accept": accept})
 
     page = get(host)
     assert page.status_code == 200

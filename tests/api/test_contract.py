@@ -11,30 +11,29 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.api.server import ORGANIZATION, OWNER_SECRET_KEY, Server
+from tests.api.server import HTTP, ORGANIZATION, OWNER_SECRET_KEY, Server
 
 CONTRACT = Path(__file__).parent / "contract"
 RECORDED_PROJECT = "11111111-1111-1111-1111-111111111111"
 
+KEY = {"X-Auth-Token": OWNER_SECRET_KEY}
 ID_FIELDS = ("id", "access_key", "secret_id", "organization_id")
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in CONTRACT.glob("*.jsonl")))
 def test_recorded_requests_are_answered_as_the_provider_needs(server: Server, name: str) -> None:
     ids = {RECORDED_PROJECT: ORGANIZATION}
-    with httpx.Client(base_url=server.url, headers={"X-Auth-Token": OWNER_SECRET_KEY}) as http:
-        for number, line in enumerate((CONTRACT / f"{name}.jsonl").read_text().splitlines(), 1):
-            wanted = json.loads(mapped(line, ids))
-            recorded = json.loads(line)
-            path = wanted["path"] + (f"?{wanted['query']}" if "query" in wanted else "")
-            answer = http.request(wanted["method"], path, json=wanted.get("request"))
-            place = f"{name}.jsonl:{number} {wanted['method']} {path}"
-            assert answer.status_code == wanted["status"], f"{place}: {answer.text}"
-            if "response" in recorded and answer.status_code == 200:
-                compare(recorded["response"], answer.json(), place, ids)
+    for number, line in enumerate((CONTRACT / f"{name}.jsonl").read_text().splitlines(), 1):
+        wanted = json.loads(mapped(line, ids))
+        recorded = json.loads(line)
+        path = wanted["path"] + (f"?{wanted['query']}" if "query" in wanted else "")
+        answer = HTTP.request(wanted["method"], server.url + path, json=wanted.get("request"), headers=KEY)
+        place = f"{name}.jsonl:{number} {wanted['method']} {path}"
+        assert answer.status_code == wanted["status"], f"{place}: {answer.text}"
+        if "response" in recorded and answer.status_code == 200:
+            compare(recorded["response"], answer.json(), place, ids)
 
 
 def mapped(line: str, ids: dict[str, str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import boto3
 from tests.api.server import Server
 
 
-def test_objects_survive_a_restart(tmp_path: Path, until: Callable[[Callable[[], bool]], None]) -> None:
+def test_objects_survive_a_restart(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -23,7 +23,7 @@ def test_objects_survive_a_restart(tmp_path: Path, until: Callable[[Callable[[],
             state = api("GET", "/_local/object-storage")
             if state["ready"]:
                 break
-            __import__("time").sleep(0.05)
+            time.sleep(0.05)
         return boto3.client(
             "s3",
             endpoint_url=state["url"],

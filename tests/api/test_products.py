@@ -57,7 +57,7 @@ def test_iam(sdk: Sdk, api: Client) -> None:
     assert iam.get_application(application_id=application.id).nb_api_keys == 1
     rules = [
         RuleSpecs(condition="", permission_set_names=["ContainersFullAccess"], project_ids=[ORGANIZATION]),
-        RuleSpecs(condition="", permission_set_names=["IAMReadOnly"], organization_id=ORGANIZATION),
+        RuleSpecs(condition="", permission_set_names=["IAMReadOnly"], project_ids=None, organization_id=ORGANIZATION),
     ]
     policy = iam.create_policy(name="p", description="", application_id=application.id, rules=rules)
     assert policy.nb_rules == 2

@@ -11,10 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.api.server import OWNER_SECRET_KEY, Client, Server
+from tests.api.server import HTTP, OWNER_SECRET_KEY, Client, Server
 
 NAMESPACES = "/containers/v1/regions/fr-par/namespaces"
 SECRET = "a-value-that-must-stay-hidden"
@@ -115,14 +114,14 @@ def test_unknown_routes(server: Server, api: Client) -> None:
 
 def test_bodies_that_are_no_objects(server: Server) -> None:
     for content in (b"{", b"[]", b'"x"', b"\xff"):
-        answer = httpx.post(server.url + NAMESPACES, content=content, headers={"X-Auth-Token": OWNER_SECRET_KEY})
+        answer = HTTP.post(server.url + NAMESPACES, content=content, headers={"X-Auth-Token": OWNER_SECRET_KEY})
         assert answer.status_code == 400, content
 
 
 @pytest.mark.parametrize("value", [1, [], {}, True, "x"])
 @pytest.mark.parametrize("field", ["name", "tags", "environment_variables", "project_id", "description"])
 def test_wrong_types_are_refused_or_understood(api: Client, server: Server, field: str, value: Any) -> None:
-    answer = httpx.post(
+    answer = HTTP.post(
         server.url + NAMESPACES, json={"name": "x", field: value}, headers={"X-Auth-Token": OWNER_SECRET_KEY}
     )
     assert answer.status_code in (200, 400, 404), answer.text
@@ -159,5 +158,5 @@ def test_reset_and_journal(api: Client) -> None:
 
 
 def test_pages_of_other_sites_cannot_use_the_control_api(server: Server) -> None:
-    answer = httpx.post(f"{server.url}/_local/reset", headers={"Origin": "https://example.test"})
+    answer = HTTP.post(f"{server.url}/_local/reset", headers={"Origin": "https://example.test"})
     assert answer.status_code == 403

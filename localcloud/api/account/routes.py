@@ -10,15 +10,14 @@ from localcloud.api.errors import already_exists, not_found, precondition_failed
 from localcloud.api.fields import Body, Text
 from localcloud.api.routing import Answer, Routes
 from localcloud.api.store import HIDDEN_PREFIX, VAULT_PREFIX
+from localcloud.api.transitions import is_deleting
 
 routes = Routes("/account/v3/projects", product="account")
 
 projects = Collection(PROJECTS, "project", "projects", {"name": "name", "project_ids": "id"})
 
 PROJECT = Body(
-    name=Text(
-        required=True, longest=64, pattern=r"[\w .\-]+", meaning="must be letters, digits, space . - _"
-    ),
+    name=Text(required=True, longest=64, pattern=r"[\w .\-]+", meaning="must be letters, digits, space . - _"),
     description=Text(longest=200),
 )
 
@@ -31,9 +30,7 @@ def create_project(call: Call) -> Answer:
     if body.get("organization_id", ORGANIZATION_ID) != ORGANIZATION_ID:
         raise not_found("organization", str(body["organization_id"]))
     _check_name_is_free(call, values["name"])
-    project = projects.add(
-        call, {**values, "organization_id": ORGANIZATION_ID, "qualification": None}, project=None
-    )
+    project = projects.add(call, {**values, "organization_id": ORGANIZATION_ID, "qualification": None}, project=None)
     project = {**project, "_project": project["id"]}
     projects.put(call, project)
     return projects.show(call, project)
@@ -76,14 +73,17 @@ def _check_name_is_free(call: Call, name: str) -> None:
 
 
 def _resources_of(call: Call, project_id: str) -> list[str]:
-    """The kinds of which the project still holds something (an API key's default project counts too)."""
+    """The kinds of which the project still holds something (an API key's default project counts too).
+
+    What is being deleted does not count: the clients do not wait for all of it before they delete the project.
+    """
     store = call.store
     kinds = [
         kind
         for kind in store.kinds()
         if kind != PROJECTS
         and not kind.startswith((VAULT_PREFIX, HIDDEN_PREFIX))
-        and any(resource.get("_project") == project_id for resource in store.all(kind))
+        and any(resource.get("_project") == project_id and not is_deleting(resource) for resource in store.all(kind))
     ]
     if any(key["default_project_id"] == project_id for key in store.all(API_KEYS)):
         kinds.append(API_KEYS)

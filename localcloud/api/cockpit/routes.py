@@ -21,9 +21,7 @@ _ALERT_MANAGERS = f"{HIDDEN_PREFIX}cockpit.alert_manager"
 """Kind: ``<region>/<project>`` → whether it is enabled. Each project has one, so it is not a resource to delete."""
 
 SCOPES = tuple(
-    f"{verb}_{what}"
-    for what in ("metrics", "logs", "traces")
-    for verb in ("read_only", "write_only", "full_access")
+    f"{verb}_{what}" for what in ("metrics", "logs", "traces") for verb in ("read_only", "write_only", "full_access")
 ) + tuple(f"full_access_{what}" for what in ("metrics_rules", "logs_rules", "alert_manager"))
 
 sources = Collection(
@@ -32,9 +30,7 @@ sources = Collection(
     "data_sources",
     {"project_id": "project_id", "origin": "origin", "types": "type", "name": "name"},
 )
-tokens = Collection(
-    "cockpit.token", "token", "tokens", {"project_id": "project_id", "token_scopes": "scopes"}
-)
+tokens = Collection("cockpit.token", "token", "tokens", {"project_id": "project_id", "token_scopes": "scopes"})
 contact_points = Collection(
     "cockpit.contact_point", "contact_point", "contact_points", {"project_id": "_project"},
     show=lambda call, point: {name: point[name] for name in ("email", "region", "send_resolved_notifications")},

@@ -133,9 +133,7 @@ def update_container(call: Call) -> Answer:
 @routes("POST", "/containers/{id}/redeploy", "container")
 def redeploy_container(call: Call) -> Answer:
     container = containers.find_stable(call, call.id)
-    return containers.show(
-        call, containers.change(call, container, {"error_message": ""}, transient="upgrading")
-    )
+    return containers.show(call, containers.change(call, container, {"error_message": ""}, transient="upgrading"))
 
 
 @routes("DELETE", "/containers/{id}", "container")
@@ -161,9 +159,7 @@ def create_domain(call: Call) -> Answer:
     if fault:
         # Without a type: the clients try again for as long as the message starts so (DNS takes its time).
         raise plain(400, f"could not validate domain {values['hostname']}: {fault}")
-    domain = domains.add(
-        call, {**values, "error_message": ""}, project=container["_project"], transient="creating"
-    )
+    domain = domains.add(call, {**values, "error_message": ""}, project=container["_project"], transient="creating")
     return domains.show(call, domain)
 
 
@@ -203,9 +199,7 @@ def create_trigger(call: Call) -> Answer:
         if name not in sources:
             del values[name]
     values |= {"source_type": sources[0].removesuffix("_config"), "error_message": ""}
-    return triggers.show(
-        call, triggers.add(call, values, project=container["_project"], transient="creating")
-    )
+    return triggers.show(call, triggers.add(call, values, project=container["_project"], transient="creating"))
 
 
 @routes("GET", "/triggers", "trigger")

@@ -46,9 +46,7 @@ triggers = Collection(
 )
 
 NAME_PATTERN = r"[a-zA-Z]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
-NAME_MEANING = (
-    "must start with a letter, have letters, digits and hyphens only, and end with a letter or digit"
-)
+NAME_MEANING = "must start with a letter, have letters, digits and hyphens only, and end with a letter or digit"
 MAX_NAME = 34
 """Of a container: the documentation is silent, the original infrastructure met this limit."""
 

@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 from localcloud.api.call import Call
 from localcloud.api.fields import Problems
 
-SECRET_VARIABLES = "vault.containers.secret_variables"
+SECRET_VARIABLES = "vault.containers.secret_variables"  # noqa: S105 - a kind, not a secret
 """Kind: id of a container or namespace → its secret variables in plain text."""
 
 MAX_VARIABLES = 200
@@ -52,9 +52,7 @@ def check_secret(variables: Mapping[str, str], problems: Problems, *, kept: Mapp
             problems.add("secret_environment_variables", f"{name} must be at most {MAX_SECRET_BYTES} bytes")
 
 
-def keep_secret(
-    call: Call, owner_id: str, wanted: Mapping[str, str], hashes: Mapping[str, str]
-) -> dict[str, str]:
+def keep_secret(call: Call, owner_id: str, wanted: Mapping[str, str], hashes: Mapping[str, str]) -> dict[str, str]:
     """Keep the values of ``wanted`` and give their hashes. ``""`` keeps a value; a name that is absent goes."""
     kept = call.store.get(SECRET_VARIABLES, owner_id)
     old: dict[str, str] = kept["values"] if kept else {}

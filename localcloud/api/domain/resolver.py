@@ -38,11 +38,7 @@ def _alias(store: Store, zone: Resource, hostname: str) -> str | None:
     """Where the CNAME (or ALIAS) record of a name points to, without the final dot."""
     relative = hostname.removesuffix(zone["id"]).removesuffix(".")
     for record in store.all("domain.record"):
-        if (
-            record["zone"] == zone["id"]
-            and record["name"] == relative
-            and record["type"] in ("CNAME", "ALIAS")
-        ):
+        if record["zone"] == zone["id"] and record["name"] == relative and record["type"] in ("CNAME", "ALIAS"):
             data = str(record["data"]).lower()
             return data.removesuffix(".") if data.endswith(".") else f"{data}.{zone['id']}"
     return None

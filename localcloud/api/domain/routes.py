@@ -9,6 +9,7 @@ from localcloud.api.clock import timestamp
 from localcloud.api.cloud import ORGANIZATION_ID
 from localcloud.api.domain.shapes import RECORD, ZONE, records, zone_name, zones
 from localcloud.api.errors import already_exists, invalid, not_found, plain
+from localcloud.api.fields import objects
 from localcloud.api.routing import Answer, Routes
 from localcloud.api.store import Resource
 
@@ -67,8 +68,8 @@ def update_records(call: Call) -> Answer:
     zone = zones.find(call, call.id.lower())
     body = call.body
     touched: list[Resource] = []
-    for change in body.get("changes") or []:
-        if not isinstance(change, dict) or len(change) != 1:
+    for change in objects(body, "changes"):
+        if len(change) != 1:
             raise invalid("changes", "each change is one of add, set, delete, clear")
         ((verb, what),) = change.items()
         if verb not in _VERBS or not isinstance(what, dict):
@@ -100,7 +101,7 @@ def new_zone(call: Call, values: dict[str, Any], project: str) -> dict[str, Any]
 
 
 def _add(call: Call, zone: Resource, what: dict[str, Any]) -> list[Resource]:
-    return [_keep(call, zone, record, None) for record in what.get("records") or []]
+    return [_keep(call, zone, record, None) for record in objects(what, "records")]
 
 
 def _set(call: Call, zone: Resource, what: dict[str, Any]) -> list[Resource]:
@@ -111,7 +112,7 @@ def _set(call: Call, zone: Resource, what: dict[str, Any]) -> list[Resource]:
     ids = [record["id"] for record in old]
     return [
         _keep(call, zone, record, ids[index] if index < len(ids) else None)
-        for index, record in enumerate(what.get("records") or [])
+        for index, record in enumerate(objects(what, "records"))
     ]
 
 
@@ -130,8 +131,8 @@ def _clear(call: Call, zone: Resource, what: dict[str, Any]) -> list[Resource]:
 _VERBS = {"add": _add, "set": _set, "delete": _delete, "clear": _clear}
 
 
-def _keep(call: Call, zone: Resource, given: Any, id: str | None) -> Resource:
-    values = RECORD.create(given if isinstance(given, dict) else {})
+def _keep(call: Call, zone: Resource, given: dict[str, Any], id: str | None) -> Resource:
+    values = RECORD.create(given)
     values["data"] = _as_answered(values)
     values["name"] = values["name"].lower()
     for other in _records_of(call, zone):
@@ -173,9 +174,7 @@ def _meant(call: Call, zone: Resource, what: dict[str, Any]) -> list[Resource]:
     if "data" in wanted:
         wanted["data"] = _as_answered({"priority": 0, "type": "", **wanted})
     return [
-        record
-        for record in _records_of(call, zone)
-        if all(record[name] == value for name, value in wanted.items())
+        record for record in _records_of(call, zone) if all(record[name] == value for name, value in wanted.items())
     ]
 
 

@@ -24,9 +24,7 @@ ZONE = Body(
 )
 RECORD = Body(
     data=Text(required=True),
-    name=Text(
-        longest=253, pattern=rf"(\*\.)?({_LABELS})?|\*", meaning="must be a name below the zone, or empty"
-    ),
+    name=Text(longest=253, pattern=rf"(\*\.)?({_LABELS})?|\*", meaning="must be a name below the zone, or empty"),
     priority=Integer(default=0, most=65_535),
     ttl=Integer(default=3_600, least=1, most=2_592_000),
     type=Word(words=RECORD_TYPES, required=True),
@@ -39,15 +37,11 @@ def zone_name(zone: Resource) -> str:
 
 
 def _show_zone(call: Call, zone: Resource) -> dict[str, Any]:
-    return {
-        name: value for name, value in visible(zone, call.now).items() if name not in ("id", "created_at")
-    }
+    return {name: value for name, value in visible(zone, call.now).items() if name not in ("id", "created_at")}
 
 
 def _show_record(call: Call, record: Resource) -> dict[str, Any]:
-    return {
-        name: value for name, value in visible(record, call.now).items() if name not in ("created_at", "zone")
-    }
+    return {name: value for name, value in visible(record, call.now).items() if name not in ("created_at", "zone")}
 
 
 zones = Collection(

@@ -42,16 +42,12 @@ def _product(name: str, product: str, *extra: str) -> list[PermissionSet]:
     """The usual pair of a product: ReadOnly, FullAccess (which holds the ``extra`` actions too)."""
     return [
         PermissionSet(f"{name}ReadOnly", "projects", {product: _READ}, f"List and read {product}"),
-        PermissionSet(
-            f"{name}FullAccess", "projects", {product: _WRITE | set(extra)}, f"Full access to {product}"
-        ),
+        PermissionSet(f"{name}FullAccess", "projects", {product: _WRITE | set(extra)}, f"Full access to {product}"),
     ]
 
 
 def _only(name: str, product: str, *actions: str) -> PermissionSet:
-    return PermissionSet(
-        name, "projects", {product: frozenset(actions)}, f"{' and '.join(actions)} {product}"
-    )
+    return PermissionSet(name, "projects", {product: frozenset(actions)}, f"{' and '.join(actions)} {product}")
 
 
 def _organization(name: str, grants_on: dict[str, frozenset[str]], description: str) -> PermissionSet:
@@ -65,9 +61,7 @@ PERMISSION_SETS: dict[str, PermissionSet] = {
             "AllProductsFullAccess",
             "projects",
             {
-                ALL_PRODUCTS: frozenset(
-                    {"read", "write", "access", "create_version", "encrypt", "decrypt", "start"}
-                ),
+                ALL_PRODUCTS: frozenset({"read", "write", "access", "create_version", "encrypt", "decrypt", "start"}),
                 "iam": frozenset(),
                 "account": frozenset(),
             },

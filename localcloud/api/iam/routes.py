@@ -12,7 +12,7 @@ from localcloud.api.access import API_KEYS, RULES, SECRET_KEYS
 from localcloud.api.call import Call
 from localcloud.api.cloud import ORGANIZATION_ID
 from localcloud.api.errors import already_exists, invalid, not_found
-from localcloud.api.fields import Problems
+from localcloud.api.fields import Problems, objects
 from localcloud.api.iam.permission_sets import PERMISSION_SETS
 from localcloud.api.iam.shapes import (
     API_KEY,
@@ -20,7 +20,6 @@ from localcloud.api.iam.shapes import (
     APPLICATION,
     POLICY,
     RULE,
-    RULE_LIST,
     api_keys,
     applications,
     new,
@@ -240,9 +239,7 @@ def _in_organization(call: Call) -> dict[str, Any]:
 def _check_principal(call: Call, values: dict[str, Any]) -> None:
     given = values.keys() & _PRINCIPALS
     if len(given) != 1:
-        raise invalid(
-            "application_id", "exactly one of application_id, user_id, group_id, no_principal is needed"
-        )
+        raise invalid("application_id", "exactly one of application_id, user_id, group_id, no_principal is needed")
     if "application_id" in given:
         applications.find(call, values["application_id"])
     elif "user_id" in given:
@@ -254,17 +251,15 @@ def _check_principal(call: Call, values: dict[str, Any]) -> None:
 def _rules(call: Call, body: dict[str, Any], problems: Problems) -> list[dict[str, Any]]:
     """The rules of a body, complete. A rule of projects has no ``organization_id``, as the clients need it."""
     rules = []
-    for index, given in enumerate(RULE_LIST.create(body, problems)["rules"]):
+    for index, given in enumerate(objects(body, "rules")):
         at = f"rules[{index}]."
-        rule = RULE.create(given if isinstance(given, dict) else {}, problems, at)
+        rule = RULE.create(given, problems, at)
         for name in rule.get("permission_set_names", []):
             known = PERMISSION_SETS.get(name)
             if known is None:
                 problems.add(f"{at}permission_set_names", f"{name} is not a permission set")
             elif known.scope_type == "organization" and not rule["organization_id"]:
-                problems.add(
-                    f"{at}permission_set_names", f"{name} applies to the organization, not to projects"
-                )
+                problems.add(f"{at}permission_set_names", f"{name} applies to the organization, not to projects")
         if bool(rule.get("project_ids")) == bool(rule.get("organization_id")):
             problems.add(f"{at}project_ids", "exactly one of project_ids and organization_id is needed")
         elif rule["organization_id"] not in (None, ORGANIZATION_ID):

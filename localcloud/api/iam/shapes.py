@@ -7,14 +7,12 @@ from typing import Any
 from localcloud.api.access import API_KEYS, POLICIES, RULES
 from localcloud.api.call import Call
 from localcloud.api.collection import Collection
-from localcloud.api.fields import Array, Body, Boolean, Field, Text, Timestamp, Uuid
+from localcloud.api.fields import Array, Body, Boolean, Text, Timestamp, Uuid
 from localcloud.api.iam.permission_sets import PERMISSION_SETS
 from localcloud.api.store import Resource
 from localcloud.api.transitions import visible
 
-NAME = Text(
-    required=True, longest=64, pattern=r"[\w .@\-]+", meaning="must be letters, digits, space . @ - _"
-)
+NAME = Text(required=True, longest=64, pattern=r"[\w .@\-]+", meaning="must be letters, digits, space . @ - _")
 TAGS = Array(of=Text(longest=255), most=50)
 
 APPLICATION = Body(name=NAME, description=Text(longest=200), tags=TAGS)
@@ -33,7 +31,6 @@ RULE = Body(
     project_ids=Array(default=None, of=Uuid()),
     organization_id=Uuid(),
 )
-RULE_LIST = Body(rules=Array(of=Field()))
 API_KEY = Body(
     application_id=Uuid(),
     user_id=Uuid(),
@@ -58,12 +55,7 @@ def _show_application(call: Call, application: Resource) -> dict[str, Any]:
 
 def _show_policy(call: Call, policy: Resource) -> dict[str, Any]:
     rules = rules_of(call, policy["id"])
-    scopes = {
-        scope
-        for rule in rules
-        for scope in [rule.get("organization_id"), *rule.get("project_ids", [])]
-        if scope
-    }
+    scopes = {scope for rule in rules for scope in [rule.get("organization_id"), *rule.get("project_ids", [])] if scope}
     return {
         **visible(policy, call.now),
         "nb_rules": len(rules),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ from localcloud.api.call import Call
 from localcloud.api.cloud import ORGANIZATION_ID
 from localcloud.api.collection import Collection
 from localcloud.api.errors import already_exists, invalid, not_found
-from localcloud.api.fields import Array, Body, Boolean, Field, Integer, Nested, Problems, Text, Uuid, Word
+from localcloud.api.fields import Array, Body, Boolean, Field, Integer, Nested, Problems, Text, Uuid, Word, objects
 from localcloud.api.routing import Answer, Routes
 from localcloud.api.store import VAULT_PREFIX, Resource
 from localcloud.api.transitions import visible
@@ -37,13 +38,9 @@ instances = Collection(
     "instance",
     "instances",
     {"name": "name", "project_id": "project_id", "organization_id": "organization_id", "tags": "tags"},
-    show=lambda call, item: {
-        name: value for name, value in visible(item, call.now).items() if name != "updated_at"
-    },
+    show=lambda call, item: {name: value for name, value in visible(item, call.now).items() if name != "updated_at"},
 )
-databases = Collection(
-    "rdb.database", "database", "databases", {"name": "name", "owner": "owner"}, show=_part
-)
+databases = Collection("rdb.database", "database", "databases", {"name": "name", "owner": "owner"}, show=_part)
 users = Collection("rdb.user", "user", "users", {"name": "name"}, show=_part)
 privileges = Collection(
     "rdb.privilege",
@@ -61,14 +58,10 @@ _TAGS = Array(of=Text(longest=255))
 INSTANCE = Body(
     project_id=Uuid(),
     name=Text(required=True, longest=255),
-    engine=Text(
-        required=True, pattern=r"(PostgreSQL|MySQL)-\d+", meaning="must be an engine, such as PostgreSQL-16"
-    ),
+    engine=Text(required=True, pattern=r"(PostgreSQL|MySQL)-\d+", meaning="must be an engine, such as PostgreSQL-16"),
     user_name=_NAME,
     password=_PASSWORD,
-    node_type=Text(
-        required=True, pattern=r"(?i)db-[a-z0-9-]+", meaning="must be a node type, such as db-dev-s"
-    ),
+    node_type=Text(required=True, pattern=r"(?i)db-[a-z0-9-]+", meaning="must be a node type, such as db-dev-s"),
     is_ha_cluster=Boolean(),
     disable_backup=Boolean(),
     tags=_TAGS,
@@ -106,6 +99,7 @@ PRIVILEGE = Body(
     permission=Word(required=True, words=("readonly", "readwrite", "all", "custom", "none")),
 )
 ACL_RULE = Body(ip=Text(required=True), description=Text())
+ACL_RULE_IPS = Body(acl_rule_ips=Array(of=Text()))
 
 _SETTINGS = {
     "effective_cache_size": "1300",
@@ -125,7 +119,7 @@ def create_instance(call: Call) -> Answer:
     """With its first user, an administrator, and the database ``rdb``."""
     values = INSTANCE.create(call.body)
     project = call.project(values["project_id"])
-    settings = {**_SETTINGS, **_settings(values["init_settings"])}
+    settings = {**_SETTINGS, **_settings(values, "init_settings")}
     endpoint = {"id": str(uuid4()), "ip": "127.0.0.1", "port": PORT, "name": None, "load_balancer": {}}
     instance = instances.add(
         call,
@@ -161,9 +155,7 @@ def create_instance(call: Call) -> Answer:
         transient="provisioning",
     )
     _add_user(call, instance, values["user_name"], values["password"], is_admin=True)
-    _add_part(
-        call, databases, instance, "rdb", {"name": "rdb", "owner": SUPERUSER, "managed": False, "size": 0}
-    )
+    _add_part(call, databases, instance, "rdb", {"name": "rdb", "owner": SUPERUSER, "managed": False, "size": 0})
     return instances.show(call, instance)
 
 
@@ -236,7 +228,7 @@ def get_certificate(call: Call) -> Answer:
 @routes("PUT", "/{id}/settings", "instance")
 def set_settings(call: Call) -> Answer:
     instance = instances.find_stable(call, call.id)
-    settings = _setting_list({**_SETTINGS, **_settings(call.body.get("settings"))})
+    settings = _setting_list({**_SETTINGS, **_settings(call.body, "settings")})
     instances.change(call, instance, {"settings": settings})
     return {"settings": settings}
 
@@ -333,10 +325,8 @@ def set_acls(call: Call) -> Answer:
     instance = instances.find_stable(call, call.id)
     problems = Problems()
     rules = [
-        _acl_rule(
-            ACL_RULE.create(rule if isinstance(rule, dict) else {}, problems, f"rules[{index}]."), problems
-        )
-        for index, rule in enumerate(call.body.get("rules") or [])
+        _acl_rule(ACL_RULE.create(rule, problems, f"rules[{index}]."), problems)
+        for index, rule in enumerate(objects(call.body, "rules"))
     ]
     problems.raise_if_any()
     instances.change(call, instance, {"_acl": rules})
@@ -346,7 +336,7 @@ def set_acls(call: Call) -> Answer:
 @routes("DELETE", "/{id}/acls", "acl")
 def delete_acls(call: Call) -> Answer:
     instance = instances.find_stable(call, call.id)
-    unwanted = call.body.get("acl_rule_ips") or []
+    unwanted = ACL_RULE_IPS.create(call.body)["acl_rule_ips"]
     removed = [rule for rule in instance["_acl"] if rule["ip"] in unwanted]
     instances.change(call, instance, {"_acl": [rule for rule in instance["_acl"] if rule not in removed]})
     return {"rules": removed}
@@ -358,9 +348,7 @@ def _add_user(call: Call, instance: Resource, name: str, password: str, is_admin
     return user
 
 
-def _add_part(
-    call: Call, kind: Collection, instance: Resource, name: str, values: dict[str, Any]
-) -> Resource:
+def _add_part(call: Call, kind: Collection, instance: Resource, name: str, values: dict[str, Any]) -> Resource:
     id = f"{instance['id']}/{name}"
     if call.store.get(kind.kind, id) is not None:
         raise already_exists(kind.noun, name, "the name is taken in this instance")
@@ -375,12 +363,9 @@ def _find_part(call: Call, kind: Collection, name: str) -> Resource:
     return resource
 
 
-def _settings(given: Any) -> dict[str, str]:
+def _settings(body: Mapping[str, Any], name: str) -> dict[str, str]:
     problems = Problems()
-    found = [
-        SETTING.create(item if isinstance(item, dict) else {}, problems, f"settings[{index}].")
-        for index, item in enumerate(given or [])
-    ]
+    found = [SETTING.create(item, problems, f"{name}[{index}].") for index, item in enumerate(objects(body, name))]
     problems.raise_if_any()
     return {item["name"]: item["value"] for item in found}
 
@@ -396,7 +381,7 @@ def _volume(kind: str, size: int) -> dict[str, Any]:
 
 def _acl_rule(values: dict[str, Any], problems: Problems | None = None) -> dict[str, Any]:
     try:
-        ipaddress.ip_network(values.get("ip", ""))
+        ipaddress.ip_network(str(values.get("ip", "")))
     except ValueError:
         if problems is not None:
             problems.add("ip", "must be a network in CIDR notation", "format")

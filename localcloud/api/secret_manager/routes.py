@@ -41,9 +41,7 @@ secrets = Collection(
     {"project_id": "project_id", "name": "name", "path": "path", "tags": "tags", "type": "type"},
     show=_show_secret,
 )
-versions = Collection(
-    "secret_manager.version", "secret_version", "versions", {"status": "status"}, show=_show_version
-)
+versions = Collection("secret_manager.version", "secret_version", "versions", {"status": "status"}, show=_show_version)
 
 SECRET = Body(
     project_id=Uuid(),

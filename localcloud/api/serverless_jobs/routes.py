@@ -8,7 +8,7 @@ from localcloud.api.call import Call
 from localcloud.api.clock import duration, timestamp
 from localcloud.api.collection import Collection
 from localcloud.api.errors import already_exists, invalid, plain
-from localcloud.api.fields import Array, Body, Duration, Field, Integer, Nested, Problems, Text, Texts, Uuid
+from localcloud.api.fields import Array, Body, Duration, Integer, Nested, Problems, Text, Texts, Uuid, objects
 from localcloud.api.routing import Answer, Routes
 from localcloud.api.store import Resource
 from localcloud.api.transitions import visible
@@ -39,7 +39,7 @@ DEFINITION = Body(
     cron_schedule=Nested(body=_CRON),
     retry_policy=Nested(body=Body(max_retries=Integer(most=10))),
 )
-SECRETS = Body(job_definition_id=Uuid(required=True), secrets=Array(required=True, of=Field()))
+SECRETS = Body(job_definition_id=Uuid(required=True))
 SECRET = Body(
     secret_manager_id=Uuid(required=True),
     secret_manager_version=Text(default="latest"),
@@ -90,9 +90,7 @@ references = Collection(
     "secrets",
     {"job_definition_id": "job_definition_id"},
     show=lambda call, item: {
-        name: value
-        for name, value in visible(item, call.now).items()
-        if name not in ("id", "created_at", "updated_at")
+        name: value for name, value in visible(item, call.now).items() if name not in ("id", "created_at", "updated_at")
     },
 )
 runs = Collection(
@@ -156,10 +154,7 @@ def start(call: Call) -> Answer:
     begun = call.now + call.cloud.transitions
     values = {
         "job_definition_id": definition["id"],
-        **{
-            name: definition[name]
-            for name in ("cpu_limit", "memory_limit", "local_storage_capacity", "region")
-        },
+        **{name: definition[name] for name in ("cpu_limit", "memory_limit", "local_storage_capacity", "region")},
         **{
             name: definition[name] if wanted[name] is None else wanted[name]
             for name in ("command", "startup_command", "args")
@@ -205,8 +200,7 @@ def create_secrets(call: Call) -> Answer:
     definition = definitions.find(call, values["job_definition_id"])
     problems = Problems()
     wanted = [
-        SECRET.create(item if isinstance(item, dict) else {}, problems, f"secrets[{index}].")
-        for index, item in enumerate(values["secrets"])
+        SECRET.create(item, problems, f"secrets[{index}].") for index, item in enumerate(objects(call.body, "secrets"))
     ]
     problems.raise_if_any()
     kept = [_reference(call, definition, item) for item in wanted]
@@ -236,11 +230,7 @@ def _reference(call: Call, definition: Resource, item: dict[str, Any]) -> Resour
         raise invalid("secret_manager_id", "must be a secret of the job's project")
     if (item["env_var_name"] is None) == (item["path"] is None):
         raise invalid("env_var_name", "exactly one of env_var_name and path is needed")
-    place = (
-        {"env_var": {"name": item["env_var_name"]}}
-        if item["path"] is None
-        else {"file": {"path": item["path"]}}
-    )
+    place = {"env_var": {"name": item["env_var_name"]}} if item["path"] is None else {"file": {"path": item["path"]}}
     reference = references.add(
         call,
         {

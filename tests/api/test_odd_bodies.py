@@ -1,0 +1,81 @@
+"""Whatever a body holds, the answer is never an internal error.
+
+Takes the recorded requests of the contract and sends, before each one, variants of it with odd values in every
+field. Runs in this process, and forgets what the variants change.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from localcloud.api.app import App
+from localcloud.api.cloud import Cloud
+from localcloud.api.control import Control
+from localcloud.api.seed import plant
+from localcloud.api.store import Store
+from tests.api.server import ORGANIZATION, OWNER_SECRET_KEY
+from tests.api.test_contract import CONTRACT, RECORDED_PROJECT, compare, mapped
+
+ODD: list[Any] = [None, 0, -1, 2**70, 1.5, True, "", "\ud800", "é" * 300, [], [1], [{}], [[]], {}, {"a": 1}]
+
+
+class InProcess:
+    def __init__(self, folder: Path) -> None:
+        self.cloud = Cloud(Store(folder), port=8421, transitions=0)
+        plant(self.cloud)
+        self._app = App(self.cloud, Control(self.cloud))
+
+    def __call__(self, method: str, path: str, query: str, body: Any) -> tuple[int, bytes]:
+        """Status and content of the answer. Nothing in the application waits, so no event loop is needed."""
+        sent: list[Any] = []
+        content = json.dumps(body).encode()
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": content}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = [(b"host", b"localhost"), (b"x-auth-token", OWNER_SECRET_KEY.encode())]
+        scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": headers}
+        with pytest.raises(StopIteration):
+            self._app(scope, receive, send).send(None)
+        return sent[0]["status"], sent[1]["body"]
+
+
+def variants(body: Any) -> Iterator[Any]:
+    """``body`` with each of its parts replaced by odd values, one at a time."""
+    if isinstance(body, dict):
+        for name, value in body.items():
+            for odd in ODD:
+                yield {**body, name: odd}
+            for variant in variants(value):
+                yield {**body, name: variant}
+    elif isinstance(body, list) and body:
+        for variant in [*ODD, *variants(body[0])]:
+            yield [variant, *body[1:]]
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in CONTRACT.glob("*.jsonl")))
+def test_odd_values_are_refused_or_understood(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    server = InProcess(tmp_path / "data")
+    store = server.cloud.store
+    ids = {RECORDED_PROJECT: ORGANIZATION}
+    for line in (CONTRACT / f"{name}.jsonl").read_text().splitlines():
+        wanted = json.loads(mapped(line, ids))
+        method, path, query = wanted["method"], wanted["path"], wanted.get("query", "")
+        with mock.patch.object(store, "commit", side_effect=lambda _entry=None: store.rollback()):
+            for variant in variants(wanted.get("request")):
+                status, _ = server(method, path, query, variant)
+                assert status < 500, f"{method} {path} {variant}: {capsys.readouterr().err.splitlines()[-1]}"
+        status, content = server(method, path, query, wanted.get("request", {}))
+        assert status == wanted["status"], content
+        if "response" in wanted and status == 200:
+            compare(json.loads(line)["response"], json.loads(content), path, ids)
+    store.close()
