@@ -14,7 +14,7 @@ from typing import Any
 
 from localcloud.engine import urn as urns
 from localcloud.engine.errors import EngineError, UnsupportedError
-from localcloud.engine.events import Events
+from localcloud.engine.events import Events, counted
 from localcloud.engine.goal import SECRET_SETTINGS, Aliases, Goal, ProviderRequest, package_config
 from localcloud.engine.journal import Journal
 from localcloud.engine.plugin import NO_DIFF, REPLACE_SUFFIX, Diff, PartialFailureError, Provider
@@ -66,7 +66,10 @@ class Deployment:
         self._slots = asyncio.Semaphore(max(1, context.parallel))
         self._failure = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
+        self._components: dict[str, tuple[str, ResourceState | None, Diff]] = {}
+        """Steps of components that have not said their outputs yet."""
         self.changes: Counter[str] = Counter()
+        """Number of resources by operation, as Pulumi counts them."""
 
     # --- failure ----------------------------------------------------------------------------------------
 
@@ -126,6 +129,9 @@ class Deployment:
             raise self.fail(f"outputs were registered for {urn}, which is no resource of this run")
         resource.outputs = outputs
         await self._context.journal.end(changed=resource, save=False)
+        if urn in self._components:
+            op, old, diff = self._components.pop(urn)
+            self._context.events.step_done(op, old, resource, diff)
 
     def _find_old(self, urn: str, goal: Goal) -> ResourceState | None:
         for candidate in (urn, *self._aliases.of(goal)):
@@ -275,8 +281,13 @@ class Deployment:
                     events.step_failed(op, old, new, diff)
                     resource = new or old
                     raise self.fail(str(error), resource.urn if resource else "") from error
-        self.changes[op] += 1
-        events.step_done(op, old, new, diff)
+        if counted(op, old, new):
+            self.changes[op] += 1
+        resource = new or old
+        if resource is not None and (resource.custom or op == "delete"):
+            events.step_done(op, old, new, diff)
+        elif new is not None:
+            self._components[new.urn] = (op, old, diff)
 
     async def _same(self, old: ResourceState, new: ResourceState) -> None:
         new.id = old.id
@@ -338,6 +349,7 @@ class Deployment:
                 outputs = await provider.update(new.type, old.id, old.outputs, new.inputs)
             except PartialFailureError as error:
                 new.outputs = self._outputs(new, error.outputs)
+                new.inputs = old.inputs  # what the program asked for did not come about
                 new.init_errors = [str(error)]
                 await journal.end(new, done=new, gone=old)
                 raise

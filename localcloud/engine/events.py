@@ -12,7 +12,21 @@ from localcloud.engine.snapshot import ResourceState, resource_to_event
 EngineEvent = dict[str, Any]
 OnEvent = Callable[[EngineEvent], None]
 
-_LOGICAL = frozenset({"same", "create", "update", "replace", "delete", "read", "import"})
+_LOGICAL = frozenset({"same", "create", "update", "replace", "delete", "read"})
+
+
+def reported(op: str, resource: ResourceState) -> bool:
+    """Pulumi keeps its default providers, and what only tidies the state, to itself (``pkg/engine/update.go``)."""
+    default_provider = resource.type.startswith("pulumi:providers:") and resource.name.startswith("default")
+    return not default_provider and op != "remove-pending-replace"
+
+
+def counted(op: str, old: ResourceState | None, new: ResourceState | None) -> bool:
+    """Whether a step stands in the summary: the parts of a replacement do not, an unchanged read does not."""
+    resource = new or old
+    if resource is None or not reported(op, resource) or op not in _LOGICAL:
+        return False
+    return op != "read" or (old is not None and new is not None and old.id != new.id)
 
 
 class Events:
@@ -31,13 +45,18 @@ class Events:
         self._emit("preludeEvent", {"config": dict(config)})
 
     def step_started(self, op: str, old: ResourceState | None, new: ResourceState | None, diff: Diff) -> None:
-        self._emit("resourcePreEvent", self._step(op, old, new, diff))
+        self._emit_step("resourcePreEvent", op, old, new, diff)
 
     def step_done(self, op: str, old: ResourceState | None, new: ResourceState | None, diff: Diff) -> None:
-        self._emit("resOutputsEvent", self._step(op, old, new, diff))
+        self._emit_step("resOutputsEvent", op, old, new, diff)
 
     def step_failed(self, op: str, old: ResourceState | None, new: ResourceState | None, diff: Diff) -> None:
         self._emit("resOpFailedEvent", {**self._step(op, old, new, diff), "status": 2, "steps": 0})
+
+    def _emit_step(self, kind: str, op: str, old: ResourceState | None, new: ResourceState | None, diff: Diff) -> None:
+        resource = new or old
+        if resource is not None and reported(op, resource):
+            self._emit(kind, self._step(op, old, new, diff))
 
     def _step(self, op: str, old: ResourceState | None, new: ResourceState | None, diff: Diff) -> dict[str, Any]:
         resource = new or old

@@ -62,7 +62,7 @@ def _run(parameters: dict[str, Any]) -> int:
     # Futures of a program that failed are never awaited; asyncio would complain about each.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
-        loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: runpy.run_path(directory, run_name="__main__")))
+        loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: _run_main(directory)))
         return 0
     except pulumi.RunError as error:
         pulumi.log.error(str(error))

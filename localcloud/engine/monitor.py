@@ -96,7 +96,7 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
             resource = await self._deployment.read(goal, request.id)
             response = resource_pb2.ReadResourceResponse(urn=resource.urn, properties=to_struct(resource.outputs))
             if "id" in response.DESCRIPTOR.fields_by_name:  # newer SDKs take a read without an id for unknown
-                response.id = resource.id
+                setattr(response, "id", resource.id)  # noqa: B010 - the types are those of the pinned SDK
             return response
         raise AssertionError("unreachable")
 
