@@ -41,7 +41,7 @@ class Result:
 
     ok: bool
     changes: Mapping[str, int]
-    """Number of resources by operation (``create``, ``same``, ``update``, …), as in ``summaryEvent.resourceChanges``."""
+    """Number of resources by operation (``create``, ``same``, …), as in ``summaryEvent.resourceChanges``."""
     document: Mapping[str, Any] | None = None
     """What ``pulumi preview --json`` printed, where the engine makes that document itself."""
 

@@ -10,9 +10,7 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stacks import Stack
 
-_INSTALL = (
-    "Install it (https://www.pulumi.com/docs/install/) and make sure that `pulumi version` works in this shell"
-)
+_INSTALL = "Install it (https://www.pulumi.com/docs/install/) and make sure that `pulumi version` works in this shell"
 
 
 class EngineChoice(StrEnum):

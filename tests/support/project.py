@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 """The checkout under test."""
 
 _START_SECONDS = 30.0
-_API_PORT = re.compile(r"(apiUrl:\s*[\"']?http://[^:\s\"']+):\d+")
+_DEFAULT_PORT = re.compile(r":8421\b")
 _OWN_VARIABLES = ("PULUMI_", "SCW_", "SNU_")
 
 
@@ -84,8 +84,12 @@ class Project:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             self._cloud = subprocess.Popen(
-                [sys.executable, "-m", "localcloud.api", "--port", str(self.port)]
-                + ["--data", str(self.directory / ".local" / "scaleway"), "--transitions", str(transitions)],
+                [
+                    *(sys.executable, "-m", "localcloud.api"),
+                    *("--port", str(self.port)),
+                    *("--data", str(self.directory / ".local" / "scaleway")),
+                    *("--transitions", str(transitions)),
+                ],
                 cwd=ROOT,
                 env=clean_environment(),
                 stdin=subprocess.DEVNULL,
@@ -124,10 +128,11 @@ def copy_project(directory: Path) -> Project:
     for path in [*ROOT.glob("Pulumi*.yaml"), ROOT / "__main__.py"]:
         shutil.copy(path, directory / path.name)
     shutil.copytree(ROOT / "infra", directory / "infra", ignore=shutil.ignore_patterns("__pycache__"))
+    (directory / ".venv").symlink_to(sys.prefix)
     project = Project(directory, free_port())
     for path in directory.glob("Pulumi.*local.yaml"):
-        text, found = _API_PORT.subn(rf"\g<1>:{project.port}", path.read_text())
-        assert found == 1, f"{path.name} names {found} addresses of the API"
+        text, found = _DEFAULT_PORT.subn(f":{project.port}", path.read_text())
+        assert found, f"{path.name} does not name the port 8421"
         path.write_text(text)
     return project
 

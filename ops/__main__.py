@@ -1,0 +1,38 @@
+"""``python -m ops``: the command ``snu``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+
+
+def main() -> int:
+    """Run the command; every way to end is an ``ExitCode``."""
+    import typer
+    from typer._click.exceptions import ClickException  # typer has no public name for it
+
+    from ops.cli import app
+
+    try:
+        return int(app(prog_name="snu", standalone_mode=False) or ExitCode.OK)
+    except ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except OpsError as error:
+        sys.stdout.flush()
+        sys.stderr.write(f"error: {error}\n")
+        return error.code
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("Interrupted.\n")
+        return ExitCode.CANCELLED
+    except BrokenPipeError:
+        # Whoever read our output has gone; keep Python from complaining about it once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""The command line of ``snu``: what can be typed. What it does stands in ``ops.commands``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ops.commands import options as option
+from ops.engines.select import EngineChoice
+from ops.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from ops.local import LocalCloud
+
+app = typer.Typer(
+    name="snu",
+    help="The SNU platform on Scaleway: previews, updates and the local Scaleway.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+local = typer.Typer(
+    help="The local Scaleway: a process of this machine that speaks Scaleway's HTTP API.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(local, name="local")
+
+_PARALLEL = 16
+_WAIT_SECONDS = 600.0
+
+
+@app.command()
+def preview(
+    stack: option.StackName,
+    engine: option.Engine = EngineChoice.AUTO,
+    json: option.Json = False,
+    refresh: option.Refresh = False,
+    parallel: option.Parallel = _PARALLEL,
+    expect_no_changes: option.ExpectNoChanges = False,
+    details: option.Details = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Show what `up` would change. --json prints the document of `pulumi preview --json`."""
+    from ops.commands import stack as work
+
+    options = work.Options(refresh=refresh, parallel=parallel, expect_no_changes=expect_no_changes, details=details)
+    session = work.Session.open(cwd, stack, engine)
+    return work.preview_json(session, options) if json else work.preview(session, options)
+
+
+@app.command()
+def up(
+    stack: option.StackName,
+    engine: option.Engine = EngineChoice.AUTO,
+    yes: option.Yes = False,
+    skip_preview: option.SkipPreview = False,
+    refresh: option.Refresh = False,
+    parallel: option.Parallel = _PARALLEL,
+    expect_no_changes: option.ExpectNoChanges = False,
+    details: option.Details = False,
+    wait: option.Wait = _WAIT_SECONDS,
+    check_urls: option.CheckUrls = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Preview, ask, make the cloud what the program says, and check every container."""
+    from ops.commands import stack as work
+
+    options = work.Options(
+        yes=yes,
+        skip_preview=skip_preview,
+        refresh=refresh,
+        parallel=parallel,
+        expect_no_changes=expect_no_changes,
+        details=details,
+        wait_seconds=wait,
+        check_urls=check_urls,
+    )
+    return work.up(work.Session.open(cwd, stack, engine), options)
+
+
+@app.command()
+def destroy(
+    stack: option.StackName,
+    engine: option.Engine = EngineChoice.AUTO,
+    yes: option.Yes = False,
+    parallel: option.Parallel = _PARALLEL,
+    details: option.Details = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Show what would be deleted, ask, and delete every resource of the stack."""
+    from ops.commands import stack as work
+
+    options = work.Options(yes=yes, parallel=parallel, details=details)
+    return work.destroy(work.Session.open(cwd, stack, engine, validate=False), options)
+
+
+@app.command()
+def refresh(
+    stack: option.StackName,
+    engine: option.Engine = EngineChoice.AUTO,
+    yes: option.Yes = False,
+    parallel: option.Parallel = _PARALLEL,
+    expect_no_changes: option.ExpectNoChanges = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Write into the stack's state what the cloud says of each resource."""
+    from ops.commands import stack as work
+
+    options = work.Options(yes=yes, parallel=parallel, expect_no_changes=expect_no_changes)
+    return work.refresh(work.Session.open(cwd, stack, engine), options)
+
+
+@app.command()
+def outputs(
+    stack: option.StackName,
+    engine: option.Engine = EngineChoice.AUTO,
+    json: option.Json = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Print the stack's outputs; secret ones read [secret]."""
+    from ops.commands import stack as work
+
+    session = work.Session.open(cwd, stack, engine, validate=False, needs_cloud=False)
+    return work.outputs(session, as_json=json)
+
+
+@local.command()
+def start(
+    transitions: Annotated[
+        float | None,
+        typer.Option(
+            "--transitions", metavar="SECONDS", min=0, help="How long `creating`, `updating` and the like last."
+        ),
+    ] = None,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Start it in the background and wait until it answers; fine when it already runs."""
+    from ops.commands import local as work
+
+    return work.start(_cloud(cwd), transitions)
+
+
+@local.command()
+def stop(cwd: option.Cwd = None) -> ExitCode:
+    """Stop it; what it holds is kept."""
+    from ops.commands import local as work
+
+    return work.stop(_cloud(cwd))
+
+
+@local.command()
+def status(cwd: option.Cwd = None) -> ExitCode:
+    """Say whether it runs and what it holds."""
+    from ops.commands import local as work
+
+    return work.status(_cloud(cwd))
+
+
+@local.command()
+def logs(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many lines of the past.")] = 50,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Print its log."""
+    from ops.commands import local as work
+
+    return work.logs(_cloud(cwd), follow=follow, lines=lines)
+
+
+@local.command()
+def reset(yes: option.Yes = False, cwd: option.Cwd = None) -> ExitCode:
+    """Empty it, and forget the state of the local stacks."""
+    from ops.commands import local as work
+
+    return work.reset(_cloud(cwd), yes=yes)
+
+
+@local.command()
+def env(cwd: option.Cwd = None) -> ExitCode:
+    """Print the exports that point any Scaleway client at it."""
+    from ops.commands import local as work
+
+    return work.env(_cloud(cwd))
+
+
+def _cloud(cwd: option.Cwd) -> LocalCloud:
+    from ops.local import LocalCloud
+    from ops.stacks import project_dir
+
+    return LocalCloud.of(project_dir(cwd))

@@ -1,0 +1,33 @@
+"""Options that several commands share, as typer reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops.engines.select import EngineChoice
+
+StackName = Annotated[str, typer.Argument(metavar="STACK", help="Name of the stack: of its file Pulumi.STACK.yaml.")]
+Cwd = Annotated[
+    Path | None,
+    typer.Option("--cwd", "-C", metavar="DIR", help="Folder of the project. Default: this checkout."),
+]
+Engine = Annotated[EngineChoice, typer.Option("--engine", help="Which engine does the work.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+SkipPreview = Annotated[bool, typer.Option("--skip-preview", help="Do not preview first.")]
+Refresh = Annotated[bool, typer.Option("--refresh", help="Read every resource from the cloud first.")]
+Parallel = Annotated[
+    int, typer.Option("--parallel", metavar="N", min=1, help="Operations on resources at the same time.")
+]
+ExpectNoChanges = Annotated[
+    bool, typer.Option("--expect-no-changes", help="Exit with status 7 when there are changes.")
+]
+Details = Annotated[bool, typer.Option("--details", help="List the properties of new and deleted resources too.")]
+Json = Annotated[bool, typer.Option("--json", help="Print a JSON document and nothing else.")]
+Wait = Annotated[
+    float,
+    typer.Option("--wait", metavar="SECONDS", min=0, help="How long containers may take to become ready."),
+]
+CheckUrls = Annotated[bool, typer.Option("--check-urls", help="Check that every public URL answers.")]

@@ -1,0 +1,212 @@
+"""What the commands on a stack do: preview, up, destroy, refresh, outputs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.display.base import Display
+from ops.display.choose import display_for, printer_for
+from ops.display.text import Line
+from ops.display.values import shown
+from ops.engines.base import Engine, EngineError, Operation, Result
+from ops.engines.select import EngineChoice, select_engine
+from ops.environment import prepare
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.stacks import Stack, check_settings, find_stack, project_dir
+from ops.steps import has_changes
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an operation is done."""
+
+    yes: bool = False
+    skip_preview: bool = False
+    refresh: bool = False
+    parallel: int = 16
+    expect_no_changes: bool = False
+    details: bool = False
+    wait_seconds: float = 600.0
+    check_urls: bool = False
+
+
+@dataclass(frozen=True)
+class Session:
+    """A stack that may be worked on, and the engine that does it."""
+
+    stack: Stack
+    engine: Engine
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path | None,
+        name: str,
+        choice: EngineChoice,
+        *,
+        validate: bool = True,
+        needs_cloud: bool = True,
+    ) -> Session:
+        """Raises OpsError before anything is changed when something is missing or wrong.
+
+        ``validate``: whether the stack's settings matter; ``needs_cloud``: whether Scaleway does.
+        """
+        stack = find_stack(project_dir(directory), name)
+        if validate:
+            check_settings(stack)
+        engine = select_engine(choice, stack)
+        prepare(stack, os.environ)
+        if stack.is_local and needs_cloud:
+            from ops.local import LocalCloud
+
+            LocalCloud(stack).require()
+        return cls(stack, engine)
+
+    def operation(self, options: Options, display: Display) -> Operation:
+        return Operation(
+            project_dir=self.stack.project_dir,
+            stack=self.stack.name,
+            on_event=display.on_event,
+            parallel=options.parallel,
+            refresh=options.refresh,
+        )
+
+    def run(self, work: Callable[[Operation], Result], options: Options, display: Display) -> Result:
+        """One operation with its display. Raises OpsError when it did not succeed."""
+        try:
+            with display:
+                result = work(self.operation(options, display))
+        except EngineError as error:
+            display.finish_failed()
+            raise OpsError(str(error), ExitCode.FAILED) from error
+        display.finish()
+        if display.record.canceled:
+            raise OpsError(f"{self.stack.name}: cancelled before it was complete.", ExitCode.CANCELLED)
+        if not result.ok:
+            raise OpsError(f"{self.stack.name}: did not succeed, see above.", ExitCode.FAILED)
+        return result
+
+    def preview(self, options: Options) -> Result:
+        title = f"Previewing {self.stack.name}"
+        display = display_for(sys.stdout, title, preview=True, all_properties=options.details)
+        return self.run(self.engine.preview, options, display)
+
+
+def preview(session: Session, options: Options) -> ExitCode:
+    changed = has_changes(session.preview(options).changes)
+    return ExitCode.CHANGES if changed and options.expect_no_changes else ExitCode.OK
+
+
+def preview_json(session: Session, options: Options) -> ExitCode:
+    """Print the document of ``pulumi preview --json``."""
+    from ops.preview_document import PreviewDocument
+
+    document = PreviewDocument()
+    operation = Operation(
+        project_dir=session.stack.project_dir,
+        stack=session.stack.name,
+        on_event=document.on_event,
+        parallel=options.parallel,
+        refresh=options.refresh,
+    )
+    try:
+        result = session.engine.preview(operation)
+    except EngineError as error:
+        raise OpsError(str(error), ExitCode.FAILED) from error
+    print(json.dumps(result.document or document.as_dict(), indent=4, ensure_ascii=False))
+    if not result.ok:
+        return ExitCode.FAILED
+    changed = has_changes(result.changes)
+    return ExitCode.CHANGES if changed and options.expect_no_changes else ExitCode.OK
+
+
+def up(session: Session, options: Options) -> ExitCode:
+    """Preview, ask, apply, and then look at the containers."""
+    stack = session.stack
+    if not options.skip_preview:
+        changed = has_changes(session.preview(options).changes)
+        if changed and options.expect_no_changes:
+            return ExitCode.CHANGES
+        if changed and not options.yes:
+            confirm(f"Apply these changes to {stack.name}?")
+    display = display_for(sys.stdout, f"Updating {stack.name}", preview=False, properties=options.skip_preview)
+    result = session.run(session.engine.up, options, display)
+    from ops.commands.check import check_containers
+
+    check_containers(stack, display.record, options.wait_seconds, check_urls=options.check_urls)
+    return ExitCode.CHANGES if options.expect_no_changes and has_changes(result.changes) else ExitCode.OK
+
+
+def destroy(session: Session, options: Options) -> ExitCode:
+    """Always previewed: an engine may delete the rest before it meets a protected resource."""
+    stack = session.stack
+    title = f"Previewing the end of {stack.name}"
+    display = display_for(sys.stdout, title, preview=True, all_properties=options.details)
+    planned = session.run(session.engine.preview_destroy, options, display)
+    if has_changes(planned.changes) and not options.yes:
+        confirm_by_name(stack)
+    display = display_for(sys.stdout, f"Destroying {stack.name}", preview=False, properties=False)
+    session.run(session.engine.destroy, options, display)
+    return ExitCode.OK
+
+
+def refresh(session: Session, options: Options) -> ExitCode:
+    stack = session.stack
+    if not options.yes:
+        confirm(f"Write what the cloud says into the state of {stack.name}?")
+    display = display_for(sys.stdout, f"Refreshing {stack.name}", preview=False)
+    result = session.run(session.engine.refresh, options, display)
+    changed = has_changes(result.changes)
+    return ExitCode.CHANGES if changed and options.expect_no_changes else ExitCode.OK
+
+
+def outputs(session: Session, *, as_json: bool) -> ExitCode:
+    try:
+        found = session.engine.outputs(session.stack.project_dir, session.stack.name)
+    except EngineError as error:
+        raise OpsError(str(error), ExitCode.FAILED) from error
+    if as_json:
+        print(json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False))
+        return ExitCode.OK
+    printer_for(sys.stdout).print(_output_lines(found) or [Line.of(f"{session.stack.name} has no outputs.")])
+    return ExitCode.OK
+
+
+def _output_lines(values: object, indent: str = "") -> list[Line]:
+    if not isinstance(values, dict):
+        return []
+    lines: list[Line] = []
+    for key, value in sorted(values.items()):
+        inner = _output_lines(value, indent + "  ")
+        text = "" if inner else (value if isinstance(value, str) else shown(value))
+        lines += [Line.of(indent, (f"{key}:", "bold"), f" {text}" if text else ""), *inner]
+    return lines
+
+
+def confirm(question: str) -> None:
+    """Ask on the terminal. Raises OpsError when the answer is not yes, or nobody is there."""
+    if _answer(f"{question} [y/N] ").lower() not in ("y", "yes"):
+        raise OpsError("Not confirmed; nothing was changed.", ExitCode.CANCELLED)
+
+
+def confirm_by_name(stack: Stack) -> None:
+    """As ``confirm``; the name of a stack on the real Scaleway must be typed in full."""
+    if stack.is_local:
+        confirm(f"Destroy all of {stack.name}?")
+    elif _answer(f"Type {stack.name} to destroy all of it: ") != stack.name:
+        raise OpsError("Not confirmed; nothing was changed.", ExitCode.CANCELLED)
+
+
+def _answer(question: str) -> str:
+    if not sys.stdin.isatty():
+        raise OpsError(f"{question.strip()} There is no terminal to ask on: give --yes if you mean it.", ExitCode.USAGE)
+    try:
+        return input(question).strip()
+    except EOFError:
+        return ""

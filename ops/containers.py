@@ -1,0 +1,188 @@
+"""Whether the containers of a stack are ready: the provider takes one in ``error`` for a success."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ops.display.record import Record
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.stacks import Stack
+from ops.steps import Step
+
+if TYPE_CHECKING:
+    import httpx
+
+CONTAINER_TYPE = "scaleway:containers/container:Container"
+DOMAIN_TYPE = "scaleway:containers/domain:Domain"
+REAL_API = "https://api.scaleway.com"
+
+_TRANSIENT = frozenset({"creating", "updating", "upgrading", "locking", "deleting"})
+_FAILED = frozenset({"error", "locked"})
+_REQUEST_SECONDS = 30.0
+_POLL_SECONDS = 1.0
+_LOCAL_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of the stack, and what Scaleway says of it."""
+
+    id: str
+    """``<region>/<uuid>``."""
+    name: str
+    """Its name on Scaleway."""
+    hosts: tuple[str, ...] = ()
+    """Host names that lead to it: its domains, or the platform's own endpoint."""
+    public: bool = True
+    status: str = "unknown"
+    error_message: str = ""
+
+    @property
+    def waits(self) -> bool:
+        return self.status in _TRANSIENT
+
+    @property
+    def failed(self) -> bool:
+        return self.status in _FAILED
+
+
+def containers_in(record: Record) -> list[Container]:
+    """The containers that an ``up`` has seen, unchanged ones too."""
+    steps = [item.step for item in record.steps.values() if item.step.new and not item.step.is_replacement_part]
+    hosts: dict[str, list[str]] = {}
+    for step in steps:
+        if step.type == DOMAIN_TYPE:
+            hosts.setdefault(_bare(_value(step, "containerId")), []).append(_value(step, "hostname"))
+    found = {}
+    for step in steps:
+        identity = str(step.new.get("id") or "")
+        if step.type == CONTAINER_TYPE and identity:
+            found[identity] = Container(
+                id=identity,
+                name=_value(step, "name"),
+                hosts=tuple(hosts.get(_bare(identity)) or filter(None, [_host(_value(step, "publicEndpoint"))])),
+                public=_value(step, "privacy") != "private",
+            )
+    return sorted(found.values(), key=lambda container: container.name)
+
+
+def _value(step: Step, key: str) -> str:
+    for part in ("outputs", "inputs"):
+        value = (step.new.get(part) or {}).get(key)
+        if isinstance(value, str):
+            return value
+    return ""
+
+
+def _bare(identity: str) -> str:
+    return identity.rpartition("/")[2]
+
+
+def _host(endpoint: str) -> str:
+    return endpoint.removeprefix("https://").removeprefix("http://").rstrip("/")
+
+
+class Api:
+    """Scaleway's API as far as containers are looked at."""
+
+    def __init__(self, stack: Stack, environ: Mapping[str, str]) -> None:
+        """Raises OpsError when no key is known."""
+        import httpx
+
+        self._local = stack.is_local
+        key = stack.config.get("scaleway:secretKey")
+        token = key if isinstance(key, str) else environ.get("SCW_SECRET_KEY")
+        if not token:
+            raise OpsError(
+                f"The containers of {stack.name} were not checked: there is no key to ask Scaleway with. "
+                "Set SCW_SECRET_KEY.",
+                ExitCode.CONTAINERS,
+            )
+        self._address = stack.api_url or environ.get("SCW_API_URL") or REAL_API
+        self._client = httpx.Client(
+            base_url=self._address,
+            headers={"X-Auth-Token": token},
+            timeout=_REQUEST_SECONDS,
+            trust_env=not stack.is_local,
+        )
+        self.poll_seconds = _LOCAL_POLL_SECONDS if stack.is_local else _POLL_SECONDS
+
+    def look(self, container: Container) -> Container:
+        """The container with its present status. Raises OpsError when Scaleway refuses to say."""
+        import httpx
+
+        region, _, identity = container.id.rpartition("/")
+        try:
+            response = self._client.get(f"/containers/v1/regions/{region}/containers/{identity}")
+        except httpx.TransportError:
+            return replace(container, status="updating", error_message="")
+        if response.status_code >= 500 or response.status_code == 429:
+            return replace(container, status="updating", error_message="")
+        if response.status_code != 200:
+            raise OpsError(
+                f"The containers were not checked: Scaleway answered {response.status_code} for {container.name}: "
+                f"{_message(response)}",
+                ExitCode.CONTAINERS,
+            )
+        answer = response.json()
+        return replace(
+            container, status=str(answer.get("status")), error_message=str(answer.get("error_message") or "")
+        )
+
+    def url(self, host: str) -> str:
+        """The address at which people reach a host."""
+        if not self._local:
+            return f"https://{host}"
+        import httpx
+
+        return f"http://{host}:{httpx.URL(self._address).port or 80}"
+
+    def answers(self, host: str) -> str:
+        """Empty when the host answers, or else what is wrong.
+
+        Local hosts are asked at the local Scaleway's own address, whatever the system makes of their names.
+        """
+        import httpx
+
+        try:
+            if self._local:
+                response = self._client.get("/", headers={"Host": host})
+            else:
+                response = httpx.get(f"https://{host}/", timeout=_REQUEST_SECONDS)
+        except httpx.TransportError as error:
+            return f"no answer ({error})"
+        return "" if response.status_code < 500 else f"answers {response.status_code}"
+
+
+def _message(response: httpx.Response) -> str:
+    try:
+        body: Any = response.json()
+    except ValueError:
+        return "no message"
+    return str(body.get("message", "no message")) if isinstance(body, dict) else "no message"
+
+
+def wait_until_settled(
+    look: Callable[[Container], Container],
+    containers: Iterable[Container],
+    *,
+    seconds: float,
+    poll_seconds: float,
+    progress: Callable[[list[Container]], None],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[Container]:
+    """Look at the containers until none is on its way any more, for at most ``seconds``."""
+    deadline = clock() + seconds
+    found = [look(container) for container in containers]
+    while waiting := [container for container in found if container.waits]:
+        if clock() >= deadline:
+            break
+        progress(waiting)
+        sleep(poll_seconds)
+        found = [look(container) if container.waits else container for container in found]
+    return found

@@ -1,0 +1,62 @@
+"""What shows an operation while it runs and when it has ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from ops.display.record import Record
+from ops.display.report import diagnostic_lines, summary_lines
+from ops.display.text import Line
+from ops.display.tree import tree_lines
+from ops.engines.base import EngineEvent
+
+
+class Display(Protocol):
+    """A context manager around one operation."""
+
+    record: Record
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def on_event(self, event: EngineEvent) -> None: ...
+
+    def finish(self) -> None:
+        """Show the tree, the diagnostics and the summary."""
+
+    def finish_failed(self) -> None:
+        """Show the diagnostics of an operation that could not be carried on."""
+
+
+def said_lines(record: Record) -> list[Line]:
+    """The diagnostics."""
+    return [line for diagnostic in record.diagnostics for line in diagnostic_lines(diagnostic)]
+
+
+class Printer(Protocol):
+    """Writes styled lines somewhere."""
+
+    def print(self, lines: Iterable[Line]) -> None: ...
+
+
+def finish_lines(
+    record: Record, *, preview: bool, tree: bool, properties: bool = True, all_properties: bool = False
+) -> list[Line]:
+    """Everything that an operation's end shows."""
+    lines: list[Line] = []
+    if tree:
+        lines += tree_lines(record, done=not preview, properties=properties, all_properties=all_properties)
+    return [*lines, *said_lines(record), *summary_lines(record, preview=preview)]
+
+
+def is_plain(stream: TextIO) -> bool:
+    """Whether the stream gets text without escape codes: no terminal, NO_COLOR, CI or a dumb terminal."""
+    if not stream.isatty() or os.environ.get("TERM") == "dumb":
+        return True
+    return bool(os.environ.get("NO_COLOR") or os.environ.get("CI"))

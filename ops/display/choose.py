@@ -1,0 +1,28 @@
+"""The display that fits where the output goes."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from ops.display.base import Display, Printer, is_plain
+from ops.display.plain import PlainDisplay, PlainPrinter
+
+
+def display_for(
+    stream: TextIO, title: str, *, preview: bool, properties: bool = True, all_properties: bool = False
+) -> Display:
+    """``title`` says what goes on; ``properties`` shows what changes in updated resources, ``all_properties``
+    also what created and deleted ones have."""
+    if is_plain(stream):
+        return PlainDisplay(stream, preview=preview, properties=properties, all_properties=all_properties)
+    from ops.display.terminal import TerminalDisplay
+
+    return TerminalDisplay(stream, title, preview=preview, properties=properties, all_properties=all_properties)
+
+
+def printer_for(stream: TextIO) -> Printer:
+    if is_plain(stream):
+        return PlainPrinter(stream)
+    from ops.display.terminal import TerminalPrinter
+
+    return TerminalPrinter(stream)

@@ -1,0 +1,109 @@
+"""What an operation has done so far, gathered from its events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ops.engines.base import EngineEvent
+from ops.steps import Step, without_colour
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    severity: str
+    message: str
+    urn: str = ""
+
+
+@dataclass(frozen=True)
+class Summary:
+    changes: Mapping[str, int]
+    """Number of resources by operation."""
+    result: str
+    """``succeeded``, ``failed``, ``canceled``; empty where the engine does not say."""
+
+
+@dataclass
+class Progress:
+    """One step on its way."""
+
+    step: Step
+    started: float
+    ended: float | None = None
+    failed: bool = False
+
+    def elapsed(self, now: float) -> float:
+        return (self.ended or now) - self.started
+
+
+@dataclass
+class Record:
+    """Everything that a display needs of one operation; ``clock`` in seconds."""
+
+    clock: Callable[[], float] = time.monotonic
+    steps: dict[tuple[str, str], Progress] = field(default_factory=dict)
+    """By URN and operation, in the order in which they began."""
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    summary: Summary | None = None
+    started: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
+
+    def add(self, event: EngineEvent) -> Progress | Diagnostic | None:
+        """Take an event in; gives the step or the diagnostic that it is about, if any."""
+        if body := event.get("resourcePreEvent"):
+            return self._begun(Step.of(body))
+        if body := event.get("resOutputsEvent"):
+            return self._ended(Step.of(body), failed=False)
+        if body := event.get("resOpFailedEvent"):
+            return self._ended(Step.of(body), failed=True)
+        if body := event.get("diagnosticEvent"):
+            return self._said(body)
+        if body := event.get("summaryEvent"):
+            self.summary = Summary(body.get("resourceChanges") or {}, body.get("result") or "")
+        return None
+
+    def _begun(self, step: Step) -> Progress:
+        progress = Progress(step, self.clock())
+        self.steps[step.urn, step.op] = progress
+        return progress
+
+    def _ended(self, step: Step, *, failed: bool) -> Progress:
+        progress = self.steps.get((step.urn, step.op))
+        if progress is None:
+            progress = self._replaced_refresh(step)
+        progress.step, progress.ended, progress.failed = step, self.clock(), failed
+        return progress
+
+    def _replaced_refresh(self, step: Step) -> Progress:
+        """A refresh says only at its end what it found: an update, a delete or nothing."""
+        begun = self.steps.pop((step.urn, "refresh"), None) or Progress(step, self.clock())
+        self.steps[step.urn, step.op] = begun
+        return begun
+
+    def _said(self, body: Mapping[str, object]) -> Diagnostic | None:
+        severity = str(body.get("severity", "info"))
+        message = without_colour(str(body.get("prefix") or "") + str(body.get("message") or "")).rstrip()
+        if not message or severity == "debug" or body.get("ephemeral"):
+            return None
+        diagnostic = Diagnostic(severity, message, str(body.get("urn") or ""))
+        self.diagnostics.append(diagnostic)
+        return diagnostic
+
+    def running(self) -> list[Progress]:
+        return [item for item in self.steps.values() if item.ended is None and not item.step.is_root]
+
+    def unfinished(self) -> list[Progress]:
+        """Steps that were begun, and of which nobody knows how they ended."""
+        return [item for item in self.running() if item.step.is_change]
+
+    @property
+    def canceled(self) -> bool:
+        return self.summary is not None and self.summary.result == "canceled"
+
+    @property
+    def duration(self) -> float:
+        return self.clock() - self.started

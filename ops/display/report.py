@@ -1,0 +1,64 @@
+"""What is said at the end of an operation: diagnostics, counts, what is left after an interruption."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ops.display.operations import look_of
+from ops.display.record import Diagnostic, Record
+from ops.display.text import Line, counted, seconds
+from ops.steps import has_changes, name_of
+
+_ORDER = ("create", "update", "replace", "delete", "read", "import", "discard")
+_SEVERITY = {"error": ("error", "bold red"), "warning": ("warning", "yellow")}
+
+
+def diagnostic_lines(diagnostic: Diagnostic) -> list[Line]:
+    """The message with its severity and the resource it is about."""
+    label, style = _SEVERITY.get(diagnostic.severity, ("", ""))
+    about = f"{name_of(diagnostic.urn)}: " if diagnostic.urn else ""
+    head, *more = diagnostic.message.splitlines()
+    first = Line.of((f"{label}: " if label else "", style), (about, "bold"), head)
+    return [first, *(Line.of(f"  {text}") for text in more)]
+
+
+def summary_lines(record: Record, *, preview: bool) -> list[Line]:
+    """The last lines: counts, duration, and how it ended."""
+    if record.summary is None:
+        return [*_left_over(record), Line.of(("Ended before it was complete", "bold red"), _after(record))]
+    if record.canceled:
+        return [*_left_over(record), Line.of(("Cancelled", "bold red"), f": {_counts(record, False)}", _after(record))]
+    if record.summary.result == "failed" or any(item.failed for item in record.steps.values()):
+        return [*_left_over(record), Line.of(("Failed", "bold red"), f": {_counts(record, preview)}", _after(record))]
+    if not has_changes(record.summary.changes):
+        return [Line.of(("No change", "bold green"), f": {_unchanged(record.summary.changes)}", _after(record))]
+    head = ("To do", "bold") if preview else ("Done", "bold green")
+    return [Line.of(head, f": {_counts(record, preview)}", _after(record))]
+
+
+def _after(record: Record) -> str:
+    return f" ({seconds(record.duration)})"
+
+
+def _counts(record: Record, preview: bool) -> str:
+    changes = record.summary.changes if record.summary else {}
+    parts = []
+    for op in [*_ORDER, *sorted(changes.keys() - {*_ORDER, "same"})]:
+        if changes.get(op):
+            look = look_of(op)
+            parts.append(f"{changes[op]} to {look.plan}" if preview else f"{changes[op]} {look.done}")
+    parts.append(_unchanged(changes))
+    return ", ".join(parts)
+
+
+def _unchanged(changes: Mapping[str, int]) -> str:
+    return f"{counted(changes.get('same', 0), 'resource')} unchanged"
+
+
+def _left_over(record: Record) -> list[Line]:
+    unfinished = record.unfinished()
+    if not unfinished:
+        return []
+    lines = [Line.of("Begun, and not known to be complete:")]
+    lines += [Line.of(f"  {item.step.name}: {look_of(item.step.op).doing}") for item in unfinished]
+    return [*lines, Line.of("`snu refresh` compares the state with the cloud.")]

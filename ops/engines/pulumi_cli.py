@@ -1,0 +1,203 @@
+"""The Pulumi CLI as an engine: runs ``pulumi`` and forwards the events that it logs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+from ops.engines.base import EngineError, EngineEvent, OnEvent, Operation, Result
+
+_POLL_SECONDS = 0.05
+_NO_STACK = "no stack named"
+_APPLY = ["--yes", "--skip-preview"]
+
+
+class PulumiCli:
+    """Stacks that the backend does not know yet are made; the stack that the user has selected stays so."""
+
+    name = "pulumi"
+
+    def preview(self, operation: Operation) -> Result:
+        return _run(["preview", "--json", *_refresh(operation)], operation)
+
+    def up(self, operation: Operation) -> Result:
+        return _run(["up", *_APPLY, *_refresh(operation)], operation)
+
+    def preview_destroy(self, operation: Operation) -> Result:
+        return _run(["destroy", "--preview-only"], operation)
+
+    def destroy(self, operation: Operation) -> Result:
+        return _run(["destroy", *_APPLY], operation)
+
+    def refresh(self, operation: Operation) -> Result:
+        return _run(["refresh", *_APPLY], operation)
+
+    def outputs(self, project_dir: Path, stack: str) -> Mapping[str, Any]:
+        completed = subprocess.run(
+            ["pulumi", "stack", "output", "--json", "--stack", stack, "--non-interactive"],
+            cwd=project_dir,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        if completed.returncode != 0:
+            raise EngineError(_said(completed.stderr))
+        outputs: dict[str, Any] = json.loads(completed.stdout)
+        return outputs
+
+
+def _refresh(operation: Operation) -> list[str]:
+    return ["--refresh"] if operation.refresh else []
+
+
+def _environment() -> dict[str, str]:
+    """Quiet, with event logs switched on, and with this environment's ``uv`` at hand.
+
+    With uv on PATH Pulumi's language host asks it for the installed packages, which is much faster than pip.
+    """
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
+    return os.environ | {
+        "PATH": path,
+        "PULUMI_DEBUG_COMMANDS": "true",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "NO_COLOR": "1",
+    }
+
+
+@dataclass(frozen=True)
+class _Ended:
+    status: int
+    stdout: str
+    stderr: str
+
+
+def _run(arguments: list[str], operation: Operation) -> Result:
+    watch = _Watch(operation.on_event)
+    ended = _execute(arguments, operation, watch)
+    if ended.status != 0 and _NO_STACK in ended.stderr and not watch.seen:
+        _make_stack(operation)
+        ended = _execute(arguments, operation, watch)
+    if ended.status != 0 and not watch.failure_seen:
+        raise EngineError(_said(ended.stderr or ended.stdout))
+    return Result(ended.status == 0, watch.changes, _document(arguments, ended))
+
+
+def _make_stack(operation: Operation) -> None:
+    completed = subprocess.run(
+        ["pulumi", "stack", "init", operation.stack, "--no-select", "--non-interactive"],
+        cwd=operation.project_dir,
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if completed.returncode != 0:
+        raise EngineError(_said(completed.stderr))
+
+
+def _execute(arguments: list[str], operation: Operation, watch: _Watch) -> _Ended:
+    with tempfile.TemporaryDirectory(prefix="snu-") as folder:
+        log, stdout, stderr = (Path(folder) / name for name in ("events", "stdout", "stderr"))
+        command = ["pulumi", *arguments, "--stack", operation.stack, "--non-interactive"]
+        command += ["--parallel", str(operation.parallel), "--event-log", str(log)]
+        with stdout.open("wb") as output, stderr.open("wb") as errors:
+            # A session of its own: Ctrl-C reaches the CLI once, through us, however we got it.
+            process = subprocess.Popen(
+                command,
+                cwd=operation.project_dir,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+            )
+        with _interrupts_forwarded(process):
+            watch.follow(log, process)
+            status = process.wait()
+        return _Ended(status, stdout.read_text(), stderr.read_text())
+
+
+@contextmanager
+def _interrupts_forwarded(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Give SIGINT to the CLI, which then cancels; a second one makes it end at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def forward(_number: int, _frame: FrameType | None) -> None:
+        process.send_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, forward)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Watch:
+    """Reads the event log while it grows."""
+
+    def __init__(self, on_event: OnEvent) -> None:
+        self._on_event = on_event
+        self.seen = 0
+        self.failure_seen = False
+        """Whether the events already say why the operation did not succeed."""
+        self.changes: Mapping[str, int] = {}
+
+    def follow(self, path: Path, process: subprocess.Popen[bytes]) -> None:
+        while not path.exists():
+            if process.poll() is not None:
+                return
+            time.sleep(_POLL_SECONDS)
+        with path.open() as log:
+            for line in _lines(log, process):
+                self._take(json.loads(line))
+
+    def _take(self, event: EngineEvent) -> None:
+        self.seen += 1
+        if summary := event.get("summaryEvent"):
+            self.changes = summary.get("resourceChanges") or {}
+        if (event.get("diagnosticEvent") or {}).get("severity") == "error" or "resOpFailedEvent" in event:
+            self.failure_seen = True
+        self._on_event(event)
+
+
+def _lines(log: TextIO, process: subprocess.Popen[bytes]) -> Iterator[str]:
+    """Complete lines, until the process has ended and all are read."""
+    rest = ""
+    while True:
+        ended = process.poll() is not None
+        rest += log.read()
+        *complete, rest = rest.split("\n")
+        yield from (line for line in complete if line.strip())
+        if ended:
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+def _document(arguments: list[str], ended: _Ended) -> Mapping[str, Any] | None:
+    if "--json" not in arguments:
+        return None
+    try:
+        document: dict[str, Any] = json.loads(ended.stdout)
+    except ValueError:
+        return None
+    return document
+
+
+def _said(text: str) -> str:
+    """The CLI's own message."""
+    return text.strip().removeprefix("error: ") or "the Pulumi CLI failed and said nothing"

@@ -1,0 +1,317 @@
+"""The local Scaleway's process: start, stop, state, log, reset."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any
+
+from ops.environment import (
+    BACKEND_URL,
+    LOCAL_PASSPHRASE,
+    PASSPHRASE,
+    PASSPHRASE_FILE,
+    local_backend_url,
+    local_state_dir,
+)
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.stacks import CHECKOUT, Stack, find_stack
+
+LOCAL_STACK = "local"
+"""The stack whose file says where the local Scaleway listens."""
+
+_ANSWER_SECONDS = 5.0
+_START_SECONDS = 30.0
+_STOP_SECONDS = 10.0
+_POLL_SECONDS = 0.05
+_LOG_TAIL = 15
+_EXPORTS = {
+    "SCW_API_URL": "scaleway:apiUrl",
+    "SCW_ACCESS_KEY": "scaleway:accessKey",
+    "SCW_SECRET_KEY": "scaleway:secretKey",
+    "SCW_DEFAULT_PROJECT_ID": "scaleway:projectId",
+    "SCW_DEFAULT_ORGANIZATION_ID": "scaleway:organizationId",
+    "SCW_DEFAULT_REGION": "scaleway:region",
+    "SCW_DEFAULT_ZONE": "scaleway:zone",
+}
+
+
+class Holder(Enum):
+    """Who listens on the port of the local Scaleway."""
+
+    NOBODY = auto()
+    OURS = auto()
+    ANOTHER = auto()
+    """A local Scaleway of another project."""
+    STRANGER = auto()
+    """A program that is no local Scaleway."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found on the port."""
+
+    holder: Holder
+    pid: int | None = None
+    health: Mapping[str, Any] | None = None
+
+
+class LocalCloud:
+    """The local Scaleway of one project."""
+
+    def __init__(self, stack: Stack) -> None:
+        """Raises OpsError when the stack does not name a loopback address."""
+        if not stack.is_local:
+            raise OpsError(
+                f"{stack.file.name}: scaleway:apiUrl is {stack.api_url or 'not set'}; expected an address of this "
+                "machine such as http://127.0.0.1:8421",
+                ExitCode.SETTINGS,
+            )
+        self._stack = stack
+        self.host = stack.api_address.hostname or "127.0.0.1"
+        self.port = stack.api_address.port or 80
+        folder = stack.project_dir / ".local"
+        self.data = folder / "scaleway"
+        self.log = folder / "scaleway.log"
+        self._pid_file = folder / "scaleway.pid"
+
+    @classmethod
+    def of(cls, project_dir: Path) -> LocalCloud:
+        return cls(find_stack(project_dir, LOCAL_STACK))
+
+    @property
+    def address(self) -> str:
+        return self._stack.api_url or ""
+
+    # --- what runs --------------------------------------------------------------------------------------
+
+    def find(self) -> Found:
+        """Look who answers at the address."""
+        try:
+            health = self._call("GET", "health")
+        except ConnectionRefusedError:
+            return Found(Holder.NOBODY)
+        except (OSError, http.client.HTTPException, ValueError):
+            return Found(Holder.STRANGER)
+        pid = health.get("pid")
+        if not isinstance(pid, int):
+            return Found(Holder.STRANGER)
+        ours = pid == self._recorded_pid() or _data_folder(pid) == self.data
+        return Found(Holder.OURS if ours else Holder.ANOTHER, pid, health)
+
+    def require(self) -> Found:
+        """The project's local Scaleway, which runs. Raises OpsError when nobody answers, or somebody else."""
+        found = self.find()
+        if found.holder is Holder.NOBODY:
+            raise OpsError(
+                f"No local Scaleway answers at {self.address} (scaleway:apiUrl in {self._stack.file.name}). "
+                "Start it with: snu local start",
+                ExitCode.LOCAL_CLOUD,
+            )
+        if found.holder is not Holder.OURS:
+            raise self._taken(found)
+        return found
+
+    def _taken(self, found: Found) -> OpsError:
+        if found.holder is Holder.STRANGER:
+            by = "a program that is no local Scaleway"
+        else:
+            data = _data_folder(found.pid or 0)
+            by = f"another local Scaleway, process {found.pid}" + (f", with its data in {data}" if data else "")
+        return OpsError(
+            f"Port {self.port} is in use by {by}. Stop that program, or choose another port in scaleway:apiUrl "
+            "of the local stacks' files (Pulumi.local.yaml, Pulumi.foundation-local.yaml).",
+            ExitCode.LOCAL_CLOUD,
+        )
+
+    def _call(self, method: str, name: str) -> dict[str, Any]:
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=_ANSWER_SECONDS)
+        try:
+            connection.request(method, f"/_local/{name}")
+            response = connection.getresponse()
+            body = json.loads(response.read())
+            if response.status != 200 or not isinstance(body, dict):
+                raise ValueError(f"status {response.status}")
+            return body
+        finally:
+            connection.close()
+
+    def _recorded_pid(self) -> int | None:
+        try:
+            return int(self._pid_file.read_text())
+        except (OSError, ValueError):
+            return None
+
+    # --- start and stop ---------------------------------------------------------------------------------
+
+    def start(self, transitions: float | None = None) -> tuple[int, bool]:
+        """Start it and wait until it answers; gives its pid, and whether it was started now.
+
+        ``transitions``: how long ``creating`` and the like last, in seconds. Raises OpsError when the port is
+        taken or the process ends at once.
+        """
+        found = self.find()
+        if found.holder is Holder.OURS and found.pid:
+            return found.pid, False
+        if found.holder is not Holder.NOBODY:
+            raise self._taken(found)
+        process = self._spawn(transitions)
+        self._pid_file.write_text(f"{process.pid}\n")
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                return self._after_early_end()
+            if self.find().pid == process.pid:
+                return process.pid, True
+            time.sleep(_POLL_SECONDS)
+        process.terminate()
+        self._pid_file.unlink(missing_ok=True)
+        raise OpsError(
+            f"The local Scaleway did not answer within {_START_SECONDS:.0f} seconds. Its log ({self.log}) ends "
+            f"with:\n{self._tail()}",
+            ExitCode.LOCAL_CLOUD,
+        )
+
+    def _spawn(self, transitions: float | None) -> subprocess.Popen[bytes]:
+        self.data.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-P", "-m", "localcloud.api", "--host", self.host, "--port", str(self.port)]
+        command += ["--data", str(self.data)]
+        if transitions is not None:
+            command += ["--transitions", str(transitions)]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                command,
+                cwd=CHECKOUT,
+                env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _after_early_end(self) -> tuple[int, bool]:
+        """The process ended at once: another start may have been quicker."""
+        found = self.find()
+        if found.pid and _data_folder(found.pid) == self.data:
+            self._pid_file.write_text(f"{found.pid}\n")
+            return found.pid, False
+        self._pid_file.unlink(missing_ok=True)
+        if found.holder is not Holder.NOBODY:
+            raise self._taken(found)
+        raise OpsError(
+            f"The local Scaleway ended while it started. Its log ({self.log}) ends with:\n{self._tail()}",
+            ExitCode.LOCAL_CLOUD,
+        )
+
+    def stop(self) -> bool:
+        """Stop it and wait for its end; gives whether it ran. Raises OpsError when the port is somebody else's."""
+        found = self.find()
+        if found.holder is Holder.NOBODY:
+            self._pid_file.unlink(missing_ok=True)
+            return False
+        if found.holder is not Holder.OURS or found.pid is None:
+            raise self._taken(found)
+        with suppress(ProcessLookupError):
+            os.kill(found.pid, signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while _is_alive(found.pid):
+            if time.monotonic() > deadline:
+                raise OpsError(
+                    f"Process {found.pid} got SIGTERM and still runs after {_STOP_SECONDS:.0f} seconds.",
+                    ExitCode.LOCAL_CLOUD,
+                )
+            time.sleep(_POLL_SECONDS)
+        self._pid_file.unlink(missing_ok=True)
+        return True
+
+    # --- data -------------------------------------------------------------------------------------------
+
+    def reset(self, environ: Mapping[str, str]) -> list[str]:
+        """Empty it and forget the local stacks' state; gives what was done.
+
+        A state that the user keeps elsewhere (``PULUMI_BACKEND_URL``) is left alone.
+        """
+        found = self.find()
+        done = []
+        if found.holder in (Holder.ANOTHER, Holder.STRANGER):
+            raise self._taken(found)
+        if found.holder is Holder.OURS:
+            self._call("POST", "reset")
+            done.append(f"The local Scaleway at {self.address} holds again what it holds at its first start.")
+        elif self.data.exists():
+            shutil.rmtree(self.data)
+            done.append(f"Removed {self.data}; the local Scaleway does not run.")
+        state = local_state_dir(self._stack.project_dir)
+        own_backend = local_backend_url(self._stack.project_dir)
+        if environ.get(BACKEND_URL, own_backend) != own_backend:
+            done.append(f"Left alone: the state behind {BACKEND_URL}.")
+        elif state.exists():
+            shutil.rmtree(state)
+            done.append(f"Removed the local stacks' state, {state}.")
+        return done or ["Nothing to reset."]
+
+    def exports(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Variables that point any Scaleway client, and the Pulumi CLI, at the local Scaleway."""
+        config = self._stack.config
+        found = {name: str(config[key]) for name, key in _EXPORTS.items() if config.get(key)}
+        found[BACKEND_URL] = environ.get(BACKEND_URL) or local_backend_url(self._stack.project_dir)
+        if PASSPHRASE not in environ and PASSPHRASE_FILE not in environ:
+            found[PASSPHRASE] = LOCAL_PASSPHRASE
+        return found
+
+    # --- log --------------------------------------------------------------------------------------------
+
+    def _tail(self) -> str:
+        return "\n".join(f"  {line}" for line in self.last_lines(_LOG_TAIL)) or "  (nothing)"
+
+    def last_lines(self, count: int) -> list[str]:
+        """The last lines of the log. Raises OpsError when there is no log."""
+        try:
+            return self.log.read_text(errors="replace").splitlines()[-count:]
+        except FileNotFoundError as error:
+            raise OpsError(f"There is no log yet: {self.log} does not exist.", ExitCode.LOCAL_CLOUD) from error
+
+    def follow(self, sleep: Callable[[float], None] = time.sleep) -> Iterator[str]:
+        """Lines that are added to the log from now on; never ends by itself."""
+        with self.log.open(errors="replace") as log:
+            log.seek(0, os.SEEK_END)
+            while True:
+                line = log.readline()
+                if line:
+                    yield line
+                else:
+                    sleep(_POLL_SECONDS * 4)
+
+
+def _data_folder(pid: int) -> Path | None:
+    """Where a local Scaleway keeps its data, where the system says how a process was started."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        return Path(words[words.index("--data") + 1])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    with suppress(OSError):
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state != "Z"
+    return True

@@ -1,0 +1,94 @@
+"""Engine events, read: the steps that an engine takes on resources."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ROOT_TYPE = "pulumi:pulumi:Stack"
+_PROVIDER_TYPE = "pulumi:providers:"
+_REPLACEMENT_PARTS = frozenset({"create-replacement", "delete-replaced", "discard-replaced", "read-replacement"})
+_UNCHANGED = frozenset({"same", "read", "refresh"})
+_COLOUR_TAG = re.compile(r"<\{%.*?%\}>")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation on one resource: ``metadata`` of a resource event."""
+
+    op: str
+    urn: str
+    type: str
+    old: Mapping[str, Any]
+    """The state before, ``{}`` when there was none."""
+    new: Mapping[str, Any]
+    """The state after, ``{}`` when the resource goes."""
+    diff_keys: tuple[str, ...]
+    replace_keys: tuple[str, ...]
+    detailed_diff: Mapping[str, Mapping[str, Any]] | None
+    """By property path: ``diffKind`` and ``inputDiff``."""
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Step:
+        """The step of a ``resourcePreEvent``, ``resOutputsEvent`` or ``resOpFailedEvent``."""
+        metadata = body["metadata"]
+        return cls(
+            op=metadata["op"],
+            urn=metadata["urn"],
+            type=metadata["type"],
+            old=metadata.get("old") or {},
+            new=metadata.get("new") or {},
+            diff_keys=tuple(metadata.get("diffs") or ()),
+            replace_keys=tuple(metadata.get("keys") or ()),
+            detailed_diff=metadata.get("detailedDiff"),
+        )
+
+    @property
+    def name(self) -> str:
+        """The resource's name in the program."""
+        return name_of(self.urn)
+
+    @property
+    def parent(self) -> str:
+        """URN of the parent, empty for the stack."""
+        return str(self.new.get("parent") or self.old.get("parent") or "")
+
+    @property
+    def is_root(self) -> bool:
+        return self.type == ROOT_TYPE
+
+    @property
+    def is_provider(self) -> bool:
+        return self.type.startswith(_PROVIDER_TYPE)
+
+    @property
+    def is_replacement_part(self) -> bool:
+        """Whether it is one half of a replacement, which the step ``replace`` stands for as a whole."""
+        return self.op in _REPLACEMENT_PARTS
+
+    @property
+    def is_change(self) -> bool:
+        return self.op not in _UNCHANGED
+
+
+def name_of(urn: str) -> str:
+    return urn.rsplit("::", 1)[-1]
+
+
+def short_type(token: str) -> str:
+    """``scaleway:containers/container:Container`` → ``scaleway:containers:Container``."""
+    package, _, rest = token.partition(":")
+    module, _, name = rest.rpartition(":")
+    return f"{package}:{module.partition('/')[0]}:{name}" if module else token
+
+
+def without_colour(text: str) -> str:
+    """A message of Pulumi's without its colour tags such as ``<{%reset%}>``."""
+    return _COLOUR_TAG.sub("", text)
+
+
+def has_changes(changes: Mapping[str, int]) -> bool:
+    """Whether a summary counts anything but unchanged resources."""
+    return any(count for op, count in changes.items() if op not in _UNCHANGED)
