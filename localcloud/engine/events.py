@@ -8,6 +8,7 @@ from typing import Any
 
 from localcloud.engine.plugin import Diff
 from localcloud.engine.snapshot import ResourceState, resource_to_event
+from localcloud.engine.values import unwrap
 
 EngineEvent = dict[str, Any]
 OnEvent = Callable[[EngineEvent], None]
@@ -26,7 +27,7 @@ def counted(op: str, old: ResourceState | None, new: ResourceState | None) -> bo
     resource = new or old
     if resource is None or not reported(op, resource) or op not in _LOGICAL:
         return False
-    return op != "read" or (old is not None and new is not None and old.id != new.id)
+    return op != "read" or (old is not None and new is not None and unwrap(old.outputs) != unwrap(new.outputs))
 
 
 class Events:
@@ -51,17 +52,14 @@ class Events:
         self._emit_step("resOutputsEvent", op, old, new, diff)
 
     def step_failed(self, op: str, old: ResourceState | None, new: ResourceState | None, diff: Diff) -> None:
-        self._emit("resOpFailedEvent", {**self._step(op, old, new, diff), "status": 2, "steps": 0})
+        self._emit_step("resOpFailedEvent", op, old, new, diff, status=2, steps=0)
 
-    def _emit_step(self, kind: str, op: str, old: ResourceState | None, new: ResourceState | None, diff: Diff) -> None:
+    def _emit_step(
+        self, kind: str, op: str, old: ResourceState | None, new: ResourceState | None, diff: Diff, **more: int
+    ) -> None:
         resource = new or old
-        if resource is not None and reported(op, resource):
-            self._emit(kind, self._step(op, old, new, diff))
-
-    def _step(self, op: str, old: ResourceState | None, new: ResourceState | None, diff: Diff) -> dict[str, Any]:
-        resource = new or old
-        if resource is None:
-            raise ValueError("a step needs a resource")
+        if resource is None or not reported(op, resource):
+            return
         metadata: dict[str, Any] = {
             "op": op,
             "urn": resource.urn,
@@ -80,10 +78,10 @@ class Events:
             metadata["keys"] = diff.replace_keys
         if op in _LOGICAL:
             metadata["logical"] = True
-        body: dict[str, Any] = {"metadata": metadata}
+        body: dict[str, Any] = {"metadata": metadata, **more}
         if self._preview:
             body["planning"] = True
-        return body
+        self._emit(kind, body)
 
     def diagnostic(self, severity: str, message: str, urn: str = "", *, ephemeral: bool = False) -> None:
         """``severity`` is ``debug``, ``info``, ``info#err``, ``warning`` or ``error``."""

@@ -23,7 +23,9 @@ class Journal:
         self._finished: list[ResourceState] = []
         self._gone: set[ResourceState] = set()
         self._pending: dict[ResourceState, PendingOperation] = {
-            operation.resource: operation for operation in base.pending_operations
+            operation.resource: operation
+            for operation in base.pending_operations
+            if operation.type == "creating"  # only these may have left something that the state does not know
         }
         self._writing = asyncio.Lock()
         self._version = 0
@@ -100,10 +102,6 @@ class Journal:
             }
             resource.property_dependencies = {key: items for key, items in kept.items() if items}
             self._encoder.forget(resource)
-
-    def clear_pending(self) -> None:
-        """The operations of an earlier, interrupted run are settled."""
-        self._pending.clear()
 
     async def _save(self) -> None:
         """Return once a write that includes everything up to now is on disk."""
