@@ -130,11 +130,13 @@ class App:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The whole body; ``None`` if it is too large."""
+    """The whole body; ``None`` if it is too large, or if the client went away before its end."""
     chunks: list[bytes] = []
     size = 0
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size <= MAX_BODY_BYTES:

@@ -31,10 +31,10 @@ class Routes:
         self.items: list[Route] = []
 
     def __call__(
-        self, method: str, path: str, resource: str, action: str | None = None, product: str | None = None
+        self, method: str, path: str, resource: str, action: str | None = None
     ) -> Callable[[Handler], Handler]:
         """Decorator: ``@routes("GET", "/namespaces/{id}", "namespace")``."""
-        permission = Permission(product or self._product, action or ("read" if method == "GET" else "write"), resource)
+        permission = Permission(self._product, action or ("read" if method == "GET" else "write"), resource)
 
         def register(handler: Handler) -> Handler:
             self.items.append(Route(method, self._prefix + path, handler, permission))

@@ -41,7 +41,8 @@ def test_projects(sdk: Sdk, api: Client) -> None:
     held = api.create("/registry/v1/regions/fr-par/namespaces", name="snu-ci", project_id=project.id)
     refusal = api("DELETE", f"/account/v3/projects/{project.id}", status=412)
     assert refusal["precondition"] == "resource_still_in_use"
-    api("DELETE", f"/registry/v1/regions/fr-par/namespaces/{held['id']}")
+    api("POST", "/_local/transitions", {"seconds": 60})
+    assert api("DELETE", f"/registry/v1/regions/fr-par/namespaces/{held['id']}")["status"] == "deleting"
     projects.delete_project(project_id=project.id)
     api("GET", f"/account/v3/projects/{project.id}", status=404)
     api("DELETE", f"/account/v3/projects/{ORGANIZATION}", status=412)

@@ -20,9 +20,12 @@ TOKEN_SECRETS = f"{VAULT_PREFIX}cockpit.token"
 _ALERT_MANAGERS = f"{HIDDEN_PREFIX}cockpit.alert_manager"
 """Kind: ``<region>/<project>`` → whether it is enabled. Each project has one, so it is not a resource to delete."""
 
-SCOPES = tuple(
-    f"{verb}_{what}" for what in ("metrics", "logs", "traces") for verb in ("read_only", "write_only", "full_access")
-) + tuple(f"full_access_{what}" for what in ("metrics_rules", "logs_rules", "alert_manager"))
+SCOPES = (
+    *(f"{verb}_{what}" for what in ("metrics", "logs", "traces") for verb in ("read_only", "write_only")),
+    "full_access_metrics_rules",
+    "full_access_logs_rules",
+    "full_access_alert_manager",
+)
 
 sources = Collection(
     "cockpit.data_source",

@@ -11,8 +11,8 @@ from localcloud.api.store import Resource
 from localcloud.api.transitions import visible
 
 RECORD_TYPES = (
-    "A", "AAAA", "ALIAS", "CAA", "CNAME", "DNAME", "DNSKEY", "DS", "HTTPS", "LOC", "MX", "NAPTR", "NS", "PTR", "SRV",
-    "SSHFP", "SVCB", "TLSA", "TXT",
+    "A", "AAAA", "ALIAS", "CAA", "CNAME", "DNAME", "DS", "HINFO", "HTTPS", "LOC", "MX", "NAPTR", "NS", "PTR", "RP",
+    "SRV", "SSHFP", "SVCB", "TLSA", "TXT", "URI",
 )  # fmt: skip
 
 _LABELS = r"([a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?\.)*[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?"

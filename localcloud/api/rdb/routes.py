@@ -376,7 +376,7 @@ def _setting_list(settings: dict[str, str]) -> list[dict[str, str]]:
 
 def _volume(kind: str, size: int) -> dict[str, Any]:
     """Size in bytes."""
-    return {"type": kind, "class": "lssd" if kind == "lssd" else "sbs", "size": size}
+    return {"type": kind, "class": kind.split("_")[0], "size": size}
 
 
 def _acl_rule(values: dict[str, Any], problems: Problems | None = None) -> dict[str, Any]:
