@@ -68,6 +68,9 @@ class Session:
             LocalCloud(stack).require()
         return cls(stack, engine)
 
+    def title(self, doing: str) -> str:
+        return f"{doing} {self.stack.name} (engine: {self.engine.name})"
+
     def operation(self, options: Options, display: Display) -> Operation:
         return Operation(
             project_dir=self.stack.project_dir,
@@ -93,7 +96,7 @@ class Session:
         return result
 
     def preview(self, options: Options) -> Result:
-        title = f"Previewing {self.stack.name}"
+        title = self.title("Previewing")
         display = display_for(sys.stdout, title, preview=True, all_properties=options.details)
         return self.run(self.engine.preview, options, display)
 
@@ -146,12 +149,12 @@ def up(session: Session, options: Options) -> ExitCode:
 def destroy(session: Session, options: Options) -> ExitCode:
     """Always previewed: an engine may delete the rest before it meets a protected resource."""
     stack = session.stack
-    title = f"Previewing the end of {stack.name}"
+    title = session.title("Previewing the end of")
     display = display_for(sys.stdout, title, preview=True, all_properties=options.details)
     planned = session.run(session.engine.preview_destroy, options, display)
     if has_changes(planned.changes) and not options.yes:
         confirm_by_name(stack)
-    display = display_for(sys.stdout, f"Destroying {stack.name}", preview=False, properties=False)
+    display = display_for(sys.stdout, session.title("Destroying"), preview=False, properties=False)
     session.run(session.engine.destroy, options, display)
     return ExitCode.OK
 
@@ -160,7 +163,7 @@ def refresh(session: Session, options: Options) -> ExitCode:
     stack = session.stack
     if not options.yes:
         confirm(f"Write what the cloud says into the state of {stack.name}?")
-    display = display_for(sys.stdout, f"Refreshing {stack.name}", preview=False)
+    display = display_for(sys.stdout, session.title("Refreshing"), preview=False)
     result = session.run(session.engine.refresh, options, display)
     changed = has_changes(result.changes)
     return ExitCode.CHANGES if changed and options.expect_no_changes else ExitCode.OK

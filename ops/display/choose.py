@@ -14,7 +14,7 @@ def display_for(
     """``title`` says what goes on; ``properties`` shows what changes in updated resources, ``all_properties``
     also what created and deleted ones have."""
     if is_plain(stream):
-        return PlainDisplay(stream, preview=preview, properties=properties, all_properties=all_properties)
+        return PlainDisplay(stream, title, preview=preview, properties=properties, all_properties=all_properties)
     from ops.display.terminal import TerminalDisplay
 
     return TerminalDisplay(stream, title, preview=preview, properties=properties, all_properties=all_properties)

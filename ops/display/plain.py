@@ -29,14 +29,18 @@ class PlainPrinter:
 class PlainDisplay:
     """A preview shows its tree at the end; other operations show each step as it ends."""
 
-    def __init__(self, stream: TextIO, *, preview: bool, properties: bool = True, all_properties: bool = False) -> None:
+    def __init__(
+        self, stream: TextIO, title: str, *, preview: bool, properties: bool = True, all_properties: bool = False
+    ) -> None:
         self.record = Record()
         self._printer = PlainPrinter(stream)
+        self._title = title
         self._preview = preview
         self._properties = properties
         self._all_properties = all_properties
 
     def __enter__(self) -> Self:
+        self._printer.print([Line.of(self._title)])
         return self
 
     def __exit__(
@@ -51,7 +55,7 @@ class PlainDisplay:
 
     def _step_lines(self, progress: Progress) -> list[Line]:
         step, look = progress.step, look_of(progress.step.op)
-        if step.is_root or step.op == "replace" or not (step.is_change or progress.failed):
+        if not progress.failed and (step.is_root or step.is_provider or step.op == "replace" or not step.is_change):
             return []
         word = f"{look.doing} FAILED" if progress.failed else look.done
         duration = seconds(progress.elapsed(self.record.clock()))

@@ -86,10 +86,12 @@ class Record:
 
     def _said(self, body: Mapping[str, object]) -> Diagnostic | None:
         severity = str(body.get("severity", "info"))
-        message = without_colour(str(body.get("prefix") or "") + str(body.get("message") or "")).rstrip()
+        message = without_colour(str(body.get("message") or "")).strip().removeprefix(f"{severity}: ")
         if not message or severity == "debug" or body.get("ephemeral"):
             return None
         diagnostic = Diagnostic(severity, message, str(body.get("urn") or ""))
+        if diagnostic in self.diagnostics:
+            return None
         self.diagnostics.append(diagnostic)
         return diagnostic
 

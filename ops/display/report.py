@@ -47,8 +47,9 @@ def _counts(record: Record, preview: bool) -> str:
         if changes.get(op):
             look = look_of(op)
             parts.append(f"{changes[op]} to {look.plan}" if preview else f"{changes[op]} {look.done}")
-    parts.append(_unchanged(changes))
-    return ", ".join(parts)
+    if changes.get("same"):
+        parts.append(_unchanged(changes))
+    return ", ".join(parts) or "nothing done"
 
 
 def _unchanged(changes: Mapping[str, int]) -> str:

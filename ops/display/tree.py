@@ -28,6 +28,8 @@ class _Node:
     @property
     def own_lines(self) -> bool:
         """Whether there is something to say about this resource itself."""
+        if self.step.is_provider:
+            return self.progress.failed
         return self.step.is_change or self.progress.failed or bool(self._outputs)
 
     @property

@@ -69,7 +69,7 @@ class Project:
     def snu(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the command on this copy, without a terminal."""
         return subprocess.run(
-            [sys.executable, "-m", "ops", "-C", str(self.directory), *arguments],
+            [sys.executable, "-m", "ops", *arguments, "-C", str(self.directory)],
             cwd=self.directory,
             env=clean_environment(**environment),
             text=True,
