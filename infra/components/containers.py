@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import pulumi
 from pulumiverse_scaleway import containers, domain
@@ -30,7 +31,7 @@ class ContainerAppArgs:
     variables: Mapping[str, pulumi.Input[str]]
     """Plain variables; a value that is a secret output stays one in Pulumi's state."""
     secret_variables: Mapping[str, pulumi.Input[str]]
-    """Secret variables."""
+    """Secret variables: the provider's package marks the whole map secret."""
     zone: pulumi.Input[str] | None = None
     """The DNS zone that gets the host's record; None where records are managed elsewhere."""
     record: str | None = None
@@ -69,10 +70,8 @@ class ContainerApp(pulumi.ComponentResource):
             privacy=app.privacy,
             sandbox=app.sandbox,
             https_connections_only=args.https_only,
-            environment_variables=dict(args.variables),
-            secret_environment_variables={
-                variable: pulumi.Output.secret(value) for variable, value in args.secret_variables.items()
-            },
+            environment_variables=dict(args.variables) or None,
+            secret_environment_variables=dict(args.secret_variables) or None,
             liveness_probe=_liveness(app.liveness_probe),
             startup_probe=_startup(app.startup_probe),
             opts=pulumi.ResourceOptions(parent=self),
@@ -105,7 +104,7 @@ class ContainerApp(pulumi.ComponentResource):
 
 def _cname(endpoint: str) -> str:
     """What a CNAME points to: the endpoint's host, absolute."""
-    return f"{endpoint.removeprefix('https://')}."
+    return f"{urlsplit(endpoint).hostname}."
 
 
 def _liveness(probe: Probe | None) -> containers.ContainerLivenessProbeArgs | None:

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pulumi
 from pulumiverse_scaleway import databases, iam
+from pulumiverse_scaleway.databases.outputs import InstanceLoadBalancer
 
 from infra import naming
 from infra.secrecy import secret
@@ -135,11 +136,8 @@ class BackendDatabase(pulumi.ComponentResource):
             permission="all",
             opts=child,
         )
-        return secret(
-            pulumi.Output.all(instance.load_balancer, user_password).apply(
-                lambda parts: _instance_url(parts[0].ip, parts[0].port, parts[1])
-            )
-        )
+        address = instance.load_balancer.apply(_address)
+        return secret(pulumi.Output.all(address, user_password).apply(lambda parts: _instance_url(*parts)))
 
 
 def _with_login(endpoint: str, user: str, password: str) -> str:
@@ -148,6 +146,12 @@ def _with_login(endpoint: str, user: str, password: str) -> str:
     return f"{scheme}://{user}:{password}@{address}"
 
 
-def _instance_url(host: str, port: int, password: str) -> str:
+def _address(load_balancer: InstanceLoadBalancer | None) -> str:
+    if load_balancer is None:
+        raise pulumi.RunError("the database instance has no load balancer, and so no address")
+    return f"{load_balancer.ip}:{load_balancer.port}"
+
+
+def _instance_url(address: str, password: str) -> str:
     login = f"{naming.STATE_USER}:{quote(password, safe='')}"
-    return f"postgres://{login}@{host}:{port}/{naming.STATE_DATABASE}?sslmode=require"
+    return f"postgres://{login}@{address}/{naming.STATE_DATABASE}?sslmode=require"

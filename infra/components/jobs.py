@@ -47,7 +47,7 @@ class ScheduledJob(pulumi.ComponentResource):
             timeout=duration(job.timeout),
             startup_commands=job.command or None,
             args=job.args or None,
-            env=dict(args.variables),
+            env=dict(args.variables) or None,
             cron=jobs.DefinitionCronArgs(schedule=job.schedule.cron, timezone=job.schedule.timezone)
             if job.schedule
             else None,

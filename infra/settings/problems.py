@@ -154,7 +154,10 @@ def _problem(details: ErrorDetails, model: type[BaseModel], file: str) -> Proble
     if kind == "extra_forbidden":
         parent = find_spot(model, location[:-1])
         key = find_spot(model, location).key
-        return Problem(file, key, "an unknown key", f"the keys {_listed(keys_of(parent.annotation))}")
+        valid: Iterable[str] = keys_of(parent.annotation)
+        if not parent.key:
+            valid = map(top_level_key, valid)
+        return Problem(file, key, "an unknown key", f"the keys {_listed(valid)}")
     spot = find_spot(model, location)
     if location and location[-1] == "[key]":
         return Problem(file, spot.key, f"the name {_shown(value)}", _key_allowed(model, location))
@@ -168,7 +171,7 @@ def _problem(details: ErrorDetails, model: type[BaseModel], file: str) -> Proble
 
 
 def _allowed(spot: Spot, kind: str, value: Any, message: str) -> str:
-    if kind == "string_type" and isinstance(value, bool | int | float):
+    if kind == "string_type" and isinstance(value, bool | int | float) and not spot.is_secret:
         return f'a text: put it in quotes, `"{json.dumps(value)}"`'
     return spot.allowed or message
 

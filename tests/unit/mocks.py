@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,9 @@ from pulumi.runtime.config import set_all_config
 from pulumi.runtime.stack import run_in_stack
 
 from infra.settings import flat_config
+
+# As Pulumi's language host does: what a refused registration leaves behind is no news.
+logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "snu"
@@ -148,7 +152,7 @@ class RecordingMonitor(pulumi_mocks.MockMonitor):
         return response
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
-        if "pulumi:pulumi:Stack" in request.urn:
+        if "::pulumi:pulumi:Stack::" in request.urn:
             self.run.outputs = _readable(request.outputs)
         return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
@@ -156,7 +160,7 @@ class RecordingMonitor(pulumi_mocks.MockMonitor):
 def _name(urn: str) -> str:
     """The last part of a URN; a resource without a parent of its own has the stack's name, shown as empty."""
     name = urn.rpartition("::")[2]
-    return "" if "pulumi:pulumi:Stack::" in urn else name
+    return "" if "::pulumi:pulumi:Stack::" in urn else name
 
 
 def _readable(properties: Struct) -> dict[str, Any]:
@@ -199,6 +203,8 @@ def run(
     asyncio.set_event_loop(loop)
     pulumi_mocks.set_mocks(cloud, project=PROJECT, stack=stack, preview=preview, monitor=monitor)
     settings.ROOT.set(None)
+    settings.SETTINGS.rpc_manager.clear()
+    settings.SETTINGS.outputs.clear()
     try:
         loop.run_until_complete(run_in_stack(program))
     finally:

@@ -1,0 +1,375 @@
+"""Each component by itself: its children, their inputs, protection and secrets."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from infra.components.containers import ContainerApp, ContainerAppArgs
+from infra.components.database import BackendDatabase, BackendDatabaseArgs
+from infra.components.iam import DeployAccess, DeployAccessArgs
+from infra.components.jobs import ScheduledJob, ScheduledJobArgs, duration
+from infra.components.observability import Observability, ObservabilityArgs
+from infra.components.registry import Registry, RegistryArgs
+from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs
+from infra.settings import App, InstanceBackend, Job, ServerlessBackend
+from infra.settings.models import DatabasePasswords
+from tests.unit.mocks import Run, Secret, run
+
+PROTECTED = pulumi.ResourceOptions(protect=True)
+Outputs = dict[str, Any]
+
+
+def build(make: Callable[[], Outputs | None]) -> Run:
+    """Runs what makes components; what it returns is exported."""
+
+    def program() -> None:
+        for name, value in (make() or {}).items():
+            pulumi.export(name, value)
+
+    result = run(program)
+    for resource in result.resources:
+        assert resource.protect == (resource.parent in _protected(result) or resource.name in _protected(result))
+    return result
+
+
+def _protected(result: Run) -> set[str]:
+    return {resource.name for resource in result.resources if not resource.custom and resource.protect}
+
+
+def app(**settings: Any) -> App:
+    return App.model_validate({"cpu": 256, "memory": 512} | settings)
+
+
+def container_app(settings: App, variables: Callable[[], Outputs] = dict, **args: Any) -> Run:
+    values: dict[str, Any] = {
+        "container": "ci-api",
+        "namespace_id": "id-of-namespace",
+        "image": "registry.example.test/snu-ci/api@sha256:0",
+        "app": settings,
+        "https_only": True,
+        "secret_variables": {},
+    }
+
+    def make() -> Outputs:
+        component = ContainerApp("api", ContainerAppArgs(**(values | args), variables=variables()), PROTECTED)
+        return {"endpoint": component.endpoint, "id": component.container_id}
+
+    return build(make)
+
+
+def test_registry() -> None:
+    def make() -> Outputs:
+        return {
+            "endpoint": Registry("ci-registry", RegistryArgs(namespace="snu-ci", project_id="p"), PROTECTED).endpoint
+        }
+
+    result = build(make)
+    assert result.named("ci-registry").type == "snu:registry:Registry"
+    assert result.children("ci-registry") == {"ci-registry-namespace": "scaleway:registry/namespace:Namespace"}
+    namespace = result.named("ci-registry-namespace")
+    assert namespace.protect
+    assert namespace.inputs == {
+        "name": "snu-ci",
+        "description": "Images of ci-registry",
+        "isPublic": False,
+        "projectId": "p",
+    }
+    assert result.outputs == {"endpoint": "registry.example.test/ci-registry-namespace"}
+
+
+def test_serverless_database() -> None:
+    def make() -> Outputs:
+        args = BackendDatabaseArgs(
+            environment="ci", project_id="p", backend=ServerlessBackend.model_validate({"kind": "serverless"})
+        )
+        return {"url": BackendDatabase("ci-state", args, PROTECTED).url}
+
+    result = build(make)
+    assert result.named("ci-state").type == "snu:database:BackendDatabase"
+    assert result.children("ci-state") == {
+        "ci-state-database": "scaleway:databases/serverlessDatabase:ServerlessDatabase",
+        "ci-state-application": "scaleway:iam/application:Application",
+        "ci-state-policy": "scaleway:iam/policy:Policy",
+        "ci-state-key": "scaleway:iam/apiKey:ApiKey",
+    }
+    assert result.named("ci-state-database").inputs == {
+        "name": "snu-state-ci",
+        "minCpu": 0,
+        "maxCpu": 1,
+        "projectId": "p",
+    }
+    assert result.named("ci-state-policy").inputs["rules"] == [
+        {"projectIds": ["p"], "permissionSetNames": ["ServerlessSQLDatabaseReadWrite"]}
+    ]
+    assert result.outputs == {
+        "url": Secret(
+            "postgres://id-of-ci-state-application:secret-key-of-ci-state-key"
+            "@ci-state-database.example.test:5432/state?sslmode=require"
+        )
+    }
+
+
+def test_database_instance() -> None:
+    passwords = DatabasePasswords(administrator=SecretStr("administrat0r"), user=SecretStr("p@ss/word"))
+
+    def make() -> Outputs:
+        backend = InstanceBackend.model_validate({"kind": "instance"})
+        args = BackendDatabaseArgs(environment="ci", project_id="p", backend=backend, passwords=passwords)
+        return {"url": BackendDatabase("ci-state", args, PROTECTED).url}
+
+    result = build(make)
+    assert result.children("ci-state") == {
+        "ci-state-instance": "scaleway:databases/instance:Instance",
+        "ci-state-database": "scaleway:databases/database:Database",
+        "ci-state-user": "scaleway:databases/user:User",
+        "ci-state-privilege": "scaleway:databases/privilege:Privilege",
+    }
+    instance = result.named("ci-state-instance").inputs
+    assert instance["encryptionAtRest"] is True
+    assert instance["disableBackup"] is False
+    assert instance["password"] == Secret("administrat0r")
+    user = result.named("ci-state-user")
+    assert user.inputs["isAdmin"] is False
+    assert user.inputs["password"] == Secret("p@ss/word")
+    assert user.inputs["name"] != instance["userName"]
+    assert result.named("ci-state-privilege").dependencies == {
+        "ci-state-instance",
+        "ci-state-database",
+        "ci-state-user",
+    }
+    assert result.outputs == {
+        "url": Secret("postgres://pulumi:p%40ss%2Fword@192.0.2.1:5432/pulumi_state?sslmode=require")
+    }
+
+
+def test_secrets_that_people_fill() -> None:
+    def make() -> Outputs:
+        args = EnvironmentSecretsArgs(secret="snu-ci", project_id="p", protected=True)
+        return {"id": EnvironmentSecrets("ci-secrets", args, PROTECTED).secret_id}
+
+    result = build(make)
+    assert result.named("ci-secrets").type == "snu:secrets:EnvironmentSecrets"
+    assert result.children("ci-secrets") == {"ci-secrets-secret": "scaleway:secrets/secret:Secret"}
+    assert result.named("ci-secrets-secret").inputs["name"] == "snu-ci"
+    assert result.named("ci-secrets-secret").inputs["protected"] is True
+    assert result.outputs == {"id": "id-of-ci-secrets-secret"}
+
+
+def test_secrets_that_start_as_a_copy() -> None:
+    def make() -> None:
+        args = EnvironmentSecretsArgs(
+            secret="snu-ci", project_id="p", protected=False, initial=pulumi.Output.from_input("text")
+        )
+        EnvironmentSecrets("ci-secrets", args)
+
+    version = build(make).named("ci-secrets-initial")
+    assert version.type == "scaleway:secrets/version:Version"
+    assert version.inputs["data"] == Secret("text")
+    assert version.ignore_changes == ("data",)
+    assert version.dependencies == {"ci-secrets-secret"}
+
+
+def deploy_access(**args: Any) -> Run:
+    def make() -> Outputs:
+        access = DeployAccess(
+            "deploy", DeployAccessArgs(project="ci", project_id="p", organization_id="o", **args), PROTECTED
+        )
+        return {"deploy": access.secret_key, "reader": access.reader_secret_key}
+
+    return build(make)
+
+
+def test_deploy_access_is_minimal() -> None:
+    result = deploy_access()
+    assert result.named("deploy").type == "snu:iam:DeployAccess"
+    assert result.children("deploy") == {
+        "deploy-application": "scaleway:iam/application:Application",
+        "deploy-policy": "scaleway:iam/policy:Policy",
+        "deploy-key": "scaleway:iam/apiKey:ApiKey",
+        "deploy-reader-application": "scaleway:iam/application:Application",
+        "deploy-reader-policy": "scaleway:iam/policy:Policy",
+        "deploy-reader-key": "scaleway:iam/apiKey:ApiKey",
+    }
+    assert result.named("deploy-application").inputs["name"] == "snu-deploy-ci"
+    assert result.named("deploy-reader-application").inputs["name"] == "snu-get-secret-ci"
+    assert result.named("deploy-policy").inputs["applicationId"] == "id-of-deploy-application"
+    assert result.named("deploy-policy").inputs["rules"] == [
+        {
+            "projectIds": ["p"],
+            "permissionSetNames": [
+                "ContainersFullAccess",
+                "ContainerRegistryFullAccess",
+                "DomainsDNSFullAccess",
+                "SecretManagerReadOnly",
+                "SecretManagerSecretAccess",
+                "ObservabilityReadOnly",
+                "ServerlessJobsFullAccess",
+            ],
+        },
+        {"organizationId": "o", "permissionSetNames": ["ProjectReadOnly", "IAMReadOnly"]},
+    ]
+    assert result.named("deploy-reader-policy").inputs["applicationId"] == "id-of-deploy-reader-application"
+    assert result.named("deploy-reader-policy").inputs["rules"] == [
+        {"projectIds": ["p"], "permissionSetNames": ["SecretManagerReadOnly", "SecretManagerSecretAccess"]}
+    ]
+    assert result.outputs == {
+        "deploy": Secret("secret-key-of-deploy-key"),
+        "reader": Secret("secret-key-of-deploy-reader-key"),
+    }
+
+
+def test_deploy_access_to_other_registries_is_read_only() -> None:
+    rules = deploy_access(read_registries_of=["q"]).named("deploy-policy").inputs["rules"]
+    assert rules[2:] == [{"projectIds": ["q"], "permissionSetNames": ["ContainerRegistryReadOnly"]}]
+
+
+def test_deploy_access_writes_secrets_only_where_previews_are() -> None:
+    rules = deploy_access(may_write_secrets=True).named("deploy-policy").inputs["rules"]
+    assert rules[0]["permissionSetNames"][-1] == "SecretManagerFullAccess"
+    assert rules[0]["projectIds"] == ["p"]
+
+
+def test_observability() -> None:
+    def make() -> Outputs:
+        args = ObservabilityArgs(project="ci", project_id="p", log_retention=7, alert_emails=["a@example.org"])
+        return {"token": Observability("observability", args, PROTECTED).logs_token}
+
+    result = build(make)
+    assert result.named("observability").type == "snu:observability:Observability"
+    assert result.children("observability") == {
+        "observability-logs": "scaleway:observability/source:Source",
+        "observability-logs-reader": "scaleway:observability/token:Token",
+        "observability-alerts": "scaleway:observability/alertManager:AlertManager",
+    }
+    assert result.named("observability-logs").inputs["retentionDays"] == 7
+    scopes = result.named("observability-logs-reader").inputs["scopes"]
+    assert [scope for scope, given in scopes.items() if given] == ["queryLogs"]
+    assert len(scopes) == 9
+    assert result.named("observability-alerts").inputs["contactPoints"] == [{"email": "a@example.org"}]
+    assert result.outputs == {"token": Secret("secret-key-of-observability-logs-reader")}
+
+
+def test_container_app_without_a_host() -> None:
+    result = container_app(app())
+    assert result.named("api").type == "snu:containers:ContainerApp"
+    assert result.children("api") == {"api-container": "scaleway:containers/container:Container"}
+    assert result.named("api-container").inputs == {
+        "name": "ci-api",
+        "namespaceId": "id-of-namespace",
+        "image": "registry.example.test/snu-ci/api@sha256:0",
+        "cpuLimit": 256,
+        "memoryLimitBytes": 512_000_000,
+        "minScale": 0,
+        "maxScale": 1,
+        "scalingOptions": [{"concurrentRequestsThreshold": 50}],
+        "port": 8080,
+        "protocol": "http1",
+        "privacy": "public",
+        "httpsConnectionsOnly": True,
+    }
+    assert result.outputs == {
+        "endpoint": "https://api-container.functions.example.test",
+        "id": "id-of-api-container",
+    }
+
+
+def test_container_app_whose_records_are_managed_elsewhere() -> None:
+    result = container_app(app(host="api.example.org"))
+    assert result.children("api").keys() == {"api-container", "api-domain"}
+    assert result.named("api-domain").inputs == {
+        "containerId": "id-of-api-container",
+        "hostname": "api.example.org",
+    }
+
+
+def test_container_app_in_a_zone_makes_its_domain_after_the_record() -> None:
+    result = container_app(app(host="api.ci.example.org"), zone="ci.example.org", record="api")
+    assert result.children("api") == {
+        "api-container": "scaleway:containers/container:Container",
+        "api-record": "scaleway:domain/record:Record",
+        "api-domain": "scaleway:containers/domain:Domain",
+    }
+    record = result.named("api-record")
+    assert record.inputs == {
+        "dnsZone": "ci.example.org",
+        "name": "api",
+        "type": "CNAME",
+        "data": "api-container.functions.example.test.",
+        "ttl": 3600,
+    }
+    assert result.named("api-domain").dependencies == {"api-container", "api-record"}
+    assert all(resource.protect for resource in result.resources)
+
+
+def test_container_variables_are_secret_one_by_one() -> None:
+    result = container_app(
+        app(),
+        lambda: {"PLAIN": "text", "BUCKET": pulumi.Output.secret("s3cret")},
+        secret_variables={"TOKEN": "t0ken"},
+    )
+    inputs = result.named("api-container").inputs
+    assert inputs["environmentVariables"] == {"PLAIN": "text", "BUCKET": Secret("s3cret")}
+    assert inputs["secretEnvironmentVariables"] == Secret({"TOKEN": "t0ken"})
+
+
+@pytest.mark.parametrize(
+    ("probe", "check"),
+    [({"path": "/health"}, {"http": {"path": "/health"}, "tcp": False}), ({}, {"tcp": True})],
+)
+def test_container_probes(probe: dict[str, Any], check: dict[str, Any]) -> None:
+    settings = app(livenessProbe=probe, startupProbe=probe | {"interval": 5, "failureThreshold": 30})
+    inputs = container_app(settings).named("api-container").inputs
+    assert inputs["livenessProbe"] == check | {"interval": "10s", "timeout": "1s", "failureThreshold": 3}
+    assert inputs["startupProbe"] == check | {"interval": "5s", "timeout": "1s", "failureThreshold": 30}
+
+
+def test_scheduled_job() -> None:
+    settings = Job.model_validate(
+        {
+            "cpu": 2048,
+            "memory": 4096,
+            "timeout": 7200,
+            "image": "anonymize-db",
+            "command": ["node"],
+            "args": ["index.js"],
+            "schedule": {"cron": "0 4 * * *"},
+        }
+    )
+
+    def make() -> None:
+        ScheduledJob(
+            "anonymize_db",
+            ScheduledJobArgs(
+                job_name="anonymize_db", project_id="p", image="i@sha256:0", job=settings, variables={"A": "1"}
+            ),
+            PROTECTED,
+        )
+
+    result = build(make)
+    assert result.named("anonymize_db").type == "snu:jobs:ScheduledJob"
+    assert result.children("anonymize_db") == {"anonymize_db-definition": "scaleway:job/definition:Definition"}
+    assert result.named("anonymize_db-definition").inputs == {
+        "name": "anonymize_db",
+        "imageUri": "i@sha256:0",
+        "cpuLimit": 2048,
+        "memoryLimit": 4096,
+        "localStorageCapacity": 1000,
+        "timeout": "2h0m0s",
+        "startupCommands": ["node"],
+        "args": ["index.js"],
+        "env": {"A": "1"},
+        "cron": {"schedule": "0 4 * * *", "timezone": "Europe/Paris"},
+        "projectId": "p",
+    }
+
+
+@given(st.integers(min_value=1, max_value=86_400))
+def test_a_duration_keeps_its_seconds(seconds: int) -> None:
+    parts = re.findall(r"(\d+)([hms])", duration(seconds))
+    assert sum(int(count) * {"h": 3600, "m": 60, "s": 1}[unit] for count, unit in parts) == seconds

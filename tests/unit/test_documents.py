@@ -1,0 +1,111 @@
+"""The secret document: read at once, checked before anything is registered, secret key by key."""
+
+import base64
+from typing import Any, cast
+
+import pulumi
+import pytest
+
+from infra import program
+from infra.documents import SecretDocument
+from infra.settings import MergedVariables
+from tests.unit.mocks import FOUNDATION_OUTPUTS, UNKNOWN, Cloud, Run, Secret, run
+
+WANTED = {
+    "app api": MergedVariables(document={"BUCKET": "BUCKET"}, secret={"MONGO_URL": "MONGO"}),
+    "app admin": MergedVariables(secret={"TOKEN": "TOKEN"}),
+}
+
+
+class Marker(pulumi.ComponentResource):
+    """Depends on the check."""
+
+    def __init__(self, name: str, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("test:index:Marker", name, None, opts)
+
+
+def checked(cloud: Cloud, *, preview: bool = False, secret_id: str | None = "id") -> Run:
+    def program() -> None:
+        document = SecretDocument.of(pulumi.Output.from_input(cast(str, secret_id or pulumi.UNKNOWN)), "snu-test")
+        Marker("marker", pulumi.ResourceOptions(depends_on=document.require(WANTED)))
+        pulumi.export("bucket", document.value("BUCKET"))
+
+    return run(program, cloud=cloud, preview=preview)
+
+
+COMPLETE = {"BUCKET": "s3cret-bucket", "MONGO": "s3cret-mongo", "TOKEN": "s3cret-token"}
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_a_complete_document_lets_resources_pass(preview: bool) -> None:
+    result = checked(Cloud(document=COMPLETE), preview=preview)
+    assert [resource.name for resource in result.resources] == ["marker"]
+    assert result.resources[0].dependencies == frozenset()
+    assert result.outputs == {"bucket": Secret("s3cret-bucket")}
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_every_missing_key_is_listed_before_anything_is_registered(preview: bool) -> None:
+    cloud = Cloud(document={"BUCKET": "s3cret-bucket"})
+    with pytest.raises(pulumi.RunError) as error:
+        checked(cloud, preview=preview)
+    assert str(error.value) == (
+        "the secret document snu-test is refused, nothing was changed:\n"
+        "  MONGO: missing, taken by app api as MONGO_URL\n"
+        "  TOKEN: missing, taken by app admin as TOKEN"
+    )
+
+
+def test_nothing_of_an_environment_is_registered_when_a_key_is_missing() -> None:
+    registered: list[str] = []
+
+    class Watched(Cloud):
+        def new_resource(self, args: Any) -> tuple[str | None, dict[str, Any]]:
+            registered.append(args.typ)
+            return super().new_resource(args)
+
+    config = {
+        "snu:blueprint": "environment",
+        "snu:environment": '{"name": "ci", "foundation": "foundation-ci"}',
+        "snu:images": '{"api": {"version": "1", "digest": "sha256:' + "0" * 64 + '"}}',
+        "snu:apps": '{"api": {"cpu": 70, "memory": 128, "host": "api.example.org", "secretVariables": ["MONGO_URL"]}}',
+    }
+    with pytest.raises(pulumi.RunError, match="MONGO_URL: missing, taken by app api as MONGO_URL"):
+        run(program.run, cloud=Watched(document={}, foundation=FOUNDATION_OUTPUTS), config=config)
+    assert registered == ["pulumi:pulumi:StackReference"]
+
+
+def test_an_unknown_document_is_not_checked() -> None:
+    result = checked(Cloud(document={}), preview=True, secret_id=None)
+    assert [resource.name for resource in result.resources] == ["marker"]
+    assert result.outputs == {"bucket": UNKNOWN}
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (7, "BUCKET: not a text"),
+        (None, "BUCKET: missing"),
+        ("s3cret" * 200, "BUCKET: longer than 1000 characters"),
+    ],
+)
+def test_values_that_the_platform_would_refuse_are_refused(value: Any, problem: str) -> None:
+    with pytest.raises(pulumi.RunError, match=problem) as error:
+        checked(Cloud(document=COMPLETE | {"BUCKET": value}))
+    assert "s3cret" not in str(error.value)
+
+
+@pytest.mark.parametrize("data", ["{", "[]", '"s3cret"', "s3cret"])
+def test_a_document_that_is_no_object_is_refused_without_showing_it(data: str) -> None:
+    raw = base64.b64encode(data.encode()).decode()
+    with pytest.raises(pulumi.RunError, match="the secret document snu-test is no JSON object") as error:
+        checked(Cloud(raw_data=raw))
+    assert "s3cret" not in str(error.value)
+    assert raw not in str(error.value)
+
+
+def test_the_document_s_latest_enabled_version_is_read_once() -> None:
+    result = checked(Cloud(document=COMPLETE))
+    assert result.calls == [
+        ("scaleway:secrets/getVersion:getVersion", {"secretId": "id", "revision": "latest_enabled"})
+    ]

@@ -1,0 +1,452 @@
+"""What a stack's file may say, and how it is refused."""
+
+import contextlib
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.settings import App, EnvironmentSettings, FoundationSettings, SettingsError, load, load_file, merge
+from infra.settings.limits import UNAVAILABLE_PORTS
+from infra.settings.reference import reference
+from tests.unit.mocks import ROOT
+
+Stack = dict[str, Any]
+DIGEST = "sha256:" + "a" * 64
+
+ENVIRONMENT: Stack = {
+    "snu:blueprint": "environment",
+    "snu:environment": {"name": "test", "foundation": "foundation-test"},
+    "snu:images": {name: {"version": "1", "digest": DIGEST} for name in ("api", "admin")},
+    "snu:apps": {
+        "api": {"cpu": 1000, "memory": 1024, "host": "api.test.example.org"},
+        "admin": {"cpu": 256, "memory": 256, "host": "admin.test.example.org"},
+        "tasks": {"cpu": 256, "memory": 256, "image": "api", "variablesFrom": "api"},
+    },
+}
+FOUNDATION: Stack = {
+    "scaleway:organizationId": "10ca1000-0000-4000-8000-000000000001",
+    "snu:blueprint": "foundation",
+    "snu:project": {"name": "test"},
+    "snu:environments": {"test": {"database": {"kind": "serverless"}}},
+}
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[[Stack], EnvironmentSettings | FoundationSettings]:
+    def read(config: Stack) -> EnvironmentSettings | FoundationSettings:
+        path = tmp_path / "Pulumi.test.yaml"
+        path.write_text(yaml.safe_dump({"config": config}, sort_keys=False), encoding="utf-8")
+        return load_file(path)
+
+    return read
+
+
+def changed(config: Stack, **changes: Any) -> Stack:
+    """A copy with values set at dotted paths; `apps__api__cpu=1` is `snu:apps.api.cpu`."""
+    config = copy.deepcopy(config)
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        target = config
+        for index, parent in enumerate(parents):
+            target = target.setdefault(f"snu:{parent}" if index == 0 else parent, {})
+        target[last if parents else f"snu:{last}"] = value
+    return config
+
+
+def problems(error: SettingsError) -> dict[str, tuple[str, str]]:
+    return {problem.key: (problem.found, problem.allowed) for problem in error.errors}
+
+
+BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
+    "unknown key of an app": (
+        {"apps__api__memroy": 1},
+        "snu:apps.api.memroy",
+        "an unknown key",
+        "`memory`",
+    ),
+    "unknown top-level key": ({"app": {}}, "snu:app", "an unknown key", "`snu:apps`"),
+    "wrong type": ({"apps__api__cpu": "1000"}, "snu:apps.api.cpu", "`1000`", "70 to 6000"),
+    "an app that is no object": ({"apps__api": 7}, "snu:apps.api", "`7`", "an object with the keys `variablesFrom`"),
+    "missing": ({"apps__api": {"cpu": 70}}, "snu:apps.api.memory", "nothing", "128 to 12228 (MB)"),
+    "too little CPU": ({"apps__api__cpu": 69}, "snu:apps.api.cpu", "`69`", "70 to 6000"),
+    "too much memory": ({"apps__api__memory": 12_229}, "snu:apps.api.memory", "`12229`", "128 to 12228"),
+    "too many instances": ({"apps__api__maxScale": 51}, "snu:apps.api.maxScale", "`51`", "1 to 50"),
+    "more at least than at most": (
+        {"apps__api__minScale": 2},
+        "snu:apps.api.minScale",
+        "`2`",
+        "at most maxScale, which is 1",
+    ),
+    "too much concurrency": ({"apps__api__concurrency": 81}, "snu:apps.api.concurrency", "`81`", "1 to 80"),
+    "too short a time-out": ({"apps__api__timeout": 9}, "snu:apps.api.timeout", "`9`", "10 to 3600 (seconds)"),
+    "unavailable port": ({"apps__api__port": 8008}, "snu:apps.api.port", "`8008`", "except 8008, 8012"),
+    "unknown sandbox": ({"apps__api__sandbox": "v3"}, "snu:apps.api.sandbox", "`v3`", "`v1` or `v2`"),
+    "malformed host": ({"apps__api__host": "api_1.test"}, "snu:apps.api.host", "`api_1.test`", "a host name"),
+    "malformed name": ({"environment__name": "Test"}, "snu:environment.name", "`Test`", "lower case letters"),
+    "malformed name of an app": (
+        {"apps__api-": {"cpu": 70, "memory": 128, "image": "api"}},
+        "snu:apps.api-",
+        "the name `api-`",
+        "ends with no hyphen",
+    ),
+    "name too long": (
+        {f"apps__{'a' * 30}": {"cpu": 70, "memory": 128, "image": "api"}},
+        f"snu:apps.{'a' * 30}",
+        f"the container name `test-{'a' * 30}` of 35 characters",
+        "at most 34 for `<environment>-<app>`",
+    ),
+    "reserved PORT": (
+        {"apps__api__variables": {"PORT": "1"}},
+        "snu:apps.api.variables.PORT",
+        "the name `PORT`",
+        "`SCW_*`",
+    ),
+    "reserved SCW_*": (
+        {"apps__api__secretVariables": ["SCW_SECRET_KEY"]},
+        "snu:apps.api.secretVariables[0]",
+        "`SCW_SECRET_KEY`",
+        "reserved",
+    ),
+    "unquoted true": (
+        {"apps__api__variables": {"CLE": True}},
+        "snu:apps.api.variables.CLE",
+        "`true`",
+        'put it in quotes, `"true"`',
+    ),
+    "unquoted number": (
+        {"apps__api__variables": {"RATE": 1}},
+        "snu:apps.api.variables.RATE",
+        "`1`",
+        'put it in quotes, `"1"`',
+    ),
+    "value too long": (
+        {"apps__api__variables": {"LONG": "s3cret" * 200}},
+        "snu:apps.api.variables.LONG",
+        "a text of 1200 characters",
+        "at most 1000 characters",
+    ),
+    "too many variables": (
+        {"apps__api__variables": {f"V{number}": "" for number in range(201)}},
+        "snu:apps.api.variables",
+        "an object",
+        "",
+    ),
+    "one host twice": (
+        {"apps__admin__host": "api.test.example.org"},
+        "snu:apps.admin.host",
+        "`api.test.example.org`, the host of snu:apps.api",
+        "a host of its own",
+    ),
+    "image of an unknown app": (
+        {"apps__tasks__image": "apo"},
+        "snu:apps.tasks.image",
+        "`apo`, which snu:images lacks",
+        "`api`, `admin`",
+    ),
+    "digest missing": (
+        {"images": {"api": {"version": "1", "digest": DIGEST}}},
+        "snu:images.admin",
+        "nothing",
+        "digest",
+    ),
+    "digest malformed": (
+        {"images__api__digest": "sha256:abc"},
+        "snu:images.api.digest",
+        "`sha256:abc`",
+        "`sha256:` and 64 lower case hexadecimal digits",
+    ),
+    "digest left out": ({"images__api": {"version": "1"}}, "snu:images.api.digest", "nothing", "`sha256:` and 64"),
+    "variables of an unknown app": (
+        {"apps__tasks__variablesFrom": "apo"},
+        "snu:apps.tasks.variablesFrom",
+        "the unknown app `apo`",
+        "`api`, `admin`, `tasks`",
+    ),
+    "cycle": (
+        {"apps__api__variablesFrom": "tasks"},
+        "snu:apps.api.variablesFrom",
+        "the cycle api -> tasks -> api",
+        "no cycle",
+    ),
+    "URL of an unknown app": (
+        {"apps__api__variables": {"APP_URL": {"url": "app"}}},
+        "snu:apps.api.variables.APP_URL.url",
+        "the unknown app `app`",
+        "`api`, `admin`, `tasks`",
+    ),
+    "URL of an app without host": (
+        {"apps__api__variables": {"TASKS_URL": {"url": "tasks"}}},
+        "snu:apps.api.variables.TASKS_URL.url",
+        "`tasks`, an app without `host`",
+        "an app that has a host",
+    ),
+    "plain and secret": (
+        {"apps__api__variables": {"A": "1"}, "apps__api__secretVariables": ["B", "A"]},
+        "snu:apps.api.secretVariables[1]",
+        "`A`, which stands in variables too",
+        "each variable once",
+    ),
+    "renamed twice": (
+        {"apps__api__secretVariables": [{"A": "X", "B": "Y"}]},
+        "snu:apps.api.secretVariables[0]",
+        "an object",
+        "one {NAME: KEY}",
+    ),
+    "URL template without host": ({"urlTemplate": "https://x"}, "snu:urlTemplate", "`https://x`", "one `{host}`"),
+    "job without an image": (
+        {"jobs": {"anonymize_db": {"cpu": 70, "memory": 128, "timeout": 60, "image": "none"}}},
+        "snu:jobs.anonymize_db.image",
+        "`none`, which snu:images lacks",
+        "`api`, `admin`",
+    ),
+    "unknown blueprint": ({"blueprint": "house"}, "snu:blueprint", "`house`", "`foundation` or `environment`"),
+    "no boolean": ({"protect": "yes"}, "snu:protect", "`yes`", "`true` or `false`"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_is_refused_with_key_found_and_allowed(read: Callable[[Stack], Any], case: str) -> None:
+    changes, key, found, allowed = BAD_INPUT[case]
+    with pytest.raises(SettingsError) as error:
+        read(changed(ENVIRONMENT, **changes))
+    reported = problems(error.value)
+    assert list(reported) == [key], str(error.value)
+    assert reported[key][0] == found
+    assert allowed in reported[key][1]
+    assert error.value.errors[0].file == "Pulumi.test.yaml"
+
+
+def test_all_problems_are_reported_at_once(read: Callable[[Stack], Any]) -> None:
+    """Those of single values and those across values, of several apps."""
+    single = [
+        "unknown key of an app",
+        "unknown top-level key",
+        "too little CPU",
+        "unavailable port",
+        "one host twice",
+        "image of an unknown app",
+        "digest malformed",
+        "plain and secret",
+        "no boolean",
+    ]
+    changes: dict[str, Any] = {}
+    for case in single:
+        changes |= BAD_INPUT[case][0]
+    with pytest.raises(SettingsError) as error:
+        read(changed(ENVIRONMENT, **changes))
+    assert set(problems(error.value)) == {BAD_INPUT[case][1] for case in single}
+    text = str(error.value)
+    assert text.startswith("9 problems in Pulumi.test.yaml:\n")
+    assert all(BAD_INPUT[case][1] in text for case in single)
+
+
+def test_the_sum_of_own_and_taken_variables_is_limited(read: Callable[[Stack], Any]) -> None:
+    many = {f"A{number}": "" for number in range(150)}
+    more = {f"B{number}": "" for number in range(51)}
+    with pytest.raises(SettingsError) as error:
+        read(changed(ENVIRONMENT, apps__api__variables=many, apps__tasks__variables=more))
+    assert problems(error.value) == {"snu:apps.tasks": ("201 plain variables", "at most 200")}
+
+
+def test_values_of_variables_and_passwords_are_never_shown(read: Callable[[Stack], Any]) -> None:
+    with pytest.raises(SettingsError) as error:
+        read(changed(ENVIRONMENT, apps__api__variables={"LONG": "hunter2" * 200}))
+    assert "hunter2" not in str(error.value)
+    for password in ("hunter2", 12345678, ["hunter2hunter2"]):
+        passwords = {"test": {"administrator": password, "user": "x" * 8}}
+        with pytest.raises(SettingsError) as error:
+            read(changed(FOUNDATION, databasePasswords=passwords))
+        assert problems(error.value)["snu:databasePasswords.test.administrator"][0] == "[secret]"
+        assert "hunter2" not in str(error.value)
+        assert "12345678" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"environments": {}}, "snu:environments"),
+        ({"environments__test__database": {"kind": "mysql"}}, "snu:environments.test.database"),
+        ({"environments__test__database": {}}, "snu:environments.test.database"),
+        ({"environments__test__database__maxCpu": 16}, "snu:environments.test.database.maxCpu"),
+        ({"environments__test__database__minCpu": 2}, "snu:environments.test.database.minCpu"),
+        ({"environments__test__database": {"kind": "instance"}}, "snu:databasePasswords.test"),
+        (
+            {"databasePasswords": {"tset": {"administrator": "x" * 8, "user": "x" * 8}}},
+            "snu:databasePasswords.tset",
+        ),
+        ({"zone": "dev"}, "snu:zone"),
+        ({"observability": {"alertEmails": ["nobody"]}}, "snu:observability.alertEmails[0]"),
+        ({"deploy": {"readRegistriesOf": ["snu-ci"]}}, "snu:deploy.readRegistriesOf[0]"),
+    ],
+)
+def test_bad_foundations_are_refused(read: Callable[[Stack], Any], changes: Stack, key: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        read(changed(FOUNDATION, **changes))
+    assert list(problems(error.value)) == [key], str(error.value)
+
+
+@pytest.mark.parametrize("key", ["scaleway:regoin", "snuu:apps", "aws:region"])
+def test_keys_of_no_known_namespace_are_refused(read: Callable[[Stack], Any], key: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        read(ENVIRONMENT | {key: "x"})
+    assert list(problems(error.value)) == [key]
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("config: [", "file"),
+        ("config:\n  snu:apps: {}\n  snu:apps: {}\n", "file"),
+        ("- config\n", "config"),
+        ("conifg: {}\n", "conifg"),
+        ("", "snu:blueprint"),
+    ],
+)
+def test_broken_files_are_refused(tmp_path: Path, text: str, key: str) -> None:
+    path = tmp_path / "Pulumi.test.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError) as error:
+        load_file(path)
+    assert list(problems(error.value)) == [key]
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"Pulumi\.none\.yaml: *\n +file: found No such file"):
+        load_file(tmp_path / "Pulumi.none.yaml")
+
+
+def test_a_file_is_read_as_pulumi_reads_it(tmp_path: Path) -> None:
+    """Keys without namespace are the project's; `on` is a text; encrypted values are left alone."""
+    path = tmp_path / "Pulumi.test.yaml"
+    path.write_text(
+        f"""
+encryptionsalt: v1:abc
+config:
+  blueprint: environment
+  protect: true
+  snu:environment: {{name: on, foundation: foundation-test}}
+  snu:images: {{api: {{version: "1", digest: {DIGEST}}}}}
+  snu:apps:
+    api:
+      cpu: 70
+      memory: 128
+      variables: {{DAY: 2023-12-01, TIME: 12:30, ANSWER: yes, HIDDEN: {{secure: v1:xyz}}}}
+""",
+        encoding="utf-8",
+    )
+    settings = load_file(path)
+    assert isinstance(settings, EnvironmentSettings)
+    assert settings.protect
+    assert settings.environment.name == "on"
+    assert settings.apps["api"].variables == {
+        "DAY": "2023-12-01",
+        "TIME": "12:30",
+        "ANSWER": "yes",
+        "HIDDEN": "[encrypted]",
+    }
+
+
+def test_pulumi_delivers_texts() -> None:
+    settings = load(
+        "test",
+        {
+            "snu:blueprint": "foundation",
+            "snu:protect": "true",
+            "scaleway:organizationId": "10ca1000-0000-4000-8000-000000000001",
+            "snu:project": '{"name": "test"}',
+            "snu:environments": '{"test": {"database": {"kind": "instance"}}}',
+            "snu:databasePasswords": '{"test": {"administrator": "s3cret-administrator", "user": "s3cret-user"}}',
+        },
+    )
+    assert isinstance(settings, FoundationSettings)
+    assert settings.protect
+    assert "s3cret" not in repr(settings)
+    assert settings.database_passwords["test"].user.get_secret_value() == "s3cret-user"
+
+
+def test_own_variables_replace_taken_ones(read: Callable[[Stack], Any]) -> None:
+    settings = read(
+        changed(
+            ENVIRONMENT,
+            apps__api__variables={"A": "api", "B": "api", "URL": {"url": "admin"}},
+            apps__api__documentVariables=["C"],
+            apps__api__secretVariables=["D", {"E": "KEY"}],
+            apps__tasks__variables={"B": "tasks", "D": "tasks"},
+            apps__tasks__secretVariables=["C"],
+        )
+    )
+    merged = merge(settings.apps["tasks"], settings.apps)
+    assert set(merged.plain) == {"A", "B", "D", "URL"}
+    assert (merged.plain["A"], merged.plain["B"], merged.plain["D"]) == ("api", "tasks", "tasks")
+    assert merged.document == {}
+    assert merged.secret == {"C": "C", "E": "KEY"}
+
+
+@given(port=st.integers(min_value=-1, max_value=70_000))
+def test_every_port_is_taken_or_refused(port: int) -> None:
+    allowed = 1 <= port <= 65_535 and port not in UNAVAILABLE_PORTS
+    try:
+        App.model_validate({"cpu": 70, "memory": 128, "port": port})
+    except ValueError:
+        assert not allowed
+    else:
+        assert allowed
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda children: st.lists(children, max_size=2) | st.dictionaries(st.text(max_size=5), children, max_size=2),
+    max_leaves=5,
+)
+PATHS = st.sampled_from(
+    [
+        "apps",
+        "apps__api",
+        "apps__api__variables",
+        "apps__api__variables__A",
+        "apps__api__secretVariables",
+        "apps__api__host",
+        "apps__api__image",
+        "apps__api__variablesFrom",
+        "apps__api__livenessProbe",
+        "images",
+        "images__api",
+        "jobs",
+        "environment",
+        "environment__name",
+        "protect",
+        "zone",
+    ]
+)
+
+
+@given(path=PATHS, value=JSON)
+def test_whatever_stands_there_is_taken_or_refused(path: str, value: Any) -> None:
+    """Never another exception."""
+    config = changed(ENVIRONMENT, **{path: value})
+    flat = {key: entry if isinstance(entry, str) else json.dumps(entry) for key, entry in config.items()}
+    with contextlib.suppress(SettingsError):
+        load("test", flat)
+
+
+def test_reading_settings_does_not_import_pulumi() -> None:
+    code = (
+        "import sys, infra.settings, infra.naming;"
+        "print([name for name in sys.modules if name.startswith(('pulumi', 'grpc'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_reference_is_up_to_date() -> None:
+    written = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert written == reference(), "run: python -m infra.settings.reference > docs/settings.md"
