@@ -185,7 +185,7 @@ class LocalCloud:
         )
 
     def _spawn(self, transitions: float | None) -> subprocess.Popen[bytes]:
-        self.data.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-P", "-m", "localcloud.api", "--host", self.host, "--port", str(self.port)]
         command += ["--data", str(self.data)]
         if transitions is not None:

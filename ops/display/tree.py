@@ -96,14 +96,14 @@ def _node_lines(
 def _headline(progress: Progress, done: bool) -> Line:
     step, look = progress.step, look_of(progress.step.op)
     if not step.is_change and not progress.failed:
-        return Line.of((f"  {step.name}", "bold"), (f"  {short_type(step.type)}", _DIM))
+        return Line.of((step.name, "bold"), (f"  {short_type(step.type)}", _DIM))
     word, style = (look.done if done else look.plan), look.style
     if progress.failed:
         word, style = f"{look.doing} failed", "bold red"
     elif done and progress.ended is None:
         word, style = f"{look.doing}, end unknown", "bold red"
     return Line.of(
-        (f"{look.symbol:<2}", style),
+        (f"{look.symbol} ", style),
         (step.name, "bold"),
         (f"  {short_type(step.type)}  ", _DIM),
         (word, style),

@@ -1,0 +1,67 @@
+"""Looking at containers after an update."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ops.containers import CONTAINER_TYPE, DOMAIN_TYPE, Container, containers_in, wait_until_settled
+from ops.display.record import Record
+
+
+def seen(record: Record, op: str, kind: str, name: str, outputs: dict[str, Any], identity: str) -> None:
+    new = None if op == "delete" else {"id": identity, "outputs": outputs, "inputs": {}}
+    urn = f"urn:pulumi:local::snu::{kind}::{name}"
+    record.add({"resOutputsEvent": {"metadata": {"op": op, "urn": urn, "type": kind, "old": None, "new": new}}})
+
+
+def test_unchanged_containers_are_looked_at_and_deleted_ones_are_not() -> None:
+    record = Record()
+    seen(record, "same", CONTAINER_TYPE, "api-container", {"name": "local-api", "publicEndpoint": "https://x.y"}, "r/1")
+    seen(record, "create", CONTAINER_TYPE, "app-container", {"name": "local-app", "privacy": "private"}, "r/2")
+    seen(record, "delete", CONTAINER_TYPE, "old-container", {}, "r/3")
+    seen(record, "create", DOMAIN_TYPE, "app-domain", {"containerId": "r/2", "hostname": "app.z"}, "r/4")
+    assert containers_in(record) == [
+        Container("r/1", "local-api", ("x.y",)),
+        Container("r/2", "local-app", ("app.z",), public=False),
+    ]
+
+
+class Cloud:
+    """Containers whose statuses follow a script; time passes only while somebody sleeps."""
+
+    def __init__(self, **scripts: list[str]) -> None:
+        self.scripts = scripts
+        self.time = 0.0
+        self.said: list[list[str]] = []
+
+    def look(self, container: Container) -> Container:
+        script = self.scripts[container.name]
+        return replace(container, status=script.pop(0) if len(script) > 1 else script[0])
+
+    def wait(self, seconds: float = 10) -> dict[str, str]:
+        settled = wait_until_settled(
+            self.look,
+            [Container(name, name) for name in self.scripts],
+            seconds=seconds,
+            poll_seconds=1,
+            progress=lambda waiting: self.said.append([container.name for container in waiting]),
+            clock=lambda: self.time,
+            sleep=self.sleep,
+        )
+        return {container.name: container.status for container in settled}
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+def test_waits_for_those_on_their_way_only() -> None:
+    cloud = Cloud(a=["creating", "ready"], b=["error"], c=["ready"])
+    assert cloud.wait() == {"a": "ready", "b": "error", "c": "ready"}
+    assert cloud.said == [["a"]]
+
+
+def test_gives_up_after_the_time_allowed() -> None:
+    cloud = Cloud(a=["creating"])
+    assert cloud.wait(seconds=3) == {"a": "creating"}
+    assert cloud.time == 3

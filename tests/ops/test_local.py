@@ -1,0 +1,157 @@
+"""The life of the local Scaleway's process."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import signal
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.exit_codes import ExitCode
+from tests.support.project import Project, copy_project
+
+
+@pytest.fixture
+def cloud(project: Project) -> Iterator[Project]:
+    assert project.snu("local", "start", "--transitions", "0").returncode == ExitCode.OK
+    yield project
+    project.snu("local", "stop")
+
+
+def pid_of(project: Project) -> int:
+    return int((project.directory / ".local/scaleway.pid").read_text())
+
+
+def kill(project: Project) -> None:
+    os.kill(pid_of(project), signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while project.cloud_answers():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_start_and_stop_can_be_repeated(project: Project) -> None:
+    first = project.snu("local", "start")
+    assert first.returncode == ExitCode.OK, first.stderr
+    assert "started" in first.stdout
+    pid = pid_of(project)
+    again = project.snu("local", "start")
+    assert (again.returncode, pid_of(project)) == (ExitCode.OK, pid)
+    assert "already runs" in again.stdout
+    status = project.snu("local", "status")
+    assert status.returncode == ExitCode.OK
+    assert f"process {pid}" in status.stdout
+    assert project.snu("local", "stop").returncode == ExitCode.OK
+    assert not project.cloud_answers()
+    assert "does not run" in project.snu("local", "stop").stdout
+    status = project.snu("local", "status")
+    assert status.returncode == ExitCode.LOCAL_CLOUD
+    assert "does not run" in status.stdout
+
+
+def test_a_killed_one_starts_again_in_spite_of_its_pid_file(cloud: Project) -> None:
+    pid = pid_of(cloud)
+    kill(cloud)
+    assert cloud.snu("local", "status").returncode == ExitCode.LOCAL_CLOUD
+    assert cloud.snu("local", "start").returncode == ExitCode.OK
+    assert pid_of(cloud) != pid
+
+
+def test_a_pid_file_that_names_another_process_harms_nobody(project: Project) -> None:
+    pid_file = project.directory / ".local/scaleway.pid"
+    pid_file.parent.mkdir()
+    pid_file.write_text(str(os.getpid()))
+    stopped = project.snu("local", "stop")
+    assert stopped.returncode == ExitCode.OK
+    assert "does not run" in stopped.stdout
+    assert not pid_file.exists()
+
+
+def test_without_its_pid_file_it_is_still_known(cloud: Project) -> None:
+    if not Path("/proc/self/cmdline").exists():
+        pytest.skip("this system does not show the arguments of processes below /proc")
+    (cloud.directory / ".local/scaleway.pid").unlink()
+    assert "already runs" in cloud.snu("local", "start").stdout
+    assert cloud.snu("local", "stop").returncode == ExitCode.OK
+    assert not cloud.cloud_answers()
+
+
+def test_a_port_that_a_stranger_holds(project: Project) -> None:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", project.port), http.server.BaseHTTPRequestHandler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        for command in (["local", "start"], ["local", "stop"], ["local", "status"], ["preview", "local"]):
+            ended = project.snu(*command)
+            assert ended.returncode == ExitCode.LOCAL_CLOUD
+            assert f"Port {project.port} is in use by a program that is no local Scaleway" in ended.stderr
+            assert "Traceback" not in ended.stderr
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_port_that_another_local_scaleway_holds(cloud: Project, tmp_path: Path) -> None:
+    other = copy_project(tmp_path / "other")
+    for path in other.directory.glob("Pulumi.*local.yaml"):
+        path.write_text(path.read_text().replace(f":{other.port}", f":{cloud.port}"))
+    for command in (["local", "start"], ["local", "stop"], ["local", "reset", "--yes"], ["preview", "local"]):
+        ended = other.snu(*command)
+        assert ended.returncode == ExitCode.LOCAL_CLOUD
+        assert f"another local Scaleway, process {pid_of(cloud)}" in ended.stderr
+    assert cloud.cloud_answers()
+
+
+def test_one_that_cannot_start_says_why(project: Project) -> None:
+    (project.directory / ".local").mkdir()
+    (project.directory / ".local/scaleway").write_text("a file where the folder should be")
+    ended = project.snu("local", "start")
+    assert ended.returncode == ExitCode.LOCAL_CLOUD
+    assert "Traceback" not in ended.stderr
+    assert "scaleway" in ended.stderr
+
+
+def test_env_points_other_clients_at_it(project: Project) -> None:
+    lines = project.snu("local", "env").stdout.splitlines()
+    assert all(line.startswith("export ") for line in lines)
+    found = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+    assert found["SCW_API_URL"] == f"http://127.0.0.1:{project.port}"
+    assert found["PULUMI_BACKEND_URL"] == project.backend_url
+    assert found["PULUMI_CONFIG_PASSPHRASE"]
+    assert {"SCW_ACCESS_KEY", "SCW_SECRET_KEY", "SCW_DEFAULT_REGION", "SCW_DEFAULT_PROJECT_ID"} <= found.keys()
+
+
+def test_reset_empties_it_and_forgets_the_state(cloud: Project) -> None:
+    state = cloud.directory / ".local/state/.pulumi"
+    state.mkdir(parents=True)
+    refused = cloud.snu("local", "reset")
+    assert refused.returncode == ExitCode.USAGE
+    assert "--yes" in refused.stderr
+    assert state.exists()
+    done = cloud.snu("local", "reset", "--yes")
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert not state.exists()
+    with urllib.request.urlopen(f"{cloud.api_url}/_local/resources?seed=false") as answer:  # noqa: S310
+        assert answer.read() == b"{}"
+
+
+def test_reset_leaves_a_backend_of_the_users_alone(cloud: Project) -> None:
+    done = cloud.snu("local", "reset", "--yes", PULUMI_BACKEND_URL="file:///elsewhere")
+    assert "Left alone" in done.stdout
+
+
+def test_logs_are_shown(cloud: Project) -> None:
+    assert cloud.snu("local", "logs", "--lines", "5").returncode == ExitCode.OK
+
+
+def test_no_log_is_said_so(project: Project) -> None:
+    ended = project.snu("local", "logs")
+    assert ended.returncode == ExitCode.LOCAL_CLOUD
+    assert "no log yet" in ended.stderr
