@@ -95,8 +95,8 @@ def provider_request(
 
 
 def _is_set(request: resource_pb2.RegisterResourceRequest, name: str) -> bool:
-    """Whether a field says anything; an optional one that says ``false`` does not."""
-    value = getattr(request, name)
+    """Whether a field says anything; an optional one that says ``false`` does not, nor one that the SDK lacks."""
+    value = getattr(request, name, None)
     return bool(value.ByteSize()) if isinstance(value, Message) else bool(value)
 
 
