@@ -20,54 +20,27 @@ _LATEST = "latest_enabled"
 
 
 class SecretDocument:
-    """A document that is read while the program runs; unknown where its secret is not there yet."""
+    """A document that is read while the program runs; unknown where its secret is not there yet.
 
-    def __init__(self, content: pulumi.Output[str], name: str) -> None:
-        """`content` is the secret's data as Secret Manager answers it: JSON in base64."""
-        self._name = name
-        self._keys = secret(content).apply(self._parse)
+    Nothing of it is handed out before it has proved to hold what the apps and jobs take: a document that
+    does not fails with `pulumi.RunError`, which lists every key that is missing with who takes it.
+    """
 
-    @classmethod
-    def of(cls, secret_id: pulumi.Input[str], name: str) -> "SecretDocument":
-        """Reads the latest enabled version of a secret by its id; `name` is for messages."""
+    def __init__(self, secret_id: pulumi.Input[str], name: str, wanted: Mapping[str, MergedVariables]) -> None:
+        """Reads the latest enabled version of a secret. `name` and the keys of `wanted` are for messages."""
         version = secrets.get_version_output(secret_id=secret_id, revision=_LATEST)
-        return cls(version.apply(lambda version: version.data), name)
+        self._keys = secret(version.apply(lambda version: version.data)).apply(
+            lambda content: _checked(_parsed(content, name), name, wanted)
+        )
+
+    @property
+    def passed(self) -> pulumi.Output[bool]:
+        """True, once the document has passed; unknown as long as the document is."""
+        return pulumi.Output.unsecret(self._keys.apply(lambda _: True))
 
     def value(self, key: str) -> pulumi.Output[str]:
-        """The value of one key, secret. `require` has made sure that it is there."""
-        return self._keys.apply(lambda keys: str(keys[key]))
-
-    def require(self, wanted: Mapping[str, MergedVariables]) -> pulumi.Output[list[pulumi.Resource]]:
-        """Refuses a document that lacks what the given apps and jobs take from it.
-
-        The output is empty and is meant for `depends_on`: what depends on it is not registered before the
-        check has passed. Where the document is not known yet, there is nothing to check. It fails with
-        `pulumi.RunError`, which lists every key that is missing with who takes it.
-        """
-
-        def check(keys: dict[str, Any]) -> list[pulumi.Resource]:
-            problems = [
-                f"  {key}: {problem}, taken by {consumer} as {variable}"
-                for consumer, variables in wanted.items()
-                for kind, taken in (("plain", variables.document), ("secret", variables.secret))
-                for variable, key in taken.items()
-                if (problem := _problem(keys.get(key), kind))
-            ]
-            if problems:
-                heading = f"the secret document {self._name} is refused, nothing was changed:"
-                raise pulumi.RunError("\n".join([heading, *sorted(problems)]))
-            return []
-
-        return pulumi.Output.unsecret(self._keys.apply(check))
-
-    def _parse(self, content: str) -> dict[str, Any]:
-        try:
-            document = json.loads(base64.b64decode(content, validate=True))
-        except (ValueError, binascii.Error):
-            document = None
-        if not isinstance(document, dict):
-            raise pulumi.RunError(f"the secret document {self._name} is no JSON object")
-        return document
+        """The value of one of the wanted keys, secret."""
+        return self._keys.apply(lambda keys: keys[key])
 
 
 def read_text(
@@ -81,6 +54,30 @@ def read_text(
         secret_id=secret_id, secret_name=secret_name, project_id=project_id, revision=_LATEST
     )
     return secret(version).apply(lambda version: base64.b64decode(version.data).decode())
+
+
+def _parsed(content: str, name: str) -> dict[str, Any]:
+    """The JSON object that Secret Manager hands over in base64."""
+    try:
+        document = json.loads(base64.b64decode(content, validate=True))
+    except (ValueError, binascii.Error):
+        document = None
+    if not isinstance(document, dict):
+        raise pulumi.RunError(f"the secret document {name} is no JSON object")
+    return document
+
+
+def _checked(keys: dict[str, Any], name: str, wanted: Mapping[str, MergedVariables]) -> dict[str, str]:
+    problems = [
+        f"  {key}: {problem}, taken by {consumer} as {variable}"
+        for consumer, variables in wanted.items()
+        for kind, taken in (("plain", variables.document), ("secret", variables.secret))
+        for variable, key in taken.items()
+        if (problem := _problem(keys.get(key), kind))
+    ]
+    if problems:
+        raise pulumi.RunError("\n".join([f"the secret document {name} is refused:", *sorted(problems)]))
+    return keys
 
 
 def _problem(value: Any, kind: str) -> str | None:

@@ -11,69 +11,33 @@ from infra.components.jobs import ScheduledJob, ScheduledJobArgs
 from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs
 from infra.documents import SecretDocument, read_text
 from infra.foundation_reference import FoundationReference
-from infra.settings import AppUrl, EnvironmentSettings, merge
+from infra.settings import App, AppUrl, EnvironmentSettings, Job, merge
 
 
 def build(settings: EnvironmentSettings) -> None:
     """Registers the environment's resources and exports where its apps are reached.
 
-    Nothing but a preview's own secret is registered before the secret document has proved to hold every
-    key that the apps and jobs take.
+    Nothing but a preview's own secret is registered before the secret document and the foundation have
+    proved to hold what the settings expect of them.
     """
     environment = settings.environment
-    foundation = FoundationReference(environment.foundation, environment.preview_of or environment.name)
     opts = pulumi.ResourceOptions(protect=settings.protect)
 
-    consumers = {f"app {name}": merge(app, settings.apps) for name, app in settings.apps.items()} | {
-        f"job {name}": merge(job, settings.apps) for name, job in settings.jobs.items()
-    }
+    foundation = FoundationReference(environment.foundation, environment.preview_of or environment.name)
     secret_id = _own_secret(settings, foundation, opts) if environment.preview_of else foundation.secret_id
-    document = SecretDocument.of(secret_id, naming.secret(environment.name))
-    checked = pulumi.ResourceOptions(protect=settings.protect, depends_on=document.require(consumers))
-
+    parts = _Parts(settings, foundation, secret_id)
     namespace_id = (
         foundation.preview_namespace_id
         if environment.preview_of
-        else _namespace(environment.name, foundation, checked).id
+        else _namespace(environment.name, foundation, parts.opts).id
     )
-    apps: dict[str, ContainerApp] = {}
-    for name, app in settings.apps.items():
-        variables = consumers[f"app {name}"]
-        in_zone = settings.zone and app.host and naming.is_in_zone(app.host, settings.zone)
-        apps[name] = ContainerApp(
-            name,
-            ContainerAppArgs(
-                container=naming.container(environment.name, name),
-                namespace_id=namespace_id,
-                image=_image(settings, foundation, app.image or name),
-                app=app,
-                https_only=settings.url_template.startswith("https:"),
-                variables=_plain(settings, variables.plain) | _taken(document, variables.document),
-                secret_variables=_taken(document, variables.secret),
-                zone=foundation.zone(settings.zone) if settings.zone and in_zone else None,
-                record=naming.record(app.host, settings.zone) if app.host and settings.zone else None,
-            ),
-            checked,
-        )
-    jobs: dict[str, ScheduledJob] = {}
-    for name, job in settings.jobs.items():
-        variables = consumers[f"job {name}"]
-        jobs[name] = ScheduledJob(
-            name,
-            ScheduledJobArgs(
-                job_name=job.name or naming.job(environment.name, name),
-                project_id=foundation.project_id,
-                image=_image(settings, foundation, job.image),
-                job=job,
-                variables=_plain(settings, variables.plain) | _taken(document, variables.document),
-            ),
-            checked,
-        )
+    apps = {name: parts.app(name, app, namespace_id) for name, app in settings.apps.items()}
+    jobs = {name: parts.job(name, job) for name, job in settings.jobs.items()}
 
     pulumi.export("namespaceId", namespace_id)
     pulumi.export("containerIds", {name: app.container_id for name, app in apps.items()})
     pulumi.export("endpoints", {name: app.endpoint for name, app in apps.items()})
-    pulumi.export("urls", _urls(settings))
+    pulumi.export("urls", parts.urls)
     pulumi.export("jobIds", {name: job.definition_id for name, job in jobs.items()})
 
 
@@ -105,22 +69,79 @@ def _namespace(environment: str, foundation: FoundationReference, opts: pulumi.R
     )
 
 
-def _image(settings: EnvironmentSettings, foundation: FoundationReference, name: str) -> pulumi.Output[str]:
-    digest = settings.images[name].digest
-    return foundation.registry_endpoint.apply(lambda endpoint: naming.image(endpoint, name, digest))
+class _Parts:
+    """Makes apps and jobs: what they have in common is looked up and checked once."""
 
+    def __init__(
+        self, settings: EnvironmentSettings, foundation: FoundationReference, secret_id: pulumi.Output[str]
+    ) -> None:
+        self._settings = settings
+        self._foundation = foundation
+        self._variables = {f"app {name}": merge(app, settings.apps) for name, app in settings.apps.items()} | {
+            f"job {name}": merge(job, settings.apps) for name, job in settings.jobs.items()
+        }
+        self._document = SecretDocument(secret_id, naming.secret(settings.environment.name), self._variables)
+        self._zone = foundation.zone(settings.zone) if settings.zone is not None else None
+        self.urls = {
+            name: naming.url(settings.url_template, app.host)
+            for name, app in settings.apps.items()
+            if app.host is not None
+        }
+        """Where each app that has a host is reached."""
+        self.opts = pulumi.ResourceOptions(protect=settings.protect, depends_on=self._checks())
+        """Options of what must not be registered before the checks have passed."""
 
-def _plain(settings: EnvironmentSettings, variables: Mapping[str, str | AppUrl]) -> dict[str, pulumi.Input[str]]:
-    urls = _urls(settings)
-    return {name: urls[value.url] if isinstance(value, AppUrl) else value for name, value in variables.items()}
+    def app(self, name: str, app: App, namespace_id: pulumi.Output[str]) -> ContainerApp:
+        """One of the settings' apps."""
+        zone = self._settings.zone
+        in_zone = zone is not None and app.host is not None and naming.is_in_zone(app.host, zone)
+        return ContainerApp(
+            name,
+            ContainerAppArgs(
+                container=naming.container(self._settings.environment.name, name),
+                namespace_id=namespace_id,
+                image=self._image(app.image or name),
+                app=app,
+                https_only=self._settings.url_template.startswith("https:"),
+                variables=self._plain(f"app {name}"),
+                secret_variables=self._taken(self._variables[f"app {name}"].secret),
+                zone=self._zone if in_zone else None,
+                record=naming.record(app.host, zone) if zone and app.host and in_zone else None,
+            ),
+            self.opts,
+        )
 
+    def job(self, name: str, job: Job) -> ScheduledJob:
+        """One of the settings' jobs."""
+        return ScheduledJob(
+            name,
+            ScheduledJobArgs(
+                job_name=job.name or naming.job(self._settings.environment.name, name),
+                project_id=self._foundation.project_id,
+                image=self._image(job.image),
+                job=job,
+                variables=self._plain(f"job {name}"),
+            ),
+            self.opts,
+        )
 
-def _taken(document: SecretDocument, variables: Mapping[str, str]) -> dict[str, pulumi.Input[str]]:
-    return {name: document.value(key) for name, key in variables.items()}
+    def _checks(self) -> pulumi.Output[list[pulumi.Resource]]:
+        """No resource at all, once every check has passed; what is not known yet is not checked."""
+        zone = [self._zone] if self._zone is not None else []
+        return pulumi.Output.all(self._document.passed, self._foundation.registry_endpoint, *zone).apply(lambda _: [])
 
+    def _image(self, name: str) -> pulumi.Output[str]:
+        digest = self._settings.images[name].digest
+        return self._foundation.registry_endpoint.apply(lambda endpoint: naming.image(endpoint, name, digest))
 
-def _urls(settings: EnvironmentSettings) -> dict[str, str]:
-    """Where each app that has a host is reached."""
-    return {
-        name: naming.url(settings.url_template, app.host) for name, app in settings.apps.items() if app.host is not None
-    }
+    def _plain(self, consumer: str) -> dict[str, pulumi.Input[str]]:
+        """The variables that are plain on the platform; those of the document are secret all the same."""
+        variables = self._variables[consumer]
+        written = {
+            name: self.urls[value.url] if isinstance(value, AppUrl) else value
+            for name, value in variables.plain.items()
+        }
+        return {**written, **self._taken(variables.document)}
+
+    def _taken(self, variables: Mapping[str, str]) -> dict[str, pulumi.Input[str]]:
+        return {name: self._document.value(key) for name, key in variables.items()}

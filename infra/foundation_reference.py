@@ -7,7 +7,11 @@ import pulumi
 
 
 class FoundationReference:
-    """The outputs of a foundation, for one of its environments. A missing one is an error that names it."""
+    """The outputs of a foundation, for one of its environments.
+
+    One that is missing fails with a `pulumi.RunError` that names it: Pulumi's own `require_output` says no
+    more than its key.
+    """
 
     def __init__(self, stack: str, environment: str) -> None:
         """`stack` is the bare name of the foundation's stack."""
@@ -18,12 +22,12 @@ class FoundationReference:
     @property
     def project_id(self) -> pulumi.Output[str]:
         """The Scaleway project."""
-        return self._reference.require_output("projectId")
+        return self._require("projectId")
 
     @property
     def registry_endpoint(self) -> pulumi.Output[str]:
         """What the environment's images' references start with."""
-        return self._of_environment("registryEndpoints")
+        return self._require("registryEndpoints").apply(self._of_environment)
 
     @property
     def secret_id(self) -> pulumi.Output[str]:
@@ -35,14 +39,14 @@ class FoundationReference:
 
         async def read() -> str:
             details = await self._reference.get_output_details("secretIds")
-            return self._pick(details.value or {})
+            return self._of_environment(self._present("secretIds", details.value))
 
         return pulumi.Output.from_input(read())
 
     @property
     def preview_namespace_id(self) -> pulumi.Output[str]:
         """The container namespace that previews share."""
-        return self._reference.require_output("previewNamespaceId")
+        return self._require("previewNamespaceId")
 
     def zone(self, expected: str) -> pulumi.Output[str]:
         """The foundation's DNS zone; refuses another one than the environment's settings name."""
@@ -52,13 +56,19 @@ class FoundationReference:
                 raise pulumi.RunError(f"snu:zone: found `{expected}`; allowed: `{zone}`, the zone of {self._stack}")
             return zone
 
-        return self._reference.require_output("zone").apply(check)
+        return self._require("zone").apply(check)
 
-    def _of_environment(self, output: str) -> pulumi.Output[str]:
-        return self._reference.require_output(output).apply(self._pick)
+    def _require(self, output: str) -> pulumi.Output[Any]:
+        return self._reference.get_output(output).apply(lambda value: self._present(output, value))
 
-    def _pick(self, values: Mapping[str, Any]) -> str:
+    def _present(self, output: str, value: Any) -> Any:
+        if value is None:
+            raise pulumi.RunError(f"the stack {self._stack} has no output `{output}`: bring that stack up first")
+        return value
+
+    def _of_environment(self, values: Mapping[str, Any]) -> str:
         if self._environment not in values:
-            known = ", ".join(values) or "none: is it up?"
-            raise pulumi.RunError(f"{self._stack} has no environment `{self._environment}`; it has: {known}")
+            raise pulumi.RunError(
+                f"the stack {self._stack} has no environment `{self._environment}`; it has: {', '.join(values)}"
+            )
         return str(values[self._environment])

@@ -26,8 +26,9 @@ class Marker(pulumi.ComponentResource):
 
 def checked(cloud: Cloud, *, preview: bool = False, secret_id: str | None = "id") -> Run:
     def program() -> None:
-        document = SecretDocument.of(pulumi.Output.from_input(cast(str, secret_id or pulumi.UNKNOWN)), "snu-test")
-        Marker("marker", pulumi.ResourceOptions(depends_on=document.require(WANTED)))
+        known = pulumi.Output.from_input(cast(str, secret_id or pulumi.UNKNOWN))
+        document = SecretDocument(known, "snu-test", WANTED)
+        Marker("marker", pulumi.ResourceOptions(depends_on=document.passed.apply(lambda _: [])))
         pulumi.export("bucket", document.value("BUCKET"))
 
     return run(program, cloud=cloud, preview=preview)
@@ -50,13 +51,36 @@ def test_every_missing_key_is_listed_before_anything_is_registered(preview: bool
     with pytest.raises(pulumi.RunError) as error:
         checked(cloud, preview=preview)
     assert str(error.value) == (
-        "the secret document snu-test is refused, nothing was changed:\n"
+        "the secret document snu-test is refused:\n"
         "  MONGO: missing, taken by app api as MONGO_URL\n"
         "  TOKEN: missing, taken by app admin as TOKEN"
     )
 
 
-def test_nothing_of_an_environment_is_registered_when_a_key_is_missing() -> None:
+CONFIG = {
+    "snu:blueprint": "environment",
+    "snu:environment": '{"name": "ci", "foundation": "foundation-ci"}',
+    "snu:zone": "ci.example.org",
+    "snu:images": '{"api": {"version": "1", "digest": "sha256:' + "0" * 64 + '"}}',
+    "snu:apps": '{"api": {"cpu": 70, "memory": 128, "host": "api.ci.example.org", "secretVariables": ["MONGO_URL"]}}',
+}
+FOUNDATION = FOUNDATION_OUTPUTS | {"zone": "ci.example.org"}
+DOCUMENT = {"MONGO_URL": "s3cret"}
+
+
+@pytest.mark.parametrize("preview", [False, True])
+@pytest.mark.parametrize(
+    ("document", "foundation", "message"),
+    [
+        ({}, FOUNDATION, "MONGO_URL: missing, taken by app api as MONGO_URL"),
+        (DOCUMENT, FOUNDATION | {"zone": "other.example.org"}, "found `ci.example.org`; allowed: `other.example.org`"),
+        (DOCUMENT, FOUNDATION | {"registryEndpoints": {"x": ""}}, "foundation-ci has no environment `ci`; it has: x"),
+        (DOCUMENT, {}, r"the stack foundation-ci has no output `\w+`: bring that stack up first"),
+    ],
+)
+def test_nothing_of_an_environment_is_registered_when_something_is_missing(
+    document: dict[str, str], foundation: dict[str, Any], message: str, preview: bool
+) -> None:
     registered: list[str] = []
 
     class Watched(Cloud):
@@ -64,14 +88,9 @@ def test_nothing_of_an_environment_is_registered_when_a_key_is_missing() -> None
             registered.append(args.typ)
             return super().new_resource(args)
 
-    config = {
-        "snu:blueprint": "environment",
-        "snu:environment": '{"name": "ci", "foundation": "foundation-ci"}',
-        "snu:images": '{"api": {"version": "1", "digest": "sha256:' + "0" * 64 + '"}}',
-        "snu:apps": '{"api": {"cpu": 70, "memory": 128, "host": "api.example.org", "secretVariables": ["MONGO_URL"]}}',
-    }
-    with pytest.raises(pulumi.RunError, match="MONGO_URL: missing, taken by app api as MONGO_URL"):
-        run(program.run, cloud=Watched(document={}, foundation=FOUNDATION_OUTPUTS), config=config)
+    cloud = Watched(document=document, foundation=foundation)
+    with pytest.raises(pulumi.RunError, match=message):
+        run(program.run, cloud=cloud, config=CONFIG, preview=preview)
     assert registered == ["pulumi:pulumi:StackReference"]
 
 
