@@ -8,6 +8,7 @@ import functools
 import json
 import os
 import string
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +28,22 @@ PROTECTED = ("foundation-ci", "foundation-production", "ci", "stage", "productio
 ZERO_DIGEST = "sha256:" + "0" * 64
 
 
-@pytest.fixture(scope="module", autouse=True)
-def filled_template(tmp_path_factory: pytest.TempPathFactory) -> None:
+def filled_template() -> str:
     """The preview template, filled as for the pull request 12."""
     template = string.Template((ROOT / "Pulumi.preview.template.yaml").read_text(encoding="utf-8"))
-    images = {f"{app}_version": "1" for app in ("api", "admin", "app")} | {
-        f"{app}_digest": ZERO_DIGEST for app in ("api", "admin", "app")
-    }
-    path = tmp_path_factory.mktemp("preview") / "Pulumi.pr-12.yaml"
-    path.write_text(template.substitute(images, name="pr-12"), encoding="utf-8")
-    _filled.append(path)
-
-
-_filled: list[Path] = []
+    versions = {f"{app}_version": "1" for app in ("api", "admin", "app")}
+    digests = {f"{app}_digest": ZERO_DIGEST for app in ("api", "admin", "app")}
+    return template.substitute(versions, **digests, name="pr-12")
 
 
 @functools.cache
 def config_of(stack: str) -> dict[str, str]:
-    return flat_config(_filled[-1]) if stack == "pr-12" else stack_config(stack)
+    if stack != "pr-12":
+        return stack_config(stack)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "Pulumi.pr-12.yaml"
+        path.write_text(filled_template(), encoding="utf-8")
+        return flat_config(path)
 
 
 @functools.cache
@@ -60,7 +59,7 @@ def document_of(stack: str) -> dict[str, str]:
 
 @functools.cache
 def built(stack: str, preview: bool = False) -> Run:
-    zone = {"zone": json.loads(json.dumps(config_of(stack).get("snu:zone")))}
+    zone = {"zone": config_of(stack).get("snu:zone")}
     cloud = Cloud(document=document_of(stack), foundation=FOUNDATION_OUTPUTS | zone)
     return run(program.run, cloud=cloud, stack=stack, config=config_of(stack), preview=preview)
 
