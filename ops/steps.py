@@ -60,6 +60,11 @@ class Step:
         return self.type == ROOT_TYPE
 
     @property
+    def is_custom(self) -> bool:
+        """Whether something in the cloud stands behind it; a component is only a name for its children."""
+        return bool(self.new.get("custom") or self.old.get("custom"))
+
+    @property
     def is_provider(self) -> bool:
         return self.type.startswith(_PROVIDER_TYPE)
 

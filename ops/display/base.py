@@ -35,8 +35,10 @@ class Display(Protocol):
 
 
 def said_lines(record: Record) -> list[Line]:
-    """The diagnostics."""
-    return [line for diagnostic in record.diagnostics for line in diagnostic_lines(diagnostic)]
+    """The diagnostics; what a cancelled program complained about on its way out is left aside."""
+    hidden = "info#err" if record.canceled else ""
+    told = (item for item in record.diagnostics if item.severity != hidden)
+    return [line for diagnostic in told for line in diagnostic_lines(diagnostic)]
 
 
 class Printer(Protocol):

@@ -96,11 +96,12 @@ class Record:
         return diagnostic
 
     def running(self) -> list[Progress]:
-        return [item for item in self.steps.values() if item.ended is None and not item.step.is_root]
+        """Steps on their way; unchanged resources are not worth a line."""
+        return [item for item in list(self.steps.values()) if item.ended is None and item.step.op != "same"]
 
     def unfinished(self) -> list[Progress]:
-        """Steps that were begun, and of which nobody knows how they ended."""
-        return [item for item in self.running() if item.step.is_change]
+        """Operations on the cloud that were begun, and of which nobody knows how they ended."""
+        return [item for item in self.running() if item.step.is_change and item.step.is_custom]
 
     @property
     def canceled(self) -> bool:

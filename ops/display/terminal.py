@@ -78,9 +78,8 @@ class TerminalDisplay:
         self.record.add(event)
 
     def _render(self) -> RenderableType:
-        items = list(self.record.steps.values())
-        running = [item for item in items if item.ended is None and not item.step.is_root]
-        ended = sum(item.ended is not None for item in items)
+        running = [item for item in self.record.running() if not item.step.is_root]
+        ended = sum(item.ended is not None for item in list(self.record.steps.values()))
         done = f", {counted(ended, 'step')} complete" if ended else ""
         self._spinner.update(text=Text(f"{self._title}{done}, {seconds(self.record.duration)}"))
         rows: list[RenderableType] = [self._spinner]

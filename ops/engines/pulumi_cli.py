@@ -90,7 +90,8 @@ def _run(arguments: list[str], operation: Operation) -> Result:
     if ended.status != 0 and _NO_STACK in ended.stderr and not watch.seen:
         _make_stack(operation)
         ended = _execute(arguments, operation, watch)
-    if ended.status != 0 and not watch.failure_seen:
+    watch.finish()
+    if ended.status != 0 and not watch.failure_seen and not watch.interrupted:
         raise EngineError(_said(ended.stderr or ended.stdout))
     return Result(ended.status == 0, watch.changes, _document(arguments, ended))
 
@@ -124,20 +125,21 @@ def _execute(arguments: list[str], operation: Operation, watch: _Watch) -> _Ende
                 stderr=errors,
                 start_new_session=True,
             )
-        with _interrupts_forwarded(process):
+        with _interrupts_forwarded(process, watch):
             watch.follow(log, process)
             status = process.wait()
         return _Ended(status, stdout.read_text(), stderr.read_text())
 
 
 @contextmanager
-def _interrupts_forwarded(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def _interrupts_forwarded(process: subprocess.Popen[bytes], watch: _Watch) -> Iterator[None]:
     """Give SIGINT to the CLI, which then cancels; a second one makes it end at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def forward(_number: int, _frame: FrameType | None) -> None:
+        watch.interrupted = True
         process.send_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGINT, forward)
@@ -156,6 +158,13 @@ class _Watch:
         self.failure_seen = False
         """Whether the events already say why the operation did not succeed."""
         self.changes: Mapping[str, int] = {}
+        self.interrupted = False
+        self._summary_seen = False
+
+    def finish(self) -> None:
+        """An interrupted CLI may end without a summary."""
+        if self.interrupted and not self._summary_seen:
+            self._take({"summaryEvent": {"resourceChanges": {}}})
 
     def follow(self, path: Path, process: subprocess.Popen[bytes]) -> None:
         while not path.exists():
@@ -170,6 +179,9 @@ class _Watch:
         self.seen += 1
         if summary := event.get("summaryEvent"):
             self.changes = summary.get("resourceChanges") or {}
+            self._summary_seen = True
+            if self.interrupted:
+                summary["result"] = "canceled"
         if (event.get("diagnosticEvent") or {}).get("severity") == "error" or "resOpFailedEvent" in event:
             self.failure_seen = True
         self._on_event(event)

@@ -20,7 +20,15 @@ _TYPES = {
 
 def state(urn: str, inputs: dict[str, Any], **more: Any) -> dict[str, Any]:
     kind, parent = _TYPES[urn]
-    base = {"type": kind, "urn": urn, "id": "", "parent": parent, "inputs": inputs, "outputs": {}}
+    base = {
+        "type": kind,
+        "urn": urn,
+        "id": "",
+        "parent": parent,
+        "inputs": inputs,
+        "outputs": {},
+        "custom": kind.startswith("scaleway:"),
+    }
     return base | {"provider": ""} | more
 
 

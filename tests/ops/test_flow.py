@@ -1,0 +1,171 @@
+"""Whole runs of the command on a local Scaleway."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from typing import Any
+
+import pytest
+
+from ops.exit_codes import ExitCode
+from tests.support.project import Project, clean_environment
+
+STACKS = ("foundation-local", "local")
+
+
+@pytest.fixture(params=["embedded", "pulumi"])
+def engine(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    if name == "pulumi" and not (shutil.which("pulumi") and shutil.which("pulumi-resource-scaleway")):
+        pytest.skip("the Pulumi CLI and its Scaleway plugin are not on PATH")
+    return name
+
+
+@pytest.fixture
+def running(project: Project) -> Project:
+    """A project whose local Scaleway runs and whose stacks do not exist yet."""
+    project.start_cloud()
+    return project
+
+
+def control(project: Project, method: str, name: str, **body: Any) -> dict[str, Any]:
+    request = urllib.request.Request(  # noqa: S310
+        f"{project.api_url}/_local/{name}", method=method, data=json.dumps(body).encode() if body else None
+    )
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
+        found: dict[str, Any] = json.load(answer)
+        return found
+
+
+def snu(project: Project, engine: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    home = str(project.directory / ".pulumi-home")
+    return project.snu(*arguments, "--engine", engine, PULUMI_HOME=home)
+
+
+def bring_up(project: Project, engine: str) -> None:
+    for stack in STACKS:
+        ended = snu(project, engine, "up", stack, "--yes", "--skip-preview", "--check-urls")
+        assert ended.returncode == ExitCode.OK, ended.stdout + ended.stderr
+
+
+def test_up_change_error_and_destroy(running: Project, engine: str) -> None:
+    project = running
+    first = snu(project, engine, "preview", "foundation-local", "--expect-no-changes")
+    assert first.returncode == ExitCode.CHANGES, first.stdout + first.stderr
+    bring_up(project, engine)
+
+    for stack in STACKS:
+        again = snu(project, engine, "preview", stack, "--expect-no-changes")
+        assert again.returncode == ExitCode.OK, again.stdout + again.stderr
+        assert "No change" in again.stdout
+        assert "deprecat" not in again.stdout.lower()
+
+    project.edit("local", "port: 8089", "port: 8090")
+    document = json.loads(snu(project, engine, "preview", "local", "--json").stdout)
+    assert document["changeSummary"] == {"same": 25, "update": 1}
+    (step,) = [step for step in document["steps"] if step["op"] == "update"]
+    assert step["urn"].endswith("::antivirus-container")
+    assert list(step["detailedDiff"]) == ["port"]
+    changed = snu(project, engine, "up", "local", "--yes")
+    assert changed.returncode == ExitCode.OK, changed.stdout + changed.stderr
+    assert "~ port: 8089 → 8090" in changed.stdout
+    assert f"http://antivirus.local.snu.localhost:{project.port}" in changed.stdout
+
+    containers = control(project, "GET", "resources")["containers.container"]
+    (admin,) = [container for container in containers if container["name"] == "local-admin"]
+    broken = {"status": "error", "error_message": "the image's port does not answer"}
+    control(project, "POST", "status", kind="containers.container", id=admin["id"], **broken)
+    failed = snu(project, engine, "up", "local", "--yes")
+    assert failed.returncode == ExitCode.CONTAINERS
+    assert "Container local-admin is in error: the image's port does not answer" in failed.stderr
+
+    outputs = json.loads(snu(project, engine, "outputs", "foundation-local", "--json").stdout)
+    assert outputs["deploySecretKey"] == "[secret]"
+
+    for stack in reversed(STACKS):
+        gone = snu(project, engine, "destroy", stack, "--yes")
+        assert gone.returncode == ExitCode.OK, gone.stdout + gone.stderr
+    assert control(project, "GET", "resources?seed=false") == {}
+
+
+def test_ctrl_c_ends_what_runs_and_says_so(project: Project, engine: str) -> None:
+    project.start_cloud(transitions=3)
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "ops", "up", "foundation-local", "--yes", "--skip-preview"),
+            *("--engine", engine, "-C", str(project.directory)),
+        ],
+        env=clean_environment(PULUMI_HOME=str(project.directory / ".pulumi-home"), PYTHONUNBUFFERED="1"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout
+    seen = ""
+    while "created" not in seen:
+        seen = process.stdout.readline()
+        assert seen, process.communicate()
+    time.sleep(0.2)
+    os.kill(process.pid, signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.CANCELLED, output + errors
+    assert "Cancelled" in output
+    assert "Traceback" not in output + errors
+    control(project, "POST", "transitions", seconds=0)
+    resumed = snu(project, engine, "up", "foundation-local", "--yes", "--skip-preview")
+    assert resumed.returncode == ExitCode.OK, resumed.stdout + resumed.stderr
+
+
+def refused(project: Project, *arguments: str, code: ExitCode, says: str, **environment: str) -> None:
+    ended = project.snu(*arguments, **environment)
+    assert ended.returncode == code, ended.stdout + ended.stderr
+    assert says in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_what_the_user_can_mend_is_said_in_a_sentence(project: Project) -> None:
+    refused(project, "preview", "nope", code=ExitCode.USAGE, says="There is no stack 'nope'")
+    refused(project, "preview", code=ExitCode.USAGE, says="Missing argument")
+    refused(project, "previw", "local", code=ExitCode.USAGE, says="No such command")
+    refused(project, "up", "local", "--engine", "terraform", code=ExitCode.USAGE, says="'terraform'")
+    refused(project, "preview", "local", code=ExitCode.LOCAL_CLOUD, says="snu local start")
+    refused(project, "preview", "stage", "--engine", "embedded", code=ExitCode.ENGINE, says="local Scaleway only")
+    refused(project, "preview", "stage", code=ExitCode.ENGINE, says="Install it", PATH="/nowhere")
+
+
+def test_a_stack_on_the_real_scaleway_needs_its_passphrase(project: Project) -> None:
+    folder = project.directory / "bin"
+    folder.mkdir()
+    (folder / "pulumi").touch(0o755)
+    refused(project, "preview", "stage", code=ExitCode.PASSPHRASE, says="PULUMI_CONFIG_PASSPHRASE", PATH=str(folder))
+
+
+def test_wrong_settings_are_refused_all_at_once(project: Project) -> None:
+    project.edit("local", "port: 8089", "port: 8089000\n      colour: red")
+    ended = project.snu("preview", "local")
+    assert ended.returncode == ExitCode.SETTINGS
+    assert "8089000" in ended.stderr
+    assert "colour" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_nobody_there_to_ask(running: Project) -> None:
+    refused(running, "up", "foundation-local", code=ExitCode.USAGE, says="--yes")
+    assert control(running, "GET", "resources?seed=false") == {}
+
+
+def test_a_damaged_state_is_left_as_it_is(running: Project) -> None:
+    state = running.directory / ".local/state/.pulumi/stacks/snu/local.json"
+    state.parent.mkdir(parents=True)
+    state.write_text("{ not json")
+    refused(running, "preview", "local", "--engine", "embedded", code=ExitCode.FAILED, says="is damaged")
+    assert state.read_text() == "{ not json"
