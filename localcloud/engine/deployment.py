@@ -64,7 +64,8 @@ class Deployment:
         self._providers: dict[ProviderRequest, asyncio.Task[ResourceState]] = {}
         self._generating = asyncio.Lock()
         self._slots = asyncio.Semaphore(max(1, context.parallel))
-        self._failure = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._refused = False
         self._under_way: set[asyncio.Task[None]] = set()
         self._components: dict[str, tuple[str, ResourceState | None, Diff]] = {}
         """Steps of components that have not said their outputs yet."""
@@ -74,17 +75,29 @@ class Deployment:
     # --- failure ----------------------------------------------------------------------------------------
 
     @property
-    def failed(self) -> bool:
-        return self._failure.is_set()
+    def stopped(self) -> bool:
+        """No further operation starts."""
+        return self._stopped.is_set()
 
-    async def wait_failed(self) -> None:
-        await self._failure.wait()
+    @property
+    def failed(self) -> bool:
+        return self.stopped or self._refused
+
+    async def wait_stopped(self) -> None:
+        await self._stopped.wait()
 
     def fail(self, message: str, urn: str = "") -> FailedError:
         """Report an error; no further operation starts."""
         self._context.events.diagnostic("error", message, urn)
-        self._failure.set()
+        self._stopped.set()
         return FailedError(message)
+
+    def _refuse(self, message: str, urn: str) -> None:
+        """As ``fail``, but a preview goes on, to show the change that is refused and all others."""
+        if not self._context.dry_run:
+            raise self.fail(message, urn)
+        self._context.events.diagnostic("error", message, urn)
+        self._refused = True
 
     async def settle(self) -> None:
         """Wait until the operations under way have ended."""
@@ -98,7 +111,7 @@ class Deployment:
         await asyncio.shield(task)
 
     def _check_running(self) -> None:
-        if self.failed:
+        if self.stopped:
             raise FailedError("the update has failed; nothing more is started")
 
     # --- registration -----------------------------------------------------------------------------------
@@ -134,14 +147,17 @@ class Deployment:
             self._context.events.step_done(op, old, resource, diff)
 
     def _find_old(self, urn: str, goal: Goal) -> ResourceState | None:
+        heir = self._aliases.heir_of(urn)
+        if heir is not None:
+            raise self.fail(f"Duplicate resource URN '{urn}' conflicting with alias on resource with URN '{heir}'", urn)
         for candidate in (urn, *self._aliases.of(goal)):
             old = self._olds.get(candidate)
             if old is None:
                 continue
             if candidate != urn:
-                if candidate in self._goals or candidate in self._aliases.used.values():
+                if candidate in self._goals or self._aliases.heir_of(candidate) is not None:
                     raise self.fail(f"Duplicate resource alias '{candidate}' applied to resource '{urn}'", urn)
-                self._aliases.used[urn] = candidate
+                self._aliases.use(urn, candidate)
             return old
         return None
 
@@ -174,14 +190,14 @@ class Deployment:
         if not resource.custom:
             return None
         package = resource.type.split(":", 1)[0]
-        if resource.type.startswith("pulumi:providers:"):
-            package = "pulumi"
         try:
             return self._context.providers[package]
         except KeyError:
             raise UnsupportedError(f"the package {package} (resource {resource.name})") from None
 
     async def _default_provider(self, request: ProviderRequest) -> ResourceState:
+        if request.package not in self._context.providers:
+            raise UnsupportedError(f"the package {request.package}")
         if request not in self._providers:
             inputs: PropertyMap = {
                 key: make_secret(value) if key in SECRET_SETTINGS.get(request.package, ()) else value
@@ -211,8 +227,10 @@ class Deployment:
         if recreating and old is not None:
             keys = Diff(forced_replace_keys=tuple(self._replace_keys.get(old.urn, ())))
             return self._replace_after_delete(provider, old, new, keys)
-        if old is None or old.external:
+        if old is None:
             return self._create(provider, new)
+        if old.external:
+            raise UnsupportedError(f"managing {new.name} where the stack has only read a resource of that name")
         diff = self._diff(provider, old, new)
         if old.pending_replacement:
             return self._replace_after_delete(provider, old, new, diff)
@@ -221,14 +239,12 @@ class Deployment:
         if not diff.replaces:
             return self._update(provider, old, new, diff)
         if new.protect and old.protect:
-            error = self.fail(
+            self._refuse(
                 f'unable to replace resource "{new.urn}"\nas it is currently marked for protection. To unprotect '
                 "the resource, remove the `protect` flag from the resource in your Pulumi program and run "
                 "`pulumi up`",
                 new.urn,
             )
-            if not self._context.dry_run:
-                raise error
         delete_first = diff.delete_before_replace
         if goal.delete_before_replace is not None:
             delete_first = goal.delete_before_replace
@@ -254,33 +270,26 @@ class Deployment:
         old: ResourceState | None,
         new: ResourceState | None,
         diff: Diff,
-        work: Awaitable[None] | None = None,
+        work: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """One step with its events; a failure stops the deployment."""
+        self._check_running()
         events = self._context.events
-        try:
-            self._check_running()
-        except FailedError:
-            if asyncio.iscoroutine(work):
-                work.close()
-            raise
         if work is None:
             events.step_started(op, old, new, diff)
         else:
             async with self._slots:
-                if self.failed:
-                    if asyncio.iscoroutine(work):
-                        work.close()
-                    self._check_running()
+                self._check_running()
                 events.step_started(op, old, new, diff)
                 try:
-                    await work
+                    await work()
                 except FailedError:
                     raise
-                except EngineError as error:
+                except Exception as error:
                     events.step_failed(op, old, new, diff)
                     resource = new or old
-                    raise self.fail(str(error), resource.urn if resource else "") from error
+                    urn = resource.urn if resource else ""
+                    raise self.fail(_explained(op, urn, error), urn) from error
         if counted(op, old, new):
             self.changes[op] += 1
         resource = new or old
@@ -297,16 +306,17 @@ class Deployment:
         async def keep() -> None:
             await self._context.journal.end(done=new, gone=old, save=False)
 
-        await self._run("same", old, new, NO_DIFF, keep())
+        await self._run("same", old, new, NO_DIFF, keep)
 
     async def _create(self, provider: Provider | None, new: ResourceState) -> None:
-        await self._run("create", None, new, NO_DIFF, self._do_create(provider, new))
+        await self._run("create", None, new, NO_DIFF, lambda: self._do_create(provider, new))
 
     async def _do_create(
         self, provider: Provider | None, new: ResourceState, replaced: ResourceState | None = None
     ) -> None:
         """``replaced`` is the old resource, which stays for its deletion, or is gone where that is done."""
         journal = self._context.journal
+        failure: PartialFailureError | None = None
         if self._context.dry_run:
             if provider is not None:
                 new.outputs = self._outputs(new, provider.planned(new.type, None, new.inputs))
@@ -315,11 +325,9 @@ class Deployment:
             try:
                 new.id, outputs = await provider.create(new.type, new.inputs)
             except PartialFailureError as error:
-                new.id, new.outputs = error.resource_id, self._outputs(new, error.outputs)
+                failure = error
+                new.id, outputs = error.resource_id, error.outputs
                 new.init_errors = [str(error)]
-                new.created = new.modified = now()
-                await journal.end(new, done=new)
-                raise
             except EngineError:
                 await journal.end(new)
                 raise
@@ -331,9 +339,11 @@ class Deployment:
         elif replaced is not None:
             replaced.delete = True
         await journal.end(new, done=new, gone=gone, changed=replaced)
+        if failure is not None:
+            raise failure
 
     async def _update(self, provider: Provider | None, old: ResourceState, new: ResourceState, diff: Diff) -> None:
-        await self._run("update", old, new, diff, self._do_update(provider, old, new))
+        await self._run("update", old, new, diff, lambda: self._do_update(provider, old, new))
 
     async def _do_update(self, provider: Provider | None, old: ResourceState, new: ResourceState) -> None:
         journal = self._context.journal
@@ -362,15 +372,13 @@ class Deployment:
 
     async def _delete(self, op: str, old: ResourceState, *, keep_as_pending: bool = False) -> None:
         if op == "delete" and old.protect:
-            error = self.fail(
+            self._refuse(
                 f'resource "{old.urn}" cannot be deleted\nbecause it is protected. To unprotect the resource, '
                 "either remove the `protect` flag from the resource in your Pulumi program and run `pulumi up`, "
                 f"or use the command:\n`pulumi state unprotect '{old.urn}'`",
                 old.urn,
             )
-            if not self._context.dry_run:
-                raise error
-        await self._run(op, old, None, NO_DIFF, self._do_delete(old, keep_as_pending))
+        await self._run(op, old, None, NO_DIFF, lambda: self._do_delete(old, keep_as_pending))
 
     async def _do_delete(self, old: ResourceState, keep_as_pending: bool) -> None:
         journal = self._context.journal
@@ -392,14 +400,14 @@ class Deployment:
         self, provider: Provider | None, old: ResourceState, new: ResourceState, diff: Diff
     ) -> None:
         """Create the new one; ``finish`` deletes the old one when all dependents have moved over."""
-        await self._run("create-replacement", old, new, diff, self._do_create(provider, new, replaced=old))
+        await self._run("create-replacement", old, new, diff, lambda: self._do_create(provider, new, replaced=old))
         await self._run("replace", old, new, diff)
 
     async def _replace_after_delete(
         self, provider: Provider | None, old: ResourceState, new: ResourceState, diff: Diff
     ) -> None:
         await self._run("replace", old, new, diff)
-        await self._run("create-replacement", old, new, diff, self._do_create(provider, new, replaced=old))
+        await self._run("create-replacement", old, new, diff, lambda: self._do_create(provider, new, replaced=old))
 
     async def _delete_then_replace(
         self, provider: Provider | None, old: ResourceState, new: ResourceState, diff: Diff
@@ -464,6 +472,8 @@ class Deployment:
                 raise self.fail(f"Duplicate resource URN '{urn}'; try giving it a unique name", urn)
             self._goals[urn] = goal
             old = self._olds.get(urn)
+            if old is not None and not old.external:
+                raise UnsupportedError(f"reading {goal.name} where the stack manages a resource of that name")
         new = self._new_state(urn, goal, old, provider_state)
         new.external = True
         new.id = resource_id
@@ -480,7 +490,7 @@ class Deployment:
             new.outputs = self._outputs(new, outputs)
             await self._context.journal.end(done=new, gone=old, save=False)
 
-        await self._undisturbed(self._run("read", old, new, NO_DIFF, work()))
+        await self._undisturbed(self._run("read", old, new, NO_DIFF, work))
         self._news[urn] = new
         return new
 
@@ -498,33 +508,33 @@ class Deployment:
     async def finish(self) -> None:
         """Delete what was replaced, and what the program does not register any more."""
         self._check_running()
-        kept = set(self._goals) | set(self._aliases.used.values())
+        kept = set(self._goals) | self._aliases.used()
         condemned: list[tuple[str, ResourceState]] = []
         for resource in self._previous.resources:
             if resource.delete:
                 condemned.append(("delete-replaced", resource))
             elif resource.urn not in kept:
                 op = "remove-pending-replace" if resource.pending_replacement else "delete"
-                condemned.append((op, resource))
-        await delete_in_order(condemned, self._finish_one)
+                condemned.append(("discard" if resource.external else op, resource))
+        await delete_in_order(self._previous.resources, condemned, self._finish_one)
 
     async def _finish_one(self, op: str, resource: ResourceState) -> None:
         if op == "remove-pending-replace":
-            await self._run(op, resource, None, NO_DIFF, self._context.journal.end(gone=resource))
+            await self._run(op, resource, None, NO_DIFF, lambda: self._context.journal.end(gone=resource))
         else:
             await self._delete(op, resource)
 
 
 def _below_any(path: str, selectors: list[str]) -> bool:
-    return any(path == selector or path.startswith((f"{selector}.", f"{selector}[")) for selector in selectors)
+    return any(selector in ("*", path) or path.startswith((f"{selector}.", f"{selector}[")) for selector in selectors)
 
 
 def _apply_ignored(goal: Goal, old: ResourceState | None, new: ResourceState) -> PropertyMap:
     """The goal's inputs with those that ``ignore_changes`` names as they were."""
     inputs = dict(goal.inputs)
     for key in goal.ignore_changes:
-        if "." in key or "[" in key:
-            raise UnsupportedError(f"ignore_changes below a property ({key} of {new.name})")
+        if "." in key or "[" in key or key == "*":
+            raise UnsupportedError(f"ignore_changes of anything but whole properties by name ({key} of {new.name})")
         if old is None:
             continue
         if key in old.inputs:
@@ -534,20 +544,31 @@ def _apply_ignored(goal: Goal, old: ResourceState | None, new: ResourceState) ->
     return inputs
 
 
+def _explained(op: str, urn: str, error: Exception) -> str:
+    if isinstance(error, EngineError):
+        return str(error)
+    return f"{op} {urns.name_of(urn)}: an answer was not understood ({error!r})"
+
+
 async def delete_in_order(
+    resources: list[ResourceState],
     condemned: list[tuple[str, ResourceState]],
     delete: Callable[[str, ResourceState], Awaitable[None]],
 ) -> None:
-    """Delete in parallel, each resource after all condemned ones that refer to it."""
+    """Delete in parallel, each resource after all condemned ones that refer to it.
+
+    ``resources`` are those of the state, in its order; references through resources that stay count as well.
+    """
     tasks: dict[ResourceState, asyncio.Task[None]] = {}
     dependents: dict[ResourceState, list[ResourceState]] = {resource: [] for _, resource in condemned}
-    by_urn: dict[str, list[ResourceState]] = {}
-    for _, resource in condemned:
-        by_urn.setdefault(resource.urn, []).append(resource)
-    for _, resource in condemned:
-        for referenced in resource.references():
-            for target in by_urn.get(referenced, ()):
+    below: dict[str, set[ResourceState]] = {}
+    for resource in resources:
+        referenced = set[ResourceState]().union(*(below.get(urn, ()) for urn in resource.references()))
+        if resource in dependents:
+            for target in referenced:
                 dependents[target].append(resource)
+            referenced = {resource}
+        below[resource.urn] = below.get(resource.urn, set()) | referenced
 
     async def run(op: str, resource: ResourceState) -> None:
         for dependent in dependents[resource]:

@@ -151,12 +151,27 @@ class Aliases:
     def __init__(self, stack: str, project: str) -> None:
         self._stack = stack
         self._project = project
-        self.used: dict[str, str] = {}
+        self._former: dict[str, str] = {}
         """Former URN by today's, for resources that were found under an alias."""
+        self._heirs: dict[str, str] = {}
+        """The reverse."""
+
+    def use(self, urn: str, former: str) -> None:
+        """The resource was found under an alias."""
+        self._former[urn] = former
+        self._heirs[former] = urn
+
+    def used(self) -> set[str]:
+        """Former URNs of what was found under an alias."""
+        return set(self._heirs)
+
+    def heir_of(self, former: str) -> str | None:
+        """The URN of the resource that was found under this alias."""
+        return self._heirs.get(former)
 
     def of(self, goal: Goal) -> list[str]:
         found = [self._collapse(goal, alias) for alias in goal.aliases]
-        former_parent = self.used.get(goal.parent)
+        former_parent = self._former.get(goal.parent)
         if former_parent:
             inherited = [self._inherited(goal.type, goal.name, goal.parent, former_parent)]
             for alias in found:
@@ -167,7 +182,7 @@ class Aliases:
     def _collapse(self, goal: Goal, alias: Alias) -> str:
         if alias.urn:
             return alias.urn
-        parent = self.used.get(alias.parent, alias.parent) if alias.parent else goal.parent
+        parent = self._former.get(alias.parent, alias.parent) if alias.parent else goal.parent
         if alias.no_parent:
             parent = ""
         return urns.new_urn(

@@ -154,6 +154,8 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
             pass
         except EngineError as error:
             self._deployment.fail(str(error))
+        except Exception as error:  # whatever it is, the program is not the one to explain it
+            self._deployment.fail(f"the embedded engine failed on a request of the program ({error!r})")
         else:
             return
         await rpc.abort(grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")

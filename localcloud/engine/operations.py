@@ -239,13 +239,13 @@ class _Run:
                     self._events.diagnostic,
                 )
             )
-            waits = [asyncio.create_task(item) for item in (monitor.program_done.wait(), deployment.wait_failed())]
+            waits = [asyncio.create_task(item) for item in (monitor.program_done.wait(), deployment.wait_stopped())]
             await asyncio.wait([running, *waits], return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
                 wait.cancel()
             ok = False
             try:
-                if monitor.program_done.is_set() and not deployment.failed and not engine.errors:
+                if monitor.program_done.is_set() and not deployment.stopped and not engine.errors:
                     await deployment.finish()
                     ok = True
             except FailedError:
