@@ -11,4 +11,5 @@ One folder per product, with its routes and the shapes of its objects. What they
     store       state in memory and in SQLite; ``transitions``: statuses that take their course
     control     the control API, ``/_local/``; ``router``: pages of the containers' hosts; ``seed``: the first state
     server      start and stop; ``object_storage``: moto in a child process
+    oci         the registry of images, below ``/v2/``
 """

@@ -20,7 +20,9 @@ from localcloud.api.call import Call
 from localcloud.api.clock import timestamp
 from localcloud.api.cloud import REGIONS, Cloud
 from localcloud.api.control import Control
-from localcloud.api.errors import ApiError, invalid, not_implemented, permissions_denied, plain
+from localcloud.api.errors import ApiError, invalid, not_implemented, origin, permissions_denied, plain
+from localcloud.api.oci.endpoints import is_registry_path
+from localcloud.api.oci.service import Registry
 from localcloud.api.products import ROUTES
 from localcloud.api.router import answer_host
 from localcloud.api.routing import Table
@@ -48,9 +50,10 @@ class Response:
 class App:
     """One instance serves one ``Cloud``."""
 
-    def __init__(self, cloud: Cloud, control: Control) -> None:
+    def __init__(self, cloud: Cloud, control: Control, images: Registry | None = None) -> None:
         self._cloud = cloud
         self._control = control
+        self._images = images
         self._table = Table(ROUTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,8 +61,12 @@ class App:
             return
         begun = time.perf_counter()
         headers = dict(scope["headers"])
-        body = await _read(receive)
         method, path = scope["method"], scope["path"]
+        if self._images is not None and is_registry_path(path) and _is_loopback(headers):
+            status, reason = await self._images(scope, receive, send)
+            _log(method, path, status, begun, reason)
+            return
+        body = await _read(receive)
         try:
             response = self._respond(scope, headers, body)
         except ApiError as error:
@@ -67,7 +74,7 @@ class App:
             response = Response(error.status, _json(error.body), reason=error.reason)
         except Exception as error:
             self._cloud.store.rollback()
-            response = Response(500, _json({"type": "internal", "message": "internal error"}), reason=_origin(error))
+            response = Response(500, _json({"type": "internal", "message": "internal error"}), reason=origin(error))
         if method not in _READING and not path.startswith(Control.prefix) and _is_loopback(headers):
             response = self._keep(method, path, response)
         await send(
@@ -81,9 +88,7 @@ class App:
             }
         )
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else response.body})
-        took = (time.perf_counter() - begun) * 1_000
-        why = f" {response.reason}" if response.reason else ""
-        sys.stderr.write(f"{method} {_printable(path)} {response.status} {took:.1f}ms{_printable(why)}\n")
+        _log(method, path, response.status, begun, response.reason)
 
     def _keep(self, method: str, path: str, response: Response) -> Response:
         """Write what the request changed; if that fails, it has changed nothing and the client may try again."""
@@ -93,6 +98,8 @@ class App:
             self._cloud.store.rollback()
             body = {"type": "temporarily_unavailable", "message": "the local Scaleway cannot write its state"}
             return Response(503, _json(body), reason=f"cannot write the state: {error}")
+        if self._images is not None:
+            self._images.collect()
         return response
 
     def _respond(self, scope: Scope, headers: dict[bytes, bytes], body: bytes | None) -> Response:
@@ -129,6 +136,12 @@ class App:
         return Response(204) if answer is None else Response(200, _json(answer))
 
 
+def _log(method: str, path: str, status: int, begun: float, reason: str) -> None:
+    took = (time.perf_counter() - begun) * 1_000
+    why = f" {reason}" if reason else ""
+    sys.stderr.write(f"{method} {_printable(path)} {status} {took:.1f}ms{_printable(why)}\n")
+
+
 async def _read(receive: Receive) -> bytes | None:
     """The whole body; ``None`` if it is too large, or if the client went away before its end."""
     chunks: list[bytes] = []
@@ -152,15 +165,6 @@ def _is_loopback(headers: dict[bytes, bytes]) -> bool:
 
 def _json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
-
-
-def _origin(error: Exception) -> str:
-    """Type and place of an unexpected error, without its text (which may quote a value of the request)."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
-    return f"unexpected {type(error).__name__} at {place}"
 
 
 def _printable(text: str) -> str:

@@ -20,6 +20,7 @@ from localcloud.api.call import parse_object
 from localcloud.api.cloud import Cloud
 from localcloud.api.errors import invalid, not_found, not_implemented, plain
 from localcloud.api.object_storage import ObjectStorage
+from localcloud.api.oci.service import Registry
 from localcloud.api.paging import Query, number
 from localcloud.api.seed import plant
 from localcloud.api.store import HIDDEN_PREFIX, VAULT_PREFIX
@@ -31,9 +32,12 @@ VERSION = "1"
 class Control:
     prefix = "/_local/"
 
-    def __init__(self, cloud: Cloud, object_storage: ObjectStorage | None = None) -> None:
+    def __init__(
+        self, cloud: Cloud, object_storage: ObjectStorage | None = None, images: Registry | None = None
+    ) -> None:
         self._cloud = cloud
         self._object_storage = object_storage
+        self._images = images
         self._started = time.monotonic()
         self._routes: dict[tuple[str, str], Callable[[Query, dict[str, Any]], dict[str, Any]]] = {
             ("GET", "health"): self._health,
@@ -76,6 +80,8 @@ class Control:
     def _reset(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
         self._cloud.store.clear()
         plant(self._cloud)
+        if self._images is not None:
+            self._images.clear()
         if self._object_storage is not None:
             self._object_storage.reset()
         return {"status": "reset"}

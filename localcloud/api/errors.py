@@ -132,3 +132,12 @@ def denied_authentication(reason: str) -> ApiError:
 def not_implemented(method: str, path: str) -> ApiError:
     message = f"the local Scaleway does not implement {method} {path}"
     return ApiError(501, {"type": "not_implemented", "message": message})
+
+
+def origin(error: Exception) -> str:
+    """Type and place of an unexpected error, without its text (which may quote a value of the request)."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
+    return f"unexpected {type(error).__name__} at {place}"

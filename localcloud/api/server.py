@@ -18,6 +18,7 @@ from localcloud.api.cloud import Cloud
 from localcloud.api.control import Control
 from localcloud.api.errors import StartError
 from localcloud.api.object_storage import ObjectStorage
+from localcloud.api.oci.service import Registry
 from localcloud.api.seed import plant
 from localcloud.api.store import Store
 
@@ -43,12 +44,13 @@ def serve(settings: Settings) -> None:
     cloud = Cloud(store, port, settings.transitions)
     plant(cloud)
     storage = ObjectStorage(settings.object_storage_port, settings.data) if settings.object_storage_port else None
+    images = Registry(cloud, settings.data / "registry")
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{port}"
     note = settings.data / "server.json"
     note.write_text(json.dumps({"pid": os.getpid(), "url": url}))
     config = uvicorn.Config(
-        App(cloud, Control(cloud, storage)),
+        App(cloud, Control(cloud, storage, images), images),
         log_config=None,
         access_log=False,
         lifespan="off",

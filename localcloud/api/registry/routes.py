@@ -9,6 +9,7 @@ from localcloud.api.cloud import ORGANIZATION_ID
 from localcloud.api.collection import Collection
 from localcloud.api.errors import already_exists
 from localcloud.api.fields import Body, Boolean, Text, Uuid, Word
+from localcloud.api.oci import removal
 from localcloud.api.routing import Answer, Routes
 from localcloud.api.store import Resource
 from localcloud.api.transitions import visible
@@ -98,8 +99,7 @@ def update_namespace(call: Call) -> Answer:
 def delete_namespace(call: Call) -> Answer:
     """The images in it go with it, as on the platform."""
     namespace = namespaces.find(call, call.id)
-    for image in list(images.every(call, namespace_id=namespace["id"])):
-        _remove_image(call, image)
+    removal.remove_namespace(call.store, namespace)
     return namespaces.show(call, namespaces.retire(call, namespace))
 
 
@@ -123,7 +123,7 @@ def update_image(call: Call) -> Answer:
 def delete_image(call: Call) -> Answer:
     image = images.find(call, call.id)
     answer = images.show(call, image)
-    _remove_image(call, image)
+    removal.remove_image(call.store, image)
     return {**answer, "status": "deleting"}
 
 
@@ -141,11 +141,5 @@ def get_tag(call: Call) -> Answer:
 @routes("DELETE", "/tags/{id}", "tag")
 def delete_tag(call: Call) -> Answer:
     tag = tags.find(call, call.id)
-    tags.remove(call, tag)
+    removal.remove_tag(call.store, tag)
     return {**tags.show(call, tag), "status": "deleting"}
-
-
-def _remove_image(call: Call, image: Resource) -> None:
-    for tag in list(tags.every(call, image_id=image["id"])):
-        tags.remove(call, tag)
-    images.remove(call, image)

@@ -1,0 +1,72 @@
+"""Paths of the spec ("Endpoints"), and the grammar of names, tags and digests ("Pulling manifests")."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from localcloud.api.oci.errors import OciError, name_invalid
+
+PREFIX = "/v2"
+
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_LONGEST_NAME = 255
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+_DIGEST = re.compile(r"sha256:[a-f0-9]{64}")
+
+_ENDPOINTS = [
+    (name, re.compile(rf"{PREFIX}/(?P<name>.+)/{tail}"))
+    for name, tail in {
+        "uploads": r"blobs/uploads/?",
+        "upload": r"blobs/uploads/(?P<upload>[^/]+)",
+        "blob": r"blobs/(?P<digest>[^/]+)",
+        "manifest": r"manifests/(?P<reference>[^/]+)",
+        "tags": r"tags/list",
+        "referrers": r"referrers/(?P<digest>[^/]+)",
+    }.items()
+]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a path leads to."""
+
+    endpoint: str
+    """``ping``, ``uploads``, ``upload``, ``blob``, ``manifest``, ``tags`` or ``referrers``."""
+    name: str = ""
+    """The repository."""
+    values: dict[str, str] = field(default_factory=dict)
+    """``upload``, ``digest`` or ``reference``."""
+
+
+def is_registry_path(path: str) -> bool:
+    """Whether a path of the API's port is the registry's."""
+    return path == PREFIX or path.startswith(f"{PREFIX}/")
+
+
+def find(path: str) -> Target:
+    """Raises ``NAME_INVALID`` for a malformed repository, 404 for what the spec does not have."""
+    if path.rstrip("/") == PREFIX:
+        return Target("ping")
+    for endpoint, pattern in _ENDPOINTS:
+        if match := pattern.fullmatch(path):
+            values = match.groupdict()
+            name = values.pop("name")
+            if not is_name(name):
+                raise name_invalid(name)
+            return Target(endpoint, name, values)
+    raise OciError(404, "UNSUPPORTED", "the registry has no such endpoint")
+
+
+def is_name(name: str) -> bool:
+    return len(name) <= _LONGEST_NAME and _NAME.fullmatch(name) is not None
+
+
+def is_tag(reference: str) -> bool:
+    return _TAG.fullmatch(reference) is not None
+
+
+def is_digest(text: str) -> bool:
+    """Of the one algorithm that every registry has to know, SHA-256."""
+    return _DIGEST.fullmatch(text) is not None
