@@ -30,7 +30,7 @@ def local_backend_url(project_dir: Path) -> str:
 def prepare(stack: Stack, environ: MutableMapping[str, str]) -> None:
     """Complete the environment in which an engine runs on the stack.
 
-    Raises OpsError when the stack is not local and its passphrase is missing.
+    Raises OpsError when the stack is not local and the environment lacks its backend or its passphrase.
     """
     has_passphrase = PASSPHRASE in environ or PASSPHRASE_FILE in environ
     if stack.is_local:
@@ -39,9 +39,17 @@ def prepare(stack: Stack, environ: MutableMapping[str, str]) -> None:
             environ[BACKEND_URL] = local_backend_url(stack.project_dir)
         if not has_passphrase:
             environ[PASSPHRASE] = LOCAL_PASSPHRASE
-    elif stack.secrets_provider == "passphrase" and not has_passphrase:
+        return
+    # Without it Pulumi would take Pulumi.yaml's backend, the local stacks', and find none of what exists.
+    if BACKEND_URL not in environ:
+        raise OpsError(
+            f"Where the state of stack {stack.name} is kept is not known: set {BACKEND_URL} to its database, "
+            "s3:// bucket or file:// folder.",
+            ExitCode.ENVIRONMENT,
+        )
+    if stack.secrets_provider == "passphrase" and not has_passphrase:
         raise OpsError(
             f"The passphrase of stack {stack.name} is missing: set {PASSPHRASE}, or {PASSPHRASE_FILE} to a file "
             "that holds it. It decrypts the secrets in the stack's state.",
-            ExitCode.PASSPHRASE,
+            ExitCode.ENVIRONMENT,
         )

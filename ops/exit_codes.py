@@ -25,4 +25,4 @@ class ExitCode(IntEnum):
     LOCAL_CLOUD = 11, "the local Scaleway does not run, does not start, or its port is taken"
     CONTAINERS = 12, "the resources are there, but a container is in error or did not become ready in time"
     ENGINE = 13, "no engine for this stack: the Pulumi CLI is missing, or the embedded engine refuses the stack"
-    PASSPHRASE = 14, "the passphrase of the stack's secrets is missing"
+    ENVIRONMENT = 14, "the environment lacks where the stack's state is kept, or the passphrase of its secrets"

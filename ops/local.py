@@ -253,7 +253,7 @@ class LocalCloud:
         elif self.data.exists():
             shutil.rmtree(self.data)
             done.append(f"Removed {self.data}; the local Scaleway does not run.")
-        state = local_state_dir(self._stack.project_dir)
+        state = local_state_dir(self._stack.project_dir) / ".pulumi"
         own_backend = local_backend_url(self._stack.project_dir)
         if environ.get(BACKEND_URL, own_backend) != own_backend:
             done.append(f"Left alone: the state behind {BACKEND_URL}.")

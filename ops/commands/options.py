@@ -14,7 +14,9 @@ Cwd = Annotated[
     Path | None,
     typer.Option("--cwd", "-C", metavar="DIR", help="Folder of the project. Default: this checkout."),
 ]
-Engine = Annotated[EngineChoice, typer.Option("--engine", help="Which engine does the work.")]
+Engine = Annotated[
+    EngineChoice, typer.Option("--engine", metavar="|".join(EngineChoice), help="Which engine does the work.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 SkipPreview = Annotated[bool, typer.Option("--skip-preview", help="Do not preview first.")]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Read every resource from the cloud first.")]

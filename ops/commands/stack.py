@@ -138,7 +138,7 @@ def up(session: Session, options: Options) -> ExitCode:
             return ExitCode.CHANGES
         if changed and not options.yes:
             confirm(f"Apply these changes to {stack.name}?")
-    display = display_for(sys.stdout, f"Updating {stack.name}", preview=False, properties=options.skip_preview)
+    display = display_for(sys.stdout, session.title("Updating"), preview=False, properties=options.skip_preview)
     result = session.run(session.engine.up, options, display)
     from ops.commands.check import check_containers
 

@@ -142,11 +142,20 @@ def test_what_the_user_can_mend_is_said_in_a_sentence(project: Project) -> None:
     refused(project, "preview", "stage", code=ExitCode.ENGINE, says="Install it", PATH="/nowhere")
 
 
-def test_a_stack_on_the_real_scaleway_needs_its_passphrase(project: Project) -> None:
+def test_a_stack_on_the_real_scaleway_needs_its_backend_and_passphrase(project: Project) -> None:
     folder = project.directory / "bin"
     folder.mkdir()
     (folder / "pulumi").touch(0o755)
-    refused(project, "preview", "stage", code=ExitCode.PASSPHRASE, says="PULUMI_CONFIG_PASSPHRASE", PATH=str(folder))
+    code = ExitCode.ENVIRONMENT
+    refused(project, "preview", "stage", code=code, says="PULUMI_BACKEND_URL", PATH=str(folder))
+    refused(
+        project,
+        *("preview", "stage"),
+        code=code,
+        says="PULUMI_CONFIG_PASSPHRASE",
+        PATH=str(folder),
+        PULUMI_BACKEND_URL=f"file://{folder}",
+    )
 
 
 def test_wrong_settings_are_refused_all_at_once(project: Project) -> None:

@@ -83,11 +83,26 @@ def test_what_the_user_has_set_wins(tmp_path: Path, name: str) -> None:
     assert environ == before
 
 
-def test_another_stack_needs_its_passphrase(tmp_path: Path) -> None:
-    with pytest.raises(OpsError, match="passphrase of stack s is missing") as caught:
-        prepare(make_stack(tmp_path, None), {})
-    assert caught.value.code is ExitCode.PASSPHRASE
-    prepare(make_stack(tmp_path, None, "gcpkms://key"), {})
+@pytest.mark.parametrize(
+    ("environ", "missing"),
+    [
+        ({}, "PULUMI_BACKEND_URL"),
+        ({PASSPHRASE: "mine"}, "PULUMI_BACKEND_URL"),
+        ({BACKEND_URL: "s3://state"}, "passphrase of stack s is missing"),
+    ],
+)
+def test_another_stack_needs_its_backend_and_its_passphrase(
+    tmp_path: Path, environ: dict[str, str], missing: str
+) -> None:
+    with pytest.raises(OpsError, match=missing) as caught:
+        prepare(make_stack(tmp_path, None), environ)
+    assert caught.value.code is ExitCode.ENVIRONMENT
+
+
+def test_another_secrets_provider_needs_no_passphrase(tmp_path: Path) -> None:
+    environ = {BACKEND_URL: "s3://state"}
+    prepare(make_stack(tmp_path, None, "gcpkms://key"), environ)
+    assert environ == {BACKEND_URL: "s3://state"}
 
 
 class TestEngines:

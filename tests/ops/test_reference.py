@@ -1,0 +1,38 @@
+"""The documents say what the code says."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ops.cli import app
+from ops.exit_codes import ExitCode
+from ops.reference import commands_page
+from tests.support.project import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_the_page_of_commands_is_up_to_date() -> None:
+    assert (ROOT / "docs/commands.md").read_text() == commands_page().rstrip() + "\n", (
+        "run: python -m ops.reference > docs/commands.md"
+    )
+
+
+def test_exit_codes_differ_and_are_documented() -> None:
+    assert len({int(code) for code in ExitCode}) == len(ExitCode)
+    assert all(f"| {int(code)} | {code.meaning} |" in commands_page() for code in ExitCode)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere_and_commands_exist(page: object) -> None:
+    path = ROOT / str(page)
+    text = path.read_text()
+    for target in re.findall(r"\]\(([^)#]+)", text):
+        assert target.startswith("https://") or (path.parent / target).exists(), target
+    for script in re.findall(r"\bscripts/([a-z]+)", text):
+        assert (ROOT / "scripts" / script).exists(), script
+    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    for command in re.findall(r"scripts/snu ([a-z]+)", text):
+        assert command in known | {"local"}, command
