@@ -162,7 +162,7 @@ def status(cwd: option.Cwd = None) -> ExitCode:
 @local.command()
 def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many lines of the past.")] = 50,
+    lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", min=0, help="How many lines of the past.")] = 50,
     cwd: option.Cwd = None,
 ) -> ExitCode:
     """Print its log."""
