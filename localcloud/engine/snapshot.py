@@ -112,6 +112,8 @@ def resource_from_json(encoded: dict[str, Any], crypter: Crypter) -> ResourceSta
             continue
         value = encoded[key]
         if attribute in ("inputs", "outputs"):
+            if not isinstance(value, dict):
+                raise TypeError(f"{key} of {resource.urn} is no map")
             value = from_checkpoint(value, lambda item: crypter.decrypt(resource.urn, item))
         setattr(resource, attribute, value)
     resource.other = {key: value for key, value in encoded.items() if key not in _KNOWN_KEYS}

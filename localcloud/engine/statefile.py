@@ -71,16 +71,16 @@ class StateFile:
         Raises StateError when the file is not a checkpoint that this engine can read; nothing is changed.
         """
         try:
-            text = self.path.read_text()
+            content = self.path.read_bytes()
         except FileNotFoundError:
             return None
         except OSError as error:
             raise StateError(f"the state file {self.path} cannot be read: {error.strerror}") from error
         backup = self.path.with_name(self.path.name + ".bak")
         try:
-            document = json.loads(text)
+            document = json.loads(content)
             version = document["version"]
-            latest = document["checkpoint"].get("latest") or {}
+            latest = dict(document["checkpoint"].get("latest") or {})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             hint = f"; the state before the last write is in {backup}" if backup.exists() else ""
             raise StateError(f"the state file {self.path} is damaged ({error}){hint}") from error
@@ -98,24 +98,26 @@ class StateFile:
         return Checkpoint(salt=(provider.get("state") or {}).get("salt"), latest=latest)
 
     def write(self, text: str) -> None:
-        """Replace the checkpoint in one step, and keep the one before as ``.bak``."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        meta = self._root / "meta.yaml"
-        if not meta.exists():
-            meta.write_text("version: 1\n")
-        fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text)
-        if self.path.exists():
-            backup = self.path.with_name(self.path.name + ".bak")
-            backup.unlink(missing_ok=True)
-            backup.hardlink_to(self.path)
-        fresh.replace(self.path)
+        """Replace the checkpoint in one step, and keep the one before as ``.bak``.
 
-    def remove(self) -> None:
-        """Forget the stack; its resources must be gone."""
-        for path in (self.path, self.path.with_name(self.path.name + ".bak")):
-            path.unlink(missing_ok=True)
+        Raises StateError when it cannot be written; the state is then as it was.
+        """
+        meta = self._root / "meta.yaml"
+        fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        backup = self.path.with_name(self.path.name + ".bak")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if not meta.exists():
+                meta.write_text("version: 1\n")
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(text)
+            if self.path.exists():
+                backup.unlink(missing_ok=True)
+                backup.hardlink_to(self.path)
+            fresh.replace(self.path)
+        except OSError as error:
+            fresh.unlink(missing_ok=True)
+            raise StateError(f"the state file {self.path} cannot be written: {error.strerror}") from error
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -124,7 +126,6 @@ class StateFile:
         Raises StateError naming the holder when another update runs. The lock of a process of this machine
         that lives no more is taken away.
         """
-        self._locks.mkdir(parents=True, exist_ok=True)
         own = self._locks / f"{uuid.uuid4()}.json"
         holder = {
             "pid": os.getpid(),
@@ -132,7 +133,11 @@ class StateFile:
             "hostname": socket.gethostname(),
             "timestamp": now(),
         }
-        own.write_text(json.dumps(holder))
+        try:
+            self._locks.mkdir(parents=True, exist_ok=True)
+            own.write_text(json.dumps(holder))
+        except OSError as error:
+            raise StateError(f"the stack cannot be locked in {self._locks}: {error.strerror}") from error
         try:
             for path in self._locks.glob("*.json"):
                 if path != own:

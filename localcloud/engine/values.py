@@ -55,8 +55,8 @@ class Secret:
 
 
 def make_secret(value: Value) -> Value:
-    """The value as a secret; a secret stays as it is."""
-    return value if isinstance(value, Secret) else Secret(value)
+    """The value as one secret, with none inside."""
+    return value if isinstance(value, Secret) else Secret(unwrap(value))
 
 
 def _map_value(value: Value, leaf: Callable[[Value], Value]) -> Value:
@@ -189,9 +189,6 @@ def _fill(target: struct_pb2.Value, value: Value) -> None:
 
 # --- checkpoint ---------------------------------------------------------------------------------------
 
-Encrypt = Callable[[str], str]
-Decrypt = Callable[[str], str]
-
 
 def to_checkpoint(value: Value, encrypt: Callable[[Value], str]) -> Value:
     """The value as a checkpoint holds it; ``encrypt`` turns a secret's content into ciphertext."""
@@ -210,7 +207,7 @@ def from_checkpoint(value: Value, decrypt: Callable[[str], Value]) -> Value:
     if isinstance(value, dict):
         signature = value.get(SIGNATURE_KEY)
         if signature == SECRET_SIGNATURE:
-            return Secret(from_checkpoint(decrypt(value["ciphertext"]), decrypt))
+            return make_secret(from_checkpoint(decrypt(value["ciphertext"]), decrypt))
         if signature is not None:
             raise UnsupportedError(_REFUSED_SIGNATURES.get(signature, f"values with the signature {signature}"))
         return {key: from_checkpoint(item, decrypt) for key, item in value.items()}

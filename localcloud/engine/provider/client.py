@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 from collections.abc import Mapping
 from typing import Any
@@ -31,9 +32,13 @@ class ApiError(ProviderError):
 
 def loopback_problem(url: str) -> str | None:
     """Why the embedded engine refuses an address, or None where it is one of this machine."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme not in ("http", "https") or not host:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        valid = parts.scheme in ("http", "https") and host != "" and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
         return f"scaleway:apiUrl is {url!r}; expected http://127.0.0.1:<port>"
     try:
         loopback = ipaddress.ip_address(host).is_loopback
@@ -112,7 +117,8 @@ class Client:
             else:
                 if response.status_code not in _TRANSIENT_STATUS_CODES or seconds is None:
                     return _content(response)
-                seconds = float(response.headers.get("Retry-After", seconds))
+                with contextlib.suppress(ValueError):
+                    seconds = float(response.headers.get("Retry-After", seconds))
             await asyncio.sleep(seconds)
         raise AssertionError("unreachable")
 
@@ -149,7 +155,11 @@ class Client:
 
 def _content(response: httpx.Response) -> Any:
     if response.is_success:
-        return response.json() if response.content else {}
+        try:
+            return response.json() if response.content else {}
+        except ValueError:
+            kind = response.headers.get("Content-Type", "unknown content")
+            raise ProviderError(f"{response.request.method} {response.url.path}: answered {kind}, not JSON") from None
     raise ApiError(response.status_code, error_text(response))
 
 
@@ -159,12 +169,12 @@ def error_text(response: httpx.Response) -> str:
         body = response.json()
     except ValueError:
         body = {}
-    if not isinstance(body, dict):
-        body = {}
+    status = f"{response.status_code} {response.reason_phrase}"
+    if not isinstance(body, dict) or not body:
+        body = {"message": status}
     message = str(body.get("message", ""))
     details = body.get("details") or []
     resource, resource_id = body.get("resource", ""), body.get("resource_id", "")
-    status = f"http error {response.status_code} {response.reason_phrase}"
     match body.get("type"):
         case "invalid_arguments":
             listed = "; ".join(
@@ -184,8 +194,12 @@ def error_text(response: httpx.Response) -> str:
                 f"{body.get('current_state')}"
             )
         case "precondition_failed":
-            help_message = body.get("help_message", "")
-            return f"scaleway-sdk-go: precondition failed: {body.get('precondition', '')}, {help_message}"
+            return f"scaleway-sdk-go: precondition failed: , {body.get('help_message', '')}"  # it says no more
+        case "locked":
+            return f"scaleway-sdk-go: resource {resource} with ID {resource_id} is locked"
+        case "resource_expired":
+            since = str(body.get("expired_since", "")).replace("T", " ").replace("Z", " +0000 UTC")
+            return f"scaleway-sdk-go: resource {resource} with ID {resource_id} expired since {since}"
         case "quotas_exceeded":
             listed = "; ".join(
                 f"{item.get('resource')} has reached its quota ({item.get('current')}/{item.get('quota')})"
@@ -193,7 +207,7 @@ def error_text(response: httpx.Response) -> str:
             )
             return f"scaleway-sdk-go: quota exceeded(s): {listed}"
     named = f"resource {resource}: " if resource else ""
-    return f"scaleway-sdk-go: {status}: {named}{message}"
+    return f"scaleway-sdk-go: http error {status}: {named}{message}"
 
 
 def _reason(reason: str | None) -> str:

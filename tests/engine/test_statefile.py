@@ -1,0 +1,207 @@
+"""The state file: read with care, written in one step, locked."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcloud.engine.errors import StateError
+from localcloud.engine.passphrase import Crypter
+from localcloud.engine.statefile import StateFile
+from tests.engine.lab import Lab, Res
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> StateFile:
+    return StateFile(f"file://{tmp_path}", "snu", "local")
+
+
+def write(file: StateFile, document: Any) -> str:
+    file.path.parent.mkdir(parents=True, exist_ok=True)
+    text = document if isinstance(document, str) else json.dumps(document)
+    file.path.write_text(text)
+    return text
+
+
+def test_the_layout_is_the_file_backends(file: StateFile, tmp_path: Path) -> None:
+    file.write("one")
+    file.write("two")
+    root = tmp_path / ".pulumi"
+    assert {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()} == {
+        "meta.yaml",
+        "stacks/snu/local.json",
+        "stacks/snu/local.json.bak",
+    }
+    assert (file.path.read_text(), file.path.with_name("local.json.bak").read_text()) == ("two", "one")
+    assert (root / "meta.yaml").read_text() == "version: 1\n"
+    assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
+
+
+def test_a_write_that_fails_leaves_the_state_as_it_was(file: StateFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write("one")
+
+    def no_space(*_args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", no_space)
+    with pytest.raises(StateError, match="No space left on device"):
+        file.write("two")
+    assert file.path.read_text() == "one"
+    assert [path.name for path in file.path.parent.glob("*.tmp")] == []
+
+
+def test_no_state_yet(file: StateFile) -> None:
+    assert file.read() is None
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        {"version": 3},
+        {"version": 3, "checkpoint": None},
+        "\x00" * 40,
+        {"version": 3, "checkpoint": {"latest": [1]}},
+    ],
+)
+def test_a_damaged_file_is_named_with_its_backup_and_left_alone(file: StateFile, document: Any) -> None:
+    text = write(file, document)
+    file.path.with_name("local.json.bak").write_text("{}")
+    with pytest.raises(StateError, match=r"is damaged .*the state before the last write is in .*\.bak") as raised:
+        file.read()
+    assert str(file.path) in str(raised.value)
+    assert file.path.read_text() == text
+
+
+def test_a_file_that_is_not_text(file: StateFile) -> None:
+    write(file, "")
+    file.path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(StateError, match="is damaged"):
+        file.read()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"version": 4}, "version 4"),
+        ({"features": ["hooks"]}, "hooks"),
+        ({"checkpoint": {"latest": {"secrets_providers": {"type": "cloud"}}}}, "'cloud'"),
+    ],
+)
+def test_what_the_engine_does_not_read_is_refused_by_name(file: StateFile, change: dict[str, Any], said: str) -> None:
+    write(file, {"version": 3, "checkpoint": {"latest": {}}, **change})
+    with pytest.raises(StateError, match=said):
+        file.read()
+
+
+@pytest.mark.parametrize(
+    "resource", [{}, None, {"urn": "urn:pulumi:a::b::c::d"}, {"urn": "u", "custom": True, "type": "t", "inputs": 3}]
+)
+def test_a_resource_that_is_incomplete(file: StateFile, resource: Any) -> None:
+    write(file, {"version": 3, "checkpoint": {"latest": {"resources": [resource]}}})
+    checkpoint = file.read()
+    assert checkpoint is not None
+    with pytest.raises(StateError, match="cannot be read"):
+        checkpoint.snapshot(Crypter(bytes(32), ""))
+
+
+def test_other_backends_are_refused() -> None:
+    with pytest.raises(StateError, match="s3://"):
+        StateFile("s3://bucket", "snu", "local")
+
+
+def test_a_state_that_the_cli_wrote_keeps_its_salt(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    lab.up(Res("a"))
+    checkpoint = lab.file.read()
+    assert checkpoint is not None
+    assert checkpoint.salt == lab.crypter.salt
+    assert json.loads(lab.file.path.read_text())["checkpoint"]["stack"] == "organization/lab/dev"
+
+
+# --- locks ------------------------------------------------------------------------------------------------
+
+
+def _locks(file: StateFile) -> Path:
+    return file.path.parents[2] / "locks" / "organization" / "snu" / "local"
+
+
+def _hold(file: StateFile, **changes: Any) -> Path:
+    folder = _locks(file)
+    folder.mkdir(parents=True, exist_ok=True)
+    held = {
+        "pid": os.getpid(),
+        "username": "ann",
+        "hostname": socket.gethostname(),
+        "timestamp": "2026-01-02T03:04:05Z",
+    }
+    path = folder / "other.json"
+    path.write_text(json.dumps(held | changes))
+    return path
+
+
+def _dead_pid() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_the_lock_is_there_while_it_is_held(file: StateFile) -> None:
+    with file.locked():
+        (lock,) = _locks(file).iterdir()
+        assert json.loads(lock.read_text())["pid"] == os.getpid()
+    assert list(_locks(file).iterdir()) == []
+
+
+def test_the_lock_is_released_after_a_failure(file: StateFile) -> None:
+    with pytest.raises(ZeroDivisionError), file.locked():
+        raise ZeroDivisionError
+    assert list(_locks(file).iterdir()) == []
+
+
+def test_a_lock_of_a_living_process_is_respected(file: StateFile) -> None:
+    other = _hold(file)
+    with (
+        pytest.raises(StateError, match=rf"locked by ann@.* \(pid {os.getpid()}\) since 2026-01-02T03:04:05Z"),
+        file.locked(),
+    ):
+        pass
+    assert list(_locks(file).iterdir()) == [other]
+
+
+def test_a_lock_of_another_machine_is_respected(file: StateFile) -> None:
+    _hold(file, hostname="elsewhere", pid=_dead_pid())
+    with pytest.raises(StateError, match="ann@elsewhere"), file.locked():
+        pass
+
+
+def test_a_lock_of_a_dead_process_is_taken_away(file: StateFile) -> None:
+    other = _hold(file, pid=_dead_pid())
+    with file.locked():
+        assert not other.exists()
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.write_text("{"), lambda path: path.write_text("[]")])
+def test_a_lock_that_cannot_be_read(file: StateFile, spoil: Callable[[Path], Any]) -> None:
+    spoil(_hold(file))
+    with pytest.raises(StateError, match="remove it if no update runs"), file.locked():
+        pass
+
+
+def test_a_folder_that_cannot_be_written(file: StateFile, tmp_path: Path) -> None:
+    (tmp_path / ".pulumi").write_text("a file where a folder should be")
+    with pytest.raises(StateError, match="cannot"), file.locked():
+        pass
