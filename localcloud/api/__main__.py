@@ -28,6 +28,12 @@ def main() -> int:
         metavar="PORT",
         help="port of the object storage (0 = off)",
     )
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="append each request without secrets, and the shape of its answer",
+    )
     arguments = parser.parse_args()
     from localcloud.api.server import Settings, serve
 
@@ -39,6 +45,7 @@ def main() -> int:
                 data=arguments.data.resolve(),
                 transitions=max(0.0, arguments.transitions),
                 object_storage_port=arguments.object_storage_port,
+                record=arguments.record.resolve() if arguments.record else None,
             )
         )
     except StartError as error:

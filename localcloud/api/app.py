@@ -5,6 +5,7 @@ A handler runs without interruption in the event loop, and its changes are kept 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import sqlite3
@@ -21,11 +22,14 @@ from localcloud.api.clock import timestamp
 from localcloud.api.cloud import REGIONS, Cloud
 from localcloud.api.control import Control
 from localcloud.api.errors import ApiError, invalid, not_implemented, origin, permissions_denied, plain
+from localcloud.api.faults.book import NOTHING, FaultBook, Strike
+from localcloud.api.faults.kinds import Blow
 from localcloud.api.oci.endpoints import is_registry_path
 from localcloud.api.oci.service import Registry
 from localcloud.api.products import ROUTES
+from localcloud.api.recorder import Recorder
 from localcloud.api.router import answer_host
-from localcloud.api.routing import Table
+from localcloud.api.routing import Route, Table
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -45,14 +49,26 @@ class Response:
     content_type: bytes = b"application/json"
     reason: str = ""
     """Why it is an error, for the log."""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    silent: bool = False
+    """The connection is closed in its place."""
 
 
 class App:
     """One instance serves one ``Cloud``."""
 
-    def __init__(self, cloud: Cloud, control: Control, images: Registry | None = None) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        control: Control,
+        faults: FaultBook,
+        images: Registry | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
         self._cloud = cloud
         self._control = control
+        self._faults = faults
+        self._recorder = recorder
         self._images = images
         self._table = Table(ROUTES)
 
@@ -62,33 +78,53 @@ class App:
         begun = time.perf_counter()
         headers = dict(scope["headers"])
         method, path = scope["method"], scope["path"]
-        if self._images is not None and is_registry_path(path) and _is_loopback(headers):
-            status, reason = await self._images(scope, receive, send)
-            _log(method, path, status, begun, reason)
+        of_api = not path.startswith(Control.prefix) and _is_loopback(headers)
+        if self._images is not None and is_registry_path(path) and of_api:
+            strike = await self._strike(method, path, None, b"")
+            status, reason = await self._serve_images(self._images, strike, scope, receive, send)
+            _log(method, path, status, begun, reason, strike)
             return
         body = await _read(receive)
+        found = self._table.find(method, path) if of_api else None
+        strike = await self._strike(method, path, found, body or b"") if of_api else NOTHING
         try:
-            response = self._respond(scope, headers, body)
+            response = _blown(strike.before) or self._respond(scope, headers, body, found, strike)
         except ApiError as error:
             self._cloud.store.rollback()
             response = Response(error.status, _json(error.body), reason=error.reason)
         except Exception as error:
             self._cloud.store.rollback()
             response = Response(500, _json({"type": "internal", "message": "internal error"}), reason=origin(error))
-        if method not in _READING and not path.startswith(Control.prefix) and _is_loopback(headers):
+        if method not in _READING and of_api:
             response = self._keep(method, path, response)
-        await send(
-            {
-                "type": "http.response.start",
-                "status": response.status,
-                "headers": [
-                    (b"content-type", response.content_type),
-                    (b"content-length", str(len(response.body)).encode()),
-                ],
-            }
-        )
-        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else response.body})
-        _log(method, path, response.status, begun, response.reason)
+        if self._recorder is not None and of_api:
+            query = scope["query_string"].decode("latin-1")
+            self._recorder.keep(method, path, query, body or b"", response.status, response.body)
+        response = _blown(strike.after) or response
+        await _send(send, method, response)
+        _log(method, path, response.status, begun, response.reason, strike)
+
+    async def _strike(self, method: str, path: str, found: tuple[Route, dict[str, str]] | None, body: bytes) -> Strike:
+        """What the faults do to a request of the API; their delay is over when this returns."""
+        if not self._faults:
+            return NOTHING
+        strike = self._faults.strike(self._cloud.store, method, path, found, body)
+        if strike.delay:
+            await asyncio.sleep(strike.delay)
+        return strike
+
+    async def _serve_images(
+        self, images: Registry, strike: Strike, scope: Scope, receive: Receive, send: Send
+    ) -> tuple[int, str]:
+        """Status and, for the log, why it is an error."""
+        blow = _blown(strike.before)
+        if blow is None:
+            served = await images(scope, receive, send if strike.after is None else _swallow)
+            blow = _blown(strike.after)
+            if blow is None:
+                return served
+        await _send(send, scope["method"], blow)
+        return blow.status, blow.reason
 
     def _keep(self, method: str, path: str, response: Response) -> Response:
         """Write what the request changed; if that fails, it has changed nothing and the client may try again."""
@@ -102,7 +138,14 @@ class App:
             self._images.collect()
         return response
 
-    def _respond(self, scope: Scope, headers: dict[bytes, bytes], body: bytes | None) -> Response:
+    def _respond(
+        self,
+        scope: Scope,
+        headers: dict[bytes, bytes],
+        body: bytes | None,
+        found: tuple[Route, dict[str, str]] | None,
+        strike: Strike,
+    ) -> Response:
         cloud, method, path = self._cloud, scope["method"], scope["path"]
         if cloud.store.sweep(cloud.now()):
             cloud.store.commit()
@@ -121,7 +164,6 @@ class App:
             if origin and not _LOOPBACK_ORIGIN.fullmatch(origin):
                 raise plain(403, "the control API does not answer to pages of other sites")
             return Response(200, _json(self._control.answer(method, path, query, body)))
-        found = self._table.find(method, path)
         if found is None:
             raise not_implemented(method, path)
         route, params = found
@@ -132,13 +174,54 @@ class App:
         granted = scope_of(cloud.store, principal, route.permission)
         if not granted:
             raise permissions_denied(route.permission.resource, route.permission.action)
-        answer = route.handler(Call(cloud, params, query, body, principal, route.permission, granted))
+        answer = route.handler(Call(cloud, params, query, body, principal, route.permission, granted, strike.course))
         return Response(204) if answer is None else Response(200, _json(answer))
 
 
-def _log(method: str, path: str, status: int, begun: float, reason: str) -> None:
+def _blown(blow: Blow | None) -> Response | None:
+    """The answer that a fault gives."""
+    if blow is None:
+        return None
+    if blow.error is None:
+        return Response(499, reason="connection closed", silent=True)
+    return Response(blow.error.status, _json(blow.error.body), reason=blow.error.reason, headers=blow.headers)
+
+
+async def _send(send: Send, method: str, response: Response) -> None:
+    if response.silent:
+        await _hang_up(send)
+        return
+    await send(
+        {
+            "type": "http.response.start",
+            "status": response.status,
+            "headers": [
+                (b"content-type", response.content_type),
+                (b"content-length", str(len(response.body)).encode()),
+                *response.headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else response.body})
+
+
+async def _hang_up(send: Send) -> None:
+    """Close the connection without an answer. ASGI has no word for it: it takes the server's own transport."""
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    if transport is None:
+        raise RuntimeError("this server does not let a connection be dropped")
+    transport.abort()
+    await asyncio.sleep(0)  # the server takes note in the loop's next round
+
+
+async def _swallow(message: MutableMapping[str, Any]) -> None:
+    """In place of ``send`` where the answer is not to arrive."""
+
+
+def _log(method: str, path: str, status: int, begun: float, reason: str, strike: Strike) -> None:
+    """One line; the rules that struck the request stand in brackets. 499: it got no answer."""
     took = (time.perf_counter() - begun) * 1_000
-    why = f" {reason}" if reason else ""
+    why = "".join(f" {part}" for part in (reason, *(f"[{rule}]" for rule in strike.rules)) if part)
     sys.stderr.write(f"{method} {_printable(path)} {status} {took:.1f}ms{_printable(why)}\n")
 
 

@@ -10,7 +10,7 @@ from localcloud.api.cloud import Cloud
 from localcloud.api.errors import invalid, not_found, permissions_denied, plain
 from localcloud.api.paging import Query, first
 from localcloud.api.store import Store
-from localcloud.api.transitions import is_deleting
+from localcloud.api.transitions import NORMAL, Course, is_deleting
 
 PROJECTS = "account.project"
 
@@ -36,7 +36,7 @@ def _no_constant(name: str) -> None:
 class Call:
     """A request that is authenticated and holds its permission somewhere; ``authorize`` says where exactly."""
 
-    __slots__ = ("_body", "cloud", "now", "params", "permission", "principal", "query", "scope")
+    __slots__ = ("_body", "cloud", "course", "now", "params", "permission", "principal", "query", "scope")
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class Call:
         principal: Principal,
         permission: Permission,
         scope: Scope,
+        course: Course = NORMAL,
     ) -> None:
         self.cloud = cloud
         self.params = params
@@ -55,6 +56,7 @@ class Call:
         self.principal = principal
         self.permission = permission
         self.scope = scope
+        self.course = course
         self.now = cloud.now()
 
     @property

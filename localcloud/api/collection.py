@@ -88,7 +88,7 @@ class Collection:
         if call.region is not None:
             resource["_region"] = call.region
         if transient is not None:
-            resource = transitions.begin(resource, transient, call.now, call.cloud.transitions)
+            resource = transitions.set_out(resource, transient, call.now, call.course, call.cloud.transitions)
         self.put(call, resource)
         return resource
 
@@ -98,7 +98,7 @@ class Collection:
         """Keep the resource with new values."""
         changed = {**resource, **values, "updated_at": timestamp(call.now)}
         if transient is not None:
-            changed = transitions.begin(changed, transient, call.now, call.cloud.transitions)
+            changed = transitions.set_out(changed, transient, call.now, call.course, call.cloud.transitions)
         self.put(call, changed)
         return changed
 
@@ -113,7 +113,7 @@ class Collection:
         """Delete by way of the status ``deleting``, which the answer always shows."""
         if transitions.is_deleting(resource):
             return resource
-        leaving = transitions.begin_deletion(resource, call.now, call.cloud.transitions)
+        leaving = transitions.begin_deletion(resource, call.now, call.course.lasts(call.cloud.transitions))
         self.put(call, leaving)
         return leaving
 

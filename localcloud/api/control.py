@@ -3,9 +3,11 @@
 GET  /_local/health        version, process, uptime, numbers of resources
 GET  /_local/resources     every resource without secrets, by kind; ``?seed=false`` leaves out what a reset gives
 GET  /_local/journal       writing requests (time, method, path, status); ``?after=SEQ``
-POST /_local/reset         back to the seed
+POST /_local/reset         back to the seed, and no faults
 POST /_local/transitions   {"seconds": 0.5}: how long a status such as ``creating`` lasts
 POST /_local/status        {"kind", "id", "status", "error_message"}: put a resource into a status
+GET, POST, DELETE /_local/faults   the rules in force; add one; forget all, or one (``/_local/faults/ID``)
+GET  /_local/faults/reference      what a rule may say
 GET  /_local/object-storage   address of the object storage, started if it is not yet running
 """
 
@@ -19,6 +21,8 @@ from typing import Any
 from localcloud.api.call import parse_object
 from localcloud.api.cloud import Cloud
 from localcloud.api.errors import invalid, not_found, not_implemented, plain
+from localcloud.api.faults.book import FaultBook
+from localcloud.api.faults.reference import reference
 from localcloud.api.object_storage import ObjectStorage
 from localcloud.api.oci.service import Registry
 from localcloud.api.paging import Query, number
@@ -33,9 +37,14 @@ class Control:
     prefix = "/_local/"
 
     def __init__(
-        self, cloud: Cloud, object_storage: ObjectStorage | None = None, images: Registry | None = None
+        self,
+        cloud: Cloud,
+        faults: FaultBook,
+        object_storage: ObjectStorage | None = None,
+        images: Registry | None = None,
     ) -> None:
         self._cloud = cloud
+        self._faults = faults
         self._object_storage = object_storage
         self._images = images
         self._started = time.monotonic()
@@ -47,10 +56,17 @@ class Control:
             ("POST", "transitions"): self._transitions,
             ("POST", "status"): self._status,
             ("GET", "object-storage"): self._storage,
+            ("GET", "faults"): lambda query, body: {"faults": self._faults.shown()},
+            ("POST", "faults"): lambda query, body: self._faults.add(body),
+            ("DELETE", "faults"): lambda query, body: {"faults": self._faults.clear()},
+            ("GET", "faults/reference"): lambda query, body: reference(),
         }
 
     def answer(self, method: str, path: str, query: Query, body: bytes) -> dict[str, Any]:
-        handler = self._routes.get((method, path.removeprefix(self.prefix).rstrip("/")))
+        name = path.removeprefix(self.prefix).rstrip("/")
+        if method == "DELETE" and name.startswith("faults/"):
+            return {"faults": self._faults.clear(name.removeprefix("faults/"))}
+        handler = self._routes.get((method, name))
         if handler is None:
             raise not_implemented(method, path)
         return handler(query, parse_object(body))
@@ -80,6 +96,7 @@ class Control:
     def _reset(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
         self._cloud.store.clear()
         plant(self._cloud)
+        self._faults.clear()
         if self._images is not None:
             self._images.clear()
         if self._object_storage is not None:

@@ -17,8 +17,11 @@ from localcloud.api.app import App
 from localcloud.api.cloud import Cloud
 from localcloud.api.control import Control
 from localcloud.api.errors import StartError
+from localcloud.api.faults.book import FaultBook
 from localcloud.api.object_storage import ObjectStorage
 from localcloud.api.oci.service import Registry
+from localcloud.api.products import ROUTES
+from localcloud.api.recorder import Recorder
 from localcloud.api.seed import plant
 from localcloud.api.store import Store
 
@@ -33,6 +36,8 @@ class Settings:
     """Seconds."""
     object_storage_port: int
     """0 = off."""
+    record: Path | None = None
+    """Where requests and the shapes of their answers are written."""
 
 
 def serve(settings: Settings) -> None:
@@ -45,12 +50,14 @@ def serve(settings: Settings) -> None:
     plant(cloud)
     storage = ObjectStorage(settings.object_storage_port, settings.data) if settings.object_storage_port else None
     images = Registry(cloud, settings.data / "registry")
+    faults = FaultBook(ROUTES)
+    recorder = _recorder(settings.record)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{port}"
     note = settings.data / "server.json"
     note.write_text(json.dumps({"pid": os.getpid(), "url": url}))
     config = uvicorn.Config(
-        App(cloud, Control(cloud, storage, images), images),
+        App(cloud, Control(cloud, faults, storage, images), faults, images, recorder),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -65,8 +72,19 @@ def serve(settings: Settings) -> None:
     finally:
         if storage is not None:
             storage.stop()
+        if recorder is not None:
+            recorder.close()
         note.unlink(missing_ok=True)
         store.close()
+
+
+def _recorder(path: Path | None) -> Recorder | None:
+    if path is None:
+        return None
+    try:
+        return Recorder(path)
+    except OSError as error:
+        raise StartError(f"The recording {path} cannot be written ({error.strerror}).") from error
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -6,6 +6,7 @@ A resource on its way has ``status`` set to where it goes, ``_transient`` to wha
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from localcloud.api.store import Resource
@@ -13,9 +14,43 @@ from localcloud.api.store import Resource
 _DELETING = "deleting"
 
 
+@dataclass(frozen=True)
+class Course:
+    """How the statuses go that one request sets on their way."""
+
+    seconds: float | None = None
+    """How long they last; None = as the server was told."""
+    factor: float = 1.0
+    final: str = "ready"
+    error_message: str = ""
+    """Of what ends in ``error``."""
+
+    def lasts(self, usual: float) -> float:
+        """Seconds."""
+        return (usual if self.seconds is None else self.seconds) * self.factor
+
+    def followed_by(self, other: Course) -> Course:
+        """Both at once: what the other does not say, this one does."""
+        return Course(
+            self.seconds if other.seconds is None else other.seconds,
+            self.factor * other.factor,
+            self.final if other.final == "ready" else other.final,
+            other.error_message or self.error_message,
+        )
+
+
+NORMAL = Course()
+
+
 def begin(resource: Resource, transient: str, now: float, seconds: float, final: str = "ready") -> Resource:
     """``resource`` on its way: ``transient`` for ``seconds``, then ``final``."""
     return {**resource, "status": final, "_transient": transient, "_until": now + seconds}
+
+
+def set_out(resource: Resource, transient: str, now: float, course: Course, usual: float) -> Resource:
+    """``resource`` on the way that ``course`` describes; ``usual`` is how long that lasts, in seconds."""
+    moving = begin(resource, transient, now, course.lasts(usual), course.final)
+    return {**moving, "error_message": course.error_message} if course.error_message else moving
 
 
 def begin_deletion(resource: Resource, now: float, seconds: float) -> Resource:
@@ -41,4 +76,6 @@ def visible(resource: Resource, now: float) -> dict[str, Any]:
     answer = {name: value for name, value in resource.items() if name[0] != "_"}
     if resource.get("_until", 0) > now:
         answer["status"] = resource["_transient"]
+        if resource["status"] == "error":
+            answer["error_message"] = ""
     return answer

@@ -17,6 +17,8 @@ import pytest
 from localcloud.api.app import App
 from localcloud.api.cloud import Cloud
 from localcloud.api.control import Control
+from localcloud.api.faults.book import FaultBook
+from localcloud.api.products import ROUTES
 from localcloud.api.seed import plant
 from localcloud.api.store import Store
 from tests.api.server import ORGANIZATION, OWNER_SECRET_KEY
@@ -29,7 +31,8 @@ class InProcess:
     def __init__(self, folder: Path) -> None:
         self.cloud = Cloud(Store(folder), port=8421, transitions=0)
         plant(self.cloud)
-        self._app = App(self.cloud, Control(self.cloud))
+        faults = FaultBook(ROUTES)
+        self._app = App(self.cloud, Control(self.cloud, faults), faults)
 
     def __call__(self, method: str, path: str, query: str, body: Any) -> tuple[int, bytes]:
         """Status and content of the answer. Nothing in the application waits, so no event loop is needed."""

@@ -1,0 +1,216 @@
+"""Faults on demand, through the control API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from localcloud.api.faults.kinds import FAULTS
+from localcloud.api.faults.reference import tables
+from tests.api.server import HTTP, OWNER_SECRET_KEY, Client, Server
+
+FAULT_RULES = "/_local/faults"
+NAMESPACES = "/containers/v1/regions/fr-par/namespaces"
+CONTAINERS = "/containers/v1/regions/fr-par/containers"
+KEY = {"X-Auth-Token": OWNER_SECRET_KEY}
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
+
+
+@pytest.fixture
+def faults(api: Client) -> Iterator[Callable[..., Any]]:
+    """Adds a rule; all are gone after the test."""
+    yield lambda fault, **rule: api.create(FAULT_RULES, fault=fault, **rule)
+    api("DELETE", FAULT_RULES)
+
+
+@pytest.fixture
+def namespace(api: Client) -> str:
+    return str(api.create(NAMESPACES, name="n")["id"])
+
+
+Add = Callable[..., Any]
+
+
+def test_rules_are_added_listed_and_cleared(api: Client, faults: Add) -> None:
+    first = faults("latency", milliseconds=0)
+    second = faults("server_error", match={"path": "*/nowhere"}, nth=[2, 3], times=1)
+    assert [rule["id"] for rule in api("GET", FAULT_RULES)["faults"]] == [first["id"], second["id"]]
+    api("GET", "/account/v3/projects")
+    assert api("GET", FAULT_RULES)["faults"][0]["struck"] == 1
+    api("DELETE", f"{FAULT_RULES}/{first['id']}")
+    api("DELETE", f"{FAULT_RULES}/{first['id']}", status=404)
+    assert [rule["id"] for rule in api("GET", FAULT_RULES)["faults"]] == [second["id"]]
+    api("POST", "/_local/reset")
+    assert api("GET", FAULT_RULES)["faults"] == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "argument", "says"),
+    [
+        ({}, "fault", "must be one of container_error, certificate_failure"),
+        ({"fault": "fire"}, "fault", "must be one of"),
+        ({"fault": "latency", "colour": 1}, "colour", "is unknown; latency takes fault, match, nth"),
+        ({"fault": "latency", "milliseconds": -1}, "milliseconds", "must be a number from 0 to 600000"),
+        ({"fault": "latency", "milliseconds": True}, "milliseconds", "must be a number"),
+        ({"fault": "server_error", "status": 501}, "status", "must be 500 or 502 or 503 or 504"),
+        ({"fault": "dropped_connection", "when": "now"}, "when", "must be before or after"),
+        ({"fault": "slow_transition"}, "seconds", "exactly one of seconds and factor is needed"),
+        ({"fault": "slow_transition", "seconds": 1, "factor": 2}, "seconds", "exactly one"),
+        ({"fault": "container_error", "message": ""}, "message", "must be a text of 1 to"),
+        ({"fault": "container_error", "match": {"resource": "domain"}}, "match.resource", "must be one of container"),
+        ({"fault": "quota_reached", "match": {"method": "GET"}}, "match.method", "must be one of POST"),
+        ({"fault": "quota_reached", "quota": 1.5}, "quota", "must be a whole number"),
+        ({"fault": "latency", "match": {"product": "ec2"}}, "match.product", "must be one of account, cockpit"),
+        ({"fault": "latency", "match": {"product": "iam", "resource": "zone"}}, "match.resource", "api_key"),
+        ({"fault": "latency", "match": {"host": "x"}}, "match.host", "it may say method, path"),
+        ({"fault": "latency", "match": "GET"}, "match", "must be an object"),
+        ({"fault": "latency", "nth": 0}, "nth", "at least 1"),
+        ({"fault": "latency", "nth": []}, "nth", "at least 1"),
+        ({"fault": "latency", "probability": 0}, "probability", "above 0 and at most 1"),
+        ({"fault": "latency", "probability": 0.5, "seed": "x"}, "seed", "whole number"),
+        ({"fault": "latency", "seed": 1}, "seed", "needs probability"),
+        ({"fault": "latency", "times": 0}, "times", "at least 1"),
+    ],
+)
+def test_a_wrong_rule_is_refused_in_words(api: Client, rule: dict[str, Any], argument: str, says: str) -> None:
+    assert says in api.refused("POST", FAULT_RULES, rule, argument)
+    assert api("GET", FAULT_RULES)["faults"] == []
+
+
+def test_a_container_ends_in_error(api: Client, faults: Add, namespace: str) -> None:
+    faults("container_error", message="port 8080 is silent", match={"name": "b"}, times=2)
+    good = api.create(CONTAINERS, namespace_id=namespace, name="a", image="x")
+    bad = api.create(CONTAINERS, namespace_id=namespace, name="b", image="x")
+    assert (good["status"], bad["status"]) == ("ready", "error")
+    assert bad["error_message"] == "port 8080 is silent"
+    api("PATCH", f"{CONTAINERS}/{bad['id']}", {"port": 81})
+    assert api("GET", f"{CONTAINERS}/{bad['id']}")["status"] == "error"
+    mended = api("PATCH", f"{CONTAINERS}/{bad['id']}", {"port": 82})
+    assert (mended["status"], mended["error_message"]) == ("ready", "")
+
+
+def test_a_container_says_its_error_only_when_it_is_over(api: Client, faults: Add, namespace: str) -> None:
+    api("POST", "/_local/transitions", {"seconds": 60})
+    faults("container_error")
+    container = api.create(CONTAINERS, namespace_id=namespace, name="a", image="x")
+    assert (container["status"], container["error_message"]) == ("creating", "")
+
+
+def test_a_certificate_fails(api: Client, faults: Add, namespace: str) -> None:
+    faults("certificate_failure")
+    container = api.create(CONTAINERS, namespace_id=namespace, name="a", image="x")
+    domain = api.create(
+        "/containers/v1/regions/fr-par/domains", container_id=container["id"], hostname="a.elsewhere.test"
+    )
+    assert domain["status"] == "error"
+    assert "HTTP-01" in domain["error_message"]
+
+
+def test_transitions_are_slow_for_one_kind(api: Client, faults: Add, namespace: str) -> None:
+    faults("slow_transition", seconds=60, match={"resource": "container"})
+    assert api.create(CONTAINERS, namespace_id=namespace, name="a", image="x")["status"] == "creating"
+    assert api.create(NAMESPACES, name="other")["status"] == "ready"
+    api("DELETE", FAULT_RULES)
+    api("POST", "/_local/transitions", {"seconds": 0.001})
+    faults("slow_transition", factor=1_000)
+    slow = api.create(NAMESPACES, name="slow")
+    assert api("GET", f"{NAMESPACES}/{slow['id']}")["status"] == "creating"
+
+
+@pytest.mark.parametrize(
+    ("rule", "status", "type_"),
+    [
+        ({"fault": "transient_state"}, 409, "transient_state"),
+        ({"fault": "too_many_requests", "retry_after": 2.5}, 429, None),
+        *[({"fault": "server_error", "status": status}, status, None) for status in (500, 502, 503, 504)],
+        ({"fault": "quota_reached"}, 403, "quotas_exceeded"),
+    ],
+)
+def test_a_refusal_leaves_everything_as_it_was(
+    api: Client, faults: Add, rule: dict[str, Any], status: int, type_: str | None
+) -> None:
+    faults(**rule, times=1)
+    answer = api("POST", NAMESPACES, {"name": "n"}, status=status)
+    assert answer.get("type") == type_
+    assert api("GET", NAMESPACES)["namespaces"] == []
+    api.create(NAMESPACES, name="n")
+
+
+def test_retry_after_is_a_header(server: Server, faults: Add) -> None:
+    faults("too_many_requests", retry_after=2.5)
+    assert HTTP.get(f"{server.url}/account/v3/projects", headers=KEY).headers["Retry-After"] == "2.5"
+
+
+@pytest.mark.parametrize(("when", "left"), [("before", 0), ("after", 1)])
+def test_a_connection_is_dropped_before_or_after_the_work(
+    server: Server, api: Client, faults: Add, when: str, left: int
+) -> None:
+    faults("dropped_connection", when=when, match={"method": "POST"}, times=1)
+    with pytest.raises(httpx.TransportError):
+        HTTP.post(server.url + NAMESPACES, json={"name": "n"}, headers=KEY)
+    assert len(api("GET", NAMESPACES)["namespaces"]) == left
+    assert "499" in server.log
+    assert "Traceback" not in server.log
+
+
+def test_an_error_after_the_work(api: Client, faults: Add) -> None:
+    faults("server_error", status=504, when="after", match={"method": "POST"})
+    api("POST", NAMESPACES, {"name": "n"}, status=504)
+    assert len(api("GET", NAMESPACES)["namespaces"]) == 1
+
+
+def test_latency_holds_up_what_it_is_for_and_nothing_else(server: Server, api: Client, faults: Add) -> None:
+    faults("latency", milliseconds=150, match={"product": "iam"})
+    assert HTTP.get(f"{server.url}/iam/v1alpha1/users", headers=KEY).elapsed.total_seconds() >= 0.15
+    assert HTTP.get(f"{server.url}/account/v3/projects", headers=KEY).elapsed.total_seconds() < 0.15
+
+
+def test_nth_and_times(api: Client, faults: Add) -> None:
+    faults("server_error", nth=[2, 3, 4], times=2)
+    statuses = [api_status(api) for _ in range(5)]
+    assert statuses == [200, 500, 500, 200, 200]
+
+
+def api_status(api: Client) -> int:
+    return HTTP.get(api.url + "/account/v3/projects", headers=KEY).status_code
+
+
+def test_the_same_seed_strikes_the_same_requests_in_any_order(api: Client, faults: Add) -> None:
+    def struck(seed: int, names: list[str]) -> set[str]:
+        api("DELETE", FAULT_RULES)
+        faults("server_error", probability=0.5, seed=seed, match={"method": "POST", "product": "account"})
+        answers = {
+            name: HTTP.post(f"{api.url}/account/v3/projects", json={"name": name}, headers=KEY).status_code
+            for name in names
+        }
+        return {name for name, status in answers.items() if status == 500}
+
+    names = [f"p-{number}" for number in range(20)]
+    first = struck(1, names)
+    assert 3 < len(first) < 17
+    assert struck(1, names[::-1]) == first
+    assert struck(2, names) != first
+
+
+def test_the_control_api_is_never_struck_and_the_registry_is(server: Server, faults: Add, api: Client) -> None:
+    faults("server_error", status=503)
+    assert api("GET", "/_local/health")["version"]
+    assert HTTP.get(f"{server.url}/v2/").status_code == 503
+
+
+def test_faults_end_with_their_server(tmp_path: Path) -> None:
+    with Server(tmp_path / "data") as server:
+        server.client().create(FAULT_RULES, fault="latency")
+        server.stop()
+        server.start()
+        assert server.client()("GET", FAULT_RULES)["faults"] == []
+
+
+def test_the_reference_and_the_document_name_every_fault(api: Client) -> None:
+    reference = api("GET", f"{FAULT_RULES}/reference")
+    assert [entry["fault"] for entry in reference["faults"]] == list(FAULTS)
+    assert tables() in DOCUMENT.read_text(), "run: python -m localcloud.api.faults.document"
