@@ -20,7 +20,8 @@ CONTAINER_TYPE = "scaleway:containers/container:Container"
 DOMAIN_TYPE = "scaleway:containers/domain:Domain"
 REAL_API = "https://api.scaleway.com"
 
-_TRANSIENT = frozenset({"creating", "updating", "upgrading", "locking", "deleting"})
+_NO_ANSWER = "no answer from Scaleway"
+_TRANSIENT = frozenset({"creating", "updating", "upgrading", "locking", "deleting", _NO_ANSWER})
 _FAILED = frozenset({"error", "locked"})
 _REQUEST_SECONDS = 30.0
 _POLL_SECONDS = 1.0
@@ -119,9 +120,9 @@ class Api:
         try:
             response = self._client.get(f"/containers/v1/regions/{region}/containers/{identity}")
         except httpx.TransportError:
-            return replace(container, status="updating", error_message="")
+            return replace(container, status=_NO_ANSWER)
         if response.status_code >= 500 or response.status_code == 429:
-            return replace(container, status="updating", error_message="")
+            return replace(container, status=_NO_ANSWER)
         if response.status_code != 200:
             raise OpsError(
                 f"The containers were not checked: Scaleway answered {response.status_code} for {container.name}: "

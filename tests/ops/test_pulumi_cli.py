@@ -1,0 +1,102 @@
+"""The adapter to the Pulumi CLI, on a CLI that is a small script."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.engines.base import EngineError, Operation
+from ops.engines.pulumi_cli import PulumiCli
+
+_SCRIPT = """#!/bin/sh
+echo "$@" >>calls
+case "$1 $2" in
+"stack init") touch made; exit 0 ;;
+"stack output") cat outputs.json; exit 0 ;;
+esac
+if [ ! -e made ]; then
+    echo "error: no stack named 's' found" >&2
+    exit 255
+fi
+while [ "$1" != --event-log ]; do shift; done
+[ -e events ] && cat events >"$2"
+[ -e document ] && cat document
+[ -e stderr ] && cat stderr >&2
+exit "$(cat status)"
+"""
+
+
+class Cli:
+    """A folder with a fake ``pulumi`` that plays back what the test has put there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "bin").mkdir()
+        (folder / "bin/pulumi").write_text(_SCRIPT)
+        (folder / "bin/pulumi").chmod(0o755)
+        (folder / "made").touch()
+        self.put(status="0")
+        self.events: list[dict[str, Any]] = []
+
+    def put(self, **files: str) -> None:
+        for name, text in files.items():
+            (self.folder / name).write_text(text)
+
+    def operation(self, *, refresh: bool = False) -> Operation:
+        return Operation(self.folder, "s", self.events.append, parallel=4, refresh=refresh)
+
+    @property
+    def calls(self) -> list[str]:
+        return (self.folder / "calls").read_text().splitlines()
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    fake = Cli(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    return fake
+
+
+def lines(*events: dict[str, Any]) -> str:
+    return "".join(json.dumps(event) + "\n" for event in events)
+
+
+SUMMARY = {"summaryEvent": {"resourceChanges": {"same": 2, "create": 1}}}
+
+
+def test_events_counts_and_the_document_are_handed_on(cli: Cli) -> None:
+    cli.put(events=lines({"preludeEvent": {"config": {}}}, SUMMARY), document='{"changeSummary": {"same": 2}}')
+    result = PulumiCli().preview(cli.operation(refresh=True))
+    assert result.ok
+    assert result.changes == {"same": 2, "create": 1}
+    assert result.document == {"changeSummary": {"same": 2}}
+    assert cli.events == [{"preludeEvent": {"config": {}}}, SUMMARY]
+    assert cli.calls[0].startswith("preview --json --refresh --stack s --non-interactive --parallel 4 --event-log ")
+
+
+def test_a_stack_that_does_not_exist_is_made_without_selecting_it(cli: Cli) -> None:
+    (cli.folder / "made").unlink()
+    cli.put(events=lines(SUMMARY))
+    assert PulumiCli().up(cli.operation()).ok
+    assert [call.split(" --")[0] for call in cli.calls] == ["up", "stack init s", "up"]
+    assert "--no-select" in cli.calls[1]
+
+
+def test_a_failure_without_events_is_the_clis_own_message(cli: Cli) -> None:
+    cli.put(status="255", stderr="error: the stack is currently locked by 1 lock(s)\n")
+    with pytest.raises(EngineError, match=r"^the stack is currently locked"):
+        PulumiCli().up(cli.operation())
+
+
+def test_a_failure_that_events_explain_is_a_result(cli: Cli) -> None:
+    cli.put(status="255", events=lines({"diagnosticEvent": {"severity": "error", "message": "quota"}}, SUMMARY))
+    assert not PulumiCli().destroy(cli.operation()).ok
+
+
+def test_outputs_are_the_clis(cli: Cli) -> None:
+    (cli.folder / "outputs.json").write_text('{"url": "u", "key": "[secret]"}')
+    assert PulumiCli().outputs(cli.folder, "s") == {"url": "u", "key": "[secret]"}
+    assert "--show-secrets" not in cli.calls[0]
