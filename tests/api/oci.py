@@ -58,7 +58,7 @@ class Oci:
 
     def __init__(self, url: str, secret_key: str | None = OWNER_SECRET_KEY) -> None:
         self.url = url
-        self._auth = httpx.BasicAuth("nologin", secret_key) if secret_key is not None else None
+        self.auth = httpx.BasicAuth("nologin", secret_key or "") if secret_key is not None else None
 
     def __call__(
         self,
@@ -72,7 +72,7 @@ class Oci:
         http: httpx.Client = HTTP,
     ) -> httpx.Response:
         target = path if path.startswith("/v2") else f"/v2/{path}"
-        auth = self._auth or httpx.USE_CLIENT_DEFAULT
+        auth = self.auth or httpx.USE_CLIENT_DEFAULT
         answer = http.request(method, self.url + target, content=content, headers=headers, auth=auth)
         assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
         assert answer.headers["Docker-Distribution-API-Version"] == "registry/2.0"
