@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from localcloud.engine.errors import ProviderError
+from localcloud.engine.plugin import Diff
 from localcloud.engine.provider.client import ApiError, Client
 from localcloud.engine.provider.fields import Field
 from localcloud.engine.provider.resource import PROJECT, Object, ResourceType
@@ -52,6 +55,51 @@ class Zone(ResourceType):
                 raise
 
 
+def _target(target: str, zone: str) -> str:
+    """``NormalizeTargetFQDN`` of the provider: absolute, below the zone where it is a single label."""
+    target = target.strip()
+    if target in ("", "@"):
+        return ""
+    if target == ".":
+        return target
+    target, zone = target.lower().rstrip("."), zone.strip().lower().rstrip(".")
+    return f"{target}." if "." in target else f"{target}.{zone}."
+
+
+def _data(data: str, type_: str, zone: str) -> str:
+    """The data that the provider sends and compares (``NormalizeRecordData``); SRV is not told apart."""
+    return _target(data, zone) if type_ in ("CNAME", "NS", "MX") else data.strip()
+
+
+def _name(name: str, zone: str) -> str:
+    """``normalizeRecordName`` of the provider: relative to the zone."""
+    if name in ("", "@"):
+        return ""
+    name, zone = name.removesuffix("."), zone.removesuffix(".")
+    return "" if name == zone else name.removesuffix(f".{zone}")
+
+
+def _normal(properties: PropertyMap) -> PropertyMap:
+    """Properties of a record with name and data as they are compared."""
+    plain = unwrap(properties)
+    zone, type_ = plain.get("dnsZone"), plain.get("type")
+    changed: PropertyMap = {}
+    if isinstance(zone, str) and isinstance(plain.get("name"), str):
+        changed["name"] = _name(plain["name"], zone)
+    if isinstance(zone, str) and isinstance(type_, str) and isinstance(plain.get("data"), str):
+        changed["data"] = _data(plain["data"], type_, zone)
+    return {**properties, **changed}
+
+
+def _flat_data(data: str, type_: str) -> str:
+    """Data as the state keeps it (``FlattenDomainData``): the platform answers TXT in quotes, MX with its priority."""
+    if type_ == "TXT":
+        return data.strip('"')
+    if type_ == "MX" and " " in data:
+        return data.partition(" ")[2]
+    return data
+
+
 class Record(ResourceType):
     """Records are changed with a list of changes on their zone; the id is ``<zone>/<id>``."""
 
@@ -69,10 +117,13 @@ class Record(ResourceType):
         PROJECT,
     )
 
+    def diff(self, olds: PropertyMap, news: PropertyMap, ignore: Sequence[str]) -> Diff:
+        return super().diff(_normal(olds), _normal(news), ignore)
+
     def _record(self, news: PropertyMap) -> Object:
-        plain = unwrap(news)
+        plain = unwrap({"name": "", **_normal(news)})
         return {
-            "name": plain.get("name", ""),
+            "name": plain["name"],
             "type": plain["type"],
             "data": plain["data"],
             "ttl": plain.get("ttl", 3600),
@@ -91,7 +142,9 @@ class Record(ResourceType):
         record = self._record(news)
         await self._change(client, zone, {"add": {"records": [record]}})
         listed = await client.get(f"{_ZONES}/{zone}/records", name=record["name"], type=record["type"])
-        matching = [found for found in listed["records"] if found["data"] == record["data"]]
+        matching = [
+            found for found in listed["records"] if _flat_data(found["data"], found["type"]) == record["data"].strip('"')
+        ]
         if not matching:
             raise ProviderError(f"the record {record['name']} {record['type']} is not in {zone} after it was added")
         resource_id = f"{zone}/{matching[-1]['id']}"
@@ -111,6 +164,7 @@ class Record(ResourceType):
         name = records[0]["name"]
         return {
             **records[0],
+            "data": _flat_data(records[0]["data"], records[0]["type"]),
             "dns_zone": zone,
             "fqdn": f"{name}.{zone}" if name else zone,
             "root_zone": bool(zones) and zones[0]["subdomain"] == "",

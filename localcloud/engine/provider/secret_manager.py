@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 from localcloud.engine.errors import EngineError
 from localcloud.engine.provider.client import ApiError, Client
@@ -69,6 +70,20 @@ class Secret(ResourceType):
         return {**found, "versions": versions["versions"]}
 
 
+def _encoded(data: Any) -> str:
+    """As the provider keeps it (``Base64Encoded``): a text that is base64 already stays."""
+    text = str(data)
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        return base64.b64encode(text.encode()).decode()
+    return text
+
+
+def _same_data(old: Any, new: Any) -> bool:
+    return _encoded(old) == _encoded(new)
+
+
 class Version(ResourceType):
     """The value of a secret. A new value is a new version, made before the old one goes."""
 
@@ -76,7 +91,7 @@ class Version(ResourceType):
     path = f"{_REGION}/secrets"
     fields = (
         Field("secretId", sent=False, answered=False, equal=same_id),
-        Field("data", answered=False),
+        Field("data", answered=False, equal=_same_data),
         Field("description"),
         Field("revision", sent=False, read=str),
         Field("status", sent=False),
@@ -105,7 +120,7 @@ class Version(ResourceType):
         outputs["region"] = resource_id.partition("/")[0]
         outputs["secretId"] = "/".join(resource_id.split("/")[:2])
         if "data" in outputs:
-            outputs["data"] = make_secret(unwrap(outputs["data"]))
+            outputs["data"] = make_secret(_encoded(unwrap(outputs["data"])))
         return outputs
 
 
