@@ -226,7 +226,7 @@ class Deployment:
                 raise FailedError(f"resource {new.urn} is invalid")
         if recreating and old is not None:
             keys = Diff(forced_replace_keys=tuple(self._replace_keys.get(old.urn, ())))
-            return self._replace_after_delete(provider, old, new, keys)
+            return self._replace_after_delete(provider, old, new, keys, shown=NO_DIFF)
         if old is None:
             return self._create(provider, new)
         if old.external:
@@ -383,7 +383,8 @@ class Deployment:
     async def _do_delete(self, old: ResourceState, keep_as_pending: bool) -> None:
         journal = self._context.journal
         provider = self._provider_of(old)
-        if provider is not None and not old.external and not self._context.dry_run:
+        there = not old.external and not old.pending_replacement
+        if provider is not None and there and not self._context.dry_run:
             await journal.begin(old, "deleting")
             try:
                 await provider.delete(old.type, old.id, old.outputs)
@@ -404,9 +405,16 @@ class Deployment:
         await self._run("replace", old, new, diff)
 
     async def _replace_after_delete(
-        self, provider: Provider | None, old: ResourceState, new: ResourceState, diff: Diff
+        self,
+        provider: Provider | None,
+        old: ResourceState,
+        new: ResourceState,
+        diff: Diff,
+        *,
+        shown: Diff | None = None,
     ) -> None:
-        await self._run("replace", old, new, diff)
+        """``shown`` is what the step `replace` says; Pulumi gives it no reasons where another's deletion is the one."""
+        await self._run("replace", old, new, diff if shown is None else shown)
         await self._run("create-replacement", old, new, diff, lambda: self._do_create(provider, new, replaced=old))
 
     async def _delete_then_replace(

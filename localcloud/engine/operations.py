@@ -17,7 +17,7 @@ from localcloud.engine.builtin import BuiltinProvider, missing_stack
 from localcloud.engine.deployment import Context, Deployment, FailedError
 from localcloud.engine.errors import EngineError
 from localcloud.engine.events import Events, OnEvent
-from localcloud.engine.goal import package_config
+from localcloud.engine.goal import SECRET_SETTINGS, package_config
 from localcloud.engine.journal import Journal
 from localcloud.engine.passphrase import Crypter, passphrase_from
 from localcloud.engine.plugin import Provider
@@ -26,7 +26,7 @@ from localcloud.engine.project import StackConfig, StackFile, project_name
 from localcloud.engine.refresh import refresh_all
 from localcloud.engine.snapshot import ResourceState, Snapshot, SnapshotEncoder
 from localcloud.engine.statefile import StateFile
-from localcloud.engine.values import PropertyMap
+from localcloud.engine.values import REDACTED, PropertyMap
 
 _PROGRAM_END_SECONDS = 30.0
 
@@ -314,9 +314,9 @@ class _Run:
         return bool(protected)
 
     def _shown_config(self) -> dict[str, str]:
-        return {
-            key: "[secret]" if key in self._config.secret_keys else value for key, value in self._config.values.items()
-        }
+        hidden = {f"{package}:{key}" for package, keys in SECRET_SETTINGS.items() for key in keys}
+        hidden.update(self._config.secret_keys)
+        return {key: REDACTED if key in hidden else value for key, value in self._config.values.items()}
 
 
 async def _close(context: Context) -> None:

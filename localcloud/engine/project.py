@@ -44,7 +44,8 @@ class StackFile:
         config = document.get("config") or {}
         if not isinstance(config, dict):
             raise EngineError(f"{path.name}: config is a {type(config).__name__}; expected a mapping")
-        return cls(path, config, document.get("encryptionsalt"))
+        salt = document.get("encryptionsalt")
+        return cls(path, config, None if salt is None else str(salt))
 
     def resolve(self, crypter: Crypter, project: str) -> StackConfig:
         """The configuration as programs get it (``pkg/workspace`` and ``sdk/go/common/resource/config``)."""
@@ -77,7 +78,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise EngineError(f"{path} does not exist") from error
     except OSError as error:
         raise EngineError(f"{path} cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise EngineError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(document, dict):
         raise EngineError(f"{path} is not a mapping")
@@ -90,7 +91,7 @@ def _is_secure(value: Any) -> bool:
 
 def _decrypted(value: Any, crypter: Crypter) -> tuple[Any, bool]:
     if _is_secure(value):
-        return crypter.decrypt_text(value["secure"]), True
+        return crypter.decrypt_text(str(value["secure"])), True
     if isinstance(value, dict):
         items = {key: _decrypted(item, crypter) for key, item in value.items()}
         return {key: item for key, (item, _) in items.items()}, any(secret for _, secret in items.values())

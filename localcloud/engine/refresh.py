@@ -7,9 +7,9 @@ from collections import Counter
 
 from localcloud.engine.deployment import Context
 from localcloud.engine.errors import EngineError
-from localcloud.engine.plugin import ADD, DELETE, NO_DIFF, UPDATE, Diff
+from localcloud.engine.plugin import ADD, DELETE, NO_DIFF, REPLACE_SUFFIX, Diff
 from localcloud.engine.snapshot import ResourceState, Snapshot, now
-from localcloud.engine.values import PropertyMap, carry_secrets, make_secret, unwrap
+from localcloud.engine.values import carry_secrets, make_secret, unwrap
 
 
 async def refresh_all(context: Context, previous: Snapshot, changes: Counter[str] | None = None) -> Snapshot:
@@ -27,7 +27,10 @@ async def refresh_all(context: Context, previous: Snapshot, changes: Counter[str
     managed = [
         resource
         for resource in previous.resources
-        if resource.custom and not resource.external and not resource.type.startswith("pulumi:providers:")
+        if resource.custom
+        and not resource.external
+        and not resource.pending_replacement
+        and not resource.type.startswith("pulumi:providers:")
     ]
     results = await asyncio.gather(*(one(resource) for resource in managed))
     context.journal.drop_dangling_references()
@@ -58,20 +61,20 @@ async def _refresh(context: Context, resource: ResourceState, changes: Counter[s
     for key in resource.additional_secret_outputs:
         if key in outputs:
             outputs[key] = make_secret(unwrap(outputs[key]))
-    diff = Diff(_difference(unwrap(resource.outputs), unwrap(outputs)))
+    diff = _seen_from_the_cloud(provider.diff(resource.type, outputs, resource.inputs, resource.ignore_changes))
     changes["update" if diff.changed else "same"] += 1
-    resource.inputs, resource.outputs = inputs, outputs
-    if diff.changed:
+    if (inputs, outputs) != (resource.inputs, resource.outputs):
         resource.modified = now()
+    resource.inputs, resource.outputs, resource.init_errors = inputs, outputs, []
     await context.journal.end(changed=resource, save=False)
     events.step_done("refresh", before, resource.copy(), diff)
     return True
 
 
-def _difference(before: PropertyMap, after: PropertyMap) -> dict[str, str]:
-    changed = {}
-    for key in before.keys() | after.keys():
-        if key.startswith("__") or before.get(key) == after.get(key):
-            continue
-        changed[key] = ADD if key not in before else DELETE if key not in after else UPDATE
-    return changed
+_REVERSED = {ADD: DELETE, DELETE: ADD}
+
+
+def _seen_from_the_cloud(diff: Diff) -> Diff:
+    """What the cloud changed, out of what an update would have to change back; computed properties do not count."""
+    kinds = {path: kind.removesuffix(REPLACE_SUFFIX) for path, kind in diff.detailed.items()}
+    return Diff({path: _REVERSED.get(kind, kind) for path, kind in kinds.items()})

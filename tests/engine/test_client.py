@@ -128,7 +128,7 @@ async def test_a_retry_after_that_is_a_date_is_not_followed(pauses: list[float])
 
 async def test_connections_that_drop_again_and_again() -> None:
     async with serving((0, None, {})) as (server, client):
-        with pytest.raises(ProviderError, match=r"GET /thing: no answer"):
+        with pytest.raises(ProviderError, match=r"GET /thing: .*no.* answer|without an answer"):
             await client.get("/thing")
         assert len(server.requests) == 4
 

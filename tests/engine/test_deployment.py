@@ -227,6 +227,19 @@ def test_a_pending_replacement_is_taken_up_again(lab: Lab) -> None:
     assert not lab.state()["a"].pending_replacement
 
 
+def test_what_was_deleted_along_is_not_deleted_twice(lab: Lab) -> None:
+    def program(version: int) -> list[Res]:
+        return [exclusive("a", {"r": version}), Res("b", refs=["a"], replaced_by_refs=True)]
+
+    lab.up(*program(1))
+    lab.cloud.failing["delete a"] = ProviderError("busy")
+    assert not lab.up(*program(2)).ok
+    lab.cloud.failing.clear()
+    assert lab.up(*program(2)).ok
+    assert lab.cloud.calls.count("delete b") == 1
+    assert len(lab.cloud.objects) == 2
+
+
 def test_a_pending_replacement_that_is_not_registered_any_more_is_only_forgotten(lab: Lab) -> None:
     lab.up(exclusive("a", {"r": 1}))
     lab.cloud.failing["create a"] = ProviderError("quota")

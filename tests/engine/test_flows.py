@@ -1,0 +1,354 @@
+"""The unmodified program on the local Scaleway, through the embedded engine."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from localcloud.engine import operations
+from localcloud.engine.errors import EngineError
+from localcloud.engine.events import EngineEvent
+from localcloud.engine.operations import Outcome
+from localcloud.engine.urn import name_of
+from tests.support.project import Project, copy_project, free_port
+
+PASSPHRASE = {"PULUMI_CONFIG_PASSPHRASE": "local-not-a-secret"}
+STACKS = ("foundation-local", "local")
+
+
+@dataclass
+class Ran:
+    outcome: Outcome
+    events: list[EngineEvent] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return self.outcome.ok
+
+    def errors(self) -> list[str]:
+        return [
+            event["diagnosticEvent"]["message"]
+            for event in self.events
+            if event.get("diagnosticEvent", {}).get("severity") == "error"
+        ]
+
+    def steps(self) -> dict[str, tuple[str, dict[str, str]]]:
+        """What changes: operation and property diff by name."""
+        found = {}
+        for event in self.events:
+            step = event.get("resourcePreEvent", {}).get("metadata")
+            if step and step["op"] not in ("same", "read"):
+                diff = {path: item["diffKind"] for path, item in (step["detailedDiff"] or {}).items()}
+                found[name_of(step["urn"])] = (step["op"], diff)
+        return found
+
+
+def request(project: Project, stack: str, events: list[EngineEvent], **options: Any) -> operations.Request:
+    return operations.Request(
+        project_dir=project.directory,
+        stack=stack,
+        backend_url=project.backend_url,
+        environ=PASSPHRASE,
+        on_event=events.append,
+        **options,
+    )
+
+
+def do(
+    operation: Callable[[operations.Request], Outcome], project: Project, stack: str = "local", **options: Any
+) -> Ran:
+    events: list[EngineEvent] = []
+    return Ran(operation(request(project, stack, events, **options)), events)
+
+
+def state_file(project: Project, stack: str = "local") -> Path:
+    return project.directory / ".local" / "state" / ".pulumi" / "stacks" / "snu" / f"{stack}.json"
+
+
+def objects(project: Project, path: str, key: str) -> list[dict[str, Any]]:
+    """A list that the local Scaleway answers with, as the owner sees it."""
+    config = yaml.safe_load(project.stack_file("local").read_text())["config"]
+    asked = urllib.request.Request(  # noqa: S310 - loopback
+        f"{project.api_url}{path}", headers={"X-Auth-Token": config["scaleway:secretKey"]}
+    )
+    with urllib.request.urlopen(asked, timeout=10) as answer:  # noqa: S310
+        listed: list[dict[str, Any]] = json.load(answer)[key]
+    return listed
+
+
+def containers(project: Project) -> dict[str, dict[str, Any]]:
+    found = objects(project, "/containers/v1/regions/fr-par/containers?page_size=100", "containers")
+    return {container["name"]: container for container in found}
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Both stacks, up. A test that changes anything brings it back."""
+    project = copy_project(tmp_path_factory.mktemp("flows") / "project")
+    project.start_cloud()
+    for stack in STACKS:
+        ran = do(operations.up, project, stack)
+        assert ran.ok, ran.errors()
+        assert set(ran.outcome.changes) == {"create"}
+    yield project
+    project.stop_cloud()
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_second_preview_and_a_refresh_show_no_change(deployed: Project, stack: str) -> None:
+    preview = do(operations.preview, deployed, stack)
+    assert preview.ok
+    assert set(preview.outcome.changes) == {"same"}
+    refresh = do(operations.refresh, deployed, stack)
+    assert refresh.ok
+    assert set(refresh.outcome.changes) == {"same"}
+    assert set(do(operations.preview, deployed, stack).outcome.changes) == {"same"}
+
+
+def test_editing_one_value_shows_exactly_that(deployed: Project) -> None:
+    path = deployed.stack_file("local")
+    before = path.read_text()
+    document = yaml.safe_load(before)
+    document["config"]["snu:apps"]["antivirus"]["memory"] = 2048
+    path.write_text(yaml.safe_dump(document))
+    try:
+        preview = do(operations.preview, deployed)
+        assert preview.ok
+        assert preview.steps() == {"antivirus-container": ("update", {"memoryLimitBytes": "update"})}
+        assert do(operations.up, deployed).outcome.changes["update"] == 1
+        assert containers(deployed)["local-antivirus"]["memory_limit_bytes"] == 2_048_000_000
+    finally:
+        path.write_text(before)
+    assert do(operations.up, deployed).outcome.changes["update"] == 1
+
+
+def test_an_eighth_app_comes_and_goes(deployed: Project) -> None:
+    path = deployed.stack_file("local")
+    before = path.read_text()
+    document = yaml.safe_load(before)
+    document["config"]["snu:apps"]["extra"] = {
+        **document["config"]["snu:apps"]["antivirus"],
+        "image": "antivirus",
+        "host": "extra.local.snu.localhost",
+    }
+    path.write_text(yaml.safe_dump(document))
+    try:
+        added = do(operations.up, deployed)
+        assert added.ok, added.errors()
+        assert {op for op, _ in added.steps().values()} == {"create"}
+        assert "local-extra" in containers(deployed)
+    finally:
+        path.write_text(before)
+    removed = do(operations.up, deployed)
+    assert removed.ok, removed.errors()
+    assert {op for op, _ in removed.steps().values()} == {"delete"}
+    assert "local-extra" not in containers(deployed)
+
+
+def test_what_changed_in_the_cloud_is_seen_by_a_refresh(deployed: Project) -> None:
+    container = containers(deployed)["local-antivirus"]
+    config = yaml.safe_load(deployed.stack_file("local").read_text())["config"]
+    changed = urllib.request.Request(  # noqa: S310 - loopback
+        f"{deployed.api_url}/containers/v1/regions/fr-par/containers/{container['id']}",
+        data=json.dumps({"max_scale": 7}).encode(),
+        headers={"X-Auth-Token": config["scaleway:secretKey"], "Content-Type": "application/json"},
+        method="PATCH",
+    )
+    urllib.request.urlopen(changed, timeout=10).close()  # noqa: S310
+    assert set(do(operations.preview, deployed).outcome.changes) == {"same"}
+    preview = do(operations.preview, deployed, refresh=True)
+    assert preview.ok
+    assert preview.steps()["antivirus-container"] == ("update", {"maxScale": "update"})
+    back = do(operations.up, deployed, refresh=True)
+    assert back.ok
+    assert containers(deployed)["local-antivirus"]["max_scale"] == 1
+
+
+def test_outputs_of_a_stack(deployed: Project) -> None:
+    found = operations.outputs(deployed.directory, "local", deployed.backend_url, PASSPHRASE)
+    assert found
+    with pytest.raises(EngineError, match="does not exist"):
+        operations.outputs(deployed.directory, "other", deployed.backend_url, PASSPHRASE)
+
+
+def test_no_secret_stands_in_an_event_or_in_clear_in_the_state(deployed: Project) -> None:
+    config = yaml.safe_load(deployed.stack_file("local").read_text())["config"]
+    secret_data = _document_values(deployed, config["scaleway:secretKey"])
+    assert len(secret_data) > 10
+    words = {*secret_data, config["scaleway:secretKey"]}
+    path = deployed.stack_file("local")
+    before = path.read_text()
+    document = yaml.safe_load(before)
+    document["config"]["snu:apps"]["api"]["secretVariables"].remove("MONGO_URL")
+    path.write_text(yaml.safe_dump(document))
+    shown = ""
+    try:
+        for operation in (operations.preview, operations.up, operations.refresh, operations.preview_destroy):
+            ran = do(operation, deployed)
+            assert ran.ok, ran.errors()
+            shown += json.dumps(ran.events, ensure_ascii=False)
+    finally:
+        path.write_text(before)
+    shown += json.dumps(do(operations.up, deployed).events, ensure_ascii=False)
+    for stack in STACKS:
+        shown += state_file(deployed, stack).read_text()
+        shown += state_file(deployed, stack).with_name(f"{stack}.json.bak").read_text()
+    assert [word for word in words if word in shown] == []
+
+
+def _document_values(project: Project, key: str) -> set[str]:
+    """The values of the secret documents that the program declares secret, as the owner can read them."""
+    base = f"{project.api_url}/secret-manager/v1beta1/regions/fr-par/secrets"
+
+    def get(url: str) -> Any:
+        asked = urllib.request.Request(url, headers={"X-Auth-Token": key})  # noqa: S310 - loopback
+        with urllib.request.urlopen(asked, timeout=10) as answer:  # noqa: S310
+            return json.load(answer)
+
+    apps = yaml.safe_load(project.stack_file("local").read_text())["config"]["snu:apps"]
+    named = {
+        name if isinstance(name, str) else next(iter(name.values()))
+        for app in apps.values()
+        for name in app.get("secretVariables", [])
+    }
+    found: set[str] = set()
+    for secret in get(f"{base}?page_size=100")["secrets"]:
+        data = base64.b64decode(get(f"{base}/{secret['id']}/versions/latest/access")["data"]).decode()
+        document = json.loads(data)
+        found |= {value for name, value in document.items() if name in named and len(value) >= 8}
+    return found
+
+
+# --- bad inputs -------------------------------------------------------------------------------------------
+
+
+def _set(key: str, value: Any) -> Callable[[Project], None]:
+    def change(project: Project) -> None:
+        path = project.stack_file("local")
+        document = yaml.safe_load(path.read_text())
+        document["config"][key] = value
+        path.write_text(yaml.safe_dump(document))
+
+    return change
+
+
+BAD: dict[str, tuple[Callable[[Project], None], str]] = {
+    "another address": (_set("scaleway:apiUrl", "https://api.scaleway.com"), "works on the local Scaleway only"),
+    "no address": (lambda project: project.edit("local", "  scaleway:apiUrl:", "  scaleway:apiUrl_:"), "apiUrl"),
+    "no YAML": (lambda project: project.stack_file("local").write_text("config: ["), "is not valid YAML"),
+    "no text": (lambda project: project.stack_file("local").write_bytes(b"\xff\xfe\x00\xd8"), "Pulumi.local.yaml"),
+    "no mapping": (lambda project: project.stack_file("local").write_text("- a"), "is not a mapping"),
+    "config is a list": (lambda project: project.stack_file("local").write_text("config: [1]"), "config is a list"),
+    "no file": (lambda project: project.stack_file("local").unlink(), "does not exist"),
+    "another secrets provider": (
+        lambda project: project.stack_file("local").write_text("secretsprovider: awskms://x"),
+        "awskms",
+    ),
+    "a malformed salt": (
+        lambda project: project.stack_file("local").write_text("encryptionsalt: 5\nconfig: {}"),
+        "salt",
+    ),
+    "a damaged secret": (_set("snu:x", {"secure": "v1:AAAA:AAAA"}), "cannot be decrypted"),
+    "a secret that is none": (_set("snu:x", {"secure": 5}), "cannot be decrypted"),
+}
+
+
+@pytest.fixture
+def copy(deployed: Project, tmp_path: Path) -> Project:
+    """A copy of the folder, with the state, on the same local Scaleway."""
+    folder = tmp_path / "project"
+    shutil.copytree(deployed.directory, folder, symlinks=True, ignore=shutil.ignore_patterns("scaleway", "__pycache__"))
+    return Project(folder, deployed.port)
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_named_and_changes_nothing(copy: Project, case: str) -> None:
+    spoil, said = BAD[case]
+    spoil(copy)
+    before = state_file(copy).read_bytes()
+    for operation in (operations.preview, operations.up):
+        with pytest.raises(EngineError) as raised:
+            do(operation, copy)
+        assert said in str(raised.value)
+        assert "Traceback" not in str(raised.value)
+    assert state_file(copy).read_bytes() == before
+
+
+def test_a_wrong_or_missing_passphrase_changes_nothing(copy: Project) -> None:
+    before = state_file(copy).read_bytes()
+    for environ, said in (({}, "no passphrase"), ({"PULUMI_CONFIG_PASSPHRASE": "x"}, "incorrect passphrase")):
+        with pytest.raises(EngineError, match=said):
+            operations.up(operations.Request(copy.directory, "local", backend_url=copy.backend_url, environ=environ))
+    assert state_file(copy).read_bytes() == before
+
+
+def test_a_damaged_state_file_is_left_alone(copy: Project) -> None:
+    state_file(copy).write_text(state_file(copy).read_text()[:5000])
+    before = state_file(copy).read_bytes()
+    for operation in (operations.preview, operations.up, operations.destroy, operations.refresh):
+        with pytest.raises(EngineError, match="is damaged"):
+            do(operation, copy)
+    assert state_file(copy).read_bytes() == before
+
+
+def test_a_program_that_refuses_its_settings_changes_nothing(copy: Project) -> None:
+    before = state_file(copy).read_bytes()
+    _set("snu:apps", {"api": {"cpu": "much"}})(copy)
+    for operation in (operations.preview, operations.up):
+        ran = do(operation, copy)
+        assert not ran.ok
+        (said,) = ran.errors()
+        assert "snu:apps" in said
+        assert "localcloud" not in said
+    after = json.loads(state_file(copy).read_text())["checkpoint"]["latest"]["resources"]
+    assert len(after) == len(json.loads(before)["checkpoint"]["latest"]["resources"])
+
+
+def test_a_local_scaleway_that_does_not_run(copy: Project) -> None:
+    before = state_file(copy).read_bytes()
+    _set("scaleway:apiUrl", f"http://127.0.0.1:{free_port()}")(copy)
+    preview = do(operations.preview, copy)
+    assert not preview.ok
+    assert any("does not answer: start it with" in said for said in preview.errors()), preview.errors()
+    assert state_file(copy).read_bytes() == before
+    refresh = do(operations.refresh, copy)
+    assert not refresh.ok
+    assert any("does not answer" in said for said in refresh.errors())
+
+
+# --- the end of it ----------------------------------------------------------------------------------------
+
+
+def test_destroy_leaves_nothing(project: Project) -> None:
+    project.start_cloud()
+    paths = {
+        "/containers/v1/regions/fr-par/namespaces": "namespaces",
+        "/containers/v1/regions/fr-par/containers": "containers",
+        "/registry/v1/regions/fr-par/namespaces": "namespaces",
+        "/iam/v1alpha1/applications": "applications",
+        "/iam/v1alpha1/policies": "policies",
+        "/serverless-sqldb/v1alpha1/regions/fr-par/databases": "databases",
+        "/account/v3/projects?organization_id=10ca1000-0000-4000-8000-000000000001": "projects",
+        "/secret-manager/v1beta1/regions/fr-par/secrets": "secrets",
+    }
+    before = {path: len(objects(project, path, key)) for path, key in paths.items()}
+    for stack in STACKS:
+        assert do(operations.up, project, stack).ok
+    assert {path: len(objects(project, path, key)) for path, key in paths.items()} != before
+    for stack in reversed(STACKS):
+        preview = do(operations.preview_destroy, project, stack)
+        assert preview.ok
+        ran = do(operations.destroy, project, stack)
+        assert ran.ok, ran.errors()
+        assert ran.outcome.changes == preview.outcome.changes
+        assert "resources" not in json.loads(state_file(project, stack).read_text())["checkpoint"]["latest"]
+    assert {path: len(objects(project, path, key)) for path, key in paths.items()} == before
