@@ -104,6 +104,7 @@ class Client:
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Any:
+        doubtful = False
         for seconds in (*_RETRY_SECONDS, None):
             try:
                 response = await self._http.request(method, path, json=body, params=query)
@@ -112,11 +113,13 @@ class Client:
                     f"the local Scaleway at {self._url} does not answer: start it with `scripts/snu local start`"
                 ) from error
             except httpx.HTTPError as error:
+                doubtful = True
                 if seconds is None:
-                    raise ProviderError(f"{method} {path}: no answer ({type(error).__name__})") from error
+                    raise ProviderError(f"{method} {path}: {_silence(error)}") from error
             else:
                 if response.status_code not in _TRANSIENT_STATUS_CODES or seconds is None:
-                    return _content(response)
+                    return _content(response, doubtful=doubtful)
+                doubtful = doubtful or response.is_server_error
                 with contextlib.suppress(ValueError):
                     seconds = float(response.headers.get("Retry-After", seconds))
             await asyncio.sleep(seconds)
@@ -153,14 +156,26 @@ class Client:
         raise ProviderError(f"{path} is still there after {int(waited)} s")
 
 
-def _content(response: httpx.Response) -> Any:
+def _silence(error: httpx.HTTPError) -> str:
+    """What the last of the attempts without an answer ended with, in words."""
+    attempts = f"{len(_RETRY_SECONDS) + 1} attempts"
+    if isinstance(error, httpx.TimeoutException):
+        return f"no answer within {_TIMEOUT_SECONDS:.0f} seconds ({attempts})"
+    return f"no answer: the local Scaleway closed the connection ({attempts})"
+
+
+def _content(response: httpx.Response, *, doubtful: bool) -> Any:
+    """``doubtful``: an earlier attempt may have been carried out, although it looked like a failure."""
     if response.is_success:
         try:
             return response.json() if response.content else {}
         except ValueError:
             kind = response.headers.get("Content-Type", "unknown content")
             raise ProviderError(f"{response.request.method} {response.url.path}: answered {kind}, not JSON") from None
-    raise ApiError(response.status_code, error_text(response))
+    text = error_text(response)
+    if doubtful and response.status_code == httpx.codes.CONFLICT:
+        text += "; an earlier attempt got no answer and may have made it: look for it before you try again"
+    raise ApiError(response.status_code, text)
 
 
 def error_text(response: httpx.Response) -> str:
