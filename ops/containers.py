@@ -1,11 +1,11 @@
-"""Whether the containers of a stack are ready: the provider takes one in ``error`` for a success."""
+"""Whether the containers of a stack and their domains are ready: the provider takes ``error`` for a success."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ops.display.record import Record
 from ops.errors import OpsError
@@ -30,7 +30,7 @@ _LOCAL_POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Container:
-    """A container of the stack, and what Scaleway says of it."""
+    """A container of the stack, or a domain of one, and what Scaleway says of it."""
 
     id: str
     """``<region>/<uuid>``."""
@@ -41,6 +41,7 @@ class Container:
     public: bool = True
     status: str = "unknown"
     error_message: str = ""
+    kind: Literal["container", "domain"] = "container"
 
     @property
     def waits(self) -> bool:
@@ -69,6 +70,17 @@ def containers_in(record: Record) -> list[Container]:
                 public=_value(step, "privacy") != "private",
             )
     return sorted(found.values(), key=lambda container: container.name)
+
+
+def domains_in(record: Record) -> list[Container]:
+    """The domains of containers that an ``up`` has seen, unchanged ones too; their name is the host name."""
+    steps = [item.step for item in record.steps.values() if item.step.new and not item.step.is_replacement_part]
+    found = {
+        identity: Container(identity, _value(step, "hostname"), kind="domain")
+        for step in steps
+        if step.type == DOMAIN_TYPE and (identity := str(step.new.get("id") or ""))
+    }
+    return sorted(found.values(), key=lambda domain: domain.name)
 
 
 def _value(step: Step, key: str) -> str:
@@ -118,7 +130,7 @@ class Api:
 
         region, _, identity = container.id.rpartition("/")
         try:
-            response = self._client.get(f"/containers/v1/regions/{region}/containers/{identity}")
+            response = self._client.get(f"/containers/v1/regions/{region}/{container.kind}s/{identity}")
         except httpx.TransportError:
             return replace(container, status=_NO_ANSWER)
         if response.status_code >= 500 or response.status_code == 429:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from ops.containers import Api, Container, containers_in, wait_until_settled
+from ops.containers import Api, Container, containers_in, domains_in, wait_until_settled
 from ops.display.choose import printer_for
 from ops.display.progress import progress_for
 from ops.display.record import Record
@@ -18,11 +18,11 @@ _STATUS_STYLE = {"ready": "green", "error": "bold red", "locked": "bold red"}
 
 
 def check_containers(stack: Stack, record: Record, wait_seconds: float, *, check_urls: bool) -> None:
-    """Wait for the containers that an ``up`` has seen, and print their URLs.
+    """Wait for the containers that an ``up`` has seen and for their domains, and print the URLs.
 
     Raises OpsError when one is in error, is not ready in time, or does not answer.
     """
-    containers = containers_in(record)
+    containers = containers_in(record) + domains_in(record)
     if not containers:
         return
     api = Api(stack, os.environ)
@@ -34,10 +34,11 @@ def check_containers(stack: Stack, record: Record, wait_seconds: float, *, check
             poll_seconds=api.poll_seconds,
             progress=lambda waiting: progress(_waiting(waiting)),
         )
-    printer_for(sys.stdout).print(_table(api, settled))
+    own = [each for each in settled if each.kind == "container"]
+    printer_for(sys.stdout).print(_table(api, own))
     problems = [_problem(container, wait_seconds) for container in settled if container.status != "ready"]
     if check_urls and not problems:
-        problems = _silent_urls(api, settled)
+        problems = _silent_urls(api, own)
     if problems:
         raise OpsError("\n".join(problems), ExitCode.CONTAINERS)
 
@@ -58,10 +59,11 @@ def _table(api: Api, containers: list[Container]) -> list[Line]:
 
 
 def _problem(container: Container, wait_seconds: float) -> str:
+    what = f"{container.kind.capitalize()} {container.name}"
     if container.failed:
         reason = container.error_message or "Scaleway gives no reason"
-        return f"Container {container.name} is in {container.status}: {reason}"
-    return f"Container {container.name} is {container.status} after {wait_seconds:.0f} seconds."
+        return f"{what} is in {container.status}: {reason}"
+    return f"{what} is {container.status} after {wait_seconds:.0f} seconds."
 
 
 def _silent_urls(api: Api, containers: list[Container]) -> list[str]:
