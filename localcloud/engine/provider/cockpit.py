@@ -58,6 +58,10 @@ def _read_scopes(scopes: list[str]) -> PropertyMap:
     return {name: api in scopes for name, api in _SCOPES.items()}
 
 
+def _normal_scopes(scopes: PropertyMap) -> PropertyMap:
+    return _read_scopes(_write_scopes(scopes))
+
+
 def _same_scopes(old: PropertyMap, new: PropertyMap) -> bool:
     return _write_scopes(old) == _write_scopes(new)
 
@@ -69,7 +73,7 @@ class Token(ResourceType):
     path = "/cockpit/v1/regions/{region}/tokens"
     fields = (
         Field("name"),
-        Field("scopes", read=_read_scopes, equal=_same_scopes, sent=False, computed=True),
+        Field("scopes", read=_read_scopes, equal=_same_scopes, normal=_normal_scopes, sent=False, computed=True),
         Field("secretKey", sent=False, answered=False),
         PROJECT,
         CREATED_AT,

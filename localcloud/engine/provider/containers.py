@@ -137,6 +137,11 @@ def _read_probe(probe: Object) -> PropertyMap:
     return found
 
 
+def _normal_probe(probe: PropertyMap) -> PropertyMap:
+    durations = {key: read_duration(write_duration(probe[key])) for key in ("interval", "timeout") if probe.get(key)}
+    return {**probe, **durations, "tcp": bool(probe.get("tcp"))}
+
+
 def _same_probe(old: PropertyMap, new: PropertyMap) -> bool:
     return (
         old.get("failureThreshold") == new.get("failureThreshold")
@@ -193,14 +198,22 @@ class Container(_WithSecrets):
         Field("port", computed=True),
         Field("httpsConnectionsOnly", update="https_connection_only", computed=True),
         Field("sandbox", computed=True),
-        Field("livenessProbe", write=_write_probe, read=_read_probe, equal=_same_probe, computed=True),
-        Field("startupProbe", write=_write_probe, read=_read_probe, equal=_same_probe),
+        Field(
+            "livenessProbe",
+            write=_write_probe,
+            read=_read_probe,
+            equal=_same_probe,
+            normal=_normal_probe,
+            computed=True,
+        ),
+        Field("startupProbe", write=_write_probe, read=_read_probe, equal=_same_probe, normal=_normal_probe),
         Field(
             "scalingOptions",
             "scaling_option",
             write=_write_scaling,
             read=_read_scaling,
             equal=_same_scaling,
+            is_set=True,
             computed=True,
         ),
         Field("localStorageLimitBytes", computed=True),

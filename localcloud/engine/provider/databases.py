@@ -150,6 +150,9 @@ class Instance(ResourceType):
         outputs = super().outputs(client, resource_id, flat, given)
         if "password" in outputs:
             outputs["password"] = make_secret(unwrap(outputs["password"]))
+        # Answered, and not for programs to set here: without them the real provider reports a difference.
+        outputs["settings"] = {setting["name"]: setting["value"] for setting in found.get("settings") or []}
+        outputs |= {"maintenances": [], "readReplicas": [], "upgradableVersions": []}
         return outputs
 
 

@@ -143,7 +143,9 @@ class Record(ResourceType):
         await self._change(client, zone, {"add": {"records": [record]}})
         listed = await client.get(f"{_ZONES}/{zone}/records", name=record["name"], type=record["type"])
         matching = [
-            found for found in listed["records"] if _flat_data(found["data"], found["type"]) == record["data"].strip('"')
+            found
+            for found in listed["records"]
+            if _flat_data(found["data"], found["type"]) == record["data"].strip('"')
         ]
         if not matching:
             raise ProviderError(f"the record {record['name']} {record['type']} is not in {zone} after it was added")

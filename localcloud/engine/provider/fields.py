@@ -38,6 +38,10 @@ class Field:
     """What the state holds where the platform says nothing."""
     answered: bool = True
     """Part of the platform's answers; otherwise the state keeps what the program said."""
+    normal: Convert = _same
+    """Brings a value into the form in which the parts of two are compared."""
+    is_set: bool = False
+    """A set of objects: what an element does not say, it does not have."""
     equal: Callable[[Any, Any], bool] | None = None
     """Whether a value in the state and one of the program mean the same."""
 

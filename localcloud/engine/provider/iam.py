@@ -58,6 +58,10 @@ def _read_rules(rules: list[Object]) -> list[PropertyMap]:
     ]
 
 
+def _normal_rules(rules: list[PropertyMap]) -> list[PropertyMap]:
+    return _read_rules(_write_rules(rules))
+
+
 def _same_rules(old: list[PropertyMap], new: list[PropertyMap]) -> bool:
     """Permission sets are a set: their order does not matter."""
 
@@ -80,7 +84,7 @@ class Policy(ResourceType):
         Field("userId"),
         Field("groupId"),
         Field("noPrincipal", empty=False),
-        Field("rules", write=_write_rules, read=_read_rules, equal=_same_rules),
+        Field("rules", write=_write_rules, read=_read_rules, equal=_same_rules, normal=_normal_rules),
         _ORGANIZATION,
         _EDITABLE,
         CREATED_AT,

@@ -223,19 +223,27 @@ def _compare_field(field: Field, type_: Any, olds: PropertyMap, news: PropertyMa
         if field.computed or old in (None, schema.zero_value(type_)):
             return {}
         return _removed(field.name, old) if isinstance(type_, dict) else {field.name: DELETE}
+    whole = isinstance(type_, dict)
     if field.equal is not None and old is not None and not contains_unknown(new):
-        return {} if field.equal(old, new) else {field.name: UPDATE}
+        if field.equal(old, new):
+            return {}
+        if isinstance(new, dict | list):
+            old, new = field.normal(old), field.normal(new)
+        return compare(field.name, old, new, whole=whole, is_set=field.is_set) or {field.name: UPDATE}
     if old is None and new == schema.zero_value(type_):
         return {}
-    return compare(field.name, old, new, equal=field.equal, whole=isinstance(type_, dict))
+    return compare(field.name, old, new, whole=whole, is_set=field.is_set)
 
 
 def _removed(path: str, old: Mapping[str, Any]) -> dict[str, str]:
     return {f"{path}.{key}": DELETE for key in old}
 
 
-def compare(path: str, old: Any, new: Any, *, equal: Any = None, whole: bool = False) -> dict[str, str]:
-    """Differences by property path. ``whole``: a map, where a key that is not given any more is a deletion."""
+def compare(path: str, old: Any, new: Any, *, whole: bool = False, is_set: bool = False) -> dict[str, str]:
+    """Differences by property path, as the provider's detailed diff names them.
+
+    ``whole``: a map, where a key that is not given any more is a deletion. ``is_set``: of objects, where it is too.
+    """
     if new is UNKNOWN:
         return {path: UPDATE if old is not None else ADD}
     if old is None:
@@ -247,19 +255,50 @@ def compare(path: str, old: Any, new: Any, *, equal: Any = None, whole: bool = F
         for key in sorted(old.keys() | new.keys()):
             if key.startswith("__"):
                 continue
-            if key not in new:
-                if whole:
+            if new.get(key) is None:
+                if whole or old[key] or (is_set and old[key] is not None):
                     found[f"{path}.{key}"] = DELETE
             else:
-                found |= compare(f"{path}.{key}", old.get(key), new[key])
+                found |= compare(f"{path}.{key}", old.get(key), new[key], is_set=is_set)
         return found
     if isinstance(old, list) and isinstance(new, list):
-        found = {}
-        for index in range(max(len(old), len(new))):
-            place = f"{path}[{index}]"
-            if index >= len(new):
-                found[place] = DELETE
-            else:
-                found |= compare(place, old[index] if index < len(old) else None, new[index])
-        return found
+        return _compare_lists(path, old, new, is_set)
     return {} if old == new else {path: UPDATE}
+
+
+def _compare_lists(path: str, old: list[Any], new: list[Any], is_set: bool) -> dict[str, str]:
+    """What went is named by its former place, what came by its new one; both at one place is a change of it."""
+    if new and not old:
+        return {path: ADD}
+    gone, come = _unmatched(old, new)
+    found: dict[str, str] = {}
+    for index in sorted(gone | come):
+        place = f"{path}[{index}]"
+        if index not in come:
+            found[place] = DELETE
+        elif index not in gone:
+            found[place] = ADD
+        else:
+            found |= compare(place, old[index], new[index], is_set=is_set)
+    return found
+
+
+def _unmatched(old: list[Any], new: list[Any]) -> tuple[set[int], set[int]]:
+    """The places, in the old and in the new list, of what is not in the other one in the same order."""
+    lengths = [[0] * (len(new) + 1) for _ in range(len(old) + 1)]
+    for i in range(len(old) - 1, -1, -1):
+        for j in range(len(new) - 1, -1, -1):
+            same = not compare("", old[i], new[j])
+            lengths[i][j] = lengths[i + 1][j + 1] + 1 if same else max(lengths[i + 1][j], lengths[i][j + 1])
+    gone, come = set(range(len(old))), set(range(len(new)))
+    i = j = 0
+    while i < len(old) and j < len(new):
+        if not compare("", old[i], new[j]):
+            gone.discard(i)
+            come.discard(j)
+            i, j = i + 1, j + 1
+        elif lengths[i + 1][j] >= lengths[i][j + 1]:
+            i += 1
+        else:
+            j += 1
+    return gone, come
