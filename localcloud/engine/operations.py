@@ -1,34 +1,21 @@
-"""The operations of the embedded engine: preview, up, refresh, destroy, and a stack's outputs."""
+"""The operations of the embedded engine: preview, up, refresh, destroy, and a stack's outputs.
+
+This module is light: the program's process is started before the engine's own parts are imported, so that
+the two import at the same time.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import signal
-import threading
-import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from localcloud.engine import urn as urns
-from localcloud.engine.builtin import BuiltinProvider, missing_stack
-from localcloud.engine.deployment import Context, Deployment, FailedError
-from localcloud.engine.errors import EngineError
-from localcloud.engine.events import Events, OnEvent
-from localcloud.engine.goal import SECRET_SETTINGS, package_config
-from localcloud.engine.journal import Journal
-from localcloud.engine.passphrase import Crypter, passphrase_from
-from localcloud.engine.plugin import Provider
 from localcloud.engine.program import Program
-from localcloud.engine.project import StackConfig, StackFile, project_name
-from localcloud.engine.refresh import refresh_all
-from localcloud.engine.snapshot import ResourceState, Snapshot, SnapshotEncoder
-from localcloud.engine.statefile import StateFile
-from localcloud.engine.values import REDACTED, PropertyMap
 
-_PROGRAM_END_SECONDS = 30.0
+if TYPE_CHECKING:
+    from localcloud.engine.values import PropertyMap
 
 
 @dataclass(frozen=True)
@@ -40,7 +27,7 @@ class Request:
     backend_url: str
     environ: Mapping[str, str]
     """Where the passphrase is looked up."""
-    on_event: OnEvent = field(default=lambda _event: None)
+    on_event: Callable[[dict[str, Any]], None] = field(default=lambda _event: None)
     parallel: int = 16
     refresh: bool = False
     """Read every resource from the cloud first."""
@@ -53,272 +40,54 @@ class Outcome:
     """Number of resources by what was done with them."""
 
 
+# Each raises EngineError when the operation cannot be started; what fails later is reported as events.
+
+
 def preview(request: Request) -> Outcome:
-    return _Run(request, dry_run=True).execute(_Run.program)
+    return asyncio.run(_with_program(request, dry_run=True))
 
 
 def up(request: Request) -> Outcome:
-    return _Run(request, dry_run=False).execute(_Run.program)
+    return asyncio.run(_with_program(request, dry_run=False))
 
 
 def refresh(request: Request) -> Outcome:
-    return _Run(request, dry_run=False).execute(_Run.refresh_only)
+    from localcloud.engine.run import Run
+
+    run = Run(request, dry_run=False)
+    return asyncio.run(run.execute(run.refresh_only))
 
 
 def destroy(request: Request) -> Outcome:
-    return _Run(request, dry_run=False).execute(_Run.destroy)
+    return _destroy(request, dry_run=False)
 
 
 def preview_destroy(request: Request) -> Outcome:
-    return _Run(request, dry_run=True).execute(_Run.destroy)
+    return _destroy(request, dry_run=True)
 
 
 def outputs(project_dir: Path, stack: str, backend_url: str, environ: Mapping[str, str]) -> PropertyMap:
     """The stack's outputs, secrets as ``Secret``. Raises EngineError when the stack has no state."""
-    return _StackReader(project_name(project_dir), backend_url, passphrase_from(dict(environ))).outputs(stack)
+    from localcloud.engine.passphrase import passphrase_from
+    from localcloud.engine.project import project_name
+    from localcloud.engine.run import StackReader
+
+    return StackReader(project_name(project_dir), backend_url, passphrase_from(environ)).outputs(stack)
 
 
-class _StackReader:
-    """Opens stacks of one backend; a key is derived once for each salt, as that takes a noticeable time."""
+async def _with_program(request: Request, *, dry_run: bool) -> Outcome:
+    program = await Program.start(request.project_dir)
+    try:
+        from localcloud.engine.run import Run
 
-    def __init__(self, project: str, backend_url: str, passphrase: str) -> None:
-        self._project = project
-        self._backend_url = backend_url
-        self._passphrase = passphrase
-        self._crypters: dict[str, Crypter] = {}
-
-    def crypter(self, salt: str) -> Crypter:
-        if salt not in self._crypters:
-            self._crypters[salt] = Crypter.open(self._passphrase, salt)
-        return self._crypters[salt]
-
-    def new_crypter(self) -> Crypter:
-        crypter = Crypter.new(self._passphrase)
-        self._crypters[crypter.salt] = crypter
-        return crypter
-
-    def snapshot(self, file: StateFile) -> Snapshot | None:
-        checkpoint = file.read()
-        if checkpoint is None:
-            return None
-        if checkpoint.salt is None:
-            return Snapshot()
-        return checkpoint.snapshot(self.crypter(checkpoint.salt))
-
-    def outputs(self, name: str) -> PropertyMap:
-        """``name`` is a stack of this project, alone or as ``organization/<project>/<stack>``."""
-        parts = name.split("/")
-        file = StateFile(self._backend_url, parts[1] if len(parts) == 3 else self._project, parts[-1])
-        snapshot = self.snapshot(file)
-        if snapshot is None:
-            raise missing_stack(name)
-        return snapshot.stack_outputs()
+        run = Run(request, dry_run=dry_run)
+        return await run.execute(lambda: run.program(program))
+    finally:
+        await program.stop()
 
 
-class _Run:
-    """One operation from its start to its summary."""
+def _destroy(request: Request, *, dry_run: bool) -> Outcome:
+    from localcloud.engine.run import Run
 
-    def __init__(self, request: Request, *, dry_run: bool) -> None:
-        self._request = request
-        self._dry_run = dry_run
-        self._events = Events(request.on_event, preview=dry_run)
-        self._project = project_name(request.project_dir)
-        self._file = StateFile(request.backend_url, self._project, request.stack)
-        self._changes: Counter[str] = Counter()
-        self._canceled = False
-
-    def execute(self, work: Callable[[_Run], Awaitable[bool]]) -> Outcome:
-        """Raises EngineError when the operation cannot be started; what fails later is reported as events."""
-        started = time.monotonic()
-        with nullcontext() if self._dry_run else self._file.locked():
-            ok = asyncio.run(self._interruptible(work))
-        result = "canceled" if self._canceled else "succeeded" if ok else "failed"
-        self._events.summary(self._changes, time.monotonic() - started, result)
-        return Outcome(ok and not self._canceled, dict(self._changes))
-
-    async def _interruptible(self, work: Callable[[_Run], Awaitable[bool]]) -> bool:
-        loop = asyncio.get_running_loop()
-        if threading.current_thread() is threading.main_thread():
-            loop.add_signal_handler(signal.SIGINT, self._cancel, loop)
-        return await work(self)
-
-    def _cancel(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The first ctrl-C lets running operations end; the next one has its usual effect."""
-        loop.remove_signal_handler(signal.SIGINT)
-        self._canceled = True
-        self._on_cancel()
-
-    def _on_cancel(self) -> None:
-        return None
-
-    # --- preparation ------------------------------------------------------------------------------------
-
-    async def _prepare(self) -> tuple[Context, Snapshot]:
-        """Read configuration and state; raises EngineError before anything is changed."""
-        from localcloud.engine.provider import ScalewayProvider, check_config
-
-        stack_file = StackFile.read(self._request.project_dir / f"Pulumi.{self._request.stack}.yaml")
-        reader = _StackReader(self._project, self._request.backend_url, passphrase_from(dict(self._request.environ)))
-        checkpoint = self._file.read()
-
-        def open_secrets() -> tuple[Crypter, StackConfig, Snapshot]:
-            known_salt = stack_file.salt or (checkpoint.salt if checkpoint else None)
-            crypter = reader.crypter(known_salt) if known_salt else reader.new_crypter()
-            config = stack_file.resolve(crypter, self._project)
-            if checkpoint is None or checkpoint.salt is None:
-                return crypter, config, Snapshot()
-            return crypter, config, checkpoint.snapshot(reader.crypter(checkpoint.salt))
-
-        crypter, self._config, previous = await asyncio.to_thread(open_secrets)
-        if previous.pending_operations and not self._dry_run:
-            listed = "\n".join(
-                f"  {operation.type} {operation.resource.urn}" for operation in previous.pending_operations
-            )
-            self._events.diagnostic(
-                "warning",
-                "an earlier run was interrupted while it was\n"
-                f"{listed}\nWhether these were carried out is not known; look at the cloud before you go on.",
-            )
-        config = package_config("scaleway", self._config.values)
-        providers: dict[str, Provider] = {
-            "pulumi": BuiltinProvider(reader.outputs, {"scaleway": check_config}),
-            "scaleway": ScalewayProvider(config),
-        }
-        journal = Journal(previous, None if self._dry_run else self._file, SnapshotEncoder(crypter))
-        context = Context(
-            project=self._project,
-            stack=self._request.stack,
-            config=self._config.values,
-            providers=providers,
-            events=self._events,
-            journal=journal,
-            dry_run=self._dry_run,
-            parallel=self._request.parallel,
-        )
-        return context, previous
-
-    # --- operations -------------------------------------------------------------------------------------
-
-    async def program(self) -> bool:
-        program = await Program.start(self._request.project_dir)
-        try:
-            context, previous = await self._prepare()
-            self._events.prelude(self._shown_config())
-            if self._request.refresh:
-                previous = await refresh_all(context, previous)
-            deployment = Deployment(context, previous)
-            self._on_cancel = lambda: self._stop(deployment)  # type: ignore[method-assign]
-            try:
-                return await self._drive(program, deployment, context)
-            finally:
-                self._changes.update(deployment.changes)
-                await context.journal.flush()
-                await _close(context)
-        finally:
-            await program.stop()
-
-    async def _drive(self, program: Program, deployment: Deployment, context: Context) -> bool:
-        from localcloud.engine.monitor import EngineService, ResourceMonitor, serve
-
-        monitor = ResourceMonitor(deployment, context)
-        engine = EngineService(context)
-        async with serve(monitor, engine) as address:
-            running = asyncio.create_task(
-                program.run(
-                    {
-                        "monitor": address,
-                        "engine": address,
-                        "project": context.project,
-                        "stack": context.stack,
-                        "dry_run": context.dry_run,
-                        "parallel": context.parallel,
-                        "config": dict(context.config),
-                        "secret_keys": self._config.secret_keys,
-                        "directory": str(self._request.project_dir.resolve()),
-                    },
-                    self._events.diagnostic,
-                )
-            )
-            waits = [asyncio.create_task(item) for item in (monitor.program_done.wait(), deployment.wait_stopped())]
-            await asyncio.wait([running, *waits], return_when=asyncio.FIRST_COMPLETED)
-            for wait in waits:
-                wait.cancel()
-            ok = False
-            try:
-                if monitor.program_done.is_set() and not deployment.stopped and not engine.errors:
-                    await deployment.finish()
-                    ok = True
-            except FailedError:
-                pass
-            except EngineError as error:
-                deployment.fail(str(error))
-            finally:
-                monitor.release.set()
-            if not ok:
-                await deployment.settle()
-            status = await self._program_end(running)
-        if status != 0 and not deployment.failed and not engine.errors:
-            self._events.diagnostic("error", f"the program ended with exit status {status}")
-        return ok and not deployment.failed and not engine.errors and status == 0
-
-    async def _program_end(self, running: asyncio.Task[int]) -> int:
-        try:
-            return await asyncio.wait_for(running, _PROGRAM_END_SECONDS)
-        except TimeoutError:
-            return -1
-
-    def _stop(self, deployment: Deployment) -> None:
-        deployment.fail("canceled: operations under way are finished, no more are started")
-
-    async def refresh_only(self) -> bool:
-        context, previous = await self._prepare()
-        self._events.prelude(self._shown_config())
-        try:
-            await refresh_all(context, previous, self._changes)
-            return True
-        except EngineError:
-            return False
-        finally:
-            await context.journal.flush()
-            await _close(context)
-
-    async def destroy(self) -> bool:
-        context, previous = await self._prepare()
-        self._events.prelude(self._shown_config())
-        deployment = Deployment(context, previous)
-        self._on_cancel = lambda: self._stop(deployment)  # type: ignore[method-assign]
-        try:
-            if self._refuse_protected(previous.resources):
-                return False
-            await deployment.finish()
-            return True
-        except FailedError:
-            return False
-        except EngineError as error:
-            deployment.fail(str(error))
-            return False
-        finally:
-            self._changes.update(deployment.changes)
-            await context.journal.flush()
-            await _close(context)
-
-    def _refuse_protected(self, resources: list[ResourceState]) -> bool:
-        protected = [resource for resource in resources if resource.protect and not resource.delete]
-        for resource in protected:
-            self._events.diagnostic(
-                "error",
-                f"{urns.name_of(resource.urn)} ({resource.type}) is protected and cannot be destroyed: set "
-                "snu:protect to false in the stack's settings and run up first",
-                resource.urn,
-            )
-        return bool(protected)
-
-    def _shown_config(self) -> dict[str, str]:
-        hidden = {f"{package}:{key}" for package, keys in SECRET_SETTINGS.items() for key in keys}
-        hidden.update(self._config.secret_keys)
-        return {key: REDACTED if key in hidden else value for key, value in self._config.values.items()}
-
-
-async def _close(context: Context) -> None:
-    for provider in context.providers.values():
-        await provider.close()
+    run = Run(request, dry_run=dry_run)
+    return asyncio.run(run.execute(run.destroy))

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 - the variable's name
 PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"  # noqa: S105 - the variable's name
 
 
-def passphrase_from(environ: dict[str, str]) -> str:
+def passphrase_from(environ: Mapping[str, str]) -> str:
     """The passphrase as Pulumi finds it: the variable wins over the file, even when it is empty.
 
     Raises PassphraseError when there is neither, or the file cannot be read.

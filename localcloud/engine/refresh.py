@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 
 from localcloud.engine.deployment import Context
 from localcloud.engine.errors import EngineError
@@ -12,17 +13,19 @@ from localcloud.engine.snapshot import ResourceState, Snapshot, now
 from localcloud.engine.values import carry_secrets, make_secret, unwrap
 
 
-async def refresh_all(context: Context, previous: Snapshot, changes: Counter[str] | None = None) -> Snapshot:
-    """Read every managed resource; what is gone leaves the state, as do references to it.
+async def refresh_all(
+    context: Context, previous: Snapshot, changes: Counter[str], canceled: Callable[[], bool]
+) -> bool:
+    """Read every managed resource; what is gone leaves the journal's state, as do references to it.
 
-    Raises EngineError when a resource could not be read; the others are refreshed all the same.
+    ``changes`` counts what was found. False when a resource could not be read: that was reported, and the
+    others are refreshed all the same. After ``canceled`` no further read starts.
     """
     slots = asyncio.Semaphore(max(1, context.parallel))
-    counted: Counter[str] = Counter() if changes is None else changes
 
     async def one(resource: ResourceState) -> bool:
         async with slots:
-            return await _refresh(context, resource, counted)
+            return not canceled() and await _refresh(context, resource, changes)
 
     managed = [
         resource
@@ -35,9 +38,7 @@ async def refresh_all(context: Context, previous: Snapshot, changes: Counter[str
     results = await asyncio.gather(*(one(resource) for resource in managed))
     context.journal.drop_dangling_references()
     await context.journal.flush()
-    if not all(results):
-        raise EngineError("the refresh failed; nothing else was changed")
-    return context.journal.snapshot()
+    return all(results)
 
 
 async def _refresh(context: Context, resource: ResourceState, changes: Counter[str]) -> bool:

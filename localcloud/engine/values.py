@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
-
-from google.protobuf import struct_pb2
+from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.engine.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from google.protobuf import struct_pb2
 
 SIGNATURE_KEY: Final = "4dabf18193072939515e22adb298388d"
 SECRET_SIGNATURE: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a public type tag
@@ -155,6 +156,8 @@ def _from_signed(fields: Mapping[str, struct_pb2.Value]) -> Value:
 
 
 def to_struct(properties: PropertyMap) -> struct_pb2.Struct:
+    from google.protobuf import struct_pb2  # a heavy import, which a reader of values does not need
+
     struct = struct_pb2.Struct()
     for key, value in properties.items():
         _fill(struct.fields[key], value)
@@ -163,7 +166,7 @@ def to_struct(properties: PropertyMap) -> struct_pb2.Struct:
 
 def _fill(target: struct_pb2.Value, value: Value) -> None:
     if value is None:
-        target.null_value = struct_pb2.NULL_VALUE
+        target.null_value = 0  # type: ignore[assignment]  # NULL_VALUE
     elif value is UNKNOWN:
         target.string_value = UNKNOWN_TEXT
     elif isinstance(value, bool):

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from localcloud.engine.errors import EngineError, ProviderError
-from localcloud.engine.provider import client as client_module
 from localcloud.engine.provider.client import ApiError, Client, check_config, loopback_problem
 from localcloud.engine.values import Secret
 
@@ -90,7 +89,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         wanted.append(seconds)
         await sleep(0)
 
-    monkeypatch.setattr(client_module.asyncio, "sleep", no_sleep)
+    monkeypatch.setattr(asyncio, "sleep", no_sleep)
     return wanted
 
 
@@ -160,7 +159,7 @@ async def test_an_answer_without_a_body() -> None:
 
 
 async def test_waiting_until_a_status_is_final(pauses: list[float]) -> None:
-    busy = (200, {"status": "creating"}, {})
+    busy: Answer = (200, {"status": "creating"}, {})
     async with serving(busy, busy, (200, {"status": "ready"}, {})) as (_server, client):
         assert await client.wait("/thing", frozenset({"creating"})) == {"status": "ready"}
         assert pauses == [0.1, pytest.approx(0.15)]

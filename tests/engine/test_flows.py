@@ -231,7 +231,7 @@ def _document_values(project: Project, key: str) -> set[str]:
 # --- bad inputs -------------------------------------------------------------------------------------------
 
 
-def _set(key: str, value: Any) -> Callable[[Project], None]:
+def _set(key: str, value: Any) -> Callable[[Project], object]:
     def change(project: Project) -> None:
         path = project.stack_file("local")
         document = yaml.safe_load(path.read_text())
@@ -241,7 +241,7 @@ def _set(key: str, value: Any) -> Callable[[Project], None]:
     return change
 
 
-BAD: dict[str, tuple[Callable[[Project], None], str]] = {
+BAD: dict[str, tuple[Callable[[Project], object], str]] = {
     "another address": (_set("scaleway:apiUrl", "https://api.scaleway.com"), "works on the local Scaleway only"),
     "no address": (lambda project: project.edit("local", "  scaleway:apiUrl:", "  scaleway:apiUrl_:"), "apiUrl"),
     "no YAML": (lambda project: project.stack_file("local").write_text("config: ["), "is not valid YAML"),

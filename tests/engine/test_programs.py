@@ -1,0 +1,298 @@
+"""Small programs: what the engine supports beyond the project's own program, what it refuses, and Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcloud.engine import operations
+from localcloud.engine.errors import EngineError
+from tests.engine.test_flows import PASSPHRASE, Ran
+from tests.support.project import ROOT, Project, clean_environment, free_port
+
+_HEADER = "import pulumi\nimport pulumiverse_scaleway as scaleway\n"
+_RUNNER = """
+import sys
+from pathlib import Path
+from localcloud.engine import operations
+
+PASSPHRASE = {"PULUMI_CONFIG_PASSPHRASE": "local-not-a-secret"}
+folder, operation = sys.argv[1:]
+def show(event):
+    step = event.get("resourcePreEvent")
+    print("EVENT", (step or {}).get("metadata", {}).get("op"), flush=True)
+request = operations.Request(Path(folder), "dev", f"file://{folder}", PASSPHRASE, show, parallel=2)
+outcome = getattr(operations, operation)(request)
+print("OUTCOME", outcome.ok, flush=True)
+"""
+
+
+class Small:
+    """A project with one stack and a program of a few lines."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cloud = Project(folder, free_port())
+        self.folder = folder
+        self.state = folder / ".pulumi" / "stacks" / "small" / "dev.json"
+
+    def write(self, program: str) -> None:
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / "Pulumi.yaml").write_text("name: small\nruntime: python\n")
+        (self.folder / "Pulumi.dev.yaml").write_text(
+            textwrap.dedent(f"""\
+            config:
+              scaleway:apiUrl: {self.cloud.api_url}
+              scaleway:accessKey: SCWLOCALOWNER0000001
+              scaleway:secretKey: 10ca1000-0000-4000-8000-00000000cafe
+              scaleway:organizationId: 10ca1000-0000-4000-8000-000000000001
+              scaleway:projectId: 10ca1000-0000-4000-8000-000000000001
+              scaleway:region: fr-par
+            """)
+        )
+        (self.folder / "__main__.py").write_text(_HEADER + textwrap.dedent(program))
+
+    def do(self, operation: Callable[[operations.Request], operations.Outcome], program: str) -> Ran:
+        self.write(program)
+        events: list[Any] = []
+        request = operations.Request(self.folder, "dev", f"file://{self.folder}", PASSPHRASE, events.append)
+        return Ran(operation(request), events)
+
+    def start(self, operation: str) -> subprocess.Popen[str]:
+        """The operation in a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-c", _RUNNER, str(self.folder), operation],
+            cwd=ROOT,
+            env=clean_environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def latest(self) -> dict[str, Any]:
+        latest: dict[str, Any] = json.loads(self.state.read_text())["checkpoint"]["latest"]
+        return latest
+
+    def names(self) -> set[str]:
+        return {resource["urn"].split("::")[-1] for resource in self.latest().get("resources", [])}
+
+    def locks(self) -> list[Path]:
+        return list((self.folder / ".pulumi" / "locks").rglob("*.json"))
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Small:
+    return Small(tmp_path / "small")
+
+
+REFUSED = {
+    "an explicit provider": ('scaleway.Provider("mine")', "explicit providers"),
+    "import": (
+        'scaleway.iam.Application("a", name="a", opts=pulumi.ResourceOptions(import_="x"))',
+        "the resource option import_",
+    ),
+    "retain on delete": (
+        'scaleway.iam.Application("a", name="a", opts=pulumi.ResourceOptions(retain_on_delete=True))',
+        "the resource option retain_on_delete",
+    ),
+    "a type that the program does not use": (
+        'scaleway.kubernetes.Cluster("a", version="1", cni="cilium", delete_additional_resources=True)',
+        "kubernetes",
+    ),
+    "another function": ("scaleway.iam.get_user(email='a@b.c')", "the function scaleway:iam/getUser:getUser"),
+    "a property that is not supported": (
+        'scaleway.domain.Record("r", dns_zone="z", name="n", type="A", data="1.1.1.1", geo_ip={"matches": []})',
+        "geoIp",
+    ),
+    "a name of its own": ('scaleway.iam.Application("a")', "give `name`"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_not_supported_is_refused_by_name(small: Small, case: str) -> None:
+    program, named = REFUSED[case]
+    ran = small.do(operations.preview, program)
+    assert not ran.ok
+    assert any(named in said for said in ran.errors()), ran.errors()
+    assert not small.state.exists()
+
+
+def test_a_program_that_fails_shows_its_own_lines_only(small: Small) -> None:
+    ran = small.do(operations.preview, "def wrong():\n    raise ValueError('so it is')\nwrong()\n")
+    assert not ran.ok
+    (said,) = ran.errors()
+    assert "ValueError: so it is" in said
+    assert "__main__.py" in said
+    assert "launch.py" not in said
+
+
+def test_a_program_that_ends_the_process(small: Small) -> None:
+    ran = small.do(operations.preview, "import os\nos._exit(7)\n")
+    assert not ran.ok
+    assert ran.errors() == ["the program ended with exit status 7"]
+
+
+def test_aliases_ignored_changes_reads_and_logs(small: Small) -> None:
+    small.write("")
+    small.cloud.start_cloud()
+    try:
+        first = small.do(
+            operations.up,
+            """
+            print("printed")
+            pulumi.log.warn("logged")
+            app = scaleway.iam.Application("old", name="app", description="one")
+            pulumi.export("id", app.id)
+            pulumi.export("hidden", pulumi.Output.secret("h1dden"))
+            """,
+        )
+        assert first.ok, first.errors()
+        assert "h1dden" not in small.state.read_text() + json.dumps(first.events)
+        messages = [event["diagnosticEvent"]["message"] for event in first.events if "diagnosticEvent" in event]
+        assert {"printed", "logged"} <= set(messages)
+
+        second = small.do(
+            operations.up,
+            """
+            me = pulumi.StackReference("dev")
+            app = scaleway.iam.Application("new", name="app", description="two", opts=pulumi.ResourceOptions(
+                aliases=[pulumi.Alias(name="old")], ignore_changes=["description"]))
+            pulumi.export("was", me.require_output("id"))
+            pulumi.export("hidden", me.require_output("hidden"))
+            """,
+        )
+        assert second.ok, second.errors()
+        assert second.outcome.changes["same"] == 2
+        assert "create" not in second.outcome.changes
+        found = operations.outputs(small.folder, "dev", f"file://{small.folder}", PASSPHRASE)
+        assert found["was"]
+        assert "h1dden" not in small.state.read_text()
+
+        gone = small.do(operations.destroy, "")
+        assert gone.ok, gone.errors()
+        assert small.names() == set()
+    finally:
+        small.cloud.stop_cloud()
+
+
+def test_a_lock_that_is_held_is_named(small: Small) -> None:
+    small.write("")
+    folder = small.folder / ".pulumi" / "locks" / "organization" / "small" / "dev"
+    folder.mkdir(parents=True)
+    (folder / "a.json").write_text(json.dumps({"pid": 1, "username": "ann", "hostname": "there", "timestamp": "t"}))
+    with pytest.raises(EngineError, match="locked by ann@there"):
+        small.do(operations.up, "")
+
+
+_SLOW = """
+space = scaleway.containers.Namespace("space", name="space")
+scaleway.iam.Application("later", name="later", opts=pulumi.ResourceOptions(depends_on=[space]))
+"""
+_TRANSITION_SECONDS = 3.0
+
+
+def _in_the_middle(small: Small) -> subprocess.Popen[str]:
+    """An update whose first resource is being created."""
+    small.write(_SLOW)
+    small.cloud.start_cloud(transitions=_TRANSITION_SECONDS)
+    process = small.start("up")
+    deadline = time.monotonic() + 60
+    while not _creating(small):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return process
+
+
+def _creating(small: Small) -> bool:
+    if not small.state.exists():
+        return False
+    pending = small.latest().get("pending_operations", [])
+    return any(item["resource"]["urn"].endswith("::space") for item in pending)
+
+
+@pytest.fixture
+def slow(small: Small) -> Any:
+    yield small
+    small.cloud.stop_cloud()
+
+
+def test_the_first_ctrl_c_lets_running_operations_end(slow: Small) -> None:
+    process = _in_the_middle(slow)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert "OUTCOME False" in output
+    assert process.returncode == 0
+    assert "pending_operations" not in slow.latest()
+    assert "space" in slow.names()
+    assert "later" not in slow.names()
+    assert slow.locks() == []
+
+    again = slow.do(operations.up, _SLOW)
+    assert again.ok, again.errors()
+    assert {"space", "later"} <= slow.names()
+
+
+def test_the_second_ctrl_c_ends_at_once_with_the_operation_on_record(slow: Small) -> None:
+    process = _in_the_middle(slow)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    output, _ = process.communicate(timeout=60)
+    assert time.monotonic() - started < _TRANSITION_SECONDS
+    assert process.returncode != 0
+    assert "OUTCOME" not in output
+    assert [item["type"] for item in slow.latest()["pending_operations"]] == ["creating"]
+    assert slow.locks() == []
+
+
+def test_a_killed_update_leaves_its_operation_on_record(slow: Small) -> None:
+    process = _in_the_middle(slow)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert [item["type"] for item in slow.latest()["pending_operations"]] == ["creating"]
+    assert len(slow.locks()) == 1
+
+    # The lock of a dead process is no obstacle, and the next run says what is not known.
+    ran = slow.do(operations.refresh, _SLOW)
+    assert ran.ok, ran.errors()
+    warnings = [event["diagnosticEvent"]["message"] for event in ran.events if "diagnosticEvent" in event]
+    assert any(
+        "creating urn:pulumi:dev::small::scaleway:containers/namespace:Namespace::space" in said for said in warnings
+    )
+    assert slow.locks() == []
+
+
+def test_many_containers_take_linear_time(small: Small) -> None:
+    """Writes and events grow with the number of resources, not with its square."""
+    small.write("")
+    small.cloud.start_cloud()
+    program = """
+    space = scaleway.containers.Namespace("space", name="space")
+    for index in range(COUNT):
+        scaleway.containers.Container(f"c{index}", name=f"c{index}", namespace_id=space.id, image="nginx:latest")
+    """
+    try:
+        seconds: dict[int, float] = {}
+        events: dict[int, int] = {}
+        for count in (10, 100):
+            started = time.monotonic()
+            ran = small.do(operations.up, program.replace("COUNT", str(count)))
+            seconds[count] = time.monotonic() - started
+            assert ran.ok, ran.errors()
+            events[count] = len([event for event in ran.events if "resourcePreEvent" in event])
+            assert small.do(operations.destroy, "").ok
+        assert events[100] - events[10] == 90
+        assert seconds[100] <= 10 * seconds[10]
+    finally:
+        small.cloud.stop_cloud()
