@@ -37,6 +37,8 @@ _PRODUCTS = (
     serverless_jobs,
 )
 _TYPES: dict[str, ResourceType] = {type_.token: type_ for product in _PRODUCTS for type_ in product.TYPES}
+KNOWN_TYPES = frozenset(_TYPES)
+"""The resource types that there are; others are refused by name."""
 _FUNCTIONS = {"scaleway:secrets/getVersion:getVersion": secret_manager.get_version}
 
 
@@ -98,4 +100,4 @@ def _refreshed(inputs: PropertyMap, before: PropertyMap, after: PropertyMap) -> 
     }
 
 
-__all__ = ["ScalewayProvider", "check_config"]
+__all__ = ["KNOWN_TYPES", "ScalewayProvider", "check_config"]
