@@ -66,8 +66,11 @@ def _run(parameters: dict[str, Any]) -> int:
         return 0
     except pulumi.RunError as error:
         pulumi.log.error(str(error))
-    except Exception:
-        pulumi.log.error("Program failed with an unhandled exception:\n" + _user_traceback(directory))
+    except Exception as error:
+        # What a look-up was refused for says it all; no frame of its traceback is the user's.
+        is_lookup = str(error).startswith("invoke of ")
+        trace = "Program failed with an unhandled exception:\n" + _user_traceback(directory)
+        pulumi.log.error(str(error) if is_lookup else trace)
     finally:
         executor.shutdown(wait=True)
         loop.close()
