@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
-from pulumi.runtime.proto import alias_pb2, resource_pb2
 
 from localcloud.engine import urn as urns
 from localcloud.engine.errors import UnsupportedError
+from localcloud.engine.protocol import alias_pb2, resource_pb2
 from localcloud.engine.values import PropertyMap, from_struct
 
 _REFUSED = {

@@ -9,11 +9,11 @@ from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, resource_pb2, resource_pb2_grpc
 
 from localcloud.engine.deployment import Context, Deployment, FailedError
 from localcloud.engine.errors import EngineError, UnsupportedError
 from localcloud.engine.goal import Goal, ProviderRequest, goal_from, provider_request
+from localcloud.engine.protocol import engine_pb2, engine_pb2_grpc, provider_pb2, resource_pb2, resource_pb2_grpc
 from localcloud.engine.values import from_struct, to_struct
 
 _FEATURES = [

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import sys
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from localcloud.engine.errors import EngineError, ProviderError
 from localcloud.engine.values import PropertyMap, unwrap
+
+# httpx without its command line, whose parts take longer to import than all the rest of it.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+import httpx  # noqa: E402
 
 _RETRY_SECONDS = (0.5, 1.0, 2.0)
 _TIMEOUT_SECONDS = 60.0

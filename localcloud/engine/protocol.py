@@ -1,0 +1,44 @@
+"""Pulumi's protocol, as its SDK carries it, without an import of the SDK itself, which takes half a second.
+
+The SDK's generated modules need nothing else of it; they are loaded below a name of this package.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pulumi.runtime.proto import (
+        alias_pb2,
+        engine_pb2,
+        engine_pb2_grpc,
+        provider_pb2,
+        resource_pb2,
+        resource_pb2_grpc,
+    )
+else:
+    _PACKAGE = f"{__name__}_generated"
+    _package = sys.modules[_PACKAGE] = ModuleType(_PACKAGE)
+    _package.__path__ = [
+        str(Path(folder) / "runtime" / "proto") for folder in find_spec("pulumi").submodule_search_locations
+    ]
+    alias_pb2 = import_module(f"{_PACKAGE}.alias_pb2")
+    engine_pb2 = import_module(f"{_PACKAGE}.engine_pb2")
+    engine_pb2_grpc = import_module(f"{_PACKAGE}.engine_pb2_grpc")
+    provider_pb2 = import_module(f"{_PACKAGE}.provider_pb2")
+    resource_pb2 = import_module(f"{_PACKAGE}.resource_pb2")
+    resource_pb2_grpc = import_module(f"{_PACKAGE}.resource_pb2_grpc")
+
+__all__ = [
+    "alias_pb2",
+    "engine_pb2",
+    "engine_pb2_grpc",
+    "provider_pb2",
+    "resource_pb2",
+    "resource_pb2_grpc",
+]
