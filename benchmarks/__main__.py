@@ -1,0 +1,28 @@
+"""``scripts/bench``: prints tables of ratios with their targets, and never fails because of a target."""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks import api, local, stage
+from benchmarks.measure import machine
+
+_BENCHMARKS = {"local": local.run, "api": api.run, "stage": stage.run}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="local: the command on the stack local; api: the local Scaleway beside moto's server; "
+        "stage: the stack stage with the embedded engine, the Pulumi CLI and Terraform.",
+    )
+    parser.add_argument("what", nargs="?", choices=_BENCHMARKS, default="local", help="default: local")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each thing (default: 3)")
+    arguments = parser.parse_args()
+    rounds = max(1, arguments.rounds)
+    print(f"{arguments.what}: {rounds} rounds, medians, {machine()}; a round takes about a minute.", flush=True)
+    _BENCHMARKS[arguments.what](rounds)
+
+
+if __name__ == "__main__":
+    main()

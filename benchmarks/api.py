@@ -1,0 +1,171 @@
+"""The local Scaleway beside moto's server, on comparable calls.
+
+Both are asked by one client with kept connections. What the client itself takes is in every figure: its own
+ceiling, against a server that always gives the same answer, is measured too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import httpx
+
+from benchmarks import calls, constant_server, servers
+from benchmarks.measure import Ratio, Samples, Target, print_table
+
+_REQUESTS = 240
+_WARM_UP = 24
+_CONCURRENCIES = (1, 8)
+_SLOWEST = 0.99
+
+Key = tuple[str, int]
+"""A call's name, and how many requests are under way at once."""
+
+
+@dataclass
+class Side:
+    """What was measured of one server."""
+
+    start: Samples = field(default_factory=Samples)
+    memory: Samples = field(default_factory=Samples)
+    rates: dict[Key, Samples] = field(default_factory=lambda: defaultdict(Samples))
+    latencies: dict[Key, Samples] = field(default_factory=lambda: defaultdict(Samples))
+    """Milliseconds of every request."""
+
+    def p99(self, concurrency: int) -> Samples:
+        """Each call's 99th percentile; their median is what a table shows."""
+        found = (samples.values for (_, at_once), samples in self.latencies.items() if at_once == concurrency)
+        return Samples([sorted(values)[int(len(values) * _SLOWEST)] for values in found])
+
+
+@dataclass(frozen=True)
+class Contestant:
+    side: Side
+    command: Callable[[int, Path], list[str]]
+    """Arguments of python, for a port and an empty folder."""
+    first: calls.Request
+    """The first request: makes the secret that others read."""
+    make: Callable[[calls.Pair], calls.Make]
+
+
+def _scaleway_command(port: int, folder: Path) -> list[str]:
+    return ["-m", "localcloud.api", "--port", str(port), "--data", str(folder / "data"), "--transitions", "0"]
+
+
+def _moto_command(port: int, _folder: Path) -> list[str]:
+    return ["-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+
+
+def run(rounds: int) -> None:
+    scaleway = Contestant(Side(), _scaleway_command, calls.scaleway_first(), lambda pair: pair.scaleway)
+    moto = Contestant(Side(), _moto_command, calls.moto_first(), lambda pair: pair.moto)
+    ceiling = Side()
+    with tempfile.TemporaryDirectory(prefix="snu-bench-") as name:
+        for number in range(rounds):
+            folder = Path(name) / str(number)
+            folder.mkdir()
+            asyncio.run(_round(folder, scaleway, moto, ceiling))
+    _print(scaleway.side, moto.side, ceiling)
+
+
+async def _round(folder: Path, scaleway: Contestant, moto: Contestant, ceiling: Side) -> None:
+    """The servers stay up for the whole round and are asked in turns: the others are idle meanwhile."""
+    with (
+        _started(folder / "scaleway", scaleway) as (ours, first),
+        _started(folder / "moto", moto) as (theirs, _),
+        servers.running(constant_server.command, folder / "constant.log") as constant,
+    ):
+        first_secret = first.json()["id"]
+        value = calls.scaleway_value(first_secret)
+        servers.first_answer(ours, value.method, value.path, value.headers, value.content)
+        servers.first_answer(constant, "GET", "/")
+        numbers = count()
+        pairs = calls.pairs(first_secret)
+        for concurrency in _CONCURRENCIES:
+            for pair in pairs:
+                for contestant, server in ((scaleway, ours), (moto, theirs)):
+                    load = _Load(server.url, contestant.make(pair), numbers)
+                    await load.measure(contestant.side, (pair.name, concurrency))
+            load = _Load(constant.url, pairs[1].scaleway, numbers)
+            await load.measure(ceiling, ("", concurrency))
+        for contestant, server in ((scaleway, ours), (moto, theirs)):
+            if (memory := server.memory) is not None:
+                contestant.side.memory.add(memory)
+
+
+@contextmanager
+def _started(folder: Path, contestant: Contestant) -> Iterator[tuple[servers.Server, httpx.Response]]:
+    """A server that has answered once, with that answer; how long it took is measured."""
+    folder.mkdir()
+    first = contestant.first
+    began = time.perf_counter()
+    with servers.running(lambda port: contestant.command(port, folder), folder / "log") as server:
+        answer = servers.first_answer(server, first.method, first.path, first.headers, first.content)
+        contestant.side.start.add(time.perf_counter() - began)
+        yield server, answer
+
+
+@dataclass(frozen=True)
+class _Load:
+    """Requests of one kind to one server."""
+
+    url: str
+    make: calls.Make
+    numbers: Iterator[int]
+
+    async def measure(self, side: Side, key: Key) -> None:
+        _, concurrency = key
+        limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, limits=limits, timeout=60) as client:
+            await self._send(client, concurrency, _WARM_UP)
+            began = time.perf_counter()
+            latencies = await self._send(client, concurrency, _REQUESTS)
+            side.rates[key].add(len(latencies) / (time.perf_counter() - began))
+        side.latencies[key].values.extend(latencies)
+
+    async def _send(self, client: httpx.AsyncClient, concurrency: int, total: int) -> list[float]:
+        """The milliseconds of each request."""
+
+        async def one_after_another() -> list[float]:
+            return [await self._one(client) for _ in range(total // concurrency)]
+
+        lines = await asyncio.gather(*(one_after_another() for _ in range(concurrency)))
+        return [latency for line in lines for latency in line]
+
+    async def _one(self, client: httpx.AsyncClient) -> float:
+        request = self.make(next(self.numbers))
+        began = time.perf_counter()
+        answer = await client.request(request.method, request.path, headers=request.headers, content=request.content)
+        spent = time.perf_counter() - began
+        if not answer.is_success:
+            raise SystemExit(f"{request.method} {request.path}: {answer.status_code} {answer.text}")
+        return spent * 1_000
+
+
+def _print(ours: Side, theirs: Side, ceiling: Side) -> None:
+    rows = []
+    for concurrency in _CONCURRENCIES:
+        at_once = f"{concurrency} at once"
+        rows += [
+            Ratio(f"{name}, {at_once}", samples, theirs.rates[name, within], Target(2, at_least=True), "/s", 0)
+            for (name, within), samples in ours.rates.items()
+            if within == concurrency
+        ]
+        rows.append(
+            Ratio(f"p99, median of these calls, {at_once}", ours.p99(concurrency), theirs.p99(concurrency), None, "ms")
+        )
+    rows.append(Ratio("from start to the first answer", ours.start, theirs.start, Target(0.5)))
+    if ours.memory.values:
+        rows.append(Ratio("resident memory after the run", ours.memory, theirs.memory, None, "MiB", 0))
+    print_table(rows, "here", "moto")
+    for concurrency in _CONCURRENCIES:
+        rate = ceiling.rates["", concurrency].median
+        print(f"The client alone, {concurrency} at once: {rate:.0f}/s, the most that either server could show.")

@@ -1,0 +1,85 @@
+"""How fast the command is on the stack ``local``, and how it grows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.measure import Ratio, Samples, Target, print_table
+from tests.support.project import Project, clean_environment, copy_project
+
+_IMPORTS = "import pulumi, pulumiverse_scaleway.containers"
+_STACKS = ("foundation-local", "local")
+
+
+def snu(project: Project, *arguments: str) -> None:
+    ended = project.snu(*arguments, "--engine", "embedded")
+    if ended.returncode != 0:
+        raise SystemExit(f"snu {' '.join(arguments)} failed:\n{ended.stdout}{ended.stderr}")
+
+
+def import_provider() -> None:
+    subprocess.run([sys.executable, "-c", _IMPORTS], check=True, env=clean_environment())
+
+
+def apply(project: Project, stack: str) -> None:
+    snu(project, "up", stack, "--yes", "--skip-preview")
+
+
+def fresh_project(folder: Path) -> Project:
+    project = copy_project(folder)
+    project.start_cloud(transitions=0.0)
+    apply(project, _STACKS[0])
+    return project
+
+
+def with_containers(project: Project, count: int) -> None:
+    """Give the stack ``local`` so many containers, all like its app ``app`` without a host."""
+    path = project.stack_file("local")
+    document: dict[str, Any] = yaml.safe_load(path.read_text())
+    model = {"cpu": 256, "memory": 256, "minScale": 1, "maxScale": 1, "variables": {"APP_NAME": "app"}}
+    digest = document["config"]["snu:images"]["app"]
+    names = [f"c{number:03}" for number in range(count)]
+    document["config"]["snu:images"] = dict.fromkeys(names, digest)
+    document["config"]["snu:apps"] = dict.fromkeys(names, model)
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+
+
+def measure_stack(folder: Path, rounds: int) -> list[Ratio]:
+    imports, no_change, first_up = Samples(), Samples(), Samples()
+    for number in range(rounds):
+        project = fresh_project(folder / f"stack-{number}")
+        try:
+            first_up.time(apply, project, "local")
+            imports.time(import_provider)
+            no_change.time(snu, project, "preview", "local")
+        finally:
+            project.stop_cloud()
+    return [
+        Ratio("no-change preview of local / import of SDK and provider", no_change, imports, Target(3)),
+        Ratio("first up of local / its no-change preview", first_up, no_change, Target(2)),
+    ]
+
+
+def measure_growth(folder: Path, rounds: int) -> Ratio:
+    times = {10: Samples(), 100: Samples()}
+    for number in range(rounds):
+        for count, spent in times.items():
+            project = fresh_project(folder / f"growth-{number}-{count}")
+            try:
+                with_containers(project, count)
+                spent.time(apply, project, "local")
+            finally:
+                project.stop_cloud()
+    return Ratio("up of 100 containers / up of 10", times[100], times[10], Target(10))
+
+
+def run(rounds: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="snu-bench-") as name:
+        ratios = [*measure_stack(Path(name), rounds), measure_growth(Path(name), rounds)]
+    print_table(ratios, "first", "second")
