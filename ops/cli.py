@@ -114,6 +114,20 @@ def refresh(
 
 
 @app.command()
+def recover(
+    stack: option.StackName,
+    engine: option.Engine = EngineChoice.AUTO,
+    yes: option.Yes = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """After a run that was killed: show what it left, ask, and bring state and cloud together."""
+    from ops.commands import recover as work
+    from ops.commands.stack import Session
+
+    return work.recover(Session.open(cwd, stack, engine, validate=False), yes=yes)
+
+
+@app.command()
 def outputs(
     stack: option.StackName,
     engine: option.Engine = EngineChoice.AUTO,

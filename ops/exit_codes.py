@@ -26,3 +26,4 @@ class ExitCode(IntEnum):
     CONTAINERS = 12, "the resources are there, but a container is in error or did not become ready in time"
     ENGINE = 13, "no engine for this stack: the Pulumi CLI is missing, or the embedded engine refuses the stack"
     ENVIRONMENT = 14, "the environment lacks where the stack's state is kept, or the passphrase of its secrets"
+    INTERRUPTED = 15, "an earlier run was interrupted and left operations whose end is not known: run `snu recover`"

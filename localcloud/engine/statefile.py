@@ -11,7 +11,7 @@ import os
 import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,11 @@ class StateFile:
         self._root = root
         self.path = root / "stacks" / project / f"{stack}.json"
         self._locks = root / "locks" / _ORGANIZATION / project / stack
+
+    @property
+    def lock_folder(self) -> Path:
+        """One file for each process that holds the stack."""
+        return self._locks
 
     @property
     def full_name(self) -> str:
@@ -154,7 +159,7 @@ class StateFile:
             return
         except (ValueError, KeyError, TypeError) as error:
             raise StateError(f"the lock {path} cannot be read; remove it if no update runs") from error
-        if host == socket.gethostname() and not _alive(pid):
+        if host == socket.gethostname() and not process_lives(pid):
             path.unlink(missing_ok=True)
             return
         raise StateError(
@@ -163,11 +168,14 @@ class StateFile:
         )
 
 
-def _alive(pid: int) -> bool:
+def process_lives(pid: int) -> bool:
+    """Whether a process of this machine runs; one that was killed and that nobody has waited for does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
+    with suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return True

@@ -68,6 +68,20 @@ class Session:
             LocalCloud(stack).require()
         return cls(stack, engine)
 
+    def require_complete(self) -> None:
+        """Raises OpsError when an earlier run was interrupted and the engine refuses to go on from there."""
+        try:
+            pending = self.engine.refuses_interrupted(self.stack.project_dir, self.stack.name)
+        except EngineError as error:
+            raise OpsError(str(error), ExitCode.FAILED) from error
+        if pending:
+            listed = "".join(f"\n  {each}" for each in pending)
+            raise OpsError(
+                f"{self.stack.name}: an earlier run was interrupted, and whether it has ended these is not known:"
+                f"{listed}\nRun `snu recover {self.stack.name}` first; nothing was changed.",
+                ExitCode.INTERRUPTED,
+            )
+
     def title(self, doing: str) -> str:
         return f"{doing} {self.stack.name} (engine: {self.engine.name})"
 
@@ -132,6 +146,7 @@ def preview_json(session: Session, options: Options) -> ExitCode:
 def up(session: Session, options: Options) -> ExitCode:
     """Preview, ask, apply, and then look at the containers."""
     stack = session.stack
+    session.require_complete()
     if not options.skip_preview:
         changed = has_changes(session.preview(options).changes)
         if changed and options.expect_no_changes:
@@ -149,6 +164,7 @@ def up(session: Session, options: Options) -> ExitCode:
 def destroy(session: Session, options: Options) -> ExitCode:
     """Always previewed: an engine may delete the rest before it meets a protected resource."""
     stack = session.stack
+    session.require_complete()
     title = session.title("Previewing the end of")
     display = display_for(sys.stdout, title, preview=True, all_properties=options.details)
     planned = session.run(session.engine.preview_destroy, options, display)

@@ -11,7 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from localcloud.engine.recover import Interrupted
 
 EngineEvent = dict[str, Any]
 OnEvent = Callable[[EngineEvent], None]
@@ -69,3 +72,19 @@ class Engine(Protocol):
 
     def outputs(self, project_dir: Path, stack: str) -> Mapping[str, Any]:
         """The stack's outputs; secret values are replaced by the text ``[secret]``."""
+
+    def interrupted(self, project_dir: Path, stack: str) -> Interrupted:
+        """What an earlier run has left that did not come to its end: pending operations and locks."""
+        ...
+
+    def refuses_interrupted(self, project_dir: Path, stack: str) -> list[str]:
+        """Pending operations because of which this engine starts no ``up`` and no ``destroy``."""
+        ...
+
+    def recover(self, operation: Operation, found: Interrupted, adopted: Mapping[int, str]) -> list[str]:
+        """Bring the state in line with the cloud; gives the URNs of those resources that turned out to be gone.
+
+        ``adopted``: by place in ``found.pending``, the id of what was created; what else was being created is
+        forgotten, what was being changed or deleted is read. Locks of dead processes go.
+        """
+        ...

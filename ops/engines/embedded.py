@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from localcloud.engine import operations
 from localcloud.engine.errors import EngineError as EmbeddedError
 from localcloud.engine.values import redact
 from ops.engines.base import EngineError, Operation, Result
+from ops.steps import name_of
+
+if TYPE_CHECKING:
+    from localcloud.engine.recover import Interrupted
 
 
 class EmbeddedEngine:
@@ -40,6 +44,32 @@ class EmbeddedEngine:
             raise EngineError(str(error)) from error
         return dict(redact(found))
 
+    def interrupted(self, project_dir: Path, stack: str) -> Interrupted:
+        from localcloud.engine import recover
+
+        try:
+            return recover.look(project_dir, stack, _backend_url(), os.environ)
+        except EmbeddedError as error:
+            raise EngineError(str(error)) from error
+
+    def refuses_interrupted(self, project_dir: Path, stack: str) -> list[str]:
+        """All: to go on could make twice what was created, or keep in the state what is gone."""
+        from localcloud.engine import recover
+
+        try:
+            found = recover.pending_operations(project_dir, stack, _backend_url())
+        except EmbeddedError as error:
+            raise EngineError(str(error)) from error
+        return [f"{operation} {name_of(urn)}" for operation, urn in found]
+
+    def recover(self, operation: Operation, found: Interrupted, adopted: Mapping[int, str]) -> list[str]:
+        from localcloud.engine import recover
+
+        try:
+            return recover.recover(_request(operation), found, adopted)
+        except EmbeddedError as error:
+            raise EngineError(str(error)) from error
+
 
 def _backend_url() -> str:
     try:
@@ -48,8 +78,8 @@ def _backend_url() -> str:
         raise EngineError("no backend for the stack's state: set PULUMI_BACKEND_URL") from None
 
 
-def _run(function: Any, operation: Operation) -> Result:
-    request = operations.Request(
+def _request(operation: Operation) -> operations.Request:
+    return operations.Request(
         project_dir=operation.project_dir,
         stack=operation.stack,
         backend_url=_backend_url(),
@@ -58,6 +88,10 @@ def _run(function: Any, operation: Operation) -> Result:
         parallel=operation.parallel,
         refresh=operation.refresh,
     )
+
+
+def _run(function: Any, operation: Operation) -> Result:
+    request = _request(operation)
     try:
         outcome = function(request)
     except EmbeddedError as error:

@@ -15,9 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ops.engines.base import EngineError, EngineEvent, OnEvent, Operation, Result
+
+if TYPE_CHECKING:
+    from localcloud.engine.recover import Interrupted, Lock
 
 _POLL_SECONDS = 0.05
 _NO_STACK = "no stack named"
@@ -45,18 +48,89 @@ class PulumiCli:
         return _run(["refresh", *_APPLY], operation)
 
     def outputs(self, project_dir: Path, stack: str) -> Mapping[str, Any]:
-        completed = subprocess.run(
-            ["pulumi", "stack", "output", "--json", "--stack", stack, "--non-interactive"],
-            cwd=project_dir,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        if completed.returncode != 0:
-            raise EngineError(_said(completed.stderr))
-        outputs: dict[str, Any] = json.loads(completed.stdout)
+        outputs: dict[str, Any] = json.loads(_stack_command(project_dir, stack, "output", "--json"))
         return outputs
+
+    def interrupted(self, project_dir: Path, stack: str) -> Interrupted:
+        from localcloud.engine import recover
+
+        locks = _file_locks(project_dir, stack)
+        try:
+            document = _export(project_dir, stack)
+        except EngineError as error:
+            if _NO_STACK not in str(error):
+                raise
+            document = {}
+        deployment = document.get("deployment") or {}
+        if not deployment.get("pending_operations"):
+            return recover.Interrupted((), frozenset(), document, locks)
+        clear = _export(project_dir, stack, "--show-secrets")["deployment"]
+        return recover.Interrupted(recover.pending_in(clear), recover.known_ids(deployment), document, locks)
+
+    def refuses_interrupted(self, project_dir: Path, stack: str) -> list[str]:
+        """None: the CLI itself warns and goes on."""
+        return []
+
+    def recover(self, operation: Operation, found: Interrupted, adopted: Mapping[int, str]) -> list[str]:
+        """The state is imported as it ought to be, and what is uncertain in it is refreshed by its provider."""
+        from localcloud.engine import recover
+        from localcloud.engine.errors import EngineError as StateProblem
+
+        project_dir, stack = operation.project_dir, operation.stack
+        recover.remove_dead(found.locks)
+        if not found.pending:
+            return []
+        if _export(project_dir, stack) != found.document:
+            raise EngineError("the state has changed since it was looked at; run recover again")
+        try:
+            deployment, to_read = recover.recovered(found.document["deployment"], adopted)
+        except StateProblem as error:
+            raise EngineError(str(error)) from error
+        _stack_command(project_dir, stack, "import", given=json.dumps({**found.document, "deployment": deployment}))
+        if not to_read:
+            return []
+        targets = [word for urn in to_read for word in ("--target", urn)]
+        if not _run(["refresh", *_APPLY, *targets], operation).ok:
+            raise EngineError(f"the state is recovered, but not all of it could be read: run `snu refresh {stack}`")
+        left = {each["urn"] for each in _export(project_dir, stack)["deployment"].get("resources") or []}
+        return [urn for urn in to_read if urn not in left]
+
+
+def _stack_command(project_dir: Path, stack: str, *arguments: str, given: str = "") -> str:
+    """What ``pulumi stack …`` prints; ``given`` is its standard input."""
+    completed = subprocess.run(
+        ["pulumi", "stack", *arguments, "--stack", stack, "--non-interactive"],
+        cwd=project_dir,
+        env=_environment(),
+        input=given,
+        capture_output=True,
+        text=True,
+    )
+    if completed.returncode != 0:
+        raise EngineError(_said(completed.stderr))
+    return completed.stdout
+
+
+def _export(project_dir: Path, stack: str, *arguments: str) -> dict[str, Any]:
+    """The stack's state; its secrets are encrypted, unless ``--show-secrets`` is given."""
+    document: dict[str, Any] = json.loads(_stack_command(project_dir, stack, "export", *arguments))
+    return document
+
+
+def _file_locks(project_dir: Path, stack: str) -> tuple[Lock, ...]:
+    """The stack's locks, where the backend is a folder; in other backends only the CLI sees them."""
+    backend_url = os.environ.get("PULUMI_BACKEND_URL", "")
+    if not backend_url.startswith("file://"):
+        return ()
+    from localcloud.engine import recover
+    from localcloud.engine.errors import EngineError as StateProblem
+    from localcloud.engine.project import project_name
+    from localcloud.engine.statefile import StateFile
+
+    try:
+        return recover.locks_of(StateFile(backend_url, project_name(project_dir), stack))
+    except StateProblem as error:
+        raise EngineError(str(error)) from error
 
 
 def _refresh(operation: Operation) -> list[str]:

@@ -1,0 +1,322 @@
+"""After a kill: what an interrupted run has left in a stack's state, and the state without it.
+
+The state is handled as the document that a checkpoint, or ``pulumi stack export``, holds, with its secrets encrypted,
+so that the Pulumi CLI's states are treated by the same rules. What is in the cloud is looked up elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from localcloud.engine.errors import EngineError, StateError
+from localcloud.engine.goal import package_config
+from localcloud.engine.operations import Request
+from localcloud.engine.passphrase import Crypter, passphrase_from
+from localcloud.engine.project import StackFile, project_name
+from localcloud.engine.provider import ScalewayProvider
+from localcloud.engine.snapshot import ResourceState, Snapshot, SnapshotEncoder, now
+from localcloud.engine.statefile import Checkpoint, StateFile, process_lives
+from localcloud.engine.values import SECRET_SIGNATURE, SIGNATURE_KEY, carry_secrets, make_secret, unwrap
+
+CREATING, UPDATING, DELETING = "creating", "updating", "deleting"
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock of a ``file://`` backend."""
+
+    path: Path
+    user: str
+    host: str
+    pid: int
+    since: str
+
+    @property
+    def dead(self) -> bool:
+        """Whether its process was one of this machine and lives no more; of other machines nothing is known."""
+        return self.host == socket.gethostname() and not process_lives(self.pid)
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host} (pid {self.pid}) since {self.since}"
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An operation that was begun and whose end the state does not know."""
+
+    operation: str
+    """``creating``, ``updating``, ``deleting``, or another word of the Pulumi CLI's."""
+    urn: str
+    type: str
+    custom: bool
+    id: str
+    inputs: Mapping[str, Any] = field(repr=False)
+    """In clear: for comparisons, never to be shown."""
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """What was found in a stack's state."""
+
+    pending: tuple[Pending, ...]
+    known: frozenset[str]
+    """Ids of the resources that the state has."""
+    document: Document = field(repr=False)
+    """The state when it was looked at; it must still be so when it is recovered."""
+    locks: tuple[Lock, ...] = ()
+
+
+# --- documents ------------------------------------------------------------------------------------------
+
+
+def pending_in(deployment: Document) -> tuple[Pending, ...]:
+    """The pending operations of a document, whose secrets are in clear or already unwrapped."""
+    found = []
+    for operation in deployment.get("pending_operations") or []:
+        resource = operation["resource"]
+        found.append(
+            Pending(
+                operation["type"],
+                resource["urn"],
+                resource["type"],
+                bool(resource.get("custom")),
+                str(resource.get("id") or ""),
+                _clear(resource.get("inputs") or {}),
+            )
+        )
+    return tuple(found)
+
+
+def known_ids(deployment: Document) -> frozenset[str]:
+    return frozenset(str(resource["id"]) for resource in deployment.get("resources") or [] if resource.get("id"))
+
+
+def _clear(value: Any) -> Any:
+    """A value of an export with ``--show-secrets`` without the wrappers of its secrets."""
+    if isinstance(value, list):
+        return [_clear(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get(SIGNATURE_KEY) == SECRET_SIGNATURE:
+        return _clear(json.loads(value["plaintext"])) if "plaintext" in value else None
+    return {key: _clear(item) for key, item in value.items()}
+
+
+def recovered(deployment: Document, adopted: Mapping[int, str]) -> tuple[Document, list[str]]:
+    """The state without its pending operations, and the URNs of the resources that are to be read from the cloud.
+
+    ``adopted``: by place in the list of pending operations, the id of what was created; it becomes a resource of
+    the state, whose outputs are its inputs until it is read. Raises StateError when its parent, its provider or a
+    resource that it depends on is not in the state.
+    """
+    resources: list[Document] = list(deployment.get("resources") or [])
+    to_read: list[str] = []
+    for place, operation in enumerate(deployment.get("pending_operations") or []):
+        begun = operation["resource"]
+        if place in adopted:
+            resources = _with_adopted(resources, begun, adopted[place])
+            to_read.append(begun["urn"])
+        elif operation["type"] in (UPDATING, DELETING) and begun.get("custom"):
+            # An update may rename: its resource is found by the id.
+            to_read += [
+                each["urn"]
+                for each in resources
+                if each.get("id") and each.get("id") == begun.get("id") and each["type"] == begun["type"]
+            ]
+    changed = {key: value for key, value in deployment.items() if key != "pending_operations"}
+    if resources:
+        changed["resources"] = _in_order(resources)
+    return changed, list(dict.fromkeys(to_read))
+
+
+def _with_adopted(resources: list[Document], begun: Document, resource_id: str) -> list[Document]:
+    """As the creation would have left it: what it replaces is gone, or waits for its deletion."""
+    moment = now()
+    made = {
+        **begun,
+        "id": resource_id,
+        "outputs": {**_without_defaults(begun.get("inputs") or {}), "id": resource_id},
+        "created": moment,
+        "modified": moment,
+    }
+    kept = []
+    for resource in resources:
+        if resource["urn"] == begun["urn"] and not resource.get("delete"):
+            if resource.get("pendingReplacement"):
+                continue
+            resource = {**resource, "delete": True}
+        kept.append(resource)
+    return [*kept, made]
+
+
+def _without_defaults(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_defaults(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _without_defaults(item) for key, item in value.items() if key != "__defaults"}
+    return value
+
+
+def _references(resource: Document) -> set[str]:
+    found = {str(resource.get("provider") or "").rpartition("::")[0], str(resource.get("parent") or "")}
+    found.update(resource.get("dependencies") or ())
+    for urns in (resource.get("propertyDependencies") or {}).values():
+        found.update(urns or ())
+    return found - {""}
+
+
+def _in_order(resources: list[Document]) -> list[Document]:
+    """Each after what it refers to, otherwise in the order given."""
+    by_urn: dict[str, list[Document]] = {}
+    for resource in resources:
+        by_urn.setdefault(resource["urn"], []).append(resource)
+    placed: set[int] = set()
+    ordered: list[Document] = []
+
+    def place(resource: Document) -> None:
+        if id(resource) in placed:
+            return
+        placed.add(id(resource))
+        for urn in sorted(_references(resource)):
+            if urn not in by_urn:
+                raise StateError(f"{resource['urn']} needs {urn}, which is not in the state")
+            for needed in by_urn[urn]:
+                place(needed)
+        ordered.append(resource)
+
+    for resource in resources:
+        place(resource)
+    return ordered
+
+
+# --- locks ----------------------------------------------------------------------------------------------
+
+
+def locks_of(file: StateFile) -> tuple[Lock, ...]:
+    """Who holds the stack. Raises StateError when a lock cannot be read."""
+    found = []
+    for path in sorted(file.lock_folder.glob("*.json")):
+        try:
+            held = json.loads(path.read_text())
+            found.append(
+                Lock(path, str(held["username"]), str(held["hostname"]), int(held["pid"]), str(held["timestamp"]))
+            )
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StateError(f"the lock {path} cannot be read; remove it if no update runs") from error
+    return tuple(found)
+
+
+def remove_dead(locks: Iterable[Lock]) -> None:
+    """Take the locks of processes away that live no more; those of others stay."""
+    for lock in locks:
+        if lock.dead:
+            lock.path.unlink(missing_ok=True)
+
+
+# --- the embedded engine's states -----------------------------------------------------------------------
+
+
+def look(project_dir: Path, stack: str, backend_url: str, environ: Mapping[str, str]) -> Interrupted:
+    """What an interrupted run has left. Raises EngineError when the state cannot be read."""
+    file = StateFile(backend_url, project_name(project_dir), stack)
+    locks = locks_of(file)
+    checkpoint = file.read()
+    if checkpoint is None or checkpoint.salt is None or not checkpoint.latest.get("pending_operations"):
+        return Interrupted((), frozenset(), {} if checkpoint is None else checkpoint.latest, locks)
+    snapshot = checkpoint.snapshot(Crypter.open(passphrase_from(environ), checkpoint.salt))
+    pending = tuple(
+        Pending(
+            operation.type,
+            operation.resource.urn,
+            operation.resource.type,
+            operation.resource.custom,
+            operation.resource.id,
+            unwrap(operation.resource.inputs),
+        )
+        for operation in snapshot.pending_operations
+    )
+    return Interrupted(pending, known_ids(checkpoint.latest), checkpoint.latest, locks)
+
+
+def pending_operations(project_dir: Path, stack: str, backend_url: str) -> list[tuple[str, str]]:
+    """Operation and URN of what an earlier run has not ended; needs no passphrase. Raises EngineError."""
+    checkpoint = StateFile(backend_url, project_name(project_dir), stack).read()
+    operations = (checkpoint.latest.get("pending_operations") or []) if checkpoint else []
+    return [(str(each.get("type")), str((each.get("resource") or {}).get("urn"))) for each in operations]
+
+
+def recover(request: Request, found: Interrupted, adopted: Mapping[int, str]) -> list[str]:
+    """Bring the state in line with the cloud: see ``recovered``; gives the URNs that turned out to be gone.
+
+    Raises EngineError, and the state is as it was, when it is no longer what ``look`` has found, when a live process
+    has the stack's lock, or when the cloud does not say what it has.
+    """
+    project = project_name(request.project_dir)
+    file = StateFile(request.backend_url, project, request.stack)
+    remove_dead(found.locks)
+    with file.locked():
+        checkpoint = file.read()
+        if (checkpoint.latest if checkpoint else {}) != found.document:
+            raise StateError("the state has changed since it was looked at; run recover again")
+        if checkpoint is None or checkpoint.salt is None or not found.pending:
+            return []
+        crypter = Crypter.open(passphrase_from(request.environ), checkpoint.salt)
+        document, to_read = recovered(checkpoint.latest, adopted)
+        snapshot = Checkpoint(checkpoint.salt, document).snapshot(crypter)
+        config = StackFile.read(request.project_dir / f"Pulumi.{request.stack}.yaml").resolve(crypter, project)
+        gone = asyncio.run(_read_all(package_config("scaleway", config.values), snapshot, set(to_read)))
+        file.write(SnapshotEncoder(crypter).encode(file.full_name, snapshot.resources, ()))
+    return sorted(resource.urn for resource in gone)
+
+
+async def _read_all(config: Mapping[str, str], snapshot: Snapshot, urns: set[str]) -> list[ResourceState]:
+    provider = ScalewayProvider(config)
+    try:
+        to_read = [each for each in snapshot.resources if each.urn in urns and each.custom and not each.external]
+        there = await asyncio.gather(*(_read(provider, resource) for resource in to_read))
+    finally:
+        await provider.close()
+    gone = [resource for resource, is_there in zip(to_read, there, strict=True) if not is_there]
+    snapshot.resources = [resource for resource in snapshot.resources if all(resource is not each for each in gone)]
+    _forget_references(snapshot)
+    return gone
+
+
+async def _read(provider: ScalewayProvider, resource: ResourceState) -> bool:
+    """Whether the resource is there; it then is as the cloud has it."""
+    if resource.pending_replacement:
+        return True  # deleted on purpose, and not made anew yet
+    try:
+        found = await provider.read(resource.type, resource.id, resource.inputs, resource.outputs)
+    except EngineError as error:
+        raise EngineError(f"{resource.name} could not be read: {error}") from error
+    if found is None:
+        return False
+    _, outputs = found
+    outputs = carry_secrets(outputs, resource.inputs)
+    for key in resource.additional_secret_outputs:
+        if key in outputs:
+            outputs[key] = make_secret(unwrap(outputs[key]))
+    resource.outputs = outputs
+    resource.modified = now()
+    return True
+
+
+def _forget_references(snapshot: Snapshot) -> None:
+    """What is gone is nobody's parent and nobody's dependency any more."""
+    known = {resource.urn for resource in snapshot.resources}
+    for resource in snapshot.resources:
+        resource.parent = resource.parent if resource.parent in known else ""
+        resource.dependencies = [urn for urn in resource.dependencies if urn in known]
+        kept = {key: [urn for urn in urns if urn in known] for key, urns in resource.property_dependencies.items()}
+        resource.property_dependencies = {key: urns for key, urns in kept.items() if urns}
