@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from localcloud.engine import urn as urns
-from localcloud.engine.errors import EngineError, UnsupportedError
+from localcloud.engine.errors import EngineError, ProviderError, UnsupportedError
 from localcloud.engine.events import Events, counted
 from localcloud.engine.goal import SECRET_SETTINGS, Aliases, Goal, ProviderRequest, package_config
 from localcloud.engine.journal import Journal
@@ -328,8 +328,10 @@ class Deployment:
                 failure = error
                 new.id, outputs = error.resource_id, error.outputs
                 new.init_errors = [str(error)]
-            except EngineError:
-                await journal.end(new)
+            except EngineError as error:
+                # What the platform may have made all the same stays pending, to be looked for.
+                if not (isinstance(error, ProviderError) and error.doubtful):
+                    await journal.end(new)
                 raise
             new.outputs = self._outputs(new, outputs)
         new.created = new.modified = now()

@@ -67,7 +67,8 @@ class ScalewayProvider:
         return self._type(type_).planned(olds, news)
 
     async def create(self, type_: str, news: PropertyMap) -> tuple[str, PropertyMap]:
-        return await self._type(type_).create(self._client, news)
+        with self._client.telling_doubt():
+            return await self._type(type_).create(self._client, news)
 
     async def read(
         self, type_: str, resource_id: str, inputs: PropertyMap, outputs: PropertyMap

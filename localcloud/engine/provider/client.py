@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import ipaddress
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,16 @@ _TRANSIENT_STATUS_CODES = frozenset({429, 500, 502, 503, 504})
 _POLL_SECONDS = 0.1
 _POLL_LONGEST_SECONDS = 2.0
 _WAIT_SECONDS = 600.0
+
+
+_TOUCHED: ContextVar[list[str] | None] = ContextVar("touched", default=None)
+"""Writing requests that were carried out, or may have been, since somebody asked to be told of doubt."""
+
+
+def _touch(method: str, path: str) -> None:
+    touched = _TOUCHED.get()
+    if touched is not None and method != "GET":
+        touched.append(path)
 
 
 class ApiError(ProviderError):
@@ -85,6 +96,19 @@ class Client:
     async def close(self) -> None:
         await self._http.aclose()
 
+    @contextlib.contextmanager
+    def telling_doubt(self) -> Iterator[None]:
+        """A ProviderError that comes out of here says whether the platform may have changed all the same."""
+        touched: list[str] = []
+        token = _TOUCHED.set(touched)
+        try:
+            yield
+        except ProviderError as error:
+            error.doubtful = bool(touched)
+            raise
+        finally:
+            _TOUCHED.reset(token)
+
     async def get(self, path: str, **query: str) -> Any:
         return await self._call("GET", path, query=query)
 
@@ -117,9 +141,12 @@ class Client:
                 ) from error
             except httpx.HTTPError as error:
                 doubtful = True
+                _touch(method, path)
                 if seconds is None:
                     raise ProviderError(f"{method} {path}: {_silence(error)}") from error
             else:
+                if response.is_success:
+                    _touch(method, path)
                 if response.status_code not in _TRANSIENT_STATUS_CODES or seconds is None:
                     return _content(response, doubtful=doubtful)
                 doubtful = doubtful or response.is_server_error
