@@ -85,18 +85,18 @@ class Run:
     async def execute(self, work: Callable[[], Awaitable[bool]]) -> Outcome:
         """Raises EngineError when the operation cannot be started; what fails later is reported as events."""
         started = time.monotonic()
-        loop = asyncio.get_running_loop()
         if threading.current_thread() is threading.main_thread():
-            loop.add_signal_handler(signal.SIGINT, self._cancel, loop)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._cancel)
         with nullcontext() if self._dry_run else self._file.locked():
             ok = await work()
         result = "canceled" if self._canceled else "succeeded" if ok else "failed"
         self._events.summary(self._changes, time.monotonic() - started, result)
         return Outcome(ok and not self._canceled, dict(self._changes))
 
-    def _cancel(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _cancel(self) -> None:
         """The first ctrl-C lets running operations end; the next one ends everything at once."""
-        loop.remove_signal_handler(signal.SIGINT)
+        if self._canceled:
+            raise KeyboardInterrupt
         self._canceled = True
         if self._deployment is not None:
             self._deployment.fail("canceled: operations under way are finished, no more are started")
