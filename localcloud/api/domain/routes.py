@@ -57,9 +57,10 @@ def delete_zone(call: Call) -> Answer:
 
 @routes("GET", "/{id}/records", "record")
 def list_records(call: Call) -> Answer:
-    """As on the platform, ``name=`` (present but empty) means any name."""
+    """As on the platform, ``name=`` (present but empty) means any name; of types the case does not matter."""
     zone = zones.find(call, call.id.lower())
-    return records.list(call, zone=zone["id"])
+    wanted = call.argument("type")
+    return records.list(call, zone=zone["id"], **({"type": wanted.upper()} if wanted else {}))
 
 
 @routes("PATCH", "/{id}/records", "record")
@@ -132,7 +133,7 @@ _VERBS = {"add": _add, "set": _set, "delete": _delete, "clear": _clear}
 
 
 def _keep(call: Call, zone: Resource, given: dict[str, Any], id: str | None) -> Resource:
-    values = RECORD.create(given)
+    values = RECORD.create(_upper(given))
     values["data"] = _as_answered(values)
     values["name"] = values["name"].lower()
     for other in _records_of(call, zone):
@@ -148,6 +149,11 @@ def _keep(call: Call, zone: Resource, given: dict[str, Any], id: str | None) -> 
         record = {**record, "id": id, "updated_at": timestamp(call.now)}
         records.put(call, record)
     return record
+
+
+def _upper(given: dict[str, Any]) -> dict[str, Any]:
+    """With the type as the platform writes it: the official Python SDK sends it in lower case."""
+    return {**given, "type": given["type"].upper()} if isinstance(given.get("type"), str) else given
 
 
 def _as_answered(values: dict[str, Any]) -> str:
@@ -170,6 +176,7 @@ def _meant(call: Call, zone: Resource, what: dict[str, Any]) -> list[Resource]:
     fields = what.get("id_fields")
     if not isinstance(fields, dict):
         raise invalid("changes", "a change needs id or id_fields")
+    fields = _upper(fields)
     wanted = {name: fields[name] for name in ("name", "type", "data") if fields.get(name) is not None}
     if "data" in wanted:
         wanted["data"] = _as_answered({"priority": 0, "type": "", **wanted})

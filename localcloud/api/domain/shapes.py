@@ -61,6 +61,6 @@ records = Collection(
     "domain.record",
     "record",
     "records",
-    {"name": "name", "type": "type", "id": "id"},
+    {"name": "name", "id": "id"},
     show=_show_record,
 )

@@ -1,0 +1,122 @@
+"""``python -m tests.api.record [CLIENT …]``: records anew what real clients send and what shape the answers have.
+
+The clients are those on PATH: ``sdk`` (in the development environment), ``pulumi`` (the CLI with its Scaleway
+plugin) and ``terraform`` (with a development override for its Scaleway provider, named by TF_CLI_CONFIG_FILE).
+Requests are sent one after the other, so that two recordings of the same clients are the same.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.api.client_sdk import run_sdk
+from tests.api.recording import FOLDER, written
+from tests.api.server import ORGANIZATION, OWNER_ACCESS_KEY, OWNER_SECRET_KEY, Server
+from tests.support.project import clean_environment, copy_project
+from tests.support.pulumi_cli import Cli, Run
+
+TERRAFORM = Path(__file__).parent / "contract" / "clients" / "terraform"
+
+
+def run_pulumi(url: str, folder: Path) -> None:
+    """The stacks foundation-local and local: up, refresh, an update, destroy."""
+    project = copy_project(folder / "project")
+    port = url.rpartition(":")[2]
+    for path in project.directory.glob("Pulumi.*local.yaml"):
+        path.write_text(path.read_text().replace(f":{project.port}", f":{port}"))
+    state = folder / "state"
+    state.mkdir()
+    cli = Cli(project.directory, folder / "home", f"file://{state}")
+    stacks = ("foundation-local", "local")
+    for stack in stacks:
+        cli.init(stack)
+        _well(cli.up(stack, "--parallel", "1"))
+    for stack in stacks:
+        _well(cli.refresh(stack, "--parallel", "1"))
+    project.edit("local", "port: 8089", "port: 8090")
+    project.edit("foundation-local", "logRetention: 7", "logRetention: 14")
+    for stack in stacks:
+        _well(cli.up(stack, "--parallel", "1"))
+    for stack in reversed(stacks):
+        _well(cli.destroy(stack, "--parallel", "1"))
+
+
+def _well(run: Run) -> None:
+    if not run.ok:
+        raise SystemExit(run.text)
+
+
+def run_terraform(url: str, folder: Path) -> None:
+    """A configuration of the same shape: apply, a plan that reads all, an update, destroy."""
+    shutil.copy(TERRAFORM / "main.tf", folder)
+    environment = clean_environment(
+        SCW_API_URL=url,
+        SCW_ACCESS_KEY=OWNER_ACCESS_KEY,
+        SCW_SECRET_KEY=OWNER_SECRET_KEY,
+        SCW_DEFAULT_PROJECT_ID=ORGANIZATION,
+        SCW_DEFAULT_ORGANIZATION_ID=ORGANIZATION,
+        SCW_DEFAULT_REGION="fr-par",
+        SCW_DEFAULT_ZONE="fr-par-1",
+        SCW_CONFIG_PATH=os.devnull,
+        CHECKPOINT_DISABLE="1",
+    )
+    common = ("-no-color", "-input=false", "-parallelism=1")
+    for arguments in (
+        ("apply", "-auto-approve", *common),
+        ("plan", "-detailed-exitcode", *common),
+        ("apply", "-auto-approve", "-var", "port=8090", *common),
+        ("destroy", "-auto-approve", *common),
+    ):
+        ended = subprocess.run(
+            ["terraform", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        if ended.returncode:
+            raise SystemExit(f"terraform {arguments[0]}: {ended.stdout}{ended.stderr}")
+
+
+CLIENTS: dict[str, tuple[tuple[str, ...], Callable[[str, Path], None]]] = {
+    "sdk": ((), run_sdk),
+    "pulumi": (("pulumi", "pulumi-resource-scaleway"), run_pulumi),
+    "terraform": (("terraform", "terraform-provider-scaleway"), run_terraform),
+}
+"""Name → what must be on PATH, and the session."""
+
+
+def record(client: str) -> Path:
+    """Record one client's session anew."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        raw = folder / "raw.jsonl"
+        (folder / "client").mkdir()
+        with Server(folder / "data", "--record", str(raw)) as server:
+            CLIENTS[client][1](server.url, folder / "client")
+            port = int(server.url.rpartition(":")[2])
+        target = FOLDER / f"{client}.jsonl"
+        with raw.open() as lines:
+            target.write_text("".join(f"{line}\n" for line in written(lines, port)))
+        return target
+
+
+def main() -> int:
+    wanted = sys.argv[1:] or list(CLIENTS)
+    for client in wanted:
+        if client not in CLIENTS:
+            sys.stderr.write(f"{client} is none of {', '.join(CLIENTS)}\n")
+            return 2
+        missing = [program for program in CLIENTS[client][0] if shutil.which(program) is None]
+        if missing:
+            sys.stderr.write(f"{client}: not recorded, {', '.join(missing)} not on PATH\n")
+            continue
+        target = record(client)
+        print(f"{client}: {len(target.read_text().splitlines())} requests, {target.stat().st_size // 1024} KB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
