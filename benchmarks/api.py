@@ -1,7 +1,8 @@
 """The local Scaleway beside moto's server, on comparable calls.
 
-Both are asked by one client with kept connections. What the client itself takes is in every figure: its own
-ceiling, against a server that always gives the same answer, is measured too.
+Both are asked by one small client with kept connections. What the client itself takes is in every figure: its own
+ceiling, against a server that always gives the same answer, is measured too. The servers' processor time holds
+nothing of the client, and little of what else the machine does.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks import calls, constant_server, servers
+from benchmarks.client import Connection
 from benchmarks.measure import Ratio, Samples, Target, print_table
 
 _REQUESTS = 240
@@ -39,11 +41,23 @@ class Side:
     rates: dict[Key, Samples] = field(default_factory=lambda: defaultdict(Samples))
     latencies: dict[Key, Samples] = field(default_factory=lambda: defaultdict(Samples))
     """Milliseconds of every request."""
+    processor: dict[Key, Samples] = field(default_factory=lambda: defaultdict(Samples))
+    """Milliseconds of the server's processor time for a request."""
 
     def p99(self, concurrency: int) -> Samples:
-        """Each call's 99th percentile; their median is what a table shows."""
-        found = (samples.values for (_, at_once), samples in self.latencies.items() if at_once == concurrency)
-        return Samples([sorted(values)[int(len(values) * _SLOWEST)] for values in found])
+        """Of each call; the median of the calls is what a table shows."""
+        return Samples(
+            [
+                sorted(samples.values)[int(len(samples.values) * _SLOWEST)]
+                for (_, at_once), samples in self.latencies.items()
+                if at_once == concurrency
+            ]
+        )
+
+
+def _medians(samples: dict[Key, Samples], concurrency: int) -> Samples:
+    """One value for each call; the median of the calls is what a table shows."""
+    return Samples([found.median for (_, at_once), found in samples.items() if at_once == concurrency])
 
 
 @dataclass(frozen=True)
@@ -92,9 +106,9 @@ async def _round(folder: Path, scaleway: Contestant, moto: Contestant, ceiling: 
         for concurrency in _CONCURRENCIES:
             for pair in pairs:
                 for contestant, server in ((scaleway, ours), (moto, theirs)):
-                    load = _Load(server.url, contestant.make(pair), numbers)
+                    load = _Load(server, contestant.make(pair), numbers)
                     await load.measure(contestant.side, (pair.name, concurrency))
-            load = _Load(constant.url, pairs[1].scaleway, numbers)
+            load = _Load(constant, pairs[1].scaleway, numbers)
             await load.measure(ceiling, ("", concurrency))
         for contestant, server in ((scaleway, ours), (moto, theirs)):
             if (memory := server.memory) is not None:
@@ -117,36 +131,40 @@ def _started(folder: Path, contestant: Contestant) -> Iterator[tuple[servers.Ser
 class _Load:
     """Requests of one kind to one server."""
 
-    url: str
+    server: servers.Server
     make: calls.Make
     numbers: Iterator[int]
 
     async def measure(self, side: Side, key: Key) -> None:
         _, concurrency = key
-        limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False, limits=limits, timeout=60) as client:
-            await self._send(client, concurrency, _WARM_UP)
-            began = time.perf_counter()
-            latencies = await self._send(client, concurrency, _REQUESTS)
-            side.rates[key].add(len(latencies) / (time.perf_counter() - began))
+        connections = [Connection(self.server.url) for _ in range(concurrency)]
+        await self._send(connections, _WARM_UP)
+        spent = self.server.processor_seconds
+        began = time.perf_counter()
+        latencies = await self._send(connections, _REQUESTS)
+        side.rates[key].add(len(latencies) / (time.perf_counter() - began))
+        if spent is not None and (spent_now := self.server.processor_seconds) is not None:
+            side.processor[key].add((spent_now - spent) * 1_000 / len(latencies))
         side.latencies[key].values.extend(latencies)
+        for connection in connections:
+            await connection.close()
 
-    async def _send(self, client: httpx.AsyncClient, concurrency: int, total: int) -> list[float]:
+    async def _send(self, connections: list[Connection], total: int) -> list[float]:
         """The milliseconds of each request."""
 
-        async def one_after_another() -> list[float]:
-            return [await self._one(client) for _ in range(total // concurrency)]
+        async def one_after_another(connection: Connection) -> list[float]:
+            return [await self._one(connection) for _ in range(total // len(connections))]
 
-        lines = await asyncio.gather(*(one_after_another() for _ in range(concurrency)))
+        lines = await asyncio.gather(*map(one_after_another, connections))
         return [latency for line in lines for latency in line]
 
-    async def _one(self, client: httpx.AsyncClient) -> float:
+    async def _one(self, connection: Connection) -> float:
         request = self.make(next(self.numbers))
         began = time.perf_counter()
-        answer = await client.request(request.method, request.path, headers=request.headers, content=request.content)
+        answer = await connection.ask(request.method, request.path, request.headers, request.content)
         spent = time.perf_counter() - began
-        if not answer.is_success:
-            raise SystemExit(f"{request.method} {request.path}: {answer.status_code} {answer.text}")
+        if not 200 <= answer.status < 300:
+            raise SystemExit(f"{request.method} {request.path}: {answer.status} {answer.content.decode()}")
         return spent * 1_000
 
 
@@ -154,14 +172,32 @@ def _print(ours: Side, theirs: Side, ceiling: Side) -> None:
     rows = []
     for concurrency in _CONCURRENCIES:
         at_once = f"{concurrency} at once"
+        keys = [key for key in ours.rates if key[1] == concurrency]
         rows += [
-            Ratio(f"{name}, {at_once}", samples, theirs.rates[name, within], Target(2, at_least=True), "/s", 0)
-            for (name, within), samples in ours.rates.items()
-            if within == concurrency
+            Ratio(f"{key[0]}, {at_once}", ours.rates[key], theirs.rates[key], Target(2, at_least=True), "/s", 0)
+            for key in keys
         ]
         rows.append(
-            Ratio(f"p99, median of these calls, {at_once}", ours.p99(concurrency), theirs.p99(concurrency), None, "ms")
+            Ratio(
+                f"median of these calls, {at_once}",
+                _medians(ours.rates, concurrency),
+                _medians(theirs.rates, concurrency),
+                Target(2, at_least=True),
+                "/s",
+                0,
+            )
         )
+        rows.append(Ratio(f"their p99, {at_once}", ours.p99(concurrency), theirs.p99(concurrency), None, "ms"))
+        if ours.processor:
+            rows.append(
+                Ratio(
+                    f"their processor time, {at_once}",
+                    _medians(ours.processor, concurrency),
+                    _medians(theirs.processor, concurrency),
+                    None,
+                    "ms",
+                )
+            )
     rows.append(Ratio("from start to the first answer", ours.start, theirs.start, Target(0.5)))
     if ours.memory.values:
         rows.append(Ratio("resident memory after the run", ours.memory, theirs.memory, None, "MiB", 0))
