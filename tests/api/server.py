@@ -74,10 +74,10 @@ class Client:
 
     def __init__(self, url: str, secret_key: str) -> None:
         self.url = url
-        self._headers = {"X-Auth-Token": secret_key}
+        self.headers = {"X-Auth-Token": secret_key}
 
     def __call__(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
-        answer = HTTP.request(method, self.url + path, json=body, headers=self._headers)
+        answer = HTTP.request(method, self.url + path, json=body, headers=self.headers)
         assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from localcloud.api.iam.permission_sets import PERMISSION_SETS
+from localcloud.api.products import ROUTES
+from localcloud.api.routing import Route
 from tests.api.server import HTTP, ORGANIZATION, Client, Server
 
 CONTAINERS = "/containers/v1/regions/fr-par"
@@ -69,3 +72,58 @@ def test_organization_sets(server: Server, api: Client, project: str) -> None:
     deploy("GET", "/iam/v1alpha1/policies")
     deploy("POST", "/iam/v1alpha1/applications", {"name": "x"}, status=403)
     deploy("DELETE", f"/account/v3/projects/{project}", status=403)
+
+
+def test_an_unknown_set_is_refused_with_the_list_of_those_there_are(api: Client, project: str) -> None:
+    application = api.create("/iam/v1alpha1/applications", name="deploy")
+    rule = {"permission_set_names": ["ContainersFullAcces"], "project_ids": [project]}
+    body = {"name": "deploy", "application_id": application["id"], "rules": [rule]}
+    says = api.refused("POST", "/iam/v1alpha1/policies", body, "rules[0].permission_set_names")
+    assert says.startswith("ContainersFullAcces is not a permission set")
+    assert all(name in says for name in PERMISSION_SETS)
+    assert api("GET", "/iam/v1alpha1/policies")["policies"] == []
+
+
+def concrete(route: Route) -> str:
+    """A path of the route, of something that does not exist."""
+    path = route.path.replace("{region}", "fr-par").replace("{revision}", "1")
+    return path.replace("{id}", "10ca1000-0000-4000-8000-00000000ffff")
+
+
+def test_every_route_needs_a_key_and_its_permission(server: Server, api: Client, project: str) -> None:
+    """Without the permission nothing is said of what exists: 403 comes before 404 and 400."""
+    nobody = deployer(server, api)
+    for route in ROUTES:
+        path = concrete(route)
+        answer = HTTP.request(route.method, server.url + path)
+        assert (answer.status_code, answer.json()["type"]) == (401, "denied_authentication"), f"{route.method} {path}"
+        refusal = nobody(route.method, path, status=403)
+        assert refusal["type"] == "permissions_denied"
+        assert refusal["details"] == [{"resource": route.permission.resource, "action": route.permission.action}]
+
+
+@pytest.mark.parametrize("product", sorted({route.permission.product for route in ROUTES} - {"account", "iam"}))
+def test_a_set_of_one_product_opens_no_other(server: Server, api: Client, project: str, product: str) -> None:
+    names = [
+        name
+        for name, each in PERMISSION_SETS.items()
+        if product in each.grants_on and each.scope_type == "projects" and name.endswith("FullAccess")
+    ]
+    assert names, f"no permission set opens {product}"
+    client = deployer(server, api, {"permission_set_names": names[:1], "project_ids": [project]})
+    opened = False
+    for route in ROUTES:
+        answer = HTTP.request(route.method, f"{server.url}{concrete(route)}", headers=client.headers)
+        denied = answer.status_code == 403 and answer.json()["type"] == "permissions_denied"
+        if route.permission.product != product:
+            assert denied, f"{route.method} {route.path}: {answer.status_code} {answer.text}"
+        opened = opened or not denied
+    assert opened, f"{names[0]} opens nothing"
+
+
+def test_the_api_key_of_a_deleted_application_opens_nothing(server: Server, api: Client, project: str) -> None:
+    client = deployer(server, api, {"permission_set_names": ["ContainersReadOnly"], "project_ids": [project]})
+    client("GET", f"{CONTAINERS}/namespaces")
+    (application,) = api("GET", "/iam/v1alpha1/applications")["applications"]
+    api("DELETE", f"/iam/v1alpha1/applications/{application['id']}", status=204)
+    client("GET", f"{CONTAINERS}/namespaces", status=401)

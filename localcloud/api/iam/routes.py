@@ -257,7 +257,10 @@ def _rules(call: Call, body: dict[str, Any], problems: Problems) -> list[dict[st
         for name in rule.get("permission_set_names", []):
             known = PERMISSION_SETS.get(name)
             if known is None:
-                problems.add(f"{at}permission_set_names", f"{name} is not a permission set")
+                problems.add(
+                    f"{at}permission_set_names",
+                    f"{name} is not a permission set; there are {', '.join(PERMISSION_SETS)}",
+                )
             elif known.scope_type == "organization" and not rule["organization_id"]:
                 problems.add(f"{at}permission_set_names", f"{name} applies to the organization, not to projects")
         if bool(rule.get("project_ids")) == bool(rule.get("organization_id")):
