@@ -124,7 +124,8 @@ def _new_image(config: Configuration) -> None:
 
 
 def _new_host(config: Configuration) -> None:
-    """A replacement of a record, where there is one, and of a domain."""
+    """A replacement of a record, where there is one, and of a domain; what is protected would not be replaced."""
+    config["snu:protect"] = False
     host = config["snu:apps"]["app"]["host"]
     config["snu:apps"]["app"]["host"] = f"new-{host}"
 

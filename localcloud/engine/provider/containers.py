@@ -44,6 +44,8 @@ def _compare_secrets(olds: PropertyMap, news: PropertyMap) -> dict[str, str]:
     new = unwrap(news.get(_SECRETS)) or {}
     if new is UNKNOWN:
         return {_SECRETS: UPDATE}
+    if new and not old:
+        return {_SECRETS: ADD}
     changes = {f"{_SECRETS}.{name}": DELETE for name in old if name not in new}
     for name, value in new.items():
         if name not in old:
@@ -68,7 +70,7 @@ class _WithSecrets(ResourceType):
         changed = _compare_secrets(olds, news)
         if changed:
             body["secret_environment_variables"] = {
-                name: value if f"{_SECRETS}.{name}" in changed else ""
+                name: value if changed.keys() & {_SECRETS, f"{_SECRETS}.{name}"} else ""
                 for name, value in (unwrap(news.get(_SECRETS)) or {}).items()
             }
         return body

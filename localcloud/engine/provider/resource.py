@@ -246,10 +246,8 @@ def compare(path: str, old: Any, new: Any, *, whole: bool = False, is_set: bool 
     """
     if new is UNKNOWN:
         return {path: UPDATE if old is not None else ADD}
-    if old is None:
-        if whole and isinstance(new, dict):
-            return {f"{path}.{key}": ADD for key in new}
-        return {path: ADD}
+    if old is None or (whole and not old):
+        return {path: ADD} if new or not whole else {}
     if isinstance(old, dict) and isinstance(new, dict):
         found: dict[str, str] = {}
         for key in sorted(old.keys() | new.keys()):
@@ -267,10 +265,14 @@ def compare(path: str, old: Any, new: Any, *, whole: bool = False, is_set: bool 
 
 
 def _compare_lists(path: str, old: list[Any], new: list[Any], is_set: bool) -> dict[str, str]:
-    """What went is named by its former place, what came by its new one; both at one place is a change of it."""
+    """What went is named by its former place, what came by its new one; both at one place is a change of it.
+
+    Lists of objects are compared place by place.
+    """
     if new and not old:
         return {path: ADD}
-    gone, come = _unmatched(old, new)
+    of_objects = any(isinstance(item, dict) for item in [*old, *new])
+    gone, come = (set(range(len(old))), set(range(len(new)))) if of_objects and not is_set else _unmatched(old, new)
     found: dict[str, str] = {}
     for index in sorted(gone | come):
         place = f"{path}[{index}]"
