@@ -1,0 +1,199 @@
+"""What ``snu recover`` makes of pending operations and locks, without a cloud."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcloud.engine.errors import StateError
+from localcloud.engine.recover import Pending, locks_of, pending_in, recovered, remove_dead
+from localcloud.engine.statefile import StateFile
+from ops.recover import LOOKUPS, Action, Scope, decide
+from tests.support.project import ROOT
+
+CONTAINER = "scaleway:containers/container:Container"
+KEY = "scaleway:iam/apiKey:ApiKey"
+TOKENS = json.loads((ROOT / "localcloud/engine/provider/schema.json").read_text())["resources"]
+
+
+def pending(operation: str = "creating", type_: str = CONTAINER, *, custom: bool = True) -> Pending:
+    return Pending(operation, f"urn:pulumi:s::p::{type_}::thing", type_, custom, "", {"name": "thing"})
+
+
+def never(_pending: Pending) -> list[str]:
+    raise AssertionError("nothing is to be looked up")
+
+
+@pytest.mark.parametrize(
+    ("ids", "known", "action"),
+    [
+        ([], set(), Action.FORGET),
+        (["a"], set(), Action.ADOPT),
+        (["a"], {"a"}, Action.FORGET),
+        (["a", "b"], {"a"}, Action.ADOPT),
+        (["a", "b"], set(), Action.REFUSE),
+    ],
+)
+def test_a_creation_is_decided_by_what_is_found(ids: list[str], known: set[str], action: Action) -> None:
+    """What the state knows is never taken for what was being created."""
+    assert decide(pending(), frozenset(known), lambda _: ids).action is action
+
+
+def test_a_key_that_nobody_knows_is_removed_and_several_are_not_guessed_at() -> None:
+    key = pending(type_=KEY)
+    assert decide(key, frozenset(), lambda _: ["SCW1"]).action is Action.REMOVE
+    assert decide(key, frozenset(), lambda _: ["SCW1", "SCW2"]).action is Action.REFUSE
+
+
+def test_what_needs_no_look_up() -> None:
+    for operation in ("updating", "deleting"):
+        assert decide(pending(operation), frozenset(), never).action is Action.READ
+    for other in (pending("reading"), pending(custom=False), pending(type_="pulumi:providers:scaleway")):
+        assert decide(other, frozenset(), never).action is Action.FORGET
+    assert decide(pending(type_="docker:index/image:Image"), frozenset(), never).action is Action.REFUSE
+
+
+@pytest.mark.parametrize("token", sorted(set(TOKENS) - {"scaleway:databases/acl:Acl"}))
+def test_every_type_of_the_program_can_be_looked_up(token: str) -> None:
+    """An access list belongs to its instance and holds no object of its own: it is written anew."""
+    assert token in LOOKUPS
+
+
+@pytest.mark.parametrize(
+    ("found", "name", "type_", "data", "same"),
+    [
+        (
+            {"name": "api", "type": "CNAME", "data": "X.functions.example."},
+            "api.z.fr",
+            "CNAME",
+            "x.functions.example",
+            True,
+        ),
+        ({"name": "", "type": "TXT", "data": '"v=spf1"'}, "@", "TXT", "v=spf1", True),
+        ({"name": "", "type": "MX", "data": "10 mail.z.fr."}, "", "MX", "mail", True),
+        ({"name": "api", "type": "A", "data": "192.0.2.1"}, "api", "A", "192.0.2.2", False),
+        ({"name": "www", "type": "A", "data": "192.0.2.1"}, "api", "A", "192.0.2.1", False),
+    ],
+)
+def test_records_are_compared_as_the_platform_keeps_them(
+    found: dict[str, Any], name: str, type_: str, data: str, same: bool
+) -> None:
+    scope = Scope(dnsZone="z.fr", name=name, type=type_, data=data)
+    assert LOOKUPS["scaleway:domain/record:Record"].same(None, found, scope) is same  # type: ignore[arg-type]
+
+
+# --- documents ------------------------------------------------------------------------------------------
+
+
+def resource(name: str, **more: Any) -> dict[str, Any]:
+    return {"urn": f"urn:pulumi:s::p::t:t:T::{name}", "type": "t:t:T", "custom": True, **more}
+
+
+def test_an_adopted_resource_stands_after_what_it_needs_and_instead_of_what_it_replaces() -> None:
+    old = resource("a", pendingReplacement=True, id="old")
+    dependent = resource("b", id="b", dependencies=[old["urn"]])
+    needed = resource("c", id="c")
+    begun = resource("a", inputs={"name": "x", "__defaults": []}, dependencies=[needed["urn"]])
+    document = {
+        "resources": [old, dependent, needed],
+        "pending_operations": [{"resource": begun, "type": "creating"}],
+    }
+    changed, to_read = recovered(document, {0: "new"})
+    assert [each["id"] for each in changed["resources"]] == ["c", "new", "b"]
+    assert changed["resources"][1]["outputs"] == {"name": "x", "id": "new"}
+    assert to_read == [old["urn"]]
+    assert "pending_operations" not in changed
+
+
+def test_a_replacement_that_was_made_leaves_the_old_one_to_its_deletion() -> None:
+    document = {
+        "resources": [resource("a", id="old")],
+        "pending_operations": [{"resource": resource("a"), "type": "creating"}],
+    }
+    changed, _ = recovered(document, {0: "new"})
+    assert [(each["id"], each.get("delete", False)) for each in changed["resources"]] == [("old", True), ("new", False)]
+
+
+def test_what_was_updated_or_deleted_is_read_by_its_id() -> None:
+    """An update may come with a new name."""
+    document = {
+        "resources": [resource("a", id="1"), resource("b", id="2"), resource("c", id="3")],
+        "pending_operations": [
+            {"resource": resource("renamed", id="1"), "type": "updating"},
+            {"resource": resource("b", id="2"), "type": "deleting"},
+            {"resource": resource("d"), "type": "creating"},
+        ],
+    }
+    changed, to_read = recovered(document, {})
+    assert [urn.rpartition("::")[2] for urn in to_read] == ["a", "b"]
+    assert changed["resources"] == document["resources"]
+
+
+def test_a_resource_without_what_it_needs_is_refused() -> None:
+    begun = resource("a", parent="urn:pulumi:s::p::t:t:T::nowhere")
+    with pytest.raises(StateError, match="nowhere, which is not in the state"):
+        recovered({"pending_operations": [{"resource": begun, "type": "creating"}]}, {0: "1"})
+
+
+def test_secrets_of_an_export_are_read_and_not_shown() -> None:
+    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": '"hidden"'}
+    begun = resource("a", inputs={"data": secret, "list": [secret]})
+    (found,) = pending_in({"pending_operations": [{"resource": begun, "type": "creating"}]})
+    assert found.inputs == {"data": "hidden", "list": ["hidden"]}
+    assert "hidden" not in repr(found)
+
+
+# --- locks ----------------------------------------------------------------------------------------------
+
+
+def lock(file: StateFile, name: str, pid: int, host: str = "") -> Path:
+    file.lock_folder.mkdir(parents=True, exist_ok=True)
+    path = file.lock_folder / f"{name}.json"
+    held = {
+        "pid": pid,
+        "username": "ann",
+        "hostname": host or socket.gethostname(),
+        "timestamp": "2025-01-01T00:00:00Z",
+    }
+    path.write_text(json.dumps(held))
+    return path
+
+
+def test_only_locks_of_dead_processes_of_this_machine_are_removed(tmp_path: Path) -> None:
+    file = StateFile(f"file://{tmp_path}", "p", "s")
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    dead = lock(file, "dead", process.pid)
+    live = lock(file, "live", os.getpid())
+    elsewhere = lock(file, "elsewhere", process.pid, "another-machine")
+    locks = locks_of(file)
+    assert str(next(each for each in locks if each.path == dead)) == (
+        f"ann@{socket.gethostname()} (pid {process.pid}) since 2025-01-01T00:00:00Z"
+    )
+    remove_dead(locks)
+    assert (dead.exists(), live.exists(), elsewhere.exists()) == (False, True, True)
+
+
+def test_a_killed_process_that_nobody_has_waited_for_is_dead(tmp_path: Path) -> None:
+    file = StateFile(f"file://{tmp_path}", "p", "s")
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    lock(file, "zombie", process.pid)
+    assert not locks_of(file)[0].dead
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert locks_of(file)[0].dead
+    process.wait()
+
+
+def test_a_lock_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    file = StateFile(f"file://{tmp_path}", "p", "s")
+    lock(file, "odd", 1).write_text("{}")
+    with pytest.raises(StateError, match=r"odd\.json cannot be read"):
+        locks_of(file)
