@@ -1,1 +1,287 @@
-def run(rounds: int) -> None: ...
+"""Stack ``stage`` on its foundation: the embedded engine, the Pulumi CLI, and Terraform with the same resources.
+
+Each cell begins with a local Scaleway on which the foundation is up and the environment is not: its first up is
+timed, and then a preview that finds no change. Engines and delays take turns.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+import yaml
+
+from benchmarks import terraform
+from benchmarks.latency_proxy import LatencyProxy
+from benchmarks.measure import Ratio, Samples, Target, print_table
+from localcloud.api.cloud import ORGANIZATION_ID
+from localcloud.api.seed import DOCUMENT_KEYS, REGION, SECRET_KEY, fake_value
+from localcloud.engine.passphrase import Crypter
+from localcloud.engine.snapshot import ResourceState
+from localcloud.engine.statefile import StateFile
+from ops.exit_codes import ExitCode
+from tests.support.project import Project, clean_environment, copy_project
+from tests.support.pulumi_cli import PASSPHRASE, Cli, Embedded
+
+STACK = "stage"
+FOUNDATION = "foundation-production"
+IMPORTS = "import pulumi, pulumiverse_scaleway.containers"
+
+_DELAYS = (0.0, 0.1)
+_CLI_PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-resource-scaleway")
+_TARGETS = {"embedded engine": 1.0, "Pulumi CLI": 1.2}
+"""At most so many times Terraform's time, with the longest delay."""
+
+
+class Engine(Protocol):
+    name: str
+
+    def reset(self) -> None:
+        """Make ready for a first up; not timed."""
+
+    def up(self) -> None: ...
+
+    def preview(self) -> bool:
+        """Whether there is a change."""
+
+
+class EmbeddedEngine:
+    name = "embedded engine"
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    def reset(self) -> None:
+        pass
+
+    def up(self) -> None:
+        self._snu(ExitCode.OK, "up", STACK, "--yes", "--skip-preview")
+
+    def preview(self) -> bool:
+        return self._snu(ExitCode.CHANGES, "preview", STACK, "--expect-no-changes") == ExitCode.CHANGES
+
+    def _snu(self, allowed: int, *arguments: str) -> int:
+        ended = self._project.snu(*arguments, "--engine", "embedded")
+        if ended.returncode not in (0, allowed):
+            raise SystemExit(f"snu {' '.join(arguments)} failed:\n{ended.stdout}{ended.stderr}")
+        return ended.returncode
+
+
+class PulumiCli:
+    name = "Pulumi CLI"
+
+    def __init__(self, project: Project, home: Path) -> None:
+        self._cli = Cli(project.directory, home, project.backend_url)
+
+    def reset(self) -> None:
+        self._cli.init(STACK)
+
+    def up(self) -> None:
+        run = self._cli.up(STACK)
+        if not run.ok:
+            raise SystemExit(f"pulumi up failed:\n{run.text}")
+
+    def preview(self) -> bool:
+        run = self._cli.preview(STACK)
+        if not run.ok:
+            raise SystemExit(f"pulumi preview failed:\n{run.text}")
+        return bool(run.changed)
+
+
+class Terraform(terraform.Terraform):
+    name = "Terraform"
+
+
+class Stage:
+    """A project whose foundation is up on a local Scaleway behind a proxy, and can be so again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.project = copy_project(folder / "project")
+        self.proxy = LatencyProxy(self.project.port)
+        self._saved = folder / "saved"
+        self._local = self.project.directory / ".local"
+        for stack in (FOUNDATION, STACK):
+            self._point_at_proxy(stack)
+
+    @property
+    def provider(self) -> dict[str, str]:
+        """Where the local Scaleway is and who asks, in Terraform's words."""
+        names = ("api_url", "access_key", "secret_key", "organization_id", "project_id", "region", "zone")
+        camel = (_camel(name) for name in names)
+        config = self._document("local")["config"]
+        found = {name: str(config[f"scaleway:{key}"]) for name, key in zip(names, camel, strict=True)}
+        return found | {"api_url": self.proxy.url}
+
+    def prepare(self) -> tuple[list[ResourceState], str, dict[str, str]]:
+        """Bring the foundation up and keep that; then the stack itself, once: its resources, secret and document."""
+        embedded = EmbeddedEngine(self.project)
+        self.project.start_cloud()
+        try:
+            self.project_up(FOUNDATION)
+            outputs = Embedded(self.project.directory, self.project.backend_url).outputs(FOUNDATION)
+            secret_id = str(outputs["secretIds"]["staging"])
+            document = self._fill(secret_id)
+            self.project.stop_cloud()
+            for part in ("scaleway", "state"):
+                shutil.copytree(self._local / part, self._saved / part)
+            self.project.start_cloud()
+            embedded.up()
+            return self._resources(), secret_id, document
+        finally:
+            self.project.stop_cloud()
+
+    @contextmanager
+    def fresh(self) -> Iterator[None]:
+        """The foundation as it was kept, and no environment."""
+        for part in ("scaleway", "state"):
+            shutil.rmtree(self._local / part)
+            shutil.copytree(self._saved / part, self._local / part)
+        self.project.start_cloud()
+        try:
+            yield
+        finally:
+            self.project.stop_cloud()
+
+    def project_up(self, stack: str) -> None:
+        ended = self.project.snu("up", stack, "--yes", "--skip-preview", "--engine", "embedded")
+        if ended.returncode != 0:
+            raise SystemExit(f"snu up {stack} failed:\n{ended.stdout}{ended.stderr}")
+
+    def _document(self, stack: str) -> dict[str, Any]:
+        document: dict[str, Any] = yaml.safe_load(self.project.stack_file(stack).read_text())
+        return document
+
+    def _point_at_proxy(self, stack: str) -> None:
+        local = self._document("local")
+        document = self._document(stack)
+        own = {key: value for key, value in local["config"].items() if key.startswith("scaleway:")}
+        document["config"].update(own | {"scaleway:apiUrl": self.proxy.url})
+        if "snu:deploy" in document["config"]:
+            # The stack names another project by its id; on the local Scaleway one project is there from the start.
+            document["config"]["snu:deploy"] = {"readRegistriesOf": [ORGANIZATION_ID]}
+        document["encryptionsalt"] = local["encryptionsalt"]
+        self.project.stack_file(stack).write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def _fill(self, secret_id: str) -> dict[str, str]:
+        """Give the environment's secret its document, with a value of its own for each key."""
+        document = {key: fake_value(key) for key in DOCUMENT_KEYS}
+        _, _, bare_id = secret_id.rpartition("/")  # without the region
+        answer = httpx.post(
+            f"{self.project.api_url}/secret-manager/v1beta1/regions/{REGION}/secrets/{bare_id}/versions",
+            headers={"X-Auth-Token": SECRET_KEY},
+            json={"data": base64.b64encode(json.dumps(document).encode()).decode()},
+            trust_env=False,
+        )
+        answer.raise_for_status()
+        return document
+
+    def _resources(self) -> list[ResourceState]:
+        checkpoint = StateFile(self.project.backend_url, "snu", STACK).read()
+        assert checkpoint is not None
+        assert checkpoint.salt is not None
+        return checkpoint.snapshot(Crypter.open(PASSPHRASE, checkpoint.salt)).resources
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+Cell = tuple[str, float]
+"""An engine's name and the delay of each answer."""
+
+
+@dataclass
+class Results:
+    first_up: dict[Cell, Samples] = field(default_factory=lambda: defaultdict(Samples))
+    no_change: dict[Cell, Samples] = field(default_factory=lambda: defaultdict(Samples))
+    imports: Samples = field(default_factory=Samples)
+    changes: set[str] = field(default_factory=set)
+    """Engines whose preview after the first up was not without a change."""
+
+
+def run(rounds: int) -> None:
+    results = Results()
+    with tempfile.TemporaryDirectory(prefix="snu-bench-") as name:
+        folder = Path(name)
+        stage = Stage(folder)
+        with stage.proxy.running():
+            engines = _engines(stage, folder, *stage.prepare())
+            for _ in range(rounds):
+                results.imports.time(_import)
+                for delay, engine in itertools.product(_DELAYS, engines):
+                    _measure(stage, engine, delay, results)
+    _print(results, [engine.name for engine in engines])
+
+
+def _engines(
+    stage: Stage, folder: Path, resources: list[ResourceState], secret_id: str, document: dict[str, str]
+) -> list[Engine]:
+    """Those whose programs are on PATH; says which are missing."""
+    engines: list[Engine] = [EmbeddedEngine(stage.project)]
+    if _present(PulumiCli.name, _CLI_PROGRAMS):
+        engines.append(PulumiCli(stage.project, folder / "pulumi-home"))
+    if _present(Terraform.name, terraform.PROGRAMS):
+        same = terraform.configuration(resources, stage.provider, secret_id, document)
+        engines.append(Terraform(folder / "terraform", same))
+    return engines
+
+
+def _present(name: str, programs: tuple[str, ...]) -> bool:
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        print(f"Without {name}: not on PATH: {', '.join(missing)}.", flush=True)
+    return not missing
+
+
+def _import() -> None:
+    subprocess.run([sys.executable, "-c", IMPORTS], check=True, env=clean_environment())
+
+
+def _measure(stage: Stage, engine: Engine, delay: float, results: Results) -> None:
+    with stage.fresh():
+        engine.reset()
+        stage.proxy.delay = delay
+        try:
+            results.first_up[engine.name, delay].time(engine.up)
+            began = time.perf_counter()
+            changed = engine.preview()
+            results.no_change[engine.name, delay].add(time.perf_counter() - began)
+        finally:
+            stage.proxy.delay = 0.0
+    if changed:
+        results.changes.add(engine.name)
+
+
+def _print(results: Results, engines: list[str]) -> None:
+    rows = []
+    for what, times in (("no-change preview", results.no_change), ("first up", results.first_up)):
+        for delay, engine in itertools.product(_DELAYS, engines):
+            other = Terraform.name if Terraform.name in engines and engine != Terraform.name else None
+            name = f"{what}, {delay * 1_000:.0f} ms, {engine}"
+            if other is not None:
+                target = Target(_TARGETS[engine]) if delay else None
+                rows.append(Ratio(name, times[engine, delay], times[other, delay], target))
+    print_table(rows, "it", Terraform.name)
+    floor = [
+        Ratio(f"no-change preview, {delay * 1_000:.0f} ms, {engine}", results.no_change[engine, delay], results.imports)
+        for delay, engine in itertools.product(_DELAYS, engines)
+    ]
+    print_table(floor, "it", "import")
+    print("import: `import pulumi, pulumiverse_scaleway.containers`, below which no engine of the program can be.")
+    print("The provider sleeps 5 s after each domain of a container: in the first up of the CLI and of Terraform.")
+    for engine in sorted(results.changes):
+        print(f"Not comparable: the preview of {engine} after its first up found a change.")
