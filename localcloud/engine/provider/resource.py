@@ -91,7 +91,9 @@ class ResourceType:
         region = unwrap(news.get("region"))
         if region not in (None, UNKNOWN) and "region" in known and region != olds.get("region"):
             detailed["region"] = UPDATE + REPLACE_SUFFIX
-        return Diff(detailed, delete_before_replace=self.delete_before_replace)
+        # As the provider: a replacement that only the option replace_on_changes asks for is none that it knows of.
+        replaces = any(kind.endswith(REPLACE_SUFFIX) for kind in detailed.values())
+        return Diff(detailed, delete_before_replace=replaces and self.delete_before_replace)
 
     def planned(self, olds: PropertyMap | None, news: PropertyMap) -> PropertyMap:
         """Outputs as far as a preview can know them."""
