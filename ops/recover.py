@@ -124,7 +124,6 @@ LOOKUPS: dict[str, Lookup] = {
         "records",
         lambda _finder, found, scope: _same_record(found, scope),
         id="{dnsZone}/{found[id]}",
-        query={"type": "type"},
     ),
     "scaleway:iam/application:Application": _named(
         "/iam/v1alpha1/applications", "applications", _BY_NAME, id="{found[id]}", query=_ORGANIZATION
@@ -237,6 +236,18 @@ class Finder:
 
     def find(self, pending: Pending) -> list[str]:
         """Ids of the objects in the cloud that are what ``pending`` was to create."""
+        return [found_id for found_id, same in self._candidates(pending) if same]
+
+    def is_there(self, pending: Pending) -> bool:
+        """Whether the list still has the object that was being deleted, whatever it is called by now.
+
+        A read does not tell for every type: a Serverless SQL database that is gone is answered with 403.
+        """
+        of_its_own = "{found" in LOOKUPS[pending.type].id
+        return any(found_id == pending.id and (same or of_its_own) for found_id, same in self._candidates(pending))
+
+    def _candidates(self, pending: Pending) -> Iterator[tuple[str, bool]]:
+        """Ids of the objects that are listed where ``pending`` belongs, and whether each is the one that it means."""
         lookup = LOOKUPS[pending.type]
         scope = self._scope(pending.inputs)
         if not all(scope[name] for name in lookup.query.values()):
@@ -246,11 +257,15 @@ class Finder:
             )
         path = lookup.path.format_map(scope)
         query = {name: scope[key] for name, key in lookup.query.items()}
-        return [
-            lookup.id.format_map(Scope({**scope, "zone": _zone(found), "found": found}))
-            for found in self._listed(path, lookup.items, query)
-            if found.get("status") not in _GONE and lookup.same(self, found, scope)
-        ]
+        for found in self._listed(path, lookup.items, query):
+            if found.get("status") not in _GONE:
+                found_id = lookup.id.format_map(Scope({**scope, "zone": _zone(found), "found": found}))
+                yield found_id, lookup.same(self, found, scope) if self._matters(pending, found_id) else False
+
+    @staticmethod
+    def _matters(pending: Pending, found_id: str) -> bool:
+        """What is compared may cost a request: it is spared for what has another id."""
+        return not pending.id or pending.id == found_id
 
     def remove(self, type_: str, resource_id: str) -> None:
         """Delete an object that ``find`` has given."""
@@ -356,6 +371,8 @@ class Action(Enum):
     """It was not created."""
     READ = auto()
     """It was being changed or deleted: the cloud says what is there."""
+    DROP = auto()
+    """It was deleted: it leaves the state."""
     REFUSE = auto()
     """More than one could be meant, or this type cannot be looked up."""
 
@@ -373,8 +390,15 @@ class Decision:
         return f"{name_of(self.pending.urn)} ({short_type(self.pending.type)})"
 
 
-def decide(pending: Pending, known: frozenset[str], find: Callable[[Pending], list[str]]) -> Decision:
+def decide(
+    pending: Pending,
+    known: frozenset[str],
+    find: Callable[[Pending], list[str]],
+    is_there: Callable[[Pending], bool],
+) -> Decision:
     """``known``: ids that the state has, so that an older object of the same name is never taken for this one."""
+    if pending.operation == "deleting" and pending.type in LOOKUPS and not is_there(pending):
+        return Decision(pending, Action.DROP)
     if pending.operation in ("updating", "deleting"):
         return Decision(pending, Action.READ)
     if pending.operation != "creating" or not pending.custom or pending.type.startswith("pulumi:"):

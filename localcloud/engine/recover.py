@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,12 +110,14 @@ def _clear(value: Any) -> Any:
     return {key: _clear(item) for key, item in value.items()}
 
 
-def recovered(deployment: Document, adopted: Mapping[int, str]) -> tuple[Document, list[str]]:
+def recovered(
+    deployment: Document, adopted: Mapping[int, str], gone: Collection[int] = ()
+) -> tuple[Document, list[str]]:
     """The state without its pending operations, and the URNs of the resources that are to be read from the cloud.
 
     ``adopted``: by place in the list of pending operations, the id of what was created; it becomes a resource of
-    the state, whose outputs are its inputs until it is read. Raises StateError when its parent, its provider or a
-    resource that it depends on is not in the state.
+    the state, whose outputs are its inputs until it is read. ``gone``: places of what was deleted. Raises StateError
+    when a resource needs another one that is not in the state.
     """
     resources: list[Document] = list(deployment.get("resources") or [])
     to_read: list[str] = []
@@ -124,17 +126,37 @@ def recovered(deployment: Document, adopted: Mapping[int, str]) -> tuple[Documen
         if place in adopted:
             resources = _with_adopted(resources, begun, adopted[place])
             to_read.append(begun["urn"])
+        elif place in gone:
+            resources = [each for each in resources if not _is(each, begun) or each.get("pendingReplacement")]
         elif operation["type"] in (UPDATING, DELETING) and begun.get("custom"):
-            # An update may rename: its resource is found by the id.
-            to_read += [
-                each["urn"]
-                for each in resources
-                if each.get("id") and each.get("id") == begun.get("id") and each["type"] == begun["type"]
-            ]
+            to_read += [each["urn"] for each in resources if _is(each, begun)]
     changed = {key: value for key, value in deployment.items() if key != "pending_operations"}
-    if resources:
-        changed["resources"] = _in_order(resources)
+    changed["resources"] = _in_order(_without_dangling(resources) if gone else resources)
     return changed, list(dict.fromkeys(to_read))
+
+
+def _is(resource: Document, begun: Document) -> bool:
+    """Whether it is the resource of an operation; an update may rename it, so the id tells."""
+    return bool(resource.get("id")) and resource.get("id") == begun.get("id") and resource["type"] == begun["type"]
+
+
+def _without_dangling(resources: list[Document]) -> list[Document]:
+    """What is gone is nobody's parent and nobody's dependency any more."""
+    known = {resource["urn"] for resource in resources}
+    kept = []
+    for resource in resources:
+        if not _references(resource) <= known:
+            resource = {
+                **resource,
+                "parent": resource.get("parent") if resource.get("parent") in known else "",
+                "dependencies": [urn for urn in resource.get("dependencies") or () if urn in known],
+                "propertyDependencies": {
+                    key: [urn for urn in urns or () if urn in known]
+                    for key, urns in (resource.get("propertyDependencies") or {}).items()
+                },
+            }
+        kept.append(resource)
+    return kept
 
 
 def _with_adopted(resources: list[Document], begun: Document, resource_id: str) -> list[Document]:
@@ -255,7 +277,7 @@ def pending_operations(project_dir: Path, stack: str, backend_url: str) -> list[
     return [(str(each.get("type")), str((each.get("resource") or {}).get("urn"))) for each in operations]
 
 
-def recover(request: Request, found: Interrupted, adopted: Mapping[int, str]) -> list[str]:
+def recover(request: Request, found: Interrupted, adopted: Mapping[int, str], gone: Collection[int] = ()) -> list[str]:
     """Bring the state in line with the cloud: see ``recovered``; gives the URNs that turned out to be gone.
 
     Raises EngineError, and the state is as it was, when it is no longer what ``look`` has found, when a live process
@@ -271,12 +293,12 @@ def recover(request: Request, found: Interrupted, adopted: Mapping[int, str]) ->
         if checkpoint is None or checkpoint.salt is None or not found.pending:
             return []
         crypter = Crypter.open(passphrase_from(request.environ), checkpoint.salt)
-        document, to_read = recovered(checkpoint.latest, adopted)
+        document, to_read = recovered(checkpoint.latest, adopted, gone)
         snapshot = Checkpoint(checkpoint.salt, document).snapshot(crypter)
         config = StackFile.read(request.project_dir / f"Pulumi.{request.stack}.yaml").resolve(crypter, project)
-        gone = asyncio.run(_read_all(package_config("scaleway", config.values), snapshot, set(to_read)))
+        vanished = asyncio.run(_read_all(package_config("scaleway", config.values), snapshot, set(to_read)))
         file.write(SnapshotEncoder(crypter).encode(file.full_name, snapshot.resources, ()))
-    return sorted(resource.urn for resource in gone)
+    return sorted(resource.urn for resource in vanished)
 
 
 async def _read_all(config: Mapping[str, str], snapshot: Snapshot, urns: set[str]) -> list[ResourceState]:

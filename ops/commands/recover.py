@@ -31,7 +31,7 @@ def recover(session: Session, *, yes: bool) -> ExitCode:
         raise OpsError(str(error), ExitCode.FAILED) from error
     _refuse_held(stack.name, found.locks)
     finder = Finder(stack, os.environ) if found.pending else None
-    decisions = [decide(each, found.known, finder.find) for each in found.pending] if finder else []
+    decisions = [decide(each, found.known, finder.find, finder.is_there) for each in found.pending] if finder else []
     printer = printer_for(sys.stdout)
     if not found.locks and not decisions:
         printer.print([Line.of(f"{stack.name}: no run was interrupted, there is nothing to recover.")])
@@ -50,9 +50,10 @@ def recover(session: Session, *, yes: bool) -> ExitCode:
 
 def _do(session: Session, found: Interrupted, decisions: list[Decision]) -> list[str]:
     adopted = {place: each.ids[0] for place, each in enumerate(decisions) if each.action is Action.ADOPT}
+    deleted = {place for place, each in enumerate(decisions) if each.action is Action.DROP}
     operation = Operation(session.stack.project_dir, session.stack.name)
     try:
-        return session.engine.recover(operation, found, adopted)
+        return session.engine.recover(operation, found, adopted, deleted)
     except EngineError as error:
         raise OpsError(str(error), ExitCode.FAILED) from error
 
@@ -93,8 +94,9 @@ def _intention(decision: Decision) -> str:
             lost = LOOKUPS[pending.type].only_once
             return f"delete {what}, created as {ids}: its {lost} was told only once; the next up makes a new one"
         case Action.READ:
-            left = "remove it from the state if it is gone" if pending.operation == "deleting" else "read it again"
-            return f"look at {what}, which was {pending.operation}: {left}"
+            return f"read {what} again, which was {pending.operation}"
+        case Action.DROP:
+            return f"remove {what} from the state: it was deleted"
         case Action.FORGET:
             return f"forget {what}, which was {pending.operation}: it is not there"
         case Action.REFUSE if ids:
@@ -110,7 +112,7 @@ def _report(session: Session, decisions: list[Decision], gone: list[str]) -> lis
             lines.append(Line.of(f"  deleted {each.what}; the next up makes a new one"))
         elif each.action is Action.FORGET:
             lines.append(Line.of(f"  forgot {each.what}"))
-        elif each.pending.urn in gone:
+        elif each.action is Action.DROP or each.pending.urn in gone:
             lines.append(Line.of(f"  removed {each.what} from the state: it is gone"))
         elif each.action is Action.ADOPT:
             lines.append(Line.of(f"  adopted {each.what}"))

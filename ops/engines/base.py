@@ -8,7 +8,7 @@ Both engines report what they do as Pulumi's own engine events (``apitype.Engine
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -81,10 +81,13 @@ class Engine(Protocol):
         """Pending operations because of which this engine starts no ``up`` and no ``destroy``."""
         ...
 
-    def recover(self, operation: Operation, found: Interrupted, adopted: Mapping[int, str]) -> list[str]:
+    def recover(
+        self, operation: Operation, found: Interrupted, adopted: Mapping[int, str], gone: Collection[int]
+    ) -> list[str]:
         """Bring the state in line with the cloud; gives the URNs of those resources that turned out to be gone.
 
         ``adopted``: by place in ``found.pending``, the id of what was created; what else was being created is
-        forgotten, what was being changed or deleted is read. Locks of dead processes go.
+        forgotten. ``gone``: places of what was deleted; other deletions, and changes, are read. Locks of dead
+        processes go.
         """
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,11 +62,13 @@ class EmbeddedEngine:
             raise EngineError(str(error)) from error
         return [f"{operation} {name_of(urn)}" for operation, urn in found]
 
-    def recover(self, operation: Operation, found: Interrupted, adopted: Mapping[int, str]) -> list[str]:
+    def recover(
+        self, operation: Operation, found: Interrupted, adopted: Mapping[int, str], gone: Collection[int]
+    ) -> list[str]:
         from localcloud.engine import recover
 
         try:
-            return recover.recover(_request(operation), found, adopted)
+            return recover.recover(_request(operation), found, adopted, gone)
         except EmbeddedError as error:
             raise EngineError(str(error)) from error
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +71,9 @@ class PulumiCli:
         """None: the CLI itself warns and goes on."""
         return []
 
-    def recover(self, operation: Operation, found: Interrupted, adopted: Mapping[int, str]) -> list[str]:
+    def recover(
+        self, operation: Operation, found: Interrupted, adopted: Mapping[int, str], gone: Collection[int]
+    ) -> list[str]:
         """The state is imported as it ought to be, and what is uncertain in it is refreshed by its provider."""
         from localcloud.engine import recover
         from localcloud.engine.errors import EngineError as StateProblem
@@ -83,7 +85,7 @@ class PulumiCli:
         if _export(project_dir, stack) != found.document:
             raise EngineError("the state has changed since it was looked at; run recover again")
         try:
-            deployment, to_read = recover.recovered(found.document["deployment"], adopted)
+            deployment, to_read = recover.recovered(found.document["deployment"], adopted, gone)
         except StateProblem as error:
             raise EngineError(str(error)) from error
         _stack_command(project_dir, stack, "import", given=json.dumps({**found.document, "deployment": deployment}))

@@ -27,7 +27,7 @@ def pending(operation: str = "creating", type_: str = CONTAINER, *, custom: bool
     return Pending(operation, f"urn:pulumi:s::p::{type_}::thing", type_, custom, "", {"name": "thing"})
 
 
-def never(_pending: Pending) -> list[str]:
+def never(_pending: Pending) -> Any:
     raise AssertionError("nothing is to be looked up")
 
 
@@ -43,21 +43,36 @@ def never(_pending: Pending) -> list[str]:
 )
 def test_a_creation_is_decided_by_what_is_found(ids: list[str], known: set[str], action: Action) -> None:
     """What the state knows is never taken for what was being created."""
-    assert decide(pending(), frozenset(known), lambda _: ids).action is action
+    assert decide(pending(), frozenset(known), lambda _: ids, never).action is action
 
 
 def test_a_key_that_nobody_knows_is_removed_and_several_are_not_guessed_at() -> None:
     key = pending(type_=KEY)
-    assert decide(key, frozenset(), lambda _: ["SCW1"]).action is Action.REMOVE
-    assert decide(key, frozenset(), lambda _: ["SCW1", "SCW2"]).action is Action.REFUSE
+    assert decide(key, frozenset(), lambda _: ["SCW1"], never).action is Action.REMOVE
+    assert decide(key, frozenset(), lambda _: ["SCW1", "SCW2"], never).action is Action.REFUSE
+
+
+@pytest.mark.parametrize(("there", "action"), [(True, Action.READ), (False, Action.DROP)])
+def test_a_deletion_is_decided_by_whether_it_is_still_listed(there: bool, action: Action) -> None:
+    assert decide(pending("deleting"), frozenset(), never, lambda _: there).action is action
+
+
+def test_what_was_deleted_leaves_the_state_and_is_nobodys_dependency() -> None:
+    gone = resource("a", id="1")
+    document = {
+        "resources": [gone, resource("b", id="2", dependencies=[gone["urn"]])],
+        "pending_operations": [{"resource": gone, "type": "deleting"}],
+    }
+    changed, to_read = recovered(document, {}, {0})
+    assert [(each["id"], each["dependencies"]) for each in changed["resources"]] == [("2", [])]
+    assert to_read == []
 
 
 def test_what_needs_no_look_up() -> None:
-    for operation in ("updating", "deleting"):
-        assert decide(pending(operation), frozenset(), never).action is Action.READ
+    assert decide(pending("updating"), frozenset(), never, never).action is Action.READ
     for other in (pending("reading"), pending(custom=False), pending(type_="pulumi:providers:scaleway")):
-        assert decide(other, frozenset(), never).action is Action.FORGET
-    assert decide(pending(type_="docker:index/image:Image"), frozenset(), never).action is Action.REFUSE
+        assert decide(other, frozenset(), never, never).action is Action.FORGET
+    assert decide(pending(type_="docker:index/image:Image"), frozenset(), never, never).action is Action.REFUSE
 
 
 @pytest.mark.parametrize("token", sorted(set(TOKENS) - {"scaleway:databases/acl:Acl"}))
