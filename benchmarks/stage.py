@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -208,6 +209,8 @@ Cell = tuple[str, float]
 class Results:
     first_up: dict[Cell, Samples] = field(default_factory=lambda: defaultdict(Samples))
     no_change: dict[Cell, Samples] = field(default_factory=lambda: defaultdict(Samples))
+    processor: dict[Cell, Samples] = field(default_factory=lambda: defaultdict(Samples))
+    """Processor time of the previews that found no change."""
     imports: Samples = field(default_factory=Samples)
     changes: set[str] = field(default_factory=set)
     """Engines whose preview after the first up was not without a change."""
@@ -221,8 +224,8 @@ def run(rounds: int) -> None:
         with stage.proxy.running():
             engines = _engines(stage, folder, *stage.prepare())
             for _ in range(rounds):
-                results.imports.time(_import)
                 for delay, engine in itertools.product(_DELAYS, engines):
+                    results.imports.time(_import)
                     _measure(stage, engine, delay, results)
     _print(results, [engine.name for engine in engines])
 
@@ -251,15 +254,22 @@ def _import() -> None:
     subprocess.run([sys.executable, "-c", IMPORTS], check=True, env=clean_environment())
 
 
+def _processor_seconds() -> float:
+    """Of all programs that were run and have ended; the local Scaleway, which still runs, is not among them."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def _measure(stage: Stage, engine: Engine, delay: float, results: Results) -> None:
     with stage.fresh():
         engine.reset()
         stage.proxy.delay = delay
         try:
             results.first_up[engine.name, delay].time(engine.up)
-            began = time.perf_counter()
+            began, spent = time.perf_counter(), _processor_seconds()
             changed = engine.preview()
             results.no_change[engine.name, delay].add(time.perf_counter() - began)
+            results.processor[engine.name, delay].add(_processor_seconds() - spent)
         finally:
             stage.proxy.delay = 0.0
     if changed:
@@ -267,21 +277,35 @@ def _measure(stage: Stage, engine: Engine, delay: float, results: Results) -> No
 
 
 def _print(results: Results, engines: list[str]) -> None:
-    rows = []
-    for what, times in (("no-change preview", results.no_change), ("first up", results.first_up)):
-        for delay, engine in itertools.product(_DELAYS, engines):
-            other = Terraform.name if Terraform.name in engines and engine != Terraform.name else None
-            name = f"{what}, {delay * 1_000:.0f} ms, {engine}"
-            if other is not None:
-                target = Target(_TARGETS[engine]) if delay else None
-                rows.append(Ratio(name, times[engine, delay], times[other, delay], target))
-    print_table(rows, "it", Terraform.name)
+    tables = (
+        ("no-change preview", results.no_change, True),
+        ("its processor time", results.processor, False),
+        ("first up", results.first_up, True),
+    )
+    if Terraform.name in engines:
+        rows = [
+            Ratio(
+                f"{what}, {_shown(delay)}, {engine}",
+                times[engine, delay],
+                times[Terraform.name, delay],
+                Target(_TARGETS[engine]) if delay and has_target else None,
+            )
+            for what, times, has_target in tables
+            for delay, engine in itertools.product(_DELAYS, engines)
+            if engine != Terraform.name
+        ]
+        print_table(rows, "this", Terraform.name)
     floor = [
-        Ratio(f"no-change preview, {delay * 1_000:.0f} ms, {engine}", results.no_change[engine, delay], results.imports)
+        Ratio(f"{what}, {_shown(delay)}, {engine}", times[engine, delay], results.imports)
+        for what, times in (("no-change preview", results.no_change), ("first up", results.first_up))
         for delay, engine in itertools.product(_DELAYS, engines)
     ]
-    print_table(floor, "it", "import")
-    print("import: `import pulumi, pulumiverse_scaleway.containers`, below which no engine of the program can be.")
-    print("The provider sleeps 5 s after each domain of a container: in the first up of the CLI and of Terraform.")
+    print_table(floor, "this", "import")
+    print(f"import: `{IMPORTS}`, below which no engine of the program can be.")
+    print("The real provider sleeps 5 s after each domain of a container: in the first up of the CLI and of Terraform.")
     for engine in sorted(results.changes):
         print(f"Not comparable: the preview of {engine} after its first up found a change.")
+
+
+def _shown(delay: float) -> str:
+    return f"{delay * 1_000:.0f} ms"
