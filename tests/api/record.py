@@ -2,7 +2,8 @@
 
 The clients are those on PATH: ``sdk`` (in the development environment), ``pulumi`` (the CLI with its Scaleway
 plugin) and ``terraform`` (with a development override for its Scaleway provider, named by TF_CLI_CONFIG_FILE).
-Requests are sent one after the other, so that two recordings of the same clients are the same.
+Requests are sent one after the other. Two recordings of the SDK or of Terraform are the same; Pulumi's may have
+independent resources in another order, as its program registers them.
 """
 
 from __future__ import annotations

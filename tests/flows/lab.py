@@ -93,8 +93,11 @@ class Lab:
         shutil.copytree(folder, self._local)
 
 
-def check_state(lab: Lab, stack: str) -> None:
-    """The state is complete in itself: references lead back to what stands before, nothing secret can be read."""
+def check_state(lab: Lab, stack: str, *pending: str) -> None:
+    """The state is complete in itself: references lead back to what stands before, nothing secret can be read.
+
+    ``pending``: names of resources whose creation may have been carried out.
+    """
     text = lab.state_file(stack).read_text()
     state = lab.state(stack)
     known: set[str] = set()
@@ -107,7 +110,11 @@ def check_state(lab: Lab, stack: str) -> None:
         assert not provider or provider.rpartition("::")[0] in known, f"{resource['urn']} stands before its provider"
         assert resource["urn"] not in known, f"{resource['urn']} stands there twice"
         known.add(resource["urn"])
-    assert not state.get("pending_operations"), state["pending_operations"]
+    found = [
+        (operation["type"], operation["resource"]["urn"].rpartition("::")[2])
+        for operation in state.get("pending_operations", ())
+    ]
+    assert found == [("creating", name) for name in pending]
     for secret in ("fake-mongo-url", "fake-sendinbluekey"):
         assert secret not in text, f"the state of {stack} has {secret} in clear"
 
