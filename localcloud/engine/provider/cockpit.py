@@ -150,8 +150,10 @@ class AlertManager(ResourceType):
         return {**found, "contact_points": listed, "project_id": project_id}
 
     async def delete(self, client: Client, resource_id: str, outputs: PropertyMap) -> None:
+        """Removes the contact points that are there: an earlier deletion may have been cut short."""
         project_id = str(outputs["projectId"])
-        await self._remove(client, resource_id, project_id, self._emails(outputs))
+        found = await self.fetch(client, resource_id, outputs)
+        await self._remove(client, resource_id, project_id, [point["email"] for point in found["contact_points"]])
         await client.post(f"{self._path(client, resource_id)}/disable", {"project_id": project_id})
 
     def diff(self, olds: PropertyMap, news: PropertyMap, ignore: object) -> Diff:

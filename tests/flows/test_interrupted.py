@@ -1,0 +1,264 @@
+"""kill -9 of a run, or of the local Scaleway under it, and the way back: ``snu recover``, then the same again.
+
+The moments are drawn from seeds and spread over whole runs. The foundation is the bigger half of the resource types;
+the environment has the containers.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ops.exit_codes import ExitCode
+from tests.flows.interruption import Victim, Watch, census, check_pending, ids, made, pending
+from tests.flows.lab import Lab, Run, check_clear, check_no_duplicates, check_state
+from tests.support.pulumi_cli import needs_pulumi
+
+SECRETS = ("fake-mongo-url", "fake-sendinbluekey", "10ca1000-0000-4000-8000-00000000cafe")
+WRITES = {
+    ("foundation-local", "up"): 19,
+    ("foundation-local", "destroy"): 19,
+    ("local", "up"): 18,
+    ("local", "destroy"): 18,
+}
+"""Writing requests of an undisturbed run."""
+LATENCY_MILLISECONDS = 40
+QUIET_SECONDS = 0.3
+"""After a kill: until the requests that were on their way have been carried out."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """One lab and what it held: before anything, with the foundation, with everything."""
+
+    lab: Lab
+    folders: Mapping[str, Path]
+    census: Mapping[str, Mapping[str, int]]
+    """By the same names: how many resources of each kind the local Scaleway had then."""
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
+    """Made once by each worker."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    lab = Lab.at(folder / "project")
+    counts = {}
+    for name, stack in (("empty", ""), ("founded", "foundation-local"), ("complete", "local")):
+        lab.project.start_cloud()
+        if stack:
+            lab.up_ok(stack)
+        counts[name] = census(lab)
+        lab.save(folder / name)
+    return Saved(lab, {name: folder / name for name in counts}, counts)
+
+
+@pytest.fixture
+def lab(saved: Saved) -> Iterator[Lab]:
+    """Stops the cloud in the end, whatever became of it."""
+    yield saved.lab
+    saved.lab.project.stop_cloud()
+
+
+def begin(saved: Saved, stack: str, operation: str, transitions: float = 0.0) -> Lab:
+    """The lab as it is before the operation."""
+    before = {("foundation-local", "up"): "empty", ("local", "up"): "founded", ("local", "destroy"): "complete"}
+    saved.lab.restore(saved.folders[before.get((stack, operation), "founded")])
+    saved.lab.project.start_cloud(transitions)
+    return saved.lab
+
+
+def end_state(stack: str, operation: str) -> str:
+    after = {("foundation-local", "up"): "founded", ("local", "up"): "complete", ("local", "destroy"): "founded"}
+    return after.get((stack, operation), "empty")
+
+
+def snu(lab: Lab, *words: str, engine: str = "embedded") -> Run:
+    home = str(lab.project.directory / ".pulumi-home")
+    return lab.project.snu(*words, "--engine", engine, PULUMI_HOME=home)
+
+
+def arguments(operation: str, stack: str) -> list[str]:
+    return [operation, stack, "--yes", *(["--skip-preview"] if operation == "up" else [])]
+
+
+def recover(lab: Lab, stack: str, engine: str = "embedded") -> Run:
+    """It succeeds, shows no secret, and leaves nothing pending and no lock."""
+    run = snu(lab, "recover", stack, "--yes", engine=engine)
+    assert run.returncode == ExitCode.OK, run.stdout + run.stderr
+    check_clear(run)
+    for secret in SECRETS:
+        assert secret not in run.stdout + run.stderr
+    if lab.state_file(stack).exists():
+        check_state(lab, stack)
+    locks = lab.project.directory / ".local/state/.pulumi/locks/organization/snu" / stack
+    assert list(locks.glob("*.json")) == []
+    return run
+
+
+def completes(saved: Saved, stack: str, operation: str, engine: str = "embedded") -> None:
+    """The operation, done again, ends where an undisturbed one ends."""
+    lab = saved.lab
+    lab.clear_faults()
+    run = snu(lab, *arguments(operation, stack), engine=engine)
+    assert run.returncode == ExitCode.OK, run.stdout + run.stderr
+    assert census(lab) == saved.census[end_state(stack, operation)]
+    check_no_duplicates(lab)
+    if operation == "up":
+        check_state(lab, stack)
+        assert {each["status"] for each in lab.resources("containers.container")} <= {"ready"}
+        again = snu(lab, "preview", stack, "--expect-no-changes", engine=engine)
+        assert again.returncode == ExitCode.OK, again.stdout + again.stderr
+    else:
+        assert ids(lab, stack) == set()
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is killed, in which run, and when."""
+
+    seed: int
+    stack: str
+    operation: str
+    victim: str
+    """``engine`` or ``cloud``."""
+    writes: int
+    """How many writing requests were seen before."""
+    later: float
+    """Seconds after that."""
+    transitions: float
+    """How long statuses such as ``creating`` last, in seconds."""
+
+    def __str__(self) -> str:
+        slow = "-slow" if self.transitions else ""
+        return f"{self.seed}-{self.victim}-{self.operation}-{self.stack}-{self.writes}{slow}"
+
+    @classmethod
+    def of(cls, seed: int) -> Case:
+        """Kinds take turns; the moment is drawn."""
+        draw = random.Random(seed)  # noqa: S311 - no secret is made of it
+        stack, operation = list(WRITES)[seed % 4]
+        victim = ("engine", "cloud")[seed // 4 % 2]
+        writes = draw.randrange(WRITES[stack, operation])
+        transitions = 0.3 if seed % 3 == 0 else 0.0
+        return cls(seed, stack, operation, victim, writes, draw.uniform(0, LATENCY_MILLISECONDS / 1000), transitions)
+
+
+def interrupt(lab: Lab, case: Case) -> None:
+    """Run until the moment has come, and kill."""
+    lab.fault("latency", milliseconds=LATENCY_MILLISECONDS)
+    watch = Watch(lab)
+    victim = Victim.start(lab, *arguments(case.operation, case.stack), "--engine", "embedded")
+    assert watch.wait_for(case.writes, victim), victim.wait().stdout
+    time.sleep(case.later)
+    if case.victim == "engine":
+        victim.kill()
+        time.sleep(QUIET_SECONDS)
+        return
+    lab.project.kill_cloud()
+    run = victim.wait()
+    check_clear(run)
+    if run.returncode != ExitCode.OK:
+        assert run.returncode in (ExitCode.FAILED, ExitCode.LOCAL_CLOUD, ExitCode.CONTAINERS), run.stdout
+    lab.project.start_cloud(case.transitions)
+
+
+@pytest.mark.parametrize("case", [Case.of(seed) for seed in range(24)], ids=str)
+def test_killed_recovered_and_completed(saved: Saved, lab: Lab, case: Case) -> None:
+    begin(saved, case.stack, case.operation, case.transitions)
+    interrupt(lab, case)
+    check_pending(lab, case.stack, deleting=case.operation == "destroy")
+    if pending(lab, case.stack):
+        refused = snu(lab, *arguments(case.operation, case.stack))
+        assert refused.returncode == ExitCode.INTERRUPTED, refused.stdout + refused.stderr
+        assert f"snu recover {case.stack}" in refused.stderr
+    recover(lab, case.stack)
+    if case.operation == "up" and lab.state_file(case.stack).exists():
+        strays = {key["access_key"] for key in made(lab).get("iam.api_key", [])} - ids(lab, "foundation-local")
+        assert not strays, "keys whose secret nobody knows"
+    completes(saved, case.stack, case.operation)
+
+
+# --- single cases ---------------------------------------------------------------------------------------
+
+
+def kill_when(lab: Lab, victim: Victim, kind: str, count: int) -> None:
+    """Kill the run once the local Scaleway holds that many resources of a kind."""
+    deadline = time.monotonic() + 60
+    while len(lab.resources(kind)) < count:
+        assert not victim.ended, victim.wait().stdout
+        assert time.monotonic() < deadline, kind
+        time.sleep(0.01)
+    victim.kill()
+    time.sleep(QUIET_SECONDS)
+
+
+def test_a_key_that_was_made_and_not_recorded_is_replaced(saved: Saved, lab: Lab) -> None:
+    """Its answer, with the secret key, is lost each time; the client asks again, and is killed while it waits."""
+    begin(saved, "foundation-local", "up")
+    seeded = len(lab.resources("iam.api_key"))
+    match = {"method": "POST", "resource": "api_key"}
+    lab.fault("dropped_connection", when="after", match=match, times=1)
+    lab.fault("latency", milliseconds=3_000, match=match)
+    victim = Victim.start(lab, *arguments("up", "foundation-local"), "--engine", "embedded")
+    kill_when(lab, victim, "iam.api_key", seeded + 1)
+    lab.clear_faults()
+    assert [each for each in pending(lab, "foundation-local") if "key" in each[1]]
+    run = recover(lab, "foundation-local")
+    assert "its secret key was told only once; the next up makes a new one" in run.stdout
+    completes(saved, "foundation-local", "up")
+
+
+def test_a_container_whose_answer_was_lost_is_adopted(saved: Saved, lab: Lab) -> None:
+    """The client asks again and finds the name taken: the creation stays pending, and recover finds what it made."""
+    begin(saved, "local", "up")
+    match = {"method": "POST", "resource": "container", "name": "local-admin"}
+    lab.fault("dropped_connection", when="after", match=match, times=1)
+    run = lab.up("local", "--skip-preview")
+    assert run.returncode == ExitCode.FAILED, run.stdout + run.stderr
+    assert pending(lab, "local") == [("creating", "admin-container")]
+    (made_once,) = [each for each in lab.resources("containers.container") if each["name"] == "local-admin"]
+    assert f"it was created as fr-par/{made_once['id']}" in recover(lab, "local").stdout
+    completes(saved, "local", "up")
+    assert made_once["id"] in ids(lab, "local")
+
+
+def test_a_live_process_keeps_its_lock(saved: Saved, lab: Lab) -> None:
+    begin(saved, "local", "up")
+    lab.fault("latency", milliseconds=300)
+    victim = Victim.start(lab, *arguments("up", "local"), "--engine", "embedded")
+    assert Watch(lab).wait_for(1, victim)
+    refused = snu(lab, "recover", "local", "--yes")
+    assert refused.returncode == ExitCode.FAILED
+    assert f"(pid {victim.process.pid})" in refused.stderr
+    assert victim.wait().returncode == ExitCode.OK
+
+
+def test_nothing_is_done_where_nothing_was_interrupted(saved: Saved, lab: Lab) -> None:
+    begin(saved, "local", "destroy")
+    before = lab.state_file("local").read_text()
+    assert "nothing to recover" in recover(lab, "local").stdout
+    assert lab.state_file("local").read_text() == before
+
+
+@needs_pulumi
+@pytest.mark.parametrize(
+    ("stack", "operation", "writes"), [("foundation-local", "up", 9), ("local", "up", 8), ("local", "destroy", 6)]
+)
+def test_the_real_cli_killed(saved: Saved, lab: Lab, stack: str, operation: str, writes: int) -> None:
+    begin(saved, stack, operation)
+    lab.fault("latency", milliseconds=200)
+    watch = Watch(lab)
+    home = {"PULUMI_HOME": str(lab.project.directory / ".pulumi-home")}
+    victim = Victim.start(lab, *arguments(operation, stack), "--engine", "pulumi", environment=home)
+    assert watch.wait_for(writes, victim), victim.wait().stdout
+    victim.kill("pulumi")
+    time.sleep(1)
+    assert pending(lab, stack)
+    lab.clear_faults()
+    recover(lab, stack, "pulumi")
+    completes(saved, stack, operation, "pulumi")
