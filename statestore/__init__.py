@@ -1,0 +1,56 @@
+"""Where stacks' state is kept: a folder, a bucket or a PostgreSQL database, in Pulumi's own layout.
+
+Knows nothing of Pulumi's engine, of Scaleway's API or of the command; both engines' states, locks, ledgers and
+backups lie in such stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from statestore.store import ABSENT, ConflictError, Entry, Item, Store, StoreError
+
+__all__ = ["ABSENT", "ConflictError", "Entry", "Item", "Store", "StoreError", "address_of", "open_store"]
+
+_SCHEMES = "file://<folder>, s3://<bucket>?endpoint=…&region=…, postgres://<user>:<password>@<host>/<database>"
+
+
+def open_store(backend_url: str, environ: Mapping[str, str]) -> Store:
+    """The store of a backend's address, as ``PULUMI_BACKEND_URL`` holds it; keys of buckets come from ``environ``.
+
+    Raises StoreError when the address is of no known kind, or the store lets nobody in.
+    """
+    try:
+        url = urlsplit(backend_url)
+        _ = url.port
+    except ValueError:
+        raise StoreError(f"a backend's address cannot be read; allowed: {_SCHEMES}") from None
+    match url.scheme:
+        case "file":
+            from statestore.folder import FolderStore
+
+            return FolderStore(Path(backend_url.removeprefix("file://")).expanduser())
+        case "s3":
+            from statestore.bucket import BucketStore
+
+            return BucketStore(url, environ)
+        case "postgres" | "postgresql":
+            from statestore.postgres import PostgresStore
+
+            return PostgresStore(url)
+    raise StoreError(f"a backend of the kind {url.scheme or 'without a name'}://; allowed: {_SCHEMES}")
+
+
+def address_of(backend_url: str) -> str:
+    """A backend's address without its login: for messages. What is no address is not repeated."""
+    try:
+        url = urlsplit(backend_url)
+        host = url.hostname or ""
+        port = f":{url.port}" if url.port else ""
+    except ValueError:
+        return "an address that cannot be read"
+    if url.scheme == "file":
+        return backend_url
+    return f"{url.scheme}://{host}{port}{url.path}"

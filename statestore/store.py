@@ -1,0 +1,70 @@
+"""What every store can do: keep objects under keys, and write them only if they still are what one thinks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+ABSENT = ""
+"""As an expected tag: the object must not be there."""
+
+
+class StoreError(Exception):
+    """The store cannot be used; the text is for the user and holds no credential."""
+
+
+class ConflictError(StoreError):
+    """The object is not what the writer expected; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """An object as it was read."""
+
+    content: bytes
+    tag: str
+    """Changes with the content: what a conditional write expects."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An object as it is listed."""
+
+    key: str
+    size: int
+    """Bytes; for a database an estimate."""
+    modified: datetime
+
+
+class Store(Protocol):
+    """Objects under keys such as ``.pulumi/stacks/snu/stage.json``. Every method raises ``StoreError``."""
+
+    address: str
+    """Where it is, without credentials: for messages and comparisons."""
+
+    def read(self, key: str) -> Item | None:
+        """The object, or None where there is none."""
+        ...
+
+    def write(self, key: str, content: bytes, expected: str | None = None) -> str:
+        """Write the whole object at once; gives its new tag.
+
+        ``expected``: the tag that the object must still have, or ``ABSENT``. Raises ``ConflictError`` where it has
+        another one, atomically: of several writers with the same expectation one succeeds.
+        """
+        ...
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy an object within the store; nothing happens when ``source`` is not there."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object; fine when it is not there."""
+        ...
+
+    def entries(self, prefix: str) -> list[Entry]:
+        """The objects below a prefix, by key."""
+        ...
+
+    def close(self) -> None: ...
