@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
@@ -83,11 +83,20 @@ def run(rounds: int) -> None:
     moto = Contestant(Side(), _moto_command, calls.moto_first(), lambda pair: pair.moto)
     ceiling = Side()
     with tempfile.TemporaryDirectory(prefix="snu-bench-") as name:
+        _warm_up(Path(name) / "warm-up", scaleway, moto)
         for number in range(rounds):
             folder = Path(name) / str(number)
             folder.mkdir()
             asyncio.run(_round(folder, scaleway, moto, ceiling))
     _print(scaleway.side, moto.side, ceiling)
+
+
+def _warm_up(folder: Path, *contestants: Contestant) -> None:
+    """Start each once, unmeasured, so that what is kept between starts is there."""
+    folder.mkdir()
+    for number, contestant in enumerate(contestants):
+        with _started(folder / str(number), replace(contestant, side=Side())):
+            pass
 
 
 async def _round(folder: Path, scaleway: Contestant, moto: Contestant, ceiling: Side) -> None:
