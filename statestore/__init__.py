@@ -7,9 +7,9 @@ backups lie in such stores.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from urllib.parse import urlsplit
 
+from statestore.address import address_of, folder_of
 from statestore.store import ABSENT, ConflictError, Entry, Item, Store, StoreError
 
 __all__ = ["ABSENT", "ConflictError", "Entry", "Item", "Store", "StoreError", "address_of", "open_store"]
@@ -31,26 +31,13 @@ def open_store(backend_url: str, environ: Mapping[str, str]) -> Store:
         case "file":
             from statestore.folder import FolderStore
 
-            return FolderStore(Path(backend_url.removeprefix("file://")).expanduser())
+            return FolderStore(folder_of(backend_url))
         case "s3":
             from statestore.bucket import BucketStore
 
-            return BucketStore(url, environ)
+            return BucketStore(url, environ, address_of(backend_url))
         case "postgres" | "postgresql":
             from statestore.postgres import PostgresStore
 
-            return PostgresStore(url)
+            return PostgresStore(url, address_of(backend_url))
     raise StoreError(f"a backend of the kind {url.scheme or 'without a name'}://; allowed: {_SCHEMES}")
-
-
-def address_of(backend_url: str) -> str:
-    """A backend's address without its login: for messages. What is no address is not repeated."""
-    try:
-        url = urlsplit(backend_url)
-        host = url.hostname or ""
-        port = f":{url.port}" if url.port else ""
-    except ValueError:
-        return "an address that cannot be read"
-    if url.scheme == "file":
-        return backend_url
-    return f"{url.scheme}://{host}{port}{url.path}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import SplitResult, parse_qs, urlencode
+from urllib.parse import SplitResult, parse_qs
 
+from statestore.address import endpoint_of
 from statestore.store import ABSENT, ConflictError, Entry, Item, StoreError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def client(endpoint: str, region: str, access_key: str, secret_key: str) -> S3Cl
 
     return boto3.session.Session().client(
         "s3",
-        endpoint_url=endpoint if "://" in endpoint else f"https://{endpoint}",
+        endpoint_url=endpoint_of(endpoint),
         region_name=region,
         aws_access_key_id=access_key,
         aws_secret_access_key=secret_key,
@@ -48,21 +49,25 @@ def client(endpoint: str, region: str, access_key: str, secret_key: str) -> S3Cl
 class BucketStore:
     """``s3://<bucket>[/<folder>]?endpoint=…&region=…``, as Pulumi reads it; keys come from the environment."""
 
-    def __init__(self, url: SplitResult, environ: Mapping[str, str]) -> None:
-        """Raises StoreError when the address or the environment lacks something."""
+    def __init__(self, url: SplitResult, environ: Mapping[str, str], address: str) -> None:
+        """``address`` is for messages. Raises StoreError when the address or the environment lacks something."""
         query = {key: values[-1] for key, values in parse_qs(url.query).items()}
         missing = [name for name in (ACCESS_KEY, SECRET_KEY) if not environ.get(name)]
         if missing:
             raise StoreError(f"the bucket {url.netloc} needs keys: set {' and '.join(missing)}")
-        if "endpoint" not in query:
-            raise StoreError(f"s3://{url.netloc} names no endpoint; expected s3://<bucket>?endpoint=…&region=…")
+        if not url.netloc or "endpoint" not in query:
+            raise StoreError(
+                f"s3://{url.netloc} names no bucket or no endpoint; expected s3://<bucket>?endpoint=…&region=…"
+            )
         self._bucket = url.netloc
         self._folder = url.path.strip("/")
-        place = "/".join(filter(None, (url.netloc, self._folder)))
-        self.address = f"s3://{place}?{urlencode({'endpoint': query['endpoint']})}"
-        self._client = client(
-            query["endpoint"], query.get("region", "fr-par"), environ[ACCESS_KEY], environ[SECRET_KEY]
-        )
+        self.address = address
+        try:
+            self._client = client(
+                query["endpoint"], query.get("region", "fr-par"), environ[ACCESS_KEY], environ[SECRET_KEY]
+            )
+        except ValueError:
+            raise StoreError(f"{address} names an endpoint that is no address") from None
 
     def _name(self, key: str) -> str:
         return f"{self._folder}/{key}" if self._folder else key

@@ -8,8 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, urlencode
 
@@ -25,25 +24,25 @@ _CONNECT_SECONDS = 30  # a Serverless SQL database that sleeps takes seconds to 
 class PostgresStore:
     """``postgres://<user>:<password>@<host>/<database>?sslmode=…[&table=…][&search_path=…]``, as Pulumi reads it."""
 
-    def __init__(self, url: SplitResult) -> None:
-        """Raises StoreError when the database does not let us in."""
+    def __init__(self, url: SplitResult, address: str) -> None:
+        """``address`` is for messages. Raises StoreError when the database does not let us in."""
         options = dict(parse_qsl(url.query))
         table = options.pop("table", _TABLE)
-        schema = options.pop("search_path", "")
-        port = f":{url.port}" if url.port else ""
-        self.address = f"postgres://{url.hostname}{port}{url.path}"
-        if table != _TABLE:
-            self.address += f"?table={table}"
-        self._connection = self._connected(url._replace(query=urlencode(options)).geturl(), schema)
+        self._schema = options.pop("search_path", "")
+        self.address = address
+        self._conninfo = url._replace(query=urlencode(options)).geturl()
+        self._connections = 0
+        self._connection = self._connected()
         self._create(table)
 
-    def _connected(self, conninfo: str, schema: str) -> psycopg.Connection[Any]:
+    def _connected(self) -> psycopg.Connection[Any]:
         import psycopg
 
-        more: dict[str, Any] = {"options": f"-csearch_path={schema}"} if schema else {}
+        self._connections += 1
+        more: dict[str, Any] = {"options": f"-csearch_path={self._schema}"} if self._schema else {}
         try:
             return psycopg.connect(
-                conninfo,
+                self._conninfo,
                 autocommit=True,
                 connect_timeout=_CONNECT_SECONDS,
                 prepare_threshold=None,  # a pooler may give each statement to another server
@@ -55,98 +54,96 @@ class PostgresStore:
             raise StoreError(f"{self.address} has options that PostgreSQL does not know") from None
 
     def _create(self, table: str) -> None:
-        from psycopg import sql
+        """As the CLI makes it; where it exists nothing is needed but the right to use it."""
+        from psycopg import errors, sql
 
-        names = {"table": sql.Identifier(table), "index": sql.Identifier(f"{table}_key_prefix_idx")}
-        self._table = names["table"]
-        with self._told("make its table"), self._connection.cursor() as cursor:
-            cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [table])
-            row = cursor.fetchone()
-            if row is not None and row[0]:
-                return
-            cursor.execute(
-                sql.SQL(
-                    "CREATE TABLE IF NOT EXISTS {table} (key TEXT PRIMARY KEY, data JSON NOT NULL, "
-                    "updated_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now())"
-                ).format(**names)
+        self._names = {"table": sql.Identifier(table), "index": sql.Identifier(f"{table}_key_prefix_idx")}
+        what = "make its table"
+        if self._ask("SELECT to_regclass(quote_ident(%s)) IS NOT NULL", [table], what)[0][0]:
+            return
+        with suppress(errors.UniqueViolation, errors.DuplicateTable):  # somebody else was quicker
+            self._ask(
+                "CREATE TABLE IF NOT EXISTS {table} (key TEXT PRIMARY KEY, data JSON NOT NULL, "
+                "updated_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now())",
+                [],
+                what,
             )
-            cursor.execute(
-                sql.SQL("CREATE INDEX IF NOT EXISTS {index} ON {table} (key text_pattern_ops)").format(**names)
-            )
+            self._ask("CREATE INDEX IF NOT EXISTS {index} ON {table} (key text_pattern_ops)", [], what)
 
     def read(self, key: str) -> Item | None:
-        row = self._row("SELECT data->>'data' FROM {table} WHERE key = %s", [key], f"read {key}")
-        if row is None:
-            return None
-        return Item(base64.b64decode(row[0]), _tag(row[0]))
+        rows = self._ask("SELECT data->>'data' FROM {table} WHERE key = %s", [key], f"read {key}")
+        return Item(base64.b64decode(rows[0][0]), _tag(rows[0][0])) if rows else None
 
     def write(self, key: str, content: bytes, expected: str | None = None) -> str:
         encoded = base64.b64encode(content).decode()
         data = json.dumps({"data": encoded})
-        what = f"write {key}"
-        if expected is None:
-            statement = (
-                "INSERT INTO {table} (key, data) VALUES (%s, %s) "
-                "ON CONFLICT (key) DO UPDATE SET data = EXCLUDED.data, updated_at = now() RETURNING key"
-            )
-            done = self._row(statement, [key, data], what)
-        elif expected == ABSENT:
-            statement = "INSERT INTO {table} (key, data) VALUES (%s, %s) ON CONFLICT (key) DO NOTHING RETURNING key"
-            done = self._row(statement, [key, data], what)
-        else:
-            statement = (
-                "UPDATE {table} SET data = %s, updated_at = now() WHERE key = %s AND md5(data->>'data') = %s "
-                "RETURNING key"
-            )
-            done = self._row(statement, [data, key, expected], what)
-        if done is None:
+        connections = self._connections
+        done = self._ask(*_written(key, data, expected), f"write {key}")
+        if not done and not (self._connections > connections and self._holds(key, encoded)):
             raise ConflictError(f"{key} in {self.address} was changed by somebody else")
         return _tag(encoded)
+
+    def _holds(self, key: str, encoded: str) -> bool:
+        """Whether a write that got no answer, as the connection was lost, was carried out all the same."""
+        found = self.read(key)
+        return found is not None and found.tag == _tag(encoded)
 
     def copy(self, source: str, target: str) -> None:
         statement = (
             "INSERT INTO {table} (key, data) SELECT %s, data FROM {table} WHERE key = %s "
             "ON CONFLICT (key) DO UPDATE SET data = EXCLUDED.data, updated_at = now()"
         )
-        self._execute(statement, [target, source], f"copy {source}")
+        self._ask(statement, [target, source], f"copy {source}")
 
     def delete(self, key: str) -> None:
-        self._execute("DELETE FROM {table} WHERE key = %s", [key], f"delete {key}")
+        self._ask("DELETE FROM {table} WHERE key = %s", [key], f"delete {key}")
 
     def entries(self, prefix: str) -> list[Entry]:
         statement = (
             "SELECT key, octet_length(data->>'data') / 4 * 3, updated_at FROM {table} "
-            "WHERE starts_with(key, %s) ORDER BY key"
+            'WHERE starts_with(key, %s) ORDER BY key COLLATE "C"'
         )
-        with self._told(f"list {prefix}"), self._connection.cursor() as cursor:
-            cursor.execute(self._named(statement), [prefix])
-            return [Entry(*row) for row in cursor.fetchall()]
+        return [Entry(*row) for row in self._ask(statement, [prefix], f"list {prefix}")]
 
     def close(self) -> None:
         self._connection.close()
 
-    def _named(self, statement: str) -> Any:
-        from psycopg import sql
-
-        return sql.SQL(statement).format(table=self._table)
-
-    def _row(self, statement: str, values: list[str], what: str) -> tuple[Any, ...] | None:
-        with self._told(what), self._connection.cursor() as cursor:
-            cursor.execute(self._named(statement), values)
-            return cursor.fetchone()
-
-    def _execute(self, statement: str, values: list[str], what: str) -> None:
-        with self._told(what):
-            self._connection.execute(self._named(statement), values)
-
-    @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _ask(self, statement: str, values: list[str], what: str) -> list[tuple[Any, ...]]:
+        """What a statement answers. A connection that was lost, as a database that sleeps drops it, is made anew."""
         import psycopg
 
         try:
-            yield
+            return self._execute(statement, values)
+        except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):
+            raise
+        except psycopg.Error as error:
+            if not self._connection.closed:
+                raise StoreError(f"{self.address} refuses to {what}: {_first_line(error)}") from None
+        self._connection = self._connected()
+        try:
+            return self._execute(statement, values)
         except psycopg.Error as error:
             raise StoreError(f"{self.address} refuses to {what}: {_first_line(error)}") from None
+
+    def _execute(self, statement: str, values: list[str]) -> list[tuple[Any, ...]]:
+        from psycopg import sql
+
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql.SQL(statement).format(**self._names), values)
+            return cursor.fetchall() if cursor.description else []
+
+
+def _written(key: str, data: str, expected: str | None) -> tuple[str, list[str]]:
+    """The statement that writes, and its values; it gives a row when it has."""
+    insert = "INSERT INTO {table} (key, data) VALUES (%s, %s) ON CONFLICT (key) DO "
+    if expected is None:
+        return f"{insert}UPDATE SET data = EXCLUDED.data, updated_at = now() RETURNING key", [key, data]
+    if expected == ABSENT:
+        return f"{insert}NOTHING RETURNING key", [key, data]
+    return (
+        "UPDATE {table} SET data = %s, updated_at = now() WHERE key = %s AND md5(data->>'data') = %s RETURNING key",
+        [data, key, expected],
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -1,0 +1,132 @@
+"""What only one kind of store can meet."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from statestore import StoreError, address_of, open_store
+from tests.support.buckets import KEYS, Bucket
+from tests.support.postgres import Database, Server
+
+KEY = ".pulumi/stacks/snu/stage.json"
+
+
+def test_a_folder_keeps_what_it_holds_to_its_owner(tmp_path: Path) -> None:
+    store = open_store(f"file://{tmp_path}/state", {})
+    store.write(KEY, b"one")
+    assert stat.S_IMODE((tmp_path / "state" / KEY).stat().st_mode) == 0o600
+
+
+def test_a_folder_lists_no_half_written_file(tmp_path: Path) -> None:
+    store = open_store(f"file://{tmp_path}", {})
+    store.write(KEY, b"one")
+    (tmp_path / ".pulumi/stacks/snu/.stage.json.1.tmp").write_bytes(b"half")
+    assert [entry.key for entry in store.entries(".pulumi/")] == [KEY]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(StoreError, match="cannot be written"):
+        open_store(f"file://{tmp_path}/state", {}).write(KEY, b"one")
+
+
+def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
+    (tmp_path / ".pulumi").write_text("")
+    store = open_store(f"file://{tmp_path}", {})
+    assert store.read(KEY) is None
+    assert store.entries(".pulumi/stacks/") == []
+    with pytest.raises(StoreError, match="cannot be written"):
+        store.write(KEY, b"one")
+
+
+def test_a_bucket_that_does_not_exist(object_storage: str) -> None:
+    store = open_store(Bucket("no-such-bucket", object_storage).url(), KEYS)
+    for use in (lambda: store.read(KEY), lambda: store.write(KEY, b"one"), lambda: store.entries("")):
+        with pytest.raises(StoreError, match="NoSuchBucket"):
+            use()
+
+
+def test_folders_of_a_bucket_are_apart(bucket: Bucket) -> None:
+    one, two, whole = (open_store(bucket.url(folder), KEYS) for folder in ("one", "two", ""))
+    one.write(KEY, b"one")
+    assert two.read(KEY) is None
+    assert two.entries("") == []
+    assert [entry.key for entry in whole.entries("")] == [f"one/{KEY}"]
+
+
+def test_an_endpoint_without_a_scheme_is_https() -> None:
+    store = open_store("s3://bucket?endpoint=127.0.0.1:1&region=fr-par", KEYS)
+    with pytest.raises(StoreError, match="does not answer"):
+        store.read(KEY)
+
+
+def test_a_wrong_password(database: Database) -> None:
+    wrong = database.url.replace(database.password, "hush-hush")
+    with pytest.raises(StoreError, match="cannot be reached") as raised:
+        open_store(wrong, {})
+    assert "hush-hush" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__
+
+
+def test_a_login_reaches_its_own_database_only(postgres_server: Server, database: Database) -> None:
+    other = postgres_server.new_database()
+    foreign = database.url.replace(f"/{database.name}?", f"/{other.name}?")
+    with pytest.raises(StoreError, match="permission denied"):
+        open_store(foreign, {})
+
+
+def test_the_table_is_the_cli_s(postgres_server: Server, database: Database) -> None:
+    store = open_store(database.url, {})
+    store.write(KEY, b"content")
+    import psycopg
+
+    with psycopg.connect(database.url) as connection:
+        row = connection.execute("SELECT key, data FROM pulumi_state").fetchone()
+    assert row == (KEY, {"data": "Y29udGVudA=="})
+
+
+def test_a_user_who_may_not_make_the_table(postgres_server: Server, database: Database) -> None:
+    postgres_server.run("ALTER SCHEMA public OWNER TO postgres", database=database.name)
+    postgres_server.run("REVOKE CREATE ON SCHEMA public FROM PUBLIC", database=database.name)
+    with pytest.raises(StoreError, match="refuses to make its table: permission denied"):
+        open_store(database.url, {})
+
+
+def test_a_search_path(postgres_server: Server, database: Database) -> None:
+    postgres_server.run(f"CREATE SCHEMA apart AUTHORIZATION {database.user}", database=database.name)
+    apart = open_store(f"{database.url}&search_path=apart", {})
+    plain = open_store(database.url, {})
+    apart.write(KEY, b"apart")
+    assert plain.read(KEY) is None
+    assert apart.address != plain.address
+
+
+def test_a_table_whose_name_needs_quotes(database: Database) -> None:
+    store = open_store(f"{database.url}&table=My%20State", {})
+    store.write(KEY, b"one")
+    again = open_store(f"{database.url}&table=My%20State", {})
+    assert [entry.key for entry in again.entries("")] == [KEY]
+
+
+def test_a_connection_that_is_lost(postgres_server: Server, database: Database) -> None:
+    store = open_store(database.url, {})
+    postgres_server.run(
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{database.user}'"  # noqa: S608
+    )
+    store.write(KEY, b"one")
+    assert store.read(KEY) is not None
+
+
+def test_a_password_that_must_be_quoted(postgres_server: Server) -> None:
+    made = postgres_server.new_database()
+    postgres_server.run(f"ALTER ROLE {made.user} PASSWORD 'p@ss/word:%'")
+    url = made.url.replace(made.password, "p%40ss%2Fword%3A%25")
+    open_store(url, {}).write(KEY, json.dumps({}).encode())
+    assert "word" not in address_of(url)
