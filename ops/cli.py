@@ -41,14 +41,17 @@ def preview(
     parallel: option.Parallel = _PARALLEL,
     expect_no_changes: option.ExpectNoChanges = False,
     details: option.Details = False,
+    markdown: option.Markdown = None,
     cwd: option.Cwd = None,
 ) -> ExitCode:
     """Show what `up` would change. --json prints the document of `pulumi preview --json`."""
     from ops.commands import stack as work
 
     options = work.Options(refresh=refresh, parallel=parallel, expect_no_changes=expect_no_changes, details=details)
+    if json and markdown == "-":
+        raise typer.BadParameter("--json and --markdown - would both print to standard output: give one of them.")
     session = work.Session.open(cwd, stack, engine)
-    return work.preview_json(session, options) if json else work.preview(session, options)
+    return work.preview_json(session, options) if json else work.preview(session, options, markdown)
 
 
 @app.command()

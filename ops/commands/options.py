@@ -28,6 +28,12 @@ ExpectNoChanges = Annotated[
 ]
 Details = Annotated[bool, typer.Option("--details", help="List the properties of new and deleted resources too.")]
 Json = Annotated[bool, typer.Option("--json", help="Print a JSON document and nothing else.")]
+Markdown = Annotated[
+    str | None,
+    typer.Option(
+        "--markdown", metavar="FILE", help="Write it as Markdown for a comment too; `-` prints that and nothing else."
+    ),
+]
 Wait = Annotated[
     float,
     typer.Option("--wait", metavar="SECONDS", min=0, help="How long containers may take to become ready."),

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.display.base import Display
+from ops.display.base import Display, SilentDisplay
 from ops.display.choose import display_for, printer_for
+from ops.display.files import write_text
+from ops.display.markdown import plan_markdown
 from ops.display.text import Line
 from ops.display.values import shown
 from ops.engines.base import Engine, EngineError, Operation, Result
@@ -109,14 +111,22 @@ class Session:
             raise OpsError(f"{self.stack.name}: did not succeed, see above.", ExitCode.FAILED)
         return result
 
-    def preview(self, options: Options) -> Result:
+    def preview(self, options: Options, markdown: str | None = None) -> Result:
+        """``markdown``: the file that gets it as Markdown too, however it ends; ``-`` prints that only."""
         title = self.title("Previewing")
-        display = display_for(sys.stdout, title, preview=True, all_properties=options.details)
-        return self.run(self.engine.preview, options, display)
+        if markdown == "-":
+            display: Display = SilentDisplay()
+        else:
+            display = display_for(sys.stdout, title, preview=True, all_properties=options.details)
+        try:
+            return self.run(self.engine.preview, options, display)
+        finally:
+            if markdown is not None:
+                write_text(plan_markdown(display.record, stack=self.stack.name), markdown)
 
 
-def preview(session: Session, options: Options) -> ExitCode:
-    changed = has_changes(session.preview(options).changes)
+def preview(session: Session, options: Options, markdown: str | None = None) -> ExitCode:
+    changed = has_changes(session.preview(options, markdown).changes)
     return ExitCode.CHANGES if changed and options.expect_no_changes else ExitCode.OK
 
 

@@ -34,6 +34,30 @@ class Display(Protocol):
         """Show the diagnostics of an operation that could not be carried on."""
 
 
+class SilentDisplay:
+    """Keeps the record and shows nothing."""
+
+    def __init__(self) -> None:
+        self.record = Record()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def on_event(self, event: EngineEvent) -> None:
+        self.record.add(event)
+
+    def finish(self) -> None:
+        return None
+
+    def finish_failed(self) -> None:
+        return None
+
+
 def said_lines(record: Record) -> list[Line]:
     """The diagnostics; what a cancelled program complained about on its way out is left aside."""
     hidden = "info#err" if record.canceled else ""

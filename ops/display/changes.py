@@ -43,6 +43,12 @@ def output_changes(step: Step) -> list[Change]:
     return list(_compare("", step.old.get("outputs") or {}, step.new.get("outputs") or {}, False))
 
 
+def protection_change(step: Step) -> Change | None:
+    """Whether the resource may be deleted, where that differs: no change of the resource itself to an engine."""
+    old, new = bool(step.old.get("protect")), bool(step.new.get("protect"))
+    return Change("protect", "update", old, new) if step.old and step.new and old != new else None
+
+
 def properties_of(step: Step) -> list[Change]:
     """All properties of a resource that comes or goes."""
     kind, state = ("add", step.new) if step.new else ("delete", step.old)

@@ -37,6 +37,11 @@ class Progress:
     def elapsed(self, now: float) -> float:
         return (self.ended or now) - self.started
 
+    @property
+    def weight(self) -> tuple[bool, bool, bool]:
+        """How much it says of its resource, beside other steps on it."""
+        return self.failed, self.step.op == "replace", self.step.is_change
+
 
 @dataclass
 class Record:
@@ -94,6 +99,15 @@ class Record:
             return None
         self.diagnostics.append(diagnostic)
         return diagnostic
+
+    def by_resource(self) -> list[Progress]:
+        """One step of each resource: of several the failed one, then the one that stands for the whole."""
+        chosen: dict[str, Progress] = {}
+        for progress in list(self.steps.values()):
+            earlier = chosen.get(progress.step.urn)
+            if earlier is None or progress.weight > earlier.weight:
+                chosen[progress.step.urn] = progress
+        return list(chosen.values())
 
     def running(self) -> list[Progress]:
         """Steps on their way; unchanged resources are not worth a line."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass
 
 Span = tuple[str, str]
@@ -35,5 +37,29 @@ def seconds(duration: float) -> str:
     return f"{int(duration) // 60}m{int(duration) % 60:02d}s"
 
 
-def counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def counted(number: int, noun: str, plural: str = "") -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or f'{noun}s'}"
+
+
+_INVISIBLE = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0100-\U000e01ef]"
+)
+"""Characters that show nothing though Unicode calls them letters or marks."""
+
+
+def safe(text: str) -> str:
+    """The text on one line, with escapes for what would not be seen, or would change how the rest is shown:
+    control characters, changes of direction, zero-width characters."""
+    return text if text.isascii() and text.isprintable() else "".join(map(_safe_character, text))
+
+
+def _safe_character(character: str) -> str:
+    if character.isascii():
+        hidden = not character.isprintable()
+    else:
+        hidden = unicodedata.category(character) in ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs")
+        hidden = hidden or _INVISIBLE.match(character) is not None
+    if not hidden:
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

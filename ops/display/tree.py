@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ops.display.changes import Change, changes_of, output_changes, properties_of
+from ops.display.changes import Change, changes_of, output_changes, properties_of, protection_change
 from ops.display.operations import look_of
 from ops.display.record import Progress, Record
-from ops.display.text import Line
-from ops.display.values import shown
+from ops.display.text import Line, safe
+from ops.display.values import shown, shown_both
 from ops.steps import Step, short_type
 
 _KIND_LOOK = {"add": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
@@ -30,7 +30,8 @@ class _Node:
         """Whether there is something to say about this resource itself."""
         if self.step.is_provider:
             return self.progress.failed
-        return self.step.is_change or self.progress.failed or bool(self._outputs)
+        changed = self.step.is_change or protection_change(self.step) is not None
+        return changed or self.progress.failed or bool(self._outputs)
 
     @property
     def _outputs(self) -> list[Change]:
@@ -50,22 +51,12 @@ def tree_lines(record: Record, *, done: bool, properties: bool, all_properties: 
 
 
 def _forest(record: Record) -> list[_Node]:
-    shown_steps: dict[str, Progress] = {}
-    for progress in record.steps.values():
-        earlier = shown_steps.get(progress.step.urn)
-        if earlier is None or _weight(progress) > _weight(earlier):
-            shown_steps[progress.step.urn] = progress
-    nodes = {urn: _Node(progress) for urn, progress in shown_steps.items()}
+    nodes = {progress.step.urn: _Node(progress) for progress in record.by_resource()}
     roots: list[_Node] = []
     for node in nodes.values():
         parent = nodes.get(node.step.parent)
         (parent.children if parent else roots).append(node)
     return [root for root in roots if _prune(root)]
-
-
-def _weight(progress: Progress) -> tuple[bool, bool, bool]:
-    """Of several steps on one resource the failed one, then the one that stands for the whole, is shown."""
-    return progress.failed, progress.step.op == "replace", progress.step.is_change
 
 
 def _prune(node: _Node) -> bool:
@@ -122,20 +113,16 @@ def _property_lines(step: Step, all_properties: bool) -> Iterator[Line]:
         changes = properties_of(step) if all_properties and step.is_change else []
     for change in changes:
         yield change_line(change)
-    if _protection(step.old) != _protection(step.new) and step.old and step.new:
-        yield Line.of(("~ ", "yellow"), f"protect: {_protection(step.old)} → {_protection(step.new)}")
-
-
-def _protection(state: Mapping[str, object]) -> str:
-    return "true" if state.get("protect") else "false"
+    if protection := protection_change(step):
+        yield change_line(protection)
 
 
 def change_line(change: Change, prefix: str = "") -> Line:
     """``~ memoryLimitBytes: 1 → 2``."""
     symbol, style = _KIND_LOOK[change.kind]
     if change.kind == "update":
-        value = f"{shown(change.old)} → {shown(change.new)}"
+        value = " → ".join(shown_both(change.old, change.new))
     else:
         value = shown(change.new if change.kind == "add" else change.old)
     replaces = ("  (replaces the resource)", "magenta") if change.replaces else ""
-    return Line.of((f"{symbol} ", style), f"{prefix}{change.path}: ", (value, style), replaces)
+    return Line.of((f"{symbol} ", style), f"{prefix}{safe(change.path)}: ", (value, style), replaces)

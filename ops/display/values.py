@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ops.display.text import safe
+
 SECRET = "[secret]"  # noqa: S105 - what is shown instead of one
 """What stands in place of a secret."""
+
+ABOUT = "about"
+"""In a secret: what may be said of it, such as the key under which it is kept."""
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - marks one in Pulumi's JSON
@@ -21,6 +26,8 @@ _UNKNOWN = {
 }
 """What a preview cannot know yet, by the text that stands for it."""
 _LONGEST = 200
+_CONTEXT = 40
+"""So much is shown of what two long values have in common, before they differ."""
 
 
 def is_secret(value: Any) -> bool:
@@ -31,13 +38,30 @@ def is_secret(value: Any) -> bool:
 
 def shown(value: Any) -> str:
     """The value on one line, long ones cut."""
-    text = _shown(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"
+    return _cut(safe(_shown(value)))
+
+
+def shown_both(old: Any, new: Any) -> tuple[str, str]:
+    """Two values as ``shown``; where both are long and begin alike, from shortly before they differ."""
+    before, after = safe(_shown(old)), safe(_shown(new))
+    alike = next((place for place, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), 0)
+    start = alike - _CONTEXT
+    if alike < _LONGEST // 2 or max(len(before), len(after)) <= _LONGEST:
+        start = 0
+    return _cut(before, start), _cut(after, start)
+
+
+def _cut(text: str, start: int = 0) -> str:
+    lead = "…" if start else ""
+    if len(text) - start <= _LONGEST:
+        return f"{lead}{text[start:]}"
+    return f"{lead}{text[start : start + _LONGEST]}… ({len(text)} characters)"
 
 
 def _shown(value: Any) -> str:
     if is_secret(value):
-        return SECRET
+        about = value.get(ABOUT) if isinstance(value, dict) else None
+        return f"[secret: {about}]" if about else SECRET
     if isinstance(value, str):
         return _UNKNOWN.get(value) or json.dumps(value, ensure_ascii=False)
     if isinstance(value, dict):

@@ -125,6 +125,22 @@ def test_ctrl_c_ends_what_runs_and_says_so(project: Project, engine: str) -> Non
     assert resumed.returncode == ExitCode.OK, resumed.stdout + resumed.stderr
 
 
+def test_a_preview_as_markdown(running: Project, engine: str) -> None:
+    project = running
+    printed = snu(project, engine, "preview", "foundation-local", "--markdown", "-")
+    assert printed.returncode == ExitCode.OK, printed.stdout + printed.stderr
+    assert printed.stdout.startswith("### Preview of `foundation-local`: 24 to create, ")
+    assert "- `local-secrets-secret` · `scaleway:secrets:Secret`\n" in printed.stdout
+    file = project.directory / "preview.md"
+    both = snu(project, engine, "preview", "foundation-local", "--markdown", str(file))
+    assert "To do: 24 to create" in both.stdout
+    assert file.read_text() == printed.stdout
+    nowhere = str(project.directory / "missing/preview.md")
+    refused(project, *("preview", "foundation-local", "--markdown", nowhere), code=ExitCode.USAGE, says="be written")
+    twice = ("preview", "foundation-local", "--markdown", "-", "--json")
+    refused(project, *twice, code=ExitCode.USAGE, says="one of them")
+
+
 def refused(project: Project, *arguments: str, code: ExitCode, says: str, **environment: str) -> None:
     ended = project.snu(*arguments, **environment)
     assert ended.returncode == code, ended.stdout + ended.stderr
