@@ -49,10 +49,11 @@ class FolderStore:
     def copy(self, source: str, target: str) -> None:
         origin, copy = self.path(source), self.path(target)
         try:
+            if not origin.exists():
+                return
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.unlink(missing_ok=True)
-            with suppress(FileNotFoundError):
-                copy.hardlink_to(origin)  # files are replaced, never written into
+            copy.hardlink_to(origin)  # files are replaced, never written into
         except OSError as error:
             raise StoreError(f"{copy} cannot be written: {error.strerror}") from error
 

@@ -1,6 +1,7 @@
 """A PostgreSQL database as a store (Pulumi's ``postgres://`` backend): a Serverless SQL database or an instance.
 
 One row for each object, in Pulumi's own table (``pkg/backend/diy/postgres``): the content in base64 in a JSON object.
+The CLI puts the path of the address, which is the database's name, before every key.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, urlencode
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import psycopg
 
 _TABLE = "pulumi_state"
+_TABLE_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _CONNECT_SECONDS = 30  # a Serverless SQL database that sleeps takes seconds to wake up
 
 
@@ -27,7 +30,11 @@ class PostgresStore:
     def __init__(self, url: SplitResult, address: str) -> None:
         """``address`` is for messages. Raises StoreError when the database does not let us in."""
         options = dict(parse_qsl(url.query))
-        table = options.pop("table", _TABLE)
+        table = options.pop("table", _TABLE).lower()  # the CLI leaves it without quotes, and PostgreSQL folds it
+        if not _TABLE_NAME.fullmatch(table):
+            raise StoreError(f"{address.partition('?')[0]}: table= is no plain name; letters, digits and _ are allowed")
+        folder = url.path.lstrip("/")
+        self._prefix = folder if folder.endswith("/") or not folder else f"{folder}/"
         self._schema = options.pop("search_path", "")
         self.address = address
         self._conninfo = url._replace(query=urlencode(options)).geturl()
@@ -71,14 +78,14 @@ class PostgresStore:
             self._ask("CREATE INDEX IF NOT EXISTS {index} ON {table} (key text_pattern_ops)", [], what)
 
     def read(self, key: str) -> Item | None:
-        rows = self._ask("SELECT data->>'data' FROM {table} WHERE key = %s", [key], f"read {key}")
+        rows = self._ask("SELECT data->>'data' FROM {table} WHERE key = %s", [self._prefix + key], f"read {key}")
         return Item(base64.b64decode(rows[0][0]), _tag(rows[0][0])) if rows else None
 
     def write(self, key: str, content: bytes, expected: str | None = None) -> str:
         encoded = base64.b64encode(content).decode()
         data = json.dumps({"data": encoded})
         connections = self._connections
-        done = self._ask(*_written(key, data, expected), f"write {key}")
+        done = self._ask(*_written(self._prefix + key, data, expected), f"write {key}")
         if not done and not (self._connections > connections and self._holds(key, encoded)):
             raise ConflictError(f"{key} in {self.address} was changed by somebody else")
         return _tag(encoded)
@@ -93,17 +100,18 @@ class PostgresStore:
             "INSERT INTO {table} (key, data) SELECT %s, data FROM {table} WHERE key = %s "
             "ON CONFLICT (key) DO UPDATE SET data = EXCLUDED.data, updated_at = now()"
         )
-        self._ask(statement, [target, source], f"copy {source}")
+        self._ask(statement, [self._prefix + target, self._prefix + source], f"copy {source}")
 
     def delete(self, key: str) -> None:
-        self._ask("DELETE FROM {table} WHERE key = %s", [key], f"delete {key}")
+        self._ask("DELETE FROM {table} WHERE key = %s", [self._prefix + key], f"delete {key}")
 
     def entries(self, prefix: str) -> list[Entry]:
         statement = (
             "SELECT key, octet_length(data->>'data') / 4 * 3, updated_at FROM {table} "
             'WHERE starts_with(key, %s) ORDER BY key COLLATE "C"'
         )
-        return [Entry(*row) for row in self._ask(statement, [prefix], f"list {prefix}")]
+        rows = self._ask(statement, [self._prefix + prefix], f"list {prefix}")
+        return [Entry(key[len(self._prefix) :], size, modified) for key, size, modified in rows]
 
     def close(self) -> None:
         self._connection.close()

@@ -26,7 +26,7 @@ class Request:
     stack: str
     backend_url: str
     environ: Mapping[str, str]
-    """Where the passphrase is looked up."""
+    """Where the passphrase, and the keys of a bucket, are looked up."""
     on_event: Callable[[dict[str, Any]], None] = field(default=lambda _event: None)
     parallel: int = 16
     refresh: bool = False
@@ -54,7 +54,7 @@ def up(request: Request) -> Outcome:
 def refresh(request: Request) -> Outcome:
     from localcloud.engine.run import Run
 
-    run = Run(request, dry_run=False)
+    run = Run(request, "refresh", dry_run=False)
     return asyncio.run(run.execute(run.refresh_only))
 
 
@@ -72,15 +72,17 @@ def outputs(project_dir: Path, stack: str, backend_url: str, environ: Mapping[st
     from localcloud.engine.project import project_name
     from localcloud.engine.run import StackReader
 
-    return StackReader(project_name(project_dir), backend_url, passphrase_from(environ)).outputs(stack)
+    file = StateFile(backend_url, project_name(project_dir), stack, environ)
+    return StackReader(file.project, file.store, passphrase_from(environ)).outputs(stack)
 
 
+    from localcloud.engine.statefile import StateFile
 async def _with_program(request: Request, *, dry_run: bool) -> Outcome:
     program = await Program.start(request.project_dir)
     try:
         from localcloud.engine.run import Run
 
-        run = Run(request, dry_run=dry_run)
+        run = Run(request, "update", dry_run=dry_run)
         return await run.execute(lambda: run.program(program))
     finally:
         await program.stop()
@@ -89,5 +91,5 @@ async def _with_program(request: Request, *, dry_run: bool) -> Outcome:
 def _destroy(request: Request, *, dry_run: bool) -> Outcome:
     from localcloud.engine.run import Run
 
-    run = Run(request, dry_run=dry_run)
+    run = Run(request, "destroy", dry_run=dry_run)
     return asyncio.run(run.execute(run.destroy))

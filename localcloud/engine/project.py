@@ -47,12 +47,15 @@ class StackFile:
         salt = document.get("encryptionsalt")
         return cls(path, config, None if salt is None else str(salt))
 
+    def keyed(self, project: str) -> dict[str, Any]:
+        """The configuration as it stands in the file, by full key: secure values stay encrypted."""
+        return {key if ":" in key else f"{project}:{key}": value for key, value in self.config.items()}
+
     def resolve(self, crypter: Crypter, project: str) -> StackConfig:
         """The configuration as programs get it (``pkg/workspace`` and ``sdk/go/common/resource/config``)."""
         values: dict[str, str] = {}
         secret_keys: list[str] = []
-        for short, value in self.config.items():
-            key = short if ":" in short else f"{project}:{short}"
+        for key, value in self.keyed(project).items():
             clear, secret = _decrypted(value, crypter)
             values[key] = _as_text(clear)
             if secret:

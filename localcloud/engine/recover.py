@@ -31,9 +31,11 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Lock:
-    """A lock of a ``file://`` backend."""
+    """A lock of the backend's, and who holds it."""
 
-    path: Path
+    key: str
+    """Where it is in the backend."""
+    content: bytes = field(repr=False)
     user: str
     host: str
     pid: int
@@ -225,24 +227,21 @@ def _in_order(resources: list[Document]) -> list[Document]:
 def locks_of(file: StateFile) -> tuple[Lock, ...]:
     """Who holds the stack. Raises StateError when a lock cannot be read."""
     found = []
-    for path in sorted(file.lock_folder.glob("*.json")):
+    for lock in file.locks():
         try:
-            held = json.loads(path.read_text())
-            found.append(
-                Lock(path, str(held["username"]), str(held["hostname"]), int(held["pid"]), str(held["timestamp"]))
-            )
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StateError(f"the lock {path} cannot be read; remove it if no update runs") from error
+            held = json.loads(lock.content)
+            holder = (str(held["username"]), str(held["hostname"]), int(held["pid"]), str(held["timestamp"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise StateError(f"the lock {file.place(lock.key)} cannot be read; remove it if no update runs") from error
+        found.append(Lock(lock.key, lock.content, *holder))
     return tuple(found)
 
 
-def remove_dead(locks: Iterable[Lock]) -> None:
+def remove_dead(file: StateFile, locks: Iterable[Lock]) -> None:
     """Take the locks of processes away that live no more; those of others stay."""
     for lock in locks:
         if lock.dead:
-            lock.path.unlink(missing_ok=True)
+            file.unlock(lock.key)
 
 
 # --- the embedded engine's states -----------------------------------------------------------------------
@@ -250,7 +249,7 @@ def remove_dead(locks: Iterable[Lock]) -> None:
 
 def look(project_dir: Path, stack: str, backend_url: str, environ: Mapping[str, str]) -> Interrupted:
     """What an interrupted run has left. Raises EngineError when the state cannot be read."""
-    file = StateFile(backend_url, project_name(project_dir), stack)
+    file = StateFile(backend_url, project_name(project_dir), stack, environ)
     locks = locks_of(file)
     checkpoint = file.read()
     if checkpoint is None or checkpoint.salt is None or not checkpoint.latest.get("pending_operations"):
@@ -270,9 +269,11 @@ def look(project_dir: Path, stack: str, backend_url: str, environ: Mapping[str, 
     return Interrupted(pending, known_ids(checkpoint.latest), checkpoint.latest, locks)
 
 
-def pending_operations(project_dir: Path, stack: str, backend_url: str) -> list[tuple[str, str]]:
+def pending_operations(
+    project_dir: Path, stack: str, backend_url: str, environ: Mapping[str, str]
+) -> list[tuple[str, str]]:
     """Operation and URN of what an earlier run has not ended; needs no passphrase. Raises EngineError."""
-    checkpoint = StateFile(backend_url, project_name(project_dir), stack).read()
+    checkpoint = StateFile(backend_url, project_name(project_dir), stack, environ).read()
     operations = (checkpoint.latest.get("pending_operations") or []) if checkpoint else []
     return [(str(each.get("type")), str((each.get("resource") or {}).get("urn"))) for each in operations]
 
@@ -284,8 +285,8 @@ def recover(request: Request, found: Interrupted, adopted: Mapping[int, str], go
     has the stack's lock, or when the cloud does not say what it has.
     """
     project = project_name(request.project_dir)
-    file = StateFile(request.backend_url, project, request.stack)
-    remove_dead(found.locks)
+    file = StateFile(request.backend_url, project, request.stack, request.environ)
+    remove_dead(file, found.locks)
     with file.locked():
         checkpoint = file.read()
         if (checkpoint.latest if checkpoint else {}) != found.document:

@@ -15,6 +15,7 @@ from localcloud.engine.deployment import Context, Deployment, FailedError
 from localcloud.engine.errors import EngineError
 from localcloud.engine.events import Events
 from localcloud.engine.goal import SECRET_SETTINGS, package_config
+from localcloud.engine.history import Kind, Update
 from localcloud.engine.journal import Journal
 from localcloud.engine.monitor import EngineService, ResourceMonitor, serve
 from localcloud.engine.operations import Outcome, Request
@@ -28,6 +29,7 @@ from localcloud.engine.snapshot import ResourceState, Snapshot, SnapshotEncoder
 from localcloud.engine.statefile import StateFile
 from localcloud.engine.values import REDACTED, PropertyMap
 
+from statestore import Store
 _PROGRAM_END_SECONDS = 30.0
 _PROGRAM_END_AFTER_CANCEL_SECONDS = 2.0
 
@@ -35,9 +37,9 @@ _PROGRAM_END_AFTER_CANCEL_SECONDS = 2.0
 class StackReader:
     """Opens stacks of one backend; a key is derived once for each salt, as that takes a noticeable time."""
 
-    def __init__(self, project: str, backend_url: str, passphrase: str) -> None:
+    def __init__(self, project: str, store: Store, passphrase: str) -> None:
         self._project = project
-        self._backend_url = backend_url
+        self._store = store
         self._passphrase = passphrase
         self._crypters: dict[str, Crypter] = {}
 
@@ -62,7 +64,7 @@ class StackReader:
     def outputs(self, name: str) -> PropertyMap:
         """``name`` is a stack of this project, alone or as ``organization/<project>/<stack>``."""
         parts = name.split("/")
-        file = StateFile(self._backend_url, parts[1] if len(parts) == 3 else self._project, parts[-1])
+        file = StateFile(self._store, parts[1] if len(parts) == 3 else self._project, parts[-1])
         snapshot = self.snapshot(file)
         if snapshot is None:
             raise missing_stack(name)
@@ -72,24 +74,30 @@ class StackReader:
 class Run:
     """One operation from its start to its summary."""
 
-    def __init__(self, request: Request, *, dry_run: bool) -> None:
+    def __init__(self, request: Request, kind: Kind, *, dry_run: bool) -> None:
+        """Raises StateError when the backend cannot be used."""
         self._request = request
         self._dry_run = dry_run
+        self._kind = kind
         self._events = Events(request.on_event, preview=dry_run)
         self._project = project_name(request.project_dir)
-        self._file = StateFile(request.backend_url, self._project, request.stack)
+        self._file = StateFile(request.backend_url, self._project, request.stack, request.environ)
         self._changes: Counter[str] = Counter()
         self._canceled = False
         self._deployment: Deployment | None = None
+        self._update: Update | None = None
+        """Known once the operation is prepared: what failed before has changed nothing."""
 
     async def execute(self, work: Callable[[], Awaitable[bool]]) -> Outcome:
         """Raises EngineError when the operation cannot be started; what fails later is reported as events."""
-        started = time.monotonic()
+        started, start_time = time.monotonic(), int(time.time())
         if threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._cancel)
         with nullcontext() if self._dry_run else self._file.locked():
             ok = await work()
         result = "canceled" if self._canceled else "succeeded" if ok else "failed"
+            if self._update is not None and not self._dry_run:
+                self._file.add_history(self._update.ended(ok and not self._canceled, start_time, self._changes))
         self._events.summary(self._changes, time.monotonic() - started, result)
         return Outcome(ok and not self._canceled, dict(self._changes))
 
@@ -106,7 +114,7 @@ class Run:
     async def _prepare(self) -> tuple[Context, Snapshot]:
         """Read configuration and state; raises EngineError before anything is changed."""
         stack_file = StackFile.read(self._request.project_dir / f"Pulumi.{self._request.stack}.yaml")
-        reader = StackReader(self._project, self._request.backend_url, passphrase_from(self._request.environ))
+        reader = StackReader(self._project, self._file.store, passphrase_from(self._request.environ))
         checkpoint = self._file.read()
 
         def open_secrets() -> tuple[Crypter, StackConfig, Snapshot]:
@@ -121,6 +129,7 @@ class Run:
         if previous.pending_operations and not self._dry_run:
             listed = "\n".join(
                 f"  {operation.type} {operation.resource.urn}" for operation in previous.pending_operations
+        self._update = Update(self._kind, self._request.project_dir, stack_file.keyed(self._project))
             )
             self._events.diagnostic(
                 "warning",

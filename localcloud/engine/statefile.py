@@ -1,6 +1,6 @@
-"""A stack's state in the layout of Pulumi's file backend (``pkg/backend/diy``), so that the CLI can take it over.
+"""A stack's state in the layout of Pulumi's own backends (``pkg/backend/diy``), so that the CLI can take it over.
 
-Below ``.pulumi/``: ``stacks/<project>/<stack>.json`` with its ``.bak``, ``locks/…`` and ``meta.yaml``.
+Below ``.pulumi/``: ``stacks/<project>/<stack>.json`` with its ``.bak``, ``locks/…``, ``history/…`` and ``meta.yaml``.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ import getpass
 import json
 import os
 import socket
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,7 @@ from typing import Any
 from localcloud.engine.errors import StateError
 from localcloud.engine.passphrase import Crypter
 from localcloud.engine.snapshot import PendingOperation, Snapshot, now, resource_from_json
-
-_FILE_URL = "file://"
-_ORGANIZATION = "organization"
+from statestore import Store, StoreError, layout, open_store
 
 
 @dataclass(frozen=True)
@@ -45,84 +44,119 @@ class Checkpoint:
             raise StateError(f"the state has a resource that cannot be read ({error!r})") from error
 
 
-class StateFile:
-    """The state of one stack below a ``file://`` backend."""
+@dataclass(frozen=True)
+class HeldLock:
+    """A lock as it was found: removed only as long as it is this one."""
 
-    def __init__(self, backend_url: str, project: str, stack: str) -> None:
-        """Raises StateError when the backend is not a folder."""
-        if not backend_url.startswith(_FILE_URL):
-            raise StateError(
-                f"the embedded engine keeps state in files only (file://<folder>), not in {backend_url.split('://')[0]}://"
-            )
-        root = Path(backend_url.removeprefix(_FILE_URL)).expanduser() / ".pulumi"
+    key: str
+    content: bytes
+
+
+class StateFile:
+    """The state of one stack in a backend: a folder, a bucket or a database."""
+
+    def __init__(
+        self, backend: str | Store, project: str, stack: str, environ: Mapping[str, str] | None = None
+    ) -> None:
+        """``backend``: an open store, or an address, whose keys come from ``environ``, or else from this process's own.
+
+        Raises StateError when the backend is of no known kind or lets nobody in.
+        """
         self.project = project
         self.stack = stack
-        self._root = root
-        self.path = root / "stacks" / project / f"{stack}.json"
-        self._locks = root / "locks" / _ORGANIZATION / project / stack
-
-    @property
-    def lock_folder(self) -> Path:
-        """One file for each process that holds the stack."""
-        return self._locks
+        self.key = layout.checkpoint(project, stack)
+        self._locks = layout.locks(project, stack)
+        self._has_meta = False
+        try:
+            self.store = (
+                open_store(backend, os.environ if environ is None else environ) if isinstance(backend, str) else backend
+            )
+        except StoreError as error:
+            raise StateError(str(error)) from error
 
     @property
     def full_name(self) -> str:
-        return f"{_ORGANIZATION}/{self.project}/{self.stack}"
+        return layout.full_name(self.project, self.stack)
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return f"state file {self.place(self.key)}"
+
+    def place(self, key: str) -> str:
+        """Where an object of the backend is: a path, or an address."""
+        address = self.store.address
+        if address.startswith("file://"):
+            return f"{address.removeprefix('file://')}/{key}"
+        return f"{key} in {address}"
 
     def read(self) -> Checkpoint | None:
         """The checkpoint, or None when the stack does not exist yet.
 
-        Raises StateError when the file is not a checkpoint that this engine can read; nothing is changed.
+        Raises StateError when it is not a checkpoint that this engine can read; nothing is changed.
         """
-        try:
-            content = self.path.read_bytes()
-        except FileNotFoundError:
+        with self._told():
+            item = self.store.read(self.key)
+        if item is None:
             return None
-        except OSError as error:
-            raise StateError(f"the state file {self.path} cannot be read: {error.strerror}") from error
-        backup = self.path.with_name(self.path.name + ".bak")
         try:
-            document = json.loads(content)
+            document = json.loads(item.content)
             version = document["version"]
             latest = dict(document["checkpoint"].get("latest") or {})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            hint = f"; the state before the last write is in {backup}" if backup.exists() else ""
-            raise StateError(f"the state file {self.path} is damaged ({error}){hint}") from error
+            raise StateError(f"the {self.name} is damaged ({error}){self._backup_hint()}") from error
         if version != 3 or document.get("features"):
             raise StateError(
-                f"the state file {self.path} has version {version} with features {document.get('features') or 'none'}; "
+                f"the {self.name} has version {version} with features {document.get('features') or 'none'}; "
                 "the embedded engine reads version 3"
             )
         provider = latest.get("secrets_providers") or {"type": "passphrase"}
         if provider.get("type") != "passphrase":
             raise StateError(
-                f"the state file {self.path} is encrypted by the secrets provider {provider.get('type')!r}; "
+                f"the {self.name} is encrypted by the secrets provider {provider.get('type')!r}; "
                 "the embedded engine knows passphrase only"
             )
         return Checkpoint(salt=(provider.get("state") or {}).get("salt"), latest=latest)
+
+    def _backup_hint(self) -> str:
+        backup = layout.backup_of(self.key)
+        with self._told():
+            found = self.store.read(backup)
+        return f"; the state before the last write is in {self.place(backup)}" if found else ""
 
     def write(self, text: str) -> None:
         """Replace the checkpoint in one step, and keep the one before as ``.bak``.
 
         Raises StateError when it cannot be written; the state is then as it was.
         """
-        meta = self._root / "meta.yaml"
-        fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
-        backup = self.path.with_name(self.path.name + ".bak")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            if not meta.exists():
-                meta.write_text("version: 1\n")
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                file.write(text)
-            if self.path.exists():
-                backup.unlink(missing_ok=True)
-                backup.hardlink_to(self.path)
-            fresh.replace(self.path)
-        except OSError as error:
-            fresh.unlink(missing_ok=True)
-            raise StateError(f"the state file {self.path} cannot be written: {error.strerror}") from error
+        with self._told():
+            if not self._has_meta:
+                if self.store.read(layout.META) is None:
+                    self.store.write(layout.META, layout.META_CONTENT)
+                self._has_meta = True
+            self.store.copy(self.key, layout.backup_of(self.key))
+            self.store.write(self.key, text.encode())
+
+    def add_history(self, update: Mapping[str, Any]) -> None:
+        """Keep a record of an update and a copy of the state after it. Raises StateError when that is not possible."""
+        entry = f"{layout.history(self.project, self.stack)}{self.stack}-{time.time_ns()}"
+        with self._told():
+            self.store.write(f"{entry}.history.json", json.dumps(update, ensure_ascii=False).encode())
+            self.store.copy(self.key, f"{entry}.checkpoint.json")
+
+    # --- locks ------------------------------------------------------------------------------------------
+
+    def locks(self) -> list[HeldLock]:
+        """The locks of the stack, one for each process that holds it. Raises StateError."""
+        with self._told():
+            keys = [entry.key for entry in self.store.entries(self._locks) if entry.key.endswith(".json")]
+            items = [(key, self.store.read(key)) for key in keys]
+        return [HeldLock(key, item.content) for key, item in items if item is not None]
+
+    def unlock(self, key: str) -> None:
+        """Take a lock away. Raises StateError."""
+        with self._told():
+            self.store.delete(key)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -131,7 +165,7 @@ class StateFile:
         Raises StateError naming the holder when another update runs. The lock of a process of this machine
         that lives no more is taken away.
         """
-        own = self._locks / f"{uuid.uuid4()}.json"
+        own = f"{self._locks}{uuid.uuid4()}.json"
         holder = {
             "pid": os.getpid(),
             "username": getpass.getuser(),
@@ -139,33 +173,38 @@ class StateFile:
             "timestamp": now(),
         }
         try:
-            self._locks.mkdir(parents=True, exist_ok=True)
-            own.write_text(json.dumps(holder))
-        except OSError as error:
-            raise StateError(f"the stack cannot be locked in {self._locks}: {error.strerror}") from error
+            self.store.write(own, json.dumps(holder).encode())
+        except StoreError as error:
+            raise StateError(f"the stack cannot be locked: {error}") from error
         try:
-            for path in self._locks.glob("*.json"):
-                if path != own:
-                    self._check_lock(path)
+            for lock in self.locks():
+                if lock.key != own:
+                    self._check_lock(lock)
             yield
         finally:
-            own.unlink(missing_ok=True)
+            with suppress(StoreError):  # what happened before is worth more than this
+                self.store.delete(own)
 
-    def _check_lock(self, path: Path) -> None:
+    def _check_lock(self, lock: HeldLock) -> None:
         try:
-            held = json.loads(path.read_text())
+            held = json.loads(lock.content)
             pid, host = int(held["pid"]), str(held["hostname"])
-        except FileNotFoundError:
-            return
         except (ValueError, KeyError, TypeError) as error:
-            raise StateError(f"the lock {path} cannot be read; remove it if no update runs") from error
+            raise StateError(f"the lock {self.place(lock.key)} cannot be read; remove it if no update runs") from error
         if host == socket.gethostname() and not process_lives(pid):
-            path.unlink(missing_ok=True)
+            self.unlock(lock.key)
             return
         raise StateError(
             f"the stack {self.stack} is locked by {held.get('username')}@{host} (pid {pid}) since "
             f"{held.get('timestamp')}; wait until that update ends"
         )
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreError as error:
+            raise StateError(f"the state: {error}") from error
 
 
 def process_lives(pid: int) -> bool:

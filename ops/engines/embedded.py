@@ -57,7 +57,7 @@ class EmbeddedEngine:
         from localcloud.engine import recover
 
         try:
-            found = recover.pending_operations(project_dir, stack, _backend_url())
+            found = recover.pending_operations(project_dir, stack, _backend_url(), os.environ)
         except EmbeddedError as error:
             raise EngineError(str(error)) from error
         return [f"{operation} {name_of(urn)}" for operation, urn in found]

@@ -21,10 +21,10 @@ from ops.engines.base import EngineError, EngineEvent, OnEvent, Operation, Resul
 
 if TYPE_CHECKING:
     from localcloud.engine.recover import Interrupted, Lock
+    from localcloud.engine.statefile import StateFile
 
 _POLL_SECONDS = 0.05
 _NO_STACK = "no stack named"
-_APPLY = ["--yes", "--skip-preview"]
 
 
 class PulumiCli:
@@ -36,16 +36,16 @@ class PulumiCli:
         return _run(["preview", "--json", *_refresh(operation)], operation)
 
     def up(self, operation: Operation) -> Result:
-        return _run(["up", *_APPLY, *_refresh(operation)], operation)
+        return _run(["up", *_apply(), *_refresh(operation)], operation)
 
     def preview_destroy(self, operation: Operation) -> Result:
         return _run(["destroy", "--preview-only"], operation)
 
     def destroy(self, operation: Operation) -> Result:
-        return _run(["destroy", *_APPLY], operation)
+        return _run(["destroy", *_apply()], operation)
 
     def refresh(self, operation: Operation) -> Result:
-        return _run(["refresh", *_APPLY], operation)
+        return _run(["refresh", *_apply()], operation)
 
     def outputs(self, project_dir: Path, stack: str) -> Mapping[str, Any]:
         outputs: dict[str, Any] = json.loads(_stack_command(project_dir, stack, "output", "--json"))
@@ -54,7 +54,7 @@ class PulumiCli:
     def interrupted(self, project_dir: Path, stack: str) -> Interrupted:
         from localcloud.engine import recover
 
-        locks = _file_locks(project_dir, stack)
+        locks = _locks(project_dir, stack)
         try:
             document = _export(project_dir, stack)
         except EngineError as error:
@@ -79,7 +79,7 @@ class PulumiCli:
         from localcloud.engine.errors import EngineError as StateProblem
 
         project_dir, stack = operation.project_dir, operation.stack
-        recover.remove_dead(found.locks)
+        _remove_dead(project_dir, stack, found.locks)
         if not found.pending:
             return []
         if _export(project_dir, stack) != found.document:
@@ -92,7 +92,7 @@ class PulumiCli:
         if not to_read:
             return []
         targets = [word for urn in to_read for word in ("--target", urn)]
-        if not _run(["refresh", *_APPLY, *targets], operation).ok:
+        if not _run(["refresh", *_apply(), *targets], operation).ok:
             raise EngineError(f"the state is recovered, but not all of it could be read: run `snu refresh {stack}`")
         left = {each["urn"] for each in _export(project_dir, stack)["deployment"].get("resources") or []}
         return [urn for urn in to_read if urn not in left]
@@ -119,24 +119,50 @@ def _export(project_dir: Path, stack: str, *arguments: str) -> dict[str, Any]:
     return document
 
 
-def _file_locks(project_dir: Path, stack: str) -> tuple[Lock, ...]:
-    """The stack's locks, where the backend is a folder; in other backends only the CLI sees them."""
-    backend_url = os.environ.get("PULUMI_BACKEND_URL", "")
-    if not backend_url.startswith("file://"):
-        return ()
-    from localcloud.engine import recover
+def _state_file(project_dir: Path, stack: str) -> StateFile:
+    """The stack's state in its backend, for what the CLI has no command for. Raises EngineError."""
     from localcloud.engine.errors import EngineError as StateProblem
     from localcloud.engine.project import project_name
     from localcloud.engine.statefile import StateFile
 
     try:
-        return recover.locks_of(StateFile(backend_url, project_name(project_dir), stack))
+        return StateFile(os.environ["PULUMI_BACKEND_URL"], project_name(project_dir), stack)
+    except KeyError:
+        raise EngineError("no backend for the stack's state: set PULUMI_BACKEND_URL") from None
     except StateProblem as error:
         raise EngineError(str(error)) from error
 
 
 def _refresh(operation: Operation) -> list[str]:
     return ["--refresh"] if operation.refresh else []
+def _locks(project_dir: Path, stack: str) -> tuple[Lock, ...]:
+    """Who holds the stack, whatever the backend. Raises EngineError."""
+    from localcloud.engine import recover
+    from localcloud.engine.errors import EngineError as StateProblem
+
+    try:
+        return recover.locks_of(_state_file(project_dir, stack))
+    except StateProblem as error:
+        raise EngineError(str(error)) from error
+
+
+def _remove_dead(project_dir: Path, stack: str, locks: Collection[Lock]) -> None:
+    from localcloud.engine import recover
+    from localcloud.engine.errors import EngineError as StateProblem
+
+    try:
+        recover.remove_dead(_state_file(project_dir, stack), locks)
+    except StateProblem as error:
+        raise EngineError(str(error)) from error
+
+
+def _apply() -> list[str]:
+    """Without questions; the stack's history says who it was."""
+    from localcloud.engine.history import agent
+
+    return ["--yes", "--skip-preview", "--exec-agent", agent(os.environ)]
+
+
 
 
 def _environment() -> dict[str, str]:

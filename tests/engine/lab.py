@@ -83,7 +83,8 @@ class FakeCloud:
                 continue
             kind = ADD if key not in old else DELETE if key not in new else UPDATE
             detailed[key] = kind + (REPLACE_SUFFIX if _replaces(key) else "")
-        return Diff(detailed, delete_before_replace=type_ == EXCLUSIVE)
+        replaces = any(kind.endswith(REPLACE_SUFFIX) for kind in detailed.values())
+        return Diff(detailed, delete_before_replace=replaces and type_ == EXCLUSIVE)
 
     def planned(self, type_: str, olds: PropertyMap | None, news: PropertyMap) -> PropertyMap:
         return {"id": UNKNOWN if olds is None else olds["id"], **news}
@@ -192,6 +193,11 @@ class CheckedFile(StateFile):
 
     check: Callable[[str], None] = staticmethod(lambda _text: None)
     writes = 0
+
+    @property
+    def path(self) -> Path:
+        """The checkpoint, as the backend is a folder."""
+        return Path(self.place(self.key))
 
     def write(self, text: str) -> None:
         self.writes += 1

@@ -20,19 +20,25 @@ from localcloud.engine.statefile import StateFile
 from tests.engine.lab import Lab, Res
 
 
+class FileInFolder(StateFile):
+    @property
+    def path(self) -> Path:
+        return Path(self.place(self.key))
+
+
 @pytest.fixture
-def file(tmp_path: Path) -> StateFile:
-    return StateFile(f"file://{tmp_path}", "snu", "local")
+def file(tmp_path: Path) -> FileInFolder:
+    return FileInFolder(f"file://{tmp_path}", "snu", "local")
 
 
-def write(file: StateFile, document: Any) -> str:
+def write(file: FileInFolder, document: Any) -> str:
     file.path.parent.mkdir(parents=True, exist_ok=True)
     text = document if isinstance(document, str) else json.dumps(document)
     file.path.write_text(text)
     return text
 
 
-def test_the_layout_is_the_file_backends(file: StateFile, tmp_path: Path) -> None:
+def test_the_layout_is_the_file_backends(file: FileInFolder, tmp_path: Path) -> None:
     file.write("one")
     file.write("two")
     root = tmp_path / ".pulumi"
@@ -46,7 +52,7 @@ def test_the_layout_is_the_file_backends(file: StateFile, tmp_path: Path) -> Non
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
 
 
-def test_a_write_that_fails_leaves_the_state_as_it_was(file: StateFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_leaves_the_state_as_it_was(file: FileInFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write("one")
 
     def no_space(*_args: object) -> None:
@@ -59,7 +65,7 @@ def test_a_write_that_fails_leaves_the_state_as_it_was(file: StateFile, monkeypa
     assert [path.name for path in file.path.parent.glob("*.tmp")] == []
 
 
-def test_no_state_yet(file: StateFile) -> None:
+def test_no_state_yet(file: FileInFolder) -> None:
     assert file.read() is None
 
 
@@ -77,7 +83,7 @@ def test_no_state_yet(file: StateFile) -> None:
         {"version": 3, "checkpoint": {"latest": [1]}},
     ],
 )
-def test_a_damaged_file_is_named_with_its_backup_and_left_alone(file: StateFile, document: Any) -> None:
+def test_a_damaged_file_is_named_with_its_backup_and_left_alone(file: FileInFolder, document: Any) -> None:
     text = write(file, document)
     file.path.with_name("local.json.bak").write_text("{}")
     with pytest.raises(StateError, match=r"is damaged .*the state before the last write is in .*\.bak") as raised:
@@ -86,7 +92,7 @@ def test_a_damaged_file_is_named_with_its_backup_and_left_alone(file: StateFile,
     assert file.path.read_text() == text
 
 
-def test_a_file_that_is_not_text(file: StateFile) -> None:
+def test_a_file_that_is_not_text(file: FileInFolder) -> None:
     write(file, "")
     file.path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(StateError, match="is damaged"):
@@ -101,7 +107,9 @@ def test_a_file_that_is_not_text(file: StateFile) -> None:
         ({"checkpoint": {"latest": {"secrets_providers": {"type": "cloud"}}}}, "'cloud'"),
     ],
 )
-def test_what_the_engine_does_not_read_is_refused_by_name(file: StateFile, change: dict[str, Any], said: str) -> None:
+def test_what_the_engine_does_not_read_is_refused_by_name(
+    file: FileInFolder, change: dict[str, Any], said: str
+) -> None:
     write(file, {"version": 3, "checkpoint": {"latest": {}}, **change})
     with pytest.raises(StateError, match=said):
         file.read()
@@ -110,7 +118,7 @@ def test_what_the_engine_does_not_read_is_refused_by_name(file: StateFile, chang
 @pytest.mark.parametrize(
     "resource", [{}, None, {"urn": "urn:pulumi:a::b::c::d"}, {"urn": "u", "custom": True, "type": "t", "inputs": 3}]
 )
-def test_a_resource_that_is_incomplete(file: StateFile, resource: Any) -> None:
+def test_a_resource_that_is_incomplete(file: FileInFolder, resource: Any) -> None:
     write(file, {"version": 3, "checkpoint": {"latest": {"resources": [resource]}}})
     checkpoint = file.read()
     assert checkpoint is not None
@@ -118,9 +126,10 @@ def test_a_resource_that_is_incomplete(file: StateFile, resource: Any) -> None:
         checkpoint.snapshot(Crypter(bytes(32), ""))
 
 
-def test_other_backends_are_refused() -> None:
-    with pytest.raises(StateError, match="s3://"):
-        StateFile("s3://bucket", "snu", "local")
+@pytest.mark.parametrize(("backend", "said"), [("gs://bucket", "gs://"), ("s3://bucket", "AWS_ACCESS_KEY_ID")])
+def test_backends_that_cannot_be_used(backend: str, said: str) -> None:
+    with pytest.raises(StateError, match=said):
+        StateFile(backend, "snu", "local", {})
 
 
 def test_a_state_that_the_cli_wrote_keeps_its_salt(tmp_path: Path) -> None:
@@ -135,11 +144,11 @@ def test_a_state_that_the_cli_wrote_keeps_its_salt(tmp_path: Path) -> None:
 # --- locks ------------------------------------------------------------------------------------------------
 
 
-def _locks(file: StateFile) -> Path:
+def _locks(file: FileInFolder) -> Path:
     return file.path.parents[2] / "locks" / "organization" / "snu" / "local"
 
 
-def _hold(file: StateFile, **changes: Any) -> Path:
+def _hold(file: FileInFolder, **changes: Any) -> Path:
     folder = _locks(file)
     folder.mkdir(parents=True, exist_ok=True)
     held = {
@@ -159,20 +168,20 @@ def _dead_pid() -> int:
     return process.pid
 
 
-def test_the_lock_is_there_while_it_is_held(file: StateFile) -> None:
+def test_the_lock_is_there_while_it_is_held(file: FileInFolder) -> None:
     with file.locked():
         (lock,) = _locks(file).iterdir()
         assert json.loads(lock.read_text())["pid"] == os.getpid()
     assert list(_locks(file).iterdir()) == []
 
 
-def test_the_lock_is_released_after_a_failure(file: StateFile) -> None:
+def test_the_lock_is_released_after_a_failure(file: FileInFolder) -> None:
     with pytest.raises(ZeroDivisionError), file.locked():
         raise ZeroDivisionError
     assert list(_locks(file).iterdir()) == []
 
 
-def test_a_lock_of_a_living_process_is_respected(file: StateFile) -> None:
+def test_a_lock_of_a_living_process_is_respected(file: FileInFolder) -> None:
     other = _hold(file)
     with (
         pytest.raises(StateError, match=rf"locked by ann@.* \(pid {os.getpid()}\) since 2026-01-02T03:04:05Z"),
@@ -182,26 +191,26 @@ def test_a_lock_of_a_living_process_is_respected(file: StateFile) -> None:
     assert list(_locks(file).iterdir()) == [other]
 
 
-def test_a_lock_of_another_machine_is_respected(file: StateFile) -> None:
+def test_a_lock_of_another_machine_is_respected(file: FileInFolder) -> None:
     _hold(file, hostname="elsewhere", pid=_dead_pid())
     with pytest.raises(StateError, match="ann@elsewhere"), file.locked():
         pass
 
 
-def test_a_lock_of_a_dead_process_is_taken_away(file: StateFile) -> None:
+def test_a_lock_of_a_dead_process_is_taken_away(file: FileInFolder) -> None:
     other = _hold(file, pid=_dead_pid())
     with file.locked():
         assert not other.exists()
 
 
 @pytest.mark.parametrize("spoil", [lambda path: path.write_text("{"), lambda path: path.write_text("[]")])
-def test_a_lock_that_cannot_be_read(file: StateFile, spoil: Callable[[Path], Any]) -> None:
+def test_a_lock_that_cannot_be_read(file: FileInFolder, spoil: Callable[[Path], Any]) -> None:
     spoil(_hold(file))
     with pytest.raises(StateError, match="remove it if no update runs"), file.locked():
         pass
 
 
-def test_a_folder_that_cannot_be_written(file: StateFile, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written(file: FileInFolder, tmp_path: Path) -> None:
     (tmp_path / ".pulumi").write_text("a file where a folder should be")
     with pytest.raises(StateError, match="cannot"), file.locked():
         pass

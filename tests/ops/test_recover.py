@@ -16,11 +16,12 @@ from localcloud.engine.errors import StateError
 from localcloud.engine.recover import Pending, locks_of, pending_in, recovered, remove_dead
 from localcloud.engine.statefile import StateFile
 from ops.recover import LOOKUPS, Action, Scope, decide
+from statestore import layout
 from tests.support.project import ROOT
 
 CONTAINER = "scaleway:containers/container:Container"
 KEY = "scaleway:iam/apiKey:ApiKey"
-TOKENS = json.loads((ROOT / "localcloud/engine/provider/schema.json").read_text())["resources"]
+TOKENS = json.loads((ROOT / "localcloud/engine/schema.json").read_text())["resources"]
 
 
 def pending(operation: str = "creating", type_: str = CONTAINER, *, custom: bool = True) -> Pending:
@@ -169,8 +170,8 @@ def test_secrets_of_an_export_are_read_and_not_shown() -> None:
 
 
 def lock(file: StateFile, name: str, pid: int, host: str = "") -> Path:
-    file.lock_folder.mkdir(parents=True, exist_ok=True)
-    path = file.lock_folder / f"{name}.json"
+    path = Path(file.place(layout.locks(file.project, file.stack) + f"{name}.json"))
+    path.parent.mkdir(parents=True, exist_ok=True)
     held = {
         "pid": pid,
         "username": "ann",
@@ -189,10 +190,10 @@ def test_only_locks_of_dead_processes_of_this_machine_are_removed(tmp_path: Path
     live = lock(file, "live", os.getpid())
     elsewhere = lock(file, "elsewhere", process.pid, "another-machine")
     locks = locks_of(file)
-    assert str(next(each for each in locks if each.path == dead)) == (
+    assert str(next(each for each in locks if each.key.endswith(dead.name))) == (
         f"ann@{socket.gethostname()} (pid {process.pid}) since 2025-01-01T00:00:00Z"
     )
-    remove_dead(locks)
+    remove_dead(file, locks)
     assert (dead.exists(), live.exists(), elsewhere.exists()) == (False, True, True)
 
 

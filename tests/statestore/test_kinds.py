@@ -82,14 +82,14 @@ def test_a_login_reaches_its_own_database_only(postgres_server: Server, database
         open_store(foreign, {})
 
 
-def test_the_table_is_the_cli_s(postgres_server: Server, database: Database) -> None:
+def test_the_table_and_the_keys_are_the_cli_s(database: Database) -> None:
     store = open_store(database.url, {})
     store.write(KEY, b"content")
     import psycopg
 
     with psycopg.connect(database.url) as connection:
         row = connection.execute("SELECT key, data FROM pulumi_state").fetchone()
-    assert row == (KEY, {"data": "Y29udGVudA=="})
+    assert row == (f"{database.name}/{KEY}", {"data": "Y29udGVudA=="})
 
 
 def test_a_user_who_may_not_make_the_table(postgres_server: Server, database: Database) -> None:
@@ -108,11 +108,15 @@ def test_a_search_path(postgres_server: Server, database: Database) -> None:
     assert apart.address != plain.address
 
 
-def test_a_table_whose_name_needs_quotes(database: Database) -> None:
-    store = open_store(f"{database.url}&table=My%20State", {})
-    store.write(KEY, b"one")
-    again = open_store(f"{database.url}&table=My%20State", {})
-    assert [entry.key for entry in again.entries("")] == [KEY]
+def test_a_table_in_capitals_is_the_one_in_small_letters(database: Database) -> None:
+    """The CLI names it without quotes."""
+    open_store(f"{database.url}&table=MyState", {}).write(KEY, b"one")
+    assert [entry.key for entry in open_store(f"{database.url}&table=mystate", {}).entries("")] == [KEY]
+
+
+def test_a_table_whose_name_would_need_quotes(database: Database) -> None:
+    with pytest.raises(StoreError, match="table= is no plain name"):
+        open_store(f"{database.url}&table=a%20b", {})
 
 
 def test_a_connection_that_is_lost(postgres_server: Server, database: Database) -> None:

@@ -1,0 +1,173 @@
+"""The record that an update leaves, and states in backends of every kind, shared with the real CLI."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcloud.engine import operations, recover
+from localcloud.engine.errors import EngineError
+from localcloud.engine.history import agent
+from localcloud.engine.statefile import StateFile
+from statestore import layout
+from tests.support.buckets import KEYS, bucket, object_storage
+from tests.support.postgres import database, postgres_server
+from tests.support.project import clean_environment
+
+__all__ = ["bucket", "database", "object_storage", "postgres_server"]
+
+PROGRAM = 'import pulumi\npulumi.export("shown", pulumi.Config().require("word"))\n'
+needs_cli = pytest.mark.skipif(
+    not (shutil.which("pulumi") and shutil.which("pulumi-language-python")), reason="not on PATH: pulumi"
+)
+
+
+@pytest.fixture(params=["folder", "bucket", "database"])
+def backend_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "folder":
+        (tmp_path / "state").mkdir()
+        return f"file://{tmp_path}/state"
+    found = request.getfixturevalue(request.param)
+    url: str = found.url() if request.param == "bucket" else found.url
+    return url
+
+
+class Stack:
+    """A small stack without a cloud, on either engine."""
+
+    def __init__(self, folder: Path, backend_url: str) -> None:
+        self.folder = folder
+        self.backend_url = backend_url
+        self.environ = {"PULUMI_CONFIG_PASSPHRASE": "fake", **KEYS}
+        folder.mkdir()
+        (folder / "Pulumi.yaml").write_text("name: small\nruntime: {name: python, options: {virtualenv: .venv}}\n")
+        (folder / ".venv").symlink_to(sys.prefix)
+        (folder / "__main__.py").write_text(PROGRAM)
+        self.configure("one")
+
+    def configure(self, word: str) -> None:
+        self.write({"small:word": word, "other": {"a": [1]}})
+
+    def write(self, config: dict[str, Any], **more: str) -> None:
+        # The embedded engine wants a local Scaleway's address, although the program asks it for nothing.
+        document = {"config": {**config, "scaleway:apiUrl": "http://127.0.0.1:1"}, **more}
+        (self.folder / "Pulumi.dev.yaml").write_text(json.dumps(document))
+
+    @property
+    def file(self) -> StateFile:
+        return StateFile(self.backend_url, "small", "dev", self.environ)
+
+    def up(self) -> operations.Outcome:
+        return operations.up(operations.Request(self.folder, "dev", self.backend_url, self.environ))
+
+    def outputs(self) -> dict[str, Any]:
+        return operations.outputs(self.folder, "dev", self.backend_url, self.environ)
+
+    def history(self) -> list[dict[str, Any]]:
+        """The newest first."""
+        entries = self.file.store.entries(layout.history("small", "dev"))
+        items = [self.file.store.read(each.key) for each in entries if each.key.endswith(".history.json")]
+        return [json.loads(item.content) for item in reversed(items) if item]
+
+    def cli(self, *arguments: str) -> str:
+        ended = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive"],
+            cwd=self.folder,
+            env=clean_environment(
+                PULUMI_HOME=str(self.folder / ".home"),
+                PULUMI_BACKEND_URL=self.backend_url,
+                PULUMI_SKIP_UPDATE_CHECK="true",
+                PATH=os.pathsep.join([os.environ["PATH"], str(Path(sys.executable).parent)]),
+                **self.environ,
+            ),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+
+@pytest.fixture
+def stack(tmp_path: Path, backend_url: str) -> Stack:
+    return Stack(tmp_path / "project", backend_url)
+
+
+def test_each_update_leaves_a_record_and_a_copy_of_the_state(stack: Stack) -> None:
+    assert stack.up().ok
+    stack.configure("two")
+    assert stack.up().ok
+    assert stack.outputs() == {"shown": "two"}
+    latest, first = stack.history()
+    assert (first["kind"], first["result"], first["resourceChanges"]) == ("update", "succeeded", {"create": 1})
+    assert (latest["config"]["small:word"], first["config"]["small:word"]) == ("two", "one")
+    assert first["config"]["small:other"] == {"a": [1]}
+    assert first["environment"]["exec.agent"] == agent(os.environ)
+    assert first["startTime"] <= first["endTime"] <= latest["endTime"]
+    copies = [
+        each.key
+        for each in stack.file.store.entries(layout.history("small", "dev"))
+        if each.key.endswith(".checkpoint.json")
+    ]
+    found = [stack.file.store.read(key) for key in copies]
+    assert ['"one"' in item.content.decode() for item in found if item] == [True, False]
+
+
+def test_a_failed_update_is_on_record_and_a_preview_is_not(stack: Stack) -> None:
+    (stack.folder / "__main__.py").write_text("raise SystemExit(1)\n")
+    assert not stack.up().ok
+    operations.preview(operations.Request(stack.folder, "dev", stack.backend_url, stack.environ))
+    assert [each["result"] for each in stack.history()] == ["failed"]
+
+
+def test_a_lock_is_seen_and_respected(stack: Stack) -> None:
+    stack.up()
+    with stack.file.locked():
+        (lock,) = recover.locks_of(stack.file)
+        assert (lock.pid, lock.dead) == (os.getpid(), False)
+        with pytest.raises(EngineError, match=rf"locked by .* \(pid {os.getpid()}\)"):
+            stack.up()
+    assert recover.locks_of(stack.file) == ()
+
+
+def test_secure_values_stay_encrypted(stack: Stack) -> None:
+    stack.up()
+    checkpoint = stack.file.read()
+    assert checkpoint is not None
+    assert checkpoint.salt is not None
+    from localcloud.engine.passphrase import Crypter
+
+    secure = Crypter.open("fake", checkpoint.salt)._encrypt_text("hush-hush")
+    stack.write({"small:word": {"secure": secure}}, encryptionsalt=checkpoint.salt)
+    assert stack.up().ok
+    (latest, _) = stack.history()
+    assert latest["config"]["small:word"] == {"secure": secure}
+
+
+@pytest.mark.parametrize(("environ", "who"), [({"GITHUB_ACTOR": "ann"}, "snu/ann@github"), ({}, "snu/")])
+def test_who_it_was(environ: dict[str, str], who: str) -> None:
+    assert agent(environ).startswith(who)
+
+
+@needs_cli
+def test_both_engines_share_state_and_history(stack: Stack) -> None:
+    stack.cli("stack", "init", "dev", "--no-select")
+    assert stack.up().ok
+    assert json.loads(stack.cli("stack", "output", "--json", "--stack", "dev")) == {"shown": "one"}
+    stack.cli("up", "--yes", "--skip-preview", "--expect-no-changes", "--stack", "dev")
+    stack.configure("two")
+    stack.cli("up", "--yes", "--skip-preview", "--stack", "dev", "--exec-agent", "snu/cli")
+    assert stack.outputs() == {"shown": "two"}
+    assert stack.up().ok
+    shown = json.loads(stack.cli("stack", "history", "--json", "--stack", "dev"))
+    assert [each["environment"]["exec.kind"] for each in shown] == ["embedded", "cli", "cli", "embedded"]
+    assert {each["result"] for each in shown} == {"succeeded"}
+    assert stack.history()[1]["environment"]["exec.agent"] == "snu/cli"
+    assert "embedded" in stack.cli("stack", "history", "--stack", "dev")
