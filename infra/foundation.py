@@ -4,13 +4,14 @@ import pulumi
 from pulumiverse_scaleway import account, containers, domain
 
 from infra import naming
+from infra.components.bucket import BackendBucket, BackendBucketArgs
 from infra.components.database import BackendDatabase, BackendDatabaseArgs
 from infra.components.iam import DeployAccess, DeployAccessArgs
 from infra.components.observability import Observability, ObservabilityArgs
 from infra.components.registry import Registry, RegistryArgs
 from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs
 from infra.documents import read_text
-from infra.settings import FoundationSettings
+from infra.settings import BucketBackend, FoundationSettings
 from infra.settings.models import InitialDocument
 
 
@@ -24,23 +25,29 @@ def build(settings: FoundationSettings) -> None:
         description=settings.project.description,
         opts=opts,
     )
-    registries, databases, documents = {}, {}, {}
+    registries, databases, buckets, documents = {}, {}, {}, {}
     for name, environment in settings.environments.items():
         registries[name] = Registry(
             f"{name}-registry",
             RegistryArgs(namespace=naming.registry_namespace(name), project_id=project.id),
             opts,
         )
-        databases[name] = BackendDatabase(
-            f"{name}-state",
-            BackendDatabaseArgs(
-                environment=name,
-                project_id=project.id,
-                backend=environment.database,
-                passwords=settings.database_passwords.get(name),
-            ),
-            opts,
-        )
+        match environment.database:
+            case BucketBackend():
+                buckets[name] = BackendBucket(
+                    f"{name}-state", BackendBucketArgs(environment=name, project_id=project.id), opts
+                )
+            case backend:
+                databases[name] = BackendDatabase(
+                    f"{name}-state",
+                    BackendDatabaseArgs(
+                        environment=name,
+                        project_id=project.id,
+                        backend=backend,
+                        passwords=settings.database_passwords.get(name),
+                    ),
+                    opts,
+                )
         documents[name] = EnvironmentSecrets(
             f"{name}-secrets",
             EnvironmentSecretsArgs(
@@ -81,6 +88,8 @@ def build(settings: FoundationSettings) -> None:
     pulumi.export("registryEndpoints", {name: registry.endpoint for name, registry in registries.items()})
     pulumi.export("secretIds", {name: document.secret_id for name, document in documents.items()})
     pulumi.export("backendUrls", {name: database.url for name, database in databases.items()})
+    if buckets:
+        pulumi.export("backendKeys", {name: bucket.key for name, bucket in buckets.items()})
     pulumi.export("deployAccessKey", deploy.access_key)
     pulumi.export("deploySecretKey", deploy.secret_key)
     pulumi.export("secretReaderAccessKey", deploy.reader_access_key)

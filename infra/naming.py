@@ -56,7 +56,7 @@ def secret_reader_application(project_name: str) -> str:
 
 
 def state_application(environment: str) -> str:
-    """The IAM application that a serverless backend database knows as its user."""
+    """The IAM application that keeps an environment's state in a serverless database or in a bucket."""
     return f"snu-state-{environment}"
 
 
@@ -68,6 +68,26 @@ def policy(application: str) -> str:
 def state_database(environment: str) -> str:
     """The backend database (serverless) or the instance that holds it."""
     return f"snu-state-{environment}"
+
+
+def foundation_state_bucket(project_name: str) -> str:
+    """The bucket of a foundation's own state: unique across all customers of Scaleway."""
+    return f"snu-state-{project_name}"
+
+
+def environment_state_bucket(project_name: str, environment: str) -> str:
+    """The bucket of an environment's state, where its backend is a bucket."""
+    return f"snu-state-{project_name}-{environment}"
+
+
+def foundation_state_secret(project_name: str) -> str:
+    """The secret of the organization's default project that says how a foundation's state is reached."""
+    return f"snu-foundation-{project_name}-state"
+
+
+def environment_state_secret(environment: str) -> str:
+    """The secret of the foundation's project that says how an environment's state is reached."""
+    return f"snu-{environment}-state"
 
 
 STATE_DATABASE = "pulumi_state"

@@ -6,6 +6,7 @@ Imports neither Pulumi nor the provider, so that it costs little to read a stack
 from infra.settings.models import (
     App,
     AppUrl,
+    BucketBackend,
     EnvironmentSettings,
     FoundationSettings,
     Image,
@@ -21,6 +22,7 @@ from infra.settings.variables import MergedVariables, merge
 __all__ = [
     "App",
     "AppUrl",
+    "BucketBackend",
     "EnvironmentSettings",
     "FoundationSettings",
     "Image",

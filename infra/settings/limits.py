@@ -140,7 +140,23 @@ JobTimeout = Annotated[int, Field(ge=1, le=86_400), Allowed("1 to 86400 (seconds
 JobStorage = Annotated[int, Field(ge=128, le=10_000), Allowed("128 to 10000 (MB)")]
 
 ServerlessCpu = Annotated[int, Field(ge=0, le=15), Allowed("0 to 15 (vCPU)")]
+BucketName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"),
+    Allowed("3 to 63 lower case letters, digits and hyphens; starts and ends with no hyphen"),
+]
 VolumeSize = Annotated[int, Field(ge=5, le=10_000), Allowed("5 to 10000 (GB)")]
 BackupHours = Annotated[int, Field(ge=1, le=8760), Allowed("1 to 8760 (hours)")]
 BackupDays = Annotated[int, Field(ge=1, le=365), Allowed("1 to 365 (days)")]
+PlanSigner = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$"),
+    Allowed("an Ed25519 public key: 32 bytes in base64, as `snu plan-keys` prints it"),
+]
+PlanRecipient = Annotated[
+    str,
+    StringConstraints(pattern=r"^age1[ac-hj-np-z02-9]{58}$"),
+    Allowed("an age recipient, `age1…`, as `snu plan-keys` prints it"),
+]
+PlanHours = Annotated[int, Field(ge=1, le=720), Allowed("1 to 720 (hours)")]
 LogRetention = Annotated[int, Field(ge=1, le=365), Allowed("1 to 365 (days)")]

@@ -17,7 +17,33 @@ class Settings(BaseModel):
     )
 
 
+# --- Any stack ----------------------------------------------------------------------------------
+
+
+class Plans(Settings):
+    """Who may plan and who may apply (`snu plan`, `snu apply`): the public halves of their keys."""
+
+    planners: Annotated[dict[limits.Name, limits.PlanSigner], limits.Allowed("at least one planner")] = Field(
+        min_length=1, description="By name, who may sign a plan."
+    )
+    appliers: Annotated[dict[limits.Name, limits.PlanRecipient], limits.Allowed("at least one applier")] = Field(
+        min_length=1, description="By name, who can decrypt a plan, and so apply it."
+    )
+    expire_after: limits.PlanHours = Field(default=24, description="Hours after which a plan is refused.")
+
+
 # --- Environments -------------------------------------------------------------------------------
+
+
+class EnvironmentState(Settings):
+    """Where the stack's state is kept."""
+
+    backend: Literal["foundation", "file"] = Field(
+        default="foundation",
+        description="`foundation`: where the foundation keeps it for this environment; its address, login and "
+        "passphrase are read from the secret `snu-<environment>-state`. `file`: `.local/state` of this checkout, "
+        "for the local Scaleway only, where it is the default.",
+    )
 
 
 class EnvironmentIdentity(Settings):
@@ -174,6 +200,8 @@ class EnvironmentSettings(Settings):
 
     blueprint: Literal["environment"] = Field(description="`environment`.")
     protect: bool = Field(default=False, description="Refuse to delete or replace any of the stack's resources.")
+    plans: Plans | None = Field(default=None, description="Who may plan and apply. Without it, `snu plan` refuses.")
+    state: EnvironmentState | None = Field(default=None, description="Where the stack's state is kept.")
     environment: EnvironmentIdentity = Field(description="Which environment it is.")
     zone: limits.Zone | None = Field(
         default=None,
@@ -218,7 +246,26 @@ class InstanceBackend(Settings):
     backup_retention: limits.BackupDays = Field(default=30, description="Days a backup is kept.")
 
 
-Backend = Annotated[ServerlessBackend | InstanceBackend, Discriminator("kind")]
+class BucketBackend(Settings):
+    """A bucket of its own, versioned, which `snu bootstrap` makes, and an IAM application that uses it."""
+
+    kind: Literal["bucket"] = Field(description="`bucket`.")
+
+
+Backend = Annotated[ServerlessBackend | InstanceBackend | BucketBackend, Discriminator("kind")]
+
+
+class FoundationState(Settings):
+    """Where the stack's own state is kept."""
+
+    backend: Literal["bucket", "file"] = Field(
+        default="bucket",
+        description="`bucket`: in object storage, in the organization's default project. `file`: `.local/state` of "
+        "this checkout, for the local Scaleway only, where it is the default.",
+    )
+    bucket: limits.BucketName | None = Field(
+        default=None, description="The bucket's name; `snu-state-<project>` if not given."
+    )
 
 
 class InitialDocument(Settings):
@@ -282,6 +329,8 @@ class FoundationSettings(Settings):
     )
     blueprint: Literal["foundation"] = Field(description="`foundation`.")
     protect: bool = Field(default=False, description="Refuse to delete or replace any of the stack's resources.")
+    plans: Plans | None = Field(default=None, description="Who may plan and apply. Without it, `snu plan` refuses.")
+    state: FoundationState | None = Field(default=None, description="Where the stack's own state is kept.")
     project: Project = Field(description="The Scaleway project.")
     environments: Annotated[dict[limits.Name, FoundationEnvironment], limits.Allowed("at least one environment")] = (
         Field(min_length=1, description="The environments that stand on it, by name.")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from infra.components.bucket import BackendBucket, BackendBucketArgs
 from infra.components.containers import ContainerApp, ContainerAppArgs
 from infra.components.database import BackendDatabase, BackendDatabaseArgs
 from infra.components.iam import DeployAccess, DeployAccessArgs
@@ -113,6 +114,27 @@ def test_serverless_database() -> None:
             "@ci-state-database.example.test:5432/state?sslmode=require"
         )
     }
+
+
+def test_bucket() -> None:
+    def make() -> Outputs:
+        return {"key": BackendBucket("ci-state", BackendBucketArgs(environment="ci", project_id="p"), PROTECTED).key}
+
+    result = build(make)
+    assert result.named("ci-state").type == "snu:bucket:BackendBucket"
+    assert result.children("ci-state") == {
+        "ci-state-application": "scaleway:iam/application:Application",
+        "ci-state-policy": "scaleway:iam/policy:Policy",
+        "ci-state-key": "scaleway:iam/apiKey:ApiKey",
+    }
+    (rule,) = result.named("ci-state-policy").inputs["rules"]
+    assert rule["projectIds"] == ["p"]
+    assert "ObjectStorageFullAccess" not in rule["permissionSetNames"]
+    assert result.named("ci-state-key").protect
+    key = result.outputs["key"]
+    assert isinstance(key, Secret)
+    assert key.value["applicationId"] == "id-of-ci-state-application"
+    assert key.value["secretKey"] == "secret-key-of-ci-state-key"
 
 
 def test_database_instance() -> None:

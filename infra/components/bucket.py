@@ -1,0 +1,72 @@
+"""Where Pulumi keeps the state of an environment, when that is a bucket: who may use it."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumiverse_scaleway import iam
+
+from infra import naming
+from infra.secrecy import secret
+
+USE_OBJECTS = (
+    "ObjectStorageBucketsRead",
+    "ObjectStorageObjectsDelete",
+    "ObjectStorageObjectsRead",
+    "ObjectStorageObjectsWrite",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendBucketArgs:
+    """What a `BackendBucket` is made from."""
+
+    environment: str
+    """The environment whose state it keeps."""
+    project_id: pulumi.Input[str]
+    """The project that it belongs to."""
+
+
+class BackendBucket(pulumi.ComponentResource):
+    """`snu:bucket:BackendBucket`, produces:
+
+    - `<name>-application`, `<name>-policy`, `<name>-key`: the IAM application that uses the bucket. The permission
+      is given by project; the bucket's own policy keeps everybody else out.
+
+    The bucket and that policy are made by `snu bootstrap`: the state of the first stack is in a bucket before any
+    program has run.
+    """
+
+    key: pulumi.Output[dict[str, str]]
+    """`applicationId`, `accessKey` and `secretKey`: secret."""
+
+    def __init__(self, name: str, args: BackendBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("snu:bucket:BackendBucket", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        application_name = naming.state_application(args.environment)
+        application = iam.Application(
+            f"{name}-application",
+            name=application_name,
+            description=f"Keeps Pulumi's state of {args.environment}",
+            opts=child,
+        )
+        iam.Policy(
+            f"{name}-policy",
+            name=naming.policy(application_name),
+            description=f"Allows to keep Pulumi's state of {args.environment}",
+            application_id=application.id,
+            rules=[iam.PolicyRuleArgs(project_ids=[args.project_id], permission_set_names=list(USE_OBJECTS))],
+            opts=child,
+        )
+        made = iam.ApiKey(
+            f"{name}-key",
+            application_id=application.id,
+            default_project_id=args.project_id,
+            description=f"Pulumi's state of {args.environment}",
+            opts=child,
+        )
+        self.key = secret(
+            pulumi.Output.all(applicationId=application.id, accessKey=made.access_key, secretKey=made.secret_key).apply(
+                lambda parts: {key: str(value) for key, value in parts.items()}
+            )
+        )
+        self.register_outputs({"key": self.key})
