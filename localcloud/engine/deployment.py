@@ -17,6 +17,7 @@ from localcloud.engine.errors import EngineError, ProviderError, UnsupportedErro
 from localcloud.engine.events import Events, counted
 from localcloud.engine.goal import SECRET_SETTINGS, Aliases, Goal, ProviderRequest, package_config
 from localcloud.engine.journal import Journal
+from localcloud.engine.plan import Constraint, Plan, PlanError
 from localcloud.engine.plugin import NO_DIFF, REPLACE_SUFFIX, Diff, PartialFailureError, Provider
 from localcloud.engine.snapshot import ResourceState, Snapshot, now
 from localcloud.engine.values import (
@@ -46,6 +47,10 @@ class Context:
     journal: Journal
     dry_run: bool
     parallel: int
+    recorded: Plan | None = None
+    """Takes down what a preview plans."""
+    constraint: Constraint | None = None
+    """What an update may do; anything, where there is none."""
 
 
 class Deployment:
@@ -232,11 +237,9 @@ class Deployment:
         if old.external:
             raise UnsupportedError(f"managing {new.name} where the stack has only read a resource of that name")
         diff = self._diff(provider, old, new)
-        if old.pending_replacement:
-            return self._replace_after_delete(provider, old, new, diff)
-        if not diff.changed and not old.init_errors:
-            return self._same(old, new)
-        if not diff.replaces:
+        if not diff.replaces and not old.pending_replacement:
+            if not diff.changed and not old.init_errors:
+                return self._same(old, new)
             return self._update(provider, old, new, diff)
         if new.protect and old.protect:
             self._refuse(
@@ -274,6 +277,7 @@ class Deployment:
     ) -> None:
         """One step with its events; a failure stops the deployment."""
         self._check_running()
+        self._keep_to_plan(op, old, new)
         events = self._context.events
         if work is None:
             events.step_started(op, old, new, diff)
@@ -297,6 +301,21 @@ class Deployment:
             events.step_done(op, old, new, diff)
         elif new is not None:
             self._components[new.urn] = (op, old, diff)
+
+    def _keep_to_plan(self, op: str, old: ResourceState | None, new: ResourceState | None) -> None:
+        """Note the step of a preview, or make sure that it is the one that was planned."""
+        resource = new or old
+        if resource is None:
+            return
+        inputs = new.inputs if new is not None and op != "read" else None
+        resource_id = old.id if old is not None else ""
+        if self._context.recorded is not None:
+            self._context.recorded.record(op, resource.urn, inputs, resource_id)
+        if self._context.constraint is not None:
+            try:
+                self._context.constraint.check(op, resource.urn, inputs, resource_id)
+            except PlanError as error:
+                raise self.fail(str(error), resource.urn) from error
 
     async def _same(self, old: ResourceState, new: ResourceState) -> None:
         new.id = old.id
@@ -403,7 +422,12 @@ class Deployment:
         self, provider: Provider | None, old: ResourceState, new: ResourceState, diff: Diff
     ) -> None:
         """Create the new one; ``finish`` deletes the old one when all dependents have moved over."""
-        await self._run("create-replacement", old, new, diff, lambda: self._do_create(provider, new, replaced=old))
+
+        async def create() -> None:
+            await self._do_create(provider, new, replaced=old)
+            old.delete = True  # also what was deleted before it, of which there is only a record
+
+        await self._run("create-replacement", old, new, diff, create)
         await self._run("replace", old, new, diff)
 
     async def _replace_after_delete(
@@ -428,7 +452,8 @@ class Deployment:
             self._replace_keys[dependent.urn] = keys
         for dependent, _keys in reversed(condemned):
             await self._delete("delete-replaced", dependent, keep_as_pending=True)
-        await self._delete("delete-replaced", old, keep_as_pending=True)
+        if not old.pending_replacement:
+            await self._delete("delete-replaced", old, keep_as_pending=True)
         await self._replace_after_delete(provider, old, new, diff)
 
     def _dependents_to_replace(self, root: ResourceState, new: ResourceState) -> list[tuple[ResourceState, list[str]]]:
@@ -518,6 +543,11 @@ class Deployment:
     async def finish(self) -> None:
         """Delete what was replaced, and what the program does not register any more."""
         self._check_running()
+        if self._context.constraint is not None:
+            try:
+                self._context.constraint.check_registered()
+            except PlanError as error:
+                raise self.fail(str(error)) from error
         kept = set(self._goals) | self._aliases.used()
         condemned: list[tuple[str, ResourceState]] = []
         for resource in self._previous.resources:

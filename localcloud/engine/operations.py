@@ -31,6 +31,10 @@ class Request:
     parallel: int = 16
     refresh: bool = False
     """Read every resource from the cloud first."""
+    save_plan: Path | None = None
+    """Where a preview writes what it plans."""
+    plan: Path | None = None
+    """What an update is held to."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,12 @@ def outputs(project_dir: Path, stack: str, backend_url: str, environ: Mapping[st
     from localcloud.engine.passphrase import passphrase_from
     from localcloud.engine.project import project_name
     from localcloud.engine.run import StackReader
+    from localcloud.engine.statefile import StateFile
 
     file = StateFile(backend_url, project_name(project_dir), stack, environ)
     return StackReader(file.project, file.store, passphrase_from(environ)).outputs(stack)
 
 
-    from localcloud.engine.statefile import StateFile
 async def _with_program(request: Request, *, dry_run: bool) -> Outcome:
     program = await Program.start(request.project_dir)
     try:

@@ -20,6 +20,7 @@ from localcloud.engine.journal import Journal
 from localcloud.engine.monitor import EngineService, ResourceMonitor, serve
 from localcloud.engine.operations import Outcome, Request
 from localcloud.engine.passphrase import Crypter, passphrase_from
+from localcloud.engine.plan import Constraint, Plan, read_plan, salt_of
 from localcloud.engine.plugin import Provider
 from localcloud.engine.program import Program
 from localcloud.engine.project import StackConfig, StackFile, project_name
@@ -28,8 +29,8 @@ from localcloud.engine.refresh import refresh_all
 from localcloud.engine.snapshot import ResourceState, Snapshot, SnapshotEncoder
 from localcloud.engine.statefile import StateFile
 from localcloud.engine.values import REDACTED, PropertyMap
-
 from statestore import Store
+
 _PROGRAM_END_SECONDS = 30.0
 _PROGRAM_END_AFTER_CANCEL_SECONDS = 2.0
 
@@ -77,16 +78,16 @@ class Run:
     def __init__(self, request: Request, kind: Kind, *, dry_run: bool) -> None:
         """Raises StateError when the backend cannot be used."""
         self._request = request
-        self._dry_run = dry_run
         self._kind = kind
+        self._dry_run = dry_run
         self._events = Events(request.on_event, preview=dry_run)
         self._project = project_name(request.project_dir)
         self._file = StateFile(request.backend_url, self._project, request.stack, request.environ)
         self._changes: Counter[str] = Counter()
         self._canceled = False
-        self._deployment: Deployment | None = None
         self._update: Update | None = None
         """Known once the operation is prepared: what failed before has changed nothing."""
+        self._deployment: Deployment | None = None
 
     async def execute(self, work: Callable[[], Awaitable[bool]]) -> Outcome:
         """Raises EngineError when the operation cannot be started; what fails later is reported as events."""
@@ -95,9 +96,9 @@ class Run:
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._cancel)
         with nullcontext() if self._dry_run else self._file.locked():
             ok = await work()
-        result = "canceled" if self._canceled else "succeeded" if ok else "failed"
             if self._update is not None and not self._dry_run:
                 self._file.add_history(self._update.ended(ok and not self._canceled, start_time, self._changes))
+        result = "canceled" if self._canceled else "succeeded" if ok else "failed"
         self._events.summary(self._changes, time.monotonic() - started, result)
         return Outcome(ok and not self._canceled, dict(self._changes))
 
@@ -119,6 +120,8 @@ class Run:
 
         def open_secrets() -> tuple[Crypter, StackConfig, Snapshot]:
             known_salt = stack_file.salt or (checkpoint.salt if checkpoint else None)
+            if known_salt is None and self._request.plan is not None:
+                known_salt = salt_of(self._request.plan)  # the preview made one, which the state is to have
             crypter = reader.crypter(known_salt) if known_salt else reader.new_crypter()
             config = stack_file.resolve(crypter, self._project)
             if checkpoint is None or checkpoint.salt is None:
@@ -126,10 +129,10 @@ class Run:
             return crypter, config, checkpoint.snapshot(reader.crypter(checkpoint.salt))
 
         crypter, self._config, previous = await asyncio.to_thread(open_secrets)
+        self._update = Update(self._kind, self._request.project_dir, stack_file.keyed(self._project))
         if previous.pending_operations and not self._dry_run:
             listed = "\n".join(
                 f"  {operation.type} {operation.resource.urn}" for operation in previous.pending_operations
-        self._update = Update(self._kind, self._request.project_dir, stack_file.keyed(self._project))
             )
             self._events.diagnostic(
                 "warning",
@@ -151,8 +154,14 @@ class Run:
             journal=journal,
             dry_run=self._dry_run,
             parallel=self._request.parallel,
+            recorded=Plan() if self._request.save_plan else None,
+            constraint=self._constraint(crypter),
         )
+        self._crypter = crypter
         return context, previous
+
+    def _constraint(self, crypter: Crypter) -> Constraint | None:
+        return Constraint(read_plan(self._request.plan, crypter)) if self._request.plan else None
 
     # --- operations -------------------------------------------------------------------------------------
 
@@ -163,7 +172,10 @@ class Run:
             if self._request.refresh and not await self._refresh(context, previous):
                 return False
             deployment = self._start(context)
-            return await self._drive(program, deployment, context)
+            ok = await self._drive(program, deployment, context)
+            if ok and context.recorded is not None and self._request.save_plan is not None:
+                context.recorded.write(self._request.save_plan, self._crypter)
+            return ok
         finally:
             await self._close(context)
 

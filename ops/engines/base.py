@@ -36,6 +36,10 @@ class Operation:
     """Resource operations at the same time."""
     refresh: bool = False
     """Read every resource from the cloud before the program runs (``pulumi up --refresh``)."""
+    save_plan: Path | None = None
+    """Where ``preview`` writes the engine's own plan; secrets in it are encrypted as in the state."""
+    plan: Path | None = None
+    """The plan that ``up`` is held to: it stops before an operation that is not in it."""
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,8 @@ def _request(operation: Operation) -> operations.Request:
         on_event=operation.on_event,
         parallel=operation.parallel,
         refresh=operation.refresh,
+        save_plan=operation.save_plan,
+        plan=operation.plan,
     )
 
 

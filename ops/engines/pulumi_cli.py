@@ -33,10 +33,12 @@ class PulumiCli:
     name = "pulumi"
 
     def preview(self, operation: Operation) -> Result:
-        return _run(["preview", "--json", *_refresh(operation)], operation)
+        saved = ["--save-plan", str(operation.save_plan)] if operation.save_plan else []
+        return _run(["preview", "--json", *saved, *_refresh(operation)], operation)
 
     def up(self, operation: Operation) -> Result:
-        return _run(["up", *_apply(), *_refresh(operation)], operation)
+        held = ["--plan", str(operation.plan)] if operation.plan else []
+        return _run(["up", *_apply(), *held, *_refresh(operation)], operation)
 
     def preview_destroy(self, operation: Operation) -> Result:
         return _run(["destroy", "--preview-only"], operation)
@@ -133,8 +135,6 @@ def _state_file(project_dir: Path, stack: str) -> StateFile:
         raise EngineError(str(error)) from error
 
 
-def _refresh(operation: Operation) -> list[str]:
-    return ["--refresh"] if operation.refresh else []
 def _locks(project_dir: Path, stack: str) -> tuple[Lock, ...]:
     """Who holds the stack, whatever the backend. Raises EngineError."""
     from localcloud.engine import recover
@@ -163,6 +163,8 @@ def _apply() -> list[str]:
     return ["--yes", "--skip-preview", "--exec-agent", agent(os.environ)]
 
 
+def _refresh(operation: Operation) -> list[str]:
+    return ["--refresh"] if operation.refresh else []
 
 
 def _environment() -> dict[str, str]:
