@@ -15,6 +15,7 @@ def main() -> int:
     from typer._click.exceptions import ClickException  # typer has no public name for it
 
     from ops.cli import app
+    from statestore import StoreError
 
     try:
         return int(app(prog_name="snu", standalone_mode=False) or ExitCode.OK)
@@ -25,6 +26,10 @@ def main() -> int:
         sys.stdout.flush()
         sys.stderr.write(f"error: {error}\n")
         return error.code
+    except StoreError as error:
+        sys.stdout.flush()
+        sys.stderr.write(f"error: {error}\n")
+        return ExitCode.FAILED
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("Interrupted.\n")
         return ExitCode.CANCELLED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,6 +31,8 @@ app.add_typer(local, name="local")
 
 _PARALLEL = 16
 _WAIT_SECONDS = 600.0
+_DIFF_SECONDS = 120.0
+_BOTH_TO_STDOUT = "--json and --markdown - would both print to standard output: give one of them."
 
 
 @app.command()
@@ -49,7 +52,7 @@ def preview(
 
     options = work.Options(refresh=refresh, parallel=parallel, expect_no_changes=expect_no_changes, details=details)
     if json and markdown == "-":
-        raise typer.BadParameter("--json and --markdown - would both print to standard output: give one of them.")
+        raise typer.BadParameter(_BOTH_TO_STDOUT)
     session = work.Session.open(cwd, stack, engine)
     return work.preview_json(session, options) if json else work.preview(session, options, markdown)
 
@@ -66,6 +69,7 @@ def up(
     details: option.Details = False,
     wait: option.Wait = _WAIT_SECONDS,
     check_urls: option.CheckUrls = False,
+    lock_timeout: option.LockTimeout = 0.0,
     cwd: option.Cwd = None,
 ) -> ExitCode:
     """Preview, ask, make the cloud what the program says, and check every container."""
@@ -80,6 +84,7 @@ def up(
         details=details,
         wait_seconds=wait,
         check_urls=check_urls,
+        lock_timeout=lock_timeout,
     )
     return work.up(work.Session.open(cwd, stack, engine), options)
 
@@ -91,12 +96,13 @@ def destroy(
     yes: option.Yes = False,
     parallel: option.Parallel = _PARALLEL,
     details: option.Details = False,
+    lock_timeout: option.LockTimeout = 0.0,
     cwd: option.Cwd = None,
 ) -> ExitCode:
     """Show what would be deleted, ask, and delete every resource of the stack."""
     from ops.commands import stack as work
 
-    options = work.Options(yes=yes, parallel=parallel, details=details)
+    options = work.Options(yes=yes, parallel=parallel, details=details, lock_timeout=lock_timeout)
     return work.destroy(work.Session.open(cwd, stack, engine, validate=False), options)
 
 
@@ -107,12 +113,13 @@ def refresh(
     yes: option.Yes = False,
     parallel: option.Parallel = _PARALLEL,
     expect_no_changes: option.ExpectNoChanges = False,
+    lock_timeout: option.LockTimeout = 0.0,
     cwd: option.Cwd = None,
 ) -> ExitCode:
     """Write into the stack's state what the cloud says of each resource."""
     from ops.commands import stack as work
 
-    options = work.Options(yes=yes, parallel=parallel, expect_no_changes=expect_no_changes)
+    options = work.Options(yes=yes, parallel=parallel, expect_no_changes=expect_no_changes, lock_timeout=lock_timeout)
     return work.refresh(work.Session.open(cwd, stack, engine), options)
 
 
@@ -131,6 +138,88 @@ def recover(
 
 
 @app.command()
+def plan(
+    stack: option.StackName,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the plan goes.")],
+    engine: option.Engine = EngineChoice.AUTO,
+    allow_dirty: Annotated[
+        bool, typer.Option("--allow-dirty", help="Plan with changes that are not committed; the plan is marked.")
+    ] = False,
+    expire_after: Annotated[
+        int | None,
+        typer.Option("--expire-after", metavar="HOURS", min=1, help="Instead of snu:plans.expireAfter."),
+    ] = None,
+    markdown: option.Markdown = None,
+    parallel: option.Parallel = _PARALLEL,
+    expect_no_changes: option.ExpectNoChanges = False,
+    details: option.Details = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Preview with a refresh, and write a plan that can be applied exactly so: encrypted and signed."""
+    from ops.commands import plan as work
+    from ops.commands.stack import Options, Session
+
+    options = Options(parallel=parallel, expect_no_changes=expect_no_changes, details=details)
+    session = Session.open(cwd, stack, engine)
+    return work.plan(session, options, out, allow_dirty=allow_dirty, hours=expire_after, markdown=markdown)
+
+
+@app.command()
+def apply(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A plan that `snu plan` has written.")],
+    engine: option.Engine = EngineChoice.AUTO,
+    stack: Annotated[
+        str | None, typer.Option("--stack", metavar="STACK", help="Refuse the plan of any other stack.")
+    ] = None,
+    yes: option.Yes = False,
+    parallel: option.Parallel = _PARALLEL,
+    details: option.Details = False,
+    wait: option.Wait = _WAIT_SECONDS,
+    check_urls: option.CheckUrls = False,
+    lock_timeout: option.LockTimeout = 0.0,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Prove that nothing has changed since a plan was made, and then do what it says and nothing else."""
+    from ops.commands import plan as work
+    from ops.commands.stack import Options
+
+    options = Options(
+        yes=yes,
+        parallel=parallel,
+        details=details,
+        wait_seconds=wait,
+        check_urls=check_urls,
+        lock_timeout=lock_timeout,
+    )
+    return work.apply(file, cwd, stack, engine, options)
+
+
+@app.command()
+def unlock(
+    stack: option.StackName,
+    engine: option.Engine = EngineChoice.AUTO,
+    yes: option.Yes = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Show who holds a stack, and remove the locks of those that live no more."""
+    from ops.commands import plan as work
+    from ops.commands.stack import Options, Session
+
+    session = Session.open(cwd, stack, engine, validate=False, needs_cloud=False)
+    return work.unlock_stack(session, Options(yes=yes))
+
+
+@app.command("plan-keys")
+def plan_keys(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the private halves go.")],
+) -> ExitCode:
+    """Make the keys of who plans and of who applies."""
+    from ops.commands import plan as work
+
+    return work.make_keys(folder)
+
+
+@app.command()
 def outputs(
     stack: option.StackName,
     engine: option.Engine = EngineChoice.AUTO,
@@ -142,6 +231,44 @@ def outputs(
 
     session = work.Session.open(cwd, stack, engine, validate=False, needs_cloud=False)
     return work.outputs(session, as_json=json)
+
+
+@app.command()
+def diff(
+    revisions: Annotated[
+        str,
+        typer.Argument(
+            metavar="BASE..HEAD",
+            help="Two commits, branches or tags. `BASE...HEAD`: since HEAD left BASE; `BASE`: up to the working copy.",
+        ),
+    ],
+    stack: Annotated[
+        list[str] | None, typer.Option("--stack", metavar="STACK", help="Only this stack; may be given several times.")
+    ] = None,
+    json: option.Json = False,
+    markdown: option.Markdown = None,
+    expect_no_changes: option.ExpectNoChanges = False,
+    details: option.Details = False,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long the two evaluations may take.")
+    ] = _DIFF_SECONDS,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Show what a change does to every stack, without cloud, secrets and state. It runs the code of both revisions."""
+    from ops.commands import diff as work
+
+    if json and markdown == "-":
+        raise typer.BadParameter(_BOTH_TO_STDOUT)
+    return work.diff(
+        cwd,
+        revisions,
+        stack or [],
+        markdown=markdown,
+        as_json=json,
+        details=details,
+        expect_no_changes=expect_no_changes,
+        timeout=timeout,
+    )
 
 
 @local.command()

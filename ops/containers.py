@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ops.display.record import Record
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.stacks import Stack
+from ops.stacks import Stack, secret_key_of
 from ops.steps import Step
 
 if TYPE_CHECKING:
@@ -107,8 +107,7 @@ class Api:
         import httpx
 
         self._local = stack.is_local
-        key = stack.config.get("scaleway:secretKey")
-        token = key if isinstance(key, str) else environ.get("SCW_SECRET_KEY")
+        token = secret_key_of(stack, environ)
         if not token:
             raise OpsError(
                 f"The containers of {stack.name} were not checked: there is no key to ask Scaleway with. "

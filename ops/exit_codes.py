@@ -27,3 +27,6 @@ class ExitCode(IntEnum):
     ENGINE = 13, "no engine for this stack: the Pulumi CLI is missing, or the embedded engine refuses the stack"
     ENVIRONMENT = 14, "the environment lacks where the stack's state is kept, or the passphrase of its secrets"
     INTERRUPTED = 15, "an earlier run was interrupted and left operations whose end is not known: run `snu recover`"
+    REFUSED = 16, "the plan is refused: it is not valid, or something is not as it was planned; nothing was changed"
+    PART_WAY = 17, "the apply was stopped before an operation that was not in the plan; what was done is said"
+    LOCKED = 18, "somebody else holds the stack; nothing was changed"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ops.containers import REAL_API
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.stacks import Stack
+from ops.stacks import Stack, provider_setting, secret_key_of
 from ops.steps import name_of, short_type
 
 if TYPE_CHECKING:
@@ -216,15 +216,15 @@ class Finder:
         """Raises OpsError when no key is known."""
         import httpx
 
-        token = _setting(stack, environ, "secretKey", "SCW_SECRET_KEY")
+        token = secret_key_of(stack, environ)
         if not token:
             raise OpsError(
                 f"{stack.name}: there is no key to ask Scaleway with. Set SCW_SECRET_KEY.", ExitCode.ENVIRONMENT
             )
         self._defaults = {
-            "region": _setting(stack, environ, "region", "SCW_DEFAULT_REGION") or "fr-par",
-            "projectId": _setting(stack, environ, "projectId", "SCW_DEFAULT_PROJECT_ID"),
-            "organizationId": _setting(stack, environ, "organizationId", "SCW_DEFAULT_ORGANIZATION_ID"),
+            "region": provider_setting(stack, environ, "region", "SCW_DEFAULT_REGION") or "fr-par",
+            "projectId": provider_setting(stack, environ, "projectId", "SCW_DEFAULT_PROJECT_ID"),
+            "organizationId": provider_setting(stack, environ, "organizationId", "SCW_DEFAULT_ORGANIZATION_ID"),
             "path": "/",
         }
         self._client = httpx.Client(
@@ -349,12 +349,6 @@ def _message(content: bytes) -> str:
     except ValueError:
         return "no message"
     return str(body.get("message", "no message")) if isinstance(body, dict) else "no message"
-
-
-def _setting(stack: Stack, environ: Mapping[str, str], key: str, variable: str) -> str:
-    """As the provider takes it: the stack's file goes before the environment; secure values are not readable here."""
-    value = stack.config.get(f"scaleway:{key}")
-    return value if isinstance(value, str) and value else environ.get(variable, "")
 
 
 # --- the plan -------------------------------------------------------------------------------------------

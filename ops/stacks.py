@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from infra.settings import EnvironmentSettings, FoundationSettings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 """The project that the command works on unless ``--cwd`` says otherwise."""
@@ -30,6 +33,8 @@ class Stack:
     """The file's ``config``, as it stands: full keys such as ``scaleway:apiUrl``; secure values stay encrypted."""
     secrets_provider: str
     """The stack's secrets provider, ``passphrase`` where the file names none."""
+    salt: str = ""
+    """The file's ``encryptionsalt``; empty where it has none."""
 
     @property
     def file(self) -> Path:
@@ -63,6 +68,17 @@ class Stack:
         return self.api_url is not None and _is_loopback(self.api_address.hostname or "")
 
 
+def provider_setting(stack: Stack, environ: Mapping[str, str], key: str, variable: str) -> str:
+    """As the provider takes it: the stack's file goes before the environment; secure values are not readable here."""
+    value = stack.config.get(f"scaleway:{key}")
+    return value if isinstance(value, str) and value else environ.get(variable, "")
+
+
+def secret_key_of(stack: Stack, environ: Mapping[str, str]) -> str:
+    """The key to ask Scaleway with; empty where there is none."""
+    return provider_setting(stack, environ, "secretKey", "SCW_SECRET_KEY")
+
+
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
@@ -87,6 +103,14 @@ def project_dir(directory: Path | None) -> Path:
     return folder
 
 
+def project_name(project_dir: Path) -> str:
+    """The name of Pulumi.yaml. Raises OpsError when it has none."""
+    name = _read(project_dir / "Pulumi.yaml").get("name")
+    if not isinstance(name, str):
+        raise OpsError(f"{project_dir / 'Pulumi.yaml'} names no project", ExitCode.SETTINGS)
+    return name
+
+
 def stack_names(project_dir: Path) -> list[str]:
     """The stacks that have a file; templates have a dot in their name and are left out."""
     names = (path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in project_dir.glob("Pulumi.*.yaml"))
@@ -109,7 +133,13 @@ def find_stack(project_dir: Path, name: str) -> Stack:
             f"Pulumi.{name}.yaml: config is a {type(config).__name__}; expected `key: value` lines",
             ExitCode.SETTINGS,
         )
-    return Stack(project_dir, name, config, str(document.get("secretsprovider") or "passphrase"))
+    return Stack(
+        project_dir,
+        name,
+        config,
+        str(document.get("secretsprovider") or "passphrase"),
+        str(document.get("encryptionsalt") or ""),
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -129,11 +159,11 @@ def _read(path: Path) -> dict[str, Any]:
     return document
 
 
-def check_settings(stack: Stack) -> None:
-    """Validate everything that the stack's file says. Raises OpsError with all problems at once."""
+def settings_of(stack: Stack) -> FoundationSettings | EnvironmentSettings:
+    """All that the stack's file says, validated. Raises OpsError with all problems at once."""
     from infra.settings import SettingsError, load_file
 
     try:
-        load_file(stack.file)
+        return load_file(stack.file)
     except SettingsError as error:
         raise OpsError(f"{error}\nNothing was changed.", ExitCode.SETTINGS) from error

@@ -82,6 +82,12 @@ def name_of(urn: str) -> str:
     return urn.rsplit("::", 1)[-1]
 
 
+def label(urn: str) -> str:
+    """A resource's name with its type, for messages: ``api-container (scaleway:containers:Container)``."""
+    types = urn.split("::")[-2] if "::" in urn else ""
+    return f"{name_of(urn)} ({short_type(types.rpartition('$')[2])})"
+
+
 def short_type(token: str) -> str:
     """``scaleway:containers/container:Container`` → ``scaleway:containers:Container``."""
     package, _, rest = token.partition(":")

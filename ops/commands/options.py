@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ops.engines.select import EngineChoice
+
+
+def duration(text: object) -> float:
+    """Seconds of ``15m``, ``1h30m``, ``90s`` or ``90``."""
+    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", str(text).strip())
+    if found is None or not any(found.groups()):
+        raise typer.BadParameter(f"{text!r} is no duration; expected something like 15m, 1h30m, 90s or 90")
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
 
 StackName = Annotated[str, typer.Argument(metavar="STACK", help="Name of the stack: of its file Pulumi.STACK.yaml.")]
 Cwd = Annotated[
@@ -37,5 +48,14 @@ Markdown = Annotated[
 Wait = Annotated[
     float,
     typer.Option("--wait", metavar="SECONDS", min=0, help="How long containers may take to become ready."),
+]
+LockTimeout = Annotated[
+    float,
+    typer.Option(
+        "--lock-timeout",
+        metavar="DURATION",
+        parser=duration,
+        help="How long to wait for a stack that somebody else holds: `15m`, `90s`, or seconds.",
+    ),
 ]
 CheckUrls = Annotated[bool, typer.Option("--check-urls", help="Check that every public URL answers.")]

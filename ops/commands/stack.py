@@ -5,23 +5,28 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ops.display.base import Display, SilentDisplay
 from ops.display.choose import display_for, printer_for
 from ops.display.files import write_text
 from ops.display.markdown import plan_markdown
+from ops.display.progress import progress_for
 from ops.display.text import Line
 from ops.display.values import shown
 from ops.engines.base import Engine, EngineError, Operation, Result
 from ops.engines.select import EngineChoice, select_engine
-from ops.environment import prepare
+from ops.environment import BACKEND_URL, prepare
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.stacks import Stack, check_settings, find_stack, project_dir
+from ops.stacks import Stack, find_stack, project_dir, project_name, settings_of
+from ops.state.lock import acquire
 from ops.steps import has_changes
+from statestore import Store, StoreError, open_store
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class Options:
     details: bool = False
     wait_seconds: float = 600.0
     check_urls: bool = False
+    lock_timeout: float = 0.0
+    """Seconds to wait for a stack that somebody else holds."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ class Session:
         """
         stack = find_stack(project_dir(directory), name)
         if validate:
-            check_settings(stack)
+            settings_of(stack)
         engine = select_engine(choice, stack)
         prepare(stack, os.environ)
         if stack.is_local and needs_cloud:
@@ -69,6 +76,28 @@ class Session:
 
             LocalCloud(stack).require()
         return cls(stack, engine)
+
+    @cached_property
+    def project(self) -> str:
+        return project_name(self.stack.project_dir)
+
+    @cached_property
+    def store(self) -> Store:
+        """Where the stack's state is kept. Raises OpsError when it cannot be reached."""
+        try:
+            return open_store(os.environ[BACKEND_URL], os.environ)
+        except StoreError as error:
+            raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
+
+    @contextmanager
+    def locked(self, purpose: str, options: Options) -> Iterator[None]:
+        """Hold the stack for the block. Raises OpsError when somebody else has it for longer than we may wait."""
+        with progress_for(sys.stdout) as progress:
+            held = acquire(
+                self.store, self.project, self.stack.name, purpose, timeout=options.lock_timeout, on_wait=progress
+            )
+        with held:
+            yield
 
     def require_complete(self) -> None:
         """Raises OpsError when an earlier run was interrupted and the engine refuses to go on from there."""
@@ -155,6 +184,11 @@ def preview_json(session: Session, options: Options) -> ExitCode:
 
 def up(session: Session, options: Options) -> ExitCode:
     """Preview, ask, apply, and then look at the containers."""
+    with session.locked("snu up", options):
+        return _up(session, options)
+
+
+def _up(session: Session, options: Options) -> ExitCode:
     stack = session.stack
     session.require_complete()
     if not options.skip_preview:
@@ -173,6 +207,11 @@ def up(session: Session, options: Options) -> ExitCode:
 
 def destroy(session: Session, options: Options) -> ExitCode:
     """Always previewed: an engine may delete the rest before it meets a protected resource."""
+    with session.locked("snu destroy", options):
+        return _destroy(session, options)
+
+
+def _destroy(session: Session, options: Options) -> ExitCode:
     stack = session.stack
     session.require_complete()
     title = session.title("Previewing the end of")
@@ -190,7 +229,8 @@ def refresh(session: Session, options: Options) -> ExitCode:
     if not options.yes:
         confirm(f"Write what the cloud says into the state of {stack.name}?")
     display = display_for(sys.stdout, session.title("Refreshing"), preview=False)
-    result = session.run(session.engine.refresh, options, display)
+    with session.locked("snu refresh", options):
+        result = session.run(session.engine.refresh, options, display)
     changed = has_changes(result.changes)
     return ExitCode.CHANGES if changed and options.expect_no_changes else ExitCode.OK
 

@@ -1,0 +1,85 @@
+"""One text for one meaning: what digests are made of.
+
+JSON as Pulumi's engines write it differs between writes in ways that mean nothing: the order of keys, whole numbers
+as ``1`` or ``1.0``, empty parts that are there or not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from localcloud.engine.values import SECRET_SIGNATURE, SIGNATURE_KEY
+
+Decrypt = Callable[[str], Any]
+
+_SETS = frozenset({"dependencies", "additionalSecretOutputs", "aliases"})
+
+
+def canonical(value: Any) -> str:
+    """The value's text. Raises TypeError for what JSON cannot say."""
+    return json.dumps(_plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def digest(value: Any, key: bytes | None = None) -> str:
+    """SHA-256 of the canonical text in hexadecimal digits; with a key, as HMAC, so that it can stand in public."""
+    text = canonical(value).encode()
+    if key is None:
+        return hashlib.sha256(text).hexdigest()
+    return hmac.new(key, text, hashlib.sha256).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def in_order(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """A resource or its goal with what Pulumi writes in any order sorted, and without dependencies on nothing."""
+    ordered = {
+        key: sorted(value, key=canonical) if key in _SETS and value else value for key, value in resource.items()
+    }
+    by_property = resource.get("propertyDependencies")
+    if isinstance(by_property, dict):
+        ordered["propertyDependencies"] = {key: sorted(urns) for key, urns in by_property.items() if urns}
+    return ordered
+
+
+def is_secret(value: Any) -> bool:
+    """Whether it is an encoded secret, encrypted or in clear."""
+    return isinstance(value, dict) and value.get(SIGNATURE_KEY) == SECRET_SIGNATURE
+
+
+def with_clear_secrets(value: Any, decrypt: Decrypt) -> Any:
+    """The value with ``{"secret": <content>}`` in place of each encoded secret: for digests only, never kept.
+
+    ``decrypt`` gives the content of a ciphertext. Contents may hold secrets in turn.
+    """
+    if isinstance(value, list):
+        return [with_clear_secrets(item, decrypt) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if is_secret(value):
+        content = json.loads(value["plaintext"]) if "plaintext" in value else decrypt(value["ciphertext"])
+        return {"secret": with_clear_secrets(content, decrypt)}
+    return {key: with_clear_secrets(item, decrypt) for key, item in value.items()}
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The values inside, each with its path such as ``environmentVariables.CLE`` or ``tags[0]``."""
+    if isinstance(value, dict) and value and set(value) != {"secret"}:
+        for key in sorted(value):
+            yield from leaves(value[key], f"{path}.{key}" if path else key)
+    elif isinstance(value, list) and value:
+        for index, item in enumerate(value):
+            yield from leaves(item, f"{path}[{index}]")
+    else:
+        yield path, value

@@ -1,0 +1,303 @@
+"""What ``snu plan``, ``snu apply``, ``snu unlock`` and ``snu plan-keys`` do."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from ops.commands.stack import Options, Session, confirm
+from ops.display.choose import display_for, printer_for
+from ops.display.files import write_text
+from ops.display.markdown import plan_markdown
+from ops.display.operations import look_of
+from ops.display.record import Record
+from ops.display.text import Line
+from ops.engines.base import Operation, Result
+from ops.engines.select import EngineChoice
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.plans import keys
+from ops.plans.evidence import collect, differences, look_for, missing_images, operation_differences
+from ops.plans.ledger import Ledger, Outcome
+from ops.plans.make import Preview, check_plannable, plan_of
+from ops.plans.plan import Plan
+from ops.plans.sealed import Sealed, public_key, refused, seal
+from ops.stacks import Stack, find_stack, project_dir, settings_of, stack_names
+from ops.state.checkpoint import Secrets
+from ops.state.lock import Lock, locks_of, unlock
+from ops.steps import has_changes, name_of
+
+_NOT_IN_PLAN = ("not allowed by the plan", "violates plan", "but none were seen", "the plan expects operations")
+
+
+def plan(
+    session: Session, options: Options, out: Path, *, allow_dirty: bool, hours: int | None, markdown: str | None
+) -> ExitCode:
+    """Preview with a refresh, and write what was found into one file that is encrypted and signed."""
+    stack = session.stack
+    settings = settings_of(stack).plans
+    if settings is None:
+        raise OpsError(
+            f"{stack.file.name} has no snu:plans: who may plan and who may apply is not known. Make keys with "
+            "`snu plan-keys`, and write their public halves there.",
+            ExitCode.SETTINGS,
+        )
+    signing_key = keys.signing_key(stack, os.environ)
+    if public_key(signing_key) not in settings.planners.values():
+        raise OpsError(
+            f"{stack.file.name}: snu:plans.planners does not know the signing key that was given, "
+            f"{public_key(signing_key)}; a plan that it signs would be refused.",
+            ExitCode.ENVIRONMENT,
+        )
+    session.require_complete()
+    secrets = Secrets(os.environ)
+    evidence = collect(stack, session.project, session.store, secrets)
+    check_plannable(stack, evidence, allow_dirty=allow_dirty)
+    display = display_for(sys.stdout, session.title("Planning"), preview=True, all_properties=options.details)
+    preview = Preview()
+    with preview.saving(session.engine.preview) as work:
+        result = session.run(work, options, display)
+    made = plan_of(
+        stack,
+        session.project,
+        session.engine.name,
+        evidence,
+        preview,
+        secrets,
+        hours or settings.expire_after,
+        os.environ,
+    )
+    _write(out, seal(made.content(), signing_key, settings.appliers.values()))
+    if markdown is not None:
+        write_text(plan_markdown(display.record, stack=stack.name, digest=made.short_digest), markdown)
+    printer_for(sys.stdout).print(_made(made, out))
+    return ExitCode.CHANGES if options.expect_no_changes and has_changes(result.changes) else ExitCode.OK
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content)
+    except OSError as error:
+        raise OpsError(f"{path} cannot be written: {error.strerror}", ExitCode.USAGE) from error
+
+
+def _made(made: Plan, out: Path) -> list[Line]:
+    lines = [Line.of(("Plan ", "bold"), (made.short_digest, "bold"), f" of {made.stack}, by {made.author}: {out}")]
+    lines.append(Line.of(f"  Commit {made.commit[:12]}; to be applied until {made.expires:%Y-%m-%d %H:%M} UTC."))
+    if made.dirty:
+        lines.append(Line.of(("  It holds changes that are not committed.", "bold yellow")))
+    missing = [reference for reference, there in made.images.items() if not there]
+    if missing:
+        lines.append(
+            Line.of((f"  Not in their registry, which a local stack can do without: {', '.join(missing)}", "dim"))
+        )
+    return [*lines, Line.of(f"  Apply exactly this with: snu apply {out}")]
+
+
+# --- apply ----------------------------------------------------------------------------------------------
+
+
+def apply(file: Path, directory: Path | None, expected: str | None, choice: EngineChoice, options: Options) -> ExitCode:
+    """Prove that nothing has changed since the plan was made, and then do what it says and nothing else."""
+    folder = project_dir(directory)
+    found, signer = _opened(file, folder)
+    if expected is not None and found.stack != expected:
+        raise refused(f"The plan is for the stack {found.stack}, and not for {expected}.")
+    session = Session.open(folder, found.stack, choice)
+    printer_for(sys.stdout).print(_about(found, signer))
+    with session.locked(f"snu apply of plan {found.short_digest}", options):
+        ledger = Ledger(session.store, session.project, session.stack.name)
+        ledger.check(found)
+        _prove(session, found, options)
+        if not options.yes:
+            confirm(f"Apply this plan to {found.stack}?")
+        return _do(session, found, ledger, options)
+
+
+def _opened(file: Path, folder: Path) -> tuple[Plan, str]:
+    """The plan, and the name of who signed it in the settings of its stack."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise OpsError(f"{file} cannot be read: {error.strerror}", ExitCode.USAGE) from error
+    sealed = Sealed.read(content)
+    stacks = {name: find_stack(folder, name) for name in stack_names(folder)}
+    trusting = {name: stack for name, stack in stacks.items() if sealed.signer in _planners(stack).values()}
+    if not trusting:
+        raise refused(
+            f"The plan is signed by {sealed.signer}, a stranger: no stack's snu:plans.planners knows that key."
+        )
+    found = Plan.of(sealed.open(keys.identity(next(iter(trusting.values())), os.environ)))
+    stack = trusting.get(found.stack)
+    if stack is None:
+        raise refused(
+            f"The plan is for the stack {found.stack}, whose snu:plans.planners does not know who signed it; "
+            f"that key may plan {', '.join(trusting)}."
+        )
+    return found, next(name for name, key in _planners(stack).items() if key == sealed.signer)
+
+
+def _planners(stack: Stack) -> Mapping[str, str]:
+    """As the file says, right or wrong: it is judged once it is known that the plan is for this stack."""
+    section = stack.config.get("snu:plans")
+    planners = section.get("planners") if isinstance(section, dict) else None
+    return planners if isinstance(planners, dict) else {}
+
+
+def _about(found: Plan, signer: str) -> list[Line]:
+    return [
+        Line.of(("Plan ", "bold"), (found.short_digest, "bold"), f" of {found.stack}"),
+        Line.of(f"  by {found.author}, signed by {signer}, {found.created:%Y-%m-%d %H:%M} UTC"),
+        Line.of(f"  commit {found.commit[:12]}{' with changes that were not committed' if found.dirty else ''}"),
+    ]
+
+
+def _prove(session: Session, found: Plan, options: Options) -> None:
+    """Raises OpsError, and nothing was changed, when anything is not as it was planned."""
+    secrets = Secrets(os.environ)
+    stack = session.stack
+    now = collect(stack, session.project, session.store, secrets)
+    problems = differences(found, now, stack, session.project, session.engine.name)
+    problems += missing_images(
+        found, look_for((each for each, there in found.images.items() if there), stack, os.environ)
+    )
+    if problems:
+        raise _refused(found, problems)
+    session.require_complete()
+    preview = Preview()
+    display = display_for(sys.stdout, session.title("Checking"), preview=True, all_properties=options.details)
+    with preview.saving(session.engine.preview) as work:
+        session.run(work, options, display)
+    problems = operation_differences(found, preview.steps, preview.digests(secrets, found.salt))
+    if problems:
+        raise _refused(found, problems)
+
+
+def _refused(found: Plan, problems: list[str]) -> OpsError:
+    listed = "".join(f"\n  {problem}" for problem in problems)
+    return OpsError(
+        f"Plan {found.short_digest} of {found.stack} is refused, as not all is as planned:{listed}\n"
+        "Nothing was changed. Plan again.",
+        ExitCode.REFUSED,
+    )
+
+
+def _do(session: Session, found: Plan, ledger: Ledger, options: Options) -> ExitCode:
+    entry = ledger.begin(found)
+    outcome = Outcome.FAILED
+    display = display_for(sys.stdout, session.title("Applying"), preview=False, properties=False)
+    try:
+        with _engine_plan(found) as path:
+
+            def work(operation: Operation) -> Result:
+                return session.engine.up(replace(operation, refresh=True, plan=path))
+
+            session.run(work, options, display)
+        outcome = Outcome.APPLIED
+    except OpsError as error:
+        if error.code is ExitCode.FAILED:
+            raise _stopped(found, display.record, error) from error
+        raise
+    finally:
+        ledger.end(found, entry, outcome)
+    from ops.commands.check import check_containers
+
+    check_containers(session.stack, display.record, options.wait_seconds, check_urls=options.check_urls)
+    return ExitCode.OK
+
+
+@contextmanager
+def _engine_plan(found: Plan) -> Iterator[Path]:
+    """The engine's own plan as a file, for as long as the block; secrets in it are encrypted."""
+    with tempfile.TemporaryDirectory(prefix="snu-plan-") as folder:
+        path = Path(folder) / "plan.json"
+        path.touch(mode=0o600)
+        path.write_text(found.update_plan)
+        yield path
+
+
+def _stopped(found: Plan, record: Record, error: OpsError) -> OpsError:
+    """What was done of a plan that did not come to its end, and what was not."""
+    by_plan = any(text in said.message for said in record.diagnostics for text in _NOT_IN_PLAN)
+    done = {
+        (item.step.urn, item.step.op)
+        for item in record.steps.values()
+        if item.ended is not None and not item.failed and item.step.is_change
+    }
+    planned = [
+        step for step in found.parsed_steps() if step.is_change and step.is_custom and not step.is_replacement_part
+    ]
+    lines = [str(error)]
+    if by_plan:
+        lines = [f"{found.stack}: stopped before an operation that is not in the plan, see above."]
+    for title, wanted in (("Done", True), ("Not done", False)):
+        listed = [
+            f"  {look_of(step.op).plan} {name_of(step.urn)}"
+            for step in planned
+            if ((step.urn, step.op) in done) is wanted
+        ]
+        lines += [f"{title}:", *(listed or ["  nothing"])]
+    lines.append(f"The plan is used up. Look at the stack with `snu preview {found.stack} --refresh`, and plan again.")
+    return OpsError("\n".join(lines), ExitCode.PART_WAY if by_plan else ExitCode.FAILED)
+
+
+# --- locks and keys -------------------------------------------------------------------------------------
+
+
+def unlock_stack(session: Session, options: Options) -> ExitCode:
+    """Show who holds the stack, and take away the locks of those that live no more."""
+    found = locks_of(session.store, session.project, session.stack.name)
+    printer = printer_for(sys.stdout)
+    if not found:
+        printer.print([Line.of(f"{session.stack.name} is not locked.")])
+        return ExitCode.OK
+    printer.print([Line.of(f"  {each.holder}: ", _life(each)) for each in found])
+    dead = [each for each in found if _is_dead(each, found)]
+    if not dead:
+        raise OpsError(
+            f"No lock of {session.stack.name} is known to be of a dead process; none was removed. Make sure on its "
+            "machine that it does not run; `pulumi cancel` removes every lock of a stack, whoever holds it.",
+            ExitCode.LOCKED,
+        )
+    if not options.yes:
+        confirm(f"Remove {'this lock' if len(dead) == 1 else f'these {len(dead)} locks'} of dead processes?")
+    for each in dead:
+        unlock(session.store, each)
+        printer.print([Line.of(f"  removed the lock of {each.holder}")])
+    return ExitCode.OK if len(dead) == len(found) else ExitCode.LOCKED
+
+
+def _is_dead(lock: Lock, found: list[Lock]) -> bool:
+    """A lock of Pulumi's does not say whether its holder lives; the lock around it, of the same machine, does."""
+    if lock.holder.lives is not None:
+        return not lock.holder.lives
+    around = [each.holder for each in found if each.holder.renewed and each.holder.host == lock.holder.host]
+    return any(each.lives is False and each.since <= lock.holder.since for each in around)
+
+
+def _life(lock: Lock) -> tuple[str, str]:
+    match lock.holder.lives:
+        case True:
+            return ("lives", "green")
+        case False:
+            return ("lives no more", "red")
+    return ("not known whether it lives: it is of another machine", "yellow")
+
+
+def make_keys(folder: Path) -> ExitCode:
+    """New keys: the private halves into files, the public ones to be written into a stack's settings."""
+    signing, applying = keys.new_signing_key(), keys.new_identity()
+    folder.mkdir(parents=True, exist_ok=True)
+    files = folder / "plan-signing.key", folder / "plan-identity.key"
+    for path, pair in zip(files, (signing, applying), strict=True):
+        keys.write_private(path, pair.private)
+    print(f"Private halves, which belong into the secrets of who plans and who applies:\n  {files[0]}\n  {files[1]}")
+    print("Public halves, for Pulumi.<stack>.yaml:")
+    print(f"  snu:plans:\n    planners:\n      NAME: {signing.public}\n    appliers:\n      NAME: {applying.public}")
+    return ExitCode.OK

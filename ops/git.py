@@ -1,0 +1,77 @@
+"""What git knows of a working copy: its commit, and the tree of what lies in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    import pygit2
+
+_SHOWN = 10
+_CONFIG_NAMES = ("user.name", "user.email")
+
+
+@dataclass(frozen=True)
+class Revision:
+    """What a working copy holds."""
+
+    commit: str
+    tree: str
+    """Of the files as they lie there, with changes that are not committed; ignored files do not count."""
+    changed: tuple[str, ...]
+    """Files that differ from the commit."""
+
+    @property
+    def dirty(self) -> bool:
+        return bool(self.changed)
+
+    def shown_changes(self) -> str:
+        more = len(self.changed) - _SHOWN
+        listed = "".join(f"\n  {path}" for path in self.changed[:_SHOWN])
+        return f"{listed}\n  and {more} more" if more > 0 else listed
+
+
+def revision(folder: Path) -> Revision:
+    """Of the working copy that a folder belongs to. Raises OpsError when there is none, or nothing was committed."""
+    repository = _repository(folder)
+    import pygit2
+
+    if repository.head_is_unborn:
+        raise OpsError(f"{repository.workdir}: nothing was committed yet", ExitCode.USAGE)
+    commit = repository.head.peel(pygit2.Commit)
+    changed = tuple(sorted(path for path, flags in repository.status().items() if flags != pygit2.GIT_STATUS_IGNORED))
+    tree = str(_working_tree(repository) if changed else commit.tree_id)
+    return Revision(str(commit.id), tree, changed)
+
+
+def author(folder: Path) -> str:
+    """Who works here, as git's settings say; empty where they do not."""
+    config = _repository(folder).config
+    name, email = (str(config[key]) if key in config else "" for key in _CONFIG_NAMES)
+    return f"{name} <{email}>" if email else name
+
+
+def _repository(folder: Path) -> pygit2.Repository:
+    import pygit2
+
+    found = pygit2.discover_repository(str(folder))
+    if found is None:
+        raise OpsError(
+            f"{folder} belongs to no git repository; a plan names the commit and the files that it was made of.",
+            ExitCode.USAGE,
+        )
+    return pygit2.Repository(found)
+
+
+def _working_tree(repository: pygit2.Repository) -> pygit2.Oid:
+    """The tree that a commit of everything would have; the index on disk stays as it is."""
+    index = repository.index
+    index.read()
+    index.add_all()  # takes out what is gone as well
+    tree: pygit2.Oid = index.write_tree()
+    return tree

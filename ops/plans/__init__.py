@@ -1,0 +1,1 @@
+"""Plans: what was approved is exactly what is applied."""

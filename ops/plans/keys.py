@@ -1,0 +1,112 @@
+"""The private keys of plans: who plans signs, who applies decrypts."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.plans.sealed import public_key
+from ops.stacks import Stack
+
+if TYPE_CHECKING:
+    import pyrage.x25519
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+SIGNING_KEY = "SNU_PLAN_SIGNING_KEY"
+"""Variable with the signing key: base64 of its 32 bytes. With ``_FILE`` behind it, the path of a file that holds it."""
+IDENTITY = "SNU_PLAN_IDENTITY"
+"""Variable with the age identity; ``_FILE`` as above."""
+
+# Of the local stacks, whose settings name the public halves: known to everybody, worth nothing elsewhere.
+_LOCAL_SIGNING_KEY = base64.b64encode(b"local-not-a-secret-local-not-a-s").decode()
+_LOCAL_IDENTITY = "AGE-SECRET-KEY-1D3HKXCTV94HX7APDVYKHXETRWFJHGTTVDA3KZMPDDEHHGTTP94ES09TM0Q"
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    private: str
+    public: str
+
+
+def signing_key(stack: Stack, environ: MutableMapping[str, str]) -> Ed25519PrivateKey:
+    """Of who plans. It leaves the environment, so that no process that is started inherits it.
+
+    Raises OpsError when there is none, or it is none.
+    """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    text = _secret(SIGNING_KEY, environ) or (_LOCAL_SIGNING_KEY if stack.is_local else "")
+    if not text:
+        raise _missing(SIGNING_KEY, "signs plans", "snu:plans.planners")
+    try:
+        return Ed25519PrivateKey.from_private_bytes(base64.b64decode(text, validate=True))
+    except (ValueError, binascii.Error):
+        raise OpsError(
+            f"{SIGNING_KEY} holds no signing key; expected base64 of 32 bytes.", ExitCode.ENVIRONMENT
+        ) from None
+
+
+def identity(stack: Stack, environ: MutableMapping[str, str]) -> pyrage.x25519.Identity:
+    """Of who applies; as ``signing_key``."""
+    import pyrage
+
+    text = _secret(IDENTITY, environ) or (_LOCAL_IDENTITY if stack.is_local else "")
+    if not text:
+        raise _missing(IDENTITY, "decrypts plans", "snu:plans.appliers")
+    try:
+        return pyrage.x25519.Identity.from_str(text)
+    except pyrage.IdentityError:
+        raise OpsError(f"{IDENTITY} holds no age identity; expected AGE-SECRET-KEY-1….", ExitCode.ENVIRONMENT) from None
+
+
+def new_signing_key() -> KeyPair:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.generate()
+    return KeyPair(base64.b64encode(key.private_bytes_raw()).decode(), public_key(key))
+
+
+def new_identity() -> KeyPair:
+    import pyrage
+
+    made = pyrage.x25519.Identity.generate()
+    return KeyPair(str(made), str(made.to_public()))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Readable by its owner only. Raises OpsError when there is a file already."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(f"{text}\n")
+    except FileExistsError:
+        raise OpsError(f"{path} is there already; keys are not overwritten.", ExitCode.USAGE) from None
+    except OSError as error:
+        raise OpsError(f"{path} cannot be written: {error.strerror}", ExitCode.USAGE) from error
+
+
+def _secret(variable: str, environ: MutableMapping[str, str]) -> str:
+    in_file = environ.pop(f"{variable}_FILE", "")
+    text = environ.pop(variable, "")
+    if text or not in_file:
+        return text.strip()
+    try:
+        return Path(in_file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OpsError(
+            f"{variable}_FILE names {in_file}, which cannot be read: {error}", ExitCode.ENVIRONMENT
+        ) from error
+
+
+def _missing(variable: str, does: str, setting: str) -> OpsError:
+    return OpsError(
+        f"The key that {does} is missing: set {variable}, or {variable}_FILE to a file that holds it. Its public half "
+        f"stands in {setting} of the stack's settings; `snu plan-keys` makes new ones.",
+        ExitCode.ENVIRONMENT,
+    )

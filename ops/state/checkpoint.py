@@ -1,0 +1,60 @@
+"""A stack's state as it lies in its store, whichever engine wrote it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from localcloud.engine.errors import EngineError
+from localcloud.engine.passphrase import Crypter, passphrase_from
+from localcloud.engine.statefile import Checkpoint, StateFile
+from ops.canonical import Decrypt
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.state.fingerprint import Fingerprint, fingerprint
+from statestore import Store
+
+
+def read_checkpoint(store: Store, project: str, stack: str) -> Checkpoint | None:
+    """None where the stack is not there. Raises OpsError when it cannot be read."""
+    try:
+        return StateFile(store, project, stack).read()
+    except EngineError as error:
+        raise OpsError(str(error), ExitCode.FAILED) from None
+
+
+class Secrets:
+    """Decrypts what was encrypted with a stack's passphrase; the key of each salt is derived once."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        """Raises OpsError when the environment has no passphrase."""
+        try:
+            self.passphrase = passphrase_from(environ)
+        except EngineError as error:
+            raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
+        self._crypters: dict[str, Crypter] = {}
+
+    def decrypt_with(self, salt: str) -> Decrypt:
+        """Gives the content of ciphertexts. Raises OpsError when the passphrase is another one."""
+        try:
+            if salt not in self._crypters:
+                self._crypters[salt] = Crypter.open(self.passphrase, salt)
+        except EngineError as error:
+            raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
+        crypter = self._crypters[salt]
+        return lambda ciphertext: json.loads(crypter.decrypt_text(ciphertext))
+
+
+def fingerprint_of(checkpoint: Checkpoint | None, secrets: Secrets) -> Fingerprint:
+    """Of a state, or of none. Raises OpsError when a secret in it does not decrypt."""
+    if checkpoint is None or checkpoint.salt is None:
+        return fingerprint(checkpoint.latest if checkpoint else {}, _no_secrets)
+    try:
+        return fingerprint(checkpoint.latest, secrets.decrypt_with(checkpoint.salt))
+    except EngineError as error:
+        raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
+
+
+def _no_secrets(_ciphertext: str) -> Any:
+    raise OpsError("The state has secrets, and no salt that they were encrypted with.", ExitCode.FAILED)

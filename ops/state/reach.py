@@ -1,0 +1,91 @@
+"""How the state of a stack is reached: its document in Secret Manager, read with the user's key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.stacks import Stack
+from ops.state.account import Account, RefusedError, Secret
+from ops.state.document import BACKEND_URL, PASSPHRASE, StateDocument
+from ops.state.place import Kind, Place
+from statestore import address_of
+
+
+def find_document(account: Account, stack: Stack, place: Place) -> tuple[Secret, StateDocument] | None:
+    """The document of a stack; None where it is not there yet.
+
+    Raises OpsError when the key may not read it, or it is not certain which one it is.
+    """
+    project = account.organization_id if place.kind is Kind.FOUNDATION else ""
+    try:
+        found = account.secrets_named(place.secret, project)
+        if len(found) > 1:
+            projects = ", ".join(each.project_id for each in found)
+            raise OpsError(
+                f"There is more than one secret {place.secret}, in the projects {projects}: which one says where the "
+                f"state of {stack.name} is kept is not certain. Delete or rename what is wrong.",
+                ExitCode.ENVIRONMENT,
+            )
+        content = account.content(found[0]) if found else None
+    except RefusedError as refused:
+        raise OpsError(_not_allowed(stack, place, refused), ExitCode.ENVIRONMENT) from None
+    if content is None:
+        return None
+    return found[0], StateDocument.parse(content, f"The secret {place.secret}")
+
+
+def _not_allowed(stack: Stack, place: Place, refused: RefusedError) -> str:
+    if refused.status not in (401, 403):
+        return f"Where the state of {stack.name} is kept could not be read: {refused}"
+    whose = (
+        "an owner's key" if place.kind is Kind.FOUNDATION else f"the deploy key of {place.foundation}, or an owner's"
+    )
+    return (
+        f"Where the state of {stack.name} is kept stands in the secret {place.secret}, which the key in use may not "
+        f"read ({refused.status}). Set SCW_ACCESS_KEY and SCW_SECRET_KEY to {whose}."
+    )
+
+
+def enter(stack: Stack, place: Place, environ: MutableMapping[str, str]) -> None:
+    """Complete the environment with backend, passphrase and keys of a stack.
+
+    Raises OpsError, and nothing is changed, when they cannot be found, or the user has set another backend.
+    """
+    account = Account(stack, environ)
+    try:
+        found = find_document(account, stack, place)
+        if found is None:
+            _without_document(stack, place, environ)
+            return
+        _, document = found
+        _refuse_another(stack, environ, document.address)
+        own = ("", "")
+        if document.url.startswith("s3://") and not document.access_key:
+            own = account.storage_key(account.organization_id)
+        wanted = dict(document.environment(own))
+    finally:
+        account.close()
+    environ.update(wanted)
+
+
+def _without_document(stack: Stack, place: Place, environ: Mapping[str, str]) -> None:
+    """Before `snu bootstrap` the user may say where the state is."""
+    if BACKEND_URL in environ and (PASSPHRASE in environ or f"{PASSPHRASE}_FILE" in environ):
+        return
+    raise OpsError(
+        f"Where the state of {stack.name} is kept is not known: the key in use sees no secret {place.secret}. Run "
+        f"`snu bootstrap {place.foundation or 'FOUNDATION'}`, which makes it, or use a key that may read it.",
+        ExitCode.ENVIRONMENT,
+    )
+
+
+def _refuse_another(stack: Stack, environ: Mapping[str, str], address: str) -> None:
+    set_by_user = environ.get(BACKEND_URL)
+    if set_by_user is not None and address_of(set_by_user) != address:
+        raise OpsError(
+            f"{BACKEND_URL} leads to {address_of(set_by_user)}, and the state of {stack.name} is kept in {address}. "
+            f"Unset {BACKEND_URL}; nothing was done.",
+            ExitCode.ENVIRONMENT,
+        )

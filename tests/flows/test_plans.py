@@ -1,0 +1,332 @@
+"""What was approved is exactly what is applied: everything that may happen in between is refused, and nothing changes.
+
+On the embedded engine always, and on the Pulumi CLI where it is at hand.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.exit_codes import ExitCode
+from ops.plans import keys
+from ops.plans.sealed import seal
+from tests.flows.lab import Run
+from tests.flows.planning import STACK, PlanLab
+from tests.support.pulumi_cli import needs_pulumi
+
+_SECRETS = "/secret-manager/v1beta1/regions/fr-par/secrets"
+_ENGINES = ["embedded", pytest.param("pulumi", marks=needs_pulumi)]
+
+
+@pytest.fixture(scope="module", params=_ENGINES)
+def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlanLab]:
+    lab = PlanLab(tmp_path_factory.mktemp("plans"), request.param)
+    try:
+        lab.prepare()
+        yield lab
+    finally:
+        lab.stop()
+
+
+@pytest.fixture
+def lab(prepared: PlanLab) -> PlanLab:
+    prepared.begin()
+    return prepared
+
+
+# --- what may happen in between: each gives how to apply --------------------------------------------------
+
+Apply = Callable[[], Run]
+Row = Callable[[PlanLab], Apply | None]
+
+
+def _program(lab: PlanLab) -> None:
+    path = lab.directory / "infra/environment.py"
+    path.write_text(path.read_text() + "\n# another line\n")
+
+
+def _config_used(lab: PlanLab) -> None:
+    lab.edit(lambda config: config["snu:apps"]["admin"].update(memory=512))
+
+
+def _config_unused(lab: PlanLab) -> None:
+    lab.edit(lambda config: config.update({"pulumi:nobody-reads-this": "value"}))
+
+
+def _secret(lab: PlanLab) -> None:
+    """A new version of the secret document, with another value of one key."""
+    (found,) = [
+        item for item in lab.lab.resources("secret_manager.secret") if item["name"] == "snu-local" and _own(item)
+    ]
+    path = f"{_SECRETS}/{found['id']}/versions"
+    document = json.loads(base64.b64decode(lab.lab.ask("GET", f"{path}/latest_enabled/access")["data"]))
+    document["MONGO_URL"] = "another-mongo-url"
+    lab.lab.ask("POST", path, {"data": base64.b64encode(json.dumps(document).encode()).decode()})
+
+
+def _own(secret: dict[str, Any]) -> bool:
+    """Not the one that the first start gives, which the foundation's was copied from."""
+    return bool(secret["project_id"] != secret.get("organization_id", "10ca1000-0000-4000-8000-000000000001"))
+
+
+def _other_up(lab: PlanLab, change: Callable[[dict[str, Any]], object]) -> None:
+    """Somebody else brings another configuration about, from other files."""
+    lab.edit(change)
+    lab.ok("up", STACK, "--yes", "--skip-preview")
+    lab.checkout()
+
+
+def _state_by_another_up(lab: PlanLab) -> None:
+    _other_up(lab, lambda config: config["snu:apps"]["admin"].update(memory=512))
+
+
+def _third_value(lab: PlanLab) -> None:
+    _other_up(lab, lambda config: config["snu:apps"]["api"].update(memory=768))
+
+
+def _same_change_already(lab: PlanLab) -> None:
+    lab.ok("up", STACK, "--yes", "--skip-preview")
+
+
+def _by_hand(lab: PlanLab) -> None:
+    lab.call_container("PATCH", {"memory_limit_bytes": 300_000_000}, "admin")
+
+
+def _by_hand_what_is_planned(lab: PlanLab) -> None:
+    lab.call_container("PATCH", {"memory_limit_bytes": 600_000_000})
+
+
+def _deleted_in_the_cloud(lab: PlanLab) -> None:
+    lab.call_container("DELETE", app="admin")
+
+
+def _image_gone(lab: PlanLab) -> None:
+    images = lab.lab.ask("GET", "/registry/v1/regions/fr-par/images")["images"]
+    (image,) = [item for item in images if item["name"] == "api"]
+    lab.lab.ask("DELETE", f"/registry/v1/regions/fr-par/images/{image['id']}")
+
+
+def _another_stack(lab: PlanLab) -> Apply:
+    return lambda: lab.apply(None, "--stack", "foundation-local")
+
+
+def _another_backend(lab: PlanLab) -> Apply:
+    backend = lab.copy_state(lab.directory / ".local/elsewhere")
+    return lambda: lab.apply(PULUMI_BACKEND_URL=backend)
+
+
+def _expired(lab: PlanLab) -> Apply:
+    return lambda: lab.apply(lab.expired())
+
+
+def _one_byte(lab: PlanLab) -> Apply:
+    content = bytearray(lab.plan.read_bytes())
+    content[-40] ^= 1
+    path = lab.directory / "byte.plan"
+    path.write_bytes(content)
+    return lambda: lab.apply(path)
+
+
+def _wrong_key(lab: PlanLab) -> Apply:
+    return lambda: lab.apply(SNU_PLAN_IDENTITY=keys.new_identity().private)
+
+
+def _unsigned(lab: PlanLab) -> Apply:
+    first, _, rest = lab.plan.read_bytes().partition(b"\n")
+    path = lab.directory / "unsigned.plan"
+    path.write_bytes(first + b"\n\n" + rest.partition(b"\n")[2])
+    return lambda: lab.apply(path)
+
+
+def _stranger(lab: PlanLab) -> Apply:
+    stranger = keys.new_signing_key()
+    path = lab.directory / "stranger.plan"
+    recipients = lab.stack.config["snu:plans"]["appliers"].values()
+    path.write_bytes(seal(lab.content(), keys.signing_key(lab.stack, {keys.SIGNING_KEY: stranger.private}), recipients))
+    return lambda: lab.apply(path)
+
+
+def _other_engine(lab: PlanLab) -> Apply:
+    other = "pulumi" if lab.engine == "embedded" else "embedded"
+    return lambda: lab.apply(lab.altered(engine=other))
+
+
+ROWS: dict[str, tuple[Row, list[str]]] = {
+    "program changed": (_program, ["the files are others than planned"]),
+    "config key that is used": (_config_used, ["configuration: snu:apps was changed"]),
+    "config key that nobody reads": (_config_unused, ["configuration: pulumi:nobody-reads-this was added"]),
+    "secret changed": (_secret, ["api-container (scaleway:containers:Container)"]),
+    "state changed by another up": (
+        _state_by_another_up,
+        ["admin-container (scaleway:containers:Container): is another one in the state: inputs.memoryLimitBytes"],
+    ),
+    "same property, third value": (_third_value, ["api-container", "inputs.memoryLimitBytes"]),
+    "same change done already": (_same_change_already, ["api-container", "is another one in the state"]),
+    "changed by hand in the cloud": (
+        _by_hand,
+        ["admin-container", "planned: nothing to do; now: update of memoryLimitBytes"],
+    ),
+    "changed by hand what is planned": (_by_hand_what_is_planned, ["api-container", "memoryLimitBytes"]),
+    "deleted in the cloud": (_deleted_in_the_cloud, ["admin-container", "planned: nothing to do; now: create"]),
+    "another stack's plan": (_another_stack, ["The plan is for the stack local, and not for foundation-local"]),
+    "another backend": (_another_backend, ["elsewhere"]),
+    "expired": (_expired, ["the plan has expired"]),
+    "altered by one byte": (_one_byte, ["the file was altered since it was signed"]),
+    "wrong key": (_wrong_key, ["cannot be decrypted"]),
+    "unsigned": (_unsigned, ["bears no signature that can be read"]),
+    "signed by a stranger": (_stranger, ["a stranger"]),
+    "planned by the other engine": (_other_engine, ["can be applied by that one only"]),
+    "image gone from the registry": (_image_gone, ["the image localhost:", "is gone from its registry"]),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_what_changed_in_between_is_refused_and_nothing_changes(lab: PlanLab, row: str) -> None:
+    happen, says = ROWS[row]
+    apply = happen(lab) or lab.apply
+    state = lab.lab.state_file(STACK).read_bytes()
+    writes = lab.writes()
+    refused = apply()
+    text = refused.stdout + refused.stderr
+    assert refused.returncode == ExitCode.REFUSED, text
+    for words in [*says, "Nothing was changed"]:
+        assert words in text, text
+    assert "another-mongo-url" not in text
+    assert "Traceback" not in text
+    assert lab.lab.state_file(STACK).read_bytes() == state
+    assert lab.writes() == writes
+    assert lab.ledger() == []
+
+
+def test_a_plan_is_applied_exactly_and_once(lab: PlanLab) -> None:
+    done = lab.apply()
+    assert done.returncode == ExitCode.OK, done.stdout + done.stderr
+    assert lab.container()["memory_limit_bytes"] == 1_024_000_000
+    (entry,) = lab.ledger()
+    assert entry["outcome"] == "applied"
+    assert lab.snu("preview", STACK, "--expect-no-changes", "--refresh").returncode == ExitCode.OK
+    state = lab.lab.state_file(STACK).read_bytes()
+    again = lab.apply()
+    assert again.returncode == ExitCode.REFUSED, again.stdout
+    assert "was applied already" in again.stderr
+    assert lab.lab.state_file(STACK).read_bytes() == state
+
+
+def test_the_same_plan_again_has_the_same_digest(lab: PlanLab) -> None:
+    """Although commit and time differ: an approval can be kept."""
+    (lab.directory / "note.md").write_text("a note\n")
+    lab.commit()
+    again = lab.directory / "again.plan"
+    said = lab.make_plan(again).stdout
+    digests = [_digest_in(said), _digest_in(lab.snu("apply", str(lab.plan)).stdout)]
+    assert digests[0] == digests[1]
+    lab.edit(lambda config: config["snu:apps"]["api"].update(memory=2048))
+    lab.commit()
+    assert _digest_in(lab.make_plan(again).stdout) != digests[0]
+
+
+def _digest_in(text: str) -> str:
+    return next(line.split()[1] for line in text.splitlines() if line.startswith("Plan "))
+
+
+def test_nothing_can_be_read_without_the_key_and_no_secret_stands_in_clear(lab: PlanLab) -> None:
+    sealed = lab.plan.read_bytes()
+    for word in (b"api-container", b"memoryLimitBytes", b"fake-mongo-url", STACK.encode()):
+        assert word not in sealed
+    text = json.dumps(lab.content())
+    assert "api-container" in text
+    assert "fake-mongo-url" not in text
+    assert lab.plan.stat().st_mode & 0o077 == 0
+
+
+def test_what_is_not_committed_is_refused_unless_allowed_and_then_marked(lab: PlanLab) -> None:
+    path = lab.directory / "dirty.plan"
+    _config_used(lab)
+    refused = lab.snu("plan", STACK, "--out", str(path))
+    assert refused.returncode == ExitCode.USAGE
+    assert "Pulumi.local.yaml" in refused.stderr
+    assert not path.exists()
+    marked = lab.make_plan(path, "--allow-dirty")
+    assert "not committed" in marked.stdout
+    done = lab.apply(path)
+    assert done.returncode == ExitCode.OK, done.stdout + done.stderr
+    assert "with changes that were not committed" in done.stdout
+    assert lab.container("admin")["memory_limit_bytes"] == 512_000_000
+
+
+def test_a_planner_that_the_settings_do_not_know_cannot_plan(lab: PlanLab) -> None:
+    refused = lab.snu(
+        "plan", STACK, "--out", str(lab.directory / "x.plan"), SNU_PLAN_SIGNING_KEY=keys.new_signing_key().private
+    )
+    assert refused.returncode == ExitCode.ENVIRONMENT
+    assert "snu:plans.planners does not know the signing key" in refused.stderr
+
+
+_LATE = """
+    def late(identity: str) -> str:
+        containers.Namespace("late", name="late", project_id=foundation.project_id)
+        return identity
+
+    pulumi.export("late", {name: app.container_id for name, app in apps.items()}["api"].apply(late))
+"""
+
+
+def test_what_becomes_known_only_during_the_apply_stops_before_its_operation(lab: PlanLab) -> None:
+    """A resource that the program registers once the id of a new container is known."""
+    path = lab.directory / "infra/environment.py"
+    mark = '    pulumi.export("namespaceId", namespace_id)\n'
+    path.write_text(path.read_text().replace(mark, _LATE + mark))
+    lab.edit(lambda config: config["snu:apps"].update(tasks=config["snu:apps"]["api"] | {"image": "api", "host": None}))
+    lab.edit(lambda config: config["snu:apps"]["tasks"].pop("host"))
+    path.write_text(path.read_text().replace('apps.items()}["api"]', 'apps.items()}["tasks"]'))
+    lab.commit()
+    plan = lab.directory / "late.plan"
+    lab.make_plan(plan)
+    stopped = lab.apply(plan)
+    text = stopped.stdout + stopped.stderr
+    assert stopped.returncode == ExitCode.PART_WAY, text
+    assert "stopped before an operation that is not in the plan" in text
+    done, _, _rest = stopped.stderr.partition("Not done:")
+    assert "create tasks-container" in done
+    assert not [item for item in lab.lab.resources("containers.namespace") if item["name"] == "late"]
+    (entry,) = lab.ledger()
+    assert entry["outcome"] == "failed"
+    assert lab.apply(plan).returncode == ExitCode.REFUSED
+
+
+def test_a_fault_during_the_apply_says_what_was_done(lab: PlanLab) -> None:
+    lab.lab.fault("server_error", status=500, match={"method": "PATCH", "path": "/containers/v1/*"})
+    failed = lab.apply()
+    assert failed.returncode == ExitCode.FAILED, failed.stdout + failed.stderr
+    assert "Not done:" in failed.stderr
+    assert "update api-container" in failed.stderr
+    lab.lab.clear_faults()
+    assert lab.apply().returncode == ExitCode.REFUSED
+
+
+def test_the_cli_s_plans_are_refused_by_the_embedded_engine_by_name(lab: PlanLab, tmp_path: Path) -> None:
+    """Each engine's own plan, given to the other one past the command: see also the table above."""
+    from localcloud.engine import operations
+    from tests.support.pulumi_cli import PASSPHRASE
+
+    if lab.engine != "pulumi":
+        pytest.skip("needs a plan of the Pulumi CLI")
+    path = tmp_path / "cli-plan.json"
+    path.write_text(lab.content()["update_plan"])
+    said: list[str] = []
+    request = operations.Request(
+        project_dir=lab.directory,
+        stack=STACK,
+        backend_url=lab.lab.project.backend_url,
+        environ={"PULUMI_CONFIG_PASSPHRASE": PASSPHRASE},
+        on_event=lambda event: said.append(json.dumps(event)),
+        plan=path,
+    )
+    with pytest.raises(Exception, match="is a plan of the Pulumi CLI; the embedded engine applies only its own"):
+        operations.up(request)

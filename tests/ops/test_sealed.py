@@ -1,0 +1,84 @@
+"""Whatever is done to a plan's file, it opens as it was sealed or not at all."""
+
+from __future__ import annotations
+
+import json
+
+import pyrage
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.plans.sealed import Sealed, public_key, seal
+
+_KEY = Ed25519PrivateKey.from_private_bytes(b"1" * 32)
+_OTHER_KEY = Ed25519PrivateKey.from_private_bytes(b"2" * 32)
+_IDENTITY = pyrage.x25519.Identity.generate()
+_RECIPIENTS = [str(_IDENTITY.to_public())]
+_CONTENT = {"stack": "stage", "text": "é" * 100, "steps": [{"op": "create"}]}
+_FILE = seal(_CONTENT, _KEY, _RECIPIENTS)
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=4))
+def test_what_was_sealed_comes_out(content: dict[str, object]) -> None:
+    sealed = Sealed.read(seal(content, _KEY, _RECIPIENTS))
+    assert sealed.signer == public_key(_KEY)
+    assert sealed.open(_IDENTITY) == content
+
+
+@given(st.integers(0, len(_FILE) - 1), st.integers(1, 255))
+def test_a_byte_that_was_altered_is_noticed(place: int, difference: int) -> None:
+    altered = bytearray(_FILE)
+    altered[place] ^= difference
+    with pytest.raises(OpsError) as refused:
+        Sealed.read(bytes(altered))
+    assert refused.value.code is ExitCode.REFUSED
+
+
+@given(st.integers(0, len(_FILE) - 1))
+def test_a_file_that_was_cut_is_noticed(length: int) -> None:
+    with pytest.raises(OpsError):
+        Sealed.read(_FILE[:length])
+
+
+@given(st.binary(max_size=400))
+def test_anything_else_is_refused(content: bytes) -> None:
+    for file in (content, b"snu-plan 1\n" + content):
+        with pytest.raises(OpsError):
+            Sealed.read(file)
+
+
+def test_another_key_does_not_open_it() -> None:
+    with pytest.raises(OpsError, match="cannot be decrypted"):
+        Sealed.read(_FILE).open(pyrage.x25519.Identity.generate())
+
+
+def test_each_recipient_opens_it() -> None:
+    second = pyrage.x25519.Identity.generate()
+    file = seal(_CONTENT, _KEY, [*_RECIPIENTS, str(second.to_public())])
+    assert Sealed.read(file).open(_IDENTITY) == Sealed.read(file).open(second) == _CONTENT
+
+
+def test_a_plan_cannot_be_passed_off_as_ones_own() -> None:
+    """Who may sign takes the encrypted part of another's plan and signs that."""
+    encrypted = _FILE.split(b"\n", 2)[2]
+    import base64
+
+    signature = base64.b64encode(_OTHER_KEY.sign(b"snu-plan 1\n" + encrypted)).decode()
+    forged = b"snu-plan 1\n" + f"{public_key(_OTHER_KEY)} {signature}\n".encode() + encrypted
+    with pytest.raises(OpsError, match="signed anew"):
+        Sealed.read(forged).open(_IDENTITY)
+
+
+def test_nothing_can_be_read_in_it() -> None:
+    for word in ("stage", "create", json.dumps(_CONTENT)[:20]):
+        assert word.encode() not in _FILE
