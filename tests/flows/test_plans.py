@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,14 @@ def test_a_plan_is_applied_exactly_and_once(lab: PlanLab) -> None:
     assert again.returncode == ExitCode.REFUSED, again.stdout
     assert "was applied already" in again.stderr
     assert lab.lab.state_file(STACK).read_bytes() == state
+
+
+def test_of_two_applies_of_one_plan_one_is_done(lab: PlanLab) -> None:
+    with ThreadPoolExecutor() as pool:
+        runs = [pool.submit(lab.apply, None, "--lock-timeout", "2m") for _ in range(2)]
+    codes = sorted(run.result().returncode for run in runs)
+    assert codes == [ExitCode.OK, ExitCode.REFUSED], [run.result().stderr for run in runs]
+    assert len(lab.ledger()) == 1
 
 
 def test_the_same_plan_again_has_the_same_digest(lab: PlanLab) -> None:

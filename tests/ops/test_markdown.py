@@ -143,7 +143,7 @@ def test_protection_outputs_and_warnings_are_changes_worth_a_word() -> None:
     text = plan_markdown(record, stack="stage")
     assert text.startswith(
         "### Preview of `stage`: 1 with another protection, 1 changed in outputs, 2 unchanged\n\n"
-        "```text\nwarning: api-container: beware\n    ```\n    of dogs\n```\n"
+        "```text\n    warning: api-container: beware\n      ```\n      of dogs\n```\n"
     )
     assert "- protect: true\n+ protect: false\n" in text
     assert '- url: "a"\n+ url: "b"\n' in text
