@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ops.commands.stack import Session, confirm
+from ops.commands.stack import Options, Session, confirm
 from ops.display.choose import printer_for
 from ops.display.text import Line
 from ops.engines.base import EngineError, Operation
@@ -24,6 +24,11 @@ def recover(session: Session, *, yes: bool) -> ExitCode:
 
     Raises OpsError, and nothing was changed, when a live process has the stack or an object is not certain.
     """
+    with session.locked("snu recover", Options(yes=yes)):
+        return _recover(session, yes=yes)
+
+
+def _recover(session: Session, *, yes: bool) -> ExitCode:
     stack = session.stack
     try:
         found = session.engine.interrupted(stack.project_dir, stack.name)

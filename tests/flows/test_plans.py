@@ -95,6 +95,13 @@ def _same_change_already(lab: PlanLab) -> None:
     lab.ok("up", STACK, "--yes", "--skip-preview")
 
 
+def _salt(lab: PlanLab) -> None:
+    path = lab.lab.project.stack_file(STACK)
+    text = path.read_text()
+    path.write_text(text.replace("encryptionsalt: v1:fm", "encryptionsalt: v1:fn"))
+    assert path.read_text() != text
+
+
 def _by_hand(lab: PlanLab) -> None:
     lab.call_container("PATCH", {"memory_limit_bytes": 300_000_000}, "admin")
 
@@ -169,6 +176,7 @@ ROWS: dict[str, tuple[Row, list[str]]] = {
     ),
     "same property, third value": (_third_value, ["api-container", "inputs.memoryLimitBytes"]),
     "same change done already": (_same_change_already, ["api-container", "is another one in the state"]),
+    "another salt": (_salt, ["the encryption salt of the stack's secrets is another one"]),
     "changed by hand in the cloud": (
         _by_hand,
         ["admin-container", "planned: nothing to do; now: update of memoryLimitBytes"],
