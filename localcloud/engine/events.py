@@ -13,7 +13,7 @@ from localcloud.engine.values import unwrap
 EngineEvent = dict[str, Any]
 OnEvent = Callable[[EngineEvent], None]
 
-_LOGICAL = frozenset({"same", "create", "update", "replace", "delete", "read"})
+_LOGICAL = frozenset({"same", "create", "update", "replace", "delete", "read", "discard"})
 
 
 def reported(op: str, resource: ResourceState) -> bool:

@@ -227,6 +227,52 @@ def test_a_pending_replacement_is_taken_up_again(lab: Lab) -> None:
     assert not lab.state()["a"].pending_replacement
 
 
+def test_a_pending_replacement_that_is_wanted_as_it_was_is_made_before_its_record_goes(lab: Lab) -> None:
+    """Nothing differs from what was deleted, so nothing asks for a deletion first."""
+    lab.up(exclusive("a", {"r": 1}), Res("b", after=["a"]))
+    lab.cloud.failing["create a"] = ProviderError("quota")
+    assert not lab.up(exclusive("a", {"r": 2}), Res("b", after=["a"])).ok
+    lab.cloud.failing.clear()
+    program = [exclusive("a", {"r": 1}), Res("b", after=["a"])]
+    for run in (lab.preview(*program), lab.up(*program)):
+        assert run.ok
+        assert run.steps() == ["create-replacement a", "replace a", "delete-replaced a"]
+        assert run.changes == {"replace": 1, "same": 1}
+    assert lab.cloud.calls.count("delete a") == 1
+    assert [resource.name for resource in lab.snapshot().resources] == ["default", "a", "b"]
+    assert lab.up(*program).changes == {"same": 2}
+
+
+def test_dependents_that_were_deleted_along_are_taken_along_again(lab: Lab) -> None:
+    def program(version: int) -> list[Res]:
+        return [exclusive("a", {"r": version}), Res("b", refs=["a"], replaced_by_refs=True)]
+
+    lab.up(*program(1))
+    lab.cloud.failing["create a"] = ProviderError("quota")
+    assert not lab.up(*program(2)).ok
+    lab.cloud.failing.clear()
+    run = lab.up(*program(2))
+    assert run.steps() == [
+        "delete-replaced b",
+        "replace a",
+        "create-replacement a",
+        "replace b",
+        "create-replacement b",
+    ]
+    assert lab.cloud.calls.count("delete b") == 1
+    assert len(lab.cloud.objects) == 2
+
+
+def test_a_pending_replacement_that_is_protected_again_is_not_made(lab: Lab) -> None:
+    lab.up(exclusive("a", {"r": 1}, protect=True))
+    lab.cloud.failing["create a"] = ProviderError("quota")
+    assert not lab.up(exclusive("a", {"r": 2})).ok
+    lab.cloud.failing.clear()
+    run = lab.up(exclusive("a", {"r": 2}, protect=True))
+    assert "as it is currently marked for protection" in run.errors()[0]
+    assert lab.up(exclusive("a", {"r": 2})).ok
+
+
 def test_what_was_deleted_along_is_not_deleted_twice(lab: Lab) -> None:
     def program(version: int) -> list[Res]:
         return [exclusive("a", {"r": version}), Res("b", refs=["a"], replaced_by_refs=True)]
@@ -524,6 +570,7 @@ def test_what_is_read_is_external_and_never_deleted(lab: Lab) -> None:
     _read(lab, "id-9")
     run = lab.up()
     assert run.steps() == ["discard found"]
+    assert run.changes == {"discard": 1}
     assert lab.snapshot().resources == []
     assert "id-9" in lab.cloud.objects
 

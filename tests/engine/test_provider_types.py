@@ -231,6 +231,24 @@ async def test_only_what_changed_is_sent() -> None:
     assert "min_scale" not in body
 
 
+async def test_a_new_job_says_that_it_is_not_retried() -> None:
+    client = Client({"apiUrl": "http://127.0.0.1:1", "secretKey": "key", "projectId": "p"})
+    body = _TYPES[JOB].body(client, {"name": "j", "cpuLimit": 140, "memoryLimit": 256})
+    await client.close()
+    assert body["retry_policy"] == {"max_retries": 0}
+
+
+@pytest.mark.parametrize(("kind", "tcp"), [("http", False), ("tcp", True)])
+async def test_a_probe_in_the_state_always_says_whether_it_is_one_of_tcp(kind: str, tcp: bool) -> None:
+    """Without it the real engine would plan to add it when the container is replaced."""
+    client = Client({"apiUrl": "http://127.0.0.1:1", "secretKey": "key", "projectId": "p"})
+    probe = {"failure_threshold": 3, "interval": "10s", "timeout": "1s", kind: {"path": "/"} if kind == "http" else {}}
+    found = {"namespace_id": "n", "liveness_probe": probe}
+    outputs = _TYPES[CONTAINER].outputs(client, "fr-par/c", found, {})
+    await client.close()
+    assert outputs["livenessProbe"]["tcp"] is tcp
+
+
 @pytest.mark.parametrize(
     ("text", "total", "printed"),
     [

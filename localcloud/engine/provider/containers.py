@@ -130,9 +130,9 @@ def _read_probe(probe: Object) -> PropertyMap:
         "failureThreshold": probe.get("failure_threshold", 0),
         "interval": read_duration(probe.get("interval")),
         "timeout": read_duration(probe.get("timeout")),
+        "tcp": probe.get("tcp") is not None,
     }
-    if probe.get("tcp") is not None:
-        found["tcp"] = True
+    if found["tcp"]:
         found["http"] = None
     elif probe.get("http"):
         found["http"] = {"path": probe["http"].get("path", "")}
