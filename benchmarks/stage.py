@@ -45,7 +45,7 @@ IMPORTS = "import pulumi, pulumiverse_scaleway.containers"
 _DELAYS = (0.0, 0.1)
 _CLI_PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-resource-scaleway")
 _PROVIDER_SLEEP = 5.0
-"""The real provider sleeps so long for each container's domain, whatever the answers say; for all at the same time."""
+"""The real provider sleeps so long before it makes a container's domain, whatever the answers say; for all at once."""
 _TARGETS = {"embedded engine": 1.0, "Pulumi CLI": 1.2}
 """At most so many times Terraform's time, with the longest delay."""
 
