@@ -14,6 +14,8 @@ from statestore.store import ABSENT, ConflictError, Entry, Item, StoreError
 
 _GUARD = ".snu/guard"
 _TEMPORARY = ".tmp"
+_ATTRIBUTES = ".attrs"
+"""The Pulumi CLI's own notes, beside each file that it writes."""
 
 
 class FolderStore:
@@ -69,7 +71,7 @@ class FolderStore:
         found = []
         for path in self.path(folder).rglob("*"):
             key = path.relative_to(self._root).as_posix()
-            if key.startswith(prefix) and not path.name.endswith(_TEMPORARY):
+            if key.startswith(prefix) and not path.name.endswith((_TEMPORARY, _ATTRIBUTES)):
                 with suppress(FileNotFoundError):
                     stat = path.stat()
                     if path.is_file():

@@ -224,7 +224,8 @@ def _engine_plan(found: Plan) -> Iterator[Path]:
 
 def _stopped(found: Plan, record: Record, error: OpsError) -> OpsError:
     """What was done of a plan that did not come to its end, and what was not."""
-    by_plan = any(text in said.message for said in record.diagnostics for text in _NOT_IN_PLAN)
+    failed = any(item.failed for item in record.steps.values())
+    by_plan = not failed and any(text in said.message for said in record.diagnostics for text in _NOT_IN_PLAN)
     done = {
         (item.step.urn, item.step.op)
         for item in record.steps.values()

@@ -323,6 +323,7 @@ def test_a_fault_during_the_apply_says_what_was_done(lab: PlanLab) -> None:
     assert failed.returncode == ExitCode.FAILED, failed.stdout + failed.stderr
     assert "Not done:" in failed.stderr
     assert "update api-container" in failed.stderr
+    assert "Traceback" not in failed.stdout + failed.stderr
     lab.lab.clear_faults()
     assert lab.apply().returncode == ExitCode.REFUSED
 

@@ -140,6 +140,21 @@ def test_a_failure_names_the_resource_and_the_message() -> None:
     )
 
 
+def test_what_a_program_says_that_was_stopped_after_a_failure_is_left_aside() -> None:
+    said = ["Traceback (most recent call last):", 'File "exec", line 1, in <module>', "KeyboardInterrupt"]
+    events = [
+        *step("create", CONTAINER, None, {}, end="failed"),
+        diagnostic("error", "quota exceeded", CONTAINER),
+        *(diagnostic("info#err", line) for line in said),
+        summary("failed"),
+    ]
+    text = shown(events, preview=False)
+    assert "quota exceeded" in text
+    assert "Traceback" not in text
+    own = shown([diagnostic("info#err", "the program's own words"), summary("failed")], preview=False)
+    assert "the program's own words" in own
+
+
 def test_a_cancelled_update_says_what_is_left() -> None:
     events = [*step("create", CONTAINER, None, {}, end="running"), summary("canceled", create=3)]
     assert shown(events, preview=False) == (

@@ -26,6 +26,7 @@ def test_a_folder_lists_no_half_written_file(tmp_path: Path) -> None:
     store = open_store(f"file://{tmp_path}", {})
     store.write(KEY, b"one")
     (tmp_path / ".pulumi/stacks/snu/.stage.json.1.tmp").write_bytes(b"half")
+    (tmp_path / ".pulumi/stacks/snu/stage.json.attrs").write_bytes(b"a note of the Pulumi CLI's")
     assert [entry.key for entry in store.entries(".pulumi/")] == [KEY]
 
 
