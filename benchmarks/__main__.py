@@ -8,17 +8,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks import api, local, stage
+from benchmarks import api, diff, local, stage
 from benchmarks.measure import machine
 
-_BENCHMARKS = {"local": local.run, "api": api.run, "stage": stage.run}
+_BENCHMARKS = {"local": local.run, "api": api.run, "stage": stage.run, "diff": diff.run}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="local: the command on the stack local; api: the local Scaleway beside moto's server; "
-        "stage: the stack stage with the embedded engine, the Pulumi CLI and Terraform.",
+        "stage: the stack stage with the embedded engine, the Pulumi CLI and Terraform; "
+        "diff: `snu diff` of all stacks beside one preview.",
     )
     parser.add_argument("what", nargs="?", choices=_BENCHMARKS, default="local", help="default: local")
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each thing (default: 3)")

@@ -321,13 +321,18 @@ def _said_lines(said: Sequence[Diagnostic], room: int) -> Iterator[str]:
     if not said:
         return
     texts = [
-        f"{item.severity}: {f'{name_of(item.urn)}: ' if item.urn else ''}{line}" if number == 0 else f"    {line}"
+        f"{item.severity}: {f'{name_of(item.urn)}: ' if item.urn else ''}{line}" if number == 0 else f"  {line}"
         for item in sorted(said, key=lambda item: item.severity)
         for number, line in enumerate(item.message.splitlines()[:_MOST_SAID])
     ]
+    yield from fenced(texts, room)
+
+
+def fenced(texts: Sequence[str], room: int) -> Iterator[str]:
+    """Lines of text as they are, as many as fit into so many characters; each is indented, so none ends the fence."""
     kept: list[str] = []
     for text in texts:
-        line = _short(text, _LONGEST_SAID)
+        line = f"    {_short(text, _LONGEST_SAID)}"
         room -= len(line) + 1
         if room < 0:
             break

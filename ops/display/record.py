@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ops.engines.base import EngineEvent
@@ -56,6 +57,16 @@ class Record:
 
     def __post_init__(self) -> None:
         self.started = self.clock()
+
+    @classmethod
+    def of(cls, steps: Iterable[Step]) -> Record:
+        """What an operation that took these steps would have left."""
+        record = cls()
+        for step in steps:
+            record.steps[step.urn, step.op] = Progress(step, record.started, record.started)
+        counts = Counter(step.op for step in (progress.step for progress in record.steps.values()))
+        record.summary = Summary(counts, "succeeded")
+        return record
 
     def add(self, event: EngineEvent) -> Progress | Diagnostic | None:
         """Take an event in; gives the step or the diagnostic that it is about, if any."""
@@ -116,6 +127,11 @@ class Record:
     def unfinished(self) -> list[Progress]:
         """Operations on the cloud that were begun, and of which nobody knows how they ended."""
         return [item for item in self.running() if item.step.is_change and item.step.is_custom]
+
+    @property
+    def program_stopped(self) -> bool:
+        """Whether the Pulumi CLI has interrupted the program, as it does once an operation failed."""
+        return Diagnostic("info#err", "KeyboardInterrupt") in self.diagnostics
 
     @property
     def canceled(self) -> bool:

@@ -27,20 +27,23 @@ def summary_lines(record: Record, *, preview: bool) -> list[Line]:
     if record.summary is None:
         return [*_left_over(record), Line.of(("Ended before it was complete", "bold red"), _after(record))]
     if record.canceled:
-        return [*_left_over(record), Line.of(("Cancelled", "bold red"), f": {_counts(record, False)}", _after(record))]
+        done = counts(record, preview=False)
+        return [*_left_over(record), Line.of(("Cancelled", "bold red"), f": {done}", _after(record))]
     if record.summary.result == "failed" or any(item.failed for item in record.steps.values()):
-        return [*_left_over(record), Line.of(("Failed", "bold red"), f": {_counts(record, preview)}", _after(record))]
+        done = counts(record, preview=preview)
+        return [*_left_over(record), Line.of(("Failed", "bold red"), f": {done}", _after(record))]
     if not has_changes(record.summary.changes):
         return [Line.of(("No change", "bold green"), f": {_unchanged(record.summary.changes)}", _after(record))]
     head = ("To do", "bold") if preview else ("Done", "bold green")
-    return [Line.of(head, f": {_counts(record, preview)}", _after(record))]
+    return [Line.of(head, f": {counts(record, preview=preview)}", _after(record))]
 
 
 def _after(record: Record) -> str:
     return f" ({seconds(record.duration)})"
 
 
-def _counts(record: Record, preview: bool) -> str:
+def counts(record: Record, *, preview: bool) -> str:
+    """``1 to update, 2 resources unchanged``."""
     changes = record.summary.changes if record.summary else {}
     parts = []
     for op in [*_ORDER, *sorted(changes.keys() - {*_ORDER, "same"})]:

@@ -27,7 +27,7 @@ def mark_objects(type_: Any, value: Any) -> Any:
     if isinstance(type_, list) and isinstance(value, list):
         return [mark_objects(type_[0], item) for item in value]
     if isinstance(type_, str) and ":" in type_ and isinstance(value, dict):
-        types: dict[str, dict[str, Any]] = _document()["types"].get(type_, {})
+        types = fields_of(type_)
         return {
             "__defaults": [],
             **{key: mark_objects(types.get(key, {}).get("type"), item) for key, item in value.items()},
@@ -42,3 +42,20 @@ def zero_value(type_: Any) -> Any:
     if isinstance(type_, dict):
         return {}
     return {"string": "", "integer": 0, "number": 0, "boolean": False}.get(type_)
+
+
+def outputs_of(token: str) -> dict[str, dict[str, Any]]:
+    """By name, whatever a resource may have once it exists, inputs included; nothing for a type that is not known."""
+    facts = _document()["resources"].get(token, {})
+    return {**facts.get("inputs", {}), **facts.get("outputsOnly", {})}
+
+
+def fields_of(type_: str) -> dict[str, dict[str, Any]]:
+    """By name, the fields of an object's type; nothing for a type that is not known."""
+    fields: dict[str, dict[str, Any]] = _document()["types"].get(type_, {})
+    return fields
+
+
+def modules() -> set[str]:
+    """The package's modules that the resource types stand in: ``containers`` and so on."""
+    return {token.split(":")[1].partition("/")[0] for token in _document()["resources"]}

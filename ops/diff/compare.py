@@ -1,0 +1,156 @@
+"""What a stack's change from one revision to the other does to its resources, as steps like those of an engine."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from localcloud.engine import schema
+from ops.diff.evaluate import Evaluated, Resource
+from ops.display.record import Record
+from ops.steps import ROOT_TYPE, Step
+
+PROVIDER_TYPE = "scaleway:config"
+_TOP_LEVEL = re.compile(r"[^.\[]+")
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A resource at both revisions."""
+
+    old: Resource
+    new: Resource
+
+    def step(self) -> Step:
+        """``same``, ``update`` or ``replace``."""
+        ignored = {_top_level(path) for path in self.new.ignored}
+        old = {key: value for key, value in self.old.inputs.items() if key not in ignored}
+        new = {key: value for key, value in self.new.inputs.items() if key not in ignored}
+        diff_keys = tuple(key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key))
+        replace_keys = tuple(key for key in diff_keys if self._replaces(key)) if self.new.custom else ()
+        op = "replace" if replace_keys else "update" if diff_keys else "same"
+        states = (_state(self.old, old), _state(self.new, new))
+        return Step(op, self.new.urn, self.new.type, *states, diff_keys, replace_keys, None)
+
+    def _replaces(self, key: str) -> bool:
+        wanted = {_top_level(path) for path in self.new.replacing}
+        return bool(schema.outputs_of(self.new.type).get(key, {}).get("replaces")) or key in wanted or "*" in wanted
+
+
+def compare(base: Evaluated | None, head: Evaluated | None) -> Record:
+    """The record that a preview of HEAD would have where BASE is what exists; None: there is no such stack.
+
+    Both must have been evaluated.
+    """
+    if base is None or head is None:
+        return _one_sided(base, head)
+    olds, news = _with_configuration(base), _with_configuration(head)
+    former = _former(head, {resource.urn for resource in olds})
+    by_urn = {resource.urn: resource for resource in olds}
+    pairs = [_Pair(by_urn[former[new.urn]], new) for new in news if new.urn in former]
+    came = [new for new in news if new.urn not in former]
+    went = [old for old in olds if old.urn not in former.values()]
+    steps = _settled(pairs, {new.name for new in came} & {old.name for old in went})
+    root = _root(base, head)
+    return Record.of([root, *steps, *map(_created, came), *map(_deleted, went)])
+
+
+def _one_sided(base: Evaluated | None, head: Evaluated | None) -> Record:
+    """All resources come or go, and the stack with them."""
+    side = head or base
+    if side is None:
+        return Record.of([])
+    step = _created if head else _deleted
+    root = Resource(side.urn, ROOT_TYPE, side.urn.rpartition("::")[2], "", False, False, {})
+    return Record.of([step(root), *map(step, _sorted(side.resources))])
+
+
+def _sorted(resources: Iterable[Resource]) -> list[Resource]:
+    """A program registers in another order each time; the same change must read the same."""
+    return sorted(resources, key=lambda resource: (resource.name, resource.urn))
+
+
+def _with_configuration(side: Evaluated) -> list[Resource]:
+    """The resources of one side, with the provider's configuration as one more."""
+    provider = Resource(_provider_urn(side), PROVIDER_TYPE, "provider", side.urn, False, False, side.provider)
+    return [provider, *_sorted(side.resources)]
+
+
+def _provider_urn(side: Evaluated) -> str:
+    return f"{side.urn.split('::pulumi:', 1)[0]}::{PROVIDER_TYPE}::provider"
+
+
+def _state(resource: Resource, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "urn": resource.urn,
+        "type": resource.type,
+        "parent": resource.parent,
+        "custom": resource.custom,
+        "protect": resource.protect,
+        "inputs": inputs,
+    }
+
+
+def _created(resource: Resource) -> Step:
+    return Step("create", resource.urn, resource.type, {}, _state(resource, resource.inputs), (), (), None)
+
+
+def _deleted(resource: Resource) -> Step:
+    return Step("delete", resource.urn, resource.type, _state(resource, resource.inputs), {}, (), (), None)
+
+
+def _root(base: Evaluated, head: Evaluated) -> Step:
+    old, new = ({"urn": side.urn, "type": ROOT_TYPE, "outputs": side.outputs} for side in (base, head))
+    return Step("same", head.urn, ROOT_TYPE, old, new, (), (), None)
+
+
+def _former(head: Evaluated, existing: set[str]) -> dict[str, str]:
+    """By URN at HEAD, the URN at BASE: the same one, or one that an alias names."""
+    found = {urn: urn for urn in [*(each.urn for each in head.resources), _provider_urn(head)] if urn in existing}
+    if not any(resource.aliases for resource in head.resources):
+        return found
+    from localcloud.engine.goal import Alias, Aliases, Goal  # needs Pulumi's protocol, which is slow to import
+
+    stack = head.urn.split(":")[2]
+    aliases = Aliases(stack, head.project)
+    for resource in head.resources:
+        goal = Goal(
+            type=resource.type,
+            name=resource.name,
+            custom=resource.custom,
+            inputs={},
+            parent=resource.parent,
+            aliases=[Alias(**alias) for alias in resource.aliases],
+        )
+        for urn in aliases.of(goal) if resource.urn not in found else ():
+            if urn in existing and urn not in found.values():
+                aliases.use(resource.urn, urn)
+                found[resource.urn] = urn
+                break
+    return found
+
+
+def _settled(pairs: list[_Pair], renewed: set[str]) -> list[Step]:
+    """The steps on resources that stay, once those that are made anew have got another id for all that use it."""
+    while True:
+        steps = [replace(pair, new=_with_new_ids(pair.new, renewed)).step() for pair in pairs]
+        more = {step.name for step in steps if step.op == "replace"} - renewed
+        if not more:
+            return steps
+        renewed |= more
+
+
+def _with_new_ids(resource: Resource, renewed: Iterable[str]) -> Resource:
+    names = "|".join(re.escape(name) for name in sorted(renewed) if name != resource.name)
+    if not names:
+        return resource
+    text = re.sub(rf"<(\w+(?: of \w+)* of (?:{names})>)", r"<new \1", json.dumps(resource.inputs), flags=re.IGNORECASE)
+    return replace(resource, inputs=json.loads(text))
+
+
+def _top_level(path: str) -> str:
+    found = _TOP_LEVEL.match(path)
+    return found[0] if found else path

@@ -1,0 +1,204 @@
+"""Runs ``evaluator`` on both revisions, at the same time, and reads what it answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from ops.diff.revisions import Revisions
+from ops.display.text import safe
+from ops.stacks import CHECKOUT
+
+_KEPT_VARIABLES = (
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "PATH",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONPYCACHEPREFIX",
+    "SYSTEMROOT",
+    "TMPDIR",
+    "TZ",
+    "VIRTUAL_ENV",
+)
+"""All that the program gets to see of the environment: no key, token or password can be among it."""
+_MOST_BYTES = 64 * 1024 * 1024
+_LONGEST_REFUSAL = 20_000
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource as a program registers it, with stand-ins, and with nothing secret."""
+
+    urn: str
+    type: str
+    name: str
+    parent: str
+    custom: bool
+    protect: bool
+    inputs: Mapping[str, Any]
+    ignored: frozenset[str] = frozenset()
+    """Inputs whose changes are left alone."""
+    replacing: frozenset[str] = frozenset()
+    """Inputs whose changes replace the resource because the program wants it."""
+    aliases: Sequence[Mapping[str, Any]] = ()
+    """Former identities, as ``localcloud.engine.goal.Alias`` has them."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A stack at a revision."""
+
+    refused: str | None = None
+    """Why it could not be evaluated."""
+    urn: str = ""
+    project: str = ""
+    resources: Sequence[Resource] = ()
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    provider: Mapping[str, Any] = field(default_factory=dict)
+    """What the configuration gives to the provider."""
+
+
+Stacks = dict[str, Evaluated]
+
+
+class Evaluator:
+    """A process that evaluates revisions, each laid out in a folder of its own; all is gone at the end of the block."""
+
+    def __enter__(self) -> Self:
+        self._temporary = tempfile.TemporaryDirectory(prefix="snu-diff-", ignore_cleanup_errors=True)
+        self._place = Path(self._temporary.name).resolve()
+        self._errors = self._place / "errors"
+        environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        with self._errors.open("wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "ops.diff.evaluator"],
+                cwd=self._place,
+                env=environment | {"PYTHONPATH": str(CHECKOUT), "HOME": str(self._place)},
+                stdin=subprocess.PIPE,
+                stdout=errors,
+                stderr=errors,
+                start_new_session=True,
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Whatever a program has started goes with it."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+        self._temporary.cleanup()
+
+    def evaluate(self, revisions: Revisions, timeout: float) -> tuple[Stacks, Stacks]:
+        """All stacks at both revisions; a stack that one of them does not have is missing there.
+
+        ``timeout`` in seconds, for both. Raises OpsError when a revision has no project.
+        """
+        for number, side in enumerate((revisions.base, revisions.head)):
+            folder = self._place / f"files-{number}"
+            folder.mkdir()
+            self._ask(number, revisions.write(side, folder))
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            late = f"the program did not end within {timeout:g} seconds"
+            found = [self._answer(number, late) for number in range(2)]
+        else:
+            found = [self._answer(number, None) for number in range(2)]
+        names = {name for side in found for name in side if name != _EVERY}
+        base, head = (_of_each(side, names) for side in found)
+        return base, head
+
+    def _ask(self, number: int, directory: Path) -> None:
+        pipe = self._process.stdin
+        assert pipe is not None
+        request = {"directory": str(directory), "answer": str(self._file("answer", number))}
+        with suppress(BrokenPipeError):
+            pipe.write(json.dumps(request | {"errors": str(self._file("errors", number))}).encode() + b"\n")
+            pipe.flush()
+
+    def _file(self, kind: str, number: int) -> Path:
+        return self._place / f"{kind}-{number}"
+
+    def _answer(self, number: int, late: str | None) -> Stacks:
+        found = None
+        with suppress(OSError), self._file("answer", number).open("rb") as answer:
+            found = _parsed(answer)
+        if found is not None:
+            return found
+        return {_EVERY: Evaluated(refused=late or safe(f"its evaluation failed: {self._said(number)}"))}
+
+    def _said(self, number: int) -> str:
+        for file in (self._file("errors", number), self._errors):
+            with suppress(OSError):
+                if text := file.read_text(errors="replace").strip():
+                    return text.splitlines()[-1]
+        return "nothing was said"
+
+
+_EVERY = ""
+"""In place of a stack's name: says the same of every stack."""
+
+
+def _of_each(found: Stacks, names: Iterable[str]) -> Stacks:
+    """What one revision says, where it may say the same of every stack."""
+    if _EVERY in found:
+        return dict.fromkeys(names, found[_EVERY]) or found
+    return found
+
+
+# --- the answer, which the program may have forged ------------------------------------------------------------------
+
+
+def _parsed(output: IO[bytes]) -> Stacks | None:
+    """None: it is none."""
+    text = output.read(_MOST_BYTES + 1)
+    if len(text) > _MOST_BYTES:
+        return None
+    try:
+        return {safe(name): _stack(found) for name, found in json.loads(text)["stacks"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _stack(found: Mapping[str, Any]) -> Evaluated:
+    if "refused" in found:
+        lines = str(found["refused"])[:_LONGEST_REFUSAL].splitlines()
+        return Evaluated(refused="\n".join(safe(line) for line in lines) or "for no stated reason")
+    return Evaluated(
+        urn=safe(str(found["urn"])),
+        project=safe(str(found["project"])),
+        resources=[_resource(item) for item in found["resources"]],
+        outputs=dict(found["outputs"]),
+        provider=dict(found["provider"]),
+    )
+
+
+def _resource(found: Mapping[str, Any]) -> Resource:
+    return Resource(
+        **{key: safe(str(found[key])) for key in ("urn", "type", "name", "parent")},
+        custom=bool(found["custom"]),
+        protect=bool(found["protect"]),
+        inputs=dict(found["inputs"]),
+        ignored=frozenset(map(str, found["ignoreChanges"])),
+        replacing=frozenset(map(str, found["replaceOnChanges"])),
+        aliases=[dict(alias) for alias in found["aliases"]],
+    )

@@ -1,0 +1,231 @@
+"""What a change does to every stack, as text, Markdown and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ops.diff.compare import compare
+from ops.diff.evaluate import Evaluated, Stacks
+from ops.diff.revisions import Side
+from ops.display.changes import Change, changes_of, output_changes, protection_change
+from ops.display.markdown import LIMIT, SHORTEST_LIMIT, code, fenced, has_effect, plan_markdown
+from ops.display.record import Record
+from ops.display.report import counts
+from ops.display.text import Line, counted
+from ops.display.tree import tree_lines
+from ops.display.values import is_secret, shown
+from ops.steps import Step
+
+_TEMPLATE_SUFFIX = ".template"
+_NOTE = (
+    "Evaluated without cloud, secrets and state: `<id of …>` stands for what the cloud would say, `[secret: key …]` "
+    "for the value of a key of the secret document."
+)
+
+
+@dataclass(frozen=True)
+class StackEffect:
+    """What the change does to one stack."""
+
+    name: str
+    """As people read it: ``stage``, ``preview (template)``."""
+    record: Record | None
+    """None: one of the sides is refused."""
+    refused_at_base: str | None = None
+    refused_at_head: str | None = None
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether there is anything to look at; the same refusal at both sides is none of the change's."""
+        if self.record is None:
+            return self.refused_at_base != self.refused_at_head
+        return has_effect(self.record)
+
+    def refusals(self, base: Side, head: Side) -> list[tuple[str, str]]:
+        """What is refused, as a sentence without its end, and why."""
+        sides = ((base, self.refused_at_base), (head, self.refused_at_head))
+        return [(f"At {side.shown} the stack {self.name} is refused", text) for side, text in sides if text]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What the change does."""
+
+    base: Side
+    head: Side
+    stacks: Sequence[StackEffect]
+    notes: Sequence[str] = field(default=())
+
+    @property
+    def changed(self) -> list[StackEffect]:
+        return [stack for stack in self.stacks if stack.has_effect]
+
+    @property
+    def unchanged(self) -> list[StackEffect]:
+        return [stack for stack in self.stacks if not stack.has_effect and stack.record is not None]
+
+    @property
+    def refused(self) -> list[StackEffect]:
+        return [stack for stack in self.stacks if stack.record is None]
+
+
+def display_name(stack: str) -> str:
+    """``preview.template`` → ``preview (template)``."""
+    return f"{stack.removesuffix(_TEMPLATE_SUFFIX)} (template)" if stack.endswith(_TEMPLATE_SUFFIX) else stack
+
+
+def effect_of(base: Side, head: Side, at_base: Stacks, at_head: Stacks, notes: Sequence[str]) -> Effect:
+    names = sorted({*at_base, *at_head})
+    return Effect(base, head, [_stack_effect(name, at_base.get(name), at_head.get(name)) for name in names], notes)
+
+
+def _stack_effect(name: str, base: Evaluated | None, head: Evaluated | None) -> StackEffect:
+    refused = [side.refused if side else None for side in (base, head)]
+    record = None if any(refused) else compare(base, head)
+    return StackEffect(display_name(name), record, *refused)
+
+
+# --- text -----------------------------------------------------------------------------------------------------------
+
+
+def effect_lines(effect: Effect, *, details: bool) -> Iterator[Line]:
+    for stack in effect.stacks:
+        for sentence, text in stack.refusals(effect.base, effect.head):
+            yield Line.of((f"{sentence}:", "bold red"))
+            yield from (Line.of(f"  {line}") for line in text.splitlines())
+            yield Line()
+        if stack.record is not None and stack.has_effect:
+            yield Line.of(("Stack ", ""), (stack.name, "bold"))
+            yield from tree_lines(stack.record, done=False, properties=True, all_properties=details)
+            yield Line.of(("To do", "bold"), f": {counts(stack.record, preview=True)}")
+            yield Line()
+    yield from (Line.of(("note", "yellow"), f": {note}") for note in effect.notes)
+    if effect.unchanged:
+        yield Line.of(("No effect", "bold green"), f": {', '.join(stack.name for stack in effect.unchanged)}")
+    if not effect.stacks:
+        yield Line.of("There is no stack at either revision.")
+
+
+# --- Markdown -------------------------------------------------------------------------------------------------------
+
+
+def effect_markdown(effect: Effect, *, limit: int = LIMIT) -> str:
+    """The whole as Markdown of at most ``limit`` characters, for a comment on a pull request; what is refused first.
+
+    Each stack gets the same share of the room, and what one does not need goes to the others.
+    """
+    top = [f"### {code(effect.base.shown)} to {code(effect.head.shown)}: {_headline(effect)}", ""]
+    if effect.changed:
+        top += [_NOTE, ""]
+    top += [line for note in effect.notes for line in (f"Note: {note}", "")]
+    bottom = _names("No effect", effect.unchanged)
+    refusals = [
+        line
+        for stack in effect.refused
+        for sentence, text in stack.refusals(effect.base, effect.head)
+        for line in (f"**{code(sentence)}:**", "", *fenced(text.splitlines(), limit // 4 // len(effect.refused)))
+    ]
+    frame = "\n".join([*top, *refusals, *bottom])
+    changed = [stack for stack in effect.changed if stack.record is not None]
+    body, left = _shared(changed, limit - len(frame) - 200)
+    return "\n".join([*top, *refusals, *body, *_names("No room left here for", left), *bottom]).rstrip()
+
+
+def _headline(effect: Effect) -> str:
+    changed = [stack for stack in effect.changed if stack.record is not None]
+    parts = [f"{counted(len(changed), 'stack')} changed"] if changed else []
+    parts += [f"{counted(len(effect.refused), 'stack')} refused"] if effect.refused else []
+    parts += [f"{counted(len(effect.unchanged), 'stack')} without effect"] if effect.unchanged else []
+    return ", ".join(parts) or "no stack"
+
+
+def _names(head: str, stacks: Sequence[StackEffect]) -> list[str]:
+    if not stacks:
+        return []
+    few, more = stacks[:50], len(stacks) - 50
+    return [f"{head}: {', '.join(code(stack.name) for stack in few)}{f' and {more} more' if more > 0 else ''}", ""]
+
+
+def _shared(stacks: Sequence[StackEffect], room: int) -> tuple[list[str], list[StackEffect]]:
+    """The stacks' parts in their order, and those for which there is no room."""
+    parts: dict[str, str] = {}
+    left: list[StackEffect] = []
+    whole = {stack.name: _part(stack, max(room, SHORTEST_LIMIT)) for stack in stacks}
+    for number, stack in enumerate(sorted(stacks, key=lambda stack: len(whole[stack.name]))):
+        share = room // (len(stacks) - number) - 2
+        text = whole[stack.name]
+        if len(text) > share:
+            text = _part(stack, share) if share >= SHORTEST_LIMIT else ""
+        if text:
+            parts[stack.name] = text
+            room -= len(text) + 2
+        else:
+            left.append(stack)
+    return [line for stack in stacks if stack.name in parts for line in (parts[stack.name], "")], left
+
+
+def _part(stack: StackEffect, limit: int) -> str:
+    assert stack.record is not None
+    return plan_markdown(stack.record, title="Stack", stack=stack.name, level=4, limit=limit)
+
+
+# --- JSON -----------------------------------------------------------------------------------------------------------
+
+
+def effect_document(effect: Effect) -> dict[str, Any]:
+    """The whole as JSON; secrets read as they are shown."""
+    return {
+        "base": _side_document(effect.base),
+        "head": _side_document(effect.head),
+        "notes": list(effect.notes),
+        "stacks": {stack.name: _stack_document(stack) for stack in effect.stacks},
+    }
+
+
+def _side_document(side: Side) -> dict[str, str | None]:
+    return {"name": side.name, "commit": side.commit}
+
+
+def _stack_document(stack: StackEffect) -> dict[str, Any]:
+    refused = {"base": stack.refused_at_base, "head": stack.refused_at_head}
+    told = {key: text for key, text in refused.items() if text}
+    document: dict[str, Any] = {"effect": stack.has_effect, "refused": told}
+    if stack.record is not None and stack.record.summary is not None:
+        steps = [progress.step for progress in stack.record.steps.values()]
+        document["changeSummary"] = dict(stack.record.summary.changes)
+        document["steps"] = [_step_document(step) for step in steps if step.is_change or protection_change(step)]
+        outputs = [change for step in steps if step.is_root for change in output_changes(step)]
+        document["outputs"] = [_change_document(change) for change in outputs]
+    return document
+
+
+def _step_document(step: Step) -> dict[str, Any]:
+    protection = protection_change(step)
+    changes = [*changes_of(step), *([protection] if protection else [])]
+    return {
+        "op": step.op,
+        "urn": step.urn,
+        "type": step.type,
+        "name": step.name,
+        "replaceReasons": list(step.replace_keys),
+        "changes": [_change_document(change) for change in changes],
+    }
+
+
+def _change_document(change: Change) -> dict[str, Any]:
+    values: Mapping[str, Any] = {"add": {"new": change.new}, "delete": {"old": change.old}}.get(
+        change.kind, {"old": change.old, "new": change.new}
+    )
+    told = {key: _told(value) for key, value in values.items()}
+    return {"path": change.path, "kind": change.kind, "replaces": change.replaces, **told}
+
+
+def _told(value: Any) -> Any:
+    """A value without secrets, which keep their shape: a text in their place."""
+    if is_secret(value):
+        return shown(value)
+    if isinstance(value, dict):
+        return {key: _told(item) for key, item in value.items()}
+    return [_told(item) for item in value] if isinstance(value, list) else value

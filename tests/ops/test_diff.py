@@ -1,0 +1,265 @@
+"""``snu diff``: what a change does to every stack, on revisions of a copy of the project."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.diff.stand_ins import fill_template
+from ops.exit_codes import ExitCode
+from tests.support.project import ROOT
+from tests.support.repository import Repository, make_repository
+
+STACKS = {
+    "ci",
+    "foundation-ci",
+    "foundation-local",
+    "foundation-production",
+    "local",
+    "preview (template)",
+    "production",
+    "stage",
+}
+SECRETS = {
+    "SCW_SECRET_KEY": "s3cret",
+    "AWS_ACCESS_KEY_ID": "s3cret",
+    "PULUMI_CONFIG_PASSPHRASE": "s3cret",
+    "GITHUB_TOKEN": "s3cret",
+    "SOME_PASSWORD": "s3cret",
+    "HARMLESS": "s3cret",
+}
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return make_repository(tmp_path / "project")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Each command would else compile the whole SDK anew where Python is told to keep nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONDONTWRITEBYTECODE", "")
+        patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("bytecode")))
+        yield
+
+
+def diff(repository: Repository, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    ended = repository.project.snu("diff", *arguments, **environment)
+    assert "Traceback" not in ended.stdout + ended.stderr, ended.stdout + ended.stderr
+    return ended
+
+
+def document(repository: Repository, *arguments: str, code: int = ExitCode.OK, **environment: str) -> dict[str, Any]:
+    ended = diff(repository, *arguments, "--json", **environment)
+    assert ended.returncode == code, ended.stdout + ended.stderr
+    found: dict[str, Any] = json.loads(ended.stdout)
+    return found
+
+
+def steps(stack: dict[str, Any]) -> dict[str, str]:
+    """The operation on each resource that changes."""
+    return {step["name"]: step["op"] for step in stack["steps"]}
+
+
+def changes(stack: dict[str, Any], name: str) -> dict[str, tuple[Any, Any]]:
+    """The properties of a resource that change: from what, to what."""
+    (step,) = [step for step in stack["steps"] if step["name"] == name]
+    return {change["path"]: (change.get("old"), change.get("new")) for change in step["changes"]}
+
+
+def test_changes_of_settings(repository: Repository) -> None:
+    digest = "sha256:" + "1" * 64
+    zeros = "admin:\n      version: initial\n      digest: sha256:" + "0" * 64
+    repository.edit("Pulumi.stage.yaml", zeros, f"admin:\n      version: v2\n      digest: {digest}")
+    ci = repository.project.stack_file("ci")
+    ci.write_text(ci.read_text() + "    eighth:\n      image: app\n      cpu: 70\n      memory: 128\n")
+    repository.edit("Pulumi.production.yaml", "host: admin.snu.gouv.fr", "host: console.snu.gouv.fr")
+    first = "- { VITE_USERBACK_ACCESS_TOKEN: USERBACK_ACCESS_TOKEN }"
+    repository.edit("Pulumi.local.yaml", first, "- { VITE_USERBACK_ACCESS_TOKEN: OTHER_TOKEN }")
+    repository.edit("Pulumi.foundation-ci.yaml", "snu:protect: true", "snu:protect: false")
+    repository.edit("Pulumi.foundation-local.yaml", "scaleway:zone: fr-par-1", "scaleway:zone: fr-par-2")
+    template = repository.project.directory / "Pulumi.preview.template.yaml"
+    template.write_text(template.read_text().replace("cpu: 768", "cpu: 1024"))
+    head = repository.commit("settings")
+
+    found = document(repository, f"base..{head[:10]}")
+    assert found["head"] == {"name": head[:10], "commit": head}
+    stacks = found["stacks"]
+    assert stacks.keys() == STACKS
+    assert {name for name, stack in stacks.items() if not stack["effect"]} == {"foundation-production"}
+
+    image = "<endpoint of staging-registry-namespace>/admin@sha256:"
+    assert changes(stacks["stage"], "admin-container") == {"image": (f"{image}{'0' * 64}", f"{image}{'1' * 64}")}
+    assert steps(stacks["ci"]) == {"eighth": "create", "eighth-container": "create"}
+    assert steps(stacks["production"])["admin-domain"] == "replace"
+    assert changes(stacks["production"], "admin-domain") == {"hostname": ("admin.snu.gouv.fr", "console.snu.gouv.fr")}
+    assert changes(stacks["production"], "api-container") == {
+        "environmentVariables.ADMIN_URL": ("https://admin.snu.gouv.fr", "https://console.snu.gouv.fr")
+    }
+    assert changes(stacks["local"], "admin-container") == {
+        "secretEnvironmentVariables.VITE_USERBACK_ACCESS_TOKEN": (
+            "[secret: key USERBACK_ACCESS_TOKEN]",
+            "[secret: key OTHER_TOKEN]",
+        )
+    }
+    foundation = stacks["foundation-ci"]
+    assert changes(foundation, "project") == {"protect": (True, False)}
+    assert changes(foundation, "ci-secrets-secret") == {"protect": (True, False), "protected": (True, False)}
+    assert changes(stacks["foundation-local"], "provider") == {"zone": ("fr-par-1", "fr-par-2")}
+    assert changes(stacks["preview (template)"], "api-container") == {"cpuLimit": (768, 1024)}
+
+    text = diff(repository, f"base..{head}", "--stack", "production", "--stack", "preview", "--markdown", "-").stdout
+    assert text.startswith(f"### `base ({found['base']['commit'][:8]})` to `{head[:8]}`: 2 stacks changed\n")
+    assert "- `admin-domain` · `scaleway:containers:Domain`, because of `hostname`\n" in text
+    production = text[text.index("#### Stack `production`") :]
+    assert production.index("**To replace: 1**") < production.index("**To update")
+
+
+def test_changes_of_the_program(repository: Repository) -> None:
+    repository.edit("infra/components/containers.py", "_RECORD_TTL = 3600", "_RECORD_TTL = 1800")
+    repository.edit(
+        "infra/naming.py",
+        'return f"snu-{environment}"\n\n\ndef container(',
+        'return f"new-{environment}"\n\n\ndef container(',
+    )
+    ended = diff(repository, "base", "--expect-no-changes")
+    assert ended.returncode == ExitCode.CHANGES
+    assert "→ working tree" in ended.stdout
+    assert "~ ttl: 3600 → 1800" in ended.stdout
+    # What a resource that is made anew is referred to by is new as well, and replaces in its turn.
+    assert "+- namespace  scaleway:containers:Namespace  replace  because of name" in ended.stdout
+    assert '~ namespaceId: "<id of namespace>" → "<new id of namespace>"  (replaces the resource)' in ended.stdout
+    assert ended.stdout.rstrip().endswith("No effect: foundation-ci, foundation-local, foundation-production")
+
+
+def test_what_is_refused_is_a_result(repository: Repository) -> None:
+    repository.edit("Pulumi.stage.yaml", "host: admin.beta-snu.dev", "host: admin.beta-snu.dev\n      colour: red")
+    repository.project.stack_file("foundation-local").write_text("config: [")
+    repository.project.stack_file("production").unlink()
+    (repository.project.directory / "Pulumi.extra.yaml").write_text(
+        repository.project.stack_file("foundation-production")
+        .read_text()
+        .replace("kind: serverless", "kind: instance", 1)
+        .replace("        maxCpu: 2\n", "", 1)
+        + "  snu:databasePasswords:\n"
+        + "    production: { administrator: { secure: AAAA }, user: { secure: BBBB } }\n"
+    )
+    middle = repository.commit("broken")
+    found = document(repository, f"base..{middle}", code=ExitCode.SETTINGS)["stacks"]
+    assert "snu:apps.admin.colour: found an unknown key" in found["stage"]["refused"]["head"]
+    assert found["foundation-local"]["refused"]["head"].startswith("Pulumi.foundation-local.yaml is not valid YAML: ")
+    assert found["local"]["refused"] == {
+        "head": "it refers to the stack foundation-local, which is refused itself or has no file"
+    }
+    assert set(steps(found["production"]).values()) == {"delete"}
+    assert set(steps(found["extra"]).values()) == {"create"}
+    assert steps(found["production"])["snu-production"] == "delete"
+    assert not found["ci"]["effect"]
+
+    text = diff(repository, f"base..{middle}", "--stack", "stage").stdout
+    assert f"At {middle[:8]} the stack stage is refused:\n  1 problem in Pulumi.stage.yaml:\n" in text
+
+    extra = repository.project.directory / "Pulumi.extra.yaml"
+    extra.write_text(extra.read_text().replace("AAAA", "CCCC"))
+    repository.edit("Pulumi.stage.yaml", "\n      colour: red", "")
+    mended = diff(repository, f"{middle}..", "--markdown", str(repository.project.directory / ".local.md"))
+    assert mended.returncode == ExitCode.SETTINGS, "foundation-local is refused still"
+    repository.commit("mended")
+    again = document(repository, f"{middle}..HEAD", code=ExitCode.SETTINGS)["stacks"]
+    assert again["stage"]["refused"].keys() == {"base"}
+    assert again["stage"]["effect"]
+    assert not again["foundation-local"]["effect"], "refused at both, so it is not this change"
+    (change,) = changes(again["extra"], "production-state-instance").values()
+    assert all(re.fullmatch(r"\[secret: encrypted value [0-9a-f]{8}\]", text) for text in change)
+    assert change[0] != change[1]
+
+
+def test_a_program_that_fails_says_where_and_sees_no_secret(repository: Repository) -> None:
+    main = repository.project.directory / "__main__.py"
+    main.write_text(
+        "import os\n"
+        "def fail():\n"
+        "    raise ValueError(f'{sorted(os.environ)} {\"s3cret\" in str(os.environ)}')\n"
+        "print('noise on standard output')\n"
+        "fail()\n"
+    )
+    found = document(repository, "base", code=ExitCode.SETTINGS, **SECRETS)["stacks"]
+    assert found.keys() == STACKS
+    text = found["ci"]["refused"]["head"]
+    assert text.startswith("ValueError: ['")
+    assert text.endswith("False (__main__.py, line 3)")
+    assert not any(name in text for name in SECRETS)
+    assert {stack["refused"]["head"] for stack in found.values()} == {text}
+    assert json.dumps(found).count("s3cret") == 0
+
+    main.write_text("import os\nos._exit(3)\n")
+    gone = document(repository, "base", "--stack", "ci", code=ExitCode.SETTINGS)["stacks"]["ci"]["refused"]["head"]
+    assert gone == "its evaluation failed: nothing was said"
+
+    main.write_text("import urllib.request\nurllib.request.urlopen('http://192.0.2.1/')\n")
+    asked = document(repository, "base", "--stack", "ci", code=ExitCode.SETTINGS)["stacks"]["ci"]["refused"]["head"]
+    assert "the program opens a connection to ('192.0.2.1', 80), and `snu diff` has no network" in asked
+
+    main.write_text("while True:\n    pass\n")
+    late = diff(repository, "base", "--timeout", "4")
+    assert late.returncode == ExitCode.SETTINGS
+    assert "the program did not end within 4 seconds" in late.stdout
+
+
+def test_documents_only_and_files_that_git_ignores(repository: Repository) -> None:
+    (repository.project.directory / "docs").mkdir()
+    (repository.project.directory / "docs/new.md").write_text("text")
+    ignored = repository.project.stack_file("pr-7")
+    ignored.write_text(fill_template((ROOT / "Pulumi.preview.template.yaml").read_text()))
+    index = (repository.project.directory / ".git/index").read_bytes()
+    markdown = repository.project.directory / ".local" / "diff.md"
+    markdown.parent.mkdir()
+    ended = diff(repository, "base", "--expect-no-changes", "--markdown", str(markdown))
+    assert ended.returncode == ExitCode.OK
+    assert ended.stdout.splitlines()[1:] == [f"No effect: {', '.join(sorted(STACKS))}"]
+    assert markdown.read_text().splitlines()[0].endswith(": 8 stacks without effect")
+    assert (repository.project.directory / ".git/index").read_bytes() == index
+    assert not list(repository.project.directory.rglob("__pycache__"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nope..base"], "no revision 'nope'"),
+        (["base..nope"], "no revision 'nope'"),
+        (["base..base", "--stack", "nope"], "no stack 'nope' at either revision. Stacks: ci, foundation-ci"),
+        (["base", "--json", "--markdown", "-"], "one of them"),
+    ],
+)
+def test_what_the_user_can_mend(repository: Repository, arguments: list[str], says: str) -> None:
+    ended = diff(repository, *arguments)
+    assert ended.returncode == ExitCode.USAGE
+    assert says in ended.stderr
+
+
+def test_a_folder_without_a_repository(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").touch()
+    from ops.diff.revisions import find_revisions
+    from ops.errors import OpsError
+
+    with pytest.raises(OpsError, match="belongs to no working copy"):
+        find_revisions(tmp_path, "HEAD")
+
+
+def test_three_dots_compare_with_where_the_branch_began(repository: Repository) -> None:
+    from ops.diff.revisions import find_revisions
+
+    base = find_revisions(repository.project.directory, "base").base.commit
+    head = repository.commit("on main")
+    os.utime(repository.project.directory)
+    found = find_revisions(repository.project.directory, f"{head}...base")
+    assert (found.base.commit, found.head.commit) == (base, base)
+    assert found.same
