@@ -24,9 +24,8 @@ def main() -> int:
     parser.add_argument(
         "--object-storage-port",
         type=int,
-        default=0,
         metavar="PORT",
-        help="port of the object storage (0 = off)",
+        help="port of the object storage, started when asked for (default: the API's + 1; 0 = off)",
     )
     parser.add_argument(
         "--record",
@@ -44,7 +43,7 @@ def main() -> int:
                 port=arguments.port,
                 data=arguments.data.resolve(),
                 transitions=max(0.0, arguments.transitions),
-                object_storage_port=arguments.object_storage_port,
+                object_storage_port=_storage_port(arguments.object_storage_port, arguments.port),
                 record=arguments.record.resolve() if arguments.record else None,
             )
         )
@@ -52,6 +51,13 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def _storage_port(wanted: int | None, port: int) -> int:
+    """A fixed one: states are found under an address that has it."""
+    if wanted is not None:
+        return wanted
+    return port + 1 if port else 0
 
 
 if __name__ == "__main__":

@@ -21,4 +21,6 @@ class Cloud:
     """Where the API listens; part of the registry's address."""
     transitions: float = 1.0
     """How long a status such as ``creating`` lasts, in seconds."""
+    sql_server: str = ""
+    """``<host>:<port>`` of a PostgreSQL server that new Serverless SQL databases lead to."""
     now: Callable[[], float] = time.time

@@ -8,12 +8,14 @@ POST /_local/transitions   {"seconds": 0.5}: how long a status such as ``creatin
 POST /_local/status        {"kind", "id", "status", "error_message"}: put a resource into a status
 GET, POST, DELETE /_local/faults   the rules in force; add one; forget all, or one (``/_local/faults/ID``)
 GET  /_local/faults/reference      what a rule may say
+POST /_local/sql-server    {"address": "127.0.0.1:5432"}: a PostgreSQL server that new Serverless SQL databases lead to
 GET  /_local/object-storage   address of the object storage, started if it is not yet running
 """
 
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -55,6 +57,7 @@ class Control:
             ("POST", "reset"): self._reset,
             ("POST", "transitions"): self._transitions,
             ("POST", "status"): self._status,
+            ("POST", "sql-server"): self._sql_server,
             ("GET", "object-storage"): self._storage,
             ("GET", "faults"): lambda query, body: {"faults": self._faults.shown()},
             ("POST", "faults"): lambda query, body: self._faults.add(body),
@@ -126,6 +129,15 @@ class Control:
         self._cloud.store.put(kind, id, changed)
         self._cloud.store.commit()
         return visible(changed, self._cloud.now())
+
+    def _sql_server(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
+        address = body.get("address")
+        if not isinstance(address, str) or not (
+            address == "" or re.fullmatch(r"(127\.0\.0\.1|localhost):\d+", address)
+        ):
+            raise invalid("address", "must be 127.0.0.1:<port>, or empty for none")
+        self._cloud.sql_server = address
+        return {"address": address}
 
     def _storage(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
         if self._object_storage is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import threading
 import time
@@ -58,8 +59,8 @@ class StackReader:
         checkpoint = file.read()
         if checkpoint is None:
             return None
-        if checkpoint.salt is None:
-            return Snapshot()
+        if checkpoint.salt is None:  # a stack without secrets, or a new one
+            return checkpoint.snapshot(Crypter(os.urandom(32), ""))
         return checkpoint.snapshot(self.crypter(checkpoint.salt))
 
     def outputs(self, name: str) -> PropertyMap:

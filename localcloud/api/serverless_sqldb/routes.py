@@ -62,8 +62,7 @@ def create_database(call: Call) -> Answer:
         "engine_major_version": 16,
     }
     database = databases.add(call, values, project=project, transient="creating")
-    host = f"{database['id']}.pg.sdb.{call.region}.localhost"
-    database = {**database, "endpoint": f"postgres://{host}:5432/{database['name']}?sslmode=require"}
+    database = {**database, "endpoint": _endpoint(call, database)}
     databases.put(call, database)
     return databases.show(call, database)
 
@@ -94,6 +93,14 @@ def delete_database(call: Call) -> Answer:
     grave = {"id": database["id"], "_gone_at": database["_gone_at"] + _GRAVE_SECONDS}
     call.store.put(_GRAVES, database["id"], grave)
     return databases.show(call, database)
+
+
+def _endpoint(call: Call, database: Resource) -> str:
+    """Leads nowhere, unless the control API has been told of a server, where it names the database."""
+    if call.cloud.sql_server:
+        return f"postgres://{call.cloud.sql_server}/{database['name']}?sslmode=disable"
+    host = f"{database['id']}.pg.sdb.{call.region}.localhost"
+    return f"postgres://{host}:5432/{database['name']}?sslmode=require"
 
 
 def _check_cpu(values: dict[str, Any]) -> None:
