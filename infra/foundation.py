@@ -11,7 +11,7 @@ from infra.components.observability import Observability, ObservabilityArgs
 from infra.components.registry import Registry, RegistryArgs
 from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs
 from infra.documents import read_text
-from infra.settings import BucketBackend, FoundationSettings
+from infra.settings import BucketBackend, FoundationSettings, InstanceBackend, ServerlessBackend
 from infra.settings.models import InitialDocument
 
 
@@ -37,17 +37,10 @@ def build(settings: FoundationSettings) -> None:
                 buckets[name] = BackendBucket(
                     f"{name}-state", BackendBucketArgs(environment=name, project_id=project.id), opts
                 )
+                if environment.former_database is not None:
+                    _database(name, environment.former_database, settings, project.id, opts)
             case backend:
-                databases[name] = BackendDatabase(
-                    f"{name}-state",
-                    BackendDatabaseArgs(
-                        environment=name,
-                        project_id=project.id,
-                        backend=backend,
-                        passwords=settings.database_passwords.get(name),
-                    ),
-                    opts,
-                )
+                databases[name] = _database(name, backend, settings, project.id, opts)
         documents[name] = EnvironmentSecrets(
             f"{name}-secrets",
             EnvironmentSecretsArgs(
@@ -96,6 +89,18 @@ def build(settings: FoundationSettings) -> None:
     pulumi.export("secretReaderSecretKey", deploy.reader_secret_key)
     pulumi.export("logsUrl", observability.logs_url)
     pulumi.export("logsToken", observability.logs_token)
+
+
+def _database(
+    name: str,
+    backend: ServerlessBackend | InstanceBackend,
+    settings: FoundationSettings,
+    project_id: pulumi.Output[str],
+    opts: pulumi.ResourceOptions,
+) -> BackendDatabase:
+    passwords = settings.database_passwords.get(name)
+    args = BackendDatabaseArgs(environment=name, project_id=project_id, backend=backend, passwords=passwords)
+    return BackendDatabase(f"{name}-state", args, opts)
 
 
 def _initial(initial: InitialDocument | None, settings: FoundationSettings) -> pulumi.Output[str] | None:

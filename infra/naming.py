@@ -56,8 +56,13 @@ def secret_reader_application(project_name: str) -> str:
 
 
 def state_application(environment: str) -> str:
-    """The IAM application that keeps an environment's state in a serverless database or in a bucket."""
+    """The IAM application that a serverless backend database knows as its user."""
     return f"snu-state-{environment}"
+
+
+def state_bucket_application(environment: str) -> str:
+    """The IAM application that keeps an environment's state in a bucket."""
+    return f"snu-state-bucket-{environment}"
 
 
 def policy(application: str) -> str:

@@ -42,7 +42,7 @@ class BackendBucket(pulumi.ComponentResource):
     def __init__(self, name: str, args: BackendBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("snu:bucket:BackendBucket", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        application_name = naming.state_application(args.environment)
+        application_name = naming.state_bucket_application(args.environment)
         application = iam.Application(
             f"{name}-application",
             name=application_name,

@@ -40,7 +40,10 @@ def check_foundation(raw: Mapping[str, Any], finding: Finding) -> Iterator[Probl
     passwords = _table(raw.get("databasePasswords"))
     for name, environment in environments.items():
         key, database = f"snu:environments.{name}.database", _table(environment.get("database"))
-        if database.get("kind") == "instance" and name not in passwords:
+        former = _table(environment.get("formerDatabase")).get("kind")
+        if former is not None and database.get("kind") in ("serverless", "instance"):
+            yield finding(f"{key.removesuffix('database')}formerDatabase", f"`{former}`", "only beside a `bucket`")
+        if "instance" in (database.get("kind"), former) and name not in passwords:
             yield finding(
                 f"snu:databasePasswords.{name}", "nothing", "the passwords of the database of kind `instance`"
             )

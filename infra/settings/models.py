@@ -295,6 +295,11 @@ class FoundationEnvironment(Settings):
     """What a foundation holds for one environment."""
 
     database: Backend = Field(description="Where Pulumi's state of the environment is kept.")
+    former_database: Annotated[ServerlessBackend | InstanceBackend, Discriminator("kind")] | None = Field(
+        default=None,
+        description="With a `database` of kind `bucket`: the database that the state was kept in, until "
+        "`snu state move` has carried it over.",
+    )
     secret: SecretDocument = Field(default=SecretDocument(), description="The secret document.")
 
 
