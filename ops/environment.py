@@ -1,17 +1,19 @@
 """Where a stack's state is kept and which passphrase protects its secrets.
 
 Local stacks need nothing from the user: their state lies in the project's ``.local`` folder, and their
-passphrase is public, as are their keys. Whatever the user has set in the environment wins.
+passphrase is public, as are their keys; whatever the user has set in the environment wins. For the others a secret
+of Scaleway's Secret Manager says it all, and another backend than the stack's own is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stacks import Stack
+from ops.state.place import Kind, place_of
 
 BACKEND_URL = "PULUMI_BACKEND_URL"
 PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 - the variable's name
@@ -30,16 +32,24 @@ def local_backend_url(project_dir: Path) -> str:
 def prepare(stack: Stack, environ: MutableMapping[str, str]) -> None:
     """Complete the environment in which an engine runs on the stack.
 
-    Raises OpsError when the stack is not local and the environment lacks its backend or its passphrase.
+    Raises OpsError when the stack's backend or passphrase cannot be found, or the user has set another backend.
     """
-    has_passphrase = PASSPHRASE in environ or PASSPHRASE_FILE in environ
-    if stack.is_local:
+    place = place_of(stack)
+    if place.kind is Kind.FILE:
         if BACKEND_URL not in environ:
             local_state_dir(stack.project_dir).mkdir(parents=True, exist_ok=True)
             environ[BACKEND_URL] = local_backend_url(stack.project_dir)
-        if not has_passphrase:
+        if PASSPHRASE not in environ and PASSPHRASE_FILE not in environ:
             environ[PASSPHRASE] = LOCAL_PASSPHRASE
-        return
+    elif place.kind is Kind.UNKNOWN:
+        _require(stack, environ)
+    else:
+        from ops.state.reach import enter
+
+        enter(stack, place, environ)
+
+
+def _require(stack: Stack, environ: Mapping[str, str]) -> None:
     # Without it Pulumi would take Pulumi.yaml's backend, the local stacks', and find none of what exists.
     if BACKEND_URL not in environ:
         raise OpsError(
@@ -47,6 +57,7 @@ def prepare(stack: Stack, environ: MutableMapping[str, str]) -> None:
             "s3:// bucket or file:// folder.",
             ExitCode.ENVIRONMENT,
         )
+    has_passphrase = PASSPHRASE in environ or PASSPHRASE_FILE in environ
     if stack.secrets_provider == "passphrase" and not has_passphrase:
         raise OpsError(
             f"The passphrase of stack {stack.name} is missing: set {PASSPHRASE}, or {PASSPHRASE_FILE} to a file "

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ops.commands.around import after_change, before_change
 from ops.display.base import Display, SilentDisplay
 from ops.display.choose import display_for, printer_for
 from ops.display.files import write_text
@@ -90,14 +91,21 @@ class Session:
             raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
 
     @contextmanager
-    def locked(self, purpose: str, options: Options) -> Iterator[None]:
-        """Hold the stack for the block. Raises OpsError when somebody else has it for longer than we may wait."""
+    def locked(self, purpose: str, options: Options, *, moves: bool = False) -> Iterator[None]:
+        """Hold the stack for the block. Raises OpsError when somebody else has it for longer than we may wait.
+
+        ``moves``: the block moves the state away, and so is not refused where that was begun before.
+        """
         with progress_for(sys.stdout) as progress:
             held = acquire(
                 self.store, self.project, self.stack.name, purpose, timeout=options.lock_timeout, on_wait=progress
             )
         with held:
+            if not moves:
+                before_change(self)
             yield
+            if not moves:
+                after_change(self)
 
     def require_complete(self) -> None:
         """Raises OpsError when an earlier run was interrupted and the engine refuses to go on from there."""

@@ -1,0 +1,248 @@
+"""From an empty account to a working state store: each step looks first, does what is missing, and says so."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from infra import naming
+from localcloud.engine import operations
+from localcloud.engine.errors import EngineError
+from localcloud.engine.passphrase import Crypter
+from localcloud.engine.values import unwrap
+from ops.environment import LOCAL_PASSPHRASE, PASSPHRASE
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.stacks import Stack, find_stack, project_name, settings_of, stack_names
+from ops.state.account import Account
+from ops.state.bucket import Storage, ensure_bucket, ensure_policy
+from ops.state.document import StateDocument
+from ops.state.place import Kind, Place, place_of
+from ops.state.publish import publish
+from ops.state.reach import find_document
+from statestore import StoreError, open_store
+
+if TYPE_CHECKING:
+    from infra.settings import FoundationSettings
+
+Say = Callable[[str, str], None]
+"""Told what a step is about, and what it found or did."""
+
+_PASSPHRASE_BYTES = 32
+
+
+@dataclass
+class Bootstrap:
+    """The state store of one foundation."""
+
+    stack: Stack
+    place: Place
+    settings: FoundationSettings
+    account: Account
+    given_passphrase: str | None
+    """What the user has set, before any stack's own was."""
+    say: Say
+
+    @classmethod
+    def of(cls, stack: Stack, environ: Mapping[str, str], say: Say) -> Bootstrap:
+        """Raises OpsError when the stack is no foundation, or keeps its state in a folder, or no key is known."""
+        from infra.settings import FoundationSettings
+
+        settings = settings_of(stack)
+        if not isinstance(settings, FoundationSettings):
+            raise OpsError(
+                f"{stack.name} is an environment: its foundation's bootstrap makes what its state needs. Run "
+                f"`snu bootstrap {settings.environment.foundation}`.",
+                ExitCode.USAGE,
+            )
+        place = place_of(stack)
+        if place.kind is not Kind.FOUNDATION:
+            raise OpsError(
+                f"{stack.name} keeps its state in a folder of this checkout, and so needs no bootstrap. Say "
+                f"`backend: bucket` in snu:state of {stack.file.name} to keep it in object storage.",
+                ExitCode.USAGE,
+            )
+        return cls(stack, place, settings, Account(stack, environ), environ.get(PASSPHRASE), say)
+
+    # --- before the foundation is up --------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Steps 1 and 2: the bucket and the passphrase of the foundation's own state."""
+        storage = self._storage(self.account.organization_id)
+        bucket = self.place.bucket
+        done = ensure_bucket(storage, bucket)
+        self._told(f"bucket {bucket}", done, "is there: private, versioned, encrypted")
+        self._own_document(storage.url(bucket))
+
+    def _storage(self, project_id: str) -> Storage:
+        return Storage(self.account.storage_endpoint(), self.account.region, self.account.storage_key(project_id))
+
+    def _own_document(self, url: str) -> None:
+        found = find_document(self.account, self.stack, self.place)
+        if found is not None:
+            self._told(f"secret {self.place.secret}", [], f"is there: the state is in {found[1].address}")
+            return
+        document = StateDocument(
+            backend_url=SecretStr(url), passphrase=_passphrase_for([self.stack], self.given_passphrase)
+        )
+        self._keep(self.place.secret, self.account.organization_id, document, f"State of {self.stack.name}")
+        self._told(f"secret {self.place.secret}", ["made it, with the state's address and passphrase"], "")
+
+    def _keep(self, name: str, project_id: str, document: StateDocument, description: str) -> None:
+        found = self.account.secrets_named(name, project_id)
+        secret = found[0] if found else self.account.make_secret(name, project_id, description)
+        self.account.write(secret, document.text())
+
+    def _told(self, what: str, done: list[str], otherwise: str) -> None:
+        self.say(what, ", ".join(done) or otherwise)
+
+    # --- once the foundation is up ----------------------------------------------------------------------
+
+    def complete(self, environ: Mapping[str, str]) -> None:
+        """Steps 4 and 5, with the foundation's own backend in ``environ``: each environment's state."""
+        outputs = foundation_outputs(self.stack, environ)
+        for name in self.settings.environments:
+            document = self._environment_document(name, outputs)
+            self._open(name, document, outputs)
+
+    def _environment_document(self, name: str, outputs: Mapping[str, Any]) -> StateDocument:
+        made = self.backend(name, outputs)
+        secret = naming.environment_state_secret(name)
+        project_id = _bare(outputs["projectId"])
+        place = replace(self.place, kind=Kind.ENVIRONMENT, secret=secret)
+        found = find_document(self.account, self.stack, place)
+        if found is None:
+            passphrase = _passphrase_for(_stacks_of(self.stack, name), self.given_passphrase)
+            document = made.model_copy(update={"passphrase": passphrase})
+            self._keep(secret, project_id, document, f"State of {name}")
+            self._told(f"secret {secret}", ["made it, with the state's address, login and passphrase"], "")
+            return document
+        known = found[1]
+        renewed = made.model_copy(update={"passphrase": known.passphrase})
+        if known.address != made.address:
+            self._told(
+                f"secret {secret}",
+                [],
+                f"is there: the state is in {known.address}; the foundation's place for it is {made.address}",
+            )
+            return known
+        if renewed != known:
+            self.account.write(found[0], renewed.text())
+            self._told(f"secret {secret}", ["gave it the login of today"], "")
+            return renewed
+        self._told(f"secret {secret}", [], f"is there: the state is in {known.address}")
+        return known
+
+    def backend(self, name: str, outputs: Mapping[str, Any]) -> StateDocument:
+        """Where the foundation keeps the environment's state; the passphrase is empty yet."""
+        url = (outputs.get("backendUrls") or {}).get(name)
+        if url is not None:
+            return StateDocument(backend_url=SecretStr(url), passphrase=SecretStr(""))
+        key = outputs["backendKeys"][name]
+        bucket = naming.environment_state_bucket(self.settings.project.name, name)
+        storage = self._storage(_bare(outputs["projectId"]))
+        done = ensure_bucket(storage, bucket)
+        done += ensure_policy(storage, bucket, self.account.bearer(), f"application_id:{key['applicationId']}")
+        self._told(f"bucket {bucket}", done, "is there: private, versioned, encrypted, for its environment only")
+        return StateDocument(
+            backend_url=SecretStr(storage.url(bucket)),
+            passphrase=SecretStr(""),
+            access_key=key["accessKey"],
+            secret_key=SecretStr(key["secretKey"]),
+        )
+
+    def _open(self, name: str, document: StateDocument, outputs: Mapping[str, Any]) -> None:
+        try:
+            changed = publish_to(self.stack, document, outputs)
+        except StoreError as error:
+            raise OpsError(
+                f"The backend of {name} is not usable yet: {error}. What was made so far is kept; run the same "
+                "command again when that is mended.",
+                ExitCode.FAILED,
+            ) from None
+        done = [f"wrote the outputs of {self.stack.name} that {name} needs"] if changed else []
+        self._told(f"backend of {name}", done, f"has the outputs of {self.stack.name}")
+
+
+def foundation_outputs(stack: Stack, environ: Mapping[str, str]) -> Mapping[str, Any]:
+    """In clear. Raises OpsError when the stack has no state yet."""
+    try:
+        found = operations.outputs(stack.project_dir, stack.name, environ["PULUMI_BACKEND_URL"], environ)
+    except EngineError as error:
+        raise OpsError(str(error), ExitCode.FAILED) from None
+    outputs: Mapping[str, Any] = unwrap(found)
+    return outputs
+
+
+def publish_to(stack: Stack, document: StateDocument, outputs: Mapping[str, Any]) -> bool:
+    """Write a foundation's outputs where an environment's document leads. Raises StoreError and OpsError."""
+    store = open_store(document.url, document.environment(("", "")))
+    try:
+        return publish(store, project_name(stack.project_dir), stack.name, outputs)
+    finally:
+        store.close()
+
+
+def publish_again(stack: Stack, environ: Mapping[str, str], say: Say) -> None:
+    """After an ``up`` of a foundation: give every environment that has a backend the outputs of today.
+
+    What cannot be written is said and fails nothing: the foundation itself is up.
+    """
+    from infra.settings import FoundationSettings
+
+    place = place_of(stack)
+    settings = settings_of(stack) if place.kind is Kind.FOUNDATION else None
+    if not isinstance(settings, FoundationSettings):
+        return
+    account = Account(stack, environ)
+    outputs = foundation_outputs(stack, environ)
+    if "projectId" not in outputs:
+        return  # it was destroyed, or was never complete
+    for name in settings.environments:
+        environment = replace(place, kind=Kind.ENVIRONMENT, secret=naming.environment_state_secret(name))
+        try:
+            found = find_document(account, stack, environment)
+            if found is not None and publish_to(stack, found[1], outputs):
+                say(f"backend of {name}", f"wrote the outputs of {stack.name} that {name} needs")
+        except (OpsError, StoreError) as error:
+            say(f"backend of {name}", f"does not have the outputs of today: {error}. Run `snu bootstrap {stack.name}`")
+
+
+def _stacks_of(foundation: Stack, environment: str) -> list[Stack]:
+    """The stacks of an environment, previews left out: they begin with a salt of their own."""
+    found = []
+    for name in stack_names(foundation.project_dir):
+        stack = find_stack(foundation.project_dir, name)
+        identity = stack.config.get("snu:environment")
+        if isinstance(identity, Mapping) and identity.get("name") == environment:
+            found.append(stack)
+    return found
+
+
+def _passphrase_for(stacks: list[Stack], given: str | None) -> SecretStr:
+    """A new one, or the one with which the salt in a stack's file was made.
+
+    Raises OpsError when there is a salt, and neither the given passphrase nor the public one is its.
+    """
+    salted = [stack for stack in stacks if stack.salt]
+    if not salted:
+        return SecretStr(secrets.token_urlsafe(_PASSPHRASE_BYTES))
+    for passphrase in (given, LOCAL_PASSPHRASE if salted[0].is_local else None):
+        with suppress(EngineError):
+            if passphrase is not None and Crypter.open(passphrase, salted[0].salt):
+                return SecretStr(passphrase)
+    raise OpsError(
+        f"{salted[0].file.name} has an encryptionsalt, so its stack has a passphrase already. Set {PASSPHRASE} to it "
+        "and it is taken over; or remove the line, if no state and no secure value was made with it.",
+        ExitCode.ENVIRONMENT,
+    )
+
+
+def _bare(identity: str) -> str:
+    """A Scaleway id without its region."""
+    return identity.rpartition("/")[2]

@@ -1,0 +1,45 @@
+"""The stone that a stack leaves where its state was, so that nobody goes on there by mistake."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from statestore import Store, layout
+
+_KIND = "moved"
+
+
+@dataclass(frozen=True)
+class Moved:
+    """That a state was moved."""
+
+    to: str
+    """Where to, without a login."""
+    who: str
+    when: str
+
+
+def stone_key(project: str, stack: str) -> str:
+    return f"{layout.own(_KIND, project, stack)}.json"
+
+
+def kept_key(project: str, stack: str) -> str:
+    """The state as it was when it was moved."""
+    return f"{layout.own(_KIND, project, stack)}.checkpoint.json"
+
+
+def read_stone(store: Store, project: str, stack: str) -> Moved | None:
+    """Raises StoreError."""
+    item = store.read(stone_key(project, stack))
+    if item is None:
+        return None
+    try:
+        found = json.loads(item.content)
+        return Moved(str(found["to"]), str(found["who"]), str(found["when"]))
+    except (ValueError, KeyError, TypeError):
+        return Moved("a place that its stone does not name", "somebody", "some day")
+
+
+def write_stone(store: Store, project: str, stack: str, moved: Moved) -> None:
+    store.write(stone_key(project, stack), json.dumps(asdict(moved)).encode())

@@ -1,0 +1,363 @@
+"""From an empty account to a working state store, on the local Scaleway, moto and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from localcloud.api import seed
+from ops.exit_codes import ExitCode
+from statestore import Store, open_store
+from tests.flows.keys import ORGANIZATION, Key, use
+from tests.flows.lab import OWNER_SECRET_KEY, Lab, Run
+from tests.support.postgres import Server, postgres_server
+from tests.support.project import clean_environment
+
+__all__ = ["postgres_server"]
+
+FOUNDATION, ENVIRONMENT = "foundation-local", "local"
+_SNU = (sys.executable, "-u", "-m", "ops")
+_SECRETS = "/secret-manager/v1beta1/regions/fr-par"
+_SNU_CI = "1b29c5d9-9723-400a-aa8b-0c85ae3567f7"
+"""The real project whose registries production may read; it does not exist on a local Scaleway."""
+
+
+def settings(lab: Lab, stack: str, **changes: Any) -> None:
+    """Change keys of a stack's file, and take its salt away: it was made with the public passphrase."""
+    path = lab.project.stack_file(stack)
+    document = yaml.safe_load(path.read_text())
+    document.pop("encryptionsalt", None)
+    document["config"] |= {f"snu:{key}": value for key, value in changes.items()}
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+
+
+def kept_in_buckets(lab: Lab) -> None:
+    secret = {"initial": {"secret": "snu-local", "project": "default"}}
+    environments = {ENVIRONMENT: {"database": {"kind": "bucket"}, "secret": secret}}
+    settings(lab, FOUNDATION, state={"backend": "bucket"}, environments=environments)
+    settings(lab, ENVIRONMENT, state={"backend": "foundation"})
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    made = Lab.at(tmp_path / "project")
+    made.project.start_cloud()
+    yield made
+    made.project.stop_cloud()
+
+
+def snu(lab: Lab, *arguments: str, **environment: str) -> Run:
+    run = lab.project.snu(*arguments, **environment)
+    check_silent(lab, run)
+    return run
+
+
+def bootstrap(lab: Lab, stack: str = FOUNDATION, **environment: str) -> Run:
+    return snu(lab, "bootstrap", stack, "--engine", "embedded", "--yes", **environment)
+
+
+def bootstrap_ok(lab: Lab, stack: str = FOUNDATION) -> Run:
+    run = bootstrap(lab, stack)
+    assert run.returncode == ExitCode.OK, run.stdout + run.stderr
+    return run
+
+
+def documents(lab: Lab) -> dict[str, dict[str, Any]]:
+    """The state documents in Secret Manager, by the name of their secret."""
+    found = {}
+    for secret in lab.ask("GET", f"{_SECRETS}/secrets?page_size=100")["secrets"]:
+        if secret["name"].endswith("-state"):
+            versions = lab.ask("GET", f"{_SECRETS}/secrets/{secret['id']}/versions")["versions"]
+            answer = lab.ask("GET", f"{_SECRETS}/secrets/{secret['id']}/versions/latest_enabled/access")
+            found[secret["name"]] = {
+                **json.loads(base64.b64decode(answer["data"])),
+                "_project": secret["project_id"],
+                "_versions": len(versions),
+            }
+    return found
+
+
+def check_silent(lab: Lab, run: Run) -> None:
+    """Nothing that opens a state is printed."""
+    text = run.stdout + run.stderr
+    assert "Traceback" not in text, text
+    assert not re.search(r"postgres://[^ ]*:[^ /]*@", text), text
+    if lab.project.cloud_answers():
+        for document in documents(lab).values():
+            for key in ("passphrase", "secretKey"):
+                value = document.get(key)
+                assert not value or value == OWNER_SECRET_KEY or value not in text
+
+
+def store_of(lab: Lab, secret: str) -> Store:
+    document = documents(lab)[secret]
+    keys = {
+        "AWS_ACCESS_KEY_ID": document.get("accessKey", "fake"),
+        "AWS_SECRET_ACCESS_KEY": document.get("secretKey", "fake"),
+    }
+    return open_store(document["backendUrl"], keys)
+
+
+def content(store: Store, key: str) -> dict[str, Any]:
+    item = store.read(key)
+    assert item is not None, key
+    found: dict[str, Any] = json.loads(item.content)
+    return found
+
+
+def test_from_an_empty_account_to_an_environment_that_is_up(lab: Lab) -> None:
+    kept_in_buckets(lab)
+    first = bootstrap_ok(lab)
+    for words in (
+        "bucket snu-state-local: made it",
+        "bucket snu-state-local-local: made it",
+        "state store is complete",
+    ):
+        assert words in first.stdout
+    found = documents(lab)
+    assert set(found) == {"snu-foundation-local-state", "snu-local-state"}
+    assert found["snu-foundation-local-state"]["_project"] == ORGANIZATION
+    assert found["snu-local-state"]["_project"] != ORGANIZATION
+    assert found["snu-foundation-local-state"]["passphrase"] != found["snu-local-state"]["passphrase"]
+    published = content(store_of(lab, "snu-local-state"), ".pulumi/stacks/snu/foundation-local.json")
+    (root,) = published["checkpoint"]["latest"]["resources"]
+    assert set(root["outputs"]) == {"projectId", "registryEndpoints", "secretIds", "zone"}
+
+    again = bootstrap_ok(lab)
+    assert "bucket snu-state-local: is there: private, versioned, encrypted" in again.stdout
+    assert "made it" not in again.stdout
+    assert documents(lab) == found
+    assert not (lab.project.directory / ".local/state/.pulumi").exists()
+
+    up = snu(lab, "up", ENVIRONMENT, "--engine", "embedded", "--yes", "--skip-preview")
+    assert up.returncode == ExitCode.OK, up.stdout + up.stderr
+    keys = [entry.key for entry in store_of(lab, "snu-local-state").entries(".pulumi/stacks/")]
+    assert ".pulumi/stacks/snu/local.json" in keys
+    assert snu(lab, "preview", ENVIRONMENT, "--engine", "embedded", "--expect-no-changes").returncode == ExitCode.OK
+
+
+def test_later_ups_of_the_foundation_publish_again(lab: Lab) -> None:
+    kept_in_buckets(lab)
+    bootstrap_ok(lab)
+    settings(lab, FOUNDATION, zone="other.snu.localhost")
+    run = snu(lab, "up", FOUNDATION, "--engine", "embedded", "--yes")
+    assert run.returncode == ExitCode.OK, run.stdout + run.stderr
+    assert "wrote the outputs of foundation-local that local needs" in run.stdout
+    published = content(store_of(lab, "snu-local-state"), ".pulumi/stacks/snu/foundation-local.json")
+    assert "other" in json.dumps(published)
+
+
+@pytest.mark.parametrize("after", ["bucket", "secret", "up"])
+def test_killed_half_way_and_repeated(lab: Lab, after: str) -> None:
+    kept_in_buckets(lab)
+    process = subprocess.Popen(
+        [*_SNU, "bootstrap", FOUNDATION, "--engine", "embedded", "--yes", "-C", str(lab.project.directory)],
+        cwd=lab.project.directory,
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    awaited = {"bucket": "bucket snu-state-local", "secret": "secret snu-foundation", "up": "Updating"}[after]
+    for line in process.stdout:
+        if awaited in line:
+            break
+    if after == "up":
+        time.sleep(0.5)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    before = documents(lab).get("snu-foundation-local-state")
+    run = bootstrap(lab)
+    if run.returncode == ExitCode.INTERRUPTED:
+        recovered = snu(lab, "recover", FOUNDATION, "--engine", "embedded", "--yes")
+        assert recovered.returncode == ExitCode.OK, recovered.stdout + recovered.stderr
+        run = bootstrap(lab)
+    assert run.returncode == ExitCode.OK, run.stdout + run.stderr
+    assert before is None or documents(lab)["snu-foundation-local-state"] == before
+
+
+def test_a_backend_database_on_a_real_postgres(lab: Lab, postgres_server: Server) -> None:
+    """Its login is made by Scaleway; here by hand, between two runs: the second goes on where the first stopped."""
+    settings(lab, FOUNDATION, state={"backend": "bucket"})
+    settings(lab, ENVIRONMENT, state={"backend": "foundation"})
+    lab.ask("POST", "/_local/sql-server", {"address": f"{postgres_server.host}:{postgres_server.port}"})
+    first = bootstrap(lab)
+    assert first.returncode == ExitCode.FAILED
+    assert "The backend of local is not usable yet" in first.stderr
+    assert "run the same command again" in first.stderr
+    url = documents(lab)["snu-local-state"]["backendUrl"]
+    user, password = url.removeprefix("postgres://").partition("@")[0].split(":")
+    postgres_server.run(
+        f"CREATE ROLE \"{user}\" LOGIN PASSWORD '{password}'", f'CREATE DATABASE "snu-state-local" OWNER "{user}"'
+    )
+    try:
+        bootstrap_ok(lab)
+        up = snu(lab, "up", ENVIRONMENT, "--engine", "embedded", "--yes", "--skip-preview")
+        assert up.returncode == ExitCode.OK, up.stdout + up.stderr
+        assert content(open_store(url, {}), ".pulumi/stacks/snu/local.json")["version"] == 3
+    finally:
+        postgres_server.run('DROP DATABASE "snu-state-local" WITH (FORCE)', f'DROP ROLE "{user}"')
+
+
+def test_a_foundation_with_two_environments(lab: Lab) -> None:
+    """As production's: its stack file, pointed at the local Scaleway."""
+    made = lab.ask("POST", "/account/v3/projects", {"name": "snu-ci", "description": ""})
+    stack = "foundation-production"
+    path = lab.project.stack_file(stack)
+    path.write_text(path.read_text().replace(_SNU_CI, made["id"]))
+    use(lab, stack, Key(seed.ACCESS_KEY, seed.SECRET_KEY))
+    bucket = {"database": {"kind": "bucket"}}
+    settings(lab, stack, state={"backend": "bucket"}, environments={"production": bucket, "staging": bucket})
+    bootstrap_ok(lab, stack)
+    found = documents(lab)
+    assert set(found) == {"snu-foundation-production-state", "snu-production-state", "snu-staging-state"}
+    assert len({document["passphrase"] for document in found.values()}) == 3
+    assert found["snu-production-state"]["accessKey"] != found["snu-staging-state"]["accessKey"]
+    _check_policies(lab, found)
+    bootstrap_ok(lab, stack)
+    assert documents(lab) == found
+
+
+def _check_policies(lab: Lab, found: dict[str, dict[str, Any]]) -> None:
+    """Each bucket lets in its own application, and its owner."""
+    from statestore.bucket import client
+
+    endpoint = lab.ask("GET", "/_local/object-storage")["url"]
+    s3 = client(endpoint, "fr-par", "fake", "fake")
+    users = set()
+    for environment in ("production", "staging"):
+        bucket = f"snu-state-production-{environment}"
+        policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+        owner, user = policy["Statement"]
+        assert owner["Principal"] == {"SCW": [f"user_id:{seed.OWNER_ID}"]}
+        key = lab.ask("GET", f"/iam/v1alpha1/api-keys/{found[f'snu-{environment}-state']['accessKey']}")
+        assert user["Principal"] == {"SCW": [f"application_id:{key['application_id']}"]}
+        assert user["Resource"] == [bucket, f"{bucket}/*"]
+        assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+        assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+        users.add(key["application_id"])
+    assert len(users) == 2
+    s3.close()
+
+
+# --- what is refused --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stack", "said"),
+    [(ENVIRONMENT, "Run `snu bootstrap foundation-local`"), (FOUNDATION, "keeps its state in a folder")],
+)
+def test_stacks_that_need_none(lab: Lab, stack: str, said: str) -> None:
+    run = bootstrap(lab, stack)
+    assert run.returncode == ExitCode.USAGE
+    assert said in run.stderr
+
+
+def test_an_environment_before_its_bootstrap(lab: Lab) -> None:
+    kept_in_buckets(lab)
+    run = snu(lab, "preview", ENVIRONMENT, "--engine", "embedded")
+    assert run.returncode == ExitCode.ENVIRONMENT
+    assert "sees no secret snu-local-state. Run `snu bootstrap foundation-local`" in run.stderr
+
+
+def test_another_backend_is_refused(lab: Lab) -> None:
+    kept_in_buckets(lab)
+    bootstrap_ok(lab)
+    elsewhere = "postgres://somebody:hush-hush@db.example.test/state"
+    for stack in (FOUNDATION, ENVIRONMENT):
+        before = lab.journal()
+        run = snu(lab, "up", stack, "--engine", "embedded", "--yes", PULUMI_BACKEND_URL=elsewhere)
+        assert run.returncode == ExitCode.ENVIRONMENT
+        assert "leads to postgres://db.example.test/state" in run.stderr
+        assert "is kept in s3://snu-state-local" in run.stderr
+        assert "hush-hush" not in run.stdout + run.stderr
+        assert lab.journal() == before
+    own = documents(lab)["snu-local-state"]["backendUrl"]
+    run = snu(lab, "preview", ENVIRONMENT, "--engine", "embedded", PULUMI_BACKEND_URL=own)
+    assert run.returncode == ExitCode.OK, run.stderr
+
+
+def test_a_key_that_may_not_read_the_document(lab: Lab) -> None:
+    """The key of the environment's own state opens no secret."""
+    kept_in_buckets(lab)
+    bootstrap_ok(lab)
+    document = documents(lab)["snu-local-state"]
+    use(lab, ENVIRONMENT, Key(document["accessKey"], document["secretKey"]))
+    run = snu(lab, "preview", ENVIRONMENT, "--engine", "embedded")
+    assert run.returncode == ExitCode.ENVIRONMENT
+    assert "snu-local-state" in run.stderr
+    assert "deploy key of foundation-local" in run.stderr or "a key that may read it" in run.stderr
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b'{"backendUrl": "s3://hush-hush"}', b"hush-hush"])
+def test_a_damaged_document(lab: Lab, text: bytes) -> None:
+    kept_in_buckets(lab)
+    secret = lab.ask("POST", f"{_SECRETS}/secrets", {"name": "snu-local-state", "project_id": ORGANIZATION})
+    data = {"data": base64.b64encode(text or b" ").decode()}
+    lab.ask("POST", f"{_SECRETS}/secrets/{secret['id']}/versions", data)
+    run = lab.project.snu("preview", ENVIRONMENT, "--engine", "embedded")
+    assert run.returncode == ExitCode.ENVIRONMENT
+    assert "The secret snu-local-state is no state document" in run.stderr
+    assert "hush-hush" not in run.stderr
+
+
+# --- the real CLI -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(
+    not (shutil.which("pulumi") and shutil.which("pulumi-language-python")), reason="not on PATH: pulumi"
+)
+def test_the_cli_reads_what_is_published(lab: Lab, tmp_path: Path) -> None:
+    kept_in_buckets(lab)
+    bootstrap_ok(lab)
+    document = documents(lab)["snu-local-state"]
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text("name: snu\nruntime: {name: python, options: {virtualenv: .venv}}\n")
+    (folder / ".venv").symlink_to(sys.prefix)
+    (folder / "__main__.py").write_text(
+        "import pulumi\n"
+        "foundation = pulumi.StackReference('foundation-local')\n"
+        "pulumi.export('found', foundation.require_output('projectId'))\n"
+        "pulumi.export('none', foundation.get_output('deploySecretKey'))\n"
+    )
+    environment = clean_environment(
+        PULUMI_HOME=str(folder / ".home"),
+        PULUMI_BACKEND_URL=document["backendUrl"],
+        PULUMI_CONFIG_PASSPHRASE=document["passphrase"],
+        PULUMI_SKIP_UPDATE_CHECK="true",
+        AWS_ACCESS_KEY_ID=document["accessKey"],
+        AWS_SECRET_ACCESS_KEY=document["secretKey"],
+        PATH=os.pathsep.join([os.environ["PATH"], str(Path(sys.executable).parent)]),
+    )
+    for arguments in (["stack", "init", "reader"], ["up", "--yes", "--skip-preview", "--stack", "reader"]):
+        ended = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive"], cwd=folder, env=environment, capture_output=True, text=True
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+    shown = subprocess.run(
+        ["pulumi", "stack", "output", "--json", "--stack", "reader"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    published = content(store_of(lab, "snu-local-state"), ".pulumi/stacks/snu/foundation-local.json")
+    project_id = published["checkpoint"]["latest"]["resources"][0]["outputs"]["projectId"]
+    assert json.loads(shown.stdout)["found"] == project_id
