@@ -12,6 +12,7 @@ from ops.engines.select import EngineChoice
 from ops.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from ops.commands.stack import Session
     from ops.local import LocalCloud
 
 app = typer.Typer(
@@ -28,6 +29,12 @@ local = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(local, name="local")
+state = typer.Typer(
+    help="Stacks' states: where they are, their backups, their history.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(state, name="state")
 
 _PARALLEL = 16
 _WAIT_SECONDS = 600.0
@@ -121,6 +128,23 @@ def refresh(
 
     options = work.Options(yes=yes, parallel=parallel, expect_no_changes=expect_no_changes, lock_timeout=lock_timeout)
     return work.refresh(work.Session.open(cwd, stack, engine), options)
+
+
+@app.command()
+def bootstrap(
+    stack: option.StackName,
+    engine: option.Engine = EngineChoice.AUTO,
+    yes: option.Yes = False,
+    parallel: option.Parallel = _PARALLEL,
+    lock_timeout: option.LockTimeout = 0.0,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """From an empty account to a foundation whose state, and whose environments' states, have their places."""
+    from ops.commands import bootstrap as work
+    from ops.commands.stack import Options
+
+    options = Options(yes=yes, parallel=parallel, lock_timeout=lock_timeout)
+    return work.bootstrap(cwd, stack, engine, options)
 
 
 @app.command()
@@ -329,6 +353,88 @@ def env(cwd: option.Cwd = None) -> ExitCode:
     from ops.commands import local as work
 
     return work.env(_cloud(cwd))
+
+
+@state.command("show")
+def state_show(stack: option.StackName, cwd: option.Cwd = None) -> ExitCode:
+    """Say where a stack's state is, how large it is, who holds it and who changed it last."""
+    from ops.commands import state as work
+
+    return work.show(_state_session(cwd, stack))
+
+
+@state.command("history")
+def state_history(
+    stack: option.StackName,
+    most: Annotated[int, typer.Option("--most", "-n", metavar="N", min=1, help="How many updates.")] = 20,
+    json: option.Json = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Say who updated a stack, when, and what came of it; the newest first."""
+    from ops.commands import state as work
+
+    return work.history(_state_session(cwd, stack), most, as_json=json)
+
+
+@state.command("backup")
+def state_backup(
+    stack: option.StackName,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where to. Default: beside the state, in its backend.")
+    ] = None,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Keep a stack's state as it is now. Secrets in a backup stay encrypted with the stack's passphrase."""
+    from ops.commands import state as work
+
+    return work.backup(_state_session(cwd, stack), out)
+
+
+@state.command("restore")
+def state_restore(
+    stack: option.StackName,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `snu state backup --out` has written.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Even if the stack has resources.")] = False,
+    rename: Annotated[bool, typer.Option("--rename", help="Even if the backup is of another stack.")] = False,
+    yes: option.Yes = False,
+    lock_timeout: option.LockTimeout = 0.0,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Give a stack the state of a backup; the present one is kept."""
+    from ops.commands import state as work
+    from ops.commands.stack import Options
+
+    options = Options(yes=yes, lock_timeout=lock_timeout)
+    return work.restore(_state_session(cwd, stack), file, options, over=replace, rename=rename)
+
+
+@state.command("move")
+def state_move(
+    stack: option.StackName,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="ADDRESS",
+            help="A backend's address; `env:NAME` for one that stands in a variable, as one with a login must; "
+            "`foundation` for the place that the foundation's settings name.",
+        ),
+    ],
+    yes: option.Yes = False,
+    lock_timeout: option.LockTimeout = 0.0,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Carry a stack's state to another backend, and prove that nothing changed. Can be repeated when it was killed."""
+    from ops.commands import state as work
+    from ops.commands.stack import Options
+
+    return work.move(_state_session(cwd, stack), to, Options(yes=yes, lock_timeout=lock_timeout))
+
+
+def _state_session(cwd: option.Cwd, stack: str) -> Session:
+    from ops.commands.stack import Session
+
+    return Session.open(cwd, stack, EngineChoice.AUTO, validate=False, needs_cloud=False)
 
 
 def _cloud(cwd: option.Cwd) -> LocalCloud:

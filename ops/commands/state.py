@@ -1,0 +1,258 @@
+"""What the commands on states do: show, backup, restore, history, move."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from localcloud.engine.errors import EngineError
+from localcloud.engine.statefile import StateFile
+from ops.commands.stack import Options, Session, confirm
+from ops.display.choose import printer_for
+from ops.display.text import Line, counted
+from ops.environment import BACKEND_URL, PASSPHRASE
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.stacks import Stack, find_stack
+from ops.state import backup as backups
+from ops.state.account import Account
+from ops.state.checkpoint import Secrets
+from ops.state.document import StateDocument
+from ops.state.history import Update, updates_of
+from ops.state.lock import locks_of
+from ops.state.move import Move, carry_published
+from ops.state.moved import read_stone
+from ops.state.place import Kind, place_of
+from ops.state.reach import enter, find_document
+from ops.state.size import size_of, way_out
+from statestore import Store, StoreError, open_store
+
+FOUNDATION = "foundation"
+"""As a target: the place that the foundation has for the environment."""
+_VARIABLE = "env:"
+_TARGET_KEYS = {
+    "AWS_ACCESS_KEY_ID": "SNU_STATE_TO_ACCESS_KEY",
+    "AWS_SECRET_ACCESS_KEY": "SNU_STATE_TO_SECRET_KEY",
+}
+_SHOWN_CHANGES = ("create", "update", "replace", "delete", "same")
+
+
+def show(session: Session) -> ExitCode:
+    """Where the state is, how large, who holds it, who changed it last."""
+    store, project, stack = session.store, session.project, session.stack.name
+    lines = [Line.of((stack, "bold"), f": state in {store.address}")]
+    moved = read_stone(store, project, stack)
+    if moved is not None:
+        lines.append(Line.of(f"  moved to {moved.to} at {moved.when}, by {moved.who}"))
+    found = backups.take(store, project, stack)
+    lines.append(Line.of(f"  {counted(len(found.resources), 'resource')}" if found else "  no state yet"))
+    size = size_of(store, project, stack)
+    lines.append(Line.of("  size: ", (str(size), "yellow" if size.near else "")))
+    if size.near:
+        lines.append(Line.of(f"  {way_out(stack)}"))
+    lines += [Line.of(f"  held by {lock.holder}") for lock in locks_of(store, project, stack)]
+    lines += [Line.of(f"  last {_shown(update)}") for update in updates_of(store, project, stack, 1)]
+    printer_for(sys.stdout).print(lines)
+    return ExitCode.OK
+
+
+def history(session: Session, most: int, *, as_json: bool) -> ExitCode:
+    """The newest first."""
+    updates = updates_of(session.store, session.project, session.stack.name, most)
+    if as_json:
+        print(json.dumps([update.document for update in updates], indent=2, ensure_ascii=False))
+        return ExitCode.OK
+    lines = [Line.of(_shown(update)) for update in updates]
+    printer_for(sys.stdout).print(lines or [Line.of(f"{session.stack.name} was never updated.")])
+    return ExitCode.OK
+
+
+def _shown(update: Update) -> str:
+    changes = [f"{count} {op}" for op in _SHOWN_CHANGES if (count := update.changes.get(op))]
+    changes += [f"{count} {op}" for op, count in sorted(update.changes.items()) if op not in _SHOWN_CHANGES and count]
+    at = f" at {update.commit[:10]}" if update.commit else ""
+    return (
+        f"{update.kind} {update.begun:%Y-%m-%d %H:%M:%S}Z by {update.who}: {update.result} in {update.seconds}s "
+        f"({', '.join(changes) or 'no resource'}), engine {update.engine}{at}"
+    )
+
+
+# --- backups ----------------------------------------------------------------------------------------------
+
+
+def backup(session: Session, out: Path | None) -> ExitCode:
+    """Into a file, or beside the state. Raises OpsError when there is no state."""
+    store, project, stack = session.store, session.project, session.stack.name
+    found = backups.take(store, project, stack)
+    if found is None:
+        raise OpsError(f"{store.address} has no state of {stack}.", ExitCode.FAILED)
+    if out is None:
+        where = f"{backups.keep(store, found)} in {store.address}"
+    else:
+        backups.write_file(out, found)
+        where = str(out)
+    print(f"{stack}: backup of {counted(len(found.resources), 'resource')} in {where}; secrets in it stay encrypted.")
+    return ExitCode.OK
+
+
+def restore(session: Session, file: Path, options: Options, *, over: bool, rename: bool) -> ExitCode:
+    """Raises OpsError, and nothing was changed, when the backup does not fit or the stack has resources."""
+    stack = session.stack.name
+    found = _fitting(session, backups.read_file(file), rename=rename)
+    with session.locked("snu state restore", options):
+        present = backups.take(session.store, session.project, stack)
+        count = len(present.resources) if present else 0
+        if present and count > 1 and not over:
+            raise OpsError(
+                f"{stack} has {count} resources. What the backup does not know would be forgotten, and stay in the "
+                "cloud: give --replace if you mean it. Nothing was changed.",
+                ExitCode.USAGE,
+            )
+        _check_secrets(found)
+        if not options.yes:
+            confirm(f"Give {stack} the {len(found.resources)} resources of {found.time}, in place of {count}?")
+        if present:
+            print(f"{stack}: the state until now is kept as {backups.keep(session.store, present)}.")
+        try:
+            StateFile(session.store, session.project, stack).write(json.dumps(found.checkpoint, ensure_ascii=False))
+        except EngineError as error:
+            raise OpsError(str(error), ExitCode.FAILED) from None
+    print(
+        f"{stack}: has the {len(found.resources)} resources of {found.time} now. What the cloud says of them: "
+        f"`snu preview {stack} --refresh`."
+    )
+    return ExitCode.OK
+
+
+def _fitting(session: Session, found: backups.Backup, *, rename: bool) -> backups.Backup:
+    stack = session.stack.name
+    if found.project != session.project:
+        raise OpsError(f"The backup is of the project {found.project}, not of {session.project}.", ExitCode.USAGE)
+    if found.stack == stack:
+        return found
+    if not rename:
+        raise OpsError(
+            f"The backup is of {found.stack}. Give --rename to let {stack} have its resources; two stacks that manage "
+            "the same resources get in each other's way. Nothing was changed.",
+            ExitCode.USAGE,
+        )
+    return found.renamed(stack)
+
+
+def _check_secrets(found: backups.Backup) -> None:
+    if found.salt:
+        try:
+            Secrets(os.environ).decrypt_with(found.salt)
+        except OpsError as error:
+            raise OpsError(
+                f"The secrets of the backup were encrypted with another passphrase than the stack's: {error}. Nothing "
+                "was changed.",
+                ExitCode.ENVIRONMENT,
+            ) from None
+
+
+# --- move -------------------------------------------------------------------------------------------------
+
+
+def move(session: Session, to: str, options: Options) -> ExitCode:
+    """Raises OpsError, and the state is where it was, when it cannot go there."""
+    stack = session.stack
+    document = _target(session, to)
+    try:
+        target = open_store(document.url, document.environment(_own_key(os.environ)))
+    except StoreError as error:
+        raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
+    moving = Move(session.store, target, session.project, stack.name, Secrets(os.environ), _say)
+    with session.locked("snu state move", options, moves=True):
+        moving.check()
+        if not options.yes:
+            confirm(f"Move the state of {stack.name} from {session.store.address} to {target.address}?")
+        _say(f"from {session.store.address} to {target.address}")
+        _carry(session, target)
+        moving.run()
+        _point(session, document)
+    target.close()
+    return ExitCode.OK
+
+
+def _say(what: str) -> None:
+    print(f"  {what}")
+    sys.stdout.flush()
+
+
+def _carry(session: Session, target: Store) -> None:
+    foundation = place_of(session.stack).foundation
+    is_another = bool(foundation) and foundation != session.stack.name
+    if is_another and carry_published(session.store, target, session.project, foundation):
+        _say(f"copied the outputs of {foundation}")
+
+
+def _target(session: Session, to: str) -> StateDocument:
+    """Where to, and how it is reached, with the passphrase that the state has. Raises OpsError."""
+    from pydantic import SecretStr
+
+    if to == FOUNDATION:
+        made = _foundations_place(session.stack)
+    else:
+        url = os.environ.get(to.removeprefix(_VARIABLE), "") if to.startswith(_VARIABLE) else to
+        if not url:
+            raise OpsError(f"The variable {to.removeprefix(_VARIABLE)} is not set.", ExitCode.USAGE)
+        if not to.startswith(_VARIABLE) and "@" in url:
+            raise OpsError(
+                "An address with a login must not stand in the arguments, which every process of this machine sees: "
+                f"put it into a variable, and say --to {_VARIABLE}NAME.",
+                ExitCode.USAGE,
+            )
+        # The user's own key is used, and not written down for others.
+        access, secret = (os.environ.get(name, "") for name in _TARGET_KEYS.values())
+        made = StateDocument(
+            backend_url=SecretStr(url), passphrase=SecretStr(""), access_key=access, secret_key=SecretStr(secret)
+        )
+    return made.model_copy(update={"passphrase": SecretStr(Secrets(os.environ).passphrase)})
+
+
+def _own_key(environ: Mapping[str, str]) -> tuple[str, str]:
+    """The one in use, for a bucket that has none of its own."""
+    access, secret = (environ.get(name, "") for name in _TARGET_KEYS)
+    return access, secret
+
+
+def _foundations_place(stack: Stack) -> StateDocument:
+    """What the foundation has made for an environment, read with the user's key from the foundation's outputs."""
+    from ops.state.bootstrap import Bootstrap, foundation_outputs
+
+    place = place_of(stack)
+    if place.kind is not Kind.ENVIRONMENT:
+        raise OpsError(f"{stack.name} is no environment with a foundation: give an address.", ExitCode.USAGE)
+    foundation = find_stack(stack.project_dir, place.foundation)
+    environ = {
+        key: value for key, value in os.environ.items() if key not in (BACKEND_URL, PASSPHRASE) and key[:4] != "AWS_"
+    }
+    steps = Bootstrap.of(foundation, environ, lambda what, done: _say(f"{what}: {done}"))
+    enter(foundation, steps.place, environ)
+    return steps.backend(str(stack.config["snu:environment"]["name"]), foundation_outputs(foundation, environ))
+
+
+def _point(session: Session, document: StateDocument) -> None:
+    """Let the stack be found at its new place."""
+    stack = session.stack
+    place = place_of(stack)
+    if place.kind not in (Kind.ENVIRONMENT, Kind.FOUNDATION):
+        _say(
+            f"{stack.name} is found there with {BACKEND_URL} set to that address, or with snu:state in "
+            f"{stack.file.name}: see docs/state.md"
+        )
+        return
+    account = Account(stack, os.environ)
+    try:
+        found = find_document(account, stack, place)
+        if found is None:
+            _say(f"no secret {place.secret} says where the state is: set {BACKEND_URL} to the new address")
+        elif found[1].address != document.address:
+            account.write(found[0], document.text())
+            _say(f"the secret {place.secret} says where the state is now")
+    finally:
+        account.close()

@@ -1,0 +1,136 @@
+"""Backups of a stack's state: one file each, in which secrets stay encrypted with the stack's passphrase."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from localcloud.engine.history import agent
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from statestore import Store, layout
+
+_FORMAT = "snu-state-backup/1"
+_ROOT_TYPE = "pulumi:pulumi:Stack"
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A state at one moment."""
+
+    project: str
+    stack: str
+    address: str
+    """Where the state was, without a login."""
+    time: str
+    who: str
+    checkpoint: dict[str, Any]
+
+    @property
+    def resources(self) -> list[dict[str, Any]]:
+        return list(self._latest.get("resources") or [])
+
+    @property
+    def _latest(self) -> dict[str, Any]:
+        return dict((self.checkpoint.get("checkpoint") or {}).get("latest") or {})
+
+    @property
+    def salt(self) -> str:
+        """Empty where the state has no secrets."""
+        return str(((self._latest.get("secrets_providers") or {}).get("state") or {}).get("salt") or "")
+
+    def text(self) -> bytes:
+        values = {
+            "format": _FORMAT,
+            "project": self.project,
+            "stack": self.stack,
+            "address": self.address,
+            "time": self.time,
+            "who": self.who,
+            "checkpoint": self.checkpoint,
+        }
+        return json.dumps(values, ensure_ascii=False, indent=1).encode()
+
+    @classmethod
+    def parse(cls, content: bytes, where: str) -> Backup:
+        """Raises OpsError when it is no backup."""
+        try:
+            found = json.loads(content)
+            if found["format"] != _FORMAT or found["checkpoint"]["version"] != 3:
+                raise ValueError("another format")
+            project, stack, address, time, who = (
+                str(found[key]) for key in ("project", "stack", "address", "time", "who")
+            )
+            made = cls(project, stack, address, time, who, dict(found["checkpoint"]))
+            if not all(isinstance(each["urn"], str) for each in made.resources):
+                raise ValueError("a resource without a URN")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise OpsError(
+                f"{where} is no backup that `snu state backup` has written; nothing was changed.", ExitCode.USAGE
+            ) from None
+        return made
+
+    def renamed(self, stack: str) -> Backup:
+        """The same resources as another stack of the project has them."""
+        before, after = (f"urn:pulumi:{name}::{self.project}::" for name in (self.stack, stack))
+        root = f"{_ROOT_TYPE}::{self.project}-"
+
+        def change(value: Any) -> Any:
+            if isinstance(value, str):
+                if not value.startswith(before):
+                    return value
+                rest = value.removeprefix(before)
+                return after + (f"{root}{stack}" if rest == f"{root}{self.stack}" else rest)
+            if isinstance(value, list):
+                return [change(item) for item in value]
+            if isinstance(value, dict):
+                return {change(key): change(item) for key, item in value.items()}
+            return value
+
+        # A provider reference is a URN with an id behind it, and changes with it.
+        checkpoint = change(self.checkpoint)
+        checkpoint["checkpoint"]["stack"] = layout.full_name(self.project, stack)
+        return Backup(self.project, stack, self.address, self.time, self.who, checkpoint)
+
+
+def take(store: Store, project: str, stack: str) -> Backup | None:
+    """The present state; None where there is none. Raises OpsError when it cannot be read."""
+    item = store.read(layout.checkpoint(project, stack))
+    if item is None:
+        return None
+    try:
+        checkpoint = json.loads(item.content)
+        _ = checkpoint["version"]
+    except (ValueError, KeyError, TypeError):
+        raise OpsError(f"The state of {stack} in {store.address} is damaged.", ExitCode.FAILED) from None
+    moment = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return Backup(project, stack, store.address, moment, agent(os.environ).removeprefix("snu/"), checkpoint)
+
+
+def keep(store: Store, backup: Backup) -> str:
+    """Put a backup beside the state, where Pulumi does not look; gives its key."""
+    stamp = backup.time.replace(":", "").replace("-", "").replace(".", "")
+    key = f"{layout.own('backups', backup.project, backup.stack)}/{stamp}.json"
+    store.write(key, backup.text())
+    return key
+
+
+def write_file(path: Path, backup: Backup) -> None:
+    """A file of its owner's only. Raises OpsError when it is there already, or cannot be written."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(backup.text())
+    except OSError as error:
+        raise OpsError(f"{path} cannot be written: {error.strerror}", ExitCode.USAGE) from None
+
+
+def read_file(path: Path) -> Backup:
+    """Raises OpsError."""
+    try:
+        return Backup.parse(path.read_bytes(), str(path))
+    except OSError as error:
+        raise OpsError(f"{path} cannot be read: {error.strerror}", ExitCode.USAGE) from None

@@ -1,0 +1,155 @@
+"""Carries a stack's state from one backend to another, and proves that it is the same there."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from localcloud.engine.history import agent
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.state.checkpoint import Secrets, fingerprint_of, read_checkpoint
+from ops.state.moved import Moved, kept_key, read_stone, stone_key, write_stone
+from ops.state.size import Size, limit_of
+from statestore import ABSENT, ConflictError, Store, layout
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Move:
+    """One stack on its way. Every step can be done again, so a move that was killed goes on where it stopped."""
+
+    source: Store
+    target: Store
+    project: str
+    stack: str
+    secrets: Secrets
+    say: Say
+
+    def check(self) -> None:
+        """Raises OpsError, and nothing was changed, when the stack cannot go there."""
+        if self.source.address == self.target.address:
+            raise OpsError(f"The state of {self.stack} is in {self.target.address} already.", ExitCode.USAGE)
+        stone = read_stone(self.source, self.project, self.stack)
+        if stone is not None and stone.to != self.target.address:
+            raise OpsError(
+                f"The state of {self.stack} was moved to {stone.to} at {stone.when}, by {stone.who}: go on from there.",
+                ExitCode.USAGE,
+            )
+        there = self.source.read(self._key)
+        if there is None and stone is None:
+            raise OpsError(f"{self.source.address} has no state of {self.stack}.", ExitCode.USAGE)
+        if stone is None and self.target.read(self._key) is not None and not self._is_ours():
+            raise OpsError(
+                f"{self.target.address} has a state of {self.stack} already. It is left alone, and nothing was "
+                "changed: choose another place, or remove that state first.",
+                ExitCode.USAGE,
+            )
+        size = Size(len(there.content) if there else 0, limit_of(self.target.address))
+        if size.too_large:
+            raise OpsError(
+                f"The state of {self.stack} has {size}, which is more than {self.target.address} takes.",
+                ExitCode.USAGE,
+            )
+
+    def run(self) -> None:
+        """After ``check``, and under the stack's lock. Raises OpsError and StoreError."""
+        if self.source.read(self._key) is not None:
+            self._mark()
+            self._copy()
+            self._prove()
+            self._leave()
+        self._clear()
+
+    # --- steps ------------------------------------------------------------------------------------------
+
+    @property
+    def _key(self) -> str:
+        return layout.checkpoint(self.project, self.stack)
+
+    @property
+    def _marker(self) -> str:
+        """In the target as long as the move goes on: says that what stands there is only a copy."""
+        return f"{layout.own('moving', self.project, self.stack)}.json"
+
+    def _is_ours(self) -> bool:
+        found = self.target.read(self._marker)
+        return found is not None and json.loads(found.content).get("from") == self.source.address
+
+    def _mark(self) -> None:
+        try:
+            self.target.write(self._marker, json.dumps({"from": self.source.address}).encode(), ABSENT)
+        except ConflictError:
+            if not self._is_ours():
+                raise OpsError(
+                    f"Another move of {self.stack} to {self.target.address} is under way, or was killed; nothing was "
+                    "changed.",
+                    ExitCode.FAILED,
+                ) from None
+            self.say("goes on with a move that was interrupted")
+
+    def _copy(self) -> None:
+        history = [each.key for each in self.source.entries(layout.history(self.project, self.stack))]
+        have = {each.key: each.size for each in self.target.entries(layout.history(self.project, self.stack))}
+        for key in [*(key for key in history if key not in have), layout.backup_of(self._key), self._key]:
+            item = self.source.read(key)
+            if item is not None:
+                self.target.write(key, item.content)
+        if self.target.read(layout.META) is None:
+            self.target.write(layout.META, layout.META_CONTENT)
+        self.say(f"copied the state and {len([key for key in history if key.endswith('.history.json')])} records")
+
+    def _prove(self) -> None:
+        """Both are read again: a store may give back what was not written."""
+        before, after = (read_checkpoint(store, self.project, self.stack) for store in (self.source, self.target))
+        one, other = (fingerprint_of(each, self.secrets) for each in (before, after))
+        if one.digest != other.digest:
+            raise OpsError(
+                f"What {self.target.address} gives back is not the state of {self.stack}: "
+                f"{'; '.join(f'{urn} {what}' for urn, what in one.differences(other).items())}. The state stays where "
+                "it was.",
+                ExitCode.FAILED,
+            )
+        self.say(f"is the same there, secrets included: {len(one.resources)} resources, fingerprint {one.digest[:12]}")
+
+    def _leave(self) -> None:
+        """A stone and a copy where the state was; then it is the target's."""
+        item = self.source.read(self._key)
+        if item is not None:
+            self.source.write(kept_key(self.project, self.stack), item.content)
+        moment = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        who = agent(os.environ).removeprefix("snu/")
+        write_stone(self.source, self.project, self.stack, Moved(self.target.address, who, moment))
+        self.source.delete(layout.backup_of(self._key))
+        self.source.delete(self._key)
+        self.say(f"left a note in {self.source.address}, and a copy that Pulumi does not see")
+
+    def _clear(self) -> None:
+        """Raises OpsError when the target has lost what it had."""
+        if self.target.read(self._key) is None:
+            raise OpsError(
+                f"{self.target.address} has no state of {self.stack}, although it was moved there. A copy stands in "
+                f"{self.source.address} as {kept_key(self.project, self.stack)}.",
+                ExitCode.FAILED,
+            )
+        self.target.delete(self._marker)
+        # A stack that comes back is no longer away.
+        self.target.delete(stone_key(self.project, self.stack))
+        self.target.delete(kept_key(self.project, self.stack))
+
+
+def carry_published(source: Store, target: Store, project: str, foundation: str) -> bool:
+    """An environment's copy of its foundation's outputs goes with it; gives whether there was one to carry."""
+    key = layout.checkpoint(project, foundation)
+    item = source.read(key)
+    if item is None or target.read(key) is not None:
+        return False
+    latest = json.loads(item.content)["checkpoint"].get("latest") or {}
+    if len(latest.get("resources") or []) != 1:
+        return False  # the foundation's own state, which stays
+    target.write(key, item.content)
+    return True
