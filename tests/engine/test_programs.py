@@ -184,6 +184,27 @@ def test_aliases_ignored_changes_reads_and_logs(small: Small) -> None:
         small.cloud.stop_cloud()
 
 
+def test_a_stack_with_a_protected_resource_is_not_destroyed_at_all(small: Small) -> None:
+    """Pulumi would delete the rest before it fails."""
+    program = """
+        scaleway.iam.Application("open", name="open")
+        scaleway.iam.Application("kept", name="kept", opts=pulumi.ResourceOptions(protect=True))
+        """
+    small.write("")
+    small.cloud.start_cloud()
+    try:
+        assert small.do(operations.up, program).ok
+        before = small.latest()["resources"]
+        for operation in (operations.preview_destroy, operations.destroy):
+            refused = small.do(operation, program)
+            assert not refused.ok
+            assert [said for said in refused.errors() if "kept" in said and "snu:protect to false" in said]
+            assert refused.outcome.changes == {}
+        assert small.latest()["resources"] == before
+    finally:
+        small.cloud.stop_cloud()
+
+
 def test_a_lock_that_is_held_is_named(small: Small) -> None:
     small.write("")
     folder = small.folder / ".pulumi" / "locks" / "organization" / "small" / "dev"
