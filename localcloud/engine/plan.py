@@ -20,6 +20,8 @@ from localcloud.engine.values import UNKNOWN, PropertyMap, Secret, from_checkpoi
 
 _FORMAT = "embedded-engine-plan"
 _VERSION = 1
+_NOT_FOR_PULUMI = "a plan of the embedded engine, which the Pulumi CLI cannot apply"
+"""Stands where the CLI looks for an object, so that it refuses the file when it reads it."""
 _DELETIONS = frozenset({"delete", "delete-replaced", "discard", "discard-replaced", "remove-pending-replace"})
 
 
@@ -57,10 +59,11 @@ class Plan:
     def write(self, path: Path, crypter: Crypter) -> None:
         """Raises PlanError when the file cannot be written."""
         document = {
+            "manifest": _NOT_FOR_PULUMI,
             "format": _FORMAT,
             "version": _VERSION,
             "salt": crypter.salt,
-            "resourcePlans": {
+            "resources": {
                 urn: {
                     "steps": planned.ops,
                     "id": planned.id,
@@ -91,7 +94,7 @@ def read_plan(path: Path, crypter: Crypter) -> Plan:
                 from_checkpoint(item["goal"], partial(crypter.decrypt, urn)),
                 str(item["id"]),
             )
-            for urn, item in document["resourcePlans"].items()
+            for urn, item in document["resources"].items()
         }
     )
 

@@ -10,6 +10,8 @@ from typing import Any
 from ops.canonical import Decrypt, digest, in_order, with_clear_secrets
 from ops.steps import Step
 
+_PULUMIS, _EMBEDDED = "resourcePlans", "resources"
+"""Where each engine's own plan has its resources."""
 _RANDOM = frozenset({"seed"})
 """What Pulumi draws anew for each plan, for names that it makes up; ours are all given."""
 
@@ -21,7 +23,8 @@ def operation_digests(update_plan: str, steps: Iterable[Step], decrypt: Decrypt,
     changed in the cloud gives another digest. With the key nobody can guess secrets from the digests.
     """
     parts: dict[str, dict[str, Any]] = defaultdict(dict)
-    for urn, planned in (json.loads(update_plan).get("resourcePlans") or {}).items():
+    document = json.loads(update_plan)
+    for urn, planned in (document.get(_PULUMIS) or document.get(_EMBEDDED) or {}).items():
         kept = {name: value for name, value in planned.items() if name not in _RANDOM}
         if isinstance(kept.get("goal"), dict):
             kept["goal"] = in_order(kept["goal"])

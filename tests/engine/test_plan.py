@@ -140,7 +140,7 @@ def test_no_secret_stands_in_the_file(lab: PlannedLab) -> None:
         ("{", "is no plan"),
         ("[]", "is no plan of this engine"),
         (json.dumps({"manifest": {}, "resourcePlans": {}}), "is a plan of the Pulumi CLI"),
-        (json.dumps({"format": "embedded-engine-plan", "version": 2, "resourcePlans": {}}), "version 1"),
+        (json.dumps({"format": "embedded-engine-plan", "version": 2, "resources": {}}), "version 1"),
     ],
 )
 def test_other_files_are_refused_by_name(lab: PlannedLab, content: str, says: str) -> None:

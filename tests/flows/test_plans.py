@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import Any
 
 import pytest
 
+from localcloud.engine import operations
+from localcloud.engine.plan import PlanError
 from ops.exit_codes import ExitCode
 from ops.plans import keys
 from ops.plans.sealed import seal
 from tests.flows.lab import Run
 from tests.flows.planning import STACK, PlanLab
-from tests.support.pulumi_cli import needs_pulumi
+from tests.support.pulumi_cli import PASSPHRASE, Cli, needs_pulumi
 
 _SECRETS = "/secret-manager/v1beta1/regions/fr-par/secrets"
 _ENGINES = ["embedded", pytest.param("pulumi", marks=needs_pulumi)]
@@ -328,23 +331,25 @@ def test_a_fault_during_the_apply_says_what_was_done(lab: PlanLab) -> None:
     assert lab.apply().returncode == ExitCode.REFUSED
 
 
-def test_the_cli_s_plans_are_refused_by_the_embedded_engine_by_name(lab: PlanLab, tmp_path: Path) -> None:
-    """Each engine's own plan, given to the other one past the command: see also the table above."""
-    from localcloud.engine import operations
-    from tests.support.pulumi_cli import PASSPHRASE
-
-    if lab.engine != "pulumi":
-        pytest.skip("needs a plan of the Pulumi CLI")
-    path = tmp_path / "cli-plan.json"
+def test_an_engine_refuses_the_other_one_s_plan_by_itself(lab: PlanLab, tmp_path: Path) -> None:
+    """Past the command: see also the table above."""
+    path = tmp_path / "plan.json"
     path.write_text(lab.content()["update_plan"])
-    said: list[str] = []
-    request = operations.Request(
-        project_dir=lab.directory,
-        stack=STACK,
-        backend_url=lab.lab.project.backend_url,
-        environ={"PULUMI_CONFIG_PASSPHRASE": PASSPHRASE},
-        on_event=lambda event: said.append(json.dumps(event)),
-        plan=path,
-    )
-    with pytest.raises(Exception, match="is a plan of the Pulumi CLI; the embedded engine applies only its own"):
-        operations.up(request)
+    state, writes = lab.lab.state_file(STACK).read_bytes(), lab.writes()
+    if lab.engine == "pulumi":
+        request = operations.Request(
+            project_dir=lab.directory,
+            stack=STACK,
+            backend_url=lab.lab.project.backend_url,
+            environ={"PULUMI_CONFIG_PASSPHRASE": PASSPHRASE},
+            plan=path,
+        )
+        with pytest.raises(PlanError, match="is a plan of the Pulumi CLI; the embedded engine applies only its own"):
+            operations.up(request)
+    elif shutil.which("pulumi"):
+        refused = Cli(lab.directory, lab.home, lab.lab.project.backend_url).up(STACK, "--plan", str(path))
+        assert not refused.ok
+        assert "manifest" in refused.text
+        assert "panic" not in refused.text
+    assert lab.lab.state_file(STACK).read_bytes() == state
+    assert lab.writes() == writes
