@@ -152,12 +152,14 @@ def test_from_an_empty_account_to_an_environment_that_is_up(lab: Lab) -> None:
 def test_later_ups_of_the_foundation_publish_again(lab: Lab) -> None:
     kept_in_buckets(lab)
     bootstrap_ok(lab)
-    settings(lab, FOUNDATION, zone="other.snu.localhost")
+    environments = yaml.safe_load(lab.project.stack_file(FOUNDATION).read_text())["config"]["snu:environments"]
+    settings(lab, FOUNDATION, environments=environments | {"extra": {"database": {"kind": "bucket"}}})
     run = snu(lab, "up", FOUNDATION, "--engine", "embedded", "--yes")
     assert run.returncode == ExitCode.OK, run.stdout + run.stderr
     assert "wrote the outputs of foundation-local that local needs" in run.stdout
     published = content(store_of(lab, "snu-local-state"), ".pulumi/stacks/snu/foundation-local.json")
-    assert "other" in json.dumps(published)
+    assert "extra" in published["checkpoint"]["latest"]["resources"][0]["outputs"]["registryEndpoints"]
+    assert "snu-extra-state" not in documents(lab)
 
 
 @pytest.mark.parametrize("after", ["bucket", "secret", "up"])
@@ -211,8 +213,31 @@ def test_a_backend_database_on_a_real_postgres(lab: Lab, postgres_server: Server
         up = snu(lab, "up", ENVIRONMENT, "--engine", "embedded", "--yes", "--skip-preview")
         assert up.returncode == ExitCode.OK, up.stdout + up.stderr
         assert content(open_store(url, {}), ".pulumi/stacks/snu/local.json")["version"] == 3
+        _move_to_a_bucket(lab)
     finally:
         postgres_server.run('DROP DATABASE "snu-state-local" WITH (FORCE)', f'DROP ROLE "{user}"')
+
+
+def _move_to_a_bucket(lab: Lab) -> None:
+    """The way out of a database that has become too small: the foundation keeps both until the state is over."""
+    environments = yaml.safe_load(lab.project.stack_file(FOUNDATION).read_text())["config"]["snu:environments"]
+    before = environments[ENVIRONMENT]
+    environments[ENVIRONMENT] = {**before, "database": {"kind": "bucket"}, "formerDatabase": before["database"]}
+    settings(lab, FOUNDATION, environments=environments)
+    both = bootstrap_ok(lab)
+    assert "the foundation's place for it is s3://snu-state-local-local" in both.stdout
+    moved = snu(lab, "state", "move", ENVIRONMENT, "--to", "foundation", "--yes")
+    assert moved.returncode == ExitCode.OK, moved.stdout + moved.stderr
+    assert "is the same there, secrets included" in moved.stdout
+    assert documents(lab)["snu-local-state"]["backendUrl"].startswith("s3://snu-state-local-local?")
+    again = snu(lab, "preview", ENVIRONMENT, "--engine", "embedded", "--expect-no-changes")
+    assert again.returncode == ExitCode.OK, again.stdout + again.stderr
+    history = json.loads(snu(lab, "state", "history", ENVIRONMENT, "--json").stdout)
+    assert [(update["kind"], update["result"]) for update in history] == [("update", "succeeded")]
+    del environments[ENVIRONMENT]["formerDatabase"]
+    settings(lab, FOUNDATION, environments=environments)
+    run = snu(lab, "up", FOUNDATION, "--engine", "embedded", "--yes", "--skip-preview")
+    assert run.returncode == ExitCode.OK, run.stdout + run.stderr
 
 
 def test_a_foundation_with_two_environments(lab: Lab) -> None:
