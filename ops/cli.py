@@ -295,6 +295,29 @@ def diff(
     )
 
 
+@app.command()
+def comment(
+    repo: Annotated[str, typer.Option("--repo", metavar="OWNER/NAME", help="The repository on GitHub.")],
+    pull_request: Annotated[int, typer.Option("--pr", metavar="N", min=1, help="Number of the pull request.")],
+    stack: Annotated[str, typer.Option("--stack", metavar="STACK", help="Which of our comments on it this one is.")],
+    file: Annotated[
+        str, typer.Option("--file", metavar="MARKDOWN", help="What `--markdown` has written; `-`: standard input.")
+    ],
+    author: Annotated[
+        str | None,
+        typer.Option("--author", metavar="LOGIN", help="Whose comments are ours. Default: those of the token's owner."),
+    ] = None,
+    api_url: Annotated[
+        str, typer.Option("--api-url", metavar="URL", envvar="GITHUB_API_URL", help="Address of GitHub's API.")
+    ] = "https://api.github.com",
+) -> ExitCode:
+    """Keep one comment per stack on a pull request. The token comes from GITHUB_TOKEN or SNU_GITHUB_TOKEN_FILE."""
+    from ops.commands import comment as work
+    from ops.pull_request import Target
+
+    return work.comment(Target(repo, pull_request, api_url, author), stack, file)
+
+
 @local.command()
 def start(
     transitions: Annotated[

@@ -65,7 +65,7 @@ class Stack:
     @cached_property
     def is_local(self) -> bool:
         """Whether its Scaleway is an address of this machine only."""
-        return self.api_url is not None and _is_loopback(self.api_address.hostname or "")
+        return self.api_url is not None and is_loopback(self.api_address.hostname or "")
 
 
 def provider_setting(stack: Stack, environ: Mapping[str, str], key: str, variable: str) -> str:
@@ -79,7 +79,8 @@ def secret_key_of(stack: Stack, environ: Mapping[str, str]) -> str:
     return provider_setting(stack, environ, "secretKey", "SCW_SECRET_KEY")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine only."""
     if host == "localhost":
         return True
     try:

@@ -1,0 +1,204 @@
+"""``snu comment`` on a server of this machine that speaks GitHub's API."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.pull_request import Outcome, Target, Written, marker, read_token, write_comment
+from tests.support.github import TOKEN, Answer, FakeGitHub, github
+from tests.support.project import clean_environment, free_port
+
+TEXT = "### Preview of `stage`: 1 to update\n\ntext"
+MARKED = f"<!-- snu:plan:stage -->\n{TEXT}"
+
+
+@pytest.fixture
+def server() -> Iterator[FakeGitHub]:
+    with github() as fake:
+        yield fake
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.pull_request._RETRY_SECONDS", 0.0)
+
+
+def write(server: FakeGitHub, text: str = TEXT, stack: str = "stage", author: str | None = None) -> Written:
+    return write_comment(Target("octo/snu", 7, server.url, author), stack, text, TOKEN)
+
+
+def refused(server: FakeGitHub, token: str = TOKEN) -> str:
+    with pytest.raises(OpsError) as caught:
+        write_comment(Target("octo/snu", 7, server.url), "stage", TEXT, token)
+    assert caught.value.code is ExitCode.FAILED
+    assert "\n" not in str(caught.value)
+    assert TOKEN not in str(caught.value)
+    return str(caught.value)
+
+
+def test_created_then_left_alone_then_edited_in_place(server: FakeGitHub) -> None:
+    server.add("somebody's")
+    first = write(server)
+    assert (first.outcome, first.removed) == (Outcome.CREATED, 0)
+    assert first.url.endswith("#issuecomment-101")
+    assert server.bodies() == ["somebody's", MARKED]
+    assert write(server, f"{TEXT}\n").outcome is Outcome.UNCHANGED
+    assert server.writes == ["POST"]
+    edited = write(server, "other")
+    assert edited == Written(Outcome.EDITED, first.url, 0)
+    assert server.bodies() == ["somebody's", "<!-- snu:plan:stage -->\nother"]
+
+
+def test_each_stack_has_its_own(server: FakeGitHub) -> None:
+    write(server)
+    write(server, stack="ci")
+    write(server, "new", stack="ci")
+    assert server.bodies() == [MARKED, "<!-- snu:plan:ci -->\nnew"]
+
+
+def test_duplicates_go_on_whatever_page_they_stand(server: FakeGitHub) -> None:
+    server.add(MARKED)
+    for number in range(230):
+        server.add(f"comment {number}", login="somebody")
+    server.add(MARKED)
+    server.add(MARKED)
+    assert write(server) == Written(Outcome.UNCHANGED, server.comments[0]["html_url"], 2)
+    assert server.writes == ["DELETE", "DELETE"]
+    assert len(server.comments) == 231
+
+
+def test_only_comments_of_our_own_are_touched(server: FakeGitHub) -> None:
+    server.add(MARKED, login="mallory")
+    server.add(f"quoted:\n{MARKED}")
+    assert write(server, "new").outcome is Outcome.CREATED
+    assert server.bodies()[:2] == [MARKED, f"quoted:\n{MARKED}"]
+
+
+def test_a_workflows_token_is_the_bots(server: FakeGitHub) -> None:
+    server.integration, server.login = True, "github-actions[bot]"
+    assert write(server).outcome is Outcome.CREATED
+    assert write(server).outcome is Outcome.UNCHANGED
+
+
+def test_another_author(server: FakeGitHub) -> None:
+    server.add(MARKED, login="Snu-App[bot]")
+    assert write(server, author="snu-app[bot]").outcome is Outcome.UNCHANGED
+    assert ("GET", "/user") not in server.requests
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+def test_a_server_error_is_tried_again(server: FakeGitHub, method: str) -> None:
+    server.add(MARKED)
+    server.add(MARKED)
+    server.faults[method] = [Answer(502), Answer(503)]
+    assert write(server, "new") == Written(Outcome.EDITED, server.comments[0]["html_url"], 1)
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_a_creation_whose_answer_is_lost_is_made_once(server: FakeGitHub, done: bool) -> None:
+    server.faults["POST"] = [Answer(502, done=done)]
+    assert write(server).outcome is (Outcome.UNCHANGED if done else Outcome.CREATED)
+    assert server.bodies() == [MARKED]
+
+
+def test_what_github_refuses_is_one_clear_sentence(server: FakeGitHub) -> None:
+    assert "does not accept the token (401)" in refused(server, "wrong")
+    server.faults["POST"] = [Answer(403, {"message": "Resource not accessible by integration"})]
+    assert "it needs `pull-requests: write`" in refused(server)
+    server.faults["POST"] = [Answer(422, {"message": "Validation Failed"})]
+    assert "GitHub answered 422 for octo/snu#7: Validation Failed" in refused(server)
+    server.faults["POST"] = [Answer(502)] * 4
+    assert "GitHub answered 502" in refused(server)
+    server.faults["GET"] = [Answer(404, {"message": "Not Found"})]
+    assert "There is no pull request octo/snu#7" in refused(server)
+    assert server.comments == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "until"),
+    [
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1700000000"}, " until 22:13:20 UTC"),
+        ({"Retry-After": "60"}, " for 60 seconds"),
+        ({}, ""),
+    ],
+)
+def test_a_rate_limit_is_not_waited_for(server: FakeGitHub, headers: dict[str, str], until: str) -> None:
+    message = (
+        "You have exceeded a secondary rate limit." if not until.startswith(" until") else "API rate limit exceeded"
+    )
+    server.faults["GET"] = [Answer(403, {"message": message}, headers)]
+    before = time.monotonic()
+    assert refused(server).startswith(f"GitHub's rate limit is reached{until}: ")
+    assert time.monotonic() - before < 10
+    server.faults["GET"] = [Answer(429, {"message": message}, headers)]
+    assert refused(server).startswith("GitHub's rate limit is reached")
+
+
+def test_nobody_listens() -> None:
+    fake = FakeGitHub(url=f"http://127.0.0.1:{free_port()}")
+    assert "GitHub cannot be reached at 127.0.0.1:" in refused(fake)
+
+
+@pytest.mark.parametrize("url", ["http://api.github.com", "ftp://127.0.0.1", "http://127.0.0.1.example.org"])
+def test_the_token_goes_over_https_only(url: str) -> None:
+    with pytest.raises(OpsError, match="expected an https:// address"):
+        Target("octo/snu", 7, url)
+
+
+def test_names_that_cannot_be() -> None:
+    with pytest.raises(OpsError, match="expected OWNER/NAME"):
+        Target("octo", 7, "https://api.github.com")
+    with pytest.raises(OpsError, match="expected letters"):
+        marker("stage --> @everyone")
+
+
+def test_a_text_that_is_too_long_is_refused_before_anything(server: FakeGitHub) -> None:
+    with pytest.raises(OpsError, match="65536"):
+        write(server, "x" * 65_536)
+    assert server.requests == []
+
+
+def test_the_token_comes_from_a_file_or_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("from-file\n")
+    assert read_token({"GITHUB_TOKEN": "x"}) == "x"
+    assert read_token({"GITHUB_TOKEN": "x", "SNU_GITHUB_TOKEN_FILE": str(file)}) == "from-file"
+    for environ in ({}, {"GITHUB_TOKEN": "a b"}, {"SNU_GITHUB_TOKEN_FILE": str(tmp_path / "none")}):
+        with pytest.raises(OpsError) as caught:
+            read_token(environ)
+        assert caught.value.code is ExitCode.ENVIRONMENT
+
+
+def snu(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {key: value for key, value in clean_environment().items() if not key.startswith("GITHUB_")}
+    return subprocess.run(
+        [sys.executable, "-m", "ops", "comment", *arguments],
+        env=kept | environment,
+        text=True,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_the_command(server: FakeGitHub, tmp_path: Path) -> None:
+    file = tmp_path / "plan.md"
+    file.write_text(TEXT)
+    arguments = ("--repo", "octo/snu", "--pr", "7", "--stack", "stage", "--file", str(file), "--api-url", server.url)
+    ended = snu(*arguments, GITHUB_TOKEN=TOKEN)
+    assert ended.returncode == ExitCode.OK, ended.stderr
+    assert ended.stdout == f"Comment on octo/snu#7 for stage created: {server.comments[0]['html_url']}\n"
+    again = snu(*arguments, GITHUB_TOKEN=TOKEN)
+    assert "for stage unchanged, nothing was written: " in again.stdout
+    lost = snu(*arguments)
+    assert lost.returncode == ExitCode.ENVIRONMENT
+    assert "There is no token for GitHub" in lost.stderr
+    file.write_text("\n")
+    assert snu(*arguments, GITHUB_TOKEN=TOKEN).returncode == ExitCode.USAGE
