@@ -42,3 +42,23 @@ def test_objects_survive_a_restart(tmp_path: Path) -> None:
         assert s3.get_object(Bucket="snu-state", Key="a/b c")["Body"].read() == b"\x00state"
         server.client()("POST", "/_local/reset")
         assert s3.list_buckets()["Buckets"] == []
+
+
+def test_it_is_there_without_being_asked_for(tmp_path: Path) -> None:
+    """On the port after the API's own, so that the addresses of buckets stay as they are."""
+    with Server(tmp_path / "data", "--port", str(_two_free_ports())) as server:
+        found = server.client()("GET", "/_local/object-storage")
+        assert found["url"].rpartition(":")[2] == str(int(server.url.rpartition(":")[2]) + 1)
+
+
+def _two_free_ports() -> int:
+    """The first of two."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port

@@ -280,6 +280,17 @@ def test_values_of_variables_and_passwords_are_never_shown(read: Callable[[Stack
         ({"environments__test__database__minCpu": 2}, "snu:environments.test.database.minCpu"),
         ({"environments__test__database": {"kind": "instance"}}, "snu:databasePasswords.test"),
         (
+            {"environments__test": {"database": {"kind": "bucket"}, "formerDatabase": {"kind": "instance"}}},
+            "snu:databasePasswords.test",
+        ),
+        (
+            {"environments__test__formerDatabase": {"kind": "serverless"}},
+            "snu:environments.test.formerDatabase",
+        ),
+        ({"environments__test__database": {"kind": "bucket", "maxCpu": 1}}, "snu:environments.test.database.maxCpu"),
+        ({"state": {"backend": "database"}}, "snu:state.backend"),
+        ({"state": {"bucket": "No_Name"}}, "snu:state.bucket"),
+        (
             {"databasePasswords": {"tset": {"administrator": "x" * 8, "user": "x" * 8}}},
             "snu:databasePasswords.tset",
         ),

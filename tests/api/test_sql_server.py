@@ -1,0 +1,30 @@
+"""Where Serverless SQL databases of the local Scaleway lead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.api.server import Server
+
+_DATABASES = "/serverless-sqldb/v1alpha1/regions/fr-par/databases"
+
+
+def test_nowhere_unless_a_server_is_named(tmp_path: Path) -> None:
+    with Server(tmp_path / "data") as server:
+        api = server.client()
+        before = api("POST", _DATABASES, {"name": "one"})
+        api("POST", "/_local/sql-server", {"address": "127.0.0.1:5432"})
+        after = api("POST", _DATABASES, {"name": "two"})
+        api("POST", "/_local/sql-server", {"address": ""})
+        last = api("POST", _DATABASES, {"name": "three"})
+    assert before["endpoint"] == f"postgres://{before['id']}.pg.sdb.fr-par.localhost:5432/one?sslmode=require"
+    assert after["endpoint"] == "postgres://127.0.0.1:5432/two?sslmode=disable"
+    assert last["endpoint"].endswith(".localhost:5432/three?sslmode=require")
+
+
+@pytest.mark.parametrize("address", ["db.example.test:5432", "10.0.0.1:1", "127.0.0.1", 5, None])
+def test_servers_of_this_machine_only(tmp_path: Path, address: object) -> None:
+    with Server(tmp_path / "data") as server:
+        server.client()("POST", "/_local/sql-server", {"address": address}, status=400)
