@@ -26,6 +26,7 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stacks import Stack, find_stack, project_dir, project_name, settings_of
 from ops.state.lock import acquire
+from ops.state.place import Kind, place_of
 from ops.steps import has_changes
 from statestore import Store, StoreError, open_store
 
@@ -71,11 +72,11 @@ class Session:
         if validate:
             settings_of(stack)
         engine = select_engine(choice, stack)
-        prepare(stack, os.environ)
-        if stack.is_local and needs_cloud:
+        if stack.is_local and (needs_cloud or place_of(stack).kind is not Kind.FILE):
             from ops.local import LocalCloud
 
             LocalCloud(stack).require()
+        prepare(stack, os.environ)
         return cls(stack, engine)
 
     @cached_property

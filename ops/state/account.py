@@ -115,8 +115,14 @@ class Account:
         return [Secret(each["id"], name, each["project_id"]) for each in found if each["name"] == name]
 
     def make_secret(self, name: str, project_id: str, description: str) -> Secret:
-        """Make a secret, or find the one that somebody else has made meanwhile."""
-        body = {"name": name, "project_id": project_id, "description": description, "type": "opaque"}
+        """Make a secret, or find the one that somebody else has made meanwhile. It is protected from deletion."""
+        body = {
+            "name": name,
+            "project_id": project_id,
+            "description": description,
+            "type": "opaque",
+            "protected": not self._stack.is_local,
+        }
         try:
             made = self._ask("POST", f"{self._secrets}/secrets", body)
         except RefusedError:

@@ -93,8 +93,9 @@ class Move:
             self.say("goes on with a move that was interrupted")
 
     def _copy(self) -> None:
-        history = [each.key for each in self.source.entries(layout.history(self.project, self.stack))]
-        have = {each.key: each.size for each in self.target.entries(layout.history(self.project, self.stack))}
+        prefix = layout.history(self.project, self.stack)
+        history = [each.key for each in self.source.entries(prefix) if each.key.endswith(".json")]
+        have = {each.key for each in self.target.entries(prefix)}
         for key in [*(key for key in history if key not in have), layout.backup_of(self._key), self._key]:
             item = self.source.read(key)
             if item is not None:

@@ -19,6 +19,8 @@ import pytest
 import yaml
 
 from localcloud.api import seed
+from localcloud.engine import operations
+from localcloud.engine.values import unwrap
 from ops.exit_codes import ExitCode
 from statestore import Store, open_store
 from tests.flows.keys import ORGANIZATION, Key, use
@@ -146,7 +148,25 @@ def test_from_an_empty_account_to_an_environment_that_is_up(lab: Lab) -> None:
     assert up.returncode == ExitCode.OK, up.stdout + up.stderr
     keys = [entry.key for entry in store_of(lab, "snu-local-state").entries(".pulumi/stacks/")]
     assert ".pulumi/stacks/snu/local.json" in keys
+    use(lab, ENVIRONMENT, _deploy_key(lab))
     assert snu(lab, "preview", ENVIRONMENT, "--engine", "embedded", "--expect-no-changes").returncode == ExitCode.OK
+    foundations = snu(lab, "preview", FOUNDATION, "--engine", "embedded")
+    assert foundations.returncode == ExitCode.OK  # the owner's key stands in its file
+    use(lab, FOUNDATION, _deploy_key(lab))
+    refused = snu(lab, "preview", FOUNDATION, "--engine", "embedded")
+    assert refused.returncode == ExitCode.ENVIRONMENT
+    assert "sees no secret snu-foundation-local-state" in refused.stderr or "may not read" in refused.stderr
+
+
+def _deploy_key(lab: Lab) -> Key:
+    document = documents(lab)["snu-foundation-local-state"]
+    environ = {
+        "PULUMI_CONFIG_PASSPHRASE": document["passphrase"],
+        "AWS_ACCESS_KEY_ID": "fake",
+        "AWS_SECRET_ACCESS_KEY": "fake",
+    }
+    found = unwrap(operations.outputs(lab.project.directory, FOUNDATION, document["backendUrl"], environ))
+    return Key(found["deployAccessKey"], found["deploySecretKey"])
 
 
 def test_later_ups_of_the_foundation_publish_again(lab: Lab) -> None:
