@@ -37,7 +37,7 @@ class Spent:
     def beside(self, other: Spent, name: str) -> list[Ratio]:
         return [
             Ratio(name, self.wall, other.wall, _TARGET),
-            Ratio("  processor time", self.processor, other.processor),
+            Ratio("  processor time", self.processor, other.processor, _TARGET),
         ]
 
 

@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
     LOCAL_CLOUD = 11, "the local Scaleway does not run, does not start, or its port is taken"
     CONTAINERS = 12, "the resources are there, but a container is in error or did not become ready in time"
     ENGINE = 13, "no engine for this stack: the Pulumi CLI is missing, or the embedded engine refuses the stack"
-    ENVIRONMENT = 14, "the environment lacks where the stack's state is kept, the passphrase of its secrets, or GitHub's token"
+    ENVIRONMENT = 14, "the environment lacks where a stack's state is kept, its secrets' passphrase, or GitHub's token"
     INTERRUPTED = 15, "an earlier run was interrupted and left operations whose end is not known: run `snu recover`"
     REFUSED = 16, "the plan is refused: it is not valid, or something is not as it was planned; nothing was changed"
     PART_WAY = 17, "the apply was stopped before an operation that was not in the plan; what was done is said"

@@ -53,6 +53,7 @@ _FEATURES = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
 )
 _PARALLEL = 16
+_IDLE_ROUNDS = 50
 
 
 class MissingStackError(Exception):
@@ -256,7 +257,7 @@ def _run(
     asyncio.set_event_loop(loop)
     loop.set_default_executor(_AtOnce())
     try:
-        loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: _run_main(str(directory))))
+        loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: _program(str(directory))))
     finally:
         for task in asyncio.all_tasks(loop):  # what waited for a refused registration
             task.cancel()
@@ -264,8 +265,17 @@ def _run(
         loop.close()
 
 
-def _run_main(directory: str) -> None:
+async def _program(directory: str) -> None:
+    """Ends when the outputs that the program has made have come to their values, or do not get any further.
+
+    The SDK waits for them as well, but looks through all of them each time that one is there.
+    """
     runpy.run_path(directory, run_name="__main__")
+    outputs, left, idle = pulumi.runtime.settings.SETTINGS.outputs, 0, 0
+    while outputs and idle < _IDLE_ROUNDS:
+        await asyncio.sleep(0)
+        idle = idle + 1 if len(outputs) == left else 0
+        left = len(outputs)
 
 
 class _AtOnce(ThreadPoolExecutor):
