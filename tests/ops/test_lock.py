@@ -70,6 +70,17 @@ def test_held_and_free_again(store: Store) -> None:
         pass
 
 
+def test_the_cli_s_notes_beside_its_locks_are_no_locks(store: Store) -> None:
+    """In a folder the CLI writes a second file for each, which stays when only the lock is removed."""
+    key = write_pulumis(store, os.getpid(), socket.gethostname())
+    store.write(f"{key}.attrs", b'{"user.content_type": "", "md5": "AAAA"}')
+    (lock,) = locks_of(store, "snu", "dev")
+    assert lock.key == key
+    unlock(store, lock)
+    with take(store):
+        pass
+
+
 def test_waits_and_says_for_whom(store: Store) -> None:
     said: list[str] = []
     held = take(store)
