@@ -128,8 +128,6 @@ def _own(store: Store, project: str, stack: str) -> list[Lock]:
 def _pulumis(store: Store, project: str, stack: str) -> list[Lock]:
     locks = []
     for entry in store.entries(layout.locks(project, stack)):
-        if not entry.key.endswith(".json"):
-            continue  # in a folder the CLI keeps notes beside its files
         found = store.read(entry.key)
         if found is not None:
             locks.append(Lock(entry.key, found.tag, _read(entry.key, found.content, _pulumis_holder)))
