@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 
+from localcloud.engine import schema
 from localcloud.engine.errors import UnsupportedError
-from localcloud.engine.provider import _TYPES, ScalewayProvider, schema
+from localcloud.engine.provider import _TYPES, ScalewayProvider
 from localcloud.engine.provider.client import Client
 from localcloud.engine.provider.fields import (
     from_seconds,

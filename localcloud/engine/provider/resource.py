@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from localcloud.engine import schema
 from localcloud.engine.errors import ProviderError
 from localcloud.engine.plugin import ADD, DELETE, REPLACE_SUFFIX, UPDATE, Diff, PartialFailureError
-from localcloud.engine import schema
 from localcloud.engine.provider.client import ApiError, Client
 from localcloud.engine.provider.fields import Field
 from localcloud.engine.values import UNKNOWN, PropertyMap, contains_unknown, make_secret, unwrap
