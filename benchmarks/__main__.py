@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks import api, diff, local, stage
+from benchmarks import api, diff, local, plan, stage
 from benchmarks.measure import machine
 
-_BENCHMARKS = {"local": local.run, "api": api.run, "stage": stage.run, "diff": diff.run}
+_BENCHMARKS = {"local": local.run, "api": api.run, "stage": stage.run, "diff": diff.run, "plan": plan.run}
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
         prog="scripts/bench",
         description="local: the command on the stack local; api: the local Scaleway beside moto's server; "
         "stage: the stack stage with the embedded engine, the Pulumi CLI and Terraform; "
-        "diff: `snu diff` of all stacks beside one preview.",
+        "diff: `snu diff` of all stacks beside one preview; plan: plan and apply beside preview and up.",
     )
     parser.add_argument("what", nargs="?", choices=_BENCHMARKS, default="local", help="default: local")
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each thing (default: 3)")

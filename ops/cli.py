@@ -296,6 +296,21 @@ def diff(
 
 
 @app.command()
+def touched(
+    revisions: Annotated[str, typer.Argument(metavar="BASE..HEAD", help="As for `diff`.")],
+    json: option.Json = False,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long the two evaluations may take.")
+    ] = _DIFF_SECONDS,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """List the stacks that a change touches, which are those to preview. --json prints a list, for a job matrix."""
+    from ops.commands import diff as work
+
+    return work.touched(cwd, revisions, as_json=json, timeout=timeout)
+
+
+@app.command()
 def comment(
     repo: Annotated[str, typer.Option("--repo", metavar="OWNER/NAME", help="The repository on GitHub.")],
     pull_request: Annotated[int, typer.Option("--pr", metavar="N", min=1, help="Number of the pull request.")],

@@ -17,6 +17,7 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stacks import project_dir
 
+_TEMPLATE = ".template"
 _DEPENDENCIES = ("requirements.txt", "pyproject.toml")
 
 
@@ -57,11 +58,28 @@ def diff(
     return ExitCode.CHANGES if expect_no_changes and effect.changed else ExitCode.OK
 
 
+def touched(directory: Path | None, revisions: str, *, as_json: bool, timeout: float) -> ExitCode:
+    """Print the stacks whose real preview would show a change of the program or of their settings.
+
+    Where dependencies differ nobody can know it without the cloud: then these are all stacks.
+    """
+    project = project_dir(directory)
+    with Evaluator() as evaluator:
+        found = find_revisions(project, revisions)
+        at_base, at_head = evaluator.evaluate(found, timeout)
+    effect = effect_of(found.base, found.head, at_base, at_head, [])
+    every = bool(found.differ_in(*_DEPENDENCIES))
+    names = [each.name for each in effect.stacks if every or each.has_effect or each.refused_at_head]
+    there = [name for name in names if name in at_head and not name.endswith(_TEMPLATE)]
+    print(json.dumps(there) if as_json else "\n".join(there), end="" if not there and not as_json else "\n")
+    return ExitCode.OK
+
+
 def _wanted(asked: Sequence[str], known: Sequence[str]) -> list[str]:
     """The names in full; a template may be asked for by its stack's name."""
     if not asked:
         return list(known)
-    names = {alias: name for name in known for alias in (name.removesuffix(".template"), display_name(name), name)}
+    names = {alias: name for name in known for alias in (name.removesuffix(_TEMPLATE), display_name(name), name)}
     for name in asked:
         if name not in names:
             listed = ", ".join(map(display_name, known)) or "none"

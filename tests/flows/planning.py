@@ -18,18 +18,18 @@ from ops.stacks import Stack, find_stack
 from statestore import layout
 from tests.api.oci import Oci, digest_of
 from tests.flows.lab import Lab, Run
+from tests.support.repository import make_repository
 
 STACK = "local"
 _DROPPED = ("tasks", "apiv2", "tasksv2", "antivirus")
-_IGNORED = ".venv\n.local/\n*.plan\n__pycache__/\n.pulumi-home/\n"
-_SIGNATURE = pygit2.Signature("A Planner", "planner@snu.localhost")
 
 
 class PlanLab:
     """A lab on one engine."""
 
     def __init__(self, folder: Path, engine: str) -> None:
-        self.lab = Lab.at(folder / "project")
+        self.repository = make_repository(folder / "project")
+        self.lab = Lab(self.repository.project)
         self.engine = engine
         self.directory = self.lab.project.directory
         self._saved = folder / "saved"
@@ -65,23 +65,18 @@ class PlanLab:
         path.write_text(yaml.safe_dump(document, sort_keys=False))
 
     def commit(self) -> None:
-        repository = pygit2.Repository(str(self.directory))
-        repository.index.add_all()
-        repository.index.write()
-        parents = [] if repository.head_is_unborn else [repository.head.target]
-        repository.create_commit("HEAD", _SIGNATURE, _SIGNATURE, "A change", repository.index.write_tree(), parents)
+        self.repository.commit("A change")
 
     def checkout(self) -> None:
         """Put the files back that were committed when the plan was made."""
-        pygit2.Repository(str(self.directory)).reset(self._planned, pygit2.enums.ResetMode.HARD)
+        self.repository.git.reset(self._planned, pygit2.enums.ResetMode.HARD)
 
     # --- where tests begin ------------------------------------------------------------------------------
 
     def prepare(self) -> None:
         """Bring both stacks up, change one app in the settings, and plan that."""
-        (self.directory / ".gitignore").write_text(_IGNORED)
-        repository = pygit2.init_repository(str(self.directory))
-        repository.config["user.name"], repository.config["user.email"] = _SIGNATURE.name, _SIGNATURE.email
+        config = self.repository.git.config
+        config["user.name"], config["user.email"] = "A Planner", "planner@snu.localhost"
         self.lab.project.start_cloud()
         self.ok("up", "foundation-local", "--yes", "--skip-preview")
         first, second = self.push("first"), self.push("second")
@@ -103,7 +98,7 @@ class PlanLab:
 
         self.edit(change)
         self.commit()
-        self._planned = pygit2.Repository(str(self.directory)).head.target
+        self._planned = self.repository.git.head.target
         self.make_plan(self.plan)
         self.lab.save(self._saved)
 

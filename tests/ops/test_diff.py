@@ -64,6 +64,12 @@ def document(repository: Repository, *arguments: str, code: int = ExitCode.OK, *
     return found
 
 
+def touched(repository: Repository, *arguments: str) -> str:
+    ended = repository.project.snu("touched", *arguments)
+    assert ended.returncode == ExitCode.OK, ended.stdout + ended.stderr
+    return ended.stdout
+
+
 def steps(stack: dict[str, Any]) -> dict[str, str]:
     """The operation on each resource that changes."""
     return {step["name"]: step["op"] for step in stack["steps"]}
@@ -116,6 +122,10 @@ def test_changes_of_settings(repository: Repository) -> None:
     assert changes(stacks["foundation-local"], "provider") == {"zone": ("fr-par-1", "fr-par-2")}
     assert changes(stacks["preview (template)"], "api-container") == {"cpuLimit": (768, 1024)}
 
+    to_preview = ["ci", "foundation-ci", "foundation-local", "local", "production", "stage"]
+    assert json.loads(touched(repository, f"base..{head}", "--json")) == to_preview
+    assert touched(repository, f"{head}..{head}") == ""
+
     text = diff(repository, f"base..{head}", "--stack", "production", "--stack", "preview", "--markdown", "-").stdout
     assert text.startswith(f"### `base ({found['base']['commit'][:8]})` to `{head[:8]}`: 2 stacks changed\n")
     assert "- `admin-domain` · `scaleway:containers:Domain`, because of `hostname`\n" in text
@@ -138,6 +148,11 @@ def test_changes_of_the_program(repository: Repository) -> None:
     assert "+- namespace  scaleway:containers:Namespace  replace  because of name" in ended.stdout
     assert '~ namespaceId: "<id of namespace>" → "<new id of namespace>"  (replaces the resource)' in ended.stdout
     assert ended.stdout.rstrip().endswith("No effect: foundation-ci, foundation-local, foundation-production")
+
+
+def test_other_dependencies_touch_every_stack(repository: Repository) -> None:
+    (repository.project.directory / "requirements.txt").write_text("pulumi==0\n")
+    assert touched(repository, "base").split() == sorted(STACKS - {"preview (template)"})
 
 
 def test_what_is_refused_is_a_result(repository: Repository) -> None:

@@ -39,7 +39,7 @@ class Repository:
 def make_repository(directory: Path) -> Repository:
     """A copy of the project, committed as ``main`` with the tag ``base``."""
     project = copy_project(directory)
-    (directory / ".gitignore").write_text(".venv\n.local\n__pycache__/\nPulumi.pr-*.yaml\n")
+    (directory / ".gitignore").write_text(".venv\n.local\n__pycache__/\nPulumi.pr-*.yaml\n*.plan\n")
     repository = Repository(project, pygit2.init_repository(str(directory), initial_head=_MAIN))
     base = repository.commit("the project as it is")
     repository.git.references.create("refs/tags/base", base)
