@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from benchmarks import api, diff, local, plan, stage
 from benchmarks.measure import machine
+from tests.support.bytecode import kept_bytecode
 
 _BENCHMARKS = {"local": local.run, "api": api.run, "stage": stage.run, "diff": diff.run, "plan": plan.run}
 
@@ -26,21 +23,8 @@ def main() -> None:
     arguments = parser.parse_args()
     rounds = max(1, arguments.rounds)
     print(f"{arguments.what}: {rounds} rounds, medians, {machine()}; a round takes about a minute.", flush=True)
-    with _kept_bytecode():
+    with kept_bytecode():
         _BENCHMARKS[arguments.what](rounds)
-
-
-@contextmanager
-def _kept_bytecode() -> Iterator[None]:
-    """Let every Python process keep what it compiles, as Python does by itself, but in a folder of this run.
-
-    Where the environment forbids it, each process compiles over a thousand modules anew, which takes longer than
-    most of what is measured here.
-    """
-    with tempfile.TemporaryDirectory(prefix="snu-bytecode-") as folder:
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        os.environ["PYTHONPYCACHEPREFIX"] = folder
-        yield
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +39,6 @@ SECRETS = {
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     return make_repository(tmp_path / "project")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Each command would else compile the whole SDK anew where Python is told to keep nothing."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONDONTWRITEBYTECODE", "")
-        patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("bytecode")))
-        yield
 
 
 def diff(repository: Repository, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
