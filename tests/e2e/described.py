@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +17,12 @@ import yaml
 
 from localcloud.api import seed
 from localcloud.api.cloud import ORGANIZATION_ID
+from tests.support.pair import Pair
 from tests.support.project import ROOT, Project, free_port
-from tests.support.pulumi_cli import Cli, Embedded
 
 STACK = "dev"
+BAD_NAME = "Not A Name!"
+"""What the platform refuses, so that a replacement ends after the deletion."""
 _PROGRAM = Path(__file__).with_name("program")
 
 Resources = dict[str, dict[str, Any]]
@@ -80,13 +80,8 @@ class Description:
                     self._replace_references(item, old, new)
 
 
-@dataclass
-class Lab:
+class Lab(Pair):
     """A described program in a folder of its own, with a local Scaleway of its own."""
-
-    project: Project
-    cli: Cli
-    embedded: Embedded
 
     @classmethod
     def make(cls, directory: Path, home: Path) -> Lab:
@@ -94,9 +89,7 @@ class Lab:
         for name in ("Pulumi.yaml", "__main__.py"):
             shutil.copy(_PROGRAM / name, directory / name)
         (directory / ".venv").symlink_to(sys.prefix)
-        project = Project(directory, free_port())
-        Path(project.backend_url.removeprefix("file://")).mkdir(parents=True)
-        lab = cls(project, Cli(directory, home, project.backend_url), Embedded(directory, project.backend_url))
+        lab = cls.of(Project(directory, free_port()), home)
         lab.write(Description({}))
         lab.cli.init(STACK)
         return lab
@@ -110,36 +103,6 @@ class Lab:
         }
         salt = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["encryptionsalt"]
         self.project.stack_file(STACK).write_text(yaml.safe_dump({"config": config, "encryptionsalt": salt}))
-
-    @property
-    def _kept(self) -> list[Path]:
-        local = self.project.directory / ".local"
-        return [local / "scaleway", local / "state"]
-
-    def save(self, folder: Path) -> None:
-        """Copy cloud and state; the cloud has to be stopped."""
-        for path in self._kept:
-            shutil.copytree(path, folder / path.name)
-
-    @staticmethod
-    def forget(folder: Path) -> None:
-        """Remove what ``save`` copied, if it did."""
-        shutil.rmtree(folder, ignore_errors=True)
-
-    def load(self, folder: Path) -> None:
-        """Put back what ``save`` copied."""
-        for path in self._kept:
-            shutil.rmtree(path, ignore_errors=True)
-            shutil.copytree(folder / path.name, path)
-
-    @contextmanager
-    def cloud(self) -> Iterator[None]:
-        """The local Scaleway, up for as long as the block lasts."""
-        self.project.start_cloud()
-        try:
-            yield
-        finally:
-            self.project.stop_cloud()
 
 
 def provider_settings(api_url: str) -> dict[str, str]:

@@ -1,16 +1,7 @@
-"""For the same program and the same starting state both engines plan and do the same.
-
-Compared are, for a preview and for an update: each resource's operations with their differences by property path
-and the properties that replace; the numbers of changes; for an update also the writing requests that the local
-Scaleway got. The real CLI and the real provider are the measure.
-"""
+"""For the same program and starting state both engines plan and do the same: see ``tests/support/comparison.py``."""
 
 from __future__ import annotations
 
-import json
-import re
-import urllib.request
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,78 +11,26 @@ from hypothesis import strategies as st
 
 from localcloud.api import seed
 from localcloud.api.cloud import ORGANIZATION_ID
-from tests.e2e.described import REPLACES, STACK, UPDATES, Description, Lab, changed, every_type, ref, secret
-from tests.support.pulumi_cli import Run, needs_pulumi
+from tests.e2e.described import BAD_NAME, REPLACES, STACK, UPDATES, Description, Lab, changed, every_type, ref, secret
+from tests.support.comparison import DESTROY, UP, Operation, compare, judge
+from tests.support.pulumi_cli import needs_pulumi
 
 pytestmark = [needs_pulumi, pytest.mark.xdist_group("same-operations")]
-
-KNOWN_DIFFERENCES: dict[str, tuple[str, set[str]]] = {
-    "protected removed": (
-        "Both refuse and touch nothing. In an update the CLI has announced the step by then, the embedded engine has "
-        "not; in a preview the embedded engine counts the refused deletion, the CLI does not.",
-        {"planned summary", "done guarded"},
-    ),
-}
-"""By case: why the engines differ, and in what. It may only shrink: what is not needed any more fails the test."""
-
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_ACCESS_KEY = re.compile(r"SCW[A-Z0-9]{17}")
 
 Change = Callable[[Description], object]
 
 
-def _requests(lab: Lab) -> Counter[str]:
-    """The writing requests so far, without what differs between two runs anyway."""
-    with urllib.request.urlopen(f"{lab.project.api_url}/_local/journal") as answer:  # noqa: S310 - loopback
-        entries = json.load(answer)["entries"]
-    lines = (f"{entry['method']} {entry['path']} {entry['status']}" for entry in entries)
-    return Counter(_ACCESS_KEY.sub("KEY", _UUID.sub("ID", line)) for line in lines)
-
-
-def _differences(real: Run, embedded: Run) -> dict[str, str]:
-    """By the resource's name, what the engines do differently."""
-    ours, theirs = embedded.steps_by_urn(), real.steps_by_urn()
-    found = {}
-    for urn in sorted(ours.keys() | theirs.keys()):
-        if ours.get(urn) != theirs.get(urn):
-            lines = [f"  pulumi   {step}" for step in theirs.get(urn, [])]
-            lines += [f"  embedded {step}" for step in ours.get(urn, [])]
-            found[urn.rpartition("::")[2]] = "\n".join([urn, *lines])
-    if not found and dict(real.changes) != dict(embedded.changes):
-        found["summary"] = f"pulumi {dict(real.changes)}, embedded {dict(embedded.changes)}"
-    return found
-
-
-def _compare(lab: Lab, before: Path, after: Description, *, ok: bool = True) -> dict[str, str]:
-    """Plan and do the change with both engines, from the same state."""
-    lab.load(before)
+def _compare(
+    lab: Lab,
+    before: Path,
+    after: Description,
+    operation: Operation = UP,
+    *,
+    ok: bool = True,
+    settles: bool = True,
+) -> dict[str, str]:
     lab.write(after)
-    with lab.cloud():
-        planned, planned_here = lab.cli.preview(STACK), lab.embedded.preview(STACK)
-        done = lab.cli.up(STACK)
-        requests = _requests(lab)
-    lab.load(before)
-    with lab.cloud():
-        done_here = lab.embedded.up(STACK)
-        requests_here = _requests(lab)
-        again = lab.embedded.preview(STACK)
-    assert (done.ok, done_here.ok) == (ok, ok), f"pulumi:\n{done.text}\nembedded:\n{done_here.text}"
-    assert planned.ok == planned_here.ok, f"pulumi:\n{planned.text}\nembedded:\n{planned_here.text}"
-    if ok:
-        assert again.changed == []
-    found = {f"planned {name}": text for name, text in _differences(planned, planned_here).items()}
-    found |= {f"done {name}": text for name, text in _differences(done, done_here).items()}
-    if requests != requests_here:
-        only, only_here = dict(requests - requests_here), dict(requests_here - requests)
-        found["requests"] = f"only pulumi: {only}\nonly embedded: {only_here}"
-    return found
-
-
-def _judge(case: str, found: dict[str, str]) -> None:
-    _reason, known = KNOWN_DIFFERENCES.get(case, ("", set()))
-    new = {name: text for name, text in found.items() if name not in known}
-    assert not new, "\n".join(new.values())
-    assert known <= found.keys(), f"no difference any more, take it out of the table: {known - found.keys()}"
+    return compare(lab, STACK, before, operation, ok=ok, settles=settles)
 
 
 @pytest.fixture(scope="module")
@@ -106,12 +45,33 @@ def lab(tmp_path_factory: pytest.TempPathFactory, pulumi_home: Path) -> Lab:
 @pytest.fixture(scope="module")
 def standing(lab: Lab) -> Path:
     """State and cloud where a resource of each type stands, made by the real engine."""
-    lab.load(lab.project.directory / "empty")
-    lab.write(_base())
+    return _kept(lab, "standing", lab.project.directory / "empty", _base())
+
+
+@pytest.fixture(scope="module")
+def unprotected(lab: Lab, standing: Path) -> Path:
+    """The same with nothing protected."""
+    program = _base()
+    program.opts("guarded", protect=False)
+    return _kept(lab, "unprotected", standing, program)
+
+
+@pytest.fixture(scope="module")
+def half_way(lab: Lab, standing: Path) -> Path:
+    """A resource and its dependents were deleted in order to be replaced, and could not be made anew."""
+    program = _base()
+    program.args("namespace", name=BAD_NAME)
+    return _kept(lab, "half way", standing, program, ok=False)
+
+
+def _kept(lab: Lab, name: str, before: Path, program: Description, *, ok: bool = True) -> Path:
+    """What the real engine makes of it."""
+    lab.load(before)
+    lab.write(program)
     with lab.cloud():
         made = lab.cli.up(STACK)
-        assert made.ok, made.text
-    folder = lab.project.directory / "standing"
+        assert made.ok == ok, made.text
+    folder = lab.project.directory / name
     lab.save(folder)
     return folder
 
@@ -177,7 +137,6 @@ def _values(program: Description) -> None:
     program.args("application", tags=None, description=None)
     program.args("job", env=None, cron=None)
     program.args("policy", application_id=ref("other-application"))
-    program.args("alerts", contact_points=[{"email": "two@snu.localhost"}, {"email": "one@snu.localhost"}])
     program.outputs["more"] = "more"
 
 
@@ -201,32 +160,55 @@ _CASES: dict[str, Change] = {
 
 
 def test_first_up(lab: Lab) -> None:
-    _judge("first up", _compare(lab, lab.project.directory / "empty", _base()))
+    judge("first up", _compare(lab, lab.project.directory / "empty", _base()))
 
 
-def test_destroy(lab: Lab, standing: Path) -> None:
-    _judge("destroy", _compare(lab, standing, Description({"guarded": _base().resources["guarded"]})))
+def test_all_removed(lab: Lab, standing: Path) -> None:
+    judge("all removed", _compare(lab, standing, Description({"guarded": _base().resources["guarded"]})))
+
+
+def test_destroy(lab: Lab, unprotected: Path) -> None:
+    judge("destroy", _compare(lab, unprotected, _base(), DESTROY))
+
+
+def test_destroy_with_a_protected_resource(lab: Lab, standing: Path) -> None:
+    judge("protected destroyed", _compare(lab, standing, _base(), DESTROY, ok=False))
 
 
 def test_updates_of_each_type(lab: Lab, standing: Path) -> None:
-    _judge("updates", _compare(lab, standing, changed(_base(), UPDATES)))
+    judge("updates", _compare(lab, standing, changed(_base(), UPDATES)))
 
 
 def test_replaces_of_each_type(lab: Lab, standing: Path) -> None:
-    _judge("replaces", _compare(lab, standing, changed(_base(), REPLACES)))
+    judge("replaces", _compare(lab, standing, changed(_base(), REPLACES)))
 
 
 @pytest.mark.parametrize("case", _CASES)
 def test_change(lab: Lab, standing: Path, case: str) -> None:
     after = _base()
     _CASES[case](after)
-    _judge(case, _compare(lab, standing, after))
+    judge(case, _compare(lab, standing, after))
+
+
+def test_contact_points_in_another_order_than_they_were_made(lab: Lab, standing: Path) -> None:
+    """The provider compares with the order in which they are listed: it finds a change each time, and does nothing."""
+    after = _base()
+    after.args("alerts", contact_points=[{"email": "two@snu.localhost"}, {"email": "one@snu.localhost"}])
+    judge("contact points", _compare(lab, standing, after, settles=False))
 
 
 def test_refused_change(lab: Lab, standing: Path) -> None:
     after = _base()
     _protected_removed(after)
-    _judge("protected removed", _compare(lab, standing, after, ok=False))
+    judge("protected removed", _compare(lab, standing, after, ok=False))
+
+
+@pytest.mark.parametrize("name", ["e2e-namespace", "e2e-third-namespace"])
+def test_half_done_replacement(lab: Lab, half_way: Path, name: str) -> None:
+    """As it was before, or with a third name."""
+    after = _base()
+    after.args("namespace", name=name)
+    judge(f"half done, {name}", _compare(lab, half_way, after))
 
 
 # --- generated programs -------------------------------------------------------------------------------------------
@@ -271,8 +253,9 @@ def _program(draw: st.DrawFn) -> Description:
     names = draw(st.lists(st.sampled_from(_NAMES), min_size=3, unique=True))
     resources: dict[str, dict[str, object]] = {}
     for name in names:
-        described = draw(_resource(name, list(resources)))
         groups = [other for other, earlier in resources.items() if earlier["type"] == "group"]
+        # To depend on a group is to depend on what is below it, which can be the resource itself.
+        described = draw(_resource(name, [other for other in resources if other not in groups]))
         if draw(_MAYBE) and groups:
             described["parent"] = draw(st.sampled_from(groups))
         resources[name] = described
@@ -310,4 +293,4 @@ def test_generated_change(lab: Lab, programs: tuple[Description, Description]) -
     folder = lab.project.directory / "generated"
     lab.forget(folder)
     lab.save(folder)
-    _judge("generated", _compare(lab, folder, after))
+    judge("generated", _compare(lab, folder, after))

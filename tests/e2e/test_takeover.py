@@ -8,13 +8,10 @@ from pathlib import Path
 import pytest
 
 from localcloud.engine.values import unwrap
-from tests.e2e.described import REPLACES, STACK, UPDATES, Lab, changed, every_type
+from tests.e2e.described import BAD_NAME, REPLACES, STACK, UPDATES, Lab, changed, every_type
 from tests.support.pulumi_cli import Driver, needs_pulumi
 
 pytestmark = needs_pulumi
-
-_BAD_NAME = "Not A Name!"
-"""What the platform refuses, so that a replacement ends after the deletion."""
 
 
 @pytest.fixture
@@ -63,6 +60,18 @@ def test_takeover(lab: Lab, first: str) -> None:
     _assert_same_outputs(lab)
 
 
+def test_plans_on_a_state_of_the_embedded_engine(lab: Lab) -> None:
+    """What it leaves in the state makes the real engine plan changes as on a state of its own."""
+    program = every_type()
+    lab.write(program)
+    assert lab.embedded.up(STACK).ok
+    for changes in (UPDATES, REPLACES):
+        lab.write(changed(program, changes))
+        plans = [engine.preview(STACK) for engine in (lab.cli, lab.embedded)]
+        assert plans[0].changed
+        assert plans[0].steps_by_urn() == plans[1].steps_by_urn()
+
+
 @pytest.mark.parametrize("first", ["pulumi", "embedded"])
 def test_takeover_half_way(lab: Lab, first: str) -> None:
     """The one engine deleted a resource and its dependents and could not make it anew: the other one goes on."""
@@ -71,7 +80,7 @@ def test_takeover_half_way(lab: Lab, first: str) -> None:
     lab.write(program)
     assert writer.up(STACK).ok
     broken = program.copy()
-    broken.args("namespace", name=_BAD_NAME)
+    broken.args("namespace", name=BAD_NAME)
     lab.write(broken)
     failed = writer.up(STACK)
     assert not failed.ok
@@ -80,10 +89,7 @@ def test_takeover_half_way(lab: Lab, first: str) -> None:
     assert {"namespace", "container", "host"} <= pending
     lab.write(program)
     plans = [engine.preview(STACK) for engine in (writer, reader)]
-    # The same resources are touched. Not compared is the order: where the program is as before the failure, Pulumi
-    # makes what waits for its replacement first and removes its record at the end, the embedded engine at once.
-    touched = [{step.urn for step in plan.changed} for plan in plans]
-    assert touched[0] == touched[1]
+    assert plans[0].steps_by_urn() == plans[1].steps_by_urn()
     done = reader.up(STACK)
     assert done.ok, done.text
     for engine in (writer, reader):

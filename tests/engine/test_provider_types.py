@@ -30,6 +30,7 @@ POLICY = "scaleway:iam/policy:Policy"
 JOB = "scaleway:job/definition:Definition"
 SECRET = "scaleway:secrets/secret:Secret"
 DATABASE = "scaleway:databases/serverlessDatabase:ServerlessDatabase"
+ALERTS = "scaleway:observability/alertManager:AlertManager"
 NAMESPACE = "scaleway:containers/namespace:Namespace"
 
 HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("s3cret")
@@ -58,6 +59,12 @@ DIFFS: dict[str, tuple[str, PropertyMap, PropertyMap, dict[str, str]]] = {
         {"tags[1]": "delete"},
     ),
     "an item changes": (APPLICATION, {"name": "a", "tags": ["x"]}, {"name": "a", "tags": ["y"]}, {"tags[0]": "update"}),
+    "contact points in another order": (
+        ALERTS,
+        {"contactPoints": [{"email": "a"}, {"email": "b"}], "projectId": "p"},
+        {"contactPoints": [{"email": "b"}, {"email": "a"}], "projectId": "p"},
+        {"contactPoints[0].email": "update", "contactPoints[1].email": "update"},
+    ),
     "what the platform decides": (
         CONTAINER,
         {"name": "c", "namespaceId": "fr-par/n", "minScale": 1, "privacy": "public", "protocol": "http1"},

@@ -107,6 +107,8 @@ class Driver(Protocol):
 
     def refresh(self, stack: str) -> Run: ...
 
+    def preview_destroy(self, stack: str) -> Run: ...
+
     def destroy(self, stack: str) -> Run: ...
 
 
@@ -156,6 +158,9 @@ class Cli:
     def refresh(self, stack: str, *more: str) -> Run:
         return self._operation(stack, "refresh", "--yes", "--skip-preview", *more)
 
+    def preview_destroy(self, stack: str) -> Run:
+        return self._operation(stack, "destroy", "--preview-only")
+
     def destroy(self, stack: str, *more: str) -> Run:
         return self._operation(stack, "destroy", "--yes", "--skip-preview", *more)
 
@@ -199,6 +204,9 @@ class Embedded:
 
     def refresh(self, stack: str) -> Run:
         return self._operation(operations.refresh, stack)
+
+    def preview_destroy(self, stack: str) -> Run:
+        return self._operation(operations.preview_destroy, stack)
 
     def destroy(self, stack: str) -> Run:
         return self._operation(operations.destroy, stack)

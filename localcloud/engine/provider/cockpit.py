@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from localcloud.engine.plugin import Diff
 from localcloud.engine.provider.client import Client
 from localcloud.engine.provider.fields import Field
 from localcloud.engine.provider.resource import CREATED_AT, PROJECT, UPDATED_AT, Object, ResourceType
@@ -155,13 +154,6 @@ class AlertManager(ResourceType):
         found = await self.fetch(client, resource_id, outputs)
         await self._remove(client, resource_id, project_id, [point["email"] for point in found["contact_points"]])
         await client.post(f"{self._path(client, resource_id)}/disable", {"project_id": project_id})
-
-    def diff(self, olds: PropertyMap, news: PropertyMap, ignore: object) -> Diff:
-        diff = super().diff(olds, news, ())
-        if sorted(self._emails(olds)) != sorted(self._emails(news)):
-            return diff
-        kept = {path: kind for path, kind in diff.detailed.items() if not path.startswith("contactPoints")}
-        return Diff(kept, diff.delete_before_replace)
 
 
 TYPES = (Source(), Token(), AlertManager())

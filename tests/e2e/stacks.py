@@ -1,0 +1,171 @@
+"""The project's own stacks on a local Scaleway, whichever Scaleway they live on, and typical changes of their settings.
+
+The stacks that live on the real Scaleway are pointed at the local one here: address, fake keys, ids of the seed.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from localcloud.api import seed
+from localcloud.api.cloud import ORGANIZATION_ID
+from tests.e2e.described import provider_settings
+from tests.support.pair import Pair
+from tests.support.project import copy_project
+
+PREVIEW = "pr-12"
+"""Made from the template."""
+GROUPS: dict[str, list[str]] = {
+    "foundation-local": ["local"],
+    "foundation-ci": ["ci", PREVIEW],
+    "foundation-production": ["stage", "production"],
+}
+"""The environments that stand on each foundation."""
+
+_DIGEST = "sha256:" + "b" * 64
+_SNU_CI = "1b29c5d9-9723-400a-aa8b-0c85ae3567f7"
+"""The real project whose registries production may read; it does not exist on a local Scaleway."""
+_PARENT_ZONE = {"domain": "beta-snu.dev", "subdomain": "", "project_id": ORGANIZATION_ID}
+
+Configuration = dict[str, Any]
+Change = Callable[[Configuration], object]
+
+
+def call(api_url: str, method: str, path: str, body: object = None) -> Any:
+    """Ask the local Scaleway as its owner."""
+    request = urllib.request.Request(  # noqa: S310 - loopback
+        f"{api_url}{path}",
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"X-Auth-Token": seed.SECRET_KEY, "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:  # noqa: S310 - loopback
+        return json.loads(answer.read() or b"{}")
+
+
+class Stacks(Pair):
+    """The stacks of one foundation on a local Scaleway of their own."""
+
+    @classmethod
+    def make(cls, foundation: str, directory: Path, home: Path) -> Stacks:
+        """Copy the project and make the stacks known to its backend."""
+        stacks = cls.of(copy_project(directory), home)
+        names = [foundation, *GROUPS[foundation]]
+        if PREVIEW in names:
+            stacks._fill_template(PREVIEW)
+        for stack in names:
+            stacks.edit(stack, lambda config: config.update(provider_settings(stacks.project.api_url)))
+            stacks.cli.init(stack)
+        return stacks
+
+    def prepare(self, foundation: str) -> None:
+        """Make what the foundation expects to find; the cloud has to be up."""
+        if foundation == "foundation-ci":
+            call(self.project.api_url, "POST", "/domain/v2beta1/dns-zones", _PARENT_ZONE)
+        if foundation == "foundation-production":
+            # What runs in ci is promoted from there: another project, which stands already.
+            made = call(self.project.api_url, "POST", "/account/v3/projects", {"name": "snu-ci", "description": ""})
+            path = self.project.stack_file(foundation)
+            path.write_text(path.read_text().replace(_SNU_CI, made["id"]))
+
+    def fill_secrets(self, foundation: str) -> None:
+        """A foundation makes empty secrets; people write the documents. The local one's is written already."""
+        if foundation == "foundation-local":
+            return
+        document = json.dumps({key: seed.fake_value(key) for key in seed.DOCUMENT_KEYS})
+        for secret_id in self.cli.outputs(foundation)["secretIds"].values():
+            region, _, bare = secret_id.partition("/")
+            call(
+                self.project.api_url,
+                "POST",
+                f"/secret-manager/v1beta1/regions/{region}/secrets/{bare}/versions",
+                {"data": base64.b64encode(document.encode()).decode()},
+            )
+
+    def edit(self, stack: str, change: Change) -> None:
+        path = self.project.stack_file(stack)
+        document = yaml.safe_load(path.read_text())
+        change(document["config"])
+        path.write_text(yaml.safe_dump(document, sort_keys=False))
+
+    @contextmanager
+    def edited(self, stack: str, change: Change) -> Iterator[None]:
+        """With a change that lasts as long as the block."""
+        path = self.project.stack_file(stack)
+        text = path.read_text()
+        self.edit(stack, change)
+        try:
+            yield
+        finally:
+            path.write_text(text)
+
+    def _fill_template(self, stack: str) -> None:
+        """A preview environment's settings."""
+        text = self.project.stack_file("preview.template").read_text().replace("${name}", stack)
+        text = re.sub(r"\$\{\w+_version\}", "test", text)
+        self.project.stack_file(stack).write_text(re.sub(r"\$\{\w+_digest\}", "sha256:" + "a" * 64, text))
+
+
+# --- changes of settings ------------------------------------------------------------------------------------------
+
+
+def nothing(_config: Configuration) -> None:
+    """No change at all."""
+
+
+def unprotect(config: Configuration) -> None:
+    config["snu:protect"] = False
+
+
+def switch_protection(config: Configuration) -> None:
+    config["snu:protect"] = str(config.get("snu:protect", False)).lower() != "true"
+
+
+def new_retention(config: Configuration) -> None:
+    config["snu:observability"]["logRetention"] = 14
+
+
+def add_environment(config: Configuration) -> None:
+    config["snu:environments"]["extra"] = {"database": {"kind": "serverless", "maxCpu": 1}}
+
+
+def new_image(config: Configuration) -> None:
+    """In place: another image and another size."""
+    config["snu:images"]["api"]["digest"] = _DIGEST
+    config["snu:apps"]["api"]["memory"] = 4096
+
+
+def new_host(config: Configuration) -> None:
+    """A replacement of a record, where there is one, and of a domain; what is protected would not be replaced."""
+    unprotect(config)
+    new_host_protected_or_not(config)
+
+
+def new_host_protected_or_not(config: Configuration) -> None:
+    app = config["snu:apps"]["app"]
+    app["host"] = f"new-{app['host']}"
+
+
+def add_app(config: Configuration) -> None:
+    """With a host, and a record where the environment has a zone."""
+    app = config["snu:apps"]["app"]
+    config["snu:apps"]["extra"] = {**app, "image": "app", "host": f"extra-{app['host']}"}
+
+
+def remove_app(config: Configuration) -> None:
+    """With the variables of others that name its URL."""
+    unprotect(config)
+    del config["snu:apps"]["app"]
+    for app in config["snu:apps"].values():
+        variables = app.get("variables", {})
+        for name in [name for name, value in variables.items() if value == {"url": "app"}]:
+            del variables[name]
