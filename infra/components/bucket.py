@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import pulumi
-from pulumiverse_scaleway import iam
 
 from infra import naming
+from infra.components.state_access import state_access
 from infra.secrecy import secret
 
 USE_OBJECTS = (
@@ -41,28 +41,13 @@ class BackendBucket(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: BackendBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("snu:bucket:BackendBucket", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        application_name = naming.state_bucket_application(args.environment)
-        application = iam.Application(
-            f"{name}-application",
-            name=application_name,
-            description=f"Keeps Pulumi's state of {args.environment}",
-            opts=child,
-        )
-        iam.Policy(
-            f"{name}-policy",
-            name=naming.policy(application_name),
-            description=f"Allows to keep Pulumi's state of {args.environment}",
-            application_id=application.id,
-            rules=[iam.PolicyRuleArgs(project_ids=[args.project_id], permission_set_names=list(USE_OBJECTS))],
-            opts=child,
-        )
-        made = iam.ApiKey(
-            f"{name}-key",
-            application_id=application.id,
-            default_project_id=args.project_id,
-            description=f"Pulumi's state of {args.environment}",
-            opts=child,
+        application, made = state_access(
+            name,
+            args.environment,
+            naming.state_bucket_application(args.environment),
+            args.project_id,
+            USE_OBJECTS,
+            pulumi.ResourceOptions(parent=self),
         )
         self.key = secret(
             pulumi.Output.all(applicationId=application.id, accessKey=made.access_key, secretKey=made.secret_key).apply(

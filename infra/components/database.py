@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 import pulumi
-from pulumiverse_scaleway import databases, iam
+from pulumiverse_scaleway import databases
 from pulumiverse_scaleway.databases.outputs import InstanceLoadBalancer
 
 from infra import naming
+from infra.components.state_access import state_access
 from infra.secrecy import secret
 from infra.settings import InstanceBackend, ServerlessBackend
 from infra.settings.models import DatabasePasswords
@@ -62,32 +63,13 @@ class BackendDatabase(pulumi.ComponentResource):
             project_id=args.project_id,
             opts=child,
         )
-        application_name = naming.state_application(args.environment)
-        application = iam.Application(
-            f"{name}-application",
-            name=application_name,
-            description=f"Keeps Pulumi's state of {args.environment}",
-            opts=child,
-        )
-        iam.Policy(
-            f"{name}-policy",
-            name=naming.policy(application_name),
-            description=f"Allows to keep Pulumi's state of {args.environment}",
-            application_id=application.id,
-            rules=[
-                iam.PolicyRuleArgs(
-                    project_ids=[args.project_id],
-                    permission_set_names=["ServerlessSQLDatabaseReadWrite"],
-                )
-            ],
-            opts=child,
-        )
-        key = iam.ApiKey(
-            f"{name}-key",
-            application_id=application.id,
-            default_project_id=args.project_id,
-            description=f"Pulumi's state of {args.environment}",
-            opts=child,
+        application, key = state_access(
+            name,
+            args.environment,
+            naming.state_application(args.environment),
+            args.project_id,
+            ("ServerlessSQLDatabaseReadWrite",),
+            child,
         )
         return secret(
             pulumi.Output.all(database.endpoint, application.id, key.secret_key).apply(
