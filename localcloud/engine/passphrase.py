@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -12,10 +11,13 @@ from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from localcloud.engine.errors import PassphraseError, StateError
 
 _ITERATIONS = 1_000_000
+_KEY_BYTES = 32
 _NONCE_BYTES = 12
 _CHECK_TEXT = "pulumi"
 
@@ -122,4 +124,5 @@ class Crypter:
 
 
 def _derive(passphrase: str, salt: bytes) -> bytes:
-    return hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, _ITERATIONS, dklen=32)
+    """Not by ``hashlib``, which can take twice as long: a noticeable part of a run that changes nothing."""
+    return PBKDF2HMAC(SHA256(), _KEY_BYTES, salt, _ITERATIONS).derive(passphrase.encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import ssl
 import sys
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
@@ -90,6 +91,7 @@ class Client:
             headers={"X-Auth-Token": config.get("secretKey", "")},
             timeout=_TIMEOUT_SECONDS,
             trust_env=False,
+            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # trusts nobody: to read whom it could trust takes time
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
         )
 
