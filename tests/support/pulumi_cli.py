@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -126,8 +124,6 @@ class Cli:
             PULUMI_SKIP_UPDATE_CHECK="true",
             PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION="true",
             PULUMI_DEBUG_COMMANDS="true",
-            # With uv at hand the language host asks it for the installed packages, which takes half the time.
-            PATH=os.pathsep.join([os.environ["PATH"], str(Path(sys.executable).parent)]),
         )
         # As for a user: the program finds its own packages, and not those of the checkout.
         self._environment.pop("PYTHONPATH", None)
