@@ -34,7 +34,6 @@ def _recover(session: Session, *, yes: bool) -> ExitCode:
         found = session.engine.interrupted(stack.project_dir, stack.name)
     except EngineError as error:
         raise OpsError(str(error), ExitCode.FAILED) from error
-    _refuse_held(stack.name, found.locks)
     finder = Finder(stack, os.environ) if found.pending else None
     decisions = [decide(each, found.known, finder.find, finder.is_there) for each in found.pending] if finder else []
     printer = printer_for(sys.stdout)
@@ -61,17 +60,6 @@ def _do(session: Session, found: Interrupted, decisions: list[Decision]) -> list
         return session.engine.recover(operation, found, adopted, deleted)
     except EngineError as error:
         raise OpsError(str(error), ExitCode.FAILED) from error
-
-
-def _refuse_held(stack: str, locks: Iterable[Lock]) -> None:
-    held = [str(lock) for lock in locks if not lock.dead]
-    if held:
-        raise OpsError(
-            f"{stack} is locked by {', '.join(held)}. Only locks of dead processes of this machine are removed: wait "
-            "until that update ends, or make sure on its machine that it does not run and run `pulumi cancel`. "
-            "Nothing was changed.",
-            ExitCode.FAILED,
-        )
 
 
 def _refuse_uncertain(decisions: Iterable[Decision]) -> None:
