@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.bytecode import kept_bytecode
+from tests.support.docker import docker_engine
 from tests.support.project import project
 
-__all__ = ["project"]
+__all__ = ["docker_engine", "project"]
 
 
 @pytest.hookimpl(wrapper=True)
