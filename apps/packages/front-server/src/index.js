@@ -1,0 +1,1 @@
+export { serveFront } from "./front.js";

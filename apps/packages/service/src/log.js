@@ -1,0 +1,126 @@
+/**
+ * The log of a container: one JSON object a line. Ordinary lines go to standard output, the last words of a process
+ * to standard error, written before anything else can happen.
+ */
+
+import { writeSync } from "node:fs";
+import { inspect } from "node:util";
+
+const STDERR = 2;
+const LONGEST_TEXT = 16_000;
+
+/** @typedef {"info" | "warn" | "error" | "fatal"} Level */
+/** @typedef {Readonly<Record<string, unknown>>} Fields */
+
+export class Log {
+  /**
+   * @param {string} app
+   * @param {string} version
+   */
+  constructor(app, version) {
+    this.app = app;
+    this.version = version;
+  }
+
+  /**
+   * @param {string} event
+   * @param {string} message
+   * @param {Fields} [fields]
+   */
+  info(event, message, fields) {
+    process.stdout.write(this.line("info", event, message, fields));
+  }
+
+  /**
+   * @param {string} event
+   * @param {string} message
+   * @param {Fields} [fields]
+   */
+  warn(event, message, fields) {
+    process.stdout.write(this.line("warn", event, message, fields));
+  }
+
+  /**
+   * @param {string} event
+   * @param {unknown} error
+   * @param {Fields} [fields]
+   */
+  error(event, error, fields) {
+    process.stdout.write(this.line("error", event, messageOf(error), { ...fields, stack: stackOf(error) }));
+  }
+
+  /**
+   * A line on standard error, written when this returns: the process may exit at once.
+   *
+   * @param {string} event
+   * @param {string} message
+   * @param {Fields} [fields]
+   */
+  lastWords(event, message, fields) {
+    writeWhole(this.line("fatal", event, message, fields));
+  }
+
+  /**
+   * @param {Level} level
+   * @param {string} event
+   * @param {string} message
+   * @param {Fields} [fields]
+   * @returns {string}
+   */
+  line(level, event, message, fields = {}) {
+    const { app, version } = this;
+    return `${JSON.stringify({ time: new Date().toISOString(), level, event, app, version, message, ...fields })}\n`;
+  }
+}
+
+/**
+ * @param {unknown} error whatever was thrown
+ * @returns {string}
+ */
+export function messageOf(error) {
+  return presentable(error instanceof Error ? String(error.message) : inspect(error));
+}
+
+/**
+ * The stack with those of its causes; empty for what has none.
+ *
+ * @param {unknown} error whatever was thrown
+ * @returns {string}
+ */
+export function stackOf(error) {
+  const stacks = [];
+  const seen = new Set();
+  for (let cause = error; cause instanceof Error && !seen.has(cause); cause = cause.cause) {
+    seen.add(cause);
+    stacks.push(String(cause.stack));
+  }
+  return presentable(stacks.join("\nCaused by: "));
+}
+
+/**
+ * Users and passwords in addresses are left out: drivers put the whole address into their errors.
+ *
+ * @param {string} text
+ * @returns {string}
+ */
+function presentable(text) {
+  const clean = text.replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi, "$1***@");
+  return clean.length > LONGEST_TEXT ? `${clean.slice(0, LONGEST_TEXT)}…` : clean;
+}
+
+/** @param {string} text */
+function writeWhole(text) {
+  const bytes = Buffer.from(text);
+  let written = 0;
+  let patience = 200;
+  while (written < bytes.length) {
+    try {
+      written += writeSync(STDERR, bytes, written);
+    } catch (error) {
+      // A pipe may be full for a moment; a closed one has no reader.
+      const full = error instanceof Error && "code" in error && error.code === "EAGAIN";
+      if (!full || patience-- === 0) return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}

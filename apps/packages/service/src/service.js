@@ -1,0 +1,199 @@
+/**
+ * The life of a container's process: read the variables, listen, boot, serve, and end well.
+ *
+ * Exit statuses: 0 after SIGTERM or SIGINT with every request answered, 1 after a crash, after a start that failed,
+ * and when requests had to be cut off, 78 (EX_CONFIG of sysexits.h) when variables are missing or wrong.
+ */
+
+import { createServer } from "node:http";
+import process from "node:process";
+
+import { pathOf, sendJson } from "./answers.js";
+import { Connections } from "./connections.js";
+import { endOnCrash } from "./crash.js";
+import { StartError } from "./errors.js";
+import { Health } from "./health.js";
+import { Log } from "./log.js";
+import { SettingsError, integer, readSettings, text } from "./settings.js";
+
+const EXIT_FAILED = 1;
+const EXIT_CONFIGURATION = 78;
+// Longer than proxies usually keep an idle connection: the side that closes last never loses a request.
+const KEEP_ALIVE_MILLISECONDS = 65_000;
+
+const OWN_VARIABLES = {
+  PORT: integer({ min: 0, max: 65_535, fallback: 8080 }),
+  LISTEN_ADDRESS: text({ fallback: "" }),
+  SHUTDOWN_SECONDS: integer({ min: 0, max: 3600, fallback: 8 }),
+};
+
+/** @typedef {import("./settings.js").Settings<typeof OWN_VARIABLES>} OwnSettings */
+
+/**
+ * @typedef {import("./answers.js").Request} Request
+ * @typedef {import("./answers.js").Response} Response
+ * @typedef {(request: Request, response: Response) => void | Promise<void>} Handler
+ */
+
+/**
+ * What an app consists of.
+ *
+ * @template {import("./settings.js").Variables} V
+ * @typedef {object} App
+ * @property {string} app its name, for logs and `/health/version`
+ * @property {V | (() => V)} variables what it reads from the environment
+ * @property {(settings: import("./settings.js").Settings<V>, log: Log) => Booted | Promise<Booted>} boot
+ *   makes ready what requests need; until then they are answered with 503
+ * @property {(settings: import("./settings.js").Settings<V>) => Middleware} [middleware]
+ *   sees every request first, those for the health routes included
+ */
+
+/** @typedef {(request: Request, response: Response) => boolean} Middleware whether it answered the request */
+
+/**
+ * @typedef {object} Booted
+ * @property {Handler} handler
+ * @property {() => void | Promise<void>} [close] after the last answer, before the process ends
+ */
+
+/**
+ * Run an app until a signal ends it.
+ *
+ * @template {import("./settings.js").Variables} V
+ * @param {App<V>} app
+ * @returns {Promise<void>} when the app serves
+ */
+export async function runService(app) {
+  const log = new Log(app.app, process.env.SNU_VERSION || "unversioned");
+  endOnCrash(log);
+  try {
+    const settings = readAll(typeof app.variables === "function" ? app.variables() : app.variables);
+    await new Service(app, settings, log).start();
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    const wrong = error instanceof SettingsError;
+    log.lastWords(wrong ? "configuration" : "start-failed", error.message, error.fields);
+    process.exit(wrong ? EXIT_CONFIGURATION : EXIT_FAILED);
+  }
+}
+
+/**
+ * @template {import("./settings.js").Variables} V
+ * @param {V} variables
+ */
+function readAll(variables) {
+  const all = readSettings(process.env, { ...OWN_VARIABLES, ...variables });
+  return /** @type {OwnSettings & import("./settings.js").Settings<V>} */ (all);
+}
+
+/** @template {import("./settings.js").Variables} V */
+class Service {
+  /** @type {Booted | undefined} */
+  #booted;
+  #stopping = false;
+
+  /**
+   * @param {App<V>} app
+   * @param {OwnSettings & import("./settings.js").Settings<V>} settings
+   * @param {Log} log
+   */
+  constructor(app, settings, log) {
+    this.app = app;
+    this.settings = settings;
+    this.log = log;
+    this.health = new Health(log.app, log.version);
+    this.middleware = app.middleware?.(settings);
+    this.server = createServer({ keepAliveTimeout: KEEP_ALIVE_MILLISECONDS });
+    this.connections = new Connections(this.server);
+    this.server.on("request", (request, response) => void this.#serve(request, response));
+  }
+
+  async start() {
+    for (const signal of /** @type {const} */ (["SIGTERM", "SIGINT"])) {
+      process.on(signal, () => void this.#stop(signal));
+    }
+    const began = performance.now();
+    const port = await this.#listen();
+    this.log.info("listening", `Listening on port ${port}`, { port });
+    this.#booted = await this.app.boot(this.settings, this.log);
+    if (this.#stopping) return;
+    this.health.markStarted();
+    const milliseconds = Math.round(performance.now() - began);
+    this.log.info("started", `Ready after ${milliseconds} ms`, { milliseconds });
+  }
+
+  /** @returns {Promise<number>} the port, which the system chose when 0 was asked for */
+  #listen() {
+    const { PORT, LISTEN_ADDRESS } = this.settings;
+    return new Promise((resolve, reject) => {
+      this.server.once("error", (error) => reject(cannotListen(error, PORT, LISTEN_ADDRESS)));
+      const listening = () => {
+        this.server.removeAllListeners("error");
+        resolve(/** @type {import("node:net").AddressInfo} */ (this.server.address()).port);
+      };
+      // Without an address Node listens on all of them, IPv6 too where the system has it.
+      if (LISTEN_ADDRESS === "") this.server.listen(PORT, listening);
+      else this.server.listen(PORT, LISTEN_ADDRESS, listening);
+    });
+  }
+
+  /**
+   * @param {Request} request
+   * @param {Response} response
+   */
+  async #serve(request, response) {
+    try {
+      if (this.middleware?.(request, response) || this.health.answer(request, response)) return;
+      if (this.#booted === undefined) {
+        sendJson(response, 503, { error: "The app is starting." }, { "Retry-After": "1" });
+        return;
+      }
+      await this.#booted.handler(request, response);
+    } catch (error) {
+      this.log.error("request-failed", error, { method: request.method, path: pathOf(request) });
+      if (response.headersSent) response.destroy();
+      else sendJson(response, 500, { error: "The request failed; the log says why." });
+    }
+  }
+
+  /** @param {NodeJS.Signals} signal */
+  async #stop(signal) {
+    if (this.#stopping) return this.#cutOff(`${signal} again`);
+    this.#stopping = true;
+    const seconds = this.settings.SHUTDOWN_SECONDS;
+    const { requests } = this.connections;
+    this.log.info("stopping", `${signal}: ${requests} requests under way, at most ${seconds} s for them`, { requests });
+    setTimeout(() => this.#cutOff(`SHUTDOWN_SECONDS, ${seconds} s, are over`), seconds * 1000).unref();
+    const closed = new Promise((resolve) => this.server.close(resolve));
+    this.connections.drain();
+    await closed;
+    await this.#booted?.close?.();
+    this.log.info("stopped", "Every request is answered");
+    process.exit(0);
+  }
+
+  /** @param {string} reason */
+  #cutOff(reason) {
+    const { requests } = this.connections;
+    this.log.warn("cut-off", `${reason}: ${requests} requests are cut off`, { requests });
+    this.connections.cut();
+    process.exit(EXIT_FAILED);
+  }
+}
+
+/**
+ * @param {Error & { code?: string }} error
+ * @param {number} port
+ * @param {string} address
+ * @returns {StartError}
+ */
+function cannotListen(error, port, address) {
+  const where = address === "" ? `port ${port}` : `port ${port} of ${address}`;
+  const reasons = /** @type {Record<string, string>} */ ({
+    EADDRINUSE: "another process listens there. End it, or set PORT",
+    EACCES: "this user may not. Set PORT to 1024 or more",
+    EADDRNOTAVAIL: "this machine has no such address. Set LISTEN_ADDRESS, or leave it out for all addresses",
+    ENOTFOUND: "there is no such address. Set LISTEN_ADDRESS, or leave it out for all addresses",
+  });
+  return new StartError(`Cannot listen on ${where}: ${reasons[error.code ?? ""] ?? error.message}.`);
+}

@@ -1,0 +1,136 @@
+/**
+ * Variables of the environment, read once at start, all problems named at once.
+ *
+ * Errors name variables and what is allowed, never a value: any of them may be a secret.
+ */
+
+import { StartError } from "./errors.js";
+
+/** @typedef {Readonly<Record<string, string | undefined>>} Environment */
+
+/**
+ * How one variable is read. `parse` gives `undefined` for what is not allowed. Without `fallback` it is required.
+ *
+ * @template T
+ * @typedef {object} Reader
+ * @property {string} expected what is allowed, in words
+ * @property {(text: string) => T | undefined} parse
+ * @property {T} [fallback]
+ * @property {boolean} [mayBeEmpty] an empty text is a value; otherwise it counts as missing
+ */
+
+/** @typedef {Record<string, Reader<any>>} Variables */
+
+/**
+ * @template {Variables} V
+ * @typedef {{ readonly [K in keyof V]: V[K] extends Reader<infer T> ? T : never }} Settings
+ */
+
+/** @typedef {{ variable: string, problem: "missing" | "wrong", expected: string }} Problem */
+
+/** Variables are missing or wrong. */
+export class SettingsError extends StartError {
+  /** @param {readonly Problem[]} problems */
+  constructor(problems) {
+    const list = problems.map(({ variable, problem, expected }) => `${variable} is ${problem} (expected: ${expected})`);
+    const subject = problems.length === 1 ? "1 variable is" : `${problems.length} variables are`;
+    super(`${subject} missing or wrong: ${list.join("; ")}. Set them on the container.`, { problems });
+    this.name = "SettingsError";
+  }
+}
+
+/**
+ * @template {Variables} V
+ * @param {Environment} environment
+ * @param {V} variables
+ * @returns {Settings<V>}
+ * @throws {SettingsError} with every variable that is missing or wrong
+ */
+export function readSettings(environment, variables) {
+  /** @type {Problem[]} */
+  const problems = [];
+  /** @type {[string, unknown][]} */
+  const values = [];
+  for (const [variable, reader] of Object.entries(variables)) {
+    const text = environment[variable];
+    if (text === undefined || (text === "" && !reader.mayBeEmpty)) {
+      if (reader.fallback === undefined) problems.push({ variable, problem: "missing", expected: reader.expected });
+      values.push([variable, reader.fallback]);
+      continue;
+    }
+    const value = reader.parse(text);
+    if (value === undefined) problems.push({ variable, problem: "wrong", expected: reader.expected });
+    values.push([variable, value]);
+  }
+  if (problems.length > 0) throw new SettingsError(problems);
+  return /** @type {Settings<V>} */ (Object.freeze(Object.fromEntries(values)));
+}
+
+/**
+ * Any text, the empty one included.
+ *
+ * @param {{ fallback?: string }} [options]
+ * @returns {Reader<string>}
+ */
+export function text({ fallback } = {}) {
+  return { expected: "a text", parse: (value) => value, mayBeEmpty: true, ...optional(fallback) };
+}
+
+/**
+ * @param {{ min: number, max: number, fallback?: number }} options
+ * @returns {Reader<number>}
+ */
+export function integer({ min, max, fallback }) {
+  return {
+    expected: `a whole number from ${min} to ${max}`,
+    parse: (value) => {
+      const number = /^\d{1,15}$/.test(value) ? Number(value) : NaN;
+      return number >= min && number <= max ? number : undefined;
+    },
+    ...optional(fallback),
+  };
+}
+
+/**
+ * @param {{ fallback?: boolean }} [options]
+ * @returns {Reader<boolean>}
+ */
+export function flag({ fallback } = {}) {
+  return {
+    expected: "true or false",
+    parse: (value) => (value === "true" ? true : value === "false" ? false : undefined),
+    ...optional(fallback),
+  };
+}
+
+/**
+ * An address of the web, as it is written.
+ *
+ * @returns {Reader<string>}
+ */
+export function webAddress() {
+  return {
+    expected: "an address that begins with http:// or https://",
+    parse: (value) => (originOf(value) === undefined ? undefined : value),
+  };
+}
+
+/**
+ * `https://host:port` of an address; `undefined` when it is none of the web.
+ *
+ * @param {string} address
+ * @returns {string | undefined}
+ */
+export function originOf(address) {
+  const url = URL.parse(address);
+  return url !== null && (url.protocol === "http:" || url.protocol === "https:") ? url.origin : undefined;
+}
+
+/**
+ * @template T
+ * @param {T | undefined} fallback
+ * @returns {{ fallback?: T }}
+ */
+function optional(fallback) {
+  return fallback === undefined ? {} : { fallback };
+}
