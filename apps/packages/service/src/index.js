@@ -2,7 +2,7 @@ export { pathOf, queryOf, sendJson } from "./answers.js";
 export { StartError } from "./errors.js";
 export { Log } from "./log.js";
 export { runService } from "./service.js";
-export { SettingsError, flag, integer, originOf, readSettings, text, webAddress } from "./settings.js";
+export { flag, integer, originOf, text, webAddress } from "./settings.js";
 
 /**
  * @typedef {import("./answers.js").Request} Request

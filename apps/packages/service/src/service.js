@@ -14,7 +14,7 @@ import { endOnCrash } from "./crash.js";
 import { StartError } from "./errors.js";
 import { Health } from "./health.js";
 import { Log } from "./log.js";
-import { SettingsError, integer, readSettings, text } from "./settings.js";
+import { SettingsError, examine, integer, text } from "./settings.js";
 
 const EXIT_FAILED = 1;
 const EXIT_CONFIGURATION = 78;
@@ -67,8 +67,13 @@ export async function runService(app) {
   const log = new Log(app.app, process.env.SNU_VERSION || "unversioned");
   endOnCrash(log);
   try {
-    const settings = readAll(typeof app.variables === "function" ? app.variables() : app.variables);
-    await new Service(app, settings, log).start();
+    const own = examine(process.env, OWN_VARIABLES);
+    const its = examine(process.env, typeof app.variables === "function" ? app.variables() : app.variables);
+    const problems = [...own.problems, ...its.problems];
+    if (problems.length > 0) throw new SettingsError(problems);
+    const { boot, middleware } = app;
+    const service = new Service(own.settings, log, middleware?.(its.settings));
+    await service.start(() => boot(its.settings, log));
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     const wrong = error instanceof SettingsError;
@@ -77,45 +82,35 @@ export async function runService(app) {
   }
 }
 
-/**
- * @template {import("./settings.js").Variables} V
- * @param {V} variables
- */
-function readAll(variables) {
-  const all = readSettings(process.env, { ...OWN_VARIABLES, ...variables });
-  return /** @type {OwnSettings & import("./settings.js").Settings<V>} */ (all);
-}
-
-/** @template {import("./settings.js").Variables} V */
 class Service {
   /** @type {Booted | undefined} */
   #booted;
   #stopping = false;
 
   /**
-   * @param {App<V>} app
-   * @param {OwnSettings & import("./settings.js").Settings<V>} settings
+   * @param {OwnSettings} settings
    * @param {Log} log
+   * @param {Middleware} [middleware]
    */
-  constructor(app, settings, log) {
-    this.app = app;
+  constructor(settings, log, middleware) {
     this.settings = settings;
     this.log = log;
+    this.middleware = middleware;
     this.health = new Health(log.app, log.version);
-    this.middleware = app.middleware?.(settings);
     this.server = createServer({ keepAliveTimeout: KEEP_ALIVE_MILLISECONDS });
     this.connections = new Connections(this.server);
     this.server.on("request", (request, response) => void this.#serve(request, response));
   }
 
-  async start() {
+  /** @param {() => Booted | Promise<Booted>} boot */
+  async start(boot) {
     for (const signal of /** @type {const} */ (["SIGTERM", "SIGINT"])) {
       process.on(signal, () => void this.#stop(signal));
     }
     const began = performance.now();
     const port = await this.#listen();
     this.log.info("listening", `Listening on port ${port}`, { port });
-    this.#booted = await this.app.boot(this.settings, this.log);
+    this.#booted = await boot();
     if (this.#stopping) return;
     this.health.markStarted();
     const milliseconds = Math.round(performance.now() - began);

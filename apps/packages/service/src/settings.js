@@ -40,30 +40,26 @@ export class SettingsError extends StartError {
 }
 
 /**
+ * The values of the variables that are right, and the problems of the others.
+ *
  * @template {Variables} V
  * @param {Environment} environment
  * @param {V} variables
- * @returns {Settings<V>}
- * @throws {SettingsError} with every variable that is missing or wrong
+ * @returns {{ settings: Settings<V>, problems: Problem[] }} the settings are complete when there is no problem
  */
-export function readSettings(environment, variables) {
+export function examine(environment, variables) {
   /** @type {Problem[]} */
   const problems = [];
   /** @type {[string, unknown][]} */
   const values = [];
   for (const [variable, reader] of Object.entries(variables)) {
-    const text = environment[variable];
-    if (text === undefined || (text === "" && !reader.mayBeEmpty)) {
-      if (reader.fallback === undefined) problems.push({ variable, problem: "missing", expected: reader.expected });
-      values.push([variable, reader.fallback]);
-      continue;
-    }
-    const value = reader.parse(text);
-    if (value === undefined) problems.push({ variable, problem: "wrong", expected: reader.expected });
+    const given = environment[variable];
+    const missing = given === undefined || (given === "" && !reader.mayBeEmpty);
+    const value = missing ? reader.fallback : reader.parse(given);
+    if (value === undefined) problems.push({ variable, problem: missing ? "missing" : "wrong", expected: reader.expected });
     values.push([variable, value]);
   }
-  if (problems.length > 0) throw new SettingsError(problems);
-  return /** @type {Settings<V>} */ (Object.freeze(Object.fromEntries(values)));
+  return { settings: /** @type {Settings<V>} */ (Object.freeze(Object.fromEntries(values))), problems };
 }
 
 /**
