@@ -1,6 +1,9 @@
 """The blueprint `environment`: containers, host names and jobs, on a foundation of another stack."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pulumi
 from pulumiverse_scaleway import containers
@@ -11,10 +14,23 @@ from infra.components.jobs import ScheduledJob, ScheduledJobArgs
 from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs
 from infra.documents import SecretDocument, read_text
 from infra.foundation_reference import FoundationReference
-from infra.settings import App, AppUrl, EnvironmentSettings, Job, merge
+from infra.settings import App, AppUrl, EnvironmentSettings, Image, Job, merge
+
+if TYPE_CHECKING:
+    from infra.images.working_copy import WorkingCopy
 
 
-def build(settings: EnvironmentSettings) -> None:
+@dataclass(frozen=True)
+class RunningImage:
+    """An image that containers or jobs run."""
+
+    version: str
+    digest: pulumi.Input[str]
+    reference: pulumi.Output[str]
+    """With its registry, by digest."""
+
+
+def build(settings: EnvironmentSettings, project: Path) -> None:
     """Registers the environment's resources and exports where its apps are reached.
 
     Nothing but a preview's own secret is registered before the secret document and the foundation have
@@ -25,7 +41,7 @@ def build(settings: EnvironmentSettings) -> None:
 
     foundation = FoundationReference(environment.foundation, environment.preview_of or environment.name)
     secret_id = _own_secret(settings, foundation, opts) if environment.preview_of else foundation.secret_id
-    parts = _Parts(settings, foundation, secret_id)
+    parts = _Parts(settings, foundation, secret_id, project)
     namespace_id = (
         foundation.preview_namespace_id
         if environment.preview_of
@@ -38,6 +54,9 @@ def build(settings: EnvironmentSettings) -> None:
     pulumi.export("containerIds", {name: app.container_id for name, app in apps.items()})
     pulumi.export("endpoints", {name: app.endpoint for name, app in apps.items()})
     pulumi.export("urls", parts.urls)
+    pulumi.export(
+        "images", {name: {"version": image.version, "digest": image.digest} for name, image in parts.images.items()}
+    )
     pulumi.export("jobIds", {name: job.definition_id for name, job in jobs.items()})
 
 
@@ -73,10 +92,18 @@ class _Parts:
     """Makes apps and jobs: what they have in common is looked up and checked once."""
 
     def __init__(
-        self, settings: EnvironmentSettings, foundation: FoundationReference, secret_id: pulumi.Output[str]
+        self,
+        settings: EnvironmentSettings,
+        foundation: FoundationReference,
+        secret_id: pulumi.Output[str],
+        project: Path,
     ) -> None:
         self._settings = settings
         self._foundation = foundation
+        self._project = project
+        self._sources: WorkingCopy | None = None
+        self.images: dict[str, RunningImage] = {}
+        """Those that apps and jobs run, by name."""
         self._variables = {f"app {name}": merge(app, settings.apps) for name, app in settings.apps.items()} | {
             f"job {name}": merge(job, settings.apps) for name, job in settings.jobs.items()
         }
@@ -100,7 +127,7 @@ class _Parts:
             ContainerAppArgs(
                 container=naming.container(self._settings.environment.name, name),
                 namespace_id=namespace_id,
-                image=self._image(app.image or name),
+                image=self.image(app.image or name).reference,
                 app=app,
                 https_only=self._settings.url_template.startswith("https:"),
                 variables=self._plain(f"app {name}"),
@@ -118,7 +145,7 @@ class _Parts:
             ScheduledJobArgs(
                 job_name=job.name or naming.job(self._settings.environment.name, name),
                 project_id=self._foundation.project_id,
-                image=self._image(job.image),
+                image=self.image(job.image).reference,
                 job=job,
                 variables=self._plain(f"job {name}"),
             ),
@@ -130,9 +157,38 @@ class _Parts:
         zone = [self._zone] if self._zone is not None else []
         return pulumi.Output.all(self._document.passed, self._foundation.registry_endpoint, *zone).apply(lambda _: [])
 
-    def _image(self, name: str) -> pulumi.Output[str]:
-        digest = self._settings.images[name].digest
-        return self._foundation.registry_endpoint.apply(lambda endpoint: naming.image(endpoint, name, digest))
+    def image(self, name: str) -> RunningImage:
+        """One of the settings' images; one that is to be built is built once, however many apps run it."""
+        if name not in self.images:
+            image = self._settings.images[name]
+            self.images[name] = self._pinned(name, image) if isinstance(image, Image) else self._built(name)
+        return self.images[name]
+
+    def _pinned(self, name: str, image: Image) -> RunningImage:
+        endpoint = self._foundation.registry_endpoint
+        reference = endpoint.apply(lambda found: naming.image(found, name, image.digest))
+        return RunningImage(image.version, image.digest, reference)
+
+    def _built(self, name: str) -> RunningImage:
+        # Imported here: a stack that builds nothing needs neither git nor Docker's package.
+        from infra.components.images import AppImage, AppImageArgs
+        from infra.images.working_copy import WorkingCopy
+
+        if self._sources is None:
+            self._sources = WorkingCopy(self._project)
+        built = AppImage(
+            name,
+            AppImageArgs(
+                image=name,
+                sources=self._sources,
+                context=self._project / ".local" / "contexts" / name,
+                registry_endpoint=self._foundation.registry_endpoint,
+                # Only a key that stands in the stack's file, a fake one: a real one has no place in a state.
+                registry_password=pulumi.Config("scaleway").get("secretKey"),
+            ),
+            self.opts,
+        )
+        return RunningImage(built.version, built.digest, built.reference)
 
     def _plain(self, consumer: str) -> dict[str, pulumi.Input[str]]:
         """The variables that are plain on the platform; those of the document are secret all the same."""

@@ -1,26 +1,29 @@
 """Chooses a stack's blueprint by its settings, and runs it."""
 
+from pathlib import Path
+
 import pulumi
 from pulumi.runtime import config as runtime_config
 
 from infra import environment, foundation
+from infra.images.errors import ImageSourceError
 from infra.settings import EnvironmentSettings, FoundationSettings, SettingsError, load
 
 
-def run() -> None:
-    """Registers the resources of the stack that Pulumi runs.
+def run(project: Path) -> None:
+    """Registers the resources of the stack that Pulumi runs; `project` is the folder with the stacks' files.
 
-    Raises `pulumi.RunError` with every problem of the stack's settings.
+    Raises `pulumi.RunError` with every problem of the stack's settings, or of what an image is to be built from.
     """
     try:
-        settings = load(pulumi.get_stack(), _configuration())
-    except SettingsError as error:
+        settings = load(pulumi.get_stack(), _configuration(), project)
+        match settings:
+            case FoundationSettings():
+                foundation.build(settings)
+            case EnvironmentSettings():
+                environment.build(settings, project)
+    except (SettingsError, ImageSourceError) as error:
         raise pulumi.RunError(str(error)) from None
-    match settings:
-        case FoundationSettings():
-            foundation.build(settings)
-        case EnvironmentSettings():
-            environment.build(settings)
 
 
 def _configuration() -> dict[str, str]:

@@ -41,11 +41,13 @@ def revision(folder: Path) -> Revision:
     repository = _repository(folder)
     import pygit2
 
+    from infra.images.working_copy import working_tree
+
     if repository.head_is_unborn:
         raise OpsError(f"{repository.workdir}: nothing was committed yet", ExitCode.USAGE)
     commit = repository.head.peel(pygit2.Commit)
     changed = tuple(sorted(path for path, flags in repository.status().items() if flags != pygit2.GIT_STATUS_IGNORED))
-    tree = str(_working_tree(repository) if changed else commit.tree_id)
+    tree = str(working_tree(repository).id if changed else commit.tree_id)
     return Revision(str(commit.id), tree, changed)
 
 
@@ -57,21 +59,12 @@ def author(folder: Path) -> str:
 
 
 def _repository(folder: Path) -> pygit2.Repository:
-    import pygit2
+    from infra.images.working_copy import find_repository
 
-    found = pygit2.discover_repository(str(folder))
+    found = find_repository(folder)
     if found is None:
         raise OpsError(
             f"{folder} belongs to no git repository; a plan names the commit and the files that it was made of.",
             ExitCode.USAGE,
         )
-    return pygit2.Repository(found)
-
-
-def _working_tree(repository: pygit2.Repository) -> pygit2.Oid:
-    """The tree that a commit of everything would have; the index on disk stays as it is."""
-    index = repository.index
-    index.read()
-    index.add_all()  # takes out what is gone as well
-    tree: pygit2.Oid = index.write_tree()
-    return tree
+    return found

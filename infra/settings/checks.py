@@ -28,10 +28,18 @@ def check_environment(raw: Mapping[str, Any], finding: Finding) -> Iterator[Prob
     yield from _check_scaling(apps, finding)
     yield from _check_cycles(apps, finding)
     known_images = _table(raw.get("images"))
+    yield from _check_promoted(raw, known_images, finding)
     for key, table in runnables.items():
         yield from _check_image(key, table, known_images, finding)
         yield from _check_references(key, table, apps, finding)
         yield from _check_duplicates(key, table, finding)
+
+
+def images_in_use(raw: Mapping[str, Any]) -> list[str]:
+    """The names of the images that apps and jobs run."""
+    apps, jobs = _tables(raw.get("apps")), _tables(raw.get("jobs"))
+    named = [app.get("image", name) for name, app in apps.items()] + [job.get("image") for job in jobs.values()]
+    return sorted({name for name in named if isinstance(name, str)})
 
 
 def check_foundation(raw: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
@@ -64,6 +72,15 @@ def check_variable_counts(settings: EnvironmentSettings, finding: Finding) -> It
         ):
             if count > MAX_VARIABLES:
                 yield finding(f"snu:apps.{name}", f"{count} {kind} variables", f"at most {MAX_VARIABLES}")
+
+
+def _check_promoted(raw: Mapping[str, Any], images: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
+    if raw.get("promoteFrom") is not None:
+        for name, image in images.items():
+            if image == "build":
+                yield finding(
+                    f"snu:images.{name}", "`build`", f"version and digest, promoted from {raw['promoteFrom']}"
+                )
 
 
 def _check_names(raw: Mapping[str, Any], apps: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:

@@ -195,6 +195,17 @@ class Image(Settings):
     digest: limits.Digest = Field(description="The digest of the image's manifest.")
 
 
+def _image_kind(value: Any) -> str:
+    return "pinned" if isinstance(value, Mapping | Image) else "built"
+
+
+RunImage = Annotated[
+    Annotated[Image, Tag("pinned")] | Annotated[Literal["build"], Tag("built")],
+    Discriminator(_image_kind),
+]
+"""An image that runs: a version with its digest, or `build`."""
+
+
 class EnvironmentSettings(Settings):
     """A stack of the blueprint `environment`."""
 
@@ -212,7 +223,16 @@ class EnvironmentSettings(Settings):
         default="https://{host}",
         description="What the URL of a host is. With `https`, plain HTTP is redirected.",
     )
-    images: dict[limits.Name, Image] = Field(description="The images that run, by name.")
+    promote_from: limits.StackName | None = Field(
+        default=None,
+        description="The stack whose images it takes over. A stack that says so never builds: its `snu:images` are "
+        "written by a promotion.",
+    )
+    images: dict[limits.Name, RunImage] = Field(
+        description="The images that run, by name: version and digest, or `build` for one that `images.yaml` describes "
+        "and that Pulumi is to build with Docker. `build` alone stands for all. What `snu images build` has built for "
+        "the stack (`.local/images/<stack>.yaml`) goes before what is written here."
+    )
     apps: dict[limits.Name, App] = Field(default={}, description="The containers, by name.")
     jobs: dict[limits.JobKey, Job] = Field(default={}, description="The jobs, by key.")
 

@@ -96,9 +96,9 @@ def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def top_level_key(key: str) -> str:
-    """The name of a top-level key with its namespace."""
-    return key if ":" in key else f"snu:{key}"
+def top_level_key(key: str, model: Any = None) -> str:
+    """The name of a model's top-level key with its namespace, which is `snu:` where the model names none."""
+    return key if ":" in key else f"{getattr(model, 'namespace', 'snu:')}{key}"
 
 
 def find_spot(model: type[BaseModel], location: Sequence[int | str]) -> Spot:
@@ -120,7 +120,7 @@ def _step(spot: Spot, part: int | str) -> Spot:
             if str(part) in _variant_names(kind, metadata):
                 return Spot(spot.key, kind, metadata)
         return spot
-    key = _key(spot.key, part)
+    key = _key(spot, part)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         field = keys_of(annotation).get(str(part))
         if field is not None:
@@ -130,10 +130,10 @@ def _step(spot: Spot, part: int | str) -> Spot:
     return Spot(key, None, ())
 
 
-def _key(parent: str, part: int | str) -> str:
+def _key(parent: Spot, part: int | str) -> str:
     if isinstance(part, int):
-        return f"{parent}[{part}]"
-    return f"{parent}.{part}" if parent else top_level_key(part)
+        return f"{parent.key}[{part}]"
+    return f"{parent.key}.{part}" if parent.key else top_level_key(part, parent.annotation)
 
 
 def _variant_names(kind: Any, metadata: Iterable[Any]) -> Iterator[str]:
@@ -156,7 +156,7 @@ def _problem(details: ErrorDetails, model: type[BaseModel], file: str) -> Proble
         key = find_spot(model, location).key
         valid: Iterable[str] = keys_of(parent.annotation)
         if not parent.key:
-            valid = map(top_level_key, valid)
+            valid = (top_level_key(name, model) for name in valid)
         return Problem(file, key, "an unknown key", f"the keys {_listed(valid)}")
     spot = find_spot(model, location)
     if location and location[-1] == "[key]":

@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from infra.settings import checks
+from infra.settings.built import read_built
 from infra.settings.models import EnvironmentSettings, FoundationSettings
 from infra.settings.problems import Problem, SettingsError, keys_of, problems_of, top_level_key, unwrap
 
@@ -33,12 +34,12 @@ _ENCRYPTED = "[encrypted]"
 """Stands for a value that only Pulumi can decrypt; as long as a password has to be."""
 
 
-def load(stack: str, config: Mapping[str, str]) -> FoundationSettings | EnvironmentSettings:
+def load(stack: str, config: Mapping[str, str], project: Path) -> FoundationSettings | EnvironmentSettings:
     """The settings of a stack from Pulumi's flat configuration: `{"snu:apps": "<JSON>", …}`.
 
-    Raises `SettingsError` with every problem that was found.
+    `project` is the folder with the stack's file. Raises `SettingsError` with every problem that was found.
     """
-    return _validate(f"Pulumi.{stack}.yaml", config)
+    return _validate(f"Pulumi.{stack}.yaml", with_built_images(config, project, stack))
 
 
 def load_file(path: Path) -> FoundationSettings | EnvironmentSettings:
@@ -46,7 +47,8 @@ def load_file(path: Path) -> FoundationSettings | EnvironmentSettings:
 
     Raises `SettingsError` with every problem that was found.
     """
-    return _validate(path.name, flat_config(path))
+    stack = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
+    return _validate(path.name, with_built_images(flat_config(path), path.parent, stack))
 
 
 def flat_config(path: Path) -> dict[str, str]:
@@ -82,6 +84,8 @@ def _validate(file: str, config: Mapping[str, str]) -> FoundationSettings | Envi
         raise SettingsError(problems)
     model = _BLUEPRINTS[blueprint]
     raw = _typed_values(model, config)
+    if raw.get("images") == "build":
+        raw["images"] = dict.fromkeys(checks.images_in_use(raw), "build")
     settings: FoundationSettings | EnvironmentSettings | None = None
     try:
         settings = model.model_validate(raw)
@@ -96,6 +100,22 @@ def _validate(file: str, config: Mapping[str, str]) -> FoundationSettings | Envi
     if settings is None or problems:
         raise SettingsError(problems)
     return settings
+
+
+def with_built_images(config: Mapping[str, str], project: Path, stack: str) -> Mapping[str, str]:
+    """The configuration with the images that were built for the stack in place of those that its file names.
+
+    Stacks that take their images from another one have none. Raises `SettingsError` where that file is damaged.
+    """
+    if config.get("snu:blueprint") != "environment" or "snu:promoteFrom" in config:
+        return config
+    built = read_built(project, stack)
+    if not built:
+        return config
+    written = _from_json(config.get("snu:images", "{}"))
+    if written == "build":
+        return config
+    return {**config, "snu:images": json.dumps({**written, **built} if isinstance(written, dict) else written)}
 
 
 def _unknown_keys(file: str, config: Mapping[str, str]) -> list[Problem]:

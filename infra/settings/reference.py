@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from infra.settings.images import ImageSources
 from infra.settings.models import EnvironmentSettings, FoundationSettings
 from infra.settings.problems import Spot, keys_of, top_level_key, unwrap
 
@@ -28,7 +29,7 @@ Unknown keys are refused, and so are numbers and `true` where a text is expected
 def reference() -> str:
     """The whole reference, in Markdown."""
     sections = [_INTRODUCTION]
-    for model in (EnvironmentSettings, FoundationSettings):
+    for model in (EnvironmentSettings, FoundationSettings, ImageSources):
         sections += _sections(model)
     return "\n".join(sections)
 
@@ -45,7 +46,7 @@ def _sections(model: type[BaseModel]) -> Iterator[str]:
         text = [heading, "", *([(current.__doc__ or "").strip(), ""] if key else [])]
         text += ["| key | allowed | default | meaning |", "|---|---|---|---|"]
         for name, field in keys_of(current).items():
-            path = f"{key}.{name}" if key else top_level_key(name)
+            path = f"{key}.{name}" if key else top_level_key(name, current)
             shown = path if not key else name
             text.append(f"| `{shown}` | {_allowed(field)} | {_default(field)} | {field.description} |")
             waiting += _models(path, field.annotation)

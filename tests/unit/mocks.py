@@ -22,6 +22,8 @@ from infra.settings import flat_config
 logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 ROOT = Path(__file__).resolve().parents[2]
+NOWHERE = ROOT / "tests" / "unit" / "no-project"
+"""A project's folder in which no images were built."""
 PROJECT = "snu"
 
 

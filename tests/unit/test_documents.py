@@ -1,6 +1,7 @@
 """The secret document: read at once, checked before anything is registered, secret key by key."""
 
 import base64
+from functools import partial
 from typing import Any, cast
 
 import pulumi
@@ -9,7 +10,7 @@ import pytest
 from infra import program
 from infra.documents import SecretDocument
 from infra.settings import MergedVariables
-from tests.unit.mocks import FOUNDATION_OUTPUTS, UNKNOWN, Cloud, Run, Secret, run
+from tests.unit.mocks import FOUNDATION_OUTPUTS, NOWHERE, UNKNOWN, Cloud, Run, Secret, run
 
 WANTED = {
     "app api": MergedVariables(document={"BUCKET": "BUCKET"}, secret={"MONGO_URL": "MONGO"}),
@@ -90,7 +91,7 @@ def test_nothing_of_an_environment_is_registered_when_something_is_missing(
 
     cloud = Watched(document=document, foundation=foundation)
     with pytest.raises(pulumi.RunError, match=message):
-        run(program.run, cloud=cloud, config=CONFIG, preview=preview)
+        run(partial(program.run, NOWHERE), cloud=cloud, config=CONFIG, preview=preview)
     assert registered == ["pulumi:pulumi:StackReference"]
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from infra.settings import App, EnvironmentSettings, FoundationSettings, SettingsError, load, load_file, merge
 from infra.settings.limits import UNAVAILABLE_PORTS
 from infra.settings.reference import reference
-from tests.unit.mocks import ROOT
+from tests.unit.mocks import NOWHERE, ROOT
 
 Stack = dict[str, Any]
 DIGEST = "sha256:" + "a" * 64
@@ -377,6 +377,7 @@ def test_pulumi_delivers_texts() -> None:
             "snu:environments": '{"test": {"database": {"kind": "instance"}}}',
             "snu:databasePasswords": '{"test": {"administrator": "s3cret-administrator", "user": "s3cret-user"}}',
         },
+        NOWHERE,
     )
     assert isinstance(settings, FoundationSettings)
     assert settings.protect
@@ -446,7 +447,7 @@ def test_whatever_stands_there_is_taken_or_refused(path: str, value: Any) -> Non
     config = changed(ENVIRONMENT, **{path: value})
     flat = {key: entry if isinstance(entry, str) else json.dumps(entry) for key, entry in config.items()}
     with contextlib.suppress(SettingsError):
-        load("test", flat)
+        load("test", flat, NOWHERE)
 
 
 def test_reading_settings_does_not_import_pulumi() -> None:

@@ -17,7 +17,7 @@ import yaml
 
 from infra import program
 from infra.settings import EnvironmentSettings, flat_config, load, merge
-from tests.unit.mocks import FOUNDATION_OUTPUTS, ROOT, UNKNOWN, Cloud, Resource, Run, Secret, run, stack_config
+from tests.unit.mocks import FOUNDATION_OUTPUTS, NOWHERE, ROOT, UNKNOWN, Cloud, Resource, Run, Secret, run, stack_config
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 FACTS = json.loads((Path(__file__).parent / "provider_facts.json").read_text(encoding="utf-8"))["resources"]
@@ -49,7 +49,7 @@ def config_of(stack: str) -> dict[str, str]:
 @functools.cache
 def document_of(stack: str) -> dict[str, str]:
     """A document with every key that the stack takes, each with a value of its own."""
-    settings = load(stack, config_of(stack))
+    settings = load(stack, config_of(stack), NOWHERE)
     if not isinstance(settings, EnvironmentSettings):
         return {}
     consumers = [*settings.apps.values(), *settings.jobs.values()]
@@ -61,7 +61,9 @@ def document_of(stack: str) -> dict[str, str]:
 def built(stack: str, preview: bool = False) -> Run:
     zone = {"zone": config_of(stack).get("snu:zone")}
     cloud = Cloud(document=document_of(stack), foundation=FOUNDATION_OUTPUTS | zone)
-    return run(program.run, cloud=cloud, stack=stack, config=config_of(stack), preview=preview)
+    return run(
+        functools.partial(program.run, NOWHERE), cloud=cloud, stack=stack, config=config_of(stack), preview=preview
+    )
 
 
 def shown(value: Any) -> Any:
@@ -251,6 +253,11 @@ def test_adding_an_app_changes_the_settings_only() -> None:
     apps = json.loads(config["snu:apps"])
     apps["eighth"] = {"cpu": 70, "memory": 128, "image": "api", "host": "eighth.local.snu.localhost"}
     cloud = Cloud(document=document_of("local"), foundation=FOUNDATION_OUTPUTS | {"zone": "local.snu.localhost"})
-    result = run(program.run, cloud=cloud, stack="local", config=config | {"snu:apps": json.dumps(apps)})
+    result = run(
+        functools.partial(program.run, NOWHERE),
+        cloud=cloud,
+        stack="local",
+        config=config | {"snu:apps": json.dumps(apps)},
+    )
     added = {resource.name for resource in result.resources} - {resource.name for resource in built("local").resources}
     assert added == {"eighth", "eighth-container", "eighth-record", "eighth-domain"}

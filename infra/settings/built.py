@@ -1,0 +1,47 @@
+"""The images that were built for a stack: version and digest, written by `snu images build`, ignored by git."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra.settings.problems import Problem, SettingsError
+
+_HEAD = """\
+# Written by `snu images build`: what was built for this stack, in place of the same names in its snu:images.
+# Remove this file to run what the stack's own file names.
+"""
+
+
+def built_file(project: Path, stack: str) -> Path:
+    """Where the images are written that were built for a stack."""
+    return project / ".local" / "images" / f"{stack}.yaml"
+
+
+def read_built(project: Path, stack: str) -> dict[str, Any]:
+    """By name, as `snu:images` has them; nothing where none were built. Raises `SettingsError`: it is no such file."""
+    file = built_file(project, stack)
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError([_problem(file, project, " ".join(str(error).split()))]) from None
+    if not isinstance(content, dict):
+        raise SettingsError([_problem(file, project, "no object")])
+    return {str(name): image for name, image in content.items()}
+
+
+def write_built(project: Path, stack: str, images: Mapping[str, Mapping[str, str]]) -> None:
+    """Replaces the file at once, or not at all. Raises OSError."""
+    file = built_file(project, stack)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    written = file.with_suffix(".new")
+    content = {name: dict(image) for name, image in sorted(images.items())}
+    written.write_text(_HEAD + yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    written.replace(file)
+
+
+def _problem(file: Path, project: Path, found: str) -> Problem:
+    return Problem(str(file.relative_to(project)), "file", found, "what `snu images build` writes; or remove the file")
