@@ -1,5 +1,40 @@
+"""A real Chromium, driven by Playwright."""
+
 from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.apps.workspace import workspace
 
 __all__ = ["workspace"]
+
+CHROMIUM_VARIABLE = "SNU_TEST_CHROMIUM"
+"""Path of the browser, where it is not on the PATH."""
+
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = os.environ.get(CHROMIUM_VARIABLE) or shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip(f"no browser: install Chromium (on Debian: apt-get install chromium) or set {CHROMIUM_VARIABLE}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, headless=True, args=_FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
