@@ -35,6 +35,12 @@ state = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(state, name="state")
+images = typer.Typer(
+    help="The images of the apps: their versions, where they are, where they run.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+app.add_typer(images, name="images")
 
 _PARALLEL = 16
 _WAIT_SECONDS = 600.0
@@ -391,6 +397,42 @@ def env(cwd: option.Cwd = None) -> ExitCode:
     from ops.commands import local as work
 
     return work.env(_cloud(cwd))
+
+
+@images.callback()
+def show_images(
+    context: typer.Context,
+    repository: option.Repository = None,
+    json: option.Json = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Show of each image its version, which registries hold it, where it runs, and what has changed since."""
+    from ops.commands import images as work
+
+    if context.invoked_subcommand is not None:
+        return ExitCode.OK
+    return work.show(cwd, repository, as_json=json)
+
+
+@images.command("build")
+def images_build(
+    stack: option.StackName,
+    repository: option.Repository = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--base",
+            metavar="REVISION",
+            help="For a preview environment: the branch that it left. Default: the remote's main branch, or `main`.",
+        ),
+    ] = None,
+    parallel: Annotated[int, typer.Option("--parallel", metavar="N", min=1, help="Builds at the same time.")] = 2,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Build and push what the stack's registry lacks, and take over version and digest of each image."""
+    from ops.commands import images as work
+
+    return work.build(cwd, stack, repository, base=base, parallel=parallel)
 
 
 @state.command("show")

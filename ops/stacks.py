@@ -30,7 +30,8 @@ class Stack:
     project_dir: Path
     name: str
     config: Mapping[str, Any]
-    """The file's ``config``, as it stands: full keys such as ``scaleway:apiUrl``; secure values stay encrypted."""
+    """The file's ``config`` with the images that were built for the stack: full keys such as ``scaleway:apiUrl``;
+    secure values stay encrypted."""
     secrets_provider: str
     """The stack's secrets provider, ``passphrase`` where the file names none."""
     salt: str = ""
@@ -134,6 +135,13 @@ def find_stack(project_dir: Path, name: str) -> Stack:
             f"Pulumi.{name}.yaml: config is a {type(config).__name__}; expected `key: value` lines",
             ExitCode.SETTINGS,
         )
+    from infra.settings import SettingsError
+    from infra.settings.built import with_built
+
+    try:
+        config = with_built(config, project_dir, name)
+    except SettingsError as error:
+        raise OpsError(str(error), ExitCode.SETTINGS) from error
     return Stack(
         project_dir,
         name,

@@ -57,6 +57,7 @@ class AppImage(pulumi.ComponentResource):
                 dockerfile=str(args.context / inputs.dockerfile),
                 args={**inputs.arguments, "VERSION": inputs.version},
                 platform=PLATFORM,
+                network=args.sources.sources.network,
             ),
             registry=_registry(endpoint, args.registry_password),
             opts=pulumi.ResourceOptions(parent=self),

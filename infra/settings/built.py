@@ -33,6 +33,17 @@ def read_built(project: Path, stack: str) -> dict[str, Any]:
     return {str(name): image for name, image in content.items()}
 
 
+def with_built(config: Mapping[str, Any], project: Path, stack: str) -> dict[str, Any]:
+    """A stack's configuration with the images that were built for it in place of those that its file names.
+
+    Foundations run none, and stacks that take their images from another one have none built. Raises `SettingsError`.
+    """
+    if config.get("snu:blueprint") != "environment" or "snu:promoteFrom" in config:
+        return {**config}
+    built, written = read_built(project, stack), config.get("snu:images") or {}
+    return {**config, "snu:images": {**written, **built}} if built and isinstance(written, dict) else {**config}
+
+
 def write_built(project: Path, stack: str, images: Mapping[str, Mapping[str, str]]) -> None:
     """Replaces the file at once, or not at all. Raises OSError."""
     file = built_file(project, stack)

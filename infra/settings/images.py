@@ -1,6 +1,6 @@
 """What a repository's images are built from, as `images.yaml` says it: `docs/images.md` explains it."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -62,6 +62,10 @@ class ImageSources(Settings):
         default=".",
         description="The folder that images are built in: Docker's context. If it has a package.json with "
         "`workspaces`, these are the shared packages.",
+    )
+    network: Literal["host"] | None = Field(
+        default=None,
+        description="`host`: builds use the machine's own network, for where containers reach no package index.",
     )
     images: Annotated[dict[limits.Name, ImageSource], limits.Allowed("at least one image")] = Field(
         min_length=1, description="The images, by the name that they have in `snu:images`."

@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from infra.settings import checks
-from infra.settings.built import read_built
+from infra.settings.built import with_built
 from infra.settings.models import EnvironmentSettings, FoundationSettings
 from infra.settings.problems import Problem, SettingsError, keys_of, problems_of, top_level_key, unwrap
 
@@ -39,7 +39,7 @@ def load(stack: str, config: Mapping[str, str], project: Path) -> FoundationSett
 
     `project` is the folder with the stack's file. Raises `SettingsError` with every problem that was found.
     """
-    return _validate(f"Pulumi.{stack}.yaml", with_built_images(config, project, stack))
+    return _validate(f"Pulumi.{stack}.yaml", _with_built(config, project, stack))
 
 
 def load_file(path: Path) -> FoundationSettings | EnvironmentSettings:
@@ -48,7 +48,7 @@ def load_file(path: Path) -> FoundationSettings | EnvironmentSettings:
     Raises `SettingsError` with every problem that was found.
     """
     stack = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
-    return _validate(path.name, with_built_images(flat_config(path), path.parent, stack))
+    return _validate(path.name, _with_built(flat_config(path), path.parent, stack))
 
 
 def flat_config(path: Path) -> dict[str, str]:
@@ -102,22 +102,6 @@ def _validate(file: str, config: Mapping[str, str]) -> FoundationSettings | Envi
     return settings
 
 
-def with_built_images(config: Mapping[str, str], project: Path, stack: str) -> Mapping[str, str]:
-    """The configuration with the images that were built for the stack in place of those that its file names.
-
-    Stacks that take their images from another one have none. Raises `SettingsError` where that file is damaged.
-    """
-    if config.get("snu:blueprint") != "environment" or "snu:promoteFrom" in config:
-        return config
-    built = read_built(project, stack)
-    if not built:
-        return config
-    written = _from_json(config.get("snu:images", "{}"))
-    if written == "build":
-        return config
-    return {**config, "snu:images": json.dumps({**written, **built} if isinstance(written, dict) else written)}
-
-
 def _unknown_keys(file: str, config: Mapping[str, str]) -> list[Problem]:
     problems = []
     for key in config:
@@ -144,6 +128,12 @@ def _typed_values(
         kind, _ = unwrap(fields[name].annotation)
         raw[name] = text if kind is str or get_origin(kind) is Literal else _from_json(text)
     return raw
+
+
+def _with_built(config: Mapping[str, str], project: Path, stack: str) -> dict[str, str]:
+    images = {"snu:images": _from_json(config["snu:images"])} if "snu:images" in config else {}
+    merged = with_built({**config, **images}, project, stack)
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in merged.items()}
 
 
 def _from_json(text: str) -> Any:

@@ -59,3 +59,7 @@ LockTimeout = Annotated[
     ),
 ]
 CheckUrls = Annotated[bool, typer.Option("--check-urls", help="Check that every public URL answers.")]
+Repository = Annotated[
+    Path | None,
+    typer.Option("--repository", metavar="DIR", help="Where images.yaml is. Default: the project's folder."),
+]

@@ -15,6 +15,8 @@ from ops.exit_codes import ExitCode
 from ops.state.fingerprint import Fingerprint, fingerprint
 from statestore import Store
 
+ROOT_TYPE = "pulumi:pulumi:Stack"
+
 
 def read_checkpoint(store: Store, project: str, stack: str) -> Checkpoint | None:
     """None where the stack is not there. Raises OpsError when it cannot be read."""
@@ -22,6 +24,14 @@ def read_checkpoint(store: Store, project: str, stack: str) -> Checkpoint | None
         return StateFile(store, project, stack).read()
     except EngineError as error:
         raise OpsError(str(error), ExitCode.FAILED) from None
+
+
+def outputs_of(store: Store, project: str, stack: str) -> dict[str, Any]:
+    """What a stack gives out, secrets encrypted; nothing where it is not there. Raises OpsError: it cannot be read."""
+    checkpoint = read_checkpoint(store, project, stack)
+    resources = (checkpoint.latest.get("resources") or []) if checkpoint else []
+    root: dict[str, Any] = next((each for each in resources if each.get("type") == ROOT_TYPE), {})
+    return dict(root.get("outputs") or {})
 
 
 class Secrets:

@@ -15,11 +15,11 @@ from localcloud.engine.snapshot import now
 from localcloud.engine.statefile import StateFile
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.state.checkpoint import ROOT_TYPE
 from statestore import Store
 
 PUBLISHED = ("projectId", "registryEndpoints", "secretIds", "previewNamespaceId", "zone")
 """All that an environment's program reads, and nothing that is secret."""
-_ROOT = "pulumi:pulumi:Stack"
 
 
 def publish(store: Store, project: str, stack: str, outputs: Mapping[str, Any]) -> bool:
@@ -32,7 +32,7 @@ def publish(store: Store, project: str, stack: str, outputs: Mapping[str, Any]) 
     try:
         found = file.read()
         resources = (found.latest.get("resources") or []) if found else []
-        if [each.get("type") for each in resources] not in ([], [_ROOT]):
+        if [each.get("type") for each in resources] not in ([], [ROOT_TYPE]):
             raise OpsError(
                 f"{store.address} has a state of {stack} with {len(resources)} resources, where only its outputs are "
                 f"to be: the foundation's own state does not belong there. Move it with `snu state move {stack}`.",
@@ -49,9 +49,9 @@ def publish(store: Store, project: str, stack: str, outputs: Mapping[str, Any]) 
 def _checkpoint(full_name: str, project: str, stack: str, outputs: Mapping[str, Any]) -> str:
     moment = now()
     root = {
-        "urn": f"urn:pulumi:{stack}::{project}::{_ROOT}::{project}-{stack}",
+        "urn": f"urn:pulumi:{stack}::{project}::{ROOT_TYPE}::{project}-{stack}",
         "custom": False,
-        "type": _ROOT,
+        "type": ROOT_TYPE,
         "outputs": outputs,
         "created": moment,
         "modified": moment,

@@ -1,0 +1,264 @@
+"""What ``snu images`` and ``snu images build`` do."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from infra.images.errors import ImageSourceError
+from infra.settings import Image, SettingsError
+from infra.settings.built import built_file, write_built
+from ops.display.builds import build_display
+from ops.display.choose import printer_for
+from ops.display.text import Line, counted, safe
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.images.build import Builder, Chosen, Origin, choose
+from ops.images.docker import Docker
+from ops.images.environment import Environment, environments, stack_of
+from ops.stacks import project_dir
+
+if TYPE_CHECKING:
+    import pygit2
+
+    from infra.images.working_copy import WorkingCopy
+    from ops.images.history import Change
+
+_DIGITS = 12
+"""Of a version or digest: enough for people."""
+_SHOWN_CHANGES = 5
+_MAIN_BRANCHES = ("refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/heads/main")
+
+
+# --- snu images -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Use:
+    """How an environment stands to an image."""
+
+    version: str | None
+    """What it runs; None: nothing yet."""
+    said_by: Literal["state", "file"]
+    """The state says what runs; where it cannot be reached, the stack's file says what is meant to run."""
+    held: bool | None
+    """Whether its registry has the present version; None: not known."""
+    changes: list[Change] | None
+    """What has changed since the version that it runs; None where this history does not have it."""
+
+
+@dataclass
+class Report:
+    """What is known of an image."""
+
+    version: str
+    sources: list[str]
+    environments: dict[str, Use]
+    """By stack."""
+
+
+def show(directory: Path | None, repository: Path | None, *, as_json: bool) -> ExitCode:
+    """Print for each image its version, which registries hold it, where it runs, and what has changed since."""
+    project = project_dir(directory)
+    with _sources_readable():
+        copy = _working_copy(repository or project)
+        inputs = {name: copy.inputs(name) for name in copy.versions.images}
+    reports = {name: Report(each.version, sorted([*each.taken, *each.cut]), {}) for name, each in inputs.items()}
+    unknown: dict[str, str] = {}
+    for environment in environments(project, os.environ):
+        reason = _look(environment, reports, copy)
+        if reason:
+            unknown[environment.stack.name] = reason
+    if as_json:
+        document = {"images": {name: asdict(report) for name, report in reports.items()}, "unreachable": unknown}
+        print(json.dumps(document, indent=2, default=str))
+    else:
+        printer_for(sys.stdout).print(_lines(reports, unknown))
+    return ExitCode.OK
+
+
+def _look(environment: Environment, reports: dict[str, Report], copy: WorkingCopy) -> str:
+    """Add what is known of an environment; gives why not all of it is."""
+    reason = ""
+    said_by: Literal["state", "file"] = "state"
+    try:
+        running = {name: image.version for name, image in environment.running.items()}
+    except OpsError as error:
+        reason, said_by = str(error), "file"
+        pinned = {name: image for name, image in environment.settings.images.items() if isinstance(image, Image)}
+        running = {name: image.version for name, image in pinned.items()}
+    for name in reports.keys() & environment.settings.images.keys():
+        held = None
+        if not reason:
+            try:
+                held = environment.digest_of(name, reports[name].version) is not None
+            except OpsError as error:
+                reason = str(error)
+        version = running.get(name)
+        changes = _changes(copy, name, version, reports[name].version) if version else None
+        reports[name].environments[environment.stack.name] = Use(version, said_by, held, changes)
+    return reason
+
+
+def _changes(copy: WorkingCopy, image: str, version: str, present: str) -> list[Change] | None:
+    from ops.images.history import History
+
+    if version == present:
+        return []
+    if copy.repository.head_is_unborn:
+        return None
+    history, head = History(copy.repository, copy.versions), copy.repository.head.peel().id
+    commit = history.find(image, [version], head).get(version)
+    return history.changes(image, commit.id, head) if commit else None
+
+
+def _lines(reports: dict[str, Report], unknown: dict[str, str]) -> Iterator[Line]:
+    width = max((len(stack) for report in reports.values() for stack in report.environments), default=0)
+    for name, report in reports.items():
+        yield Line.of((name, "bold"), f"  {report.version[:_DIGITS]}")
+        yield Line.of((f"  built from {', '.join(report.sources)}", "dim"))
+        for stack, use in report.environments.items():
+            yield Line.of(f"  {stack:<{width}}  ", *_words(use, report.version))
+            for change in (use.changes or [])[:_SHOWN_CHANGES]:
+                told = f"    {change.commit[:8]} {safe(change.subject)}"
+                yield Line.of((told, "dim"), (f"  ({', '.join(change.paths)})", "dim"))
+    for reason in dict.fromkeys(unknown.values()):
+        stacks = ", ".join(stack for stack, why in unknown.items() if why == reason)
+        yield Line.of((f"Not asked: {stacks}. {reason}", "dim"))
+
+
+def _words(use: Use, present: str) -> Iterator[tuple[str, str]]:
+    runs = "runs" if use.said_by == "state" else "is set to"
+    if use.version is None:
+        yield "runs none", ""
+    elif use.version == present:
+        yield f"{runs} this version", "green"
+    elif use.changes is None:
+        yield f"{runs} {use.version[:_DIGITS]}, which is not in this history", "yellow"
+    else:
+        yield f"{runs} {use.version[:_DIGITS]}, {counted(len(use.changes), 'change')} since", "yellow"
+    if use.held is not None:
+        held = ("; in the registry", "green") if use.held else ("; this version is not in the registry", "yellow")
+        yield held
+
+
+# --- snu images build -----------------------------------------------------------------------------------
+
+
+def build(directory: Path | None, stack: str, repository: Path | None, *, base: str | None, parallel: int) -> ExitCode:
+    """Build and push what the registry lacks, and write version and digest of each image into the configuration."""
+    project = project_dir(directory)
+    environment = Environment.find(project, stack, os.environ)
+    settings = environment.settings
+    if settings.promote_from is not None:
+        raise OpsError(
+            f"{stack} never builds: it takes its images from {settings.promote_from}. Nothing was built or changed.",
+            ExitCode.USAGE,
+        )
+    parent = settings.environment.preview_of
+    with _sources_readable():
+        copy = _working_copy(repository or project)
+        choice = choose(
+            environment,
+            copy,
+            stack_of(project, parent, os.environ) if parent else None,
+            _branched_from(copy.repository, base) if parent else None,
+        )
+    chosen = choice.there
+    failed: dict[str, str] = {}
+    if choice.missing:
+        builder = Builder(
+            docker=Docker.connect(os.environ),
+            environment=environment,
+            copy=copy,
+            logs=project / ".local" / "builds",
+            labels=_labels(copy.repository),
+        )
+        with build_display(sys.stdout) as on_state:
+            built, failed = builder.build(choice.missing, parallel=parallel, on_state=on_state)
+        chosen = [*chosen, *built]
+    printer_for(sys.stdout).print(_chosen_lines(sorted(chosen, key=lambda each: each.name)))
+    if failed:
+        reasons = "".join(f"\n  {name}: {reason}" for name, reason in sorted(failed.items()))
+        raise OpsError(
+            f"{counted(len(failed), 'image was', 'images were')} not built:{reasons}\nThe configuration of {stack} was "
+            "not changed. What was built is in the registry, and will not be built again.",
+            ExitCode.FAILED,
+        )
+    return _write(project, stack, chosen)
+
+
+def _write(project: Path, stack: str, chosen: list[Chosen]) -> ExitCode:
+    if not chosen:
+        print(f"{stack} runs no image that images.yaml describes; nothing was changed.")
+        return ExitCode.OK
+    file = built_file(project, stack)
+    try:
+        write_built(project, stack, {each.name: each.image.model_dump() for each in chosen})
+    except OSError as error:
+        raise OpsError(f"{file} cannot be written: {error.strerror}", ExitCode.FAILED) from error
+    print(f"Written to {file.relative_to(project)}, which every command on {stack} reads from now on.")
+    return ExitCode.OK
+
+
+def _chosen_lines(chosen: list[Chosen]) -> Iterator[Line]:
+    width = max((len(each.name) for each in chosen), default=0)
+    for each in chosen:
+        style = "bold green" if each.origin is Origin.BUILT else "green"
+        yield Line.of(
+            (f"  {each.name:<{width}}", "bold"),
+            f"  {each.image.version[:_DIGITS]}  ",
+            (each.image.digest.removeprefix("sha256:")[:_DIGITS], "dim"),
+            "  ",
+            (each.origin.value, style),
+        )
+
+
+def _labels(repository: pygit2.Repository) -> dict[str, str]:
+    """The commit of what is built; nothing where files differ from it."""
+    import pygit2
+
+    if repository.head_is_unborn or any(flags != pygit2.GIT_STATUS_IGNORED for flags in repository.status().values()):
+        return {}
+    return {"org.opencontainers.image.revision": str(repository.head.target)}
+
+
+def _branched_from(repository: pygit2.Repository, base: str | None) -> pygit2.Tree | None:
+    """The tree of the commit that the branch left the main branch at; None where history does not reach that far.
+
+    Raises OpsError when `base` is no commit.
+    """
+    import pygit2
+
+    names = [base] if base else _MAIN_BRANCHES
+    for name in names:
+        try:
+            found = repository.revparse_single(name).peel(pygit2.Commit)
+        except (KeyError, ValueError, pygit2.GitError):
+            continue
+        merge_base = repository.merge_base(repository.head.target, found.id)
+        return repository[merge_base].peel(pygit2.Tree) if merge_base else None
+    if base:
+        raise OpsError(f"{base} is no commit of {repository.workdir}", ExitCode.USAGE)
+    return None
+
+
+def _working_copy(folder: Path) -> WorkingCopy:
+    from infra.images.working_copy import WorkingCopy
+
+    return WorkingCopy(folder)
+
+
+@contextmanager
+def _sources_readable() -> Iterator[None]:
+    """Raises OpsError for what is wrong with `images.yaml` or what it names."""
+    try:
+        yield
+    except (SettingsError, ImageSourceError) as error:
+        raise OpsError(f"{error}\nNothing was built or changed.", ExitCode.SETTINGS) from error

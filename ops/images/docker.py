@@ -1,0 +1,164 @@
+"""Builds images with Docker and pushes them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Lock
+from typing import TYPE_CHECKING
+
+from infra.settings.images import PLATFORM
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.images.registry import USER
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+OnLine = Callable[[str], None]
+
+_SHOWN_LINES = 15
+_STOP_SECONDS = 5.0
+
+
+class BuildError(Exception):
+    """An image was not built or not pushed; the text says why, with the last lines of what Docker said."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What Docker is told."""
+
+    context: Path
+    dockerfile: Path
+    reference: str
+    """``<registry>/<name>:<version>``."""
+    arguments: Mapping[str, str]
+    labels: Mapping[str, str]
+    network: str | None
+    log: Path
+    """Gets all that the build says."""
+
+
+@dataclass
+class Docker:
+    """A Docker engine, and the command that builds on it."""
+
+    client: DockerClient
+    command: str
+    environ: Mapping[str, str]
+    _stopped: Event = field(default_factory=Event)
+    _running: set[subprocess.Popen[str]] = field(default_factory=set)
+    _lock: Lock = field(default_factory=Lock)
+
+    @classmethod
+    def connect(cls, environ: Mapping[str, str]) -> Docker:
+        """The engine that Docker's own command would take. Raises OpsError when there is none."""
+        from docker import DockerClient
+        from docker.context import ContextAPI
+        from docker.errors import DockerException
+
+        command = shutil.which("docker", path=environ.get("PATH"))
+        if command is None:
+            raise _missing("the command docker is not on PATH")
+        try:
+            # DOCKER_HOST goes before the context that `docker context use` has chosen.
+            context = None if environ.get("DOCKER_HOST") else ContextAPI.get_current_context()
+            if context is None or not context.Host:
+                client = DockerClient.from_env(environment=dict(environ))
+            else:
+                client = DockerClient(base_url=context.Host, tls=context.TLSConfig or False)
+            client.ping()
+        except (DockerException, OSError) as error:
+            raise _missing(f"no engine answers ({error})") from None
+        return cls(client, command, environ)
+
+    def build(self, recipe: Recipe, on_line: OnLine) -> None:
+        """Raises BuildError."""
+        arguments = [self.command, "build", "--platform", PLATFORM, "--tag", recipe.reference]
+        arguments += ["--file", str(recipe.dockerfile)]
+        arguments += [word for key, value in recipe.arguments.items() for word in ("--build-arg", f"{key}={value}")]
+        arguments += [word for key, value in recipe.labels.items() for word in ("--label", f"{key}={value}")]
+        arguments += ["--network", recipe.network] if recipe.network else []
+        recipe.log.parent.mkdir(parents=True, exist_ok=True)
+        with recipe.log.open("w", encoding="utf-8") as log:
+            process = self._start([*arguments, str(recipe.context)])
+            try:
+                for line in process.stdout or ():
+                    log.write(line)
+                    if line.strip():
+                        on_line(line.strip())
+                status = process.wait()
+            finally:
+                self._running.discard(process)
+        if status != 0:
+            raise BuildError(self._failed(status, recipe.log))
+
+    def push(self, reference: str, secret_key: str, on_line: OnLine) -> None:
+        """The key goes to the engine in a request, and nowhere else. Raises BuildError."""
+        from docker.errors import DockerException
+
+        repository, _, tag = reference.rpartition(":")
+        try:
+            told = self.client.api.push(
+                repository,
+                tag,
+                stream=True,
+                decode=True,
+                auth_config={"username": USER, "password": secret_key},
+            )
+            for message in told:
+                if self._stopped.is_set():
+                    raise BuildError("stopped")
+                if "error" in message:
+                    raise BuildError(f"{reference} was not pushed: {message['error']}")
+                if message.get("status"):
+                    on_line(str(message["status"]))
+        except DockerException as error:
+            raise BuildError(f"{reference} was not pushed: {error}") from None
+
+    def stop(self) -> None:
+        """Ends the builds under way."""
+        with self._lock:
+            self._stopped.set()
+            for process in self._running:
+                process.terminate()
+        for process in [*self._running]:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_STOP_SECONDS)
+
+    def _start(self, command: list[str]) -> subprocess.Popen[str]:
+        with self._lock:
+            if self._stopped.is_set():
+                raise BuildError("stopped")
+            process = subprocess.Popen(
+                command,
+                env={**self.environ, "BUILDKIT_PROGRESS": "plain"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,  # Ctrl-C reaches it once, through us
+            )
+            self._running.add(process)
+            return process
+
+    def _failed(self, status: int, log: Path) -> str:
+        if self._stopped.is_set():
+            return "stopped"
+        lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
+        told = "".join(f"\n    {line}" for line in lines[-_SHOWN_LINES:])
+        return f"docker build ended with status {status}; all that it said is in {log}, the end of it:{told}"
+
+
+def _missing(what: str) -> OpsError:
+    return OpsError(
+        f"Images are built with Docker, and {what}. Start Docker (or point DOCKER_HOST at an engine), then try again; "
+        "nothing was built or changed.",
+        ExitCode.ENVIRONMENT,
+    )

@@ -1,0 +1,106 @@
+"""What an environment says of its images: which run, and in which registry they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from infra.settings import EnvironmentSettings, Image
+from ops.environment import BACKEND_URL, prepare
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.images.registry import Registries
+from ops.stacks import Stack, find_stack, project_name, secret_key_of, settings_of, stack_names
+from ops.state.checkpoint import outputs_of
+from statestore import Store, StoreError, open_store
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A stack of the blueprint `environment`, looked at without an engine."""
+
+    stack: Stack
+    settings: EnvironmentSettings
+    _environ: Mapping[str, str]
+
+    @classmethod
+    def find(cls, project_dir: Path, name: str, environ: Mapping[str, str]) -> Environment:
+        """Raises OpsError: unknown, wrong settings, or a foundation."""
+        stack = find_stack(project_dir, name)
+        settings = settings_of(stack)
+        if not isinstance(settings, EnvironmentSettings):
+            raise OpsError(f"{name} is a foundation: it runs no images.", ExitCode.USAGE)
+        return cls(stack, settings, environ)
+
+    @cached_property
+    def registry(self) -> str:
+        """``<host>/<namespace>``. Raises OpsError when the state cannot be reached, or the foundation is not up."""
+        identity = self.settings.environment
+        endpoints = outputs_of(self._store, self._project, identity.foundation).get("registryEndpoints") or {}
+        endpoint = endpoints.get(identity.preview_of or identity.name)
+        if not isinstance(endpoint, str):
+            raise OpsError(
+                f"{self.stack.name}: {identity.foundation} has no registry for it yet. Run "
+                f"`snu up {identity.foundation}` first.",
+                ExitCode.FAILED,
+            )
+        return endpoint
+
+    @cached_property
+    def registries(self) -> Registries:
+        """Raises OpsError when there is no key to ask with."""
+        return Registries(self.secret_key)
+
+    def digest_of(self, image: str, version: str) -> str | None:
+        """The digest of an image's version in the registry; None where it is not there. Raises OpsError."""
+        return self.registries.digest_of(f"{self.registry}/{image}", version)
+
+    @cached_property
+    def secret_key(self) -> str:
+        key = secret_key_of(self.stack, self._environ)
+        if not key:
+            raise OpsError(
+                f"{self.stack.name}: there is no key to ask the registry with. Set SCW_SECRET_KEY.",
+                ExitCode.ENVIRONMENT,
+            )
+        return key
+
+    @cached_property
+    def running(self) -> dict[str, Image]:
+        """The images that run, by name, as its last update left them. Raises OpsError."""
+        found = outputs_of(self._store, self._project, self.stack.name).get("images") or {}
+        return {
+            name: Image.model_validate(image)
+            for name, image in found.items()
+            if isinstance(image, dict) and all(isinstance(value, str) for value in image.values())
+        }
+
+    @property
+    def _project(self) -> str:
+        return project_name(self.stack.project_dir)
+
+    @cached_property
+    def _store(self) -> Store:
+        environ = dict(self._environ)
+        prepare(self.stack, environ)
+        try:
+            return open_store(environ[BACKEND_URL], environ)
+        except StoreError as error:
+            raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
+
+
+def environments(project_dir: Path, environ: Mapping[str, str]) -> list[Environment]:
+    """All environments that have a file. Raises OpsError where one is wrong."""
+    stacks = [find_stack(project_dir, name) for name in stack_names(project_dir)]
+    named = [stack.name for stack in stacks if stack.config.get("snu:blueprint") == "environment"]
+    return [Environment.find(project_dir, name, environ) for name in named]
+
+
+def stack_of(project_dir: Path, environment: str, environ: Mapping[str, str]) -> Environment:
+    """The stack that is an environment, which may have another name. Raises OpsError."""
+    for each in environments(project_dir, environ):
+        if each.settings.environment.name == environment:
+            return each
+    raise OpsError(f"No stack of {project_dir} is the environment {environment}.", ExitCode.SETTINGS)
