@@ -107,10 +107,13 @@ class Cloud(pulumi_mocks.Mocks):
         return {"data": data, "secretId": args.args.get("secretId", ""), "revision": "1"}, []
 
 
+PUSHED_DIGEST = "sha256:" + "b" * 64
+
 _COMPUTED: dict[str, Callable[[str], dict[str, Any]]] = {
     "scaleway:containers/container:Container": lambda name: {
         "publicEndpoint": f"https://{name}.functions.example.test"
     },
+    "docker:index/image:Image": lambda name: {"repoDigest": f"registry.example.test/snu-test/{name}@{PUSHED_DIGEST}"},
     "scaleway:registry/namespace:Namespace": lambda name: {"endpoint": f"registry.example.test/{name}"},
     "scaleway:databases/serverlessDatabase:ServerlessDatabase": lambda name: {
         "endpoint": f"postgres://{name}.example.test:5432/state?sslmode=require"

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.settings import App, EnvironmentSettings, FoundationSettings, SettingsError, load, load_file, merge
+from infra.settings.built import built_file, write_built
 from infra.settings.limits import UNAVAILABLE_PORTS
 from infra.settings.reference import reference
 from tests.unit.mocks import NOWHERE, ROOT
@@ -448,6 +449,52 @@ def test_whatever_stands_there_is_taken_or_refused(path: str, value: Any) -> Non
     flat = {key: entry if isinstance(entry, str) else json.dumps(entry) for key, entry in config.items()}
     with contextlib.suppress(SettingsError):
         load("test", flat, NOWHERE)
+
+
+# --- what was built -------------------------------------------------------------------------------------
+
+
+def pinned(version: str) -> dict[str, str]:
+    return {"version": version, "digest": DIGEST}
+
+
+def versions(settings: EnvironmentSettings) -> dict[str, str]:
+    return {name: image if isinstance(image, str) else image.version for name, image in settings.images.items()}
+
+
+def test_built_images_go_before_those_of_the_file(read: Callable[[Stack], Any], tmp_path: Path) -> None:
+    write_built(tmp_path, "test", {"api": pinned("2"), "extra": pinned("3")})
+    assert versions(read(ENVIRONMENT)) == {"api": "2", "admin": "1", "extra": "3"}
+    assert versions(read(ENVIRONMENT | {"snu:promoteFrom": "ci"})) == {"api": "1", "admin": "1"}
+    write_built(tmp_path, "other", {"api": pinned("4")})
+    assert versions(read(ENVIRONMENT))["api"] == "2"
+
+
+def test_pulumi_delivers_built_images_too(tmp_path: Path) -> None:
+    flat = {key: value if isinstance(value, str) else json.dumps(value) for key, value in ENVIRONMENT.items()}
+    write_built(tmp_path, "test", {"api": pinned("2")})
+    settings = load("test", flat, tmp_path)
+    assert isinstance(settings, EnvironmentSettings)
+    assert versions(settings) == {"api": "2", "admin": "1"}
+
+
+@pytest.mark.parametrize("text", ["[", "- a", "api: {version: '1'}"])
+def test_damaged_built_images_are_refused(read: Callable[[Stack], Any], tmp_path: Path, text: str) -> None:
+    write_built(tmp_path, "test", {})
+    built_file(tmp_path, "test").write_text(text)
+    with pytest.raises(SettingsError):
+        read(ENVIRONMENT)
+
+
+def test_build_stands_for_one_image_or_for_all(read: Callable[[Stack], Any]) -> None:
+    assert versions(read(changed(ENVIRONMENT, images__api="build"))) == {"api": "build", "admin": "1"}
+    assert versions(read(ENVIRONMENT | {"snu:images": "build"})) == {"api": "build", "admin": "build"}
+
+
+def test_what_is_promoted_is_never_built(read: Callable[[Stack], Any]) -> None:
+    with pytest.raises(SettingsError) as raised:
+        read(changed(ENVIRONMENT, images__api="build") | {"snu:promoteFrom": "ci"})
+    assert problems(raised.value) == {"snu:images.api": ("`build`", "version and digest, promoted from ci")}
 
 
 def test_reading_settings_does_not_import_pulumi() -> None:
