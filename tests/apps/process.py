@@ -112,15 +112,6 @@ class AppProcess:
         ]
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        port = server.getsockname()[1]
-        assert isinstance(port, int)
-        return port
-
-
 def _lines(file: Path) -> list[dict[str, Any]]:
     text = file.read_text(encoding="utf-8")
     return [json.loads(line) for line in text.split("\n")[:-1]]
