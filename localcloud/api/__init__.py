@@ -12,4 +12,6 @@ One folder per product, with its routes and the shapes of its objects. What they
     control     the control API, ``/_local/``; ``router``: pages of the containers' hosts; ``seed``: the first state
     server      start and stop; ``object_storage``: moto in a child process
     oci         the registry of images, below ``/v2/``
+
+What runs behind the containers, if anything does: ``localcloud.runtime``.
 """

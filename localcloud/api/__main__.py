@@ -33,6 +33,19 @@ def main() -> int:
         metavar="FILE",
         help="append each request without secrets, and the shape of its answer",
     )
+    parser.add_argument(
+        "--runtime",
+        choices=("auto", "docker", "off"),
+        default="off",
+        help="what runs the containers: Docker, if an engine answers (auto) or in any case; off: nothing",
+    )
+    parser.add_argument(
+        "--restart-delay",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long a container waits that has crashed twice; then twice that, and so on, up to 5 minutes",
+    )
     arguments = parser.parse_args()
     from localcloud.api.server import Settings, serve
 
@@ -45,6 +58,8 @@ def main() -> int:
                 transitions=max(0.0, arguments.transitions),
                 object_storage_port=_storage_port(arguments.object_storage_port, arguments.port),
                 record=arguments.record.resolve() if arguments.record else None,
+                runtime=arguments.runtime,
+                restart_delay=max(0.0, arguments.restart_delay),
             )
         )
     except StartError as error:

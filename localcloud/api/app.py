@@ -13,13 +13,15 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from localcloud.api.access import authenticate, scope_of
+from localcloud.api.broken import BrokenAnswer
 from localcloud.api.call import Call
 from localcloud.api.clock import timestamp
 from localcloud.api.cloud import REGIONS, Cloud
+from localcloud.api.container_logs import logs_of, serve_logs
 from localcloud.api.control import Control
 from localcloud.api.errors import ApiError, invalid, not_implemented, origin, permissions_denied, plain
 from localcloud.api.faults.book import NOTHING, FaultBook, Strike
@@ -28,8 +30,11 @@ from localcloud.api.oci.endpoints import is_registry_path
 from localcloud.api.oci.service import Registry
 from localcloud.api.products import ROUTES
 from localcloud.api.recorder import Recorder
-from localcloud.api.router import answer_host
+from localcloud.api.router import answer_host, container_of
 from localcloud.api.routing import Route, Table
+
+if TYPE_CHECKING:
+    from localcloud.runtime.runtime import Runtime
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -64,15 +69,20 @@ class App:
         faults: FaultBook,
         images: Registry | None = None,
         recorder: Recorder | None = None,
+        runtime: Runtime | None = None,
     ) -> None:
         self._cloud = cloud
         self._control = control
         self._faults = faults
         self._recorder = recorder
         self._images = images
+        self._runtime = runtime
         self._table = Table(ROUTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
         if scope["type"] != "http":
             return
         begun = time.perf_counter()
@@ -82,7 +92,12 @@ class App:
         if self._images is not None and is_registry_path(path) and of_api:
             strike = await self._strike(method, path, None, b"")
             status, reason = await self._serve_images(self._images, strike, scope, receive, send)
+            self._tell_runtime(method)
             _log(method, path, status, begun, reason, strike)
+            return
+        if self._runtime is not None and (served := await self._serve_running(self._runtime, scope, receive, send)):
+            status, reason = served
+            _log(method, path, status, begun, reason, NOTHING)
             return
         body = await _read(receive)
         found = self._table.find(method, path) if of_api else None
@@ -100,6 +115,7 @@ class App:
         if self._recorder is not None and of_api:
             query = scope["query_string"].decode("latin-1")
             self._recorder.keep(method, path, query, body or b"", response.status, response.body)
+        self._tell_runtime(method)
         response = _blown(strike.after) or response
         await _send(send, method, response)
         _log(method, path, response.status, begun, response.reason, strike)
@@ -112,6 +128,50 @@ class App:
         if strike.delay:
             await asyncio.sleep(strike.delay)
         return strike
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """The server's start and stop, which are the runtime's too."""
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                if self._runtime is not None:
+                    await self._runtime.start()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                if self._runtime is not None:
+                    await self._runtime.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    def _tell_runtime(self, method: str) -> None:
+        if self._runtime is not None and method not in _READING:
+            self._runtime.wake()
+
+    async def _serve_running(
+        self, runtime: Runtime, scope: Scope, receive: Receive, send: Send
+    ) -> tuple[int, str] | None:
+        """Answer what concerns running containers: their hosts, their logs. ``None`` for all other requests."""
+        headers = dict(scope["headers"])
+        if _is_loopback(headers):
+            container_id = logs_of(scope["method"], scope["path"])
+            if container_id is None or self._is_foreign(headers):
+                return None
+            return await serve_logs(self._cloud, runtime, container_id, scope["query_string"], receive, send)
+        container = container_of(self._cloud, headers.get(b"host", b"").decode("latin-1"))
+        workload = runtime.workload(container) if container is not None else None
+        if workload is None:
+            return None
+        try:
+            return await runtime.serve(workload, scope, receive, send)
+        except BrokenAnswer as broken:
+            await _hang_up(send)
+            return broken.status, broken.why
+
+    @staticmethod
+    def _is_foreign(headers: dict[bytes, bytes]) -> bool:
+        """Whether a page of another site asks, as far as a browser says so."""
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        return bool(origin) and not _LOOPBACK_ORIGIN.fullmatch(origin)
 
     async def _serve_images(
         self, images: Registry, strike: Strike, scope: Scope, receive: Receive, send: Send
@@ -154,14 +214,14 @@ class App:
                 cloud,
                 headers.get(b"host", b"").decode("latin-1"),
                 b"text/html" in headers.get(b"accept", b""),
+                self._runtime.standing if self._runtime is not None else None,
             )
             return Response(status, text.encode(), content_type)
         if body is None:
             raise plain(413, f"the request's body has more than {MAX_BODY_BYTES} bytes")
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if path.startswith(Control.prefix):
-            origin = headers.get(b"origin", b"").decode("latin-1")
-            if origin and not _LOOPBACK_ORIGIN.fullmatch(origin):
+            if self._is_foreign(headers):
                 raise plain(403, "the control API does not answer to pages of other sites")
             return Response(200, _json(self._control.answer(method, path, query, body)))
         if found is None:

@@ -3,6 +3,7 @@
 GET  /_local/health        version, process, uptime, numbers of resources
 GET  /_local/resources     every resource without secrets, by kind; ``?seed=false`` leaves out what a reset gives
 GET  /_local/journal       writing requests (time, method, path, status); ``?after=SEQ``
+GET  /_local/containers/ID/logs    see ``container_logs``
 POST /_local/reset         back to the seed, and no faults
 POST /_local/transitions   {"seconds": 0.5}: how long a status such as ``creating`` lasts
 POST /_local/status        {"kind", "id", "status", "error_message"}: put a resource into a status
@@ -17,11 +18,12 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from localcloud.api.call import parse_object
 from localcloud.api.cloud import Cloud
+from localcloud.api.container_logs import logs_of
 from localcloud.api.errors import invalid, not_found, not_implemented, plain
 from localcloud.api.faults.book import FaultBook
 from localcloud.api.faults.reference import reference
@@ -33,6 +35,7 @@ from localcloud.api.store import HIDDEN_PREFIX, VAULT_PREFIX
 from localcloud.api.transitions import visible
 
 VERSION = "1"
+NO_RUNTIME = {"engine": "off", "why": "it was started with --runtime off"}
 
 
 class Control:
@@ -44,11 +47,14 @@ class Control:
         faults: FaultBook,
         object_storage: ObjectStorage | None = None,
         images: Registry | None = None,
+        runtime: Mapping[str, str] = NO_RUNTIME,
     ) -> None:
+        """``runtime``: what runs the containers (``engine``: ``docker`` or ``off``), and ``why``."""
         self._cloud = cloud
         self._faults = faults
         self._object_storage = object_storage
         self._images = images
+        self._runtime = runtime
         self._started = time.monotonic()
         self._routes: dict[tuple[str, str], Callable[[Query, dict[str, Any]], dict[str, Any]]] = {
             ("GET", "health"): self._health,
@@ -69,6 +75,8 @@ class Control:
         name = path.removeprefix(self.prefix).rstrip("/")
         if method == "DELETE" and name.startswith("faults/"):
             return {"faults": self._faults.clear(name.removeprefix("faults/"))}
+        if logs_of(method, path) is not None:
+            raise plain(409, f"no process runs behind the containers: {self._runtime['why']}")
         handler = self._routes.get((method, name))
         if handler is None:
             raise not_implemented(method, path)
@@ -81,6 +89,7 @@ class Control:
             "pid": os.getpid(),
             "uptime_seconds": round(time.monotonic() - self._started, 3),
             "transitions_seconds": self._cloud.transitions,
+            "runtime": dict(self._runtime),
             "resources": {kind: len(list(store.all(kind))) for kind in self._shown_kinds()},
         }
 

@@ -1,11 +1,11 @@
-"""Answers for the containers' hosts.
+"""Pages for the containers' hosts, where no process answers.
 
-No process runs behind a container here; the page says so, and which container it would be: image, scaling, names of
-its variables. Never a value.
+The page says why, and which container it is: image, scaling, names of its variables. Never a value.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -20,9 +20,22 @@ Lines = list[tuple[str, str]]
 """What a page says: label and text."""
 
 
-def answer_host(cloud: Cloud, host: str, html: bool) -> tuple[int, str, bytes]:
-    """Status, page and content type for a request to ``host`` (with or without a port)."""
-    hostname = host.rsplit(":", 1)[0].lower()
+_NOTHING_RUNS = (200, "This is a container of the local Scaleway. No process runs behind it.")
+
+
+def container_of(cloud: Cloud, host: str) -> Resource | None:
+    """The container that answers to ``host`` (with or without a port)."""
+    return _hosts(cloud).get(_hostname(host))
+
+
+def answer_host(
+    cloud: Cloud, host: str, html: bool, standing: Callable[[Resource], tuple[int, str] | None] | None = None
+) -> tuple[int, str, bytes]:
+    """Status, page and content type for a request to ``host`` (with or without a port).
+
+    ``standing``: what there is to say of a container where processes may run (status and sentence).
+    """
+    hostname = _hostname(host)
     hosts = _hosts(cloud)
     container = hosts.get(hostname)
     if container is None:
@@ -31,11 +44,15 @@ def answer_host(cloud: Cloud, host: str, html: bool) -> tuple[int, str, bytes]:
         return _page(404, title, "The local Scaleway knows no container with this host.", lines, html)
     status = transitions.status(container, cloud.now())
     lines = _lines(container, status, hosts)
-    if status == "error":
+    said = standing(container) if standing is not None else _NOTHING_RUNS
+    if status == "error" or said is None:
         lead = f"This container is in error: {container['error_message'] or 'no message'}"
         return _page(503, container["name"], lead, lines, html)
-    lead = "This is a container of the local Scaleway. No process runs behind it yet."
-    return _page(200, container["name"], lead, lines, html)
+    return _page(said[0], container["name"], said[1], lines, html)
+
+
+def _hostname(host: str) -> str:
+    return host.rsplit(":", 1)[0].lower()
 
 
 def _hosts(cloud: Cloud) -> dict[str, Resource]:

@@ -10,6 +10,7 @@ import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -25,6 +26,9 @@ from localcloud.api.recorder import Recorder
 from localcloud.api.seed import plant
 from localcloud.api.store import Store
 
+if TYPE_CHECKING:
+    from localcloud.runtime.runtime import Runtime
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -38,6 +42,10 @@ class Settings:
     """0 = off."""
     record: Path | None = None
     """Where requests and the shapes of their answers are written."""
+    runtime: str = "off"
+    """What runs the containers: ``auto``, ``docker`` or ``off``."""
+    restart_delay: float = 10.0
+    """How long a container waits that has crashed twice, in seconds; then twice that, and so on."""
 
 
 def serve(settings: Settings) -> None:
@@ -48,6 +56,7 @@ def serve(settings: Settings) -> None:
     store = Store(settings.data)
     cloud = Cloud(store, port, settings.transitions)
     plant(cloud)
+    runtime, told = _runtime(settings, cloud)
     storage = ObjectStorage(settings.object_storage_port, settings.data) if settings.object_storage_port else None
     images = Registry(cloud, settings.data / "registry")
     faults = FaultBook(ROUTES)
@@ -57,16 +66,17 @@ def serve(settings: Settings) -> None:
     note = settings.data / "server.json"
     note.write_text(json.dumps({"pid": os.getpid(), "url": url}))
     config = uvicorn.Config(
-        App(cloud, Control(cloud, faults, storage, images), faults, images, recorder),
+        App(cloud, Control(cloud, faults, storage, images, told), faults, images, recorder, runtime),
         log_config=None,
         access_log=False,
-        lifespan="off",
+        lifespan="off" if runtime is None else "on",
         ws="none",
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=2,
     )
-    sys.stderr.write(f"local Scaleway at {url}, data in {settings.data}\n")
+    sys.stderr.write(f"local Scaleway at {url}, data in {settings.data}; runtime {told['engine']}: {told['why']}\n")
     try:
         uvicorn.Server(config).run(sockets=[listener])
     finally:
@@ -76,6 +86,29 @@ def serve(settings: Settings) -> None:
             recorder.close()
         note.unlink(missing_ok=True)
         store.close()
+
+
+def _runtime(settings: Settings, cloud: Cloud) -> tuple[Runtime | None, dict[str, str]]:
+    """What runs the containers, and what the control API says of it. Raises ``StartError``."""
+    from localcloud.runtime.choice import Choice, NoEngine, choose, owner_of
+
+    try:
+        chosen = choose(Choice(settings.runtime))
+    except NoEngine as error:
+        raise StartError(f"{error}. Start Docker, or give --runtime auto or off.") from error
+    if chosen.client is None:
+        from localcloud.runtime.held import release
+
+        release(cloud)
+        return None, {"engine": "off", "why": chosen.why}
+    from localcloud.runtime.docker_engine import DockerEngine
+    from localcloud.runtime.instance import Timing
+    from localcloud.runtime.runtime import Runtime
+
+    engine = DockerEngine(chosen.client, owner_of(settings.data))
+    runtime = Runtime(cloud, engine, Timing(backoff_base=settings.restart_delay))
+    cloud.will_run = runtime.will_run
+    return runtime, {"engine": "docker", "why": chosen.why}
 
 
 def _recorder(path: Path | None) -> Recorder | None:

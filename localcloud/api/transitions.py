@@ -2,6 +2,7 @@
 
 A resource on its way has ``status`` set to where it goes, ``_transient`` to what it says meanwhile, and ``_until``
 (seconds since the epoch). Nothing runs in the background, so a transition goes on over a restart.
+One that does not end by time is *held*: where processes run behind containers, those say when it is over.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any
 from localcloud.api.store import Resource
 
 _DELETING = "deleting"
+_HELD_UNTIL = 253_402_300_800.0
+"""The end of the year 9999."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,20 @@ def set_out(resource: Resource, transient: str, now: float, course: Course, usua
     """``resource`` on the way that ``course`` describes; ``usual`` is how long that lasts, in seconds."""
     moving = begin(resource, transient, now, course.lasts(usual), course.final)
     return {**moving, "error_message": course.error_message} if course.error_message else moving
+
+
+def hold(resource: Resource) -> Resource:
+    """``resource``, which is on its way, until somebody says how that ended (``settled``)."""
+    return {**resource, "_until": _HELD_UNTIL}
+
+
+def is_held(resource: Resource) -> bool:
+    return resource.get("_until") == _HELD_UNTIL
+
+
+def settled(resource: Resource, fault: str) -> Resource:
+    """``resource`` at the end of its way: ``ready``, or ``error`` with what went wrong."""
+    return {**resource, "status": "error" if fault else "ready", "error_message": fault, "_until": 0}
 
 
 def begin_deletion(resource: Resource, now: float, seconds: float) -> Resource:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,8 +27,11 @@ HTTP = httpx.Client()
 class Server:
     """Starts on a free port; ``log`` is what it wrote to stderr so far."""
 
-    def __init__(self, data: Path, *arguments: str, transitions: float = 0) -> None:
+    def __init__(
+        self, data: Path, *arguments: str, transitions: float = 0, environ: Mapping[str, str] | None = None
+    ) -> None:
         self.data = data
+        self._environ = dict(os.environ) | dict(environ or {})
         self._arguments = ("--transitions", str(transitions), *arguments)
         self._log = data.parent / f"{data.name}.log"
         self.start()
@@ -36,6 +41,7 @@ class Server:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "localcloud.api", "--port", "0", "--data", str(self.data), *self._arguments],
                 stderr=log,
+                env=self._environ,
             )
         note = self.data / "server.json"
         deadline = time.monotonic() + 20
@@ -60,7 +66,7 @@ class Server:
     def stop(self, by: signal.Signals = signal.SIGTERM) -> None:
         if self.process.poll() is None:
             self.process.send_signal(by)
-            self.process.wait(10)
+            self.process.wait(30)
 
     def __enter__(self) -> Server:
         return self

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from localcloud.api import transitions
 from localcloud.api.call import Call
 from localcloud.api.clock import timestamp
 from localcloud.api.cloud import ORGANIZATION_ID
@@ -102,7 +103,7 @@ def create_container(call: Call) -> Answer:
     }
     secret = values.pop("secret_environment_variables")
     container = containers.add(call, values, project=namespace["_project"], transient="creating")
-    return containers.show(call, _with_secrets(call, container, secret))
+    return containers.show(call, _deployed(call, _with_secrets(call, container, secret)))
 
 
 @routes("GET", "/containers", "container")
@@ -127,13 +128,16 @@ def update_container(call: Call) -> Answer:
         changes.pop(fixed, None)
     secret = changes.pop("secret_environment_variables", None)
     container = containers.change(call, container, {**changes, "error_message": ""}, transient="updating")
-    return containers.show(call, container if secret is None else _with_secrets(call, container, secret))
+    if secret is not None:
+        container = _with_secrets(call, container, secret)
+    return containers.show(call, _deployed(call, container))
 
 
 @routes("POST", "/containers/{id}/redeploy", "container")
 def redeploy_container(call: Call) -> Answer:
     container = containers.find_stable(call, call.id)
-    return containers.show(call, containers.change(call, container, {"error_message": ""}, transient="upgrading"))
+    container = containers.change(call, container, {"error_message": ""}, transient="upgrading")
+    return containers.show(call, _deployed(call, container))
 
 
 @routes("DELETE", "/containers/{id}", "container")
@@ -273,6 +277,17 @@ def _with_secrets(call: Call, owner: Resource, wanted: Mapping[str, str]) -> Res
     owner = {**owner, "secret_environment_variables": hashes, "updated_at": timestamp(call.now)}
     kind.put(call, owner)
     return owner
+
+
+def _deployed(call: Call, container: Resource) -> Resource:
+    """The container with one deploy more (``_generation`` counts them), unless a fault lets this one fail."""
+    if container["status"] == "error":
+        return container
+    container = {**container, "_generation": container.get("_generation", 0) + 1}
+    if call.cloud.will_run(container):
+        container = transitions.hold(container)
+    containers.put(call, container)
+    return container
 
 
 def _retire_container(call: Call, container: Resource) -> Resource:

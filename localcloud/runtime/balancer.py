@@ -1,0 +1,42 @@
+"""Which instance gets the next request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Backend:
+    """Where an instance is reached, and how busy it is."""
+
+    address: str
+    """``127.0.0.1:<port>``."""
+    in_flight: int = 0
+    """Requests that it works on."""
+    _turn: int = field(default=0, repr=False)
+
+
+class Balancer:
+    """The least busy instance; of those that are equally busy the one whose last turn is longest ago."""
+
+    def __init__(self) -> None:
+        self._turns = 0
+
+    def pick(self, backends: Iterable[Backend]) -> Backend | None:
+        chosen = min(backends, key=lambda backend: (backend.in_flight, backend._turn), default=None)
+        if chosen is not None:
+            self._turns += 1
+            chosen._turn = self._turns
+        return chosen
+
+
+@contextmanager
+def busy(backend: Backend) -> Iterator[None]:
+    """While an instance works on a request."""
+    backend.in_flight += 1
+    try:
+        yield
+    finally:
+        backend.in_flight -= 1

@@ -1,0 +1,184 @@
+"""Takes a request for a container's host to one of its instances, and the answer back; both as they stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from localcloud.api.broken import BrokenAnswer
+from localcloud.runtime.balancer import Backend, busy
+from localcloud.runtime.workload import Workload
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+_CONNECT_SECONDS = 5.0
+_HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer "
+    b"transfer-encoding upgrade".split()
+)
+"""RFC 9110, "Connection"."""
+_OURS = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
+
+
+class ClientGone(Exception):
+    """Nobody waits for the answer any more."""
+
+
+def new_client() -> httpx.AsyncClient:
+    """For the requests to instances: as they came, with no time of its own but for the connection."""
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=2.0),
+        trust_env=False,
+    )
+
+
+@dataclass
+class _Exchange:
+    """One request of a client."""
+
+    scope: MutableMapping[str, Any]
+    receive: Receive
+    send: Send
+    answered: bool = False
+    """Whether the answer's head is out."""
+    body_began: bool = False
+    body_done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def body(self) -> AsyncIterator[bytes]:
+        self.body_began = True
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            if chunk := message.get("body", b""):
+                yield chunk
+            if not message.get("more_body"):
+                self.body_done.set()
+                return
+
+    async def gone(self) -> None:
+        """Returns when the client has gone."""
+        await self.body_done.wait()
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+
+class Gateway:
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def __call__(
+        self, workload: Workload, scope: MutableMapping[str, Any], receive: Receive, send: Send
+    ) -> tuple[int, str]:
+        """Answer a request; gives the status (499: the client went away) and, for the log, why it is an error."""
+        exchange = _Exchange(scope, receive, send)
+        revision = workload.revision
+        assert revision is not None
+        passing = asyncio.create_task(self._pass_on(workload, exchange))
+        gone = asyncio.create_task(exchange.gone())
+        try:
+            done, _ = await asyncio.wait({passing, gone}, timeout=revision.timeout, return_when=asyncio.FIRST_COMPLETED)
+            if passing in done:
+                return passing.result()
+            if gone in done:
+                return 499, "the client went away"
+            return await _refuse(exchange, 504, f"no answer within the container's timeout of {revision.timeout:g} s")
+        finally:
+            for task in (passing, gone):
+                task.cancel()
+            await asyncio.wait({passing, gone})
+
+    async def _pass_on(self, workload: Workload, exchange: _Exchange) -> tuple[int, str]:
+        tried: list[Backend] = []
+        while backend := workload.pick(without=tried):
+            tried.append(backend)
+            try:
+                with busy(backend):
+                    return await self._ask(backend, exchange)
+            except ClientGone:
+                return 499, "the client went away"
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                if exchange.body_began:
+                    break
+            except httpx.HTTPError as error:
+                return await _refuse(exchange, 502, f"the instance broke off ({type(error).__name__})")
+        if tried:
+            return await _refuse(exchange, 502, "the instance does not accept connections")
+        return await _refuse(exchange, 503, f"no instance is ready: {workload.standing}")
+
+    async def _ask(self, backend: Backend, exchange: _Exchange) -> tuple[int, str]:
+        scope, headers = exchange.scope, list(exchange.scope["headers"])
+        names = {name for name, _ in headers}
+        has_body = bool(names & {b"content-length", b"transfer-encoding"})
+        if not has_body:
+            exchange.body_done.set()
+        query = scope["query_string"]
+        path = scope.get("raw_path") or scope["path"].encode()
+        host, _, port = backend.address.rpartition(":")
+        url = httpx.URL(scheme="http", host=host, port=int(port), raw_path=path + (b"?" + query if query else b""))
+        request = httpx.Request(
+            scope["method"],
+            url,
+            headers=_forwarded(headers, scope.get("client"), scope.get("scheme", "http")),
+            content=exchange.body() if has_body else None,
+        )
+        response = await self._client.send(request, stream=True, follow_redirects=False)
+        try:
+            head = [(name.lower(), value) for name, value in response.headers.raw]
+            await exchange.send(
+                {"type": "http.response.start", "status": response.status_code, "headers": _end_to_end(head)}
+            )
+            exchange.answered = True
+            if scope["method"] != "HEAD":
+                async for chunk in response.aiter_raw():
+                    await exchange.send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await exchange.send({"type": "http.response.body", "body": b""})
+        finally:
+            await response.aclose()
+            self._client.cookies.clear()
+        return response.status_code, ""
+
+
+def _end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Without those that concern one connection only."""
+    kept = list(headers)
+    named = {
+        token.strip().lower() for name, value in kept if name == b"connection" for token in value.split(b",")
+    } | _HOP_BY_HOP
+    return [(name, value) for name, value in kept if name not in named]
+
+
+def _forwarded(headers: Headers, client: tuple[str, int] | None, scheme: str) -> Headers:
+    """The client's, and who it is."""
+    kept = [(name, value) for name, value in _end_to_end(headers) if name not in _OURS]
+    hops = [value for name, value in headers if name == b"x-forwarded-for"]
+    if client is not None:
+        hops.append(client[0].encode())
+    host = next((value for name, value in headers if name == b"host"), b"")
+    return [
+        *kept,
+        (b"x-forwarded-for", b", ".join(hops)),
+        (b"x-forwarded-proto", scheme.encode()),
+        (b"x-forwarded-host", host),
+    ]
+
+
+async def _refuse(exchange: _Exchange, status: int, why: str) -> tuple[int, str]:
+    """A short page; where the answer has begun, the connection is cut, so that nobody takes it for whole."""
+    if exchange.answered:
+        raise BrokenAnswer(status, why)
+    text = f"{status}: {why}\n".encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(text)).encode())]
+    if status == 503:
+        headers.append((b"retry-after", b"1"))
+    await exchange.send({"type": "http.response.start", "status": status, "headers": headers})
+    await exchange.send({"type": "http.response.body", "body": b"" if exchange.scope["method"] == "HEAD" else text})
+    return status, why

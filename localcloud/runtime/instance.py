@@ -1,0 +1,209 @@
+"""One instance of a container: a process that is started, probed, and started again when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from localcloud.api.errors import origin
+from localcloud.runtime.backoff import Backoff
+from localcloud.runtime.balancer import Backend
+from localcloud.runtime.clock import Clock
+from localcloud.runtime.engine import Engine, EngineError, Exit, Running
+from localcloud.runtime.probes import Check, listening, started, unwell
+from localcloud.runtime.revision import Revision
+
+
+class Unwell(Exception):
+    """A deploy's instance did not become well; the text says why."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """All in seconds."""
+
+    grace: float = 10.0
+    """From SIGTERM to SIGKILL."""
+    drain: float = 5.0
+    """How long requests under way may go on before SIGTERM."""
+    listen: float = 300.0
+    """How long an instance without a startup probe may take to listen."""
+    backoff_base: float = 10.0
+    backoff_longest: float = 300.0
+    backoff_forgiven_after: float = 600.0
+
+    def backoff(self) -> Backoff:
+        return Backoff(self.backoff_base, self.backoff_longest, self.backoff_forgiven_after)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What all instances share."""
+
+    engine: Engine
+    check: Check
+    clock: Clock
+    timing: Timing = field(default_factory=Timing)
+    started: Callable[[Revision], None] = lambda revision: None
+    """Called when a process of a container was started: there are new logs."""
+
+
+_SECOND_EXIT = 2
+"""The exit of a process that was never well that ends a deploy: the first may have been bad luck."""
+
+
+class Instance:
+    """Kept running until ``stop``."""
+
+    def __init__(self, parts: Parts, revision: Revision, number: int, ended: Callable[[str], Awaitable[None]]) -> None:
+        """``ended`` is told the engine's id of every process that has ended."""
+        self._parts = parts
+        self._revision = revision
+        self._name = f"{revision.generation}-{number}"
+        self._ended = ended
+        self._backoff = parts.timing.backoff()
+        self._running: Running | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.first_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when it is ready for the first time; ``Unwell`` when that is not to be expected any more."""
+        self.backend: Backend | None = None
+        """Where requests go; ``None`` while it is not ready."""
+        self._served: Backend | None = None
+        """What ``backend`` was last: requests may still be under way there."""
+        self.stands = "is being started"
+        """What keeps it from being ready, for people."""
+
+    def begin(self) -> None:
+        self._task = asyncio.create_task(self._keep_running())
+
+    async def stop(self) -> None:
+        """No more requests, then SIGTERM, then SIGKILL. Can be repeated."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.wait({self._task})
+
+    async def _keep_running(self) -> None:
+        runs = exits = 0
+        try:
+            while True:
+                runs += 1
+                fault, well_for, fatal = await self._run(f"{self._name}-{runs}")
+                exits += 1
+                self.stands = fault
+                if not self.first_ready.done() and (fatal or exits >= _SECOND_EXIT):
+                    self.first_ready.set_exception(Unwell(fault))
+                    self.first_ready.exception()
+                await self._parts.clock.sleep(self._backoff.delay(well_for))
+        except Exception as error:
+            if not self.first_ready.done():
+                self.first_ready.set_exception(Unwell(origin(error)))
+                self.first_ready.exception()
+            raise
+        finally:
+            self.first_ready.cancel()
+            await self._take_down()
+
+    async def _run(self, name: str) -> tuple[str, float, bool]:
+        """Start a process and stay until it has ended.
+
+        Gives why it did, how long it was well (seconds), and whether trying again makes no sense in a deploy.
+        """
+        try:
+            running = await self._start(name)
+        except EngineError as error:
+            return self._revision.redacted(str(error)), 0.0, True
+        clock = self._parts.clock
+        begun = clock.now()
+        exited = asyncio.create_task(self._parts.engine.wait(running.id))
+        watched = asyncio.create_task(self._watch(running))
+        try:
+            await asyncio.wait({exited, watched}, return_when=asyncio.FIRST_COMPLETED)
+            well_for = clock.now() - begun if self.backend is not None else 0.0
+            if exited.done():
+                return await self._told(exited, running), well_for, False
+            fault = watched.result()
+        finally:
+            exited.cancel()
+            watched.cancel()
+            self.backend = None
+        self._served = None
+        fault += await self._last_line(running.id)
+        await self._take_down()
+        return fault, well_for, True
+
+    async def _start(self, name: str) -> Running:
+        """What has begun is never left to itself, also when this is cancelled."""
+        starting = asyncio.ensure_future(self._parts.engine.start(self._revision, name))
+        try:
+            self._running = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait({starting})
+            if not starting.cancelled() and starting.exception() is None:
+                self._running = starting.result()
+            raise
+        self._parts.started(self._revision)
+        return self._running
+
+    async def _watch(self, running: Running) -> str:
+        """Ready once it is up; gives what is wrong with it then."""
+        parts, revision = self._parts, self._revision
+        startup = revision.startup
+        if startup is not None:
+            fault = await started(parts.check, running.address, startup, parts.clock)
+        else:
+            fault = await listening(parts.check, running.address, revision.port, parts.timing.listen, parts.clock)
+        if fault:
+            return fault
+        self.backend = self._served = Backend(running.address)
+        if not self.first_ready.done():
+            self.first_ready.set_result(None)
+        if revision.liveness is not None:
+            return await unwell(parts.check, running.address, revision.liveness, parts.clock)
+        await asyncio.get_running_loop().create_future()
+        return ""
+
+    async def _told(self, exited: asyncio.Task[Exit], running: Running) -> str:
+        """Why a process ended that nobody stopped."""
+        self._running = None
+        try:
+            end = exited.result()
+        except EngineError as error:
+            await self._ended(running.id)
+            return self._revision.redacted(str(error))
+        if end.out_of_memory:
+            megabytes = self._revision.memory_bytes // 1_000_000
+            fault = f"it was killed because it needs more than its {megabytes} MB of memory"
+        else:
+            fault = f"it exited with status {end.status}"
+        fault += await self._last_line(running.id)
+        await self._ended(running.id)
+        return fault
+
+    async def _last_line(self, id: str) -> str:
+        last = ""
+        try:
+            for kept in await self._parts.engine.kept(self._revision.container_id):
+                if kept.id == id:
+                    lines = [line async for line in self._parts.engine.lines(kept, tail=1, follow=False)]
+                    last = max(lines, key=lambda line: line.time).text.strip() if lines else ""
+        except EngineError:
+            return ""
+        return f"; its last line: {self._revision.redacted(last)}" if last else "; it wrote nothing"
+
+    async def _take_down(self) -> None:
+        """Let requests under way end, and stop the process."""
+        running, served, timing = self._running, self._served, self._parts.timing
+        self._running = self.backend = None
+        if running is None:
+            return
+        if served is not None:
+            until = self._parts.clock.now() + timing.drain
+            while served.in_flight and self._parts.clock.now() < until:
+                await self._parts.clock.sleep(0.1)
+        try:
+            await self._parts.engine.stop(running.id, timing.grace)
+        except EngineError as error:
+            self.stands = f"cannot be stopped: {error}"
+        await self._ended(running.id)

@@ -1,0 +1,269 @@
+"""Brings what runs to what the API's store says should run, and tells the store what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+from collections.abc import MutableMapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import httpx
+
+from localcloud.api import transitions
+from localcloud.api.access import API_KEYS, SECRET_KEYS
+from localcloud.api.cloud import Cloud
+from localcloud.api.errors import origin
+from localcloud.api.store import Resource
+from localcloud.runtime.clock import RealClock
+from localcloud.runtime.desired import held_image, revision_of
+from localcloud.runtime.engine import Engine, EngineError
+from localcloud.runtime.gateway import Gateway, Receive, Send, new_client
+from localcloud.runtime.held import CONTAINERS
+from localcloud.runtime.instance import Parts, Timing
+from localcloud.runtime.logs import LogReader
+from localcloud.runtime.probes import NetworkCheck
+from localcloud.runtime.revision import Revision
+from localcloud.runtime.workload import Workload
+
+ROLLED_OUT = "vault.runtime.revision"
+"""Kind: container id → the revision that serves. It outlives a restart, as after a failed redeploy on the platform."""
+
+_STOP_SECONDS = 20.0
+_USER = "nologin"
+
+
+class Runtime:
+    def __init__(self, cloud: Cloud, engine: Engine, timing: Timing | None = None) -> None:
+        self._cloud = cloud
+        self._engine = engine
+        self.logs = LogReader(engine)
+        self._timing = timing or Timing()
+        self._client: httpx.AsyncClient | None = None
+        self._parts: Parts | None = None
+        self._gateway: Gateway | None = None
+        self._workloads: dict[str, Workload] = {}
+        self._handled: dict[str, int] = {}
+        """Container id → the generation that was last brought in."""
+        self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._wake = asyncio.Event()
+        self._loop: asyncio.Task[None] | None = None
+
+    # --- for the API --------------------------------------------------------------------------------------
+
+    def will_run(self, container: Resource) -> bool:
+        """Whether a process is to run behind the container: then it is ready when that is."""
+        return held_image(self._cloud, container["image"]) is not None
+
+    def wake(self) -> None:
+        """Something was written to the store, or it was emptied."""
+        self._wake.set()
+
+    def workload(self, container: Resource) -> Workload | None:
+        """What answers the container's requests; ``None`` where nothing does, for which see ``standing``."""
+        workload = self._workloads.get(container["id"])
+        return workload if workload is not None and workload.serves else None
+
+    def standing(self, container: Resource) -> tuple[int, str] | None:
+        """Why no process answers: status and sentence; ``None`` where the container's own status says it."""
+        if not self.will_run(container):
+            return (
+                200,
+                "This is a container of the local Scaleway. No process runs behind it: its image is not in the local "
+                "registry. Build the images with `scripts/snu images build local`, then `scripts/snu up local`.",
+            )
+        if container["status"] == "error" and container.get("_until", 0) <= self._cloud.now():
+            return None
+        workload = self._workloads.get(container["id"])
+        stands = workload.standing if workload is not None else "is being started"
+        return (503, f"No instance of this container is ready yet: {stands}.")
+
+    async def serve(
+        self, workload: Workload, scope: MutableMapping[str, Any], receive: Receive, send: Send
+    ) -> tuple[int, str]:
+        """Answer a request; see ``Gateway``."""
+        assert self._gateway is not None
+        return await self._gateway(workload, scope, receive, send)
+
+    # --- start and stop -----------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        self._client = new_client()
+        self._gateway = Gateway(self._client)
+        self._parts = Parts(
+            self._engine,
+            NetworkCheck(self._client),
+            RealClock(),
+            self._timing,
+            lambda revision: self.logs.started(revision.container_id),
+        )
+        self._loop = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Stop all processes and remove them, within a bounded time; what stays, the next start removes."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._stop()
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def _stop(self) -> None:
+        tasks = [task for task in (self._loop, *self._jobs.values()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        await asyncio.gather(*(workload.stop() for workload in self._workloads.values()))
+        self._workloads.clear()
+        await self._remove_leftovers()
+
+    async def _remove_leftovers(self) -> None:
+        await remove_leftovers(self._engine)
+
+    # --- the reconciler -----------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        try:
+            await self._remove_leftovers()
+        except EngineError as error:
+            _note(f"what an earlier run left cannot be removed: {error}")
+        self._wake.set()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                self._reconcile()
+            except Exception as error:
+                _note(origin(error))
+
+    def _reconcile(self) -> None:
+        """Give every container that is not as it should be a job; one job a container at a time."""
+        wanted = {
+            container["id"]: container
+            for container in self._cloud.store.all(CONTAINERS)
+            if not transitions.is_deleting(container)
+        }
+        for id, job in list(self._jobs.items()):
+            if id not in wanted:
+                job.cancel()  # its end wakes us, and then what it began is removed
+        for id in self._workloads.keys() - wanted.keys() - self._jobs.keys():
+            self._begin(id, self._take_away(id))
+        for id, container in wanted.items():
+            if id not in self._jobs:
+                self._bring(container)
+
+    def _bring(self, container: Resource) -> None:
+        id, generation = container["id"], container.get("_generation", 0)
+        if self._handled.get(id) == generation and (id in self._workloads or not self.will_run(container)):
+            return
+        revision = revision_of(self._cloud, container)
+        first_look = id not in self._handled
+        if revision is None:
+            self._handled[id] = generation
+            if transitions.is_held(container):
+                self._settle(id, generation, "")
+            if id in self._workloads:
+                self._begin(id, self._take_away(id))
+            return
+        if first_look and container["status"] == "error" and not transitions.is_held(container):
+            revision = self._rolled_out(id)
+            if revision is None:
+                self._handled[id] = generation
+                self._workloads.setdefault(id, self._new_workload())
+                return
+        self._handled[id] = generation
+        interrupted = first_look and transitions.is_held(container)
+        before = self._rolled_out(id) if interrupted else None
+        self._begin(id, self._roll_out(revision, generation, before))
+
+    def _begin(self, id: str, work: Any) -> None:
+        job = asyncio.create_task(work)
+        self._jobs[id] = job
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._jobs.pop(id, None)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                _note(origin(error) if isinstance(error, Exception) else repr(error))
+            self._wake.set()
+
+        job.add_done_callback(done)
+
+    async def _roll_out(self, revision: Revision, generation: int, before: Revision | None) -> None:
+        """``before``: what served until the runtime was stopped, and goes on until the revision can."""
+        id = revision.container_id
+        workload = self._workloads.setdefault(id, self._new_workload())
+        if before is not None:
+            await self._deploy(workload, before)
+        fault = await self._deploy(workload, revision)
+        if not fault:
+            self._cloud.store.put(ROLLED_OUT, id, {"id": id, **revision.document()})
+        if revision.generation == generation:
+            self._settle(id, generation, fault)
+        elif not fault:
+            self._commit()
+
+    async def _deploy(self, workload: Workload, revision: Revision) -> str:
+        try:
+            await self._engine.pull(self._at_this_port(revision).image, _USER, self._key())
+        except EngineError as error:
+            return revision.redacted(str(error))
+        return await workload.roll_out(self._at_this_port(revision))
+
+    async def _take_away(self, id: str) -> None:
+        workload = self._workloads.pop(id)
+        self._handled.pop(id, None)
+        if self._cloud.store.get(ROLLED_OUT, id) is not None:
+            self._cloud.store.delete(ROLLED_OUT, id)
+            self._commit()
+        await workload.remove()
+
+    def _settle(self, id: str, generation: int, fault: str) -> None:
+        """Say what came of a deploy, unless there is a newer one."""
+        container = self._cloud.store.get(CONTAINERS, id)
+        if container is None or container.get("_generation", 0) != generation or transitions.is_deleting(container):
+            return
+        if fault:
+            _note(f"container {container['name']}: {fault}")
+        if fault or transitions.is_held(container):
+            self._cloud.store.put(CONTAINERS, id, transitions.settled(container, fault))
+        self._commit()
+
+    def _commit(self) -> None:
+        try:
+            self._cloud.store.commit()
+        except sqlite3.Error as error:
+            self._cloud.store.rollback()
+            _note(f"cannot write the state: {error}")
+
+    def _new_workload(self) -> Workload:
+        assert self._parts is not None
+        return Workload(self._parts)
+
+    def _rolled_out(self, id: str) -> Revision | None:
+        kept = self._cloud.store.get(ROLLED_OUT, id)
+        return Revision.from_document({name: value for name, value in kept.items() if name != "id"}) if kept else None
+
+    def _at_this_port(self, revision: Revision) -> Revision:
+        """The registry may have listened elsewhere when the revision was kept."""
+        _, _, path = revision.image.partition("/")
+        return replace(revision, image=f"127.0.0.1:{self._cloud.port}/{path}")
+
+    def _key(self) -> str:
+        """A key that may pull: the owner's."""
+        store = self._cloud.store
+        for key in store.all(SECRET_KEYS):
+            user = (store.get(API_KEYS, key["access_key"]) or {}).get("user_id")
+            if user and (store.get("iam.user", user) or {}).get("type") == "owner":
+                return str(key["id"])
+        return ""
+
+
+async def remove_leftovers(engine: Engine) -> None:
+    """Remove everything that the owner's runtime has started and not removed. Raises EngineError."""
+    await asyncio.gather(*(engine.remove(kept.id) for kept in await engine.kept()))
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(f"runtime: {text}\n")

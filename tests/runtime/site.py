@@ -1,0 +1,107 @@
+"""A local Scaleway that really runs its containers, and a container of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.api.oci import NAMESPACES
+from tests.api.server import HTTP, OWNER_SECRET_KEY, Client, Server
+from tests.support.docker import Engine
+
+BASE = "/containers/v1/regions/fr-par"
+_SECONDS = 60.0
+
+
+def eventually(condition: Callable[[], Any], what: str, seconds: float = _SECONDS) -> Any:
+    """The first true value of ``condition``."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.05)
+    return found
+
+
+@dataclass
+class Deployed:
+    """A container, as its API and its users see it."""
+
+    api: Client
+    path: str
+    host: str
+
+    @property
+    def id(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    def get(self, path: str = "/", method: str = "GET", **more: Any) -> httpx.Response:
+        headers = {"Host": self.host, **more.pop("headers", {})}
+        return HTTP.request(method, self.api.url + path, headers=headers, timeout=30, **more)
+
+    def show(self) -> Any:
+        return self.api("GET", self.path)
+
+    def settled(self) -> Any:
+        """The container once its status does not change by itself any more."""
+        transient = ("creating", "updating", "upgrading")
+        eventually(lambda: self.show()["status"] not in transient, f"settled: {self.show()}")
+        return self.show()
+
+    def change(self, **values: Any) -> Any:
+        self.api("PATCH", self.path, values)
+        return self.settled()
+
+    def lines(self) -> list[dict[str, str]]:
+        answer = HTTP.get(f"{self.api.url}/_local/containers/{self.id}/logs?tail=1000")
+        return [httpx.Response(200, content=line).json() for line in answer.text.splitlines()]
+
+    def texts(self) -> list[str]:
+        return [line["text"] for line in self.lines()]
+
+
+class Site:
+    """The server, its registry with the test's image, and the Docker engine behind."""
+
+    def __init__(self, server: Server, engine: Engine, image: str) -> None:
+        self.server = server
+        self.engine = engine
+        self.api = server.client()
+        self.api.create(NAMESPACES, name="snu-test")
+        self.image = push(self.api, engine, image, "snu-test/tiny")
+        self.namespace = self.api.create(f"{BASE}/namespaces", name="test", environment_variables={"SHARED": "s"})
+
+    def create(self, name: str, **values: Any) -> Deployed:
+        """As the API answers it; not settled yet."""
+        defaults = {"image": self.image, "min_scale": 1, "memory_limit_bytes": 256_000_000, "mvcpu_limit": 500}
+        made = self.api.create(f"{BASE}/containers", namespace_id=self.namespace["id"], name=name, **defaults | values)
+        return Deployed(self.api, f"{BASE}/containers/{made['id']}", made["public_endpoint"].removeprefix("https://"))
+
+    def deploy(self, name: str, **values: Any) -> Deployed:
+        """Ready, or the test fails."""
+        deployed = self.create(name, **values)
+        found = deployed.settled()
+        assert found["status"] == "ready", found["error_message"]
+        return deployed
+
+    def processes(self, container: Deployed | None = None, *, all: bool = False) -> list[Any]:
+        """Docker's containers of ours, or of one container of ours."""
+        labels = ["snu.local"] + ([f"snu.local.container={container.id}"] if container else [])
+        return self.engine.client.containers.list(all=all, filters={"label": labels})
+
+
+def push(api: Client, engine: Engine, tag: str, repository: str) -> str:
+    """Push an image of the engine; gives its reference by digest."""
+    registry = api.url.removeprefix("http://")
+    engine.client.images.get(tag).tag(f"{registry}/{repository}", "1")
+    login = {"username": "nologin", "password": OWNER_SECRET_KEY}
+    said = engine.client.images.push(f"{registry}/{repository}", "1", auth_config=login, stream=True, decode=True)
+    digest = ""
+    for message in said:
+        assert "error" not in message, message
+        digest = message.get("aux", {}).get("Digest", digest)
+    engine.client.images.remove(f"{registry}/{repository}:1")
+    return f"localhost:{registry.rpartition(':')[2]}/{repository}@{digest}"

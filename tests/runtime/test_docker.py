@@ -1,0 +1,295 @@
+"""Containers that really run, on Docker, through the API that deploys them and the URLs that reach them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.server import HTTP, Server
+from tests.runtime.site import Deployed, Site, eventually
+from tests.support.docker import Engine
+from tests.support.project import free_port
+
+pytestmark = pytest.mark.xdist_group("docker")
+
+QUICK = {"interval": "1s", "timeout": "1s", "failure_threshold": 1}
+
+
+def test_a_container_is_reached_by_its_url_with_its_variables(site: Site) -> None:
+    container = site.create(
+        "whole",
+        environment_variables={"PLAIN": "p"},
+        secret_environment_variables={"SECRET": "hush-hush"},
+        port=3000,
+    )
+    assert container.show()["status"] == "creating"
+    assert container.settled()["status"] == "ready"
+    values = {name: container.get(f"/variable?name={name}").text for name in ("PLAIN", "SECRET", "SHARED", "PORT")}
+    assert values == {"PLAIN": "p", "SECRET": "hush-hush", "SHARED": "s", "PORT": "3000"}
+    assert "hush-hush" not in site.server.log
+
+
+def test_its_process_has_the_limits_and_no_rights(site: Site) -> None:
+    container = site.deploy("limits", memory_limit_bytes=200_000_000)
+    (process,) = site.processes(container)
+    settings = process.attrs["HostConfig"]
+    assert settings["Memory"] == 200_000_000
+    assert settings["CapDrop"] == ["ALL"]
+    assert settings["SecurityOpt"] == ["no-new-privileges"]
+    assert not settings["Privileged"]
+    published = [binding for bindings in process.ports.values() for binding in bindings or ()]
+    assert [binding["HostIp"] for binding in published] == ["127.0.0.1"]
+
+
+def test_requests_are_passed_on_as_they_came(site: Site) -> None:
+    container = site.deploy("passing")
+    answer = container.get("/headers", headers={"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "gopher"})
+    assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
+    seen = answer.json()
+    assert seen["host"] == seen["x-forwarded-host"] == container.host
+    assert seen["x-forwarded-for"] == "192.0.2.1, 127.0.0.1"
+    assert seen["x-forwarded-proto"] == "http"
+    body = b"x" * 3_000_000
+    assert container.get("/echo", "POST", content=body).content == body
+    assert container.get("/echo", "POST", content=iter([b"a", b"b"])).content == b"ab"
+    assert container.get("/nowhere").status_code == 404
+    assert container.get("/", "HEAD").content == b""
+
+
+def test_an_answer_streams(site: Site) -> None:
+    container = site.deploy("drips")
+    headers = {"Host": container.host}
+    with HTTP.stream("GET", f"{site.server.url}/drip", headers=headers, timeout=30) as answer:
+        parts = answer.iter_text()
+        assert next(parts) == "first"
+        container.get("/go")
+        assert "".join(parts) == "second"
+
+
+def test_a_body_streams(site: Site) -> None:
+    container = site.deploy("sips")
+
+    def body() -> Iterator[bytes]:
+        yield b"first"
+        eventually(lambda: container.get("/received").text == "5", "the first part has arrived")
+        yield b"second"
+
+    assert container.get("/sip", "POST", content=body()).text == "11"
+
+
+def test_an_answer_that_breaks_off_is_not_taken_for_whole(site: Site) -> None:
+    container = site.deploy("breaks")
+    with pytest.raises(httpx.RemoteProtocolError):
+        container.get("/half")
+
+
+def test_no_answer_within_the_containers_timeout_is_504(site: Site) -> None:
+    container = site.deploy("patience", timeout="10s")
+    assert container.get("/never").status_code == 504
+
+
+def test_requests_are_spread_over_the_instances(site: Site) -> None:
+    container = site.deploy("spread", min_scale=2)
+    answers = [container.get().text for _ in range(10)]
+    assert sorted(answers.count(name) for name in set(answers)) == [5, 5]
+
+
+def test_a_crashed_instance_is_started_again(site: Site) -> None:
+    container = site.deploy("crashing")
+    before = container.get().text
+    assert container.get("/crash").status_code == 502
+    eventually(lambda: container.get().status_code == 200, "it answers again")
+    assert container.get().text != before
+    assert container.show()["status"] == "ready"
+    assert [line["text"] for line in container.lines() if line["stream"] == "stderr"] == ["it crashes"]
+
+
+def test_no_request_comes_before_the_startup_probe_has_succeeded(site: Site) -> None:
+    probe = {**QUICK, "failure_threshold": 30, "http": {"path": "/started"}}
+    container = site.create("starting", startup_probe=probe, environment_variables={"STARTS_AFTER": "2"})
+    answers = []
+    while container.show()["status"] == "creating":
+        answers.append(container.get("/early"))
+    assert container.show()["status"] == "ready"
+    assert any(answer.status_code == 503 and "No instance" in answer.text for answer in answers)
+    assert container.get("/early").text == "0"
+
+
+def test_an_instance_that_is_not_alive_is_replaced(site: Site) -> None:
+    probe = {**QUICK, "failure_threshold": 2, "http": {"path": "/alive"}}
+    container = site.deploy("sick", liveness_probe=probe)
+    before = container.get().text
+    container.get("/sick")
+    eventually(lambda: container.get().text not in (before, "") and container.get().status_code == 200, "another one")
+    assert "it is told to stop" in container.texts()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "told"),
+    [
+        ("exits", {"environment_variables": {"FAIL": "no database"}}, "exited with status 5; its last line: no data"),
+        ("no-program", {"command": ["/nowhere"]}, "the image cannot be run"),
+        (
+            "no-start",
+            {"startup_probe": {**QUICK, "failure_threshold": 3, "http": {"path": "/nowhere"}}},
+            "startup probe failed 3 times in a row: GET /nowhere",
+        ),
+        ("hides", {"secret_environment_variables": {"FAIL": "hush-hush"}}, "its last line: [secret]"),
+    ],
+)
+def test_a_deploy_that_fails_says_why_and_leaves_what_was(
+    site: Site, name: str, change: dict[str, Any], told: str
+) -> None:
+    container = site.deploy(name)
+    before = container.get().text
+    failed = container.change(**change)
+    assert failed["status"] == "error"
+    assert told in failed["error_message"]
+    assert container.get().text == before
+    healthy: dict[str, Any] = {
+        "environment_variables": {},
+        "secret_environment_variables": {},
+        "command": [],
+        "startup_probe": None,
+    }
+    assert container.change(**healthy)["status"] == "ready"
+    assert container.get().text != before
+
+
+def test_the_first_deploy_may_fail_too(site: Site) -> None:
+    container = site.create("never", environment_variables={"FAIL": "no <b>database"})
+    assert container.settled()["status"] == "error"
+    page = container.get(headers={"Accept": "text/html"})
+    assert page.status_code == 503
+    assert "no &lt;b&gt;database" in page.text
+    assert site.processes(container) == []
+
+
+def test_an_update_replaces_the_instances_without_a_gap(site: Site) -> None:
+    container = site.deploy("updated")
+    before = container.get().text
+    done, statuses = threading.Event(), []
+
+    def ask() -> None:
+        while not done.is_set():
+            statuses.append(container.get().status_code)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        assert container.change(environment_variables={"NEW": "yes"})["status"] == "ready"
+    finally:
+        done.set()
+        asking.join()
+    assert set(statuses) == {200}
+    assert container.get("/variable?name=NEW").text == "yes"
+    assert container.get().text != before
+    eventually(lambda: len(site.processes(container)) == 1, "the old instance is gone")
+    assert "it is told to stop" in container.texts()
+
+
+def test_logs_are_followed_over_a_crash(site: Site) -> None:
+    container = site.deploy("followed")
+    container.get("/say?text=before")
+    eventually(lambda: "before" in container.texts(), "the line is there")
+    path = f"{site.server.url}/_local/containers/{container.id}/logs?tail=1&follow=true"
+    seen: list[dict[str, str]] = []
+    with HTTP.stream("GET", path, timeout=30) as answer:
+        lines = (json.loads(line) for line in answer.iter_lines())
+        seen.append(next(lines))
+        container.get("/crash")
+        eventually(lambda: container.get("/say?text=after").status_code == 200, "it answers again")
+        while seen[-1]["text"] != "after":
+            seen.append(next(lines))
+    texts = [line["text"] for line in seen]
+    assert texts == ["before", "it crashes", "it listens", "after"]
+    assert [line["stream"] for line in seen] == ["stdout", "stderr", "stdout", "stdout"]
+    assert len({line["instance"] for line in seen}) == 2
+    assert [line["time"] for line in seen] == sorted(line["time"] for line in seen)
+
+
+def test_logs_of_no_container_are_not_found(site: Site) -> None:
+    site.api("GET", "/_local/containers/nobody/logs", status=404)
+
+
+def test_a_deleted_container_leaves_nothing(site: Site) -> None:
+    container = site.deploy("deleted")
+    site.api("DELETE", container.path)
+    eventually(lambda: site.processes(container, all=True) == [], "its processes are gone")
+
+
+def test_an_image_that_the_registry_lacks_gets_the_page(site: Site) -> None:
+    container = site.deploy("absent", image=site.image[:-64] + "0" * 64)
+    page = container.get()
+    assert page.status_code == 200
+    assert "not in the local registry" in page.text
+    assert "scripts/snu images build local" in page.text
+    assert container.change(image=site.image)["status"] == "ready"
+    assert "not in the local registry" not in container.get().text
+
+
+@pytest.fixture
+def own(docker_engine: Engine, tiny_image: str, tmp_path: Path) -> Any:
+    """A local Scaleway that the test may stop."""
+    port = str(free_port())
+    with Server(tmp_path / "data", "--runtime", "auto", "--port", port, environ=docker_engine.environ) as server:
+        yield Site(server, docker_engine, tiny_image)
+
+
+def _of(site: Site, container: Deployed) -> list[Any]:
+    return site.processes(container, all=True)
+
+
+def test_a_stop_removes_the_processes_and_a_start_brings_them_back(own: Site) -> None:
+    container = own.deploy("kept", secret_environment_variables={"SECRET": "hush"})
+    own.server.stop()
+    assert _of(own, container) == []
+    own.server.start()
+    again = Deployed(own.server.client(), container.path, container.host)
+    eventually(lambda: again.get("/variable?name=SECRET").text == "hush", "it runs again")
+
+
+def test_after_a_kill_the_next_start_leaves_no_orphan(own: Site) -> None:
+    container = own.deploy("orphan")
+    (left,) = _of(own, container)
+    own.server.stop(signal.SIGKILL)
+    assert [process.id for process in _of(own, container)] == [left.id]
+    own.server.start()
+    again = Deployed(own.server.client(), container.path, container.host)
+    eventually(lambda: again.get().status_code == 200 and again.get().text != left.id[:12], "a new one answers")
+    assert len(_of(own, container)) == 1
+
+
+def test_what_served_before_a_failed_deploy_serves_after_a_restart(own: Site) -> None:
+    container = own.deploy("stubborn", environment_variables={"NAME": "good"})
+    assert container.change(environment_variables={"FAIL": "bad"})["status"] == "error"
+    own.server.stop()
+    own.server.start()
+    again = Deployed(own.server.client(), container.path, container.host)
+    eventually(lambda: again.get("/variable?name=NAME").text == "good", "the good one runs again")
+    assert again.show()["status"] == "error"
+
+
+def test_a_reset_removes_everything(own: Site) -> None:
+    container = own.deploy("forgotten")
+    own.api("POST", "/_local/reset")
+    eventually(lambda: _of(own, container) == [], "its processes are gone")
+
+
+def test_a_deploy_that_was_killed_is_brought_to_its_end(own: Site) -> None:
+    probe = {**QUICK, "failure_threshold": 1_000, "http": {"path": "/started"}}
+    container = own.create("killed", startup_probe=probe, environment_variables={"STARTS_AFTER": "3"})
+    eventually(lambda: _of(own, container), "it is being started")
+    own.server.stop(signal.SIGKILL)
+    own.server.start()
+    again = Deployed(own.server.client(), container.path, container.host)
+    assert again.show()["status"] == "creating"
+    assert again.settled()["status"] == "ready"
+    assert len(_of(own, container)) == 1
