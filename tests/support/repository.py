@@ -22,11 +22,7 @@ class Repository:
 
     def commit(self, message: str) -> str:
         """Commit everything that lies there; gives the commit's id."""
-        index = self.git.index
-        index.add_all()
-        index.write()
-        parents = [] if self.git.head_is_unborn else [self.git.head.target]
-        return str(self.git.create_commit("HEAD", _AUTHOR, _AUTHOR, message, index.write_tree(), parents))
+        return commit_all(self.git, message)
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Replace a text that stands exactly once in a file of the project."""
@@ -34,6 +30,14 @@ class Repository:
         text = path.read_text()
         assert text.count(old) == 1, f"{name} has {text.count(old)} times {old!r}"
         path.write_text(text.replace(old, new))
+
+
+def commit_all(git: pygit2.Repository, message: str) -> str:
+    """Commit everything that lies in the working copy; gives the commit's id."""
+    git.index.add_all()
+    git.index.write()
+    parents = [] if git.head_is_unborn else [git.head.target]
+    return str(git.create_commit("HEAD", _AUTHOR, _AUTHOR, message, git.index.write_tree(), parents))
 
 
 def make_repository(directory: Path) -> Repository:

@@ -1,0 +1,228 @@
+"""`snu images` and `snu images build`, on a Docker engine, the embedded engine and the local Scaleway's registry."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pygit2
+import pytest
+import yaml
+
+from ops.exit_codes import ExitCode
+from tests.flows.lab import OWNER_SECRET_KEY, Lab, Run
+from tests.support.base_images import runtime_image
+from tests.support.docker import Engine
+from tests.support.repository import commit_all
+
+pytestmark = pytest.mark.xdist_group("docker")
+
+APPS = ("admin", "api", "app")
+NO_ENGINE = "unix:///nowhere/docker.sock"
+
+
+@dataclass
+class Workshop:
+    """A project with three small apps in git, its foundation up, and a Docker engine."""
+
+    lab: Lab
+    engine: Engine
+    git: pygit2.Repository
+
+    @property
+    def folder(self) -> Path:
+        return self.lab.project.directory
+
+    def snu(self, *arguments: str, docker: bool = True) -> Run:
+        return self.lab.project.snu(*arguments, DOCKER_HOST=self.engine.host if docker else NO_ENGINE)
+
+    def build(self, stack: str = "local", *arguments: str, docker: bool = True) -> Run:
+        run = self.snu("images", "build", stack, *arguments, docker=docker)
+        assert run.returncode == 0, run.stdout + run.stderr
+        return run
+
+    def write(self, path: str, text: str) -> None:
+        (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / path).write_text(text)
+
+    def commit(self, message: str = "change") -> str:
+        return commit_all(self.git, message)
+
+    def built(self, stack: str = "local") -> dict[str, dict[str, str]]:
+        file = self.folder / f".local/images/{stack}.yaml"
+        found: dict[str, dict[str, str]] = yaml.safe_load(file.read_text()) if file.exists() else {}
+        return found
+
+    def images(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.snu("images", "--json", docker=False).stdout)["images"]
+        return found
+
+
+@pytest.fixture
+def workshop(lab: Lab, docker_engine: Engine) -> Iterator[Workshop]:
+    folder = lab.project.directory
+    images = {name: {"folder": f"code/{name}"} for name in APPS}
+    (folder / "images.yaml").write_text(yaml.safe_dump({"workspace": "code", "images": images}))
+    (folder / ".gitignore").write_text(".venv\n.local\n__pycache__/\n")
+    git = pygit2.init_repository(str(folder), initial_head="main")
+    made = Workshop(lab, docker_engine, git)
+    base = runtime_image(docker_engine)
+    for name in APPS:
+        made.write(f"code/{name}/Dockerfile", f"FROM {base}\nARG VERSION\nENV VERSION=$VERSION\nCOPY {name} /srv\n")
+        made.write(f"code/{name}/main.js", f"// {name}\n")
+    made.commit("three apps")
+    yield made
+    for path in (".git", "code", ".local/images", ".local/builds"):
+        shutil.rmtree(folder / path, ignore_errors=True)
+    for name in ("images.yaml", ".gitignore", "Pulumi.pr-7.yaml"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def states(run: Run) -> set[str]:
+    """The states that the builds went through: `api: building`."""
+    return {line.partition(" sha256:")[0] for line in run.stdout.splitlines() if ": " in line}
+
+
+def test_only_what_is_missing_is_built_and_only_what_changed_is_deployed(workshop: Workshop) -> None:
+    first = workshop.build()
+    assert states(first) >= {f"{name}: {state}" for name in APPS for state in ("building", "pushing", "done")}
+    workshop.lab.up_ok("local")
+    assert workshop.build(docker=False).stdout.count("in the registry") == 3
+
+    before = workshop.built()
+    workshop.write("code/api/main.js", "// api, changed\n")
+    second = workshop.build()
+    assert {line for line in states(second) if line.endswith("building")} == {"api: building"}
+    after = workshop.built()
+    assert {name for name in APPS if after[name] != before[name]} == {"api"}
+
+    preview = json.loads(workshop.snu("preview", "local", "--json").stdout)
+    changed = {step["urn"].rpartition("::")[2] for step in preview["steps"] if step["op"] == "update"}
+    assert changed == {"api-container", "tasks-container"}
+
+
+def test_what_is_built_is_the_committed_content_under_its_version(workshop: Workshop) -> None:
+    workshop.write("code/.gitignore", "secret\n")
+    commit = workshop.commit()
+    workshop.write("code/api/secret", "not for images")
+    workshop.build()
+    api = workshop.built()["api"]
+    repository = f"127.0.0.1:{workshop.lab.project.port}/snu-local/api"
+    login = {"username": "nologin", "password": OWNER_SECRET_KEY}
+    image = workshop.engine.client.images.pull(repository, tag=api["version"], auth_config=login)
+    assert f"{repository}@{api['digest']}" in image.attrs["RepoDigests"]
+    assert image.labels["org.opencontainers.image.version"] == api["version"]
+    assert image.labels["org.opencontainers.image.revision"] == commit
+    assert f"VERSION={api['version']}" in image.attrs["Config"]["Env"]
+    container: Any = workshop.engine.client.containers.create(image, command=["/none"])
+    listed = subprocess.run(["tar", "-t"], input=b"".join(container.export()), capture_output=True, check=True)
+    container.remove()
+    assert {line for line in str(listed.stdout, "utf-8").split() if line.startswith("srv/")} >= {"srv/main.js"}
+    assert b"srv/secret" not in listed.stdout
+
+
+def test_a_failed_build_names_the_app_and_leaves_the_others(workshop: Workshop) -> None:
+    dockerfile = workshop.folder / "code/app/Dockerfile"
+    whole = dockerfile.read_text()
+    dockerfile.write_text(whole + 'RUN ["/no-such-program"]\n')
+    run = workshop.snu("images", "build", "local")
+    assert run.returncode == ExitCode.FAILED
+    assert "1 image was not built:\n  app: docker build ended with status" in run.stderr
+    assert "no-such-program" in run.stderr
+    assert "The configuration of local was not changed" in run.stderr
+    assert workshop.built() == {}
+    assert states(run) >= {"admin: done", "api: done", "app: failed"}
+
+    dockerfile.write_text(whole)
+    assert {line for line in states(workshop.build()) if line.endswith("building")} == {"app: building"}
+
+
+def test_without_docker_it_says_what_to_do(workshop: Workshop) -> None:
+    run = workshop.snu("images", "build", "local", docker=False)
+    assert run.returncode == ExitCode.ENVIRONMENT
+    assert "Start Docker" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert workshop.built() == {}
+
+
+def test_promoted_stacks_never_build(workshop: Workshop) -> None:
+    for stack, source in (("stage", "ci"), ("production", "stage")):
+        run = workshop.snu("images", "build", stack)
+        assert run.returncode == ExitCode.USAGE
+        assert f"{stack} never builds: it takes its images from {source}" in run.stderr
+
+
+def test_the_list_says_what_runs_and_what_changed_since(workshop: Workshop) -> None:
+    workshop.build()
+    workshop.lab.up_ok("local")
+    old = workshop.built()["api"]["version"]
+    workshop.write("code/api/main.js", "// api 2\n")
+    first = workshop.commit("Mend api")
+    workshop.write("README.md", "hello")
+    workshop.commit("Say hello")
+    workshop.write("code/api/Dockerfile", (workshop.folder / "code/api/Dockerfile").read_text() + "USER 1\n")
+    second = workshop.commit("Run as somebody")
+
+    images = workshop.images()
+    local = images["api"]["environments"]["local"]
+    assert local["version"] == old
+    assert local["said_by"] == "state"
+    assert local["held"] is False
+    assert [change["commit"] for change in local["changes"]] == [second, first]
+    assert local["changes"][0]["paths"] == ["api"]
+    assert images["admin"]["environments"]["local"]["changes"] == []
+    assert images["admin"]["environments"]["local"]["held"] is True
+    assert images["api"]["environments"]["production"]["said_by"] == "file"
+
+    shown = workshop.snu("images").stdout
+    assert f"local       runs {old[:12]}, 2 changes since; this version is not in the registry" in shown
+    assert "Run as somebody  (api)" in shown
+
+
+def test_a_preview_builds_what_its_branch_changed_and_takes_the_rest_from_its_parent(workshop: Workshop) -> None:
+    """Though main has gone on, and nobody has built its newest state yet."""
+    workshop.build()
+    workshop.lab.up_ok("local")
+    running = workshop.built()
+    workshop.write("code/app/main.js", "// app, newer\n")
+    workshop.commit("main goes on")
+    workshop.git.branches.local.create("feature", workshop.git.head.peel(pygit2.Commit))
+    workshop.git.checkout("refs/heads/feature")
+    workshop.write("code/api/main.js", "// api of the feature\n")
+    workshop.commit("feature")
+    preview = yaml.safe_load(workshop.lab.project.stack_file("local").read_text())
+    preview["config"]["snu:environment"] = {"name": "pr-7", "foundation": "foundation-local", "previewOf": "local"}
+    for app in preview["config"]["snu:apps"].values():
+        for key in ("host", "variables", "variablesFrom"):
+            app.pop(key, None)
+    workshop.lab.project.stack_file("pr-7").write_text(yaml.safe_dump(preview))
+
+    run = workshop.build("pr-7")
+    assert {line for line in states(run) if line.endswith("building")} == {"api: building"}
+    built = workshop.built("pr-7")
+    assert built["admin"] == running["admin"]
+    assert built["app"] == running["app"]
+    assert built["api"] != running["api"]
+    assert "unchanged by this branch" in run.stdout
+    # As soon as main's own state is built, the branch takes that.
+    workshop.git.checkout("refs/heads/main")
+    workshop.build()
+    workshop.git.checkout("refs/heads/feature")
+    workshop.build("pr-7", docker=False)
+    assert workshop.built("pr-7")["app"] == workshop.built()["app"] != running["app"]
+
+
+def test_the_source_of_a_mistake_is_named(workshop: Workshop) -> None:
+    (workshop.folder / "code/api/Dockerfile").unlink()
+    run = workshop.snu("images", "build", "local")
+    assert run.returncode == ExitCode.SETTINGS
+    assert "api: api/Dockerfile is not in git" in run.stderr
+    workshop.write("images.yaml", "images: {api: {folder: ..}}")
+    run = workshop.snu("images")
+    assert run.returncode == ExitCode.SETTINGS
+    assert "images.api.folder: found `..`" in run.stderr
