@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -49,22 +50,36 @@ _VARIABLES = {
 _PROCESSORS, _MEMORY = 0.768, "1024m"
 
 
+@dataclass(frozen=True)
+class Started:
+    """One start: seconds to the first answer, and what tells the processes that run then."""
+
+    seconds: float
+    own_seconds: float
+    pids: Callable[[], list[int]]
+
+
 @dataclass
 class Spent:
     """What one way of starting takes."""
 
     seconds: Samples = field(default_factory=Samples)
+    own_seconds: Samples = field(default_factory=Samples)
+    """Of a container: without what the engine takes before it starts the first process."""
     megabytes: Samples = field(default_factory=Samples)
     processes: Samples = field(default_factory=Samples)
 
-    def add(self, seconds: float, pids: Sequence[int]) -> None:
-        self.seconds.add(seconds)
+    def add(self, started: Started) -> None:
+        self.seconds.add(started.seconds)
+        self.own_seconds.add(started.own_seconds)
+        pids = started.pids()
         self.megabytes.add(sum(_proportional_megabytes(pid) for pid in pids))
         self.processes.add(len(pids))
 
-    def beside(self, other: Spent, where: str) -> list[Ratio]:
+    def beside(self, other: Spent, where: str, own: str = "") -> list[Ratio]:
         return [
             Ratio(f"start to first answer, {where}", self.seconds, other.seconds, _SOONER),
+            *([Ratio(own, self.own_seconds, other.own_seconds, _SOONER)] if own else []),
             Ratio("  memory", self.megabytes, other.megabytes, _LIGHTER, unit="MB", digits=0),
             Ratio("  processes", self.processes, other.processes, unit="", digits=0),
         ]
@@ -94,17 +109,17 @@ def _as_processes(folder: Path, rounds: int) -> list[Ratio]:
     chain, node = Spent(), Spent()
     for number in range(rounds + 1):
         for spent, command in ((chain, [*NPM, "run", "start"]), (node, [NODE, "api/src/main.js"])):
-            with _process(folder, command) as (seconds, pids):
+            with _process(folder, command) as started:
                 if number > 0:
-                    spent.add(seconds, pids())
+                    spent.add(started)
     return chain.beside(node, "processes")
 
 
 @contextmanager
-def _process(folder: Path, command: Sequence[str]) -> Iterator[tuple[float, Callable[[], list[int]]]]:
-    """The seconds to the first answer, and what tells all processes; these are ended when the context is left.
+def _process(folder: Path, command: Sequence[str]) -> Iterator[Started]:
+    """Start a command; everything that it starts is ended when the context is left.
 
-    They are known by a variable that they inherit: PM2 makes processes that are nobody's children.
+    The processes are known by a variable that they inherit: PM2 makes processes that are nobody's children.
     """
     mark, port = secrets.token_hex(8), free_port()
     environment = {
@@ -124,7 +139,7 @@ def _process(folder: Path, command: Sequence[str]) -> Iterator[tuple[float, Call
         _wait_for_answer(port, lambda: process.poll() is None, log.read_text)
         seconds = time.perf_counter() - began
         time.sleep(_SETTLE_SECONDS)
-        yield seconds, lambda: _marked(mark)
+        yield Started(seconds, seconds, lambda: _marked(mark))
     finally:
         _end(process, mark)
 
@@ -172,10 +187,11 @@ def _as_containers(engine: Engine, folder: Path, rounds: int) -> list[Ratio]:
     chain, node = Spent(), Spent()
     for number in range(rounds + 1):
         for spent, tag in ((chain, theirs), (node, ours)):
-            with _container(engine, tag) as (seconds, pids):
+            with _container(engine, tag) as started:
                 if number > 0:
-                    spent.add(seconds, pids())
-    return chain.beside(node, f"containers of {_PROCESSORS * 1000:.0f} mCPU")
+                    spent.add(started)
+    where = f"containers of {_PROCESSORS * 1000:.0f} mCPU"
+    return chain.beside(node, where, "  without the engine's part")
 
 
 def _build(engine: Engine, context: Path, dockerfile: str, tag: str, arguments: dict[str, str]) -> str:
@@ -186,7 +202,7 @@ def _build(engine: Engine, context: Path, dockerfile: str, tag: str, arguments: 
 
 
 @contextmanager
-def _container(engine: Engine, tag: str) -> Iterator[tuple[float, Callable[[], list[int]]]]:
+def _container(engine: Engine, tag: str) -> Iterator[Started]:
     port = free_port()
     container = engine.client.containers.create(
         tag,
@@ -204,9 +220,11 @@ def _container(engine: Engine, tag: str) -> Iterator[tuple[float, Callable[[], l
             return container.status == "running"
 
         _wait_for_answer(port, runs, lambda: container.logs().decode(errors="replace"))
-        seconds = time.perf_counter() - began
+        answered, seconds = time.time(), time.perf_counter() - began
         time.sleep(_SETTLE_SECONDS)
-        yield seconds, lambda: [int(line[1]) for line in container.top()["Processes"]]
+        container.reload()
+        own_seconds = answered - datetime.fromisoformat(container.attrs["State"]["StartedAt"]).timestamp()
+        yield Started(seconds, own_seconds, lambda: [int(line[1]) for line in container.top()["Processes"]])
     finally:
         container.remove(force=True)
 
