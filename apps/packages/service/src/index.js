@@ -1,4 +1,5 @@
 export { pathOf, queryOf, sendJson } from "./answers.js";
+export { endOnCrash } from "./crash.js";
 export { StartError } from "./errors.js";
 export { Log } from "./log.js";
 export { runService } from "./service.js";
