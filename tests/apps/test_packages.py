@@ -73,3 +73,8 @@ class TestDockerfile:
         assert text.index("npm ci") < text.index(f"COPY {dockerfile.parent.name} {dockerfile.parent.name}")
         # Nothing that takes time is done anew because the version changed.
         assert "\nRUN" not in text[text.index("ARG VERSION") :]
+
+
+def test_both_fronts_are_built_the_same_way() -> None:
+    admin, app = ((APPS / front / "Dockerfile").read_text() for front in ("admin", "app"))
+    assert re.sub(r"\badmin\b", "app", admin) == app
