@@ -66,7 +66,7 @@ class Instance:
         self._running: Running | None = None
         self._task: asyncio.Task[None] | None = None
         self.first_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done when it is ready for the first time; ``Unwell`` when that is not to be expected any more."""
+        """Done when it is ready for the first time; ``Unwell`` when it never will be, and then nothing runs."""
         self.backend: Backend | None = None
         """Where requests go; ``None`` while it is not ready."""
         self._served: Backend | None = None
@@ -93,17 +93,20 @@ class Instance:
                 exits += 1
                 self.stands = fault
                 if not self.first_ready.done() and (fatal or exits >= _SECOND_EXIT):
-                    self.first_ready.set_exception(Unwell(fault))
-                    self.first_ready.exception()
+                    self._give_up(fault)
+                    return
                 await self._parts.clock.sleep(self._backoff.delay(well_for))
         except Exception as error:
             if not self.first_ready.done():
-                self.first_ready.set_exception(Unwell(origin(error)))
-                self.first_ready.exception()
+                self._give_up(origin(error))
             raise
         finally:
             self.first_ready.cancel()
             await self._take_down()
+
+    def _give_up(self, fault: str) -> None:
+        self.first_ready.set_exception(Unwell(fault))
+        self.first_ready.exception()  # is looked at: nobody may wait for it any more
 
     async def _run(self, name: str) -> tuple[str, float, bool]:
         """Start a process and stay until it has ended.

@@ -17,14 +17,14 @@ from localcloud.api.access import API_KEYS, SECRET_KEYS
 from localcloud.api.cloud import Cloud
 from localcloud.api.errors import origin
 from localcloud.api.store import Resource
-from localcloud.runtime.clock import RealClock
+from localcloud.runtime.clock import Clock, RealClock
 from localcloud.runtime.desired import held_image, revision_of
 from localcloud.runtime.engine import Engine, EngineError
 from localcloud.runtime.gateway import Gateway, Receive, Send, new_client
 from localcloud.runtime.held import CONTAINERS
 from localcloud.runtime.instance import Parts, Timing
 from localcloud.runtime.logs import LogReader
-from localcloud.runtime.probes import NetworkCheck
+from localcloud.runtime.probes import Check, NetworkCheck
 from localcloud.runtime.revision import Revision
 from localcloud.runtime.workload import Workload
 
@@ -36,11 +36,21 @@ _USER = "nologin"
 
 
 class Runtime:
-    def __init__(self, cloud: Cloud, engine: Engine, timing: Timing | None = None) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        engine: Engine,
+        timing: Timing | None = None,
+        check: Check | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """``check``: how probes look; over the network if not said otherwise."""
         self._cloud = cloud
         self._engine = engine
         self.logs = LogReader(engine)
         self._timing = timing or Timing()
+        self._check = check
+        self._clock = clock or RealClock()
         self._client: httpx.AsyncClient | None = None
         self._parts: Parts | None = None
         self._gateway: Gateway | None = None
@@ -94,8 +104,8 @@ class Runtime:
         self._gateway = Gateway(self._client)
         self._parts = Parts(
             self._engine,
-            NetworkCheck(self._client),
-            RealClock(),
+            self._check or NetworkCheck(self._client),
+            self._clock,
             self._timing,
             lambda revision: self.logs.started(revision.container_id),
         )

@@ -90,7 +90,7 @@ class Site:
     def processes(self, container: Deployed | None = None, *, all: bool = False) -> list[Any]:
         """Docker's containers of ours, or of one container of ours."""
         labels = ["snu.local"] + ([f"snu.local.container={container.id}"] if container else [])
-        return self.engine.client.containers.list(all=all, filters={"label": labels})
+        return self.engine.client.containers.list(all=all, filters={"label": labels}, ignore_removed=True)
 
 
 def push(api: Client, engine: Engine, tag: str, repository: str) -> str:

@@ -6,7 +6,6 @@ import json
 import signal
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -153,13 +152,9 @@ def test_a_deploy_that_fails_says_why_and_leaves_what_was(
     assert failed["status"] == "error"
     assert told in failed["error_message"]
     assert container.get().text == before
-    healthy: dict[str, Any] = {
-        "environment_variables": {},
-        "secret_environment_variables": {},
-        "command": [],
-        "startup_probe": None,
-    }
-    assert container.change(**healthy)["status"] == "ready"
+    probe = {**QUICK, "failure_threshold": 60, "http": {"path": "/started"}}
+    healthy: dict[str, Any] = {"environment_variables": {}, "secret_environment_variables": {}, "command": []}
+    assert container.change(**healthy, startup_probe=probe)["status"] == "ready"
     assert container.get().text != before
 
 
@@ -235,11 +230,12 @@ def test_an_image_that_the_registry_lacks_gets_the_page(site: Site) -> None:
     assert "not in the local registry" not in container.get().text
 
 
-@pytest.fixture
-def own(docker_engine: Engine, tiny_image: str, tmp_path: Path) -> Any:
-    """A local Scaleway that the test may stop."""
-    port = str(free_port())
-    with Server(tmp_path / "data", "--runtime", "auto", "--port", port, environ=docker_engine.environ) as server:
+@pytest.fixture(scope="module")
+def own(docker_engine: Engine, tiny_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A local Scaleway that tests stop and start, always on the same port."""
+    data = tmp_path_factory.mktemp("own") / "data"
+    arguments = ("--runtime", "auto", "--port", str(free_port()))
+    with Server(data, *arguments, environ=docker_engine.environ) as server:
         yield Site(server, docker_engine, tiny_image)
 
 
@@ -277,12 +273,6 @@ def test_what_served_before_a_failed_deploy_serves_after_a_restart(own: Site) ->
     assert again.show()["status"] == "error"
 
 
-def test_a_reset_removes_everything(own: Site) -> None:
-    container = own.deploy("forgotten")
-    own.api("POST", "/_local/reset")
-    eventually(lambda: _of(own, container) == [], "its processes are gone")
-
-
 def test_a_deploy_that_was_killed_is_brought_to_its_end(own: Site) -> None:
     probe = {**QUICK, "failure_threshold": 1_000, "http": {"path": "/started"}}
     container = own.create("killed", startup_probe=probe, environment_variables={"STARTS_AFTER": "3"})
@@ -293,3 +283,10 @@ def test_a_deploy_that_was_killed_is_brought_to_its_end(own: Site) -> None:
     assert again.show()["status"] == "creating"
     assert again.settled()["status"] == "ready"
     assert len(_of(own, container)) == 1
+
+
+def test_a_reset_removes_everything(own: Site) -> None:
+    """The last one: it takes the image along."""
+    container = own.deploy("forgotten")
+    own.api("POST", "/_local/reset")
+    eventually(lambda: _of(own, container) == [], "its processes are gone")

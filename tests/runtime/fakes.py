@@ -1,0 +1,183 @@
+"""An engine without containers, and a clock that a test moves."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from localcloud.runtime.engine import EngineError, Exit, Kept, LogLine, Running
+from localcloud.runtime.instance import Parts, Timing
+from localcloud.runtime.revision import Probe, Revision
+
+REVISION = Revision(
+    container_id="c",
+    name="api",
+    generation=1,
+    image="127.0.0.1:1/snu/api@sha256:0",
+    environment={"SECRET": "hush"},
+    secrets=("hush",),
+    command=(),
+    args=(),
+    port=8080,
+    memory_bytes=256_000_000,
+    mvcpu=1_000,
+    instances=1,
+    timeout=60.0,
+    startup=None,
+    liveness=None,
+)
+PROBE = Probe("/ok", interval=10.0, timeout=1.0, failure_threshold=3)
+
+
+def revision(**values: Any) -> Revision:
+    return replace(REVISION, **values)
+
+
+async def settle() -> None:
+    """Let everything happen that needs no time."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._order = itertools.count()
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+
+    def now(self) -> float:
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            return
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._now + seconds, next(self._order), woken))
+        await woken
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass, and everything happen in its order."""
+        until = self._now + seconds
+        await settle()
+        while self._sleepers and self._sleepers[0][0] <= until:
+            self._now, _, woken = heapq.heappop(self._sleepers)
+            if not woken.done():
+                woken.set_result(None)
+            await settle()
+        self._now = until
+
+
+@dataclass
+class Process:
+    revision: Revision
+    instance: str
+    started: float
+    exit: asyncio.Future[Exit]
+    output: list[str] = field(default_factory=list)
+    stopped: bool = False
+    """Whether it was told to stop."""
+
+    @property
+    def runs(self) -> bool:
+        return not self.exit.done()
+
+    def end(self, status: int = 1, *, out_of_memory: bool = False) -> None:
+        self.exit.set_result(Exit(status, out_of_memory))
+
+
+class FakeEngine:
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._numbers = itertools.count(1)
+        self.processes: dict[str, Process] = {}
+        self.pulled: list[str] = []
+        self.pull_fault = ""
+        self.start_fault = ""
+        self.started: Callable[[Process], None] = lambda process: None
+        """What a process does when it was started."""
+        self.held: asyncio.Event | None = None
+        """While it is not set, starting takes."""
+
+    @property
+    def running(self) -> list[Process]:
+        return [process for process in self.processes.values() if process.runs]
+
+    @property
+    def last(self) -> Process:
+        return list(self.processes.values())[-1]
+
+    async def pull(self, image: str, user: str, password: str) -> None:
+        if self.pull_fault:
+            raise EngineError(self.pull_fault)
+        self.pulled.append(image)
+
+    async def start(self, revision: Revision, instance: str) -> Running:
+        if self.start_fault:
+            raise EngineError(self.start_fault)
+        if self.held is not None:
+            await self.held.wait()
+        id = f"p{next(self._numbers)}"
+        loop = asyncio.get_running_loop()
+        process = self.processes[id] = Process(revision, instance, self._clock.now(), loop.create_future())
+        self.started(process)
+        return Running(id, id)
+
+    async def wait(self, id: str) -> Exit:
+        return await asyncio.shield(self.processes[id].exit)
+
+    async def stop(self, id: str, grace: float) -> None:
+        process = self.processes[id]
+        process.stopped = True
+        if process.runs:
+            process.end(143)
+
+    async def remove(self, id: str) -> None:
+        if (process := self.processes.pop(id, None)) is not None and process.runs:
+            process.end(137)
+
+    async def kept(self, container_id: str | None = None) -> list[Kept]:
+        return [
+            Kept(id, process.instance)
+            for id, process in self.processes.items()
+            if container_id in (None, process.revision.container_id)
+        ]
+
+    async def lines(
+        self, kept: Kept, *, tail: int | None = None, since: str = "", follow: bool = False
+    ) -> AsyncGenerator[LogLine, None]:
+        output = self.processes[kept.id].output
+        numbered = list(enumerate(output))[-tail if tail else 0 :]
+        for number, text in numbered:
+            if (time := f"{kept.id}.{number:03}") > since:
+                yield LogLine(time, kept.instance, "stdout", text)
+
+
+class FakeCheck:
+    """Probes that find what the test says."""
+
+    def __init__(self) -> None:
+        self.faults: dict[str, str] = {}
+        """Address, or ``""`` for all → what is wrong."""
+        self.asked: list[tuple[str, Probe]] = []
+
+    async def __call__(self, address: str, probe: Probe) -> str:
+        self.asked.append((address, probe))
+        return self.faults.get(address) or self.faults.get("", "")
+
+
+@dataclass
+class Lab:
+    clock: FakeClock
+    engine: FakeEngine
+    check: FakeCheck
+    parts: Parts
+
+
+def make_lab(**timing: float) -> Lab:
+    clock = FakeClock()
+    engine, check = FakeEngine(clock), FakeCheck()
+    return Lab(clock, engine, check, Parts(engine, check, clock, Timing(**timing)))

@@ -1,0 +1,189 @@
+"""The runtime's small parts: back-off, balance, probes, revisions, what should run, which engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from localcloud.api.cloud import Cloud
+from localcloud.api.store import Store
+from localcloud.runtime.backoff import Backoff
+from localcloud.runtime.balancer import Backend, Balancer, busy
+from localcloud.runtime.choice import Choice, NoEngine, choose, owner_of
+from localcloud.runtime.desired import held_image
+from localcloud.runtime.probes import NetworkCheck, listening, started, unwell
+from localcloud.runtime.revision import Probe, Revision
+from tests.runtime.fakes import PROBE, REVISION, FakeCheck, FakeClock, revision, settle
+
+
+def test_restarts_wait_as_in_kubernetes() -> None:
+    backoff = Backoff()
+    assert [backoff.delay(ran=1) for _ in range(8)] == [0, 10, 20, 40, 80, 160, 300, 300]
+
+
+def test_a_process_that_ran_well_is_forgiven() -> None:
+    backoff = Backoff()
+    assert [backoff.delay(ran) for ran in (1, 1, 599, 600, 1)] == [0, 10, 20, 0, 10]
+
+
+def test_the_least_busy_instance_is_next_and_then_the_one_that_waited_longest() -> None:
+    first, second, third = backends = [Backend(f"127.0.0.1:{port}") for port in (1, 2, 3)]
+    balancer = Balancer()
+    assert [balancer.pick(backends) for _ in range(4)] == [first, second, third, first]
+    with busy(second), busy(third):
+        assert [balancer.pick(backends) for _ in range(2)] == [first, first]
+        with busy(first), busy(first):
+            assert balancer.pick(backends) == second
+    assert {backend.in_flight for backend in backends} == {0}
+    assert balancer.pick([]) is None
+
+
+async def test_a_startup_probe_may_fail_until_its_threshold() -> None:
+    clock, check = FakeClock(), FakeCheck()
+    check.faults[""] = "no answer"
+    found = asyncio.create_task(started(check, "a", PROBE, clock))
+    await clock.advance(19)
+    assert not found.done()
+    check.faults.clear()
+    await clock.advance(1)
+    assert found.result() == ""
+    check.faults[""] = "no answer"
+    found = asyncio.create_task(started(check, "a", PROBE, clock))
+    await clock.advance(20)
+    assert found.result() == "its startup probe failed 3 times in a row: no answer"
+
+
+async def test_a_liveness_probe_counts_failures_in_a_row() -> None:
+    clock, check = FakeClock(), FakeCheck()
+    found = asyncio.create_task(unwell(check, "a", PROBE, clock))
+    for fault in ("bad", "bad", "", "bad", "bad"):
+        check.faults[""] = fault
+        await clock.advance(10)
+    assert not found.done()
+    await clock.advance(10)
+    assert found.result() == "its liveness probe failed 3 times in a row: bad"
+
+
+async def test_without_a_startup_probe_the_port_has_to_listen_in_time() -> None:
+    clock, check = FakeClock(), FakeCheck()
+    check.faults[""] = "refused"
+    found = asyncio.create_task(listening(check, "a", 8080, 30, clock))
+    await clock.advance(29)
+    assert not found.done()
+    await clock.advance(2)
+    assert found.result() == "it did not listen on port 8080 within 30 s"
+    assert all(probe.path is None for _, probe in check.asked)
+
+
+@pytest.fixture
+async def network() -> AsyncIterator[NetworkCheck]:
+    async with httpx.AsyncClient() as client:
+        yield NetworkCheck(client)
+
+
+@pytest.mark.parametrize(
+    ("answer", "path", "fault"),
+    [
+        (b"HTTP/1.1 204 No Content\r\n\r\n", "/", ""),
+        (b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "/", ""),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "/ok", "GET /ok answers 503"),
+        (b"nonsense\r\n\r\n", "/ok", "GET /ok gets no answer"),
+        (b"", "/ok", "GET /ok gets no answer"),
+        (b"", None, "the port does not accept connections"),
+        (b"220 hello\r\n", None, ""),
+        (None, None, ""),
+        (None, "/ok", "GET /ok has no answer after 0.2 s"),
+    ],
+)
+async def test_what_a_probe_finds(network: NetworkCheck, answer: bytes | None, path: str | None, fault: str) -> None:
+    """``None``: the server accepts, and says nothing. Nothing at all (``b""``): it hangs up, as Docker's proxy does."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if answer is not None:
+            writer.write(answer)
+            writer.close()
+        else:
+            await reader.read()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        probe = Probe(path, 1.0, 0.2 if answer is None else 5.0, 1)
+        assert await network(f"127.0.0.1:{port}", probe) == fault
+    assert await network(f"127.0.0.1:{port}", Probe(None, 1.0, 1.0, 1)) == "the port does not accept connections"
+
+
+def test_a_revision_survives_the_store_and_shows_no_secret() -> None:
+    whole = revision(startup=PROBE, command=("node",), args=("x.js",))
+    assert Revision.from_document(json.loads(json.dumps(whole.document()))) == whole
+    assert "hush" not in repr(whole)
+    assert whole.redacted("a hush falls") == "a [secret] falls"
+    overlapping = revision(secrets=("abc", "abcdef"))
+    assert overlapping.redacted("abcdef abc") == "[secret] [secret]"
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["localhost:1/snu/api@sha256:0", "rg.fr-par.scw.cloud/snu/api:1", "api", "api@sha256:0", "localhost:2/x", ""],
+)
+def test_images_that_our_registry_does_not_hold(tmp_path: Path, image: str) -> None:
+    store = Store(tmp_path)
+    try:
+        assert held_image(Cloud(store, port=1), image) is None
+    finally:
+        store.close()
+
+
+def test_off_is_off() -> None:
+    chosen = choose(Choice.OFF)
+    assert chosen.client is None
+    assert "--runtime off" in chosen.why
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("unix:///nowhere/docker.sock", "no Docker engine answers at unix:///nowhere/docker.sock"),
+        ("tcp://127.0.0.1:1", "no Docker engine answers at tcp://127.0.0.1:1"),
+        ("tcp://docker.example.test:2375", "is not of this machine"),
+        ("ssh://somebody@localhost", "is not of this machine"),
+    ],
+)
+def test_no_engine_is_told_and_refused_only_where_one_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, host: str, told: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    chosen = choose(Choice.AUTO)
+    assert chosen.client is None
+    assert told in chosen.why
+    with pytest.raises(NoEngine, match="Docker engine"):
+        choose(Choice.DOCKER)
+
+
+def test_the_owner_follows_from_where_the_data_are(tmp_path: Path) -> None:
+    assert owner_of(tmp_path / "a") == owner_of(tmp_path / "b" / ".." / "a")
+    assert owner_of(tmp_path / "a") != owner_of(tmp_path / "b")
+
+
+def test_fakes_start_alike() -> None:
+    assert revision() == REVISION
+
+
+async def test_the_clock_of_the_tests_keeps_order() -> None:
+    clock, seen = FakeClock(), []
+
+    async def sleeper(seconds: float) -> None:
+        await clock.sleep(seconds)
+        seen.append((seconds, clock.now()))
+
+    tasks = [asyncio.create_task(sleeper(seconds)) for seconds in (3.0, 1.0, 2.0)]
+    await settle()
+    await clock.advance(2.5)
+    assert seen == [(1.0, 1.0), (2.0, 2.0)]
+    for task in tasks:
+        task.cancel()

@@ -1,0 +1,257 @@
+"""From the API's store to what runs, and back: the reconciler on an engine without containers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcloud.api import transitions
+from localcloud.api.cloud import Cloud
+from localcloud.api.containers.variables import SECRET_VARIABLES
+from localcloud.api.oci.repository import IMAGES, MANIFESTS, NAMESPACES
+from localcloud.api.seed import SECRET_KEY, plant
+from localcloud.api.store import Store
+from localcloud.runtime.held import CONTAINERS, release
+from localcloud.runtime.logs import LogReader
+from localcloud.runtime.runtime import Runtime
+from tests.runtime.fakes import FakeCheck, FakeClock, FakeEngine, revision, settle
+
+DIGEST = "sha256:" + "1" * 64
+OTHER = "sha256:" + "2" * 64
+IMAGE = f"localhost:1/snu/api@{DIGEST}"
+
+
+class World:
+    """A store with a registry that holds one image, and a runtime on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = FakeClock()
+        self.engine = FakeEngine(self.clock)
+        self.check = FakeCheck()
+        self.folder = folder
+        self.open()
+        plant(self.cloud)
+        self.cloud.store.put(NAMESPACES, "r", {"id": "r", "name": "snu"})
+        self.cloud.store.put(IMAGES, "i", {"id": "i", "name": "api", "namespace_id": "r"})
+        self.push(DIGEST)
+
+    def open(self) -> None:
+        self.cloud = Cloud(Store(self.folder), port=1)
+        self.runtime = Runtime(self.cloud, self.engine, check=self.check, clock=self.clock)
+
+    async def restart(self) -> None:
+        await self.runtime.stop()
+        self.cloud.store.commit()
+        self.cloud.store.close()
+        self.open()
+        await self.start()
+
+    async def start(self) -> None:
+        await self.runtime.start()
+        await settle()
+
+    def push(self, digest: str) -> None:
+        self.cloud.store.put(MANIFESTS, f"i@{digest}", {"id": f"i@{digest}", "digest": digest, "image_id": "i"})
+
+    async def deploy(self, id: str = "c", **values: Any) -> None:
+        """As the API's handlers do it."""
+        before = self.cloud.store.get(CONTAINERS, id) or {"_generation": 0}
+        container = {
+            "id": id,
+            "name": f"local-{id}",
+            "namespace_id": "n",
+            "image": IMAGE,
+            "environment_variables": {},
+            "min_scale": 0,
+            "memory_limit_bytes": 1,
+            "mvcpu_limit": 1,
+            "port": 8080,
+            "timeout": "10s",
+            "startup_probe": {"failure_threshold": 1, "interval": "1s", "timeout": "1s", "http": {"path": "/ok"}},
+            "liveness_probe": None,
+            **before,
+            "status": "ready",
+            "error_message": "",
+            "_generation": before["_generation"] + 1,
+            **values,
+        }
+        container = transitions.begin(container, "creating", 0, 0)
+        if self.runtime.will_run(container):
+            container = transitions.hold(container)
+        self.cloud.store.put(CONTAINERS, id, container)
+        self.cloud.store.commit()
+        self.runtime.wake()
+        await settle()
+
+    def shown(self, id: str = "c") -> dict[str, Any]:
+        return transitions.visible(self.cloud.store.get(CONTAINERS, id) or {}, self.cloud.now())
+
+    @property
+    def generations(self) -> list[int]:
+        return [process.revision.generation for process in self.engine.running]
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    world = World(tmp_path / "data")
+    await world.start()
+    yield world
+    await world.runtime.stop()
+    world.cloud.store.close()
+
+
+async def test_a_container_is_on_its_way_until_it_is_well(world: World) -> None:
+    world.engine.held = asyncio.Event()
+    await world.deploy()
+    assert world.shown()["status"] == "creating"
+    world.engine.held.set()
+    await settle()
+    assert world.shown()["status"] == "ready"
+    assert world.engine.pulled == [f"127.0.0.1:1/snu/api@{DIGEST}"]
+
+
+async def test_variables_come_from_namespace_container_and_vault(world: World) -> None:
+    store = world.cloud.store
+    store.put("containers.namespace", "n", {"id": "n", "environment_variables": {"A": "n", "B": "n", "C": "n"}})
+    store.put(SECRET_VARIABLES, "n", {"id": "n", "values": {"S": "n", "T": "n"}})
+    store.put(SECRET_VARIABLES, "c", {"id": "c", "values": {"S": "c"}})
+    await world.deploy(environment_variables={"B": "c", "T": "c"})
+    assert world.engine.last.revision.environment == {"A": "n", "B": "c", "C": "n", "S": "c", "T": "n", "PORT": "8080"}
+
+
+async def test_a_failed_deploy_ends_in_error_and_the_next_one_mends_it(world: World) -> None:
+    await world.deploy()
+    world.check.faults[""] = "GET /ok answers 500"
+    await world.deploy(min_scale=2)
+    assert world.shown()["status"] == "error"
+    assert "GET /ok answers 500" in world.shown()["error_message"]
+    assert world.generations == [1]
+    world.check.faults.clear()
+    await world.deploy()
+    assert (world.shown()["status"], world.shown()["error_message"]) == ("ready", "")
+    assert world.generations == [3, 3]
+
+
+async def test_a_pull_that_fails_is_an_error(world: World) -> None:
+    world.engine.pull_fault = "the image cannot be pulled: no space left"
+    await world.deploy()
+    assert world.shown()["error_message"] == "the image cannot be pulled: no space left"
+
+
+async def test_without_its_image_in_the_registry_nothing_runs_until_it_comes(world: World) -> None:
+    await world.deploy(image=f"localhost:1/snu/api@{OTHER}")
+    assert world.shown()["status"] == "ready"
+    assert world.engine.processes == {}
+    said = world.runtime.standing(world.cloud.store.get(CONTAINERS, "c") or {})
+    assert said is not None
+    assert said[0] == 200
+    world.push(OTHER)
+    world.runtime.wake()
+    await settle()
+    assert world.generations == [1]
+
+
+async def test_an_update_to_an_image_that_is_not_there_stops_what_ran(world: World) -> None:
+    await world.deploy()
+    await world.deploy(image=f"localhost:1/snu/api@{OTHER}")
+    assert world.generations == []
+    assert world.shown()["status"] == "ready"
+
+
+async def test_a_deleted_container_leaves_no_process(world: World) -> None:
+    await world.deploy()
+    world.cloud.store.delete(CONTAINERS, "c")
+    world.runtime.wake()
+    await settle()
+    assert world.engine.processes == {}
+
+
+async def test_a_container_that_is_deleted_while_it_is_deployed_leaves_no_process(world: World) -> None:
+    world.engine.held = asyncio.Event()
+    await world.deploy()
+    world.cloud.store.delete(CONTAINERS, "c")
+    world.runtime.wake()
+    await settle()
+    world.engine.held.set()
+    await settle()
+    assert world.engine.processes == {}
+
+
+async def test_a_stop_leaves_nothing_and_a_start_brings_everything_back(world: World) -> None:
+    await world.deploy("a")
+    await world.deploy("b", min_scale=2)
+    await world.runtime.stop()
+    assert world.engine.processes == {}
+    await world.restart()
+    assert sorted(process.revision.container_id for process in world.engine.running) == ["a", "b", "b"]
+    assert (world.shown("a")["status"], world.shown("b")["status"]) == ("ready", "ready")
+
+
+async def test_what_an_earlier_run_left_is_removed(tmp_path: Path) -> None:
+    world = World(tmp_path / "data")
+    await world.engine.start(revision(), "7-1-1")
+    left = world.engine.last
+    await world.start()
+    assert not left.runs
+    assert world.engine.processes == {}
+    await world.runtime.stop()
+    world.cloud.store.close()
+
+
+async def test_after_a_failed_deploy_a_restart_brings_back_what_served(world: World) -> None:
+    await world.deploy()
+    world.check.faults[""] = "bad"
+    await world.deploy(min_scale=2)
+    world.check.faults.clear()
+    await world.restart()
+    assert world.generations == [1]
+    assert world.shown()["status"] == "error"
+
+
+async def test_a_deploy_that_was_interrupted_goes_on_after_a_restart(world: World) -> None:
+    await world.deploy()
+    world.engine.held = asyncio.Event()
+    await world.deploy()
+    stopping = asyncio.create_task(world.restart())
+    await settle()
+    world.engine.held.set()
+    await stopping
+    await settle()
+    await world.clock.advance(1)
+    assert world.shown()["status"] == "ready"
+    assert world.generations == [2]
+
+
+async def test_without_a_runtime_what_waits_for_a_process_is_ready(world: World) -> None:
+    world.engine.held = asyncio.Event()
+    await world.deploy()
+    release(world.cloud)
+    assert world.shown()["status"] == "ready"
+    world.engine.held.set()
+
+
+async def test_images_are_pulled_with_the_owners_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    logins = []
+
+    async def pull(image: str, user: str, password: str) -> None:
+        logins.append((user, password))
+
+    monkeypatch.setattr(world.engine, "pull", pull)
+    await world.deploy()
+    assert logins == [("nologin", SECRET_KEY)]
+
+
+async def test_the_last_lines_over_all_instances(world: World) -> None:
+    await world.deploy(min_scale=2)
+    first, second = world.engine.running
+    first.output += ["a", "b"]
+    second.output += ["c", "d", "e"]
+    reader = LogReader(world.engine)
+    assert [line.text async for line in reader.lines("c")] == ["a", "b", "c", "d", "e"]
+    assert [line.text async for line in reader.lines("c", tail=4)] == ["b", "c", "d", "e"]
+    assert [line.text async for line in reader.lines("c", tail=0)] == []
+    assert [line.text async for line in reader.lines("other")] == []

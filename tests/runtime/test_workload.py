@@ -1,0 +1,195 @@
+"""One container's instances: start, crash, probes, roll-out, stop. Without an engine, and without waiting."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from localcloud.runtime.balancer import busy
+from localcloud.runtime.workload import Workload
+from tests.runtime.fakes import PROBE, Lab, Process, make_lab, revision, settle
+
+
+@pytest.fixture
+async def lab() -> Lab:
+    return make_lab()
+
+
+def _ends_badly(process: Process) -> None:
+    process.output.append("bad hush")
+    process.end(9)
+
+
+async def roll_out(lab: Lab, workload: Workload, seconds: float = 1.0, **values: object) -> str:
+    """Deploy a revision, in that much time; gives what went wrong."""
+    rolling = asyncio.create_task(workload.roll_out(revision(**values)))
+    await lab.clock.advance(seconds)
+    assert rolling.done(), "the roll-out goes on"
+    return rolling.result()
+
+
+async def test_as_many_instances_as_wanted_serve(lab: Lab) -> None:
+    workload = Workload(lab.parts)
+    assert await roll_out(lab, workload, instances=3) == ""
+    assert [process.instance for process in lab.engine.running] == ["1-1-1", "1-2-1", "1-3-1"]
+    assert {backend.address for _ in range(3) if (backend := workload.pick())} == {"p1", "p2", "p3"}
+    await workload.stop()
+    assert lab.engine.running == []
+    assert workload.pick() is None
+
+
+async def test_nothing_serves_before_all_are_started(lab: Lab) -> None:
+    workload = Workload(lab.parts)
+    lab.check.faults["p2"] = "not yet"
+    rolling = asyncio.create_task(workload.roll_out(revision(instances=2, startup=PROBE)))
+    await lab.clock.advance(15)
+    assert not rolling.done()
+    assert workload.pick() is None
+    assert workload.standing == "is being started"
+    lab.check.faults.clear()
+    await lab.clock.advance(5)
+    assert rolling.result() == ""
+    assert workload.pick() is not None
+
+
+async def test_a_crash_is_followed_by_a_start_at_once_and_then_by_waits(lab: Lab) -> None:
+    workload = Workload(lab.parts)
+    await roll_out(lab, workload)
+    waits = []
+    for _ in range(4):
+        lab.engine.last.end()
+        crashed = lab.clock.now()
+        await lab.clock.advance(100)
+        waits.append(lab.engine.last.started - crashed)
+    assert waits == [0, 10, 20, 40]
+
+
+async def test_an_instance_gets_no_requests_from_its_crash_until_it_is_ready_again(lab: Lab) -> None:
+    workload = Workload(lab.parts)
+    await roll_out(lab, workload, startup=PROBE, instances=2)
+    lab.check.faults["p3"] = "not yet"
+    lab.engine.processes["p1"].output.append("out of luck: hush")
+    lab.engine.processes["p1"].end(7)
+    await settle()
+    assert {backend.address for _ in range(4) if (backend := workload.pick())} == {"p2"}
+    assert "it exited with status 7; its last line: out of luck: [secret]" in workload.standing
+    lab.check.faults.clear()
+    await lab.clock.advance(10)
+    assert {backend.address for _ in range(4) if (backend := workload.pick())} == {"p2", "p3"}
+
+
+async def test_an_instance_that_is_not_alive_is_stopped_and_replaced(lab: Lab) -> None:
+    workload = Workload(lab.parts)
+    await roll_out(lab, workload, liveness=PROBE)
+    lab.check.faults["p1"] = "GET /ok answers 503"
+    await lab.clock.advance(30)
+    assert lab.engine.processes["p1"].stopped
+    assert [process.instance for process in lab.engine.running] == ["1-1-2"]
+    assert workload.serves
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        ("exit", "it exited with status 9; its last line: bad [secret]"),
+        ("memory", "it was killed because it needs more than its 256 MB of memory; it wrote nothing"),
+        ("start", "the image cannot be run: [secret]"),
+        ("probe", "its startup probe failed 3 times in a row: GET /ok answers 500; it wrote nothing"),
+    ],
+)
+async def test_a_failed_roll_out_says_why_and_the_old_instances_go_on(lab: Lab, spoil: str, told: str) -> None:
+    workload = Workload(lab.parts)
+    await roll_out(lab, workload)
+    if spoil == "exit":
+        lab.engine.started = _ends_badly
+        lab.check.faults[""] = "refused"
+    elif spoil == "memory":
+        lab.engine.started = lambda process: process.end(137, out_of_memory=True)
+        lab.check.faults[""] = "refused"
+    elif spoil == "start":
+        lab.engine.start_fault = "the image cannot be run: hush"
+    else:
+        lab.check.faults[""] = "GET /ok answers 500"
+    assert await roll_out(lab, workload, 30, generation=2, startup=PROBE, instances=2) == told
+    assert [process.revision.generation for process in lab.engine.running] == [1]
+    assert workload.revision is not None
+    assert workload.revision.generation == 1
+    assert (backend := workload.pick()) is not None
+    assert backend.address == "p1"
+
+
+async def test_a_failed_instance_is_not_started_once_more(lab: Lab) -> None:
+    workload = Workload(lab.parts)
+    lab.check.faults[""] = "GET /ok answers 500"
+    assert await roll_out(lab, workload, 100, startup=PROBE) != ""
+    assert [process.instance for process in lab.engine.processes.values()] == ["1-1-1"]
+
+
+async def test_one_exit_is_forgiven_in_a_roll_out(lab: Lab) -> None:
+    workload = Workload(lab.parts)
+    lab.check.faults["p1"] = "refused"
+    rolling = asyncio.create_task(workload.roll_out(revision()))
+    await settle()
+    lab.engine.last.end()
+    await lab.clock.advance(1)
+    assert rolling.result() == ""
+    assert [process.instance for process in lab.engine.running] == ["1-1-2"]
+
+
+async def test_an_instance_that_never_listens_ends_the_roll_out(lab: Lab) -> None:
+    workload = Workload(lab.parts)
+    lab.check.faults[""] = "refused"
+    assert "it did not listen on port 8080 within 300 s" in await roll_out(lab, workload, 301)
+    assert lab.engine.running == []
+
+
+async def test_the_new_revision_takes_over_and_the_old_one_finishes_its_requests(lab: Lab) -> None:
+    workload = Workload(lab.parts)
+    await roll_out(lab, workload)
+    old = workload.pick()
+    assert old is not None
+    with busy(old):
+        assert await roll_out(lab, workload, generation=2) == ""
+        assert (new := workload.pick()) is not None
+        assert new.address == "p2"
+        assert lab.engine.processes["p1"].runs
+    await lab.clock.advance(1)
+    assert not lab.engine.processes["p1"].runs
+
+
+async def test_requests_that_never_end_do_not_hold_the_old_instances_for_ever(lab: Lab) -> None:
+    workload = Workload(lab.parts)
+    await roll_out(lab, workload)
+    old = workload.pick()
+    assert old is not None
+    with busy(old):
+        await roll_out(lab, workload, generation=2)
+        await lab.clock.advance(6)
+        assert not lab.engine.processes["p1"].runs
+
+
+async def test_a_stop_while_a_process_is_being_started_leaves_nothing(lab: Lab) -> None:
+    workload = Workload(lab.parts)
+    lab.engine.held = asyncio.Event()
+    rolling = asyncio.create_task(workload.roll_out(revision()))
+    await settle()
+    rolling.cancel()
+    await settle()
+    lab.engine.held.set()
+    await settle()
+    assert rolling.cancelled()
+    assert lab.engine.running == []
+    assert lab.engine.last.stopped
+
+
+async def test_only_the_last_ended_processes_are_kept_for_their_logs(lab: Lab) -> None:
+    workload = Workload(lab.parts)
+    await roll_out(lab, workload)
+    for _ in range(20):
+        lab.engine.last.end()
+        await lab.clock.advance(400)
+    ended = [process for process in lab.engine.processes.values() if not process.runs]
+    assert len(ended) == 10
+    await workload.remove()
+    assert lab.engine.processes == {}
