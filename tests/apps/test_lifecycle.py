@@ -29,7 +29,7 @@ ENVIRONMENTS = {
 
 @pytest.fixture
 def api(workspace: Workspace) -> Iterator[AppProcess]:
-    with workspace.start("api", **API) as process:
+    with workspace.start("api", **API, SHUTDOWN_SECONDS="25") as process:
         yield process.ready()
 
 
