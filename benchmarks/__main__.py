@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from benchmarks import api, diff, local, plan, stage, start
+from benchmarks import api, diff, images, local, plan, stage, start
 from benchmarks.measure import machine
 from tests.support.bytecode import kept_bytecode
 
@@ -16,6 +17,7 @@ _BENCHMARKS = {
     "plan": plan.run,
     "start": start.run,
 }
+_WITH_REPOSITORY = {"images": images.run}
 
 
 def main() -> None:
@@ -24,15 +26,29 @@ def main() -> None:
         description="local: the command on the stack local; api: the local Scaleway beside moto's server; "
         "stage: the stack stage with the embedded engine, the Pulumi CLI and Terraform; "
         "diff: `snu diff` of all stacks beside one preview; plan: plan and apply beside preview and up; "
-        "start: the api started by node alone beside npm, turbo and PM2.",
+        "start: the api started by node alone beside npm, turbo and PM2; "
+        "images: builds that versions avoid, and `snu images` as the history grows.",
     )
-    parser.add_argument("what", nargs="?", choices=_BENCHMARKS, default="local", help="default: local")
+    parser.add_argument(
+        "what", nargs="?", choices=[*_BENCHMARKS, *_WITH_REPOSITORY], default="local", help="default: local"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each thing (default: 3)")
+    parser.add_argument("--repository", type=Path, help="images: with the history; default: this one")
+    parser.add_argument(
+        "--sources",
+        type=Path,
+        action="append",
+        default=[],
+        help="images: its images.yaml; default: the one in its root; again, for commits that the first does not fit",
+    )
     arguments = parser.parse_args()
     rounds = max(1, arguments.rounds)
     print(f"{arguments.what}: {rounds} rounds, medians, {machine()}; a round takes about a minute.", flush=True)
     with kept_bytecode():
-        _BENCHMARKS[arguments.what](rounds)
+        if arguments.what in _WITH_REPOSITORY:
+            _WITH_REPOSITORY[arguments.what](rounds, arguments.repository, arguments.sources)
+        else:
+            _BENCHMARKS[arguments.what](rounds)
 
 
 if __name__ == "__main__":

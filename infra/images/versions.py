@@ -1,12 +1,9 @@
 """The versions of all images, at any state of the repository."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
 
 import pygit2
 
-from infra.images.errors import ImageSourceError
 from infra.images.inputs import Inputs, inputs_of
 from infra.images.tree import Files, Reader
 from infra.settings.images import ImageSources
@@ -38,11 +35,3 @@ class Versions:
         inputs = inputs_of(image, self._sources.images[image], self._sources.workspace, files)
         last.appendleft(inputs)
         return inputs
-
-    def history(self, image: str, trees: Iterable[pygit2.Tree]) -> Iterator[Inputs | None]:
-        """The inputs at each of these trees, None where the image cannot be built from it."""
-        for tree in trees:
-            inputs = None
-            with suppress(ImageSourceError):
-                inputs = self.inputs(image, tree)
-            yield inputs

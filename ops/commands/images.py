@@ -49,7 +49,7 @@ class Use:
     """The state says what runs; where it cannot be reached, the stack's file says what is meant to run."""
     held: bool | None
     """Whether its registry has the present version; None: not known."""
-    changes: list[Change] | None
+    changes: list[Change] | None = None
     """What has changed since the version that it runs; None where this history does not have it."""
 
 
@@ -72,9 +72,10 @@ def show(directory: Path | None, repository: Path | None, *, as_json: bool) -> E
     reports = {name: Report(each.version, sorted([*each.taken, *each.cut]), {}) for name, each in inputs.items()}
     unknown: dict[str, str] = {}
     for environment in environments(project, os.environ):
-        reason = _look(environment, reports, copy)
+        reason = _look(environment, reports)
         if reason:
             unknown[environment.stack.name] = reason
+    _add_changes(reports, copy)
     if as_json:
         document = {"images": {name: asdict(report) for name, report in reports.items()}, "unreachable": unknown}
         print(json.dumps(document, indent=2, default=str))
@@ -83,7 +84,7 @@ def show(directory: Path | None, repository: Path | None, *, as_json: bool) -> E
     return ExitCode.OK
 
 
-def _look(environment: Environment, reports: dict[str, Report], copy: WorkingCopy) -> str:
+def _look(environment: Environment, reports: dict[str, Report]) -> str:
     """Add what is known of an environment; gives why not all of it is."""
     reason = ""
     said_by: Literal["state", "file"] = "state"
@@ -100,22 +101,24 @@ def _look(environment: Environment, reports: dict[str, Report], copy: WorkingCop
                 held = environment.digest_of(name, reports[name].version) is not None
             except OpsError as error:
                 reason = str(error)
-        version = running.get(name)
-        changes = _changes(copy, name, version, reports[name].version) if version else None
-        reports[name].environments[environment.stack.name] = Use(version, said_by, held, changes)
+        reports[name].environments[environment.stack.name] = Use(running.get(name), said_by, held)
     return reason
 
 
-def _changes(copy: WorkingCopy, image: str, version: str, present: str) -> list[Change] | None:
+def _add_changes(reports: dict[str, Report], copy: WorkingCopy) -> None:
+    """What has changed since the versions that run, as far as this commit's history has them."""
     from ops.images.history import History
 
-    if version == present:
-        return []
-    if copy.repository.head_is_unborn:
-        return None
-    history, head = History(copy.repository, copy.versions), copy.repository.head.peel().id
-    commit = history.find(image, [version], head).get(version)
-    return history.changes(image, commit.id, head) if commit else None
+    repository = copy.repository
+    if repository.head_is_unborn:
+        return
+    history = History(repository, copy.versions, repository.head.peel().id)
+    for name, report in reports.items():
+        uses = [use for use in report.environments.values() if use.version is not None]
+        found = history.find(name, {use.version for use in uses if use.version})
+        since = {version: history.changes(name, commit) for version, commit in found.items()}
+        for use in uses:
+            use.changes = [] if use.version == report.version else since.get(use.version or "")
 
 
 def _lines(reports: dict[str, Report], unknown: dict[str, str]) -> Iterator[Line]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -26,39 +27,42 @@ class Change:
 
 
 class History:
-    """The history of a commit."""
+    """The history of a commit; what each commit's images are built from is found out once."""
 
-    def __init__(self, repository: pygit2.Repository, versions: Versions) -> None:
+    def __init__(self, repository: pygit2.Repository, versions: Versions, head: pygit2.Oid) -> None:
         self._repository = repository
         self._versions = versions
+        self._head = head
+        self._known: dict[tuple[str, pygit2.Oid], Inputs | None] = {}
 
-    def find(self, image: str, versions: Iterable[str], head: pygit2.Oid) -> dict[str, pygit2.Commit]:
+    def find(self, image: str, versions: Collection[str]) -> dict[str, pygit2.Oid]:
         """The newest commit at which the image had each of these versions; those that it never had are missing."""
         wanted = {*versions}
-        found: dict[str, pygit2.Commit] = {}
-        for commit in self._repository.walk(head) if wanted else ():
+        found: dict[str, pygit2.Oid] = {}
+        for commit in self._repository.walk(self._head) if wanted else ():
             inputs = self._inputs(image, commit)
             if inputs is not None and inputs.version in wanted:
-                found[inputs.version] = commit
+                found[inputs.version] = commit.id
                 wanted.discard(inputs.version)
                 if not wanted:
                     break
         return found
 
-    def changes(self, image: str, since: pygit2.Oid, head: pygit2.Oid) -> list[Change]:
-        """The commits that changed the image's inputs and that `since` does not hold; the newest first.
+    def changes(self, image: str, since: pygit2.Oid) -> list[Change]:
+        """The commits that changed the image's inputs and that ``since`` does not hold; the newest first.
 
         Merges are left out: what they bring in is listed.
         """
-        walker = self._repository.walk(head)
+        walker = self._repository.walk(self._head)
         walker.hide(since)
         return [change for commit in walker if (change := self._change(image, commit))]
 
     def _change(self, image: str, commit: pygit2.Commit) -> Change | None:
-        if len(commit.parents) > 1:
+        parents = commit.parents
+        if len(parents) > 1:
             return None
         after = self._inputs(image, commit)
-        before = self._inputs(image, commit.parents[0]) if commit.parents else None
+        before = self._inputs(image, parents[0]) if parents else None
         if after is None or (before is not None and before.version == after.version):
             return None
         return Change(
@@ -71,7 +75,9 @@ class History:
 
     def _inputs(self, image: str, commit: pygit2.Commit) -> Inputs | None:
         """None where the image could not be built."""
-        try:
-            return self._versions.inputs(image, commit.tree)
-        except ImageSourceError:
-            return None
+        key = (image, commit.id)
+        if key not in self._known:
+            self._known[key] = None
+            with suppress(ImageSourceError):
+                self._known[key] = self._versions.inputs(image, commit.tree)
+        return self._known[key]

@@ -1,0 +1,206 @@
+"""Builds that content versions avoid in a real history, and what ``snu images`` takes as a history grows."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pygit2
+import yaml
+
+from benchmarks.measure import Ratio, Samples, print_table
+from infra.images.errors import ImageSourceError
+from infra.images.versions import Versions
+from infra.settings.images import ImageSources
+from tests.support.project import ROOT, Project, copy_project
+
+_COMMITS = 500
+_LENGTHS = (100, 10_000)
+_APPS = ("api", "admin", "app")
+_PACKAGES = 300
+_STACKS = ("ci", "stage", "production")
+
+
+def run(rounds: int, repository: Path | None, sources: list[Path]) -> None:
+    """``repository`` with the history; ``sources`` say what its images are built from: the first that fits a commit."""
+    folder = repository or ROOT
+    _avoided(pygit2.Repository(pygit2.discover_repository(str(folder))), sources or [folder / "images.yaml"])
+    _growing(rounds)
+
+
+# --- builds that are avoided ----------------------------------------------------------------------------
+
+
+def _avoided(repository: pygit2.Repository, files: list[Path]) -> None:
+    described = [ImageSources.model_validate(yaml.safe_load(file.read_text(encoding="utf-8"))) for file in files]
+    commits = list(itertools.islice(_first_parents(repository), _COMMITS + 1))
+    versions = [Versions(repository, sources) for sources in described]
+    by_content = by_commit = total = missed = 0
+    for name in described[0].images:
+        found = [_version(versions, name, commit) for commit in commits]
+        buildable = [(commit, version) for commit, version in zip(commits, found, strict=True) if version]
+        total += len(buildable)
+        by_content += len({version for _, version in buildable})
+        newest = [_newest(described[0], name, commit) for commit, _ in buildable]
+        by_commit += len({*newest})
+        pairs = itertools.pairwise(zip(newest, (version for _, version in buildable), strict=True))
+        missed += sum(after[0] == before[0] and after[1] != before[1] for after, before in pairs)
+    print(f"\nBuilds over the last {len(commits) - 1} commits of the main branch, {len(described[0].images)} images:")
+    print(f"  content versions                         {by_content}")
+    print(f"  newest commit that touched the paths     {by_commit}")
+    print(f"    of which it misses, of lock file, Dockerfile, settings of the workspace: {missed}")
+    print(f"  build all                                {total}")
+
+
+def _first_parents(repository: pygit2.Repository) -> Iterator[pygit2.Commit]:
+    commit: pygit2.Commit | None = repository.head.peel(pygit2.Commit)
+    while commit is not None:
+        yield commit
+        commit = commit.parents[0] if commit.parents else None
+
+
+def _version(versions: list[Versions], image: str, commit: pygit2.Commit) -> str | None:
+    for each in versions:
+        with suppress(ImageSourceError):
+            return each.inputs(image, commit.tree).version
+    return None
+
+
+_TOUCHED: dict[tuple[str, str], str] = {}
+
+
+def _newest(sources: ImageSources, image: str, commit: pygit2.Commit) -> str:
+    """The newest commit that touched the image's folder or the shared packages: as the replaced stack did it."""
+    passed: list[str] = []
+    found = ""
+    while not found:
+        known = _TOUCHED.get((image, str(commit.id)))
+        if known:
+            found = known
+            break
+        passed.append(str(commit.id))
+        parent = commit.parents[0] if commit.parents else None
+        if parent is None or _touched(sources, image, commit) != _touched(sources, image, parent):
+            found = str(commit.id)
+        else:
+            commit = parent
+    for each in passed:
+        _TOUCHED[(image, each)] = found
+    return found
+
+
+def _touched(sources: ImageSources, image: str, commit: pygit2.Commit) -> list[str]:
+    shared = "packages" if sources.workspace == "." else f"{sources.workspace}/packages"
+    paths = (sources.images[image].folder, shared)
+    return [str(commit.tree[path].id) if path in commit.tree else "" for path in paths]
+
+
+# --- a history that grows -------------------------------------------------------------------------------
+
+
+def _growing(rounds: int) -> None:
+    """Every stack runs what the oldest commit made: the whole history has to be walked."""
+    samples = {length: Samples() for length in _LENGTHS}
+    processes: dict[int, int] = {}
+    with tempfile.TemporaryDirectory(prefix="snu-bench-") as name:
+        projects = {length: _project(Path(name) / str(length), length) for length in _LENGTHS}
+        for _ in range(rounds):
+            for length, project in projects.items():
+                counter = Path(name) / f"{length}.count"
+                counter.unlink(missing_ok=True)
+                samples[length].time(_list, project, _counting_git(Path(name), counter))
+                processes[length] = len(counter.read_text().splitlines()) if counter.exists() else 0
+    short, long = _LENGTHS
+    row = Ratio("snu images, whole history walked", samples[long], samples[short])
+    print_table([row], f"{long} commits", f"{short} commits")
+    told = ", ".join(f"{count} at {length} commits" for length, count in processes.items())
+    print(f"git processes: {told}")
+
+
+def _list(project: Project, path: str) -> None:
+    ended = project.snu("images", "--json", PATH=path)
+    if ended.returncode != 0:
+        raise SystemExit(f"snu images failed:\n{ended.stdout}{ended.stderr}")
+    for image in json.loads(ended.stdout)["images"].values():
+        for stack in _STACKS:
+            if not image["environments"][stack]["changes"]:
+                raise SystemExit(f"snu images did not find what {stack} runs")
+
+
+def _counting_git(folder: Path, counter: Path) -> str:
+    """A PATH on which each start of git is counted."""
+    bin_folder = folder / f"bin-{counter.stem}"
+    bin_folder.mkdir(exist_ok=True)
+    script = bin_folder / "git"
+    script.write_text(f'#!/bin/sh\necho started >> {counter}\nPATH={os.environ["PATH"]} exec git "$@"\n')
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
+
+
+def _project(folder: Path, length: int) -> Project:
+    project = copy_project(folder)
+    repository = pygit2.init_repository(str(folder), initial_head="main")
+    sources = {"workspace": "apps", "images": {name: {"folder": f"apps/{name}"} for name in _APPS}}
+    (folder / "images.yaml").write_text(yaml.safe_dump(sources))
+    (folder / ".gitignore").write_text("*\n")
+    subprocess.run(["git", "fast-import", "--quiet"], input="".join(_history(length)).encode(), cwd=folder, check=True)
+    repository.checkout("HEAD", strategy=pygit2.enums.CheckoutStrategy.FORCE)
+    oldest = repository.revparse_single(f"HEAD~{length - 1}").peel(pygit2.Commit)
+    versions = Versions(repository, ImageSources.model_validate(sources))
+    for stack in _STACKS:
+        file = project.stack_file(stack)
+        document = yaml.safe_load(file.read_text())
+        for name in _APPS:
+            document["config"]["snu:images"][name]["version"] = versions.inputs(name, oldest.tree).version
+        file.write_text(yaml.safe_dump(document))
+    return project
+
+
+def _history(length: int) -> Iterator[str]:
+    """For `git fast-import`: each commit touches one app, the shared package, the lock file, or nothing of them."""
+    for number in range(length):
+        files = {f"docs/{number % 40}.md": f"{number}"}
+        files |= _first() if number == 0 else {}
+        if number % 5 < len(_APPS):
+            files[f"apps/{_APPS[number % 5]}/main.js"] = f"// {number}"
+        if number % 53 == 0:
+            files["apps/packages/shared/index.js"] = f"// {number}"
+        if number % 97 == 0:
+            lock = {"lockfileVersion": 3, "packages": _locked(number)}
+            files["apps/package-lock.json"] = json.dumps(lock)
+        message = f"commit {number}"
+        yield f"commit refs/heads/main\ncommitter A <a@snu.localhost> {1_700_000_000 + number} +0000\n"
+        yield f"data {len(message)}\n{message}\n"
+        for path, text in files.items():
+            yield f"M 100644 inline {path}\ndata {len(text.encode())}\n{text}\n"
+        yield "\n"
+
+
+def _first() -> dict[str, str]:
+    files = {
+        "apps/package.json": json.dumps({"workspaces": ["*", "packages/*"]}),
+        "apps/packages/shared/package.json": json.dumps({"name": "shared"}),
+    }
+    for app in _APPS:
+        files[f"apps/{app}/package.json"] = json.dumps({"name": app, "dependencies": {"shared": "*", "p0": "1"}})
+        files[f"apps/{app}/Dockerfile"] = "FROM x"
+        files[f"apps/{app}/main.js"] = ""
+    return files
+
+
+def _locked(generation: int) -> dict[str, object]:
+    """A chain of packages, each of which depends on the next two."""
+    packages: dict[str, object] = {app: {"dependencies": {"shared": "*", "p0": "1"}} for app in _APPS}
+    packages["node_modules/shared"] = {"resolved": "packages/shared", "link": True}
+    packages["packages/shared"] = {}
+    for number in range(_PACKAGES):
+        following = {f"p{number + step}": "1" for step in (1, 2) if number + step < _PACKAGES}
+        packages[f"node_modules/p{number}"] = {"version": f"1.0.{generation}", "dependencies": following}
+    return packages
