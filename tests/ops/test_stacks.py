@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.settings.built import write_built
 from ops.engines.select import EngineChoice, select_engine
 from ops.environment import BACKEND_URL, LOCAL_PASSPHRASE, PASSPHRASE, PASSPHRASE_FILE, prepare
 from ops.errors import OpsError
@@ -144,3 +145,14 @@ class TestEngines:
         with pytest.raises(OpsError, match="local Scaleway only") as caught:
             select_engine(EngineChoice.EMBEDDED, make_stack(path, url))
         assert caught.value.code is ExitCode.ENGINE
+
+
+def test_images_that_were_built_belong_to_the_configuration(tmp_path: Path) -> None:
+    """So a plan that was made before a build is refused after it."""
+    config = "config: {'snu:blueprint': environment, 'snu:images': {api: {version: '1'}, app: {version: '1'}}%s}"
+    (tmp_path / "Pulumi.ci.yaml").write_text(config % "")
+    (tmp_path / "Pulumi.stage.yaml").write_text(config % ", 'snu:promoteFrom': ci")
+    for stack in ("ci", "stage"):
+        write_built(tmp_path, stack, {"api": {"version": "2"}})
+    assert find_stack(tmp_path, "ci").config["snu:images"] == {"api": {"version": "2"}, "app": {"version": "1"}}
+    assert find_stack(tmp_path, "stage").config["snu:images"]["api"] == {"version": "1"}
