@@ -186,7 +186,7 @@ def build(directory: Path | None, stack: str, repository: Path | None, *, base: 
         with build_display(sys.stdout) as on_state:
             built, failed = builder.build(choice.missing, parallel=parallel, on_state=on_state)
         chosen = [*chosen, *built]
-    printer_for(sys.stdout).print(_chosen_lines(sorted(chosen, key=lambda each: each.name)))
+    printer_for(sys.stdout).print(_chosen_lines(sorted(chosen, key=lambda each: each.name), environment.running))
     if failed:
         reasons = "".join(f"\n  {name}: {reason}" for name, reason in sorted(failed.items()))
         raise OpsError(
@@ -210,7 +210,7 @@ def _write(project: Path, stack: str, chosen: list[Chosen]) -> ExitCode:
     return ExitCode.OK
 
 
-def _chosen_lines(chosen: list[Chosen]) -> Iterator[Line]:
+def _chosen_lines(chosen: list[Chosen], running: dict[str, Image]) -> Iterator[Line]:
     width = max((len(each.name) for each in chosen), default=0)
     for each in chosen:
         style = "bold green" if each.origin is Origin.BUILT else "green"
@@ -220,6 +220,7 @@ def _chosen_lines(chosen: list[Chosen]) -> Iterator[Line]:
             (each.image.digest.removeprefix("sha256:")[:_DIGITS], "dim"),
             "  ",
             (each.origin.value, style),
+            (", runs already" if running.get(each.name) == each.image else "", "dim"),
         )
 
 

@@ -23,7 +23,8 @@ class BuildDisplay(Protocol):
 
 @contextmanager
 def build_display(stream: TextIO) -> Iterator[BuildDisplay]:
-    """On a terminal a line for each image, with what its build says; elsewhere a line for each new state."""
+    """On a terminal a line for each image while they are built, with what its build says; elsewhere a line for each
+    new state."""
     if is_plain(stream):
         yield _Lines(stream)
         return
@@ -40,14 +41,14 @@ def build_display(stream: TextIO) -> Iterator[BuildDisplay]:
             style = {"done": "green", "failed": "bold red"}.get(row.state, "cyan")
             table.add_row(
                 Text(f"  {name}", "bold"),
-                Text(row.state, style),
-                Text(seconds(row.spent()), "dim"),
+                Text(f"{row.state:<8}", style),
+                Text(f"{seconds(row.spent()):>5}", "dim"),
                 Text(row.line, "dim", no_wrap=True, overflow="ellipsis"),
             )
         return table
 
     console = Console(file=stream, highlight=False)
-    with Live(get_renderable=drawn, console=console, refresh_per_second=_REFRESHES_PER_SECOND):
+    with Live(get_renderable=drawn, console=console, refresh_per_second=_REFRESHES_PER_SECOND, transient=True):
         yield board
 
 
