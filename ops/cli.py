@@ -10,6 +10,7 @@ import typer
 from ops.commands import options as option
 from ops.engines.select import EngineChoice
 from ops.exit_codes import ExitCode
+from ops.local_runtime import RuntimeChoice
 
 if TYPE_CHECKING:
     from ops.commands.stack import Session
@@ -339,6 +340,20 @@ def comment(
     return work.comment(Target(repo, pull_request, api_url, author), stack, file)
 
 
+@app.command("logs")
+def app_logs(
+    app_name: Annotated[str, typer.Argument(metavar="APP", help="Name of the app in the stack's file.")],
+    stack: Annotated[str, typer.Option("--stack", metavar="STACK", help="A stack on the local Scaleway.")] = "local",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", min=0, help="How many lines of the past.")] = 100,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Print what an app's instances wrote, those that crashed too: time, instance, stream, text."""
+    from ops.commands import logs as work
+
+    return work.logs(cwd, app_name, stack, follow=follow, lines=lines)
+
+
 @local.command()
 def start(
     transitions: Annotated[
@@ -347,12 +362,20 @@ def start(
             "--transitions", metavar="SECONDS", min=0, help="How long `creating`, `updating` and the like last."
         ),
     ] = None,
+    runtime: Annotated[
+        RuntimeChoice,
+        typer.Option(
+            "--runtime",
+            metavar="|".join(RuntimeChoice),
+            help="What runs the containers: Docker if an engine answers; Docker or no start; nothing.",
+        ),
+    ] = RuntimeChoice.AUTO,
     cwd: option.Cwd = None,
 ) -> ExitCode:
     """Start it in the background and wait until it answers; fine when it already runs."""
     from ops.commands import local as work
 
-    return work.start(_cloud(cwd), transitions)
+    return work.start(_cloud(cwd), transitions, runtime)
 
 
 @local.command()

@@ -34,9 +34,11 @@ LOCAL_STACK = "local"
 
 _ANSWER_SECONDS = 5.0
 _START_SECONDS = 30.0
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 40.0
+"""Processes of containers have their time to end too."""
 _POLL_SECONDS = 0.05
 _LOG_TAIL = 15
+_LOGS_SECONDS = 60.0
 _EXPORTS = {
     "SCW_API_URL": "scaleway:apiUrl",
     "SCW_ACCESS_KEY": "scaleway:accessKey",
@@ -156,18 +158,18 @@ class LocalCloud:
 
     # --- start and stop ---------------------------------------------------------------------------------
 
-    def start(self, transitions: float | None = None) -> tuple[int, bool]:
+    def start(self, transitions: float | None = None, runtime: str = "auto") -> tuple[int, bool]:
         """Start it and wait until it answers; gives its pid, and whether it was started now.
 
-        ``transitions``: how long ``creating`` and the like last, in seconds. Raises OpsError when the port is
-        taken or the process ends at once.
+        ``transitions``: how long ``creating`` and the like last, in seconds. ``runtime``: what runs its containers,
+        ``auto``, ``docker`` or ``off``. Raises OpsError when the port is taken or the process ends at once.
         """
         found = self.find()
         if found.holder is Holder.OURS and found.pid:
             return found.pid, False
         if found.holder is not Holder.NOBODY:
             raise self._taken(found)
-        process = self._spawn(transitions)
+        process = self._spawn(transitions, runtime)
         self._pid_file.write_text(f"{process.pid}\n")
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
@@ -184,10 +186,10 @@ class LocalCloud:
             ExitCode.LOCAL_CLOUD,
         )
 
-    def _spawn(self, transitions: float | None) -> subprocess.Popen[bytes]:
+    def _spawn(self, transitions: float | None, runtime: str) -> subprocess.Popen[bytes]:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-P", "-m", "localcloud.api", "--host", self.host, "--port", str(self.port)]
-        command += ["--data", str(self.data)]
+        command += ["--data", str(self.data), "--runtime", runtime]
         if transitions is not None:
             command += ["--transitions", str(transitions)]
         with self.log.open("ab") as log:
@@ -216,10 +218,14 @@ class LocalCloud:
         )
 
     def stop(self) -> bool:
-        """Stop it and wait for its end; gives whether it ran. Raises OpsError when the port is somebody else's."""
+        """Stop it and wait for its end; gives whether it ran. Raises OpsError when the port is somebody else's.
+
+        Processes that one has left that was killed are taken away.
+        """
         found = self.find()
         if found.holder is Holder.NOBODY:
             self._pid_file.unlink(missing_ok=True)
+            self._remove_leftovers()
             return False
         if found.holder is not Holder.OURS or found.pid is None:
             raise self._taken(found)
@@ -236,6 +242,21 @@ class LocalCloud:
         self._pid_file.unlink(missing_ok=True)
         return True
 
+    def _remove_leftovers(self) -> int:
+        """What runs on Docker though the local Scaleway does not; how many processes there were."""
+        if not self.data.exists():
+            return 0
+        from localcloud.runtime.engine import EngineError
+        from localcloud.runtime.leftovers import remove_leftovers_of
+
+        try:
+            return remove_leftovers_of(self.data)
+        except EngineError as error:
+            raise OpsError(
+                f"Containers that the local Scaleway has left on Docker cannot be removed: {error}",
+                ExitCode.LOCAL_CLOUD,
+            ) from error
+
     # --- data -------------------------------------------------------------------------------------------
 
     def reset(self, environ: Mapping[str, str]) -> list[str]:
@@ -251,6 +272,8 @@ class LocalCloud:
             self._call("POST", "reset")
             done.append(f"The local Scaleway at {self.address} holds again what it holds at its first start.")
         elif self.data.exists():
+            if left := self._remove_leftovers():
+                done.append(f"Removed what it had left on Docker: {left} containers.")
             shutil.rmtree(self.data)
             done.append(f"Removed {self.data}; the local Scaleway does not run.")
         state = local_state_dir(self._stack.project_dir) / ".pulumi"
@@ -270,6 +293,39 @@ class LocalCloud:
         if PASSPHRASE not in environ and PASSPHRASE_FILE not in environ:
             found[PASSPHRASE] = LOCAL_PASSPHRASE
         return found
+
+    # --- containers -------------------------------------------------------------------------------------
+
+    def container_id(self, name: str) -> str | None:
+        """Of the container of that name."""
+        for container in self._call("GET", "resources").get("containers.container", []):
+            if container["name"] == name:
+                return str(container["id"])
+        return None
+
+    def container_logs(self, container_id: str, *, follow: bool, lines: int) -> Iterator[dict[str, Any]]:
+        """What its instances wrote: ``time``, ``instance``, ``stream``, ``text``. With ``follow`` it has no end.
+
+        Raises OpsError where no process runs behind it, and when the local Scaleway ends.
+        """
+        timeout = None if follow else _LOGS_SECONDS
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        path = f"/_local/containers/{container_id}/logs?tail={lines}&follow={str(follow).lower()}"
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            if response.status != 200:
+                told = json.loads(response.read()).get("message", f"status {response.status}")
+                raise OpsError(f"The local Scaleway has no logs of the container: {told}.", ExitCode.LOCAL_CLOUD)
+            while text := response.readline():
+                line = json.loads(text)
+                if "error" in line:
+                    raise OpsError(f"The logs break off: {line['error']}", ExitCode.LOCAL_CLOUD)
+                yield line
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise OpsError("The local Scaleway ended while it sent the logs.", ExitCode.LOCAL_CLOUD) from error
+        finally:
+            connection.close()
 
     # --- log --------------------------------------------------------------------------------------------
 

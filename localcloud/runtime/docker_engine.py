@@ -58,7 +58,7 @@ class DockerEngine:
             revision.image,
             command=list(revision.args) or None,
             entrypoint=list(revision.command) or None,
-            name=f"snu-{self._owner}-{revision.name}-{instance}",
+            name=f"snu-{self._owner}-{revision.name}-{revision.container_id[:8]}-{instance}",
             environment=dict(revision.environment),
             labels={OWNER: self._owner, CONTAINER: revision.container_id, INSTANCE: instance},
             ports={port: (_LOOPBACK, 0)},
@@ -216,8 +216,13 @@ def _seconds(time: str) -> float:
 
 
 def _remove(container: Container) -> None:
-    with suppress(NotFound, APIError):
+    try:
         container.remove(force=True, v=True)
+    except NotFound:
+        return
+    except APIError as error:
+        if "already in progress" not in str(error):
+            raise
 
 
 async def _call(work: Callable[[], Result], what: str) -> Result:

@@ -58,6 +58,8 @@ class Runtime:
         self._handled: dict[str, int] = {}
         """Container id → the generation that was last brought in."""
         self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[str] = set()
+        """Containers whose job is called off or takes them away: it is let end in peace."""
         self._wake = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
 
@@ -156,9 +158,11 @@ class Runtime:
             if not transitions.is_deleting(container)
         }
         for id, job in list(self._jobs.items()):
-            if id not in wanted:
+            if id not in wanted and id not in self._ending:
+                self._ending.add(id)
                 job.cancel()  # its end wakes us, and then what it began is removed
         for id in self._workloads.keys() - wanted.keys() - self._jobs.keys():
+            self._ending.add(id)
             self._begin(id, self._take_away(id))
         for id, container in wanted.items():
             if id not in self._jobs:
@@ -194,6 +198,7 @@ class Runtime:
 
         def done(task: asyncio.Task[None]) -> None:
             self._jobs.pop(id, None)
+            self._ending.discard(id)
             if not task.cancelled() and (error := task.exception()) is not None:
                 _note(origin(error) if isinstance(error, Exception) else repr(error))
             self._wake.set()
@@ -270,9 +275,11 @@ class Runtime:
         return ""
 
 
-async def remove_leftovers(engine: Engine) -> None:
-    """Remove everything that the owner's runtime has started and not removed. Raises EngineError."""
-    await asyncio.gather(*(engine.remove(kept.id) for kept in await engine.kept()))
+async def remove_leftovers(engine: Engine) -> int:
+    """Remove everything that the owner's runtime has started and not removed; how many. Raises EngineError."""
+    found = await engine.kept()
+    await asyncio.gather(*(engine.remove(kept.id) for kept in found))
+    return len(found)
 
 
 def _note(text: str) -> None:

@@ -11,10 +11,11 @@ from ops.exit_codes import ExitCode
 from ops.local import Holder, LocalCloud
 
 
-def start(cloud: LocalCloud, transitions: float | None) -> ExitCode:
-    pid, started = cloud.start(transitions)
+def start(cloud: LocalCloud, transitions: float | None, runtime: str) -> ExitCode:
+    pid, started = cloud.start(transitions, runtime)
     what = "started" if started else "already runs"
     print(f"The local Scaleway {what}: {cloud.address}, process {pid}, log {cloud.log}")
+    print(_runtime((cloud.find().health or {}).get("runtime")))
     return ExitCode.OK
 
 
@@ -33,12 +34,23 @@ def status(cloud: LocalCloud) -> ExitCode:
     print(f"The local Scaleway runs at {cloud.address}, process {found.pid}.")
     if isinstance(uptime := health.get("uptime_seconds"), int | float):
         print(f"Up for {uptime:.0f} seconds; data in {cloud.data}")
+    print(_runtime(health.get("runtime")))
     resources = health.get("resources")
     if isinstance(resources, dict):
         for kind, count in sorted(resources.items()):
             if count:
                 print(f"  {count:>4}  {kind}")
     return ExitCode.OK
+
+
+def _runtime(told: object) -> str:
+    """What runs the containers, and why."""
+    match told:
+        case {"engine": "off", "why": why}:
+            return f"No process runs behind its containers: {why}."
+        case {"why": why}:
+            return f"Its containers run on {why}."
+    return "It does not say what runs its containers."
 
 
 def logs(cloud: LocalCloud, *, follow: bool, lines: int) -> ExitCode:

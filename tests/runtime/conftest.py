@@ -29,8 +29,13 @@ def tiny_image(docker_engine: Engine) -> str:
 
 
 @pytest.fixture(scope="session")
-def site(docker_engine: Engine, tiny_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site_server(docker_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("runtime") / "data"
     arguments = ("--runtime", "docker", "--restart-delay", "0.2")
     with Server(data, *arguments, environ=docker_engine.environ) as server:
-        yield Site(server, docker_engine, tiny_image)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def site(site_server: Server, docker_engine: Engine, tiny_image: str) -> Site:
+    return Site(site_server.client(), docker_engine, tiny_image)

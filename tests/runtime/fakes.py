@@ -99,6 +99,8 @@ class FakeEngine:
         self.start_fault = ""
         self.started: Callable[[Process], None] = lambda process: None
         """What a process does when it was started."""
+        self.seconds_to_stop: dict[str, float] = {}
+        """Container id → how long its processes take to end."""
         self.held: asyncio.Event | None = None
         """While it is not set, starting takes."""
 
@@ -132,6 +134,7 @@ class FakeEngine:
     async def stop(self, id: str, grace: float) -> None:
         process = self.processes[id]
         process.stopped = True
+        await self._clock.sleep(self.seconds_to_stop.get(process.revision.container_id, 0.0))
         if process.runs:
             process.end(143)
 

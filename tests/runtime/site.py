@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from tests.api.oci import NAMESPACES
-from tests.api.server import HTTP, OWNER_SECRET_KEY, Client, Server
+from tests.api.server import HTTP, OWNER_SECRET_KEY, Client
 from tests.support.docker import Engine
 
 BASE = "/containers/v1/regions/fr-par"
@@ -64,12 +64,11 @@ class Deployed:
 
 
 class Site:
-    """The server, its registry with the test's image, and the Docker engine behind."""
+    """A local Scaleway, its registry with the test's image, and the Docker engine behind."""
 
-    def __init__(self, server: Server, engine: Engine, image: str) -> None:
-        self.server = server
+    def __init__(self, api: Client, engine: Engine, image: str) -> None:
+        self.api = api
         self.engine = engine
-        self.api = server.client()
         self.api.create(NAMESPACES, name="snu-test")
         self.image = push(self.api, engine, image, "snu-test/tiny")
         self.namespace = self.api.create(f"{BASE}/namespaces", name="test", environment_variables={"SHARED": "s"})

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.xdist_group("docker")
 QUICK = {"interval": "1s", "timeout": "1s", "failure_threshold": 1}
 
 
-def test_a_container_is_reached_by_its_url_with_its_variables(site: Site) -> None:
+def test_a_container_is_reached_by_its_url_with_its_variables(site: Site, site_server: Server) -> None:
     container = site.create(
         "whole",
         environment_variables={"PLAIN": "p"},
@@ -32,7 +32,7 @@ def test_a_container_is_reached_by_its_url_with_its_variables(site: Site) -> Non
     assert container.settled()["status"] == "ready"
     values = {name: container.get(f"/variable?name={name}").text for name in ("PLAIN", "SECRET", "SHARED", "PORT")}
     assert values == {"PLAIN": "p", "SECRET": "hush-hush", "SHARED": "s", "PORT": "3000"}
-    assert "hush-hush" not in site.server.log
+    assert "hush-hush" not in site_server.log
 
 
 def test_its_process_has_the_limits_and_no_rights(site: Site) -> None:
@@ -65,7 +65,7 @@ def test_requests_are_passed_on_as_they_came(site: Site) -> None:
 def test_an_answer_streams(site: Site) -> None:
     container = site.deploy("drips")
     headers = {"Host": container.host}
-    with HTTP.stream("GET", f"{site.server.url}/drip", headers=headers, timeout=30) as answer:
+    with HTTP.stream("GET", f"{site.api.url}/drip", headers=headers, timeout=30) as answer:
         parts = answer.iter_text()
         assert next(parts) == "first"
         container.get("/go")
@@ -194,7 +194,7 @@ def test_logs_are_followed_over_a_crash(site: Site) -> None:
     container = site.deploy("followed")
     container.get("/say?text=before")
     eventually(lambda: "before" in container.texts(), "the line is there")
-    path = f"{site.server.url}/_local/containers/{container.id}/logs?tail=1&follow=true"
+    path = f"{site.api.url}/_local/containers/{container.id}/logs?tail=1&follow=true"
     seen: list[dict[str, str]] = []
     with HTTP.stream("GET", path, timeout=30) as answer:
         lines = (json.loads(line) for line in answer.iter_lines())
@@ -220,6 +220,11 @@ def test_a_deleted_container_leaves_nothing(site: Site) -> None:
     eventually(lambda: site.processes(container, all=True) == [], "its processes are gone")
 
 
+def test_a_container_of_the_same_name_can_follow_at_once(site: Site) -> None:
+    site.api("DELETE", site.deploy("twin").path)
+    site.deploy("twin")
+
+
 def test_an_image_that_the_registry_lacks_gets_the_page(site: Site) -> None:
     container = site.deploy("absent", image=site.image[:-64] + "0" * 64)
     page = container.get()
@@ -231,55 +236,60 @@ def test_an_image_that_the_registry_lacks_gets_the_page(site: Site) -> None:
 
 
 @pytest.fixture(scope="module")
-def own(docker_engine: Engine, tiny_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def own_server(docker_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A local Scaleway that tests stop and start, always on the same port."""
     data = tmp_path_factory.mktemp("own") / "data"
     arguments = ("--runtime", "auto", "--port", str(free_port()))
     with Server(data, *arguments, environ=docker_engine.environ) as server:
-        yield Site(server, docker_engine, tiny_image)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def own(own_server: Server, docker_engine: Engine, tiny_image: str) -> Site:
+    return Site(own_server.client(), docker_engine, tiny_image)
 
 
 def _of(site: Site, container: Deployed) -> list[Any]:
     return site.processes(container, all=True)
 
 
-def test_a_stop_removes_the_processes_and_a_start_brings_them_back(own: Site) -> None:
+def test_a_stop_removes_the_processes_and_a_start_brings_them_back(own: Site, own_server: Server) -> None:
     container = own.deploy("kept", secret_environment_variables={"SECRET": "hush"})
-    own.server.stop()
+    own_server.stop()
     assert _of(own, container) == []
-    own.server.start()
-    again = Deployed(own.server.client(), container.path, container.host)
+    own_server.start()
+    again = Deployed(own_server.client(), container.path, container.host)
     eventually(lambda: again.get("/variable?name=SECRET").text == "hush", "it runs again")
 
 
-def test_after_a_kill_the_next_start_leaves_no_orphan(own: Site) -> None:
+def test_after_a_kill_the_next_start_leaves_no_orphan(own: Site, own_server: Server) -> None:
     container = own.deploy("orphan")
     (left,) = _of(own, container)
-    own.server.stop(signal.SIGKILL)
+    own_server.stop(signal.SIGKILL)
     assert [process.id for process in _of(own, container)] == [left.id]
-    own.server.start()
-    again = Deployed(own.server.client(), container.path, container.host)
+    own_server.start()
+    again = Deployed(own_server.client(), container.path, container.host)
     eventually(lambda: again.get().status_code == 200 and again.get().text != left.id[:12], "a new one answers")
     assert len(_of(own, container)) == 1
 
 
-def test_what_served_before_a_failed_deploy_serves_after_a_restart(own: Site) -> None:
+def test_what_served_before_a_failed_deploy_serves_after_a_restart(own: Site, own_server: Server) -> None:
     container = own.deploy("stubborn", environment_variables={"NAME": "good"})
     assert container.change(environment_variables={"FAIL": "bad"})["status"] == "error"
-    own.server.stop()
-    own.server.start()
-    again = Deployed(own.server.client(), container.path, container.host)
+    own_server.stop()
+    own_server.start()
+    again = Deployed(own_server.client(), container.path, container.host)
     eventually(lambda: again.get("/variable?name=NAME").text == "good", "the good one runs again")
     assert again.show()["status"] == "error"
 
 
-def test_a_deploy_that_was_killed_is_brought_to_its_end(own: Site) -> None:
+def test_a_deploy_that_was_killed_is_brought_to_its_end(own: Site, own_server: Server) -> None:
     probe = {**QUICK, "failure_threshold": 1_000, "http": {"path": "/started"}}
     container = own.create("killed", startup_probe=probe, environment_variables={"STARTS_AFTER": "3"})
     eventually(lambda: _of(own, container), "it is being started")
-    own.server.stop(signal.SIGKILL)
-    own.server.start()
-    again = Deployed(own.server.client(), container.path, container.host)
+    own_server.stop(signal.SIGKILL)
+    own_server.start()
+    again = Deployed(own_server.client(), container.path, container.host)
     assert again.show()["status"] == "creating"
     assert again.settled()["status"] == "ready"
     assert len(_of(own, container)) == 1

@@ -22,6 +22,7 @@ from tests.runtime.fakes import FakeCheck, FakeClock, FakeEngine, revision, sett
 
 DIGEST = "sha256:" + "1" * 64
 OTHER = "sha256:" + "2" * 64
+PROBE_DOCUMENT = {"failure_threshold": 1, "interval": "1s", "timeout": "1s", "http": {"path": "/ok"}}
 IMAGE = f"localhost:1/snu/api@{DIGEST}"
 
 
@@ -71,7 +72,7 @@ class World:
             "mvcpu_limit": 1,
             "port": 8080,
             "timeout": "10s",
-            "startup_probe": {"failure_threshold": 1, "interval": "1s", "timeout": "1s", "http": {"path": "/ok"}},
+            "startup_probe": PROBE_DOCUMENT,
             "liveness_probe": None,
             **before,
             "status": "ready",
@@ -178,6 +179,30 @@ async def test_a_container_that_is_deleted_while_it_is_deployed_leaves_no_proces
     await settle()
     world.engine.held.set()
     await settle()
+    assert world.engine.processes == {}
+
+
+async def test_one_removal_does_not_disturb_another(world: World) -> None:
+    await world.deploy("quick")
+    await world.deploy("slow")
+    world.engine.seconds_to_stop["slow"] = 3.0
+    for id in ("quick", "slow"):
+        world.cloud.store.delete(CONTAINERS, id)
+    world.runtime.wake()
+    await settle()
+    assert [process.revision.container_id for process in world.engine.running] == ["slow"]
+    await world.clock.advance(3)
+    assert world.engine.processes == {}
+
+
+async def test_a_deploy_that_is_called_off_is_taken_away_however_often_the_runtime_wakes(world: World) -> None:
+    world.check.faults[""] = "not yet"
+    await world.deploy("slow", startup_probe={**PROBE_DOCUMENT, "failure_threshold": 100})
+    world.engine.seconds_to_stop["slow"] = 3.0
+    world.cloud.store.delete(CONTAINERS, "slow")
+    for _ in range(3):
+        world.runtime.wake()
+        await world.clock.advance(1)
     assert world.engine.processes == {}
 
 

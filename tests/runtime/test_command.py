@@ -1,0 +1,138 @@
+"""``snu logs``, and what ``snu local`` says and does about the processes behind the containers."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from ops.exit_codes import ExitCode
+from tests.api.server import OWNER_SECRET_KEY, Client
+from tests.runtime.site import Deployed, Site, eventually
+from tests.support.docker import Engine
+from tests.support.project import Project, clean_environment, copy_project
+
+LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z 1-1-1 stdout it listens")
+
+
+def test_an_unknown_app_is_told_with_those_that_are_known(project: Project) -> None:
+    ended = project.snu("logs", "apy")
+    assert ended.returncode == ExitCode.USAGE
+    assert "no app 'apy'" in ended.stderr
+    assert "api, tasks, apiv2" in ended.stderr
+
+
+def test_logs_of_other_stacks_are_elsewhere(project: Project) -> None:
+    ended = project.snu("logs", "api", "--stack", "production")
+    assert ended.returncode == ExitCode.USAGE
+    assert "Cockpit" in ended.stderr
+
+
+def test_a_foundation_has_no_apps(project: Project) -> None:
+    ended = project.snu("logs", "api", "--stack", "foundation-local")
+    assert ended.returncode == ExitCode.USAGE
+    assert "Its apps: none" in ended.stderr
+
+
+def test_logs_need_a_local_scaleway_that_runs_and_the_container(project: Project) -> None:
+    ended = project.snu("logs", "api")
+    assert ended.returncode == ExitCode.LOCAL_CLOUD
+    assert "snu local start" in ended.stderr
+    project.start_cloud()
+    ended = project.snu("logs", "api")
+    assert ended.returncode == ExitCode.LOCAL_CLOUD
+    assert "no container local-api" in ended.stderr
+    assert "snu up local" in ended.stderr
+
+
+def test_without_a_runtime_there_are_no_logs_and_the_status_says_why(project: Project) -> None:
+    started = project.snu("local", "start", "--runtime", "off", "--transitions", "0")
+    assert "No process runs behind its containers: it was started with --runtime off." in started.stdout
+    assert "--runtime off" in project.snu("local", "status").stdout
+    api = Client(project.api_url, OWNER_SECRET_KEY)
+    namespace = api.create("/containers/v1/regions/fr-par/namespaces", name="n")
+    api.create(
+        "/containers/v1/regions/fr-par/containers", namespace_id=namespace["id"], name="local-api", image="registry/x:1"
+    )
+    ended = project.snu("logs", "api")
+    assert ended.returncode == ExitCode.LOCAL_CLOUD
+    assert "--runtime off" in ended.stderr
+
+
+def test_a_start_that_asks_for_docker_fails_without(project: Project) -> None:
+    ended = project.snu("local", "start", "--runtime", "docker", DOCKER_HOST="unix:///nowhere.sock")
+    assert ended.returncode == ExitCode.LOCAL_CLOUD
+    assert "no Docker engine answers at unix:///nowhere.sock" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.fixture(scope="module")
+def running(
+    docker_engine: Engine, tiny_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Project, Site]]:
+    """A project whose local Scaleway runs, with a container that is the app api."""
+    project = copy_project(tmp_path_factory.mktemp("command") / "project")
+    started = project.snu("local", "start", "--transitions", "0", **docker_engine.environ)
+    assert started.returncode == ExitCode.OK, started.stderr
+    yield project, Site(Client(project.api_url, OWNER_SECRET_KEY), docker_engine, tiny_image)
+    project.snu("local", "stop", **docker_engine.environ)
+
+
+@pytest.fixture
+def api(running: tuple[Project, Site]) -> Iterator[tuple[Project, Site, Deployed]]:
+    project, site = running
+    container = site.deploy("local-api")
+    eventually(lambda: "it listens" in container.texts(), "it has a log")
+    yield project, site, container
+    if site.api("GET", "/_local/health")["resources"].get("containers.container"):
+        site.api("DELETE", container.path)
+
+
+@pytest.mark.xdist_group("docker")
+def test_the_lines_of_an_app_are_printed(api: tuple[Project, Site, Deployed]) -> None:
+    project, site, _ = api
+    ended = project.snu("logs", "api")
+    assert ended.returncode == ExitCode.OK, ended.stderr
+    assert LINE.fullmatch(ended.stdout.strip())
+    assert project.snu("logs", "api", "--lines", "0").stdout == ""
+    assert f"run on the Docker engine at {site.engine.host}" in project.snu("local", "status").stdout
+
+
+@pytest.mark.xdist_group("docker")
+def test_ctrl_c_ends_following(api: tuple[Project, Site, Deployed]) -> None:
+    project, _, container = api
+    following = subprocess.Popen(
+        [sys.executable, "-m", "ops", "logs", "api", "--follow", "-C", str(project.directory)],
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert following.stdout is not None
+    assert LINE.fullmatch(following.stdout.readline().strip())
+    container.get("/say?text=hello")
+    assert following.stdout.readline().strip().endswith("stdout hello")
+    following.send_signal(signal.SIGINT)
+    _, said = following.communicate(timeout=30)
+    assert following.returncode == ExitCode.CANCELLED
+    assert said == "Interrupted.\n"
+
+
+@pytest.mark.parametrize("command", [("stop",), ("reset", "--yes")])
+@pytest.mark.xdist_group("docker")
+def test_what_a_killed_one_left_is_taken_away(
+    running: tuple[Project, Site], api: tuple[Project, Site, Deployed], command: tuple[str, ...]
+) -> None:
+    project, site, container = api
+    os.kill(int((project.directory / ".local/scaleway.pid").read_text()), signal.SIGKILL)
+    eventually(lambda: not project.cloud_answers(), "it is dead")
+    assert len(site.processes(container)) == 1
+    ended = project.snu("local", *command, **site.engine.environ)
+    assert ended.returncode == ExitCode.OK, ended.stderr
+    assert site.processes(container, all=True) == []
+    project.snu("local", "start", "--transitions", "0", **site.engine.environ)
