@@ -78,7 +78,7 @@ class Project:
             timeout=300,
         )
 
-    def start_cloud(self, transitions: float = 0.0) -> None:
+    def start_cloud(self, transitions: float = 0.0, runtime: str = "off", docker_host: str = "") -> None:
         """Start the local Scaleway in the foreground of the test; ``transitions`` in seconds."""
         log = self.directory / ".local" / "test-scaleway.log"
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -89,9 +89,10 @@ class Project:
                     *("--port", str(self.port)),
                     *("--data", str(self.directory / ".local" / "scaleway")),
                     *("--transitions", str(transitions)),
+                    *("--runtime", runtime),
                 ],
                 cwd=ROOT,
-                env=clean_environment(),
+                env=clean_environment(**({"DOCKER_HOST": docker_host} if docker_host else {})),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

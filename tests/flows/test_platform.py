@@ -1,0 +1,106 @@
+"""The whole platform for real: the apps' own images, built for a stack and run behind the local Scaleway's router."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pygit2
+import pytest
+import yaml
+
+from tests.flows.lab import HTTP, Lab
+from tests.support.base_images import node_image, runtime_image
+from tests.support.docker import Engine
+from tests.support.project import ROOT
+from tests.support.repository import commit_all
+
+pytestmark = pytest.mark.xdist_group("docker")
+
+APPS = {"api": "api", "admin": "admin", "app": "moncompte"}
+_PATIENCE_SECONDS = 60.0
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory, docker_engine: Engine) -> Iterator[Lab]:
+    lab = Lab.at(tmp_path_factory.mktemp("platform") / "project")
+    folder = lab.project.directory
+    ignored = shutil.ignore_patterns("node_modules", "dist")
+    shutil.copytree(ROOT / "apps", folder / "apps", ignore=ignored)
+    sources = yaml.safe_load((ROOT / "images.yaml").read_text())
+    bases = {"NODE_IMAGE": node_image(docker_engine), "RUNTIME_IMAGE": runtime_image(docker_engine)}
+    for image in sources["images"].values():
+        image["arguments"] = bases
+    (folder / "images.yaml").write_text(yaml.safe_dump({**sources, "network": "host"}))
+    (folder / ".gitignore").write_text(".venv\n.local\n__pycache__/\n")
+    commit_all(pygit2.init_repository(str(folder), initial_head="main"), "the platform")
+    lab.project.start_cloud(runtime="docker", docker_host=docker_engine.host)
+    try:
+        lab.up_ok("foundation-local")
+        yield lab
+    finally:
+        lab.project.stop_cloud()
+
+
+def build(lab: Lab, engine: Engine) -> dict[str, dict[str, str]]:
+    run = lab.project.snu("images", "build", "local", DOCKER_HOST=engine.host)
+    assert run.returncode == 0, run.stdout + run.stderr
+    found: dict[str, dict[str, str]] = yaml.safe_load((lab.project.directory / ".local/images/local.yaml").read_text())
+    return found
+
+
+def ask(lab: Lab, app: str, path: str) -> Any:
+    host = f"{APPS[app]}.local.snu.localhost"
+    return HTTP.get(lab.project.api_url + path, headers={"Host": host})
+
+
+def started(engine: Engine) -> dict[str, str]:
+    """The engine's containers, by the app's name."""
+    names = [container.name or "" for container in engine.client.containers.list(filters={"label": "snu.local"})]
+    return {app: name for app in APPS for name in names if f"-local-{app}-" in name}
+
+
+def test_the_apps_are_built_deployed_changed_and_read(platform: Lab, docker_engine: Engine) -> None:
+    built = build(platform, docker_engine)
+    platform.up_ok("local", "--check-urls")
+    for app in APPS:
+        said = ask(platform, app, "/health/version").json()
+        assert said == {"app": app, "version": built[app]["version"]}
+    page = ask(platform, "admin", "/")
+    assert f'"VITE_API_URL":"http://api.local.snu.localhost:{platform.project.port}"' in page.text
+    before = started(docker_engine)
+
+    _write(platform.project.directory / "apps/api/src/routes.js", "// a comment\n")
+    again = build(platform, docker_engine)
+    assert {app for app in APPS if again[app] != built[app]} == {"api"}
+    platform.up_ok("local", "--check-urls")
+    assert ask(platform, "api", "/health/version").json()["version"] == again["api"]["version"]
+    after = started(docker_engine)
+    assert {app for app in APPS if after[app] != before[app]} == {"api"}
+
+    run = platform.project.snu("logs", "api")
+    assert run.returncode == 0, run.stderr
+    assert again["api"]["version"] in run.stdout
+
+
+def test_a_crash_is_restarted_and_logged(platform: Lab, docker_engine: Engine) -> None:
+    build(platform, docker_engine)
+    platform.project.edit(
+        "local", "        FOLDER_API: api\n", '        FOLDER_API: api\n        CRASH_ROUTE: "true"\n'
+    )
+    platform.up_ok("local", "--check-urls")
+    HTTP.post(
+        f"{platform.project.api_url}/crash", headers={"Host": "api.local.snu.localhost"}, timeout=_PATIENCE_SECONDS
+    )
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while ask(platform, "api", "/health/version").status_code != 200:
+        assert time.monotonic() < deadline, "the api did not come back"
+        time.sleep(0.1)
+    assert '"event":"crash"' in platform.project.snu("logs", "api").stdout
+
+
+def _write(path: Path, more: str) -> None:
+    path.write_text(path.read_text() + more)
