@@ -45,10 +45,10 @@ class Deployed:
     def show(self) -> Any:
         return self.api("GET", self.path)
 
-    def settled(self) -> Any:
+    def settled(self, seconds: float = _SECONDS) -> Any:
         """The container once its status does not change by itself any more."""
         transient = ("creating", "updating", "upgrading")
-        eventually(lambda: self.show()["status"] not in transient, f"settled: {self.show()}")
+        eventually(lambda: self.show()["status"] not in transient, f"settled: {self.show()}", seconds)
         return self.show()
 
     def change(self, **values: Any) -> Any:
@@ -70,8 +70,12 @@ class Site:
         self.api = api
         self.engine = engine
         self.api.create(NAMESPACES, name="snu-test")
-        self.image = push(self.api, engine, image, "snu-test/tiny")
+        self.image = self.push(image, "snu-test/tiny")
         self.namespace = self.api.create(f"{BASE}/namespaces", name="test", environment_variables={"SHARED": "s"})
+
+    def push(self, tag: str, repository: str) -> str:
+        """Push an image of the engine; gives its reference by digest."""
+        return push(self.api, self.engine, tag, repository)
 
     def create(self, name: str, **values: Any) -> Deployed:
         """As the API answers it; not settled yet."""
