@@ -8,6 +8,9 @@ import sys
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 
+_TYPERS_INTERRUPTED = 130
+"""What typer makes of a KeyboardInterrupt."""
+
 
 def main() -> int:
     """Run the command; every way to end is an ``ExitCode``."""
@@ -18,7 +21,10 @@ def main() -> int:
     from statestore import StoreError
 
     try:
-        return int(app(prog_name="snu", standalone_mode=False) or ExitCode.OK)
+        status = int(app(prog_name="snu", standalone_mode=False) or ExitCode.OK)
+        if status != _TYPERS_INTERRUPTED:
+            return status
+        raise KeyboardInterrupt
     except ClickException as error:
         error.show()
         return ExitCode.USAGE

@@ -183,18 +183,26 @@ def build(directory: Path | None, stack: str, repository: Path | None, *, base: 
             logs=project / ".local" / "builds",
             labels=_labels(copy.repository),
         )
-        with build_display(sys.stdout) as on_state:
-            built, failed = builder.build(choice.missing, parallel=parallel, on_state=on_state)
+        try:
+            with build_display(sys.stdout) as on_state:
+                built, failed = builder.build(choice.missing, parallel=parallel, on_state=on_state)
+        except KeyboardInterrupt:
+            raise OpsError(f"Stopped. {_unchanged(stack)}", ExitCode.CANCELLED) from None
         chosen = [*chosen, *built]
     printer_for(sys.stdout).print(_chosen_lines(sorted(chosen, key=lambda each: each.name), environment.running))
     if failed:
         reasons = "".join(f"\n  {name}: {reason}" for name, reason in sorted(failed.items()))
         raise OpsError(
-            f"{counted(len(failed), 'image was', 'images were')} not built:{reasons}\nThe configuration of {stack} was "
-            "not changed. What was built is in the registry, and will not be built again.",
+            f"{counted(len(failed), 'image was', 'images were')} not built:{reasons}\n{_unchanged(stack)}",
             ExitCode.FAILED,
         )
     return _write(project, stack, chosen)
+
+
+def _unchanged(stack: str) -> str:
+    return (
+        f"The configuration of {stack} was not changed. What was built is in the registry, and will not be built again."
+    )
 
 
 def _write(project: Path, stack: str, chosen: list[Chosen]) -> ExitCode:

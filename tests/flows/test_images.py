@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +18,9 @@ import yaml
 
 from ops.exit_codes import ExitCode
 from tests.flows.lab import OWNER_SECRET_KEY, Lab, Run
-from tests.support.base_images import runtime_image
+from tests.support.base_images import node_image, runtime_image
 from tests.support.docker import Engine
+from tests.support.project import clean_environment
 from tests.support.repository import commit_all
 
 pytestmark = pytest.mark.xdist_group("docker")
@@ -140,6 +143,28 @@ def test_a_failed_build_names_the_app_and_leaves_the_others(workshop: Workshop) 
 
     dockerfile.write_text(whole)
     assert {line for line in states(workshop.build()) if line.endswith("building")} == {"app: building"}
+
+
+def test_stopped_in_the_middle_it_changes_nothing(workshop: Workshop) -> None:
+    dockerfile = workshop.folder / "code/app/Dockerfile"
+    base = node_image(workshop.engine)
+    dockerfile.write_text(f"FROM {base}\nRUN sleep 60\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ops", "images", "build", "local", "-C", str(workshop.folder)],
+        env=clean_environment(DOCKER_HOST=workshop.engine.host),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line == "app: building\n":
+            break
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.CANCELLED
+    assert errors.startswith("error: Stopped. The configuration of local was not changed.")
+    assert workshop.built() == {}
 
 
 def test_without_docker_it_says_what_to_do(workshop: Workshop) -> None:
