@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import api, diff, images, local, plan, stage, start
+from benchmarks import api, diff, images, local, plan, restart, stage, start
 from benchmarks.measure import machine
 from tests.support.bytecode import kept_bytecode
 
@@ -18,6 +18,7 @@ _BENCHMARKS = {
     "start": start.run,
 }
 _WITH_REPOSITORY = {"images": images.run}
+_WITH_BOOT = {"restart": restart.run}
 
 
 def main() -> None:
@@ -27,10 +28,15 @@ def main() -> None:
         "stage: the stack stage with the embedded engine, the Pulumi CLI and Terraform; "
         "diff: `snu diff` of all stacks beside one preview; plan: plan and apply beside preview and up; "
         "start: the api started by node alone beside npm, turbo and PM2; "
+        "restart: an api that crashes, with PM2 in its container and without, until it answers again; "
         "images: builds that versions avoid, and `snu images` as the history grows.",
     )
     parser.add_argument(
-        "what", nargs="?", choices=[*_BENCHMARKS, *_WITH_REPOSITORY], default="local", help="default: local"
+        "what",
+        nargs="?",
+        choices=[*_BENCHMARKS, *_WITH_REPOSITORY, *_WITH_BOOT],
+        default="local",
+        help="default: local",
     )
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each thing (default: 3)")
     parser.add_argument("--repository", type=Path, help="images: with the history; default: this one")
@@ -41,12 +47,21 @@ def main() -> None:
         default=[],
         help="images: its images.yaml; default: the one in its root; again, for commits that the first does not fit",
     )
+    parser.add_argument(
+        "--boot",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="restart: how long the api takes to boot (default: 30)",
+    )
     arguments = parser.parse_args()
     rounds = max(1, arguments.rounds)
     print(f"{arguments.what}: {rounds} rounds, medians, {machine()}; a round takes about a minute.", flush=True)
     with kept_bytecode():
         if arguments.what in _WITH_REPOSITORY:
             _WITH_REPOSITORY[arguments.what](rounds, arguments.repository, arguments.sources)
+        elif arguments.what in _WITH_BOOT:
+            _WITH_BOOT[arguments.what](rounds, max(0.0, arguments.boot))
         else:
             _BENCHMARKS[arguments.what](rounds)
 
