@@ -181,7 +181,7 @@ class _Parts:
             AppImageArgs(
                 image=name,
                 sources=self._sources,
-                context=self._project / ".local" / "contexts" / name,
+                contexts=self._project / ".local" / "contexts",
                 registry_endpoint=self._foundation.registry_endpoint,
                 # Only a key that stands in the stack's file, a fake one: a real one has no place in a state.
                 registry_password=pulumi.Config("scaleway").get("secretKey"),

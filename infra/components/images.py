@@ -1,6 +1,6 @@
 """An image that Pulumi builds with Docker."""
 
-import shutil
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,8 @@ class AppImageArgs:
     """The image's name in `images.yaml` and in the registry."""
     sources: WorkingCopy
     """Where it is described, with the files."""
-    context: Path
-    """The folder that is emptied, filled with what the image is built from, and given to Docker."""
+    contexts: Path
+    """The folder that gets a folder for each version, with what it is built from."""
     registry_endpoint: pulumi.Input[str]
     """The registry that it is pushed to, with its namespace: `rg.example.test/snu-ci`."""
     registry_password: pulumi.Input[str] | None = None
@@ -32,7 +32,8 @@ class AppImage(pulumi.ComponentResource):
 
     - `<name>-image`: the image, built and pushed under its version
 
-    Its inputs are those of its version: as long as they are the same, nothing is built.
+    Its inputs are those of its version: as long as they are the same, nothing is built. Deleting it leaves the image
+    in the registry.
     """
 
     version: str
@@ -45,22 +46,25 @@ class AppImage(pulumi.ComponentResource):
     def __init__(self, name: str, args: AppImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Raises `infra.images.errors.ImageSourceError` where its sources are not as `images.yaml` says."""
         super().__init__("snu:images:AppImage", name, None, opts)
-        shutil.rmtree(args.context, ignore_errors=True)
-        inputs = args.sources.write_context(args.image, args.context)
+        inputs, folder = args.sources.keep_context(args.image, args.contexts)
+        # Docker's plugin runs in the project's folder, as the program does. The path is an input, kept in the state:
+        # it has to be the same on every machine.
+        context = Path(os.path.relpath(folder.resolve()))
         self.version = inputs.version
         endpoint = pulumi.Output.from_input(args.registry_endpoint)
         image = pulumi_docker.Image(
             f"{name}-image",
             image_name=endpoint.apply(lambda found: f"{found}/{args.image}:{inputs.version}"),
             build=pulumi_docker.DockerBuildArgs(
-                context=str(args.context),
-                dockerfile=str(args.context / inputs.dockerfile),
+                context=context.as_posix(),
+                dockerfile=(context / inputs.dockerfile).as_posix(),
                 args={**inputs.arguments, "VERSION": inputs.version},
                 platform=PLATFORM,
                 network=args.sources.sources.network,
             ),
             registry=_registry(endpoint, args.registry_password),
-            opts=pulumi.ResourceOptions(parent=self),
+            # The plugin deletes nothing: asked to, it would only fail where Docker does not run.
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
         self.reference = image.repo_digest
         self.digest = image.repo_digest.apply(lambda found: found.rpartition("@")[2])

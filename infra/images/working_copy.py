@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pygit2
 
-from infra.images.context import write_context
+from infra.images.context import keep_context
 from infra.images.errors import ImageSourceError
 from infra.images.inputs import Inputs
 from infra.images.reading import load_sources
@@ -48,8 +48,7 @@ class WorkingCopy:
             raise ImageSourceError(f"{image}: images.yaml does not describe it; it describes {known}")
         return self.versions.inputs(image, self.tree)
 
-    def write_context(self, image: str, folder: Path) -> Inputs:
-        """Fills an empty folder with what the image is built from. Raises `ImageSourceError`."""
+    def keep_context(self, image: str, folder: Path) -> tuple[Inputs, Path]:
+        """What the image is built from, and the folder in `folder` that holds it. Raises `ImageSourceError`."""
         inputs = self.inputs(image)
-        write_context(self.repository, inputs, folder)
-        return inputs
+        return inputs, keep_context(self.repository, inputs, folder)

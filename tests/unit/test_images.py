@@ -1,7 +1,9 @@
 """Versions of images: what changes them, what does not, and what Docker gets to see."""
 
 import json
+import os
 import posixpath
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -295,6 +297,18 @@ def test_links_and_modes_arrive(repository: Repository, tmp_path: Path) -> None:
     assert not (tmp_path / "scanner/Dockerfile").stat().st_mode & 0o111
 
 
+@pytest.mark.parametrize("umask", [0o077, 0o002])
+def test_permissions_do_not_depend_on_the_umask(repository: Repository, tmp_path: Path, umask: int) -> None:
+    """The image has them, and what runs in it is not root."""
+    before = os.umask(umask)
+    try:
+        write_context(repository.git, repository.inputs("api"), tmp_path / "context")
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "context").rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o755 if path.is_dir() else 0o644), path
+
+
 def test_a_submodule_is_refused(repository: Repository, tmp_path: Path) -> None:
     builder = repository.git.TreeBuilder()
     builder.insert("lib", pygit2.Oid(hex="1" * 40), pygit2.enums.FileMode.COMMIT)
@@ -441,6 +455,48 @@ def test_nothing_stays_in_a_context_from_before(folder: Path) -> None:
     (folder / "code/api/src/main.js").unlink()
     context = Path(program_in(folder).named("api-image").inputs["build"]["context"])
     assert "api/src/main.js" not in written(context)
+
+
+def test_the_context_of_a_build_under_way_stays_as_it_is(folder: Path) -> None:
+    context = Path(program_in(folder).named("api-image").inputs["build"]["context"])
+    (folder / "code/api/src/main.js").write_text("other()")
+    assert Path(program_in(folder).named("api-image").inputs["build"]["context"]) != context
+    assert (context / "api/src/main.js").read_text() == "run()"
+
+
+def test_contexts_are_removed_a_day_after_they_were_used(folder: Path) -> None:
+    contexts = folder / "contexts"
+    old, _ = _kept(folder, contexts, "one()"), _kept(folder, contexts, "two()")
+    os.utime(old, (0, 0))
+    _kept(folder, contexts, "one()")
+    assert old.is_dir(), "it is in use again"
+    os.utime(old, (0, 0))
+    last = _kept(folder, contexts, "three()")
+    assert not old.exists()
+    assert len(list(last.parent.iterdir())) == 2
+
+
+def _kept(folder: Path, contexts: Path, text: str) -> Path:
+    (folder / "code/api/src/main.js").write_text(text)
+    inputs, kept = WorkingCopy(folder).keep_context("api", contexts)
+    assert kept.name == inputs.version
+    assert (kept / "api/src/main.js").read_text() == text
+    return kept
+
+
+def test_the_state_is_the_same_wherever_the_project_lies(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise another machine would build everything again."""
+    other = tmp_path_factory.mktemp("elsewhere") / "copy"
+    shutil.copytree(folder, other)
+    found = []
+    for place in (folder, other):
+        monkeypatch.chdir(place)
+        found.append(program_in(place).named("api-image").inputs)
+        assert (place / found[-1]["build"]["dockerfile"]).is_file()
+    assert found[0] == found[1]
+    assert str(folder) not in json.dumps(found[0])
 
 
 def test_an_image_that_cannot_be_built_is_a_mistake_of_the_user(folder: Path) -> None:
