@@ -200,6 +200,11 @@ class Deployment:
         except KeyError:
             raise UnsupportedError(f"the package {package} (resource {resource.name})") from None
 
+    def require_package(self, type_: str, name: str) -> None:
+        """Raises UnsupportedError where no provider serves a resource of that type."""
+        if (package := type_.split(":", 1)[0]) not in self._context.providers:
+            raise UnsupportedError(f"the package {package} (resource {name})")
+
     async def _default_provider(self, request: ProviderRequest) -> ResourceState:
         if request.package not in self._context.providers:
             raise UnsupportedError(f"the package {request.package}")

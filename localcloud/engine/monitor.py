@@ -62,6 +62,8 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
         self, request: resource_pb2.RegisterResourceRequest, rpc: Rpc
     ) -> resource_pb2.RegisterResourceResponse:
         async with self._refusing(rpc):
+            if request.custom:
+                self._deployment.require_package(request.type, request.name)
             resource = await self._deployment.register(goal_from(request))
             return resource_pb2.RegisterResourceResponse(
                 urn=resource.urn,

@@ -8,12 +8,12 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 
 from localcloud.engine.builtin import BuiltinProvider, missing_stack
 from localcloud.engine.deployment import Context, Deployment, FailedError
-from localcloud.engine.errors import EngineError
+from localcloud.engine.errors import EngineError, UnsupportedError
 from localcloud.engine.events import Events
 from localcloud.engine.goal import SECRET_SETTINGS, package_config
 from localcloud.engine.history import Kind, Update
@@ -71,6 +71,17 @@ class StackReader:
         if snapshot is None:
             raise missing_stack(name)
         return snapshot.stack_outputs()
+
+
+def _require_packages(previous: Snapshot, providers: Mapping[str, Provider]) -> None:
+    """Raises UnsupportedError where the state holds what no provider serves: it could be neither read nor deleted."""
+    unknown: dict[str, list[str]] = {}
+    for resource in previous.resources:
+        package = resource.type.split(":", 1)[0]
+        if resource.custom and package not in providers:
+            unknown.setdefault(package, []).append(resource.name)
+    for package, names in unknown.items():
+        raise UnsupportedError(f"the package {package}, of which the stack's state holds {', '.join(sorted(names))}")
 
 
 class Run:
@@ -145,6 +156,7 @@ class Run:
             "pulumi": BuiltinProvider(reader.outputs, {"scaleway": check_config}),
             "scaleway": ScalewayProvider(config),
         }
+        _require_packages(previous, providers)
         journal = Journal(previous, None if self._dry_run else self._file, SnapshotEncoder(crypter))
         context = Context(
             project=self._project,

@@ -20,7 +20,7 @@ from ops.display.progress import progress_for
 from ops.display.text import Line
 from ops.display.values import shown
 from ops.engines.base import Engine, EngineError, Operation, Result
-from ops.engines.select import EngineChoice, select_engine
+from ops.engines.select import EngineChoice, require_builder, select_engine
 from ops.environment import BACKEND_URL, prepare
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
@@ -69,9 +69,10 @@ class Session:
         ``validate``: whether the stack's settings matter; ``needs_cloud``: whether Scaleway does.
         """
         stack = find_stack(project_dir(directory), name)
-        if validate:
-            settings_of(stack)
+        settings = settings_of(stack) if validate else None
         engine = select_engine(choice, stack)
+        if settings is not None:
+            require_builder(engine, stack, settings)
         if stack.is_local and (needs_cloud or place_of(stack).kind is not Kind.FILE):
             from ops.local import LocalCloud
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shutil
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from ops.engines.base import Engine
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stacks import Stack
+
+if TYPE_CHECKING:
+    from infra.settings import EnvironmentSettings, FoundationSettings
 
 _INSTALL = "Install it (https://www.pulumi.com/docs/install/) and make sure that `pulumi version` works in this shell"
 
@@ -33,6 +37,20 @@ def select_engine(choice: EngineChoice, stack: Stack) -> Engine:
     if choice is EngineChoice.EMBEDDED:
         return _embedded(stack)
     return _cli(stack)
+
+
+def require_builder(engine: Engine, stack: Stack, settings: EnvironmentSettings | FoundationSettings) -> None:
+    """Raises OpsError where Pulumi is to build images of the stack and the engine does not have Docker's provider."""
+    from infra.settings import EnvironmentSettings
+
+    images = settings.images if isinstance(settings, EnvironmentSettings) else {}
+    built = sorted(name for name, image in images.items() if image == "build")
+    if built and engine.name == EngineChoice.EMBEDDED:
+        raise OpsError(
+            f"The embedded engine builds no images, and {stack.file.name} leaves that to Pulumi: snu:images has "
+            f"`build` for {', '.join(built)}. Build them with `snu images build {stack.name}`, or use --engine pulumi.",
+            ExitCode.ENGINE,
+        )
 
 
 def _embedded(stack: Stack) -> Engine:

@@ -104,6 +104,11 @@ REFUSED = {
         'scaleway.iam.Application("a", name="a", opts=pulumi.ResourceOptions(retain_on_delete=True))',
         "the resource option retain_on_delete",
     ),
+    "a package, before what is asked for its resources": (
+        "import pulumi_docker\n"
+        'pulumi_docker.Image("a", image_name="x/y:1", opts=pulumi.ResourceOptions(retain_on_delete=True))',
+        "the package docker (resource a)",
+    ),
     "a type that the program does not use": (
         'scaleway.kubernetes.Cluster("a", version="1", cni="cilium", delete_additional_resources=True)',
         "kubernetes",
@@ -203,6 +208,25 @@ def test_a_stack_with_a_protected_resource_is_not_destroyed_at_all(small: Small)
         assert small.latest()["resources"] == before
     finally:
         small.cloud.stop_cloud()
+
+
+@pytest.mark.parametrize(
+    "operation", [operations.up, operations.refresh, operations.destroy, operations.preview, operations.preview_destroy]
+)
+def test_a_state_with_resources_of_another_package_is_left_alone(
+    small: Small, operation: Callable[[operations.Request], operations.Outcome]
+) -> None:
+    program = 'pulumi.export("a", 1)'
+    assert small.do(operations.up, program).ok
+    state = json.loads(small.state.read_text())
+    root = state["checkpoint"]["latest"]["resources"][0]
+    image = {"urn": "urn:pulumi:dev::small::docker:index/image:Image::front", "type": "docker:index/image:Image"}
+    state["checkpoint"]["latest"]["resources"].append({**image, "custom": True, "id": "x", "parent": root["urn"]})
+    written = json.dumps(state)
+    small.state.write_text(written)
+    with pytest.raises(EngineError, match=r"the package docker, of which the stack's state holds front.*Pulumi CLI"):
+        small.do(operation, program)
+    assert small.state.read_text() == written
 
 
 def test_a_lock_that_is_held_is_named(small: Small) -> None:

@@ -13,6 +13,7 @@ import urllib.request
 from typing import Any
 
 import pytest
+import yaml
 
 from ops.exit_codes import ExitCode
 from tests.support.project import Project, clean_environment
@@ -156,6 +157,16 @@ def test_what_the_user_can_mend_is_said_in_a_sentence(project: Project) -> None:
     refused(project, "preview", "local", code=ExitCode.LOCAL_CLOUD, says="snu local start")
     refused(project, "preview", "stage", "--engine", "embedded", code=ExitCode.ENGINE, says="local Scaleway only")
     refused(project, "preview", "stage", code=ExitCode.ENGINE, says="Install it", PATH="/nowhere")
+
+
+def test_images_that_pulumi_is_to_build_are_not_for_the_embedded_engine(project: Project) -> None:
+    stack = yaml.safe_load(project.stack_file("local").read_text())
+    stack["config"]["snu:images"]["app"] = "build"
+    project.stack_file("local").write_text(yaml.safe_dump(stack))
+    for command in ("preview", "up"):
+        asked = (command, "local", "--engine", "embedded")
+        way_out = "Build them with `snu images build local`, or use --engine pulumi."
+        refused(project, *asked, code=ExitCode.ENGINE, says=f"snu:images has `build` for app. {way_out}")
 
 
 def test_a_stack_on_the_real_scaleway_needs_a_key_to_learn_where_its_state_is(project: Project) -> None:
