@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ops.engines.base import EngineEvent
 from ops.steps import Step, without_colour
+
+_BUILD = "docker:index/image:Image"
+"""The type of resources whose creation is a build."""
+_TOLD_LINES = 15
+_NO_NEWS = ("digest: ", "error: ")
+"""What Docker's plugin puts in front of a step's name in BuildKit, and of what it says as the resource's error too."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,8 @@ class Record:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     summary: Summary | None = None
     started: float = 0.0
+    _told: dict[str, deque[str]] = field(default_factory=dict)
+    """The last lines that each build has said; the engine shows them for as long as it runs only."""
 
     def __post_init__(self) -> None:
         self.started = self.clock()
@@ -103,13 +111,26 @@ class Record:
     def _said(self, body: Mapping[str, object]) -> Diagnostic | None:
         severity = str(body.get("severity", "info"))
         message = without_colour(str(body.get("message") or "")).strip().removeprefix(f"{severity}: ")
-        if not message or severity == "debug" or body.get("ephemeral"):
+        urn = str(body.get("urn") or "")
+        if not message or severity == "debug":
             return None
-        diagnostic = Diagnostic(severity, message, str(body.get("urn") or ""))
+        if body.get("ephemeral"):
+            self._keep_end(urn, message)
+            return None
+        if severity == "error" and urn in self._told:
+            message = "\n".join([f"{message}; the end of what Docker said:", *self._told.pop(urn)])
+        diagnostic = Diagnostic(severity, message, urn)
         if diagnostic in self.diagnostics:
             return None
         self.diagnostics.append(diagnostic)
         return diagnostic
+
+    def _keep_end(self, urn: str, message: str) -> None:
+        if _BUILD in urn:
+            told = self._told.setdefault(urn, deque(maxlen=_TOLD_LINES))
+            for line in message.splitlines():  # steps are named again and again
+                if line.strip() and not line.startswith(_NO_NEWS) and line not in told:
+                    told.append(line)
 
     def by_resource(self) -> list[Progress]:
         """One step of each resource: of several the failed one, then the one that stands for the whole."""

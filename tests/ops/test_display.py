@@ -183,6 +183,23 @@ def test_debug_ephemeral_and_repeated_messages_are_left_out() -> None:
     assert text.startswith("warning: beware\nNo change")
 
 
+def test_a_failed_build_is_told_with_the_end_of_what_docker_said() -> None:
+    image = "urn:pulumi:local::snu::snu:images:AppImage$docker:index/image:Image::api-image"
+    lines = [f"line {number}" for number in range(40)]
+    said = [
+        "Starting Docker build",
+        "digest: sha256:1\n[1/2] RUN npm ci",
+        "\n".join(lines),
+        "digest: sha256:1\n[1/2] RUN npm ci\nerror: exit code: 1",
+    ]
+    about = {"severity": "info", "urn": image, "ephemeral": True}
+    passing = [{"diagnosticEvent": {**about, "message": each}} for each in said]
+    failed = [*passing, diagnostic("error", "exit code: 1", image), summary(same=1)]
+    told = ["error: api-image: exit code: 1; the end of what Docker said:", *(f"  {line}" for line in lines[-14:])]
+    assert shown(failed, preview=False).startswith("\n".join([*told, "  [1/2] RUN npm ci\n"]))
+    assert "line" not in shown([*passing, diagnostic("error", "exit code: 1", CONTAINER)], preview=False)
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
