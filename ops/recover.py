@@ -30,6 +30,8 @@ _REGION = "/regions/{region}"
 _CONTAINERS = f"/containers/v1{_REGION}"
 _COCKPIT = f"/cockpit/v1{_REGION}"
 _RDB_INSTANCE = f"/rdb/v1{_REGION}/instances/{{instanceId}}"
+_NOTHING_TO_FIND = ("pulumi:", "docker:index/image:")
+"""Types of what can be made once more without harm: an image is built and pushed under the same name again."""
 _SECRETS = f"/secret-manager/v1beta1{_REGION}/secrets"
 
 
@@ -362,7 +364,7 @@ class Action(Enum):
     REMOVE = auto()
     """It was created, and something of it was said only then: it is deleted, the next ``up`` makes it anew."""
     FORGET = auto()
-    """It was not created."""
+    """It was not created, or does no harm if it was."""
     READ = auto()
     """It was being changed or deleted: the cloud says what is there."""
     DROP = auto()
@@ -395,7 +397,7 @@ def decide(
         return Decision(pending, Action.DROP)
     if pending.operation in ("updating", "deleting"):
         return Decision(pending, Action.READ)
-    if pending.operation != "creating" or not pending.custom or pending.type.startswith("pulumi:"):
+    if pending.operation != "creating" or not pending.custom or pending.type.startswith(_NOTHING_TO_FIND):
         return Decision(pending, Action.FORGET)
     lookup = LOOKUPS.get(pending.type)
     if lookup is None:

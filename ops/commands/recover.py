@@ -91,7 +91,7 @@ def _intention(decision: Decision) -> str:
         case Action.DROP:
             return f"remove {what} from the state: it was deleted"
         case Action.FORGET:
-            return f"forget {what}, which was {pending.operation}: it is not there"
+            return f"forget {what}, which was {pending.operation}: it has left nothing to keep"
         case Action.REFUSE if ids:
             return f"not certain: {what} could be any of {ids}"
         case _:

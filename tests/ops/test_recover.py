@@ -71,9 +71,14 @@ def test_what_was_deleted_leaves_the_state_and_is_nobodys_dependency() -> None:
 
 def test_what_needs_no_look_up() -> None:
     assert decide(pending("updating"), frozenset(), never, never).action is Action.READ
-    for other in (pending("reading"), pending(custom=False), pending(type_="pulumi:providers:scaleway")):
+    for other in (
+        pending("reading"),
+        pending(custom=False),
+        pending(type_="pulumi:providers:scaleway"),
+        pending(type_="docker:index/image:Image"),
+    ):
         assert decide(other, frozenset(), never, never).action is Action.FORGET
-    assert decide(pending(type_="docker:index/image:Image"), frozenset(), never, never).action is Action.REFUSE
+    assert decide(pending(type_="docker:index/container:Container"), frozenset(), never, never).action is Action.REFUSE
 
 
 @pytest.mark.parametrize("token", sorted(set(TOKENS) - {"scaleway:databases/acl:Acl"}))
