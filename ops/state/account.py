@@ -92,7 +92,11 @@ class Account:
             if found.get("ready"):
                 return str(found["url"])
             if time.monotonic() > deadline:
-                raise OpsError("The object storage of the local Scaleway does not start.", ExitCode.LOCAL_CLOUD)
+                raise OpsError(
+                    f"The object storage of the local Scaleway does not start at {found.get('url')}: is its port in "
+                    "use by another program?",
+                    ExitCode.LOCAL_CLOUD,
+                )
             time.sleep(_POLL_SECONDS)
 
     # --- who --------------------------------------------------------------------------------------------

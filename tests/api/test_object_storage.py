@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 
 from tests.api.server import Server
+from tests.support.project import free_port
 
 
 def test_objects_survive_a_restart(tmp_path: Path) -> None:
@@ -46,19 +47,6 @@ def test_objects_survive_a_restart(tmp_path: Path) -> None:
 
 def test_it_is_there_without_being_asked_for(tmp_path: Path) -> None:
     """On the port after the API's own, so that the addresses of buckets stay as they are."""
-    with Server(tmp_path / "data", "--port", str(_two_free_ports())) as server:
+    with Server(tmp_path / "data", "--port", str(free_port())) as server:
         found = server.client()("GET", "/_local/object-storage")
         assert found["url"].rpartition(":")[2] == str(int(server.url.rpartition(":")[2]) + 1)
-
-
-def _two_free_ports() -> int:
-    """The first of two."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port

@@ -27,8 +27,9 @@ _FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """For one module: as long as Playwright runs, its event loop is in the way of every other in this process."""
     path = os.environ.get(CHROMIUM_VARIABLE) or shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         pytest.skip(f"no browser: install Chromium (on Debian: apt-get install chromium) or set {CHROMIUM_VARIABLE}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import socket
 import subprocess
@@ -20,17 +21,31 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout under test."""
 
+_PORTS = range(10_000, 32_000, 2)
 _START_SECONDS = 30.0
 _DEFAULT_PORT = re.compile(r":8421\b")
 _OWN_VARIABLES = ("PULUMI_", "SCW_", "SNU_")
 
 
 def free_port() -> int:
-    """A port of the loopback interface on which nothing listens right now."""
+    """A port of the loopback interface on which nothing listens right now, nor on the next one.
+
+    The local Scaleway takes the next one for its object storage. Both are below those that the system gives to
+    clients: such a port could be taken between now and its use.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        if _is_free(port) and _is_free(port + 1):
+            return port
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
