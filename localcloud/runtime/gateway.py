@@ -132,7 +132,8 @@ class Gateway:
         )
         response = await self._client.send(request, stream=True, follow_redirects=False)
         try:
-            head = [(name.lower(), value) for name, value in response.headers.raw]
+            # The server that the client talks to dates its answers itself.
+            head = [(name.lower(), value) for name, value in response.headers.raw if name.lower() != b"date"]
             await exchange.send(
                 {"type": "http.response.start", "status": response.status_code, "headers": _end_to_end(head)}
             )

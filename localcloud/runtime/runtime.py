@@ -182,11 +182,8 @@ class Runtime:
                 self._begin(id, self._take_away(id))
             return
         if first_look and container["status"] == "error" and not transitions.is_held(container):
-            revision = self._rolled_out(id)
-            if revision is None:
-                self._handled[id] = generation
-                self._workloads.setdefault(id, self._new_workload())
-                return
+            # What served goes on; where nothing did, the engine may have been at fault.
+            revision = self._rolled_out(id) or revision
         self._handled[id] = generation
         interrupted = first_look and transitions.is_held(container)
         before = self._rolled_out(id) if interrupted else None
@@ -241,7 +238,7 @@ class Runtime:
             return
         if fault:
             _note(f"container {container['name']}: {fault}")
-        if fault or transitions.is_held(container):
+        if fault or transitions.is_held(container) or container["status"] == "error":
             self._cloud.store.put(CONTAINERS, id, transitions.settled(container, fault))
         self._commit()
 

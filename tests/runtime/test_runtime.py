@@ -237,6 +237,17 @@ async def test_after_a_failed_deploy_a_restart_brings_back_what_served(world: Wo
     assert world.shown()["status"] == "error"
 
 
+async def test_what_never_served_is_tried_again_after_a_restart(world: World) -> None:
+    """The engine may have been at fault."""
+    world.engine.pull_fault = "no engine"
+    await world.deploy()
+    assert world.shown()["status"] == "error"
+    world.engine.pull_fault = ""
+    await world.restart()
+    assert (world.shown()["status"], world.shown()["error_message"]) == ("ready", "")
+    assert world.generations == [1]
+
+
 async def test_a_deploy_that_was_interrupted_goes_on_after_a_restart(world: World) -> None:
     await world.deploy()
     world.engine.held = asyncio.Event()
