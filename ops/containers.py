@@ -26,6 +26,8 @@ _FAILED = frozenset({"error", "locked"})
 _REQUEST_SECONDS = 30.0
 _POLL_SECONDS = 1.0
 _LOCAL_POLL_SECONDS = 0.1
+_PAGE_HEADER = "x-local-scaleway"
+_SHOWN_VERSION = 60
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Container:
     status: str = "unknown"
     error_message: str = ""
     kind: Literal["container", "domain"] = "container"
+
+    @property
+    def bare_id(self) -> str:
+        """Without its region."""
+        return _bare(self.id)
 
     @property
     def waits(self) -> bool:
@@ -154,20 +161,43 @@ class Api:
         return f"http://{host}:{httpx.URL(self._address).port or 80}"
 
     def answers(self, host: str) -> str:
-        """Empty when the host answers, or else what is wrong.
+        """Empty when the host answers, or else what is wrong."""
+        import httpx
 
-        Local hosts are asked at the local Scaleway's own address, whatever the system makes of their names.
+        try:
+            response = self._get(host, "/")
+        except httpx.TransportError as error:
+            return f"no answer ({error})"
+        return "" if response.status_code < 500 else f"answers {response.status_code}"
+
+    def wrong_version(self, host: str, path: str, expected: str) -> str:
+        """Empty when the host says that it is this version, or else what it says.
+
+        Where no process runs behind a container of the local Scaleway there is nobody to say.
         """
         import httpx
 
         try:
-            if self._local:
-                response = self._client.get("/", headers={"Host": host})
-            else:
-                response = httpx.get(f"https://{host}/", timeout=_REQUEST_SECONDS)
+            response = self._get(host, path)
         except httpx.TransportError as error:
             return f"no answer ({error})"
-        return "" if response.status_code < 500 else f"answers {response.status_code}"
+        if self._local and _PAGE_HEADER in response.headers and response.status_code < 500:
+            return ""
+        if response.status_code != 200:
+            return f"answers {response.status_code}"
+        try:
+            said = response.json()["version"]
+        except (ValueError, KeyError, TypeError):
+            return "says no version: expected a JSON object with the key `version`"
+        return "" if said == expected else f"says that it is version {str(said)[:_SHOWN_VERSION]}, not {expected}"
+
+    def _get(self, host: str, path: str) -> httpx.Response:
+        """Local hosts are asked at the local Scaleway's own address, whatever the system makes of their names."""
+        import httpx
+
+        if self._local:
+            return self._client.get(path, headers={"Host": host})
+        return httpx.get(f"https://{host}{path}", timeout=_REQUEST_SECONDS)
 
 
 def _message(response: httpx.Response) -> str:

@@ -146,6 +146,7 @@ BucketName = Annotated[
     Allowed("3 to 63 lower case letters, digits and hyphens; starts and ends with no hyphen"),
 ]
 VolumeSize = Annotated[int, Field(ge=5, le=10_000), Allowed("5 to 10000 (GB)")]
+PreviewHours = Annotated[int, Field(ge=1, le=8760), Allowed("1 to 8760 (hours)")]
 BackupHours = Annotated[int, Field(ge=1, le=8760), Allowed("1 to 8760 (hours)")]
 BackupDays = Annotated[int, Field(ge=1, le=365), Allowed("1 to 365 (days)")]
 PlanSigner = Annotated[

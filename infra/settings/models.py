@@ -159,6 +159,11 @@ class App(Variables):
     )
     liveness_probe: Probe | None = Field(default=None, description="Asked as long as the container runs.")
     startup_probe: Probe | None = Field(default=None, description="Asked until it succeeds once.")
+    version_path: limits.HttpPath | None = Field(
+        default=None,
+        description="Where it says which version it is: a JSON object with the key `version`. A deploy is good only "
+        "when that is the version in `snu:images`.",
+    )
 
 
 class Schedule(Settings):
@@ -193,6 +198,21 @@ class Image(Settings):
 
     version: limits.Version = Field(description="The app's version, for people; the digest decides.")
     digest: limits.Digest = Field(description="The digest of the image's manifest.")
+
+
+class Previews(Settings):
+    """Preview environments of an environment: which branches get one, and how long it stays."""
+
+    label: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Only pull requests with this label get one; without it, all do but those whose branch is called "
+        "`no-ci-…`, `…-no-ci` or `…-no-ci-…`.",
+    )
+    expire_after: limits.PreviewHours = Field(
+        default=168, description="Hours without an update after which `snu env sweep` takes one down."
+    )
+    keep_label: str = Field(default="persist", min_length=1, description="Pull requests with it keep theirs.")
 
 
 def _image_kind(value: Any) -> str:
@@ -232,6 +252,9 @@ class EnvironmentSettings(Settings):
         description="The images that run, by name: version and digest, or `build` for one that `images.yaml` describes "
         "and that Pulumi is to build with Docker. `build` alone stands for all. What `snu images build` has built for "
         "the stack (`.local/images/<stack>.yaml`) goes before what is written here."
+    )
+    previews: Previews | None = Field(
+        default=None, description="Where the environment has previews (`snu env`): their rules."
     )
     apps: dict[limits.Name, App] = Field(default={}, description="The containers, by name.")
     jobs: dict[limits.JobKey, Job] = Field(default={}, description="The jobs, by key.")

@@ -30,7 +30,7 @@ from localcloud.api.oci.endpoints import is_registry_path
 from localcloud.api.oci.service import Registry
 from localcloud.api.products import ROUTES
 from localcloud.api.recorder import Recorder
-from localcloud.api.router import answer_host, container_of
+from localcloud.api.router import PAGE_HEADER, answer_host, container_of
 from localcloud.api.routing import Route, Table
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class App:
                 b"text/html" in headers.get(b"accept", b""),
                 self._runtime.standing if self._runtime is not None else None,
             )
-            return Response(status, text.encode(), content_type)
+            return Response(status, text.encode(), content_type, headers=(PAGE_HEADER,))
         if body is None:
             raise plain(413, f"the request's body has more than {MAX_BODY_BYTES} bytes")
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)

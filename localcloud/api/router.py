@@ -16,6 +16,9 @@ from localcloud.api.store import Resource
 _HTML = b"text/html; charset=utf-8"
 _TEXT = b"text/plain; charset=utf-8"
 
+PAGE_HEADER = (b"x-local-scaleway", b"page")
+"""Tells an answer of ours from one of a container."""
+
 Lines = list[tuple[str, str]]
 """What a page says: label and text."""
 

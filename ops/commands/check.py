@@ -1,26 +1,32 @@
-"""What ``up`` looks at when the engine is done: are the containers ready, do their URLs answer."""
+"""What makes a deploy good: every container is ready, and says that it is the version that it should be."""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 
+from infra import naming
+from infra.settings import EnvironmentSettings, Image
 from ops.containers import Api, Container, containers_in, domains_in, wait_until_settled
 from ops.display.choose import printer_for
 from ops.display.progress import progress_for
 from ops.display.record import Record
-from ops.display.text import Line, counted
+from ops.display.text import Line, counted, safe
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.stacks import Stack
+from ops.stacks import Stack, settings_of
 
+_VERSION_SECONDS = 60.0
+_LOG_LINES = 10
 _STATUS_STYLE = {"ready": "green", "error": "bold red", "locked": "bold red"}
 
 
 def check_containers(stack: Stack, record: Record, wait_seconds: float, *, check_urls: bool) -> None:
     """Wait for the containers that an ``up`` has seen and for their domains, and print the URLs.
 
-    Raises OpsError when one is in error, is not ready in time, or does not answer.
+    Raises OpsError when one is in error, is not ready in time, does not answer, or answers as another version; with the
+    last lines of its log where they are at hand, and the way back.
     """
     containers = containers_in(record) + domains_in(record)
     if not containers:
@@ -36,11 +42,14 @@ def check_containers(stack: Stack, record: Record, wait_seconds: float, *, check
         )
     own = [each for each in settled if each.kind == "container"]
     printer_for(sys.stdout).print(_table(api, own))
-    problems = [_problem(container, wait_seconds) for container in settled if container.status != "ready"]
+    problems = {container: _problem(container, wait_seconds) for container in settled if container.status != "ready"}
+    if not problems:
+        problems = _wrong_versions(api, stack, own)
     if check_urls and not problems:
         problems = _silent_urls(api, own)
     if problems:
-        raise OpsError("\n".join(problems), ExitCode.CONTAINERS)
+        told = [text + _last_lines(stack, container) for container, text in problems.items()]
+        raise OpsError("\n".join([*told, *_way_back(stack)]), ExitCode.CONTAINERS)
 
 
 def _waiting(waiting: list[Container]) -> str:
@@ -66,10 +75,63 @@ def _problem(container: Container, wait_seconds: float) -> str:
     return f"{what} is {container.status} after {wait_seconds:.0f} seconds."
 
 
-def _silent_urls(api: Api, containers: list[Container]) -> list[str]:
-    problems = []
+def _wrong_versions(api: Api, stack: Stack, containers: list[Container]) -> dict[Container, str]:
+    """A new version may take a moment to get the requests."""
+    expected = _expected(stack)
+    asked = [
+        (container, host, *expected[container.name])
+        for container in containers
+        if container.name in expected and container.public
+        for host in container.hosts
+    ]
+    deadline = time.monotonic() + _VERSION_SECONDS
+    while True:
+        problems: dict[Container, str] = {}
+        for container, host, path, version in asked:
+            if wrong := api.wrong_version(host, path, version):
+                problems[container] = f"{api.url(host)}{path} of container {container.name}: {wrong}"
+        if not problems or time.monotonic() > deadline:
+            return problems
+        asked = [each for each in asked if each[0] in problems]
+        time.sleep(api.poll_seconds)
+
+
+def _expected(stack: Stack) -> dict[str, tuple[str, str]]:
+    """By the container's name, where it says its version, and which one that should be."""
+    settings = settings_of(stack)
+    if not isinstance(settings, EnvironmentSettings):
+        return {}
+    found = {}
+    for name, app in settings.apps.items():
+        image = settings.images[app.image or name]
+        if app.version_path is not None and isinstance(image, Image):
+            found[naming.container(settings.environment.name, name)] = (app.version_path, image.version)
+    return found
+
+
+def _silent_urls(api: Api, containers: list[Container]) -> dict[Container, str]:
+    problems = {}
     for container in containers:
         for host in container.hosts if container.public else ():
             if wrong := api.answers(host):
-                problems.append(f"{api.url(host)} of container {container.name}: {wrong}")
+                problems[container] = f"{api.url(host)} of container {container.name}: {wrong}"
     return problems
+
+
+def _last_lines(stack: Stack, container: Container) -> str:
+    """The end of a container's log, where it runs on this machine."""
+    if not stack.is_local or container.kind != "container":
+        return ""
+    from ops.local import LocalCloud
+
+    try:
+        lines = [*LocalCloud(stack).container_logs(container.bare_id, follow=False, lines=_LOG_LINES)]
+    except OpsError:
+        return ""
+    return "".join(f"\n    {safe(line['text'])}" for line in lines)
+
+
+def _way_back(stack: Stack) -> list[str]:
+    if "snu:promoteFrom" not in stack.config:
+        return []
+    return [f"Go back to the release before with: snu rollback {stack.name}"]

@@ -78,8 +78,8 @@ def test_changes_of_settings(repository: Repository) -> None:
     ci = repository.project.stack_file("ci")
     ci.write_text(ci.read_text() + "    eighth:\n      image: app\n      cpu: 70\n      memory: 128\n")
     repository.edit("Pulumi.production.yaml", "host: admin.snu.gouv.fr", "host: console.snu.gouv.fr")
-    first = "- { VITE_USERBACK_ACCESS_TOKEN: USERBACK_ACCESS_TOKEN }"
-    repository.edit("Pulumi.local.yaml", first, "- { VITE_USERBACK_ACCESS_TOKEN: OTHER_TOKEN }")
+    first = "- {VITE_USERBACK_ACCESS_TOKEN: USERBACK_ACCESS_TOKEN}"
+    repository.edit("Pulumi.local.yaml", first, "- {VITE_USERBACK_ACCESS_TOKEN: OTHER_TOKEN}")
     repository.edit("Pulumi.foundation-ci.yaml", "snu:protect: true", "snu:protect: false")
     repository.edit("Pulumi.foundation-local.yaml", "scaleway:zone: fr-par-1", "scaleway:zone: fr-par-2")
     template = repository.project.directory / "Pulumi.preview.template.yaml"

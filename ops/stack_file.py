@@ -1,0 +1,63 @@
+"""Writes into a stack's committed file and leaves the rest of it as people wrote it: comments, order, quotes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from infra.settings import Image
+
+_WIDTH = 4096
+"""No line is broken."""
+
+
+def write_images(file: Path, images: Mapping[str, Image]) -> bool:
+    """Set these images in ``snu:images``; others stay. Gives whether that changed anything. Raises OpsError."""
+
+    def change(config: Any) -> None:
+        written = config.setdefault("snu:images", {})
+        for name, image in images.items():
+            written.setdefault(name, {}).update(image.model_dump())
+
+    return edit(file, change)
+
+
+def edit(file: Path, change: Callable[[Any], None]) -> bool:
+    """Let ``change`` alter the mapping under ``config``. Gives whether the file is another one now. Raises OpsError."""
+    before = _read(file)
+    after = edited(before, change)
+    if after == before:
+        return False
+    try:
+        file.write_text(after, encoding="utf-8")
+    except OSError as error:
+        raise OpsError(f"{file} cannot be written: {error.strerror}", ExitCode.FAILED) from error
+    return True
+
+
+def edited(text: str, change: Callable[[Any], None]) -> str:
+    """The text of a stack's file after a change of the mapping under ``config``."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = _WIDTH
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    document = yaml.load(text)
+    change(document["config"])
+    written = io.StringIO()
+    yaml.dump(document, written)
+    return written.getvalue()
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OpsError(f"{file} cannot be read: {error}", ExitCode.SETTINGS) from error
