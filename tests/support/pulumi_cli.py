@@ -115,9 +115,10 @@ class Cli:
 
     name = "pulumi"
 
-    def __init__(self, directory: Path, home: Path, backend_url: str) -> None:
+    def __init__(self, directory: Path, home: Path, backend_url: str, **environment: str) -> None:
         self._directory = directory
         self._environment = clean_environment(
+            **environment,
             PULUMI_HOME=str(home),
             PULUMI_BACKEND_URL=backend_url,
             PULUMI_CONFIG_PASSPHRASE=PASSPHRASE,
