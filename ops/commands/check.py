@@ -44,7 +44,7 @@ def check_containers(stack: Stack, record: Record, wait_seconds: float, *, check
     printer_for(sys.stdout).print(_table(api, own))
     problems = {container: _problem(container, wait_seconds) for container in settled if container.status != "ready"}
     if not problems:
-        problems = _wrong_versions(api, stack, own)
+        problems = _wrong_versions(api, stack, own, min(wait_seconds, _VERSION_SECONDS))
     if check_urls and not problems:
         problems = _silent_urls(api, own)
     if problems:
@@ -75,7 +75,7 @@ def _problem(container: Container, wait_seconds: float) -> str:
     return f"{what} is {container.status} after {wait_seconds:.0f} seconds."
 
 
-def _wrong_versions(api: Api, stack: Stack, containers: list[Container]) -> dict[Container, str]:
+def _wrong_versions(api: Api, stack: Stack, containers: list[Container], seconds: float) -> dict[Container, str]:
     """A new version may take a moment to get the requests."""
     expected = _expected(stack)
     asked = [
@@ -84,7 +84,7 @@ def _wrong_versions(api: Api, stack: Stack, containers: list[Container]) -> dict
         if container.name in expected and container.public
         for host in container.hosts
     ]
-    deadline = time.monotonic() + _VERSION_SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         problems: dict[Container, str] = {}
         for container, host, path, version in asked:

@@ -12,6 +12,8 @@ import pygit2
 import pytest
 import yaml
 
+from infra.settings.built import write_built
+from ops.exit_codes import ExitCode
 from tests.flows.lab import HTTP, Lab
 from tests.support.base_images import node_image, runtime_image
 from tests.support.docker import Engine
@@ -84,6 +86,18 @@ def test_the_apps_are_built_deployed_changed_and_read(platform: Lab, docker_engi
     run = platform.project.snu("logs", "api")
     assert run.returncode == 0, run.stderr
     assert again["api"]["version"] in run.stdout
+
+
+def test_a_deploy_of_another_version_than_it_says_fails(platform: Lab, docker_engine: Engine) -> None:
+    """The digest decides what runs; somebody wrote another version beside it."""
+    built = build(platform, docker_engine)
+    write_built(platform.project.directory, "local", {**built, "api": {**built["api"], "version": "mistaken"}})
+    run = platform.up("local", "--skip-preview", "--wait", "5")
+    assert run.returncode == ExitCode.CONTAINERS
+    assert f"says that it is version {built['api']['version']}, not mistaken" in run.stderr
+    assert '"event":"started"' in run.stderr
+    build(platform, docker_engine)
+    platform.up_ok("local")
 
 
 def test_a_crash_is_restarted_and_logged(platform: Lab, docker_engine: Engine) -> None:

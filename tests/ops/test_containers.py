@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from ops.containers import CONTAINER_TYPE, DOMAIN_TYPE, Container, containers_in, wait_until_settled
+import httpx
+import pytest
+
+from ops.containers import CONTAINER_TYPE, DOMAIN_TYPE, Api, Container, containers_in, wait_until_settled
 from ops.display.record import Record
+from ops.stacks import Stack
 
 
 def seen(record: Record, op: str, kind: str, name: str, outputs: dict[str, Any], identity: str) -> None:
@@ -65,3 +70,35 @@ def test_gives_up_after_the_time_allowed() -> None:
     cloud = Cloud(a=["creating"])
     assert cloud.wait(seconds=3) == {"a": "creating"}
     assert cloud.time == 3
+
+
+def api_that_answers(monkeypatch: pytest.MonkeyPatch, answer: httpx.Response | Exception) -> Api:
+    def get(*_: object) -> httpx.Response:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(Api, "_get", get)
+    stack = Stack(Path(), "local", {"scaleway:apiUrl": "http://127.0.0.1:1", "scaleway:secretKey": "k"}, "passphrase")
+    return Api(stack, {})
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        (httpx.Response(200, json={"version": "4f2a"}), ""),
+        (httpx.Response(200, json={"version": "3e19"}), "says that it is version 3e19, not 4f2a"),
+        (httpx.Response(200, json=["4f2a"]), "says no version"),
+        (httpx.Response(200, text="<html>"), "says no version"),
+        (httpx.Response(404), "answers 404"),
+        (httpx.Response(200, text="page", headers={"X-Local-Scaleway": "page"}), ""),
+        (httpx.Response(503, text="page", headers={"X-Local-Scaleway": "page"}), "answers 503"),
+        (httpx.ConnectError("refused"), "no answer (refused)"),
+    ],
+)
+def test_a_container_says_its_version(
+    monkeypatch: pytest.MonkeyPatch, answer: httpx.Response | Exception, wrong: str
+) -> None:
+    found = api_that_answers(monkeypatch, answer).wrong_version("api.test", "/health/version", "4f2a")
+    assert found.startswith(wrong)
+    assert bool(found) == bool(wrong)
