@@ -250,6 +250,14 @@ def plan_keys(
     return work.make_keys(folder)
 
 
+@app.command("status")
+def show_status(json: option.Json = False, cwd: option.Cwd = None) -> ExitCode:
+    """Show of every environment what runs, who holds it, which plans wait, and what is not promoted yet."""
+    from ops.commands import status as work
+
+    return work.status(cwd, as_json=json)
+
+
 @app.command()
 def outputs(
     stack: option.StackName,

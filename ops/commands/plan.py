@@ -27,6 +27,7 @@ from ops.plans.ledger import Ledger, Outcome
 from ops.plans.make import Preview, check_plannable, plan_of
 from ops.plans.plan import Plan
 from ops.plans.sealed import Sealed, public_key, refused, seal
+from ops.plans.waiting import announce
 from ops.stacks import Stack, find_stack, project_dir, settings_of, stack_names
 from ops.state.checkpoint import Secrets
 from ops.state.lock import Lock, locks_of, unlock
@@ -73,6 +74,7 @@ def plan(
         os.environ,
     )
     _write(out, seal(made.content(), signing_key, settings.appliers.values()))
+    announce(session.store, made)
     if markdown is not None:
         write_text(plan_markdown(display.record, stack=stack.name, digest=made.short_digest), markdown)
     printer_for(sys.stdout).print(_made(made, out))

@@ -38,7 +38,7 @@ class Environment:
     def registry(self) -> str:
         """``<host>/<namespace>``. Raises OpsError when the state cannot be reached, or the foundation is not up."""
         identity = self.settings.environment
-        endpoints = outputs_of(self._store, self._project, identity.foundation).get("registryEndpoints") or {}
+        endpoints = outputs_of(self.store, self.project, identity.foundation).get("registryEndpoints") or {}
         endpoint = endpoints.get(identity.preview_of or identity.name)
         if not isinstance(endpoint, str):
             raise OpsError(
@@ -70,7 +70,7 @@ class Environment:
     @cached_property
     def running(self) -> dict[str, Image]:
         """The images that run, by name, as its last update left them. Raises OpsError."""
-        found = outputs_of(self._store, self._project, self.stack.name).get("images") or {}
+        found = outputs_of(self.store, self.project, self.stack.name).get("images") or {}
         return {
             name: Image.model_validate(image)
             for name, image in found.items()
@@ -78,11 +78,13 @@ class Environment:
         }
 
     @property
-    def _project(self) -> str:
+    def project(self) -> str:
+        """The name of the Pulumi project."""
         return project_name(self.stack.project_dir)
 
     @cached_property
-    def _store(self) -> Store:
+    def store(self) -> Store:
+        """Where its state is kept. Raises OpsError when it cannot be reached."""
         environ = dict(self._environ)
         prepare(self.stack, environ)
         try:

@@ -230,6 +230,25 @@ def test_a_plan_is_applied_exactly_and_once(lab: PlanLab) -> None:
     assert lab.lab.state_file(STACK).read_bytes() == state
 
 
+def test_the_status_names_what_runs_and_plans_that_wait(lab: PlanLab) -> None:
+    def of_local() -> Any:
+        run = lab.lab.project.snu("status", "--json")
+        assert run.returncode == 0, run.stdout + run.stderr
+        (found,) = [each for each in json.loads(run.stdout) if each["stack"] == "local"]
+        return found
+
+    status = of_local()
+    assert (status["images"]["api"], status["result"], status["problem"]) == ("local", "succeeded", "")
+    (plan,) = status["plans"]
+    assert plan["author"] == "A Planner <planner@snu.localhost>"
+    assert len(plan["images"]) == 3
+    shown = lab.lab.project.snu("status").stdout
+    assert f"plan {plan['digest'][:12]} by A Planner" in shown
+    assert "stage  not looked at: " in shown
+    assert lab.apply().returncode == ExitCode.OK
+    assert of_local()["plans"] == []
+
+
 def test_of_two_applies_of_one_plan_one_is_done(lab: PlanLab) -> None:
     with ThreadPoolExecutor() as pool:
         runs = [pool.submit(lab.apply, None, "--lock-timeout", "2m") for _ in range(2)]

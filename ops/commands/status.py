@@ -1,0 +1,112 @@
+"""What ``snu status`` does: one place to look at."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from infra.settings import Image
+from ops.display.choose import printer_for
+from ops.display.text import Line, counted
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.images.environment import Environment, environments
+from ops.plans.waiting import Waiting, waiting
+from ops.stacks import project_dir, stack_names
+from ops.state.history import updates_of
+from ops.state.lock import locks_of
+
+_DIGITS = 12
+"""Of a version or digest: enough for people."""
+_UPDATES = 5
+
+
+@dataclass
+class Status:
+    """Of a stack that runs images."""
+
+    stack: str
+    problem: str = ""
+    """Why its state cannot be looked at; all the rest is unknown then, but for what its file says."""
+    images: dict[str, str] = field(default_factory=dict)
+    """The version that runs of each image, by name."""
+    locks: list[str] = field(default_factory=list)
+    plans: list[Waiting] = field(default_factory=list)
+    updated: str = ""
+    result: str = ""
+    """Of the newest update."""
+    promote_from: str | None = None
+    behind: list[str] = field(default_factory=list)
+    """The images of which the stack that it takes them from runs another version."""
+
+
+def status(directory: Path | None, *, as_json: bool) -> ExitCode:
+    """Print of every environment what runs, who holds it, which plans wait, and what its source has that it has not."""
+    project = project_dir(directory)
+    found = {each.stack.name: _look(each) for each in environments(project, os.environ)}
+    for each in found.values():
+        source = found.get(each.promote_from or "")
+        if source is not None and not source.problem and not each.problem:
+            each.behind = sorted(
+                name for name, version in each.images.items() if source.images.get(name, version) != version
+            )
+    if as_json:
+        print(json.dumps([asdict(each) for each in found.values()], indent=2))
+        return ExitCode.OK
+    lines = [line for each in found.values() for line in _lines(each)]
+    printer_for(sys.stdout).print(lines or [Line.of(f"No environment among {', '.join(stack_names(project))}.")])
+    return ExitCode.OK
+
+
+def _look(environment: Environment) -> Status:
+    settings, name = environment.settings, environment.stack.name
+    found = Status(name, promote_from=settings.promote_from)
+    try:
+        found.images = {image: running.version for image, running in environment.running.items()}
+        store, project = environment.store, environment.project
+        found.locks = [str(lock.holder) for lock in locks_of(store, project, name)]
+        found.plans = waiting(store, project, name)
+        updates = [each for each in updates_of(store, project, name, _UPDATES) if each.kind == "update"]
+        if updates:
+            found.updated = f"{updates[0].begun:%Y-%m-%dT%H:%M:%SZ}"
+            found.result = updates[0].result
+    except OpsError as error:
+        found.problem = str(error)
+        pinned = {image: value for image, value in settings.images.items() if isinstance(value, Image)}
+        found.images = {image: value.version for image, value in pinned.items()}
+    return found
+
+
+def _lines(found: Status) -> list[Line]:
+    head = [(found.stack, "bold")]
+    if found.problem:
+        return [Line.of(*head, (f"  not looked at: {found.problem}", "dim")), _images(found, "its file says")]
+    if not found.updated:
+        return [Line.of(*head, ("  nothing runs yet", "dim"))]
+    style = "green" if found.result == "succeeded" else "bold red"
+    lines = [Line.of(*head, "  last update ", found.updated, " ", (found.result, style)), _images(found, "runs")]
+    lines += [Line.of(("  held by ", "yellow"), lock) for lock in found.locks]
+    lines += [_plan(plan) for plan in found.plans]
+    if found.promote_from:
+        what = ", ".join(found.behind)
+        lines.append(
+            Line.of((f"  {found.promote_from} is ahead: ", "yellow"), what)
+            if what
+            else Line.of((f"  runs all that {found.promote_from} does", "dim"))
+        )
+    return lines
+
+
+def _images(found: Status, verb: str) -> Line:
+    told = ", ".join(f"{name} {version[:_DIGITS]}" for name, version in sorted(found.images.items()))
+    return Line.of(f"  {verb} ", told or "no image")
+
+
+def _plan(plan: Waiting) -> Line:
+    left = datetime.fromisoformat(plan.expires) - datetime.now(UTC)
+    hours = counted(max(0, int(left.total_seconds() // 3600)), "hour")
+    return Line.of(("  plan ", "yellow"), (plan.digest[:_DIGITS], "bold"), f" by {plan.author} waits, {hours} left")

@@ -1,0 +1,74 @@
+"""Plans that were made and may still be applied: a note on each in the stack's store, without anything of its content.
+
+A note is a courtesy. Who plans may not be allowed to write to the store, and then nobody is told of the plan.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from ops.plans.plan import Plan
+from statestore import Store, StoreError, layout
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A plan that waits for its apply; times are ISO 8601 in UTC."""
+
+    plan: str
+    digest: str
+    author: str
+    created: str
+    expires: str
+    commit: str
+    images: list[str]
+    """The images by digest that will run: they must not go meanwhile."""
+
+
+def announce(store: Store, plan: Plan) -> bool:
+    """Note the plan, and forget those that have expired. Gives whether that was possible."""
+    note = Waiting(
+        plan=plan.id,
+        digest=plan.digest,
+        author=plan.author,
+        created=plan.created.isoformat(),
+        expires=plan.expires.isoformat(),
+        commit=plan.commit,
+        images=sorted(plan.images),
+    )
+    try:
+        for key, each in _notes(store, plan.project, plan.stack):
+            if _has_expired(each):
+                store.delete(key)
+        store.write(f"{_prefix(plan.project, plan.stack)}/{plan.id}.json", json.dumps(asdict(note)).encode())
+    except StoreError:
+        return False
+    return True
+
+
+def waiting(store: Store, project: str, stack: str) -> list[Waiting]:
+    """Plans that have neither expired nor been begun; the newest first. Raises StoreError."""
+    begun = {entry.key.rpartition("/")[2] for entry in store.entries(layout.own("ledger", project, stack))}
+    found = [each for _, each in _notes(store, project, stack) if not _has_expired(each)]
+    return sorted((each for each in found if f"{each.plan}.json" not in begun), key=lambda each: each.created)[::-1]
+
+
+def _notes(store: Store, project: str, stack: str) -> Iterator[tuple[str, Waiting]]:
+    for entry in list(store.entries(_prefix(project, stack))):
+        found = store.read(entry.key)
+        if found is not None:
+            try:
+                yield entry.key, Waiting(**json.loads(found.content))
+            except (ValueError, TypeError):
+                continue  # of another version of this command
+
+
+def _has_expired(note: Waiting) -> bool:
+    return datetime.now(UTC) >= datetime.fromisoformat(note.expires)
+
+
+def _prefix(project: str, stack: str) -> str:
+    return layout.own("waiting", project, stack)
