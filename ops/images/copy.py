@@ -1,0 +1,209 @@
+"""Copies images from one repository to another: by digest, byte for byte, and only what is missing. No Docker."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Lock
+from typing import ParamSpec, TypeVar
+
+from infra.settings import Image
+from ops.images.registry import Manifest, RegistryError, Repository
+
+P = ParamSpec("P")
+T = TypeVar("T")
+OnBytes = Callable[[int, int], None]
+"""Gets how many bytes of the missing blobs are there by now, and how many these are."""
+
+_PARALLEL = 4
+_ATTEMPTS = 4
+_RETRY_SECONDS = 0.5
+_LONGEST_TAG = 128
+_DIGITS = 12
+"""Of a digest, in a tag."""
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What a copy took, in bytes."""
+
+    sent: int
+    """Blobs and manifests that went through this machine."""
+    mounted: int
+    """Blobs that the registry had in another repository, and took over from there."""
+
+
+class Copier:
+    """Copies images of one name. What is there already is left alone, so that a copy can be taken up again."""
+
+    def __init__(
+        self,
+        source: Repository,
+        target: Repository,
+        *,
+        on_bytes: OnBytes = lambda _done, _all: None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._source = source
+        self._target = target
+        # Another registry, though of the same kind, has no way to the source's blobs.
+        self._origin = source if source.host == target.host else None
+        self._on_bytes = on_bytes
+        self._sleep = sleep
+        self._lock = Lock()
+        self._stopped = False
+        self._sent = self._mounted = self._done = self._all = 0
+
+    def copy(self, image: Image) -> Copied:
+        """Make the target have the image under its digest and its version, and prove that by reading it again.
+
+        Raises RegistryError: the source lacks something of it, a registry fails for good, or gives other bytes.
+        """
+        manifests = self._manifests(image.digest)
+        blobs: dict[str, int] = {}
+        for manifest in manifests:
+            blobs |= manifest.blobs
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            missing = [
+                digest
+                for digest, is_there in zip(blobs, pool.map(self._has, blobs.items()), strict=True)
+                if not is_there
+            ]
+            self._all = sum(blobs[digest] for digest in missing)
+            copies = [pool.submit(self._patiently, self._copy_blob, digest, blobs[digest]) for digest in missing]
+            try:
+                for copy in copies:
+                    copy.result()
+            except BaseException:
+                self._stopped = True
+                pool.shutdown(cancel_futures=True)
+                raise
+        for manifest in manifests:
+            self._patiently(self._put, manifest, manifest.digest)
+        self._patiently(self._name, manifests[-1], image.version)
+        return Copied(self._sent, self._mounted)
+
+    # --- manifests --------------------------------------------------------------------------------------
+
+    def _manifests(self, digest: str) -> list[Manifest]:
+        """A manifest and those that it names, however deep; each after those that it names."""
+        found: dict[str, Manifest] = {}
+
+        def collect(digest: str) -> None:
+            if digest in found:
+                return
+            manifest = self._patiently(self._source.manifest, digest)
+            if manifest is None:
+                raise RegistryError(f"{self._source.name} does not have {digest}")
+            for child in manifest.children:
+                collect(child)
+            found[digest] = manifest
+
+        collect(digest)
+        return [*found.values()]
+
+    def _put(self, manifest: Manifest, reference: str) -> None:
+        if self._target.digest_of(reference) != manifest.digest:
+            self._target.put_manifest(manifest, reference)
+            with self._lock:
+                self._sent += len(manifest.content)
+        written = self._target.manifest(reference)
+        if written is None or written.content != manifest.content:
+            found = "nothing" if written is None else written.digest
+            raise RegistryError(
+                f"{self._target.name} was given {manifest.digest} as {reference}, and has {found} there"
+            )
+
+    def _name(self, manifest: Manifest, version: str) -> None:
+        """A tag that is another image's stays there: what runs by that image's digest would lose its hold."""
+        held = self._target.digest_of(version)
+        if held not in (None, manifest.digest):
+            digits = manifest.digest.removeprefix("sha256:")[:_DIGITS]
+            version = f"{version[: _LONGEST_TAG - _DIGITS - 1]}-{digits}"
+        self._put(manifest, version)
+
+    # --- blobs ------------------------------------------------------------------------------------------
+
+    def _has(self, blob: tuple[str, int]) -> bool:
+        digest, size = blob
+        return self._patiently(self._target.blob_size, digest) in (size, -1)
+
+    def _copy_blob(self, digest: str, size: int) -> None:
+        location = self._target.begin_upload(digest, self._origin)
+        if location is None:
+            self._count(size, mounted=size)
+            return
+        before = 0
+
+        def count(received: int) -> None:
+            nonlocal before
+            if self._stopped:
+                raise RegistryError("stopped")
+            before += received
+            self._count(received, sent=received)
+
+        try:
+            with self._source.blob(digest) as parts:
+                self._target.finish_upload(location, digest, _Body(parts, digest, size, self._source.name, count))
+        except BaseException:
+            self._count(-before)
+            raise
+        if self._target.blob_size(digest) not in (size, -1):
+            raise RegistryError(f"{self._target.name} was given blob {digest}, and does not have it", passing=True)
+
+    def _count(self, done: int, *, sent: int = 0, mounted: int = 0) -> None:
+        with self._lock:
+            self._done += done
+            self._sent += sent
+            self._mounted += mounted
+            self._on_bytes(self._done, self._all)
+
+    def _patiently(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Tries again what may go well the next time. Raises RegistryError."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return work(*arguments, **named)
+            except RegistryError as error:
+                if not error.passing or attempt == _ATTEMPTS - 1:
+                    raise
+            except OSError as error:  # requests' are such too
+                if attempt == _ATTEMPTS - 1:
+                    raise RegistryError(
+                        f"{self._source.name} → {self._target.name}: broken off by {type(error).__name__}, "
+                        f"{_ATTEMPTS} times"
+                    ) from None
+            self._sleep(_RETRY_SECONDS * 2**attempt)
+        raise AssertionError("unreachable")
+
+
+class _Body:
+    """A blob that is proved while it is sent."""
+
+    def __init__(
+        self, parts: Iterator[bytes], digest: str, size: int, source: str, on_received: Callable[[int], None]
+    ) -> None:
+        self.len = size
+        self._parts = parts
+        self._digest = digest
+        self._source = source
+        self._on_received = on_received
+        self._hash = hashlib.sha256()
+        self._received = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        while part := self.read():
+            yield part
+
+    def read(self, _size: int = -1, /) -> bytes:
+        """The next part, of whatever size. Raises RegistryError when it is not the blob."""
+        part = next((part for part in self._parts if part), b"")
+        self._hash.update(part)
+        self._received += len(part)
+        self._on_received(len(part))
+        wrong_end = not part and f"sha256:{self._hash.hexdigest()}" != self._digest
+        if wrong_end or self._received > self.len:
+            raise RegistryError(f"{self._source} gives other bytes than blob {self._digest}", passing=True)
+        return part

@@ -1,0 +1,329 @@
+"""Copies of images between registries: what goes over the wire, what is proved, and what happens on a bad day."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infra.settings import Image
+from ops.images.copy import Copied, Copier
+from ops.images.registry import Registries, RegistryError, Repository
+from tests.api.oci import OCI_MANIFEST, Oci, digest_of, index, make_namespace, manifest
+from tests.api.server import OWNER_SECRET_KEY, Server
+
+KEY = "key-of-the-test"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("copy") / "data") as running:
+        for name in ("snu-ci", "snu-stage"):
+            make_namespace(running.client(), name)
+        yield running
+
+
+@dataclass
+class Pair:
+    """The same image name in two registries of one local Scaleway."""
+
+    source: Repository
+    target: Repository
+    oci: Oci
+    name: str
+
+    @classmethod
+    def of(cls, server: Server, *, one_registry: bool = False) -> Pair:
+        """Two names of this machine are two registries, between which nothing can be mounted."""
+        port = server.url.rpartition(":")[2]
+        hosts = ("localhost", "localhost") if one_registry else ("127.0.0.1", "localhost")
+        name = f"app-{uuid4().hex[:8]}"
+        source, target = (
+            Repository(f"{host}:{port}/{namespace}/{name}", OWNER_SECRET_KEY)
+            for host, namespace in zip(hosts, ("snu-ci", "snu-stage"), strict=True)
+        )
+        return cls(source, target, Oci(server.url), f"snu-ci/{name}")
+
+    def push(self, tag: str, *layers: bytes) -> Image:
+        return Image(version=tag, digest=digest_of(self.oci.push(self.name, tag, *layers)))
+
+    def copy(self, image: Image) -> Copied:
+        return Copier(self.source, self.target, sleep=lambda _seconds: None).copy(image)
+
+
+def layer(size: int, seed: int = 1) -> bytes:
+    return random.Random(seed).randbytes(size)  # noqa: S311
+
+
+def test_only_missing_blobs_are_sent(server: Server) -> None:
+    pair = Pair.of(server)
+    first = pair.push("1", layer(100_000, 1), layer(50_000, 2))
+    copied = pair.copy(first)
+    assert 150_000 < copied.sent < 152_000
+    assert copied.mounted == 0
+    assert pair.copy(first) == Copied(0, 0)
+    second = pair.push("2", layer(100_000, 1), layer(3_000, 3))
+    assert 3_000 < pair.copy(second).sent < 5_000
+    for image in (first, second):
+        assert pair.target.digest_of(image.version) == image.digest
+
+
+def test_one_registry_takes_blobs_over_by_itself(server: Server) -> None:
+    pair = Pair.of(server, one_registry=True)
+    copied = pair.copy(pair.push("1", layer(100_000)))
+    assert copied.mounted > 100_000
+    assert copied.sent < 2_000  # the manifest under its digest and its tag
+
+
+def test_an_index_arrives_with_all_that_it_names(server: Server) -> None:
+    pair = Pair.of(server)
+    parts = [pair.oci.push(pair.name, f"part-{each}", layer(1_000, each)) for each in range(2)]
+    inner = index(parts[1])
+    pair.oci.push_manifest(pair.name, digest_of(inner), inner)
+    outer = encode_index(parts[0], inner)
+    pair.oci.push_manifest(pair.name, "all", outer)
+    pair.copy(Image(version="all", digest=digest_of(outer)))
+    for content in (*parts, inner, outer):
+        found = pair.target.manifest(digest_of(content))
+        assert found is not None
+        assert found.content == content
+
+
+def encode_index(first: bytes, second: bytes) -> bytes:
+    return index(first, second, annotations={"order": "kept", "a": "later"})
+
+
+def test_a_tag_that_is_another_images_stays(server: Server) -> None:
+    pair = Pair.of(server)
+    running, same_version = pair.push("7", layer(10, 1)), pair.push("7b", layer(10, 2))
+    pair.copy(running)
+    rebuilt = Image(version="7", digest=same_version.digest)
+    pair.copy(rebuilt)
+    pair.copy(rebuilt)
+    assert pair.target.digest_of("7") == running.digest
+    assert pair.target.digest_of(f"7-{rebuilt.digest[7:19]}") == rebuilt.digest
+
+
+def test_an_image_that_the_source_lacks(server: Server) -> None:
+    pair = Pair.of(server)
+    digest = f"sha256:{'0' * 64}"
+    with pytest.raises(RegistryError, match=f"snu-ci/{pair.source.path.partition('/')[2]} does not have {digest}"):
+        pair.copy(Image(version="1", digest=digest))
+    assert pair.target.digest_of("1") is None
+
+
+def test_a_wrong_key_is_not_shown(server: Server) -> None:
+    pair = Pair.of(server)
+    image = pair.push("1", b"x")
+    source = Repository(pair.source.name, "11111111-1111-4111-8111-111111111111")
+    with pytest.raises(RegistryError, match="status 401") as found:
+        Copier(source, pair.target).copy(image)
+    assert "11111111" not in str(found.value)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_any_graph_of_images_arrives_byte_for_byte(server: Server, data: st.DataObject) -> None:
+    """Layers and manifests that are shared, and indexes of indexes; part of it is there already."""
+    pair = Pair.of(server, one_registry=data.draw(st.booleans()))
+    layers = data.draw(st.lists(st.binary(max_size=40), min_size=1, max_size=5, unique=True))
+    made: list[bytes] = []
+    for number in range(data.draw(st.integers(1, 4))):
+        chosen = data.draw(st.lists(st.sampled_from(layers), max_size=4))
+        made.append(pair.oci.push(pair.name, f"m{number}", *chosen, annotations={"number": str(number)}))
+    for _ in range(data.draw(st.integers(0, 3))):
+        chosen = data.draw(st.lists(st.sampled_from(made), min_size=1, max_size=4))
+        content = index(*chosen)
+        pair.oci.push_manifest(pair.name, digest_of(content), content)
+        made.append(content)
+    for content in data.draw(st.lists(st.sampled_from(made), max_size=2)):
+        pair.copy(Image(version=f"early-{digest_of(content)[7:19]}", digest=digest_of(content)))
+    top = made[-1]
+    pair.copy(Image(version="top", digest=digest_of(top)))
+    found = pair.target.manifest("top")
+    assert found is not None
+    assert found.content == top
+    assert pair.copy(Image(version="top", digest=digest_of(top))) == Copied(0, 0)
+
+
+# --- a registry on a bad day ----------------------------------------------------------------------------
+
+
+@dataclass
+class Stub:
+    """A registry in memory of one repository, `app`, that fails as it is told."""
+
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    manifests: dict[str, bytes] = field(default_factory=dict)
+    break_reads: int = 0
+    """So many reads of blobs end in the middle."""
+    break_writes: int = 0
+    """So many writes of blobs are cut off."""
+    wrong_reads: int = 0
+    """So many reads of blobs give other bytes."""
+    lies: bool = False
+    """Answers for every manifest that was written another one."""
+    keys: list[str | None] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def repository(self) -> Repository:
+        return Repository(f"localhost:{self.port}/snu/app", KEY)
+
+    def add(self, *layers: bytes) -> Image:
+        content = manifest(*layers)
+        self.blobs |= {digest_of(blob): blob for blob in (*layers, b"{}")}
+        self.manifests[digest_of(content)] = content
+        return Image(version="1", digest=digest_of(content))
+
+
+@contextmanager
+def stub() -> Iterator[Stub]:
+    held = Stub()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_arguments: Any) -> None:
+            return None
+
+        def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        def do_GET(self) -> None:
+            kind, _, reference = self.path.removeprefix("/v2/snu/app/").partition("/")
+            content = (held.blobs if kind == "blobs" else held.manifests).get(reference)
+            if content is None:
+                return self.answer(404)
+            if self.command == "GET" and kind == "blobs" and held.break_reads:
+                held.break_reads -= 1
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content[: len(content) // 2])
+                self.close_connection = True
+                return None
+            if self.command == "GET" and kind == "blobs" and held.wrong_reads:
+                held.wrong_reads -= 1
+                content = content[:-1] + bytes([content[-1] ^ 1])
+            if kind == "manifests" and held.lies and self.command == "GET":
+                content = manifest(b"another")
+            return self.answer(200, content, Content_Type=OCI_MANIFEST, Docker_Content_Digest=digest_of(content))
+
+        do_HEAD = do_GET
+
+        def do_POST(self) -> None:
+            held.keys.append(self.headers.get("Authorization"))
+            self.answer(202, Location="/v2/snu/app/blobs/uploads/1?state=x")
+
+        def do_PUT(self) -> None:
+            length = int(self.headers["Content-Length"])
+            if "/uploads/" in self.path and held.break_writes:
+                held.break_writes -= 1
+                self.rfile.read(length // 2)
+                self.close_connection = True
+                return
+            content = self.rfile.read(length)
+            if "/uploads/" in self.path:
+                held.blobs[digest_of(content)] = content
+                wanted = self.path.rpartition("digest=")[2]
+                self.answer(201 if digest_of(content) == wanted else 400)
+            else:
+                held.manifests[self.path.rpartition("/")[2]] = content
+                self.answer(201)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    held.port = server.server_address[1]
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    try:
+        yield held
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def stubs() -> Iterator[tuple[Stub, Stub]]:
+    with stub() as source, stub() as target:
+        yield source, target
+
+
+def copy(source: Stub, target: Stub, image: Image) -> Copied:
+    return Copier(source.repository, target.repository, sleep=lambda _seconds: None).copy(image)
+
+
+@pytest.mark.parametrize("fault", ["break_reads", "break_writes", "wrong_reads"])
+def test_what_breaks_off_is_tried_again(stubs: tuple[Stub, Stub], fault: str) -> None:
+    source, target = stubs
+    image = source.add(layer(600_000))
+    setattr(target if fault == "break_writes" else source, fault, 2)
+    copy(source, target, image)
+    assert source.blobs.items() <= target.blobs.items()
+    assert target.manifests["1"] == source.manifests[image.digest]
+
+
+def test_what_breaks_off_for_good_is_taken_up_again_later(stubs: tuple[Stub, Stub]) -> None:
+    source, target = stubs
+    image = source.add(layer(400_000, 1), layer(300_000, 2))
+    target.blobs[digest_of(layer(400_000, 1))] = layer(400_000, 1)
+    source.break_reads = 99
+    with pytest.raises(RegistryError, match=r"broken off by .*, 4 times"):
+        copy(source, target, image)
+    assert target.manifests == {}
+    source.break_reads = 0
+    assert copy(source, target, image).sent < 302_000
+
+
+def test_a_source_that_gives_other_bytes_for_good_is_named(stubs: tuple[Stub, Stub]) -> None:
+    source, target = stubs
+    image = source.add(layer(1_000))
+    source.wrong_reads = 99
+    with pytest.raises(RegistryError, match=f"localhost:{source.port}/snu/app gives other bytes than blob sha256:"):
+        copy(source, target, image)
+    assert target.manifests == {}
+
+
+def test_a_target_that_answers_another_digest_is_not_believed(stubs: tuple[Stub, Stub]) -> None:
+    source, target = stubs
+    image = source.add(layer(1_000))
+    target.lies = True
+    with pytest.raises(
+        RegistryError, match=f"localhost:{target.port}/snu/app answers, for the manifest {image.digest}"
+    ):
+        copy(source, target, image)
+
+
+def test_a_manifest_that_is_none_is_named(stubs: tuple[Stub, Stub]) -> None:
+    source, target = stubs
+    content = b'{"config": [1], "layers": 7}'
+    source.manifests[digest_of(content)] = content
+    with pytest.raises(RegistryError, match="cannot be read: its config is not as OCI has it"):
+        copy(source, target, Image(version="1", digest=digest_of(content)))
+
+
+def test_the_key_goes_nowhere_but_to_who_asks_for_it(stubs: tuple[Stub, Stub]) -> None:
+    source, target = stubs
+    copy(source, target, source.add(b"x"))
+    assert {*target.keys} == {None}
+
+
+def test_a_registry_that_is_silent_does_not_say_whether_it_has_something() -> None:
+    from ops.errors import OpsError
+
+    with pytest.raises(OpsError, match=r"The registry localhost:9 does not say whether it has localhost:9/snu/api:1"):
+        Registries(KEY).digest_of("localhost:9/snu/api", "1")
