@@ -28,7 +28,7 @@ def server() -> Iterator[FakeGitHub]:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ops.pull_request._RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("ops.github.RETRY_SECONDS", 0.0)
 
 
 def write(server: FakeGitHub, text: str = TEXT, stack: str = "stage", author: str | None = None) -> Written:

@@ -1,0 +1,76 @@
+"""Names of preview environments. Pure functions: the same pull request or branch always has the same name."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from infra import naming
+
+_PULL_REQUEST = r"pr-[1-9][0-9]*"
+_BRANCH = r"br-(?:[a-z0-9]+-)*[0-9a-f]{8}"
+_PREVIEW = re.compile(f"{_PULL_REQUEST}|{_BRANCH}")
+_CONTAINER = re.compile(f"({_PULL_REQUEST}|{_BRANCH})-[a-z][a-z0-9-]*")
+"""Of several ways to read one, the longest name of an environment is meant."""
+_NO_CI = re.compile(r"no-ci-.*|.*-no-ci|.*-no-ci-.*", re.DOTALL)
+_HASH_DIGITS = 8
+_LONGEST = naming.MAX_CONTAINER_NAME - len("-a")
+_SHORTEST_LIMIT = len("br-") + _HASH_DIGITS
+
+
+def longest_name(apps: list[str]) -> int:
+    """Characters that the apps' names leave of a container's. Raises ValueError where that is too little."""
+    left = naming.MAX_CONTAINER_NAME - 1 - max(map(len, apps), default=1)
+    if left < _SHORTEST_LIMIT:
+        raise ValueError(
+            f"the app {max(apps, key=len)} leaves {left} of the {naming.MAX_CONTAINER_NAME} characters of a "
+            f"container's name for that of a preview environment, which needs {_SHORTEST_LIMIT}"
+        )
+    return left
+
+
+def of_pull_request(number: int, longest: int) -> str:
+    """``pr-12``. Raises ValueError where it is no number of a pull request, or does not fit."""
+    name = f"pr-{number}"
+    if number < 1 or len(name) > longest:
+        raise ValueError(f"{number} is no number of a pull request")
+    return name
+
+
+def of_branch(branch: str, longest: int) -> str:
+    """``br-<slug>-<hash>``, ``br-<hash>`` where nothing of the branch's name can stand in the slug.
+
+    The hash is over the whole name: branches that are cut to the same slug differ in it.
+    """
+    slug = re.sub(r"[^a-z0-9-]", "", branch.lower().replace("_", "-"))
+    slug = re.sub(r"-+", "-", slug).strip("-")
+    slug = slug[: max(0, longest - _SHORTEST_LIMIT - 1)].strip("-")
+    digits = hashlib.sha256(branch.encode(errors="surrogatepass")).hexdigest()[:_HASH_DIGITS]
+    return f"br-{slug}-{digits}" if slug else f"br-{digits}"
+
+
+def is_preview(name: str) -> bool:
+    """Whether it is the name of a preview environment, and so of nothing else."""
+    return len(name) <= _LONGEST and _PREVIEW.fullmatch(name) is not None
+
+
+def pull_request_of(name: str) -> int | None:
+    """The number in ``pr-<number>``; None for environments of branches."""
+    return int(name.removeprefix("pr-")) if re.fullmatch(_PULL_REQUEST, name) else None
+
+
+def of_container(container: str) -> str | None:
+    """The preview environment that a container belongs to, by its name; None: to none."""
+    found = _CONTAINER.fullmatch(container)
+    return found[1] if found and is_preview(found[1]) else None
+
+
+def of_secret(secret: str) -> str | None:
+    """The preview environment that a secret belongs to, by its name; None: to none."""
+    name = secret.removeprefix(naming.secret(""))
+    return name if naming.secret(name) == secret and is_preview(name) else None
+
+
+def is_no_ci(branch: str) -> bool:
+    """Whether a branch's name says that it gets no environment."""
+    return _NO_CI.fullmatch(branch.lower().replace("_", "-")) is not None
