@@ -73,7 +73,9 @@ def containers_in(record: Record) -> list[Container]:
             found[identity] = Container(
                 id=identity,
                 name=_value(step, "name"),
-                hosts=tuple(hosts.get(_bare(identity)) or filter(None, [_host(_value(step, "publicEndpoint"))])),
+                hosts=tuple(
+                    dict.fromkeys(hosts.get(_bare(identity)) or filter(None, [_host(_value(step, "publicEndpoint"))]))
+                ),
                 public=_value(step, "privacy") != "private",
             )
     return sorted(found.values(), key=lambda container: container.name)

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from infra.settings.checks import images_in_use
 from infra.settings.problems import Problem, SettingsError
 
 _HEAD = """\
@@ -41,6 +42,9 @@ def with_built(config: Mapping[str, Any], project: Path, stack: str) -> dict[str
     if config.get("snu:blueprint") != "environment" or "snu:promoteFrom" in config:
         return {**config}
     built, written = read_built(project, stack), config.get("snu:images") or {}
+    if built and written == "build":
+        used = images_in_use({"apps": config.get("snu:apps"), "jobs": config.get("snu:jobs")})
+        written = dict.fromkeys(used, "build")
     return {**config, "snu:images": {**written, **built}} if built and isinstance(written, dict) else {**config}
 
 

@@ -131,8 +131,8 @@ def _typed_values(
 
 
 def _with_built(config: Mapping[str, str], project: Path, stack: str) -> dict[str, str]:
-    images = {"snu:images": _from_json(config["snu:images"])} if "snu:images" in config else {}
-    merged = with_built({**config, **images}, project, stack)
+    parsed = {key: _from_json(config[key]) for key in ("snu:images", "snu:apps", "snu:jobs") if key in config}
+    merged = with_built({**config, **parsed}, project, stack)
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in merged.items()}
 
 

@@ -491,6 +491,11 @@ def test_build_stands_for_one_image_or_for_all(read: Callable[[Stack], Any]) -> 
     assert versions(read(ENVIRONMENT | {"snu:images": "build"})) == {"api": "build", "admin": "build"}
 
 
+def test_what_was_built_goes_before_build_too(read: Callable[[Stack], Any], tmp_path: Path) -> None:
+    write_built(tmp_path, "test", {"api": pinned("2")})
+    assert versions(read(ENVIRONMENT | {"snu:images": "build"})) == {"api": "2", "admin": "build"}
+
+
 def test_what_is_promoted_is_never_built(read: Callable[[Stack], Any]) -> None:
     with pytest.raises(SettingsError) as raised:
         read(changed(ENVIRONMENT, images__api="build") | {"snu:promoteFrom": "ci"})
