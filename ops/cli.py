@@ -226,6 +226,30 @@ def apply(
 
 
 @app.command()
+def promote(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The stack whose images are taken.")],
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="The stack whose snu:promoteFrom is SOURCE.")],
+    commit: option.Commit = False,
+    markdown: option.ChangelogMarkdown = None,
+    slack: option.ChangelogSlack = None,
+    repository: option.Repository = None,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Copy the images that SOURCE runs to TARGET's registry, write them into TARGET's file, and say what changes."""
+    from ops.commands import promote as work
+
+    return work.promote(cwd, source, target, repository, work.Texts(markdown, slack), commit=commit)
+
+
+@app.command("releases")
+def list_releases(stack: option.StackName, json: option.Json = False, cwd: option.Cwd = None) -> ExitCode:
+    """List the releases of a stack, which `snu apply` records as tags of git; the newest first."""
+    from ops.commands import rollback as work
+
+    return work.releases(cwd, stack, as_json=json)
+
+
+@app.command()
 def unlock(
     stack: option.StackName,
     engine: option.Engine = EngineChoice.AUTO,

@@ -59,6 +59,15 @@ LockTimeout = Annotated[
     ),
 ]
 CheckUrls = Annotated[bool, typer.Option("--check-urls", help="Check that every public URL answers.")]
+Commit = Annotated[
+    bool, typer.Option("--commit", help="Commit the stack's file, and nothing else, with the changelog as message.")
+]
+ChangelogMarkdown = Annotated[
+    str | None, typer.Option("--markdown", metavar="FILE", help="Write the changelog as Markdown too; `-` prints it.")
+]
+ChangelogSlack = Annotated[
+    str | None, typer.Option("--slack", metavar="FILE", help="Write it as Slack writes its messages; `-` prints it.")
+]
 Repository = Annotated[
     Path | None,
     typer.Option("--repository", metavar="DIR", help="Where images.yaml is. Default: the project's folder."),

@@ -211,6 +211,9 @@ def _do(session: Session, found: Plan, ledger: Ledger, options: Options) -> Exit
     from ops.commands.check import check_containers
 
     check_containers(session.stack, display.record, options.wait_seconds, check_urls=options.check_urls)
+    from ops.releases.record import record_release
+
+    printer_for(sys.stdout).print(record_release(session.stack, found))
     return ExitCode.OK
 
 

@@ -27,19 +27,28 @@ class Change:
 
 
 class History:
-    """The history of a commit; what each commit's images are built from is found out once."""
+    """The history of a commit, and of ``others`` where what is looked for may not be in it, such as a hot-fix's branch.
 
-    def __init__(self, repository: pygit2.Repository, versions: Versions, head: pygit2.Oid) -> None:
+    What each commit's images are built from is found out once.
+    """
+
+    def __init__(
+        self, repository: pygit2.Repository, versions: Versions, head: pygit2.Oid, others: Collection[pygit2.Oid] = ()
+    ) -> None:
         self._repository = repository
         self._versions = versions
         self._head = head
+        self._others = others
         self._known: dict[tuple[str, pygit2.Oid], Inputs | None] = {}
 
     def find(self, image: str, versions: Collection[str]) -> dict[str, pygit2.Oid]:
         """The newest commit at which the image had each of these versions; those that it never had are missing."""
         wanted = {*versions}
         found: dict[str, pygit2.Oid] = {}
-        for commit in self._repository.walk(self._head) if wanted else ():
+        walker = self._repository.walk(self._head)
+        for other in self._others:
+            walker.push(other)
+        for commit in walker if wanted else ():
             inputs = self._inputs(image, commit)
             if inputs is not None and inputs.version in wanted:
                 found[inputs.version] = commit.id
@@ -48,12 +57,12 @@ class History:
                     break
         return found
 
-    def changes(self, image: str, since: pygit2.Oid) -> list[Change]:
+    def changes(self, image: str, since: pygit2.Oid, until: pygit2.Oid | None = None) -> list[Change]:
         """The commits that changed the image's inputs and that ``since`` does not hold; the newest first.
 
-        Merges are left out: what they bring in is listed.
+        ``until``: the commit that holds them, instead of the head. Merges are left out: what they bring in is listed.
         """
-        walker = self._repository.walk(self._head)
+        walker = self._repository.walk(until or self._head)
         walker.hide(since)
         return [change for commit in walker if (change := self._change(image, commit))]
 

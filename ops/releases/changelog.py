@@ -1,0 +1,170 @@
+"""What changes when a stack goes from some images to others: the commits of each app, found by content versions.
+
+As plain text (on a terminal, in a commit), as Markdown (a pull request) and as Slack writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from infra.images.errors import ImageSourceError
+from infra.images.reading import load_sources
+from infra.images.versions import Versions
+from infra.images.working_copy import find_repository
+from infra.settings import Image, SettingsError
+from ops.display.markdown import code
+from ops.display.text import counted, safe
+from ops.images.history import Change, History
+from ops.releases.release import short
+from ops.releases.tags import Releases
+
+_SHOWN = 50
+"""Commits of an app."""
+_HEADS = 20
+"""Releases of a stack whose commits are searched too: a hot-fix may not be in the history of what is checked out."""
+
+
+@dataclass(frozen=True)
+class AppChange:
+    """An app that gets another image."""
+
+    name: str
+    before: Image | None
+    after: Image
+    added: list[Change] = field(default_factory=list)
+    """The newest first."""
+    removed: list[Change] = field(default_factory=list)
+    """Commits that were in the version before and are not in the one after."""
+    unknown: str = ""
+    """Why the commits are not known."""
+
+
+@dataclass(frozen=True)
+class Changelog:
+    """From one state of a stack's images to another."""
+
+    title: str
+    changes: list[AppChange]
+
+    @property
+    def apps(self) -> str:
+        return ", ".join(change.name for change in self.changes) or "no app"
+
+    def plain(self) -> str:
+        return self._written(_PLAIN)
+
+    def markdown(self) -> str:
+        return self._written(_MARKDOWN)
+
+    def slack(self) -> str:
+        return self._written(_SLACK)
+
+    def _written(self, style: _Style) -> str:
+        return "\n".join([style.heading(self.title), *self._lines(style)])
+
+    def _lines(self, style: _Style) -> Iterator[str]:
+        for change in self.changes:
+            before = style.code(short(change.before.version)) if change.before else "new"
+            yield ""
+            yield f"{style.strong(change.name)} {before} → {style.code(short(change.after.version))}"
+            if change.unknown:
+                yield f"{style.item}{change.unknown}"
+            elif not change.added and not change.removed:
+                yield f"{style.item}no commit changed what it is built from"
+            yield from _commits(change.added, style, "")
+            yield from _commits(change.removed, style, "without ")
+
+
+def _commits(changes: list[Change], style: _Style, prefix: str) -> Iterator[str]:
+    for change in changes[:_SHOWN]:
+        said = style.text(safe(change.subject))
+        yield f"{style.item}{prefix}{style.code(change.commit[:8])} {said} ({style.text(safe(change.author))})"
+    if (more := len(changes) - _SHOWN) > 0:
+        yield f"{style.item}{prefix}{counted(more, 'more commit')}"
+
+
+def changelog(
+    title: str, folder: Path, stacks: Collection[str], before: Mapping[str, Image], after: Mapping[str, Image]
+) -> Changelog:
+    """``folder``: in the repository that the images are built from; ``stacks``: whose releases are searched, too."""
+    changed = [name for name in sorted(after) if before.get(name) != after[name]]
+    search = _Search.of(folder, stacks) if changed else None
+    return Changelog(title, [_change(search, name, before.get(name), after[name]) for name in changed])
+
+
+def _change(search: _Search | str | None, name: str, before: Image | None, after: Image) -> AppChange:
+    if before is None:
+        return AppChange(name, before, after, unknown="did not run before")
+    if not isinstance(search, _Search):
+        return AppChange(name, before, after, unknown=search or "")
+    return search.change(name, before, after)
+
+
+@dataclass(frozen=True)
+class _Search:
+    history: History
+    versions: Versions
+
+    @classmethod
+    def of(cls, folder: Path, stacks: Collection[str]) -> _Search | str:
+        """Or why there is no history to search."""
+        repository = find_repository(folder)
+        if repository is None or repository.head_is_unborn:
+            return "commits not known: there is no git history here"
+        try:
+            versions = Versions(repository, load_sources(Path(repository.workdir)))
+        except (SettingsError, ImageSourceError):
+            return "commits not known: there is no images.yaml here"
+        import pygit2
+
+        releases = [each for stack in stacks for each in Releases(repository).all(stack)[:_HEADS]]
+        others = [pygit2.Oid(hex=each.commit) for each in releases if each.commit in repository]
+        return cls(History(repository, versions, repository.head.peel().id, others), versions)
+
+    def change(self, name: str, before: Image, after: Image) -> AppChange:
+        if name not in self.versions.images:
+            return AppChange(name, before, after, unknown="not built from this repository")
+        found = self.history.find(name, {before.version, after.version})
+        missing = sorted({before.version, after.version} - found.keys())
+        if missing:
+            named = " and ".join(short(version) for version in missing)
+            return AppChange(name, before, after, unknown=f"commits not known: this history does not have {named}")
+        old, new = found[before.version], found[after.version]
+        return AppChange(
+            name,
+            before,
+            after,
+            added=self.history.changes(name, old, new),
+            removed=self.history.changes(name, new, old),
+        )
+
+
+@dataclass(frozen=True)
+class _Style:
+    heading: Callable[[str], str]
+    strong: Callable[[str], str]
+    code: Callable[[str], str]
+    text: Callable[[str], str]
+    """What people have written: it must not become markup."""
+    item: str
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def _escaped_for_slack(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("`", "'")
+
+
+_PLAIN = _Style(_as_it_is, _as_it_is, _as_it_is, _as_it_is, "  - ")
+_MARKDOWN = _Style(lambda text: f"### {text}", lambda text: f"**{text}**", code, code, "- ")
+_SLACK = _Style(
+    lambda text: f"*{_escaped_for_slack(text)}*",
+    lambda text: f"*{_escaped_for_slack(text)}*",
+    lambda text: f"`{_escaped_for_slack(text)}`",
+    _escaped_for_slack,
+    "• ",
+)

@@ -1,0 +1,130 @@
+"""Takes what one stack runs over into another one: images into its registry, versions and digests into its file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.settings import EnvironmentSettings, Image
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.images.copy import Copied, Copier
+from ops.images.environment import Environment
+from ops.images.registry import RegistryError
+from ops.stacks import find_stack, settings_of, stack_names
+
+SOURCE_ACCESS_KEY = "SNU_SOURCE_ACCESS_KEY"
+SOURCE_SECRET_KEY = "SNU_SOURCE_SECRET_KEY"  # noqa: S105 - the variable's name
+
+OnState = Callable[[str, str, str], None]
+"""Gets the image's name, what is done with it, and a line about that."""
+
+
+def source_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which the source is asked: with its own key, where it needs another one than the target's.
+
+    Raises OpsError where only half of that key is set.
+    """
+    own = {
+        "SCW_ACCESS_KEY": environ.get(SOURCE_ACCESS_KEY, ""),
+        "SCW_SECRET_KEY": environ.get(SOURCE_SECRET_KEY, ""),
+    }
+    if any(own.values()) and not all(own.values()):
+        raise OpsError(
+            f"Only one of {SOURCE_ACCESS_KEY} and {SOURCE_SECRET_KEY} is set: set both, or none where the target's key "
+            "may read the source.",
+            ExitCode.ENVIRONMENT,
+        )
+    return {**environ, **own} if all(own.values()) else {**environ}
+
+
+def require_allowed(project: Path, source: str, target: Environment) -> None:
+    """Raises OpsError unless the target's file says that it takes its images from the source."""
+    if target.settings.promote_from == source:
+        return
+    name, promoted = target.stack.name, target.settings.promote_from
+    found = f"takes its images from {promoted}" if promoted else "has no snu:promoteFrom"
+    allowed = ", ".join(f"`snu promote {a} {b}`" for a, b in _allowed(project)) or "none"
+    raise OpsError(
+        f"Nothing is promoted from {source} to {name}: {target.stack.file.name} {found}. Allowed: {allowed}. Nothing "
+        "was changed.",
+        ExitCode.USAGE,
+    )
+
+
+def _allowed(project: Path) -> list[tuple[str, str]]:
+    found = []
+    for name in stack_names(project):
+        stack = find_stack(project, name)
+        if stack.config.get("snu:blueprint") == "environment":
+            settings = settings_of(stack)
+            if isinstance(settings, EnvironmentSettings) and settings.promote_from:
+                found.append((settings.promote_from, name))
+    return found
+
+
+def pinned(settings: EnvironmentSettings) -> dict[str, Image]:
+    """The images that a stack's file names by version and digest."""
+    return {name: image for name, image in settings.images.items() if isinstance(image, Image)}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a promotion does with each image."""
+
+    taken: dict[str, Image]
+    """What the source runs of what the target runs."""
+    written: dict[str, Image]
+    """Those of them that the target's file does not name yet."""
+    staying: list[str]
+    """What only the target runs."""
+    unused: list[str]
+    """What only the source runs."""
+
+
+def choose(source: Environment, target: Environment) -> Choice:
+    """Raises OpsError when the source runs nothing, or its state cannot be reached."""
+    running, named = source.running, pinned(target.settings)
+    if not running:
+        raise OpsError(
+            f"{source.stack.name} runs nothing: its state names no image. Deploy it first; nothing was changed.",
+            ExitCode.FAILED,
+        )
+    taken = {name: running[name] for name in sorted(named.keys() & running.keys())}
+    return Choice(
+        taken=taken,
+        written={name: image for name, image in taken.items() if named[name] != image},
+        staying=sorted(named.keys() - running.keys()),
+        unused=sorted(running.keys() - named.keys()),
+    )
+
+
+def copy_images(
+    source: Environment, target: Environment, images: Mapping[str, Image], on_state: OnState
+) -> dict[str, Copied]:
+    """Copy what the target's registry lacks; by name, what that took. Raises OpsError; what is copied stays."""
+    copied: dict[str, Copied] = {}
+    for name, image in images.items():
+        repository = target.registries.repository(f"{target.registry}/{name}")
+
+        def on_bytes(done: int, wanted: int, name: str = name) -> None:
+            on_state(name, "copying", f"{megabytes(done)} of {megabytes(wanted)}")
+
+        on_state(name, "checking", "")
+        origin = source.registries.repository(f"{source.registry}/{name}")
+        try:
+            copied[name] = Copier(origin, repository, on_bytes=on_bytes).copy(image)
+        except RegistryError as error:
+            on_state(name, "failed", "")
+            raise OpsError(
+                f"{name} {image.version} was not copied: {error}\nNo file was changed. What was copied stays in the "
+                "registry, so that the next try goes on from there.",
+                ExitCode.FAILED,
+            ) from None
+        on_state(name, "done", image.digest)
+    return copied
+
+
+def megabytes(count: int) -> str:
+    return f"{count / 1_000_000:.1f} MB"

@@ -1,0 +1,66 @@
+"""Records a release once an apply has ended well."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+from infra.images.working_copy import find_repository
+from ops.display.text import Line
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.plans.make import author_of
+from ops.plans.plan import Plan
+from ops.releases.release import Release
+from ops.releases.tags import Releases
+from ops.stacks import Stack
+
+
+def record_release(stack: Stack, plan: Plan) -> list[Line]:
+    """Tag what was applied, where the stack's images are promoted; gives what there is to say about it.
+
+    Never raises OpsError: the deploy is good, with or without its tag.
+    """
+    if "snu:promoteFrom" not in stack.config:
+        return []
+    try:
+        release = _recorded(stack, plan)
+    except OpsError as error:
+        return [
+            Line.of((f"{stack.name} is deployed, and not recorded as a release: {error}", "yellow")),
+            Line.of("  `snu rollback` cannot go back to it; deploy again once that is mended."),
+        ]
+    return [
+        Line.of(("Release ", "bold"), (release.name, "bold green"), f" at {release.commit[:12]}: {release.summary}"),
+        Line.of(f"  Push it with: git push origin refs/tags/{release.name}"),
+    ]
+
+
+def _recorded(stack: Stack, plan: Plan) -> Release:
+    if plan.dirty:
+        raise OpsError("its plan holds changes that are not committed", ExitCode.USAGE)
+    now = datetime.now(UTC)
+    return Releases.of(stack.project_dir).record(
+        stack.name,
+        now.date(),
+        _commit(stack, plan),
+        images=_images(plan.config),
+        plan=plan.digest,
+        plan_id=plan.id,
+        by=author_of(stack, os.environ) or "unknown",
+        at=now,
+    )
+
+
+def _commit(stack: Stack, plan: Plan) -> str:
+    """The plan's; where that is not known here, what is checked out: the apply has proved it to be the same."""
+    repository = find_repository(stack.project_dir)
+    if repository is None or plan.commit in repository:
+        return plan.commit
+    return str(repository.head.target)
+
+
+def _images(config: dict[str, Any]) -> dict[str, Any]:
+    images = config.get("snu:images") or {}
+    return {name: image for name, image in images.items() if isinstance(image, dict)}
