@@ -30,3 +30,4 @@ class ExitCode(IntEnum):
     REFUSED = 16, "the plan is refused: it is not valid, or something is not as it was planned; nothing was changed"
     PART_WAY = 17, "the apply was stopped before an operation that was not in the plan; what was done is said"
     LOCKED = 18, "somebody else holds the stack; nothing was changed"
+    NOT_WANTED = 19, "there is to be no preview environment: closed, a fork, `no-ci`, or without the label"

@@ -72,3 +72,28 @@ Repository = Annotated[
     Path | None,
     typer.Option("--repository", metavar="DIR", help="Where images.yaml is. Default: the project's folder."),
 ]
+Base = Annotated[
+    str | None,
+    typer.Option(
+        "--base",
+        metavar="REVISION",
+        help="For a preview environment: the branch that it left. Default: the remote's main branch, or `main`.",
+    ),
+]
+GITHUB_API_URL = "https://api.github.com"
+PullRequest = Annotated[
+    int | None, typer.Option("--pr", metavar="N", min=1, help="The environment of this pull request.")
+]
+Branch = Annotated[str | None, typer.Option("--branch", metavar="B", help="The environment of this branch.")]
+Repo = Annotated[
+    str | None,
+    typer.Option(
+        "--repo",
+        metavar="OWNER/NAME",
+        envvar="GITHUB_REPOSITORY",
+        help="The repository on GitHub. Default: GITHUB_REPOSITORY.",
+    ),
+]
+ApiUrl = Annotated[
+    str, typer.Option("--api-url", metavar="URL", envvar="GITHUB_API_URL", help="Address of GitHub's API.")
+]

@@ -25,10 +25,11 @@ def recover(session: Session, *, yes: bool) -> ExitCode:
     Raises OpsError, and nothing was changed, when a live process has the stack or an object is not certain.
     """
     with session.locked("snu recover", Options(yes=yes)):
-        return _recover(session, yes=yes)
+        return recover_held(session, yes=yes)
 
 
-def _recover(session: Session, *, yes: bool) -> ExitCode:
+def recover_held(session: Session, *, yes: bool) -> ExitCode:
+    """As `recover`, of a stack that the caller holds."""
     stack = session.stack
     try:
         found = session.engine.interrupted(stack.project_dir, stack.name)

@@ -22,6 +22,10 @@ _REQUEST_SECONDS = 30.0
 _RETRY_SECONDS = (0.5, 2.0)
 _POLL_SECONDS = 2.0
 _LOCAL_POLL_SECONDS = 0.1
+_DELETING = "deleting"
+_DELETING_SECONDS = 180.0
+_SETTLE_SECONDS = 15.0
+"""How long a list may show what is gone already."""
 
 Object = dict[str, Any]
 
@@ -89,7 +93,8 @@ class Cloud:
             timeout=_REQUEST_SECONDS,
             trust_env=not stack.is_local,
         )
-        self.poll_seconds = _LOCAL_POLL_SECONDS if stack.is_local else _POLL_SECONDS
+        self._poll_seconds = _LOCAL_POLL_SECONDS if stack.is_local else _POLL_SECONDS
+        self._settle_seconds = 0.0 if stack.is_local else _SETTLE_SECONDS
 
     def look(self) -> Found:
         """All that preview environments have. Raises OpsError when Scaleway does not say."""
@@ -110,14 +115,17 @@ class Cloud:
         unknown = tuple(each.name for each in containers if not each.preview)
         return Found(tuple(each for each in things if each.preview), unknown)
 
-    def wait_until_gone(self, previews: list[str], seconds: float, progress: Callable[[str], None]) -> list[Thing]:
-        """Look until nothing of these environments is there, for at most so long; gives what is left."""
-        deadline = time.monotonic() + seconds
+    def wait_until_gone(self, previews: list[str], progress: Callable[[str], None]) -> list[Thing]:
+        """Look until nothing of these environments is there, as long as something is being deleted; gives the rest."""
+        begun = time.monotonic()
         while left := self.look().of(*previews):
-            if time.monotonic() >= deadline:
+            waited = time.monotonic() - begun
+            if waited >= (
+                _DELETING_SECONDS if any(each.status == _DELETING for each in left) else self._settle_seconds
+            ):
                 break
             progress(f"Waiting until it is gone: {', '.join(map(str, left))}")
-            time.sleep(self.poll_seconds)
+            time.sleep(self._poll_seconds)
         return left
 
     def remove(self, thing: Thing) -> None:

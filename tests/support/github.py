@@ -10,10 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 TOKEN = "t0ken-of-the-test"
-_COMMENTS = re.compile(r"/repos/octo/snu/issues/7/comments")
+_REPOSITORY = "/repos/octo/snu"
+_PULL = re.compile(rf"{_REPOSITORY}/pulls/(\d+)")
+_BRANCH = re.compile(rf"{_REPOSITORY}/branches/(.+)")
+_COMMENTS = re.compile(rf"{_REPOSITORY}/issues/(\d+)/comments")
 _COMMENT = re.compile(r"/repos/octo/snu/issues/comments/(\d+)")
 
 
@@ -29,14 +32,35 @@ class Answer:
 
 
 @dataclass
+class Pull:
+    """A pull request."""
+
+    branch: str
+    is_open: bool = True
+    labels: tuple[str, ...] = ()
+    head: str | None = "octo/snu"
+    """The repository of its branch; None where it was deleted."""
+    reads_until_closed: int | None = None
+    """It is closed by somebody after so many times that it was asked for."""
+
+    def read(self) -> Pull:
+        if self.reads_until_closed is not None:
+            self.reads_until_closed -= 1
+            self.is_open = self.is_open and self.reads_until_closed >= 0
+        return self
+
+
+@dataclass
 class FakeGitHub:
-    """The pull request octo/snu#7 and its comments."""
+    """The repository octo/snu: pull requests, of which 7 is there from the beginning, their comments, and branches."""
 
     url: str = ""
     login: str = "snu-bot"
     integration: bool = False
     """Whether the token is a workflow's, which may not ask who it is."""
     comments: list[dict[str, Any]] = field(default_factory=list)
+    pulls: dict[int, Pull] = field(default_factory=lambda: {7: Pull("feature")})
+    branches: set[str] = field(default_factory=lambda: {"main"})
     faults: dict[str, list[Answer]] = field(default_factory=dict)
     """By method, what the next requests of it are answered with."""
     requests: list[tuple[str, str]] = field(default_factory=list)
@@ -45,20 +69,25 @@ class FakeGitHub:
     def writes(self) -> list[str]:
         return [method for method, _ in self.requests if method != "GET"]
 
-    def add(self, body: str, login: str | None = None) -> dict[str, Any]:
+    def add(self, body: str, login: str | None = None, pull: int = 7) -> dict[str, Any]:
         number = 100 + len(self.comments)
         comment = {
             "id": number,
             "body": body.replace("\n", "\r\n"),
             "user": {"login": login or self.login, "type": "User", "url": f"{self.url}/users/x"},
             "url": f"{self.url}/repos/octo/snu/issues/comments/{number}",
-            "html_url": f"https://github.example/octo/snu/pull/7#issuecomment-{number}",
+            "html_url": f"https://github.example/octo/snu/pull/{pull}#issuecomment-{number}",
         }
         self.comments.append(comment)
         return comment
 
-    def bodies(self) -> list[str]:
-        return [comment["body"].replace("\r\n", "\n") for comment in self.comments]
+    def bodies(self, pull: int | None = None) -> list[str]:
+        """Of one pull request, or of all."""
+        found = self.comments if pull is None else self._of(pull)
+        return [comment["body"].replace("\r\n", "\n") for comment in found]
+
+    def _of(self, pull: int) -> list[dict[str, Any]]:
+        return [comment for comment in self.comments if f"/pull/{pull}#" in comment["html_url"]]
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Answer | tuple[int, Any, Any]:
         fault = self.faults.get(method, []).pop(0) if self.faults.get(method) else None
@@ -72,13 +101,17 @@ class FakeGitHub:
             if self.integration:
                 return 403, {"message": "Resource not accessible by integration"}, {}
             return 200, {"login": self.login, "url": f"{self.url}/user"}, {}
-        if path == "/repos/octo/snu/pulls/7":
-            issue = f"{self.url}/repos/octo/snu/issues/7"
-            return 200, {"number": 7, "issue_url": issue, "url": f"{self.url}{path}"}, {}
-        if _COMMENTS.fullmatch(path) and method == "GET":
-            return self._page(int(query.get("page", ["1"])[0]), int(query.get("per_page", ["30"])[0]))
-        if _COMMENTS.fullmatch(path) and method == "POST":
-            return 201, self.add(body["body"]), {}
+        if path == _REPOSITORY:
+            return 200, {"full_name": "octo/snu", "url": f"{self.url}{path}"}, {}
+        if (found := _PULL.fullmatch(path)) and int(found[1]) in self.pulls:
+            return 200, self._pull(int(found[1])), {}
+        if (found := _BRANCH.fullmatch(path)) and unquote(found[1]) in self.branches:
+            return 200, {"name": unquote(found[1]), "protected": False}, {}
+        if (found := _COMMENTS.fullmatch(path)) and method == "GET":
+            page, size = (int(query.get(key, [default])[0]) for key, default in (("page", "1"), ("per_page", "30")))
+            return self._page(int(found[1]), page, size)
+        if (found := _COMMENTS.fullmatch(path)) and method == "POST":
+            return 201, self.add(body["body"], pull=int(found[1])), {}
         if found := _COMMENT.fullmatch(path):
             (comment,) = [each for each in self.comments if each["id"] == int(found[1])]
             if method == "DELETE":
@@ -88,11 +121,23 @@ class FakeGitHub:
             return 200, comment, {}
         return 404, {"message": "Not Found"}, {}
 
-    def _page(self, page: int, size: int) -> tuple[int, Any, dict[str, str]]:
+    def _pull(self, number: int) -> dict[str, Any]:
+        pull = self.pulls[number].read()
+        return {
+            "number": number,
+            "issue_url": f"{self.url}{_REPOSITORY}/issues/{number}",
+            "url": f"{self.url}{_REPOSITORY}/pulls/{number}",
+            "state": "open" if pull.is_open else "closed",
+            "head": {"ref": pull.branch, "repo": pull.head and {"full_name": pull.head}},
+            "labels": [{"name": label} for label in pull.labels],
+        }
+
+    def _page(self, pull: int, page: int, size: int) -> tuple[int, Any, dict[str, str]]:
+        comments = self._of(pull)
         start = (page - 1) * size
-        more = start + size < len(self.comments)
-        following = f"{self.url}/repos/octo/snu/issues/7/comments?page={page + 1}&per_page={size}"
-        return 200, self.comments[start : start + size], {"Link": f'<{following}>; rel="next"'} if more else {}
+        more = start + size < len(comments)
+        following = f"{self.url}{_REPOSITORY}/issues/{pull}/comments?page={page + 1}&per_page={size}"
+        return 200, comments[start : start + size], {"Link": f'<{following}>; rel="next"'} if more else {}
 
 
 @contextmanager

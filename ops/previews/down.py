@@ -1,0 +1,73 @@
+"""Takes a preview environment down, and looks in the cloud whether it is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ops.commands.stack import Options
+from ops.display.progress import progress_for
+from ops.engines.select import EngineChoice
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.previews import about as abouts
+from ops.previews.about import About
+from ops.previews.cloud import Cloud, Thing
+from ops.previews.look import look
+from ops.previews.parent import Parent
+from ops.previews.stack import PreviewStack, remove_files
+
+_PURPOSE = "snu env down"
+
+
+@dataclass(frozen=True)
+class Down:
+    """What became of it."""
+
+    was_there: bool
+    about: About | None
+    """What it was made for, where that was known."""
+
+
+def take_down(parent: Parent, cloud: Cloud, name: str, engine: EngineChoice, lock_timeout: float) -> Down:
+    """Waits for whoever holds it. Raises OpsError when something is left, with a list of it."""
+    found = look(parent, cloud.look(), name)
+    stack = PreviewStack.open(parent, name, engine, validate=False)
+    options = Options(yes=True, lock_timeout=lock_timeout)
+    with stack.session.locked(_PURPOSE, options):
+        about = abouts.read(parent.store, parent.project, name)
+        # Looked at again: an up that was waited for has made what was not there before.
+        if not look(parent, cloud.look(), name):
+            remove_files(parent, name)
+            return Down(bool(found), about)
+        end_held(stack, options)
+        finish_held(stack, cloud)
+    return Down(True, about)
+
+
+def end_held(stack: PreviewStack, options: Options) -> None:
+    """Delete all that the state of an environment has, which the caller holds. Raises OpsError."""
+    if stack.state is None:
+        return
+    stack.mend()
+    stack.destroy(options)
+
+
+def finish_held(stack: PreviewStack, cloud: Cloud) -> None:
+    """Look until nothing of it is in the cloud, and forget it. Raises OpsError when something is left."""
+    with progress_for(sys.stdout) as progress:
+        left = cloud.wait_until_gone([stack.name], progress)
+    refuse_left(stack.name, left)
+    stack.forget()
+
+
+def refuse_left(name: str, left: Iterable[Thing]) -> None:
+    """Raises OpsError where something is left."""
+    listed = "".join(f"\n  {each} ({each.id})" for each in left)
+    if listed:
+        raise OpsError(
+            f"{name} is down as far as its state goes, and this is still in the cloud:{listed}\nLook with `snu env "
+            "sweep`, which removes what no state knows.",
+            ExitCode.FAILED,
+        )

@@ -1,0 +1,114 @@
+"""Which preview environments there are: by the states in the parent's store, and by what is in the cloud."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ops.previews import about as abouts
+from ops.previews import names
+from ops.previews.about import About
+from ops.previews.cloud import Found, Thing
+from ops.previews.parent import Parent
+from ops.state.checkpoint import ROOT_TYPE, read_checkpoint
+from statestore import layout
+
+_JSON = ".json"
+
+
+@dataclass(frozen=True)
+class State:
+    """What the state of a preview environment says."""
+
+    modified: datetime
+    resources: int
+    """Real ones, neither the stack nor components nor providers."""
+    outputs: dict[str, Any]
+    salt: str | None
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A preview environment."""
+
+    name: str
+    about: About | None
+    state: State | None
+    things: tuple[Thing, ...]
+
+    @property
+    def pull_request(self) -> int | None:
+        return names.pull_request_of(self.name)
+
+    @property
+    def branch(self) -> str | None:
+        return self.about.branch if self.about else None
+
+    @property
+    def updated(self) -> datetime | None:
+        """The last ``env up``; where that is not known, the last write of its state."""
+        if self.about:
+            return self.about.time
+        return self.state.modified if self.state else None
+
+    def age(self) -> float | None:
+        """Hours since its last update; None where that is not known."""
+        return (datetime.now(UTC) - self.updated).total_seconds() / 3600 if self.updated else None
+
+    @property
+    def urls(self) -> dict[str, str]:
+        return _texts(self.state.outputs.get("urls")) if self.state else {}
+
+    @property
+    def is_orphan(self) -> bool:
+        """Whether it is in the cloud, and no state knows it."""
+        return bool(self.things) and self.state is None
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether there is a state or a document, and nothing in the cloud."""
+        return not self.things
+
+
+def stacks_of(parent: Parent) -> dict[str, datetime]:
+    """The stacks that have a state in the parent's store, with the time of its last write. Raises StoreError."""
+    prefix = layout.checkpoint(parent.project, "").removesuffix(_JSON)
+    entries = [entry for entry in parent.store.entries(prefix) if entry.key.endswith(_JSON)]
+    return {entry.key.removeprefix(prefix).removesuffix(_JSON): entry.modified for entry in entries}
+
+
+def state_of(parent: Parent, name: str, modified: datetime) -> State | None:
+    """None where there is none any more. Raises OpsError when it cannot be read."""
+    checkpoint = read_checkpoint(parent.store, parent.project, name)
+    if checkpoint is None:
+        return None
+    resources = checkpoint.latest.get("resources") or []
+    root: dict[str, Any] = next((each for each in resources if each.get("type") == ROOT_TYPE), {})
+    real = [each for each in resources if each.get("custom") and not str(each.get("type")).startswith("pulumi:")]
+    modified = modified if modified.tzinfo else modified.replace(tzinfo=UTC)
+    return State(modified, len(real), dict(root.get("outputs") or {}), checkpoint.salt)
+
+
+def look(parent: Parent, found: Found, only: str | None = None) -> list[Preview]:
+    """All preview environments, or the one of a name where it is there, in the order of their names.
+
+    Raises OpsError and StoreError when a store or a state cannot be read.
+    """
+    stacks = {name: time for name, time in stacks_of(parent).items() if names.is_preview(name)}
+    documents = {name for name in abouts.known(parent.store, parent.project) if names.is_preview(name)}
+    known = stacks.keys() | documents | {thing.preview for thing in found.things}
+    return [
+        Preview(
+            name,
+            abouts.read(parent.store, parent.project, name) if name in documents else None,
+            state_of(parent, name, stacks[name]) if name in stacks else None,
+            tuple(found.of(name)),
+        )
+        for name in sorted(known)
+        if only is None or name == only
+    ]
+
+
+def _texts(value: Any) -> dict[str, str]:
+    return {str(key): str(text) for key, text in value.items()} if isinstance(value, dict) else {}

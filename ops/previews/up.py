@@ -1,0 +1,142 @@
+"""Brings a preview environment up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.settings import EnvironmentSettings, Image
+from ops.commands import images
+from ops.commands.stack import Options
+from ops.engines.select import EngineChoice
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.previews import about as abouts
+from ops.previews import comment
+from ops.previews.about import About
+from ops.previews.cloud import Cloud
+from ops.previews.comment import Report
+from ops.previews.down import end_held, finish_held
+from ops.previews.parent import Parent
+from ops.previews.stack import PreviewStack, write_file
+from ops.previews.wanted import NotWantedError, Wanted
+from ops.stacks import find_stack, settings_of
+
+_PURPOSE = "snu env up"
+
+
+@dataclass(frozen=True)
+class Build:
+    """What the images are built from."""
+
+    repository: Path | None
+    base: str | None
+    parallel: int
+
+
+@dataclass(frozen=True)
+class Up:
+    """An environment that is up."""
+
+    name: str
+    urls: dict[str, str]
+    images: dict[str, Image]
+
+
+def bring_up(parent: Parent, cloud: Cloud, wanted: Wanted, engine: EngineChoice, build: Build, options: Options) -> Up:
+    """Build its images, bring it up, look at its containers, and say on the pull request how it is.
+
+    Raises NotWantedError when the pull request was closed meanwhile, and OpsError when something went wrong; the
+    environment is down again in the first case, and in the second as far up as it came.
+    """
+    stack = PreviewStack.open(parent, wanted.name, engine, validate=True)
+    with stack.session.locked(_PURPOSE, options):
+        # Again: a down that was waited for has removed the file.
+        write_file(parent, wanted.name)
+        if closed := wanted.closed():
+            raise NotWantedError(f"{closed} Nothing was made.")
+        _refuse_another(parent, wanted)
+        with _told(parent, cloud, wanted, stack):
+            about = About.now(wanted.branch, wanted.pull_request, wanted.repository)
+            abouts.write(parent.store, parent.project, wanted.name, about)
+            stack.mend()
+            images.build(parent.project_dir, wanted.name, build.repository, base=build.base, parallel=build.parallel)
+            stack.up(options)
+            if closed := wanted.closed():
+                _take_back(stack, cloud, wanted, options, closed)
+        up = _up(stack)
+        _comment(wanted, lambda: _report(parent, cloud, stack, "up").markdown())
+    return up
+
+
+def _refuse_another(parent: Parent, wanted: Wanted) -> None:
+    """Two branches whose hashes are the same: one in four thousand million."""
+    known = abouts.read(parent.store, parent.project, wanted.name)
+    if known is not None and wanted.pull_request is None and known.branch != wanted.branch:
+        raise OpsError(
+            f"{wanted.name} is the environment of the branch {known.branch!r}. Give {wanted.branch!r} another name.",
+            ExitCode.USAGE,
+        )
+
+
+@contextmanager
+def _told(parent: Parent, cloud: Cloud, wanted: Wanted, stack: PreviewStack) -> Iterator[None]:
+    """What goes wrong in the block is said on the pull request too."""
+    try:
+        yield
+    except NotWantedError:
+        raise
+    except OpsError as error:
+        problem = comment.without_secrets(parent, wanted.name, str(error))
+        _comment(wanted, lambda: _report(parent, cloud, stack, "failed", problem).markdown(), after=error)
+        raise
+
+
+def _take_back(stack: PreviewStack, cloud: Cloud, wanted: Wanted, options: Options, closed: str) -> None:
+    end_held(stack, options)
+    finish_held(stack, cloud)
+    _comment(wanted, lambda: comment.gone(wanted.name, "The pull request was closed while it came up."))
+    raise NotWantedError(f"{closed} {wanted.name} was taken down again.")
+
+
+def _comment(wanted: Wanted, text: Callable[[], str], after: OpsError | None = None) -> None:
+    """Raises OpsError when it cannot be written, ``after`` which error that is.
+
+    The environment itself is what it is.
+    """
+    if wanted.github is None or wanted.pull_request is None:
+        return
+    try:
+        written = comment.write(wanted.github, wanted.pull_request, wanted.name, text())
+    except OpsError as error:
+        said = f"{after}\n" if after else f"{wanted.name} is as shown above. "
+        raise OpsError(f"{said}The comment was not written: {error}", after.code if after else error.code) from None
+    print(f"Comment on {wanted.repository}#{wanted.pull_request} {written.outcome}: {written.url}")
+
+
+def _up(stack: PreviewStack) -> Up:
+    state = stack.state
+    urls = state.outputs.get("urls") if state else None
+    return Up(stack.name, {str(app): str(url) for app, url in (urls or {}).items()}, _images(stack))
+
+
+def _images(stack: PreviewStack) -> dict[str, Image]:
+    """By app, as the stack's files name them now."""
+    settings = settings_of(find_stack(stack.parent.project_dir, stack.name))
+    if not isinstance(settings, EnvironmentSettings):
+        return {}
+    found = {app: settings.images[each.image or app] for app, each in settings.apps.items()}
+    return {app: image for app, image in found.items() if isinstance(image, Image)}
+
+
+def _report(parent: Parent, cloud: Cloud, stack: PreviewStack, status: str, problem: str = "") -> Report:
+    return Report(
+        name=stack.name,
+        status=status,
+        urls=_up(stack).urls,
+        versions={app: image.version for app, image in _images(stack).items()},
+        containers=comment.containers_by_app(stack.name, cloud.look().of(stack.name)),
+        problem=problem,
+    )

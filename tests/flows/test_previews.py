@@ -1,0 +1,223 @@
+"""`snu env` on the embedded engine and the local Scaleway: preview environments come, and go without a trace."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ops.exit_codes import ExitCode
+from tests.flows.lab import Lab, check_clear
+from tests.flows.previews import APPS, KINDS, PreviewLab
+from tests.support.github import FakeGitHub, Pull, github
+
+
+@pytest.fixture(scope="module")
+def parented(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PreviewLab, Path]]:
+    """A lab, and a folder with what it holds once the parent is up."""
+    folder = tmp_path_factory.mktemp("parented")
+    made = PreviewLab(Lab.at(folder / "project"))
+    made.lab.project.start_cloud()
+    try:
+        made.prepare()
+        made.lab.save(folder / "saved")
+        yield made, folder / "saved"
+    finally:
+        made.lab.project.stop_cloud()
+
+
+@pytest.fixture
+def hub() -> Iterator[FakeGitHub]:
+    with github() as fake:
+        yield fake
+
+
+@pytest.fixture
+def previews(parented: tuple[PreviewLab, Path], hub: FakeGitHub) -> Iterator[PreviewLab]:
+    prepared, saved = parented
+    lab = prepared.lab
+    lab.restore(saved)
+    lab.project.start_cloud()
+    local = lab.project.stack_file("local").read_text()
+    yield PreviewLab(lab, hub, pushed=[*prepared.pushed])
+    lab.project.stack_file("local").write_text(local)
+    for name in APPS:
+        prepared.write(f"code/{name}/main.js", f"// {name}\n")
+    for path in prepared.folder.glob("Pulumi.[pb]r-*.yaml"):
+        path.unlink()
+
+
+def test_up_deploys_what_the_branch_changed_and_down_leaves_nothing(previews: PreviewLab, hub: FakeGitHub) -> None:
+    before = previews.versions()
+    previews.change("api")
+    made = previews.json("env", "up", "--pr", "7")
+    assert made["name"] == "pr-7"
+    assert made["urls"]["api"] == f"http://api-pr-7.local.snu.localhost:{previews.lab.project.port}"
+    assert {app for app in APPS if made["images"][app]["version"] != before[app]} == {"api"}
+    assert made["images"]["api"]["version"] == previews.versions()["api"]
+    things = previews.things("pr-7")
+    assert things["containers.container"] == ["pr-7-admin", "pr-7-api", "pr-7-app"]
+    assert {kind: len(names) for kind, names in things.items()} == dict(zip(KINDS, (3, 3, 3, 1), strict=True))
+    (comment,) = hub.bodies(7)
+    assert comment.startswith("<!-- snu:environment:pr-7 -->\n### Environment `pr-7`: up\n")
+    assert f"| `api` | ready | {made['urls']['api']} | `{previews.versions()['api'][:12]}` |" in comment
+
+    file = previews.lab.project.stack_file("pr-7")
+    written = file.stat().st_mtime_ns
+    again = previews.snu("env", "up", "--pr", "7")
+    assert "pr-7 is up" in again.stdout
+    assert file.stat().st_mtime_ns == written
+    assert hub.bodies(7) == [comment]
+
+    down = previews.snu("env", "down", "--pr", "7")
+    assert "pr-7 is taken down." in down.stdout
+    assert previews.things("pr-7") == {}
+    assert not file.exists()
+    assert not (previews.folder / ".local/images/pr-7.yaml").exists()
+    assert not previews.lab.state_file("pr-7").exists()
+    assert not previews.document_file("pr-7").exists()
+    (comment,) = hub.bodies(7)
+    assert "`pr-7`: taken down" in comment
+    assert "pr-7 is gone already." in previews.snu("env", "down", "pr-7").stdout
+    assert previews.lab.state("local")["resources"]
+
+
+def test_a_branch_needs_no_github(previews: PreviewLab, hub: FakeGitHub) -> None:
+    previews.hub = None
+    made = previews.json("env", "up", "--branch", "Feature_X")
+    assert made["name"].startswith("br-feature-x-")
+    document = json.loads(previews.document_file(made["name"]).read_text())
+    assert (document["branch"], document["pull_request"], document["repository"]) == ("Feature_X", None, "")
+    previews.lab.project.stack_file(made["name"]).unlink()
+    assert "is taken down" in previews.snu("env", "down", "--branch", "Feature_X").stdout
+    assert previews.things(made["name"]) == {}
+    assert hub.requests == []
+
+
+@pytest.mark.parametrize(
+    ("pull", "says"),
+    [
+        (Pull("feature", is_open=False), "The pull request octo/snu#7 is closed"),
+        (Pull("x-no-ci"), "The branch 'x-no-ci' gets no environment"),
+        (Pull("feature", head="somebody/snu"), "comes from somebody/snu"),
+        (Pull("feature", head=None), "comes from a repository that is gone"),
+    ],
+)
+def test_there_is_none_for_some(previews: PreviewLab, hub: FakeGitHub, pull: Pull, says: str) -> None:
+    hub.pulls[7] = pull
+    run = previews.run("env", "up", "--pr", "7")
+    assert run.returncode == ExitCode.NOT_WANTED
+    check_clear(run, says)
+    assert previews.things("pr-7") == {}
+    assert hub.writes == []
+    assert not previews.lab.project.stack_file("pr-7").exists()
+
+
+def test_settings_can_ask_for_a_label(previews: PreviewLab, hub: FakeGitHub) -> None:
+    previews.edit("local", lambda config: config["snu:previews"].update(label="preview"))
+    run = previews.run("env", "up", "--pr", "7")
+    assert run.returncode == ExitCode.NOT_WANTED
+    check_clear(run, "does not have the label 'preview'")
+    hub.pulls[7].labels = ("preview",)
+    previews.snu("env", "up", "--pr", "7")
+
+
+def test_closed_while_it_came_up_it_is_taken_down_again(previews: PreviewLab, hub: FakeGitHub) -> None:
+    hub.pulls[7].reads_until_closed = 2
+    run = previews.run("env", "up", "--pr", "7")
+    assert run.returncode == ExitCode.NOT_WANTED
+    check_clear(run, "The pull request octo/snu#7 is closed. pr-7 was taken down again.")
+    assert previews.things("pr-7") == {}
+    assert not previews.lab.state_file("pr-7").exists()
+    (comment,) = hub.bodies(7)
+    assert "taken down" in comment
+    assert "closed while it came up" in comment
+
+
+def test_a_failure_is_said_on_the_pull_request_without_a_secret(previews: PreviewLab, hub: FakeGitHub) -> None:
+    previews.lab.fault("container_error", message="cannot reach fake-mongo-url", match={"name": "pr-7-api"})
+    run = previews.run("env", "up", "--pr", "7")
+    assert run.returncode == ExitCode.CONTAINERS, run.stdout + run.stderr
+    (comment,) = hub.bodies(7)
+    assert "### Environment `pr-7`: failed" in comment
+    assert "| `api` | error |" in comment
+    assert "cannot reach [secret]" in comment
+    assert "fake-mongo-url" not in comment
+
+
+def test_what_was_deleted_by_hand_needs_no_surgery(previews: PreviewLab) -> None:
+    previews.snu("env", "up", "--pr", "7")
+    previews.delete_container("pr-7-api")
+    previews.delete_secret("snu-pr-7")
+    previews.snu("env", "up", "--pr", "7")
+    assert {kind: len(names) for kind, names in previews.things("pr-7").items()} == dict(
+        zip(KINDS, (3, 3, 3, 1), strict=True)
+    )
+    previews.delete_container("pr-7-app")
+    previews.delete_secret("snu-pr-7")
+    previews.snu("env", "down", "--pr", "7")
+    assert previews.things("pr-7") == {}
+
+
+def test_down_looks_in_the_cloud_and_not_at_the_state_alone(previews: PreviewLab) -> None:
+    previews.snu("env", "up", "--pr", "7")
+    previews.lab.state_file("pr-7").unlink()
+    run = previews.run("env", "down", "--pr", "7")
+    assert run.returncode == ExitCode.FAILED
+    check_clear(
+        run, "still in the cloud", "container pr-7-api", "record api-pr-7.local.snu.localhost", "secret snu-pr-7"
+    )
+    assert previews.document_file("pr-7").exists()
+
+
+@pytest.mark.parametrize("name", ["local", "ci", "foundation-local", "pr-07", "br-x", "../pr-7"])
+def test_down_never_touches_another_stack(previews: PreviewLab, name: str) -> None:
+    run = previews.run("env", "down", name)
+    assert run.returncode == ExitCode.USAGE
+    check_clear(run, "is no name of a preview environment")
+
+
+def test_down_refuses_a_stack_with_such_a_name_that_is_none(previews: PreviewLab) -> None:
+    file = previews.lab.project.stack_file("pr-9")
+    file.write_text(previews.lab.project.stack_file("local").read_text())
+    run = previews.run("env", "down", "pr-9")
+    assert run.returncode == ExitCode.SETTINGS
+    check_clear(run, "Pulumi.pr-9.yaml is no preview environment of local")
+    file.unlink()
+    # Nor where only the state tells.
+    state = previews.lab.state_file("local").read_text()
+    previews.lab.state_file("pr-9").write_text(state.replace("::local::", "::pr-9::").replace("snu:local", "snu:pr-9"))
+    run = previews.run("env", "down", "pr-9")
+    assert run.returncode == ExitCode.SETTINGS
+    check_clear(run, "The stack pr-9 is no preview environment")
+    assert len(previews.things("local-")["containers.container"]) == len(APPS)
+
+
+def test_its_secret_is_a_copy_of_the_parent_s_and_keeps_its_own_changes(previews: PreviewLab) -> None:
+    previews.snu("env", "up", "--pr", "7")
+    path = "/secret-manager/v1beta1/regions/fr-par/secrets"
+    own = previews.find("secret_manager.secret", "snu-pr-7")["id"]
+    versions = f"{path}/{own}/versions"
+    content = previews.lab.ask("GET", f"{versions}/latest_enabled/access")["data"]
+    root = next(each for each in previews.lab.state("foundation-local")["resources"] if "Stack" in each["type"])
+    parent = root["outputs"]["secretIds"]["local"].rpartition("/")[2]
+    assert content == previews.lab.ask("GET", f"{path}/{parent}/versions/latest_enabled/access")["data"]
+
+    changed = {**json.loads(base64.b64decode(content)), "MONGO_URL": "my-own"}
+    data = base64.b64encode(json.dumps(changed).encode()).decode()
+    previews.lab.ask("POST", versions, {"data": data})
+    previews.snu("env", "up", "--pr", "7")
+    assert previews.lab.ask("GET", f"{versions}/latest_enabled/access")["data"] == data
+
+
+def test_the_file_of_a_stack_is_made_anew_with_the_salt_of_its_state(previews: PreviewLab) -> None:
+    previews.snu("env", "up", "--pr", "7")
+    file = previews.lab.project.stack_file("pr-7")
+    salt = previews.lab.state("pr-7")["secrets_providers"]["state"]["salt"]
+    file.unlink()
+    previews.snu("env", "up", "--pr", "7")
+    assert yaml.safe_load(file.read_text())["encryptionsalt"] == salt
