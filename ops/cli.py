@@ -42,6 +42,12 @@ images = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(images, name="images")
+previews = typer.Typer(
+    help="Preview environments: one per pull request or branch.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(previews, name="env")
 
 _PARALLEL = 16
 _WAIT_SECONDS = 600.0
@@ -473,14 +479,7 @@ def show_images(
 def images_build(
     stack: option.StackName,
     repository: option.Repository = None,
-    base: Annotated[
-        str | None,
-        typer.Option(
-            "--base",
-            metavar="REVISION",
-            help="For a preview environment: the branch that it left. Default: the remote's main branch, or `main`.",
-        ),
-    ] = None,
+    base: option.Base = None,
     parallel: Annotated[int, typer.Option("--parallel", metavar="N", min=1, help="Builds at the same time.")] = 2,
     cwd: option.Cwd = None,
 ) -> ExitCode:
@@ -564,6 +563,57 @@ def state_move(
     from ops.commands.stack import Options
 
     return work.move(_state_session(cwd, stack), to, Options(yes=yes, lock_timeout=lock_timeout))
+
+
+@previews.command("up")
+def env_up(
+    pr: option.PullRequest = None,
+    branch: option.Branch = None,
+    repo: option.Repo = None,
+    api_url: option.ApiUrl = option.GITHUB_API_URL,
+    engine: option.Engine = EngineChoice.AUTO,
+    repository: option.Repository = None,
+    base: option.Base = None,
+    builds: Annotated[int, typer.Option("--builds", metavar="N", min=1, help="Builds at the same time.")] = 2,
+    parallel: option.Parallel = _PARALLEL,
+    wait: option.Wait = _WAIT_SECONDS,
+    check_urls: option.CheckUrls = False,
+    lock_timeout: option.LockTimeout = 900.0,
+    json: option.Json = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Build what the branch changed, bring its environment up, check it, and say so on the pull request.
+
+    Status 19 where there is to be none.
+    """
+    from ops.commands import env as work
+    from ops.commands.stack import Options
+
+    options = Options(
+        yes=True, refresh=True, parallel=parallel, wait_seconds=wait, check_urls=check_urls, lock_timeout=lock_timeout
+    )
+    build = work.Build(repository, base, builds)
+    return work.up(cwd, work.Meant(pr, branch), work.Hub(repo, api_url), engine, build, options, as_json=json)
+
+
+@previews.command("down")
+def env_down(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="As `env list` shows it.")] = None,
+    pr: option.PullRequest = None,
+    branch: option.Branch = None,
+    repo: option.Repo = None,
+    api_url: option.ApiUrl = option.GITHUB_API_URL,
+    engine: option.Engine = EngineChoice.AUTO,
+    lock_timeout: option.LockTimeout = 1800.0,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Wait for an `up` under way, take the environment down, and look in the cloud whether anything is left.
+
+    Fine when it is gone already.
+    """
+    from ops.commands import env as work
+
+    return work.down(cwd, work.Meant(pr, branch, name), work.Hub(repo, api_url), engine, lock_timeout)
 
 
 def _state_session(cwd: option.Cwd, stack: str) -> Session:
