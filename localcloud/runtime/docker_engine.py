@@ -24,6 +24,8 @@ from localcloud.runtime.revision import Revision
 OWNER, CONTAINER, INSTANCE = "snu.local", "snu.local.container", "snu.local.instance"
 """Labels of everything that is started: whose it is, of which container and which of its processes."""
 
+_PORT_TAKEN = "address already in use"
+_PORTS_TRIED = 20
 _LOG_BYTES = "5m"
 _LOG_FILES = "2"
 _LOOPBACK = "127.0.0.1"
@@ -32,6 +34,22 @@ _NANOSECONDS = re.compile(r"\.(\d+)Z$")
 _STREAMS: tuple[Literal["stdout", "stderr"], ...] = ("stdout", "stderr")
 
 Result = TypeVar("Result")
+
+
+def start_container(container: Container) -> None:
+    """Docker takes the next port of the system's range, though another program may use it: then the one after that.
+
+    Raises APIError.
+    """
+    for _ in range(_PORTS_TRIED):
+        try:
+            container.start()
+        except APIError as error:
+            if _PORT_TAKEN not in str(error):
+                raise
+        else:
+            return
+    container.start()
 
 
 class DockerEngine:
@@ -68,7 +86,7 @@ class DockerEngine:
             log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": _LOG_BYTES, "max-file": _LOG_FILES}),
         )
         try:
-            container.start()
+            start_container(container)
             container.reload()
             # One that ended at once has no ports any more; ``wait`` tells how it ended.
             published = (container.ports.get(port) or [{"HostPort": "1"}])[0]

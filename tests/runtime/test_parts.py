@@ -6,9 +6,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import pytest
+from docker.errors import APIError
 
 from localcloud.api.cloud import Cloud
 from localcloud.api.store import Store
@@ -16,6 +18,7 @@ from localcloud.runtime.backoff import Backoff
 from localcloud.runtime.balancer import Backend, Balancer, busy
 from localcloud.runtime.choice import Choice, NoEngine, choose, owner_of
 from localcloud.runtime.desired import held_image
+from localcloud.runtime.docker_engine import start_container
 from localcloud.runtime.probes import NetworkCheck, listening, started, unwell
 from localcloud.runtime.revision import Probe, Revision
 from tests.runtime.fakes import PROBE, REVISION, FakeCheck, FakeClock, revision, settle
@@ -187,3 +190,27 @@ async def test_the_clock_of_the_tests_keeps_order() -> None:
     assert seen == [(1.0, 1.0), (2.0, 2.0)]
     for task in tasks:
         task.cancel()
+
+
+class Stubborn:
+    """A container that Docker gives ports to which others have."""
+
+    def __init__(self, *errors: str) -> None:
+        self.errors = list(errors)
+        self.started = 0
+
+    def start(self) -> None:
+        self.started += 1
+        if self.errors:
+            raise APIError(self.errors.pop(0))
+
+
+def test_a_port_that_is_taken_is_passed_over() -> None:
+    container = Stubborn(*["driver failed: listen tcp4 127.0.0.1:32786: bind: address already in use"] * 3)
+    start_container(cast(Any, container))
+    assert container.started == 4
+
+
+def test_what_else_docker_says_is_said() -> None:
+    with pytest.raises(APIError, match="no such file"):
+        start_container(cast(Any, Stubborn("no such file")))
