@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ops.commands.stack import Options
-from ops.display.text import safe
+from ops.display.choose import printer_for
+from ops.display.text import Line, counted, safe
 from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
@@ -18,11 +21,13 @@ from ops.github import GitHub, Repository, read_token
 from ops.previews import comment, names, wanted
 from ops.previews.cloud import Cloud
 from ops.previews.down import take_down
+from ops.previews.look import Preview, look
 from ops.previews.parent import Parent
+from ops.previews.sweep import Action, Judge, Outcome, Survey, Sweep, survey
 from ops.previews.up import Build, bring_up
 from ops.stacks import project_dir
 
-__all__ = ["Build", "Hub", "Meant", "down", "up"]
+__all__ = ["Build", "Hub", "Meant", "down", "show", "sweep", "up"]
 
 
 @dataclass(frozen=True)
@@ -124,3 +129,122 @@ def _may_comment(hub: Hub) -> bool:
     from ops.github import TOKEN, TOKEN_FILE
 
     return bool(hub.repository) and any(os.environ.get(variable) for variable in (TOKEN, TOKEN_FILE))
+
+
+# --- list and sweep ---------------------------------------------------------------------------------------
+
+
+def show(directory: Path | None, *, as_json: bool) -> ExitCode:
+    """All preview environments, by the states in the parent's store and by what is in the cloud."""
+    parent = Parent.find(project_dir(directory), os.environ)
+    previews = look(parent, Cloud(parent).look())
+    if as_json:
+        print(json.dumps([_document(preview) for preview in previews], indent=2))
+        return ExitCode.OK
+    printer_for(sys.stdout).print(
+        list(_rows(previews)) or [Line.of(f"{parent.template.parent} has no preview environment.")]
+    )
+    return ExitCode.OK
+
+
+def _document(preview: Preview) -> dict[str, Any]:
+    return {
+        "name": preview.name,
+        "pullRequest": preview.pull_request,
+        "branch": preview.branch,
+        "updated": preview.updated.isoformat() if preview.updated else None,
+        "ageHours": None if (age := preview.age()) is None else round(age, 1),
+        "urls": preview.urls,
+        "status": _status(preview)[0],
+        "problem": preview.problem or None,
+    }
+
+
+def _status(preview: Preview) -> tuple[str, str]:
+    """With its style."""
+    if preview.problem:
+        return "unreadable", "bold red"
+    if preview.is_orphan:
+        return "orphaned", "yellow"
+    return ("forgotten", "yellow") if preview.is_forgotten else ("up", "green")
+
+
+def _rows(previews: list[Preview]) -> Iterator[Line]:
+    rows = []
+    for preview in previews:
+        number, age = preview.pull_request, preview.age()
+        what = " ".join(filter(None, [f"#{number}" if number else "", safe(preview.branch or "")]))
+        updated = f"{preview.updated:%Y-%m-%d %H:%M}Z" if preview.updated else "not known"
+        rows.append((preview, what or "not known", updated, "" if age is None else f"{age:.0f}h"))
+    name_width, what_width = (
+        max((len(row) for row in column), default=0)
+        for column in ([row[0].name for row in rows], [row[1] for row in rows])
+    )
+    for preview, what, updated, old in rows:
+        status, style = _status(preview)
+        yield Line.of(
+            (f"{preview.name:<{name_width}}", "bold"),
+            f"  {what:<{what_width}}  {updated:<17}  {old:>5}  ",
+            (f"{status:<10}", style),
+            "  ".join(["", *preview.urls.values()]).rstrip(),
+        )
+        if preview.problem:
+            yield Line.of((f"  {safe(preview.problem)}", "red"))
+
+
+def sweep(directory: Path | None, hub: Hub, engine: EngineChoice, *, yes: bool, as_json: bool) -> ExitCode:
+    """Without ``yes`` it only looks. Raises OpsError when something could not be judged or taken away."""
+    with redirect_stdout(sys.stderr if as_json else sys.stdout):
+        parent = Parent.find(project_dir(directory), os.environ)
+        cloud = Cloud(parent)
+        github = hub.connect("") if hub.named else None
+        found = survey(parent, cloud, Judge(parent.rules, github))
+        acting = [verdict for verdict in found.verdicts if verdict.acts]
+        if not as_json:
+            printer_for(sys.stdout).print(list(_findings(found, github is None, yes=yes)))
+        outcome = Sweep(parent, cloud, engine, github).run(acting) if yes else Outcome({}, {})
+    unknown = {verdict.name: verdict.reason for verdict in found.verdicts if verdict.action is Action.ASK}
+    failed = {**unknown, **outcome.failed}
+    done = [each.name for each in acting if yes and each.name not in {**failed, **outcome.skipped}]
+    if as_json:
+        print(json.dumps(_sweep_document(found, outcome, failed, done), indent=2))
+    else:
+        for name, reason in outcome.skipped.items():
+            print(f"{name} was left alone: {reason}")
+        if yes:
+            print(f"{counted(len(done), 'environment')} taken away{': ' if done else '.'}{', '.join(done)}")
+    if failed:
+        listed = "".join(f"\n  {name}: {reason}" for name, reason in sorted(failed.items()))
+        raise OpsError(f"{counted(len(failed), 'environment')} could not be swept:{listed}", ExitCode.FAILED)
+    return ExitCode.OK
+
+
+def _findings(found: Survey, without_github: bool, *, yes: bool) -> Iterator[Line]:
+    acting = [verdict for verdict in found.verdicts if verdict.acts]
+    if without_github:
+        yield Line.of("Without --repo: whether pull requests are closed and branches gone is not looked at.")
+    for verdict in found.verdicts:
+        style = "yellow" if verdict.acts else "red" if verdict.action is Action.ASK else "dim"
+        yield Line.of((verdict.name, "bold"), "  ", (f"{verdict.action}: {safe(verdict.reason)}", style))
+        if verdict.action is Action.REMOVE:
+            yield from (Line.of((f"    {safe(str(thing))}", "dim")) for thing in verdict.preview.things)
+    for what, reason in found.left_alone.items():
+        yield Line.of((f"{safe(what)}  left alone: {reason}", "dim"))
+    if not acting:
+        yield Line.of("There is nothing to sweep.")
+    elif not yes:
+        yield Line.of(f"{counted(len(acting), 'environment')} to sweep. Nothing was changed: --yes does it.")
+
+
+def _sweep_document(found: Survey, outcome: Outcome, failed: dict[str, str], done: list[str]) -> dict[str, Any]:
+    verdicts = [
+        {
+            "name": each.name,
+            "action": str(each.action),
+            "reason": each.reason,
+            "done": each.name in done,
+            "problem": failed.get(each.name) or outcome.skipped.get(each.name),
+        }
+        for each in found.verdicts
+    ]
+    return {"environments": verdicts, "leftAlone": found.left_alone}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ops.errors import OpsError
 from ops.previews import about as abouts
 from ops.previews import names
 from ops.previews.about import About
@@ -36,6 +37,8 @@ class Preview:
     about: About | None
     state: State | None
     things: tuple[Thing, ...]
+    problem: str = ""
+    """Why its state could not be read."""
 
     @property
     def pull_request(self) -> int | None:
@@ -63,12 +66,12 @@ class Preview:
     @property
     def is_orphan(self) -> bool:
         """Whether it is in the cloud, and no state knows it."""
-        return bool(self.things) and self.state is None
+        return bool(self.things) and not self.problem and (self.state is None or not self.state.resources)
 
     @property
     def is_forgotten(self) -> bool:
         """Whether there is a state or a document, and nothing in the cloud."""
-        return not self.things
+        return not self.things and not self.problem
 
 
 def stacks_of(parent: Parent) -> dict[str, datetime]:
@@ -93,21 +96,26 @@ def state_of(parent: Parent, name: str, modified: datetime) -> State | None:
 def look(parent: Parent, found: Found, only: str | None = None) -> list[Preview]:
     """All preview environments, or the one of a name where it is there, in the order of their names.
 
-    Raises OpsError and StoreError when a store or a state cannot be read.
+    One whose state cannot be read has that as its problem. Raises StoreError when the store cannot be used.
     """
     stacks = {name: time for name, time in stacks_of(parent).items() if names.is_preview(name)}
     documents = {name for name in abouts.known(parent.store, parent.project) if names.is_preview(name)}
     known = stacks.keys() | documents | {thing.preview for thing in found.things}
     return [
-        Preview(
-            name,
-            abouts.read(parent.store, parent.project, name) if name in documents else None,
-            state_of(parent, name, stacks[name]) if name in stacks else None,
-            tuple(found.of(name)),
-        )
+        _preview(parent, found, name, stacks.get(name), has_document=name in documents)
         for name in sorted(known)
         if only is None or name == only
     ]
+
+
+def _preview(parent: Parent, found: Found, name: str, modified: datetime | None, *, has_document: bool) -> Preview:
+    about = abouts.read(parent.store, parent.project, name) if has_document else None
+    state, problem = None, ""
+    try:
+        state = state_of(parent, name, modified) if modified else None
+    except OpsError as error:
+        problem = str(error)
+    return Preview(name, about, state, tuple(found.of(name)), problem)
 
 
 def _texts(value: Any) -> dict[str, str]:

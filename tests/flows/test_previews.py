@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from ops.exit_codes import ExitCode
-from tests.flows.lab import Lab, check_clear
+from tests.flows.interruption import Victim, Watch
+from tests.flows.lab import Lab, check_clear, check_no_duplicates
 from tests.flows.previews import APPS, KINDS, PreviewLab
 from tests.support.github import FakeGitHub, Pull, github
 
@@ -221,3 +222,167 @@ def test_the_file_of_a_stack_is_made_anew_with_the_salt_of_its_state(previews: P
     file.unlink()
     previews.snu("env", "up", "--pr", "7")
     assert yaml.safe_load(file.read_text())["encryptionsalt"] == salt
+
+
+# --- list and sweep ---------------------------------------------------------------------------------------
+
+
+def swept(previews: PreviewLab, *arguments: str) -> dict[str, str]:
+    """What a sweep finds, by environment."""
+    found = previews.json("env", "sweep", *arguments)["environments"]
+    return {each["name"]: each["action"] for each in found}
+
+
+def test_the_list_shows_states_and_cloud(previews: PreviewLab, hub: FakeGitHub) -> None:
+    assert previews.lab.project.snu("env", "list").stdout == "local has no preview environment.\n"
+    hub.pulls |= {number: Pull(f"f{number}") for number in (8, 9)}
+    for number in (7, 8, 9):
+        previews.snu("env", "up", "--pr", str(number))
+    previews.lab.state_file("pr-8").unlink()
+    for app in APPS:
+        previews.delete_container(f"pr-9-{app}")
+    listed = json.loads(previews.lab.project.snu("env", "list", "--json").stdout)
+    assert [(each["name"], each["pullRequest"], each["branch"], each["status"]) for each in listed] == [
+        ("pr-7", 7, "feature", "up"),
+        ("pr-8", 8, "f8", "orphaned"),
+        ("pr-9", 9, "f9", "up"),
+    ]
+    assert all(each["ageHours"] < 1 for each in listed)
+    assert listed[0]["urls"].keys() == set(APPS)
+    table = previews.lab.project.snu("env", "list").stdout.splitlines()
+    assert table[0].startswith("pr-7  #7 feature  ")
+    assert "orphaned" in table[1]
+
+
+def test_a_sweep_only_looks_and_then_takes_away_what_nobody_needs(previews: PreviewLab, hub: FakeGitHub) -> None:
+    hub.pulls |= {number: Pull(f"f{number}") for number in (8, 9, 10, 11)}
+    hub.branches |= {"stays", "goes"}
+    hub.pulls[10].labels = ("persist",)
+    for number in (7, 8, 9, 10, 11):
+        previews.snu("env", "up", "--pr", str(number))
+    stays, goes = (previews.json("env", "up", "--branch", branch)["name"] for branch in ("stays", "goes"))
+    hub.pulls[8].is_open = False
+    hub.branches.remove("goes")
+    for name in ("pr-9", "pr-10"):
+        previews.age(name, "2020-01-01T00:00:00+00:00")
+    previews.lab.state_file("pr-11").unlink()
+    expected = {stays: "keep", goes: "take down", "pr-7": "keep", "pr-8": "take down", "pr-9": "take down"}
+    expected |= {"pr-10": "keep", "pr-11": "remove from the cloud"}
+    seen = previews.lab.resources("containers.container")
+    shown = previews.snu("env", "sweep").stdout
+    for line in (
+        "pr-8  take down: its pull request is closed",
+        f"{goes}  take down: its branch 'goes' is gone",
+        "it has the label 'persist'",
+        "pr-11  remove from the cloud: no state knows what is in the cloud",
+        "    container pr-11-api",
+        "stack local  left alone: its name is no preview environment's",
+        "4 environments to sweep. Nothing was changed: --yes does it.",
+    ):
+        assert line in shown, shown
+    assert swept(previews) == expected
+    assert previews.lab.resources("containers.container") == seen
+
+    assert swept(previews, "--yes") == expected
+    for name in (goes, "pr-8", "pr-9", "pr-11"):
+        assert previews.things(name) == {}, name
+        assert not previews.document_file(name).exists()
+        assert not previews.lab.state_file(name).exists()
+    for name in (stays, "pr-7", "pr-10"):
+        assert len(previews.things(name)["containers.container"]) == 3
+    (comment,) = hub.bodies(8)
+    assert "taken down\n\nThe sweep did it: its pull request is closed." in comment
+    assert "There is nothing to sweep." in previews.snu("env", "sweep", "--yes").stdout
+
+
+def test_a_sweep_forgets_what_is_not_in_the_cloud(previews: PreviewLab) -> None:
+    previews.snu("env", "up", "--pr", "7")
+    for app in APPS:
+        previews.delete_container(f"pr-7-{app}")
+    for record in previews.things("pr-7")["domain.record"]:
+        change = {"delete": {"id_fields": {"name": record, "type": "CNAME"}}}
+        previews.lab.ask("PATCH", "/domain/v2beta1/dns-zones/local.snu.localhost/records", {"changes": [change]})
+    previews.delete_secret("snu-pr-7")
+    assert previews.things("pr-7") == {}
+    assert swept(previews, "--yes") == {"pr-7": "forget"}
+    assert swept(previews) == {}
+    assert not previews.lab.state_file("pr-7").exists()
+
+
+def test_without_github_a_sweep_does_what_needs_none(previews: PreviewLab, hub: FakeGitHub) -> None:
+    previews.snu("env", "up", "--pr", "7")
+    branch = previews.json("env", "up", "--branch", "b")["name"]
+    hub.pulls[7].is_open = False
+    for name in ("pr-7", branch):
+        previews.age(name, "2020-01-01T00:00:00+00:00")
+    previews.hub = None
+    shown = previews.snu("env", "sweep", "--yes").stdout
+    assert "Without --repo" in shown
+    assert "its labels are not known without GitHub" in shown
+    assert previews.things(branch) == {}
+    assert previews.things("pr-7")
+
+
+def test_an_error_with_one_does_not_stop_the_others(previews: PreviewLab, hub: FakeGitHub) -> None:
+    hub.pulls[8] = Pull("f8")
+    for number in ("7", "8"):
+        previews.snu("env", "up", "--pr", number)
+        hub.pulls[int(number)].is_open = False
+    previews.lab.fault("server_error", match={"method": "DELETE", "name": "pr-7-api"})
+    run = previews.run("env", "sweep", "--yes")
+    assert run.returncode == ExitCode.FAILED
+    check_clear(run, "1 environment could not be swept:\n  pr-7: ")
+    assert previews.things("pr-8") == {}
+    previews.lab.clear_faults()
+    previews.snu("env", "sweep", "--yes")
+    assert previews.things("pr-7") == {}
+
+
+def test_a_sweep_never_touches_what_it_does_not_know(previews: PreviewLab) -> None:
+    previews.snu("env", "up", "--pr", "7")
+    container = previews.find("containers.container", "pr-7-api")
+    named = {"namespace_id": container["namespace_id"], "image": container["image"]}
+    for name in ("somebody-s", "pr-07-api", "ci-api"):
+        previews.lab.ask("POST", "/containers/v1/regions/fr-par/containers", {**named, "name": name})
+    previews.lab.state_file("pr-7").unlink()
+    found = previews.json("env", "sweep", "--yes")
+    assert found["leftAlone"].keys() == {
+        *(f"container {name}" for name in ("somebody-s", "pr-07-api", "ci-api")),
+        *(f"stack {name}" for name in ("local", "foundation-local")),
+    }
+    names = {each["name"] for each in previews.lab.resources("containers.container")}
+    assert names == {"somebody-s", "pr-07-api", "ci-api", *(f"local-{app}" for app in APPS)}
+    assert {each["name"] for each in previews.lab.resources("secret_manager.secret")} >= {"snu-local"}
+
+
+# --- at the same time, and killed -------------------------------------------------------------------------
+
+
+def test_down_waits_for_an_up_under_way(previews: PreviewLab) -> None:
+    previews.lab.fault("latency", milliseconds=150)
+    watch = Watch(previews.lab)
+    going_up = Victim.start(previews.lab, *previews.words("env", "up", "--pr", "7"), environment=previews.environment())
+    assert watch.wait_for(2, going_up)
+    down = previews.snu("env", "down", "--pr", "7")
+    assert "Waiting for" in down.stdout
+    assert "pr-7 is taken down." in down.stdout
+    assert going_up.wait().returncode == 0
+    assert previews.things("pr-7") == {}
+    assert not previews.lab.state_file("pr-7").exists()
+
+
+@pytest.mark.parametrize(("writes", "then"), [(1, "down"), (4, "up"), (8, "down")])
+def test_killed_in_the_middle(previews: PreviewLab, writes: int, then: str) -> None:
+    previews.lab.fault("latency", milliseconds=50)
+    watch = Watch(previews.lab)
+    victim = Victim.start(previews.lab, *previews.words("env", "up", "--pr", "7"), environment=previews.environment())
+    assert watch.wait_for(writes, victim)
+    victim.kill()
+    previews.lab.clear_faults()
+    run = previews.snu("env", then, "--pr", "7")
+    check_clear(run)
+    count = 3 if then == "up" else 0
+    assert len(previews.things("pr-7").get("containers.container", [])) == count
+    check_no_duplicates(previews.lab)
+    previews.snu("env", "down", "--pr", "7")
+    assert previews.things("pr-7") == {}
