@@ -616,6 +616,29 @@ def env_down(
     return work.down(cwd, work.Meant(pr, branch, name), work.Hub(repo, api_url), engine, lock_timeout)
 
 
+@previews.command("list")
+def env_list(json: option.Json = False, cwd: option.Cwd = None) -> ExitCode:
+    """Show all preview environments: those that have a state, and those that are in the cloud without one."""
+    from ops.commands import env as work
+
+    return work.show(cwd, as_json=json)
+
+
+@previews.command("sweep")
+def env_sweep(
+    repo: option.Repo = None,
+    api_url: option.ApiUrl = option.GITHUB_API_URL,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Take them away. Without it, it only looks.")] = False,
+    engine: option.Engine = EngineChoice.AUTO,
+    json: option.Json = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Find preview environments that are closed, gone, expired, orphaned or forgotten; take them away with --yes."""
+    from ops.commands import env as work
+
+    return work.sweep(cwd, work.Hub(repo, api_url), engine, yes=yes, as_json=json)
+
+
 def _state_session(cwd: option.Cwd, stack: str) -> Session:
     from ops.commands.stack import Session
 
