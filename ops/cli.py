@@ -256,6 +256,26 @@ def list_releases(stack: option.StackName, json: option.Json = False, cwd: optio
 
 
 @app.command()
+def rollback(
+    stack: option.StackName,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="RELEASE", help="As `snu releases` names it. Default: one back from what runs."),
+    ] = None,
+    commit: option.Commit = False,
+    markdown: option.ChangelogMarkdown = None,
+    slack: option.ChangelogSlack = None,
+    repository: option.Repository = None,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Write an earlier release's images and variables into the stack's file, to be planned and applied."""
+    from ops.commands import rollback as work
+    from ops.commands.promote import Texts
+
+    return work.rollback(cwd, stack, to, repository, Texts(markdown, slack), commit=commit)
+
+
+@app.command()
 def unlock(
     stack: option.StackName,
     engine: option.Engine = EngineChoice.AUTO,
@@ -487,6 +507,31 @@ def images_build(
     from ops.commands import images as work
 
     return work.build(cwd, stack, repository, base=base, parallel=parallel)
+
+
+@images.command("clean")
+def images_clean(
+    stack: Annotated[
+        str | None, typer.Argument(metavar="[STACK]", help="The stack whose registry is cleaned.", show_default=False)
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Clean the registries of all environments.")] = False,
+    older_than: Annotated[
+        int,
+        typer.Option("--older-than", metavar="DAYS", min=0, help="What is younger stays."),
+    ] = 60,
+    keep_releases: Annotated[
+        int,
+        typer.Option("--keep-releases", metavar="N", min=1, help="Releases of each stack that can be gone back to."),
+    ] = 10,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete them; without it they are listed only.")] = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """List the versions that leave a registry, and why the rest stays. With --yes, delete them."""
+    from ops.commands import images as work
+
+    if (stack is None) != everything:
+        raise typer.BadParameter("name a stack, or give --all")
+    return work.clean(cwd, stack, older_than=older_than, keep_releases=keep_releases, yes=yes)
 
 
 @state.command("show")

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +20,7 @@ from ops.display.choose import printer_for
 from ops.display.text import Line, counted, safe
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.images import clean as cleaning
 from ops.images.build import Builder, Chosen, Origin, choose
 from ops.images.docker import Docker
 from ops.images.environment import Environment, environments, stack_of
@@ -66,7 +68,7 @@ class Report:
 def show(directory: Path | None, repository: Path | None, *, as_json: bool) -> ExitCode:
     """Print for each image its version, which registries hold it, where it runs, and what has changed since."""
     project = project_dir(directory)
-    with _sources_readable():
+    with sources_readable():
         copy = _working_copy(repository or project)
         inputs = {name: copy.inputs(name) for name in copy.versions.images}
     reports = {name: Report(each.version, sorted([*each.taken, *each.cut]), {}) for name, each in inputs.items()}
@@ -165,7 +167,7 @@ def build(directory: Path | None, stack: str, repository: Path | None, *, base: 
             ExitCode.USAGE,
         )
     parent = settings.environment.preview_of
-    with _sources_readable():
+    with sources_readable():
         copy = _working_copy(repository or project)
         choice = choose(
             environment,
@@ -181,7 +183,7 @@ def build(directory: Path | None, stack: str, repository: Path | None, *, base: 
             environment=environment,
             copy=copy,
             logs=project / ".local" / "builds",
-            labels=_labels(copy.repository),
+            labels=labels(copy.repository),
         )
         try:
             with build_display(sys.stdout) as on_state:
@@ -232,7 +234,7 @@ def _chosen_lines(chosen: list[Chosen], running: dict[str, Image]) -> Iterator[L
         )
 
 
-def _labels(repository: pygit2.Repository) -> dict[str, str]:
+def labels(repository: pygit2.Repository) -> dict[str, str]:
     """The commit of what is built; nothing where files differ from it."""
     import pygit2
 
@@ -268,9 +270,61 @@ def _working_copy(folder: Path) -> WorkingCopy:
 
 
 @contextmanager
-def _sources_readable() -> Iterator[None]:
+def sources_readable() -> Iterator[None]:
     """Raises OpsError for what is wrong with `images.yaml` or what it names."""
     try:
         yield
     except (SettingsError, ImageSourceError) as error:
         raise OpsError(f"{error}\nNothing was built or changed.", ExitCode.SETTINGS) from error
+
+
+# --- snu images clean -----------------------------------------------------------------------------------
+
+
+def clean(directory: Path | None, stack: str | None, *, older_than: int, keep_releases: int, yes: bool) -> ExitCode:
+    """List what leaves a stack's registry, or all registries, and why the rest stays; with ``yes``, delete it."""
+    project = project_dir(directory)
+    environments_ = cleaning.cleaned(project, stack, os.environ)
+    age = cleaning.shortest_age(project, timedelta(days=older_than))
+    # What is there is listed first: what begins to be used meanwhile is seen then.
+    registries = [(each, cleaning.Registry(each.stack, os.environ)) for each in environments_]
+    try:
+        tags = [(each, registry, registry.tags(each.registry)) for each, registry in registries]
+        found = cleaning.needed(project, environments_, os.environ, keep_releases)
+        failed: list[str] = []
+        going = 0
+        for environment, registry, held in tags:
+            decided = cleaning.verdicts(held, found, age, datetime.now(UTC))
+            printer_for(sys.stdout).print(_verdict_lines(environment.registry, decided, found.unasked))
+            going += sum(not each.stays for each in decided)
+            if yes:
+                failed += _delete(registry, decided)
+    finally:
+        for _, registry in registries:
+            registry.close()
+    if failed:
+        raise OpsError(f"{counted(len(failed), 'version')} not deleted:" + "".join(failed), ExitCode.FAILED)
+    done = "deleted" if yes else "would be deleted; nothing was. Delete with --yes"
+    print(f"{counted(going, 'version')} {done}." if going else "Nothing to delete.")
+    return ExitCode.OK
+
+
+def _delete(registry: cleaning.Registry, decided: list[cleaning.Verdict]) -> list[str]:
+    """Gives why some could not be deleted; one failure leaves the others alone."""
+    failed = []
+    for tag in [each.tag for each in decided if not each.stays]:
+        try:
+            registry.delete(tag)
+        except OpsError as error:
+            failed.append(f"\n  {tag.image}:{tag.name}: {error}")
+    return failed
+
+
+def _verdict_lines(registry: str, decided: list[cleaning.Verdict], unasked: dict[str, str]) -> Iterator[Line]:
+    yield Line.of((registry, "bold"))
+    for each in decided:
+        tag = each.tag
+        what = f"  {tag.image}:{safe(tag.name)}  {tag.touched:%Y-%m-%d}  "
+        yield Line.of((what, "dim"), (f"stays: {each.stays}", "dim")) if each.stays else Line.of(what, ("goes", "red"))
+    for stack in unasked:
+        yield Line.of((f"  Not asked, as it has another registry: {stack}", "dim"))

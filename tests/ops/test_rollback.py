@@ -1,0 +1,107 @@
+"""Which release is one back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pygit2
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infra.settings import Image
+from ops.errors import OpsError
+from ops.images.environment import Environment
+from ops.releases import going_back
+from ops.releases.committed import CommittedFile
+from ops.releases.release import Release
+from ops.releases.tags import Releases
+from tests.ops.test_releases import CONTENT, DAY
+from tests.support.repository import commit_all
+
+
+class Story:
+    """A stack's file in git, and a release of each commit of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.git = pygit2.init_repository(str(folder), initial_head="main")
+        self.file = folder / "Pulumi.stage.yaml"
+
+    def release(self, version: str, variable: str = "1") -> Release:
+        apps = {"api": {"variables": {"A": variable}}}
+        self.file.write_text(yaml.safe_dump({"config": {"snu:apps": apps, "snu:images": {"api": version}}}))
+        images = {"api": Image(version=version, digest=f"sha256:{version[0] * 64}")}
+        commit = commit_all(self.git, version)
+        return Releases(self.git).record("stage", DAY, commit, **{**CONTENT, "images": images})
+
+    def back(self) -> Release:
+        environment = cast(Environment, type("Fake", (), {"stack": type("Stack", (), {"name": "stage"})}))
+        return going_back.release_before(environment, CommittedFile(self.file), Releases(self.git).all("stage"))
+
+
+@pytest.fixture
+def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
+    monkeypatch.setattr(going_back, "_runs", lambda *_: True)
+    return Story(tmp_path)
+
+
+def test_the_newest_where_the_last_deploy_was_not_good(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    story.release("a")
+    newest = story.release("b")
+    monkeypatch.setattr(going_back, "_runs", lambda *_: False)
+    assert story.back() == newest
+
+
+def test_a_release_of_the_same_is_passed_over(story: Story) -> None:
+    first = story.release("a")
+    story.release("b")
+    story.release("b")
+    assert story.back() == first
+
+
+def test_other_variables_make_another_release(story: Story) -> None:
+    story.release("a")
+    second = story.release("b", "1")
+    story.release("b", "2")
+    assert story.back() == second
+
+
+def test_there_is_nothing_before_the_first(story: Story) -> None:
+    story.release("a")
+    story.release("b")
+    story.release("a")
+    with pytest.raises(OpsError, match=r"runs stage/2026-11-26\.3, and there is no other release before it"):
+        story.back()
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=7))
+def test_going_back_again_and_again_ends_at_the_first(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, versions: list[str]
+) -> None:
+    monkeypatch.setattr(going_back, "_runs", lambda *_: True)
+    story = Story(tmp_path_factory.mktemp("story"))
+    for version in versions:
+        running = story.release(version)
+    seen = [running.images]
+    while True:
+        try:
+            running = story.back()
+        except OpsError:
+            break
+        assert running.images not in seen
+        seen.append(running.images)
+        story.release(running.images["api"].version)
+    assert seen[-1]["api"].version == versions[0]
+
+
+def test_a_file_that_another_program_wrote_has_no_variables(story: Story) -> None:
+    committed: Any
+    story.release("a")
+    story.file.write_text("[1, 2]\n")
+    commit = commit_all(story.git, "no mapping")
+    committed = CommittedFile(story.file)
+    found = Releases(story.git).record("stage", DAY, commit, **CONTENT)
+    assert going_back._config(committed, found) is None
