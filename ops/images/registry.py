@@ -30,6 +30,8 @@ _ACCEPT = ", ".join((*_INDEXES, *_MANIFESTS))
 _CHUNK_BYTES = 1 << 18
 _TIMEOUT_SECONDS = (10.0, 60.0)
 """Until it is connected, and until something comes."""
+_UPLOAD_TIMEOUT_SECONDS = (10.0, 600.0)
+"""A registry may look at a whole layer before it answers."""
 _LONGEST_REASON = 200
 
 
@@ -144,7 +146,12 @@ class Repository:
         A registry that cannot take it over, or must not, asks for it as if there were no origin. Raises RegistryError.
         """
         query = f"?mount={digest}&from={origin.path}" if origin is not None else ""
-        answer = self._ask("POST", f"blobs/uploads/{query}", data=b"")
+        try:
+            answer = self._ask("POST", f"blobs/uploads/{query}", data=b"")
+        except RegistryError as error:
+            if origin is None or error.passing:
+                raise
+            return self.begin_upload(digest, None)  # the key may not read there, and the registry says so
         assert answer is not None
         if answer.status_code == 201:
             return None
@@ -164,7 +171,7 @@ class Repository:
             f"{location}{separator}digest={digest}",
             data=body if body.len else b"",
             headers=headers,
-            timeout=_TIMEOUT_SECONDS,
+            timeout=_UPLOAD_TIMEOUT_SECONDS,
         )
         self._check(answer, f"blobs/{digest}", passing=answer.status_code == 401)
 

@@ -20,13 +20,13 @@ from ops.stacks import Stack
 def record_release(stack: Stack, plan: Plan) -> list[Line]:
     """Tag what was applied, where the stack's images are promoted; gives what there is to say about it.
 
-    Never raises OpsError: the deploy is good, with or without its tag.
+    Raises nothing: the deploy is good, with or without its tag.
     """
     if "snu:promoteFrom" not in stack.config:
         return []
     try:
         release = _recorded(stack, plan)
-    except OpsError as error:
+    except Exception as error:
         return [
             Line.of((f"{stack.name} is deployed, and not recorded as a release: {error}", "yellow")),
             Line.of("  `snu rollback` cannot go back to it; deploy again once that is mended."),

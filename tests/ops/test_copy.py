@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -172,6 +175,12 @@ class Stub:
     """So many reads of blobs give other bytes."""
     lies: bool = False
     """Answers for every manifest that was written another one."""
+    wants_tokens: bool = False
+    """Takes no key itself, but a token that its own token service gives for one, to read or to write."""
+    tokens: list[str] = field(default_factory=list)
+    """Scopes of the tokens that were given."""
+    refuses_mounts: bool = False
+    """Answers 401 to who wants a blob from another repository, as one does whose key may not read there."""
     keys: list[str | None] = field(default_factory=list)
     port: int = 0
 
@@ -205,7 +214,27 @@ def stub() -> Iterator[Stub]:
             if self.command != "HEAD":
                 self.wfile.write(body)
 
+        def refused(self) -> bool:
+            action = "pull" if self.command in ("GET", "HEAD") else "push,pull"
+            given = self.headers.get("Authorization", "")
+            if not held.wants_tokens or (given.startswith("Bearer ") and given.endswith(action)):
+                return False
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            realm = f'Bearer realm="http://localhost:{held.port}/token",service="s",scope="repository:snu/app:{action}"'
+            self.answer(401, WWW_Authenticate=realm)
+            return True
+
+        def give_token(self) -> None:
+            assert self.headers["Authorization"] == f"Basic {b64encode(f'nologin:{KEY}'.encode()).decode()}"
+            (scope,) = parse_qs(urlsplit(self.path).query)["scope"]
+            held.tokens.append(scope)
+            self.answer(200, json.dumps({"token": scope}).encode())
+
         def do_GET(self) -> None:
+            if self.path.startswith("/token"):
+                return self.give_token()
+            if self.refused():
+                return None
             kind, _, reference = self.path.removeprefix("/v2/snu/app/").partition("/")
             content = (held.blobs if kind == "blobs" else held.manifests).get(reference)
             if content is None:
@@ -228,10 +257,17 @@ def stub() -> Iterator[Stub]:
         do_HEAD = do_GET
 
         def do_POST(self) -> None:
+            if self.refused():
+                return
             held.keys.append(self.headers.get("Authorization"))
+            if held.refuses_mounts and "mount=" in self.path:
+                self.answer(401, WWW_Authenticate='Basic realm="x"')
+                return
             self.answer(202, Location="/v2/snu/app/blobs/uploads/1?state=x")
 
         def do_PUT(self) -> None:
+            if self.refused():
+                return
             length = int(self.headers["Content-Length"])
             if "/uploads/" in self.path and held.break_writes:
                 held.break_writes -= 1
@@ -320,6 +356,28 @@ def test_the_key_goes_nowhere_but_to_who_asks_for_it(stubs: tuple[Stub, Stub]) -
     source, target = stubs
     copy(source, target, source.add(b"x"))
     assert {*target.keys} == {None}
+
+
+def test_tokens_are_got_for_what_is_asked(stubs: tuple[Stub, Stub]) -> None:
+    """As Scaleway's registry wants it; the first token of the target is for reading, and does not do for writing."""
+    source, target = stubs
+    source.wants_tokens = target.wants_tokens = True
+    image = source.add(layer(10_000))
+    target.manifests["0"] = source.manifests[image.digest]
+    repository = target.repository
+    assert repository.digest_of("0") == image.digest
+    Copier(source.repository, repository).copy(image)
+    assert target.manifests["1"] == source.manifests[image.digest]
+    assert {*source.tokens} == {"repository:snu/app:pull"}
+    assert {*target.tokens} == {"repository:snu/app:pull", "repository:snu/app:push,pull"}
+
+
+def test_a_blob_that_must_not_be_mounted_is_sent() -> None:
+    with stub() as registry:
+        registry.refuses_mounts = True
+        source = Repository(f"localhost:{registry.port}/snu/source", KEY)
+        assert registry.repository.begin_upload(digest_of(b"x"), source) is not None
+        assert len(registry.keys) == 3  # without a key, with it, and without the mount
 
 
 def test_a_registry_that_is_silent_does_not_say_whether_it_has_something() -> None:
