@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import api, diff, images, local, plan, restart, stage, start
+from benchmarks import api, diff, images, local, plan, promotion, restart, stage, start
 from benchmarks.measure import machine
 from tests.support.bytecode import kept_bytecode
 
@@ -16,6 +16,7 @@ _BENCHMARKS = {
     "diff": diff.run,
     "plan": plan.run,
     "start": start.run,
+    "promotion": promotion.run,
 }
 _WITH_REPOSITORY = {"images": images.run}
 _WITH_BOOT = {"restart": restart.run}
@@ -29,6 +30,7 @@ def main() -> None:
         "diff: `snu diff` of all stacks beside one preview; plan: plan and apply beside preview and up; "
         "start: the api started by node alone beside npm, turbo and PM2; "
         "restart: an api that crashes, with PM2 in its container and without, until it answers again; "
+        "promotion: bytes that a promotion of one changed app sends beside all; "
         "images: builds that versions avoid, and `snu images` as the history grows.",
     )
     parser.add_argument(
