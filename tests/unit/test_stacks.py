@@ -31,9 +31,7 @@ ZERO_DIGEST = "sha256:" + "0" * 64
 def filled_template() -> str:
     """The preview template, filled as for the pull request 12."""
     template = string.Template((ROOT / "Pulumi.preview.template.yaml").read_text(encoding="utf-8"))
-    versions = {f"{app}_version": "1" for app in ("api", "admin", "app")}
-    digests = {f"{app}_digest": ZERO_DIGEST for app in ("api", "admin", "app")}
-    return template.substitute(versions, **digests, name="pr-12")
+    return template.substitute(name="pr-12")
 
 
 @functools.cache
