@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,8 +72,7 @@ def use(lab: Lab, stack: str, key: Key, **config: Any) -> None:
 def write_preview(directory: Path, name: str) -> str:
     """Fill the template of a preview environment; gives the stack's name."""
     text = (ROOT / "Pulumi.preview.template.yaml").read_text().replace("${name}", name)
-    text = re.sub(r"\$\{\w+_version\}", "test", text)
-    (directory / f"Pulumi.{name}.yaml").write_text(re.sub(r"\$\{\w+_digest\}", "sha256:" + "0" * 64, text))
+    (directory / f"Pulumi.{name}.yaml").write_text(text)
     return name
 
 

@@ -25,7 +25,6 @@ FOUNDATIONS = ("foundation-ci", "foundation-production", "foundation-local")
 ENVIRONMENTS = ("ci", "stage", "production", "local", "pr-12")
 STACKS = FOUNDATIONS + ENVIRONMENTS
 PROTECTED = ("foundation-ci", "foundation-production", "ci", "stage", "production")
-ZERO_DIGEST = "sha256:" + "0" * 64
 
 
 def filled_template() -> str:
