@@ -49,6 +49,13 @@ previews = typer.Typer(
 )
 app.add_typer(previews, name="env")
 
+hotfix = typer.Typer(
+    help="A hot-fix: the branch STACK_hotfix, cut from what the stack runs.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(hotfix, name="hotfix")
+
 _PARALLEL = 16
 _WAIT_SECONDS = 600.0
 _DIFF_SECONDS = 120.0
@@ -532,6 +539,52 @@ def images_clean(
     if (stack is None) != everything:
         raise typer.BadParameter("name a stack, or give --all")
     return work.clean(cwd, stack, older_than=older_than, keep_releases=keep_releases, yes=yes)
+
+
+@hotfix.command("check")
+def hotfix_check(stack: option.HotFixStack = "production", cwd: option.Cwd = None) -> ExitCode:
+    """Refuse what is checked out unless it is the stack's hot-fix branch and descends from what the stack runs."""
+    from ops.commands import hotfix as work
+
+    return work.check(cwd, stack)
+
+
+@hotfix.command("build")
+def hotfix_build(
+    stack: option.HotFixStack = "production",
+    commit: option.Commit = False,
+    markdown: option.ChangelogMarkdown = None,
+    slack: option.ChangelogSlack = None,
+    repository: option.Repository = None,
+    parallel: Annotated[int, typer.Option("--parallel", metavar="N", min=1, help="Builds at the same time.")] = 2,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Build the apps that the branch changed for the stack that STACK is promoted from, which gets STACK's others."""
+    from ops.commands import hotfix as work
+    from ops.commands.promote import Texts
+
+    return work.build(cwd, stack, repository, Texts(markdown, slack), parallel=parallel, commit=commit)
+
+
+@hotfix.command("finish")
+def hotfix_finish(
+    repo: Annotated[str, typer.Option("--repo", metavar="OWNER/NAME", help="The repository on GitHub.")],
+    stack: option.HotFixStack = "production",
+    base: Annotated[str, typer.Option("--base", metavar="BRANCH", help="Where the fix goes back to.")] = "main",
+    delete_branch: Annotated[
+        bool, typer.Option("--delete-branch", help="Delete the hot-fix's branch; the pull request has one of its own.")
+    ] = False,
+    api_url: Annotated[
+        str, typer.Option("--api-url", metavar="URL", envvar="GITHUB_API_URL", help="Address of GitHub's API.")
+    ] = "https://api.github.com",
+    repository: option.Repository = None,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Once the stack runs the fix: open the pull request that brings it back. The token is as for `snu comment`."""
+    from ops.commands import hotfix as work
+    from ops.github import Repository
+
+    return work.finish(cwd, stack, repository, Repository(repo, api_url), base, delete=delete_branch)
 
 
 @state.command("show")

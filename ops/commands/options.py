@@ -68,6 +68,7 @@ ChangelogMarkdown = Annotated[
 ChangelogSlack = Annotated[
     str | None, typer.Option("--slack", metavar="FILE", help="Write it as Slack writes its messages; `-` prints it.")
 ]
+HotFixStack = Annotated[str, typer.Option("--stack", metavar="STACK", help="The stack that is to get the fix.")]
 Repository = Annotated[
     Path | None,
     typer.Option("--repository", metavar="DIR", help="Where images.yaml is. Default: the project's folder."),

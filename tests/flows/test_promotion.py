@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,12 @@ from infra.settings.built import write_built
 from ops.exit_codes import ExitCode
 from ops.releases.release import Release
 from ops.releases.tags import Releases
-from tests.api.oci import Oci, digest_of
+from tests.api.oci import Oci, digest_of, manifest
 from tests.flows.lab import Lab, Run
+from tests.ops.test_hotfix import Hub, hub
 from tests.support.repository import Repository, commit_all, make_repository
 
+__all__ = ["hub"]
 APPS = ("admin", "api")
 STAGES = {"ci": None, "stage": "ci", "production": "stage"}
 """Environments, and whose images they take."""
@@ -50,6 +55,7 @@ class Stages:
         self.commit("Two apps")
         self.lab.project.start_cloud()
         self.lab.up_ok("foundation-local")
+        Oci(self.lab.project.api_url).push(f"snu-stage/{ONLY_STAGE}", "local", ONLY_STAGE.encode())
         self.deploy_ci()
         self._first = self.git.head.target
         self.lab.save(self._saved)
@@ -81,6 +87,8 @@ class Stages:
             config |= {"snu:promoteFrom": source} if source else {}
             kept = (*APPS, ONLY_STAGE) if name == "stage" else APPS
             config["snu:images"] = {app: config["snu:images"][app] for app in kept}
+            if ONLY_STAGE in kept:
+                config["snu:images"][ONLY_STAGE]["digest"] = digest_of(manifest(ONLY_STAGE.encode()))
             config["snu:apps"] = {app: self._app(config["snu:apps"][app], app, name) for app in kept}
             config.pop("snu:jobs", None)
             self.lab.project.stack_file(name).write_text(yaml.safe_dump(stack, sort_keys=False))
@@ -159,6 +167,34 @@ class Stages:
     def digests(self, stack: str) -> dict[str, str]:
         """What the stack's file names."""
         return {name: image["digest"] for name, image in self.config(stack)["snu:images"].items()}
+
+    def tags(self, namespace: str) -> dict[str, list[dict[str, Any]]]:
+        """The tags of a registry, by image."""
+        region = "/registry/v1/regions/fr-par"
+        (held,) = self.lab.ask("GET", f"{region}/namespaces?name={namespace}")["namespaces"]
+        images = self.lab.ask("GET", f"{region}/images?namespace_id={held['id']}")["images"]
+        return {each["name"]: self.lab.ask("GET", f"{region}/images/{each['id']}/tags")["tags"] for each in images}
+
+    def tag_names(self, namespace: str) -> set[str]:
+        return {tag["name"] for tags in self.tags(namespace).values() for tag in tags}
+
+    def age_tags(self) -> None:
+        """Make all tags that there are a hundred days old."""
+        self.lab.project.stop_cloud()
+        file = next((self.folder / ".local/scaleway").glob("state*"))
+        with closing(sqlite3.connect(file)) as db, db:
+            for id, body in db.execute("SELECT id, body FROM resources WHERE kind = 'registry.tag'").fetchall():
+                old = (datetime.now(UTC) - timedelta(days=100)).isoformat()
+                aged = json.dumps({**json.loads(body), "created_at": old, "updated_at": old})
+                db.execute("UPDATE resources SET body = ? WHERE kind = 'registry.tag' AND id = ?", (aged, id))
+        self.lab.project.start_cloud()
+
+    def write_state(self, stack: str, text: str) -> None:
+        self.lab.state_file(stack).write_text(text)
+
+    def delete_tags(self, namespace: str, version: str) -> None:
+        for tag in [tag for tags in self.tags(namespace).values() for tag in tags if tag["name"] == version]:
+            self.lab.ask("DELETE", f"/registry/v1/regions/fr-par/tags/{tag['id']}")
 
     def runs(self, stack: str) -> dict[str, str]:
         """The digests that the stack's containers have, in the cloud."""
@@ -305,3 +341,227 @@ def test_only_good_deploys_of_promoted_stacks_are_releases(stages: Stages) -> No
     assert "Go back to the release before with: snu rollback stage" in run.stderr
     assert stages.releases("stage") == []
     stages.lab.clear_faults()
+
+
+# --- the way back ---------------------------------------------------------------------------------------
+
+
+def test_going_back_restores_images_and_variables_and_nothing_else(stages: Stages) -> None:
+    first = stages.release("stage", "ci")
+    stages.change("api", "Break it a little")
+    stages.deploy_ci()
+
+    def change(config: dict[str, Any]) -> None:
+        api = config["snu:apps"]["api"]
+        api["variables"] = {"APP_NAME": "other", "NEW": "1"}
+        api["memory"] = 1024
+
+    stages.edit("stage", change)
+    stages.commit("Other variables and more memory")
+    second = stages.release("stage", "ci")
+    third = stages.change("api", "Break it altogether")
+    stages.deploy_ci()
+    stages.ok("promote", "ci", "stage", "--commit")
+    plan = str(stages.folder / "stage.plan")
+    stages.ok("plan", "stage", "--out", plan)
+    stages.lab.fault("container_error", match={"name": "stage-api"})
+    assert stages.snu("apply", plan, "--yes").returncode == ExitCode.CONTAINERS
+    stages.lab.clear_faults()
+
+    # What runs is no release: one back from it is the newest one.
+    run = stages.ok("rollback", "stage", "--commit")
+    assert stages.message().startswith(f"Roll stage back to {second.name}\n")
+    assert f"without {third[:8]} Break it altogether" in stages.message()
+    for text in (run.stdout, stages.message()):
+        assert "Not rolled back: what is in databases" in text
+    assert stages.digests("stage")["api"] == second.images["api"].digest
+    assert stages.config("stage")["snu:apps"]["api"]["variables"]["NEW"] == "1"
+    changed = stages.git.diff("HEAD~1", "HEAD")
+    assert [delta.new_file.path for delta in changed.deltas] == ["Pulumi.stage.yaml"]
+    stages.deploy("stage")
+    assert stages.runs("stage")["api"] == second.images["api"].digest
+
+    # That way back is a release as well, and one back from it lies before what it went back to.
+    stages.ok("rollback", "stage", "--commit")
+    assert stages.message().startswith(f"Roll stage back to {first.name}\n")
+    api = stages.config("stage")["snu:apps"]["api"]
+    assert api["variables"] == {"APP_NAME": "api"}
+    assert api["memory"] == 1024
+    assert stages.digests("stage")["api"] == first.images["api"].digest
+    stages.deploy("stage")
+    assert stages.runs("stage")["api"] == first.images["api"].digest
+    run = stages.snu("rollback", "stage")
+    assert run.returncode == ExitCode.FAILED
+    assert "there is no other release before it to go back to" in run.stderr
+
+
+def test_what_cannot_be_gone_back_to_is_said(stages: Stages) -> None:
+    run = stages.snu("rollback", "stage")
+    assert run.returncode == ExitCode.FAILED
+    assert "stage has no release to go back to" in run.stderr
+    run = stages.snu("rollback", "ci")
+    assert run.returncode == ExitCode.USAGE
+    assert "ci has no snu:promoteFrom" in run.stderr
+    assert "No release of stage is known" in stages.ok("releases", "stage").stdout
+
+    first = stages.release("stage", "ci")
+    run = stages.ok("rollback", "stage", "--to", first.name, "--commit")
+    assert f"Nothing to write: Pulumi.stage.yaml names the images and variables of {first.name}." in run.stdout
+    stages.change("api", "Another one")
+    stages.deploy_ci()
+    stages.ok("promote", "ci", "stage", "--commit")
+    before = stages.digests("stage")
+    stages.delete_tags("snu-stage", first.images["api"].version)
+    run = stages.snu("rollback", "stage", "--to", first.name)
+    assert run.returncode == ExitCode.FAILED
+    assert "images of it are gone from the registry:" in run.stderr
+    assert f"/snu-stage/api@{first.images['api'].digest} (version {first.images['api'].version})" in run.stderr
+    assert "/snu-stage/admin@" not in run.stderr
+    assert stages.digests("stage") == before
+    run = stages.snu("rollback", "stage", "--to", "2020-01-01.1")
+    assert run.returncode == ExitCode.USAGE
+    assert f"Its newest releases: {first.name}." in run.stderr
+
+
+def test_variables_that_do_not_fit_today_change_nothing(stages: Stages) -> None:
+    first = stages.release("stage", "ci")
+
+    def refer(config: dict[str, Any]) -> None:
+        config["snu:apps"]["api"]["variables"]["ADMIN_URL"] = {"url": "antivirus"}
+
+    stages.edit("stage", refer)
+    stages.commit("Refer to an app")
+    stages.ok("promote", "ci", "stage")
+    stages.deploy("stage")
+    second = stages.releases("stage")[0]
+    assert second.name != first.name
+
+    def drop(config: dict[str, Any]) -> None:
+        del config["snu:apps"]["antivirus"], config["snu:apps"]["api"]["variables"]["ADMIN_URL"]
+        del config["snu:images"]["antivirus"]
+
+    stages.edit("stage", drop)
+    before = stages.lab.project.stack_file("stage").read_text()
+    run = stages.snu("rollback", "stage", "--to", second.name)
+    assert run.returncode == ExitCode.SETTINGS
+    assert f"The variables of {second.name} do not fit what stage is today" in run.stderr
+    assert stages.lab.project.stack_file("stage").read_text() == before
+
+
+# --- old versions leave ---------------------------------------------------------------------------------
+
+
+def test_old_versions_leave_a_registry_and_what_is_needed_stays(stages: Stages) -> None:
+    oci = Oci(stages.lab.project.api_url)
+    first = stages.release("stage", "ci")  # then runs in ci no more, but can be gone back to in stage
+    stages.change("api", "Another one")
+    stages.deploy_ci()
+    second = stages.release("stage", "ci")
+    for namespace in ("snu-ci", "snu-stage"):
+        oci.push(f"{namespace}/api", "needless", b"needless")
+    previewed = digest_of(oci.push("snu-ci/api", "previewed", b"previewed"))
+    # Another preview's state, whose file nobody has here; and an update that did not come to its end.
+    state = json.loads(stages.lab.state_file("ci").read_text())
+    state["checkpoint"]["latest"]["resources"][1]["inputs"] = {"image": f"x/api@{previewed}"}
+    stages.write_state("pr-7", json.dumps(state))
+    stages.age_tags()
+    oci.push("snu-stage/api", "young", b"young")
+
+    listed = stages.ok("images", "clean", "--all").stdout
+    assert "would be deleted; nothing was" in listed
+    assert "stays: in the state of pr-7" in listed
+    assert f"stays: in the release {first.name}" in listed
+    assert "stays: younger than 60 days" in listed
+    going = {line.split()[0] for line in listed.splitlines() if line.endswith("goes")}
+    old_api = first.images["api"].version
+    assert going == {"api:needless"}
+    assert "needless" in stages.tag_names("snu-stage")
+
+    stages.ok("images", "clean", "stage", "--yes")
+    assert "needless" not in stages.tag_names("snu-stage")
+    assert "needless" in stages.tag_names("snu-ci")
+    assert {old_api, second.images["api"].version, "young"} <= stages.tag_names("snu-stage")
+    stages.ok("rollback", "stage", "--to", first.name)
+    assert "Nothing to delete." in stages.ok("images", "clean", "stage", "--yes").stdout
+
+    # The one release that is kept is the newest; the file names the first one until that is put back.
+    stages.git.reset(stages.git.head.target, pygit2.enums.ResetMode.HARD)
+    stages.ok("images", "clean", "stage", "--yes", "--keep-releases", "1")
+    assert old_api not in stages.tag_names("snu-stage")
+    assert second.images["api"].version in stages.tag_names("snu-stage")
+
+
+def test_nothing_is_deleted_where_something_is_not_known(stages: Stages) -> None:
+    Oci(stages.lab.project.api_url).push("snu-ci/api", "needless", b"needless")
+    stages.age_tags()
+    run = stages.snu("images", "clean")
+    assert run.returncode == ExitCode.USAGE
+    stages.write_state("pr-7", "{")
+    run = stages.snu("images", "clean", "ci", "--yes")
+    assert run.returncode == ExitCode.ENVIRONMENT
+    assert "What ci runs is not known" in run.stderr
+    assert "Nothing was deleted" in run.stderr
+    stages.lab.state_file("pr-7").unlink()
+    (stages.folder / ".git/shallow").write_text(f"{stages.git.head.target}\n")
+    run = stages.snu("images", "clean", "ci", "--yes")
+    (stages.folder / ".git/shallow").unlink()
+    assert run.returncode == ExitCode.USAGE
+    assert "git fetch --unshallow --tags" in run.stderr
+    stages.lab.fault("server_error", match={"method": "DELETE", "path": "/registry/*"}, status=503)
+    run = stages.snu("images", "clean", "ci", "--yes")
+    assert run.returncode == ExitCode.FAILED
+    assert "api:needless: Scaleway answers 503" in run.stderr
+    stages.lab.clear_faults()
+    assert "needless" in stages.tag_names("snu-ci")
+    stages.ok("images", "clean", "ci", "--yes")
+    assert "needless" not in stages.tag_names("snu-ci")
+
+
+# --- hot-fix --------------------------------------------------------------------------------------------
+
+
+def test_a_hot_fix_reaches_production_with_nothing_else(stages: Stages, hub: Hub) -> None:
+    stages.release("stage", "ci")
+    before = stages.release("production", "stage")
+    stages.change("admin", "main goes on")
+    stages.deploy_ci()
+    stages.release("stage", "ci")
+    stages.delete_tags("snu-stage", before.images["admin"].version)
+    run = stages.snu("hotfix", "check")
+    assert run.returncode == ExitCode.USAGE
+    assert "A hot-fix of production is made on the branch production_hotfix; this is main" in run.stderr
+
+    cut = stages.git[before.commit].peel(pygit2.Commit)
+    stages.git.branches.local.create("production_hotfix", cut)
+    stages.git.checkout("refs/heads/production_hotfix")
+    fix = stages.change("api", "Fix it")
+    assert before.name in stages.ok("hotfix", "check").stdout
+    run = stages.snu("hotfix", "build", "--commit", DOCKER_HOST="unix:///nowhere/docker.sock")
+    assert run.returncode == ExitCode.ENVIRONMENT
+    assert str(stages.git.head.target) == fix
+
+    # As if Docker had built it.
+    version = WorkingCopy(stages.folder).inputs("api").version
+    fixed = digest_of(Oci(stages.lab.project.api_url).push("snu-stage/api", version, b"fixed"))
+    run = stages.ok("hotfix", "build", "--commit")
+    assert "snu promote stage production --commit" in run.stdout
+    assert f"{fix[:8]} Fix it" in stages.message()
+    wanted = {"api": fixed, "admin": before.images["admin"].digest}
+    assert {name: stages.digests("stage")[name] for name in APPS} == wanted
+    assert before.images["admin"].version in stages.tag_names("snu-stage")
+    finish = ("hotfix", "finish", "--repo", "octo/snu", "--api-url", hub.url)
+    run = stages.snu(*finish, GITHUB_TOKEN="t0ken")
+    assert run.returncode == ExitCode.FAILED
+    assert f"production does not run the fix yet: api {version[:12]}" in run.stderr
+
+    stages.deploy("stage")
+    stages.release("production", "stage")
+    assert stages.runs("production") == wanted
+    hub.known.add(str(stages.git.head.target))
+    hub.branches["production_hotfix"] = str(stages.git.head.target)
+    run = stages.ok(*finish, "--delete-branch", GITHUB_TOKEN="t0ken")
+    assert "Pull request opened: https://github.example/octo/snu/pull/1" in run.stdout
+    assert "Deleted the branch production_hotfix" in run.stdout
+    assert f"`{fix[:8]}` `Fix it`" in hub.pulls[0]["body"]
+    assert "main goes on" not in hub.pulls[0]["body"]
+    assert "t0ken" not in run.stdout + run.stderr

@@ -1,0 +1,159 @@
+"""What ``snu hotfix check``, ``build`` and ``finish`` do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from infra.images.inputs import Inputs
+from infra.images.working_copy import WorkingCopy
+from infra.settings import Image
+from ops.commands.images import labels, sources_readable
+from ops.commands.promote import Texts
+from ops.commands.promote import finish as finish_writing
+from ops.display.builds import build_display
+from ops.display.choose import printer_for
+from ops.display.text import Line, counted
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.github import Repository, read_token
+from ops.images.build import Builder
+from ops.images.docker import Docker
+from ops.images.environment import Environment
+from ops.releases import hotfix
+from ops.releases.changelog import changelog
+from ops.releases.committed import CommittedFile
+from ops.releases.promotion import copy_images, pinned
+from ops.releases.release import short
+from ops.releases.tags import Releases
+from ops.stack_file import write_images
+from ops.stacks import find_stack, project_dir
+
+
+def check(directory: Path | None, stack: str) -> ExitCode:
+    """Refuse what is checked out unless it may become a hot-fix of the stack."""
+    project = project_dir(directory)
+    fix = hotfix.find(project, find_stack(project, stack).name, os.environ)
+    print(f"{fix.branch} descends from {fix.release.name}, commit {fix.release.commit[:12]}, which {stack} runs.")
+    return ExitCode.OK
+
+
+def build(
+    directory: Path | None, stack: str, repository: Path | None, texts: Texts, *, parallel: int, commit: bool
+) -> ExitCode:
+    """Build what the branch changed for the stack that this one is promoted from, and take the rest from this one."""
+    project = project_dir(directory)
+    target = Environment.find(project, stack, os.environ)
+    source = _source(project, target)
+    hotfix.find(project, stack, os.environ)
+    committed = CommittedFile(source.stack.file) if commit else None
+    if committed is not None:
+        committed.require_clean()
+    with sources_readable():
+        copy = WorkingCopy(repository or project)
+        changed = _changed(copy, target, source)
+    chosen = _built(project, source, copy, changed, parallel)
+    names = pinned(source.settings).keys() - chosen.keys()
+    others = {name: image for name, image in target.running.items() if name in names}
+    with build_display(sys.stdout) as on_state:
+        copy_images(target, source, others, on_state)
+    printer_for(sys.stdout).print(_chosen_lines(chosen, others, stack))
+    if not write_images(source.stack.file, {**others, **chosen}):
+        print(f"Nothing to write: {source.stack.file.name} names these images already.")
+        return ExitCode.OK
+    title = f"Hot-fix of {stack}, for {source.stack.name}: {', '.join(chosen) or 'no app'}"
+    log = changelog(title, repository or project, (stack,), target.running, chosen)
+    finish_writing(source.stack, log, texts, committed)
+    print(f"  snu promote {source.stack.name} {stack} --commit")
+    return ExitCode.OK
+
+
+def _source(project: Path, target: Environment) -> Environment:
+    if target.settings.promote_from is None:
+        raise OpsError(
+            f"{target.stack.name} has no snu:promoteFrom: it builds its own images, and needs no hot-fix.",
+            ExitCode.USAGE,
+        )
+    return Environment.find(project, target.settings.promote_from, os.environ)
+
+
+def _changed(copy: WorkingCopy, target: Environment, source: Environment) -> list[Inputs]:
+    """Of the images that both name, those whose version is not what the target runs. Raises ImageSourceError."""
+    names = sorted(pinned(target.settings).keys() & pinned(source.settings).keys() & copy.sources.images.keys())
+    found = [copy.inputs(name) for name in names]
+    running = {name: image.version for name, image in target.running.items()}
+    return [inputs for inputs in found if running.get(inputs.name) != inputs.version]
+
+
+def _built(
+    project: Path, source: Environment, copy: WorkingCopy, changed: list[Inputs], parallel: int
+) -> dict[str, Image]:
+    """Each as it is in the source's registry, where it is now. Raises OpsError."""
+    chosen: dict[str, Image] = {}
+    missing = []
+    for inputs in changed:
+        digest = source.digest_of(inputs.name, inputs.version)
+        if digest is None:
+            missing.append(inputs)
+        else:
+            chosen[inputs.name] = Image(version=inputs.version, digest=digest)
+    if not missing:
+        return chosen
+    builder = Builder(
+        docker=Docker.connect(os.environ),
+        environment=source,
+        copy=copy,
+        logs=project / ".local" / "builds",
+        labels=labels(copy.repository),
+    )
+    try:
+        with build_display(sys.stdout) as on_state:
+            built, failed = builder.build(missing, parallel=parallel, on_state=on_state)
+    except KeyboardInterrupt:
+        raise OpsError(f"Stopped. {source.stack.file.name} was not changed.", ExitCode.CANCELLED) from None
+    if failed:
+        reasons = "".join(f"\n  {name}: {reason}" for name, reason in sorted(failed.items()))
+        raise OpsError(
+            f"{counted(len(failed), 'image was', 'images were')} not built:{reasons}\n{source.stack.file.name} was not "
+            "changed.",
+            ExitCode.FAILED,
+        )
+    return chosen | {each.name: each.image for each in built}
+
+
+def _chosen_lines(chosen: dict[str, Image], others: dict[str, Image], stack: str) -> Iterator[Line]:
+    for name, image in sorted({**others, **chosen}.items()):
+        origin = ("changed by this branch", "bold green") if name in chosen else (f"as in {stack}", "dim")
+        yield Line.of((f"  {name}", "bold"), f"  {short(image.version)}  ", origin)
+
+
+def finish(
+    directory: Path | None, stack: str, repository: Path | None, hub: Repository, base: str, *, delete: bool
+) -> ExitCode:
+    """Once the stack runs the fix: a pull request that brings it back to the main branch."""
+    project = project_dir(directory)
+    target = Environment.find(project, stack, os.environ)
+    fix = hotfix.find(project, stack, os.environ)
+    token = read_token(os.environ)
+    with sources_readable():
+        waiting = _changed(WorkingCopy(repository or project), target, target)
+    if waiting:
+        listed = ", ".join(f"{inputs.name} {short(inputs.version)}" for inputs in waiting)
+        raise OpsError(
+            f"{stack} does not run the fix yet: {listed}. Deploy it first; nothing was changed.", ExitCode.FAILED
+        )
+    releases = Releases.of(project).all(stack)
+    before = releases[1].images if len(releases) > 1 else {}
+    title = f"Bring the hot-fix of {stack} back to {base}"
+    log = changelog(title, repository or project, (stack,), before, fix.release.images)
+    returned = hotfix.open_pull_request(hub, token, fix, base, title, log.markdown())
+    print(f"Pull request {'is open already' if returned.was_there else 'opened'}: {returned.url}")
+    if not delete:
+        print(f"It brings {returned.branch}, so the branch {fix.branch} can be deleted: --delete-branch does that.")
+    elif hotfix.delete_branch(hub, token, fix):
+        print(f"Deleted the branch {fix.branch}.")
+    else:
+        print(f"The branch {fix.branch} is gone already.")
+    return ExitCode.OK
