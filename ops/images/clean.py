@@ -74,9 +74,12 @@ def needed(project: Path, cleaned: list[Environment], environ: Mapping[str, str]
     is cleaned cannot be read, or the releases are not all here."""
     found = Needed()
     shared = {_place(environment) for environment in cleaned}
+    read: set[str] = set()
     for environment in environments(project, environ):
         try:
-            _add_states(found, environment)
+            if environment.store.address not in read:
+                _add_states(found, environment)
+                read.add(environment.store.address)
             _add_waiting(found, environment)
         except (OpsError, StoreError) as error:
             if _place(environment) in shared:

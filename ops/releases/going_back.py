@@ -86,8 +86,16 @@ def _last_applied(environment: Environment) -> Entry | None:
         found = [item for entry in entries if (item := environment.store.read(entry.key)) is not None]
     except StoreError as error:
         raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
-    parsed = [Entry(**json.loads(item.content)) for item in found]
-    return max(parsed, key=lambda entry: entry.begun, default=None)
+    parsed = (_entry(item.content) for item in found)
+    return max((entry for entry in parsed if entry is not None), key=lambda entry: entry.begun, default=None)
+
+
+def _entry(content: bytes) -> Entry | None:
+    """None where another version of this command wrote it."""
+    try:
+        return Entry(**json.loads(content))
+    except (ValueError, TypeError):
+        return None
 
 
 def earlier(environment: Environment, committed: CommittedFile, release: Release) -> Earlier:

@@ -1,0 +1,108 @@
+"""Parts of a promotion: with whose key the source is asked, and a commit of one file and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pygit2
+import pytest
+
+from ops.errors import OpsError
+from ops.releases.committed import CommittedFile
+from ops.releases.promotion import source_environ
+from tests.support.repository import commit_all
+
+STACK = "Pulumi.stage.yaml"
+
+
+def test_the_source_is_asked_with_its_own_key_where_there_is_one() -> None:
+    target = {"SCW_ACCESS_KEY": "a", "SCW_SECRET_KEY": "b", "HOME": "/"}
+    assert source_environ(target) == target
+    own = source_environ({**target, "SNU_SOURCE_ACCESS_KEY": "c", "SNU_SOURCE_SECRET_KEY": "d"})
+    assert (own["SCW_ACCESS_KEY"], own["SCW_SECRET_KEY"], own["HOME"]) == ("c", "d", "/")
+    for half in ("SNU_SOURCE_ACCESS_KEY", "SNU_SOURCE_SECRET_KEY"):
+        with pytest.raises(OpsError, match="Only one of") as refused:
+            source_environ({**target, half: "half-of-a-key"})
+        assert "half-of-a-key" not in str(refused.value)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> pygit2.Repository:
+    """With the project in a folder of it."""
+    made = pygit2.init_repository(str(tmp_path / "code"), initial_head="main")
+    made.config["user.name"], made.config["user.email"] = "A Manager", "manager@snu.localhost"
+    project = tmp_path / "code" / "infra"
+    project.mkdir()
+    (project / STACK).write_text("config: {}\n")
+    (project / "other").write_text("x")
+    commit_all(made, "first")
+    return made
+
+
+def stack_file(repository: pygit2.Repository) -> Path:
+    return Path(repository.workdir) / "infra" / STACK
+
+
+def test_one_file_is_committed_as_git_says_who_works_here(repository: pygit2.Repository) -> None:
+    committed = CommittedFile(stack_file(repository))
+    committed.require_clean()
+    stack_file(repository).write_text("config: {a: 1}\n")
+    (Path(repository.workdir) / "infra" / "other").write_text("changed")
+    made = repository[committed.commit("Promote\n\nthe log\n")].peel(pygit2.Commit)
+    assert made.id == repository.head.target == repository.references["refs/heads/main"].target
+    assert (made.author.name, made.author.email) == ("A Manager", "manager@snu.localhost")
+    assert [delta.new_file.path for delta in repository.diff("HEAD~1", "HEAD").deltas] == [f"infra/{STACK}"]
+    assert repository.status() == {"infra/other": pygit2.enums.FileStatus.WT_MODIFIED}
+    assert committed.text_at(str(made.id)) == "config: {a: 1}\n"
+    assert committed.text_at("0" * 40) is None
+    committed.require_clean()
+
+
+def test_a_commit_that_is_checked_out_by_itself_is_followed_by_another(repository: pygit2.Repository) -> None:
+    """As in CI."""
+    before = repository.head.target
+    repository.set_head(before)
+    stack_file(repository).write_text("config: {a: 1}\n")
+    made = CommittedFile(stack_file(repository)).commit("x")
+    assert repository.head_is_detached
+    assert str(repository.head.target) == made
+    assert repository.references["refs/heads/main"].target == before
+
+
+def test_a_file_that_is_not_as_committed_is_refused(repository: pygit2.Repository) -> None:
+    committed = CommittedFile(stack_file(repository))
+    text = stack_file(repository).read_text()
+    for gone in (False, True):
+        stack_file(repository).write_text("other")
+        if gone:
+            stack_file(repository).unlink()
+        with pytest.raises(OpsError, match=r"Pulumi\.stage\.yaml has changes that are not committed"):
+            committed.require_clean()
+    stack_file(repository).write_text(text + "# staged\n")
+    repository.index.add(f"infra/{STACK}")
+    repository.index.write()
+    with pytest.raises(OpsError, match="not committed"):
+        CommittedFile(stack_file(repository)).require_clean()
+    new = stack_file(repository).with_name("Pulumi.new.yaml")
+    new.write_text("x")
+    with pytest.raises(OpsError, match="not committed"):
+        CommittedFile(new).require_clean()
+
+
+def test_nobody_is_set_to_commit(repository: pygit2.Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    committed = CommittedFile(stack_file(repository))
+
+    def nobody(_self: object) -> None:
+        raise KeyError("user.name")
+
+    monkeypatch.setattr(pygit2.Repository, "default_signature", property(nobody))
+    with pytest.raises(OpsError, match=r"set user\.name and user\.email"):
+        committed.require_clean()
+
+
+def test_no_repository(tmp_path: Path) -> None:
+    with pytest.raises(OpsError, match="belongs to no git repository with a commit"):
+        CommittedFile(tmp_path / STACK)
+    pygit2.init_repository(str(tmp_path))
+    with pytest.raises(OpsError, match="belongs to no git repository with a commit"):
+        CommittedFile(tmp_path / STACK)
