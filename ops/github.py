@@ -99,7 +99,7 @@ class GitHub:
                 found = hub.get_repo(self.repository.name).get_branch(branch)
                 return bool(found.name == branch)  # of a branch that was renamed, GitHub gives the new one
             except UnknownObjectException:
-                hub.get_repo(self.repository.name, lazy=False)
+                _ = hub.get_repo(self.repository.name).id  # asks for it: 404 means something else where it is not seen
                 return False
             except GithubException as error:
                 if error.status in _MOVED:

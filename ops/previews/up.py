@@ -51,7 +51,7 @@ def bring_up(parent: Parent, cloud: Cloud, wanted: Wanted, engine: EngineChoice,
     Raises NotWantedError when the pull request was closed meanwhile, and OpsError when something went wrong; the
     environment is down again in the first case, and in the second as far up as it came.
     """
-    stack = PreviewStack.open(parent, wanted.name, engine, validate=True)
+    stack = _opened(parent, wanted, engine)
     with stack.session.locked(_PURPOSE, options):
         # Again: a down that was waited for has removed the file.
         write_file(parent, wanted.name)
@@ -69,6 +69,17 @@ def bring_up(parent: Parent, cloud: Cloud, wanted: Wanted, engine: EngineChoice,
         up = _up(stack)
         _comment(wanted, lambda: _report(parent, cloud, stack, "up").markdown())
     return up
+
+
+def _opened(parent: Parent, wanted: Wanted, engine: EngineChoice) -> PreviewStack:
+    """Raises OpsError, which is said on the pull request too: what it brings may be what is refused."""
+    try:
+        return PreviewStack.open(parent, wanted.name, engine, validate=True)
+    except OpsError as error:
+        problem = comment.without_secrets(parent, wanted.name, str(error))
+        report = Report(wanted.name, "failed", urls={}, versions={}, containers={}, problem=problem)
+        _comment(wanted, report.markdown, after=error)
+        raise
 
 
 def _refuse_another(parent: Parent, wanted: Wanted) -> None:

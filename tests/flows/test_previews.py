@@ -150,6 +150,20 @@ def test_a_failure_is_said_on_the_pull_request_without_a_secret(previews: Previe
     assert "fake-mongo-url" not in comment
 
 
+def test_settings_that_are_refused_are_said_on_the_pull_request(previews: PreviewLab, hub: FakeGitHub) -> None:
+    template = previews.folder / "Pulumi.preview.template.yaml"
+    whole = template.read_text()
+    template.write_text(whole.replace("minScale: 0", "minScale: 99"))
+    run = previews.run("env", "up", "--pr", "7")
+    template.write_text(whole)
+    assert run.returncode == ExitCode.SETTINGS
+    (comment,) = hub.bodies(7)
+    assert "### Environment `pr-7`: failed" in comment
+    assert "minScale" in comment
+    previews.snu("env", "up", "--pr", "7")
+    assert "### Environment `pr-7`: up" in hub.bodies(7)[0]
+
+
 def test_what_was_deleted_by_hand_needs_no_surgery(previews: PreviewLab) -> None:
     previews.snu("env", "up", "--pr", "7")
     previews.delete_container("pr-7-api")
