@@ -61,7 +61,12 @@ class PreviewLab:
         for app in config["snu:apps"].values():
             app.pop("startupProbe", None)
             app.pop("livenessProbe", None)
-            app.update(secretVariables=["MONGO_URL"], documentVariables=[])
+            there = {
+                name: value
+                for name, value in app["variables"].items()
+                if isinstance(value, str) or value["url"] in self.apps
+            }
+            app.update(variables=there, secretVariables=["MONGO_URL"], documentVariables=[])
 
     def _write_code(self) -> None:
         images = {name: {"folder": f"code/{name}"} for name in self.apps}
