@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
-import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
 from ops.exit_codes import ExitCode
 from tests.flows.lab import HTTP, OWNER_SECRET_KEY
+from tests.story.workflow import Runner, StepFailed, outputs, prepare
 from tests.story.world import APPS, BROKEN, ENVIRONMENTS, FOUNDATION, World
 from tests.support.docker import Engine
 from tests.support.github import TOKEN, FakeGitHub, Pull, github
@@ -24,21 +24,22 @@ PREVIEW = "pr-7"
 
 @dataclass
 class Story:
+    """The platform, GitHub, and the workflows."""
+
     world: World
     hub: FakeGitHub
+    runner: Runner
     faulty: bool
-    """Whether the cloud fails once in three of the steps; then the step is done again."""
+    """Whether the cloud fails once in three of the steps; then the job is run again."""
 
-    def on_github(self, *arguments: str) -> Any:
-        return self.world.snu(*arguments, "--repo", "octo/snu", "--api-url", self.hub.url, GITHUB_TOKEN=TOKEN)
-
-    def fail_once(self, **match: str) -> bool:
-        if self.faulty:
-            self.world.lab.fault("server_error", status=500, match=match)
-        return self.faulty
-
-    def mend(self) -> None:
-        self.world.lab.clear_faults()
+    def job(self, workflow: str, job: str, *, fails: str = "", **values: str) -> str:
+        """Run a job; gives its output. With ``fails``, a fault strikes such requests first, and then not any more."""
+        if fails and self.faulty:
+            self.world.lab.fault("server_error", status=500, match={"method": fails, "resource": "container"})
+            with pytest.raises(StepFailed):
+                self.runner.run(workflow, job, **values)
+            self.world.lab.clear_faults()
+        return "".join(step.output for step in self.runner.run(workflow, job, **values))
 
 
 @pytest.fixture(params=[False, True], ids=["as it should be", "with faults"])
@@ -50,7 +51,13 @@ def story(
     try:
         world.ok("up", FOUNDATION, "--yes", "--skip-preview")
         with github() as hub:
-            yield Story(world, hub, request.param)
+            environment = prepare(world.folder, sys.executable) | {
+                "DOCKER_HOST": docker_engine.host,
+                "GITHUB_REPOSITORY": "octo/snu",
+                "GITHUB_API_URL": hub.url,
+            }
+            runner = Runner(world.folder, environment, {"github.token": TOKEN, "github.event.number": "7"})
+            yield Story(world, hub, runner, request.param)
     finally:
         world.lab.project.stop_cloud()
 
@@ -58,100 +65,115 @@ def story(
 def test_the_way_of_a_change(story: Story) -> None:
     world = story.world
     merged(story, changed=BOTH)
-    promoted(story, "stage", changed=BOTH)
-    promoted(story, "production", changed=BOTH)
+    to_stage(story, changed=BOTH)
+    to_production(story, changed=BOTH)
+    world.merge_back("release_candidate")
 
+    base = str(world.git.head.target)
     world.switch("feature", new=True)
     world.change("admin", "second")
+    looked_at(story, base)
     previewed(story, changed={"admin"})
     world.fast_forward("main", "feature")
-    merged(story, changed={"admin"}, faults=True)
-    promoted(story, "stage", changed={"admin"})
+    merged(story, changed={"admin"}, fails="PATCH")
+    to_stage(story, changed={"admin"})
     stage = world.runs("stage")
+    world.switch("main")
     world.change("api", "main moves on")
     merged(story, changed={"api"})
-    promoted(story, "production", changed={"admin"}, faults=True)
+    world.switch("release_candidate")
+    to_production(story, changed={"admin"}, fails="PATCH")
     assert world.runs("production") == stage == world.runs("stage")
+    world.merge_back("release_candidate")
 
-    hot_fixed(story, changed={"api"})
+    hot_fixed(story, changed={"admin"})
+    world.merge_back("production_hotfix")
     broken_and_rolled_back(story)
+    production_rolled_back(story, to={"admin"})
     swept(story)
     cleaned(story)
+    for name in ENVIRONMENTS:
+        if name != "ci":  # what it is to run is not what its file says: the build of main was broken
+            story.job("drift", "look", matrix__stack=name)
 
 
-def merged(story: Story, changed: set[str], *, faults: bool = False) -> None:
+def merged(story: Story, changed: set[str], fails: str = "") -> None:
     """On the main branch: ci gets what changed, and nothing else."""
     world = story.world
     before = world.runs("ci")
-    built = world.ok("images", "build", "ci")
-    assert world.built_in(built) == changed - {app for app in changed if in_registry(built, app)}
-    up = ("up", "ci", "--yes", "--skip-preview", "--check-urls")
-    if faults and story.fail_once(method="PATCH", resource="container"):
-        assert world.snu(*up).returncode == ExitCode.FAILED
-        story.mend()
-    world.ok(*up)
+    story.job("deploy-ci", "deploy", fails=fails)
     assert differing(before, world.runs("ci")) == changed
     for app in APPS:
         assert world.says("ci", app) == world.version(app)
 
 
-def in_registry(built: Any, app: str) -> bool:
-    """A preview environment has built it already."""
-    return any(
-        line.split()[0] == app and "in the registry" in line for line in built.stdout.splitlines() if line.strip()
-    )
-
-
-def promoted(story: Story, stack: str, changed: set[str], *, faults: bool = False) -> None:
-    """The stack gets what its source runs, by a plan, and nothing else; it is a release then."""
+def to_stage(story: Story, changed: set[str]) -> None:
+    """What runs in ci, from a branch that is cut from main."""
     world = story.world
-    before = world.runs(stack)
-    world.ok("promote", "ci" if stack == "stage" else "stage", stack, "--commit")
-    if faults and story.fail_once(method="PATCH", resource="container"):
-        world.deploy(stack, expect=ExitCode.FAILED)
-        story.mend()
-    released = world.deploy(stack)
-    assert f"Release {stack}/" in released.stdout
-    assert differing(before, world.runs(stack)) == changed
+    before = world.runs("stage")
+    world.restart("release_candidate", "main")
+    output = story.job("release", "stage")
+    assert "Release stage/" in output
+    assert differing(before, world.runs("stage")) == changed
+
+
+def to_production(story: Story, changed: set[str], fails: str = "", workflow: str = "release") -> None:
+    """What runs in stage, by an approved plan."""
+    world = story.world
+    before = world.runs("production")
+    story.job(workflow, "plan")
+    if fails and story.faulty:
+        # A plan that was begun is used up: it is planned again.
+        world.lab.fault("server_error", status=500, match={"method": fails, "resource": "container"})
+        with pytest.raises(StepFailed):
+            story.runner.run(workflow, "production")
+        world.lab.clear_faults()
+        story.job(workflow, "plan")
+    output = story.job(workflow, "production")
+    assert "Release production/" in output
+    assert differing(before, world.runs("production")) == changed
+    assert world.remote("production") == str(world.git.head.target)
+
+
+def looked_at(story: Story, base: str) -> None:
+    """The pull request's own program and settings change nothing: it is code that it changes."""
+    summary = story.world.folder / ".local/GITHUB_STEP_SUMMARY"
+    story.job("pull-request", "diff", github__event__pull_request__base__sha=base)
+    assert summary.read_text()
+    assert outputs(story.world.folder)["stacks"] == "[]"
+    story.job("pull-request", "preview", matrix__stack="ci")
+    assert any("snu:plan:ci" in body for body in story.hub.bodies(7))
 
 
 def previewed(story: Story, changed: set[str]) -> None:
     """The pull request's environment comes up, builds its app only, and takes the others from ci."""
     world = story.world
     story.hub.pulls[7] = Pull("feature")
-    up = ("env", "up", "--pr", "7")
-    if story.fail_once(method="POST", resource="container"):
-        assert story.on_github(*up).returncode != ExitCode.OK
-        story.mend()
-    run = story.on_github(*up)
-    assert run.returncode == ExitCode.OK, run.stdout + run.stderr
+    output = story.job("pull-request", "environment", fails="POST")
     if not story.faulty:
-        assert world.built_in(run) == changed
+        assert world.built_in(output) == changed
     assert differing(world.runs("ci"), world.runs(PREVIEW)) == changed
-    (comment,) = story.hub.bodies(7)
-    assert f"admin-{PREVIEW}.local.snu.localhost" in comment
+    assert any(f"admin-{PREVIEW}.local.snu.localhost" in body for body in story.hub.bodies(7))
 
 
 def hot_fixed(story: Story, changed: set[str]) -> None:
     """From what production runs, and without what main holds beside it."""
     world = story.world
     before = world.runs("production")
-    world.branch_at_release("production_hotfix", "production")
-    world.change("api", "fixed")
-    world.ok("hotfix", "check")
-    built = world.ok("hotfix", "build", "--commit")
-    assert world.built_in(built) == changed
-    world.deploy("stage")
-    promoted(story, "production", changed=changed)
+    world.restart("production_hotfix", world.released("production"))
+    world.change("admin", "fixed")
+    story.job("hotfix", "check")
+    assert world.built_in(story.job("hotfix", "stage")) == changed
+    to_production(story, changed, workflow="hotfix")
     assert differing(before, world.runs("production")) == changed
-    world.switch("main")
-    refused = world.snu("hotfix", "check")
-    assert refused.returncode != ExitCode.OK
+    assert [pull["base"] for pull in story.hub.opened] == ["main"]
 
 
 def broken_and_rolled_back(story: Story) -> None:
+    """Stage does not get well; it goes back by hand."""
     world = story.world
     before = world.runs("stage")
+    world.switch("main")
     world.change("admin", "broken", answer=BROKEN)
     world.ok("images", "build", "ci")
     assert world.snu("up", "ci", "--yes", "--skip-preview", "--wait", "5").returncode == ExitCode.CONTAINERS
@@ -164,21 +186,34 @@ def broken_and_rolled_back(story: Story) -> None:
     assert world.runs("stage") == before
 
 
+def production_rolled_back(story: Story, to: set[str]) -> None:
+    """To the release before the hot-fix."""
+    world = story.world
+    before = world.runs("production")
+    world.restart("production", world.released("production"))
+    release = world.releases("production")[1]
+    story.job("rollback", "plan", inputs__release=release["release"])
+    story.job("rollback", "production")
+    assert differing(before, world.runs("production")) == to
+    assert world.runs("production") == {app: image["digest"] for app, image in release["images"].items()}
+    world.merge_back("production")
+
+
 def swept(story: Story) -> None:
     """The pull request is closed; somebody has lost the state of its environment, and deleted a container by hand."""
     world = story.world
+    world.switch("main")
     story.hub.pulls[7].is_open = False
     world.lab.state_file(PREVIEW).unlink()
     (container,) = [each for each in world.containers() if each["name"] == f"{PREVIEW}-api"]
     world.lab.ask("DELETE", f"/containers/v1/regions/fr-par/containers/{container['id']}")
-    looked = story.on_github("env", "sweep")
+    looked = world.ok("env", "sweep")
     assert PREVIEW in looked.stdout
     assert left_of_preview(world)
-    run = story.on_github("env", "sweep", "--yes")
-    assert run.returncode == ExitCode.OK, run.stdout + run.stderr
+    assert PREVIEW in story.job("sweep", "previews")
     assert left_of_preview(world) == []
-    again = story.on_github("env", "sweep", "--json")
-    assert PREVIEW not in again.stdout
+    assert PREVIEW not in story.job("sweep", "previews")
+    story.job("pull-request-closed", "down")
     assert {*world.runs("ci")} == {*world.runs("stage")} == {*world.runs("production")} == BOTH
 
 
@@ -196,8 +231,7 @@ def cleaned(story: Story) -> None:
     for stack, environment in ENVIRONMENTS.items():
         for app, digest in world.runs(stack).items():
             assert in_the_registry(world, f"snu-{environment}/{app}", digest), f"{stack} runs {app}"
-    released = json.loads(world.ok("releases", "production", "--json").stdout)
-    for app, image in released[1]["images"].items():
+    for app, image in world.releases("production")[1]["images"].items():
         assert in_the_registry(world, f"snu-production/{app}", image["digest"]), "a rollback would need it"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,18 @@ SOURCES = {"stage": "ci", "production": "stage"}
 _BASE = "snu-test/httpd"
 _ZERO = "sha256:" + "0" * 64
 _STACK_FILES = ("ci", "stage", "production", "local", "foundation-local", "foundation-ci", "foundation-production")
+
+_IGNORED = """\
+.venv
+.local
+.ci
+scripts
+__pycache__/
+Pulumi.pr-*.yaml
+Pulumi.br-*.yaml
+*.plan
+preview.md
+"""
 
 GOOD = '{"version": "$VERSION"}'
 BROKEN = '{"version": "none"}'
@@ -79,9 +92,9 @@ class World:
         images: dict[str, Any] = json.loads(self.ok("images", "--json").stdout)["images"]
         return str(images[app]["version"])
 
-    def built_in(self, run: Run) -> set[str]:
+    def built_in(self, output: str) -> set[str]:
         """The apps that a command has built."""
-        return {line.partition(":")[0] for line in run.stdout.splitlines() if line.endswith(": building")}
+        return {line.partition(":")[0] for line in output.splitlines() if line.endswith(": building")}
 
     # --- changes ------------------------------------------------------------------------------------------
 
@@ -103,12 +116,35 @@ class World:
         self.git.references[f"refs/heads/{branch}"].set_target(self.git.branches[to].target)
         self.switch(branch)
 
-    def branch_at_release(self, branch: str, stack: str) -> None:
-        """A new branch at what the stack runs."""
-        newest = json.loads(self.ok("releases", stack, "--json").stdout)[0]
-        commit = self.git[newest["commit"]].peel(pygit2.Commit)
-        self.git.branches.local.create(branch, commit)
+    def restart(self, branch: str, at: str) -> None:
+        """Begin a branch anew at another branch or at a commit, push it, and go on there."""
+        self.switch("main")
+        commit = self.git.revparse_single(at).peel(pygit2.Commit)
+        self.git.branches.local.create(branch, commit, force=True)
         self.switch(branch)
+        self.run_git("push", "--quiet", "--force", "origin", branch)
+
+    def merge_back(self, branch: str) -> None:
+        """What the pull request that a workflow has opened ends with."""
+        self.switch("main")
+        self.run_git("merge", "--quiet", "--no-edit", branch)
+
+    def run_git(self, *arguments: str) -> None:
+        subprocess.run(["git", *arguments], cwd=self.folder, check=True, capture_output=True)
+
+    def releases(self, stack: str) -> list[dict[str, Any]]:
+        """The newest first."""
+        found: list[dict[str, Any]] = json.loads(self.ok("releases", stack, "--json").stdout)
+        return found
+
+    def released(self, stack: str) -> str:
+        """The commit that a stack runs."""
+        return str(self.releases(stack)[0]["commit"])
+
+    def remote(self, branch: str) -> str:
+        """The commit of a branch at its origin."""
+        origin = pygit2.Repository(str(self.folder.parent / "origin.git"))
+        return str(origin.references[f"refs/heads/{branch}"].target)
 
     # --- the beginning ------------------------------------------------------------------------------------
 
@@ -123,7 +159,7 @@ class World:
         for stack in ENVIRONMENTS:
             _write(lab.project.stack_file(stack), _environment(local, stack))
         _write(lab.project.stack_file("preview.template"), _preview(local))
-        (folder / ".gitignore").write_text(".venv\n.local\n__pycache__/\nPulumi.pr-*.yaml\nPulumi.br-*.yaml\n*.plan\n")
+        (folder / ".gitignore").write_text(_IGNORED)
         images = {app: {"folder": f"code/{app}"} for app in APPS}
         (folder / "images.yaml").write_text(yaml.safe_dump({"workspace": "code", "images": images}))
         git = pygit2.init_repository(str(folder), initial_head="main")
@@ -133,6 +169,10 @@ class World:
         for app in APPS:
             world._write_app(app, "first", GOOD)
         world.commit("The platform")
+        pygit2.init_repository(str(folder.parent / "origin.git"), bare=True)
+        git.remotes.create("origin", str(folder.parent / "origin.git"))
+        world.restart("production", "main")
+        world.switch("main")
         return world
 
     def _write_app(self, app: str, text: str, answer: str) -> None:

@@ -61,6 +61,10 @@ class FakeGitHub:
     comments: list[dict[str, Any]] = field(default_factory=list)
     pulls: dict[int, Pull] = field(default_factory=lambda: {7: Pull("feature")})
     branches: set[str] = field(default_factory=lambda: {"main"})
+    references: dict[str, str] = field(default_factory=dict)
+    """Branches that were made here, with their commits."""
+    opened: list[dict[str, Any]] = field(default_factory=list)
+    """Pull requests that were opened here."""
     faults: dict[str, list[Answer]] = field(default_factory=dict)
     """By method, what the next requests of it are answered with."""
     requests: list[tuple[str, str]] = field(default_factory=list)
@@ -103,6 +107,14 @@ class FakeGitHub:
             return 200, {"login": self.login, "url": f"{self.url}/user"}, {}
         if path == _REPOSITORY:
             return 200, {"full_name": "octo/snu", "url": f"{self.url}{path}"}, {}
+        if path == f"{_REPOSITORY}/git/refs" and method == "POST":
+            self.references[body["ref"]] = body["sha"]
+            return 201, {"ref": body["ref"], "object": {"sha": body["sha"]}}, {}
+        if path == f"{_REPOSITORY}/pulls" and method == "GET":
+            return 200, [], {}
+        if path == f"{_REPOSITORY}/pulls" and method == "POST":
+            self.opened.append(body)
+            return 201, {"number": 99, "html_url": "https://github.example/octo/snu/pull/99"}, {}
         if (found := _PULL.fullmatch(path)) and int(found[1]) in self.pulls:
             return 200, self._pull(int(found[1])), {}
         if (found := _BRANCH.fullmatch(path)) and unquote(found[1]) in self.branches:
