@@ -308,11 +308,15 @@ def plan_keys(
 
 
 @app.command("status")
-def show_status(json: option.Json = False, cwd: option.Cwd = None) -> ExitCode:
-    """Show of every environment what runs, who holds it, which plans wait, and what is not promoted yet."""
+def show_status(
+    json: option.Json = False,
+    drift: Annotated[bool, typer.Option("--drift", help="Look into the cloud too: is it as the program says?")] = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Show of every environment its release, what runs, who holds it, which plans wait, what is not promoted yet."""
     from ops.commands import status as work
 
-    return work.status(cwd, as_json=json)
+    return work.status(cwd, as_json=json, drift=drift)
 
 
 @app.command()

@@ -10,15 +10,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from infra.settings import Image
+from ops.commands.stack import Options, Session
+from ops.display.base import SilentDisplay
 from ops.display.choose import printer_for
 from ops.display.text import Line, counted
+from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.environment import Environment, environments
 from ops.plans.waiting import Waiting, waiting
+from ops.releases.tags import Releases
 from ops.stacks import project_dir, stack_names
 from ops.state.history import updates_of
 from ops.state.lock import locks_of
+from ops.steps import has_changes
 
 _DIGITS = 12
 """Of a version or digest: enough for people."""
@@ -39,15 +44,26 @@ class Status:
     updated: str = ""
     result: str = ""
     """Of the newest update."""
+    release: str = ""
+    """The newest one, where the stack has any."""
+    drift: bool | None = None
+    """Whether the cloud is other than the program says; None: it was not looked at."""
     promote_from: str | None = None
     behind: list[str] = field(default_factory=list)
     """The images of which the stack that it takes them from runs another version."""
 
 
-def status(directory: Path | None, *, as_json: bool) -> ExitCode:
-    """Print of every environment what runs, who holds it, which plans wait, and what its source has that it has not."""
+def status(directory: Path | None, *, as_json: bool, drift: bool) -> ExitCode:
+    """Print of every environment what runs, who holds it, which plans wait, and what its source has that it has not.
+
+    ``drift``: look into the cloud too, as a preview with a refresh does.
+    """
     project = project_dir(directory)
     found = {each.stack.name: _look(each) for each in environments(project, os.environ)}
+    for name, each in found.items():
+        each.release = _release(project, name)
+        if drift and not each.problem and each.updated:
+            each.drift = _has_drift(project, each)
     for each in found.values():
         source = found.get(each.promote_from or "")
         if source is not None and not source.problem and not each.problem:
@@ -81,6 +97,29 @@ def _look(environment: Environment) -> Status:
     return found
 
 
+def _release(project: Path, stack: str) -> str:
+    try:
+        newest = Releases.of(project).newest(stack)
+    except OpsError:
+        return ""  # no git repository
+    return newest.name if newest else ""
+
+
+def _has_drift(project: Path, found: Status) -> bool | None:
+    """A problem is the stack's, and does not hide the others."""
+    before = dict(os.environ)
+    try:
+        session = Session.open(project, found.stack, EngineChoice.AUTO)
+        return has_changes(session.run(session.engine.preview, Options(refresh=True), SilentDisplay()).changes)
+    except OpsError as error:
+        found.problem = str(error)
+        return None
+    finally:
+        # Each stack has a backend and a passphrase of its own.
+        os.environ.clear()
+        os.environ.update(before)
+
+
 def _lines(found: Status) -> list[Line]:
     head = [(found.stack, "bold")]
     if found.problem:
@@ -89,6 +128,10 @@ def _lines(found: Status) -> list[Line]:
         return [Line.of(*head, ("  nothing runs yet", "dim"))]
     style = "green" if found.result == "succeeded" else "bold red"
     lines = [Line.of(*head, "  last update ", found.updated, " ", (found.result, style)), _images(found, "runs")]
+    lines += [Line.of("  release ", found.release)] if found.release else []
+    if found.drift is not None:
+        told = ("  the cloud is not as it should be: snu preview ", "yellow") if found.drift else ("  no drift", "dim")
+        lines.append(Line.of(told, f"{found.stack} --refresh" if found.drift else ""))
     lines += [Line.of(("  held by ", "yellow"), lock) for lock in found.locks]
     lines += [_plan(plan) for plan in found.plans]
     if found.promote_from:

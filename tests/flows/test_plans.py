@@ -231,8 +231,8 @@ def test_a_plan_is_applied_exactly_and_once(lab: PlanLab) -> None:
 
 
 def test_the_status_names_what_runs_and_plans_that_wait(lab: PlanLab) -> None:
-    def of_local() -> Any:
-        run = lab.lab.project.snu("status", "--json")
+    def of_local(*arguments: str) -> Any:
+        run = lab.lab.project.snu("status", "--json", *arguments)
         assert run.returncode == 0, run.stdout + run.stderr
         (found,) = [each for each in json.loads(run.stdout) if each["stack"] == "local"]
         return found
@@ -246,7 +246,10 @@ def test_the_status_names_what_runs_and_plans_that_wait(lab: PlanLab) -> None:
     assert f"plan {plan['digest'][:12]} by A Planner" in shown
     assert "stage  not looked at: " in shown
     assert lab.apply().returncode == ExitCode.OK
-    assert of_local()["plans"] == []
+    status = of_local("--drift")
+    assert (status["plans"], status["drift"]) == ([], False)
+    _by_hand(lab)
+    assert of_local("--drift")["drift"] is True
 
 
 def test_of_two_applies_of_one_plan_one_is_done(lab: PlanLab) -> None:

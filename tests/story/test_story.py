@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,6 +82,9 @@ def test_the_way_of_a_change(story: Story) -> None:
     world.switch("main")
     world.change("api", "main moves on")
     merged(story, changed={"api"})
+    seen = {each["stack"]: each for each in json.loads(world.ok("status", "--json").stdout)}
+    assert (seen["stage"]["behind"], seen["production"]["behind"]) == (["api"], ["admin"])
+    assert seen["production"]["release"].startswith("production/")
     world.switch("release_candidate")
     to_production(story, changed={"admin"}, fails="PATCH")
     assert world.runs("production") == stage == world.runs("stage")
