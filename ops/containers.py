@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ops.display.record import Record
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.scaleway import REQUEST_SECONDS, address, connect, message
 from ops.stacks import Stack, secret_key_of
 from ops.steps import Step
 
@@ -18,16 +19,16 @@ if TYPE_CHECKING:
 
 CONTAINER_TYPE = "scaleway:containers/container:Container"
 DOMAIN_TYPE = "scaleway:containers/domain:Domain"
-REAL_API = "https://api.scaleway.com"
 
-_NO_ANSWER = "no answer from Scaleway"
-_TRANSIENT = frozenset({"creating", "updating", "upgrading", "locking", "deleting", _NO_ANSWER})
+NO_ANSWER = "no answer from Scaleway"
+_TRANSIENT = frozenset({"creating", "updating", "upgrading", "locking", "deleting", NO_ANSWER})
 _FAILED = frozenset({"error", "locked"})
-_REQUEST_SECONDS = 30.0
 _POLL_SECONDS = 1.0
 _LOCAL_POLL_SECONDS = 0.1
 _PAGE_HEADER = "x-local-scaleway"
 _SHOWN_VERSION = 60
+_SILENCE_SECONDS = 30.0
+"""How long Scaleway may say nothing at all before the wait ends: it is down, or the network is."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,6 @@ class Api:
 
     def __init__(self, stack: Stack, environ: Mapping[str, str]) -> None:
         """Raises OpsError when no key is known."""
-        import httpx
-
         self._local = stack.is_local
         token = secret_key_of(stack, environ)
         if not token:
@@ -123,13 +122,8 @@ class Api:
                 "Set SCW_SECRET_KEY.",
                 ExitCode.CONTAINERS,
             )
-        self._address = stack.api_url or environ.get("SCW_API_URL") or REAL_API
-        self._client = httpx.Client(
-            base_url=self._address,
-            headers={"X-Auth-Token": token},
-            timeout=_REQUEST_SECONDS,
-            trust_env=not stack.is_local,
-        )
+        self._address = address(stack, environ)
+        self._client = connect(stack, environ, token)
         self.poll_seconds = _LOCAL_POLL_SECONDS if stack.is_local else _POLL_SECONDS
 
     def look(self, container: Container) -> Container:
@@ -140,13 +134,13 @@ class Api:
         try:
             response = self._client.get(f"/containers/v1/regions/{region}/{container.kind}s/{identity}")
         except httpx.TransportError:
-            return replace(container, status=_NO_ANSWER)
+            return replace(container, status=NO_ANSWER)
         if response.status_code >= 500 or response.status_code == 429:
-            return replace(container, status=_NO_ANSWER)
+            return replace(container, status=NO_ANSWER)
         if response.status_code != 200:
             raise OpsError(
                 f"The containers were not checked: Scaleway answered {response.status_code} for {container.name}: "
-                f"{_message(response)}",
+                f"{message(response)}",
                 ExitCode.CONTAINERS,
             )
         answer = response.json()
@@ -199,15 +193,7 @@ class Api:
 
         if self._local:
             return self._client.get(path, headers={"Host": host})
-        return httpx.get(f"https://{host}{path}", timeout=_REQUEST_SECONDS)
-
-
-def _message(response: httpx.Response) -> str:
-    try:
-        body: Any = response.json()
-    except ValueError:
-        return "no message"
-    return str(body.get("message", "no message")) if isinstance(body, dict) else "no message"
+        return httpx.get(f"https://{host}{path}", timeout=REQUEST_SECONDS)
 
 
 def wait_until_settled(
@@ -220,11 +206,17 @@ def wait_until_settled(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Container]:
-    """Look at the containers until none is on its way any more, for at most ``seconds``."""
+    """Look at the containers until none is on its way any more, for at most ``seconds``.
+
+    The wait ends early when Scaleway answers nothing for 30 seconds.
+    """
     deadline = clock() + seconds
+    heard = clock()
     found = [look(container) for container in containers]
     while waiting := [container for container in found if container.waits]:
-        if clock() >= deadline:
+        if any(container.status != NO_ANSWER for container in waiting):
+            heard = clock()
+        if clock() >= min(deadline, heard + _SILENCE_SECONDS):
             break
         progress(waiting)
         sleep(poll_seconds)

@@ -7,8 +7,8 @@ import sys
 import time
 
 from infra import naming
-from infra.settings import EnvironmentSettings, Image
-from ops.containers import Api, Container, containers_in, domains_in, wait_until_settled
+from infra.settings import EnvironmentSettings
+from ops.containers import NO_ANSWER, Api, Container, containers_in, domains_in, wait_until_settled
 from ops.display.choose import printer_for
 from ops.display.progress import progress_for
 from ops.display.record import Record
@@ -72,6 +72,8 @@ def _problem(container: Container, wait_seconds: float) -> str:
     if container.failed:
         reason = container.error_message or "Scaleway gives no reason"
         return f"{what} is in {container.status}: {reason}"
+    if container.status == NO_ANSWER:
+        return f"{what} was not checked: {NO_ANSWER}."
     return f"{what} is {container.status} after {wait_seconds:.0f} seconds."
 
 
@@ -103,8 +105,8 @@ def _expected(stack: Stack) -> dict[str, tuple[str, str]]:
         return {}
     found = {}
     for name, app in settings.apps.items():
-        image = settings.images[app.image or name]
-        if app.version_path is not None and isinstance(image, Image):
+        image = settings.pinned.get(app.image or name)
+        if app.version_path is not None and image is not None:
             found[naming.container(settings.environment.name, name)] = (app.version_path, image.version)
     return found
 

@@ -16,7 +16,7 @@ from typing import Any
 from tests.flows.lab import Lab, Run
 from tests.support.project import clean_environment
 
-_GIVE_UP_SECONDS = 60.0
+_GIVE_UP_SECONDS = 120.0
 _POLL_SECONDS = 0.004
 
 

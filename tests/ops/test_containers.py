@@ -73,6 +73,20 @@ def test_gives_up_after_the_time_allowed() -> None:
     assert cloud.time == 3
 
 
+@pytest.mark.parametrize(
+    ("script", "waited"),
+    [
+        (["no answer from Scaleway"], 30),
+        (["creating"] * 20 + ["no answer from Scaleway"], 49),
+        (["no answer from Scaleway", "creating"] * 50 + ["ready"], 100),
+    ],
+)
+def test_gives_up_when_scaleway_is_silent(script: list[str], waited: int) -> None:
+    cloud = Cloud(a=script)
+    cloud.wait(seconds=600)
+    assert cloud.time == waited
+
+
 def api_that_answers(monkeypatch: pytest.MonkeyPatch, answer: httpx.Response | Exception) -> Api:
     def get(*_: object) -> httpx.Response:
         if isinstance(answer, Exception):
