@@ -40,30 +40,25 @@ def run(rounds: int, repository: Path | None, sources: list[Path]) -> None:
 
 def _avoided(repository: pygit2.Repository, files: list[Path]) -> None:
     described = [ImageSources.model_validate(yaml.safe_load(file.read_text(encoding="utf-8"))) for file in files]
-    commits = list(itertools.islice(_first_parents(repository), _COMMITS + 1))
+    walker = repository.walk(repository.head.peel().id)
+    walker.simplify_first_parent()
+    commits = list(itertools.islice(walker, _COMMITS + 1))
     versions = [Versions(repository, sources) for sources in described]
     by_content = by_commit = total = missed = 0
     for name in described[0].images:
         found = [_version(versions, name, commit) for commit in commits]
-        buildable = [(commit, version) for commit, version in zip(commits, found, strict=True) if version]
+        newest = _newest(described[0], name, commits)
+        buildable = [(place, version) for place, version in zip(newest, found, strict=True) if version]
         total += len(buildable)
         by_content += len({version for _, version in buildable})
-        newest = [_newest(described[0], name, commit) for commit, _ in buildable]
-        by_commit += len({*newest})
-        pairs = itertools.pairwise(zip(newest, (version for _, version in buildable), strict=True))
+        by_commit += len({place for place, _ in buildable})
+        pairs = itertools.pairwise(buildable)
         missed += sum(after[0] == before[0] and after[1] != before[1] for after, before in pairs)
     print(f"\nBuilds over the last {len(commits) - 1} commits of the main branch, {len(described[0].images)} images:")
     print(f"  content versions                         {by_content}")
     print(f"  newest commit that touched the paths     {by_commit}")
     print(f"    of which it misses, of lock file, Dockerfile, settings of the workspace: {missed}")
     print(f"  build all                                {total}")
-
-
-def _first_parents(repository: pygit2.Repository) -> Iterator[pygit2.Commit]:
-    commit: pygit2.Commit | None = repository.head.peel(pygit2.Commit)
-    while commit is not None:
-        yield commit
-        commit = commit.parents[0] if commit.parents else None
 
 
 def _version(versions: list[Versions], image: str, commit: pygit2.Commit) -> str | None:
@@ -73,27 +68,12 @@ def _version(versions: list[Versions], image: str, commit: pygit2.Commit) -> str
     return None
 
 
-_TOUCHED: dict[tuple[str, str], str] = {}
-
-
-def _newest(sources: ImageSources, image: str, commit: pygit2.Commit) -> str:
-    """The newest commit that touched the image's folder or the shared packages: as the replaced stack did it."""
-    passed: list[str] = []
-    found = ""
-    while not found:
-        known = _TOUCHED.get((image, str(commit.id)))
-        if known:
-            found = known
-            break
-        passed.append(str(commit.id))
-        parent = commit.parents[0] if commit.parents else None
-        if parent is None or _touched(sources, image, commit) != _touched(sources, image, parent):
-            found = str(commit.id)
-        else:
-            commit = parent
-    for each in passed:
-        _TOUCHED[(image, each)] = found
-    return found
+def _newest(sources: ImageSources, image: str, commits: list[pygit2.Commit]) -> list[int]:
+    """For each commit the newest one that touched the image's folder or the shared packages, as the replaced stack
+    counted: as the place that it has among all that did. ``commits``: the newest first."""
+    touched = [_touched(sources, image, commit) for commit in commits]
+    places = itertools.accumulate((after != before for after, before in itertools.pairwise(touched)), initial=0)
+    return list(places)
 
 
 def _touched(sources: ImageSources, image: str, commit: pygit2.Commit) -> list[str]:

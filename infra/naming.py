@@ -120,6 +120,11 @@ def image(registry_endpoint: str, name: str, digest: str) -> str:
     return f"{registry_endpoint}/{name}@{digest}"
 
 
+def built_images(stack: str) -> str:
+    """The file with the images that were built for a stack, relative to the project's folder."""
+    return f".local/images/{stack}.yaml"
+
+
 def split_zone(zone: str) -> tuple[str, str]:
     """A zone's own label and the domain that it belongs to: `ci`, `beta-snu.dev`."""
     subdomain, _, domain = zone.partition(".")

@@ -24,37 +24,20 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-local = typer.Typer(
-    help="The local Scaleway: a process of this machine that speaks Scaleway's HTTP API.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(local, name="local")
-state = typer.Typer(
-    help="Stacks' states: where they are, their backups, their history.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(state, name="state")
-images = typer.Typer(
-    help="The images of the apps: their versions, where they are, where they run.",
-    invoke_without_command=True,
-    rich_markup_mode=None,
-)
-app.add_typer(images, name="images")
-previews = typer.Typer(
-    help="Preview environments: one per pull request or branch.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(previews, name="env")
 
-hotfix = typer.Typer(
-    help="A hot-fix: the branch STACK_hotfix, cut from what the stack runs.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(hotfix, name="hotfix")
+
+def _group(name: str, about: str, *, alone: bool = False) -> typer.Typer:
+    """Commands of ``snu <name>``; ``alone``: that is a command itself."""
+    group = typer.Typer(help=about, no_args_is_help=not alone, invoke_without_command=alone, rich_markup_mode=None)
+    app.add_typer(group, name=name)
+    return group
+
+
+local = _group("local", "The local Scaleway: a process of this machine that speaks Scaleway's HTTP API.")
+state = _group("state", "Stacks' states: where they are, their backups, their history.")
+images = _group("images", "The images of the apps: their versions, where they are, where they run.", alone=True)
+previews = _group("env", "Preview environments: one per pull request or branch.")
+hotfix = _group("hotfix", "A hot-fix: the branch STACK_hotfix, cut from what the stack runs.")
 
 _PARALLEL = 16
 _WAIT_SECONDS = 600.0

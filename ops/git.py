@@ -46,9 +46,16 @@ def revision(folder: Path) -> Revision:
     if repository.head_is_unborn:
         raise OpsError(f"{repository.workdir}: nothing was committed yet", ExitCode.USAGE)
     commit = repository.head.peel(pygit2.Commit)
-    changed = tuple(sorted(path for path, flags in repository.status().items() if flags != pygit2.GIT_STATUS_IGNORED))
+    changed = changed_files(repository)
     tree = str(working_tree(repository).id if changed else commit.tree_id)
     return Revision(str(commit.id), tree, changed)
+
+
+def changed_files(repository: pygit2.Repository) -> tuple[str, ...]:
+    """Files of a working copy that differ from its commit; ignored ones do not count."""
+    import pygit2
+
+    return tuple(sorted(path for path, flags in repository.status().items() if flags != pygit2.GIT_STATUS_IGNORED))
 
 
 def author(folder: Path) -> str:

@@ -76,10 +76,7 @@ class GitHub:
 
     def pull_request(self, number: int) -> PullRequest:
         """Raises OpsError when GitHub does not say."""
-        with (
-            self._asking("pull request", f"{self.repository}#{number}") as hub,
-            client(self.repository, self.token) as hub,
-        ):
+        with self._asking("pull request", f"{self.repository}#{number}") as hub:
             found = hub.get_repo(self.repository.name).get_pull(number)
             # A field that GitHub leaves out would be taken for "closed", and that has consequences.
             return PullRequest(

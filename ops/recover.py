@@ -12,20 +12,16 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
-from ops.containers import REAL_API
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.scaleway import Object, connect, message, pages
 from ops.stacks import Stack, provider_setting, secret_key_of
 from ops.steps import name_of, short_type
 
 if TYPE_CHECKING:
     from localcloud.engine.recover import Pending
 
-Object = dict[str, Any]
-
-_REQUEST_SECONDS = 30.0
 _RETRY_SECONDS = (0.5, 1.0, 2.0)
-_PAGE_SIZE = 100
 _REGION = "/regions/{region}"
 _CONTAINERS = f"/containers/v1{_REGION}"
 _COCKPIT = f"/cockpit/v1{_REGION}"
@@ -216,8 +212,6 @@ class Finder:
 
     def __init__(self, stack: Stack, environ: Mapping[str, str]) -> None:
         """Raises OpsError when no key is known."""
-        import httpx
-
         token = secret_key_of(stack, environ)
         if not token:
             raise OpsError(
@@ -229,12 +223,7 @@ class Finder:
             "organizationId": provider_setting(stack, environ, "organizationId", "SCW_DEFAULT_ORGANIZATION_ID"),
             "path": "/",
         }
-        self._client = httpx.Client(
-            base_url=stack.api_url or environ.get("SCW_API_URL") or REAL_API,
-            headers={"X-Auth-Token": token},
-            timeout=_REQUEST_SECONDS,
-            trust_env=not stack.is_local,
-        )
+        self._client = connect(stack, environ, token)
 
     def find(self, pending: Pending) -> list[str]:
         """Ids of the objects in the cloud that are what ``pending`` was to create."""
@@ -298,18 +287,10 @@ class Finder:
             except _NotThereError:
                 return
             return
-        seen, page = 0, 0
-        while True:
-            page += 1
-            try:
-                answer = self._call("GET", path, {**query, "page": str(page), "page_size": str(_PAGE_SIZE)})
-            except _NotThereError:
-                return  # what it belongs to is gone, and it with that
-            found = answer.get(items) or []
-            yield from found
-            seen += len(found)
-            if not found or seen >= int(answer.get("total_count") or 0):
-                return
+        try:
+            yield from pages(lambda page: self._call("GET", path, {**query, **page}), items)
+        except _NotThereError:
+            return  # what it belongs to is gone, and it with that
 
     def _call(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Object:
         import httpx
@@ -329,7 +310,7 @@ class Finder:
             if response.is_success:
                 answer: Object = response.json() if response.content else {}
                 return answer
-            said = f"answered {response.status_code}: {_message(response.content)}"
+            said = f"answered {response.status_code}: {message(response)}"
             if response.status_code != httpx.codes.TOO_MANY_REQUESTS and response.status_code < 500:
                 break
         raise OpsError(f"Scaleway was asked what it has, {method} {path}: {said}", ExitCode.FAILED)
@@ -341,16 +322,6 @@ class _NotThereError(OpsError):
 
 def _zone(found: Object) -> str:
     return ".".join(_text(found[key]) for key in ("subdomain", "domain") if found.get(key))
-
-
-def _message(content: bytes) -> str:
-    import json
-
-    try:
-        body = json.loads(content)
-    except ValueError:
-        return "no message"
-    return str(body.get("message", "no message")) if isinstance(body, dict) else "no message"
 
 
 # --- the plan -------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
+from infra import naming
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 
@@ -135,13 +136,7 @@ def find_stack(project_dir: Path, name: str) -> Stack:
             f"Pulumi.{name}.yaml: config is a {type(config).__name__}; expected `key: value` lines",
             ExitCode.SETTINGS,
         )
-    from infra.settings import SettingsError
-    from infra.settings.built import with_built
-
-    try:
-        config = with_built(config, project_dir, name)
-    except SettingsError as error:
-        raise OpsError(str(error), ExitCode.SETTINGS) from error
+    config = _with_built(config, project_dir, name)
     return Stack(
         project_dir,
         name,
@@ -149,6 +144,19 @@ def find_stack(project_dir: Path, name: str) -> Stack:
         str(document.get("secretsprovider") or "passphrase"),
         str(document.get("encryptionsalt") or ""),
     )
+
+
+def _with_built(config: dict[str, Any], project_dir: Path, name: str) -> dict[str, Any]:
+    """With the images that were built for the stack. Raises OpsError where the file with them is damaged."""
+    if not (project_dir / naming.built_images(name)).exists():
+        return config  # most commands need nothing else of the settings, whose import takes longer than all the rest
+    from infra.settings import SettingsError
+    from infra.settings.built import with_built
+
+    try:
+        return with_built(config, project_dir, name)
+    except SettingsError as error:
+        raise OpsError(str(error), ExitCode.SETTINGS) from error
 
 
 def _read(path: Path) -> dict[str, Any]:

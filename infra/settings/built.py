@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from infra import naming
 from infra.settings.checks import images_in_use
 from infra.settings.problems import Problem, SettingsError
 
@@ -17,7 +18,7 @@ _HEAD = """\
 
 def built_file(project: Path, stack: str) -> Path:
     """Where the images are written that were built for a stack."""
-    return project / ".local" / "images" / f"{stack}.yaml"
+    return project / naming.built_images(stack)
 
 
 def read_built(project: Path, stack: str) -> dict[str, Any]:

@@ -259,6 +259,11 @@ class EnvironmentSettings(Settings):
     apps: dict[limits.Name, App] = Field(default={}, description="The containers, by name.")
     jobs: dict[limits.JobKey, Job] = Field(default={}, description="The jobs, by key.")
 
+    @property
+    def pinned(self) -> dict[str, Image]:
+        """The images that are named by version and digest."""
+        return {name: image for name, image in self.images.items() if isinstance(image, Image)}
+
 
 # --- Foundations --------------------------------------------------------------------------------
 

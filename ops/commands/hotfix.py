@@ -10,23 +10,20 @@ from pathlib import Path
 from infra.images.inputs import Inputs
 from infra.images.working_copy import WorkingCopy
 from infra.settings import Image
-from ops.commands.images import labels, sources_readable
+from ops.commands.images import build_missing, not_built, sources_readable
 from ops.commands.promote import Texts
 from ops.commands.promote import finish as finish_writing
 from ops.display.builds import build_display
 from ops.display.choose import printer_for
-from ops.display.text import Line, counted
+from ops.display.text import Line, short
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import Repository, read_token
-from ops.images.build import Builder
-from ops.images.docker import Docker
 from ops.images.environment import Environment
 from ops.releases import hotfix
 from ops.releases.changelog import changelog
 from ops.releases.committed import CommittedFile
-from ops.releases.promotion import copy_images, pinned
-from ops.releases.release import short
+from ops.releases.promotion import copy_images
 from ops.releases.tags import Releases
 from ops.stack_file import write_images
 from ops.stacks import find_stack, project_dir
@@ -54,8 +51,8 @@ def build(
     with sources_readable():
         copy = WorkingCopy(repository or project)
         changed = _changed(copy, target, source)
-    chosen = _built(project, source, copy, changed, parallel)
-    names = pinned(source.settings).keys() - chosen.keys()
+    chosen = _built(source, copy, changed, parallel)
+    names = source.settings.pinned.keys() - chosen.keys()
     others = {name: image for name, image in target.running.items() if name in names}
     with build_display(sys.stdout) as on_state:
         copy_images(target, source, others, on_state)
@@ -81,15 +78,13 @@ def _source(project: Path, target: Environment) -> Environment:
 
 def _changed(copy: WorkingCopy, target: Environment, source: Environment) -> list[Inputs]:
     """Of the images that both name, those whose version is not what the target runs. Raises ImageSourceError."""
-    names = sorted(pinned(target.settings).keys() & pinned(source.settings).keys() & copy.sources.images.keys())
+    names = sorted(target.settings.pinned.keys() & source.settings.pinned.keys() & copy.sources.images.keys())
     found = [copy.inputs(name) for name in names]
     running = {name: image.version for name, image in target.running.items()}
     return [inputs for inputs in found if running.get(inputs.name) != inputs.version]
 
 
-def _built(
-    project: Path, source: Environment, copy: WorkingCopy, changed: list[Inputs], parallel: int
-) -> dict[str, Image]:
+def _built(source: Environment, copy: WorkingCopy, changed: list[Inputs], parallel: int) -> dict[str, Image]:
     """Each as it is in the source's registry, where it is now. Raises OpsError."""
     chosen: dict[str, Image] = {}
     missing = []
@@ -101,25 +96,10 @@ def _built(
             chosen[inputs.name] = Image(version=inputs.version, digest=digest)
     if not missing:
         return chosen
-    builder = Builder(
-        docker=Docker.connect(os.environ),
-        environment=source,
-        copy=copy,
-        logs=project / ".local" / "builds",
-        labels=labels(copy.repository),
-    )
-    try:
-        with build_display(sys.stdout) as on_state:
-            built, failed = builder.build(missing, parallel=parallel, on_state=on_state)
-    except KeyboardInterrupt:
-        raise OpsError(f"Stopped. {source.stack.file.name} was not changed.", ExitCode.CANCELLED) from None
+    unchanged = f"{source.stack.file.name} was not changed."
+    built, failed = build_missing(source, copy, missing, parallel, unchanged)
     if failed:
-        reasons = "".join(f"\n  {name}: {reason}" for name, reason in sorted(failed.items()))
-        raise OpsError(
-            f"{counted(len(failed), 'image was', 'images were')} not built:{reasons}\n{source.stack.file.name} was not "
-            "changed.",
-            ExitCode.FAILED,
-        )
+        raise not_built(failed, unchanged)
     return chosen | {each.name: each.image for each in built}
 
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Literal
 from infra.images.errors import ImageSourceError
 from infra.settings import Image, SettingsError
 from infra.settings.built import built_file, write_built
+from ops import git
 from ops.display.builds import build_display
 from ops.display.choose import printer_for
-from ops.display.text import Line, counted, safe
+from ops.display.text import Line, counted, safe, short
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images import clean as cleaning
@@ -29,11 +30,10 @@ from ops.stacks import project_dir
 if TYPE_CHECKING:
     import pygit2
 
+    from infra.images.inputs import Inputs
     from infra.images.working_copy import WorkingCopy
     from ops.images.history import Change
 
-_DIGITS = 12
-"""Of a version or digest: enough for people."""
 _SHOWN_CHANGES = 5
 _MAIN_BRANCHES = ("refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/heads/main")
 
@@ -94,8 +94,7 @@ def _look(environment: Environment, reports: dict[str, Report]) -> str:
         running = {name: image.version for name, image in environment.running.items()}
     except OpsError as error:
         reason, said_by = str(error), "file"
-        pinned = {name: image for name, image in environment.settings.images.items() if isinstance(image, Image)}
-        running = {name: image.version for name, image in pinned.items()}
+        running = {name: image.version for name, image in environment.settings.pinned.items()}
     for name in reports.keys() & environment.settings.images.keys():
         held = None
         if not reason:
@@ -126,7 +125,7 @@ def _add_changes(reports: dict[str, Report], copy: WorkingCopy) -> None:
 def _lines(reports: dict[str, Report], unknown: dict[str, str]) -> Iterator[Line]:
     width = max((len(stack) for report in reports.values() for stack in report.environments), default=0)
     for name, report in reports.items():
-        yield Line.of((name, "bold"), f"  {report.version[:_DIGITS]}")
+        yield Line.of((name, "bold"), f"  {short(report.version)}")
         yield Line.of((f"  built from {', '.join(report.sources)}", "dim"))
         for stack, use in report.environments.items():
             yield Line.of(f"  {stack:<{width}}  ", *_words(use, report.version))
@@ -145,9 +144,9 @@ def _words(use: Use, present: str) -> Iterator[tuple[str, str]]:
     elif use.version == present:
         yield f"{runs} this version", "green"
     elif use.changes is None:
-        yield f"{runs} {use.version[:_DIGITS]}, which is not in this history", "yellow"
+        yield f"{runs} {short(use.version)}, which is not in this history", "yellow"
     else:
-        yield f"{runs} {use.version[:_DIGITS]}, {counted(len(use.changes), 'change')} since", "yellow"
+        yield f"{runs} {short(use.version)}, {counted(len(use.changes), 'change')} since", "yellow"
     if use.held is not None:
         held = ("; in the registry", "green") if use.held else ("; this version is not in the registry", "yellow")
         yield held
@@ -178,27 +177,41 @@ def build(directory: Path | None, stack: str, repository: Path | None, *, base: 
     chosen = choice.there
     failed: dict[str, str] = {}
     if choice.missing:
-        builder = Builder(
-            docker=Docker.connect(os.environ),
-            environment=environment,
-            copy=copy,
-            logs=project / ".local" / "builds",
-            labels=labels(copy.repository),
-        )
-        try:
-            with build_display(sys.stdout) as on_state:
-                built, failed = builder.build(choice.missing, parallel=parallel, on_state=on_state)
-        except KeyboardInterrupt:
-            raise OpsError(f"Stopped. {_unchanged(stack)}", ExitCode.CANCELLED) from None
+        built, failed = build_missing(environment, copy, choice.missing, parallel, _unchanged(stack))
         chosen = [*chosen, *built]
     printer_for(sys.stdout).print(_chosen_lines(sorted(chosen, key=lambda each: each.name), environment.running))
     if failed:
-        reasons = "".join(f"\n  {name}: {reason}" for name, reason in sorted(failed.items()))
-        raise OpsError(
-            f"{counted(len(failed), 'image was', 'images were')} not built:{reasons}\n{_unchanged(stack)}",
-            ExitCode.FAILED,
-        )
+        raise not_built(failed, _unchanged(stack))
     return _write(project, stack, chosen)
+
+
+def build_missing(
+    environment: Environment, copy: WorkingCopy, missing: list[Inputs], parallel: int, unchanged: str
+) -> tuple[list[Chosen], dict[str, str]]:
+    """Build and push for an environment, and show it; what was built, and by name why the others were not.
+
+    ``unchanged``: what is said to be as it was. Raises OpsError where there is no Docker, and after Ctrl-C.
+    """
+    builder = Builder(
+        docker=Docker.connect(os.environ),
+        environment=environment,
+        copy=copy,
+        logs=environment.stack.project_dir / ".local" / "builds",
+        labels=_labels(copy.repository),
+    )
+    try:
+        with build_display(sys.stdout) as on_state:
+            return builder.build(missing, parallel=parallel, on_state=on_state)
+    except KeyboardInterrupt:
+        raise OpsError(f"Stopped. {unchanged}", ExitCode.CANCELLED) from None
+
+
+def not_built(failed: dict[str, str], unchanged: str) -> OpsError:
+    """The error that names each image that was not built, and why."""
+    reasons = "".join(f"\n  {name}: {reason}" for name, reason in sorted(failed.items()))
+    return OpsError(
+        f"{counted(len(failed), 'image was', 'images were')} not built:{reasons}\n{unchanged}", ExitCode.FAILED
+    )
 
 
 def _unchanged(stack: str) -> str:
@@ -226,19 +239,17 @@ def _chosen_lines(chosen: list[Chosen], running: dict[str, Image]) -> Iterator[L
         style = "bold green" if each.origin is Origin.BUILT else "green"
         yield Line.of(
             (f"  {each.name:<{width}}", "bold"),
-            f"  {each.image.version[:_DIGITS]}  ",
-            (each.image.digest.removeprefix("sha256:")[:_DIGITS], "dim"),
+            f"  {short(each.image.version)}  ",
+            (short(each.image.digest), "dim"),
             "  ",
             (each.origin.value, style),
             (", runs already" if running.get(each.name) == each.image else "", "dim"),
         )
 
 
-def labels(repository: pygit2.Repository) -> dict[str, str]:
+def _labels(repository: pygit2.Repository) -> dict[str, str]:
     """The commit of what is built; nothing where files differ from it."""
-    import pygit2
-
-    if repository.head_is_unborn or any(flags != pygit2.GIT_STATUS_IGNORED for flags in repository.status().values()):
+    if repository.head_is_unborn or git.changed_files(repository):
         return {}
     return {"org.opencontainers.image.revision": str(repository.head.target)}
 

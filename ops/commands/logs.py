@@ -36,14 +36,10 @@ def logs(cwd: Path | None, app: str, stack_name: str, *, follow: bool, lines: in
         raise OpsError(
             f"The local Scaleway has no container {name}. Deploy it with: snu up {stack_name}", ExitCode.LOCAL_CLOUD
         )
-    try:
-        for line in cloud.container_logs(container_id, follow=follow, lines=lines):
-            print(_shown(line))
-            if follow:
-                sys.stdout.flush()
-    except KeyboardInterrupt:
-        sys.stderr.write("Interrupted.\n")
-        return ExitCode.CANCELLED
+    for line in cloud.container_logs(container_id, follow=follow, lines=lines):
+        print(_shown(line))
+        if follow:
+            sys.stdout.flush()
     return ExitCode.OK
 
 

@@ -12,15 +12,14 @@ from infra.settings import Image
 from ops.display.builds import build_display
 from ops.display.choose import printer_for
 from ops.display.files import write_text
-from ops.display.text import Line
+from ops.display.text import Line, short
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.copy import Copied
 from ops.images.environment import Environment
 from ops.releases.changelog import Changelog, changelog
 from ops.releases.committed import CommittedFile
-from ops.releases.promotion import Choice, choose, copy_images, megabytes, pinned, require_allowed, source_environ
-from ops.releases.release import short
+from ops.releases.promotion import Choice, choose, copy_images, megabytes, require_allowed, source_environ
 from ops.releases.tags import Releases
 from ops.stack_file import write_images
 from ops.stacks import Stack, project_dir
@@ -92,7 +91,7 @@ def finish(stack: Stack, log: Changelog, texts: Texts, committed: CommittedFile 
 
 def present(target: Environment, names: Collection[str]) -> Mapping[str, Image]:
     """What the target runs; of what it does not run yet, what its file names."""
-    return {name: image for name, image in (pinned(target.settings) | target.running).items() if name in names}
+    return {name: image for name, image in (target.settings.pinned | target.running).items() if name in names}
 
 
 def _taken(choice: Choice, copied: Mapping[str, Copied]) -> Iterator[Line]:

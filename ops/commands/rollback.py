@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ops.commands.promote import Texts, finish, present
 from ops.display.choose import printer_for
-from ops.display.text import Line, safe
+from ops.display.text import Line, safe, short
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.environment import Environment
@@ -20,9 +20,6 @@ from ops.releases.going_back import NOT_ROLLED_BACK, Earlier, earlier, release_b
 from ops.releases.release import Release
 from ops.releases.tags import Releases
 from ops.stacks import find_stack, project_dir
-
-_DIGITS = 12
-"""Of a digest or commit: enough for people."""
 
 
 def releases(directory: Path | None, name: str, *, as_json: bool) -> ExitCode:
@@ -47,7 +44,7 @@ def _line(release: Release) -> Line:
     return Line.of(
         (release.name, "bold"),
         f"  {release.summary}",
-        (f"  {release.at:%H:%M} UTC by {safe(release.by)}, commit {release.commit[:_DIGITS]}", "dim"),
+        (f"  {release.at:%H:%M} UTC by {safe(release.by)}, commit {short(release.commit)}", "dim"),
     )
 
 

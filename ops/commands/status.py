@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from infra.settings import Image
 from ops.commands.stack import Options, Session
 from ops.display.base import SilentDisplay
 from ops.display.choose import printer_for
-from ops.display.text import Line, counted
+from ops.display.text import Line, counted, short
 from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
@@ -25,8 +24,6 @@ from ops.state.history import updates_of
 from ops.state.lock import locks_of
 from ops.steps import has_changes
 
-_DIGITS = 12
-"""Of a version or digest: enough for people."""
 _UPDATES = 5
 
 
@@ -60,8 +57,10 @@ def status(directory: Path | None, *, as_json: bool, drift: bool) -> ExitCode:
     """
     project = project_dir(directory)
     found = {each.stack.name: _look(each) for each in environments(project, os.environ)}
+    releases = _releases(project)
     for name, each in found.items():
-        each.release = _release(project, name)
+        newest = releases.newest(name) if releases else None
+        each.release = newest.name if newest else ""
         if drift and not each.problem and each.updated:
             each.drift = _has_drift(project, each)
     for each in found.values():
@@ -92,17 +91,16 @@ def _look(environment: Environment) -> Status:
             found.result = updates[0].result
     except OpsError as error:
         found.problem = str(error)
-        pinned = {image: value for image, value in settings.images.items() if isinstance(value, Image)}
-        found.images = {image: value.version for image, value in pinned.items()}
+        found.images = {name: image.version for name, image in settings.pinned.items()}
     return found
 
 
-def _release(project: Path, stack: str) -> str:
+def _releases(project: Path) -> Releases | None:
+    """None where the project is in no git repository."""
     try:
-        newest = Releases.of(project).newest(stack)
+        return Releases.of(project)
     except OpsError:
-        return ""  # no git repository
-    return newest.name if newest else ""
+        return None
 
 
 def _has_drift(project: Path, found: Status) -> bool | None:
@@ -145,11 +143,11 @@ def _lines(found: Status) -> list[Line]:
 
 
 def _images(found: Status, verb: str) -> Line:
-    told = ", ".join(f"{name} {version[:_DIGITS]}" for name, version in sorted(found.images.items()))
+    told = ", ".join(f"{name} {short(version)}" for name, version in sorted(found.images.items()))
     return Line.of(f"  {verb} ", told or "no image")
 
 
 def _plan(plan: Waiting) -> Line:
     left = datetime.fromisoformat(plan.expires) - datetime.now(UTC)
     hours = counted(max(0, int(left.total_seconds() // 3600)), "hour")
-    return Line.of(("  plan ", "yellow"), (plan.digest[:_DIGITS], "bold"), f" by {plan.author} waits, {hours} left")
+    return Line.of(("  plan ", "yellow"), (short(plan.digest), "bold"), f" by {plan.author} waits, {hours} left")

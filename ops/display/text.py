@@ -6,6 +6,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+_SHORT = 12
+
 Span = tuple[str, str]
 """A text and its style: a style of rich's such as ``bold red``, or an empty text."""
 
@@ -35,6 +37,11 @@ def seconds(duration: float) -> str:
     if duration < 60:
         return f"{duration:.0f}s"
     return f"{int(duration) // 60}m{int(duration) % 60:02d}s"
+
+
+def short(text: str) -> str:
+    """The beginning of a version, digest or commit: enough for people."""
+    return text.removeprefix("sha256:")[:_SHORT]
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -14,19 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from infra.settings.built import built_file
-from ops.containers import REAL_API
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.environment import Environment, environments
 from ops.plans.waiting import waiting
 from ops.releases.tags import Releases
+from ops.scaleway import connect, pages
 from ops.stacks import Stack, find_stack, provider_setting, secret_key_of, stack_names
-from ops.state.checkpoint import read_checkpoint
-from statestore import StoreError, layout
+from ops.state.checkpoint import read_checkpoint, stacks_in
+from statestore import StoreError
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_PAGE = 100
-_REQUEST_SECONDS = 30.0
 _LONGEST_PLAN_HOURS = 24
 """Of stacks whose settings do not say."""
 
@@ -106,13 +104,9 @@ def _add_states(found: Needed, environment: Environment) -> None:
 
     All of a state counts: after an update that failed, containers run what the outputs do not say.
     """
-    prefix = layout.checkpoint(environment.project, "").removesuffix(".json")
-    for entry in environment.store.entries(prefix):
-        name = entry.key.removeprefix(prefix)
-        if name.endswith(".json") and "/" not in name:
-            stack = name.removesuffix(".json")
-            checkpoint = read_checkpoint(environment.store, environment.project, stack)
-            found.add(json.dumps(checkpoint.latest if checkpoint else {}), f"in the state of {stack}")
+    for stack in stacks_in(environment.store, environment.project):
+        checkpoint = read_checkpoint(environment.store, environment.project, stack)
+        found.add(json.dumps(checkpoint.latest if checkpoint else {}), f"in the state of {stack}")
 
 
 def _add_waiting(found: Needed, environment: Environment) -> None:
@@ -161,20 +155,14 @@ class Registry:
 
     def __init__(self, stack: Stack, environ: Mapping[str, str]) -> None:
         """Raises OpsError when no key is known."""
-        import httpx
-
         key = secret_key_of(stack, environ)
         if not key:
             raise OpsError(
                 f"{stack.name}: there is no key to ask the registry with. Set SCW_SECRET_KEY.", ExitCode.ENVIRONMENT
             )
         region = provider_setting(stack, environ, "region", "SCW_DEFAULT_REGION") or "fr-par"
-        self._client = httpx.Client(
-            base_url=f"{stack.api_url or environ.get('SCW_API_URL') or REAL_API}/registry/v1/regions/{region}",
-            headers={"X-Auth-Token": key},
-            timeout=_REQUEST_SECONDS,
-            trust_env=not stack.is_local,
-        )
+        self._base = f"/registry/v1/regions/{region}"
+        self._client = connect(stack, environ, key)
 
     def tags(self, registry: str) -> list[Tag]:
         """All tags of a registry. Raises OpsError when Scaleway does not say."""
@@ -196,16 +184,8 @@ class Registry:
         self._client.close()
 
     def _list(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
-        key = path.rpartition("/")[2]
-        page, seen = 1, 0
-        while True:
-            asked = {**query, "page": str(page), "page_size": str(_PAGE), "order_by": "created_at_asc"}
-            found = self._ask("GET", path, asked)
-            yield from found[key]
-            seen += len(found[key])
-            if not found[key] or seen >= int(found["total_count"]):
-                return
-            page += 1
+        query["order_by"] = "created_at_asc"
+        return pages(lambda page: self._ask("GET", path, {**query, **page}), path.rpartition("/")[2])
 
     def _ask(
         self, method: str, path: str, query: Mapping[str, str] | None = None, *, gone_is_fine: bool = False
@@ -213,7 +193,7 @@ class Registry:
         import httpx
 
         try:
-            answer = self._client.request(method, path, params=query)
+            answer = self._client.request(method, f"{self._base}{path}", params=query)
             if gone_is_fine and answer.status_code == httpx.codes.NOT_FOUND:
                 return {}
             answer.raise_for_status()

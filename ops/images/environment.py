@@ -28,10 +28,14 @@ class Environment:
     @classmethod
     def find(cls, project_dir: Path, name: str, environ: Mapping[str, str]) -> Environment:
         """Raises OpsError: unknown, wrong settings, or a foundation."""
-        stack = find_stack(project_dir, name)
+        return cls.of(find_stack(project_dir, name), environ)
+
+    @classmethod
+    def of(cls, stack: Stack, environ: Mapping[str, str]) -> Environment:
+        """As `find`, of a stack whose file was read already."""
         settings = settings_of(stack)
         if not isinstance(settings, EnvironmentSettings):
-            raise OpsError(f"{name} is a foundation: it runs no images.", ExitCode.USAGE)
+            raise OpsError(f"{stack.name} is a foundation: it runs no images.", ExitCode.USAGE)
         return cls(stack, settings, environ)
 
     @cached_property
@@ -77,7 +81,7 @@ class Environment:
             if isinstance(image, dict) and all(isinstance(value, str) for value in image.values())
         }
 
-    @property
+    @cached_property
     def project(self) -> str:
         """The name of the Pulumi project."""
         return project_name(self.stack.project_dir)
@@ -96,8 +100,7 @@ class Environment:
 def environments(project_dir: Path, environ: Mapping[str, str]) -> list[Environment]:
     """All environments that have a file. Raises OpsError where one is wrong."""
     stacks = [find_stack(project_dir, name) for name in stack_names(project_dir)]
-    named = [stack.name for stack in stacks if stack.config.get("snu:blueprint") == "environment"]
-    return [Environment.find(project_dir, name, environ) for name in named]
+    return [Environment.of(stack, environ) for stack in stacks if stack.config.get("snu:blueprint") == "environment"]
 
 
 def stack_of(project_dir: Path, environment: str, environ: Mapping[str, str]) -> Environment:

@@ -13,6 +13,8 @@ from ops.plans.plan import Plan
 from ops.plans.sealed import refused
 from statestore import ABSENT, ConflictError, Store, layout
 
+_JSON = ".json"
+
 
 class Outcome(StrEnum):
     """How an apply has ended."""
@@ -60,12 +62,29 @@ class Ledger:
     def end(self, plan: Plan, entry: Entry, outcome: Outcome) -> None:
         self._store.write(self._key(plan), _encoded(replace(entry, outcome=outcome, ended=_now())))
 
+    def begun(self) -> set[str]:
+        """The ids of the plans that were begun. Raises StoreError."""
+        return {entry.key.rpartition("/")[2].removesuffix(_JSON) for entry in self._store.entries(self._prefix)}
+
+    def entries(self) -> list[Entry]:
+        """All but what another version of this command wrote. Raises StoreError."""
+        found = [self._store.read(entry.key) for entry in self._store.entries(self._prefix)]
+        parsed = [_parsed(item.content) for item in found if item is not None]
+        return [entry for entry in parsed if entry is not None]
+
     def _key(self, plan: Plan) -> str:
-        return f"{self._prefix}/{plan.id}.json"
+        return f"{self._prefix}/{plan.id}{_JSON}"
 
 
 def _encoded(entry: Entry) -> bytes:
     return json.dumps(asdict(entry)).encode()
+
+
+def _parsed(content: bytes) -> Entry | None:
+    try:
+        return Entry(**json.loads(content))
+    except (ValueError, TypeError):
+        return None
 
 
 def _now() -> str:

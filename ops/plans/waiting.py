@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from ops.plans.ledger import Ledger
 from ops.plans.plan import Plan
 from statestore import Store, StoreError, layout
 
@@ -51,9 +52,9 @@ def announce(store: Store, plan: Plan) -> bool:
 
 def waiting(store: Store, project: str, stack: str) -> list[Waiting]:
     """Plans that have neither expired nor been begun; the newest first. Raises StoreError."""
-    begun = {entry.key.rpartition("/")[2] for entry in store.entries(layout.own("ledger", project, stack))}
+    begun = Ledger(store, project, stack).begun()
     found = [each for _, each in _notes(store, project, stack) if not _has_expired(each)]
-    return sorted((each for each in found if f"{each.plan}.json" not in begun), key=lambda each: each.created)[::-1]
+    return sorted((each for each in found if each.plan not in begun), key=lambda each: each.created)[::-1]
 
 
 def _notes(store: Store, project: str, stack: str) -> Iterator[tuple[str, Waiting]]:

@@ -6,19 +6,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ops.containers import REAL_API
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.previews import names
+from ops.scaleway import Object, connect, message, pages
 from ops.stacks import secret_key_of
 
 if TYPE_CHECKING:
     from ops.previews.parent import Parent
 
-_PAGE_SIZE = 100
-_REQUEST_SECONDS = 30.0
 _RETRY_SECONDS = (0.5, 2.0)
 _POLL_SECONDS = 2.0
 _LOCAL_POLL_SECONDS = 0.1
@@ -26,8 +24,6 @@ _DELETING = "deleting"
 _DELETING_SECONDS = 180.0
 _SETTLE_SECONDS = 15.0
 """How long a list may show what is gone already."""
-
-Object = dict[str, Any]
 
 
 class Kind(StrEnum):
@@ -71,8 +67,6 @@ class Cloud:
 
     def __init__(self, parent: Parent) -> None:
         """Raises OpsError when there is no key to ask with, or the foundation is not up."""
-        import httpx
-
         stack = parent.stack
         token = secret_key_of(stack, parent.environ)
         if not token:
@@ -87,12 +81,7 @@ class Cloud:
         self._containers = f"/containers/v1/regions/{region}"
         self._secrets = f"/secret-manager/v1beta1/regions/{region}/secrets"
         self._records = f"/domain/v2beta1/dns-zones/{self._template.zone}/records"
-        self._client = httpx.Client(
-            base_url=stack.api_url or parent.environ.get("SCW_API_URL") or REAL_API,
-            headers={"X-Auth-Token": token},
-            timeout=_REQUEST_SECONDS,
-            trust_env=not stack.is_local,
-        )
+        self._client = connect(stack, parent.environ, token)
         self._poll_seconds = _LOCAL_POLL_SECONDS if stack.is_local else _POLL_SECONDS
         self._settle_seconds = 0.0 if stack.is_local else _SETTLE_SECONDS
 
@@ -159,15 +148,7 @@ class Cloud:
     # --- requests -----------------------------------------------------------------------------------------
 
     def _listed(self, path: str, items: str, **query: str) -> Iterator[Object]:
-        seen, page = 0, 0
-        while True:
-            page += 1
-            answer = self._call("GET", path, {**query, "page": str(page), "page_size": str(_PAGE_SIZE)})
-            found = answer.get(items) or []
-            yield from found
-            seen += len(found)
-            if not found or seen >= int(answer.get("total_count") or 0):
-                return
+        return pages(lambda page: self._call("GET", path, {**query, **page}), items)
 
     def _call(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: Object | None = None
@@ -187,15 +168,7 @@ class Cloud:
             if response.is_success:
                 answer: Object = response.json() if response.content else {}
                 return answer
-            said = f"{response.status_code}, {_message(response)}"
+            said = f"{response.status_code}, {message(response)}"
             if response.status_code not in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.CONFLICT, *range(500, 600)):
                 break
         raise OpsError(f"Scaleway was asked {method} {path} and said: {said}", ExitCode.FAILED)
-
-
-def _message(response: Any) -> str:
-    try:
-        body = response.json()
-    except ValueError:
-        return "no message"
-    return str(body.get("message", "no message")) if isinstance(body, dict) else "no message"

@@ -9,6 +9,7 @@ from typing import Any
 
 from infra import naming
 from ops.display.markdown import code, fenced
+from ops.display.text import short
 from ops.errors import OpsError
 from ops.github import GitHub
 from ops.previews.cloud import Kind, Thing
@@ -18,7 +19,6 @@ from ops.state.account import Account
 
 KIND = "environment"
 _MOST_SAID = 6_000
-_DIGITS = 12
 _LOG = "    "
 """What lines of a container's log begin with in errors: what an app writes does not belong on a pull request."""
 _SHORTEST_SECRET = 4
@@ -50,7 +50,7 @@ class Report:
         for app in apps:
             container = self.containers.get(app)
             status = container.status if container else "not there"
-            version = self.versions.get(app, "")[:_DIGITS]
+            version = short(self.versions.get(app, ""))
             cells = (code(app), status, self.urls.get(app, ""), code(version) if version else "")
             yield f"| {' | '.join(cells)} |"
         if self.problem:

@@ -12,10 +12,7 @@ from ops.previews import names
 from ops.previews.about import About
 from ops.previews.cloud import Found, Thing
 from ops.previews.parent import Parent
-from ops.state.checkpoint import ROOT_TYPE, read_checkpoint
-from statestore import layout
-
-_JSON = ".json"
+from ops.state.checkpoint import outputs_in, read_checkpoint, stacks_in
 
 
 @dataclass(frozen=True)
@@ -74,23 +71,15 @@ class Preview:
         return not self.things and not self.problem
 
 
-def stacks_of(parent: Parent) -> dict[str, datetime]:
-    """The stacks that have a state in the parent's store, with the time of its last write. Raises StoreError."""
-    prefix = layout.checkpoint(parent.project, "").removesuffix(_JSON)
-    entries = [entry for entry in parent.store.entries(prefix) if entry.key.endswith(_JSON)]
-    return {entry.key.removeprefix(prefix).removesuffix(_JSON): entry.modified for entry in entries}
-
-
 def state_of(parent: Parent, name: str, modified: datetime) -> State | None:
     """None where there is none any more. Raises OpsError when it cannot be read."""
     checkpoint = read_checkpoint(parent.store, parent.project, name)
     if checkpoint is None:
         return None
     resources = checkpoint.latest.get("resources") or []
-    root: dict[str, Any] = next((each for each in resources if each.get("type") == ROOT_TYPE), {})
     real = [each for each in resources if each.get("custom") and not str(each.get("type")).startswith("pulumi:")]
     modified = modified if modified.tzinfo else modified.replace(tzinfo=UTC)
-    return State(modified, len(real), dict(root.get("outputs") or {}), checkpoint.salt)
+    return State(modified, len(real), outputs_in(checkpoint), checkpoint.salt)
 
 
 def look(parent: Parent, found: Found, only: str | None = None) -> list[Preview]:
@@ -98,7 +87,7 @@ def look(parent: Parent, found: Found, only: str | None = None) -> list[Preview]
 
     One whose state cannot be read has that as its problem. Raises StoreError when the store cannot be used.
     """
-    stacks = {name: time for name, time in stacks_of(parent).items() if names.is_preview(name)}
+    stacks = {name: time for name, time in stacks_in(parent.store, parent.project).items() if names.is_preview(name)}
     documents = {name for name in abouts.known(parent.store, parent.project) if names.is_preview(name)}
     known = stacks.keys() | documents | {thing.preview for thing in found.things}
     return [

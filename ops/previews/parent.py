@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from infra.settings.models import Previews
-from ops.environment import BACKEND_URL, prepare
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.environment import Environment
 from ops.previews import names
 from ops.previews.template import FILE, Template
-from ops.stacks import Stack, find_stack, project_name, stack_names
+from ops.stacks import Stack, find_stack, stack_names
 from ops.state.checkpoint import outputs_of
-from statestore import Store, StoreError, open_store
+from statestore import Store
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,9 @@ class Parent:
     def project_dir(self) -> Path:
         return self.stack.project_dir
 
-    @cached_property
+    @property
     def project(self) -> str:
-        return project_name(self.project_dir)
+        return self.environment.project
 
     @property
     def rules(self) -> Previews:
@@ -67,15 +66,10 @@ class Parent:
             )
         return rules
 
-    @cached_property
+    @property
     def store(self) -> Store:
         """Where the states of the environment and of its previews are. Raises OpsError when it cannot be reached."""
-        environ = dict(self.environ)
-        prepare(self.stack, environ)
-        try:
-            return open_store(environ[BACKEND_URL], environ)
-        except StoreError as error:
-            raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
+        return self.environment.store
 
     @cached_property
     def namespace_id(self) -> str:

@@ -20,9 +20,10 @@ from ops.previews import about as abouts
 from ops.previews import comment, names
 from ops.previews.cloud import Cloud, Thing
 from ops.previews.down import end_held, refuse_left
-from ops.previews.look import Preview, look, stacks_of
+from ops.previews.look import Preview, look
 from ops.previews.parent import Parent
 from ops.previews.stack import PreviewStack
+from ops.state.checkpoint import stacks_in
 
 _PURPOSE = "snu env sweep"
 
@@ -121,7 +122,7 @@ def survey(parent: Parent, cloud: Cloud, judge: Judge) -> Survey:
     """Look only. Raises OpsError and StoreError when cloud or store do not say what they have."""
     found = cloud.look()
     previews = look(parent, found)
-    others = [name for name in sorted(stacks_of(parent)) if not names.is_preview(name)]
+    others = [name for name in sorted(stacks_in(parent.store, parent.project)) if not names.is_preview(name)]
     left_alone = {f"stack {name}": "its name is no preview environment's" for name in others}
     left_alone |= {f"container {name}": "its name is no preview environment's" for name in found.unknown}
     return Survey([judge.verdict(preview) for preview in previews], left_alone)

@@ -138,8 +138,8 @@ def _images(stack: PreviewStack) -> dict[str, Image]:
     settings = settings_of(find_stack(stack.parent.project_dir, stack.name))
     if not isinstance(settings, EnvironmentSettings):
         return {}
-    found = {app: settings.images[each.image or app] for app, each in settings.apps.items()}
-    return {app: image for app, image in found.items() if isinstance(image, Image)}
+    named = {app: each.image or app for app, each in settings.apps.items()}
+    return {app: settings.pinned[name] for app, name in named.items() if name in settings.pinned}
 
 
 def _report(parent: Parent, cloud: Cloud, stack: PreviewStack, status: str, problem: str = "") -> Report:

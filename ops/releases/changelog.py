@@ -15,9 +15,8 @@ from infra.images.versions import Versions
 from infra.images.working_copy import find_repository
 from infra.settings import Image, SettingsError
 from ops.display.markdown import code
-from ops.display.text import counted, safe
+from ops.display.text import counted, safe, short
 from ops.images.history import Change, History
-from ops.releases.release import short
 from ops.releases.tags import Releases
 
 _SHOWN = 50

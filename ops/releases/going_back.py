@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -12,13 +11,12 @@ from infra.settings import Image
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.environment import Environment
-from ops.plans.ledger import Entry
+from ops.plans.ledger import Entry, Ledger
 from ops.releases.committed import CommittedFile
-from ops.releases.promotion import pinned
 from ops.releases.release import Release
 from ops.stack_file import edit
 from ops.stacks import settings_of
-from statestore import StoreError, layout
+from statestore import StoreError
 
 VARIABLES = ("variablesFrom", "variables", "documentVariables", "secretVariables")
 """Of an app, what goes back with its image."""
@@ -82,20 +80,10 @@ def _runs(environment: Environment, newest: Release) -> bool:
 def _last_applied(environment: Environment) -> Entry | None:
     """What the ledger has of the last plan that was begun. Raises OpsError when the store does not say."""
     try:
-        entries = environment.store.entries(layout.own("ledger", environment.project, environment.stack.name))
-        found = [item for entry in entries if (item := environment.store.read(entry.key)) is not None]
+        entries = Ledger(environment.store, environment.project, environment.stack.name).entries()
     except StoreError as error:
         raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
-    parsed = (_entry(item.content) for item in found)
-    return max((entry for entry in parsed if entry is not None), key=lambda entry: entry.begun, default=None)
-
-
-def _entry(content: bytes) -> Entry | None:
-    """None where another version of this command wrote it."""
-    try:
-        return Entry(**json.loads(content))
-    except (ValueError, TypeError):
-        return None
+    return max(entries, key=lambda entry: entry.begun, default=None)
 
 
 def earlier(environment: Environment, committed: CommittedFile, release: Release) -> Earlier:
@@ -108,7 +96,7 @@ def earlier(environment: Environment, committed: CommittedFile, release: Release
             "here: fetch the whole history (`git fetch --unshallow --tags`).",
             ExitCode.FAILED,
         )
-    named = pinned(environment.settings)
+    named = environment.settings.pinned
     images = {name: release.images[name] for name in sorted(named.keys() & release.images.keys())}
     _require_there(environment, release, images)
     return Earlier(

@@ -64,11 +64,6 @@ def _allowed(project: Path) -> list[tuple[str, str]]:
     return found
 
 
-def pinned(settings: EnvironmentSettings) -> dict[str, Image]:
-    """The images that a stack's file names by version and digest."""
-    return {name: image for name, image in settings.images.items() if isinstance(image, Image)}
-
-
 @dataclass(frozen=True)
 class Choice:
     """What a promotion does with each image."""
@@ -85,7 +80,7 @@ class Choice:
 
 def choose(source: Environment, target: Environment) -> Choice:
     """Raises OpsError when the source runs nothing, or its state cannot be reached."""
-    running, named = source.running, pinned(target.settings)
+    running, named = source.running, target.settings.pinned
     if not running:
         raise OpsError(
             f"{source.stack.name} runs nothing: its state names no image. Deploy it first; nothing was changed.",

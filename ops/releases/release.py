@@ -16,13 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from infra.settings import Image
-from ops.display.text import safe
+from ops.display.text import safe, short
 
 _NAME = re.compile(r"(?P<stack>[A-Za-z0-9_-]+)/(?P<day>\d{4}-\d{2}-\d{2})\.(?P<number>[1-9]\d{0,5})")
 _BLOCK = re.compile(r"^```snu-release\n(?P<json>.*?)\n```$", re.DOTALL | re.MULTILINE)
 _FORMAT = 1
-_DIGITS = 12
-"""Of a version: enough for people."""
 
 
 class _Content(BaseModel):
@@ -67,7 +65,7 @@ class Release(_Content):
         content = self.model_dump(mode="json", by_alias=True, include=set(_Content.model_fields))
         return (
             f"Release {self.name}: {self.summary}\n\n"
-            f"Applied by {safe(self.by)} on {self.at:%Y-%m-%d at %H:%M} UTC, plan {self.plan[:_DIGITS]}.\n\n"
+            f"Applied by {safe(self.by)} on {self.at:%Y-%m-%d at %H:%M} UTC, plan {short(self.plan)}.\n\n"
             f"```snu-release\n{json.dumps(content, indent=1, sort_keys=True)}\n```\n"
         )
 
@@ -96,7 +94,3 @@ def name_parts(tag: str) -> tuple[str, date, int] | None:
         return found["stack"], date.fromisoformat(found["day"]), int(found["number"])
     except ValueError:
         return None
-
-
-def short(version: str) -> str:
-    return version[:_DIGITS]

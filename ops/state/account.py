@@ -6,19 +6,15 @@ import base64
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from ops.containers import REAL_API
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.scaleway import Object, connect, message
 from ops.stacks import Stack, provider_setting, secret_key_of
 
-_REQUEST_SECONDS = 30.0
 _RETRY_SECONDS = (0.5, 2.0)
 _STORAGE_SECONDS = 60.0
 _POLL_SECONDS = 0.1
-
-Object = dict[str, Any]
 
 
 class RefusedError(OpsError):
@@ -43,8 +39,6 @@ class Account:
 
     def __init__(self, stack: Stack, environ: Mapping[str, str]) -> None:
         """Raises OpsError when no key is known."""
-        import httpx
-
         self._stack = stack
         self.secret_key = secret_key_of(stack, environ)
         self.access_key = provider_setting(stack, environ, "accessKey", "SCW_ACCESS_KEY")
@@ -57,12 +51,7 @@ class Account:
                 ExitCode.ENVIRONMENT,
             )
         self._secrets = f"/secret-manager/v1beta1/regions/{self.region}"
-        self._client = httpx.Client(
-            base_url=stack.api_url or environ.get("SCW_API_URL") or REAL_API,
-            headers={"X-Auth-Token": self.secret_key},
-            timeout=_REQUEST_SECONDS,
-            trust_env=not stack.is_local,
-        )
+        self._client = connect(stack, environ, self.secret_key)
 
     def close(self) -> None:
         self._client.close()
@@ -167,16 +156,8 @@ class Account:
                 answer: Object = response.json() if response.content else {}
                 return answer
             status = response.status_code
-            said = f"{status}, {_message(response)}"
+            said = f"{status}, {message(response)}"
             if status != httpx.codes.TOO_MANY_REQUESTS and status < 500:
                 break
         what = path.partition("/versions")[0]
         raise RefusedError(f"Scaleway was asked {method} {what} and said: {said}", status)
-
-
-def _message(response: Any) -> str:
-    try:
-        body = response.json()
-    except ValueError:
-        return "no message"
-    return str(body.get("message", "no message")) if isinstance(body, dict) else "no message"

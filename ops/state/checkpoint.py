@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from localcloud.engine.errors import EngineError
@@ -13,9 +14,10 @@ from ops.canonical import Decrypt
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.state.fingerprint import Fingerprint, fingerprint
-from statestore import Store
+from statestore import Store, layout
 
 ROOT_TYPE = "pulumi:pulumi:Stack"
+_JSON = ".json"
 
 
 def read_checkpoint(store: Store, project: str, stack: str) -> Checkpoint | None:
@@ -26,10 +28,22 @@ def read_checkpoint(store: Store, project: str, stack: str) -> Checkpoint | None
         raise OpsError(str(error), ExitCode.FAILED) from None
 
 
+def stacks_in(store: Store, project: str) -> dict[str, datetime]:
+    """The stacks that have a state in a store, with the time of its last write. Raises StoreError."""
+    prefix = layout.checkpoint(project, "").removesuffix(_JSON)
+    names = {entry.key.removeprefix(prefix): entry.modified for entry in store.entries(prefix)}
+    return {name.removesuffix(_JSON): time for name, time in names.items() if name.endswith(_JSON) and "/" not in name}
+
+
 def outputs_of(store: Store, project: str, stack: str) -> dict[str, Any]:
     """What a stack gives out, secrets encrypted; nothing where it is not there. Raises OpsError: it cannot be read."""
     checkpoint = read_checkpoint(store, project, stack)
-    resources = (checkpoint.latest.get("resources") or []) if checkpoint else []
+    return outputs_in(checkpoint) if checkpoint else {}
+
+
+def outputs_in(checkpoint: Checkpoint) -> dict[str, Any]:
+    """As `outputs_of`, of a state that was read."""
+    resources = checkpoint.latest.get("resources") or []
     root: dict[str, Any] = next((each for each in resources if each.get("type") == ROOT_TYPE), {})
     return dict(root.get("outputs") or {})
 

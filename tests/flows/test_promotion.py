@@ -21,7 +21,7 @@ from ops.releases.release import Release
 from ops.releases.tags import Releases
 from tests.api.oci import Oci, digest_of, manifest
 from tests.flows.lab import Lab, Run
-from tests.ops.test_hotfix import Hub, hub
+from tests.support.github import Hub, hub
 from tests.support.repository import Repository, commit_all, make_repository
 
 __all__ = ["hub"]

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pygit2
 import pytest
 
 from ops.errors import OpsError
-from ops.github import Repository
 from ops.releases import hotfix
 from ops.releases.hotfix import HotFix
 from ops.releases.tags import Releases
 from tests.ops.test_releases import CONTENT, DAY
+from tests.support.github import TOKEN, Hub, hub
 from tests.support.repository import commit_all
 
-TOKEN = "t0ken-of-the-test"
+__all__ = ["hub"]
+
 BRANCH = "production_hotfix"
 
 
@@ -91,85 +85,6 @@ def test_a_release_whose_commit_is_elsewhere_is_not_descended_from(repository: p
 
 
 # --- GitHub ---------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Hub:
-    """As much of octo/snu on GitHub as a hot-fix needs."""
-
-    url: str = ""
-    branches: dict[str, str] = field(default_factory=dict)
-    """Name and commit."""
-    known: set[str] = field(default_factory=set)
-    """Commits that were pushed."""
-    pulls: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def repository(self) -> Repository:
-        return Repository("octo/snu", self.url)
-
-    def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
-        path = path.removeprefix("/repos/octo/snu")
-        if path == "":
-            return 200, {"full_name": "octo/snu", "url": f"{self.url}/repos/octo/snu"}
-        if path == "/git/refs" and method == "POST":
-            if body["sha"] not in self.known:
-                return 422, {"message": "Object does not exist"}
-            self.branches[body["ref"].removeprefix("refs/heads/")] = body["sha"]
-            return 201, {"ref": body["ref"], "object": {"sha": body["sha"]}}
-        for prefix in ("/git/refs/heads/", "/git/ref/heads/", "/git/matching-refs/heads/"):
-            if path.startswith(prefix):
-                return self._reference(method, path.removeprefix(prefix))
-        if path == "/pulls" and method == "GET":
-            head = query["head"][0].removeprefix("octo:")
-            return 200, [pull for pull in self.pulls if pull["head"]["ref"] == head and pull["state"] == "open"]
-        if path == "/pulls" and method == "POST":
-            number = len(self.pulls) + 1
-            pull = {"number": number, "state": "open", "html_url": f"https://github.example/octo/snu/pull/{number}"}
-            self.pulls.append({**pull, "title": body["title"], "body": body["body"], "head": {"ref": body["head"]}})
-            return 201, self.pulls[-1]
-        return 404, {"message": "Not Found"}
-
-    def _reference(self, method: str, name: str) -> tuple[int, Any]:
-        if name not in self.branches:
-            return 404, {"message": "Not Found"}
-        if method == "DELETE":
-            del self.branches[name]
-            return 204, None
-        url = f"{self.url}/repos/octo/snu/git/refs/heads/{name}"
-        return 200, {"ref": f"refs/heads/{name}", "url": url, "object": {"sha": self.branches[name]}}
-
-
-@pytest.fixture
-def hub() -> Iterator[Hub]:
-    held = Hub()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_arguments: Any) -> None:
-            return None
-
-        def _serve(self) -> None:
-            parts = urlsplit(self.path)
-            length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
-            status, answer = held.answer(self.command, parts.path, parse_qs(parts.query), body)
-            text = b"" if answer is None else json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        do_GET = do_POST = do_DELETE = _serve
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    held.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    yield held
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture

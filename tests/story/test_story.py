@@ -170,7 +170,7 @@ def hot_fixed(story: Story, changed: set[str]) -> None:
     assert world.built_in(story.job("hotfix", "stage")) == changed
     to_production(story, changed, workflow="hotfix")
     assert differing(before, world.runs("production")) == changed
-    assert [pull["base"] for pull in story.hub.opened] == ["main"]
+    assert [pull["base"]["ref"] for pull in story.hub.hub.pulls] == ["main"]
 
 
 def broken_and_rolled_back(story: Story) -> None:

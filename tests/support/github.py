@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from ops.github import Repository
 
 TOKEN = "t0ken-of-the-test"
 _REPOSITORY = "/repos/octo/snu"
@@ -51,6 +55,56 @@ class Pull:
 
 
 @dataclass
+class Hub:
+    """As much of octo/snu on GitHub as a hot-fix needs."""
+
+    url: str = ""
+    branches: dict[str, str] = field(default_factory=dict)
+    """Name and commit."""
+    known: set[str] = field(default_factory=set)
+    """Commits that were pushed."""
+    knows_all: bool = False
+    """Whether every commit counts as pushed."""
+    pulls: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def repository(self) -> Repository:
+        return Repository("octo/snu", self.url)
+
+    def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
+        path = path.removeprefix(_REPOSITORY)
+        if path == "":
+            return 200, {"full_name": "octo/snu", "url": f"{self.url}{_REPOSITORY}"}
+        if path == "/git/refs" and method == "POST":
+            if not self.knows_all and body["sha"] not in self.known:
+                return 422, {"message": "Object does not exist"}
+            self.branches[body["ref"].removeprefix("refs/heads/")] = body["sha"]
+            return 201, {"ref": body["ref"], "object": {"sha": body["sha"]}}
+        for prefix in ("/git/refs/heads/", "/git/ref/heads/", "/git/matching-refs/heads/"):
+            if path.startswith(prefix):
+                return self._reference(method, path.removeprefix(prefix))
+        if path == "/pulls" and method == "GET":
+            head = query["head"][0].removeprefix("octo:")
+            return 200, [pull for pull in self.pulls if pull["head"]["ref"] == head and pull["state"] == "open"]
+        if path == "/pulls" and method == "POST":
+            number = len(self.pulls) + 1
+            pull = {"number": number, "state": "open", "html_url": f"https://github.example/octo/snu/pull/{number}"}
+            told = {"title": body["title"], "body": body["body"]}
+            self.pulls.append({**pull, **told, "head": {"ref": body["head"]}, "base": {"ref": body["base"]}})
+            return 201, self.pulls[-1]
+        return 404, {"message": "Not Found"}
+
+    def _reference(self, method: str, name: str) -> tuple[int, Any]:
+        if name not in self.branches:
+            return 404, {"message": "Not Found"}
+        if method == "DELETE":
+            del self.branches[name]
+            return 204, None
+        url = f"{self.url}{_REPOSITORY}/git/refs/heads/{name}"
+        return 200, {"ref": f"refs/heads/{name}", "url": url, "object": {"sha": self.branches[name]}}
+
+
+@dataclass
 class FakeGitHub:
     """The repository octo/snu: pull requests, of which 7 is there from the beginning, their comments, and branches."""
 
@@ -61,10 +115,8 @@ class FakeGitHub:
     comments: list[dict[str, Any]] = field(default_factory=list)
     pulls: dict[int, Pull] = field(default_factory=lambda: {7: Pull("feature")})
     branches: set[str] = field(default_factory=lambda: {"main"})
-    references: dict[str, str] = field(default_factory=dict)
-    """Branches that were made here, with their commits."""
-    opened: list[dict[str, Any]] = field(default_factory=list)
-    """Pull requests that were opened here."""
+    hub: Hub = field(default_factory=lambda: Hub(knows_all=True))
+    """Has the branches and pull requests that are made here."""
     faults: dict[str, list[Answer]] = field(default_factory=dict)
     """By method, what the next requests of it are answered with."""
     requests: list[tuple[str, str]] = field(default_factory=list)
@@ -105,16 +157,6 @@ class FakeGitHub:
             if self.integration:
                 return 403, {"message": "Resource not accessible by integration"}, {}
             return 200, {"login": self.login, "url": f"{self.url}/user"}, {}
-        if path == _REPOSITORY:
-            return 200, {"full_name": "octo/snu", "url": f"{self.url}{path}"}, {}
-        if path == f"{_REPOSITORY}/git/refs" and method == "POST":
-            self.references[body["ref"]] = body["sha"]
-            return 201, {"ref": body["ref"], "object": {"sha": body["sha"]}}, {}
-        if path == f"{_REPOSITORY}/pulls" and method == "GET":
-            return 200, [], {}
-        if path == f"{_REPOSITORY}/pulls" and method == "POST":
-            self.opened.append(body)
-            return 201, {"number": 99, "html_url": "https://github.example/octo/snu/pull/99"}, {}
         if (found := _PULL.fullmatch(path)) and int(found[1]) in self.pulls:
             return 200, self._pull(int(found[1])), {}
         if (found := _BRANCH.fullmatch(path)) and unquote(found[1]) in self.branches:
@@ -131,7 +173,7 @@ class FakeGitHub:
                 return 204, None, {}
             comment["body"] = body["body"].replace("\n", "\r\n")
             return 200, comment, {}
-        return 404, {"message": "Not Found"}, {}
+        return *self.hub.answer(method, path, query, body), {}
 
     def _pull(self, number: int) -> dict[str, Any]:
         pull = self.pulls[number].read()
@@ -152,9 +194,20 @@ class FakeGitHub:
         return 200, comments[start : start + size], {"Link": f'<{following}>; rel="next"'} if more else {}
 
 
+@dataclass(frozen=True)
+class Request:
+    """What a server was asked."""
+
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    body: Any
+    authorization: str
+
+
 @contextmanager
-def github() -> Iterator[FakeGitHub]:
-    fake = FakeGitHub()
+def json_server(answer: Callable[[Request], tuple[int, Any, dict[str, str]]]) -> Iterator[str]:
+    """A server on this machine that gives what ``answer`` gives: status, document and headers; its address."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -166,13 +219,11 @@ def github() -> Iterator[FakeGitHub]:
             parts = urlsplit(self.path)
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
-            fake.requests.append((self.command, parts.path))
-            if self.headers.get("Authorization") != f"token {TOKEN}":
-                found: Any = (401, {"message": "Bad credentials"}, {})
-            else:
-                found = fake.answer(self.command, parts.path, parse_qs(parts.query), body)
-            status, answer, headers = (found.status, found.body, found.headers) if isinstance(found, Answer) else found
-            text = b"" if answer is None else json.dumps(answer).encode()
+            authorization = self.headers.get("Authorization", "")
+            status, document, headers = answer(
+                Request(self.command, parts.path, parse_qs(parts.query), body, authorization)
+            )
+            text = b"" if document is None else json.dumps(document).encode()
             self.send_response(status)
             for name, value in {"Content-Type": "application/json", **headers}.items():
                 self.send_header(name, value)
@@ -183,12 +234,35 @@ def github() -> Iterator[FakeGitHub]:
         do_GET = do_POST = do_PATCH = do_DELETE = _serve
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield fake
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def github() -> Iterator[FakeGitHub]:
+    fake = FakeGitHub()
+
+    def answer(request: Request) -> tuple[int, Any, dict[str, str]]:
+        fake.requests.append((request.method, request.path))
+        if request.authorization != f"token {TOKEN}":
+            return 401, {"message": "Bad credentials"}, {}
+        found = fake.answer(request.method, request.path, request.query, request.body)
+        return (found.status, found.body, found.headers) if isinstance(found, Answer) else found
+
+    with json_server(answer) as url:
+        fake.url = fake.hub.url = url
+        yield fake
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    held = Hub()
+    with json_server(lambda asked: (*held.answer(asked.method, asked.path, asked.query, asked.body), {})) as url:
+        held.url = url
+        yield held

@@ -1,0 +1,56 @@
+"""Scaleway's HTTP API: where it is for a stack, whom it is asked as, and how its answers are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ops.stacks import Stack
+
+if TYPE_CHECKING:
+    import httpx
+
+REAL_API = "https://api.scaleway.com"
+REQUEST_SECONDS = 30.0
+_PAGE_SIZE = 100
+
+Object = dict[str, Any]
+
+
+def address(stack: Stack, environ: Mapping[str, str]) -> str:
+    """Of the API that the stack's resources are made with."""
+    return stack.api_url or environ.get("SCW_API_URL") or REAL_API
+
+
+def connect(stack: Stack, environ: Mapping[str, str], key: str) -> httpx.Client:
+    """A client for the paths of that API. A local one is never asked through a proxy."""
+    import httpx
+
+    return httpx.Client(
+        base_url=address(stack, environ),
+        headers={"X-Auth-Token": key},
+        timeout=REQUEST_SECONDS,
+        trust_env=not stack.is_local,
+    )
+
+
+def pages(get: Callable[[dict[str, str]], Object], items: str) -> Iterator[Object]:
+    """All that a list has, page by page. ``get`` answers a query; ``items`` is the key of what is listed."""
+    seen, page = 0, 0
+    while True:
+        page += 1
+        answer = get({"page": str(page), "page_size": str(_PAGE_SIZE)})
+        found = answer.get(items) or []
+        yield from found
+        seen += len(found)
+        if not found or seen >= int(answer.get("total_count") or 0):
+            return
+
+
+def message(response: httpx.Response) -> str:
+    """What an answer that is an error says."""
+    try:
+        body: Any = response.json()
+    except ValueError:
+        return "no message"
+    return str(body.get("message", "no message")) if isinstance(body, dict) else "no message"
