@@ -394,13 +394,13 @@ def comment(
 
 @app.command("logs")
 def app_logs(
-    app_name: Annotated[str, typer.Argument(metavar="APP", help="Name of the app in the stack's file.")],
+    app_name: Annotated[str, typer.Argument(metavar="APP", help="Name of the app, or job, in the stack's file.")],
     stack: Annotated[str, typer.Option("--stack", metavar="STACK", help="A stack on the local Scaleway.")] = "local",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", min=0, help="How many lines of the past.")] = 100,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Print what an app's instances wrote, those that crashed too: time, instance, stream, text."""
+    """Print what an app's instances wrote, crashed ones too, or a job's last run: time, instance, stream, text."""
     from ops.commands import logs as work
 
     return work.logs(cwd, app_name, stack, follow=follow, lines=lines)

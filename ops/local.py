@@ -294,7 +294,7 @@ class LocalCloud:
             found[PASSPHRASE] = LOCAL_PASSPHRASE
         return found
 
-    # --- containers -------------------------------------------------------------------------------------
+    # --- containers and jobs ----------------------------------------------------------------------------
 
     def container_id(self, name: str) -> str | None:
         """Of the container of that name."""
@@ -303,20 +303,34 @@ class LocalCloud:
                 return str(container["id"])
         return None
 
+    def last_run_id(self, job_name: str) -> str | None:
+        """Of the run of the job of that name that was started last."""
+        resources = self._call("GET", "resources")
+        jobs = {job["id"] for job in resources.get("serverless_jobs.definition", []) if job["name"] == job_name}
+        runs = [run for run in resources.get("serverless_jobs.run", []) if run["job_definition_id"] in jobs]
+        return str(max(runs, key=lambda run: run["created_at"])["id"]) if runs else None
+
     def container_logs(self, container_id: str, *, follow: bool, lines: int) -> Iterator[dict[str, Any]]:
         """What its instances wrote: ``time``, ``instance``, ``stream``, ``text``. With ``follow`` it has no end.
 
         Raises OpsError where no process runs behind it, and when the local Scaleway ends.
         """
+        return self._logs(f"containers/{container_id}", follow=follow, lines=lines)
+
+    def run_logs(self, run_id: str, *, follow: bool, lines: int) -> Iterator[dict[str, Any]]:
+        """What a run of a job wrote; as ``container_logs``."""
+        return self._logs(f"job-runs/{run_id}", follow=follow, lines=lines)
+
+    def _logs(self, whose: str, *, follow: bool, lines: int) -> Iterator[dict[str, Any]]:
         timeout = None if follow else _LOGS_SECONDS
         connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
-        path = f"/_local/containers/{container_id}/logs?tail={lines}&follow={str(follow).lower()}"
+        path = f"/_local/{whose}/logs?tail={lines}&follow={str(follow).lower()}"
         try:
             connection.request("GET", path)
             response = connection.getresponse()
             if response.status != 200:
                 told = json.loads(response.read()).get("message", f"status {response.status}")
-                raise OpsError(f"The local Scaleway has no logs of the container: {told}.", ExitCode.LOCAL_CLOUD)
+                raise OpsError(f"The local Scaleway has no logs of it: {told}.", ExitCode.LOCAL_CLOUD)
             while text := response.readline():
                 line = json.loads(text)
                 if "error" in line:

@@ -15,6 +15,12 @@ from localcloud.runtime.program import Program
 _AT_ONCE = 8
 """Processes whose logs are read at the same time."""
 
+_TAILS = (1_000, 10_000)
+"""If so many last lines hold fewer than half as many since a time, there are no more of them. Half, because others may
+come between the reads of the two streams."""
+_PART = 4_096
+"""An engine may count a longer line as several; in characters."""
+
 _time = attrgetter("time")
 
 
@@ -98,9 +104,17 @@ class LogReader:
             async with turns:
                 if kept.ended and await self._last_of(kept) < nanotime(start):
                     return kept, []
-                return kept, await self._read(kept, since=nanotime(max(start - 1, 0)), until=nanotime(end))
+                return kept, await self._within(kept, nanotime(start - 1) if start else "", nanotime(end))
 
         return await asyncio.gather(*(written(kept) for kept in every if kept.container_id in container_ids))
+
+    async def _within(self, kept: Kept, since: str, until: str) -> list[LogLine]:
+        """An engine finds the last lines at once, but reads all of a log to find those since a time."""
+        for tail in _TAILS:
+            lines = await self._read(kept, tail=tail, since=since)
+            if sum(1 + len(line.text) // _PART for line in lines) < tail // 2:
+                return [line for line in lines if line.time < until]
+        return await self._read(kept, since=since, until=until)
 
     async def _last_of(self, kept: Kept) -> str:
         """The time of the last line of a process that has ended, which is asked for once."""

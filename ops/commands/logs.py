@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 _MILLISECONDS = len("2026-01-01T00:00:00.000")
 
 
-def logs(cwd: Path | None, app: str, stack_name: str, *, follow: bool, lines: int) -> ExitCode:
-    """Print what an app's instances wrote."""
+def logs(cwd: Path | None, name: str, stack_name: str, *, follow: bool, lines: int) -> ExitCode:
+    """Print what an app's instances wrote, or the last run of a job."""
     stack = find_stack(project_dir(cwd), stack_name)
     if not stack.is_local:
         raise OpsError(
@@ -28,29 +29,39 @@ def logs(cwd: Path | None, app: str, stack_name: str, *, follow: bool, lines: in
             "console. `snu logs` reads those of stacks on the local Scaleway.",
             ExitCode.USAGE,
         )
-    name = _container_name(stack, app)
-    cloud = LocalCloud(stack)
-    cloud.require()
-    container_id = cloud.container_id(name)
-    if container_id is None:
-        raise OpsError(
-            f"The local Scaleway has no container {name}. Deploy it with: snu up {stack_name}", ExitCode.LOCAL_CLOUD
-        )
-    for line in cloud.container_logs(container_id, follow=follow, lines=lines):
+    for line in _lines(stack, name, follow=follow, lines=lines):
         print(_shown(line))
         if follow:
             sys.stdout.flush()
     return ExitCode.OK
 
 
-def _container_name(stack: Stack, app: str) -> str:
-    """Raises OpsError for an app that the stack's file does not have."""
+def _lines(stack: Stack, name: str, *, follow: bool, lines: int) -> Iterator[dict[str, Any]]:
+    """Raises OpsError for what the stack's file, or the local Scaleway, does not have."""
     settings = settings_of(stack)
-    apps = {} if settings.blueprint == "foundation" else settings.apps
-    if settings.blueprint == "foundation" or app not in apps:
-        known = ", ".join(apps) or "none"
-        raise OpsError(f"{stack.file.name} has no app {app!r}. Its apps: {known}.", ExitCode.USAGE)
-    return naming.container(settings.environment.name, app)
+    apps, jobs = ({}, {}) if settings.blueprint == "foundation" else (settings.apps, settings.jobs)
+    if settings.blueprint == "foundation" or name not in {*apps, *jobs}:
+        raise OpsError(
+            f"{stack.file.name} has no app {name!r}, and no job. Its apps: {', '.join(apps) or 'none'}; its jobs: "
+            f"{', '.join(jobs) or 'none'}.",
+            ExitCode.USAGE,
+        )
+    cloud = LocalCloud(stack)
+    cloud.require()
+    environment = settings.environment.name
+    if name in apps:
+        container = naming.container(environment, name)
+        if (container_id := cloud.container_id(container)) is not None:
+            return cloud.container_logs(container_id, follow=follow, lines=lines)
+        raise _missing(f"no container {container}. Deploy it with: snu up {stack.name}")
+    job = jobs[name].name or naming.job(environment, name)
+    if (run_id := cloud.last_run_id(job)) is not None:
+        return cloud.run_logs(run_id, follow=follow, lines=lines)
+    raise _missing(f"no run of a job {job}. Its schedule starts one, or Scaleway's API does.")
+
+
+def _missing(what: str) -> OpsError:
+    return OpsError(f"The local Scaleway has {what}", ExitCode.LOCAL_CLOUD)
 
 
 def _shown(line: dict[str, Any]) -> str:

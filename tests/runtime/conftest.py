@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.api.server import Server
-from tests.runtime.site import Site
-from tests.support.base_images import build, node_image, runtime_image
+from tests.runtime.site import Site, tiny
 from tests.support.docker import Engine
 
 
 @pytest.fixture(scope="session")
 def tiny_image(docker_engine: Engine) -> str:
-    """An image that runs ``server.js``, not as root."""
-    script = (Path(__file__).parent / "server.js").read_text()
-    dockerfile = f"""
-        FROM {runtime_image(docker_engine)}
-        COPY --from={node_image(docker_engine)} /usr/local/bin/node /usr/local/bin/node
-        COPY server.js /server.js
-        USER 1000
-        ENTRYPOINT ["/usr/local/bin/node"]
-        CMD ["/server.js"]
-    """
-    return build(docker_engine, dockerfile, {"server.js": script}, "snu-test/tiny-server:1")
+    return tiny(docker_engine)
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,14 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tests.api.oci import NAMESPACES
 from tests.api.server import HTTP, OWNER_SECRET_KEY, Client
+from tests.support.base_images import build, node_image, runtime_image
 from tests.support.docker import Engine
 
 BASE = "/containers/v1/regions/fr-par"
@@ -125,6 +127,20 @@ class Site:
         """Docker's containers of ours, or of one container of ours."""
         labels = ["snu.local"] + ([f"snu.local.container={container.id}"] if container else [])
         return self.engine.client.containers.list(all=all, filters={"label": labels}, ignore_removed=True)
+
+
+def tiny(engine: Engine) -> str:
+    """An image of the engine that runs ``server.js``, not as root."""
+    script = (Path(__file__).parent / "server.js").read_text()
+    dockerfile = f"""
+        FROM {runtime_image(engine)}
+        COPY --from={node_image(engine)} /usr/local/bin/node /usr/local/bin/node
+        COPY server.js /server.js
+        USER 1000
+        ENTRYPOINT ["/usr/local/bin/node"]
+        CMD ["/server.js"]
+    """
+    return build(engine, dockerfile, {"server.js": script}, "snu-test/tiny-server:1")
 
 
 def push(api: Client, engine: Engine, tag: str, repository: str) -> str:

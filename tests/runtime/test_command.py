@@ -67,6 +67,30 @@ def test_without_a_runtime_there_are_no_logs_and_the_status_says_why(project: Pr
     assert project.snu("logs", "api").stdout.endswith("added stderr as if it ran\n")
 
 
+def test_the_last_run_of_a_job_is_printed(project: Project) -> None:
+    job = "  snu:jobs:\n    nightly:\n      image: api\n      cpu: 140\n      memory: 256\n      timeout: 60\n"
+    project.edit("local", "encryptionsalt:", f"{job}encryptionsalt:")
+    project.start_cloud()
+    ended = project.snu("logs", "nightly")
+    assert ended.returncode == ExitCode.LOCAL_CLOUD
+    assert "no run of a job local-nightly" in ended.stderr
+    api = Client(project.api_url, OWNER_SECRET_KEY)
+    jobs = "/serverless-jobs/v1alpha2/regions/fr-par/job-definitions"
+    body = {"image_uri": "registry/nightly:1", "cpu_limit": 140, "memory_limit": 256}
+    definition = api.create(jobs, name="local-nightly", **body)
+    other = api.create(jobs, name="other", **body)
+    runs = [
+        api("POST", f"{jobs}/{id}/start", {})["job_runs"][0]["id"]
+        for id in (definition["id"], definition["id"], other["id"])
+    ]
+    for number, run in enumerate(runs):
+        api("POST", f"/_local/job-runs/{run}/logs", {"lines": [{"text": f"run {number}"}]})
+    ended = project.snu("logs", "nightly")
+    assert ended.returncode == ExitCode.OK, ended.stderr
+    assert ended.stdout.splitlines()[0].endswith("added stderr run 1")
+    assert len(ended.stdout.splitlines()) == 1
+
+
 def test_a_start_that_asks_for_docker_fails_without(project: Project) -> None:
     ended = project.snu("local", "start", "--runtime", "docker", DOCKER_HOST="unix:///nowhere.sock")
     assert ended.returncode == ExitCode.LOCAL_CLOUD

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
+from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from localcloud.api.clock import nanotime
 from localcloud.runtime import added_lines
+from localcloud.runtime import logs as reading
 from localcloud.runtime.added_lines import AddedLines
 from localcloud.runtime.engine import EngineError, Kept, LogLine
 from localcloud.runtime.logs import LogReader
@@ -36,9 +41,10 @@ class Engine:
         self.asked.append((kept.id, tail))
         if kept.id == self.broken:
             raise EngineError("no engine")
-        found = [it for it in self.processes[kept.id] if it.time > since and (not until or it.time < until)]
-        for it in found[-tail:] if tail else found:
-            yield it
+        every = self.processes[kept.id]
+        for it in every[-tail:] if tail else every:
+            if it.time > since and (not until or it.time < until):
+                yield it
 
 
 def reader(engine: Engine | None = None) -> LogReader:
@@ -54,6 +60,28 @@ async def test_a_range_has_its_start_and_not_its_end_whoever_wrote_the_line() ->
         "a": [nanotime(time) for time in (1, 2, 2, 3, 4)]
     }
     assert [it.time for it in (await logs.between(["a"], 0, 1))["a"]] == [nanotime(0)]
+
+
+@given(
+    times=st.lists(st.integers(0, 60), max_size=40).map(sorted),
+    start=st.integers(0, 60),
+    length=st.integers(1, 60),
+    ended=st.booleans(),
+)
+def test_no_line_of_a_range_is_left_out_however_much_was_written(
+    times: list[int], start: int, length: int, ended: bool
+) -> None:
+    engine = Engine(a1=[line(time) for time in times])
+    engine.ended = {"a1"} if ended else set()
+    with mock.patch.object(reading, "_TAILS", (4, 12)):
+        found = asyncio.run(reader(engine).between(["a"], start, start + length))["a"]
+    assert [it.time for it in found] == [nanotime(time) for time in times if start <= time < start + length]
+
+
+async def test_of_a_long_log_only_the_end_is_read_for_what_is_new() -> None:
+    engine = Engine(a1=[line(time) for time in range(5_000)])
+    assert len((await reader(engine).between(["a"], 4_990, 6_000))["a"]) == 10
+    assert engine.asked == [("a1", 1_000)]
 
 
 async def test_what_ended_before_the_range_is_not_read_again_and_again() -> None:

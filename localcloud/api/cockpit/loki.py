@@ -60,8 +60,10 @@ class Loki:
             status, reason, body = 500, origin(error), "internal error"
         if reason:
             content_type = b"text/plain; charset=utf-8"
-        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", content_type)]})
-        await send({"type": "http.response.body", "body": body.encode()})
+        content = body.encode()
+        headers = [(b"content-type", content_type), (b"content-length", str(len(content)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
         return status, reason.partition("\n")[0]
 
     async def _answer(self, scope: MutableMapping[str, Any]) -> dict[str, Any]:
