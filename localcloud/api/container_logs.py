@@ -54,7 +54,7 @@ class Writer:
 
 
 LINE = Body(
-    text=Text(required=True, longest=1_000_000),
+    text=Text(default=None, longest=1_000_000),
     stream=Word(words=("stdout", "stderr"), default="stderr"),
     time=Field(),
     instance=Text(default=_ADDED, longest=255),
@@ -76,6 +76,8 @@ def add_lines(cloud: Cloud, logs: LogReader, writer: Writer, body: dict[str, Any
     for index, item in enumerate(objects(body, "lines")):
         place = f"lines[{index}]."
         values = LINE.create(item, problems, place)
+        if item.get("text") is None:
+            problems.add(f"{place}text", reason="required")
         time = _time(values.get("time"), now + index, f"{place}time", problems)
         lines.append((time, values))
     problems.raise_if_any()

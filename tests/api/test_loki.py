@@ -297,6 +297,7 @@ def test_a_quoted_text_filters_for_exactly_that_text(text: str) -> None:
         ({"limit": 5_001}, "max_entries_limit_per_query (5001 > 5000)"),
         ({"limit": 0}, "limit must be a positive value"),
         ({"limit": "many"}, "limit must be a positive value"),
+        ({"limit": "9" * 5_000}, "limit must be a positive value"),
         ({"direction": "sideways"}, "invalid direction 'sideways'"),
         ({"start": T, "end": T}, "end timestamp must not be before or equal to start time"),
         ({"start": "yesterday"}, "could not parse start 'yesterday'"),
@@ -353,6 +354,7 @@ def test_lines_that_are_wrong_are_refused_as_a_whole(logs: Logs) -> None:
     path = f"/_local/containers/{logs.id}/logs"
     logs.api.refused("POST", path, {"lines": [{"text": "good"}, {"text": "bad", "time": "noon"}]}, "lines[1].time")
     logs.api.refused("POST", path, {"lines": [{"text": "bad", "stream": "stdin"}]}, "lines[0].stream")
+    logs.api.refused("POST", path, {"lines": [{"text": ""}, {"stream": "stderr"}]}, "lines[1].text")
     logs.api("POST", "/_local/containers/nobody/logs", {"lines": []}, status=404)
     assert logs.api("GET", path, status=409)["message"].startswith("no process runs")
 

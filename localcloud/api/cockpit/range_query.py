@@ -16,10 +16,10 @@ from localcloud.api.cockpit.logql import LogQLError, LogQuery, parse
 MOST_ENTRIES = 5_000
 _DEFAULT_ENTRIES = 100
 _DEFAULT_SPAN = 3_600 * SECOND
-_REFUSED = ("since", "interval", "delayFor")
+_REFUSED = ("since", "interval")
 """Parameters that would change the answer."""
-_WHOLE = re.compile(r"\d+")
-_FRACTION = re.compile(r"\d+\.\d*|\.\d+")
+_WHOLE = re.compile(r"[0-9]{1,21}")
+_FRACTION = re.compile(r"[0-9]{1,12}\.[0-9]*|\.[0-9]+")
 _SECONDS_DIGITS = 10
 """A number with more digits is of nanoseconds."""
 
