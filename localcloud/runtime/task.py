@@ -61,8 +61,7 @@ def task_of(cloud: Cloud, run: Resource) -> Task:
         image=image,
         environment=environment,
         secrets=tuple(sorted({value for value in secrets if value})),
-        # The older field is one text, as a shell's command line; the newer ones go before it.
-        command=tuple(run["startup_command"] or shlex.split(run["command"] or "")),
+        command=tuple(run["startup_command"] or _words(run["command"])),
         args=tuple(run["args"]),
         memory_bytes=run["memory_limit"] * _MEBIBYTE,
         mvcpu=run["cpu_limit"],
@@ -70,6 +69,14 @@ def task_of(cloud: Cloud, run: Resource) -> Task:
         timeout=parse_duration(definition["job_timeout"]),
         retries=(definition["retry_policy"] or {}).get("max_retries", 0),
     )
+
+
+def _words(command: str) -> list[str]:
+    """Of the older field for a command, which is one text, written as for a shell."""
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise Unfit("invalid_request", "the quotes of the job's command do not match") from error
 
 
 def _secret(cloud: Cloud, reference: Resource) -> bytes:

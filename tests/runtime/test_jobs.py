@@ -138,6 +138,8 @@ async def test_a_process_gets_what_the_definition_and_the_start_say(world: JobWo
     assert (task.memory_bytes, task.mvcpu) == (256 * 1_048_576, 500)
     await world.begin(world.define(command="sh -c 'echo a b'"))
     assert world.task.command == ("sh", "-c", "echo a b")
+    run = world.run(await world.begin(world.define(command="echo 'a")))
+    assert (run["state"], run["reason"]) == ("failed", "invalid_request")
 
 
 async def test_secrets_are_read_when_a_run_starts(world: JobWorld) -> None:
