@@ -131,8 +131,7 @@ class Runtime:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        await self._job_runner.stop()
-        await asyncio.gather(*(workload.stop() for workload in self._workloads.values()))
+        await asyncio.gather(self._job_runner.stop(), *(workload.stop() for workload in self._workloads.values()))
         self._workloads.clear()
         await self._remove_leftovers()
 
