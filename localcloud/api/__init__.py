@@ -10,7 +10,7 @@ One folder per product, with its routes and the shapes of its objects. What they
     access      who may do what
     store       state in memory and in SQLite; ``transitions``: statuses that take their course
     control     the control API, ``/_local/``; ``router``: pages of the containers' hosts; ``seed``: the first state
-    container_logs  what containers' instances wrote; ``broken``: an answer that cannot be ended as it began
+    container_logs  the lines of containers' logs; ``broken``: an answer that cannot be ended as it began
     server      start and stop; ``object_storage``: moto in a child process
     oci         the registry of images, below ``/v2/``
 

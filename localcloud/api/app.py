@@ -21,6 +21,7 @@ from localcloud.api.broken import BrokenAnswer
 from localcloud.api.call import Call
 from localcloud.api.clock import timestamp
 from localcloud.api.cloud import REGIONS, Cloud
+from localcloud.api.cockpit.loki import Loki, is_loki_path
 from localcloud.api.container_logs import logs_of, serve_logs
 from localcloud.api.control import Control
 from localcloud.api.errors import ApiError, invalid, not_implemented, origin, permissions_denied, plain
@@ -32,6 +33,7 @@ from localcloud.api.products import ROUTES
 from localcloud.api.recorder import Recorder
 from localcloud.api.router import PAGE_HEADER, answer_host, container_of
 from localcloud.api.routing import Route, Table
+from localcloud.runtime.logs import LogReader
 
 if TYPE_CHECKING:
     from localcloud.runtime.runtime import Runtime
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Service = Callable[[Scope, Receive, Send], Awaitable[tuple[int, str]]]
+"""Answers a request; gives the status and, for the log, why it is an error."""
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 
@@ -67,6 +71,7 @@ class App:
         cloud: Cloud,
         control: Control,
         faults: FaultBook,
+        logs: LogReader,
         images: Registry | None = None,
         recorder: Recorder | None = None,
         runtime: Runtime | None = None,
@@ -74,6 +79,8 @@ class App:
         self._cloud = cloud
         self._control = control
         self._faults = faults
+        self._logs = logs
+        self._loki = Loki(cloud, logs)
         self._recorder = recorder
         self._images = images
         self._runtime = runtime
@@ -89,13 +96,14 @@ class App:
         headers = dict(scope["headers"])
         method, path = scope["method"], scope["path"]
         of_api = not path.startswith(Control.prefix) and _is_loopback(headers)
-        if self._images is not None and is_registry_path(path) and of_api:
+        service = self._service(path) if of_api else None
+        if service is not None:
             strike = await self._strike(method, path, None, b"")
-            status, reason = await self._serve_images(self._images, strike, scope, receive, send)
+            status, reason = await self._serve(service, strike, scope, receive, send)
             self._tell_runtime(method)
             _log(method, path, status, begun, reason, strike)
             return
-        if self._runtime is not None and (served := await self._serve_running(self._runtime, scope, receive, send)):
+        if (served := await self._serve_running(scope, receive, send)) is not None:
             status, reason = served
             _log(method, path, status, begun, reason, NOTHING)
             return
@@ -147,22 +155,30 @@ class App:
         if self._runtime is not None and method not in _READING:
             self._runtime.wake()
 
-    async def _serve_running(
-        self, runtime: Runtime, scope: Scope, receive: Receive, send: Send
-    ) -> tuple[int, str] | None:
+    def _service(self, path: str) -> Service | None:
+        """What answers in a way of its own, as its protocol says."""
+        if is_registry_path(path):
+            return self._images
+        return self._loki if is_loki_path(path) else None
+
+    async def _serve_running(self, scope: Scope, receive: Receive, send: Send) -> tuple[int, str] | None:
         """Answer what concerns running containers: their hosts, their logs. ``None`` for all other requests."""
         headers = dict(scope["headers"])
         if _is_loopback(headers):
-            container_id = logs_of(scope["method"], scope["path"])
-            if container_id is None or self._is_foreign(headers):
+            container_id = logs_of(scope["path"])
+            if container_id is None or scope["method"] != "GET" or self._is_foreign(headers):
                 return None
-            return await serve_logs(self._cloud, runtime, container_id, scope["query_string"], receive, send)
+            if not self._logs.has_any(container_id):
+                return None
+            return await serve_logs(self._cloud, self._logs, container_id, scope["query_string"], receive, send)
+        if self._runtime is None:
+            return None
         container = container_of(self._cloud, headers.get(b"host", b"").decode("latin-1"))
-        workload = runtime.workload(container) if container is not None else None
+        workload = self._runtime.workload(container) if container is not None else None
         if workload is None:
             return None
         try:
-            return await runtime.serve(workload, scope, receive, send)
+            return await self._runtime.serve(workload, scope, receive, send)
         except BrokenAnswer as broken:
             await _hang_up(send)
             return broken.status, broken.why
@@ -173,13 +189,12 @@ class App:
         origin = headers.get(b"origin", b"").decode("latin-1")
         return bool(origin) and not _LOOPBACK_ORIGIN.fullmatch(origin)
 
-    async def _serve_images(
-        self, images: Registry, strike: Strike, scope: Scope, receive: Receive, send: Send
-    ) -> tuple[int, str]:
+    @staticmethod
+    async def _serve(service: Service, strike: Strike, scope: Scope, receive: Receive, send: Send) -> tuple[int, str]:
         """Status and, for the log, why it is an error."""
         blow = _blown(strike.before)
         if blow is None:
-            served = await images(scope, receive, send if strike.after is None else _swallow)
+            served = await service(scope, receive, send if strike.after is None else _swallow)
             blow = _blown(strike.after)
             if blow is None:
                 return served

@@ -6,6 +6,9 @@ import re
 from datetime import UTC, datetime
 
 _DURATION = re.compile(r"(\d+)(?:\.(\d{1,9}))?s")
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)")
+SECOND = 1_000_000_000
+"""Nanoseconds."""
 
 
 def timestamp(moment: float) -> str:
@@ -32,3 +35,24 @@ def parse_duration(text: str) -> float:
 def duration(seconds: float) -> str:
     """Seconds → ``"60s"``."""
     return f"{seconds:.9f}".rstrip("0").rstrip(".") + "s"
+
+
+def nanotime(nanoseconds: int) -> str:
+    """Nanoseconds since the epoch → RFC 3339 in UTC with nine digits, which sorts as text. Raises ``ValueError``."""
+    seconds, rest = divmod(nanoseconds, SECOND)
+    if seconds < 0:
+        raise ValueError("a time before 1970")
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError) as error:
+        raise ValueError("a time after 9999") from error
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
+
+
+def parse_nanotime(text: str) -> int:
+    """RFC 3339, up to nanoseconds → nanoseconds since the epoch. Raises ``ValueError``."""
+    match = _MOMENT.fullmatch(text)
+    if match is None:
+        raise ValueError("a time is written as RFC 3339 says, such as 2026-01-31T12:00:00Z")
+    seconds = datetime.fromisoformat(match[1].upper() + match[3].upper()).timestamp()
+    return int(seconds) * SECOND + int((match[2] or "").ljust(9, "0"))

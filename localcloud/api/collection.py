@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 from uuid import uuid4
 
@@ -32,10 +33,12 @@ class Collection:
     """Query parameter of lists → field it is compared with."""
     show: Callable[[Call, Resource], dict[str, Any]] = lambda call, resource: transitions.visible(resource, call.now)
     """The complete object that an answer has."""
+    derived: Callable[[Call], Iterable[Resource]] = lambda call: ()
+    """Resources that exist without being kept; they are found and listed as others are."""
 
     def find(self, call: Call, id: str) -> Resource:
         """The resource, in this region, if the caller may touch it. Raises 404 and 403."""
-        resource = call.store.get(self.kind, id)
+        resource = call.store.get(self.kind, id) or next((it for it in self.derived(call) if it["id"] == id), None)
         if resource is None or resource.get("_region") not in (None, call.region):
             raise not_found(self.noun, id)
         call.authorize(resource.get("_project"))
@@ -63,7 +66,7 @@ class Collection:
         ]
         return [
             resource
-            for resource in call.store.all(self.kind)
+            for resource in chain(self.derived(call), call.store.all(self.kind))
             if resource.get("_region") in (None, call.region)
             and call.scope.covers(resource.get("_project"))
             and all(resource.get(name) == value for name, value in where.items())

@@ -1,7 +1,11 @@
-"""``GET /_local/containers/<id>/logs``: what a container's instances wrote, as lines of JSON.
+"""``/_local/containers/<id>/logs``: the lines of a container's logs.
 
-``?tail=N``: the last lines only; ``?follow=true``: go on until the client goes. A line is an object with ``time``,
-``instance``, ``stream`` (stdout or stderr) and ``text``; or with ``error`` alone, and then it is the last.
+``GET``: as lines of JSON, objects with ``time``, ``instance``, ``stream`` (stdout or stderr) and ``text``; or with
+``error`` alone, and then it is the last. ``?tail=N``: the last lines only; ``?follow=true``: go on until the client
+goes.
+
+``POST``: add lines, as if an instance had written them: ``{"lines": [{"text", "stream", "time", "instance"}]}``, of
+which only ``text`` is needed. A ``time`` is RFC 3339, or nanoseconds since the epoch.
 """
 
 from __future__ import annotations
@@ -11,46 +15,90 @@ import json
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs
 
+from localcloud.api.clock import SECOND, nanotime, parse_nanotime
 from localcloud.api.cloud import Cloud
 from localcloud.api.errors import ApiError, not_found
+from localcloud.api.fields import Body, Field, Problems, Text, Word, objects
 from localcloud.api.paging import number
-from localcloud.runtime.engine import EngineError
-
-if TYPE_CHECKING:
-    from localcloud.runtime.runtime import Runtime
+from localcloud.runtime.engine import EngineError, LogLine
+from localcloud.runtime.logs import LogReader
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _PATH = re.compile(r"/_local/containers/([^/]+)/logs")
+_CONTAINERS = "containers.container"
 _DEFAULT_TAIL = 100
 _MOST = 100_000
+_ADDED = "added"
+"""The instance of a line that names none."""
+
+LINE = Body(
+    text=Text(required=True, longest=1_000_000),
+    stream=Word(words=("stdout", "stderr"), default="stderr"),
+    time=Field(),
+    instance=Text(default=_ADDED, longest=255),
+)
 
 
-def logs_of(method: str, path: str) -> str | None:
-    """The id of the container whose logs are asked for."""
+def logs_of(path: str) -> str | None:
+    """The id of the container whose logs a path is about."""
     match = _PATH.fullmatch(path)
-    return match[1] if match and method == "GET" else None
+    return match[1] if match else None
+
+
+def add_lines(cloud: Cloud, logs: LogReader, container_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Raises 404 and 400, and then nothing is added."""
+    _check(cloud, container_id)
+    problems, now = Problems(), int(cloud.now() * SECOND)
+    lines = []
+    for index, item in enumerate(objects(body, "lines")):
+        place = f"lines[{index}]."
+        values = LINE.create(item, problems, place)
+        time = _time(values.get("time"), now + index, f"{place}time", problems)
+        lines.append((time, values))
+    problems.raise_if_any()
+    logs.added.keep_only({container["id"] for container in cloud.store.all(_CONTAINERS)})
+    logs.added.add(container_id, [LogLine(time, it["instance"], it["stream"], it["text"]) for time, it in lines])
+    return {"added": len(lines)}
+
+
+def _time(given: Any, default: int, name: str, problems: Problems) -> str:
+    try:
+        if given is None:
+            return nanotime(default)
+        if isinstance(given, str) and not given.isdecimal():
+            return nanotime(parse_nanotime(given))
+        if isinstance(given, str | int) and not isinstance(given, bool):
+            return nanotime(int(given))
+    except ValueError:
+        pass
+    problems.add(name, "must be a time in RFC 3339, or nanoseconds since the epoch", "format")
+    return ""
+
+
+def _check(cloud: Cloud, container_id: str) -> None:
+    if cloud.store.get(_CONTAINERS, container_id) is None:
+        raise not_found("container", container_id)
 
 
 async def serve_logs(
-    cloud: Cloud, runtime: Runtime, container_id: str, query_string: bytes, receive: Receive, send: Send
+    cloud: Cloud, logs: LogReader, container_id: str, query_string: bytes, receive: Receive, send: Send
 ) -> tuple[int, str]:
     """Gives the status and, for the log, why it is an error."""
     query = parse_qs(query_string.decode("latin-1"))
     try:
-        if cloud.store.get("containers.container", container_id) is None:
-            raise not_found("container", container_id)
+        _check(cloud, container_id)
         tail = number(query, "tail", default=_DEFAULT_TAIL, least=0, most=_MOST)
     except ApiError as error:
         await _start(send, error.status, b"application/json")
         await send({"type": "http.response.body", "body": json.dumps(error.body).encode()})
         return error.status, error.reason
     follow = query.get("follow", ["false"])[0] == "true"
-    writing = asyncio.create_task(_write(runtime, container_id, tail, follow, send))
+    writing = asyncio.create_task(_write(logs, container_id, tail, follow, send))
     leaving = asyncio.create_task(_gone(receive))
     try:
         await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -61,10 +109,10 @@ async def serve_logs(
         await asyncio.wait({writing, leaving})
 
 
-async def _write(runtime: Runtime, container_id: str, tail: int, follow: bool, send: Send) -> tuple[int, str]:
+async def _write(logs: LogReader, container_id: str, tail: int, follow: bool, send: Send) -> tuple[int, str]:
     await _start(send, 200, b"application/x-ndjson")
     try:
-        async with aclosing(runtime.logs.lines(container_id, tail=tail, follow=follow)) as lines:
+        async with aclosing(logs.lines(container_id, tail=tail, follow=follow)) as lines:
             async for line in lines:
                 shown = {"time": line.time, "instance": line.instance, "stream": line.stream, "text": line.text}
                 await send(

@@ -3,7 +3,7 @@
 GET  /_local/health        version, process, uptime, numbers of resources
 GET  /_local/resources     every resource without secrets, by kind; ``?seed=false`` leaves out what a reset gives
 GET  /_local/journal       writing requests (time, method, path, status); ``?after=SEQ``
-GET  /_local/containers/ID/logs    see ``container_logs``
+GET, POST /_local/containers/ID/logs    see ``container_logs``
 POST /_local/reset         back to the seed, and no faults
 POST /_local/transitions   {"seconds": 0.5}: how long a status such as ``creating`` lasts
 POST /_local/status        {"kind", "id", "status", "error_message"}: put a resource into a status
@@ -23,7 +23,7 @@ from typing import Any
 
 from localcloud.api.call import parse_object
 from localcloud.api.cloud import Cloud
-from localcloud.api.container_logs import logs_of
+from localcloud.api.container_logs import add_lines, logs_of
 from localcloud.api.errors import invalid, not_found, not_implemented, plain
 from localcloud.api.faults.book import FaultBook
 from localcloud.api.faults.reference import reference
@@ -33,6 +33,7 @@ from localcloud.api.paging import Query, number
 from localcloud.api.seed import plant
 from localcloud.api.store import HIDDEN_PREFIX, VAULT_PREFIX
 from localcloud.api.transitions import visible
+from localcloud.runtime.logs import LogReader
 
 VERSION = "1"
 NO_RUNTIME = {"engine": "off", "why": "it was started with --runtime off"}
@@ -45,6 +46,7 @@ class Control:
         self,
         cloud: Cloud,
         faults: FaultBook,
+        logs: LogReader,
         object_storage: ObjectStorage | None = None,
         images: Registry | None = None,
         runtime: Mapping[str, str] = NO_RUNTIME,
@@ -52,6 +54,7 @@ class Control:
         """``runtime``: what runs the containers (``engine``: ``docker`` or ``off``), and ``why``."""
         self._cloud = cloud
         self._faults = faults
+        self._logs = logs
         self._object_storage = object_storage
         self._images = images
         self._runtime = runtime
@@ -75,7 +78,9 @@ class Control:
         name = path.removeprefix(self.prefix).rstrip("/")
         if method == "DELETE" and name.startswith("faults/"):
             return {"faults": self._faults.clear(name.removeprefix("faults/"))}
-        if logs_of(method, path) is not None:
+        if (container_id := logs_of(path)) is not None and method == "POST":
+            return add_lines(self._cloud, self._logs, container_id, parse_object(body))
+        if container_id is not None and method == "GET":
             raise plain(409, f"no process runs behind the containers: {self._runtime['why']}")
         handler = self._routes.get((method, name))
         if handler is None:
@@ -109,6 +114,7 @@ class Control:
         self._cloud.store.clear()
         plant(self._cloud)
         self._faults.clear()
+        self._logs.added.keep_only(())
         if self._images is not None:
             self._images.clear()
         if self._object_storage is not None:

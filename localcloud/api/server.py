@@ -25,6 +25,7 @@ from localcloud.api.products import ROUTES
 from localcloud.api.recorder import Recorder
 from localcloud.api.seed import plant
 from localcloud.api.store import Store
+from localcloud.runtime.logs import LogReader
 
 if TYPE_CHECKING:
     from localcloud.runtime.runtime import Runtime
@@ -57,6 +58,7 @@ def serve(settings: Settings) -> None:
     cloud = Cloud(store, port, settings.transitions)
     plant(cloud)
     runtime, told = _runtime(settings, cloud)
+    logs = LogReader() if runtime is None else runtime.logs
     storage = ObjectStorage(settings.object_storage_port, settings.data) if settings.object_storage_port else None
     images = Registry(cloud, settings.data / "registry")
     faults = FaultBook(ROUTES)
@@ -66,7 +68,7 @@ def serve(settings: Settings) -> None:
     note = settings.data / "server.json"
     note.write_text(json.dumps({"pid": os.getpid(), "url": url}))
     config = uvicorn.Config(
-        App(cloud, Control(cloud, faults, storage, images, told), faults, images, recorder, runtime),
+        App(cloud, Control(cloud, faults, logs, storage, images, told), faults, logs, images, recorder, runtime),
         log_config=None,
         access_log=False,
         lifespan="off" if runtime is None else "on",

@@ -30,6 +30,10 @@ _LOG_BYTES = "5m"
 _LOG_FILES = "2"
 _LOOPBACK = "127.0.0.1"
 _STOP_SECONDS = 30
+_ENDED = ("exited", "dead")
+_MILLISECOND = 0.001
+_BATCH = 500
+"""Lines that are handed to the event loop at once, unless they are followed."""
 _NANOSECONDS = re.compile(r"\.(\d+)Z$")
 _STREAMS: tuple[Literal["stdout", "stderr"], ...] = ("stdout", "stderr")
 
@@ -145,25 +149,34 @@ class DockerEngine:
         def kept() -> list[Kept]:
             found = self._client.api.containers(all=True, filters={"label": labels})
             found.sort(key=lambda item: item["Created"])
-            return [Kept(item["Id"], item["Labels"].get(INSTANCE, "")) for item in found]
+            return [
+                Kept(
+                    item["Id"],
+                    item["Labels"].get(CONTAINER, ""),
+                    item["Labels"].get(INSTANCE, ""),
+                    item["State"] in _ENDED,
+                )
+                for item in found
+            ]
 
         return await _call(kept, "the processes cannot be listed")
 
     async def lines(
-        self, kept: Kept, *, tail: int | None = None, since: str = "", follow: bool = False
+        self, kept: Kept, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
     ) -> AsyncGenerator[LogLine, None]:
         """With a tail it may be that many of either stream."""
         loop = asyncio.get_running_loop()
-        arrived: asyncio.Queue[LogLine | Exception | None] = asyncio.Queue()
+        arrived: asyncio.Queue[list[LogLine] | Exception | None] = asyncio.Queue()
         open_streams: queue.SimpleQueue[CancellableStream[bytes]] = queue.SimpleQueue()
         done = threading.Event()
 
-        def tell(item: LogLine | Exception | None) -> None:
+        def tell(item: list[LogLine] | Exception | None) -> None:
             with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(arrived.put_nowait, item)
 
         def read(stream: Literal["stdout", "stderr"]) -> None:
             end: Exception | None = None
+            batch: list[LogLine] = []
             try:
                 frames = self._client.api.logs(
                     kept.id,
@@ -174,17 +187,22 @@ class DockerEngine:
                     timestamps=True,
                     tail="all" if tail is None else tail,
                     since=_seconds(since) if since else None,
+                    until=_seconds(until) + _MILLISECOND if until else None,
                 )
                 open_streams.put(frames)
                 if done.is_set():
                     frames.close()
                 for time, text in _entries(frames):
-                    if time > since:
-                        tell(LogLine(time, kept.instance, stream, text))
+                    if time > since and (not until or time < until):
+                        batch.append(LogLine(time, kept.instance, stream, text))
+                    if batch and (follow or len(batch) >= _BATCH):
+                        tell(batch)
+                        batch = []
             except NotFound:
                 pass
             except (DockerException, requests.RequestException, OSError) as error:
                 end = EngineError(f"the logs cannot be read: {_explained(error)}")
+            tell(batch)
             tell(end)
 
         for stream in _STREAMS:
@@ -193,8 +211,9 @@ class DockerEngine:
             ended = 0
             while ended < len(_STREAMS):
                 item = await arrived.get()
-                if isinstance(item, LogLine):
-                    yield item
+                if isinstance(item, list):
+                    for line in item:
+                        yield line
                 elif item is not None:
                     raise item
                 else:

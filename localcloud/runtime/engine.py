@@ -34,7 +34,10 @@ class Kept:
     """A process of a container that the engine has logs of, whether or not it still runs."""
 
     id: str
+    container_id: str
     instance: str
+    ended: bool
+    """Then it writes nothing any more."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,11 @@ class Engine(Protocol):
         ...
 
     def lines(
-        self, kept: Kept, *, tail: int | None = None, since: str = "", follow: bool = False
+        self, kept: Kept, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
     ) -> AsyncGenerator[LogLine, None]:
-        """What a process wrote: the last ``tail`` lines (``None``: all) that are younger than the time ``since``.
+        """What a process wrote: the last ``tail`` lines (``None``: all) after the time ``since`` and before ``until``.
 
         Either stream is in order, the two together are not. With ``follow`` it goes on until the process ends.
+        Raises EngineError.
         """
         ...

@@ -1,25 +1,52 @@
-"""The lines that a container's instances wrote, those of ended ones too."""
+"""The lines of a container's logs: those that its instances wrote, ended ones too, and those that were added."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing, suppress
+from operator import attrgetter
 
+from localcloud.api.clock import nanotime
+from localcloud.runtime.added_lines import AddedLines
 from localcloud.runtime.engine import Engine, EngineError, Kept, LogLine
+
+_AT_ONCE = 8
+"""Processes whose logs are read at the same time."""
+
+_time = attrgetter("time")
 
 
 class LogReader:
-    """What a container's logs are read with: the control API does, and whatever serves them otherwise."""
+    """What a container's logs are read with: the control API does, and Cockpit's."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine | None = None) -> None:
+        """``engine``: what runs the instances; without one there are only lines that were added."""
         self._engine = engine
+        self.added = AddedLines()
         self._news: dict[str, asyncio.Event] = {}
+        self._last: dict[str, str] = {}
+        """The engine's id of a process that has ended → the time of its last line."""
 
     def started(self, container_id: str) -> None:
         """A process of the container was started: those who follow its logs look for it."""
         if event := self._news.pop(container_id, None):
             event.set()
+
+    def has_any(self, container_id: str) -> bool:
+        """Whether there can be lines of the container."""
+        return self._engine is not None or self.added.has(container_id)
+
+    async def between(self, container_ids: Collection[str], start: int, end: int) -> dict[str, list[LogLine]]:
+        """The lines of each container with ``start`` <= time < ``end`` (nanoseconds), in order of time.
+
+        Raises EngineError rather than leave lines out.
+        """
+        since, until = nanotime(start), nanotime(end)
+        found = {id: self.added.between(id, since, until) for id in container_ids}
+        for kept, lines in await self._written(found, start, end):
+            found[kept.container_id] += lines
+        return {id: sorted(lines, key=_time) for id, lines in found.items()}
 
     async def lines(
         self, container_id: str, *, tail: int | None = None, follow: bool = False
@@ -28,50 +55,78 @@ class LogReader:
 
         With ``follow`` then what comes, as it arrives, also of instances to come; that never ends by itself.
         """
-        news = self._news_of(container_id)
-        lines, known = await self._past(container_id, tail)
-        for line in lines:
-            yield line
-        if not follow:
-            return
         queue: asyncio.Queue[LogLine] = asyncio.Queue()
-        pumps: dict[str, asyncio.Task[None]] = {}
-        try:
-            while True:
-                for kept in await self._engine.kept(container_id):
-                    if kept.id not in pumps:
-                        since = known.get(kept.id, "")
-                        pumps[kept.id] = asyncio.create_task(self._pump(kept, since, queue))
-                async with aclosing(_until(news, queue)) as arriving:
-                    async for line in arriving:
-                        yield line
-                news = self._news_of(container_id)
-        finally:
-            for pump in pumps.values():
-                pump.cancel()
-            if pumps:
-                await asyncio.wait(pumps.values())
+        with self.added.followed(container_id, queue):
+            added = self.added.between(container_id)
+            news = self._news_of(container_id)
+            written, known = await self._past(container_id, tail)
+            lines = sorted([*added, *written], key=_time)
+            for line in lines if tail is None else lines[len(lines) - min(tail, len(lines)) :]:
+                yield line
+            if not follow:
+                return
+            pumps: dict[str, asyncio.Task[None]] = {}
+            try:
+                while True:
+                    for kept in await self._kept(container_id):
+                        if kept.id not in pumps:
+                            since = known.get(kept.id, "")
+                            pumps[kept.id] = asyncio.create_task(self._pump(kept, since, queue))
+                    async with aclosing(_until(news, queue)) as arriving:
+                        async for line in arriving:
+                            yield line
+                    news = self._news_of(container_id)
+            finally:
+                for pump in pumps.values():
+                    pump.cancel()
+                if pumps:
+                    await asyncio.wait(pumps.values())
 
     def _news_of(self, container_id: str) -> asyncio.Event:
         return self._news.setdefault(container_id, asyncio.Event())
 
+    async def _kept(self, container_id: str | None = None) -> list[Kept]:
+        return await self._engine.kept(container_id) if self._engine is not None else []
+
+    async def _written(self, container_ids: Collection[str], start: int, end: int) -> list[tuple[Kept, list[LogLine]]]:
+        turns = asyncio.Semaphore(_AT_ONCE)
+        every = await self._kept()
+        self._last = {kept.id: self._last[kept.id] for kept in every if kept.id in self._last}
+
+        async def written(kept: Kept) -> tuple[Kept, list[LogLine]]:
+            async with turns:
+                if kept.ended and await self._last_of(kept) < nanotime(start):
+                    return kept, []
+                return kept, await self._read(kept, since=nanotime(max(start - 1, 0)), until=nanotime(end))
+
+        return await asyncio.gather(*(written(kept) for kept in every if kept.container_id in container_ids))
+
+    async def _last_of(self, kept: Kept) -> str:
+        """The time of the last line of a process that has ended, which is asked for once."""
+        if kept.id not in self._last:
+            self._last[kept.id] = max((line.time for line in await self._read(kept, tail=1)), default="")
+        return self._last[kept.id]
+
+    async def _read(self, kept: Kept, *, tail: int | None = None, since: str = "", until: str = "") -> list[LogLine]:
+        assert self._engine is not None
+        return [line async for line in self._engine.lines(kept, tail=tail, since=since, until=until)]
+
     async def _past(self, container_id: str, tail: int | None) -> tuple[list[LogLine], dict[str, str]]:
         """The lines, and the time of each process's last one, by the engine's id."""
-        every = await self._engine.kept(container_id)
+        every = await self._kept(container_id)
         found = await asyncio.gather(*(self._lines_of(kept, tail) for kept in every))
         known = {kept.id: lines[-1].time for kept, lines in zip(every, found, strict=True) if lines}
-        lines = sorted((line for part in found for line in part), key=lambda line: line.time)
-        return lines if tail is None else lines[len(lines) - min(tail, len(lines)) :], known
+        return [line for part in found for line in part], known
 
     async def _lines_of(self, kept: Kept, tail: int | None) -> list[LogLine]:
         """In order of time; at least the last one, so that it is known where the next begin."""
         most = None if tail is None else max(tail, 1)
         with suppress(EngineError):  # it was removed meanwhile
-            lines = [line async for line in self._engine.lines(kept, tail=most)]
-            return sorted(lines, key=lambda line: line.time)
+            return sorted(await self._read(kept, tail=most), key=_time)
         return []
 
     async def _pump(self, kept: Kept, since: str, queue: asyncio.Queue[LogLine]) -> None:
+        assert self._engine is not None
         with suppress(EngineError):
             async with aclosing(self._engine.lines(kept, since=since, follow=True)) as lines:
                 async for line in lines:

@@ -21,6 +21,7 @@ from localcloud.api.faults.book import FaultBook
 from localcloud.api.products import ROUTES
 from localcloud.api.seed import plant
 from localcloud.api.store import Store
+from localcloud.runtime.logs import LogReader
 from tests.api.server import ORGANIZATION, OWNER_SECRET_KEY
 from tests.api.test_contract import CONTRACT, RECORDED_PROJECT, compare, mapped
 
@@ -32,7 +33,8 @@ class InProcess:
         self.cloud = Cloud(Store(folder), port=8421, transitions=0)
         plant(self.cloud)
         faults = FaultBook(ROUTES)
-        self._app = App(self.cloud, Control(self.cloud, faults), faults)
+        logs = LogReader()
+        self._app = App(self.cloud, Control(self.cloud, faults, logs), faults, logs)
 
     def __call__(self, method: str, path: str, query: str, body: Any) -> tuple[int, bytes]:
         """Status and content of the answer. Nothing in the application waits, so no event loop is needed."""

@@ -144,13 +144,13 @@ class FakeEngine:
 
     async def kept(self, container_id: str | None = None) -> list[Kept]:
         return [
-            Kept(id, process.instance)
+            Kept(id, process.revision.container_id, process.instance, not process.runs)
             for id, process in self.processes.items()
             if container_id in (None, process.revision.container_id)
         ]
 
     async def lines(
-        self, kept: Kept, *, tail: int | None = None, since: str = "", follow: bool = False
+        self, kept: Kept, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
     ) -> AsyncGenerator[LogLine, None]:
         output = self.processes[kept.id].output
         numbered = list(enumerate(output))[-tail if tail else 0 :]

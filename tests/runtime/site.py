@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,6 +62,36 @@ class Deployed:
 
     def texts(self) -> list[str]:
         return [line["text"] for line in self.lines()]
+
+
+@dataclass
+class CockpitLogs:
+    """What Cockpit has of the default project's logs."""
+
+    url: str
+    token: str
+
+    @classmethod
+    def of(cls, api: Client) -> CockpitLogs:
+        base = "/cockpit/v1/regions/fr-par"
+        (source,) = api("GET", f"{base}/data-sources?origin=scaleway&types=logs")["data_sources"]
+        token = api.create(f"{base}/tokens", name="reader", token_scopes=["read_only_logs"])
+        return cls(source["url"], token["secret_key"])
+
+    def values(self, resource_id: str, filters: str = "", **query: Any) -> list[list[str]]:
+        parameters = {"query": f'{{resource_id="{resource_id}"}} {filters}', "direction": "forward", **query}
+        answer = HTTP.get(
+            f"{self.url}/loki/api/v1/query_range", params=parameters, headers={"X-Token": self.token}, timeout=30
+        )
+        assert answer.status_code == 200, answer.text
+        return [value for stream in answer.json()["data"]["result"] for value in stream["values"]]
+
+    def messages(self, resource_id: str, filters: str = "", **query: Any) -> list[str]:
+        return [json.loads(line)["message"] for _, line in self.values(resource_id, filters, **query)]
+
+    def times(self, resource_id: str, filters: str = "", **query: Any) -> list[int]:
+        """The times of the lines, in nanoseconds."""
+        return [int(time) for time, _ in self.values(resource_id, filters, **query)]
 
 
 class Site:

@@ -62,6 +62,9 @@ def test_without_a_runtime_there_are_no_logs_and_the_status_says_why(project: Pr
     ended = project.snu("logs", "api")
     assert ended.returncode == ExitCode.LOCAL_CLOUD
     assert "--runtime off" in ended.stderr
+    container_id = api("GET", "/_local/resources")["containers.container"][0]["id"]
+    api("POST", f"/_local/containers/{container_id}/logs", {"lines": [{"text": "as if it ran"}]})
+    assert project.snu("logs", "api").stdout.endswith("added stderr as if it ran\n")
 
 
 def test_a_start_that_asks_for_docker_fails_without(project: Project) -> None:

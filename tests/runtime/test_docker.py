@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from tests.api.server import HTTP, Server
-from tests.runtime.site import Deployed, Site, eventually
+from tests.runtime.site import CockpitLogs, Deployed, Site, eventually
 from tests.support.docker import Engine
 from tests.support.project import free_port
 
@@ -212,6 +213,22 @@ def test_logs_are_followed_over_a_crash(site: Site) -> None:
 
 def test_logs_of_no_container_are_not_found(site: Site) -> None:
     site.api("GET", "/_local/containers/nobody/logs", status=404)
+
+
+def test_cockpit_serves_what_the_instances_wrote_those_that_are_gone_too(site: Site) -> None:
+    container = site.deploy("queried")
+    logs = CockpitLogs.of(site.api)
+    started = time.time_ns()
+    container.get("/crash")
+    eventually(lambda: container.get("/say?text=after").status_code == 200, "it answers again")
+    eventually(lambda: "after" in logs.messages(container.id), "the line is there")
+    assert logs.messages(container.id, start=started) == ["it crashes", "it listens", "after"]
+    assert logs.messages(container.id, start=started, filters='|= "crashes"') == ["it crashes"]
+    (crash,) = logs.times(container.id, start=started, filters='|= "crashes"')
+    assert logs.messages(container.id, start=crash + 1) == ["it listens", "after"]
+    assert "it crashes" not in logs.messages(container.id, end=crash)
+    site.api("POST", f"/_local/containers/{container.id}/logs", {"lines": [{"text": "added"}]})
+    assert logs.messages(container.id, start=crash) == ["it crashes", "it listens", "after", "added"]
 
 
 def test_a_deleted_container_leaves_nothing(site: Site) -> None:

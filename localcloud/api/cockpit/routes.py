@@ -1,4 +1,4 @@
-"""``/cockpit/v1``. No metric or log is kept: these are the objects only."""
+"""``/cockpit/v1``. Of what is observed only the products' logs can be read (``loki``); what is pushed is not kept."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from localcloud.api import paging
 from localcloud.api.call import Call
+from localcloud.api.cockpit.data_sources import DEFAULT_RETENTION, sources, url
 from localcloud.api.collection import Collection
 from localcloud.api.errors import already_exists, invalid, not_found
 from localcloud.api.fields import Array, Body, Boolean, Integer, Nested, Text, Uuid, Word
@@ -27,12 +28,6 @@ SCOPES = (
     "full_access_alert_manager",
 )
 
-sources = Collection(
-    "cockpit.data_source",
-    "data_source",
-    "data_sources",
-    {"project_id": "project_id", "origin": "origin", "types": "type", "name": "name"},
-)
 tokens = Collection("cockpit.token", "token", "tokens", {"project_id": "project_id", "token_scopes": "scopes"})
 contact_points = Collection(
     "cockpit.contact_point", "contact_point", "contact_points", {"project_id": "_project"},
@@ -60,8 +55,6 @@ CONTACT_POINT = Body(
     send_resolved_notifications=Boolean(default=True),
 )
 PROJECT = Body(project_id=Uuid())
-_DEFAULT_RETENTION = {"metrics": 31, "logs": 7, "traces": 7}
-"""Days, by type."""
 
 
 @routes("POST", "/data-sources", "data_source")
@@ -73,11 +66,11 @@ def create_source(call: Call) -> Answer:
         "region": call.region,
         "origin": "custom",
         "synchronized_with_grafana": False,
-        "retention_days": values["retention_days"] or _DEFAULT_RETENTION[values["type"]],
+        "retention_days": values["retention_days"] or DEFAULT_RETENTION[values["type"]],
         "current_month_usage": 0,
     }
     source = sources.add(call, values, project=project)
-    source = {**source, "url": f"https://{source['id']}.{source['type']}.cockpit.{call.region}.localhost"}
+    source = {**source, "url": url(call.cloud, source["id"])}
     sources.put(call, source)
     return sources.show(call, source)
 
@@ -94,13 +87,12 @@ def get_source(call: Call) -> Answer:
 
 @routes("PATCH", "/data-sources/{id}", "data_source")
 def update_source(call: Call) -> Answer:
-    source = sources.find(call, call.id)
-    return sources.show(call, sources.change(call, source, SOURCE_CHANGE.update(call.body)))
+    return sources.show(call, sources.change(call, _own_source(call), SOURCE_CHANGE.update(call.body)))
 
 
 @routes("DELETE", "/data-sources/{id}", "data_source")
 def delete_source(call: Call) -> Answer:
-    sources.remove(call, sources.find(call, call.id))
+    sources.remove(call, _own_source(call))
     return None
 
 
@@ -235,6 +227,14 @@ def delete_contact_point(call: Call) -> Answer:
 def get_grafana(call: Call) -> Answer:
     project = call.project(call.argument("project_id"))
     return {"grafana_url": f"https://{project}.dashboard.cockpit.localhost"}
+
+
+def _own_source(call: Call) -> Resource:
+    """The data source of a request that changes it: one that the project made."""
+    source = sources.find(call, call.id)
+    if source["origin"] != "custom":
+        raise invalid("data_source_id", "is of Scaleway's own data source, which cannot be changed or deleted")
+    return source
 
 
 def _contact_point(call: Call, values: dict[str, Any]) -> Resource:

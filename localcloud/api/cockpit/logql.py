@@ -1,0 +1,192 @@
+"""LogQL as far as clients need it that read logs: a stream selector, then line filters.
+
+``{resource_type="serverless_container", resource_id=~"a|b"} |= "text" !~ "expression"``. Everything else of the
+language (parsers, label filters, formats, metrics) is refused by its name.
+
+Source: Grafana's documentation of Loki, "Log queries".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s+)|(?P<string>"(?:[^"\\\n]|\\.)*"|`[^`]*`)|(?P<word>[A-Za-z_][A-Za-z0-9_]*)"""
+    r"""|(?P<sign>\|=|\|~|\|>|!=|!~|!>|=~|=|\{|\}|,|\||.)""",
+    re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\(?:([abfnrtv\\\"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
+_PLAIN = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"'}
+_NOT_RE2 = re.compile(r"(?<!\\)(?:\\\\)*(\(\?(?:[=!>(#]|<[=!])|\\[1-9])")
+"""What Python's expressions have and those of Loki have not."""
+
+_MATCHES = ("=", "!=", "=~", "!~")
+_FILTERS = ("|=", "!=", "|~", "!~")
+
+
+Made = TypeVar("Made", "Matcher", "LineFilter")
+
+
+class LogQLError(Exception):
+    """The query cannot be used; the text says where and why."""
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """What a stream's label must be. A label that a stream has not is the empty text."""
+
+    label: str
+    operator: str
+    value: str
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return _compiled(self.value)
+
+    def __post_init__(self) -> None:
+        if self.operator in ("=~", "!~"):
+            _ = self._pattern
+
+    def accepts(self, value: str) -> bool:
+        if self.operator in ("=", "!="):
+            return (value == self.value) == (self.operator == "=")
+        return (self._pattern.fullmatch(value) is not None) == (self.operator == "=~")
+
+
+@dataclass(frozen=True)
+class LineFilter:
+    """What a line must, or must not, have in it."""
+
+    operator: str
+    value: str
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return _compiled(self.value)
+
+    def __post_init__(self) -> None:
+        if self.operator in ("|~", "!~"):
+            _ = self._pattern
+
+    def accepts(self, line: str) -> bool:
+        if self.operator in ("|=", "!="):
+            return (self.value in line) == (self.operator == "|=")
+        return (self._pattern.search(line) is not None) == (self.operator == "|~")
+
+
+@dataclass(frozen=True)
+class LogQuery:
+    matchers: tuple[Matcher, ...]
+    filters: tuple[LineFilter, ...]
+
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        return all(matcher.accepts(labels.get(matcher.label, "")) for matcher in self.matchers)
+
+    def accepts(self, line: str) -> bool:
+        return all(item.accepts(line) for item in self.filters)
+
+
+def parse(text: str) -> LogQuery:
+    """Raises LogQLError."""
+    return _Parser(text).query()
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = _tokens(text)
+        self._advance()
+
+    def query(self) -> LogQuery:
+        if self._kind == "word":
+            raise self._refused(f"{self._found}: of metrics there are none here, a query starts with a stream selector")
+        matchers = tuple(self._matchers())
+        filters = tuple(self._filters())
+        if all(matcher.accepts("") for matcher in matchers):
+            raise LogQLError(
+                "parse error : queries require at least one regexp or equality matcher that does not have an "
+                'empty-compatible value. For instance, app=~".*" does not meet this requirement, but app=~".+" will'
+            )
+        return LogQuery(matchers, filters)
+
+    def _matchers(self) -> Iterator[Matcher]:
+        self._take("{")
+        while self._found != "}":
+            label = self._take("a label", "word")
+            operator = self._take("one of = != =~ !~", among=_MATCHES)
+            yield self._made(Matcher, label, operator, self._string())
+            if self._found != "}":
+                self._take(",")
+        self._take("}")
+
+    def _filters(self) -> Iterator[LineFilter]:
+        while self._kind:
+            if self._found in ("|>", "!>"):
+                raise self._refused(f"the pattern filter {self._found}")
+            if self._found == "|":
+                self._advance()
+                raise self._refused(f"the stage | {self._found}")
+            operator = self._take("a line filter, one of |= != |~ !~", among=_FILTERS)
+            value = self._string()
+            if self._kind == "word":
+                raise self._refused(f"{self._found} after a line filter")
+            yield self._made(LineFilter, operator, value)
+
+    def _made(self, kind: type[Made], *values: str) -> Made:
+        try:
+            return kind(*values)
+        except re.error as error:
+            raise LogQLError(f"parse error at {self._place()}: error parsing regexp: {error}") from error
+
+    def _string(self) -> str:
+        text = self._take("a string", "string")
+        return text[1:-1] if text[0] == "`" else _ESCAPE.sub(self._unescaped, text[1:-1])
+
+    def _unescaped(self, match: re.Match[str]) -> str:
+        plain, *numbers, other = match.groups()
+        if other is not None:
+            raise LogQLError(
+                f"parse error at {self._place()}: invalid char escape \\{other}: double it, or put the text between "
+                "backticks"
+            )
+        return _PLAIN[plain] if plain else chr(int(next(filter(None, numbers)), 16))
+
+    def _take(self, what: str, kind: str = "sign", among: tuple[str, ...] = ()) -> str:
+        """The token, which has to be that: of the kind, and one of ``among``, or ``what`` itself."""
+        found = self._found
+        if self._kind != kind or (kind == "sign" and found not in (among or (what,))):
+            raise LogQLError(
+                f"parse error at {self._place()}: syntax error: unexpected {found or '$end'}, expecting {what}"
+            )
+        self._advance()
+        return found
+
+    def _advance(self) -> None:
+        self._kind, self._found, self._at = next(self._tokens, ("", "", len(self._text)))
+
+    def _place(self) -> str:
+        before = self._text[: self._at]
+        return f"line {before.count(chr(10)) + 1}, col {self._at - before.rfind(chr(10))}"
+
+    def _refused(self, what: str) -> LogQLError:
+        return LogQLError(
+            f"parse error at {self._place()}: the local Scaleway does not implement {what}; it knows stream selectors "
+            "and the line filters |= != |~ !~"
+        )
+
+
+def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
+    for match in _TOKEN.finditer(text):
+        if match.lastgroup != "space":
+            yield match.lastgroup or "", match[0], match.start()
+
+
+def _compiled(expression: str) -> re.Pattern[str]:
+    """Raises ``re.error``."""
+    if unknown := _NOT_RE2.search(expression):
+        raise re.error(f"invalid or unsupported Perl syntax: `{unknown[1]}`")
+    return re.compile(expression)

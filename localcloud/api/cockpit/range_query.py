@@ -1,0 +1,85 @@
+"""The parameters of Loki's range query.
+
+Source: Grafana's documentation of Loki, "HTTP API", and Loki's code where that is silent.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from urllib.parse import parse_qs
+
+from localcloud.api.clock import SECOND, nanotime, parse_nanotime
+from localcloud.api.cockpit.logql import LogQLError, LogQuery, parse
+
+MOST_ENTRIES = 5_000
+_DEFAULT_ENTRIES = 100
+_DEFAULT_SPAN = 3_600 * SECOND
+_REFUSED = ("since", "interval", "delayFor")
+"""Parameters that would change the answer."""
+_WHOLE = re.compile(r"\d+")
+_FRACTION = re.compile(r"\d+\.\d*|\.\d+")
+_SECONDS_DIGITS = 10
+"""A number with more digits is of nanoseconds."""
+
+
+class BadQuery(Exception):
+    """The text is for the client."""
+
+
+@dataclass(frozen=True)
+class RangeQuery:
+    query: LogQuery
+    start: int
+    end: int
+    """Nanoseconds since the epoch; ``end`` itself is not in the range."""
+    limit: int
+    forward: bool
+
+
+def parse_range(query_string: bytes, now: float) -> RangeQuery:
+    """Raises BadQuery."""
+    given = {name: values[0] for name, values in parse_qs(query_string.decode("latin-1")).items()}
+    for name in _REFUSED:
+        if name in given:
+            raise BadQuery(f"the local Scaleway does not implement the parameter {name}: give start and end")
+    end = _moment("end", given["end"]) if "end" in given else int(now * SECOND)
+    start = _moment("start", given["start"]) if "start" in given else end - _DEFAULT_SPAN
+    if start >= end:
+        raise BadQuery("end timestamp must not be before or equal to start time")
+    direction = given.get("direction", "backward").lower()
+    if direction not in ("forward", "backward"):
+        raise BadQuery(f"invalid direction '{direction}'")
+    try:
+        return RangeQuery(parse(given.get("query", "")), start, end, _limit(given), direction == "forward")
+    except LogQLError as error:
+        raise BadQuery(str(error)) from error
+
+
+def _limit(given: dict[str, str]) -> int:
+    text = given.get("limit", str(_DEFAULT_ENTRIES))
+    if not _WHOLE.fullmatch(text) or int(text) == 0:
+        raise BadQuery("limit must be a positive value")
+    if int(text) > MOST_ENTRIES:
+        raise BadQuery(
+            f"max entries limit per query exceeded, limit > max_entries_limit_per_query ({text} > {MOST_ENTRIES})"
+        )
+    return int(text)
+
+
+def _moment(name: str, text: str) -> int:
+    """Nanoseconds since the epoch: of nanoseconds, seconds (with milliseconds) or RFC 3339."""
+    try:
+        if _FRACTION.fullmatch(text):
+            moment = round(Decimal(text) * 1_000) * (SECOND // 1_000)
+        elif _WHOLE.fullmatch(text):
+            moment = int(text) * (SECOND if len(text) <= _SECONDS_DIGITS else 1)
+        else:
+            moment = parse_nanotime(text)
+        nanotime(moment)
+    except ValueError as error:
+        raise BadQuery(
+            f"could not parse {name} '{text}': it is nanoseconds or seconds since the epoch, or RFC 3339"
+        ) from error
+    return moment
