@@ -30,8 +30,9 @@ const SPLIT_FIELD = /** @type {const} */ ({
  * @returns {Ended | Started | undefined}
  */
 export function recognize(line) {
-  const record = recordIn(line);
-  if (record === undefined) return SPLIT_CRASH.test(line) ? fromPart(line) : undefined;
+  const text = written(line);
+  const record = parsed(text);
+  if (record === undefined) return SPLIT_CRASH.test(text) ? fromPart(text) : undefined;
   if (record.event === "listening") return { kind: "started" };
   if (record.event !== "crash" && record.level !== "fatal") return undefined;
   return {
@@ -44,21 +45,20 @@ export function recognize(line) {
 }
 
 /**
- * The object that the process wrote. The platform may have put its line, as a text, into one of its own.
+ * What the process wrote: the platform puts it, as the text `message`, into an object of its own.
  *
  * @param {string} line
- * @returns {Record<string, unknown> | undefined}
+ * @returns {string}
  */
-function recordIn(line) {
+function written(line) {
   let text = line;
   for (let depth = 0; depth < DEEPEST; depth++) {
     const found = parsed(text);
-    if (found === undefined) return undefined;
-    if (typeof found.event === "string" || found.level === "fatal") return found;
-    if (typeof found.message !== "string") return undefined;
+    if (found === undefined || typeof found.event === "string" || found.level === "fatal") break;
+    if (typeof found.message !== "string") break;
     text = found.message;
   }
-  return undefined;
+  return text;
 }
 
 /**

@@ -8,8 +8,7 @@ const SECONDS = 60;
  * @typedef {object} Line
  * @property {bigint} time in nanoseconds since 1970
  * @property {string} containerId
- * @property {string} instance empty where the platform names none
- * @property {string} text
+ * @property {string} text as the platform keeps it: an object of its own around what the process wrote
  */
 
 /**
@@ -71,8 +70,7 @@ async function queryRange(access, query, start, end, limit) {
   const lines = [];
   for (const { stream, values } of answer.data?.result ?? []) {
     const containerId = String(stream?.resource_id ?? "");
-    const instance = String(stream?.resource_instance ?? "");
-    for (const [time, text] of values ?? []) lines.push({ time: BigInt(time), containerId, instance, text: String(text) });
+    for (const [time, text] of values ?? []) lines.push({ time: BigInt(time), containerId, text: String(text) });
   }
   return lines.sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
 }
@@ -81,6 +79,6 @@ async function queryRange(access, query, start, end, limit) {
  * @param {Line} line
  * @returns {string}
  */
-function keyOf({ time, containerId, instance, text }) {
-  return `${time} ${containerId} ${instance} ${text}`;
+function keyOf({ time, containerId, text }) {
+  return `${time} ${containerId} ${text}`;
 }

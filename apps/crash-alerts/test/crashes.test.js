@@ -25,15 +25,17 @@ test("a crash is recognized as the process wrote it", () => {
 });
 
 test("a crash is recognized in a line of the platform's own", () => {
-  const wrapped = JSON.stringify({ message: LINE, severity: "info" });
+  const wrapped = JSON.stringify({ resource_instance: "i", message: LINE, stream: "stderr" });
   assert.deepEqual(recognize(wrapped), ENDED);
   assert.deepEqual(recognize(JSON.stringify({ message: wrapped })), ENDED);
 });
 
 test("a crash whose line was cut tells what its first part holds", () => {
   for (let length = LINE.indexOf('"app"'); length < LINE.length; length++) {
-    const found = recognize(LINE.slice(0, length));
+    const part = LINE.slice(0, length);
+    const found = recognize(part);
     assert.equal(found?.kind, "ended");
+    assert.deepEqual(recognize(JSON.stringify({ message: part, stream: "stderr" })), found);
     assert.ok(crash({}).message.startsWith(/** @type {any} */ (found).message), String(length));
   }
 });
