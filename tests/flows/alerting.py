@@ -10,6 +10,7 @@ import base64
 import json
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,7 @@ _STORAGE_SECONDS = 60.0
 _RUN_SECONDS = 120.0
 STATE = "crash-alerts.json"
 HOUR_MILLISECONDS = 3_600_000
+_LINES_A_CALL = 1000
 
 
 @dataclass
@@ -116,20 +118,18 @@ class Alerting:
         return str(found["id"])
 
     def crash(self, message: str = "no user 7", *, times: int = 1, name: str = "local-api", at: int = 0) -> None:
-        """Lines as the api writes them; ``at``: nanoseconds, now by default."""
-        line = {
-            "time": "2026-01-01T00:00:00.000Z",
-            "level": "fatal",
-            "event": "crash",
-            "app": "api",
-            "version": "4f2a",
-            "message": message,
-            "stack": f"Error: {message}\n    at find (file:///srv/api/src/users.js:7:11)",
-        }
+        """The api crashes; ``at``: nanoseconds since 1970, now by default."""
+        self.crashes([message] * times, name=name, at=at or time.time_ns())
+
+    def crashes(self, messages: Sequence[str], *, at: int, apart: int = 1, name: str = "local-api") -> None:
+        """Lines as the api writes them, that many nanoseconds apart."""
         lines = [
-            {"text": json.dumps(line), "stream": "stderr", **({"time": at + n} if at else {})} for n in range(times)
+            {"text": _crash_line(message), "stream": "stderr", "time": at + number * apart}
+            for number, message in enumerate(messages)
         ]
-        self.lab.ask("POST", f"/_local/containers/{self.container(name)}/logs", {"lines": lines})
+        for first in range(0, len(lines), _LINES_A_CALL):
+            some = {"lines": lines[first : first + _LINES_A_CALL]}
+            self.lab.ask("POST", f"/_local/containers/{self.container(name)}/logs", some)
 
     # --- what it leaves ---------------------------------------------------------------------------------
 
@@ -162,3 +162,16 @@ class Alerting:
         self.change_state(
             known={name: {**each, "announced": each["announced"] - milliseconds} for name, each in known.items()}
         )
+
+
+def _crash_line(message: str) -> str:
+    line = {
+        "time": "2026-01-01T00:00:00.000Z",
+        "level": "fatal",
+        "event": "crash",
+        "app": "api",
+        "version": "4f2a",
+        "message": message,
+        "stack": f"Error: {message}\n    at find (file:///srv/api/src/users.js:7:11)",
+    }
+    return json.dumps(line)
