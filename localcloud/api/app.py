@@ -165,12 +165,12 @@ class App:
         """Answer what concerns running containers: their hosts, their logs. ``None`` for all other requests."""
         headers = dict(scope["headers"])
         if _is_loopback(headers):
-            container_id = logs_of(scope["path"])
-            if container_id is None or scope["method"] != "GET" or self._is_foreign(headers):
+            writer = logs_of(scope["path"])
+            if writer is None or scope["method"] != "GET" or self._is_foreign(headers):
                 return None
-            if not self._logs.has_any(container_id):
+            if not self._logs.has_any(writer.id):
                 return None
-            return await serve_logs(self._cloud, self._logs, container_id, scope["query_string"], receive, send)
+            return await serve_logs(self._cloud, self._logs, writer, scope["query_string"], receive, send)
         if self._runtime is None:
             return None
         container = container_of(self._cloud, headers.get(b"host", b"").decode("latin-1"))

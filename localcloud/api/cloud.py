@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from localcloud.api.store import Resource, Store
+from localcloud.api.store import Store
 
 ORGANIZATION_ID = "10ca1000-0000-4000-8000-000000000001"
 """The one organization; its default project has the same id, as on the platform."""
@@ -24,5 +24,5 @@ class Cloud:
     sql_server: str = ""
     """``<host>:<port>`` of a PostgreSQL server that new Serverless SQL databases lead to."""
     now: Callable[[], float] = time.time
-    will_run: Callable[[Resource], bool] = lambda container: False
-    """Whether a process will run behind a container; then its status waits for that (``transitions.hold``)."""
+    will_run: Callable[[str], bool] = lambda image: False
+    """Whether a process will run of an image; then statuses wait for what becomes of it (``transitions.hold``)."""

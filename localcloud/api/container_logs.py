@@ -1,4 +1,4 @@
-"""``/_local/containers/<id>/logs``: the lines of a container's logs.
+"""``/_local/containers/<id>/logs``, ``/_local/job-runs/<id>/logs``: the lines of a container's, or of a run's, logs.
 
 ``GET``: as lines of JSON, objects with ``time``, ``instance``, ``stream`` (stdout or stderr) and ``text``; or with
 ``error`` alone, and then it is the last. ``?tail=N``: the last lines only; ``?follow=true``: go on until the client
@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -23,18 +24,34 @@ from localcloud.api.cloud import Cloud
 from localcloud.api.errors import ApiError, not_found
 from localcloud.api.fields import Body, Field, Problems, Text, Word, objects
 from localcloud.api.paging import number
+from localcloud.api.serverless_jobs.runs import RUNS
 from localcloud.runtime.engine import EngineError, LogLine
 from localcloud.runtime.logs import LogReader
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-_PATH = re.compile(r"/_local/containers/([^/]+)/logs")
-_CONTAINERS = "containers.container"
+_PATH = re.compile(r"/_local/(containers|job-runs)/([^/]+)/logs")
+CONTAINERS = "containers.container"
 _DEFAULT_TAIL = 100
 _MOST = 100_000
 _ADDED = "added"
 """The instance of a line that names none."""
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Whose logs a path is about."""
+
+    kind: str
+    noun: str
+    id: str
+
+    def check(self, cloud: Cloud) -> None:
+        """Raises 404 if there is none."""
+        if cloud.store.get(self.kind, self.id) is None:
+            raise not_found(self.noun, self.id)
+
 
 LINE = Body(
     text=Text(required=True, longest=1_000_000),
@@ -44,15 +61,16 @@ LINE = Body(
 )
 
 
-def logs_of(path: str) -> str | None:
-    """The id of the container whose logs a path is about."""
+def logs_of(path: str) -> Writer | None:
     match = _PATH.fullmatch(path)
-    return match[1] if match else None
+    if match is None:
+        return None
+    return Writer(CONTAINERS, "container", match[2]) if match[1] == "containers" else Writer(RUNS, "job_run", match[2])
 
 
-def add_lines(cloud: Cloud, logs: LogReader, container_id: str, body: dict[str, Any]) -> dict[str, Any]:
+def add_lines(cloud: Cloud, logs: LogReader, writer: Writer, body: dict[str, Any]) -> dict[str, Any]:
     """Raises 404 and 400, and then nothing is added."""
-    _check(cloud, container_id)
+    writer.check(cloud)
     problems, now = Problems(), int(cloud.now() * SECOND)
     lines = []
     for index, item in enumerate(objects(body, "lines")):
@@ -61,8 +79,8 @@ def add_lines(cloud: Cloud, logs: LogReader, container_id: str, body: dict[str, 
         time = _time(values.get("time"), now + index, f"{place}time", problems)
         lines.append((time, values))
     problems.raise_if_any()
-    logs.added.keep_only({container["id"] for container in cloud.store.all(_CONTAINERS)})
-    logs.added.add(container_id, [LogLine(time, it["instance"], it["stream"], it["text"]) for time, it in lines])
+    logs.added.keep_only({resource["id"] for kind in (CONTAINERS, RUNS) for resource in cloud.store.all(kind)})
+    logs.added.add(writer.id, [LogLine(time, it["instance"], it["stream"], it["text"]) for time, it in lines])
     return {"added": len(lines)}
 
 
@@ -80,25 +98,20 @@ def _time(given: Any, default: int, name: str, problems: Problems) -> str:
     return ""
 
 
-def _check(cloud: Cloud, container_id: str) -> None:
-    if cloud.store.get(_CONTAINERS, container_id) is None:
-        raise not_found("container", container_id)
-
-
 async def serve_logs(
-    cloud: Cloud, logs: LogReader, container_id: str, query_string: bytes, receive: Receive, send: Send
+    cloud: Cloud, logs: LogReader, writer: Writer, query_string: bytes, receive: Receive, send: Send
 ) -> tuple[int, str]:
     """Gives the status and, for the log, why it is an error."""
     query = parse_qs(query_string.decode("latin-1"))
     try:
-        _check(cloud, container_id)
+        writer.check(cloud)
         tail = number(query, "tail", default=_DEFAULT_TAIL, least=0, most=_MOST)
     except ApiError as error:
         await _start(send, error.status, b"application/json")
         await send({"type": "http.response.body", "body": json.dumps(error.body).encode()})
         return error.status, error.reason
     follow = query.get("follow", ["false"])[0] == "true"
-    writing = asyncio.create_task(_write(logs, container_id, tail, follow, send))
+    writing = asyncio.create_task(_write(logs, writer.id, tail, follow, send))
     leaving = asyncio.create_task(_gone(receive))
     try:
         await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)

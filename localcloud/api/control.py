@@ -3,7 +3,7 @@
 GET  /_local/health        version, process, uptime, numbers of resources
 GET  /_local/resources     every resource without secrets, by kind; ``?seed=false`` leaves out what a reset gives
 GET  /_local/journal       writing requests (time, method, path, status); ``?after=SEQ``
-GET, POST /_local/containers/ID/logs    see ``container_logs``
+GET, POST /_local/containers/ID/logs, /_local/job-runs/ID/logs    see ``container_logs``
 POST /_local/reset         back to the seed, and no faults
 POST /_local/transitions   {"seconds": 0.5}: how long a status such as ``creating`` lasts
 POST /_local/status        {"kind", "id", "status", "error_message"}: put a resource into a status
@@ -78,9 +78,9 @@ class Control:
         name = path.removeprefix(self.prefix).rstrip("/")
         if method == "DELETE" and name.startswith("faults/"):
             return {"faults": self._faults.clear(name.removeprefix("faults/"))}
-        if (container_id := logs_of(path)) is not None and method == "POST":
-            return add_lines(self._cloud, self._logs, container_id, parse_object(body))
-        if container_id is not None and method == "GET":
+        if (writer := logs_of(path)) is not None and method == "POST":
+            return add_lines(self._cloud, self._logs, writer, parse_object(body))
+        if writer is not None and method == "GET":
             raise plain(409, f"no process runs behind the containers: {self._runtime['why']}")
         handler = self._routes.get((method, name))
         if handler is None:

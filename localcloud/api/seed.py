@@ -11,7 +11,7 @@ from localcloud.api.call import PROJECTS
 from localcloud.api.clock import timestamp
 from localcloud.api.cloud import ORGANIZATION_ID, Cloud
 from localcloud.api.domain.routes import NAME_SERVERS
-from localcloud.api.secret_manager.routes import PAYLOADS
+from localcloud.api.secret_manager.payloads import PAYLOADS
 from localcloud.api.store import Resource
 
 REGION = "fr-par"

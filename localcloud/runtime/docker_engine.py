@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import queue
 import re
+import tarfile
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,7 +21,9 @@ from docker.models.containers import Container
 from docker.types import CancellableStream, LogConfig
 
 from localcloud.runtime.engine import EngineError, Exit, Kept, LogLine, Running
+from localcloud.runtime.program import Program
 from localcloud.runtime.revision import Revision
+from localcloud.runtime.task import Task
 
 OWNER, CONTAINER, INSTANCE = "snu.local", "snu.local.container", "snu.local.instance"
 """Labels of everything that is started: whose it is, of which container and which of its processes."""
@@ -76,19 +80,7 @@ class DockerEngine:
 
     def _start(self, revision: Revision, instance: str) -> Running:
         port = f"{revision.port}/tcp"
-        container = self._client.containers.create(
-            revision.image,
-            command=list(revision.args) or None,
-            entrypoint=list(revision.command) or None,
-            name=f"snu-{self._owner}-{revision.name}-{revision.container_id[:8]}-{instance}",
-            environment=dict(revision.environment),
-            labels={OWNER: self._owner, CONTAINER: revision.container_id, INSTANCE: instance},
-            ports={port: (_LOOPBACK, 0)},
-            **self._limits(revision),
-            security_opt=["no-new-privileges"],
-            cap_drop=["ALL"] if self._has_own_user(revision.image) else ["NET_RAW"],
-            log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": _LOG_BYTES, "max-file": _LOG_FILES}),
-        )
+        container = self._create(revision, instance, ports={port: (_LOOPBACK, 0)})
         try:
             start_container(container)
             container.reload()
@@ -99,16 +91,45 @@ class DockerEngine:
             _remove(container)
             raise
 
-    def _limits(self, revision: Revision) -> dict[str, Any]:
+    async def run(self, task: Task, attempt: str) -> str:
+        return await _call(lambda: self._run(task, attempt), "the image cannot be run")
+
+    def _run(self, task: Task, attempt: str) -> str:
+        container = self._create(task, attempt, network_mode="host")
+        try:
+            if task.files:
+                container.put_archive("/", _archive(task.files))
+            container.start()
+            return str(container.id)
+        except BaseException:
+            _remove(container)
+            raise
+
+    def _create(self, program: Program, instance: str, **network: Any) -> Container:
+        return self._client.containers.create(
+            program.image,
+            command=list(program.args) or None,
+            entrypoint=list(program.command) or None,
+            name=f"snu-{self._owner}-{program.name}-{program.container_id[:8]}-{instance}",
+            environment=dict(program.environment),
+            labels={OWNER: self._owner, CONTAINER: program.container_id, INSTANCE: instance},
+            **network,
+            **self._limits(program),
+            security_opt=["no-new-privileges"],
+            cap_drop=["ALL"] if self._has_own_user(program.image) else ["NET_RAW"],
+            log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": _LOG_BYTES, "max-file": _LOG_FILES}),
+        )
+
+    def _limits(self, program: Program) -> dict[str, Any]:
         """Those that the engine's machine can enforce; Docker refuses the others, and more processors than it has."""
         machine = self._machine
         limits: dict[str, Any] = {}
         if machine.get("MemoryLimit"):
-            limits["mem_limit"] = revision.memory_bytes
+            limits["mem_limit"] = program.memory_bytes
             if machine.get("SwapLimit"):
-                limits["memswap_limit"] = revision.memory_bytes
+                limits["memswap_limit"] = program.memory_bytes
         if machine.get("CpuCfsQuota"):
-            limits["nano_cpus"] = min(revision.mvcpu * 1_000_000, int(machine.get("NCPU", 1)) * 1_000_000_000)
+            limits["nano_cpus"] = min(program.mvcpu * 1_000_000, int(machine.get("NCPU", 1)) * 1_000_000_000)
         return limits
 
     @cached_property
@@ -223,6 +244,17 @@ class DockerEngine:
             while not open_streams.empty():
                 with suppress(Exception):
                     open_streams.get().close()
+
+
+def _archive(files: Mapping[str, bytes]) -> bytes:
+    """A tar of files that everybody in the container may read and nobody may write."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for path, content in files.items():
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.size, entry.mode = len(content), 0o444
+            archive.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
 
 
 def _entries(frames: Iterator[bytes]) -> Iterator[tuple[str, str]]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from localcloud.runtime.revision import Revision
+
+if TYPE_CHECKING:
+    from localcloud.runtime.task import Task
 
 
 class EngineError(Exception):
@@ -27,6 +30,12 @@ class Running:
 class Exit:
     status: int
     out_of_memory: bool = False
+
+    def told(self, memory_bytes: int) -> str:
+        """For people; ``memory_bytes`` is what it may take."""
+        if self.out_of_memory:
+            return f"it was killed because it needs more than its {memory_bytes // 1_000_000} MB of memory"
+        return f"it exited with status {self.status}"
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,13 @@ class Engine(Protocol):
 
     async def start(self, revision: Revision, instance: str) -> Running:
         """Raises EngineError; then nothing is left."""
+        ...
+
+    async def run(self, task: Task, attempt: str) -> str:
+        """Start a process that runs to its end, on the host's own network; gives the engine's id.
+
+        Raises EngineError; then nothing is left.
+        """
         ...
 
     async def wait(self, id: str) -> Exit:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from localcloud.api import transitions
 from localcloud.api.cloud import Cloud
+from localcloud.api.serverless_jobs.runs import give_up
 
 CONTAINERS = "containers.container"
 
 
 def release(cloud: Cloud) -> None:
-    """Nobody waits for a process: what waited for one is ready."""
+    """Nobody waits for a process: what waited for one is ready, and runs of jobs are over."""
     for container in list(cloud.store.all(CONTAINERS)):
         if transitions.is_held(container):
             cloud.store.put(CONTAINERS, container["id"], transitions.settled(container, ""))
-    cloud.store.commit()
+    give_up(cloud)

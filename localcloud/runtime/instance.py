@@ -11,6 +11,7 @@ from localcloud.runtime.backoff import Backoff
 from localcloud.runtime.balancer import Backend
 from localcloud.runtime.clock import Clock
 from localcloud.runtime.engine import Engine, EngineError, Exit, Running
+from localcloud.runtime.logs import last_line
 from localcloud.runtime.probes import Check, listening, started, unwell
 from localcloud.runtime.revision import Revision
 
@@ -175,25 +176,12 @@ class Instance:
         except EngineError as error:
             await self._ended(running.id)
             return self._revision.redacted(str(error))
-        if end.out_of_memory:
-            megabytes = self._revision.memory_bytes // 1_000_000
-            fault = f"it was killed because it needs more than its {megabytes} MB of memory"
-        else:
-            fault = f"it exited with status {end.status}"
-        fault += await self._last_line(running.id)
+        fault = end.told(self._revision.memory_bytes) + await self._last_line(running.id)
         await self._ended(running.id)
         return fault
 
     async def _last_line(self, id: str) -> str:
-        last = ""
-        try:
-            for kept in await self._parts.engine.kept(self._revision.container_id):
-                if kept.id == id:
-                    lines = [line async for line in self._parts.engine.lines(kept, tail=1, follow=False)]
-                    last = max(lines, key=lambda line: line.time).text.strip() if lines else ""
-        except EngineError:
-            return ""
-        return f"; its last line: {self._revision.redacted(last)}" if last else "; it wrote nothing"
+        return await last_line(self._parts.engine, self._revision, id)
 
     async def _take_down(self) -> None:
         """Let requests under way end, and stop the process."""

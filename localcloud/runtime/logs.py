@@ -10,6 +10,7 @@ from operator import attrgetter
 from localcloud.api.clock import nanotime
 from localcloud.runtime.added_lines import AddedLines
 from localcloud.runtime.engine import Engine, EngineError, Kept, LogLine
+from localcloud.runtime.program import Program
 
 _AT_ONCE = 8
 """Processes whose logs are read at the same time."""
@@ -146,3 +147,16 @@ async def _until(event: asyncio.Event, queue: asyncio.Queue[LogLine]) -> AsyncGe
                 getting.cancel()
     finally:
         happened.cancel()
+
+
+async def last_line(engine: Engine, program: Program, id: str) -> str:
+    """What a process of the program wrote last, to be added to why it ended."""
+    last = ""
+    try:
+        for kept in await engine.kept(program.container_id):
+            if kept.id == id:
+                lines = [line async for line in engine.lines(kept, tail=1)]
+                last = max(lines, key=_time).text.strip() if lines else ""
+    except EngineError:
+        return ""
+    return f"; its last line: {program.redacted(last)}" if last else "; it wrote nothing"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from localcloud.runtime.program import Program
 
 
 @dataclass(frozen=True)
@@ -19,36 +21,16 @@ class Probe:
     """So many failures in a row mean that the instance is not well."""
 
 
-@dataclass(frozen=True)
-class Revision:
-    container_id: str
-    name: str
-    """The container's."""
+@dataclass(frozen=True, kw_only=True)
+class Revision(Program):
     generation: int
     """Counts the deploys of the container, from 1."""
-    image: str
-    """By digest, with the registry's address."""
-    environment: Mapping[str, str] = field(repr=False)
-    """Variables and secret ones together."""
-    secrets: tuple[str, ...] = field(repr=False)
-    """Values that no message may show."""
-    command: tuple[str, ...]
-    args: tuple[str, ...]
     port: int
-    memory_bytes: int
-    mvcpu: int
-    """Thousandths of a processor."""
     instances: int
     timeout: float
     """How long a request may take, in seconds."""
     startup: Probe | None
     liveness: Probe | None
-
-    def redacted(self, text: str) -> str:
-        """``text`` without the values of secret variables."""
-        for value in sorted(self.secrets, key=len, reverse=True):
-            text = text.replace(value, "[secret]")
-        return text
 
     def document(self) -> dict[str, Any]:
         """For the store."""

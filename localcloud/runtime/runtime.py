@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import sys
 from collections.abc import MutableMapping
 from contextlib import suppress
 from dataclasses import replace
@@ -16,6 +15,7 @@ from localcloud.api import transitions
 from localcloud.api.access import API_KEYS, SECRET_KEYS
 from localcloud.api.cloud import Cloud
 from localcloud.api.errors import origin
+from localcloud.api.serverless_jobs.runs import give_up
 from localcloud.api.store import Resource
 from localcloud.runtime.clock import Clock, RealClock
 from localcloud.runtime.desired import held_image, revision_of
@@ -23,7 +23,9 @@ from localcloud.runtime.engine import Engine, EngineError
 from localcloud.runtime.gateway import Gateway, Receive, Send, new_client
 from localcloud.runtime.held import CONTAINERS
 from localcloud.runtime.instance import Parts, Timing
+from localcloud.runtime.job_runner import JobRunner
 from localcloud.runtime.logs import LogReader
+from localcloud.runtime.notes import note
 from localcloud.runtime.probes import Check, NetworkCheck
 from localcloud.runtime.revision import Revision
 from localcloud.runtime.workload import Workload
@@ -51,6 +53,7 @@ class Runtime:
         self._timing = timing or Timing()
         self._check = check
         self._clock = clock or RealClock()
+        self._job_runner = JobRunner(cloud, engine, self.logs, self._clock, self._timing, self._pull, self._commit)
         self._client: httpx.AsyncClient | None = None
         self._parts: Parts | None = None
         self._gateway: Gateway | None = None
@@ -65,9 +68,9 @@ class Runtime:
 
     # --- for the API --------------------------------------------------------------------------------------
 
-    def will_run(self, container: Resource) -> bool:
-        """Whether a process is to run behind the container: then it is ready when that is."""
-        return held_image(self._cloud, container["image"]) is not None
+    def will_run(self, image: str) -> bool:
+        """Whether a process is to run of an image: then a container is ready when that is."""
+        return held_image(self._cloud, image) is not None
 
     def wake(self) -> None:
         """Something was written to the store, or it was emptied."""
@@ -80,7 +83,7 @@ class Runtime:
 
     def standing(self, container: Resource) -> tuple[int, str] | None:
         """Why no process answers: status and sentence; ``None`` where the container's own status says it."""
-        if not self.will_run(container):
+        if not self.will_run(container["image"]):
             return (
                 200,
                 "This is a container of the local Scaleway. No process runs behind it: its image is not in the local "
@@ -102,6 +105,7 @@ class Runtime:
     # --- start and stop -----------------------------------------------------------------------------------
 
     async def start(self) -> None:
+        give_up(self._cloud)
         self._client = new_client()
         self._gateway = Gateway(self._client)
         self._parts = Parts(
@@ -127,6 +131,7 @@ class Runtime:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        await self._job_runner.stop()
         await asyncio.gather(*(workload.stop() for workload in self._workloads.values()))
         self._workloads.clear()
         await self._remove_leftovers()
@@ -140,15 +145,17 @@ class Runtime:
         try:
             await self._remove_leftovers()
         except EngineError as error:
-            _note(f"what an earlier run left cannot be removed: {error}")
+            note(f"what an earlier run left cannot be removed: {error}")
+        self._job_runner.start()
         self._wake.set()
         while True:
             await self._wake.wait()
             self._wake.clear()
             try:
                 self._reconcile()
+                self._job_runner.look()
             except Exception as error:
-                _note(origin(error))
+                note(origin(error))
 
     def _reconcile(self) -> None:
         """Give every container that is not as it should be a job; one job a container at a time."""
@@ -170,7 +177,7 @@ class Runtime:
 
     def _bring(self, container: Resource) -> None:
         id, generation = container["id"], container.get("_generation", 0)
-        if self._handled.get(id) == generation and (id in self._workloads or not self.will_run(container)):
+        if self._handled.get(id) == generation and (id in self._workloads or not self.will_run(container["image"])):
             return
         revision = revision_of(self._cloud, container)
         first_look = id not in self._handled
@@ -197,7 +204,7 @@ class Runtime:
             self._jobs.pop(id, None)
             self._ending.discard(id)
             if not task.cancelled() and (error := task.exception()) is not None:
-                _note(origin(error) if isinstance(error, Exception) else repr(error))
+                note(origin(error) if isinstance(error, Exception) else repr(error))
             self._wake.set()
 
         job.add_done_callback(done)
@@ -218,10 +225,13 @@ class Runtime:
 
     async def _deploy(self, workload: Workload, revision: Revision) -> str:
         try:
-            await self._engine.pull(self._at_this_port(revision).image, _USER, self._key())
+            await self._pull(self._at_this_port(revision).image)
         except EngineError as error:
             return revision.redacted(str(error))
         return await workload.roll_out(self._at_this_port(revision))
+
+    async def _pull(self, image: str) -> None:
+        await self._engine.pull(image, _USER, self._key())
 
     async def _take_away(self, id: str) -> None:
         workload = self._workloads.pop(id)
@@ -237,7 +247,7 @@ class Runtime:
         if container is None or container.get("_generation", 0) != generation or transitions.is_deleting(container):
             return
         if fault:
-            _note(f"container {container['name']}: {fault}")
+            note(f"container {container['name']}: {fault}")
         if fault or transitions.is_held(container) or container["status"] == "error":
             self._cloud.store.put(CONTAINERS, id, transitions.settled(container, fault))
         self._commit()
@@ -247,7 +257,7 @@ class Runtime:
             self._cloud.store.commit()
         except sqlite3.Error as error:
             self._cloud.store.rollback()
-            _note(f"cannot write the state: {error}")
+            note(f"cannot write the state: {error}")
 
     def _new_workload(self) -> Workload:
         assert self._parts is not None
@@ -277,7 +287,3 @@ async def remove_leftovers(engine: Engine) -> int:
     found = await engine.kept()
     await asyncio.gather(*(engine.remove(kept.id) for kept in found))
     return len(found)
-
-
-def _note(text: str) -> None:
-    sys.stderr.write(f"runtime: {text}\n")

@@ -240,6 +240,9 @@ def test_jobs(sdk: Sdk, api: Client) -> None:
     scheduled = api("PATCH", path, {"cron_schedule": {"schedule": "0 4 * * *", "timezone": "Europe/Paris"}})
     assert scheduled["cron_schedule"]["timezone"] == "Europe/Paris"
     assert api("PATCH", path, {"cron_schedule": {"schedule": None, "timezone": None}})["cron_schedule"] is None
+    for schedule, zone, part in (("60 4 * * *", "UTC", "schedule"), ("0 4 * * *", "Europe/Lutetia", "timezone")):
+        change = {"cron_schedule": {"schedule": schedule, "timezone": zone}}
+        api.refused("PATCH", path, change, f"cron_schedule.{part}")
     run = jobs.start_job_definition(job_definition_id=definition["id"], environment_variables={"A": "1"}).job_runs[0]
     assert jobs.get_job_run(job_run_id=run.id).state == "succeeded"
     api("POST", "/_local/transitions", {"seconds": 60})

@@ -12,6 +12,7 @@ from typing import Any
 from localcloud.runtime.engine import EngineError, Exit, Kept, LogLine, Running
 from localcloud.runtime.instance import Parts, Timing
 from localcloud.runtime.revision import Probe, Revision
+from localcloud.runtime.task import Task
 
 REVISION = Revision(
     container_id="c",
@@ -73,13 +74,18 @@ class FakeClock:
 
 @dataclass
 class Process:
-    revision: Revision
+    program: Revision | Task
     instance: str
     started: float
     exit: asyncio.Future[Exit]
     output: list[str] = field(default_factory=list)
     stopped: bool = False
     """Whether it was told to stop."""
+
+    @property
+    def revision(self) -> Revision:
+        assert isinstance(self.program, Revision)
+        return self.program
 
     @property
     def runs(self) -> bool:
@@ -118,15 +124,22 @@ class FakeEngine:
         self.pulled.append(image)
 
     async def start(self, revision: Revision, instance: str) -> Running:
+        id = await self._begin(revision, instance)
+        return Running(id, id)
+
+    async def run(self, task: Task, attempt: str) -> str:
+        return await self._begin(task, attempt)
+
+    async def _begin(self, program: Revision | Task, instance: str) -> str:
         if self.start_fault:
             raise EngineError(self.start_fault)
         if self.held is not None:
             await self.held.wait()
         id = f"p{next(self._numbers)}"
         loop = asyncio.get_running_loop()
-        process = self.processes[id] = Process(revision, instance, self._clock.now(), loop.create_future())
+        process = self.processes[id] = Process(program, instance, self._clock.now(), loop.create_future())
         self.started(process)
-        return Running(id, id)
+        return id
 
     async def wait(self, id: str) -> Exit:
         return await asyncio.shield(self.processes[id].exit)
@@ -134,7 +147,7 @@ class FakeEngine:
     async def stop(self, id: str, grace: float) -> None:
         process = self.processes[id]
         process.stopped = True
-        await self._clock.sleep(self.seconds_to_stop.get(process.revision.container_id, 0.0))
+        await self._clock.sleep(self.seconds_to_stop.get(process.program.container_id, 0.0))
         if process.runs:
             process.end(143)
 
@@ -144,9 +157,9 @@ class FakeEngine:
 
     async def kept(self, container_id: str | None = None) -> list[Kept]:
         return [
-            Kept(id, process.revision.container_id, process.instance, not process.runs)
+            Kept(id, process.program.container_id, process.instance, not process.runs)
             for id, process in self.processes.items()
-            if container_id in (None, process.revision.container_id)
+            if container_id in (None, process.program.container_id)
         ]
 
     async def lines(

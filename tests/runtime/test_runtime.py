@@ -81,7 +81,7 @@ class World:
             **values,
         }
         container = transitions.begin(container, "creating", 0, 0)
-        if self.runtime.will_run(container):
+        if self.runtime.will_run(container["image"]):
             container = transitions.hold(container)
         self.cloud.store.put(CONTAINERS, id, container)
         self.cloud.store.commit()

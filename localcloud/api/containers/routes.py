@@ -284,7 +284,7 @@ def _deployed(call: Call, container: Resource) -> Resource:
     if container["status"] == "error":
         return container
     container = {**container, "_generation": container.get("_generation", 0) + 1}
-    if call.cloud.will_run(container):
+    if call.cloud.will_run(container["image"]):
         container = transitions.hold(container)
     containers.put(call, container)
     return container

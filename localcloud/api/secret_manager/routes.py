@@ -12,20 +12,18 @@ from localcloud.api.collection import Collection
 from localcloud.api.errors import already_exists, invalid, not_found, precondition_failed
 from localcloud.api.fields import Array, Body, Boolean, Field, Text, Uuid, Word
 from localcloud.api.routing import Answer, Routes
+from localcloud.api.secret_manager.payloads import PAYLOADS, VERSIONS, find_version, payload, versions_of
 from localcloud.api.store import Resource
 from localcloud.api.transitions import visible
 
 routes = Routes("/secret-manager/v1beta1/regions/{region}", product="secret_manager")
 
 MAX_VERSION_BYTES = 64 * 1024
-PAYLOADS = "vault.secret_manager.payload"
-"""Kind: ``<secret id>/<revision>`` → the value, base64."""
-
 TYPES = ("opaque", "certificate", "key_value", "basic_credentials", "database_credentials", "ssh_key")
 
 
 def _show_secret(call: Call, secret: Resource) -> dict[str, Any]:
-    return {**visible(secret, call.now), "version_count": len(_versions_of(call, secret))}
+    return {**visible(secret, call.now), "version_count": len(versions_of(call.store, secret["id"]))}
 
 
 def _show_version(call: Call, version: Resource) -> dict[str, Any]:
@@ -41,7 +39,7 @@ secrets = Collection(
     {"project_id": "project_id", "name": "name", "path": "path", "tags": "tags", "type": "type"},
     show=_show_secret,
 )
-versions = Collection("secret_manager.version", "secret_version", "versions", {"status": "status"}, show=_show_version)
+versions = Collection(VERSIONS, "secret_version", "versions", {"status": "status"}, show=_show_version)
 
 SECRET = Body(
     project_id=Uuid(),
@@ -106,7 +104,7 @@ def delete_secret(call: Call) -> Answer:
     secret = secrets.find(call, call.id)
     if secret["protected"]:
         raise precondition_failed("protected_resource", "cannot delete a protected secret")
-    for version in _versions_of(call, secret):
+    for version in versions_of(call.store, secret["id"]):
         _remove_version(call, version)
     secrets.remove(call, secret)
     return None
@@ -128,7 +126,7 @@ def create_version(call: Call) -> Answer:
     values = VERSION.create(call.body)
     _check_size(values["data"])
     if values.pop("disable_previous"):
-        for version in _versions_of(call, secret)[-1:]:
+        for version in versions_of(call.store, secret["id"])[-1:]:
             versions.change(call, version, {"status": "disabled"})
     return versions.show(call, add_version(call, secret, values.pop("data"), values["description"]))
 
@@ -206,13 +204,12 @@ def _access(call: Call, secret: Resource, revision: str) -> dict[str, Any]:
     version = _version(call, secret, revision)
     if version["status"] != "enabled":
         raise precondition_failed("resource_not_usable", "the version is disabled")
-    data = call.store.get(PAYLOADS, version["id"])
-    assert data is not None
+    data = payload(call.store, version)
     return {
         "secret_id": secret["id"],
         "revision": version["revision"],
-        "data": data["data"],
-        "data_crc32": zlib.crc32(base64.b64decode(data["data"])),
+        "data": data,
+        "data_crc32": zlib.crc32(base64.b64decode(data)),
         "type": secret["type"],
     }
 
@@ -222,19 +219,10 @@ def _find_version(call: Call) -> Resource:
 
 
 def _version(call: Call, secret: Resource, revision: str) -> Resource:
-    """``revision`` is a number, ``latest`` or ``latest_enabled``."""
-    for version in reversed(_versions_of(call, secret)):
-        if (
-            revision == "latest"
-            or (revision == "latest_enabled" and version["status"] == "enabled")
-            or revision == str(version["revision"])
-        ):
-            return version
-    raise not_found("secret_version", f"{secret['id']}/{revision}")
-
-
-def _versions_of(call: Call, secret: Resource) -> list[Resource]:
-    return list(versions.every(call, secret_id=secret["id"]))
+    version = find_version(call.store, secret["id"], revision)
+    if version is None:
+        raise not_found("secret_version", f"{secret['id']}/{revision}")
+    return version
 
 
 def _remove_version(call: Call, version: Resource) -> None:

@@ -1,15 +1,17 @@
-"""``/serverless-jobs/v1alpha2``. A run goes through its states by time; no process runs."""
+"""``/serverless-jobs/v1alpha2``. What runs: ``localcloud.runtime.job_runner``."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from localcloud.api.call import Call
-from localcloud.api.clock import duration, timestamp
+from localcloud.api.clock import duration
 from localcloud.api.collection import Collection
 from localcloud.api.errors import already_exists, invalid, plain
 from localcloud.api.fields import Array, Body, Duration, Integer, Nested, Problems, Text, Texts, Uuid, objects
 from localcloud.api.routing import Answer, Routes
+from localcloud.api.serverless_jobs.runs import DEFINITIONS, ENDED, REFERENCES, RUNS, new_run, shown, state, stopped
+from localcloud.api.serverless_jobs.schedule import BadSchedule, is_due
 from localcloud.api.store import Resource
 from localcloud.api.transitions import visible
 
@@ -63,29 +65,15 @@ def _show_definition(call: Call, definition: Resource) -> dict[str, Any]:
     return answer
 
 
-def _show_run(call: Call, run: Resource) -> dict[str, Any]:
-    answer = visible(run, call.now)
-    started, ended = run["_starts_at"], run["_ends_at"]
-    state = "queued" if call.now < started else "running" if call.now < ended else run["_outcome"]
-    return {
-        **answer,
-        "state": state,
-        "started_at": timestamp(started) if call.now >= started else None,
-        "terminated_at": timestamp(ended) if call.now >= ended else None,
-        "run_duration": duration(max(0.0, min(call.now, ended) - started)),
-        "exit_code": 0 if state == "succeeded" else None,
-    }
-
-
 definitions = Collection(
-    "serverless_jobs.definition",
+    DEFINITIONS,
     "job_definition",
     "job_definitions",
     {"project_id": "project_id", "name": "name"},
     show=_show_definition,
 )
 references = Collection(
-    "serverless_jobs.secret",
+    REFERENCES,
     "secret",
     "secrets",
     {"job_definition_id": "job_definition_id"},
@@ -94,11 +82,11 @@ references = Collection(
     },
 )
 runs = Collection(
-    "serverless_jobs.run",
+    RUNS,
     "job_run",
     "job_runs",
     {"job_definition_id": "job_definition_id", "project_id": "_project"},
-    show=_show_run,
+    show=lambda call, run: shown(run, call.now),
 )
 
 
@@ -137,7 +125,7 @@ def update_definition(call: Call) -> Answer:
 def delete_definition(call: Call) -> Answer:
     definition = definitions.find(call, call.id)
     held = list(runs.every(call, job_definition_id=definition["id"]))
-    if any(call.now < run["_ends_at"] for run in held):
+    if any(state(run, call.now) not in ENDED for run in held):
         raise plain(403, "cannot delete a job definition that has active runs")
     for run in held:
         runs.remove(call, run)
@@ -151,23 +139,7 @@ def delete_definition(call: Call) -> Answer:
 def start(call: Call) -> Answer:
     definition = definitions.find(call, call.id)
     wanted = START.create(call.body)
-    begun = call.now + call.cloud.transitions
-    values = {
-        "job_definition_id": definition["id"],
-        **{name: definition[name] for name in ("cpu_limit", "memory_limit", "local_storage_capacity", "region")},
-        **{
-            name: definition[name] if wanted[name] is None else wanted[name]
-            for name in ("command", "startup_command", "args")
-        },
-        "environment_variables": {**definition["environment_variables"], **wanted["environment_variables"]},
-        "reason": None,
-        "error_message": "",
-        "attempts": 1,
-        "_starts_at": begun,
-        "_ends_at": begun + call.cloud.transitions,
-        "_outcome": "succeeded",
-    }
-    started = [runs.add(call, values, project=definition["_project"]) for _ in range(wanted["replicas"])]
+    started = [new_run(call.cloud, definition, wanted) for _ in range(wanted["replicas"])]
     return {"job_runs": [runs.show(call, run) for run in started]}
 
 
@@ -183,14 +155,8 @@ def get_run(call: Call) -> Answer:
 
 @routes("POST", "/job-runs/{id}/stop", "job_run", action="start")
 def stop_run(call: Call) -> Answer:
-    run = runs.find(call, call.id)
-    if call.now < run["_ends_at"]:
-        over = {
-            "_starts_at": min(run["_starts_at"], call.now),
-            "_ends_at": call.now,
-            "_outcome": "interrupted",
-        }
-        run = runs.change(call, run, over)
+    run = stopped(runs.find(call, call.id), call.now)
+    runs.put(call, run)
     return runs.show(call, run)
 
 
@@ -246,7 +212,12 @@ def _reference(call: Call, definition: Resource, item: dict[str, Any]) -> Resour
     return reference
 
 
-def _cron(schedule: dict[str, str] | None) -> dict[str, str] | None:
-    if not schedule or "schedule" not in schedule:
+def _cron(given: dict[str, str] | None) -> dict[str, str] | None:
+    if not given or "schedule" not in given:
         return None
-    return {"schedule": schedule["schedule"], "timezone": schedule.get("timezone", "UTC")}
+    found = {"schedule": given["schedule"], "timezone": given.get("timezone", "UTC")}
+    try:
+        is_due(found, 0)
+    except BadSchedule as error:
+        raise invalid(f"cron_schedule.{error.part}", str(error)) from error
+    return found

@@ -1,0 +1,31 @@
+"""Versions of secrets and their values, for whoever has the right to read them."""
+
+from __future__ import annotations
+
+from localcloud.api.store import VAULT_PREFIX, Resource, Store
+
+VERSIONS = "secret_manager.version"
+PAYLOADS = f"{VAULT_PREFIX}secret_manager.payload"
+"""Kind: ``<secret id>/<revision>`` → the value, base64."""
+
+
+def versions_of(store: Store, secret_id: str) -> list[Resource]:
+    """The oldest first."""
+    return [version for version in store.all(VERSIONS) if version["secret_id"] == secret_id]
+
+
+def find_version(store: Store, secret_id: str, revision: str) -> Resource | None:
+    """``revision`` is a number, ``latest`` or ``latest_enabled``."""
+    for version in reversed(versions_of(store, secret_id)):
+        if (
+            revision == "latest"
+            or (revision == "latest_enabled" and version["status"] == "enabled")
+            or revision == str(version["revision"])
+        ):
+            return version
+    return None
+
+
+def payload(store: Store, version: Resource) -> str:
+    """Base64."""
+    return str((store.get(PAYLOADS, version["id"]) or {})["data"])

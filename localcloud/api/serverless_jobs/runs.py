@@ -1,0 +1,107 @@
+"""Runs of jobs: how one begins, and its states.
+
+Where a process runs, ``_state`` says how it is; where none does, a run goes through its states by time alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from localcloud.api.clock import duration, timestamp
+from localcloud.api.cloud import Cloud
+from localcloud.api.store import Resource
+from localcloud.api.transitions import visible
+
+DEFINITIONS = "serverless_jobs.definition"
+REFERENCES = "serverless_jobs.secret"
+RUNS = "serverless_jobs.run"
+
+ENDED = ("succeeded", "failed", "interrupted")
+_COPIED = ("cpu_limit", "memory_limit", "local_storage_capacity", "region")
+_CHANGEABLE = ("command", "startup_command", "args")
+_UNCHANGED: Mapping[str, Any] = {}
+
+
+def new_run(cloud: Cloud, definition: Resource, wanted: Mapping[str, Any] = _UNCHANGED) -> Resource:
+    """Keep a new run of a job. ``wanted``: what is to be other than the definition says."""
+    now = cloud.now()
+    moment = timestamp(now)
+    run: Resource = {
+        "id": str(uuid4()),
+        "job_definition_id": definition["id"],
+        **{name: definition[name] for name in _COPIED},
+        **{name: definition[name] if wanted.get(name) is None else wanted[name] for name in _CHANGEABLE},
+        "environment_variables": {**definition["environment_variables"], **wanted.get("environment_variables", {})},
+        "reason": None,
+        "error_message": "",
+        "exit_code": None,
+        "attempts": 1,
+        "created_at": moment,
+        "updated_at": moment,
+        "_project": definition["_project"],
+        "_region": definition["_region"],
+    }
+    if cloud.will_run(definition["image_uri"]):
+        run |= {"_state": "queued", "_starts_at": None, "_ends_at": None}
+    else:
+        begun = now + cloud.transitions
+        run |= {"_starts_at": begun, "_ends_at": begun + cloud.transitions, "_outcome": "succeeded"}
+    cloud.store.put(RUNS, run["id"], run)
+    return run
+
+
+def state(run: Resource, now: float) -> str:
+    if "_state" in run:
+        return str(run["_state"])
+    started, ended = run["_starts_at"], run["_ends_at"]
+    return "queued" if now < started else "running" if now < ended else str(run["_outcome"])
+
+
+def shown(run: Resource, now: float) -> dict[str, Any]:
+    found, started, ended = state(run, now), run["_starts_at"], run["_ends_at"]
+    has_started, has_ended = started is not None and now >= started, ended is not None and now >= ended
+    until = ended if has_ended else now
+    return {
+        **visible(run, now),
+        "state": found,
+        "started_at": timestamp(started) if has_started else None,
+        "terminated_at": timestamp(ended) if has_ended else None,
+        "run_duration": duration(max(0.0, until - started) if has_started else 0.0),
+        "exit_code": 0 if found == "succeeded" else run["exit_code"],
+    }
+
+
+def stopped(run: Resource, now: float) -> Resource:
+    """The run as somebody stops it: its process has yet to end, where there is one."""
+    if state(run, now) in ENDED:
+        return run
+    if "_state" in run:
+        return {**run, "_state": "interrupting"}
+    over = {"_starts_at": min(run["_starts_at"], now), "_ends_at": now, "_outcome": "interrupted"}
+    return {**run, **over, "reason": "cancellation"}
+
+
+def ended(run: Resource, now: float, outcome: str, reason: str | None, message: str, exit_code: int | None) -> Resource:
+    """The run at its end, as its process or who ran it says; ``outcome`` is one of ENDED."""
+    return {
+        **run,
+        "_state": outcome,
+        "_starts_at": now if run["_starts_at"] is None else run["_starts_at"],
+        "_ends_at": now,
+        "reason": reason,
+        "error_message": message,
+        "exit_code": exit_code,
+        "updated_at": timestamp(now),
+    }
+
+
+def give_up(cloud: Cloud) -> None:
+    """End the runs whose processes ended with an earlier local Scaleway."""
+    now = cloud.now()
+    for run in list(cloud.store.all(RUNS)):
+        if run.get("_state", ENDED[0]) not in ENDED:
+            message = "the local Scaleway ended while it ran"
+            cloud.store.put(RUNS, run["id"], ended(run, now, "interrupted", "technical_error", message, None))
+    cloud.store.commit()

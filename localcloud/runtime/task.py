@@ -1,0 +1,83 @@
+"""What one run of a job executes, read from the API's store when it starts."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from localcloud.api.clock import parse_duration
+from localcloud.api.cloud import Cloud
+from localcloud.api.secret_manager.payloads import find_version, payload
+from localcloud.api.serverless_jobs.runs import DEFINITIONS, REFERENCES
+from localcloud.api.store import Resource
+from localcloud.runtime.desired import held_image
+from localcloud.runtime.program import Program
+
+_MEBIBYTE = 1_048_576
+
+
+class Unfit(Exception):
+    """The run cannot start; the text says why."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        """``reason``: one of the API's words."""
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(Program):
+    files: Mapping[str, bytes] = field(repr=False)
+    """Path → content of the files that are put into the container: secrets."""
+    timeout: float
+    """How long the run may take with all its attempts, in seconds."""
+    retries: int
+    """How many attempts may follow the first."""
+
+
+def task_of(cloud: Cloud, run: Resource) -> Task:
+    """Raises Unfit."""
+    definition = cloud.store.get(DEFINITIONS, run["job_definition_id"]) or {}
+    image = held_image(cloud, definition.get("image_uri", ""))
+    if image is None:
+        raise Unfit("image_not_found", "the local registry does not hold the job's image")
+    environment, files = dict(run["environment_variables"]), {}
+    secrets: list[str] = []
+    for reference in cloud.store.all(REFERENCES):
+        if reference["job_definition_id"] != definition["id"]:
+            continue
+        value = _secret(cloud, reference)
+        text = value.decode(errors="replace")
+        secrets.append(text)
+        if "file" in reference:
+            files[reference["file"]["path"]] = value
+        else:
+            environment[reference["env_var"]["name"]] = text
+    return Task(
+        container_id=run["id"],
+        name=definition["name"],
+        image=image,
+        environment=environment,
+        secrets=tuple(sorted({value for value in secrets if value})),
+        # The older field is one text, as a shell's command line; the newer ones go before it.
+        command=tuple(run["startup_command"] or shlex.split(run["command"] or "")),
+        args=tuple(run["args"]),
+        memory_bytes=run["memory_limit"] * _MEBIBYTE,
+        mvcpu=run["cpu_limit"],
+        files=files,
+        timeout=parse_duration(definition["job_timeout"]),
+        retries=(definition["retry_policy"] or {}).get("max_retries", 0),
+    )
+
+
+def _secret(cloud: Cloud, reference: Resource) -> bytes:
+    """The value of the version that a reference names, as it is now."""
+    revision = reference["secret_manager_version"]
+    version = find_version(cloud.store, reference["secret_manager_id"], revision)
+    if version is None:
+        raise Unfit("secret_not_found", f"a secret of the job has no version {revision}")
+    if version["status"] != "enabled":
+        raise Unfit("secret_disabled", f"version {revision} of a secret of the job is disabled")
+    return base64.b64decode(payload(cloud.store, version))
