@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import api, diff, images, local, logs, plan, previews, promotion, restart, stage, start
+from benchmarks import alerts, api, diff, images, local, logs, plan, previews, promotion, restart, stage, start
 from benchmarks.measure import machine
 from tests.support.bytecode import kept_bytecode
 
@@ -19,6 +19,7 @@ _BENCHMARKS = {
     "start": start.run,
     "promotion": promotion.run,
     "logs": logs.run,
+    "alerts": alerts.run,
 }
 _WITH_REPOSITORY = {"images": images.run}
 _WITH_BOOT = {"restart": restart.run}
@@ -35,6 +36,7 @@ def main() -> None:
         "restart: an api that crashes, with PM2 in its container and without, until it answers again; "
         "promotion: bytes that a promotion of one changed app sends beside all; "
         "logs: polls of what is new in a container's logs, of many lines beside few; "
+        "alerts: from a crash to its message in Slack, and a flood of crashes; "
         "images: builds that versions avoid, and `snu images` as the history grows.",
     )
     parser.add_argument(

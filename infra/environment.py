@@ -9,12 +9,14 @@ import pulumi
 from pulumiverse_scaleway import containers
 
 from infra import naming
+from infra.components.alerts import CrashAlerts, CrashAlertsArgs
 from infra.components.containers import ContainerApp, ContainerAppArgs
 from infra.components.jobs import ScheduledJob, ScheduledJobArgs
 from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs
 from infra.documents import SecretDocument, read_text
 from infra.foundation_reference import FoundationReference
-from infra.settings import App, AppUrl, EnvironmentSettings, Image, Job, merge
+from infra.settings import App, AppUrl, EnvironmentSettings, Image, Job, MergedVariables, merge
+from infra.settings.models import CrashAlertsSettings
 
 if TYPE_CHECKING:
     from infra.images.working_copy import WorkingCopy
@@ -48,7 +50,9 @@ def build(settings: EnvironmentSettings, project: Path) -> None:
         else _namespace(environment.name, foundation, parts.opts).id
     )
     apps = {name: parts.app(name, app, namespace_id) for name, app in settings.apps.items()}
-    jobs = {name: parts.job(name, job) for name, job in settings.jobs.items()}
+    jobs: dict[str, ScheduledJob | CrashAlerts] = {name: parts.job(name, job) for name, job in settings.jobs.items()}
+    if settings.crash_alerts is not None:
+        jobs[naming.ALERTS_JOB] = parts.alerts(settings.crash_alerts, namespace_id)
 
     pulumi.export("namespaceId", namespace_id)
     pulumi.export("containerIds", {name: app.container_id for name, app in apps.items()})
@@ -107,7 +111,8 @@ class _Parts:
         self._variables = {f"app {name}": merge(app, settings.apps) for name, app in settings.apps.items()} | {
             f"job {name}": merge(job, settings.apps) for name, job in settings.jobs.items()
         }
-        self._document = SecretDocument(secret_id, naming.secret(settings.environment.name), self._variables)
+        self._secret_id = secret_id
+        self._document = SecretDocument(secret_id, naming.secret(settings.environment.name), self._taken_by_all())
         self._zone = foundation.zone(settings.zone) if settings.zone is not None else None
         self.urls = {
             name: naming.url(settings.url_template, app.host)
@@ -151,6 +156,31 @@ class _Parts:
             ),
             self.opts,
         )
+
+    def alerts(self, alerts: CrashAlertsSettings, namespace_id: pulumi.Output[str]) -> CrashAlerts:
+        """The job that tells of crashes of the containers in a namespace."""
+        environment = self._settings.environment.name
+        return CrashAlerts(
+            naming.ALERTS_JOB,
+            CrashAlertsArgs(
+                job_name=naming.job(environment, naming.ALERTS_JOB),
+                environment=environment,
+                project_id=self._foundation.project_id,
+                namespace_id=namespace_id,
+                image=self.image(alerts.image).reference,
+                document_id=self._secret_id,
+                access_id=self._foundation.alerts_secret_id,
+                settings=alerts,
+            ),
+            self.opts,
+        )
+
+    def _taken_by_all(self) -> dict[str, MergedVariables]:
+        """What the document must hold, by who takes it."""
+        alerts = self._settings.crash_alerts
+        if alerts is None:
+            return self._variables
+        return {**self._variables, "snu:crashAlerts": MergedVariables(secret={"its webhook": alerts.webhook})}
 
     def _checks(self) -> pulumi.Output[list[pulumi.Resource]]:
         """No resource at all, once every check has passed; what is not known yet is not checked."""

@@ -4,6 +4,7 @@ import pulumi
 from pulumiverse_scaleway import account, containers, domain
 
 from infra import naming
+from infra.components.alerts_access import AlertsAccess, AlertsAccessArgs
 from infra.components.bucket import BackendBucket, BackendBucketArgs
 from infra.components.database import BackendDatabase, BackendDatabaseArgs
 from infra.components.iam import DeployAccess, DeployAccessArgs
@@ -72,6 +73,22 @@ def build(settings: FoundationSettings) -> None:
         ),
         opts,
     )
+    alerts = {
+        name: AlertsAccess(
+            f"{name}-alerts",
+            AlertsAccessArgs(
+                environment=name,
+                project=settings.project.name,
+                project_id=project.id,
+                observability=observability,
+                protected=settings.protect,
+                api_url=pulumi.Config("scaleway").get("apiUrl"),
+                storage_url=settings.object_storage,
+            ),
+            opts,
+        )
+        for name in settings.environments
+    }
     if settings.zone is not None:
         pulumi.export("zone", _zone(settings.zone, project.id, opts).id)
     if settings.previews:
@@ -89,6 +106,7 @@ def build(settings: FoundationSettings) -> None:
     pulumi.export("secretReaderSecretKey", deploy.reader_secret_key)
     pulumi.export("logsUrl", observability.logs_url)
     pulumi.export("logsToken", observability.logs_token)
+    pulumi.export("alertsSecretIds", {name: access.secret_id for name, access in alerts.items()})
 
 
 def _database(

@@ -48,6 +48,11 @@ class FoundationReference:
         """The container namespace that previews share."""
         return self._require("previewNamespaceId")
 
+    @property
+    def alerts_secret_id(self) -> pulumi.Output[str]:
+        """The secret with what the environment's crash alerts look at, and as whom."""
+        return self._require("alertsSecretIds").apply(self._of_environment)
+
     def zone(self, expected: str) -> pulumi.Output[str]:
         """The foundation's DNS zone; refuses another one than the environment's settings name."""
 

@@ -95,6 +95,27 @@ def environment_state_secret(environment: str) -> str:
     return f"snu-{environment}-state"
 
 
+def alerts_application(environment: str) -> str:
+    """The IAM application as which the job that tells of crashes looks at containers and keeps its state."""
+    return f"snu-alerts-{environment}"
+
+
+def alerts_bucket(project_name: str, environment: str) -> str:
+    """The bucket of that job's state: unique across all customers of Scaleway."""
+    return f"snu-alerts-{project_name}-{environment}"
+
+
+def alerts_secret(environment: str) -> str:
+    """The secret with that job's access: where logs and state are, and its keys."""
+    return f"snu-{environment}-alerts"
+
+
+ALERTS_STATE = "crash-alerts.json"
+"""The object in that bucket which is the job's state."""
+
+ALERTS_JOB = "crash-alerts"
+"""The job's key: its definition is called as a job of that key would be."""
+
 STATE_DATABASE = "pulumi_state"
 """The database inside an instance."""
 

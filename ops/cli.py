@@ -302,6 +302,23 @@ def show_status(
     return work.status(cwd, as_json=json, drift=drift)
 
 
+@app.command("alerts")
+def show_alerts(
+    stacks: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[STACK]...", show_default=False, help="Default: all that have crash alerts and are not local."
+        ),
+    ] = None,
+    json: option.Json = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Show whether crash alerts work: last good run, how far the logs are read, what waits for Slack, last error."""
+    from ops.commands import alerts as work
+
+    return work.alerts(cwd, stacks or [], as_json=json)
+
+
 @app.command()
 def outputs(
     stack: option.StackName,

@@ -7,6 +7,7 @@ import pulumi
 from pulumiverse_scaleway import iam
 
 from infra import naming
+from infra.components.access import About, grant, on_projects
 from infra.secrecy import secret
 
 READ_SECRETS = ("SecretManagerReadOnly", "SecretManagerSecretAccess")
@@ -65,9 +66,9 @@ class DeployAccess(pulumi.ComponentResource):
             f"deploys the environments of {args.project}",
             args.project_id,
             [
-                _on_projects([args.project_id], own_project),
+                on_projects([args.project_id], own_project),
                 iam.PolicyRuleArgs(organization_id=args.organization_id, permission_set_names=list(ORGANIZATION)),
-                *([_on_projects(args.read_registries_of, READ_REGISTRY)] if args.read_registries_of else []),
+                *([on_projects(args.read_registries_of, READ_REGISTRY)] if args.read_registries_of else []),
             ],
         )
         reader = self._key(
@@ -75,7 +76,7 @@ class DeployAccess(pulumi.ComponentResource):
             naming.secret_reader_application(args.project),
             f"reads the secret documents of {args.project}",
             args.project_id,
-            [_on_projects([args.project_id], READ_SECRETS)],
+            [on_projects([args.project_id], READ_SECRETS)],
         )
         self.access_key = deploy.access_key
         self.secret_key = secret(deploy.secret_key)
@@ -99,26 +100,6 @@ class DeployAccess(pulumi.ComponentResource):
         rules: Sequence[iam.PolicyRuleArgs],
     ) -> iam.ApiKey:
         """An application with a policy and a key."""
-        child = pulumi.ResourceOptions(parent=self)
-        application = iam.Application(
-            f"{name}-application", name=application_name, description=f"Application that {purpose}", opts=child
-        )
-        iam.Policy(
-            f"{name}-policy",
-            name=naming.policy(application_name),
-            description=f"Policy of the application that {purpose}",
-            application_id=application.id,
-            rules=list(rules),
-            opts=child,
-        )
-        return iam.ApiKey(
-            f"{name}-key",
-            application_id=application.id,
-            default_project_id=project_id,
-            description=f"Key of the application that {purpose}",
-            opts=child,
-        )
-
-
-def _on_projects(project_ids: Sequence[pulumi.Input[str]], permission_sets: Sequence[str]) -> iam.PolicyRuleArgs:
-    return iam.PolicyRuleArgs(project_ids=list(project_ids), permission_set_names=list(permission_sets))
+        parts = ("Application", "Policy of the application", "Key of the application")
+        about = About(*(f"{part} that {purpose}" for part in parts))
+        return grant(name, application_name, about, project_id, rules, pulumi.ResourceOptions(parent=self)).key

@@ -30,12 +30,16 @@ class Observability(pulumi.ComponentResource):
     - `<name>-logs`: a data source for logs
     - `<name>-logs-reader`: a token that may query logs and nothing else
     - `<name>-alerts`: the alert manager with its contact points
+
+    It looks up the data source that every project has for what the platform itself writes.
     """
 
     logs_url: pulumi.Output[str]
     """Where logs are queried."""
     logs_token: pulumi.Output[str]
     """The token to query them: secret."""
+    platform_logs: pulumi.Output[observability.GetSourceResult]
+    """The data source that holds the logs of containers and jobs."""
 
     def __init__(self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("snu:observability:Observability", name, None, opts)
@@ -73,5 +77,7 @@ class Observability(pulumi.ComponentResource):
             opts=child,
         )
         self.logs_url = logs.url
+        # By an output of the first data source: only now the project is known to have any.
+        self.platform_logs = observability.get_source_output(origin="scaleway", type="logs", project_id=logs.project_id)
         self.logs_token = secret(reader.secret_key)
         self.register_outputs({"logsUrl": self.logs_url, "logsToken": self.logs_token})

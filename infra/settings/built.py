@@ -44,7 +44,7 @@ def with_built(config: Mapping[str, Any], project: Path, stack: str) -> dict[str
         return {**config}
     built, written = read_built(project, stack), config.get("snu:images") or {}
     if built and written == "build":
-        used = images_in_use({"apps": config.get("snu:apps"), "jobs": config.get("snu:jobs")})
+        used = images_in_use({key: config.get(f"snu:{key}") for key in ("apps", "jobs", "crashAlerts")})
         written = dict.fromkeys(used, "build")
     return {**config, "snu:images": {**written, **built}} if built and isinstance(written, dict) else {**config}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from infra import naming
 from infra.settings.limits import MAX_VARIABLES
-from infra.settings.models import EnvironmentSettings
+from infra.settings.models import CrashAlertsSettings, EnvironmentSettings
 from infra.settings.problems import Problem
 from infra.settings.variables import merge
 
@@ -29,6 +29,7 @@ def check_environment(raw: Mapping[str, Any], finding: Finding) -> Iterator[Prob
     yield from _check_cycles(apps, finding)
     known_images = _table(raw.get("images"))
     yield from _check_promoted(raw, known_images, finding)
+    yield from _check_alerts(raw, known_images, finding)
     for key, table in runnables.items():
         yield from _check_image(key, table, known_images, finding)
         yield from _check_references(key, table, apps, finding)
@@ -36,9 +37,10 @@ def check_environment(raw: Mapping[str, Any], finding: Finding) -> Iterator[Prob
 
 
 def images_in_use(raw: Mapping[str, Any]) -> list[str]:
-    """The names of the images that apps and jobs run."""
-    apps, jobs = _tables(raw.get("apps")), _tables(raw.get("jobs"))
+    """The names of the images that apps, jobs and crash alerts run."""
+    apps, jobs, alerts = _tables(raw.get("apps")), _tables(raw.get("jobs")), raw.get("crashAlerts")
     named = [app.get("image", name) for name, app in apps.items()] + [job.get("image") for job in jobs.values()]
+    named += [_alerts_image(alerts)] if alerts is not None else []
     return sorted({name for name in named if isinstance(name, str)})
 
 
@@ -81,6 +83,23 @@ def _check_promoted(raw: Mapping[str, Any], images: Mapping[str, Any], finding: 
                 yield finding(
                     f"snu:images.{name}", "`build`", f"version and digest, promoted from {raw['promoteFrom']}"
                 )
+
+
+def _check_alerts(raw: Mapping[str, Any], images: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
+    alerts = raw.get("crashAlerts")
+    if alerts is None:
+        return
+    if _table(raw.get("environment")).get("previewOf") is not None:
+        yield finding("snu:crashAlerts", "crash alerts", "none in a preview, which has no access to logs of its own")
+    image = _alerts_image(alerts)
+    if isinstance(image, str) and image not in images:
+        yield finding("snu:crashAlerts.image", f"`{image}`, which snu:images lacks", _one_of(images))
+    if naming.ALERTS_JOB in _table(raw.get("jobs")):
+        yield finding(f"snu:jobs.{naming.ALERTS_JOB}", "the job that snu:crashAlerts makes", "another key")
+
+
+def _alerts_image(alerts: Any) -> Any:
+    return _table(alerts).get("image", CrashAlertsSettings().image)
 
 
 def _check_names(raw: Mapping[str, Any], apps: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ The source of each number is Scaleway's documentation of the product, or its API
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -88,6 +88,7 @@ UrlTemplate = Annotated[
     AfterValidator(_has_host),
     Allowed("an http(s) URL with one `{host}` in it"),
 ]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+$"), Allowed("an http(s) URL without a path")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$"), Allowed("an e-mail address")]
 Uuid = Annotated[str, StringConstraints(pattern=_UUID_PATTERN), Allowed("a UUID in lower case")]
 Digest = Annotated[
@@ -147,6 +148,9 @@ BucketName = Annotated[
 ]
 VolumeSize = Annotated[int, Field(ge=5, le=10_000), Allowed("5 to 10000 (GB)")]
 PreviewHours = Annotated[int, Field(ge=1, le=8760), Allowed("1 to 8760 (hours)")]
+AlertMinutes = Annotated[
+    Literal[1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30], Allowed("a part of an hour: 1, 2, 3, 4, 5, 6, 10, 12, 15, 20 or 30")
+]
 BackupHours = Annotated[int, Field(ge=1, le=8760), Allowed("1 to 8760 (hours)")]
 BackupDays = Annotated[int, Field(ge=1, le=365), Allowed("1 to 365 (days)")]
 PlanSigner = Annotated[

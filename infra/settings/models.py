@@ -215,6 +215,18 @@ class Previews(Settings):
     keep_label: str = Field(default="persist", min_length=1, description="Pull requests with it keep theirs.")
 
 
+class CrashAlertsSettings(Settings):
+    """A job that reads the containers' logs and tells Slack of crashes, restart loops and failed deploys."""
+
+    image: limits.Name = Field(default="crash-alerts", description="The key in `snu:images` that it runs.")
+    interval_minutes: limits.AlertMinutes = Field(
+        default=5, description="Minutes from run to run. A crash is told within two of these intervals."
+    )
+    webhook: limits.DocumentKey = Field(
+        default="SLACK_WEBHOOK_URL", description="The key of the secret document with the Slack webhook's address."
+    )
+
+
 def _image_kind(value: Any) -> str:
     return "pinned" if isinstance(value, Mapping | Image) else "built"
 
@@ -258,6 +270,10 @@ class EnvironmentSettings(Settings):
     )
     apps: dict[limits.Name, App] = Field(default={}, description="The containers, by name.")
     jobs: dict[limits.JobKey, Job] = Field(default={}, description="The jobs, by key.")
+    crash_alerts: CrashAlertsSettings | None = Field(
+        default=None,
+        description="Crash alerts in Slack: see `docs/alerts.md`. `{}` takes all defaults; without it there are none.",
+    )
 
     @property
     def pinned(self) -> dict[str, Image]:
@@ -396,6 +412,9 @@ class FoundationSettings(Settings):
     zone: limits.Zone | None = Field(default=None, description="A DNS zone to own.")
     deploy: Deploy = Field(default=Deploy(), description="The deploy application.")
     observability: ObservabilitySettings = Field(default=ObservabilitySettings(), description="Logs and alerts.")
+    object_storage: limits.Url | None = Field(
+        default=None, description="Where object storage is, if that is not the platform's own in the region."
+    )
     database_passwords: dict[limits.Name, DatabasePasswords] = Field(
         default={},
         description="The passwords of instances, by environment, each set with `pulumi config set --secret "

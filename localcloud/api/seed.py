@@ -63,6 +63,7 @@ DOCUMENT_KEYS = (
     "SENTRY_URL",
     "SLACK_BOT_CHANNEL",
     "SLACK_BOT_TOKEN",
+    "SLACK_WEBHOOK_URL",
     "SUPPORT_APIKEY",
     "SUPPORT_URL",
     "TOKENLOADTEST",
@@ -198,5 +199,6 @@ def _plant_document(cloud: Cloud, put: Callable[[str, Resource], None]) -> None:
 
 
 def fake_value(key: str) -> str:
-    """``MONGO_URL`` → ``fake-mongo-url``."""
-    return "fake-" + key.lower().replace("_", "-")
+    """``MONGO_URL`` → ``fake-mongo-url``; what has to be an address is one of this machine where nothing listens."""
+    fake = "fake-" + key.lower().replace("_", "-")
+    return f"https://hooks.localhost/{fake}" if key == "SLACK_WEBHOOK_URL" else fake

@@ -60,6 +60,8 @@ def serve(settings: Settings) -> None:
     runtime, told = _runtime(settings, cloud)
     logs = LogReader() if runtime is None else runtime.logs
     storage = ObjectStorage(settings.object_storage_port, settings.data) if settings.object_storage_port else None
+    if storage is not None and runtime is not None:
+        storage.start()  # processes that run may use it, and cannot ask for its start
     images = Registry(cloud, settings.data / "registry")
     faults = FaultBook(ROUTES)
     recorder = _recorder(settings.record)

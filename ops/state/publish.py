@@ -18,7 +18,7 @@ from ops.exit_codes import ExitCode
 from ops.state.checkpoint import ROOT_TYPE
 from statestore import Store
 
-PUBLISHED = ("projectId", "registryEndpoints", "secretIds", "previewNamespaceId", "zone")
+PUBLISHED = ("projectId", "registryEndpoints", "secretIds", "alertsSecretIds", "previewNamespaceId", "zone")
 """All that an environment's program reads, and nothing that is secret."""
 
 

@@ -136,7 +136,7 @@ def test_from_an_empty_account_to_an_environment_that_is_up(lab: Lab) -> None:
     assert found["snu-foundation-local-state"]["passphrase"] != found["snu-local-state"]["passphrase"]
     published = content(store_of(lab, "snu-local-state"), ".pulumi/stacks/snu/foundation-local.json")
     (root,) = published["checkpoint"]["latest"]["resources"]
-    assert set(root["outputs"]) == {"projectId", "registryEndpoints", "secretIds", "zone"}
+    assert set(root["outputs"]) == {"projectId", "registryEndpoints", "secretIds", "alertsSecretIds", "zone"}
 
     again = bootstrap_ok(lab)
     assert "bucket snu-state-local: is there: private, versioned, encrypted" in again.stdout

@@ -16,7 +16,7 @@ from tests.flows.lab import Lab, Run, check_clear, check_no_duplicates, check_st
 ADMIN = {"name": "local-admin"}
 CREATE_ADMIN = {**ADMIN, "method": "POST", "product": "containers", "resource": "container"}
 APPS = 7
-RESOURCES = 26
+RESOURCES = 28
 """Those that the command counts, of the stack local."""
 
 

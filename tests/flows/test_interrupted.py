@@ -21,10 +21,10 @@ from tests.support.pulumi_cli import needs_pulumi
 
 SECRETS = ("fake-mongo-url", "fake-sendinbluekey", "10ca1000-0000-4000-8000-00000000cafe")
 WRITES = {
-    ("foundation-local", "up"): 19,
-    ("foundation-local", "destroy"): 19,
-    ("local", "up"): 18,
-    ("local", "destroy"): 18,
+    ("foundation-local", "up"): 24,
+    ("foundation-local", "destroy"): 24,
+    ("local", "up"): 20,
+    ("local", "destroy"): 19,
 }
 """Writing requests of an undisturbed run."""
 LATENCY_MILLISECONDS = 40

@@ -14,11 +14,14 @@ import yaml
 
 from infra.settings.built import write_built
 from ops.exit_codes import ExitCode
+from tests.apps.workspace import Workspace
+from tests.flows.alerting import Alerting
 from tests.flows.lab import HTTP, Lab
 from tests.support.base_images import node_image, runtime_image
 from tests.support.docker import Engine
 from tests.support.project import ROOT
 from tests.support.repository import commit_all
+from tests.support.slack import Slack
 
 pytestmark = pytest.mark.xdist_group("docker")
 
@@ -100,20 +103,31 @@ def test_a_deploy_of_another_version_than_it_says_fails(platform: Lab, docker_en
     platform.up_ok("local")
 
 
-def test_a_crash_is_restarted_and_logged(platform: Lab, docker_engine: Engine) -> None:
+def test_a_crash_is_restarted_logged_and_told_once(platform: Lab, docker_engine: Engine, tmp_path: Path) -> None:
     build(platform, docker_engine)
     platform.project.edit(
         "local", "        FOLDER_API: api\n", '        FOLDER_API: api\n        CRASH_ROUTE: "true"\n'
     )
     platform.up_ok("local", "--check-urls")
-    HTTP.post(
-        f"{platform.project.api_url}/crash", headers={"Host": "api.local.snu.localhost"}, timeout=_PATIENCE_SECONDS
-    )
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while ask(platform, "api", "/health/version").status_code != 200:
-        assert time.monotonic() < deadline, "the api did not come back"
-        time.sleep(0.1)
-    assert '"event":"crash"' in platform.project.snu("logs", "api").stdout
+    with Slack() as slack:
+        alerting = Alerting(platform, Workspace(tmp_path), slack, tmp_path)
+        alerting.prepare()
+        assert alerting.run_on_platform()["state"] == "succeeded"
+        HTTP.post(
+            f"{platform.project.api_url}/crash", headers={"Host": "api.local.snu.localhost"}, timeout=_PATIENCE_SECONDS
+        )
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while ask(platform, "api", "/health/version").status_code != 200:
+            assert time.monotonic() < deadline, "the api did not come back"
+            time.sleep(0.1)
+        assert '"event":"crash"' in platform.project.snu("logs", "api").stdout
+        for _ in range(2):
+            run = alerting.run_on_platform()
+            assert run["state"] == "succeeded", run
+        (told,) = slack.texts
+        assert "local: api ended by an error, once" in told
+        assert "POST /crash was asked for" in told
+        assert "routes.js" in told
 
 
 def _write(path: Path, more: str) -> None:

@@ -70,7 +70,7 @@ def test_up_change_error_and_destroy(running: Project, engine: str) -> None:
 
     project.edit("local", "port: 8089", "port: 8090")
     document = json.loads(snu(project, engine, "preview", "local", "--json").stdout)
-    assert document["changeSummary"] == {"same": 25, "update": 1}
+    assert document["changeSummary"] == {"same": 27, "update": 1}
     (step,) = [step for step in document["steps"] if step["op"] == "update"]
     assert step["urn"].endswith("::antivirus-container")
     assert list(step["detailedDiff"]) == ["port"]
@@ -130,11 +130,11 @@ def test_a_preview_as_markdown(running: Project, engine: str) -> None:
     project = running
     printed = snu(project, engine, "preview", "foundation-local", "--markdown", "-")
     assert printed.returncode == ExitCode.OK, printed.stdout + printed.stderr
-    assert printed.stdout.startswith("### Preview of `foundation-local`: 24 to create, ")
+    assert printed.stdout.startswith("### Preview of `foundation-local`: 30 to create, ")
     assert "- `local-secrets-secret` · `scaleway:secrets:Secret`\n" in printed.stdout
     file = project.directory / "preview.md"
     both = snu(project, engine, "preview", "foundation-local", "--markdown", str(file))
-    assert "To do: 24 to create" in both.stdout
+    assert "To do: 30 to create" in both.stdout
     assert file.read_text() == printed.stdout
     nowhere = str(project.directory / "missing/preview.md")
     refused(project, *("preview", "foundation-local", "--markdown", nowhere), code=ExitCode.USAGE, says="be written")

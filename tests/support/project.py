@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 _PORTS = range(10_000, 32_000, 2)
 _START_SECONDS = 30.0
-_DEFAULT_PORT = re.compile(r":8421\b")
+_DEFAULT_PORT = re.compile(r":842([12])\b")
 _OWN_VARIABLES = ("PULUMI_", "SCW_", "SNU_")
 
 
@@ -147,7 +147,7 @@ def copy_project(directory: Path) -> Project:
     (directory / ".venv").symlink_to(sys.prefix)
     project = Project(directory, free_port())
     for path in directory.glob("Pulumi.*local.yaml"):
-        text, found = _DEFAULT_PORT.subn(f":{project.port}", path.read_text())
+        text, found = _DEFAULT_PORT.subn(lambda port: f":{project.port + int(port[1]) - 1}", path.read_text())
         assert found, f"{path.name} does not name the port 8421"
         path.write_text(text)
     return project

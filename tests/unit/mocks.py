@@ -101,6 +101,8 @@ class Cloud(pulumi_mocks.Mocks):
 
     def call(self, args: pulumi_mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         self.calls.append((args.token, dict(args.args)))
+        if args.token == "scaleway:observability/getSource:getSource":
+            return {**args.args, "url": "https://logs.example.test", "region": "fr-par", "retentionDays": 7}, []
         data = self.raw_data
         if data is None:
             data = base64.b64encode(json.dumps(self.document).encode()).decode()
@@ -232,5 +234,6 @@ FOUNDATION_OUTPUTS: dict[str, Any] = {
         name: f"registry.example.test/snu-{name}" for name in ("ci", "local", "production", "staging")
     },
     "secretIds": {name: f"id-of-snu-{name}" for name in ("ci", "local", "production", "staging")},
+    "alertsSecretIds": {name: f"id-of-snu-{name}-alerts" for name in ("ci", "local", "production", "staging")},
     "previewNamespaceId": "id-of-preview-namespace",
 }

@@ -1,5 +1,6 @@
 """Each component by itself: its children, their inputs, protection and secrets."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from infra.components.alerts import CrashAlerts, CrashAlertsArgs
+from infra.components.alerts_access import AlertsAccess, AlertsAccessArgs
 from infra.components.bucket import BackendBucket, BackendBucketArgs
 from infra.components.containers import ContainerApp, ContainerAppArgs
 from infra.components.database import BackendDatabase, BackendDatabaseArgs
@@ -19,7 +22,7 @@ from infra.components.observability import Observability, ObservabilityArgs
 from infra.components.registry import Registry, RegistryArgs
 from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs
 from infra.settings import App, InstanceBackend, Job, ServerlessBackend
-from infra.settings.models import DatabasePasswords
+from infra.settings.models import CrashAlertsSettings, DatabasePasswords
 from tests.unit.mocks import Run, Secret, run
 
 PROTECTED = pulumi.ResourceOptions(protect=True)
@@ -389,6 +392,77 @@ def test_scheduled_job() -> None:
         "cron": {"schedule": "0 4 * * *", "timezone": "Europe/Paris"},
         "projectId": "p",
     }
+
+
+@pytest.mark.parametrize(
+    ("storage_url", "storage"), [(None, "https://s3.fr-par.scw.cloud"), ("http://127.0.0.1:1", "http://127.0.0.1:1")]
+)
+def test_alerts_access(storage_url: str | None, storage: str) -> None:
+    def make() -> Outputs:
+        about = ObservabilityArgs(project="ci", project_id="p", log_retention=7, alert_emails=[])
+        args = AlertsAccessArgs(
+            environment="staging",
+            project="production",
+            project_id="p",
+            observability=Observability("observability", about, PROTECTED),
+            protected=True,
+            api_url=None,
+            storage_url=storage_url,
+        )
+        return {"id": AlertsAccess("staging-alerts", args, PROTECTED).secret_id}
+
+    result = build(make)
+    assert result.children("staging-alerts") == {
+        "staging-alerts-application": "scaleway:iam/application:Application",
+        "staging-alerts-policy": "scaleway:iam/policy:Policy",
+        "staging-alerts-key": "scaleway:iam/apiKey:ApiKey",
+        "staging-alerts-secret": "scaleway:secrets/secret:Secret",
+        "staging-alerts-version": "scaleway:secrets/version:Version",
+    }
+    (rule,) = result.named("staging-alerts-policy").inputs["rules"]
+    assert rule["projectIds"] == ["p"]
+    assert not {name for name in rule["permissionSetNames"] if "FullAccess" in name or "Secret" in name}
+    holder = result.named("staging-alerts-secret").inputs
+    assert (holder["name"], holder["protected"], holder["projectId"]) == ("snu-staging-alerts", True, "p")
+    data = result.named("staging-alerts-version").inputs["data"]
+    assert isinstance(data, Secret)
+    assert json.loads(data.value) == {
+        "apiUrl": "https://api.scaleway.com",
+        "region": "fr-par",
+        "logsUrl": "https://logs.example.test",
+        "logsToken": "secret-key-of-observability-logs-reader",
+        "retentionDays": "7",
+        "storageUrl": storage,
+        "bucket": "snu-alerts-production-staging",
+        "accessKey": "access-key-of-staging-alerts-key",
+        "secretKey": "secret-key-of-staging-alerts-key",
+    }
+    (asked,) = [arguments for token, arguments in result.calls if token.endswith("getSource")]
+    assert asked == {"origin": "scaleway", "type": "logs", "projectId": "p"}
+
+
+def test_crash_alerts() -> None:
+    def make() -> None:
+        args = CrashAlertsArgs(
+            job_name="staging-crash-alerts",
+            environment="staging",
+            project_id="p",
+            namespace_id="n",
+            image="i@sha256:0",
+            document_id="d",
+            access_id="a",
+            settings=CrashAlertsSettings.model_validate({"intervalMinutes": 10, "webhook": "HOOK"}),
+        )
+        CrashAlerts("crash-alerts", args, PROTECTED)
+
+    result = build(make)
+    assert result.children("crash-alerts") == {"crash-alerts-definition": "scaleway:job/definition:Definition"}
+    inputs = result.named("crash-alerts-definition").inputs
+    assert inputs["cron"] == {"schedule": "*/10 * * * *", "timezone": "UTC"}
+    files = {reference["file"]: reference["secretId"] for reference in inputs["secretReferences"]}
+    assert files == {inputs["env"]["DOCUMENT_FILE"]: "d", inputs["env"]["ACCESS_FILE"]: "a"}
+    assert inputs["env"]["WEBHOOK_KEY"] == "HOOK"
+    assert not any(isinstance(value, Secret) for value in inputs["env"].values())
 
 
 @given(st.integers(min_value=1, max_value=86_400))

@@ -491,6 +491,27 @@ def test_build_stands_for_one_image_or_for_all(read: Callable[[Stack], Any]) -> 
     assert versions(read(ENVIRONMENT | {"snu:images": "build"})) == {"api": "build", "admin": "build"}
 
 
+def test_build_stands_for_the_image_of_crash_alerts_too(read: Callable[[Stack], Any], tmp_path: Path) -> None:
+    stack = ENVIRONMENT | {"snu:images": "build", "snu:crashAlerts": {}}
+    assert set(versions(read(stack))) == {"api", "admin", "crash-alerts"}
+    write_built(tmp_path, "test", {"crash-alerts": pinned("2")})
+    assert versions(read(stack)) == {"api": "build", "admin": "build", "crash-alerts": "2"}
+
+
+def test_crash_alerts_are_checked_with_the_rest(read: Callable[[Stack], Any]) -> None:
+    job = {"cpu": 70, "memory": 128, "timeout": 60, "image": "api"}
+    wrong = changed(ENVIRONMENT, environment__previewOf="ci") | {
+        "snu:crashAlerts": {"intervalMinutes": 7, "image": "other"},
+        "snu:jobs": {"crash-alerts": job},
+    }
+    with pytest.raises(SettingsError) as raised:
+        read(wrong)
+    found = problems(raised.value)
+    assert found["snu:crashAlerts.image"][0] == "`other`, which snu:images lacks"
+    assert "20 or 30" in found["snu:crashAlerts.intervalMinutes"][1]
+    assert {"snu:crashAlerts", "snu:jobs.crash-alerts"} <= found.keys()
+
+
 def test_what_was_built_goes_before_build_too(read: Callable[[Stack], Any], tmp_path: Path) -> None:
     write_built(tmp_path, "test", {"api": pinned("2")})
     assert versions(read(ENVIRONMENT | {"snu:images": "build"})) == {"api": "2", "admin": "build"}

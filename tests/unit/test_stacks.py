@@ -51,6 +51,7 @@ def document_of(stack: str) -> dict[str, str]:
         return {}
     consumers = [*settings.apps.values(), *settings.jobs.values()]
     keys = {key for consumer in consumers for key in merge(consumer, settings.apps).taken.values()}
+    keys |= {settings.crash_alerts.webhook} if settings.crash_alerts is not None else set()
     return {key: f"s3cret-{key}" for key in keys}
 
 

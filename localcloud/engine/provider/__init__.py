@@ -39,7 +39,10 @@ _PRODUCTS = (
 _TYPES: dict[str, ResourceType] = {type_.token: type_ for product in _PRODUCTS for type_ in product.TYPES}
 KNOWN_TYPES = frozenset(_TYPES)
 """The resource types that there are; others are refused by name."""
-_FUNCTIONS = {"scaleway:secrets/getVersion:getVersion": secret_manager.get_version}
+_FUNCTIONS = {
+    "scaleway:observability/getSource:getSource": cockpit.get_source,
+    "scaleway:secrets/getVersion:getVersion": secret_manager.get_version,
+}
 
 
 class ScalewayProvider:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from localcloud.engine.errors import EngineError
 from localcloud.engine.provider.client import Client
 from localcloud.engine.provider.fields import Field
 from localcloud.engine.provider.resource import CREATED_AT, PROJECT, UPDATED_AT, Object, ResourceType
@@ -154,6 +155,38 @@ class AlertManager(ResourceType):
         found = await self.fetch(client, resource_id, outputs)
         await self._remove(client, resource_id, project_id, [point["email"] for point in found["contact_points"]])
         await client.post(f"{self._path(client, resource_id)}/disable", {"project_id": project_id})
+
+
+async def get_source(client: Client, arguments: PropertyMap) -> PropertyMap:
+    """``scaleway:observability/getSource:getSource``: the first data source that has what is asked for.
+
+    Raises EngineError when there is none.
+    """
+    plain = unwrap(arguments)
+    region = plain.get("region") or client.region
+    project_id = plain.get("projectId") or client.project_id
+    asked = {"types": plain.get("type"), "origin": plain.get("origin")}
+    query = {"project_id": str(project_id), **{key: str(value) for key, value in asked.items() if value}}
+    found = (await client.get(Source.path.format(region=region), **query))["data_sources"]
+    name = plain.get("name")
+    matching = [source for source in found if name in (None, source["name"])]
+    if not matching:
+        raise EngineError(f"the project {project_id} has no data source with {', '.join(plain)} as asked for")
+    source = matching[0]
+    return {
+        "id": f"{region}/{source['id']}",
+        "name": source["name"],
+        "type": source["type"],
+        "origin": source["origin"],
+        "url": source["url"],
+        "pushUrl": "",
+        "retentionDays": source["retention_days"],
+        "synchronizedWithGrafana": source["synchronized_with_grafana"],
+        "createdAt": source.get("created_at") or "",
+        "updatedAt": source.get("updated_at") or "",
+        "region": region,
+        "projectId": project_id,
+    }
 
 
 TYPES = (Source(), Token(), AlertManager())

@@ -3,7 +3,7 @@ export { endOnCrash } from "./crash.js";
 export { StartError } from "./errors.js";
 export { Log } from "./log.js";
 export { runService } from "./service.js";
-export { flag, integer, originOf, text, webAddress } from "./settings.js";
+export { SettingsError, examine, flag, integer, originOf, text, webAddress } from "./settings.js";
 
 /**
  * @typedef {import("./answers.js").Request} Request

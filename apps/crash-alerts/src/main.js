@@ -1,0 +1,54 @@
+/**
+ * The job: one run, then it ends. Exit statuses: 0 when it was good or another run is at work, 1 when it was not, 78
+ * (EX_CONFIG of sysexits.h) when variables or files are missing or wrong.
+ */
+
+import { Log, SettingsError, StartError, endOnCrash, examine } from "@snu/service";
+
+import { AnswerError } from "./http.js";
+import { maskOf } from "./mask.js";
+import { run } from "./run.js";
+import { addressIn, readAccess, readDocument, variables } from "./settings.js";
+import { ConflictError } from "./storage.js";
+
+const EXIT_FAILED = 1;
+const EXIT_CONFIGURATION = 78;
+const HEARTBEAT_SECONDS = 10;
+
+const log = new Log("crash-alerts", process.env.SNU_VERSION || "unversioned");
+endOnCrash(log);
+
+try {
+  const { settings, problems } = examine(process.env, variables);
+  if (problems.length > 0) throw new SettingsError(problems);
+  const access = readAccess(settings.ACCESS_FILE);
+  const document = readDocument(settings.DOCUMENT_FILE);
+  const mask = maskOf({ ...document, "the job's access": [access.logsToken, access.secretKey] });
+  const outcome = await run({ settings, access, webhook: addressIn(document, settings.WEBHOOK_KEY), mask, log });
+  if (outcome === "held") log.info("held", "Another run is at work; this one does nothing");
+  else await beat(document);
+} catch (error) {
+  if (error instanceof StartError) {
+    log.lastWords("configuration", error.message, error.fields);
+    process.exitCode = EXIT_CONFIGURATION;
+  } else if (error instanceof AnswerError || error instanceof ConflictError) {
+    log.error("run-failed", error);
+    process.exitCode = EXIT_FAILED;
+  } else {
+    throw error;
+  }
+}
+
+/**
+ * Tell a service that expects it that a run was good, where the document names one.
+ *
+ * @param {import("./settings.js").SecretDocument} document
+ */
+async function beat(document) {
+  if (document.HEARTBEAT_URL === undefined) return;
+  try {
+    await fetch(addressIn(document, "HEARTBEAT_URL"), { signal: AbortSignal.timeout(HEARTBEAT_SECONDS * 1000) });
+  } catch {
+    log.warn("heartbeat", "The service behind HEARTBEAT_URL was not reached");
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * One run: take the lease, read the logs since the last one, decide, post, and leave the state to the next run.
+ *
+ * What is decided is written before it is posted, and removed once Slack has taken it. So nothing is lost when a run
+ * ends anywhere, and a message comes twice only if it ends between Slack's answer and the write after it.
+ */
+
+import { randomUUID } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
+
+import { listContainers } from "./containers.js";
+import { WORDS, recognize } from "./crashes.js";
+import { Decisions, MOST_MESSAGES } from "./decide.js";
+import { readLines } from "./loki.js";
+import { slackMessage } from "./message.js";
+import { post } from "./slack.js";
+import { milliseconds, nanoseconds, newState } from "./state.js";
+import { ConflictError, Storage } from "./storage.js";
+
+const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
+const WINDOW = nanoseconds(15 * MINUTE);
+const LEASE = 4 * MINUTE;
+/** Renewed that often, and with every write. */
+const LEASE_RENEWAL = MINUTE;
+/** A run that has much to catch up leaves the rest to the next one. */
+const LONGEST_RUN = 3 * MINUTE;
+const PAUSE_BETWEEN_MESSAGES = 1000;
+const LONGEST_ERROR = 500;
+
+/**
+ * @typedef {object} Job
+ * @property {import("./settings.js").JobSettings} settings
+ * @property {import("./settings.js").Access} access
+ * @property {string} webhook
+ * @property {(text: string) => string} mask
+ * @property {import("@snu/service").Log} log
+ */
+
+/** What a run came to. @typedef {"done" | "held"} Outcome `held`: another run is at work */
+
+/**
+ * @param {Job} job
+ * @returns {Promise<Outcome>}
+ */
+export async function run(job) {
+  const lease = new Lease(new Storage(job.access));
+  const state = await lease.take(job.settings);
+  if (state === undefined) return "held";
+  let work = new Decisions(state, Date.now(), job.mask);
+  try {
+    const read = await readLogs(job, work, (next) => lease.save((work = next).state));
+    work = read.work;
+    await lease.save(work.state);
+    const posted = await postMessages(job, work.state, lease);
+    const { heartbeat } = work.state;
+    if (read.complete && work.state.outbox.length === 0) heartbeat.lastGoodRun = Date.now();
+    heartbeat.lastError = null;
+    await lease.release(work.state);
+    job.log.info("run", `Read ${read.lines} lines, posted ${posted} messages`, { lines: read.lines, posted });
+    return "done";
+  } catch (error) {
+    if (!(error instanceof ConflictError)) await leaveError(work.state, lease, job, error);
+    throw error;
+  }
+}
+
+/**
+ * @param {import("./state.js").State} state
+ * @param {Lease} lease
+ * @param {Job} job
+ * @param {unknown} error
+ */
+async function leaveError(state, lease, job, error) {
+  const message = job.mask(error instanceof Error ? error.message : "an unknown error").slice(0, LONGEST_ERROR);
+  state.heartbeat.lastError = { time: Date.now(), message };
+  // Without object storage there is nowhere to leave it: the heartbeat that is missing tells.
+  await lease.release(state).catch(() => undefined);
+}
+
+/**
+ * Window by window; a window counts once all of it is read.
+ *
+ * @param {Job} job
+ * @param {Decisions} before
+ * @param {(work: Decisions) => Promise<void>} save
+ */
+async function readLogs({ settings, access }, before, save) {
+  const containers = await listContainers(access, settings.NAMESPACE_ID, settings.ENVIRONMENT);
+  const byId = new Map(containers.map((container) => [container.id, container]));
+  const deadline = performance.now() + LONGEST_RUN;
+  const end = nanoseconds(before.now - settings.SETTLE_SECONDS * 1000);
+  const kept = nanoseconds(before.now - Number(access.retentionDays) * DAY);
+  let work = before;
+  let lines = 0;
+  let saved = performance.now();
+  if (BigInt(work.state.cursor) < kept) work.gap(milliseconds(BigInt(work.state.cursor)), milliseconds(kept));
+  let cursor = BigInt(work.state.cursor);
+  while (cursor < end && performance.now() < deadline) {
+    const next = cursor + WINDOW < end ? cursor + WINDOW : end;
+    const window = work.fork();
+    for await (const page of readLines(access, [...byId.keys()], WORDS, cursor, next)) {
+      lines += page.length;
+      for (const line of page) take(window, byId.get(line.containerId), line);
+      if (performance.now() - saved < LEASE_RENEWAL) continue;
+      await save(work);
+      saved = performance.now();
+    }
+    window.state.cursor = String((cursor = next));
+    work = window;
+    if (cursor < end) await save(work);
+    saved = performance.now();
+  }
+  work.loops(containers);
+  work.statuses(containers);
+  work.hours();
+  return { work, lines, complete: cursor >= end };
+}
+
+/**
+ * @param {Decisions} work
+ * @param {import("./containers.js").Container | undefined} container
+ * @param {import("./loki.js").Line} line
+ */
+function take(work, container, line) {
+  const found = container === undefined ? undefined : recognize(line.text);
+  if (container === undefined || found === undefined) return;
+  if (found.kind === "ended") work.ended(container, found, milliseconds(line.time));
+  else work.started(container, milliseconds(line.time));
+}
+
+/**
+ * The messages that wait, the oldest first; those beyond what one run posts wait for the next one.
+ *
+ * @param {Job} job
+ * @param {import("./state.js").State} state
+ * @param {Lease} lease
+ * @returns {Promise<number>}
+ */
+async function postMessages({ settings, webhook, log }, state, lease) {
+  let posted = 0;
+  for (const message of state.outbox.slice(0, MOST_MESSAGES)) {
+    if (posted > 0) await wait(PAUSE_BETWEEN_MESSAGES);
+    const answer = await post(webhook, slackMessage(settings.ENVIRONMENT, message));
+    if (answer === "refused") log.warn("refused", "Slack takes no such message", { fingerprint: message.fingerprint });
+    state.outbox = state.outbox.filter((other) => other !== message);
+    await lease.save(state);
+    posted++;
+  }
+  return posted;
+}
+
+/** One run works at a time: whoever has written last that it does. */
+class Lease {
+  #run = randomUUID();
+
+  /** @param {Storage} storage */
+  constructor(storage) {
+    this.storage = storage;
+  }
+
+  /**
+   * @param {import("./settings.js").JobSettings} settings
+   * @returns {Promise<import("./state.js").State | undefined>} undefined: another run has it
+   */
+  async take({ INTERVAL_MINUTES, SETTLE_SECONDS }) {
+    const now = Date.now();
+    const since = now - INTERVAL_MINUTES * MINUTE - SETTLE_SECONDS * 1000;
+    const state = (await this.storage.read()) ?? newState(since);
+    if (state.lease !== null && state.lease.until > now) return undefined;
+    state.heartbeat.lastRun = now;
+    state.heartbeat.intervalMinutes = INTERVAL_MINUTES;
+    try {
+      await this.save(state);
+    } catch (error) {
+      if (error instanceof ConflictError) return undefined;
+      throw error;
+    }
+    return state;
+  }
+
+  /**
+   * Throws a `ConflictError` when the lease was lost.
+   *
+   * @param {import("./state.js").State} state
+   */
+  async save(state) {
+    state.lease = { run: this.#run, until: Date.now() + LEASE };
+    await this.storage.write(state);
+  }
+
+  /** @param {import("./state.js").State} state */
+  async release(state) {
+    state.lease = null;
+    await this.storage.write(state);
+  }
+}

@@ -1,0 +1,86 @@
+/** The state in object storage, written only where nobody else has written since it was read. */
+
+import { AwsClient } from "aws4fetch";
+
+import { AnswerError, noAnswer } from "./http.js";
+
+const KEY = "crash-alerts.json";
+const SECONDS = 20;
+const ATTEMPTS = 3;
+const TAKEN = new Set([409, 412]);
+
+/** Somebody else has written the state. */
+export class ConflictError extends Error {}
+
+export class Storage {
+  /** @type {string | undefined} of what was read or written last; undefined: there is no such object */
+  #etag;
+
+  /** @param {import("./settings.js").Access} access */
+  constructor({ accessKey, secretKey, region, storageUrl, bucket }) {
+    this.region = region;
+    this.client = new AwsClient({ accessKeyId: accessKey, secretAccessKey: secretKey, service: "s3", region, retries: ATTEMPTS });
+    this.bucket = `${storageUrl.replace(/\/+$/, "")}/${bucket}`;
+  }
+
+  /** @returns {Promise<import("./state.js").State | undefined>} undefined: there is none yet */
+  async read() {
+    const response = await this.#ask("read", `${this.bucket}/${KEY}`, { method: "GET" });
+    this.#etag = undefined;
+    if (response.status === 404) return undefined;
+    if (!response.ok) throw await refused("read", response);
+    const state = await response.json().catch(() => undefined);
+    if (state?.format !== 1) throw new AnswerError("Object storage", `${KEY} is not of this version of the job`);
+    this.#etag = response.headers.get("ETag") ?? undefined;
+    return state;
+  }
+
+  /**
+   * Throws a `ConflictError` when somebody else has written since.
+   *
+   * @param {import("./state.js").State} state
+   */
+  async write(state) {
+    const condition = this.#etag === undefined ? { "If-None-Match": "*" } : { "If-Match": this.#etag };
+    const init = { method: "PUT", headers: { "Content-Type": "application/json", ...condition }, body: JSON.stringify(state) };
+    let response = await this.#ask("write", `${this.bucket}/${KEY}`, init);
+    if (response.status === 404 && this.#etag === undefined) {
+      await this.#makeBucket();
+      response = await this.#ask("write", `${this.bucket}/${KEY}`, init);
+    }
+    if (TAKEN.has(response.status)) throw new ConflictError("somebody else has written the state");
+    if (!response.ok) throw await refused("write", response);
+    await response.body?.cancel();
+    this.#etag = response.headers.get("ETag") ?? undefined;
+  }
+
+  async #makeBucket() {
+    const body = `<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>${this.region}</LocationConstraint></CreateBucketConfiguration>`;
+    const response = await this.#ask("make the bucket", this.bucket, { method: "PUT", body });
+    // 409: two runs make it at the same time. One that belongs to somebody else refuses what is written next.
+    if (!response.ok && response.status !== 409) throw await refused("make the bucket", response);
+    await response.body?.cancel();
+  }
+
+  /**
+   * @param {string} what
+   * @param {string} url
+   * @param {RequestInit} init
+   */
+  async #ask(what, url, init) {
+    try {
+      return await this.client.fetch(url, { ...init, signal: AbortSignal.timeout(SECONDS * 1000) });
+    } catch (error) {
+      throw noAnswer(`Object storage (${what})`, error);
+    }
+  }
+}
+
+/**
+ * @param {string} what
+ * @param {Response} response
+ */
+async function refused(what, response) {
+  const code = /<Code>([^<]{1,100})<\/Code>/.exec(await response.text())?.[1] ?? "";
+  return new AnswerError(`Object storage (${what})`, `${response.status} ${code}`.trim());
+}

@@ -1,0 +1,124 @@
+"""Looks whether a stack's crash alerts work, with the job's own access to what it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from infra import naming
+from ops.alerts.state import Access, State
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.stacks import Stack, secret_key_of, settings_of
+from ops.state.account import Account
+from statestore import StoreError, open_store
+from statestore.bucket import ACCESS_KEY, SECRET_KEY
+
+if TYPE_CHECKING:
+    from infra.settings.models import CrashAlertsSettings
+
+_MISSED_INTERVALS = 3
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How a stack's crash alerts are."""
+
+    stack: str
+    interval_minutes: int
+    problem: str = ""
+    """Why nothing of them can be seen; the rest is unknown then."""
+    last_run: datetime | None = None
+    last_good_run: datetime | None = None
+    """When all logs had been read and Slack had taken all messages."""
+    read_until: datetime | None = None
+    """All logs before were read."""
+    waiting: int = 0
+    """Messages that Slack has not taken yet."""
+    last_error: str = ""
+    """Of the last run; empty where it was good."""
+
+    def is_silent(self, now: datetime) -> bool:
+        """Whether a crash of now might be told to nobody."""
+        longest = timedelta(minutes=self.interval_minutes * _MISSED_INTERVALS)
+        return self.last_good_run is None or now - self.last_good_run > longest
+
+
+def alerts_of(stack: Stack) -> tuple[str, CrashAlertsSettings] | None:
+    """The name of the stack's environment and the settings of its crash alerts; None where it has none."""
+    settings = settings_of(stack)
+    if settings.blueprint == "foundation" or settings.crash_alerts is None:
+        return None
+    return settings.environment.name, settings.crash_alerts
+
+
+def look(stack: Stack, environment: str, alerts: CrashAlertsSettings, environ: Mapping[str, str]) -> Watch:
+    """What the job has left. Whatever keeps it from being read is the watch's problem: nothing is raised."""
+    try:
+        state = _read(stack, environment, environ)
+    except (OpsError, StoreError) as error:
+        return Watch(stack.name, alerts.interval_minutes, problem=str(error))
+    if state is None:
+        return Watch(stack.name, alerts.interval_minutes)
+    heartbeat = state.heartbeat
+    return Watch(
+        stack.name,
+        alerts.interval_minutes,
+        last_run=_moment(heartbeat.last_run),
+        last_good_run=_moment(heartbeat.last_good_run),
+        read_until=_moment(state.cursor / 1e6),
+        waiting=len(state.outbox),
+        last_error=heartbeat.last_error.message if heartbeat.last_error else "",
+    )
+
+
+def _read(stack: Stack, environment: str, environ: Mapping[str, str]) -> State | None:
+    """None where the job has never run. Raises OpsError and StoreError."""
+    if not secret_key_of(stack, environ):
+        raise OpsError("there is no key to ask Scaleway with. Set SCW_SECRET_KEY.", ExitCode.ENVIRONMENT)
+    account = Account(stack, environ)
+    try:
+        access = _access(account, environment)
+        endpoint = account.storage_endpoint() if stack.is_local else access.storage_url
+    finally:
+        account.close()
+    keys = {ACCESS_KEY: access.access_key, SECRET_KEY: access.secret_key.get_secret_value()}
+    store = open_store(f"s3://{access.bucket}?endpoint={endpoint}&region={access.region}", keys)
+    try:
+        item = store.read(naming.ALERTS_STATE)
+    finally:
+        store.close()
+    if item is None:
+        return None
+    try:
+        return State.model_validate_json(item.content)
+    except ValidationError:
+        raise OpsError(
+            f"{naming.ALERTS_STATE} in the bucket {access.bucket} is not what the job writes.", ExitCode.FAILED
+        ) from None
+
+
+def _access(account: Account, environment: str) -> Access:
+    name = naming.alerts_secret(environment)
+    found = account.secrets_named(name)
+    content = account.content(found[0]) if len(found) == 1 else None
+    if content is None:
+        raise OpsError(
+            f"the key in use sees {len(found)} secrets {name} with a version; expected one, which `snu up` of the "
+            "foundation makes.",
+            ExitCode.ENVIRONMENT,
+        )
+    try:
+        return Access.model_validate_json(content)
+    except ValidationError:
+        raise OpsError(
+            f"the secret {name} is not what the foundation writes: bring its stack up.", ExitCode.ENVIRONMENT
+        ) from None
+
+
+def _moment(milliseconds: float | None) -> datetime | None:
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1e3, UTC)

@@ -1,0 +1,53 @@
+"""What the job leaves in object storage, and how it is reached. `apps/crash-alerts` writes the one and reads the other.
+
+Both have more than is declared here: this is what the command reads.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic.alias_generators import to_camel
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
+
+
+class Access(_Document):
+    """The secret that a foundation makes for the job: `infra/components/alerts_access.py`."""
+
+    region: str
+    storage_url: str
+    bucket: str
+    access_key: str
+    secret_key: SecretStr
+
+
+class LastError(_Document):
+    """Why the last run was not good."""
+
+    time: float = Field(description="Milliseconds since 1970.")
+    message: str
+
+
+class Heartbeat(_Document):
+    """When it last ran. Milliseconds since 1970; None: never."""
+
+    last_run: float | None
+    last_good_run: float | None
+    last_error: LastError | None
+
+
+class Waiting(_Document):
+    """A message that Slack has not taken yet."""
+
+    kind: str
+    count: int
+
+
+class State(_Document):
+    """What a run leaves to the next one: `apps/crash-alerts/src/state.js`."""
+
+    cursor: int = Field(description="Nanoseconds since 1970: all logs before were read.")
+    outbox: list[Waiting]
+    heartbeat: Heartbeat

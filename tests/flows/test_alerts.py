@@ -1,0 +1,200 @@
+"""From a crash to one message in Slack, and what must not get lost or come twice on the way."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.exit_codes import ExitCode
+from tests.apps.workspace import Workspace, workspace
+from tests.flows.alerting import HOUR_MILLISECONDS, Alerting
+from tests.flows.lab import Lab
+from tests.support.slack import Slack
+
+__all__ = ["workspace"]
+
+# One platform for all of them.
+pytestmark = pytest.mark.xdist_group("alerts")
+
+DAY = 86_400 * 1_000_000_000
+
+
+@pytest.fixture(scope="module")
+def deployed(
+    tmp_path_factory: pytest.TempPathFactory, founded: tuple[Lab, Path], workspace: Workspace
+) -> Iterator[Alerting]:
+    """The stack local is up, and its document has the stand-in's address."""
+    lab, saved = founded
+    lab.restore(saved)
+    lab.project.start_cloud()
+    lab.up_ok("local")
+    with Slack() as slack:
+        alerting = Alerting(lab, workspace, slack, tmp_path_factory.mktemp("run"))
+        alerting.prepare()
+        never = lab.project.snu("alerts", "local")
+        assert never.returncode == ExitCode.ALERTS_SILENT, never.stdout + never.stderr
+        alerting.run()
+        yield alerting
+
+
+@pytest.fixture
+def alerting(deployed: Alerting) -> Alerting:
+    """The last run was right now, and nothing has happened since."""
+    deployed.forget()
+    return deployed
+
+
+@pytest.fixture
+def no_lines(alerting: Alerting) -> None:
+    """No line of any time is there."""
+    alerting.forget_lines()
+
+
+def test_one_crash_gives_one_message(alerting: Alerting) -> None:
+    alerting.crash("cannot reach fake-mongo-url for jane@example.org")
+    alerting.run()
+    (message,) = alerting.slack.texts
+    for part in ("local: api", "4f2a", "once", "users.js:7:11", "[MONGO_URL]", alerting.container()):
+        assert part in message
+    for secret in ("fake-mongo-url", "jane@", "hush"):
+        assert secret not in message
+        assert secret not in json.dumps(alerting.state())
+    alerting.run()
+    alerting.crash("cannot reach fake-mongo-url for john@example.org", times=3)
+    alerting.run()
+    assert len(alerting.slack.messages) == 1
+    alerting.let_pass(HOUR_MILLISECONDS)
+    alerting.run()
+    assert "3 times more" in alerting.slack.texts[-1]
+    alerting.let_pass(HOUR_MILLISECONDS)
+    alerting.run()
+    assert len(alerting.slack.messages) == 2
+
+
+def test_slack_down_loses_nothing(alerting: Alerting) -> None:
+    alerting.slack.status = 503
+    alerting.crash("one")
+    failed = alerting.run(status=1)
+    assert "Slack: 503" in failed[-1]["message"]
+    alerting.crash("two")
+    alerting.run(status=1)
+    looked = alerting.lab.project.snu("alerts", "local")
+    assert looked.returncode == ExitCode.OK
+    assert "2 messages not taken by Slack yet" in looked.stdout
+    assert "Slack: 503" in looked.stdout
+    assert "hush" not in looked.stdout
+    alerting.slack.status = 200
+    alerting.run()
+    assert ["one" in text or "two" in text for text in alerting.slack.texts] == [True, True]
+    assert alerting.state()["outbox"] == []
+
+
+def test_overlapping_runs_tell_once(alerting: Alerting) -> None:
+    alerting.crash()
+    runs = [alerting.start() for _ in range(4)]
+    said = [run.communicate(timeout=120)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0] * 4, said
+    assert any('"event":"held"' in text for text in said)
+    assert len(alerting.slack.messages) == 1
+
+
+def test_a_run_that_is_killed_is_made_up_for(alerting: Alerting) -> None:
+    alerting.crash()
+    alerting.slack.status = 503
+    run = alerting.start()
+    while alerting.slack.refused == 0:
+        assert run.poll() is None
+        time.sleep(0.02)
+    run.kill()
+    run.communicate()
+    alerting.slack.status = 200
+    assert alerting.run()[-1]["event"] == "held"
+    assert alerting.slack.messages == []
+    lease = alerting.state()["lease"]
+    assert lease["until"] < (time.time() + 5 * 60) * 1000
+    alerting.change_state(lease={**lease, "until": time.time() * 1000})
+    alerting.run()
+    assert len(alerting.slack.messages) == 1
+
+
+@pytest.mark.usefixtures("no_lines")
+def test_an_outage_misses_no_window(alerting: Alerting) -> None:
+    now = time.time_ns()
+    alerting.change_state(cursor=str(now - 2 * DAY))
+    alerting.crash("first", at=now - 2 * DAY)
+    alerting.crash("second", times=2_500, at=now - DAY)
+    alerting.crash("last", at=now - DAY + 900 * 1_000_000_000 - 1)
+    alerting.run()
+    told = alerting.slack.texts
+    assert len(told) == 3
+    assert "2500 times" in told[1]
+    alerting.run()
+    assert len(alerting.slack.messages) == 3
+
+
+@pytest.mark.usefixtures("no_lines")
+def test_logs_that_are_not_kept_any_more_are_told(alerting: Alerting) -> None:
+    alerting.change_state(cursor=str(time.time_ns() - 30 * DAY))
+    alerting.run()
+    assert "logs were missed" in alerting.slack.texts[-1]
+
+
+def test_a_failed_deploy_and_a_restart_loop_are_told(alerting: Alerting) -> None:
+    container = alerting.container("local-app")
+    alerting.lab.fault("container_error", message="cannot pull fake-mongo-url", match={"name": "local-app"})
+    try:
+        alerting.lab.ask("PATCH", f"/containers/v1/regions/fr-par/containers/{container}", {"max_scale": 2})
+        for n in range(6):
+            alerting.crash(f"loop {'x' * n}", name="local-admin")
+        alerting.run()
+    finally:
+        alerting.lab.clear_faults()
+        alerting.lab.ask("PATCH", f"/containers/v1/regions/fr-par/containers/{container}", {"max_scale": 1})
+    told = "\n".join(alerting.slack.texts)
+    assert "local: app is in error" in told
+    assert "cannot pull [MONGO_URL]" in told
+    assert "local: admin restarts in a loop" in told
+    count = len(alerting.slack.messages)
+    alerting.run()
+    assert len(alerting.slack.messages) == count
+
+
+def test_a_heartbeat_that_is_missing_is_noticed(alerting: Alerting) -> None:
+    alerting.run()
+    well = alerting.lab.project.snu("alerts", "local", "--json")
+    assert well.returncode == ExitCode.OK, well.stdout + well.stderr
+    (watch,) = json.loads(well.stdout)
+    assert (watch["silent"], watch["waiting"], watch["last_error"]) == (False, 0, "")
+    heartbeat = alerting.state()["heartbeat"]
+    alerting.change_state(heartbeat={**heartbeat, "lastGoodRun": heartbeat["lastGoodRun"] - 16 * 60_000})
+    silent = alerting.lab.project.snu("alerts", "local")
+    assert silent.returncode == ExitCode.ALERTS_SILENT
+    assert "16 minutes ago" in silent.stdout
+
+
+def test_logs_that_cannot_be_read_are_read_later(alerting: Alerting) -> None:
+    alerting.crash()
+    token = alerting.access["logsToken"]
+    (alerting.folder / "wrong.json").write_text(json.dumps({**alerting.access, "logsToken": "fake"}))
+    failed = alerting.run(status=1, ACCESS_FILE=str(alerting.folder / "wrong.json"))
+    assert "The logs: 401" in failed[-1]["message"]
+    assert token not in json.dumps(failed)
+    alerting.run()
+    assert len(alerting.slack.messages) == 1
+
+
+def test_a_document_without_a_webhook_is_told_by_the_deploy(alerting: Alerting) -> None:
+    """Also where the document lost it later: the run says so."""
+    alerting.lab.project.edit("local", "snu:crashAlerts: {}", "snu:crashAlerts: {webhook: NOT_THERE}")
+    try:
+        run = alerting.lab.up("local", "--skip-preview")
+    finally:
+        alerting.lab.project.edit("local", "snu:crashAlerts: {webhook: NOT_THERE}", "snu:crashAlerts: {}")
+    assert run.returncode != 0
+    assert "NOT_THERE: missing, taken by snu:crashAlerts as its webhook" in run.stdout + run.stderr
+    said = alerting.run(status=78, WEBHOOK_KEY="NOT_THERE")
+    assert "lacks the key NOT_THERE" in said[-1]["message"]
