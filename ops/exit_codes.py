@@ -31,3 +31,4 @@ class ExitCode(IntEnum):
     PART_WAY = 17, "the apply was stopped before an operation that was not in the plan; what was done is said"
     LOCKED = 18, "somebody else holds the stack; nothing was changed"
     NOT_WANTED = 19, "there is to be no preview environment: closed, a fork, `no-ci`, or without the label"
+    POLICY = 21, "a resource violates a policy, and the stack's settings do not exempt it; nothing was changed"

@@ -203,12 +203,13 @@ def protection(resource: Resource, settings: Settings) -> Iterator[Finding]:
 
 
 def least_privilege(resource: Resource, settings: Settings) -> Iterator[Finding]:
-    if resource.type == POLICY:
-        allowed = _full_access(settings).get(str(resource.inputs.get("name")), ())
+    name = resource.inputs.get("name")
+    if resource.type == POLICY and name is not UNKNOWN:
+        allowed = _full_access(settings).get(str(name), ())
         for index, rule in enumerate(_sequence(resource.inputs.get("rules"))):
             for found in _too_much(_mapping(rule), allowed):
                 yield Finding(f"rules[{index}].permissionSetNames", found)
-    if resource.type == TOKEN:
+    if resource.type == TOKEN and resource.inputs.get("scopes") is not UNKNOWN:
         scopes = _mapping(resource.inputs.get("scopes"))
         for scope in ("writeLogs", "writeMetrics", "writeTraces", "setupAlerts", "setupLogsRules", "setupMetricsRules"):
             # Logs and metrics may be written where nothing says otherwise.

@@ -16,6 +16,7 @@ from ops.display.base import Display, SilentDisplay
 from ops.display.choose import display_for, printer_for
 from ops.display.files import write_text
 from ops.display.markdown import plan_markdown
+from ops.display.policies import policy_lines, policy_markdown
 from ops.display.progress import progress_for
 from ops.display.text import Line
 from ops.display.values import shown
@@ -24,6 +25,7 @@ from ops.engines.select import EngineChoice, require_builder, select_engine
 from ops.environment import BACKEND_URL, prepare
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.policies import refuse, verdict_on
 from ops.stacks import Stack, find_stack, project_dir, project_name, settings_of
 from ops.state.lock import acquire
 from ops.state.place import Kind, place_of
@@ -150,18 +152,29 @@ class Session:
             raise OpsError(f"{self.stack.name}: did not succeed, see above.", ExitCode.FAILED)
         return result
 
-    def preview(self, options: Options, markdown: str | None = None) -> Result:
-        """``markdown``: the file that gets it as Markdown too, however it ends; ``-`` prints that only."""
+    def preview(self, options: Options, markdown: str | None = None, *, binding: bool = False) -> Result:
+        """``markdown``: the file that gets it as Markdown too, however it ends; ``-`` prints that only.
+
+        ``binding``: raises OpsError where a policy is violated, which else is shown only.
+        """
         title = self.title("Previewing")
         if markdown == "-":
             display: Display = SilentDisplay()
         else:
             display = display_for(sys.stdout, title, preview=True, all_properties=options.details)
+        remarks: list[str] = []
         try:
-            return self.run(self.engine.preview, options, display)
+            result = self.run(self.engine.preview, options, display)
+            verdict = verdict_on(display.record, self.stack)
+            remarks = policy_markdown(verdict)
         finally:
             if markdown is not None:
-                write_text(plan_markdown(display.record, stack=self.stack.name), markdown)
+                write_text(plan_markdown(display.record, stack=self.stack.name, remarks=remarks), markdown)
+        if markdown != "-":
+            printer_for(sys.stdout).print(policy_lines(verdict))
+        if binding:
+            refuse(self.stack, verdict)
+        return result
 
 
 def preview(session: Session, options: Options, markdown: str | None = None) -> ExitCode:
@@ -202,7 +215,7 @@ def _up(session: Session, options: Options) -> ExitCode:
     stack = session.stack
     session.require_complete()
     if not options.skip_preview:
-        changed = has_changes(session.preview(options).changes)
+        changed = has_changes(session.preview(options, binding=True).changes)
         if changed and options.expect_no_changes:
             return ExitCode.CHANGES
         if changed and not options.yes:
