@@ -15,7 +15,7 @@ from ops.display.choose import display_for, printer_for
 from ops.display.files import write_text
 from ops.display.markdown import plan_markdown
 from ops.display.operations import look_of
-from ops.display.policies import policy_lines, policy_markdown
+from ops.display.policies import policy_markdown
 from ops.display.record import Record
 from ops.display.text import Line
 from ops.engines.base import Operation, Result
@@ -65,8 +65,7 @@ def plan(
     preview = Preview()
     with preview.saving(session.engine.preview) as work:
         result = session.run(work, options, display)
-    verdict = verdict_on(display.record, stack)
-    printer_for(sys.stdout).print(policy_lines(verdict))
+    verdict = session.say_policies(display.record)
     remarks = policy_markdown(verdict)
     if verdict.violations and markdown is not None:
         write_text(plan_markdown(display.record, stack=stack.name, remarks=remarks), markdown)

@@ -18,7 +18,7 @@ def cost_text(record: Record) -> str:
     prices = load_prices()
     before, after = _usages(record, prices)
     difference = after.cost(prices) - before.cost(prices)
-    unpriced = sorted(after.unpriced | before.unpriced)
+    unpriced = sorted(after.unpriced ^ before.unpriced)
     if not unpriced and not any(map(_cents, (difference.idle, difference.full))):
         return ""
     text = f"Cost: {signed(difference)}, at Scaleway's prices of {prices.date}"

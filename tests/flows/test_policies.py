@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 
 from ops.exit_codes import ExitCode
-from tests.flows.lab import Lab, check_clear
+from tests.flows.lab import check_clear
 from tests.flows.planning import STACK, PlanLab
+from tests.support.pulumi_cli import needs_pulumi
 
 FOUND = "admin-container: environmentVariables.MAIL_TOKEN is called like a secret"
 REASON = "It is printed in every mail that is sent."
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlanLab]:
-    lab = PlanLab(tmp_path_factory.mktemp("policies"), "embedded")
+@pytest.fixture(scope="module", params=["embedded", pytest.param("pulumi", marks=needs_pulumi)])
+def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlanLab]:
+    lab = PlanLab(tmp_path_factory.mktemp("policies"), request.param)
     try:
         lab.prepare()
         yield lab
@@ -114,5 +115,4 @@ def test_a_plan_says_what_it_changes_in_cost(lab: PlanLab, tmp_path: Path) -> No
 
 def test_the_local_stacks_keep_to_the_policies(lab: PlanLab) -> None:
     for stack in ("foundation-local", STACK):
-        shown = Lab(lab.lab.project).project.snu("preview", stack, "--engine", "embedded")
-        assert "Policies" not in shown.stdout
+        assert "Policies" not in lab.ok("preview", stack).stdout

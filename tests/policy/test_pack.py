@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, get_args
 
 import grpc
 import pytest
@@ -102,7 +102,7 @@ def test_it_says_what_it_is(pack: analyzer_pb2_grpc.AnalyzerStub) -> None:
     assert info.name == "snu"
     levels = {policy.name: policy.enforcementLevel for policy in info.policies}
     assert levels.pop("unused-exemption") == analyzer_pb2.ADVISORY
-    assert sorted(levels) == sorted(PolicyRule.__args__)
+    assert sorted(levels) == sorted(get_args(PolicyRule))
     assert set(levels.values()) == {analyzer_pb2.MANDATORY}
 
 

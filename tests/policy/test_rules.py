@@ -39,9 +39,9 @@ def test_good_resources_pass(type_: str, settings: Settings) -> None:
 @pytest.mark.parametrize("type_", GOOD)
 def test_what_is_not_known_violates_nothing(type_: str) -> None:
     """Whichever inputs a preview cannot know yet, and all of them."""
-    for key in GOOD[type_]:
-        assert violations(resource(type_, **{key: UNKNOWN}), FOUNDATION) == []
-    assert violations(resource(type_, **dict.fromkeys(GOOD[type_], UNKNOWN)), FOUNDATION) == []
+    unknown: dict[str, Any] = dict.fromkeys(GOOD[type_], UNKNOWN)
+    for changed in [unknown, *({key: value} for key, value in unknown.items())]:
+        assert violations(resource(type_, **changed), FOUNDATION) == []
 
 
 TOO_MANY = {f"NAME_{number}": "text" for number in range(MAX_VARIABLES + 1)}
@@ -286,7 +286,7 @@ def test_no_rule_breaks_on_any_inputs(type_: str, inputs: dict[str, Any]) -> Non
 
 @given(st.integers(70, 6000), st.integers(128, 12_228), st.integers(0, 50), st.integers(1, 50), st.integers(1, 80))
 def test_what_settings_allow_the_rules_allow(cpu: int, memory: int, least: int, most: int, concurrency: int) -> None:
-    inputs = {
+    inputs: dict[str, Any] = {
         "cpuLimit": cpu,
         "memoryLimitBytes": memory * 1_000_000,
         "minScale": min(least, most),
