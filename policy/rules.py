@@ -254,7 +254,11 @@ _FORMS = {
     "a URL with a secret in its query": r"[?&][\w-]*(token|key|secret|password|signature)=[^&]{8,}",
 }
 _SECRET_FORMS = {what: re.compile(pattern) for what, pattern in _FORMS.items()}
-_HARMLESS = re.compile(r"|true|false|[-+]?[0-9]+([.,:][0-9]+)*|https?://\S+")
+_HARMLESS = re.compile(
+    r"|true|false|[-+]?[0-9]+([.,:][0-9]+)*|https?://\S+"
+    r"|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+"  # the name of a variable or of a document's key
+    r"|(/[a-z0-9._-]+)+"  # a file
+)
 _RANDOM = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9+/_-]{24,}={0,2}")
 _RANDOM_BITS = 3.8
 """Bits of information in each character; words in camelCase have less."""

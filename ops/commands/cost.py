@@ -19,6 +19,7 @@ from ops.stacks import find_stack, project_dir, settings_of, stack_names
 
 _LEFT_OUT = "egress, requests to secrets and DNS, logs of one's own and logs kept longer than 7 days, buckets, support"
 _INDENT = "  "
+_TOTAL, _FREE, _NET = "all of these", "free of charge, once an account", "to pay"
 
 Stacks = Mapping[str, Mapping[str, Usage]]
 """By stack and component."""
@@ -41,10 +42,14 @@ def cost(directory: Path | None, names: Sequence[str], *, as_json: bool) -> Exit
     return ExitCode.OK
 
 
+def _all(stacks: Stacks) -> Usage:
+    return total(usage for parts in stacks.values() for usage in parts.values())
+
+
 def _notes(stacks: Stacks, prices: Prices) -> Iterator[str]:
     assumed = prices.assumptions
     yield f"Euros a month of {MONTH_HOURS} hours, without VAT. Prices of {prices.date}, with sources: {FILE.name}."
-    used = total(usage for parts in stacks.values() for usage in parts.values())
+    used = _all(stacks)
     doubtful = [name for name in used.units if not prices.prices[name].verified]
     if doubtful:
         yield f"Not read on Scaleway's own page, but where it is quoted: {', '.join(doubtful)}."
@@ -73,16 +78,11 @@ def _table(stacks: Stacks, prices: Prices) -> Iterator[Line]:
         yield _row(stack, total(parts.values()).cost(prices), width, "bold")
         for name, usage in parts.items():
             yield _row(f"{_INDENT}{name}", usage.cost(prices), width)
-    used = total(usage for parts in stacks.values() for usage in parts.values())
+    used = _all(stacks)
     gross, free = used.cost(prices), used.free(prices)
     yield _row(_TOTAL, gross, width, "bold")
     yield _row(_FREE, Amount() - free, width)
     yield _row(_NET, gross - free, width, "bold")
-
-
-_TOTAL = "all of these"
-_FREE = "free of charge, once an account"
-_NET = "to pay"
 
 
 def _row(name: str, amount: Amount, width: int, style: str = "") -> Line:
@@ -93,7 +93,7 @@ def _row(name: str, amount: Amount, width: int, style: str = "") -> Line:
 
 
 def _document(stacks: Stacks, prices: Prices, notes: list[str], warnings: list[str]) -> dict[str, Any]:
-    used = total(usage for parts in stacks.values() for usage in parts.values())
+    used = _all(stacks)
     gross, free = used.cost(prices), used.free(prices)
     return {
         "date": str(prices.date),

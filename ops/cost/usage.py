@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import typer
@@ -85,7 +86,7 @@ def usage_of(type_: str, inputs: Mapping[str, Any], prices: Prices) -> Usage:
 
 
 class _NotPricedError(Exception):
-    """Why a resource has no price."""
+    """Why a resource has no price: without any text of the program, as it may stand in a comment."""
 
 
 Units = Iterator[tuple[str, Amount]]
@@ -120,7 +121,7 @@ def _serverless(inputs: Mapping[str, Any], prices: Prices) -> Units:
 def _instance(inputs: Mapping[str, Any], prices: Prices) -> Units:
     node = f"node-hour {str(inputs.get('nodeType')).upper()}"
     if node not in prices.prices:
-        raise _NotPricedError(f"a database instance of the size {inputs.get('nodeType')}")
+        raise _NotPricedError("a database instance of a size that the price file lacks")
     if inputs.get("isHaCluster"):
         raise _NotPricedError("a database instance of two nodes")
     yield node, _always(MONTH_HOURS)
@@ -161,10 +162,11 @@ def _number(inputs: Mapping[str, Any], key: str, default: int | None = None) -> 
     raise _NotPricedError(f"a resource whose {key} is not known")
 
 
+@cache
 def runs_a_month(schedule: str) -> Decimal:
     """How often a job with this cron schedule starts in a month, as the mean of a year.
 
-    Two changes of the clock a year are left aside. A schedule that is none starts nothing.
+    The two changes of the clock are left aside.
     """
     try:
         parsed = CronSim(schedule, _YEAR)
@@ -173,5 +175,5 @@ def runs_a_month(schedule: str) -> Decimal:
         while next(days).year == _YEAR.year:
             count += 1
     except (CronSimError, StopIteration) as error:
-        raise _NotPricedError(f"a job with the schedule {schedule}") from error
+        raise _NotPricedError("a job whose schedule never comes or is none") from error
     return Decimal(len(parsed.minutes) * len(parsed.hours) * count) / _MONTHS
