@@ -334,6 +334,21 @@ def outputs(
 
 
 @app.command()
+def cost(
+    stacks: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[STACK]...", help="Default: all stacks on the real Scaleway.", show_default=False),
+    ] = None,
+    json: option.Json = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Estimate what stacks cost a month, idle and at full scale, from their settings: no cloud, no secrets."""
+    from ops.commands import cost as work
+
+    return work.cost(cwd, stacks or [], as_json=json)
+
+
+@app.command()
 def diff(
     revisions: Annotated[
         str,

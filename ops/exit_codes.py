@@ -32,3 +32,4 @@ class ExitCode(IntEnum):
     LOCKED = 18, "somebody else holds the stack; nothing was changed"
     NOT_WANTED = 19, "there is to be no preview environment: closed, a fork, `no-ci`, or without the label"
     ALERTS_SILENT = 23, "crash alerts: no good run for three intervals, none ever, or nothing of them can be seen"
+    POLICY = 21, "a resource violates a policy, and the stack's settings do not exempt it; nothing was changed"

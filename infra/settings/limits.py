@@ -165,3 +165,8 @@ PlanRecipient = Annotated[
 ]
 PlanHours = Annotated[int, Field(ge=1, le=720), Allowed("1 to 720 (hours)")]
 LogRetention = Annotated[int, Field(ge=1, le=365), Allowed("1 to 365 (days)")]
+Reason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=20, max_length=120),
+    Allowed("a sentence of 20 to 120 characters"),
+]

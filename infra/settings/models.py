@@ -32,6 +32,43 @@ class Plans(Settings):
     expire_after: limits.PlanHours = Field(default=24, description="Hours after which a plan is refused.")
 
 
+PolicyRule = Literal[
+    "encryption-at-rest",
+    "image-by-digest",
+    "least-privilege",
+    "limits",
+    "no-public-database",
+    "plain-variables",
+    "private-registry",
+    "protection",
+]
+"""The rules of `policy/rules.py`."""
+
+
+class PolicyExemption(Settings):
+    """A resource that a rule is not held against."""
+
+    rule: PolicyRule = Field(description="The rule; `docs/policies.md` describes each.")
+    resource: Annotated[str, Field(min_length=1), limits.Allowed("the name of a resource of the program")] = Field(
+        description="The resource's name in the program, as previews show it: `api-container`."
+    )
+    property: Annotated[str, Field(min_length=1), limits.Allowed("a property, as the violation names it")] | None = (
+        Field(
+            default=None,
+            description="Only this property of it, like `environmentVariables.PUBLIC_TOKEN`. Without it, all.",
+        )
+    )
+    reason: limits.Reason = Field(description="Why this is right, for whoever reads it a year later.")
+
+
+class Policies(Settings):
+    """The policies that the stack's resources are held to, and where they are not."""
+
+    exemptions: list[PolicyExemption] = Field(
+        default=[], description="What is allowed all the same. One that fits nothing is reported."
+    )
+
+
 # --- Environments -------------------------------------------------------------------------------
 
 
@@ -244,6 +281,7 @@ class EnvironmentSettings(Settings):
     blueprint: Literal["environment"] = Field(description="`environment`.")
     protect: bool = Field(default=False, description="Refuse to delete or replace any of the stack's resources.")
     plans: Plans | None = Field(default=None, description="Who may plan and apply. Without it, `snu plan` refuses.")
+    policies: Policies = Field(default=Policies(), description="Exemptions from the policies.")
     state: EnvironmentState | None = Field(default=None, description="Where the stack's state is kept.")
     environment: EnvironmentIdentity = Field(description="Which environment it is.")
     zone: limits.Zone | None = Field(
@@ -399,6 +437,7 @@ class FoundationSettings(Settings):
     blueprint: Literal["foundation"] = Field(description="`foundation`.")
     protect: bool = Field(default=False, description="Refuse to delete or replace any of the stack's resources.")
     plans: Plans | None = Field(default=None, description="Who may plan and apply. Without it, `snu plan` refuses.")
+    policies: Policies = Field(default=Policies(), description="Exemptions from the policies.")
     state: FoundationState | None = Field(default=None, description="Where the stack's own state is kept.")
     project: Project = Field(description="The Scaleway project.")
     environments: Annotated[dict[limits.Name, FoundationEnvironment], limits.Allowed("at least one environment")] = (

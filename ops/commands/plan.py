@@ -15,6 +15,7 @@ from ops.display.choose import display_for, printer_for
 from ops.display.files import write_text
 from ops.display.markdown import plan_markdown
 from ops.display.operations import look_of
+from ops.display.policies import policy_markdown
 from ops.display.record import Record
 from ops.display.text import Line
 from ops.engines.base import Operation, Result
@@ -28,6 +29,7 @@ from ops.plans.make import Preview, check_plannable, plan_of
 from ops.plans.plan import Plan
 from ops.plans.sealed import Sealed, public_key, refused, seal
 from ops.plans.waiting import announce
+from ops.policies import refuse, verdict_on
 from ops.stacks import Stack, find_stack, project_dir, settings_of, stack_names
 from ops.state.checkpoint import Secrets
 from ops.state.lock import Lock, locks_of, unlock
@@ -63,6 +65,11 @@ def plan(
     preview = Preview()
     with preview.saving(session.engine.preview) as work:
         result = session.run(work, options, display)
+    verdict = session.say_policies(display.record)
+    remarks = policy_markdown(verdict)
+    if verdict.violations and markdown is not None:
+        write_text(plan_markdown(display.record, stack=stack.name, remarks=remarks), markdown)
+    refuse(stack, verdict)
     made = plan_of(
         stack,
         session.project,
@@ -76,7 +83,7 @@ def plan(
     _write(out, seal(made.content(), signing_key, settings.appliers.values()))
     announce(session.store, made)
     if markdown is not None:
-        write_text(plan_markdown(display.record, stack=stack.name, digest=made.short_digest), markdown)
+        write_text(plan_markdown(display.record, stack=stack.name, digest=made.short_digest, remarks=remarks), markdown)
     printer_for(sys.stdout).print(_made(made, out))
     return ExitCode.CHANGES if options.expect_no_changes and has_changes(result.changes) else ExitCode.OK
 
@@ -176,6 +183,7 @@ def _prove(session: Session, found: Plan, options: Options) -> None:
     display = display_for(sys.stdout, session.title("Checking"), preview=True, all_properties=options.details)
     with preview.saving(session.engine.preview) as work:
         session.run(work, options, display)
+    refuse(stack, verdict_on(display.record, stack))
     problems = operation_differences(found, preview.steps, preview.digests(secrets, found.salt))
     if problems:
         raise _refused(found, problems)

@@ -10,13 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ops.commands.around import after_change, before_change
 from ops.display.base import Display, SilentDisplay
 from ops.display.choose import display_for, printer_for
 from ops.display.files import write_text
 from ops.display.markdown import plan_markdown
+from ops.display.policies import policy_lines, policy_markdown
 from ops.display.progress import progress_for
+from ops.display.record import Record
 from ops.display.text import Line
 from ops.display.values import shown
 from ops.engines.base import Engine, EngineError, Operation, Result
@@ -24,11 +27,15 @@ from ops.engines.select import EngineChoice, require_builder, select_engine
 from ops.environment import BACKEND_URL, prepare
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.policies import refuse, verdict_on
 from ops.stacks import Stack, find_stack, project_dir, project_name, settings_of
 from ops.state.lock import acquire
 from ops.state.place import Kind, place_of
 from ops.steps import has_changes
 from statestore import Store, StoreError, open_store
+
+if TYPE_CHECKING:
+    from policy.rules import Verdict
 
 
 @dataclass(frozen=True)
@@ -150,18 +157,33 @@ class Session:
             raise OpsError(f"{self.stack.name}: did not succeed, see above.", ExitCode.FAILED)
         return result
 
-    def preview(self, options: Options, markdown: str | None = None) -> Result:
-        """``markdown``: the file that gets it as Markdown too, however it ends; ``-`` prints that only."""
+    def say_policies(self, record: Record) -> Verdict:
+        """Show what the policies have to say of an operation's resources."""
+        verdict = verdict_on(record, self.stack)
+        printer_for(sys.stdout).print(policy_lines(verdict))
+        return verdict
+
+    def preview(self, options: Options, markdown: str | None = None, *, binding: bool = False) -> Result:
+        """``markdown``: the file that gets it as Markdown too, however it ends; ``-`` prints that only.
+
+        ``binding``: raises OpsError where a policy is violated, which else is shown only.
+        """
         title = self.title("Previewing")
         if markdown == "-":
             display: Display = SilentDisplay()
         else:
             display = display_for(sys.stdout, title, preview=True, all_properties=options.details)
+        remarks: list[str] = []
         try:
-            return self.run(self.engine.preview, options, display)
+            result = self.run(self.engine.preview, options, display)
+            verdict = verdict_on(display.record, self.stack) if markdown == "-" else self.say_policies(display.record)
+            remarks = policy_markdown(verdict)
         finally:
             if markdown is not None:
-                write_text(plan_markdown(display.record, stack=self.stack.name), markdown)
+                write_text(plan_markdown(display.record, stack=self.stack.name, remarks=remarks), markdown)
+        if binding:
+            refuse(self.stack, verdict)
+        return result
 
 
 def preview(session: Session, options: Options, markdown: str | None = None) -> ExitCode:
@@ -202,13 +224,15 @@ def _up(session: Session, options: Options) -> ExitCode:
     stack = session.stack
     session.require_complete()
     if not options.skip_preview:
-        changed = has_changes(session.preview(options).changes)
+        changed = has_changes(session.preview(options, binding=True).changes)
         if changed and options.expect_no_changes:
             return ExitCode.CHANGES
         if changed and not options.yes:
             confirm(f"Apply these changes to {stack.name}?")
     display = display_for(sys.stdout, session.title("Updating"), preview=False, properties=options.skip_preview)
     result = session.run(session.engine.up, options, display)
+    if options.skip_preview:
+        session.say_policies(display.record)
     from ops.commands.check import check_containers
 
     check_containers(stack, display.record, options.wait_seconds, check_urls=options.check_urls)

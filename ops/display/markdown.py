@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from ops.cost.change import cost_text
 from ops.display.changes import Change, changes_of, output_changes, protection_change
 from ops.display.operations import look_of
 from ops.display.record import Diagnostic, Record
@@ -43,13 +44,20 @@ _CREATED = frozenset({"create", "import"})
 
 
 def plan_markdown(
-    record: Record, *, stack: str, title: str = "Preview of", digest: str = "", limit: int = LIMIT, level: int = 3
+    record: Record,
+    *,
+    stack: str,
+    title: str = "Preview of",
+    digest: str = "",
+    remarks: Sequence[str] = (),
+    limit: int = LIMIT,
+    level: int = 3,
 ) -> str:
     """The preview that a record holds, as Markdown of at most ``limit`` characters, without a newline at the end.
 
-    ``title`` goes before the stack's name; ``digest`` is the plan's, shown shortened; ``level`` is that of the
-    heading. A preview without any change and without warnings is one line. Raises ValueError when the limit is below
-    ``SHORTEST_LIMIT``.
+    ``title`` goes before the stack's name; ``digest`` is the plan's, shown shortened; ``remarks`` are lines of
+    Markdown for below the heading; ``level`` is that of the heading. A preview without any change, warnings and
+    remarks is one line. Raises ValueError when the limit is below ``SHORTEST_LIMIT``.
     """
     if limit < SHORTEST_LIMIT:
         raise ValueError(f"a limit of {limit} characters; expected {SHORTEST_LIMIT} or more")
@@ -57,12 +65,15 @@ def plan_markdown(
     said = [item for item in record.diagnostics if item.severity in ("error", "warning")]
     head = f"{title} {code(stack)}"
     plan = f"plan {code(digest.removeprefix('sha256:')[:_DIGEST_SHOWN])}" if digest else ""
-    if not sections and not said and _ending(record) is None:
+    if not sections and not said and not remarks and _ending(record) is None:
         unchanged = counted(_unchanged(record), "resource")
         return f"**{head}**: no change, {unchanged} unchanged{f', {plan}' if plan else ''}"
     top = [f"{'#' * level} {head}: {_headline(record, sections)}", ""]
     if plan:
         top += [plan.capitalize(), ""]
+    if cost := cost_text(record):
+        top += [cost, ""]
+    top += remarks
     top += _said_lines(said, limit // 4)
     spent = sum(len(line) + 1 for line in top) + _SECTION_COST * len(sections)
     _fill(sections, limit - spent)

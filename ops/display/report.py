@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ops.cost.change import cost_text
 from ops.display.operations import look_of
 from ops.display.record import Diagnostic, Record
 from ops.display.text import Line, counted, seconds
@@ -35,7 +36,11 @@ def summary_lines(record: Record, *, preview: bool) -> list[Line]:
     if not has_changes(record.summary.changes):
         return [Line.of(("No change", "bold green"), f": {_unchanged(record.summary.changes)}", _after(record))]
     head = ("To do", "bold") if preview else ("Done", "bold green")
-    return [Line.of(head, f": {counts(record, preview=preview)}", _after(record))]
+    cost = cost_text(record) if preview else ""
+    return [
+        Line.of(head, f": {counts(record, preview=preview)}", _after(record)),
+        *([Line.of(cost)] if cost else []),
+    ]
 
 
 def _after(record: Record) -> str:

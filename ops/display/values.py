@@ -36,6 +36,11 @@ def is_secret(value: Any) -> bool:
     return bool(value == SECRET)
 
 
+def is_unknown(value: Any) -> bool:
+    """Whether it stands for what a preview cannot know yet."""
+    return isinstance(value, str) and value in _UNKNOWN
+
+
 def shown(value: Any) -> str:
     """The value on one line, long ones cut."""
     return _cut(safe(_shown(value)))

@@ -55,6 +55,7 @@ class PreviewStack:
         """Apply, with a refresh, and look at the containers. Raises OpsError."""
         display = display_for(sys.stdout, self.session.title("Updating"), preview=False)
         self.session.run(self.session.engine.up, options, display)
+        self.session.say_policies(display.record)
         write_file(self.parent, self.name)  # now the state has a salt, which plain `pulumi` reads from the file
         check_containers(self.session.stack, display.record, options.wait_seconds, check_urls=options.check_urls)
 

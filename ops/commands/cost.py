@@ -1,0 +1,117 @@
+"""``snu cost``: what the stacks cost a month."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from ops.cost.prices import FILE, MONTH_HOURS, Prices, load_prices
+from ops.cost.stack import usages
+from ops.cost.usage import Amount, Usage, total
+from ops.display.choose import printer_for
+from ops.display.text import Line
+from ops.exit_codes import ExitCode
+from ops.stacks import find_stack, project_dir, settings_of, stack_names
+
+_LEFT_OUT = "egress, requests to secrets and DNS, logs of one's own and logs kept longer than 7 days, buckets, support"
+_INDENT = "  "
+_TOTAL, _FREE, _NET = "all of these", "free of charge, once an account", "to pay"
+
+Stacks = Mapping[str, Mapping[str, Usage]]
+"""By stack and component."""
+
+
+def cost(directory: Path | None, names: Sequence[str], *, as_json: bool) -> ExitCode:
+    """Of all stacks on the real Scaleway unless others are named. Raises OpsError when settings are refused."""
+    project = project_dir(directory)
+    found = [find_stack(project, name) for name in names or stack_names(project)]
+    prices = load_prices()
+    chosen = [stack for stack in found if names or not stack.is_local]
+    stacks = {stack.name: usages(settings_of(stack), prices) for stack in chosen}
+    notes = list(_notes(stacks, prices))
+    warnings = list(prices.warnings(date.today()))
+    if as_json:
+        print(json.dumps(_document(stacks, prices, notes, warnings), indent=2, ensure_ascii=False))
+        return ExitCode.OK
+    lines = [*_table(stacks, prices), *(Line.of((note, "dim")) for note in notes)]
+    printer_for(sys.stdout).print([*lines, *(Line.of(("warning", "yellow"), f": {text}") for text in warnings)])
+    return ExitCode.OK
+
+
+def _all(stacks: Stacks) -> Usage:
+    return total(usage for parts in stacks.values() for usage in parts.values())
+
+
+def _notes(stacks: Stacks, prices: Prices) -> Iterator[str]:
+    assumed = prices.assumptions
+    yield f"Euros a month of {MONTH_HOURS} hours, without VAT. Prices of {prices.date}, with sources: {FILE.name}."
+    used = _all(stacks)
+    doubtful = [name for name in used.units if not prices.prices[name].verified]
+    if doubtful:
+        yield f"Not read on Scaleway's own page, but where it is quoted: {', '.join(doubtful)}."
+    for name in sorted(used.unpriced):
+        yield f"Not priced: {name}."
+    yield (
+        "Idle: every app at its minScale, databases asleep as far as their minCpu allows, each scheduled run "
+        f"{assumed.job_run_seconds} s or its timeout. Full: every app at its maxScale all month, databases at their "
+        "maxCpu, each scheduled run until its timeout. Jobs without a schedule are not counted."
+    )
+    yield (
+        f"Assumed: {assumed.sql_gigabytes} GB in a Serverless SQL database, {assumed.registry_gigabytes} GB in a "
+        f"registry, {assumed.secret_versions} versions of a secret."
+    )
+    yield f"Not included: {_LEFT_OUT}."
+
+
+# --- text -----------------------------------------------------------------------------------------------------------
+
+
+def _table(stacks: Stacks, prices: Prices) -> Iterator[Line]:
+    rows = [name for parts in stacks.values() for name in parts]
+    width = max((len(name) for name in [*stacks, *(_INDENT + name for name in rows), _FREE]), default=0)
+    yield Line.of((f"{'':<{width}}{'idle':>12}{'full':>12}", "dim"))
+    for stack, parts in stacks.items():
+        yield _row(stack, total(parts.values()).cost(prices), width, "bold")
+        for name, usage in parts.items():
+            yield _row(f"{_INDENT}{name}", usage.cost(prices), width)
+    used = _all(stacks)
+    gross, free = used.cost(prices), used.free(prices)
+    yield _row(_TOTAL, gross, width, "bold")
+    yield _row(_FREE, Amount() - free, width)
+    yield _row(_NET, gross - free, width, "bold")
+
+
+def _row(name: str, amount: Amount, width: int, style: str = "") -> Line:
+    return Line.of((f"{name:<{width}}", style), f"{amount.idle:>12.2f}{amount.full:>12.2f}")
+
+
+# --- JSON -----------------------------------------------------------------------------------------------------------
+
+
+def _document(stacks: Stacks, prices: Prices, notes: list[str], warnings: list[str]) -> dict[str, Any]:
+    used = _all(stacks)
+    gross, free = used.cost(prices), used.free(prices)
+    return {
+        "date": str(prices.date),
+        "currency": prices.currency,
+        "vat": prices.vat,
+        "stacks": {
+            stack: _amounts(total(parts.values()).cost(prices))
+            | {"parts": {name: _amounts(usage.cost(prices)) for name, usage in parts.items()}}
+            for stack, parts in stacks.items()
+        },
+        "total": _amounts(gross),
+        "free": _amounts(free),
+        "net": _amounts(gross - free),
+        "unpriced": sorted(used.unpriced),
+        "notes": notes,
+        "warnings": warnings,
+    }
+
+
+def _amounts(amount: Amount) -> dict[str, float]:
+    return {"idle": float(round(amount.idle, 2)), "full": float(round(amount.full, 2))}

@@ -1,0 +1,49 @@
+"""The difference that a plan makes to what a stack costs a month."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ops.cost.prices import Prices
+    from ops.cost.usage import Amount, Usage
+    from ops.display.record import Record
+
+
+def cost_text(record: Record) -> str:
+    """In one line; empty where the plan changes nothing that is paid for."""
+    from ops.cost.prices import load_prices
+
+    prices = load_prices()
+    before, after = _usages(record, prices)
+    difference = after.cost(prices) - before.cost(prices)
+    unpriced = sorted(after.unpriced ^ before.unpriced)
+    if not unpriced and not any(map(_cents, (difference.idle, difference.full))):
+        return ""
+    text = f"Cost: {signed(difference)}, at Scaleway's prices of {prices.date}"
+    return f"{text}; not priced: {', '.join(unpriced)}" if unpriced else text
+
+
+def signed(amount: Amount) -> str:
+    """``+12.30 € a month idle, +98.00 € at full scale``."""
+    return f"{_signed(amount.idle)} € a month idle, {_signed(amount.full)} € at full scale"
+
+
+def _signed(euros: Decimal) -> str:
+    cents = _cents(euros)
+    return f"{cents:+.2f}" if cents else "0.00"
+
+
+def _cents(euros: Decimal) -> Decimal:
+    return round(euros, 2)
+
+
+def _usages(record: Record, prices: Prices) -> tuple[Usage, Usage]:
+    """Of what changes, before and after."""
+    from ops.cost.usage import total, usage_of
+
+    steps = [progress.step for progress in record.by_resource() if progress.step.is_change]
+    before = (usage_of(step.type, step.old.get("inputs") or {}, prices) for step in steps if step.old)
+    after = (usage_of(step.type, step.new.get("inputs") or {}, prices) for step in steps if step.new)
+    return total(before), total(after)

@@ -1,0 +1,179 @@
+"""What a resource uses of what is paid for, from its inputs: in a month at rest, and in one at full scale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import typer
+from cronsim import CronSim, CronSimError
+
+from ops.commands.options import duration
+from ops.cost.prices import MONTH_HOURS, Prices
+
+_MONTH_SECONDS = MONTH_HOURS * 3600
+_BYTES_PER_GIGABYTE = 1_000_000 * 1024
+_MEGABYTES_PER_GIGABYTE = 1024
+_YEAR = datetime(2025, 1, 1)
+_MONTHS = 12
+
+
+@dataclass(frozen=True)
+class Amount:
+    """At rest, and at full scale."""
+
+    idle: Decimal = Decimal(0)
+    full: Decimal = Decimal(0)
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(self.idle + other.idle, self.full + other.full)
+
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(self.idle - other.idle, self.full - other.full)
+
+    def __mul__(self, factor: Decimal) -> Amount:
+        return Amount(self.idle * factor, self.full * factor)
+
+    def at_most(self, most: Decimal) -> Amount:
+        return Amount(min(self.idle, most), min(self.full, most))
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Units of each price."""
+
+    units: Mapping[str, Amount] = field(default_factory=dict)
+    unpriced: frozenset[str] = frozenset()
+    """What is paid for as well, and why it is not in the units."""
+
+    def __add__(self, other: Usage) -> Usage:
+        names = [*self.units, *(name for name in other.units if name not in self.units)]
+        units = {name: self.units.get(name, Amount()) + other.units.get(name, Amount()) for name in names}
+        return Usage(units, self.unpriced | other.unpriced)
+
+    def cost(self, prices: Prices) -> Amount:
+        """In the file's currency, with nothing for nothing."""
+        return sum((units * prices.prices[name].amount for name, units in self.units.items()), Amount())
+
+    def free(self, prices: Prices) -> Amount:
+        """What an account that uses nothing else does not pay of it."""
+        return sum(
+            (
+                units.at_most(prices.prices[name].free) * prices.prices[name].amount
+                for name, units in self.units.items()
+            ),
+            Amount(),
+        )
+
+
+def total(usages: Iterable[Usage]) -> Usage:
+    return sum(usages, Usage())
+
+
+def usage_of(type_: str, inputs: Mapping[str, Any], prices: Prices) -> Usage:
+    """Of one resource; types that cost nothing by themselves use nothing."""
+    reader = _READERS.get(type_)
+    if reader is None:
+        return Usage()
+    try:
+        return Usage(dict(reader(inputs, prices)))
+    except _NotPricedError as error:
+        return Usage(unpriced=frozenset({str(error)}))
+
+
+class _NotPricedError(Exception):
+    """Why a resource has no price: without any text of the program, as it may stand in a comment."""
+
+
+Units = Iterator[tuple[str, Amount]]
+
+
+def _container(inputs: Mapping[str, Any], _prices: Prices) -> Units:
+    seconds = Amount(_number(inputs, "minScale", 0), _number(inputs, "maxScale")) * Decimal(_MONTH_SECONDS)
+    yield "vcpu-second", seconds * (_number(inputs, "cpuLimit") / 1000)
+    yield "gigabyte-second", seconds * (_number(inputs, "memoryLimitBytes") / _BYTES_PER_GIGABYTE)
+
+
+def _job(inputs: Mapping[str, Any], prices: Prices) -> Units:
+    cron = inputs.get("cron")
+    if not isinstance(cron, Mapping):
+        return
+    try:
+        longest = Decimal(duration(inputs.get("timeout")))
+    except typer.BadParameter as error:
+        raise _NotPricedError("a job whose timeout is not known") from error
+    usual = min(longest, Decimal(prices.assumptions.job_run_seconds))
+    seconds = Amount(usual, longest) * runs_a_month(str(cron.get("schedule")))
+    yield "vcpu-second", seconds * (_number(inputs, "cpuLimit") / 1000)
+    yield "gigabyte-second", seconds * (_number(inputs, "memoryLimit") / _MEGABYTES_PER_GIGABYTE)
+
+
+def _serverless(inputs: Mapping[str, Any], prices: Prices) -> Units:
+    vcpus = Amount(_number(inputs, "minCpu", 0), _number(inputs, "maxCpu"))
+    yield "sql-vcpu-hour", vcpus * Decimal(MONTH_HOURS)
+    yield "sql-gigabyte-hour", _always(prices.assumptions.sql_gigabytes * MONTH_HOURS)
+
+
+def _instance(inputs: Mapping[str, Any], prices: Prices) -> Units:
+    node = f"node-hour {str(inputs.get('nodeType')).upper()}"
+    if node not in prices.prices:
+        raise _NotPricedError("a database instance of a size that the price file lacks")
+    if inputs.get("isHaCluster"):
+        raise _NotPricedError("a database instance of two nodes")
+    yield node, _always(MONTH_HOURS)
+    yield "block-gigabyte-month", _always(_number(inputs, "volumeSizeInGb", 0))
+
+
+def _registry(_inputs: Mapping[str, Any], prices: Prices) -> Units:
+    yield "registry-gigabyte-month", _always(prices.assumptions.registry_gigabytes)
+
+
+def _secret(_inputs: Mapping[str, Any], prices: Prices) -> Units:
+    yield "secret-version-month", _always(prices.assumptions.secret_versions)
+
+
+def _zone(_inputs: Mapping[str, Any], _prices: Prices) -> Units:
+    yield "zone-hour", _always(MONTH_HOURS)
+
+
+_READERS: Mapping[str, Callable[[Mapping[str, Any], Prices], Units]] = {
+    "scaleway:containers/container:Container": _container,
+    "scaleway:job/definition:Definition": _job,
+    "scaleway:databases/serverlessDatabase:ServerlessDatabase": _serverless,
+    "scaleway:databases/instance:Instance": _instance,
+    "scaleway:registry/namespace:Namespace": _registry,
+    "scaleway:secrets/secret:Secret": _secret,
+    "scaleway:domain/zone:Zone": _zone,
+}
+
+
+def _always(units: int | Decimal) -> Amount:
+    return Amount(Decimal(units), Decimal(units))
+
+
+def _number(inputs: Mapping[str, Any], key: str, default: int | None = None) -> Decimal:
+    value = inputs.get(key, default)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Decimal(str(value))
+    raise _NotPricedError(f"a resource whose {key} is not known")
+
+
+@cache
+def runs_a_month(schedule: str) -> Decimal:
+    """How often a job with this cron schedule starts in a month, as the mean of a year.
+
+    The two changes of the clock are left aside.
+    """
+    try:
+        parsed = CronSim(schedule, _YEAR)
+        days = CronSim(" ".join(["0 0", *schedule.split()[2:]]), _YEAR - timedelta(minutes=1))
+        count = 0
+        while next(days).year == _YEAR.year:
+            count += 1
+    except (CronSimError, StopIteration) as error:
+        raise _NotPricedError("a job whose schedule never comes or is none") from error
+    return Decimal(len(parsed.minutes) * len(parsed.hours) * count) / _MONTHS

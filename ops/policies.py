@@ -1,0 +1,69 @@
+"""The policies, held against what an engine plans: the rules are the policy pack's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ops.display.record import Record
+from ops.display.values import is_secret, is_unknown
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.stacks import Stack, settings_of
+from ops.steps import Step
+
+if TYPE_CHECKING:
+    from policy.rules import Resource, Verdict
+
+
+def verdict_on(record: Record, stack: Stack) -> Verdict:
+    """Of the resources that the stack would have, those that do not change included."""
+    from policy.rules import check
+
+    return check(_resources(record), settings_of(stack))
+
+
+def refuse(stack: Stack, verdict: Verdict) -> None:
+    """Raises OpsError when there is a violation."""
+    if verdict.violations:
+        listed = "".join(f"\n  {violation}" for violation in verdict.violations)
+        raise OpsError(
+            f"{stack.name} violates the policies:{listed}\n"
+            f"Nothing was changed. What must be so all the same is exempted in {stack.file.name}, under snu:policies, "
+            "with the reason.",
+            ExitCode.POLICY,
+        )
+
+
+def _resources(record: Record) -> list[Resource]:
+    from policy.rules import Resource
+
+    return [
+        Resource(step.urn, step.type, _plain(step.new.get("inputs") or {}), bool(step.new.get("protect")))
+        for step in _planned(record)
+    ]
+
+
+def _planned(record: Record) -> Iterable[Step]:
+    """The last step on each resource that the stack will have: a refresh comes before the program."""
+    last: dict[str, Step] = {}
+    for progress in sorted(record.steps.values(), key=lambda progress: progress.started):
+        step = progress.step
+        if step.op != "refresh" and not step.is_root and not step.is_provider:
+            last[step.urn] = step
+    return [step for step in last.values() if step.new]
+
+
+def _plain(value: Any) -> Any:
+    """Without the signs of Pulumi's JSON, and whole numbers as such."""
+    from policy.rules import SECRET, UNKNOWN
+
+    if is_secret(value):
+        return SECRET
+    if is_unknown(value):
+        return UNKNOWN
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if not key.startswith("__")}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,78 @@
+"""The rules as policies of a Pulumi policy pack: the engine asks for each resource that a program registers."""
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import pulumi.runtime
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    PolicyResource,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+from pulumi_policy.proxy import UnknownValueError
+
+from infra.settings import load
+from policy.rules import RULES, UNKNOWN, Resource, Rule, Settings, check
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def policies() -> list[Policy]:
+    """One for each rule, and one that tells of exemptions that fit nothing."""
+    rules: list[Policy] = [
+        ResourceValidationPolicy(
+            name=rule.name, description=rule.why, validate=partial(_validate, rule), remediation_steps=rule.way_out
+        )
+        for rule in RULES
+    ]
+    unused = StackValidationPolicy(
+        name="unused-exemption",
+        description="An exemption that fits nothing hides nothing yet, and may hide something later.",
+        validate=_report_unused,
+        enforcement_level=EnforcementLevel.ADVISORY,
+    )
+    return [*rules, unused]
+
+
+def _validate(rule: Rule, args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
+    for violation in check([_resource(args)], _settings(), [rule]).violations:
+        report_violation(str(violation), args.urn)
+
+
+def _report_unused(args: StackValidationArgs, report_violation: ReportViolation) -> None:
+    for exemption in check([_resource(each) for each in args.resources], _settings()).unused:
+        report_violation(f"{exemption.rule} of {exemption.resource}: remove this exemption from snu:policies.", None)
+
+
+@cache
+def _settings() -> Settings:
+    """Of the stack that is previewed or updated, as the engine gives them to the program too."""
+    return load(os.environ["PULUMI_STACK"], pulumi.runtime.get_config_env(), PROJECT)
+
+
+def _resource(found: ResourceValidationArgs | PolicyResource) -> Resource:
+    return Resource(found.urn, found.resource_type, _known(found.props), found.opts.protect)
+
+
+def _known(value: Any) -> Any:
+    """The value without the SDK's proxies, which raise an error where something is not known yet."""
+    if isinstance(value, Mapping):
+        return {key: _entry(value, key) for key in value}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_entry(value, index) for index in range(len(value))]
+    return value
+
+
+def _entry(values: Any, key: Any) -> Any:
+    try:
+        return _known(values[key])
+    except UnknownValueError:
+        return UNKNOWN

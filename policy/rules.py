@@ -1,0 +1,489 @@
+"""What the stacks' resources are held to: each rule a plain function of a resource and its stack's settings.
+
+The policy pack asks them while Pulumi previews, and `snu` asks them of a preview's steps. What is not known yet
+violates nothing, and no value that may be secret stands in a violation.
+"""
+
+import ipaddress
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import log2
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from pydantic import TypeAdapter, ValidationError
+
+from infra import naming
+from infra.settings import EnvironmentSettings, FoundationSettings, limits
+from infra.settings.models import PolicyExemption, PolicyRule
+from infra.settings.problems import Spot, unwrap
+
+Settings = EnvironmentSettings | FoundationSettings
+
+
+class _Absent:
+    """Stands for a value that is not there to be judged."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+UNKNOWN = _Absent("[unknown]")
+"""A value that a preview cannot know yet."""
+SECRET = _Absent("[secret]")
+"""A value that is secret in Pulumi's state."""
+
+CONTAINER = "scaleway:containers/container:Container"
+JOB = "scaleway:job/definition:Definition"
+REGISTRY = "scaleway:registry/namespace:Namespace"
+INSTANCE = "scaleway:databases/instance:Instance"
+ACL = "scaleway:databases/acl:Acl"
+SERVERLESS = "scaleway:databases/serverlessDatabase:ServerlessDatabase"
+POLICY = "scaleway:iam/policy:Policy"
+TOKEN = "scaleway:observability/token:Token"  # noqa: S105 - a type
+LOGS = "scaleway:observability/source:Source"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource as a program registers it, or as an engine plans it."""
+
+    urn: str
+    type: str
+    inputs: Mapping[str, Any]
+    """Plain values; in their places `UNKNOWN` and `SECRET`."""
+    protect: bool
+
+    @property
+    def name(self) -> str:
+        """In the program."""
+        return self.urn.rsplit("::", 1)[-1]
+
+
+class Finding(NamedTuple):
+    """What a rule has found."""
+
+    property: str
+    found: str
+
+
+Check = Callable[[Resource, Settings], Iterator[Finding]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule, with the reason for it and the way out of a violation."""
+
+    name: PolicyRule
+    why: str
+    way_out: str
+    check: Check
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A property of a resource that a rule does not allow."""
+
+    rule: Rule
+    resource: str
+    property: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.resource}: {self.property} {self.found} ({self.rule.name}). {self.rule.why} {self.rule.way_out}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of the rules."""
+
+    violations: Sequence[Violation]
+    exempted: Sequence[tuple[Violation, PolicyExemption]]
+    unused: Sequence[PolicyExemption]
+    """Exemptions that fit nothing."""
+
+
+def check(resources: Iterable[Resource], settings: Settings, rules: Iterable[Rule] | None = None) -> Verdict:
+    """Hold the resources of a stack to the rules, to all of them unless others are given."""
+    exemptions = settings.policies.exemptions
+    chosen = RULES if rules is None else list(rules)
+    violations: list[Violation] = []
+    exempted: list[tuple[Violation, PolicyExemption]] = []
+    for resource in resources:
+        for rule in chosen:
+            for finding in rule.check(resource, settings):
+                violation = Violation(rule, resource.name, *finding)
+                exemption = next((each for each in exemptions if _fits(each, violation)), None)
+                if exemption is None:
+                    violations.append(violation)
+                else:
+                    exempted.append((violation, exemption))
+    used = [exemption for _, exemption in exempted]
+    return Verdict(violations, exempted, [each for each in exemptions if each not in used])
+
+
+def _fits(exemption: PolicyExemption, violation: Violation) -> bool:
+    same = exemption.rule == violation.rule.name and exemption.resource == violation.resource
+    return same and exemption.property in (None, violation.property)
+
+
+# --- images -------------------------------------------------------------------------------------
+
+_SCALEWAY_REGISTRY = re.compile(r"rg\.[a-z]{2}-[a-z]{3}\.scw\.cloud")
+_LOCAL_REGISTRY = re.compile(r"(localhost|127\.0\.0\.1):\d+")
+
+
+def image_by_digest(resource: Resource, _settings: Settings) -> Iterator[Finding]:
+    for key, image in _images(resource):
+        if not _allows(limits.Digest, image.partition("@")[2]):
+            yield Finding(key, f"is {image}")
+
+
+def private_registry(resource: Resource, settings: Settings) -> Iterator[Finding]:
+    if resource.type == REGISTRY and resource.inputs.get("isPublic") is True:
+        yield Finding("isPublic", "is true")
+    if not isinstance(settings, EnvironmentSettings):
+        return
+    environment = settings.environment
+    namespace = naming.registry_namespace(environment.preview_of or environment.name)
+    for key, image in _images(resource):
+        host, _, path = image.partition("/")
+        known = _SCALEWAY_REGISTRY.fullmatch(host) or _LOCAL_REGISTRY.fullmatch(host)
+        if not known or not path.startswith(f"{namespace}/"):
+            yield Finding(key, f"is {image}, and not of rg.<region>.scw.cloud/{namespace}")
+
+
+def _images(resource: Resource) -> Iterator[tuple[str, str]]:
+    for type_, key in ((CONTAINER, "image"), (JOB, "imageUri")):
+        image = resource.inputs.get(key)
+        if resource.type == type_ and isinstance(image, str):
+            yield key, image
+
+
+# --- databases ----------------------------------------------------------------------------------
+
+_WIDEST_NETWORK = 8
+"""Bits of a network's prefix: a shorter one is nobody's network in particular."""
+
+
+def encryption_at_rest(resource: Resource, _settings: Settings) -> Iterator[Finding]:
+    if resource.type == INSTANCE and resource.inputs.get("encryptionAtRest") not in (True, UNKNOWN):
+        yield Finding("encryptionAtRest", "is not true")
+
+
+def no_public_database(resource: Resource, _settings: Settings) -> Iterator[Finding]:
+    if resource.type == INSTANCE and not resource.inputs.get("privateNetwork"):
+        yield Finding("privateNetwork", "is missing, so the instance gets a public load balancer")
+    if resource.type == ACL:
+        for index, rule in enumerate(_sequence(resource.inputs.get("aclRules"))):
+            network = _network(_mapping(rule).get("ip"))
+            if network is not None and network.prefixlen < _WIDEST_NETWORK:
+                yield Finding(f"aclRules[{index}].ip", f"is {network}")
+
+
+def _network(text: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(text, strict=False) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+# --- protection and access ----------------------------------------------------------------------
+
+
+def protection(resource: Resource, settings: Settings) -> Iterator[Finding]:
+    if settings.protect and not resource.protect and not resource.type.startswith("pulumi:"):
+        yield Finding("protect", "is not set, and snu:protect is true")
+
+
+def least_privilege(resource: Resource, settings: Settings) -> Iterator[Finding]:
+    name = resource.inputs.get("name")
+    if resource.type == POLICY and name is not UNKNOWN:
+        allowed = _full_access(settings).get(str(name), ())
+        for index, rule in enumerate(_sequence(resource.inputs.get("rules"))):
+            for found in _too_much(_mapping(rule), allowed):
+                yield Finding(f"rules[{index}].permissionSetNames", found)
+    if resource.type == TOKEN and resource.inputs.get("scopes") is not UNKNOWN:
+        scopes = _mapping(resource.inputs.get("scopes"))
+        for scope in ("writeLogs", "writeMetrics", "writeTraces", "setupAlerts", "setupLogsRules", "setupMetricsRules"):
+            # Logs and metrics may be written where nothing says otherwise.
+            if scopes.get(scope, scope in ("writeLogs", "writeMetrics")) is True:
+                yield Finding(f"scopes.{scope}", "is not false")
+
+
+def _full_access(settings: Settings) -> dict[str, Collection[str]]:
+    """What may be had in full, by the policy's name: to deploy takes to make and to remove."""
+    if not isinstance(settings, FoundationSettings):
+        return {}
+    deploy = ["ContainersFullAccess", "ContainerRegistryFullAccess", "DomainsDNSFullAccess", "ServerlessJobsFullAccess"]
+    if settings.previews:
+        deploy.append("SecretManagerFullAccess")  # previews have secrets of their own
+    return {naming.policy(naming.deploy_application(settings.project.name)): deploy}
+
+
+def _too_much(rule: Mapping[str, Any], allowed: Collection[str]) -> Iterator[str]:
+    sets = [each for each in _sequence(rule.get("permissionSetNames")) if isinstance(each, str)]
+    if rule.get("organizationId"):
+        yield from (f"has {each} on the whole organization" for each in sets if not each.endswith("ReadOnly"))
+    else:
+        yield from (f"has {each}" for each in sets if each.endswith(("FullAccess", "Manager")) and each not in allowed)
+
+
+# --- secrets in plain variables -----------------------------------------------------------------
+
+_SECRET_PARTS = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL")
+_SECRET_WORDS = ("PASS", "PWD")
+_PUBLIC_WORDS = ("PUBLIC", "PUBLISHABLE")
+_ID_WORDS = ("ID", "IDS")
+_FORMS = {
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+    "an age identity": r"AGE-SECRET-KEY-1[A-Z0-9]{20,}",
+    "a GitHub token": r"\b(gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,})",
+    "a GitLab token": r"\bglpat-[\w-]{20,}",
+    "a Slack token": r"\bxox[abeoprs]-[\w-]{10,}",
+    "a Slack webhook": r"hooks\.slack\.com/(services|workflows|triggers)/\w+/\w+",
+    "a JSON web token": r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*",
+    "a Stripe key": r"\b[rs]k_(live|test)_\w{10,}",
+    "a Brevo key": r"\bxkeysib-\w{20,}",
+    "a URL with a secret in its query": r"[?&][\w-]*(token|key|secret|password|signature)=[^&]{8,}",
+}
+_SECRET_FORMS = {what: re.compile(pattern) for what, pattern in _FORMS.items()}
+_HARMLESS = re.compile(
+    r"|true|false|[-+]?[0-9]+([.,:][0-9]+)*|https?://\S+"
+    r"|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+"  # the name of a variable or of a document's key
+    r"|(/[a-z0-9._-]+)+"  # a file
+)
+_RANDOM = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9+/_-]{24,}={0,2}")
+_RANDOM_BITS = 3.8
+"""Bits of information in each character; words in camelCase have less."""
+
+
+def plain_variables(resource: Resource, _settings: Settings) -> Iterator[Finding]:
+    for type_, key in ((CONTAINER, "environmentVariables"), (JOB, "env")):
+        if resource.type == type_:
+            for name, value in _mapping(resource.inputs.get(key)).items():
+                found = _looks_secret(name, value)
+                if found:
+                    yield Finding(f"{key}.{name}", found)
+
+
+def _looks_secret(name: str, value: Any) -> str | None:
+    """Why a variable looks secret; a value that is hidden or not known is judged by the name."""
+    if isinstance(value, str):
+        for what, form in _SECRET_FORMS.items():
+            if form.search(value):
+                return f"has the form of {what}"
+        if _has_password(value):
+            return "is a URL with a password in it"
+        if _HARMLESS.fullmatch(value):
+            return None
+    if is_secret_name(name):
+        return "is called like a secret"
+    if isinstance(value, str) and _RANDOM.fullmatch(value) and _bits(value) >= _RANDOM_BITS and not _is_id(name):
+        return "is as random as a secret"
+    return None
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable is called like a secret: `…_KEY`, `…TOKEN…`; ids of keys and public keys are none."""
+    words = name.upper().split("_")
+    for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
+        named = word in _SECRET_WORDS or word.endswith(("KEY", "KEYS")) or any(part in word for part in _SECRET_PARTS)
+        if named and before not in _PUBLIC_WORDS and after not in _ID_WORDS:
+            return True
+    return False
+
+
+def _is_id(name: str) -> bool:
+    return name.upper().endswith(_ID_WORDS)
+
+
+def _has_password(value: str) -> bool:
+    try:
+        return bool(urlsplit(value).password)
+    except ValueError:
+        return False
+
+
+def _bits(text: str) -> float:
+    counts = Counter(text).values()
+    return -sum(count / len(text) * log2(count / len(text)) for count in counts)
+
+
+# --- limits of Scaleway -------------------------------------------------------------------------
+
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)(?:\.0+)?s)?")
+_LIMITS: dict[str, dict[str, Any]] = {
+    CONTAINER: {
+        "name": limits.Name,
+        "cpuLimit": limits.Cpu,
+        "minScale": limits.MinScale,
+        "maxScale": limits.MaxScale,
+        "timeout": limits.RequestTimeout,
+        "port": limits.Port,
+    },
+    JOB: {
+        "name": limits.JobKey,
+        "cpuLimit": limits.JobCpu,
+        "memoryLimit": limits.JobMemory,
+        "localStorageCapacity": limits.JobStorage,
+    },
+    SERVERLESS: {"minCpu": limits.ServerlessCpu, "maxCpu": limits.ServerlessCpu},
+    INSTANCE: {
+        "volumeSizeInGb": limits.VolumeSize,
+        "backupScheduleFrequency": limits.BackupHours,
+        "backupScheduleRetention": limits.BackupDays,
+    },
+    LOGS: {"retentionDays": limits.LogRetention},
+}
+"""By type and input, what it may be."""
+_ORDERED = {CONTAINER: ("minScale", "maxScale"), SERVERLESS: ("minCpu", "maxCpu")}
+
+
+def limits_of_scaleway(resource: Resource, _settings: Settings) -> Iterator[Finding]:
+    for key, kind in _LIMITS.get(resource.type, {}).items():
+        yield from _limited(key, resource.inputs.get(key), kind)
+    if resource.type in _ORDERED:
+        least, most = _ORDERED[resource.type]
+        low, high = resource.inputs.get(least), resource.inputs.get(most)
+        if isinstance(low, int) and isinstance(high, int) and low > high:
+            yield Finding(least, f"is {low}, and {most} is {high}")
+    if resource.type == CONTAINER:
+        yield from _container_limits(resource.inputs)
+    if resource.type == JOB:
+        yield from _limited("timeout", _seconds(resource.inputs.get("timeout")), limits.JobTimeout)
+        yield from _variable_limits("env", resource.inputs.get("env"))
+
+
+def _container_limits(inputs: Mapping[str, Any]) -> Iterator[Finding]:
+    memory = inputs.get("memoryLimitBytes")
+    if isinstance(memory, int):
+        yield from _limited("memoryLimitBytes", memory // limits.BYTES_PER_MEGABYTE, limits.Memory)
+    for index, option in enumerate(_sequence(inputs.get("scalingOptions"))):
+        threshold = _mapping(option).get("concurrentRequestsThreshold")
+        yield from _limited(f"scalingOptions[{index}].concurrentRequestsThreshold", threshold, limits.Concurrency)
+    for key in ("livenessProbe", "startupProbe"):
+        probe = _mapping(inputs.get(key))
+        yield from _limited(f"{key}.failureThreshold", probe.get("failureThreshold"), limits.FailureThreshold)
+        for duration in ("interval", "timeout"):
+            yield from _limited(f"{key}.{duration}", _seconds(probe.get(duration)), limits.ProbeSeconds)
+    yield from _variable_limits("environmentVariables", inputs.get("environmentVariables"))
+    secret = _mapping(inputs.get("secretEnvironmentVariables"))
+    yield from _count_limits("secretEnvironmentVariables", secret)
+    for name, value in secret.items():
+        if isinstance(value, str) and len(value.encode()) > limits.MAX_SECRET_BYTES:
+            path = f"secretEnvironmentVariables.{name}"
+            yield Finding(path, f"has {len(value.encode())} bytes; allowed: {limits.MAX_SECRET_BYTES}")
+
+
+def _variable_limits(key: str, variables: Any) -> Iterator[Finding]:
+    yield from _count_limits(key, _mapping(variables))
+    for name, value in _mapping(variables).items():
+        if isinstance(value, str) and len(value) > limits.MAX_VARIABLE_LENGTH:
+            yield Finding(f"{key}.{name}", f"has {len(value)} characters; allowed: {limits.MAX_VARIABLE_LENGTH}")
+
+
+def _count_limits(key: str, variables: Mapping[str, Any]) -> Iterator[Finding]:
+    if len(variables) > limits.MAX_VARIABLES:
+        yield Finding(key, f"has {len(variables)} entries; allowed: {limits.MAX_VARIABLES}")
+    for name in variables:
+        if not _allows(limits.VariableName, name):
+            yield Finding(f"{key}.{name}", f"is no name; allowed: {_allowed(limits.VariableName)}")
+
+
+def _limited(key: str, value: Any, kind: Any) -> Iterator[Finding]:
+    """`kind`: one of the types of `infra.settings.limits`."""
+    if isinstance(value, str | int | float) and not _allows(kind, value):
+        yield Finding(key, f"is {value}; allowed: {_allowed(kind)}")
+
+
+def _seconds(duration: Any) -> Any:
+    """Of a duration as Go writes it, `2h0m0s`; other values as they are."""
+    found = _DURATION.fullmatch(duration) if isinstance(duration, str) else None
+    if found is None or not any(found.groups()):
+        return duration
+    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _allows(kind: Any, value: Any) -> bool:
+    try:
+        _adapter(kind).validate_python(value)
+    except ValidationError:
+        return False
+    return True
+
+
+def _allowed(kind: Any) -> str:
+    return Spot("", *unwrap(kind)).allowed or "another value"
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _sequence(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else []
+
+
+RULES: Sequence[Rule] = (
+    Rule(
+        "image-by-digest",
+        "A tag can move: what runs would not be what was approved.",
+        "Name the image as REGISTRY/NAME@sha256:DIGEST, as snu:images does.",
+        image_by_digest,
+    ),
+    Rule(
+        "private-registry",
+        "Images hold the apps' code; an environment runs what was built or promoted for it and nothing else.",
+        "Bring the image into the environment's registry with `snu images build` or `snu promote`.",
+        private_registry,
+    ),
+    Rule(
+        "encryption-at-rest",
+        "States and personal data must not be readable on a disk that leaves the platform.",
+        "Set encryption_at_rest when the instance is made; it cannot be switched off later.",
+        encryption_at_rest,
+    ),
+    Rule(
+        "protection",
+        "The settings say that nothing of this stack may be deleted by accident.",
+        "Pass the component's options on to the resource, or make it a child of one that is protected.",
+        protection,
+    ),
+    Rule(
+        "plain-variables",
+        "Whoever may look at the container can read its plain variables, in the console too.",
+        "Move it to secretVariables, whose values come out of the secret document.",
+        plain_variables,
+    ),
+    Rule(
+        "no-public-database",
+        "A database that the whole internet reaches is one password away from everybody.",
+        "Give it a private network, and an ACL of the networks that need it; or use kind: serverless or bucket.",
+        no_public_database,
+    ),
+    Rule(
+        "least-privilege",
+        "A key that leaks must not open more than its work takes.",
+        "Name the permission sets that the work takes, on the project; a token that reads has its write scopes false.",
+        least_privilege,
+    ),
+    Rule(
+        "limits",
+        "Scaleway refuses it, when part of the stack may be changed already.",
+        "Stay within what is allowed.",
+        limits_of_scaleway,
+    ),
+)

@@ -1,0 +1,154 @@
+"""The pack as Pulumi meets it: a process that says its port, and an analyzer that answers over gRPC."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, get_args
+
+import grpc
+import pytest
+from google.protobuf import empty_pb2, json_format, struct_pb2
+from pulumi.runtime import rpc
+from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
+
+from infra.settings.models import PolicyRule
+from policy import rules
+from tests.policy.resources import CONTAINER, IMAGE
+from tests.support.project import ROOT, clean_environment
+
+CONFIG = {
+    "snu:blueprint": "environment",
+    "snu:environment": json.dumps({"name": "test", "foundation": "foundation-test"}),
+    "snu:images": "{}",
+    "snu:policies": json.dumps(
+        {
+            "exemptions": [
+                {
+                    "rule": "limits",
+                    "resource": "worker-container",
+                    "reason": "Scaleway has raised the limit for this organization.",
+                },
+                {"rule": "limits", "resource": "gone", "reason": "Nobody knows any more why this was needed."},
+            ]
+        }
+    ),
+}
+
+
+@contextmanager
+def served(config: Mapping[str, str]) -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
+    """The pack, started as Pulumi's language host starts it for a stack."""
+    environment = clean_environment(PULUMI_PROJECT="snu", PULUMI_STACK="test", PULUMI_DRY_RUN="true")
+    environment.pop("PYTHONPATH")
+    pack = subprocess.Popen(
+        [sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:0", str(ROOT / "policy")],
+        cwd=ROOT / "policy",
+        env=environment | {"PULUMI_CONFIG": json.dumps(config)},
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert pack.stdout is not None
+        port = int(pack.stdout.readline())
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield analyzer_pb2_grpc.AnalyzerStub(channel)
+    finally:
+        pack.kill()
+        pack.wait()
+
+
+@pytest.fixture(scope="module")
+def pack() -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
+    with served(CONFIG) as stub:
+        yield stub
+
+
+def properties(inputs: Mapping[str, Any]) -> struct_pb2.Struct:
+    def sent(value: Any) -> Any:
+        if value is rules.UNKNOWN:
+            return rpc.UNKNOWN
+        if value is rules.SECRET:
+            return {rpc._special_sig_key: rpc._special_secret_sig, "value": "hunter2"}
+        if isinstance(value, dict):
+            return {key: sent(item) for key, item in value.items()}
+        return [sent(item) for item in value] if isinstance(value, list) else value
+
+    return json_format.ParseDict(sent(inputs), struct_pb2.Struct())
+
+
+def urn_of(name: str) -> str:
+    return f"urn:pulumi:test::snu::{rules.CONTAINER}::{name}"
+
+
+Analyze = Callable[..., list[Any]]
+
+
+@pytest.fixture
+def analyze(pack: analyzer_pb2_grpc.AnalyzerStub) -> Analyze:
+    def analyze(name: str, **changed: Any) -> list[Any]:
+        request = analyzer_pb2.AnalyzeRequest(
+            type=rules.CONTAINER, urn=urn_of(name), name=name, properties=properties(CONTAINER | changed)
+        )
+        return list(pack.Analyze(request).diagnostics)
+
+    return analyze
+
+
+def test_it_says_what_it_is(pack: analyzer_pb2_grpc.AnalyzerStub) -> None:
+    info = pack.GetAnalyzerInfo(empty_pb2.Empty())
+    assert info.name == "snu"
+    levels = {policy.name: policy.enforcementLevel for policy in info.policies}
+    assert levels.pop("unused-exemption") == analyzer_pb2.ADVISORY
+    assert sorted(levels) == sorted(get_args(PolicyRule))
+    assert set(levels.values()) == {analyzer_pb2.MANDATORY}
+
+
+def test_a_violation_is_mandatory_and_says_all(analyze: Analyze) -> None:
+    assert analyze("api-container") == []
+    (found,) = analyze("api-container", image="rg.fr-par.scw.cloud/snu-test/api:latest")
+    assert found.policyName == "image-by-digest"
+    assert found.enforcementLevel == analyzer_pb2.MANDATORY
+    assert found.urn == urn_of("api-container")
+    assert "image is rg.fr-par.scw.cloud/snu-test/api:latest" in found.message
+    assert "snu:images" in found.message
+
+
+def test_unknown_values_and_secrets_say_nothing(analyze: Analyze) -> None:
+    assert analyze("api-container", image=rules.UNKNOWN, environmentVariables={"A": rules.UNKNOWN}) == []
+    (found,) = analyze("api-container", environmentVariables={"A_TOKEN": rules.SECRET, "B": rules.UNKNOWN})
+    assert found.policyName == "plain-variables"
+    assert "hunter2" not in str(found)
+
+
+def test_exemptions_of_the_stack_hold(analyze: Analyze) -> None:
+    assert [found.policyName for found in analyze("api-container", cpuLimit=7000)] == ["limits"]
+    assert analyze("worker-container", cpuLimit=7000) == []
+
+
+def test_exemptions_that_fit_nothing_are_told(pack: analyzer_pb2_grpc.AnalyzerStub) -> None:
+    worker = analyzer_pb2.AnalyzerResource(
+        type=rules.CONTAINER,
+        urn=urn_of("worker-container"),
+        name="worker-container",
+        properties=properties(CONTAINER | {"cpuLimit": 7000, "image": IMAGE}),
+    )
+    (found,) = pack.AnalyzeStack(analyzer_pb2.AnalyzeStackRequest(resources=[worker])).diagnostics
+    assert found.policyName == "unused-exemption"
+    assert "limits of gone" in found.message
+    assert found.enforcementLevel == analyzer_pb2.ADVISORY
+
+
+def test_protection_is_read_from_the_options() -> None:
+    with served(CONFIG | {"snu:protect": "true"}) as pack:
+        for protect in (True, False):
+            request = analyzer_pb2.AnalyzeRequest(
+                type=rules.CONTAINER,
+                urn=urn_of("api-container"),
+                properties=properties(CONTAINER),
+                options=analyzer_pb2.AnalyzerResourceOptions(protect=protect),
+            )
+            found = [each.policyName for each in pack.Analyze(request).diagnostics]
+            assert found == ([] if protect else ["protection"])
