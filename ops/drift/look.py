@@ -21,6 +21,7 @@ from ops.exit_codes import ExitCode
 from ops.recover import LOOKUPS, Finder
 from ops.state.checkpoint import read_checkpoint
 from ops.state.lock import locks_of
+from ops.state.moved import refuse_moved
 from ops.steps import Step, label, name_of
 from statestore import StoreError, layout
 
@@ -68,6 +69,7 @@ def _open(project_dir: Path, name: str, engine: EngineChoice) -> Session:
     """Raises NotThereError."""
     try:
         session = Session.open(project_dir, name, engine, validate=False)
+        refuse_moved(session.store, session.project, name)
         state = read_checkpoint(session.store, session.project, name)
     except OpsError as error:
         if error.code in _OUT_OF_REACH:

@@ -21,6 +21,7 @@ from ops.state import place
 from ops.state.account import Account
 from ops.state.bucket import Storage, bucket_names
 from ops.state.checkpoint import outputs_of, read_checkpoint, stacks_in
+from ops.state.moved import refuse_moved
 from ops.steps import short_type
 from statestore import Store
 
@@ -98,6 +99,7 @@ def _stores(session: Session, environ: Mapping[str, str]) -> dict[str, Store]:
     for stack in _environments(session.stack):
         try:
             store = Environment.of(stack, environ).store
+            refuse_moved(store, session.project, stack.name)
         except OpsError as error:
             raise OpsError(
                 f"What is in the project and in no state is not known, because that of {stack.name} cannot be read. "
