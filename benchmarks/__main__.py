@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import api, diff, images, local, plan, previews, promotion, restart, stage, start
+from benchmarks import api, diff, drift, images, local, plan, previews, promotion, restart, stage, start
 from benchmarks.measure import machine
 from tests.support.bytecode import kept_bytecode
 
@@ -14,6 +14,7 @@ _BENCHMARKS = {
     "api": api.run,
     "stage": stage.run,
     "diff": diff.run,
+    "drift": drift.run,
     "plan": plan.run,
     "previews": previews.run,
     "start": start.run,
@@ -28,7 +29,8 @@ def main() -> None:
         prog="scripts/bench",
         description="local: the command on the stack local; api: the local Scaleway beside moto's server; "
         "stage: the stack stage with the embedded engine, the Pulumi CLI and Terraform; "
-        "diff: `snu diff` of all stacks beside one preview; plan: plan and apply beside preview and up; "
+        "diff: `snu diff` of all stacks beside one preview; drift: `snu drift` beside previews with a refresh; "
+        "plan: plan and apply beside preview and up; "
         "previews: an environment with one changed app beside all, and list and sweep of 10 and 100; "
         "start: the api started by node alone beside npm, turbo and PM2; "
         "restart: an api that crashes, with PM2 in its container and without, until it answers again; "
