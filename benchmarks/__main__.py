@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import alerts, api, diff, images, local, logs, plan, policies, previews, promotion, restart, stage, start
+from benchmarks import alerts, api, diff, drift, images, local, logs, plan, policies, previews, promotion, restart, stage, start
 from benchmarks.measure import machine
 from tests.support.bytecode import kept_bytecode
 
@@ -14,6 +14,7 @@ _BENCHMARKS = {
     "api": api.run,
     "stage": stage.run,
     "diff": diff.run,
+    "drift": drift.run,
     "plan": plan.run,
     "policies": policies.run,
     "previews": previews.run,
@@ -31,7 +32,8 @@ def main() -> None:
         prog="scripts/bench",
         description="local: the command on the stack local; api: the local Scaleway beside moto's server; "
         "stage: the stack stage with the embedded engine, the Pulumi CLI and Terraform; "
-        "diff: `snu diff` of all stacks beside one preview; plan: plan and apply beside preview and up; "
+        "diff: `snu diff` of all stacks beside one preview; drift: `snu drift` beside previews with a refresh; "
+        "plan: plan and apply beside preview and up; "
         "policies: the rules on 210 containers beside 21, and a preview with the policy pack beside one without; "
         "previews: an environment with one changed app beside all, and list and sweep of 10 and 100; "
         "start: the api started by node alone beside npm, turbo and PM2; "

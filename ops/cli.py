@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ops.commands import options as option
+from ops.drift.channels import Channel
 from ops.engines.select import EngineChoice
 from ops.exit_codes import ExitCode
 from ops.local_runtime import RuntimeChoice
@@ -293,7 +294,7 @@ def plan_keys(
 @app.command("status")
 def show_status(
     json: option.Json = False,
-    drift: Annotated[bool, typer.Option("--drift", help="Look into the cloud too: is it as the program says?")] = False,
+    drift: Annotated[bool, typer.Option("--drift", help="Look into the cloud too, as `snu drift` does.")] = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
     """Show of every environment its release, what runs, who holds it, which plans wait, what is not promoted yet."""
@@ -317,6 +318,39 @@ def show_alerts(
     from ops.commands import alerts as work
 
     return work.alerts(cwd, stacks or [], as_json=json)
+
+
+@app.command()
+def drift(
+    stacks: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[STACK]...", help="Default: all whose state can be reached.", show_default=False),
+    ] = None,
+    engine: option.Engine = EngineChoice.AUTO,
+    json: option.Json = False,
+    report: Annotated[
+        list[Channel] | None,
+        typer.Option(
+            "--report",
+            metavar="|".join(Channel),
+            help="Keep an issue on GitHub for each stack; tell Slack (SLACK_WEBHOOK_URL); may be given twice.",
+        ),
+    ] = None,
+    repo: option.Repo = None,
+    api_url: option.ApiUrl = option.GITHUB_API_URL,
+    parallel: option.Parallel = _PARALLEL,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Show what differs from what the last updates left, and what no state knows. Changes nothing.
+
+    Status 20 when there is drift. The token for GitHub is as for `snu comment`.
+    """
+    import os
+
+    from ops.commands import drift as work
+
+    reporter = work.Reporter.of(report or [], repo, api_url, os.environ)
+    return work.drift(cwd, stacks or [], engine, parallel, reporter, as_json=json)
 
 
 @app.command()

@@ -7,7 +7,9 @@ of Scaleway's Secret Manager says it all, and another backend than the stack's o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+import os
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from ops.errors import OpsError
@@ -27,6 +29,20 @@ def local_state_dir(project_dir: Path) -> Path:
 
 def local_backend_url(project_dir: Path) -> str:
     return f"file://{local_state_dir(project_dir)}"
+
+
+@contextmanager
+def own_environment() -> Iterator[Mapping[str, str]]:
+    """For work on one stack after another, each of which has a backend and a passphrase of its own.
+
+    What the block sets in the environment is undone after it; gives the environment as it was before.
+    """
+    before = dict(os.environ)
+    try:
+        yield before
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def prepare(stack: Stack, environ: MutableMapping[str, str]) -> None:

@@ -33,3 +33,4 @@ class ExitCode(IntEnum):
     NOT_WANTED = 19, "there is to be no preview environment: closed, a fork, `no-ci`, or without the label"
     ALERTS_SILENT = 23, "crash alerts: no good run for three intervals, none ever, or nothing of them can be seen"
     POLICY = 21, "a resource violates a policy, and the stack's settings do not exempt it; nothing was changed"
+    DRIFT = 20, "the cloud is not as the last update left it: `snu drift` says what differs"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from ops.errors import OpsError
@@ -18,6 +18,8 @@ from ops.stacks import is_loopback
 if TYPE_CHECKING:
     from github import Github, GithubException
 
+T = TypeVar("T")
+
 TOKEN = "GITHUB_TOKEN"  # noqa: S105 - the variable's name
 TOKEN_FILE = "SNU_GITHUB_TOKEN_FILE"  # noqa: S105 - the variable's name
 API_URL = "https://api.github.com"
@@ -25,6 +27,8 @@ API_URL = "https://api.github.com"
 RETRIES = 3
 RETRY_SECONDS = 0.5
 SERVER_ERRORS = (500, 502, 503, 504)
+WRITE_COMMENTS = "`pull-requests: write`, and the pull request must not be locked"
+WRITE_ISSUES = "`issues: write`"
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 _PER_PAGE = 100
 _TIMEOUT_SECONDS = 20
@@ -133,7 +137,7 @@ def read_token(environ: Mapping[str, str]) -> str:
     if not token or any(character.isspace() for character in token):
         raise OpsError(
             f"There is no token for GitHub: set {TOKEN}, or {TOKEN_FILE} to a file that holds it and nothing else. It "
-            "must be allowed to write on pull requests.",
+            "must be allowed to write on pull requests, or issues.",
             ExitCode.ENVIRONMENT,
         )
     return token
@@ -168,9 +172,23 @@ def client(repository: Repository, token: str) -> Iterator[Github]:
         made.close()
 
 
+def tried_again(work: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
+    """For what makes something: it may have been made when the answer is an error, so the work has to look first."""
+    from github import GithubException
+
+    for attempt in range(RETRIES + 1):
+        try:
+            return work()
+        except GithubException as error:
+            if error.status not in SERVER_ERRORS or attempt == RETRIES:
+                raise
+            sleep(RETRY_SECONDS * 2**attempt)
+    raise AssertionError("unreachable")
+
+
 @contextmanager
-def clear_errors(repository: Repository, noun: str, what: str) -> Iterator[None]:
-    """What GitHub, or the way to it, refuses: in one sentence."""
+def clear_errors(repository: Repository, noun: str, what: str, right: str = WRITE_COMMENTS) -> Iterator[None]:
+    """What GitHub, or the way to it, refuses: in one sentence. ``right``: what the token needs."""
     from github import BadCredentialsException, GithubException, RateLimitExceededException, UnknownObjectException
     from requests import RequestException
 
@@ -186,10 +204,7 @@ def clear_errors(repository: Repository, noun: str, what: str) -> Iterator[None]
         if error.status == 429:
             said = f"GitHub's rate limit is reached{_until(error)}: run this again later"
         elif error.status == 403:
-            said = (
-                f"The token may not use {what} (403): it needs `pull-requests: write`, and the pull request must not "
-                "be locked"
-            )
+            said = f"The token may not use {what} (403): it needs {right}"
         else:
             said = f"GitHub answered {error.status} for {what}: {error.message or 'without a reason'}"
     except RequestException as error:

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ops import github as hub_settings
 from ops.display.markdown import COMMENT_LIMIT
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.github import RETRIES, SERVER_ERRORS, Repository, clear_errors, client, read_token
+from ops.github import Repository, clear_errors, client, read_token, tried_again
 
 if TYPE_CHECKING:
     from github import Github
+    from github.Issue import Issue
     from github.IssueComment import IssueComment
     from github.PullRequest import PullRequest
 
@@ -91,10 +91,8 @@ def write_comment(
     ``create``: also where there is none yet. Raises OpsError when GitHub refuses, cannot be reached, or the text is too
     long for it.
     """
-    from github import GithubException
-
     first = marker(stack, kind)
-    body = f"{first}\n{_normal(text)}"
+    body = f"{first}\n{normal(text)}"
     if len(body) > COMMENT_LIMIT:
         raise OpsError(
             f"The comment would have {len(body)} characters, and GitHub takes {COMMENT_LIMIT}: `--markdown` of `snu "
@@ -102,21 +100,13 @@ def write_comment(
             ExitCode.USAGE,
         )
     with clear_errors(target.place, "pull request", str(target)), client(target.place, token) as hub:
-        author = target.author or _own_login(hub)
+        author = target.author or own_login(hub)
         pull = hub.get_repo(target.repository).get_pull(target.number)
-        for attempt in range(RETRIES + 1):
-            try:
-                return _upsert(pull, author, first, body, create=create)
-            except GithubException as error:
-                # It may have been created all the same: look again before another try.
-                if error.status not in SERVER_ERRORS or attempt == RETRIES:
-                    raise
-                sleep(hub_settings.RETRY_SECONDS * 2**attempt)
-    raise AssertionError("unreachable")
+        return tried_again(lambda: _upsert(pull, author, first, body, create=create), sleep)
 
 
 def _upsert(pull: PullRequest, author: str, first: str, body: str, *, create: bool) -> Written:
-    ours = [comment for comment in pull.get_issue_comments() if _is_ours(comment, author, first)]
+    ours = [comment for comment in pull.get_issue_comments() if is_ours(comment, author, first)]
     if not ours and not create:
         return Written(Outcome.MISSING, "", 0)
     if not ours:
@@ -124,23 +114,25 @@ def _upsert(pull: PullRequest, author: str, first: str, body: str, *, create: bo
     kept, *others = sorted(ours, key=lambda comment: comment.id)
     for comment in others:
         comment.delete()
-    if _normal(kept.body) == body:
+    if normal(kept.body) == body:
         return Written(Outcome.UNCHANGED, kept.html_url, len(others))
     kept.edit(body)
     return Written(Outcome.EDITED, kept.html_url, len(others))
 
 
-def _is_ours(comment: IssueComment, author: str, first: str) -> bool:
-    begins = _normal(comment.body or "").split("\n", 1)[0] == first
-    return begins and comment.user is not None and comment.user.login.lower() == author.lower()
+def is_ours(written: IssueComment | Issue, author: str, first: str) -> bool:
+    """Whether the author wrote it, with this marker as its first line."""
+    begins = normal(written.body or "").split("\n", 1)[0] == first
+    return begins and written.user is not None and written.user.login.lower() == author.lower()
 
 
-def _normal(text: str) -> str:
+def normal(text: str) -> str:
     """As GitHub may give it back."""
     return text.replace("\r\n", "\n").strip()
 
 
-def _own_login(client: Github) -> str:
+def own_login(client: Github) -> str:
+    """Of whom the token belongs to."""
     from github import GithubException
 
     try:

@@ -246,12 +246,22 @@ class Finder:
             raise OpsError(
                 f"{name_of(pending.urn)} cannot be looked up: its {missing} is not known", ExitCode.ENVIRONMENT
             )
-        path = lookup.path.format_map(scope)
         query = {name: scope[key] for name, key in lookup.query.items()}
-        for found in self._listed(path, lookup.items, query):
+        for found_id, found in self._there(lookup, scope, query):
+            yield found_id, lookup.same(self, found, scope) if self._matters(pending, found_id) else False
+
+    def listed(self, type_: str, query: Mapping[str, str], **scope: str) -> Iterator[tuple[str, Object]]:
+        """All objects of a type that a list call with this query gives: the id in a state, and the answer.
+
+        ``scope``: what the call's path says beside the region.
+        """
+        yield from self._there(LOOKUPS[type_], Scope({**self._defaults, **scope}), query)
+
+    def _there(self, lookup: Lookup, scope: Scope, query: Mapping[str, str]) -> Iterator[tuple[str, Object]]:
+        """Without what is being deleted."""
+        for found in self._listed(lookup.path.format_map(scope), lookup.items, query):
             if found.get("status") not in _GONE:
-                found_id = lookup.id.format_map(Scope({**scope, "zone": _zone(found), "found": found}))
-                yield found_id, lookup.same(self, found, scope) if self._matters(pending, found_id) else False
+                yield lookup.id.format_map(Scope({**scope, "zone": _zone(found), "found": found})), found
 
     @staticmethod
     def _matters(pending: Pending, found_id: str) -> bool:

@@ -427,6 +427,23 @@ class DatabasePasswords(Settings):
     user: limits.Password = Field(description="Of the user that Pulumi logs in with.")
 
 
+class AcceptedOrphan(Settings):
+    """Something in the project that no stack has made, and that is there on purpose."""
+
+    id: Annotated[str, Field(min_length=1), limits.Allowed("an id as `snu drift` prints it")] = Field(
+        description="Its id, with the region where there is one: `fr-par/1a2b…`."
+    )
+    reason: Annotated[str, Field(min_length=1), limits.Allowed("a reason, for people")] = Field(
+        description="Why it is there."
+    )
+
+
+class Drift(Settings):
+    """What `snu drift` finds in the project and does not report."""
+
+    ignore_orphans: list[AcceptedOrphan] = Field(default=[], description="What is in no state on purpose.")
+
+
 class FoundationSettings(Settings):
     """A stack of the blueprint `foundation`."""
 
@@ -454,6 +471,7 @@ class FoundationSettings(Settings):
     object_storage: limits.Url | None = Field(
         default=None, description="Where object storage is, if that is not the platform's own in the region."
     )
+    drift: Drift = Field(default=Drift(), description="What `snu drift` passes over.")
     database_passwords: dict[limits.Name, DatabasePasswords] = Field(
         default={},
         description="The passwords of instances, by environment, each set with `pulumi config set --secret "

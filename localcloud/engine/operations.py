@@ -56,10 +56,11 @@ def up(request: Request) -> Outcome:
 
 
 def refresh(request: Request) -> Outcome:
-    from localcloud.engine.run import Run
+    return _refresh(request, dry_run=False)
 
-    run = Run(request, "refresh", dry_run=False)
-    return asyncio.run(run.execute(run.refresh_only))
+
+def preview_refresh(request: Request) -> Outcome:
+    return _refresh(request, dry_run=True)
 
 
 def destroy(request: Request) -> Outcome:
@@ -90,6 +91,13 @@ async def _with_program(request: Request, *, dry_run: bool) -> Outcome:
         return await run.execute(lambda: run.program(program))
     finally:
         await program.stop()
+
+
+def _refresh(request: Request, *, dry_run: bool) -> Outcome:
+    from localcloud.engine.run import Run
+
+    run = Run(request, "refresh", dry_run=dry_run)
+    return asyncio.run(run.execute(run.refresh_only))
 
 
 def _destroy(request: Request, *, dry_run: bool) -> Outcome:

@@ -58,6 +58,7 @@ async def _refresh(context: Context, resource: ResourceState, changes: Counter[s
         await context.journal.end(gone=resource)
         return True
     inputs, outputs = found
+    inputs = carry_secrets(inputs, resource.inputs)
     outputs = carry_secrets(outputs, resource.inputs)
     for key in resource.additional_secret_outputs:
         if key in outputs:

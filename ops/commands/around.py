@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.state.moved import read_stone
+from ops.state.moved import refuse_moved
 from ops.state.size import size_of, way_out
 
 if TYPE_CHECKING:
@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 def before_change(session: Session) -> None:
     """Raises OpsError when the state was moved away, or is too large for where it is kept."""
     store, stack = session.store, session.stack.name
-    moved = read_stone(store, session.project, stack)
-    if moved is not None:
-        raise OpsError(
-            f"The state of {stack} is not in {store.address} any more: {moved.who} moved it to {moved.to} at "
-            f"{moved.when}. Nothing was changed.",
-            ExitCode.ENVIRONMENT,
-        )
+    refuse_moved(store, session.project, stack)
     size = size_of(store, session.project, stack)
     if size.too_large:
         raise OpsError(

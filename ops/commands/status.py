@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ops.commands.stack import Options, Session
-from ops.display.base import SilentDisplay
 from ops.display.choose import printer_for
 from ops.display.text import Line, counted, short
 from ops.engines.select import EngineChoice
@@ -22,7 +20,6 @@ from ops.releases.tags import Releases
 from ops.stacks import project_dir, stack_names
 from ops.state.history import updates_of
 from ops.state.lock import locks_of
-from ops.steps import has_changes
 
 _UPDATES = 5
 
@@ -44,7 +41,7 @@ class Status:
     release: str = ""
     """The newest one, where the stack has any."""
     drift: bool | None = None
-    """Whether the cloud is other than the program says; None: it was not looked at."""
+    """Whether the cloud is other than the last update left it; None: it was not looked at."""
     promote_from: str | None = None
     behind: list[str] = field(default_factory=list)
     """The images of which the stack that it takes them from runs another version."""
@@ -53,7 +50,7 @@ class Status:
 def status(directory: Path | None, *, as_json: bool, drift: bool) -> ExitCode:
     """Print of every environment what runs, who holds it, which plans wait, and what its source has that it has not.
 
-    ``drift``: look into the cloud too, as a preview with a refresh does.
+    ``drift``: look into the cloud too, as `snu drift` does.
     """
     project = project_dir(directory)
     found = {each.stack.name: _look(each) for each in environments(project, os.environ)}
@@ -105,17 +102,15 @@ def _releases(project: Path) -> Releases | None:
 
 def _has_drift(project: Path, found: Status) -> bool | None:
     """A problem is the stack's, and does not hide the others."""
-    before = dict(os.environ)
+    from ops.drift.look import NotThereError, look
+
     try:
-        session = Session.open(project, found.stack, EngineChoice.AUTO)
-        return has_changes(session.run(session.engine.preview, Options(refresh=True), SilentDisplay()).changes)
-    except OpsError as error:
+        seen = look(project, found.stack, EngineChoice.AUTO)
+    except NotThereError as error:
         found.problem = str(error)
         return None
-    finally:
-        # Each stack has a backend and a passphrase of its own.
-        os.environ.clear()
-        os.environ.update(before)
+    found.problem = "\n".join(seen.problems)
+    return bool(seen.findings) if not seen.problems else None
 
 
 def _lines(found: Status) -> list[Line]:
@@ -128,8 +123,8 @@ def _lines(found: Status) -> list[Line]:
     lines = [Line.of(*head, "  last update ", found.updated, " ", (found.result, style)), _images(found, "runs")]
     lines += [Line.of("  release ", found.release)] if found.release else []
     if found.drift is not None:
-        told = ("  the cloud is not as it should be: snu preview ", "yellow") if found.drift else ("  no drift", "dim")
-        lines.append(Line.of(told, f"{found.stack} --refresh" if found.drift else ""))
+        told = ("  the cloud is not as it should be: snu drift ", "yellow") if found.drift else ("  no drift", "dim")
+        lines.append(Line.of(told, found.stack if found.drift else ""))
     lines += [Line.of(("  held by ", "yellow"), lock) for lock in found.locks]
     lines += [_plan(plan) for plan in found.plans]
     if found.promote_from:

@@ -60,6 +60,20 @@ def properties_of(step: Step) -> list[Change]:
     ]
 
 
+def is_secret_at(value: Any, path: str) -> bool:
+    """Whether a property at a path, or what it is in, is secret."""
+    for quoted, index, name in _PATH_PART.findall(path):
+        if is_secret(value):
+            return True
+        if index and isinstance(value, list) and int(index) < len(value):
+            value = value[int(index)]
+        elif isinstance(value, dict):
+            value = value.get(quoted or name)
+        else:
+            return False
+    return is_secret(value)
+
+
 def _natural(path: str) -> list[tuple[int, int, str]]:
     return [(0, int(index), "") if index else (1, 0, key or name) for key, index, name in _PATH_PART.findall(path)]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ops.cost.change import cost_text
@@ -84,6 +84,31 @@ def plan_markdown(
 def has_effect(record: Record) -> bool:
     """Whether there is anything to tell: a resource, a protection or an output that changes."""
     return bool(_sections(record))
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A resource of a list, and what differs in it."""
+
+    name: str
+    type: str
+    id: str = ""
+    changes: Sequence[Change] = ()
+
+
+def lists_markdown(lists: Mapping[str, Sequence[Listed]], limit: int) -> str:
+    """Lists by title, of at most so many characters together; what comes later is cut first, with counts."""
+    sections = [
+        _Section(title, [_listed_item(each) for each in listed], "", plain=not any(each.changes for each in listed))
+        for title, listed in lists.items()
+        if listed
+    ]
+    _fill(sections, limit - _SECTION_COST * len(sections))
+    return "\n".join(line for section in sections for line in section.lines()).rstrip()
+
+
+def _listed_item(listed: Listed) -> _Item:
+    return _Item(listed.name, listed.type, f" · {code(listed.id)}" if listed.id else "", _diff(listed.changes))
 
 
 def code(text: str) -> str:

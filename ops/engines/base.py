@@ -74,6 +74,10 @@ class Engine(Protocol):
 
     def refresh(self, operation: Operation) -> Result: ...
 
+    def preview_refresh(self, operation: Operation) -> Result:
+        """What ``refresh`` would find; nothing is written, neither into the state nor beside it."""
+        ...
+
     def outputs(self, project_dir: Path, stack: str) -> Mapping[str, Any]:
         """The stack's outputs; secret values are replaced by the text ``[secret]``."""
 

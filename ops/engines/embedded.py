@@ -37,6 +37,9 @@ class EmbeddedEngine:
     def refresh(self, operation: Operation) -> Result:
         return _run(operations.refresh, operation)
 
+    def preview_refresh(self, operation: Operation) -> Result:
+        return _run(operations.preview_refresh, operation)
+
     def outputs(self, project_dir: Path, stack: str) -> Mapping[str, Any]:
         try:
             found = operations.outputs(project_dir, stack, _backend_url(), os.environ)

@@ -49,6 +49,9 @@ class PulumiCli:
     def refresh(self, operation: Operation) -> Result:
         return _run(["refresh", *_apply()], operation)
 
+    def preview_refresh(self, operation: Operation) -> Result:
+        return _run(["refresh", "--preview-only"], operation, makes_stack=False)
+
     def outputs(self, project_dir: Path, stack: str) -> Mapping[str, Any]:
         outputs: dict[str, Any] = json.loads(_stack_command(project_dir, stack, "output", "--json"))
         return outputs
@@ -188,10 +191,10 @@ class _Ended:
     stderr: str
 
 
-def _run(arguments: list[str], operation: Operation) -> Result:
+def _run(arguments: list[str], operation: Operation, *, makes_stack: bool = True) -> Result:
     watch = _Watch(operation.on_event)
     ended = _execute(arguments, operation, watch)
-    if ended.status != 0 and _NO_STACK in ended.stderr and not watch.seen:
+    if makes_stack and ended.status != 0 and _NO_STACK in ended.stderr and not watch.seen:
         _make_stack(operation)
         ended = _execute(arguments, operation, watch)
     watch.finish()

@@ -14,6 +14,7 @@ from infra.images.reading import load_sources
 from infra.images.versions import Versions
 from infra.images.working_copy import find_repository
 from infra.settings import Image, SettingsError
+from ops.display import slack
 from ops.display.markdown import code
 from ops.display.text import counted, safe, short
 from ops.images.history import Change, History
@@ -154,16 +155,12 @@ def _as_it_is(text: str) -> str:
     return text
 
 
-def _escaped_for_slack(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("`", "'")
-
-
 _PLAIN = _Style(_as_it_is, _as_it_is, _as_it_is, _as_it_is, "  - ")
 _MARKDOWN = _Style(lambda text: f"### {text}", lambda text: f"**{text}**", code, code, "- ")
 _SLACK = _Style(
-    lambda text: f"*{_escaped_for_slack(text)}*",
-    lambda text: f"*{_escaped_for_slack(text)}*",
-    lambda text: f"`{_escaped_for_slack(text)}`",
-    _escaped_for_slack,
+    lambda text: f"*{slack.escaped(text)}*",
+    lambda text: f"*{slack.escaped(text)}*",
+    lambda text: f"`{slack.escaped(text)}`",
+    slack.escaped,
     "• ",
 )

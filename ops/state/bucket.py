@@ -110,6 +110,15 @@ def ensure_policy(storage: Storage, name: str, owner: str, user: str) -> list[st
         client.close()
 
 
+def bucket_names(storage: Storage) -> list[str]:
+    """Of all buckets of the key's project. Raises OpsError when object storage does not say."""
+    client = storage.client()
+    try:
+        return [each["Name"] for each in _ask("list the buckets", client.list_buckets).get("Buckets", [])]
+    finally:
+        client.close()
+
+
 def _statement(bucket: str, sid: str, principals: list[str], actions: str | list[str]) -> dict[str, Any]:
     return {
         "Sid": sid,

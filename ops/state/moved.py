@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
 from statestore import Store, layout
 
 _KIND = "moved"
@@ -39,6 +41,17 @@ def read_stone(store: Store, project: str, stack: str) -> Moved | None:
         return Moved(str(found["to"]), str(found["who"]), str(found["when"]))
     except (ValueError, KeyError, TypeError):
         return Moved("a place that its stone does not name", "somebody", "some day")
+
+
+def refuse_moved(store: Store, project: str, stack: str) -> None:
+    """Raises OpsError when the state was moved away, and StoreError."""
+    moved = read_stone(store, project, stack)
+    if moved is not None:
+        raise OpsError(
+            f"The state of {stack} is not in {store.address} any more: {moved.who} moved it to {moved.to} at "
+            f"{moved.when}. Nothing was changed.",
+            ExitCode.ENVIRONMENT,
+        )
 
 
 def write_stone(store: Store, project: str, stack: str, moved: Moved) -> None:

@@ -20,6 +20,8 @@ TOKEN = "t0ken-of-the-test"
 _REPOSITORY = "/repos/octo/snu"
 _PULL = re.compile(rf"{_REPOSITORY}/pulls/(\d+)")
 _BRANCH = re.compile(rf"{_REPOSITORY}/branches/(.+)")
+_ISSUES = f"{_REPOSITORY}/issues"
+_ISSUE = re.compile(rf"{_ISSUES}/(\d+)")
 _COMMENTS = re.compile(rf"{_REPOSITORY}/issues/(\d+)/comments")
 _COMMENT = re.compile(r"/repos/octo/snu/issues/comments/(\d+)")
 
@@ -115,6 +117,7 @@ class FakeGitHub:
     comments: list[dict[str, Any]] = field(default_factory=list)
     pulls: dict[int, Pull] = field(default_factory=lambda: {7: Pull("feature")})
     branches: set[str] = field(default_factory=lambda: {"main"})
+    issues: list[dict[str, Any]] = field(default_factory=list)
     hub: Hub = field(default_factory=lambda: Hub(knows_all=True))
     """Has the branches and pull requests that are made here."""
     faults: dict[str, list[Answer]] = field(default_factory=dict)
@@ -145,6 +148,33 @@ class FakeGitHub:
     def _of(self, pull: int) -> list[dict[str, Any]]:
         return [comment for comment in self.comments if f"/pull/{pull}#" in comment["html_url"]]
 
+    def add_issue(self, title: str, body: str, labels: list[str], login: str | None = None) -> dict[str, Any]:
+        number = 50 + len(self.issues)
+        issue = {
+            "number": number,
+            "title": title,
+            "body": body.replace("\n", "\r\n"),
+            "state": "open",
+            "labels": [{"name": label} for label in labels],
+            "user": {"login": login or self.login, "type": "User", "url": f"{self.url}/users/x"},
+            "url": f"{self.url}{_ISSUES}/{number}",
+            "html_url": f"https://github.example/octo/snu/issues/{number}",
+        }
+        self.issues.append(issue)
+        return issue
+
+    def _issue(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any, Any]:
+        if path == _ISSUES and method == "POST":
+            return 201, self.add_issue(body["title"], body["body"], body.get("labels", [])), {}
+        if path == _ISSUES:
+            state, label = query.get("state", ["open"])[0], query.get("labels", [""])[0]
+            there = [each for each in self.issues if state in ("all", each["state"])]
+            return 200, [each for each in there if label in ("", *(known["name"] for known in each["labels"]))], {}
+        (issue,) = [each for each in self.issues if path == f"{_ISSUES}/{each['number']}"]
+        if method == "PATCH":
+            issue |= {**body, **({"body": body["body"].replace("\n", "\r\n")} if "body" in body else {})}
+        return 200, issue, {}
+
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Answer | tuple[int, Any, Any]:
         fault = self.faults.get(method, []).pop(0) if self.faults.get(method) else None
         if fault is not None and not fault.done:
@@ -161,6 +191,8 @@ class FakeGitHub:
             return 200, self._pull(int(found[1])), {}
         if (found := _BRANCH.fullmatch(path)) and unquote(found[1]) in self.branches:
             return 200, {"name": unquote(found[1]), "protected": False}, {}
+        if path == _ISSUES or _ISSUE.fullmatch(path):
+            return self._issue(method, path, query, body)
         if (found := _COMMENTS.fullmatch(path)) and method == "GET":
             page, size = (int(query.get(key, [default])[0]) for key, default in (("page", "1"), ("per_page", "30")))
             return self._page(int(found[1]), page, size)

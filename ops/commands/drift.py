@@ -1,0 +1,121 @@
+"""What ``snu drift`` does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.display.choose import printer_for
+from ops.display.progress import progress_for
+from ops.display.text import Line
+from ops.drift import issue, report, slack
+from ops.drift.channels import Channel
+from ops.drift.findings import StackDrift
+from ops.drift.issue import Outcome
+from ops.drift.look import NotThereError, look
+from ops.engines.select import EngineChoice
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.github import Repository, read_token
+from ops.stacks import find_stack, project_dir, stack_names
+
+
+@dataclass(frozen=True)
+class Reporter:
+    """Tells people of drift."""
+
+    repository: Repository | None
+    token: str
+    webhook: str
+
+    @classmethod
+    def of(cls, channels: Collection[Channel], repo: str | None, api_url: str, environ: Mapping[str, str]) -> Reporter:
+        """Raises OpsError, before anything is looked at, where a token, an address or the repository is missing."""
+        repository, token = None, ""
+        if Channel.GITHUB in channels:
+            if not repo:
+                raise OpsError("--report github needs --repo OWNER/NAME, or GITHUB_REPOSITORY.", ExitCode.USAGE)
+            repository, token = Repository(repo, api_url), read_token(environ)
+        return cls(repository, token, slack.webhook(environ) if Channel.SLACK in channels else "")
+
+    def report(self, drift: StackDrift) -> str:
+        """What was written where; empty: nothing. Raises OpsError.
+
+        The issue is Slack's memory: with it, only what changes in it is told there. What could not be looked at
+        closes nothing.
+        """
+        if drift.problems and not drift.findings:
+            return ""
+        said, url, is_news = [], "", bool(drift.findings)
+        if self.repository is not None:
+            text = report.markdown(drift) if drift.findings else None
+            written = issue.keep_issue(self.repository, self.token, drift.stack, text)
+            url, is_news = written.url, written.outcome is not Outcome.UNCHANGED
+            said += [f"issue {written.outcome}: {url}"] if url else []
+        if self.webhook and is_news:
+            told = report.slack_text(drift, url) if drift.findings else report.slack_clean(drift.stack, url)
+            slack.post(self.webhook, told)
+            said.append("Slack was told")
+        return ", ".join(said)
+
+
+def drift(
+    directory: Path | None,
+    names: list[str],
+    engine: EngineChoice,
+    parallel: int,
+    reporter: Reporter,
+    *,
+    as_json: bool,
+) -> ExitCode:
+    """Look at each of the stacks, print what was found, and report it; without names at all that can be reached."""
+    project = project_dir(directory)
+    for name in names:
+        find_stack(project, name)
+    found: list[StackDrift] = []
+    skipped: dict[str, OpsError] = {}
+    failed = ExitCode.OK
+    stream = sys.stderr if as_json else sys.stdout
+    for name in names or stack_names(project):
+        try:
+            with progress_for(stream) as progress:
+                progress(f"Looking at {name}")
+                seen = look(project, name, engine, parallel)
+        except NotThereError as error:
+            if names:
+                seen = StackDrift(name, 0, problems=(str(error),), code=error.code)
+            else:
+                skipped[name] = error
+                continue
+        found.append(seen)
+        if not as_json:
+            printer_for(stream).print(report.lines(seen))
+        try:
+            if told := reporter.report(seen):
+                printer_for(stream).print([Line.of(f"  {told}")])
+        except OpsError as error:
+            printer_for(sys.stderr).print([Line.of(("error: ", "bold red"), f"{name} is not reported: {error}")])
+            failed = failed or error.code
+    if as_json:
+        left_out = {name: str(error) for name, error in skipped.items()}
+        print(json.dumps({"stacks": [report.document(each) for each in found], "skipped": left_out}, indent=2))
+    else:
+        printer_for(stream).print([_skipped_line(name, error) for name, error in skipped.items()])
+    return _code(found, skipped, failed)
+
+
+def _skipped_line(name: str, error: OpsError) -> Line:
+    return Line.of((name, "bold"), (f"  left out: {' '.join(str(error).split())}", "dim"))
+
+
+def _code(found: list[StackDrift], skipped: Mapping[str, OpsError], failed: ExitCode) -> ExitCode:
+    """What was not looked at, or not told, goes before drift: with 20 everything was."""
+    problems = [each.code for each in found if each.problems]
+    if not found and skipped:
+        problems = [error.code for error in skipped.values()]
+    if code := next(iter(problems), failed):
+        return code
+    return ExitCode.DRIFT if any(each.findings for each in found) else ExitCode.OK

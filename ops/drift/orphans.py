@@ -1,0 +1,195 @@
+"""What is in a foundation's project, or belongs to its applications, and in no state of any stack that lives there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra import naming
+from localcloud.engine.recover import CREATING, known_ids
+from ops.commands.stack import Session
+from ops.drift.findings import Finding, Kind
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.images.environment import Environment
+from ops.recover import Finder
+from ops.scaleway import Object
+from ops.stacks import Stack, find_stack, settings_of, stack_names
+from ops.state import place
+from ops.state.account import Account
+from ops.state.bucket import Storage, bucket_names
+from ops.state.checkpoint import outputs_of, read_checkpoint, stacks_in
+from ops.state.moved import refuse_moved
+from ops.steps import short_type
+from statestore import Store
+
+if TYPE_CHECKING:
+    from infra.settings import FoundationSettings
+
+_SECRET = "scaleway:secrets/secret:Secret"  # noqa: S105 - a type
+_OF_PROJECT = (
+    "scaleway:containers/namespace:Namespace",
+    "scaleway:containers/container:Container",
+    "scaleway:containers/domain:Domain",
+    "scaleway:databases/serverlessDatabase:ServerlessDatabase",
+    "scaleway:databases/instance:Instance",
+    "scaleway:domain/zone:Zone",
+    "scaleway:job/definition:Definition",
+    "scaleway:observability/source:Source",
+    "scaleway:observability/token:Token",
+    "scaleway:registry/namespace:Namespace",
+    _SECRET,
+)
+"""Types of which Scaleway lists those of one project."""
+_RECORD = "scaleway:domain/record:Record"
+_RECORDS = {"name": "", "type": "CNAME"}
+"""The only kind of record that the program makes: the others of a zone are people's and Scaleway's."""
+_APPLICATION = "scaleway:iam/application:Application"
+_OF_APPLICATIONS = ("scaleway:iam/policy:Policy", "scaleway:iam/apiKey:ApiKey")
+_BUCKET = "scaleway:object/bucket:Bucket"
+_NAMES = ("name", "hostname", "subdomain", "description")
+
+
+def orphans_of(session: Session, environ: Mapping[str, str]) -> list[Finding]:
+    """Of a foundation that is up. ``environ``: the environment before that of any stack was entered.
+
+    Raises OpsError and StoreError where not everything says what it has: nothing is an orphan then.
+    """
+    from infra.settings import FoundationSettings
+
+    settings = settings_of(session.stack)
+    project_id = outputs_of(session.store, session.project, session.stack.name).get("projectId")
+    if not isinstance(settings, FoundationSettings) or not isinstance(project_id, str):
+        return []
+    search = _Search(session, settings, project_id)
+    listed = {each.id: each for each in search.listed()}
+    # The states come after the lists, so that what was listed and is being made is in a state, or pending.
+    known = _known(session, environ) | {each.id for each in settings.drift.ignore_orphans}
+    suspects = listed.keys() - known
+    # What was being deleted meanwhile has left the state, and is not listed any more.
+    return [each for each in search.listed() if each.id in suspects] if suspects else []
+
+
+# --- states ---------------------------------------------------------------------------------------------------------
+
+
+def _known(session: Session, environ: Mapping[str, str]) -> set[str]:
+    """The ids in all states of the foundation, its environments and their previews."""
+    ids: set[str] = set()
+    for store in _stores(session, environ).values():
+        for stack in stacks_in(store, session.project):
+            checkpoint = read_checkpoint(store, session.project, stack)
+            if checkpoint is None:
+                continue
+            if any(each.get("type") == CREATING for each in checkpoint.latest.get("pending_operations") or []):
+                raise OpsError(
+                    f"What is in the project and in no state is not known: {stack} is being changed, or an earlier "
+                    f"run was interrupted. Look again when it has ended, or run `snu recover {stack}`.",
+                    ExitCode.INTERRUPTED,
+                )
+            ids |= known_ids(checkpoint.latest)
+    return ids
+
+
+def _stores(session: Session, environ: Mapping[str, str]) -> dict[str, Store]:
+    """By address. Those of environments hold their previews' states as well."""
+    stores = {session.store.address: session.store}
+    for stack in _environments(session.stack):
+        try:
+            store = Environment.of(stack, environ).store
+            refuse_moved(store, session.project, stack.name)
+        except OpsError as error:
+            raise OpsError(
+                f"What is in the project and in no state is not known, because that of {stack.name} cannot be read. "
+                f"{error}",
+                error.code,
+            ) from None
+        stores.setdefault(store.address, store)
+    return stores
+
+
+def _environments(foundation: Stack) -> Iterator[Stack]:
+    """The environments that stand on it, without previews."""
+    for name in stack_names(foundation.project_dir):
+        stack = find_stack(foundation.project_dir, name)
+        identity = stack.config.get("snu:environment")
+        if not isinstance(identity, Mapping) or "previewOf" in identity:
+            continue
+        if identity.get("foundation") == foundation.name:
+            yield stack
+
+
+# --- the cloud ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Lists what the stacks of a foundation could have made."""
+
+    session: Session
+    settings: FoundationSettings
+    project_id: str
+
+    def listed(self) -> Iterator[Finding]:
+        """Without what is there on purpose. Raises OpsError when Scaleway does not say."""
+        finder = Finder(self.session.stack, os.environ)
+        bootstrapped = {naming.environment_state_secret(name) for name in self.settings.environments}
+        for type_ in _OF_PROJECT:
+            for id_, found in finder.listed(type_, {"project_id": self.project_id}):
+                if not _is_scaleways(found) and not (type_ == _SECRET and found["name"] in bootstrapped):
+                    yield _orphan(type_, id_, found)
+        if self.settings.zone is not None:
+            for id_, found in finder.listed(_RECORD, _RECORDS, dnsZone=self.settings.zone):
+                yield _orphan(_RECORD, id_, found)
+        yield from self._access(finder)
+        yield from self._buckets()
+
+    def _access(self, finder: Finder) -> Iterator[Finding]:
+        """The organization's applications that have the project's names, and all that is theirs."""
+        names, ids = self._application_names(), set[str]()
+        query = {"organization_id": self.settings.organization_id}
+        for id_, found in finder.listed(_APPLICATION, query):
+            if found["name"] in names:
+                ids.add(id_)
+                yield _orphan(_APPLICATION, id_, found)
+        for type_ in _OF_APPLICATIONS:
+            for id_, found in finder.listed(type_, query):
+                if found.get("application_id") in ids:
+                    yield _orphan(type_, id_, found)
+
+    def _application_names(self) -> set[str]:
+        project = self.settings.project.name
+        of_environments = (naming.state_application, naming.state_bucket_application)
+        return {
+            naming.deploy_application(project),
+            naming.secret_reader_application(project),
+            *(name(environment) for name in of_environments for environment in self.settings.environments),
+        }
+
+    def _buckets(self) -> Iterator[Finding]:
+        """Where states are kept in object storage: otherwise nobody says that the key may use any."""
+        own = place.place_of(self.session.stack)
+        if own.kind is not place.Kind.FOUNDATION:
+            return
+        account = Account(self.session.stack, os.environ)
+        try:
+            storage = Storage(account.storage_endpoint(), account.region, account.storage_key(self.project_id))
+        finally:
+            account.close()
+        project = self.settings.project.name
+        made = {naming.environment_state_bucket(project, name) for name in self.settings.environments}
+        for name in bucket_names(storage):
+            if name not in {own.bucket, *made}:
+                yield Finding(Kind.ORPHAN, short_type(_BUCKET), name, name, account.region)
+
+
+def _is_scaleways(found: Object) -> bool:
+    """Whether the platform made it for itself: a data source for its own logs, the secret of another product."""
+    return found.get("origin") == "scaleway" or found.get("managed") is True
+
+
+def _orphan(type_: str, id_: str, found: Object) -> Finding:
+    name = next((str(found[key]) for key in _NAMES if found.get(key)), id_)
+    return Finding(Kind.ORPHAN, short_type(type_), name, id_, str(found.get("region") or ""))

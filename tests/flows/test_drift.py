@@ -1,0 +1,340 @@
+"""`snu drift`: what somebody has changed, deleted or made by hand is found, and nothing is written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ops.exit_codes import ExitCode
+from tests.flows.drifting import check_clean, findings, look
+from tests.flows.interruption import Victim, Watch
+from tests.flows.keys import deploy_key, use, without
+from tests.flows.lab import Lab, check_clear
+from tests.support.pulumi_cli import needs_pulumi
+
+FOUNDATION, STACK = "foundation-local", "local"
+REGION = "regions/fr-par"
+CONTAINERS = f"/containers/v1/{REGION}"
+SECRETS = f"/secret-manager/v1beta1/{REGION}/secrets"
+RECORDS = "/domain/v2beta1/dns-zones/local.snu.localhost/records"
+_BY_HAND = "made-by-hand"
+_HIDDEN = ("a-new-mongo-url", "a-new-endpoint", "added-by-hand", "fake-mongo-url", "fake-api-analytics-endpoint")
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Path]]:
+    """Both stacks are up, and a folder with what the lab holds then."""
+    folder = tmp_path_factory.mktemp("complete")
+    made = Lab.at(folder / "project")
+    made.project.start_cloud()
+    try:
+        made.up_ok(FOUNDATION)
+        made.up_ok(STACK)
+        made.save(folder / "saved")
+        for file in made.project.directory.glob("Pulumi.*.yaml"):
+            shutil.copy(file, folder / file.name)
+        yield made, folder
+    finally:
+        made.project.stop_cloud()
+
+
+@pytest.fixture
+def lab(complete: tuple[Lab, Path]) -> Lab:
+    made, folder = complete
+    made.restore(folder / "saved")
+    for file in folder.glob("Pulumi.*.yaml"):
+        shutil.copy(file, made.project.directory)
+    made.project.start_cloud()
+    return made
+
+
+@pytest.fixture(params=["embedded", pytest.param("pulumi", marks=needs_pulumi)])
+def engine(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+def container(lab: Lab, app: str) -> dict[str, Any]:
+    return next(each for each in lab.resources("containers.container") if each["name"] == f"{STACK}-{app}")
+
+
+def project_id(lab: Lab) -> str:
+    (found,) = [each["id"] for each in lab.resources("account.project") if each["name"] == "snu-local"]
+    return str(found)
+
+
+def change_the_api(lab: Lab) -> None:
+    """Its size, a plain variable, one that is secret in the state, one that nobody knows, a secret one."""
+    api = container(lab, "api")
+    plain = {"CLE": "false", "API_ANALYTICS_ENDPOINT": "a-new-endpoint", "ADDED": "added-by-hand"}
+    body = {
+        "memory_limit_bytes": 4_096_000_000,
+        "environment_variables": {**api["environment_variables"], **plain},
+        "secret_environment_variables": {
+            **dict.fromkeys(api["secret_environment_variables"], ""),
+            "MONGO_URL": _HIDDEN[0],
+        },
+    }
+    lab.ask("PATCH", f"{CONTAINERS}/containers/{api['id']}", body)
+
+
+# --- changed and deleted ----------------------------------------------------------------------------------
+
+
+def test_what_was_changed_and_deleted_is_found_and_nothing_is_written(lab: Lab, engine: str, tmp_path: Path) -> None:
+    change_the_api(lab)
+    gone = container(lab, "tasks")
+    lab.ask("DELETE", f"{CONTAINERS}/containers/{gone['id']}")
+    home = str(tmp_path)
+    found = look(lab, STACK, "--engine", engine, PULUMI_HOME=home)[STACK]
+    assert findings(found) == [("changed", "api-container"), ("deleted", "tasks-container")]
+    changed, deleted = found["findings"]
+    assert deleted == {
+        "kind": "deleted",
+        "type": "scaleway:containers:Container",
+        "name": "tasks-container",
+        "id": f"fr-par/{gone['id']}",
+        "region": "fr-par",
+        "changes": [],
+    }
+    told = {each["path"]: (each["kind"], each["old"], each["new"]) for each in changed["changes"]}
+    assert told == {
+        "memoryLimitBytes": ("update", 2_048_000_000, 4_096_000_000),
+        "environmentVariables.CLE": ("update", "true", "false"),
+        "environmentVariables.ADDED": ("add", None, "[secret]"),
+        "environmentVariables.API_ANALYTICS_ENDPOINT": ("update", "[secret]", "[secret]"),
+        "secretEnvironmentVariables.MONGO_URL": ("update", "[secret]", "[secret]"),
+    }
+    run = lab.project.snu("drift", STACK, "--engine", engine, PULUMI_HOME=home)
+    assert run.returncode == ExitCode.DRIFT
+    for words in ("1 changed, 1 deleted", "~ memoryLimitBytes: 2048000000 → 4096000000", f"fr-par/{gone['id']}"):
+        assert words in run.stdout
+    for text in (json.dumps(found), run.stdout, run.stderr):
+        assert not [value for value in _HIDDEN if value in text]
+    lab.up_ok(STACK, "--refresh")
+    check_clean(lab, FOUNDATION, STACK)
+
+
+def test_status_tells_the_same(lab: Lab) -> None:
+    def seen(*words: str) -> Any:
+        (found,) = [
+            each for each in json.loads(lab.project.snu("status", *words, "--json").stdout) if each["stack"] == STACK
+        ]
+        return found["drift"]
+
+    assert (seen(), seen("--drift")) == (None, False)
+    change_the_api(lab)
+    assert seen("--drift") is True
+    assert "snu drift local" in lab.project.snu("status", "--drift").stdout
+
+
+def test_a_secret_input_stays_secret_when_a_refresh_takes_it_over(lab: Lab) -> None:
+    change_the_api(lab)
+    assert lab.project.snu("refresh", STACK, "--yes").returncode == ExitCode.OK
+    text = lab.state_file(STACK).read_text()
+    assert not [value for value in (_HIDDEN[0], _HIDDEN[1], *_HIDDEN[3:]) if value in text]
+
+
+# --- orphans ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Made:
+    """Something that somebody makes by hand in the project."""
+
+    type: str
+    path: str
+    body: Callable[[Lab], dict[str, Any]]
+
+
+def _in_project(**more: Any) -> Callable[[Lab], dict[str, Any]]:
+    return lambda lab: {"name": _BY_HAND, "project_id": project_id(lab), **more}
+
+
+def _named(lab: Lab, kind: str, name: str) -> str:
+    return next(str(each["id"]) for each in lab.resources(kind) if each["name"] == name)
+
+
+def _deployer(lab: Lab) -> str:
+    return _named(lab, "iam.application", "snu-deploy-local")
+
+
+ORPHANS = [
+    Made("containers:Namespace", f"{CONTAINERS}/namespaces", _in_project()),
+    Made(
+        "containers:Container",
+        f"{CONTAINERS}/containers",
+        lambda lab: {"name": _BY_HAND, "namespace_id": _named(lab, "containers.namespace", "snu-local"), "image": "x"},
+    ),
+    Made("databases:ServerlessDatabase", f"/serverless-sqldb/v1alpha1/{REGION}/databases", _in_project(cpu_max=1)),
+    Made(
+        "job:Definition",
+        f"/serverless-jobs/v1alpha2/{REGION}/job-definitions",
+        _in_project(cpu_limit=100, memory_limit=128, image_uri="x", local_storage_capacity=1000),
+    ),
+    Made("observability:Source", f"/cockpit/v1/{REGION}/data-sources", _in_project(type="logs")),
+    Made("observability:Token", f"/cockpit/v1/{REGION}/tokens", _in_project()),
+    Made("registry:Namespace", f"/registry/v1/{REGION}/namespaces", _in_project()),
+    Made("secrets:Secret", SECRETS, _in_project()),
+    Made(
+        "iam:ApiKey",
+        "/iam/v1alpha1/api-keys",
+        lambda lab: {"application_id": _deployer(lab), "description": _BY_HAND},
+    ),
+    Made(
+        "iam:Policy",
+        "/iam/v1alpha1/policies",
+        lambda lab: {"name": _BY_HAND, "application_id": _deployer(lab), "rules": []},
+    ),
+    Made("iam:Application", "/iam/v1alpha1/applications", lambda _lab: {"name": "snu-state-bucket-local"}),
+    Made(
+        "domain:Zone",
+        "/domain/v2beta1/dns-zones",
+        lambda lab: {"domain": "snu.localhost", "subdomain": _BY_HAND, "project_id": project_id(lab)},
+    ),
+]
+
+
+def test_what_somebody_has_made_is_an_orphan_until_it_is_accepted(lab: Lab) -> None:
+    for made in ORPHANS:
+        lab.ask("POST", made.path, made.body(lab))
+    found = look(lab, FOUNDATION)[FOUNDATION]["findings"]
+    assert sorted((each["kind"], each["type"], each["region"]) for each in found) == sorted(
+        ("orphan", f"scaleway:{made.type}", "fr-par" if REGION in made.path else "") for made in ORPHANS
+    )
+    assert {each["name"] for each in found} == {_BY_HAND, "snu-state-bucket-local"}
+    path = lab.project.stack_file(FOUNDATION)
+    document = yaml.safe_load(path.read_text())
+    accepted = [{"id": each["id"], "reason": "a test"} for each in found]
+    document["config"]["snu:drift"] = {"ignoreOrphans": accepted}
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    check_clean(lab, FOUNDATION)
+
+
+def test_a_record_and_a_domain_that_no_state_has(lab: Lab) -> None:
+    host = "by-hand.local.snu.localhost"
+    target = f"{container(lab, 'tasks')['public_endpoint'].removeprefix('https://')}."
+    record = {"name": "by-hand", "type": "CNAME", "data": target}
+    lab.ask("PATCH", RECORDS, {"changes": [{"add": {"records": [record]}}]})
+    lab.ask("PATCH", RECORDS, {"changes": [{"add": {"records": [{"name": "", "type": "TXT", "data": "x"}]}}]})
+    lab.ask("POST", f"{CONTAINERS}/domains", {"container_id": container(lab, "tasks")["id"], "hostname": host})
+    assert findings(look(lab, FOUNDATION)[FOUNDATION]) == [("orphan", "by-hand"), ("orphan", host)]
+
+
+def test_what_belongs_to_nobody_here_is_none(lab: Lab) -> None:
+    """Another project, other people's applications, what the platform keeps for itself."""
+    other = lab.ask("POST", "/account/v3/projects", {"name": "other", "description": ""})["id"]
+    lab.ask("POST", f"{CONTAINERS}/namespaces", {"name": _BY_HAND, "project_id": other})
+    application = lab.ask("POST", "/iam/v1alpha1/applications", {"name": "somebody-s"})["id"]
+    lab.ask("POST", "/iam/v1alpha1/api-keys", {"application_id": application, "default_project_id": project_id(lab)})
+    check_clean(lab, FOUNDATION)
+
+
+def test_what_a_stack_has_lost_its_state_of_is_all_orphaned(lab: Lab) -> None:
+    lab.state_file(STACK).unlink()
+    found = look(lab, FOUNDATION, STACK, expect=ExitCode.FAILED)
+    assert found[STACK]["problems"] == [f"local has no state in {lab.project.backend_url}."]
+    assert {kind for kind, _ in findings(found[FOUNDATION])} == {"orphan"}
+    assert len(found[FOUNDATION]["findings"]) == 18
+
+
+# --- what cannot be looked at -----------------------------------------------------------------------------
+
+
+def test_a_cloud_that_does_not_answer_has_deleted_nothing(lab: Lab, engine: str, tmp_path: Path) -> None:
+    lab.ask("DELETE", f"{CONTAINERS}/containers/{container(lab, 'tasks')['id']}")
+    lab.fault("server_error", match={"resource": "container", "name": "local-api"})
+    found = look(lab, STACK, "--engine", engine, expect=ExitCode.FAILED, PULUMI_HOME=str(tmp_path))[STACK]
+    assert ("deleted", "api-container") not in findings(found)
+    assert any("api-container could not be read" in problem for problem in found["problems"])
+    run = lab.project.snu("drift", STACK, "--engine", "embedded")
+    check_clear(run, "not looked at: api-container could not be read", "- tasks-container")
+    lab.clear_faults()
+    assert findings(look(lab, STACK)[STACK]) == [("deleted", "tasks-container")]
+
+
+def test_a_list_that_fails_makes_no_orphans(lab: Lab) -> None:
+    lab.ask("POST", f"{CONTAINERS}/namespaces", {"name": _BY_HAND, "project_id": project_id(lab)})
+    lab.fault("server_error", status=503, match={"path": "/registry/v1/*/namespaces"})
+    found = look(lab, FOUNDATION, expect=ExitCode.FAILED)[FOUNDATION]
+    assert found["findings"] == []
+    assert any("registry" in problem and "503" in problem for problem in found["problems"])
+
+
+def test_a_connection_that_is_dropped(lab: Lab) -> None:
+    lab.fault("dropped_connection", match={"product": "containers"})
+    found = look(lab, STACK, FOUNDATION, expect=ExitCode.FAILED)
+    assert found[STACK]["findings"] == found[FOUNDATION]["findings"] == []
+    assert found[STACK]["problems"]
+    assert found[FOUNDATION]["problems"]
+
+
+def test_what_a_key_may_not_see_is_not_gone(lab: Lab, engine: str, tmp_path: Path) -> None:
+    """To Scaleway's provider, a record that is refused with 403 is."""
+    use(lab, STACK, deploy_key(lab, FOUNDATION))
+    assert findings(look(lab, STACK, "--engine", engine, PULUMI_HOME=str(tmp_path))[STACK]) == []
+    with without(lab, "local", "DomainsDNSFullAccess"):
+        found = look(lab, STACK, "--engine", engine, expect=ExitCode.FAILED, PULUMI_HOME=str(tmp_path))[STACK]
+    assert found["findings"] == []
+    assert len([problem for problem in found["problems"] if "-record" in problem]) == 5
+
+
+def test_a_stack_that_somebody_works_on_is_not_looked_at(lab: Lab) -> None:
+    change_the_api(lab)
+    lab.fault("latency", milliseconds=200)
+    victim = Victim.start(lab, "up", STACK, "--yes", "--refresh", "--engine", "embedded")
+    assert Watch(lab).wait_for(1, victim)
+    run = lab.project.snu("drift", STACK, "--json")
+    assert run.returncode == ExitCode.LOCKED
+    (found,) = json.loads(run.stdout)["stacks"]
+    assert found["findings"] == []
+    assert f"(pid {victim.process.pid})" in found["problems"][0]
+    assert victim.wait().returncode == ExitCode.OK
+    lab.clear_faults()
+    check_clean(lab, STACK)
+
+
+def test_after_a_kill_nothing_is_said_but_how_to_recover(lab: Lab) -> None:
+    lab.ask("DELETE", f"{CONTAINERS}/containers/{container(lab, 'tasks')['id']}")
+    match = {"method": "POST", "resource": "container"}
+    lab.fault("dropped_connection", when="after", match=match, times=1)
+    assert lab.up(STACK, "--skip-preview", "--refresh").returncode == ExitCode.FAILED
+    lab.clear_faults()
+    found = look(lab, FOUNDATION, STACK, expect=ExitCode.INTERRUPTED)
+    assert [each["findings"] for each in found.values()] == [[], []]
+    assert all("snu recover local" in each["problems"][0] for each in found.values())
+
+
+def test_a_state_that_was_moved_is_missed_and_makes_no_orphans(lab: Lab) -> None:
+    to = f"file://{lab.project.directory}/elsewhere"
+    assert lab.project.snu("state", "move", STACK, "--to", to, "--yes").returncode == ExitCode.OK
+    found = look(lab, FOUNDATION, STACK, expect=ExitCode.ENVIRONMENT)
+    assert [each["findings"] for each in found.values()] == [[], []]
+    assert all(to in each["problems"][0] for each in found.values())
+    assert look(lab, STACK, PULUMI_BACKEND_URL=to)[STACK]["findings"] == []
+
+
+def test_an_unknown_stack_is_refused_before_any_is_looked_at(lab: Lab) -> None:
+    run = lab.project.snu("drift", STACK, "nowhere")
+    assert run.returncode == ExitCode.USAGE
+    assert "There is no stack 'nowhere'" in run.stderr
+    assert run.stdout == ""
+
+
+def test_without_names_it_leaves_out_what_cannot_be_reached(lab: Lab) -> None:
+    run = lab.project.snu("drift", "--json")
+    assert run.returncode == ExitCode.OK, run.stderr
+    document = json.loads(run.stdout)
+    assert [each["stack"] for each in document["stacks"]] == [FOUNDATION, STACK]
+    assert {"ci", "stage", "production"} <= document["skipped"].keys()
+    lab.project.stop_cloud()
+    run = lab.project.snu("drift")
+    assert run.returncode != ExitCode.OK
+    assert "No local Scaleway answers" in run.stdout

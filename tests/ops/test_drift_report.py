@@ -1,0 +1,211 @@
+"""What is told of drift: an issue on GitHub, edited in place, and a message in Slack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ops.commands.drift import Reporter
+from ops.display.changes import Change
+from ops.display.markdown import COMMENT_LIMIT
+from ops.drift import slack
+from ops.drift.channels import Channel
+from ops.drift.findings import Finding, Kind, StackDrift
+from ops.drift.issue import LABEL
+from ops.drift.report import markdown, slack_text
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from tests.support.github import TOKEN, Answer, FakeGitHub, Request, github, json_server
+
+MARKER = "<!-- snu:drift:stage -->"
+CHANGED = Finding(
+    Kind.CHANGED,
+    "scaleway:containers:Container",
+    "api-container",
+    "fr-par/1",
+    "fr-par",
+    (
+        Change("memoryLimitBytes", "update", 1, 2),
+        Change("secretEnvironmentVariables.A", "update", "[secret]", "[secret]"),
+    ),
+)
+ORPHAN = Finding(Kind.ORPHAN, "scaleway:secrets:Secret", "by-hand", "fr-par/2", "fr-par")
+CLEAN = StackDrift("stage", 3)
+DRIFT = StackDrift("stage", 3, (CHANGED,))
+MORE = StackDrift("stage", 3, (CHANGED, ORPHAN))
+UNKNOWN = StackDrift("stage", 0, problems=("Scaleway was asked and said: 503",), code=ExitCode.FAILED)
+
+
+class Channels:
+    """GitHub, and a channel of Slack."""
+
+    def __init__(self, hub: FakeGitHub, webhook: str, messages: list[str]) -> None:
+        self.hub = hub
+        self.messages = messages
+        environ = {"GITHUB_TOKEN": TOKEN, "SLACK_WEBHOOK_URL": webhook}
+        self.both = Reporter.of([*Channel], "octo/snu", hub.url, environ)
+        self.slack = Reporter.of([Channel.SLACK], None, hub.url, environ)
+        self.status = 200
+
+    def state(self) -> tuple[str, str]:
+        (issue,) = self.hub.issues
+        return issue["state"], issue["body"].replace("\r\n", "\n")
+
+
+@pytest.fixture
+def channels(monkeypatch: pytest.MonkeyPatch) -> Iterator[Channels]:
+    monkeypatch.setattr("ops.github.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("ops.drift.slack._RETRY_SECONDS", (0.0, 0.0))
+    messages: list[str] = []
+
+    def take(asked: Request) -> tuple[int, Any, dict[str, str]]:
+        if made.status == 200:
+            messages.append(asked.body["text"])
+        return made.status, None, {}
+
+    with github() as hub, json_server(take) as url:
+        made = Channels(hub, f"{url}/services/T0/B0/fake", messages)
+        yield made
+
+
+def test_an_issue_is_made_edited_closed_and_opened_again(channels: Channels) -> None:
+    hub = channels.hub
+    assert channels.both.report(CLEAN) == ""
+    assert not hub.issues
+    assert not channels.messages
+
+    assert "issue created: https://github.example/octo/snu/issues/50" in channels.both.report(DRIFT)
+    assert hub.issues[0]["title"] == "Drift of stage"
+    assert [each["name"] for each in hub.issues[0]["labels"]] == [LABEL]
+    state, body = channels.state()
+    assert (state, body.split("\n")[0]) == ("open", MARKER)
+    assert "- memoryLimitBytes: 1\n+ memoryLimitBytes: 2" in body
+
+    written = len(hub.writes)
+    assert "unchanged" in channels.both.report(DRIFT)
+    assert len(hub.writes) == written
+
+    assert "issue edited" in channels.both.report(MORE)
+    assert "by-hand" in channels.state()[1]
+
+    assert "issue closed" in channels.both.report(CLEAN)
+    assert channels.state()[0] == "closed"
+    assert len(hub.comments) == 1
+    assert channels.both.report(CLEAN).endswith("nothing was written: https://github.example/octo/snu/issues/50")
+    assert len(hub.comments) == 1
+
+    assert "issue opened again" in channels.both.report(DRIFT)
+    state, body = channels.state()
+    assert state == "open"
+    assert "by-hand" not in body
+    first = [message.splitlines()[0] for message in channels.messages]
+    assert first == [
+        "*Drift of `stage`*: 1 changed",
+        "*Drift of `stage`*: 1 changed, 1 orphan",
+        "*No drift of `stage` any more*",
+        "*Drift of `stage`*: 1 changed",
+    ]
+    assert all("issues/50" in message for message in channels.messages)
+
+
+def test_what_could_not_be_looked_at_closes_nothing(channels: Channels) -> None:
+    channels.both.report(DRIFT)
+    writes = len(channels.hub.writes)
+    assert channels.both.report(UNKNOWN) == ""
+    assert len(channels.hub.writes) == writes
+    partly = StackDrift("stage", 3, (CHANGED,), UNKNOWN.problems, ExitCode.FAILED)
+    channels.both.report(partly)
+    assert "503" in channels.state()[1]
+
+
+def test_without_an_issue_slack_is_told_each_time(channels: Channels) -> None:
+    for drift in (DRIFT, DRIFT, CLEAN, UNKNOWN):
+        channels.slack.report(drift)
+    assert len(channels.messages) == 2
+
+
+def test_an_answer_that_was_lost_makes_no_second_issue(channels: Channels) -> None:
+    channels.hub.faults["POST"] = [Answer(502, {"message": "Bad gateway"}, done=True)]
+    channels.both.report(DRIFT)
+    assert len(channels.hub.issues) == 1
+
+
+def test_issues_of_others_are_left_alone(channels: Channels) -> None:
+    theirs = channels.hub.add_issue("Drift of stage", f"{MARKER}\ntext", [LABEL], login="mallory")
+    unlabelled = channels.hub.add_issue("A talk about it", f"We had:\n{MARKER}", [LABEL])
+    before = ({**theirs}, {**unlabelled})
+    channels.both.report(DRIFT)
+    channels.both.report(CLEAN)
+    assert (theirs, unlabelled) == before
+    assert len(channels.hub.issues) == 3
+
+
+def test_two_of_ours_become_one(channels: Channels) -> None:
+    for _ in range(2):
+        channels.hub.add_issue("Drift of stage", f"{MARKER}\nold", [LABEL])
+    channels.both.report(DRIFT)
+    assert [each["state"] for each in channels.hub.issues] == ["open", "closed"]
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_a_refusal_is_one_sentence_and_says_what_the_token_needs(channels: Channels, status: int) -> None:
+    channels.hub.faults["POST"] = [Answer(status, {"message": "no"})]
+    with pytest.raises(OpsError) as caught:
+        channels.both.report(DRIFT)
+    assert "\n" not in str(caught.value)
+    assert TOKEN not in str(caught.value)
+    assert status != 403 or "issues: write" in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [302, 400, 404, 503])
+def test_slack_s_address_is_in_no_message(channels: Channels, status: int) -> None:
+    channels.status = status
+    with pytest.raises(OpsError) as caught:
+        channels.slack.report(DRIFT)
+    assert str(status) in str(caught.value)
+    assert "services" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["", "http://hooks.example/services/a", "nonsense", "https://[", "file:///etc/passwd"])
+def test_an_address_that_is_none_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(OpsError) as caught:
+        slack.webhook({"SLACK_WEBHOOK_URL": url})
+    assert caught.value.code is ExitCode.ENVIRONMENT
+    assert "SLACK_WEBHOOK_URL" in str(caught.value)
+    assert not url or url not in str(caught.value)
+
+
+def test_what_is_missing_is_said_before_anything_is_looked_at() -> None:
+    with pytest.raises(OpsError, match="--repo"):
+        Reporter.of([Channel.GITHUB], None, "https://api.github.example", {"GITHUB_TOKEN": TOKEN})
+    with pytest.raises(OpsError, match="GITHUB_TOKEN"):
+        Reporter.of([Channel.GITHUB], "octo/snu", "https://api.github.example", {})
+
+
+_TEXT = st.text(max_size=300) | st.sampled_from(
+    ["<!channel>", "@everyone", "```\n", "<b>", "[x](http://y)", "`", "&lt;"]
+)
+_CHANGES = st.builds(Change, _TEXT, st.sampled_from(["add", "update", "delete"]), _TEXT, _TEXT)
+_FINDINGS = st.lists(
+    st.builds(Finding, st.sampled_from(Kind), _TEXT, _TEXT, _TEXT, _TEXT, st.lists(_CHANGES, max_size=20).map(tuple)),
+    max_size=12,
+).map(tuple)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(_FINDINGS, st.integers(1, 40), st.lists(_TEXT, max_size=3).map(tuple))
+def test_texts_are_bounded_and_nothing_in_them_is_markup(
+    found: tuple[Finding, ...], times: int, problems: tuple[str, ...]
+) -> None:
+    drift = StackDrift("stage", 1, found * times, problems)
+    text, message = markdown(drift), slack_text(drift)
+    assert len(text) < COMMENT_LIMIT - len(MARKER) - 1
+    assert len(message) < 40_000
+    assert not {"<", ">"} & {*message.replace("&lt;", "").replace("&gt;", "")}
+    for line in text.splitlines():
+        outside = not line.startswith(("- ", "+ ", "! ", "    ", "<details>", "</details>"))
+        assert not (outside and "<!channel>" in line)
