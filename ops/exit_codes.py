@@ -31,3 +31,4 @@ class ExitCode(IntEnum):
     PART_WAY = 17, "the apply was stopped before an operation that was not in the plan; what was done is said"
     LOCKED = 18, "somebody else holds the stack; nothing was changed"
     NOT_WANTED = 19, "there is to be no preview environment: closed, a fork, `no-ci`, or without the label"
+    NOT_ACCEPTED = 22, "what is to be adopted differs in a way that no entry of the list accepts; nothing was changed"

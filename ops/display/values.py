@@ -36,6 +36,10 @@ def is_secret(value: Any) -> bool:
     return bool(value == SECRET)
 
 
+def is_unknown(value: Any) -> bool:
+    return isinstance(value, str) and value in _UNKNOWN
+
+
 def shown(value: Any) -> str:
     """The value on one line, long ones cut."""
     return _cut(safe(_shown(value)))
