@@ -65,6 +65,9 @@ _IDENTITY: Mapping[str, Sequence[str]] = {
 }
 """The properties that tell a resource from all others of its type, and that nothing but a replacement changes."""
 
+_DEFAULTED = frozenset({"projectId", "path"})
+"""What a program may leave to its provider's configuration."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -124,8 +127,10 @@ def _check_once(found: Mapping[str, Candidate]) -> None:
 
 def _is_same(step: Step, candidate: Candidate) -> bool:
     wanted = step.new.get("inputs") or {}
-    names = [name for name in _IDENTITY[step.type] if wanted.get(name) is not None]
-    return bool(names) and all(_plain(name, wanted) == _plain(name, candidate.properties) for name in names)
+    names = [name for name in _IDENTITY[step.type] if name not in _DEFAULTED or wanted.get(name) is not None]
+    return bool(names) and all(
+        wanted.get(name) is not None and _plain(name, wanted) == _plain(name, candidate.properties) for name in names
+    )
 
 
 def _is_known(step: Step) -> bool:
