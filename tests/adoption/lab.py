@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ class LiveLab:
     lab: Lab
     states: Path
     """Folder with ``<environment>.tfstate``."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """More variables for the command."""
 
     def point_stacks(self) -> None:
         """Have the committed stacks use the local Scaleway, their states lie beside those of the local ones."""
@@ -69,8 +71,8 @@ class LiveLab:
 
     # --- the command --------------------------------------------------------------------------------------
 
-    def adopt(self, stack: str, *arguments: str, engine: str = "embedded", **environment: str) -> Run:
-        return self.lab.project.snu("adopt", stack, "--engine", engine, *arguments, **environment)
+    def adopt(self, stack: str, *arguments: str, engine: str = "embedded") -> Run:
+        return self.lab.project.snu("adopt", stack, "--engine", engine, *arguments, **self.environment)
 
     def sources(self, *environments: str) -> list[str]:
         return [word for name in environments for word in ("--from", str(self.states / f"{name}.tfstate"))]

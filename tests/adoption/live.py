@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from localcloud.api.seed import fake_value
@@ -57,15 +58,15 @@ class Environment:
     flags: Mapping[str, str] = field(default_factory=dict)
 
 
-def _apps(domain: str, scale: int, **more: Any) -> dict[str, App]:
-    common = {"min_scale": scale}
+def _apps(domain: str, scale: int, concurrency: int = 50) -> dict[str, App]:
+    app = partial(App, min_scale=scale)
     return {
-        "api": App(1024, 2048, host=f"api.{domain}", **common, **more),
-        "admin": App(256, 256, host=f"admin.{domain}", sandbox=None, **common),
-        "app": App(256, 256, host=f"moncompte.{domain}", sandbox=None, **common),
-        "tasks": App(1024, 2048, image="api", **common),
-        "apiv2": App(1024, 2048, host=f"apiv2.{domain}", **common, **more),
-        "tasksv2": App(1024, 2048, image="apiv2", **common),
+        "api": app(1024, 2048, host=f"api.{domain}", concurrency=concurrency),
+        "admin": app(256, 256, host=f"admin.{domain}", sandbox=None),
+        "app": app(256, 256, host=f"moncompte.{domain}", sandbox=None),
+        "tasks": app(1024, 2048, image="api"),
+        "apiv2": app(1024, 2048, host=f"apiv2.{domain}", concurrency=concurrency),
+        "tasksv2": app(1024, 2048, image="apiv2"),
     }
 
 
