@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import api, diff, images, local, plan, previews, promotion, restart, stage, start
+from benchmarks import adopt, api, diff, images, local, plan, previews, promotion, restart, stage, start
 from benchmarks.measure import machine
 from tests.support.bytecode import kept_bytecode
 
@@ -18,6 +18,7 @@ _BENCHMARKS = {
     "previews": previews.run,
     "start": start.run,
     "promotion": promotion.run,
+    "adopt": adopt.run,
 }
 _WITH_REPOSITORY = {"images": images.run}
 _WITH_BOOT = {"restart": restart.run}
@@ -33,6 +34,7 @@ def main() -> None:
         "start: the api started by node alone beside npm, turbo and PM2; "
         "restart: an api that crashes, with PM2 in its container and without, until it answers again; "
         "promotion: bytes that a promotion of one changed app sends beside all; "
+        "adopt: adoption of a stack of 21 resources and of one of 210; "
         "images: builds that versions avoid, and `snu images` as the history grows.",
     )
     parser.add_argument(

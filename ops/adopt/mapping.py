@@ -30,6 +30,7 @@ TYPES = {
     "scaleway_iam_application": "scaleway:iam/application:Application",
     "scaleway_iam_policy": "scaleway:iam/policy:Policy",
     "scaleway_job_definition": "scaleway:job/definition:Definition",
+    "scaleway_object_bucket": "scaleway:object/bucket:Bucket",
     "scaleway_rdb_database": "scaleway:databases/database:Database",
     "scaleway_rdb_instance": "scaleway:databases/instance:Instance",
     "scaleway_rdb_privilege": "scaleway:databases/privilege:Privilege",
@@ -42,7 +43,7 @@ TYPES = {
 """Terraform's type → Pulumi's; both are made of the same provider, and their ids are the same."""
 
 _IN_PROJECT = ("name", "projectId")
-_IDENTITY: Mapping[str, Sequence[str]] = {
+IDENTITY: Mapping[str, Sequence[str]] = {
     "scaleway:account/project:Project": ("name",),
     "scaleway:containers/container:Container": ("name", "namespaceId"),
     "scaleway:containers/domain:Domain": ("hostname",),
@@ -57,6 +58,7 @@ _IDENTITY: Mapping[str, Sequence[str]] = {
     "scaleway:iam/application:Application": ("name",),
     "scaleway:iam/policy:Policy": ("name",),
     "scaleway:job/definition:Definition": _IN_PROJECT,
+    "scaleway:object/bucket:Bucket": ("name",),
     "scaleway:observability/alertManager:AlertManager": ("projectId",),
     "scaleway:observability/source:Source": ("name", "type", "projectId"),
     "scaleway:registry/namespace:Namespace": _IN_PROJECT,
@@ -97,7 +99,7 @@ def match(steps: Iterable[Step], candidates: Sequence[Candidate]) -> dict[str, C
     """
     found: dict[str, Candidate] = {}
     for step in steps:
-        if step.type not in _IDENTITY or not _is_known(step):
+        if step.type not in IDENTITY or not _is_known(step):
             continue
         same = list(
             {each.live.key: each for each in candidates if each.type == step.type and _is_same(step, each)}.values()
@@ -127,7 +129,7 @@ def _check_once(found: Mapping[str, Candidate]) -> None:
 
 def _is_same(step: Step, candidate: Candidate) -> bool:
     wanted = step.new.get("inputs") or {}
-    names = [name for name in _IDENTITY[step.type] if name not in _DEFAULTED or wanted.get(name) is not None]
+    names = [name for name in IDENTITY[step.type] if name not in _DEFAULTED or wanted.get(name) is not None]
     return bool(names) and all(
         wanted.get(name) is not None and _plain(name, wanted) == _plain(name, candidate.properties) for name in names
     )
@@ -137,7 +139,7 @@ def _is_known(step: Step) -> bool:
     """Whether nothing is unknown on which it depends that this resource is the one, and stays it."""
     replacing = (name for name, facts in schema.inputs_of(step.type).items() if facts.get("replaces"))
     inputs = step.new.get("inputs") or {}
-    return not any(is_unknown(inputs.get(name)) for name in (*_IDENTITY[step.type], *replacing))
+    return not any(is_unknown(inputs.get(name)) for name in (*IDENTITY[step.type], *replacing))
 
 
 def _plain(name: str, properties: Mapping[str, Any]) -> str:
@@ -150,4 +152,4 @@ def _plain(name: str, properties: Mapping[str, Any]) -> str:
 
 def _shown_identity(step: Step) -> str:
     inputs = step.new.get("inputs") or {}
-    return ", ".join(f"{name} {inputs[name]}" for name in _IDENTITY[step.type] if name in inputs)
+    return ", ".join(f"{name} {inputs[name]}" for name in IDENTITY[step.type] if name in inputs)

@@ -102,7 +102,8 @@ class Scratch:
         """Have the copy hold these resources."""
         try:
             checkpoint = self._file.read()
-            crypter = self._opened(checkpoint.salt if checkpoint else StackFile.read(self._stack.file).salt)
+            salt = checkpoint.salt if checkpoint else None
+            crypter = self._opened(salt or StackFile.read(self._stack.file).salt)
             self._file.write(SnapshotEncoder(crypter).encode(self._file.full_name, snapshot.resources, ()))
         except StateProblem as error:
             raise OpsError(str(error), ExitCode.FAILED) from None

@@ -43,7 +43,13 @@ def attempt(scratch: Scratch, live: Sequence[Live], say: Say) -> Trial:
     """
     known = [each for each in map(Candidate.of, live) if each is not None]
     candidates = [each for each in known if not lost_secret(each.type)]
-    before = scratch.snapshot().by_urn().keys()
+    before = scratch.snapshot()
+    if before.pending_operations:
+        raise OpsError(
+            "An earlier run was interrupted, and its end is not known: run `snu recover` first. Nothing was changed.",
+            ExitCode.INTERRUPTED,
+        )
+    had = before.by_urn().keys()
     found: dict[str, Candidate] = {}
     while True:
         say("Previewing")
@@ -56,8 +62,8 @@ def attempt(scratch: Scratch, live: Sequence[Live], say: Say) -> Trial:
         look.require("The preview")
         snapshot = scratch.snapshot()
         entries = entries_for(steps, found, scratch.config().values, snapshot.by_urn())
-        scratch.write(Snapshot([*snapshot.resources, *entries], snapshot.pending_operations))
-    imported = {urn: each for urn, each in found.items() if urn not in before}
+        scratch.write(Snapshot([*snapshot.resources, *entries]))
+    imported = {urn: each for urn, each in found.items() if urn not in had}
     if imported:
         say(f"Reading {counted(len(imported), 'resource')}")
         _read(scratch, imported, steps)
@@ -66,7 +72,7 @@ def attempt(scratch: Scratch, live: Sequence[Live], say: Say) -> Trial:
     taken = {each.live.key for each in found.values()}
     return Trial(
         imported,
-        {urn: each for urn, each in found.items() if urn in before},
+        {urn: each for urn, each in found.items() if urn in had},
         [each for each in live if each.key not in taken],
         look,
         scratch.content(),

@@ -110,7 +110,10 @@ def _report(session: Session, trial: Trial) -> Iterator[Line]:
     yield Line.of((session.title("Adopting"), "bold"))
     for urn, candidate in trial.imported.items():
         yield Line.of(
-            ("= ", "green"), (name_of(urn), "bold"), (f"  {short_type(candidate.type)}  ", _DIM), candidate.live.address
+            ("= ", "green"),
+            (name_of(urn), "bold"),
+            (f"  {short_type(candidate.type)}  ", _DIM),
+            safe(candidate.live.address),
         )
     if trial.had:
         yield Line.of(f"{counted(len(trial.had), 'resource')} of Terraform's in the state already.")

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localcloud.engine import schema
+from localcloud.engine.provider import KNOWN_TYPES
 from localcloud.engine.values import Secret, contains_secret, unwrap
 from ops.adopt.acceptance import Acceptance, as_list, judge, read_accepted
 from ops.adopt.elsewhere import owners
-from ops.adopt.mapping import TYPES, Candidate, match
+from ops.adopt.mapping import IDENTITY, TYPES, Candidate, lost_secret, match
 from ops.adopt.properties import hidden, properties_of
 from ops.adopt.terraform import Live, read_states
 from ops.errors import OpsError
@@ -197,6 +198,12 @@ def test_a_domain_waits_until_its_container_is_known() -> None:
     live = _candidate("scaleway_container_domain", hostname="api.snu.gouv.fr", container_id="fr-par/1")
     assert not match([_step(_DOMAIN, hostname="api.snu.gouv.fr", containerId=_UNKNOWN)], [live])
     assert match([_step(_DOMAIN, hostname="api.snu.gouv.fr", containerId="fr-par/9")], [live])
+
+
+def test_every_type_of_the_program_is_adopted_or_made_anew() -> None:
+    adoptable = {token for token in TYPES.values() if not lost_secret(token)}
+    assert adoptable == IDENTITY.keys()
+    assert set(TYPES.values()) >= KNOWN_TYPES
 
 
 def test_what_is_not_certain_is_refused() -> None:
