@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import alerts, api, diff, drift, images, local, logs, plan, policies, previews, promotion, restart, stage, start
+from benchmarks import adopt, alerts, api, diff, drift, images, local, logs, plan, policies, previews, promotion, restart, stage, start
 from benchmarks.measure import machine
 from tests.support.bytecode import kept_bytecode
 
@@ -22,6 +22,7 @@ _BENCHMARKS = {
     "promotion": promotion.run,
     "logs": logs.run,
     "alerts": alerts.run,
+    "adopt": adopt.run,
 }
 _WITH_REPOSITORY = {"images": images.run}
 _WITH_BOOT = {"restart": restart.run}
@@ -41,6 +42,7 @@ def main() -> None:
         "promotion: bytes that a promotion of one changed app sends beside all; "
         "logs: polls of what is new in a container's logs, of many lines beside few; "
         "alerts: from a crash to its message in Slack, and a flood of crashes; "
+        "adopt: adoption of a stack of 21 resources and of one of 210; "
         "images: builds that versions avoid, and `snu images` as the history grows.",
     )
     parser.add_argument(

@@ -37,6 +37,8 @@ from localcloud.engine.statefile import StateFile
 from ops.exit_codes import ExitCode
 from tests.support.project import Project, clean_environment, copy_project
 from tests.support.pulumi_cli import PASSPHRASE, Cli, Embedded
+from tests.support.terraform import PROGRAMS
+from tests.support.terraform import Terraform as _Terraform
 
 STACK = "stage"
 FOUNDATION = "foundation-production"
@@ -105,7 +107,7 @@ class PulumiCli:
         return bool(run.changed)
 
 
-class Terraform(terraform.Terraform):
+class Terraform(_Terraform):
     name = "Terraform"
 
 
@@ -242,7 +244,7 @@ def _engines(
     engines: list[Engine] = [EmbeddedEngine(stage.project)]
     if _present(PulumiCli.name, _CLI_PROGRAMS):
         engines.append(PulumiCli(stage.project, folder / "pulumi-home"))
-    if _present(Terraform.name, terraform.PROGRAMS):
+    if _present(Terraform.name, PROGRAMS):
         same = terraform.configuration(resources, stage.provider, secret_id, document)
         engines.append(Terraform(folder / "terraform", same))
     return engines

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
-import subprocess
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from localcloud.engine.snapshot import ResourceState
 from localcloud.engine.values import unwrap
-from tests.support.project import clean_environment
-
-PROGRAMS = ("terraform", "terraform-provider-scaleway")
+from tests.support.terraform import SOURCE
 
 _TYPES = {
     "scaleway:containers/namespace:Namespace": "scaleway_container_namespace",
@@ -23,7 +16,6 @@ _TYPES = {
     "scaleway:containers/domain:Domain": "scaleway_container_domain",
 }
 _BLOCKS = {"scaling_options": "scaling_option"}
-_SOURCE = "scaleway/scaleway"
 _DOCUMENT = "data.scaleway_secret_version.document"
 
 
@@ -45,7 +37,7 @@ def configuration(
             for name, value in _properties(unwrap(item.inputs)).items()
         }
     return {
-        "terraform": {"required_providers": {"scaleway": {"source": _SOURCE}}},
+        "terraform": {"required_providers": {"scaleway": {"source": SOURCE}}},
         "provider": {"scaleway": dict(provider)},
         "data": {"scaleway_secret_version": {"document": {"secret_id": secret_id, "revision": "latest_enabled"}}},
         "locals": {"document": f"${{jsondecode(base64decode({_DOCUMENT}.data))}}"},
@@ -72,50 +64,3 @@ def _value(value: Any, expressions: Mapping[str, str]) -> Any:
         case list():
             return [_value(_properties(item), expressions) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-class Terraform:
-    """A folder with a configuration, and its state."""
-
-    def __init__(self, folder: Path, document: Mapping[str, Any]) -> None:
-        """Terraform takes the provider from where it stands on PATH, without a registry."""
-        folder.mkdir(parents=True)
-        self._folder = folder
-        (folder / "main.tf.json").write_text(json.dumps(document, indent=2))
-        provider = shutil.which(PROGRAMS[1])
-        assert provider is not None
-        settings = folder / "terraform.rc"
-        settings.write_text(
-            f'provider_installation {{\n  dev_overrides {{ "{_SOURCE}" = {json.dumps(str(Path(provider).parent))} }}\n'
-            f'  direct {{ exclude = ["{_SOURCE}"] }}\n}}\n'
-        )
-        self._environment = clean_environment(
-            TF_CLI_CONFIG_FILE=str(settings),
-            TF_IN_AUTOMATION="1",
-            CHECKPOINT_DISABLE="1",
-            SCW_CONFIG_PATH=os.devnull,
-        )
-
-    def reset(self) -> None:
-        for path in self._folder.glob("terraform.tfstate*"):
-            path.unlink()
-
-    def up(self) -> None:
-        self._run("apply", "-auto-approve", "-input=false")
-
-    def preview(self) -> bool:
-        """Whether there is a change."""
-        return self._run("plan", "-input=false", "-detailed-exitcode", allowed=(0, 2)) == 2
-
-    def _run(self, *arguments: str, allowed: tuple[int, ...] = (0,)) -> int:
-        ended = subprocess.run(
-            ["terraform", *arguments, "-no-color"],
-            cwd=self._folder,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        if ended.returncode not in allowed:
-            raise SystemExit(f"terraform {arguments[0]} failed:\n{ended.stdout}{ended.stderr}")
-        return ended.returncode

@@ -118,6 +118,46 @@ def destroy(
 
 
 @app.command()
+def adopt(
+    stack: option.StackName,
+    sources: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="STATE",
+            help="Terraform's state: a file, or `postgres://USER@HOST/DATABASE?schema_name=…&workspace=…` with the "
+            "password in PGPASSWORD. Again, for each of several.",
+        ),
+    ] = None,
+    accept: Annotated[
+        Path | None, typer.Option("--accept", metavar="FILE", help="The differences that are accepted, each by name.")
+    ] = None,
+    write_accept: Annotated[
+        str | None,
+        typer.Option("--write-accept", metavar="FILE", help="Write what is not accepted yet as a list to complete."),
+    ] = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Go back to the state before, as long as nothing came after the adoption.")
+    ] = False,
+    engine: option.Engine = EngineChoice.AUTO,
+    yes: option.Yes = False,
+    lock_timeout: option.LockTimeout = 0.0,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Take over into the stack's state what Terraform has made; nothing is changed on Scaleway."""
+    from ops.commands import adopt as work
+    from ops.commands.stack import Options, Session
+
+    if undo == bool(sources):
+        raise typer.BadParameter("Give the state with --from, or --undo.")
+    session = Session.open(cwd, stack, engine)
+    options = Options(yes=yes, lock_timeout=lock_timeout)
+    if undo:
+        return work.undo(session, options)
+    return work.adopt(session, sources or [], accept, options, write_accept)
+
+
+@app.command()
 def refresh(
     stack: option.StackName,
     engine: option.Engine = EngineChoice.AUTO,

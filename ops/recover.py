@@ -185,11 +185,16 @@ def _bare(value: str, name: str) -> str:
     return value.rpartition("/")[2] if name.endswith("Id") else value
 
 
+def record_name(name: str, zone: str) -> str:
+    """A record's name as Scaleway has it: relative to its zone, empty for the zone itself."""
+    name = name.removesuffix(".")
+    return "" if name in ("@", zone) else name.removesuffix(f".{zone}")
+
+
 def _same_record(found: Object, scope: Scope) -> bool:
     """Names are relative to the zone, targets absolute, as the provider sends them; TXT is answered in quotes."""
     zone, type_ = scope["dnsZone"], scope["type"]
-    name = scope["name"].removesuffix(".")
-    name = "" if name in ("@", zone) else name.removesuffix(f".{zone}")
+    name = record_name(scope["name"], zone)
 
     def data(text: str) -> str:
         text = text.strip().strip('"')

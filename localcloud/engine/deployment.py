@@ -15,7 +15,7 @@ from typing import Any
 from localcloud.engine import urn as urns
 from localcloud.engine.errors import EngineError, ProviderError, UnsupportedError
 from localcloud.engine.events import Events, counted
-from localcloud.engine.goal import SECRET_SETTINGS, Aliases, Goal, ProviderRequest, package_config
+from localcloud.engine.goal import Aliases, Goal, ProviderRequest, provider_inputs
 from localcloud.engine.journal import Journal
 from localcloud.engine.plan import Constraint, Plan, PlanError
 from localcloud.engine.plugin import NO_DIFF, REPLACE_SUFFIX, Diff, PartialFailureError, Provider
@@ -209,14 +209,7 @@ class Deployment:
         if request.package not in self._context.providers:
             raise UnsupportedError(f"the package {request.package}")
         if request not in self._providers:
-            inputs: PropertyMap = {
-                key: make_secret(value) if key in SECRET_SETTINGS.get(request.package, ()) else value
-                for key, value in package_config(request.package, self._context.config).items()
-            }
-            if request.version:
-                inputs["version"] = request.version
-            if request.download_url:
-                inputs["__internal"] = {"pluginDownloadURL": request.download_url}
+            inputs = provider_inputs(request, self._context.config)
             goal = Goal(f"pulumi:providers:{request.package}", request.name, custom=True, inputs=inputs)
             self._providers[request] = asyncio.create_task(self.register(goal))
         return await self._providers[request]

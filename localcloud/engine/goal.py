@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from localcloud.engine import urn as urns
 from localcloud.engine.errors import UnsupportedError
 from localcloud.engine.protocol import alias_pb2, resource_pb2
-from localcloud.engine.values import PropertyMap, from_struct
+from localcloud.engine.values import PropertyMap, from_struct, make_secret
 
 _REFUSED = {
     "remote": "remote components",
@@ -208,3 +208,16 @@ def package_config(package: str, config: Mapping[str, str]) -> dict[str, str]:
     """The configuration of a package's default provider: ``scaleway:region`` gives ``region``."""
     prefix = f"{package}:"
     return {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
+
+
+def provider_inputs(request: ProviderRequest, config: Mapping[str, str]) -> PropertyMap:
+    """What the default provider of a package is configured with, as Pulumi keeps it in states."""
+    inputs: PropertyMap = {
+        key: make_secret(value) if key in SECRET_SETTINGS.get(request.package, ()) else value
+        for key, value in package_config(request.package, config).items()
+    }
+    if request.version:
+        inputs["version"] = request.version
+    if request.download_url:
+        inputs["__internal"] = {"pluginDownloadURL": request.download_url}
+    return inputs

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["update", "refresh", "destroy"]
+Kind = Literal["update", "refresh", "destroy", "resource-import"]
 
 
 @dataclass(frozen=True)

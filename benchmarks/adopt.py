@@ -1,0 +1,120 @@
+"""Adoption of a stack of 21 resources and of one of 210: time and API calls, on the embedded engine.
+
+The stack is brought up and forgotten, and Terraform's state is written as its provider would have it. Nothing differs
+then, so that the adoption alone is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.measure import Ratio, Samples, Target, print_table
+from localcloud.engine.passphrase import Crypter
+from localcloud.engine.snapshot import ResourceState
+from localcloud.engine.statefile import StateFile
+from localcloud.engine.values import unwrap
+from ops.adopt.mapping import TYPES
+from tests.flows.lab import Lab
+from tests.support.pulumi_cli import PASSPHRASE
+
+STACK = "local"
+_FEW, _MANY = 21, 210
+_HOSTLESS = 2
+_PER_APP = 3
+"""Container, record and domain; an app without a host has a container only, and all are in one namespace."""
+_CONTROL = re.compile(r" /_local/")
+_TERRAFORM = {pulumi: terraform for terraform, pulumi in TYPES.items()}
+
+
+@dataclass
+class _Figures:
+    seconds: Samples = field(default_factory=Samples)
+    calls: Samples = field(default_factory=Samples)
+
+
+def run(rounds: int) -> None:
+    """``rounds``: adoptions of each size, taken back each time."""
+    found = {count: _Figures() for count in (_FEW, _MANY)}
+    for count, figures in found.items():
+        with tempfile.TemporaryDirectory(prefix="snu-bench-") as folder:
+            _measure(Path(folder), count, rounds, figures)
+    many, few = found[_MANY], found[_FEW]
+    print_table(
+        [
+            Ratio("adopt: time", many.seconds, few.seconds, Target(_MANY / _FEW)),
+            Ratio("adopt: API calls", many.calls, few.calls, Target(_MANY / _FEW), unit="", digits=0),
+        ],
+        str(_MANY),
+        str(_FEW),
+    )
+
+
+def _measure(folder: Path, count: int, rounds: int, figures: _Figures) -> None:
+    lab = Lab.at(folder / "project")
+    lab.project.start_cloud()
+    try:
+        lab.up_ok("foundation-local")
+        _resize(lab, count)
+        lab.up_ok(STACK)
+        state = folder / "terraform.tfstate"
+        state.write_text(json.dumps(_as_terraform(lab, count)))
+        lab.state_file(STACK).unlink()
+        journal = lab.journal()
+        for number in range(rounds + 1):
+            into = figures if number else _Figures()
+            before = _calls(lab)
+            into.seconds.time(_snu, lab, "--from", str(state))
+            into.calls.add(_calls(lab) - before)
+            _snu(lab, "--undo")
+        if lab.journal() != journal:
+            raise SystemExit("an adoption has changed something on Scaleway")
+    finally:
+        lab.project.stop_cloud()
+
+
+def _resize(lab: Lab, count: int) -> None:
+    """Have the stack consist of so many resources: apps with a host, two without, one namespace."""
+    path = lab.project.stack_file(STACK)
+    document = yaml.safe_load(path.read_text())
+    model: dict[str, Any] = {**document["config"]["snu:apps"]["antivirus"], "image": "antivirus"}
+    hosted = (count - 1 - _HOSTLESS) // _PER_APP
+    apps = {f"app-{number}": {**model, "host": f"app-{number}.local.snu.localhost"} for number in range(hosted)}
+    model.pop("host")
+    apps |= {f"worker-{number}": dict(model) for number in range(_HOSTLESS)}
+    document["config"]["snu:apps"] = apps
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+
+
+def _as_terraform(lab: Lab, count: int) -> dict[str, Any]:
+    checkpoint = StateFile(lab.project.backend_url, "snu", STACK).read()
+    assert checkpoint is not None
+    assert checkpoint.salt is not None
+    snapshot = checkpoint.snapshot(Crypter.open(PASSPHRASE, checkpoint.salt))
+    resources = [_resource(each) for each in snapshot.resources if each.type in _TERRAFORM]
+    assert len(resources) == count, f"{len(resources)} resources, not {count}"
+    return {"version": 4, "resources": resources}
+
+
+def _resource(entry: ResourceState) -> dict[str, Any]:
+    attributes = {re.sub(r"(?=[A-Z])", "_", name).lower(): value for name, value in unwrap(entry.outputs).items()}
+    instance = {"attributes": {**attributes, "id": entry.id}}
+    return {"mode": "managed", "type": _TERRAFORM[entry.type], "name": entry.name, "instances": [instance]}
+
+
+def _snu(lab: Lab, *arguments: str) -> None:
+    ended = lab.project.snu("adopt", STACK, "--engine", "embedded", "--yes", *arguments)
+    if ended.returncode != 0:
+        raise SystemExit(f"snu adopt failed:\n{ended.stdout}{ended.stderr}")
+
+
+def _calls(lab: Lab) -> int:
+    """Requests that the local Scaleway has answered, as its log has them."""
+    lines = (lab.project.directory / ".local/test-scaleway.log").read_text().splitlines()
+    return sum(1 for line in lines if not _CONTROL.search(line))

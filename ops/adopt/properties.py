@@ -1,0 +1,70 @@
+"""A resource's properties, out of the attributes that Terraform's state has.
+
+The Pulumi provider is made of the Terraform provider, by rules: names in camel case, plural for lists, one object for
+a list of at most one. ``schema.json`` has the names and types that come of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from localcloud.engine import schema
+from localcloud.engine.values import PropertyMap, make_secret
+from ops.display.values import is_secret, is_unknown
+
+
+def properties_of(token: str, attributes: Mapping[str, Any]) -> PropertyMap:
+    """By the names of the Pulumi type ``token``; what Terraform has no value for is left out. Nothing is marked."""
+    return _converted_fields(schema.outputs_of(token), attributes)
+
+
+def _converted_fields(fields: Mapping[str, Mapping[str, Any]], attributes: Mapping[str, Any]) -> PropertyMap:
+    converted = {name: _converted(facts["type"], _attribute(name, attributes)) for name, facts in fields.items()}
+    return {name: value for name, value in converted.items() if value is not None}
+
+
+def _attribute(name: str, attributes: Mapping[str, Any]) -> Any:
+    plural = re.sub(r"(?=[A-Z])", "_", name).lower()
+    for candidate in (plural, plural.removesuffix("s"), re.sub("ies$", "y", plural)):
+        if candidate in attributes:
+            return attributes[candidate]
+    return None
+
+
+def _converted(type_: Any, value: Any) -> Any:
+    if isinstance(type_, list) and isinstance(value, list):
+        return [_converted(type_[0], item) for item in value]
+    if isinstance(type_, str) and ":" in type_:
+        single = (value[0] if value else None) if isinstance(value, list) else value
+        return _converted_fields(schema.fields_of(type_), single) if isinstance(single, dict) else None
+    return value
+
+
+def hidden(token: str, properties: PropertyMap, desired: Mapping[str, Any]) -> PropertyMap:
+    """With every secret marked: what the schema calls secret, and what the program does.
+
+    Of a map of variables each value is one that the program does not itself state in clear: what stands there by
+    another tool's doing may be a password. ``desired`` are inputs as events show them.
+    """
+    known = schema.outputs_of(token)
+    return {
+        name: make_secret(value)
+        if known.get(name, {}).get("secret")
+        else _like(value, desired.get(name), known.get(name, {}).get("type"))
+        for name, value in properties.items()
+    }
+
+
+def _like(value: Any, desired: Any, type_: Any) -> Any:
+    if is_secret(desired):
+        return make_secret(value)
+    if isinstance(value, dict) and isinstance(type_, dict):
+        stated = desired if isinstance(desired, dict) else {}
+        return {key: item if _is_plain(stated.get(key)) else make_secret(item) for key, item in value.items()}
+    return value
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str) and not is_secret(value) and not is_unknown(value)

@@ -1,0 +1,128 @@
+"""A copy of a stack's state in a folder of its own, on which an engine works as on the real one.
+
+Previews and refreshes there ask the cloud what it has, and change neither it nor the state that counts.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcloud.engine.errors import EngineError as StateProblem
+from localcloud.engine.passphrase import Crypter, passphrase_from
+from localcloud.engine.project import StackConfig, StackFile
+from localcloud.engine.snapshot import Snapshot, SnapshotEncoder
+from localcloud.engine.statefile import StateFile
+from ops.display.base import SilentDisplay, said_lines
+from ops.display.record import Record
+from ops.engines.base import Engine, EngineError, Operation, Result
+from ops.environment import BACKEND_URL
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.stacks import Stack
+from statestore import Store, layout
+
+
+@dataclass(frozen=True)
+class Look:
+    """What an engine has found."""
+
+    ok: bool
+    record: Record
+
+    def require(self, what: str) -> Record:
+        """Raises OpsError with what the engine said, where it did not come to its end."""
+        if not self.ok:
+            said = "\n".join(line.plain for line in said_lines(self.record))
+            raise OpsError(f"{said}\n{what} did not succeed. Nothing was changed.", ExitCode.FAILED)
+        return self.record
+
+
+class Scratch:
+    """The copy of one stack, and of the foundation that it refers to. Every method raises OpsError."""
+
+    def __init__(self, stack: Stack, project: str, engine: Engine, store: Store, folder: Path) -> None:
+        self._stack = stack
+        self._project = project
+        self._engine = engine
+        self._url = f"file://{folder}"
+        self._file = StateFile(self._url, project, stack.name)
+        self._crypter: Crypter | None = None
+        foundation = (stack.config.get("snu:environment") or {}).get("foundation")
+        for name in filter(None, (stack.name, foundation)):
+            key = layout.checkpoint(project, name)
+            if (item := store.read(key)) is not None:
+                self._file.store.write(key, item.content)
+
+    def preview(self) -> Look:
+        """What ``up`` would do."""
+        return self._look(self._engine.preview)
+
+    def refresh(self) -> Look:
+        """Read every resource from the cloud."""
+        return self._look(self._engine.refresh)
+
+    def _look(self, work: Callable[[Operation], Result]) -> Look:
+        display = SilentDisplay()
+        before = os.environ[BACKEND_URL]
+        os.environ[BACKEND_URL] = self._url  # engines take it from there
+        try:
+            result = work(Operation(self._stack.project_dir, self._stack.name, on_event=display.on_event))
+        except EngineError as error:
+            raise OpsError(f"{error}\nNothing was changed.", ExitCode.FAILED) from None
+        finally:
+            os.environ[BACKEND_URL] = before
+        return Look(result.ok, display.record)
+
+    # --- the state ----------------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """The state; empty where there is none yet."""
+        try:
+            checkpoint = self._file.read()
+            if checkpoint is None or checkpoint.salt is None:
+                return Snapshot()
+            return checkpoint.snapshot(self._opened(checkpoint.salt))
+        except StateProblem as error:
+            raise OpsError(str(error), ExitCode.FAILED) from None
+
+    def config(self) -> StackConfig:
+        """The stack's configuration, in clear."""
+        try:
+            file = StackFile.read(self._stack.file)
+            return file.resolve(self._opened(file.salt), self._project)
+        except StateProblem as error:
+            raise OpsError(str(error), ExitCode.SETTINGS) from None
+
+    def write(self, snapshot: Snapshot) -> None:
+        """Have the copy hold these resources."""
+        try:
+            checkpoint = self._file.read()
+            salt = checkpoint.salt if checkpoint else None
+            crypter = self._opened(salt or StackFile.read(self._stack.file).salt)
+            self._file.write(SnapshotEncoder(crypter).encode(self._file.full_name, snapshot.resources, ()))
+        except StateProblem as error:
+            raise OpsError(str(error), ExitCode.FAILED) from None
+
+    def content(self) -> bytes:
+        """The state as it is stored."""
+        item = self._file.store.read(self._file.key)
+        return item.content if item else b""
+
+    def _opened(self, salt: str | None) -> Crypter:
+        """The crypter of a salt, derived once; a new one where there is no salt yet. Raises StateProblem."""
+        if self._crypter is None or (salt and salt != self._crypter.salt):
+            passphrase = passphrase_from(os.environ)
+            self._crypter = Crypter.open(passphrase, salt) if salt else Crypter.new(passphrase)
+        return self._crypter
+
+
+@contextmanager
+def scratch_of(stack: Stack, project: str, engine: Engine, store: Store) -> Iterator[Scratch]:
+    """A copy that is gone at the end of the block; secrets in it are encrypted as in the state."""
+    with tempfile.TemporaryDirectory(prefix="snu-adopt-") as folder:
+        yield Scratch(stack, project, engine, store, Path(folder))

@@ -1,0 +1,101 @@
+"""The adoption as it would be, made on a copy of the state: what would be imported, and what would differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from localcloud.engine.snapshot import Snapshot
+from ops.adopt.entries import entries_for, remark
+from ops.adopt.mapping import Candidate, lost_secret, match
+from ops.adopt.scratch import Look, Scratch
+from ops.adopt.terraform import Live
+from ops.display.record import Record
+from ops.display.text import counted
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.steps import Step, label
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of it."""
+
+    imported: Mapping[str, Candidate]
+    """By URN, what the state does not have yet."""
+    had: Mapping[str, Candidate]
+    """By URN, what the state has already."""
+    rest: Sequence[Live]
+    """What is nothing that the program declares, or cannot be imported."""
+    after: Look
+    """The preview after the import."""
+    content: bytes
+    """The state after the import, as it is stored."""
+
+
+def attempt(scratch: Scratch, live: Sequence[Live], say: Say) -> Trial:
+    """Import on the copy. Raises OpsError when a resource could not be read, or is not certain.
+
+    What identifies a resource may be the id of another one, which a preview knows only once that one is in the state:
+    so there are as many previews as resources stand on each other.
+    """
+    known = [each for each in map(Candidate.of, live) if each is not None]
+    candidates = [each for each in known if not lost_secret(each.type)]
+    before = scratch.snapshot()
+    if before.pending_operations:
+        raise OpsError(
+            "An earlier run was interrupted, and its end is not known: run `snu recover` first. Nothing was changed.",
+            ExitCode.INTERRUPTED,
+        )
+    had = before.by_urn().keys()
+    found: dict[str, Candidate] = {}
+    while True:
+        say("Previewing")
+        look = scratch.preview()
+        steps = steps_of(look.record)
+        now_found = match((step for step in steps if step.is_custom), candidates)
+        if now_found.keys() <= found.keys():
+            break
+        found |= now_found
+        look.require("The preview")
+        snapshot = scratch.snapshot()
+        entries = entries_for(steps, found, scratch.config().values, snapshot.by_urn())
+        scratch.write(Snapshot([*snapshot.resources, *entries]))
+    imported = {urn: each for urn, each in found.items() if urn not in had}
+    if imported:
+        say(f"Reading {counted(len(imported), 'resource')}")
+        _read(scratch, imported, steps)
+        say("Previewing")
+        look = scratch.preview()
+    taken = {each.live.key for each in found.values()}
+    return Trial(
+        imported,
+        {urn: each for urn, each in found.items() if urn in had},
+        [each for each in live if each.key not in taken],
+        look,
+        scratch.content(),
+    )
+
+
+def steps_of(record: Record) -> list[Step]:
+    """One step of each resource, parents before children; providers left out."""
+    return [progress.step for progress in record.by_resource() if not progress.step.is_provider]
+
+
+def _read(scratch: Scratch, imported: Mapping[str, Candidate], steps: Sequence[Step]) -> None:
+    scratch.refresh().require("The look at what Scaleway has")
+    snapshot = scratch.snapshot()
+    there = snapshot.by_urn()
+    gone = [f"{label(urn)}, {each.live.address}" for urn, each in imported.items() if urn not in there]
+    if gone:
+        raise OpsError(
+            f"Terraform's state is not of today. Scaleway does not have: {'; '.join(gone)}. Run `terraform refresh`. "
+            "Nothing was changed.",
+            ExitCode.FAILED,
+        )
+    for step in steps:
+        if step.urn in imported:
+            remark(there[step.urn], step.new.get("inputs") or {})
+    scratch.write(snapshot)

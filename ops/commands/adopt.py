@@ -1,0 +1,136 @@
+"""What ``snu adopt`` does: try on a copy, show, have it accepted, write the state in one step; and undo that."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ops.adopt.acceptance import Verdict, as_list, judge, read_accepted
+from ops.adopt.elsewhere import owners
+from ops.adopt.mapping import TYPES, lost_secret
+from ops.adopt.scratch import scratch_of
+from ops.adopt.terraform import Live, read_states
+from ops.adopt.trial import Trial, attempt, steps_of
+from ops.adopt.write import AdoptedState
+from ops.commands.stack import Options, Session, confirm
+from ops.display.base import said_lines
+from ops.display.choose import printer_for
+from ops.display.files import write_text
+from ops.display.progress import progress_for
+from ops.display.text import Line, counted, safe
+from ops.display.tree import tree_lines
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.steps import name_of, short_type
+
+_DIM = "dim"
+
+
+def adopt(
+    session: Session, sources: Sequence[str], accept: Path | None, options: Options, write_accept: str | None = None
+) -> ExitCode:
+    """Raises OpsError, and nothing was changed, when anything differs that the list does not accept."""
+    live = read_states(sources)
+    accepted = read_accepted(accept)
+    name = session.stack.name
+    with session.locked("snu adopt", options):
+        session.require_complete()
+        state = AdoptedState(session.stack, session.project, session.store)
+        before = state.content()
+        with (
+            scratch_of(session.stack, session.project, session.engine, session.store) as scratch,
+            progress_for(sys.stdout) as say,
+        ):
+            trial = attempt(scratch, live, say)
+        printer_for(sys.stdout).print(_report(session, trial))
+        if not trial.imported:
+            print(f"{name}: nothing is left to adopt, and nothing was changed.")
+            return ExitCode.OK
+        _require_accepted(name, judge(steps_of(trial.after.record), accepted), write_accept)
+        trial.after.require("The preview")
+        if not options.yes:
+            confirm(f"Have {name} manage these {counted(len(trial.imported), 'resource')}?")
+        state.write(before, trial.content, len(trial.imported))
+    print(
+        f"{name}: adopted {counted(len(trial.imported), 'resource')}, and changed nothing on Scaleway. `snu preview "
+        f"{name}` shows what was accepted; `snu adopt {name} --undo` goes back."
+    )
+    return ExitCode.OK
+
+
+def undo(session: Session, options: Options) -> ExitCode:
+    """Raises OpsError, and nothing was changed, when something was done since the adoption."""
+    name = session.stack.name
+    with session.locked("snu adopt --undo", options):
+        if not options.yes:
+            confirm(f"Have {name} forget what it has adopted?")
+        count = AdoptedState(session.stack, session.project, session.store).undo()
+    print(f"{name}: has its state from before the adoption again, {counted(count, 'resource')}. Terraform goes on.")
+    return ExitCode.OK
+
+
+def _require_accepted(name: str, verdict: Verdict, write_accept: str | None) -> None:
+    """Raises OpsError with the list that is missing."""
+    if verdict.never:
+        raise OpsError(
+            f"{name} is not adopted. What is live is never replaced or deleted, and no list can accept it:"
+            f"{_listed(verdict.never)}\nMake the settings say what is live. Nothing was changed.",
+            ExitCode.NOT_ACCEPTED,
+        )
+    if verdict.open:
+        missing = as_list(verdict.open)
+        if write_accept is not None:
+            write_text(missing, write_accept)
+            said = f"They are in {write_accept}: give each its reason."
+        else:
+            said = f"This list accepts them, once each entry has its reason:\n{missing}"
+        count = sum(map(len, verdict.open.values()))
+        raise OpsError(
+            f"{name} is not adopted: {counted(count, 'difference')} of {counted(len(verdict.open), 'resource')} must "
+            f"be accepted by name, with --accept. Nothing was changed. {said}".rstrip(),
+            ExitCode.NOT_ACCEPTED,
+        )
+    if verdict.unused:
+        raise OpsError(
+            f"{name} is not adopted: the list accepts what does not differ:{_listed(verdict.unused)}\nTake it out, or "
+            "correct its name. Nothing was changed.",
+            ExitCode.NOT_ACCEPTED,
+        )
+
+
+def _listed(items: Sequence[str]) -> str:
+    return "".join(f"\n  {safe(item)}" for item in items)
+
+
+# --- the report -------------------------------------------------------------------------------------------
+
+
+def _report(session: Session, trial: Trial) -> Iterator[Line]:
+    yield Line.of((session.title("Adopting"), "bold"))
+    for urn, candidate in trial.imported.items():
+        yield Line.of(
+            ("= ", "green"),
+            (name_of(urn), "bold"),
+            (f"  {short_type(candidate.type)}  ", _DIM),
+            safe(candidate.live.address),
+        )
+    if trial.had:
+        yield Line.of(f"{counted(len(trial.had), 'resource')} of Terraform's in the state already.")
+    if trial.rest:
+        yield Line.of("Terraform manages, and this stack does not take over:")
+        elsewhere = owners(session.stack, trial.rest)
+        for live in trial.rest:
+            yield Line.of("  ", safe(live.address), (f"  {_why(live, elsewhere)}", _DIM))
+    yield Line.of("What `snu up` would do then:")
+    tree = tree_lines(trial.after.record, done=False, properties=True)
+    yield from tree or [Line.of("  nothing")]
+    yield from said_lines(trial.after.record)
+
+
+def _why(live: Live, elsewhere: Mapping[tuple[str, str], str]) -> str:
+    if owner := elsewhere.get(live.key):
+        return f"declared by {owner}"
+    if lost := lost_secret(TYPES.get(live.type, "")):
+        return f"its {lost} was told only once: the program makes its own"
+    return "declared by no stack"

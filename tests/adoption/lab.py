@@ -1,0 +1,93 @@
+"""A project whose committed stacks are pointed at a local Scaleway that has the live stack of Terraform's making."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from localcloud.api import seed
+from localcloud.api.cloud import ORGANIZATION_ID
+from tests.e2e.described import provider_settings
+from tests.flows.lab import Lab
+
+SNU_CI = "1b29c5d9-9723-400a-aa8b-0c85ae3567f7"
+"""The real project whose registries production may read."""
+PARENT_ZONE = {"domain": "beta-snu.dev", "subdomain": "", "project_id": ORGANIZATION_ID}
+FOUNDATIONS = {"foundation-production": ("production", "stage"), "foundation-ci": ("ci",)}
+_SECRETS = "/secret-manager/v1beta1/regions/fr-par/secrets"
+
+Run = subprocess.CompletedProcess[str]
+
+
+@dataclass
+class LiveLab:
+    """A lab, the states that Terraform has left, and what tests do with them."""
+
+    lab: Lab
+    states: Path
+    """Folder with ``<environment>.tfstate``."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """More variables for the command."""
+
+    def point_stacks(self) -> None:
+        """Have the committed stacks use the local Scaleway, their states lie beside those of the local ones."""
+        local = yaml.safe_load(self.lab.project.stack_file("local").read_text())
+        for stack in (*FOUNDATIONS, *(name for names in FOUNDATIONS.values() for name in names)):
+            path = self.lab.project.stack_file(stack)
+            document = yaml.safe_load(path.read_text().replace(SNU_CI, self.project_id("snu-ci")))
+            document["config"].update(provider_settings(self.lab.project.api_url))
+            document["encryptionsalt"] = local["encryptionsalt"]
+            path.write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def edit(self, stack: str, **config: Any) -> None:
+        """Replace keys of the stack's settings, ``snu:`` left out."""
+        path = self.lab.project.stack_file(stack)
+        document = yaml.safe_load(path.read_text())
+        document["config"].update({f"snu:{key}": value for key, value in config.items()})
+        path.write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def config(self, stack: str, key: str) -> Any:
+        return yaml.safe_load(self.lab.project.stack_file(stack).read_text())["config"][f"snu:{key}"]
+
+    def project_id(self, name: str) -> str:
+        return str(self._find("account.project", name)["id"])
+
+    def write_document(self, environment: str) -> None:
+        """As people do, once Terraform has made the secret."""
+        document = json.dumps({key: seed.fake_value(key) for key in seed.DOCUMENT_KEYS})
+        secret = self._find("secret_manager.secret", f"snu-{environment}")
+        self.lab.ask(
+            "POST", f"{_SECRETS}/{secret['id']}/versions", {"data": base64.b64encode(document.encode()).decode()}
+        )
+
+    def _find(self, kind: str, name: str) -> dict[str, Any]:
+        return next(found for found in self.lab.resources(kind) if found["name"] == name)
+
+    # --- the command --------------------------------------------------------------------------------------
+
+    def adopt(self, stack: str, *arguments: str, engine: str = "embedded") -> Run:
+        return self.lab.project.snu("adopt", stack, "--engine", engine, *arguments, **self.environment)
+
+    def sources(self, *environments: str) -> list[str]:
+        return [word for name in environments for word in ("--from", str(self.states / f"{name}.tfstate"))]
+
+    def accept_all(self, stack: str, *arguments: str, engine: str = "embedded") -> Path:
+        """The list that accepts everything that differs, with a reason for each."""
+        path = self.lab.project.directory / f"{stack}.accept.yaml"
+        run = self.adopt(stack, *arguments, "--write-accept", str(path), "--yes", engine=engine)
+        assert run.returncode == 22, run.stdout + run.stderr
+        path.write_text(path.read_text().replace("why?", "decided when we moved"))
+        return path
+
+    def adopt_ok(self, stack: str, *sources: str, engine: str = "embedded") -> Run:
+        """Adopt, with everything accepted that differs."""
+        accepted = self.accept_all(stack, *sources, engine=engine)
+        run = self.adopt(stack, *sources, "--accept", str(accepted), "--yes", engine=engine)
+        assert run.returncode == 0, run.stdout + run.stderr
+        return run

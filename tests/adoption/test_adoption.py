@@ -1,0 +1,191 @@
+"""The live stack moves in: not one request writes, and what differs afterwards is what was accepted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+
+from ops.exit_codes import ExitCode
+from tests.adoption.lab import LiveLab, Run
+from tests.flows.interruption import Victim
+from tests.flows.lab import check_state
+
+_CONTAINERS = ("api", "admin", "app", "tasks", "apiv2", "tasksv2", "antivirus")
+
+
+def _steps(live: LiveLab, stack: str) -> dict[str, str]:
+    """By name, what a preview would do with each resource that has something in the cloud."""
+    run = live.lab.project.snu("preview", stack, "--engine", "embedded", "--json")
+    assert run.returncode == 0, run.stdout + run.stderr
+    steps: list[dict[str, Any]] = json.loads(run.stdout).get("steps", [])
+    return {
+        step["urn"].rpartition("::")[2]: step["op"]
+        for step in steps
+        if step["op"] != "read" and (step.get("newState") or step.get("oldState") or {}).get("custom")
+    }
+
+
+def _ids(live: LiveLab, stack: str) -> dict[str, str]:
+    resources = live.lab.state(stack)["resources"]
+    return {
+        each["urn"].rpartition("::")[2]: each["id"]
+        for each in resources
+        if each["custom"] and each["type"].startswith("scaleway:")
+    }
+
+
+def _refused(run: Run, *says: str) -> None:
+    text = run.stdout + run.stderr
+    assert run.returncode == ExitCode.NOT_ACCEPTED, text
+    for words in says:
+        assert words in text, text
+    assert "Traceback" not in text
+
+
+def test_production_moves_in(founded_live: LiveLab) -> None:
+    live, stack = founded_live, "production"
+    sources = live.sources("production")
+    written = live.lab.journal()
+    accepted = live.accept_all(stack, *sources)
+    assert not live.lab.state_file(stack).exists()
+    run = live.adopt(stack, *sources, "--accept", str(accepted), "--yes")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert live.lab.journal() == written
+    for text in (run.stdout, accepted.read_text(), live.lab.state_file(stack).read_text()):
+        assert "fake-" not in text
+    attributes = {
+        (resource["type"], instance["attributes"]["id"])
+        for resource in json.loads((live.states / "production.tfstate").read_text())["resources"]
+        for instance in resource["instances"]
+    }
+    ids = _ids(live, stack)
+    assert {name for name in ids if name.endswith("-container")} == {f"{name}-container" for name in _CONTAINERS}
+    assert len(ids) == 14
+    assert {id_ for _, id_ in attributes} >= set(ids.values())
+    check_state(live.lab, stack)
+    steps = _steps(live, stack)
+    assert set(steps.values()) <= {"update", "create"}
+    entries = yaml.safe_load(accepted.read_text())
+    assert {entry["resource"] for entry in entries} == steps.keys()
+    assert live.lab.journal() == written
+
+
+def test_again_and_the_way_back(founded_live: LiveLab) -> None:
+    live, stack = founded_live, "production"
+    sources = live.sources("production")
+    live.adopt_ok(stack, *sources)
+    content = live.lab.state_file(stack).read_bytes()
+    again = live.adopt(stack, *sources, "--yes")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "nothing is left to adopt" in again.stdout
+    assert live.lab.state_file(stack).read_bytes() == content
+    history = live.lab.project.snu("state", "history", stack)
+    assert "resource-import" in history.stdout
+    assert "14 import" in history.stdout
+    back = live.adopt(stack, "--undo", "--yes")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert not live.lab.state_file(stack).exists()
+    twice = live.adopt(stack, "--undo", "--yes")
+    assert twice.returncode == ExitCode.USAGE
+    assert "adopted nothing" in twice.stderr
+
+
+def test_after_the_first_up_nothing_differs(founded_live: LiveLab) -> None:
+    """And what came after an adoption is not undone."""
+    live, stack = founded_live, "production"
+    before = live.lab.resources("containers.container")
+    live.adopt_ok(stack, *live.sources("production"))
+    live.lab.up_ok(stack)
+    assert not _steps(live, stack)
+    after = live.lab.resources("containers.container")
+    assert {each["id"]: each["name"] for each in after} == {each["id"]: each["name"] for each in before}
+    back = live.adopt(stack, "--undo", "--yes")
+    assert back.returncode == ExitCode.REFUSED, back.stdout + back.stderr
+    assert len(_ids(live, stack)) == 14
+
+
+def test_two_states_for_one_stack(live: LiveLab) -> None:
+    """The foundation has the secrets of both environments, each of which Terraform has in a state of its own."""
+    stack = "foundation-production"
+    written = live.lab.journal()
+    run = live.adopt_ok(stack, *live.sources("production", "staging"))
+    assert _ids(live, stack).keys() >= {"production-secrets-secret", "staging-secrets-secret"}
+    assert "scaleway_container.api  declared by stage" in run.stdout
+    assert live.lab.journal() == written
+
+
+def test_ci_moves_in_with_its_zone(live: LiveLab) -> None:
+    for stack in ("foundation-ci", "ci"):
+        written = live.lab.journal()
+        live.adopt_ok(stack, *live.sources("ci"))
+        assert live.lab.journal() == written
+        assert set(_steps(live, stack).values()) <= {"update", "create"}
+        live.lab.up_ok(stack)
+        assert not _steps(live, stack)
+    assert {"api-record", "api-domain", "tasks-container"} <= _ids(live, "ci").keys()
+
+
+# --- what is refused --------------------------------------------------------------------------------------
+
+
+def test_without_every_acceptance_nothing_is_written(live: LiveLab) -> None:
+    stack, sources = "foundation-production", live.sources("production", "staging")
+    accepted = live.accept_all(stack, *sources)
+    entries = yaml.safe_load(accepted.read_text())
+    accepted.write_text(yaml.safe_dump(entries[1:]))
+    missing = entries[0]
+    _refused(live.adopt(stack, *sources, "--accept", str(accepted), "--yes"), missing["resource"], *missing["changes"])
+    unused = {"resource": "deploy-application", "changes": ["name"], "reason": "none"}
+    accepted.write_text(yaml.safe_dump([*entries, unused]))
+    _refused(live.adopt(stack, *sources, "--accept", str(accepted), "--yes"), "deploy-application: name")
+    assert not live.lab.state_file(stack).exists()
+
+
+def test_what_would_be_replaced_is_never_accepted(founded_live: LiveLab) -> None:
+    live, stack = founded_live, "production"
+    apps = live.config(stack, "apps")
+    apps["admin"]["host"], apps["app"]["host"] = apps["app"]["host"], apps["admin"]["host"]
+    live.edit(stack, apps=apps)
+    run = live.adopt(stack, *live.sources("production"), "--yes")
+    _refused(run, "admin-domain (scaleway:containers:Domain): replace", "never replaced or deleted")
+    assert not live.lab.state_file(stack).exists()
+
+
+def test_a_state_that_is_not_of_today(live: LiveLab) -> None:
+    stack, sources = "foundation-production", live.sources("production", "staging")
+    file = live.states / "production.tfstate"
+    text = file.read_text()
+    registry = next(each for each in live.lab.resources("registry.namespace") if each["name"] == "snu-production")
+    other = "00000000-0000-4000-8000-000000000000"
+    file.write_text(text.replace(registry["id"], other))
+    try:
+        gone = live.adopt(stack, *sources, "--yes")
+        assert gone.returncode == ExitCode.FAILED, gone.stdout + gone.stderr
+        assert "production-registry-namespace" in gone.stderr
+        assert "Terraform's state is not of today" in gone.stderr
+        file.write_text(text)
+        live.adopt_ok(stack, *sources)
+        content = live.lab.state_file(stack).read_bytes()
+        file.write_text(text.replace(registry["id"], other))
+        two = live.adopt(stack, *sources, "--yes")
+        assert two.returncode == ExitCode.FAILED, two.stdout + two.stderr
+        assert "two objects of one name" in two.stderr
+        assert live.lab.state_file(stack).read_bytes() == content
+    finally:
+        file.write_text(text)
+
+
+def test_a_run_that_was_killed_has_changed_nothing(live: LiveLab) -> None:
+    stack, sources = "foundation-production", live.sources("production", "staging")
+    accepted = live.accept_all(stack, *sources)
+    victim = Victim.start(
+        live.lab, "adopt", stack, *sources, "--accept", str(accepted), "--yes", "--engine", "embedded"
+    )
+    assert victim.process.stdout is not None
+    assert any(line.startswith("Reading") for line in victim.process.stdout)
+    victim.kill()
+    assert not live.lab.state_file(stack).exists()
+    again = live.adopt(stack, *sources, "--accept", str(accepted), "--yes")
+    assert again.returncode == 0, again.stdout + again.stderr
