@@ -5,7 +5,23 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import adopt, alerts, api, diff, drift, images, local, logs, plan, policies, previews, promotion, restart, stage, start
+from benchmarks import (
+    adopt,
+    alerts,
+    api,
+    diff,
+    drift,
+    images,
+    local,
+    logs,
+    plan,
+    policies,
+    previews,
+    promotion,
+    restart,
+    stage,
+    start,
+)
 from benchmarks.measure import machine
 from tests.support.bytecode import kept_bytecode
 
