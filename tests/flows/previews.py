@@ -58,6 +58,7 @@ class PreviewLab:
         config["snu:previews"] = {"expireAfter": 24}
         config["snu:images"] = {name: config["snu:images"][name] for name in self.apps}
         config["snu:apps"] = {name: config["snu:apps"][name] for name in self.apps}
+        config.pop("snu:crashAlerts", None)
         for app in config["snu:apps"].values():
             app.pop("startupProbe", None)
             app.pop("livenessProbe", None)

@@ -177,14 +177,20 @@ def test_a_heartbeat_that_is_missing_is_noticed(alerting: Alerting) -> None:
 
 
 def test_logs_that_cannot_be_read_are_read_later(alerting: Alerting) -> None:
+    alerting.slack.status = 503
+    alerting.crash("before")
+    alerting.run(status=1)
+    alerting.slack.status = 200
     alerting.crash()
     token = alerting.access["logsToken"]
     (alerting.folder / "wrong.json").write_text(json.dumps({**alerting.access, "logsToken": "fake"}))
     failed = alerting.run(status=1, ACCESS_FILE=str(alerting.folder / "wrong.json"))
     assert "The logs: 401" in failed[-1]["message"]
     assert token not in json.dumps(failed)
+    (waited,) = alerting.slack.texts
+    assert "crashed: before" in waited
     alerting.run()
-    assert len(alerting.slack.messages) == 1
+    assert len(alerting.slack.messages) == 2
 
 
 def test_a_document_without_a_webhook_is_told_by_the_deploy(alerting: Alerting) -> None:

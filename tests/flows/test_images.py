@@ -222,6 +222,7 @@ def test_a_preview_builds_what_its_branch_changed_and_takes_the_rest_from_its_pa
     workshop.commit("feature")
     preview = yaml.safe_load(workshop.lab.project.stack_file("local").read_text())
     preview["config"]["snu:environment"] = {"name": "pr-7", "foundation": "foundation-local", "previewOf": "local"}
+    del preview["config"]["snu:crashAlerts"]
     for app in preview["config"]["snu:apps"].values():
         for key in ("host", "variables", "variablesFrom"):
             app.pop(key, None)

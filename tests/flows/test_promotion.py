@@ -91,6 +91,7 @@ class Stages:
                 config["snu:images"][ONLY_STAGE]["digest"] = digest_of(manifest(ONLY_STAGE.encode()))
             config["snu:apps"] = {app: self._app(config["snu:apps"][app], app, name) for app in kept}
             config.pop("snu:jobs", None)
+            config.pop("snu:crashAlerts", None)
             self.lab.project.stack_file(name).write_text(yaml.safe_dump(stack, sort_keys=False))
 
     @staticmethod

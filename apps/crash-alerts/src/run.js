@@ -11,6 +11,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { listContainers } from "./containers.js";
 import { WORDS, recognize } from "./crashes.js";
 import { Decisions, MOST_MESSAGES } from "./decide.js";
+import { AnswerError } from "./http.js";
 import { readLines } from "./loki.js";
 import { slackMessage } from "./message.js";
 import { post } from "./slack.js";
@@ -53,6 +54,7 @@ export async function run(job) {
     work = read.work;
     await lease.save(work.state);
     const posted = await postMessages(job, work.state, lease);
+    if (read.failure !== undefined) throw read.failure;
     const { heartbeat } = work.state;
     if (read.complete && work.state.outbox.length === 0) heartbeat.lastGoodRun = Date.now();
     heartbeat.lastError = null;
@@ -79,42 +81,50 @@ async function leaveError(state, lease, job, error) {
 }
 
 /**
- * Window by window; a window counts once all of it is read.
+ * Window by window; a window counts once all of it is read. A failure is handed over, so that what is known so far is
+ * told all the same.
  *
  * @param {Job} job
  * @param {Decisions} before
  * @param {(work: Decisions) => Promise<void>} save
+ * @returns {Promise<{ work: Decisions, lines: number, complete: boolean, failure?: AnswerError }>}
  */
 async function readLogs({ settings, access }, before, save) {
-  const containers = await listContainers(access, settings.NAMESPACE_ID, settings.ENVIRONMENT);
-  const byId = new Map(containers.map((container) => [container.id, container]));
   const deadline = performance.now() + LONGEST_RUN;
   const end = nanoseconds(before.now - settings.SETTLE_SECONDS * 1000);
   const kept = nanoseconds(before.now - Number(access.retentionDays) * DAY);
-  let work = before;
-  let lines = 0;
+  const read = { work: before, lines: 0, complete: false };
   let saved = performance.now();
-  if (BigInt(work.state.cursor) < kept) work.gap(milliseconds(BigInt(work.state.cursor)), milliseconds(kept));
-  let cursor = BigInt(work.state.cursor);
-  while (cursor < end && performance.now() < deadline) {
-    const next = cursor + WINDOW < end ? cursor + WINDOW : end;
-    const window = work.fork();
-    for await (const page of readLines(access, [...byId.keys()], WORDS, cursor, next)) {
-      lines += page.length;
-      for (const line of page) take(window, byId.get(line.containerId), line);
-      if (performance.now() - saved < LEASE_RENEWAL) continue;
-      await save(work);
+  try {
+    const containers = await listContainers(access, settings.NAMESPACE_ID, settings.ENVIRONMENT);
+    before.statuses(containers);
+    const byId = new Map(containers.map((container) => [container.id, container]));
+    if (BigInt(before.state.cursor) < kept) before.gap(milliseconds(BigInt(before.state.cursor)), milliseconds(kept));
+    let cursor = BigInt(before.state.cursor);
+    while (cursor < end && performance.now() < deadline) {
+      const next = cursor + WINDOW < end ? cursor + WINDOW : end;
+      const window = read.work.fork();
+      for await (const page of readLines(access, [...byId.keys()], WORDS, cursor, next)) {
+        read.lines += page.length;
+        for (const line of page) take(window, byId.get(line.containerId), line);
+        if (performance.now() - saved < LEASE_RENEWAL) continue;
+        await save(read.work);
+        saved = performance.now();
+      }
+      window.state.cursor = String((cursor = next));
+      read.work = window;
+      if (cursor < end) await save(window);
       saved = performance.now();
     }
-    window.state.cursor = String((cursor = next));
-    work = window;
-    if (cursor < end) await save(work);
-    saved = performance.now();
+    read.complete = cursor >= end;
+    read.work.loops(containers);
+  } catch (error) {
+    if (!(error instanceof AnswerError)) throw error;
+    return { ...read, failure: error };
+  } finally {
+    read.work.hours();
   }
-  work.loops(containers);
-  work.statuses(containers);
-  work.hours();
-  return { work, lines, complete: cursor >= end };
+  return read;
 }
 
 /**
