@@ -88,7 +88,7 @@ def _require_accepted(name: str, verdict: Verdict, write_accept: str | None) -> 
         count = sum(map(len, verdict.open.values()))
         raise OpsError(
             f"{name} is not adopted: {counted(count, 'difference')} of {counted(len(verdict.open), 'resource')} must "
-            f"be accepted by name, with --accept. Nothing was changed. {said}".rstrip(),
+            f"be accepted by name, with --accept. Nothing was changed. {said}",
             ExitCode.NOT_ACCEPTED,
         )
     if verdict.unused:
