@@ -55,11 +55,12 @@ def attempt(scratch: Scratch, live: Sequence[Live], say: Say) -> Trial:
         say("Previewing")
         look = scratch.preview()
         steps = steps_of(look.record)
+        if not any(step.op == "replace" for step in steps):  # which engines refuse, and the report is to show
+            look.require("The preview")
         now_found = match((step for step in steps if step.is_custom), candidates)
         if now_found.keys() <= found.keys():
             break
         found |= now_found
-        look.require("The preview")
         snapshot = scratch.snapshot()
         entries = entries_for(steps, found, scratch.config().values, snapshot.by_urn())
         scratch.write(Snapshot([*snapshot.resources, *entries]))

@@ -45,6 +45,7 @@ def adopt(
             trial = attempt(scratch, live, say)
         printer_for(sys.stdout).print(_report(session, trial))
         if not trial.imported:
+            trial.after.require("The preview")
             print(f"{name}: nothing is left to adopt, and nothing was changed.")
             return ExitCode.OK
         _require_accepted(name, judge(steps_of(trial.after.record), accepted), write_accept)
