@@ -150,11 +150,10 @@ def adopt(
 
     if undo == bool(sources):
         raise typer.BadParameter("Give the state with --from, or --undo.")
-    session = Session.open(cwd, stack, engine)
     options = Options(yes=yes, lock_timeout=lock_timeout)
     if undo:
-        return work.undo(session, options)
-    return work.adopt(session, sources or [], accept, options, write_accept)
+        return work.undo(Session.open(cwd, stack, engine, validate=False, needs_cloud=False), options)
+    return work.adopt(Session.open(cwd, stack, engine), sources or [], accept, options, write_accept)
 
 
 @app.command()

@@ -122,4 +122,4 @@ def _names(steps: Sequence[Step]) -> dict[str, str]:
 def as_list(undecided: Mapping[str, Sequence[str]]) -> str:
     """A list that would accept all of it, once each entry has a reason."""
     entries = [{"resource": name, "changes": list(changes), "reason": _REASON} for name, changes in undecided.items()]
-    return yaml.safe_dump(entries, sort_keys=False, allow_unicode=True, width=120)
+    return yaml.safe_dump(entries, sort_keys=False, allow_unicode=True, width=120).rstrip()

@@ -99,7 +99,7 @@ def match(steps: Iterable[Step], candidates: Sequence[Candidate]) -> dict[str, C
     """
     found: dict[str, Candidate] = {}
     for step in steps:
-        if step.type not in IDENTITY or not _is_known(step):
+        if step.type not in IDENTITY or not is_known(step):
             continue
         same = list(
             {each.live.key: each for each in candidates if each.type == step.type and _is_same(step, each)}.values()
@@ -114,6 +114,18 @@ def match(steps: Iterable[Step], candidates: Sequence[Candidate]) -> dict[str, C
             found[step.urn] = same[0]
     _check_once(found)
     return found
+
+
+def is_known(step: Step) -> bool:
+    """Whether a preview knows all that decides which resource it is, and that it stays it.
+
+    A resource that would look as if it had to be replaced is not taken over before.
+    """
+    if step.type not in IDENTITY:
+        return True
+    replacing = (name for name, facts in schema.inputs_of(step.type).items() if facts.get("replaces"))
+    inputs = step.new.get("inputs") or {}
+    return not any(is_unknown(inputs.get(name)) for name in (*IDENTITY[step.type], *replacing))
 
 
 def _check_once(found: Mapping[str, Candidate]) -> None:
@@ -133,13 +145,6 @@ def _is_same(step: Step, candidate: Candidate) -> bool:
     return bool(names) and all(
         wanted.get(name) is not None and _plain(name, wanted) == _plain(name, candidate.properties) for name in names
     )
-
-
-def _is_known(step: Step) -> bool:
-    """Whether nothing is unknown on which it depends that this resource is the one, and stays it."""
-    replacing = (name for name, facts in schema.inputs_of(step.type).items() if facts.get("replaces"))
-    inputs = step.new.get("inputs") or {}
-    return not any(is_unknown(inputs.get(name)) for name in (*IDENTITY[step.type], *replacing))
 
 
 def _plain(name: str, properties: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from localcloud.engine.snapshot import Snapshot
 from ops.adopt.entries import entries_for, remark
-from ops.adopt.mapping import Candidate, lost_secret, match
+from ops.adopt.mapping import Candidate, is_known, lost_secret, match
 from ops.adopt.scratch import Look, Scratch
 from ops.adopt.terraform import Live
 from ops.display.record import Record
@@ -55,14 +55,17 @@ def attempt(scratch: Scratch, live: Sequence[Live], say: Say) -> Trial:
         say("Previewing")
         look = scratch.preview()
         steps = steps_of(look.record)
+        if not any(step.op == "replace" for step in steps):  # which engines refuse, and the report is to show
+            look.require("The preview")
         now_found = match((step for step in steps if step.is_custom), candidates)
         if now_found.keys() <= found.keys():
             break
         found |= now_found
-        look.require("The preview")
         snapshot = scratch.snapshot()
         entries = entries_for(steps, found, scratch.config().values, snapshot.by_urn())
         scratch.write(Snapshot([*snapshot.resources, *entries]))
+        if all(is_known(step) for step in steps if step.is_custom):
+            break
     imported = {urn: each for urn, each in found.items() if urn not in had}
     if imported:
         say(f"Reading {counted(len(imported), 'resource')}")

@@ -45,6 +45,7 @@ def adopt(
             trial = attempt(scratch, live, say)
         printer_for(sys.stdout).print(_report(session, trial))
         if not trial.imported:
+            trial.after.require("The preview")
             print(f"{name}: nothing is left to adopt, and nothing was changed.")
             return ExitCode.OK
         _require_accepted(name, judge(steps_of(trial.after.record), accepted), write_accept)
@@ -88,7 +89,7 @@ def _require_accepted(name: str, verdict: Verdict, write_accept: str | None) -> 
         count = sum(map(len, verdict.open.values()))
         raise OpsError(
             f"{name} is not adopted: {counted(count, 'difference')} of {counted(len(verdict.open), 'resource')} must "
-            f"be accepted by name, with --accept. Nothing was changed. {said}".rstrip(),
+            f"be accepted by name, with --accept. Nothing was changed. {said}",
             ExitCode.NOT_ACCEPTED,
         )
     if verdict.unused:

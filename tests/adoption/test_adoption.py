@@ -153,6 +153,13 @@ def test_what_would_be_replaced_is_never_accepted(founded_live: LiveLab) -> None
     assert not live.lab.state_file(stack).exists()
 
 
+def test_an_environment_whose_foundation_is_not_up(live: LiveLab) -> None:
+    run = live.adopt("production", *live.sources("production"), "--yes")
+    assert run.returncode == ExitCode.FAILED, run.stdout + run.stderr
+    assert "foundation-production" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
 def test_a_state_that_is_not_of_today(live: LiveLab) -> None:
     stack, sources = "foundation-production", live.sources("production", "staging")
     file = live.states / "production.tfstate"
