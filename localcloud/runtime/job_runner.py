@@ -119,7 +119,7 @@ class JobRunner:
                 continue
             try:
                 if is_due(schedule, minute):
-                    new_run(self._cloud, definition)
+                    new_run(self._cloud, definition, self._cloud.now())
             except BadSchedule as error:
                 note(f"job {definition['name']}: its {error.part} {error}")
         self._commit()

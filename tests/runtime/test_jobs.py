@@ -62,7 +62,7 @@ class JobWorld(World):
         return definition
 
     async def begin(self, definition: Resource, **wanted: Any) -> str:
-        id = str(new_run(self.cloud, definition, wanted)["id"])
+        id = str(new_run(self.cloud, definition, self.cloud.now(), wanted)["id"])
         self.runtime.wake()
         await settle()
         return id
@@ -251,7 +251,7 @@ async def test_a_queued_run_is_interrupted_and_leaves_nothing(world: JobWorld) -
 
 
 async def test_a_run_that_nobody_has_looked_at_is_interrupted(world: JobWorld) -> None:
-    run = new_run(world.cloud, world.define())
+    run = new_run(world.cloud, world.define(), world.cloud.now())
     await world.interrupt(run["id"])
     assert world.run(run["id"])["state"] == "interrupted"
     assert world.engine.processes == {}

@@ -139,7 +139,7 @@ def delete_definition(call: Call) -> Answer:
 def start(call: Call) -> Answer:
     definition = definitions.find(call, call.id)
     wanted = START.create(call.body)
-    started = [new_run(call.cloud, definition, wanted) for _ in range(wanted["replicas"])]
+    started = [new_run(call.cloud, definition, call.now, wanted) for _ in range(wanted["replicas"])]
     return {"job_runs": [runs.show(call, run) for run in started]}
 
 

@@ -24,9 +24,8 @@ _CHANGEABLE = ("command", "startup_command", "args")
 _UNCHANGED: Mapping[str, Any] = {}
 
 
-def new_run(cloud: Cloud, definition: Resource, wanted: Mapping[str, Any] = _UNCHANGED) -> Resource:
+def new_run(cloud: Cloud, definition: Resource, now: float, wanted: Mapping[str, Any] = _UNCHANGED) -> Resource:
     """Keep a new run of a job. ``wanted``: what is to be other than the definition says."""
-    now = cloud.now()
     moment = timestamp(now)
     run: Resource = {
         "id": str(uuid4()),
