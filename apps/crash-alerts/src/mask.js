@@ -6,9 +6,13 @@
 const SHORTEST_VALUE = 6;
 const SHORTEST_BASE64 = 12;
 
-/** @type {readonly (readonly [RegExp, string])[]} */
+/**
+ * None takes more than a few steps for each character: lines come from anywhere.
+ *
+ * @type {readonly (readonly [RegExp, string])[]}
+ */
 const PATTERNS = [
-  [/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@"']+@/gi, "$1***@"],
+  [/(\b[a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/@"']+@/gi, "$1***@"],
   [/\b(Bearer|Basic)(\s+)[\w.~+/=-]+/gi, "$1$2***"],
   [/\beyJ[\w-]{5,}\.[\w-]+(\.[\w-]*)?/g, "***"],
   [/\bSCW[A-Z0-9]{17}\b/g, "***"],
@@ -17,7 +21,7 @@ const PATTERNS = [
     /((?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|api[-_]?key|access[-_]?key)["']?\s*[:=]\s*["']?)[^\s"',;&)}]{3,}/gi,
     "$1***",
   ],
-  [/[\w.+-]+@[\w-]+(\.[\w-]+)+/g, "***"],
+  [/(?<![\w.+-])[\w.+-]+@[\w-]+(\.[\w-]+)+/g, "***"],
   [/(?<![\w/.+=-])(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{32,}/g, "***"],
 ];
 
