@@ -60,11 +60,6 @@ class StackDrift:
     code: ExitCode = ExitCode.OK
     """Of the first problem."""
 
-    @property
-    def is_clean(self) -> bool:
-        """Whether all was looked at, and is as it should be."""
-        return not self.findings and not self.problems
-
     def of(self, kind: Kind) -> list[Finding]:
         return [each for each in self.findings if each.kind is kind]
 
