@@ -29,10 +29,9 @@ _FILES = ("state.db", "vault.db")
 _PORT = ":{port}"
 _VOLATILE = {
     "hash": r"\$argon2id\$[^\"]+",
-    "time": r"\d{4}-\d\d-\d\dT[\d:.]+Z",
+    "time": r"\d{4}-\d\d-\d\d[T ][\d:.]+(?:Z| \+0000 UTC)",
     "lineage": r'(?<="lineage": ")[^"]+',
     "serial": r'(?<="serial": )\d+',
-    "expiry": r"(?<=_at\": )[\d.]+",
 }
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -100,7 +99,10 @@ def steady(text: str) -> str:
     for name, pattern in _VOLATILE.items():
         text = re.sub(pattern, f"{{{name}}}", text)
     numbers: dict[str, str] = {}
-    return _ID.sub(lambda found: numbers.setdefault(found[0], f"{{id{len(numbers)}}}"), text)
+    text = _ID.sub(lambda found: numbers.setdefault(found[0], f"{{id{len(numbers)}}}"), text)
+    for id_, number in numbers.items():
+        text = text.replace(id_[:8], number)  # endpoints begin with a namespace's id
+    return text
 
 
 def main() -> int:
