@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.flows.drifting import check_clean, findings, look
 from tests.flows.interruption import Victim, Watch
 from tests.flows.keys import deploy_key, use, without
 from tests.flows.lab import Lab, check_clear
+from tests.story.workflow import Runner, StepFailed, prepare
+from tests.support.github import TOKEN, github
 from tests.support.pulumi_cli import needs_pulumi
 
 FOUNDATION, STACK = "foundation-local", "local"
@@ -133,6 +136,27 @@ def test_status_tells_the_same(lab: Lab) -> None:
     change_the_api(lab)
     assert seen("--drift") is True
     assert "snu drift local" in lab.project.snu("status", "--drift").stdout
+
+
+def test_the_workflow_keeps_an_issue(lab: Lab) -> None:
+    with github() as hub:
+        programs = prepare(lab.project.directory, sys.executable)
+        environment = {**programs, "GITHUB_REPOSITORY": "octo/snu", "GITHUB_API_URL": hub.url}
+        runner = Runner(lab.project.directory, environment, {"github.token": TOKEN})
+        for stack in (FOUNDATION, STACK):
+            runner.run("drift", "look", matrix__stack=stack)
+        assert hub.issues == []
+        change_the_api(lab)
+        for _ in range(2):
+            with pytest.raises(StepFailed, match="memoryLimitBytes: 2048000000 → 4096000000") as caught:
+                runner.run("drift", "look", matrix__stack=STACK)
+            assert caught.value.step.status == ExitCode.DRIFT
+        (issue,) = hub.issues
+        assert issue["state"] == "open"
+        assert not [value for value in _HIDDEN if value in issue["body"]]
+        lab.up_ok(STACK, "--refresh")
+        runner.run("drift", "look", matrix__stack=STACK)
+        assert issue["state"] == "closed"
 
 
 def test_a_secret_input_stays_secret_when_a_refresh_takes_it_over(lab: Lab) -> None:
