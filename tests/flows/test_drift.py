@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +15,13 @@ import pytest
 import yaml
 
 from ops.exit_codes import ExitCode
+from ops.state.lock import acquire
+from statestore import open_store
 from tests.flows.drifting import check_clean, findings, look
-from tests.flows.interruption import Victim, Watch
 from tests.flows.keys import deploy_key, use, without
 from tests.flows.lab import Lab, check_clear
+from tests.story.workflow import Runner, StepFailed, prepare
+from tests.support.github import TOKEN, github
 from tests.support.pulumi_cli import needs_pulumi
 
 FOUNDATION, STACK = "foundation-local", "local"
@@ -133,6 +138,27 @@ def test_status_tells_the_same(lab: Lab) -> None:
     change_the_api(lab)
     assert seen("--drift") is True
     assert "snu drift local" in lab.project.snu("status", "--drift").stdout
+
+
+def test_the_workflow_keeps_an_issue(lab: Lab) -> None:
+    with github() as hub:
+        programs = prepare(lab.project.directory, sys.executable)
+        environment = {**programs, "GITHUB_REPOSITORY": "octo/snu", "GITHUB_API_URL": hub.url}
+        runner = Runner(lab.project.directory, environment, {"github.token": TOKEN})
+        for stack in (FOUNDATION, STACK):
+            runner.run("drift", "look", matrix__stack=stack)
+        assert hub.issues == []
+        change_the_api(lab)
+        for _ in range(2):
+            with pytest.raises(StepFailed, match="memoryLimitBytes: 2048000000 → 4096000000") as caught:
+                runner.run("drift", "look", matrix__stack=STACK)
+            assert caught.value.step.status == ExitCode.DRIFT
+        (issue,) = hub.issues
+        assert issue["state"] == "open"
+        assert not [value for value in _HIDDEN if value in issue["body"]]
+        lab.up_ok(STACK, "--refresh")
+        runner.run("drift", "look", matrix__stack=STACK)
+        assert issue["state"] == "closed"
 
 
 def test_a_secret_input_stays_secret_when_a_refresh_takes_it_over(lab: Lab) -> None:
@@ -296,17 +322,12 @@ def test_what_a_key_may_not_see_is_not_gone(lab: Lab, engine: str, tmp_path: Pat
 
 def test_a_stack_that_somebody_works_on_is_not_looked_at(lab: Lab) -> None:
     change_the_api(lab)
-    lab.fault("latency", milliseconds=200)
-    victim = Victim.start(lab, "up", STACK, "--yes", "--refresh", "--engine", "embedded")
-    assert Watch(lab).wait_for(1, victim)
-    run = lab.project.snu("drift", STACK, "--json")
+    with acquire(open_store(lab.project.backend_url, {}), "snu", STACK, "a test", timeout=0, on_wait=print):
+        run = lab.project.snu("drift", STACK, "--json")
     assert run.returncode == ExitCode.LOCKED
     (found,) = json.loads(run.stdout)["stacks"]
     assert found["findings"] == []
-    assert f"(pid {victim.process.pid})" in found["problems"][0]
-    assert victim.wait().returncode == ExitCode.OK
-    lab.clear_faults()
-    check_clean(lab, STACK)
+    assert f"(pid {os.getpid()}) for a test" in found["problems"][0]
 
 
 def test_after_a_kill_nothing_is_said_but_how_to_recover(lab: Lab) -> None:
