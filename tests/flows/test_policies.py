@@ -74,6 +74,13 @@ def test_neither_a_plan_nor_an_update_does_it(lab: PlanLab, tmp_path: Path) -> N
     assert lab.writes() == before
 
 
+def test_an_update_without_a_preview_says_it_at_its_end(lab: PlanLab) -> None:
+    lab.edit(add_token)
+    done = lab.ok("up", STACK, "--yes", "--skip-preview")
+    assert FOUND in done.stdout
+    assert lab.container("admin")["environment_variables"]["MAIL_TOKEN"] == "hunter2-hunter2"
+
+
 def test_with_an_exemption_a_plan_is_made_and_says_why(lab: PlanLab, tmp_path: Path) -> None:
     lab.edit(add_token)
     lab.edit(exempt)
