@@ -5,15 +5,11 @@ from dataclasses import dataclass
 import pulumi
 from pulumiverse_scaleway import job as jobs
 
-from infra.components.jobs import duration
+from infra.components.jobs import cron, duration
 from infra.settings.models import CrashAlertsSettings
 
 DOCUMENT_FILE = "/etc/snu/document.json"
 ACCESS_FILE = "/etc/snu/access.json"
-_CPU = 140
-_MEMORY = 256
-_STORAGE = 1000
-_TIMEOUT_SECONDS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,21 +48,21 @@ class CrashAlerts(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: CrashAlertsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("snu:alerts:CrashAlerts", name, None, opts)
-        minutes = args.settings.interval_minutes
+        job = args.settings.job
         definition = jobs.Definition(
             f"{name}-definition",
             name=args.job_name,
             description=f"Tells Slack of crashes of {args.environment}",
             image_uri=args.image,
-            cpu_limit=_CPU,
-            memory_limit=_MEMORY,
-            local_storage_capacity=_STORAGE,
-            timeout=duration(_TIMEOUT_SECONDS),
+            cpu_limit=job.cpu,
+            memory_limit=job.memory,
+            local_storage_capacity=job.storage,
+            timeout=duration(job.timeout),
             env={
                 "ENVIRONMENT": args.environment,
                 "NAMESPACE_ID": args.namespace_id,
                 "WEBHOOK_KEY": args.settings.webhook,
-                "INTERVAL_MINUTES": str(minutes),
+                "INTERVAL_MINUTES": str(args.settings.interval_minutes),
                 "DOCUMENT_FILE": DOCUMENT_FILE,
                 "ACCESS_FILE": ACCESS_FILE,
             },
@@ -74,7 +70,7 @@ class CrashAlerts(pulumi.ComponentResource):
                 jobs.DefinitionSecretReferenceArgs(secret_id=args.document_id, file=DOCUMENT_FILE),
                 jobs.DefinitionSecretReferenceArgs(secret_id=args.access_id, file=ACCESS_FILE),
             ],
-            cron=jobs.DefinitionCronArgs(schedule=f"*/{minutes} * * * *", timezone="UTC"),
+            cron=cron(job.schedule),
             project_id=args.project_id,
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -7,6 +7,7 @@ import pulumi
 from pulumiverse_scaleway import job as jobs
 
 from infra.settings import Job
+from infra.settings.models import Schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +49,17 @@ class ScheduledJob(pulumi.ComponentResource):
             startup_commands=job.command or None,
             args=job.args or None,
             env=dict(args.variables) or None,
-            cron=jobs.DefinitionCronArgs(schedule=job.schedule.cron, timezone=job.schedule.timezone)
-            if job.schedule
-            else None,
+            cron=cron(job.schedule),
             project_id=args.project_id,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.definition_id = definition.id
         self.register_outputs({"definitionId": self.definition_id})
+
+
+def cron(schedule: Schedule | None) -> jobs.DefinitionCronArgs | None:
+    """A schedule as the provider takes it."""
+    return jobs.DefinitionCronArgs(schedule=schedule.cron, timezone=schedule.timezone) if schedule else None
 
 
 def duration(seconds: int) -> str:

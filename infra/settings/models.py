@@ -263,6 +263,12 @@ class CrashAlertsSettings(Settings):
         default="SLACK_WEBHOOK_URL", description="The key of the secret document with the Slack webhook's address."
     )
 
+    @property
+    def job(self) -> Job:
+        """The job that does it: so much is enough for any number of crashes."""
+        schedule = Schedule(cron=f"*/{self.interval_minutes} * * * *", timezone="UTC")
+        return Job(cpu=140, memory=256, timeout=300, image=self.image, schedule=schedule)
+
 
 def _image_kind(value: Any) -> str:
     return "pinned" if isinstance(value, Mapping | Image) else "built"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from infra import naming
 from infra.settings import (
     BucketBackend,
     EnvironmentSettings,
@@ -44,7 +45,8 @@ def _environment(settings: EnvironmentSettings) -> Iterator[Part]:
                 "maxScale": app.max_scale,
             },
         )
-    for name, job in settings.jobs.items():
+    alerts = settings.crash_alerts
+    for name, job in [*settings.jobs.items(), *([(naming.ALERTS_JOB, alerts.job)] if alerts else [])]:
         cron = {"cron": {"schedule": job.schedule.cron}} if job.schedule else {}
         sizes = {"cpuLimit": job.cpu, "memoryLimit": job.memory, "timeout": f"{job.timeout}s"}
         yield name, "scaleway:job/definition:Definition", sizes | cron
@@ -56,6 +58,7 @@ def _foundation(settings: FoundationSettings) -> Iterator[Part]:
     for name, environment in settings.environments.items():
         yield f"{name}-registry", "scaleway:registry/namespace:Namespace", {}
         yield f"{name}-secrets", "scaleway:secrets/secret:Secret", {}
+        yield f"{name}-alerts", "scaleway:secrets/secret:Secret", {}
         match environment.database if environment.former_database is None else environment.former_database:
             case ServerlessBackend() as backend:
                 cpus = {"minCpu": backend.min_cpu, "maxCpu": backend.max_cpu}
