@@ -104,7 +104,7 @@ export function stackOf(error) {
  * @returns {string}
  */
 function presentable(text) {
-  const clean = text.replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi, "$1***@");
+  const clean = text.replace(/:\/\/[^\s/@]+@/g, "://***@");
   return clean.length > LONGEST_TEXT ? `${clean.slice(0, LONGEST_TEXT)}…` : clean;
 }
 
