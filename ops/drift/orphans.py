@@ -161,7 +161,7 @@ class _Search:
 
     def _application_names(self) -> set[str]:
         project = self.settings.project.name
-        of_environments = (naming.state_application, naming.state_bucket_application)
+        of_environments = (naming.alerts_application, naming.state_application, naming.state_bucket_application)
         return {
             naming.deploy_application(project),
             naming.secret_reader_application(project),
@@ -179,7 +179,12 @@ class _Search:
         finally:
             account.close()
         project = self.settings.project.name
-        made = {naming.environment_state_bucket(project, name) for name in self.settings.environments}
+        # What `snu bootstrap` and the crash alerts' job make is in no state.
+        made = {
+            bucket(project, environment)
+            for bucket in (naming.environment_state_bucket, naming.alerts_bucket)
+            for environment in self.settings.environments
+        }
         for name in bucket_names(storage):
             if name not in {own.bucket, *made}:
                 yield Finding(Kind.ORPHAN, short_type(_BUCKET), name, name, account.region)

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from infra import naming
 from ops.exit_codes import ExitCode
-from tests.flows.drifting import check_clean
+from statestore import bucket
+from tests.flows.drifting import check_clean, findings, look
 from tests.flows.interruption import Victim, Watch
 from tests.flows.lab import Lab
 from tests.flows.planning import PlanLab
@@ -19,6 +21,7 @@ from tests.flows.test_promotion import Stages
 from tests.support.github import Pull, github
 
 FOUNDATION, STACK = "foundation-local", "local"
+_REGION = "fr-par"
 _CONTAINERS = "/containers/v1/regions/fr-par/containers"
 _SECRETS = "/secret-manager/v1beta1/regions/fr-par/secrets"
 _JOBS = "/serverless-jobs/v1alpha2/regions/fr-par/job-definitions"
@@ -263,4 +266,13 @@ def test_after_a_bootstrap_with_states_in_buckets(in_buckets: Lab) -> None:
         ok(in_buckets, "bootstrap", FOUNDATION, "--yes")
         check_clean(in_buckets, FOUNDATION)
     in_buckets.up_ok(STACK)
+    _make_bucket(in_buckets, naming.alerts_bucket("local", "local"))  # the crash alerts' job does
     check_clean(in_buckets, FOUNDATION, STACK)
+    _make_bucket(in_buckets, "made-by-hand")
+    assert findings(look(in_buckets, FOUNDATION)[FOUNDATION]) == [("orphan", "made-by-hand")]
+
+
+def _make_bucket(lab: Lab, name: str) -> None:
+    client = bucket.client(lab.ask("GET", "/_local/object-storage")["url"], _REGION, "SCWFAKE", "fake")
+    client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": _REGION})  # type: ignore[typeddict-item]
+    client.close()
