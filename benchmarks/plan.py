@@ -31,18 +31,16 @@ def _engines() -> list[str]:
 
 def _measure(engine: str, rounds: int) -> list[Ratio]:
     safe, plain = Samples(), Samples()
-    with tempfile.TemporaryDirectory(prefix="snu-bench-") as name:
-        lab = PlanLab(Path(name), engine)
-        try:
-            lab.prepare()
-            lab.begin()
-            for number in range(rounds + 1):
-                warm_up = number == 0
-                for work, samples in ((_plain, plain), (_safe, safe)):
-                    _change(lab)
-                    (Samples() if warm_up else samples).time(work, lab)
-        finally:
-            lab.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="snu-bench-") as name,
+        PlanLab.prepared(Path(name), engine) as lab,
+    ):
+        lab.begin()
+        for number in range(rounds + 1):
+            warm_up = number == 0
+            for work, samples in ((_plain, plain), (_safe, safe)):
+                _change(lab)
+                (Samples() if warm_up else samples).time(work, lab)
     return [Ratio(f"change of one app, engine {engine}", safe, plain, _TARGET)]
 
 

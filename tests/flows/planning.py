@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,16 @@ class PlanLab:
         self.checkout()
         self.lab.restore(self._saved)
         self.lab.project.start_cloud()
+
+    @classmethod
+    @contextmanager
+    def prepared(cls, folder: Path, engine: str) -> Iterator[PlanLab]:
+        lab = cls(folder, engine)
+        try:
+            lab.prepare()
+            yield lab
+        finally:
+            lab.stop()
 
     def stop(self) -> None:
         self.lab.project.stop_cloud()

@@ -172,15 +172,11 @@ def test_after_a_destruction_of_everything(lab: Lab) -> None:
 
 
 def test_after_plan_and_apply(tmp_path: Path) -> None:
-    lab = PlanLab(tmp_path, "embedded")
-    try:
-        lab.prepare()
+    with PlanLab.prepared(tmp_path, "embedded") as lab:
         lab.begin()
         check_clean(lab.lab, STACK, FOUNDATION)  # planned, and not applied
         assert lab.apply().returncode == ExitCode.OK
         check_clean(lab.lab, STACK, FOUNDATION)
-    finally:
-        lab.stop()
 
 
 # --- more stacks ------------------------------------------------------------------------------------------

@@ -30,12 +30,8 @@ _ENGINES = ["embedded", pytest.param("pulumi", marks=needs_pulumi)]
 
 @pytest.fixture(scope="module", params=_ENGINES)
 def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlanLab]:
-    lab = PlanLab(tmp_path_factory.mktemp("plans"), request.param)
-    try:
-        lab.prepare()
+    with PlanLab.prepared(tmp_path_factory.mktemp("plans"), request.param) as lab:
         yield lab
-    finally:
-        lab.stop()
 
 
 @pytest.fixture

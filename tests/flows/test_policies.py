@@ -19,12 +19,8 @@ REASON = "It is printed in every mail that is sent."
 
 @pytest.fixture(scope="module", params=["embedded", pytest.param("pulumi", marks=needs_pulumi)])
 def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlanLab]:
-    lab = PlanLab(tmp_path_factory.mktemp("policies"), request.param)
-    try:
-        lab.prepare()
+    with PlanLab.prepared(tmp_path_factory.mktemp("policies"), request.param) as lab:
         yield lab
-    finally:
-        lab.stop()
 
 
 @pytest.fixture
