@@ -10,9 +10,19 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from statestore.address import address_of, folder_of
-from statestore.store import ABSENT, ConflictError, Entry, Item, Store, StoreError
+from statestore.store import ABSENT, ConflictError, Entry, Item, MissingError, Store, StoreError
 
-__all__ = ["ABSENT", "ConflictError", "Entry", "Item", "Store", "StoreError", "address_of", "open_store"]
+__all__ = [
+    "ABSENT",
+    "ConflictError",
+    "Entry",
+    "Item",
+    "MissingError",
+    "Store",
+    "StoreError",
+    "address_of",
+    "open_store",
+]
 
 _SCHEMES = "file://<folder>, s3://<bucket>?endpoint=…&region=…, postgres://<user>:<password>@<host>/<database>"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import SplitResult, parse_qs
 
 from statestore.address import endpoint_of
-from statestore.store import ABSENT, ConflictError, Entry, Item, StoreError
+from statestore.store import ABSENT, ConflictError, Entry, Item, MissingError, StoreError
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -18,6 +18,7 @@ T = TypeVar("T")
 ACCESS_KEY = "AWS_ACCESS_KEY_ID"
 SECRET_KEY = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - the variable's name
 _CONFLICTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+_NO_BUCKET = "NoSuchBucket"
 _NOT_THERE = frozenset({"NoSuchKey", "404", "NotFound"})
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
@@ -138,9 +139,11 @@ class BucketStore:
             return call()
         except ClientError as error:
             said = error.response.get("Error", {})
-            raise _RefusedError(
-                f"{self.address} refuses to {what}", str(said.get("Code", "")), str(said.get("Message", ""))
-            ) from None
+            code, message = str(said.get("Code", "")), str(said.get("Message", ""))
+            refused = f"{self.address} refuses to {what}"
+            if code == _NO_BUCKET:
+                raise MissingError(f"{refused}: {code} {message}".rstrip()) from None
+            raise _RefusedError(refused, code, message) from None
         except BotoCoreError as error:
             raise StoreError(f"{self.address} does not answer, asked to {what}: {type(error).__name__}") from None
 

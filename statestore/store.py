@@ -14,6 +14,10 @@ class StoreError(Exception):
     """The store cannot be used; the text is for the user and holds no credential."""
 
 
+class MissingError(StoreError):
+    """The store itself is not there: nobody has made the bucket."""
+
+
 class ConflictError(StoreError):
     """The object is not what the writer expected; nothing was written."""
 

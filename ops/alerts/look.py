@@ -15,7 +15,7 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stacks import Stack, secret_key_of, settings_of
 from ops.state.account import Account
-from statestore import StoreError, open_store
+from statestore import MissingError, StoreError, open_store
 from statestore.bucket import ACCESS_KEY, SECRET_KEY
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ def _read(stack: Stack, environment: str, environ: Mapping[str, str]) -> State |
     store = open_store(f"s3://{access.bucket}?endpoint={endpoint}&region={access.region}", keys)
     try:
         item = store.read(naming.ALERTS_STATE)
+    except MissingError:  # the first run makes the bucket
+        return None
     finally:
         store.close()
     if item is None:

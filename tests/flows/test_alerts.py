@@ -37,6 +37,7 @@ def deployed(
         alerting.prepare()
         never = lab.project.snu("alerts", "local")
         assert never.returncode == ExitCode.ALERTS_SILENT, never.stdout + never.stderr
+        assert "the job has never run" in never.stdout
         alerting.run()
         yield alerting
 

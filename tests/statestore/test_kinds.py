@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from statestore import StoreError, address_of, open_store
+from statestore import MissingError, StoreError, address_of, open_store
 from tests.support.buckets import KEYS, Bucket
 from tests.support.postgres import Database, Server
 
@@ -49,7 +49,7 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
 def test_a_bucket_that_does_not_exist(object_storage: str) -> None:
     store = open_store(Bucket("no-such-bucket", object_storage).url(), KEYS)
     for use in (lambda: store.read(KEY), lambda: store.write(KEY, b"one"), lambda: store.entries("")):
-        with pytest.raises(StoreError, match="NoSuchBucket"):
+        with pytest.raises(MissingError, match="NoSuchBucket"):
             use()
 
 
