@@ -60,6 +60,13 @@ class Server:
     def log(self) -> str:
         return self._log.read_text()
 
+    def says(self, text: str) -> bool:
+        """Whether its log has the text; a line comes after the answer that it is about."""
+        deadline = time.monotonic() + 10
+        while text not in self.log and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return text in self.log
+
     def client(self, secret_key: str = OWNER_SECRET_KEY) -> Client:
         return Client(self.url, secret_key)
 

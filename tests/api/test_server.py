@@ -108,7 +108,7 @@ def test_a_directory_serves_one_server(server: Server) -> None:
 def test_unknown_routes(server: Server, api: Client) -> None:
     answer = api("POST", "/instance/v1/zones/fr-par-1/servers", {}, status=501)
     assert answer["type"] == "not_implemented"
-    assert "does not implement POST /instance/v1/zones/fr-par-1/servers" in server.log
+    assert server.says("does not implement POST /instance/v1/zones/fr-par-1/servers")
     assert api("GET", "/containers/v1/regions/mars/namespaces", status=400)["details"][0]["argument_name"] == "region"
 
 

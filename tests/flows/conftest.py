@@ -27,7 +27,11 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Pat
 @pytest.fixture
 def lab(founded: tuple[Lab, Path]) -> Lab:
     """The foundation is up, the stack local does not exist yet."""
-    lab, saved = founded
+    return restored(*founded)
+
+
+def restored(lab: Lab, saved: Path) -> Lab:
+    """As it was right after the foundation, whatever other tests have made of it."""
     stack_file = lab.project.stack_file("local")
     original = saved / stack_file.name
     if original.exists():

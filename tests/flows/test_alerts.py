@@ -12,6 +12,7 @@ import pytest
 from ops.exit_codes import ExitCode
 from tests.apps.workspace import Workspace, workspace
 from tests.flows.alerting import HOUR_MILLISECONDS, Alerting
+from tests.flows.conftest import restored
 from tests.flows.lab import Lab
 from tests.support.slack import Slack
 
@@ -28,9 +29,7 @@ def deployed(
     tmp_path_factory: pytest.TempPathFactory, founded: tuple[Lab, Path], workspace: Workspace
 ) -> Iterator[Alerting]:
     """The stack local is up, and its document has the stand-in's address."""
-    lab, saved = founded
-    lab.restore(saved)
-    lab.project.start_cloud()
+    lab = restored(*founded)
     lab.up_ok("local")
     with Slack() as slack:
         alerting = Alerting(lab, workspace, slack, tmp_path_factory.mktemp("run"))

@@ -268,7 +268,7 @@ def test_what_a_stack_has_lost_its_state_of_is_all_orphaned(lab: Lab) -> None:
     found = look(lab, FOUNDATION, STACK, expect=ExitCode.FAILED)
     assert found[STACK]["problems"] == [f"local has no state in {lab.project.backend_url}."]
     assert {kind for kind, _ in findings(found[FOUNDATION])} == {"orphan"}
-    assert len(found[FOUNDATION]["findings"]) == 18
+    assert len(found[FOUNDATION]["findings"]) == 19
 
 
 # --- what cannot be looked at -----------------------------------------------------------------------------
