@@ -99,7 +99,7 @@ def _check_alerts(raw: Mapping[str, Any], images: Mapping[str, Any], finding: Fi
 
 
 def _alerts_image(alerts: Any) -> Any:
-    return _table(alerts).get("image", CrashAlertsSettings().image)
+    return _table(alerts).get("image", CrashAlertsSettings.model_fields["image"].default)
 
 
 def _check_names(raw: Mapping[str, Any], apps: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:

@@ -259,9 +259,7 @@ class CrashAlertsSettings(Settings):
     interval_minutes: limits.AlertMinutes = Field(
         default=5, description="Minutes from run to run. A crash is told within two of these intervals."
     )
-    webhook: limits.DocumentKey = Field(
-        default="SLACK_WEBHOOK_URL", description="The key of the secret document with the Slack webhook's address."
-    )
+    webhook: limits.DocumentKey = Field(description="The key of the secret document with the Slack webhook's address.")
 
     @property
     def job(self) -> Job:
@@ -316,7 +314,7 @@ class EnvironmentSettings(Settings):
     jobs: dict[limits.JobKey, Job] = Field(default={}, description="The jobs, by key.")
     crash_alerts: CrashAlertsSettings | None = Field(
         default=None,
-        description="Crash alerts in Slack: see `docs/alerts.md`. `{}` takes all defaults; without it there are none.",
+        description="Crash alerts in Slack: see `docs/alerts.md`. Without it there are none.",
     )
 
     @property

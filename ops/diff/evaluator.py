@@ -37,7 +37,7 @@ from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2, source_
 from localcloud.engine import schema
 from localcloud.engine.urn import ROOT_STACK_TYPE, new_urn
 from localcloud.engine.values import PropertyMap, from_struct, to_struct, unwrap
-from ops.diff.stand_ins import GET_VERSION, StandIns, fill_template
+from ops.diff.stand_ins import GET_SOURCE, GET_VERSION, StandIns, fill_template
 
 with suppress(ImportError):  # a program that does not use it must not need it
     import pulumiverse_scaleway.containers  # noqa: F401
@@ -149,10 +149,13 @@ class Monitor:
 
     def Invoke(self, request: Any) -> Any:
         arguments = from_struct(request.args)
-        if request.tok != GET_VERSION:
+        if request.tok == GET_VERSION:
+            answer = {"data": self._document, "revision": "1", "secretId": unwrap(arguments.get("secretId")) or ""}
+        elif request.tok == GET_SOURCE:
+            answer = self._stand_ins.source(unwrap(arguments))
+        else:
             reason = f"the program asks for {request.tok}, and `snu diff` has no stand-in for its answer"
             return resource_pb2.ResourceInvokeResponse(failures=[provider_pb2.CheckFailure(reason=reason)])
-        answer = {"data": self._document, "revision": "1", "secretId": unwrap(arguments.get("secretId")) or ""}
         response = resource_pb2.ResourceInvokeResponse()
         getattr(response, "return").CopyFrom(to_struct(answer))
         return response

@@ -17,10 +17,12 @@ from localcloud.engine import schema
 from localcloud.engine.values import SECRET_SIGNATURE, SIGNATURE_KEY, UNKNOWN, UNKNOWN_TEXT, Secret, unwrap
 from ops.display.values import ABOUT
 
+GET_SOURCE = "scaleway:observability/getSource:getSource"
 GET_VERSION = "scaleway:secrets/getVersion:getVersion"
 DIGEST = "digest"
 """In a shown secret: tells whether two are the same."""
 
+_SOURCE = "scaleway:observability/source:Source"
 _ZONE = "scaleway:domain/zone:Zone"
 _STAND_IN = re.compile(r"<[^<>]*>")
 _MOST_NAMED = 3
@@ -88,6 +90,11 @@ class StandIns:
         keys = {text for value in config.values() for text in _texts(value)}
         document = {key: self.text(f"key {key}") for key in sorted(keys)}
         return base64.b64encode(json.dumps(document).encode()).decode()
+
+    def source(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """A data source that is looked up: it has what is asked for, and what else its type has."""
+        name = " ".join(str(asked[key]) for key in ("origin", "type", "name") if asked.get(key))
+        return {"id": self.text(f"id of data source {name}"), **self.outputs(_SOURCE, f"data source {name}", asked)}
 
     # --- resources --------------------------------------------------------------------------------------
 

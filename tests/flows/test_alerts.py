@@ -195,11 +195,11 @@ def test_logs_that_cannot_be_read_are_read_later(alerting: Alerting) -> None:
 
 def test_a_document_without_a_webhook_is_told_by_the_deploy(alerting: Alerting) -> None:
     """Also where the document lost it later: the run says so."""
-    alerting.lab.project.edit("local", "snu:crashAlerts: {}", "snu:crashAlerts: {webhook: NOT_THERE}")
+    alerting.lab.project.edit("local", "webhook: SLACK_WEBHOOK_URL", "webhook: NOT_THERE")
     try:
         run = alerting.lab.up("local", "--skip-preview")
     finally:
-        alerting.lab.project.edit("local", "snu:crashAlerts: {webhook: NOT_THERE}", "snu:crashAlerts: {}")
+        alerting.lab.project.edit("local", "webhook: NOT_THERE", "webhook: SLACK_WEBHOOK_URL")
     assert run.returncode != 0
     assert "NOT_THERE: missing, taken by snu:crashAlerts as its webhook" in run.stdout + run.stderr
     said = alerting.run(status=78, WEBHOOK_KEY="NOT_THERE")

@@ -76,7 +76,8 @@ def test_changes_of_settings(repository: Repository) -> None:
     zeros = "admin:\n      version: initial\n      digest: sha256:" + "0" * 64
     repository.edit("Pulumi.stage.yaml", zeros, f"admin:\n      version: v2\n      digest: {digest}")
     ci = repository.project.stack_file("ci")
-    ci.write_text(ci.read_text() + "    eighth:\n      image: app\n      cpu: 70\n      memory: 128\n")
+    eighth = "    eighth:\n      image: app\n      cpu: 70\n      memory: 128\n"
+    ci.write_text(ci.read_text().replace("  snu:apps:\n", f"  snu:apps:\n{eighth}"))
     repository.edit("Pulumi.production.yaml", "host: admin.snu.gouv.fr", "host: console.snu.gouv.fr")
     first = "- {VITE_USERBACK_ACCESS_TOKEN: USERBACK_ACCESS_TOKEN}"
     repository.edit("Pulumi.local.yaml", first, "- {VITE_USERBACK_ACCESS_TOKEN: OTHER_TOKEN}")

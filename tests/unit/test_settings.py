@@ -492,7 +492,7 @@ def test_build_stands_for_one_image_or_for_all(read: Callable[[Stack], Any]) -> 
 
 
 def test_build_stands_for_the_image_of_crash_alerts_too(read: Callable[[Stack], Any], tmp_path: Path) -> None:
-    stack = ENVIRONMENT | {"snu:images": "build", "snu:crashAlerts": {}}
+    stack = ENVIRONMENT | {"snu:images": "build", "snu:crashAlerts": {"webhook": "HOOK"}}
     assert set(versions(read(stack))) == {"api", "admin", "crash-alerts"}
     write_built(tmp_path, "test", {"crash-alerts": pinned("2")})
     assert versions(read(stack)) == {"api": "build", "admin": "build", "crash-alerts": "2"}
