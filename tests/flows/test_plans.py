@@ -237,7 +237,7 @@ def test_the_status_names_what_runs_and_plans_that_wait(lab: PlanLab) -> None:
     assert (status["images"]["api"], status["result"], status["problem"]) == ("local", "succeeded", "")
     (plan,) = status["plans"]
     assert plan["author"] == "A Planner <planner@snu.localhost>"
-    assert len(plan["images"]) == 3
+    assert len(plan["images"]) == 4
     shown = lab.lab.project.snu("status").stdout
     assert f"plan {plan['digest'][:12]} by A Planner" in shown
     assert "stage  not looked at: " in shown

@@ -214,7 +214,7 @@ def _foundation(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _environment(local: dict[str, Any], stack: str) -> dict[str, Any]:
-    config = {**local["config"]}
+    config = {key: value for key, value in local["config"].items() if key != "snu:crashAlerts"}
     config |= {
         "snu:environment": {"name": ENVIRONMENTS[stack], "foundation": FOUNDATION},
         "snu:images": {app: {"version": "initial", "digest": _ZERO} for app in APPS},
