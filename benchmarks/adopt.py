@@ -89,6 +89,7 @@ def _resize(lab: Lab, count: int) -> None:
     model.pop("host")
     apps |= {f"worker-{number}": dict(model) for number in range(_HOSTLESS)}
     document["config"]["snu:apps"] = apps
+    del document["config"]["snu:crashAlerts"]
     path.write_text(yaml.safe_dump(document, sort_keys=False))
 
 
