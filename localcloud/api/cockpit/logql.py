@@ -36,10 +36,7 @@ class LogQLError(Exception):
 
 
 @dataclass(frozen=True)
-class Matcher:
-    """What a stream's label must be. A label that a stream has not is the empty text."""
-
-    label: str
+class _Condition:
     operator: str
     value: str
 
@@ -48,8 +45,15 @@ class Matcher:
         return _compiled(self.value)
 
     def __post_init__(self) -> None:
-        if self.operator in ("=~", "!~"):
+        if self.operator.endswith("~"):
             _ = self._pattern
+
+
+@dataclass(frozen=True)
+class Matcher(_Condition):
+    """What a stream's label must be. A label that a stream has not is the empty text."""
+
+    label: str
 
     def accepts(self, value: str) -> bool:
         if self.operator in ("=", "!="):
@@ -58,19 +62,8 @@ class Matcher:
 
 
 @dataclass(frozen=True)
-class LineFilter:
+class LineFilter(_Condition):
     """What a line must, or must not, have in it."""
-
-    operator: str
-    value: str
-
-    @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        return _compiled(self.value)
-
-    def __post_init__(self) -> None:
-        if self.operator in ("|~", "!~"):
-            _ = self._pattern
 
     def accepts(self, line: str) -> bool:
         if self.operator in ("|=", "!="):
@@ -118,7 +111,7 @@ class _Parser:
         while self._found != "}":
             label = self._take("a label", "word")
             operator = self._take("one of = != =~ !~", among=_MATCHES)
-            yield self._made(Matcher, label, operator, self._string())
+            yield self._made(Matcher, operator, self._string(), label)
             if self._found != "}":
                 self._take(",")
         self._take("}")
