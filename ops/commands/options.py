@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ops.durations import seconds_of
 from ops.engines.select import EngineChoice
 
 
 def duration(text: object) -> float:
     """Seconds of ``15m``, ``1h30m``, ``90s`` or ``90``."""
-    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", str(text).strip())
-    if found is None or not any(found.groups()):
-        raise typer.BadParameter(f"{text!r} is no duration; expected something like 15m, 1h30m, 90s or 90")
-    hours, minutes, seconds = (float(part or 0) for part in found.groups())
-    return hours * 3600 + minutes * 60 + seconds
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 StackName = Annotated[str, typer.Argument(metavar="STACK", help="Name of the stack: of its file Pulumi.STACK.yaml.")]

@@ -9,11 +9,10 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-import typer
 from cronsim import CronSim, CronSimError
 
-from ops.commands.options import duration
 from ops.cost.prices import MONTH_HOURS, Prices
+from ops.durations import seconds_of
 
 _MONTH_SECONDS = MONTH_HOURS * 3600
 _BYTES_PER_GIGABYTE = 1_000_000 * 1024
@@ -103,8 +102,8 @@ def _job(inputs: Mapping[str, Any], prices: Prices) -> Units:
     if not isinstance(cron, Mapping):
         return
     try:
-        longest = Decimal(duration(inputs.get("timeout")))
-    except typer.BadParameter as error:
+        longest = Decimal(seconds_of(inputs.get("timeout")))
+    except ValueError as error:
         raise _NotPricedError("a job whose timeout is not known") from error
     usual = min(longest, Decimal(prices.assumptions.job_run_seconds))
     seconds = Amount(usual, longest) * runs_a_month(str(cron.get("schedule")))
