@@ -462,6 +462,10 @@ def diff(
 @app.command()
 def touched(
     revisions: Annotated[str, typer.Argument(metavar="BASE..HEAD", help="As for `diff`.")],
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", metavar="STACK", help="Leave this stack out; may be given several times."),
+    ] = None,
     json: option.Json = False,
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long the two evaluations may take.")
@@ -471,17 +475,23 @@ def touched(
     """List the stacks that a change touches, which are those to preview. --json prints a list, for a job matrix."""
     from ops.commands import diff as work
 
-    return work.touched(cwd, revisions, as_json=json, timeout=timeout)
+    return work.touched(cwd, revisions, exclude or [], as_json=json, timeout=timeout)
 
 
 @app.command()
 def comment(
     repo: Annotated[str, typer.Option("--repo", metavar="OWNER/NAME", help="The repository on GitHub.")],
-    pull_request: Annotated[int, typer.Option("--pr", metavar="N", min=1, help="Number of the pull request.")],
-    stack: Annotated[str, typer.Option("--stack", metavar="STACK", help="Which of our comments on it this one is.")],
+    stack: Annotated[str, typer.Option("--stack", metavar="STACK", help="The stack whose comment is written.")],
     file: Annotated[
         str, typer.Option("--file", metavar="MARKDOWN", help="What `--markdown` has written; `-`: standard input.")
     ],
+    pull_request: Annotated[
+        int | None, typer.Option("--pr", metavar="N", min=1, help="Number of the pull request.")
+    ] = None,
+    commit: Annotated[
+        str | None,
+        typer.Option("--commit", metavar="SHA", help="Instead of --pr: a commit that a pull request was merged as."),
+    ] = None,
     author: Annotated[
         str | None,
         typer.Option("--author", metavar="LOGIN", help="Whose comments are ours. Default: those of the token's owner."),
@@ -492,9 +502,10 @@ def comment(
 ) -> ExitCode:
     """Keep one comment per stack on a pull request. The token comes from GITHUB_TOKEN or SNU_GITHUB_TOKEN_FILE."""
     from ops.commands import comment as work
-    from ops.pull_request import Target
 
-    return work.comment(Target(repo, pull_request, api_url, author), stack, file)
+    if (pull_request is None) == (commit is None):
+        raise typer.BadParameter("give either --pr or --commit")
+    return work.comment(repo, pull_request or commit or "", stack, file, author=author, api_url=api_url)
 
 
 @app.command("logs")

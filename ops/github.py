@@ -30,6 +30,7 @@ SERVER_ERRORS = (500, 502, 503, 504)
 WRITE_COMMENTS = "`pull-requests: write`, and the pull request must not be locked"
 WRITE_ISSUES = "`issues: write`"
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _PER_PAGE = 100
 _TIMEOUT_SECONDS = 20
 _MOVED = (301, 307, 308)
@@ -106,6 +107,18 @@ class GitHub:
                 if error.status in _MOVED:
                     return False
                 raise
+
+    def merged_as(self, commit: str) -> int | None:
+        """Number of the pull request whose merge ended in this commit; None where there is none.
+
+        Source: GitHub's REST API, "List pull requests associated with a commit". Raises OpsError when GitHub does not
+        answer or does not know the commit, and for what is not a full commit id.
+        """
+        if not _COMMIT.fullmatch(commit):
+            raise OpsError(f"--commit is {commit!r}; expected a full commit id of 40 characters", ExitCode.USAGE)
+        with self._asking("commit", f"{commit} in {self.repository}") as hub:
+            pulls = hub.get_repo(self.repository.name).get_commit(commit).get_pulls()
+            return next((pull.number for pull in pulls if pull.merged_at and pull.merge_commit_sha == commit), None)
 
     @contextmanager
     def _asking(self, noun: str, what: str) -> Iterator[Github]:

@@ -8,12 +8,28 @@ from pathlib import Path
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.github import GitHub, Repository
 from ops.pull_request import Target, read_token, write_comment
 
 
-def comment(target: Target, stack: str, file: str) -> ExitCode:
-    """Raises OpsError when the file, the token or GitHub do not play along."""
-    written = write_comment(target, stack, _text(file), read_token(os.environ))
+def comment(
+    repository: str, pull_request: int | str, stack: str, file: str, *, author: str | None, api_url: str
+) -> ExitCode:
+    """Write the comment on a pull request, given by its number or by the commit that it was merged as.
+
+    A commit that no pull request was merged as is no error: there is nowhere to comment. Raises OpsError when the file
+    or the token cannot be read, or GitHub refuses.
+    """
+    token, text = read_token(os.environ), _text(file)
+    if isinstance(pull_request, str):
+        commit = pull_request
+        number = GitHub(Repository(repository, api_url), token).merged_as(commit)
+        if number is None:
+            print(f"No pull request was merged as {commit}: nothing was written.")
+            return ExitCode.OK
+        pull_request = number
+    target = Target(repository, pull_request, api_url, author)
+    written = write_comment(target, stack, text, token)
     print(f"Comment on {target} for {stack} {written.outcome}: {written.url}")
     if written.removed:
         print(f"Removed {written.removed} more of ours for {stack}.")

@@ -58,19 +58,23 @@ def diff(
     return ExitCode.CHANGES if expect_no_changes and effect.changed else ExitCode.OK
 
 
-def touched(directory: Path | None, revisions: str, *, as_json: bool, timeout: float) -> ExitCode:
+def touched(
+    directory: Path | None, revisions: str, exclude: Sequence[str], *, as_json: bool, timeout: float
+) -> ExitCode:
     """Print the stacks whose real preview would show a change of the program or of their settings.
 
     Where dependencies differ nobody can know it without the cloud: then these are all stacks.
+    Raises OpsError for an excluded stack that neither revision has.
     """
     project = project_dir(directory)
     with Evaluator() as evaluator:
         found = find_revisions(project, revisions)
         at_base, at_head = evaluator.evaluate(found, timeout)
+    excluded = _wanted(exclude, sorted({*at_base, *at_head})) if exclude else []
     effect = effect_of(found.base, found.head, at_base, at_head, [])
     every = bool(found.differ_in(*_DEPENDENCIES))
     names = [each.name for each in effect.stacks if every or each.has_effect or each.refused_at_head]
-    there = [name for name in names if name in at_head and not name.endswith(_TEMPLATE)]
+    there = [name for name in names if name in at_head and name not in excluded and not name.endswith(_TEMPLATE)]
     print(json.dumps(there) if as_json else "\n".join(there), end="" if not there and not as_json else "\n")
     return ExitCode.OK
 

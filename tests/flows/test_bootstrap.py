@@ -23,7 +23,7 @@ from localcloud.engine import operations
 from localcloud.engine.values import unwrap
 from ops.exit_codes import ExitCode
 from statestore import Store, open_store
-from tests.flows.keys import ORGANIZATION, Key, use
+from tests.flows.keys import ORGANIZATION, OWNER, Key, use
 from tests.flows.lab import OWNER_SECRET_KEY, Lab, Run
 from tests.support.postgres import Server, postgres_server
 from tests.support.project import clean_environment
@@ -158,14 +158,14 @@ def test_from_an_empty_account_to_an_environment_that_is_up(lab: Lab) -> None:
     assert "sees no secret snu-foundation-local-state" in refused.stderr or "may not read" in refused.stderr
 
 
-def _deploy_key(lab: Lab) -> Key:
-    document = documents(lab)["snu-foundation-local-state"]
+def _deploy_key(lab: Lab, foundation: str = FOUNDATION) -> Key:
+    document = documents(lab)[f"snu-{foundation}-state"]
     environ = {
         "PULUMI_CONFIG_PASSPHRASE": document["passphrase"],
         "AWS_ACCESS_KEY_ID": "fake",
         "AWS_SECRET_ACCESS_KEY": "fake",
     }
-    found = unwrap(operations.outputs(lab.project.directory, FOUNDATION, document["backendUrl"], environ))
+    found = unwrap(operations.outputs(lab.project.directory, foundation, document["backendUrl"], environ))
     return Key(found["deployAccessKey"], found["deploySecretKey"])
 
 
@@ -277,6 +277,61 @@ def test_a_foundation_with_two_environments(lab: Lab) -> None:
     _check_policies(lab, found)
     bootstrap_ok(lab, stack)
     assert documents(lab) == found
+
+
+def test_keys_of_pull_requests_open_no_state_but_that_of_ci(lab: Lab) -> None:
+    """`previews` and `preview-ci` of docs/workflows.md, beside both foundations with all their environments."""
+    bucket = {"database": {"kind": "bucket"}}
+    for stack, names in (("foundation-ci", ("ci",)), ("foundation-production", ("production", "staging"))):
+        path = lab.project.stack_file(stack)
+        projects = lab.ask("GET", "/account/v3/projects")["projects"]
+        ci = next((each["id"] for each in projects if each["name"] == "snu-ci"), _SNU_CI)
+        path.write_text(path.read_text().replace(_SNU_CI, ci))
+        use(lab, stack, Key(seed.ACCESS_KEY, seed.SECRET_KEY))
+        settings(lab, stack, state={"backend": "bucket"}, environments=dict.fromkeys(names, bucket))
+        bootstrap_ok(lab, stack)
+    every = lab.ask("GET", f"{_SECRETS}/secrets?page_size=100")["secrets"]
+    assert {each["name"] for each in every} > {
+        "snu-foundation-ci-state",
+        "snu-foundation-production-state",
+        "snu-ci-state",
+        "snu-staging-state",
+        "snu-production-state",
+    }
+
+    def opened(key: Key) -> set[str]:
+        answers = {
+            each["name"]: lab.call(
+                "GET", f"{_SECRETS}/secrets/{each['id']}/versions/latest_enabled/access", key=key.secret
+            )
+            for each in every
+        }
+        assert {answer.status_code for answer in answers.values()} <= {200, 403, 404}
+        return {name for name, answer in answers.items() if answer.status_code == 200}
+
+    assert opened(OWNER) > {"snu-foundation-ci-state", "snu-production-state"}
+    previews = _deploy_key(lab, "foundation-ci")
+    preview_ci = _reader_key(lab, ci)
+    of_ci = {each["name"] for each in every if each["project_id"] == ci}
+    for key in (previews, preview_ci):
+        assert "snu-ci-state" in opened(key)
+        assert opened(key) <= of_ci
+        visible = lab.ask("GET", f"{_SECRETS}/secrets?page_size=100", key=key.secret)["secrets"]
+        assert {each["name"] for each in visible} <= of_ci
+    published = content(store_of(lab, "snu-ci-state"), ".pulumi/stacks/snu/foundation-ci.json")
+    assert "Key" not in json.dumps(published["checkpoint"]["latest"]["resources"])
+
+
+def _reader_key(lab: Lab, project_id: str) -> Key:
+    """Of an application that may read all products of one project, secrets included."""
+    iam = "/iam/v1alpha1"
+    application = lab.ask("POST", f"{iam}/applications", {"name": "preview-ci", "organization_id": ORGANIZATION})
+    sets = ["AllProductsReadOnly", "SecretManagerReadOnly", "SecretManagerSecretAccess"]
+    rules = [{"permission_set_names": sets, "project_ids": [project_id]}]
+    policy = {"name": "preview-ci", "organization_id": ORGANIZATION, "rules": rules}
+    lab.ask("POST", f"{iam}/policies", {**policy, "application_id": application["id"]})
+    key = lab.ask("POST", f"{iam}/api-keys", {"application_id": application["id"], "description": "a test"})
+    return Key(key["access_key"], key["secret_key"])
 
 
 def _check_policies(lab: Lab, found: dict[str, dict[str, Any]]) -> None:

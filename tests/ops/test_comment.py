@@ -13,7 +13,7 @@ import pytest
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.pull_request import Outcome, Target, Written, marker, read_token, write_comment
-from tests.support.github import TOKEN, Answer, FakeGitHub, github
+from tests.support.github import TOKEN, Answer, FakeGitHub, Pull, github
 from tests.support.project import clean_environment, free_port
 
 TEXT = "### Preview of `stage`: 1 to update\n\ntext"
@@ -202,3 +202,21 @@ def test_the_command(server: FakeGitHub, tmp_path: Path) -> None:
     assert "There is no token for GitHub" in lost.stderr
     file.write_text("\n")
     assert snu(*arguments, GITHUB_TOKEN=TOKEN).returncode == ExitCode.USAGE
+
+
+def test_the_command_for_a_merged_commit(server: FakeGitHub, tmp_path: Path) -> None:
+    file = tmp_path / "plan.md"
+    file.write_text(TEXT)
+    merged, pushed, open_one = "a" * 40, "b" * 40, "c" * 40
+    server.pulls = {7: Pull("feature"), 8: Pull("fix", is_open=False, commit="d" * 40, merged_as=merged)}
+    arguments = ("--repo", "octo/snu", "--stack", "stage", "--file", str(file), "--api-url", server.url)
+    ended = snu(*arguments, "--commit", merged, GITHUB_TOKEN=TOKEN)
+    assert ended.returncode == ExitCode.OK, ended.stderr
+    assert (server.bodies(8), server.bodies(7)) == ([MARKED], [])
+    for commit in (pushed, open_one):
+        nowhere = snu(*arguments, "--commit", commit, GITHUB_TOKEN=TOKEN)
+        assert (nowhere.returncode, nowhere.stderr) == (ExitCode.OK, "")
+        assert nowhere.stdout == f"No pull request was merged as {commit}: nothing was written.\n"
+    assert server.writes == ["POST"]
+    for wrong in (("--commit", "a" * 7), ("--commit", merged, "--pr", "8"), ()):
+        assert snu(*arguments, *wrong, GITHUB_TOKEN=TOKEN).returncode == ExitCode.USAGE

@@ -20,6 +20,7 @@ TOKEN = "t0ken-of-the-test"
 _REPOSITORY = "/repos/octo/snu"
 _PULL = re.compile(rf"{_REPOSITORY}/pulls/(\d+)")
 _BRANCH = re.compile(rf"{_REPOSITORY}/branches/(.+)")
+_COMMIT_PULLS = re.compile(rf"{_REPOSITORY}/commits/([0-9a-f]+)/pulls")
 _ISSUES = f"{_REPOSITORY}/issues"
 _ISSUE = re.compile(rf"{_ISSUES}/(\d+)")
 _COMMENTS = re.compile(rf"{_REPOSITORY}/issues/(\d+)/comments")
@@ -46,6 +47,10 @@ class Pull:
     labels: tuple[str, ...] = ()
     head: str | None = "octo/snu"
     """The repository of its branch; None where it was deleted."""
+    commit: str = "c" * 40
+    """The newest one of its branch."""
+    merged_as: str | None = None
+    """The commit that its merge ended in."""
     reads_until_closed: int | None = None
     """It is closed by somebody after so many times that it was asked for."""
 
@@ -189,6 +194,9 @@ class FakeGitHub:
             return 200, {"login": self.login, "url": f"{self.url}/user"}, {}
         if (found := _PULL.fullmatch(path)) and int(found[1]) in self.pulls:
             return 200, self._pull(int(found[1])), {}
+        if found := _COMMIT_PULLS.fullmatch(path):
+            pulls = [self._pull(number) for number in self.pulls]
+            return 200, [pull for pull in pulls if found[1] in (pull["merge_commit_sha"], pull["head"]["sha"])], {}
         if (found := _BRANCH.fullmatch(path)) and unquote(found[1]) in self.branches:
             return 200, {"name": unquote(found[1]), "protected": False}, {}
         if path == _ISSUES or _ISSUE.fullmatch(path):
@@ -214,7 +222,9 @@ class FakeGitHub:
             "issue_url": f"{self.url}{_REPOSITORY}/issues/{number}",
             "url": f"{self.url}{_REPOSITORY}/pulls/{number}",
             "state": "open" if pull.is_open else "closed",
-            "head": {"ref": pull.branch, "repo": pull.head and {"full_name": pull.head}},
+            "merged_at": "2026-01-02T03:04:05Z" if pull.merged_as else None,
+            "merge_commit_sha": pull.merged_as or f"{number:040x}",
+            "head": {"ref": pull.branch, "sha": pull.commit, "repo": pull.head and {"full_name": pull.head}},
             "labels": [{"name": label} for label in pull.labels],
         }
 

@@ -1,0 +1,110 @@
+"""No code of a pull request runs where a key of stage, production or a foundation can be read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.project import ROOT
+
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+PROTECTED = {"main", "production", "release_candidate", "production_hotfix"}
+"""Branches that only reviewed commits reach, by the rules in docs/workflows.md."""
+OPEN_TO_PULL_REQUESTS = {"preview-ci", "previews"}
+"""GitHub environments whose keys open nothing but ci."""
+STACKS = ("foundation-ci", "ci", "foundation-production", "stage", "production")
+_STACK = re.compile(r"\$\{\{ matrix\.stack \}\}")
+
+
+def read(text: str) -> dict[str, Any]:
+    workflow: dict[Any, Any] = yaml.safe_load(text)
+    events = workflow.pop(True)  # `on` is a truth value in YAML 1.1
+    if isinstance(events, str):
+        events = [events]
+    return workflow | {"on": events if isinstance(events, dict) else dict.fromkeys(events)}
+
+
+def is_trusted(event: str, filters: dict[str, Any] | None) -> bool:
+    """Whether this event only ever runs reviewed code, or is started by somebody who may write."""
+    if event == "push":
+        filters = filters or {}
+        return set(filters) == {"branches"} and set(filters["branches"]) <= PROTECTED
+    return event in ("schedule", "workflow_dispatch")
+
+
+def environment_of(job: dict[str, Any]) -> str:
+    environment = job.get("environment") or ""
+    return environment["name"] if isinstance(environment, dict) else environment
+
+
+def exposed(workflow: dict[str, Any]) -> Iterator[str]:
+    """The jobs that a pull request can start and that could read a key of more than ci."""
+    if all(is_trusted(event, filters) for event, filters in workflow["on"].items()):
+        return
+    for name, job in workflow["jobs"].items():
+        # A called workflow has environments of its own.
+        if "uses" in job or environment_of(job) not in {"", *OPEN_TO_PULL_REQUESTS}:
+            yield name
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_no_job_of_a_pull_request_reaches_a_key_of_more_than_ci(path: Any) -> None:
+    assert list(exposed(read(path.read_text()))) == []
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        "pull_request",
+        "pull_request_target",
+        "[schedule, pull_request_review]",
+        "{pull_request: {types: [opened]}}",
+        "{workflow_run: {workflows: [Pull request]}}",
+        "{workflow_call: }",
+        "issue_comment",
+        "merge_group",
+        "push",
+        "{push: {branches: [main, 'feature/**']}}",
+        "{push: {branches: [main], tags: ['*']}}",
+        "{push: {branches-ignore: [main]}}",
+    ],
+)
+@pytest.mark.parametrize(
+    "job",
+    [
+        "{environment: production}",
+        "{environment: {name: preview-stage, deployment: false}}",
+        "{environment: {name: preview-foundation-ci}}",
+        "{environment: {name: 'preview-${{ matrix.stack }}'}}",
+        "{environment: ci}",
+        "{uses: ./.github/workflows/release.yml, secrets: inherit}",
+    ],
+)
+def test_such_a_job_is_found(events: str, job: str) -> None:
+    workflow = f"{{on: {events}, jobs: {{harmless: {{}}, preview: {{environment: preview-ci}}, bad: {job}}}}}"
+    assert list(exposed(read(workflow))) == ["bad"]
+
+
+def documented() -> dict[str, str]:
+    """The rules of each GitHub environment in docs/workflows.md."""
+    settings = (ROOT / "docs/workflows.md").read_text().partition("## GitHub settings")[2]
+    rows = re.findall(r"^\| (`.+?) \|.*\| (.+?) \|$", settings, re.MULTILINE)
+    return {name: rules for names, rules in rows for name in re.findall("`(.+?)`", names)}
+
+
+def test_each_environment_is_documented_with_the_branches_that_may_use_it() -> None:
+    """The rule of branches is what stops a pull request that edits a workflow; no file can hold it."""
+    used = set()
+    for path in WORKFLOWS:
+        for job in read(path.read_text())["jobs"].values():
+            used |= {_STACK.sub(stack, environment_of(job)) for stack in STACKS}
+    rules = documented()
+    assert used - {""} == rules.keys()
+    for name in used - {"", *OPEN_TO_PULL_REQUESTS}:
+        branches = set(re.findall("`(.+?)`", rules[name].partition(".")[0]))
+        assert branches, f"{name}: {rules[name]}"
+        assert branches <= PROTECTED, f"{name}: {rules[name]}"
