@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sqlite3
 import sys
 import time
@@ -16,8 +15,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+from localcloud.api import home
 from localcloud.api.access import authenticate, scope_of
 from localcloud.api.broken import BrokenAnswer
+from localcloud.api.browsers import is_loopback, refusal
 from localcloud.api.call import Call
 from localcloud.api.clock import timestamp
 from localcloud.api.cloud import REGIONS, Cloud
@@ -29,10 +30,12 @@ from localcloud.api.faults.book import NOTHING, FaultBook, Strike
 from localcloud.api.faults.kinds import Blow
 from localcloud.api.oci.endpoints import is_registry_path
 from localcloud.api.oci.service import Registry
+from localcloud.api.pages import HTML, PAGE_HEADERS
 from localcloud.api.products import ROUTES
 from localcloud.api.recorder import Recorder
-from localcloud.api.router import PAGE_HEADER, answer_host, container_of
+from localcloud.api.router import answer_host, container_of
 from localcloud.api.routing import Route, Table
+from localcloud.api.store import Resource
 from localcloud.runtime.logs import LogReader
 
 if TYPE_CHECKING:
@@ -46,8 +49,6 @@ Service = Callable[[Scope, Receive, Send], Awaitable[tuple[int, str]]]
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 
-_LOOPBACK_HOST = re.compile(r"(127(\.\d+){3}|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
-_LOOPBACK_ORIGIN = re.compile(rf"https?://{_LOOPBACK_HOST.pattern}", re.IGNORECASE)
 _READING = ("GET", "HEAD", "OPTIONS")
 
 
@@ -95,7 +96,12 @@ class App:
         begun = time.perf_counter()
         headers = dict(scope["headers"])
         method, path = scope["method"], scope["path"]
-        of_api = not path.startswith(Control.prefix) and _is_loopback(headers)
+        if (refused := self._refusal(method, path, headers)) is not None:
+            await _read(receive)
+            await _send(send, method, Response(403, _json(plain(403, refused).body)))
+            _log(method, path, 403, begun, refused, NOTHING)
+            return
+        of_api = not path.startswith(Control.prefix) and _is_for_api(headers)
         service = self._service(path) if of_api else None
         if service is not None:
             strike = await self._strike(method, path, None, b"")
@@ -151,6 +157,10 @@ class App:
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
+    def _is_run(self, container: Resource) -> bool:
+        """Whether a process answers for a container."""
+        return self._runtime is not None and self._runtime.workload(container) is not None
+
     def _tell_runtime(self, method: str) -> None:
         if self._runtime is not None and method not in _READING:
             self._runtime.wake()
@@ -164,9 +174,9 @@ class App:
     async def _serve_running(self, scope: Scope, receive: Receive, send: Send) -> tuple[int, str] | None:
         """Answer what concerns running containers: their hosts, their logs. ``None`` for all other requests."""
         headers = dict(scope["headers"])
-        if _is_loopback(headers):
+        if _is_for_api(headers):
             writer = logs_of(scope["path"])
-            if writer is None or scope["method"] != "GET" or self._is_foreign(headers):
+            if writer is None or scope["method"] != "GET":
                 return None
             if not self._logs.has_any(writer.id):
                 return None
@@ -183,11 +193,18 @@ class App:
             await _hang_up(send)
             return broken.status, broken.why
 
-    @staticmethod
-    def _is_foreign(headers: dict[bytes, bytes]) -> bool:
-        """Whether a page of another site asks, as far as a browser says so."""
-        origin = headers.get(b"origin", b"").decode("latin-1")
-        return bool(origin) and not _LOOPBACK_ORIGIN.fullmatch(origin)
+    def _refusal(self, method: str, path: str, headers: dict[bytes, bytes]) -> str | None:
+        """Why a request is refused before it is looked at; ``None`` if it is not.
+
+        Hosts of containers are other sites, and theirs to protect. The page at ``/`` may be linked to from anywhere.
+        """
+        host, origin, site = (_header(headers, name) for name in (b"host", b"origin", b"sec-fetch-site"))
+        if not _is_for_api(headers):
+            if not path.startswith(Control.prefix) or container_of(self._cloud, host or "") is not None:
+                return None
+        elif home.is_at(method, path) and headers.get(b"sec-fetch-mode") == b"navigate":
+            site = None
+        return refusal(host, origin, site)
 
     @staticmethod
     async def _serve(service: Service, strike: Strike, scope: Scope, receive: Receive, send: Send) -> tuple[int, str]:
@@ -224,20 +241,21 @@ class App:
         cloud, method, path = self._cloud, scope["method"], scope["path"]
         if cloud.store.sweep(cloud.now()):
             cloud.store.commit()
-        if not _is_loopback(headers):
+        if not _is_for_api(headers):
             status, text, content_type = answer_host(
                 cloud,
-                headers.get(b"host", b"").decode("latin-1"),
+                _header(headers, b"host") or "",
                 b"text/html" in headers.get(b"accept", b""),
                 self._runtime.standing if self._runtime is not None else None,
             )
-            return Response(status, text.encode(), content_type, headers=(PAGE_HEADER,))
+            return Response(status, text.encode(), content_type, headers=PAGE_HEADERS)
+        if home.is_at(method, path):
+            text = home.render(cloud, self._is_run, self._control.runtime, self._control.storage)
+            return Response(200, text.encode(), HTML, headers=PAGE_HEADERS)
         if body is None:
             raise plain(413, f"the request's body has more than {MAX_BODY_BYTES} bytes")
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if path.startswith(Control.prefix):
-            if self._is_foreign(headers):
-                raise plain(403, "the control API does not answer to pages of other sites")
             return Response(200, _json(self._control.answer(method, path, query, body)))
         if found is None:
             raise not_implemented(method, path)
@@ -316,9 +334,14 @@ async def _read(receive: Receive) -> bytes | None:
             return b"".join(chunks) if size <= MAX_BODY_BYTES else None
 
 
-def _is_loopback(headers: dict[bytes, bytes]) -> bool:
+def _header(headers: dict[bytes, bytes], name: bytes) -> str | None:
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")
+
+
+def _is_for_api(headers: dict[bytes, bytes]) -> bool:
     """Whether a request is for the API itself, by its Host; all other hosts are the containers'."""
-    return _LOOPBACK_HOST.fullmatch(headers.get(b"host", b"localhost").decode("latin-1")) is not None
+    return is_loopback(_header(headers, b"host") or "localhost")
 
 
 def _json(value: Any) -> bytes:

@@ -10,7 +10,8 @@ POST /_local/status        {"kind", "id", "status", "error_message"}: put a reso
 GET, POST, DELETE /_local/faults   the rules in force; add one; forget all, or one (``/_local/faults/ID``)
 GET  /_local/faults/reference      what a rule may say
 POST /_local/sql-server    {"address": "127.0.0.1:5432"}: a PostgreSQL server that new Serverless SQL databases lead to
-GET  /_local/object-storage   address of the object storage, started if it is not yet running
+GET  /_local/object-storage   address of the object storage, whether it runs (``running``) and answers (``ready``)
+POST /_local/object-storage   start it, if it does not run; the same answer
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ class Control:
             ("POST", "transitions"): self._transitions,
             ("POST", "status"): self._status,
             ("POST", "sql-server"): self._sql_server,
-            ("GET", "object-storage"): self._storage,
+            ("GET", "object-storage"): self._look_at_storage,
+            ("POST", "object-storage"): self._start_storage,
             ("GET", "faults"): lambda query, body: {"faults": self._faults.shown()},
             ("POST", "faults"): lambda query, body: self._faults.add(body),
             ("DELETE", "faults"): lambda query, body: {"faults": self._faults.clear()},
@@ -154,11 +156,29 @@ class Control:
         self._cloud.sql_server = address
         return {"address": address}
 
-    def _storage(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
-        if self._object_storage is None:
+    def _start_storage(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
+        if self._object_storage is not None:
+            self._object_storage.start()
+        return self._look_at_storage(query, body)
+
+    def _look_at_storage(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
+        storage = self._object_storage
+        if storage is None:
             raise plain(409, "object storage is off: start the local Scaleway with --object-storage-port")
-        self._object_storage.start()
-        return {"url": self._object_storage.url, "ready": self._object_storage.is_ready()}
+        return {"url": storage.url, "running": storage.is_running(), "ready": storage.is_ready()}
+
+    @property
+    def runtime(self) -> str:
+        """What runs the containers, for people."""
+        return f"{self._runtime['engine']} ({self._runtime['why']})"
+
+    @property
+    def storage(self) -> str:
+        """How the object storage is, for people."""
+        if self._object_storage is None:
+            return "off"
+        state = "running" if self._object_storage.is_running() else "not running: starts on demand"
+        return f"{self._object_storage.url} ({state})"
 
     def _shown_kinds(self) -> list[str]:
         return [kind for kind in self._cloud.store.kinds() if not kind.startswith((VAULT_PREFIX, HIDDEN_PREFIX))]

@@ -1,4 +1,4 @@
-"""Object storage: moto's server in a child process, whose state is kept by recording requests and replaying them.
+"""Object storage: moto's S3 in a child process, whose state is kept in a journal of requests and restored from it.
 
 moto is never imported in the API's own process: it takes seconds to import.
 """
@@ -6,14 +6,13 @@ moto is never imported in the API's own process: it takes seconds to import.
 from __future__ import annotations
 
 import os
-import socket
+import select
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
-from urllib.error import URLError
 
 _CHILD = "localcloud.api.object_storage_child"
+_RESET_SECONDS = 5.0
 
 
 class ObjectStorage:
@@ -21,41 +20,63 @@ class ObjectStorage:
 
     def __init__(self, port: int, folder: Path) -> None:
         self._port = port
+        self._journal = folder / "object-storage-journal.jsonl"
         self._recording = folder / "object-storage.jsonl"
+        """What earlier versions kept in place of the journal."""
         self._process: subprocess.Popen[bytes] | None = None
+        self._ready = False
         self.url = f"http://127.0.0.1:{port}"
 
     def start(self) -> None:
         """Start the child, if it does not run; returns at once."""
-        if self._process is not None and self._process.poll() is None:
+        if self.is_running():
             return
-        self._recording.touch(mode=0o600, exist_ok=True)
-        environment = {**os.environ, "MOTO_RECORDER_FILEPATH": str(self._recording)}
+        self.stop()
+        # Nothing of the user's own settings of moto: they may make it record, or serve under other host names.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("MOTO_")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", _CHILD, str(self._port)],
+            [sys.executable, "-m", _CHILD, str(self._port), self._recording, self._journal],
+            bufsize=0,
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=environment,
+            stdout=subprocess.PIPE,
+            env=environment | {"MOTO_DISABLE_GLOBAL_CORS": "true"},
         )
 
+    def is_running(self) -> bool:
+        """Whether the child runs; it ends at once where another program has its port."""
+        return self._process is not None and self._process.poll() is None
+
     def is_ready(self) -> bool:
-        """Whether it listens, which it does once the recording is replayed."""
-        with socket.socket() as probe:
-            probe.settimeout(0.2)
-            return probe.connect_ex(("127.0.0.1", self._port)) == 0
+        """Whether it answers, which it does once its state is restored."""
+        self._ready = self._ready or self._heard(b"ready\n", 0)
+        return self._ready and self.is_running()
 
     def reset(self) -> None:
-        """Empty it, the recording too."""
-        if self._process is not None and self.is_ready():
-            for path in ("reset", "recorder/reset-recording"):
-                request = urllib.request.Request(f"{self.url}/moto-api/{path}", method="POST")  # noqa: S310 - own address
-                try:
-                    urllib.request.urlopen(request, timeout=5).close()  # noqa: S310 - an own address
-                except URLError:
-                    self.stop()
-        if self._recording.exists():
-            self._recording.write_bytes(b"")
+        """Empty it, and its journal."""
+        if self.is_ready() and self._has_reset():
+            return
+        was_running = self.is_running()
+        self.stop()
+        self._journal.unlink(missing_ok=True)
+        self._recording.unlink(missing_ok=True)
+        if was_running:
+            self.start()
+
+    def _has_reset(self) -> bool:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(b"reset\n")
+        except BrokenPipeError:
+            return False
+        return self._heard(b"reset\n", _RESET_SECONDS)
+
+    def _heard(self, word: bytes, seconds: float) -> bool:
+        """Whether the child says this within the time."""
+        if self._process is None or self._process.stdout is None:
+            return False
+        spoken, _, _ = select.select([self._process.stdout], [], [], seconds)
+        return bool(spoken) and self._process.stdout.readline() == word
 
     def stop(self) -> None:
         if self._process is None:
@@ -66,4 +87,8 @@ class ObjectStorage:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
         self._process = None
+        self._ready = False

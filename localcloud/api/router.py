@@ -11,13 +11,8 @@ from typing import Any
 
 from localcloud.api import transitions
 from localcloud.api.cloud import Cloud
+from localcloud.api.pages import HTML, TEXT, document
 from localcloud.api.store import Resource
-
-_HTML = b"text/html; charset=utf-8"
-_TEXT = b"text/plain; charset=utf-8"
-
-PAGE_HEADER = (b"x-local-scaleway", b"page")
-"""Tells an answer of ours from one of a container."""
 
 Lines = list[tuple[str, str]]
 """What a page says: label and text."""
@@ -28,7 +23,7 @@ _NOTHING_RUNS = (200, "This is a container of the local Scaleway. No process run
 
 def container_of(cloud: Cloud, host: str) -> Resource | None:
     """The container that answers to ``host`` (with or without a port)."""
-    return _hosts(cloud).get(_hostname(host))
+    return hosts(cloud).get(_hostname(host))
 
 
 def answer_host(
@@ -39,14 +34,14 @@ def answer_host(
     ``standing``: what there is to say of a container where processes may run (status and sentence).
     """
     hostname = _hostname(host)
-    hosts = _hosts(cloud)
-    container = hosts.get(hostname)
+    known = hosts(cloud)
+    container = known.get(hostname)
     if container is None:
         title = f"No container answers to {hostname}"
-        lines: Lines = [("Known hosts", ", ".join(sorted(hosts)) or "none yet")]
+        lines: Lines = [("Known hosts", ", ".join(sorted(known)) or "none yet")]
         return _page(404, title, "The local Scaleway knows no container with this host.", lines, html)
     status = transitions.status(container, cloud.now())
-    lines = _lines(container, status, hosts)
+    lines = _lines(container, status, known)
     said = standing(container) if standing is not None else _NOTHING_RUNS
     if status == "error" or said is None:
         lead = f"This container is in error: {container['error_message'] or 'no message'}"
@@ -58,7 +53,7 @@ def _hostname(host: str) -> str:
     return host.rsplit(":", 1)[0].lower()
 
 
-def _hosts(cloud: Cloud) -> dict[str, Resource]:
+def hosts(cloud: Cloud) -> dict[str, Resource]:
     """Every host name that leads to a container: its public endpoint and its domains."""
     store = cloud.store
     found = {
@@ -73,8 +68,8 @@ def _hosts(cloud: Cloud) -> dict[str, Resource]:
     return found
 
 
-def _lines(container: Resource, status: str, hosts: dict[str, Resource]) -> Lines:
-    own = [name for name, other in hosts.items() if other["id"] == container["id"]]
+def _lines(container: Resource, status: str, known: dict[str, Resource]) -> Lines:
+    own = [name for name, other in known.items() if other["id"] == container["id"]]
     ((threshold, value),) = container["scaling_option"].items()
     return [
         ("Container", f"{container['name']} ({container['id']})"),
@@ -99,18 +94,6 @@ def _names(variables: dict[str, Any]) -> str:
 def _page(status: int, title: str, lead: str, lines: Lines, html: bool) -> tuple[int, str, bytes]:
     if not html:
         rows = "".join(f"{label}: {text}\n" for label, text in lines)
-        return status, f"{title}\n{lead}\n\n{rows}", _TEXT
+        return status, f"{title}\n{lead}\n\n{rows}", TEXT
     rows = "".join(f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in lines)
-    return status, _TEMPLATE.format(title=escape(title), lead=escape(lead), rows=rows), _HTML
-
-
-_TEMPLATE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 3rem auto; padding: 0 1rem; }}
-dt {{ font-weight: 600; margin-top: .75rem; }}
-dd {{ margin: 0; overflow-wrap: anywhere; }}
-</style></head>
-<body><h1>{title}</h1><p>{lead}</p><dl>{rows}</dl></body></html>
-"""
+    return status, document(title, f"<p>{escape(lead)}</p><dl>{rows}</dl>"), HTML

@@ -72,21 +72,21 @@ class Account:
         return f"{self.access_key}@{project_id}" if project_id else self.access_key, self.secret_key
 
     def storage_endpoint(self) -> str:
-        """Raises OpsError when the local Scaleway has none."""
+        """Starts the local Scaleway's object storage if need be. Raises OpsError when that does not start."""
         if not self._stack.is_local:
             return f"https://s3.{self.region}.scw.cloud"
         deadline = time.monotonic() + _STORAGE_SECONDS
-        while True:
-            found = self._ask("GET", "/_local/object-storage")
-            if found.get("ready"):
-                return str(found["url"])
-            if time.monotonic() > deadline:
+        storage = self._ask("POST", "/_local/object-storage")
+        while not storage.get("ready"):
+            if not storage.get("running") or time.monotonic() > deadline:
                 raise OpsError(
-                    f"The object storage of the local Scaleway does not start at {found.get('url')}: is its port in "
-                    "use by another program?",
+                    f"The object storage of the local Scaleway does not start at {storage.get('url')}: is its port in "
+                    "use by another program? Its log says more: scripts/snu local logs",
                     ExitCode.LOCAL_CLOUD,
                 )
             time.sleep(_POLL_SECONDS)
+            storage = self._ask("GET", "/_local/object-storage")
+        return str(storage["url"])
 
     # --- who --------------------------------------------------------------------------------------------
 

@@ -19,11 +19,11 @@ from typing import Any
 from statestore import Store, open_store
 from tests.apps.workspace import Workspace
 from tests.flows.lab import Lab
+from tests.support.buckets import start_object_storage
 from tests.support.slack import Slack
 
 _JOBS = "/serverless-jobs/v1alpha2/regions/fr-par"
 _SECRETS = "/secret-manager/v1beta1/regions/fr-par/secrets"
-_STORAGE_SECONDS = 60.0
 _RUN_SECONDS = 120.0
 STATE = "crash-alerts.json"
 HOUR_MILLISECONDS = 3_600_000
@@ -48,10 +48,7 @@ class Alerting:
         self.lab.ask("POST", f"{_SECRETS}/{secret}/versions", {"data": data})
 
     def _start_storage(self) -> None:
-        deadline = time.monotonic() + _STORAGE_SECONDS
-        while not self.lab.ask("GET", "/_local/object-storage")["ready"]:
-            assert time.monotonic() < deadline, "no object storage"
-            time.sleep(0.1)
+        start_object_storage(self.lab.ask)
 
     def forget_lines(self) -> None:
         """The local Scaleway keeps lines that were added until it ends."""

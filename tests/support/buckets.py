@@ -1,10 +1,11 @@
-"""Object storage for tests: moto's server, as the local Scaleway starts it."""
+"""Object storage for tests: moto's S3, as the local Scaleway starts it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,18 @@ class Bucket:
         """As ``PULUMI_BACKEND_URL``."""
         place = f"{self.name}/{folder}" if folder else self.name
         return f"s3://{place}?endpoint={self.endpoint}&region=fr-par&use_path_style=true"
+
+
+def start_object_storage(ask: Callable[[str, str], Any]) -> str:
+    """Start a local Scaleway's object storage, and wait until it answers; gives its address."""
+    state = ask("POST", "/_local/object-storage")
+    deadline = time.monotonic() + _START_SECONDS
+    while not state["ready"]:
+        assert state["running"], "object storage has ended"
+        assert time.monotonic() < deadline, "object storage did not start"
+        time.sleep(0.05)
+        state = ask("GET", "/_local/object-storage")
+    return str(state["url"])
 
 
 @pytest.fixture(scope="session")

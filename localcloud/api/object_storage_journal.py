@@ -1,0 +1,103 @@
+"""The journal of the object storage: the requests that changed something, from which its state is restored.
+
+One JSON object a line, which is complete before the request is answered.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from werkzeug.test import create_environ
+
+READING = ("GET", "HEAD", "OPTIONS")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One request, with all that its outcome depends on."""
+
+    environ: dict[str, str]
+    """The strings of the WSGI environment."""
+    body: str
+    """Base64."""
+    time: float = field(default_factory=time.time)
+    """Seconds since the epoch."""
+    seed: int = field(default_factory=lambda: secrets.randbits(64))
+    """Of all that is random, such as ids of versions."""
+
+    @classmethod
+    def of(cls, environ: dict[str, Any], body: bytes) -> Entry:
+        strings = {name: value for name, value in environ.items() if isinstance(value, str)}
+        if strings.pop("HTTP_TRANSFER_ENCODING", None) is not None:
+            strings["CONTENT_LENGTH"] = str(len(body))
+        return cls(strings, base64.b64encode(body).decode())
+
+
+class Journal:
+    def __init__(self, path: Path) -> None:
+        """Open it, and make it if there is none; a last line that a kill has cut off is removed."""
+        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b", buffering=0)
+        whole = 0
+        with path.open("rb") as lines:
+            for line in lines:
+                whole += len(line) if line.endswith(b"\n") else 0
+        self._path = path
+        self._file.truncate(whole)
+        self._size = whole
+
+    def entries(self) -> Iterator[Entry]:
+        with self._path.open("rb") as lines:
+            for line in lines:
+                yield Entry(**json.loads(line))
+
+    def append(self, entry: Entry) -> int:
+        """Write an entry; gives the size before, for ``cut``. Raises OSError, and has written nothing then."""
+        line = json.dumps(asdict(entry), separators=(",", ":")).encode() + b"\n"
+        before = self._size
+        try:
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            self.cut(before)
+            raise
+        self._size += len(line)
+        return before
+
+    def cut(self, size: int) -> None:
+        """Remove what was written since the journal had this size."""
+        self._file.truncate(size)
+        self._size = size
+
+
+def convert_recording(recording: Path, journal: Path) -> None:
+    """Make the journal from the recording that earlier versions have kept, if there is one.
+
+    What requests to other services it holds become requests to S3, which refuses them.
+    """
+    if journal.exists() or not recording.exists():
+        return
+    draft = journal.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    converted = Journal(draft)
+    for line in recording.read_bytes().splitlines(keepends=True):
+        request = json.loads(line) if line.endswith(b"\n") else {"method": READING[0]}
+        if request["method"] in READING:
+            continue
+        url = urlsplit(request["url"])
+        body = base64.b64decode(request["body"]) if request["body_encoded"] else (request["body"] or "").encode()
+        environ = create_environ(
+            url.path, method=request["method"], query_string=url.query, headers=request["headers"], data=body
+        )
+        converted.append(Entry.of(environ | {"HTTP_HOST": "127.0.0.1"}, body))
+    draft.replace(journal)
+    recording.unlink()

@@ -1,0 +1,155 @@
+"""What web pages can do with the local Scaleway: look at the page at ``/``, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.api.server import HTTP, ORGANIZATION, OWNER_SECRET_KEY, Client, Server
+from tests.support.project import free_port
+
+BASE = "/containers/v1/regions/fr-par"
+NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Accept": "text/html"}
+
+
+@pytest.fixture
+def host(api: Client) -> str:
+    """The host of a deployed container."""
+    namespace = api.create(f"{BASE}/namespaces", name="apps", project_id=ORGANIZATION)["id"]
+    image = "rg.fr-par.scw.cloud/images/app:1"
+    body = {"secret_environment_variables": {"TOKEN": "very-secret"}, "image": image}
+    container = api.create(f"{BASE}/containers", namespace_id=namespace, name="front", **body)
+    return str(container["public_endpoint"]).removeprefix("https://")
+
+
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        ({"Origin": "https://evil.example"}, "Origin is https://evil.example; expected none"),
+        ({"Origin": "null"}, "Origin is null; expected none"),
+        ({"Origin": "http://api.local.snu.localhost:8421"}, "Origin is http://api.local.snu.localhost:8421"),
+        ({"Origin": "http://127.0.0.1:8421"}, "Origin is http://127.0.0.1:8421; expected none"),
+        ({"Sec-Fetch-Site": "cross-site"}, "Sec-Fetch-Site is cross-site; expected same-origin or none"),
+        ({"Sec-Fetch-Site": "same-site"}, "Sec-Fetch-Site is same-site; expected same-origin or none"),
+        ({"Host": "evil.example"}, "Host is evil.example; expected 127.0.0.1, localhost or [::1]"),
+        ({"Host": "127.0.0.1.evil.example"}, "Host is 127.0.0.1.evil.example"),
+        ({"Host": "api.local.snu.localhost"}, "Host is api.local.snu.localhost"),
+    ],
+)
+def test_the_control_api_refuses_web_pages(api: Client, server: Server, headers: dict[str, str], message: str) -> None:
+    api.create(f"{BASE}/namespaces", name="kept")
+    for method, path in (
+        ("POST", "reset"),
+        ("GET", "health"),
+        ("OPTIONS", "reset"),
+        ("POST", "object-storage"),
+        ("GET", "containers/x/logs"),
+    ):
+        answer = HTTP.request(method, f"{server.url}/_local/{path}", headers=headers)
+        assert answer.status_code == 403
+        assert message in answer.json()["message"]
+    assert "containers.namespace" in api("GET", "/_local/resources?seed=false")
+    assert server.says("GET /_local/health 403")
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])
+@pytest.mark.parametrize("path", [f"{BASE}/namespaces", "/v2/", "/cockpit/data-sources/x/loki/api/v1/labels"])
+def test_so_does_scaleways_api(server: Server, headers: dict[str, str], path: str) -> None:
+    answer = HTTP.get(server.url + path, headers=headers | {"X-Auth-Token": OWNER_SECRET_KEY})
+    assert answer.status_code == 403
+    assert "expected" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Host": "localhost:1"},
+        {"Host": "[::1]:8421"},
+    ],
+)
+def test_programs_and_typed_addresses_are_answered(server: Server, headers: dict[str, str]) -> None:
+    assert HTTP.get(f"{server.url}/_local/health", headers=headers).status_code == 200
+
+
+def test_deployed_apps_are_asked_as_before(server: Server, host: str) -> None:
+    """They are sites of their own, with paths of their own: what they answer to other sites is theirs to decide."""
+    for path in ("/", "/_local/reset"):
+        headers = {"Host": host, "Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+        page = HTTP.post(server.url + path, headers=headers)
+        assert page.status_code == 200
+        assert "No process runs" in page.text
+
+
+# --- the page at / -----------------------------------------------------------------------------------------
+
+
+def test_the_page_says_what_to_open_next(api: Client, server: Server, host: str) -> None:
+    page = HTTP.get(server.url, headers=NAVIGATION)
+    assert page.status_code == 200
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    port = server.url.rpartition(":")[2]
+    for expected in (
+        f'href="http://{host}:{port}/"',
+        "ready",
+        "no process runs",
+        "scripts/snu local status",
+        "scripts/snu up local",
+        "docs/local-scaleway.md",
+    ):
+        assert expected in page.text
+    for link in re.findall(r'href="(/[^"]*)"', page.text):
+        assert HTTP.get(server.url + link).status_code == 200
+    assert "very-secret" not in page.text
+    assert OWNER_SECRET_KEY not in page.text
+    assert HTTP.get(server.url).text == page.text
+
+
+def test_it_escapes_what_it_shows(api: Client, server: Server, host: str) -> None:
+    (container,) = api("GET", f"{BASE}/containers")["containers"]
+    fault = {"kind": "containers.container", "id": container["id"], "status": "error"}
+    api("POST", "/_local/status", fault | {"error_message": "it <b>broke</b>"})
+    assert "it &lt;b&gt;broke&lt;/b&gt;" in HTTP.get(server.url).text
+
+
+def test_it_has_no_container_yet(server: Server) -> None:
+    assert "None is deployed yet" in HTTP.get(server.url).text
+
+
+def test_it_runs_nothing_and_is_framed_nowhere(server: Server) -> None:
+    page = HTTP.get(server.url)
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert page.headers["X-Content-Type-Options"] == "nosniff"
+    assert "<script" not in page.text
+
+
+def test_its_heads_are_those_of_the_page(server: Server) -> None:
+    page, head = HTTP.get(server.url), HTTP.head(server.url)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["Content-Length"] == page.headers["Content-Length"]
+
+
+def test_any_site_may_link_to_it_but_not_read_it(server: Server) -> None:
+    for site in ("cross-site", "same-site", "none", "same-origin"):
+        assert HTTP.get(server.url, headers=NAVIGATION | {"Sec-Fetch-Site": site}).status_code == 200
+    for mode in ("no-cors", "cors", "websocket"):
+        headers = {"Sec-Fetch-Mode": mode, "Sec-Fetch-Site": "cross-site"}
+        assert HTTP.get(server.url, headers=headers).status_code == 403
+    assert HTTP.get(server.url, headers=NAVIGATION | {"Origin": "https://evil.example"}).status_code == 403
+    cross = NAVIGATION | {"Sec-Fetch-Site": "cross-site"}
+    assert HTTP.post(server.url, headers=cross).status_code == 403
+    assert HTTP.get(f"{server.url}/_local/health", headers=cross).status_code == 403
+
+
+def test_it_names_the_object_storage_without_starting_it(tmp_path: Path) -> None:
+    port = free_port()
+    with Server(tmp_path / "data", "--object-storage-port", str(port)) as server:
+        assert f"http://127.0.0.1:{port}" in HTTP.get(server.url).text
+        assert not server.client()("GET", "/_local/object-storage")["running"]
