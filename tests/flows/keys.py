@@ -18,7 +18,7 @@ from tests.support.project import ROOT
 
 ORGANIZATION = "10ca1000-0000-4000-8000-000000000001"
 OWNER_ACCESS_KEY = "SCWLOCALOWNER0000001"
-SNAPSHOTS = ROOT / "tests/unit/snapshots"
+SNAPSHOTS = ROOT / "tests/unit/__snapshots__/test_stacks"
 """What the program registers for each stack, as unit tests have recorded it."""
 _IAM = "/iam/v1alpha1"
 
@@ -34,9 +34,7 @@ OWNER = Key(OWNER_ACCESS_KEY, OWNER_SECRET_KEY)
 
 def recorded_sets(foundation: str) -> list[str]:
     """The permission sets of the deploy policy that the program registers for a foundation."""
-    resources = yaml.safe_load((SNAPSHOTS / f"{foundation}.yaml").read_text())
-    if isinstance(resources, dict):
-        resources = resources["resources"]
+    resources = yaml.safe_load((SNAPSHOTS / f"test_structure[{foundation}].yaml").read_text())["resources"]
     (policy,) = [each for each in resources if each["name"] == "deploy-policy"]
     return [name for rule in policy["inputs"]["rules"] for name in rule["permissionSetNames"]]
 

@@ -97,10 +97,10 @@ def test_no_set_of_the_deploy_policy_can_be_spared(lab: Lab, permission_set: str
 def test_a_changed_image_and_a_changed_job_need_their_sets(lab: Lab) -> None:
     with_deploy_key(lab)
     lab.up_ok("local")
-    lab.project.edit("local", "memory: 4096", "memory: 3072")
+    lab.project.change("local", lambda config: config["snu:apps"]["antivirus"].update(memory=3072))
     with without(lab, "local", "ContainersFullAccess"):
         fails(lab, "local", "antivirus-container", "insufficient permissions: write container")
-    lab.project.edit("local", "timeout: 60\nencryptionsalt", "timeout: 90\nencryptionsalt")
+    lab.project.change("local", lambda config: config["snu:jobs"]["report"].update(timeout=90))
     with without(lab, "local", "ServerlessJobsFullAccess"):
         fails(lab, "local", "report-definition", "insufficient permissions: write job_definition")
     assert "unchanged" in lab.up_ok("local").stdout

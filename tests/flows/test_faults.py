@@ -51,9 +51,7 @@ def completes(lab: Lab) -> Run:
 
 def new_digest(lab: Lab, digit: str) -> None:
     """A new image for admin."""
-    text = lab.project.stack_file("local").read_text()
-    digest = text.split("admin:\n      version: local\n      digest: sha256:")[1][:64]
-    lab.project.edit("local", digest, digit * 64)
+    lab.project.change("local", lambda config: config["snu:images"]["admin"].update(digest=f"sha256:{digit * 64}"))
 
 
 def test_a_container_in_error_fails_the_run_with_its_message(lab: Lab) -> None:
@@ -152,7 +150,7 @@ def test_an_answer_that_is_lost_after_the_work(lab: Lab) -> None:
 
 def test_answers_that_are_lost_after_a_change_or_a_deletion_do_no_harm(lab: Lab) -> None:
     lab.up_ok("local")
-    lab.project.edit("local", "port: 8089", "port: 8090")
+    lab.project.change("local", lambda config: config["snu:apps"]["antivirus"].update(port=8090))
     for method in ("PATCH", "DELETE"):
         match = {"method": method, "product": "containers", "resource": "container"}
         lab.fault("dropped_connection", when="after", match=match, times=1)

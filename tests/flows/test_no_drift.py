@@ -64,8 +64,7 @@ def a_changed_file_that_was_not_applied(lab: Lab) -> None:
 
 
 def _change(lab: Lab) -> None:
-    file = lab.project.stack_file(STACK)
-    file.write_text(file.read_text().replace("memory: 2048", "memory: 1024"))
+    lab.project.change(STACK, lambda config: config["snu:apps"]["api"].update(memory=1024))
 
 
 def container_in_error_and_well_again(lab: Lab) -> None:

@@ -153,7 +153,7 @@ def test_a_failure_is_said_on_the_pull_request_without_a_secret(previews: Previe
 def test_settings_that_are_refused_are_said_on_the_pull_request(previews: PreviewLab, hub: FakeGitHub) -> None:
     template = previews.folder / "Pulumi.preview.template.yaml"
     whole = template.read_text()
-    template.write_text(whole.replace("minScale: 0", "minScale: 99"))
+    previews.lab.project.change("preview.template", lambda config: config["snu:apps"]["api"].update(minScale=99))
     run = previews.run("env", "up", "--pr", "7")
     template.write_text(whole)
     assert run.returncode == ExitCode.SETTINGS

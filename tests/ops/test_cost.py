@@ -203,7 +203,7 @@ def test_the_command_shows_stacks_apps_and_the_total(project: Project) -> None:
     ended = project.snu("cost", "stage", "foundation-production")
     assert ended.returncode == ExitCode.OK, ended.stderr
     rows = [line.split() for line in ended.stdout.splitlines()]
-    assert ["api", "25.44", "25.44"] in rows
+    assert ["api", "37.42", "37.42"] in rows
     assert ["production-state", "0.20", "198.35"] in rows
     assert f"Prices of {PRICES.date}" in ended.stdout
     for words in ("Not included: egress", "without VAT", "Idle: every app at its minScale", "sql-vcpu-hour"):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ops.diff.stand_ins import fill_template
 from ops.exit_codes import ExitCode
@@ -71,20 +72,24 @@ def changes(stack: dict[str, Any], name: str) -> dict[str, tuple[Any, Any]]:
     return {change["path"]: (change.get("old"), change.get("new")) for change in step["changes"]}
 
 
+def _rename_key(app: dict[str, Any]) -> None:
+    """Take a secret variable from another key of the document."""
+    variable = "VITE_USERBACK_ACCESS_TOKEN"
+    others = [entry for entry in app["secretVariables"] if variable not in entry]
+    app["secretVariables"] = [*others, {variable: "OTHER_TOKEN"}]
+
+
 def test_changes_of_settings(repository: Repository) -> None:
     digest = "sha256:" + "1" * 64
-    zeros = "admin:\n      version: initial\n      digest: sha256:" + "0" * 64
-    repository.edit("Pulumi.stage.yaml", zeros, f"admin:\n      version: v2\n      digest: {digest}")
+    repository.project.change("stage", lambda config: config["snu:images"]["admin"].update(version="v2", digest=digest))
     ci = repository.project.stack_file("ci")
     eighth = "    eighth:\n      image: app\n      cpu: 70\n      memory: 128\n"
     ci.write_text(ci.read_text().replace("  snu:apps:\n", f"  snu:apps:\n{eighth}"))
     repository.edit("Pulumi.production.yaml", "host: admin.snu.gouv.fr", "host: console.snu.gouv.fr")
-    first = "- {VITE_USERBACK_ACCESS_TOKEN: USERBACK_ACCESS_TOKEN}"
-    repository.edit("Pulumi.local.yaml", first, "- {VITE_USERBACK_ACCESS_TOKEN: OTHER_TOKEN}")
+    repository.project.change("local", lambda config: _rename_key(config["snu:apps"]["admin"]))
     repository.edit("Pulumi.foundation-ci.yaml", "snu:protect: true", "snu:protect: false")
     repository.edit("Pulumi.foundation-local.yaml", "scaleway:zone: fr-par-1", "scaleway:zone: fr-par-2")
-    template = repository.project.directory / "Pulumi.preview.template.yaml"
-    template.write_text(template.read_text().replace("cpu: 768", "cpu: 1024"))
+    repository.project.change("preview.template", lambda config: config["snu:apps"]["api"].update(cpu=768))
     head = repository.commit("settings")
 
     found = document(repository, f"base..{head[:10]}")
@@ -111,7 +116,7 @@ def test_changes_of_settings(repository: Repository) -> None:
     assert changes(foundation, "project") == {"protect": (True, False)}
     assert changes(foundation, "ci-secrets-secret") == {"protect": (True, False), "protected": (True, False)}
     assert changes(stacks["foundation-local"], "provider") == {"zone": ("fr-par-1", "fr-par-2")}
-    assert changes(stacks["preview (template)"], "api-container") == {"cpuLimit": (768, 1024)}
+    assert changes(stacks["preview (template)"], "api-container") == {"cpuLimit": (1024, 768)}
 
     to_preview = ["ci", "foundation-ci", "foundation-local", "local", "production", "stage"]
     assert json.loads(touched(repository, f"base..{head}", "--json")) == to_preview
@@ -150,14 +155,11 @@ def test_what_is_refused_is_a_result(repository: Repository) -> None:
     repository.edit("Pulumi.stage.yaml", "host: admin.beta-snu.dev", "host: admin.beta-snu.dev\n      colour: red")
     repository.project.stack_file("foundation-local").write_text("config: [")
     repository.project.stack_file("production").unlink()
-    (repository.project.directory / "Pulumi.extra.yaml").write_text(
-        repository.project.stack_file("foundation-production")
-        .read_text()
-        .replace("kind: serverless", "kind: instance", 1)
-        .replace("        maxCpu: 2\n", "", 1)
-        + "  snu:databasePasswords:\n"
-        + "    production: { administrator: { secure: AAAA }, user: { secure: BBBB } }\n"
-    )
+    another = yaml.safe_load(repository.project.stack_file("foundation-production").read_text())
+    another["config"]["snu:environments"]["production"]["database"] = {"kind": "instance"}
+    passwords = {"administrator": {"secure": "AAAA"}, "user": {"secure": "BBBB"}}
+    another["config"]["snu:databasePasswords"] = {"production": passwords}
+    repository.project.stack_file("extra").write_text(yaml.safe_dump(another))
     middle = repository.commit("broken")
     found = document(repository, f"base..{middle}", code=ExitCode.SETTINGS)["stacks"]
     assert "snu:apps.admin.colour: found an unknown key" in found["stage"]["refused"]["head"]

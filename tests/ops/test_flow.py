@@ -68,7 +68,7 @@ def test_up_change_error_and_destroy(running: Project, engine: str) -> None:
         assert "No change" in again.stdout
         assert "deprecat" not in again.stdout.lower()
 
-    project.edit("local", "port: 8089", "port: 8090")
+    project.change("local", lambda config: config["snu:apps"]["antivirus"].update(port=8090))
     document = json.loads(snu(project, engine, "preview", "local", "--json").stdout)
     assert document["changeSummary"] == {"same": 27, "update": 1}
     (step,) = [step for step in document["steps"] if step["op"] == "update"]

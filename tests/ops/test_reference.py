@@ -11,7 +11,7 @@ from ops.exit_codes import ExitCode
 from ops.reference import commands_page
 from tests.support.project import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def test_the_page_of_commands_is_up_to_date() -> None:

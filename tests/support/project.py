@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import secrets
@@ -11,19 +12,23 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from ops.stack_file import edit, edited
+from tests.support import stack_files
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout under test."""
 
 _PORTS = range(10_000, 32_000, 2)
 _START_SECONDS = 30.0
-_DEFAULT_PORT = re.compile(r":842([12])\b")
+_API_URL = re.compile(r"scaleway:apiUrl: http://127\.0\.0\.1:(\d+)$", re.MULTILINE)
 _OWN_VARIABLES = ("PULUMI_", "SCW_", "SNU_")
 
 
@@ -80,6 +85,10 @@ class Project:
         text = path.read_text()
         assert text.count(old) == 1, f"{path.name} has {text.count(old)} times {old!r}"
         path.write_text(text.replace(old, new))
+
+    def change(self, stack: str, change: Callable[[Any], None]) -> None:
+        """Let ``change`` alter the mapping under ``config`` of the stack's file, which must then be another one."""
+        assert edit(self.stack_file(stack), change)
 
     def snu(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the command on this copy, without a terminal."""
@@ -139,18 +148,32 @@ class Project:
 
 
 def copy_project(directory: Path) -> Project:
-    """Copy the program and its stack files, and point the local stacks at a free port."""
+    """Copy the program and its stack files, with fixed images and sizes, and point the local stacks at a free port."""
     directory.mkdir(parents=True, exist_ok=True)
-    for path in [*ROOT.glob("Pulumi*.yaml"), ROOT / "__main__.py"]:
-        shutil.copy(path, directory / path.name)
+    for name in ("Pulumi.yaml", "__main__.py"):
+        shutil.copy(ROOT / name, directory / name)
+    for path in ROOT.glob("Pulumi.*.yaml"):
+        (directory / path.name).write_text(_settled(path))
     shutil.copytree(ROOT / "infra", directory / "infra", ignore=shutil.ignore_patterns("__pycache__"))
     (directory / ".venv").symlink_to(sys.prefix)
     project = Project(directory, free_port())
     for path in directory.glob("Pulumi.*local.yaml"):
-        text, found = _DEFAULT_PORT.subn(lambda port: f":{project.port + int(port[1]) - 1}", path.read_text())
-        assert found, f"{path.name} does not name the port 8421"
-        path.write_text(text)
+        _use_port(path, project.port)
     return project
+
+
+@functools.cache
+def _settled(stack_file: Path) -> str:
+    return edited(stack_file.read_text(), stack_files.settle)
+
+
+def _use_port(path: Path, port: int) -> None:
+    """Replace the port of the local Scaleway in a stack's file, and the next one, of its object storage."""
+    text = path.read_text()
+    named = _API_URL.search(text)
+    assert named, f"{path.name} does not name the local Scaleway under scaleway:apiUrl"
+    old = int(named[1])
+    path.write_text(re.sub(rf":({old}|{old + 1})\b", lambda found: f":{int(found[1]) - old + port}", text))
 
 
 @pytest.fixture

@@ -1,30 +1,49 @@
-"""Every committed stack file as it stands: what it builds, shown to reviewers as a snapshot.
+"""Every committed stack: the structure that it builds, as a snapshot, and what holds for each of its resources.
 
-After a wanted change: `UPDATE_SNAPSHOTS=1 pytest tests/unit/test_stacks.py`, and commit the difference.
+A snapshot shows resources, parents, protection, dependencies, names, hosts and inputs. Whatever a promotion, a
+rollback or an edited size changes has a fixed value or a placeholder there, so none of them changes a snapshot.
+How sizes, variables and images become inputs is tested in `test_components.py`.
+
+After an intended change, `scripts/test tests/unit/test_stacks.py --snapshot-update` writes the snapshots; commit them.
 """
 
-import difflib
 import functools
+import hashlib
 import json
-import os
+import re
 import string
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-from infra import program
-from infra.settings import EnvironmentSettings, flat_config, load, merge
+from infra import naming, program
+from infra.settings import AppUrl, EnvironmentSettings, flat_config, load, merge
+from tests.support import stack_files
 from tests.unit.mocks import FOUNDATION_OUTPUTS, NOWHERE, ROOT, UNKNOWN, Cloud, Resource, Run, Secret, run, stack_config
 
-SNAPSHOTS = Path(__file__).parent / "snapshots"
+SNAPSHOTS = Path(__file__).parent / "__snapshots__" / "test_stacks"
 FACTS = json.loads((Path(__file__).parent / "provider_facts.json").read_text(encoding="utf-8"))["resources"]
 FOUNDATIONS = ("foundation-ci", "foundation-production", "foundation-local")
 ENVIRONMENTS = ("ci", "stage", "production", "local", "pr-12")
 STACKS = FOUNDATIONS + ENVIRONMENTS
 PROTECTED = ("foundation-ci", "foundation-production", "ci", "stage", "production")
+
+Edit = Callable[[dict[str, Any]], None]
+"""A change of the mapping under `config` in a stack file."""
+
+
+class YamlFiles(SingleFileSnapshotExtension):
+    """One YAML file for each stack."""
+
+    _write_mode = WriteMode.TEXT
+    file_extension = "yaml"
 
 
 def filled_template() -> str:
@@ -35,18 +54,29 @@ def filled_template() -> str:
 
 @functools.cache
 def config_of(stack: str) -> dict[str, str]:
-    if stack != "pr-12":
-        return stack_config(stack)
+    return stack_config(stack) if stack != "pr-12" else edited_config(stack)
+
+
+def edited_config(stack: str, *edits: Edit) -> dict[str, str]:
+    """The configuration from the stack's file after edits of a copy of it."""
+    text = filled_template() if stack == "pr-12" else (ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")
+    document = yaml.safe_load(text)
+    for edit in edits:
+        edit(document["config"])
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "Pulumi.pr-12.yaml"
-        path.write_text(filled_template(), encoding="utf-8")
+        path = Path(folder) / f"Pulumi.{stack}.yaml"
+        path.write_text(yaml.safe_dump(document), encoding="utf-8")
         return flat_config(path)
 
 
 @functools.cache
 def document_of(stack: str) -> dict[str, str]:
+    return document_for(stack, config_of(stack))
+
+
+def document_for(stack: str, config: dict[str, str]) -> dict[str, str]:
     """A document with every key that the stack takes, each with a value of its own."""
-    settings = load(stack, config_of(stack), NOWHERE)
+    settings = load(stack, config, NOWHERE)
     if not isinstance(settings, EnvironmentSettings):
         return {}
     consumers = [*settings.apps.values(), *settings.jobs.values()]
@@ -57,11 +87,14 @@ def document_of(stack: str) -> dict[str, str]:
 
 @functools.cache
 def built(stack: str, preview: bool = False) -> Run:
-    zone = {"zone": config_of(stack).get("snu:zone")}
-    cloud = Cloud(document=document_of(stack), foundation=FOUNDATION_OUTPUTS | zone)
-    return run(
-        functools.partial(program.run, NOWHERE), cloud=cloud, stack=stack, config=config_of(stack), preview=preview
+    return build(stack, config_of(stack), preview)
+
+
+def build(stack: str, config: dict[str, str], preview: bool = False) -> Run:
+    cloud = Cloud(
+        document=document_for(stack, config), foundation=FOUNDATION_OUTPUTS | {"zone": config.get("snu:zone")}
     )
+    return run(functools.partial(program.run, NOWHERE), cloud=cloud, stack=stack, config=config, preview=preview)
 
 
 def shown(value: Any) -> Any:
@@ -76,7 +109,33 @@ def shown(value: Any) -> Any:
     return value
 
 
-def snapshot(result: Run) -> str:
+# --- structure ----------------------------------------------------------------------------------
+
+VARIABLES = {"documentVariables": ["FROM_DOCUMENT"], "secretVariables": ["SECRET_FROM_DOCUMENT"]}
+VERSION = "some-version"
+
+
+def fix_values(config: dict[str, Any]) -> None:
+    """Give fixed values to what releases and sizing change, whether it is set or not."""
+    stack_files.settle(config)
+    for name, image in config.get("snu:images", {}).items():
+        if isinstance(image, dict):
+            image |= {"version": VERSION, "digest": fixed_digest(name)}
+    for name, app in config.get("snu:apps", {}).items():
+        variables: dict[str, Any] = {"TEXT": "text", **({"OWN_URL": {"url": name}} if "host" in app else {})}
+        app |= VARIABLES | {"variables": variables}
+        app.pop("variablesFrom", None)
+
+
+def fixed_digest(image: str) -> str:
+    return f"sha256:{hashlib.sha256(image.encode()).hexdigest()}"
+
+
+@functools.cache
+def structure(stack: str, *edits: Edit) -> str:
+    """What the stack builds, as its snapshot shows it, after edits of a copy of its file."""
+    config = edited_config(stack, *edits, fix_values)
+    result = build(stack, config)
     resources = [
         {
             "name": resource.name,
@@ -85,17 +144,19 @@ def snapshot(result: Run) -> str:
             **({"protect": True} if resource.protect else {}),
             **({"dependsOn": sorted(resource.dependencies)} if resource.dependencies else {}),
             **({"ignoreChanges": list(resource.ignore_changes)} if resource.ignore_changes else {}),
-            **({"inputs": shown(resource.inputs)} if resource.inputs else {}),
+            **({"inputs": _sorted(_without_port(shown(resource.inputs)))} if resource.inputs else {}),
         }
         for resource in sorted(result.resources, key=lambda resource: (resource.parent or resource.name, resource.name))
     ]
-    document = {"resources": resources, "outputs": shown(result.outputs)}
-    ordered = json.loads(json.dumps(document))
-    for resource in ordered["resources"]:
-        if "inputs" in resource:
-            resource["inputs"] = _sorted(resource["inputs"])
-    ordered["outputs"] = _sorted(ordered["outputs"])
-    return yaml.safe_dump(ordered, sort_keys=False, width=110, allow_unicode=True)
+    document = json.loads(json.dumps({"resources": resources, "outputs": _sorted(shown(result.outputs))}))
+    text = yaml.safe_dump(document, sort_keys=False, width=110, allow_unicode=True)
+    for image in json.loads(config.get("snu:images", "{}")):
+        text = text.replace(fixed_digest(image), f"[digest of {image}]")
+    return re.sub(r"(https?://[^/:\s]+):\d+", r"\1:[port]", text)
+
+
+def _without_port(inputs: dict[str, Any]) -> dict[str, Any]:
+    return inputs | {"port": "[port]"} if "port" in inputs else inputs
 
 
 def _sorted(value: Any) -> Any:
@@ -105,16 +166,97 @@ def _sorted(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_a_stack_builds_what_its_snapshot_shows(stack: str) -> None:
-    path = SNAPSHOTS / f"{stack}.yaml"
-    text = snapshot(built(stack))
-    if os.environ.get("UPDATE_SNAPSHOTS"):
-        path.write_text(text, encoding="utf-8")
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
-    difference = "".join(
-        difflib.unified_diff(before.splitlines(True), text.splitlines(True), path.name, "as it is now", n=8)
+def test_structure(stack: str, snapshot: SnapshotAssertion) -> None:
+    """After an intended change: `scripts/test tests/unit/test_stacks.py --snapshot-update`."""
+    assert structure(stack) == snapshot(extension_class=YamlFiles)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize(
+    "edit",
+    [
+        stack_files.promote,
+        stack_files.roll_back,
+        stack_files.resize,
+        stack_files.unset_optional_sizes,
+        stack_files.move_ports,
+    ],
+)
+def test_releases_sizes_and_ports_do_not_change_the_structure(stack: str, edit: Edit) -> None:
+    assert structure(stack, edit) == structure(stack)
+
+
+@pytest.mark.parametrize(
+    ("edit", "changed"),
+    [
+        (stack_files.promote, {"image", "imageUri"}),
+        (stack_files.roll_back, {"image", "imageUri", "environmentVariables", "secretEnvironmentVariables"}),
+        (
+            stack_files.resize,
+            {
+                *("cpuLimit", "memoryLimitBytes", "minScale", "maxScale", "scalingOptions", "timeout"),
+                *("startupProbe", "livenessProbe", "cron"),
+            },
+        ),
+        (stack_files.move_ports, {"port", "environmentVariables"}),
+    ],
+)
+def test_the_edits_above_do_change_the_inputs(edit: Edit, changed: set[str]) -> None:
+    """Otherwise the test above would pass for nothing."""
+    before, after = (
+        {each.name: each.inputs for each in result.resources}
+        for result in (built("local"), build("local", edited_config("local", edit)))
     )
-    assert not difference, f"{stack} builds something else; if it is meant: UPDATE_SNAPSHOTS=1\n{difference}"
+    assert before.keys() == after.keys()
+    assert changed <= {
+        key
+        for name, inputs in before.items()
+        for key in inputs.keys() | after[name].keys()
+        if inputs.get(key) != after[name].get(key)
+    }
+
+
+def _remove_app(config: dict[str, Any]) -> None:
+    del config["snu:apps"]["antivirus"]
+
+
+def _rename_host(config: dict[str, Any]) -> None:
+    config["snu:apps"]["admin"]["host"] = "console.local.snu.localhost"
+
+
+def _run_other_image(config: dict[str, Any]) -> None:
+    config["snu:apps"]["tasks"]["image"] = "apiv2"
+
+
+def _remove_probe(config: dict[str, Any]) -> None:
+    del config["snu:apps"]["api"]["livenessProbe"]
+
+
+def _remove_crash_alerts(config: dict[str, Any]) -> None:
+    del config["snu:crashAlerts"]
+
+
+def _protect(config: dict[str, Any]) -> None:
+    config["snu:protect"] = True
+
+
+@pytest.mark.parametrize(
+    "edit", [_remove_app, _rename_host, _run_other_image, _remove_probe, _remove_crash_alerts, _protect]
+)
+def test_other_edits_change_the_structure(edit: Edit) -> None:
+    assert structure("local", edit) != structure("local")
+
+
+def test_snapshots_hold_no_version_digest_or_port() -> None:
+    files = sorted(SNAPSHOTS.glob("*.yaml"))
+    assert len(files) == len(STACKS)
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r"sha256:|port: \d|://[^/\s]+:\d", text), file.name
+        assert {*re.findall(r"version: (\S+)", text)} <= {VERSION}, file.name
+
+
+# --- resources ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -158,14 +300,21 @@ def test_every_resource_is_named_after_its_parent(stack: str) -> None:
 
 @pytest.mark.parametrize("stack", ENVIRONMENTS)
 def test_plain_values_stay_readable_and_document_values_are_secret_key_by_key(stack: str) -> None:
+    settings = load(stack, config_of(stack), NOWHERE)
+    assert isinstance(settings, EnvironmentSettings)
     for preview in (False, True):
         if preview and stack == "pr-12":
             continue  # the document of a preview is a copy that is not made yet
-        variables = built(stack, preview).named("api-container").inputs["environmentVariables"]
-        assert variables["APP_NAME"] == "api"
-        assert variables["CLE"] == "true"
-        assert variables["ADMIN_URL"].startswith("http")
-        assert variables["BUCKET_NAME"] == Secret("s3cret-BUCKET_NAME")
+        for name, app in settings.apps.items():
+            variables = merge(app, settings.apps)
+            hosts = {other: target.host for other, target in settings.apps.items() if target.host is not None}
+            plain = {
+                key: naming.url(settings.url_template, hosts[value.url]) if isinstance(value, AppUrl) else value
+                for key, value in variables.plain.items()
+            }
+            document = {key: Secret(f"s3cret-{source}") for key, source in variables.document.items()}
+            found = built(stack, preview).named(f"{name}-container").inputs.get("environmentVariables", {})
+            assert found == plain | document
 
 
 @pytest.mark.parametrize("stack", ENVIRONMENTS)
@@ -242,7 +391,7 @@ def test_stacks_of_real_accounts_carry_no_keys(stack: str) -> None:
 @pytest.mark.parametrize("stack", ["local", "foundation-local"])
 def test_local_stacks_can_only_reach_the_local_scaleway(stack: str) -> None:
     config = config_of(stack)
-    assert config["scaleway:apiUrl"] == "http://127.0.0.1:8421"
+    assert urlsplit(config["scaleway:apiUrl"]).hostname == "127.0.0.1"
     assert config["scaleway:secretKey"] == "10ca1000-0000-4000-8000-00000000cafe"
 
 
