@@ -63,8 +63,9 @@ def roll_back(config: dict[str, Any]) -> None:
     """Promote, and set other variables: a rollback restores those of the release too."""
     promote(config)
     for app in config.get("snu:apps", {}).values():
-        app["variables"] = {**app.get("variables", {}), "RELEASE": "former"}
-        app["documentVariables"] = [*app.get("documentVariables", []), "FORMER_ADDRESS"]
+        variables = app.get("variables", {})
+        app["variables"] = {**variables, "RELEASE": f"before-{variables.get('RELEASE', 'this')}"}
+        app["documentVariables"] = app.get("documentVariables", [])[1:]
         app["secretVariables"] = app.get("secretVariables", [])[1:]
 
 

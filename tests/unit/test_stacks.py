@@ -190,7 +190,7 @@ def test_releases_sizes_and_ports_do_not_change_the_structure(stack: str, edit: 
     ("edit", "changed"),
     [
         (stack_files.promote, {"image", "imageUri"}),
-        (stack_files.roll_back, {"image", "imageUri", "environmentVariables", "secretEnvironmentVariables"}),
+        (stack_files.roll_back, {"image", "imageUri", "environmentVariables"}),
         (
             stack_files.resize,
             {
