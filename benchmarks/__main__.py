@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from benchmarks import (
     adopt,
@@ -22,53 +30,95 @@ from benchmarks import (
     stage,
     start,
 )
-from benchmarks.measure import machine
+from benchmarks.measure import Session, Skipped, machine
 from tests.support.bytecode import kept_bytecode
+from tests.support.docker import HOST_VARIABLE, running_engine
+
+_ALL = "all"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    run: Callable[[Session], None]
+    summary: str
+
 
 _BENCHMARKS = {
-    "local": local.run,
-    "api": api.run,
-    "stage": stage.run,
-    "diff": diff.run,
-    "drift": drift.run,
-    "plan": plan.run,
-    "policies": policies.run,
-    "previews": previews.run,
-    "start": start.run,
-    "promotion": promotion.run,
-    "logs": logs.run,
-    "alerts": alerts.run,
-    "adopt": adopt.run,
+    "local": Benchmark(local.run, "the command on the stack local"),
+    "api": Benchmark(api.run, "the local Scaleway beside moto's server"),
+    "stage": Benchmark(stage.run, "the stack stage with the embedded engine, the Pulumi CLI and Terraform"),
+    "diff": Benchmark(diff.run, "`snu diff` of all stacks beside one preview"),
+    "drift": Benchmark(drift.run, "`snu drift` beside previews with a refresh"),
+    "plan": Benchmark(plan.run, "plan and apply beside preview and up"),
+    "policies": Benchmark(
+        policies.run, "the rules on 210 containers beside 21, and a preview with the policy pack beside one without"
+    ),
+    "previews": Benchmark(
+        previews.run, "an environment with one changed app beside all, and list and sweep of 10 and 100"
+    ),
+    "start": Benchmark(start.run, "the api started by node alone beside npm, turbo and PM2"),
+    "promotion": Benchmark(promotion.run, "bytes that a promotion of one changed app sends beside all"),
+    "logs": Benchmark(logs.run, "polls of what is new in a container's logs, of many lines beside few"),
+    "alerts": Benchmark(alerts.run, "from a crash to its message in Slack, and a flood of crashes"),
+    "adopt": Benchmark(adopt.run, "adoption of a stack of 21 resources and of one of 210"),
+    "images": Benchmark(images.run, "builds that versions avoid, and `snu images` as the history grows"),
+    "restart": Benchmark(restart.run, "an api that crashes, with PM2 in its container and without"),
 }
-_WITH_REPOSITORY = {"images": images.run}
-_WITH_BOOT = {"restart": restart.run}
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class Result:
+    """How a benchmark ended."""
+
+    name: str
+    outcome: str
+    seconds: float
+    failed: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name:<10}  {self.seconds:>6.1f} s  {self.outcome}"
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    names = list(_BENCHMARKS) if arguments.what == _ALL else [arguments.what]
+    with kept_bytecode(), _shared_engine() if len(names) > 1 else nullcontext():
+        results = [_run(name, _session(arguments)) for name in names]
+    print("\n" + "\n".join(map(str, results)))
+    return 1 if any(result.failed for result in results) else 0
+
+
+@contextmanager
+def _shared_engine() -> Iterator[None]:
+    """One Docker engine for all benchmarks. Where there can be none, those that need it say so themselves."""
+    with ExitStack() as stack:
+        with suppress(pytest.skip.Exception, RuntimeError):
+            engine = stack.enter_context(running_engine())
+            os.environ[HOST_VARIABLE] = engine.host
+        yield
+
+
+def _parser() -> argparse.ArgumentParser:
+    summaries = (f"  {name:<10}  {benchmark.summary}" for name, benchmark in _BENCHMARKS.items())
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
-        description="local: the command on the stack local; api: the local Scaleway beside moto's server; "
-        "stage: the stack stage with the embedded engine, the Pulumi CLI and Terraform; "
-        "diff: `snu diff` of all stacks beside one preview; drift: `snu drift` beside previews with a refresh; "
-        "plan: plan and apply beside preview and up; "
-        "policies: the rules on 210 containers beside 21, and a preview with the policy pack beside one without; "
-        "previews: an environment with one changed app beside all, and list and sweep of 10 and 100; "
-        "start: the api started by node alone beside npm, turbo and PM2; "
-        "restart: an api that crashes, with PM2 in its container and without, until it answers again; "
-        "promotion: bytes that a promotion of one changed app sends beside all; "
-        "logs: polls of what is new in a container's logs, of many lines beside few; "
-        "alerts: from a crash to its message in Slack, and a flood of crashes; "
-        "adopt: adoption of a stack of 21 resources and of one of 210; "
-        "images: builds that versions avoid, and `snu images` as the history grows.",
+        description="Print ratios with their targets. Exits with 1 if a benchmark fails, and never because of a target "
+        "or of a program that the machine lacks.",
+        epilog="\n".join(["benchmarks:", *summaries]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "what",
         nargs="?",
-        choices=[*_BENCHMARKS, *_WITH_REPOSITORY, *_WITH_BOOT],
+        choices=[*_BENCHMARKS, _ALL],
         default="local",
-        help="default: local",
+        metavar="BENCHMARK",
+        help=f"one of those below, or `{_ALL}`; default: local",
     )
-    parser.add_argument("--rounds", type=int, default=3, help="measurements of each thing (default: 3)")
+    parser.add_argument("--rounds", type=int, help="measurements of each thing (default: 3; with --smoke: 1)")
+    parser.add_argument(
+        "--smoke", action="store_true", help="the shortest round: shows that the benchmark works, not how fast it is"
+    )
     parser.add_argument("--repository", type=Path, help="images: with the history; default: this one")
     parser.add_argument(
         "--sources",
@@ -80,21 +130,40 @@ def main() -> None:
     parser.add_argument(
         "--boot",
         type=float,
-        default=30.0,
         metavar="SECONDS",
-        help="restart: how long the api takes to boot (default: 30)",
+        help="restart: how long the api takes to boot (default: 30; with --smoke: 1)",
     )
-    arguments = parser.parse_args()
-    rounds = max(1, arguments.rounds)
-    print(f"{arguments.what}: {rounds} rounds, medians, {machine()}; a round takes about a minute.", flush=True)
-    with kept_bytecode():
-        if arguments.what in _WITH_REPOSITORY:
-            _WITH_REPOSITORY[arguments.what](rounds, arguments.repository, arguments.sources)
-        elif arguments.what in _WITH_BOOT:
-            _WITH_BOOT[arguments.what](rounds, max(0.0, arguments.boot))
-        else:
-            _BENCHMARKS[arguments.what](rounds)
+    return parser
+
+
+def _session(arguments: argparse.Namespace) -> Session:
+    rounds = arguments.rounds if arguments.rounds is not None else 1 if arguments.smoke else 3
+    boot = arguments.boot if arguments.boot is not None else 1.0 if arguments.smoke else 30.0
+    return Session(max(1, rounds), arguments.smoke, arguments.repository, arguments.sources, max(0.0, boot))
+
+
+def _run(name: str, session: Session) -> Result:
+    duration = "the shortest round" if session.smoke else f"{session.rounds} rounds, medians"
+    print(f"\n{name}: {duration}, {machine()}", flush=True)
+    started = time.monotonic()
+    outcome, failed = _outcome(name, session)
+    return Result(name, outcome, time.monotonic() - started, failed)
+
+
+def _outcome(name: str, session: Session) -> tuple[str, bool]:
+    """What is reported of the benchmark, and whether it failed. Prints why it failed."""
+    try:
+        _BENCHMARKS[name].run(session)
+    except (Skipped, pytest.skip.Exception) as reason:
+        return f"skipped: {reason}", False
+    except (SystemExit, pytest.fail.Exception) as error:
+        print(f"error: {error}", flush=True)
+        return "FAILED", True
+    except Exception:
+        traceback.print_exc()
+        return "FAILED", True
+    return "; ".join(["ok", *(f"without {part}" for part in session.left_out)]), False
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -15,13 +15,14 @@ from typing import Any
 
 import yaml
 
-from benchmarks.measure import Ratio, Samples, Target, print_table
+from benchmarks.measure import Ratio, Samples, Session, Target, print_table
 from localcloud.engine.passphrase import Crypter
 from localcloud.engine.snapshot import ResourceState
 from localcloud.engine.statefile import StateFile
 from localcloud.engine.values import unwrap
 from ops.adopt.mapping import TYPES
 from tests.flows.lab import Lab
+from tests.support.configuration import keep_apps
 from tests.support.pulumi_cli import PASSPHRASE
 
 STACK = "local"
@@ -39,24 +40,26 @@ class _Figures:
     calls: Samples = field(default_factory=Samples)
 
 
-def run(rounds: int) -> None:
-    """``rounds``: adoptions of each size, taken back each time."""
-    found = {count: _Figures() for count in (_FEW, _MANY)}
+def run(session: Session) -> None:
+    """Each measurement is an adoption of one size, which is undone afterwards."""
+    few_resources, many_resources = session.size(_FEW, 6), session.size(_MANY, 12)
+    found = {count: _Figures() for count in (few_resources, many_resources)}
     for count, figures in found.items():
         with tempfile.TemporaryDirectory(prefix="snu-bench-") as folder:
-            _measure(Path(folder), count, rounds, figures)
-    many, few = found[_MANY], found[_FEW]
+            _measure(Path(folder), count, session, figures)
+    many, few = found[many_resources], found[few_resources]
+    target = Target(many_resources / few_resources)
     print_table(
         [
-            Ratio("adopt: time", many.seconds, few.seconds, Target(_MANY / _FEW)),
-            Ratio("adopt: API calls", many.calls, few.calls, Target(_MANY / _FEW), unit="", digits=0),
+            Ratio("adopt: time", many.seconds, few.seconds, target),
+            Ratio("adopt: API calls", many.calls, few.calls, target, unit="", digits=0),
         ],
-        str(_MANY),
-        str(_FEW),
+        str(many_resources),
+        str(few_resources),
     )
 
 
-def _measure(folder: Path, count: int, rounds: int, figures: _Figures) -> None:
+def _measure(folder: Path, count: int, session: Session, figures: _Figures) -> None:
     lab = Lab.at(folder / "project")
     lab.project.start_cloud()
     try:
@@ -67,8 +70,8 @@ def _measure(folder: Path, count: int, rounds: int, figures: _Figures) -> None:
         state.write_text(json.dumps(_as_terraform(lab, count)))
         lab.state_file(STACK).unlink()
         journal = lab.journal()
-        for number in range(rounds + 1):
-            into = figures if number else _Figures()
+        for counts in session.turns():
+            into = figures if counts else _Figures()
             before = _calls(lab)
             into.seconds.time(_snu, lab, "--from", str(state))
             into.calls.add(_calls(lab) - before)
@@ -88,8 +91,7 @@ def _resize(lab: Lab, count: int) -> None:
     apps = {f"app-{number}": {**model, "host": f"app-{number}.local.snu.localhost"} for number in range(hosted)}
     model.pop("host")
     apps |= {f"worker-{number}": dict(model) for number in range(_HOSTLESS)}
-    document["config"]["snu:apps"] = apps
-    del document["config"]["snu:crashAlerts"]
+    keep_apps(document["config"], apps)
     path.write_text(yaml.safe_dump(document, sort_keys=False))
 
 

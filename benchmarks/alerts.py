@@ -16,15 +16,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.measure import Ratio, Samples, Target, print_table
-from tests.apps.node import NPM
-from tests.apps.node import run as run_node
-from tests.apps.workspace import APPS, Workspace
+from benchmarks.measure import Ratio, Samples, Session, Target, print_table
+from tests.apps.workspace import APPS, Workspace, install_packages
 from tests.flows.alerting import Alerting
 from tests.flows.lab import Lab
 from tests.support.slack import Slack
 
-_INTERVAL_SECONDS = 10.0
+_INTERVAL_SECONDS, _SHORT_INTERVAL_SECONDS = 10.0, 2.0
 _LATE_SECONDS = 1
 """As 30 s are to five minutes."""
 _CRASHES_A_ROUND = 4
@@ -33,10 +31,12 @@ _MINUTE = 60_000_000_000
 _NAME_WIDTH = 58
 
 
-def run(rounds: int) -> None:
+def run(session: Session) -> None:
+    seconds = _SHORT_INTERVAL_SECONDS if session.smoke else _INTERVAL_SECONDS
+    crashes, flood = session.size(_CRASHES_A_ROUND, 1), session.size(_FLOOD, 100)
     with _alerting() as alerting:
-        delays = [delay for _ in range(rounds) for delay in _delays(alerting)]
-        interval = Samples([_INTERVAL_SECONDS])
+        delays = [delay for _ in range(session.rounds) for delay in _delays(alerting, crashes, seconds)]
+        interval = Samples([seconds])
         print_table(
             [
                 Ratio("from a crash to its message, median", Samples(delays), interval, Target(2)),
@@ -46,16 +46,16 @@ def run(rounds: int) -> None:
             "interval",
         )
         memory = {name: Samples() for name in ("quiet", "same", "distinct")}
-        for _ in range(rounds):
-            for name, kinds in (("quiet", 0), ("same", 1), ("distinct", _FLOOD)):
-                messages, peak = _flood(alerting, kinds)
+        for _ in range(session.rounds):
+            for name, kinds in (("quiet", 0), ("same", 1), ("distinct", flood)):
+                messages, peak = _flood(alerting, flood, kinds)
                 memory[name].add(peak)
                 if kinds:
                     told = f"{messages} messages at once, {len(alerting.slack.messages)} with the next run's"
-                    print(f"{f'{_FLOOD} crashes in a minute, {name}':<{_NAME_WIDTH}}  {told}", flush=True)
+                    print(f"{f'{flood} crashes in a minute, {name}':<{_NAME_WIDTH}}  {told}", flush=True)
     print_table(
         [
-            Ratio(f"peak memory, {_FLOOD} crashes of {kind} kind beside none", memory[name], memory["quiet"], Target(3),
+            Ratio(f"peak memory, {flood} crashes of {kind} kind beside none", memory[name], memory["quiet"], Target(3),
                   "MB", 0)
             for name, kind in (("same", "one"), ("distinct", "its own"))
         ],
@@ -64,12 +64,12 @@ def run(rounds: int) -> None:
     )  # fmt: skip
 
 
-def _delays(alerting: Alerting) -> Iterator[float]:
+def _delays(alerting: Alerting, crashes: int, interval: float) -> Iterator[float]:
     """Seconds from a crash to its message, at moments that have nothing to do with the job's."""
     alerting.forget()
     begun = time.monotonic()
-    chance = random.Random(_CRASHES_A_ROUND)  # noqa: S311
-    moments = sorted(chance.uniform(0, _CRASHES_A_ROUND * _INTERVAL_SECONDS) for _ in range(_CRASHES_A_ROUND))
+    chance = random.Random(crashes)  # noqa: S311
+    moments = sorted(chance.uniform(0, crashes * interval) for _ in range(crashes))
     crashed: dict[str, float] = {}
     running: list[subprocess.Popen[str]] = []
     starts = 1
@@ -80,7 +80,7 @@ def _delays(alerting: Alerting) -> Iterator[float]:
             alerting.crash(word)
             crashed[word] = time.monotonic()
             moments.pop(0)
-        if now >= starts * _INTERVAL_SECONDS:
+        if now >= starts * interval:
             running.append(alerting.start(SETTLE_SECONDS=str(_LATE_SECONDS)))
             starts += 1
         told = "".join(alerting.slack.texts)
@@ -91,15 +91,15 @@ def _delays(alerting: Alerting) -> Iterator[float]:
         process.communicate()
 
 
-def _flood(alerting: Alerting, kinds: int) -> tuple[int, float]:
+def _flood(alerting: Alerting, crashes: int, kinds: int) -> tuple[int, float]:
     """Messages of the run that sees it, and the run's peak memory in MB. Another run follows."""
     alerting.forget_lines()
     alerting.forget()
     now = time.time_ns()
     alerting.change_state(cursor=str(now - _MINUTE))
     if kinds:
-        lines = [_words(number % kinds) for number in range(_FLOOD)]
-        alerting.crashes(lines, at=now - _MINUTE, apart=_MINUTE // _FLOOD)
+        lines = [_words(number % kinds) for number in range(crashes)]
+        alerting.crashes(lines, at=now - _MINUTE, apart=_MINUTE // crashes)
     peak = _peak_of_a_run(alerting)
     messages = len(alerting.slack.messages)
     alerting.run()
@@ -129,10 +129,7 @@ def _alerting() -> Iterator[Alerting]:
     with tempfile.TemporaryDirectory(prefix="snu-bench-") as folder, Slack() as slack:
         workspace = Workspace(Path(folder) / "apps")
         shutil.copytree(APPS, workspace.folder, ignore=shutil.ignore_patterns("node_modules", "dist"))
-        installed = run_node(
-            (*NPM, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"), workspace.folder
-        )
-        assert installed.returncode == 0, installed.stderr
+        install_packages(workspace.folder, "ci", "--omit=dev")
         lab = Lab.at(Path(folder) / "project")
         lab.project.start_cloud()
         try:

@@ -21,7 +21,7 @@ import httpx
 
 from benchmarks import calls, constant_server, servers
 from benchmarks.client import Connection
-from benchmarks.measure import Ratio, Samples, Target, print_table
+from benchmarks.measure import Ratio, Samples, Session, Target, print_table
 
 _REQUESTS = 240
 _WARM_UP = 24
@@ -82,16 +82,17 @@ def _moto_command(port: int, _folder: Path) -> list[str]:
     return ["-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
 
 
-def run(rounds: int) -> None:
+def run(session: Session) -> None:
     scaleway = Contestant(Side(), _scaleway_command, calls.scaleway_first(), lambda pair: pair.scaleway)
     moto = Contestant(Side(forgiving=True), _moto_command, calls.moto_first(), lambda pair: pair.moto)
     ceiling = Side()
     with tempfile.TemporaryDirectory(prefix="snu-bench-") as name:
-        _warm_up(Path(name) / "warm-up", scaleway, moto)
-        for number in range(rounds):
+        if not session.smoke:
+            _warm_up(Path(name) / "warm-up", scaleway, moto)
+        for number in range(session.rounds):
             folder = Path(name) / str(number)
             folder.mkdir()
-            asyncio.run(_round(folder, scaleway, moto, ceiling))
+            asyncio.run(_round(folder, scaleway, moto, ceiling, session.size(_REQUESTS, max(_CONCURRENCIES))))
     _print(scaleway.side, moto.side, ceiling)
 
 
@@ -103,7 +104,7 @@ def _warm_up(folder: Path, *contestants: Contestant) -> None:
             pass
 
 
-async def _round(folder: Path, scaleway: Contestant, moto: Contestant, ceiling: Side) -> None:
+async def _round(folder: Path, scaleway: Contestant, moto: Contestant, ceiling: Side, requests: int) -> None:
     """The servers stay up for the whole round and are asked in turns: the others are idle meanwhile."""
     with (
         _started(folder / "scaleway", scaleway) as (ours, first),
@@ -119,9 +120,9 @@ async def _round(folder: Path, scaleway: Contestant, moto: Contestant, ceiling: 
         for concurrency in _CONCURRENCIES:
             for pair in pairs:
                 for contestant, server in ((scaleway, ours), (moto, theirs)):
-                    load = _Load(server, contestant.side, contestant.make(pair), numbers)
+                    load = _Load(server, contestant.side, contestant.make(pair), numbers, requests)
                     await load.measure((pair.name, concurrency))
-            load = _Load(constant, ceiling, pairs[1].scaleway, numbers)
+            load = _Load(constant, ceiling, pairs[1].scaleway, numbers, requests)
             await load.measure(("", concurrency))
         for contestant, server in ((scaleway, ours), (moto, theirs)):
             if (memory := server.memory) is not None:
@@ -148,6 +149,7 @@ class _Load:
     side: Side
     make: calls.Make
     numbers: Iterator[int]
+    requests: int
 
     async def measure(self, key: Key) -> None:
         _, concurrency = key
@@ -156,7 +158,7 @@ class _Load:
         await self._send(connections, _WARM_UP)
         spent = self.server.processor_seconds
         began = time.perf_counter()
-        latencies = await self._send(connections, _REQUESTS)
+        latencies = await self._send(connections, self.requests)
         side.rates[key].add(len(latencies) / (time.perf_counter() - began))
         if spent is not None and (spent_now := self.server.processor_seconds) is not None:
             side.processor[key].add((spent_now - spent) * 1_000 / len(latencies))

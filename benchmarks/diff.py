@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.local import apply, snu
-from benchmarks.measure import Ratio, Samples, Target, print_table
+from benchmarks.measure import Ratio, Samples, Session, Target, print_table
 from tests.support.project import Project
 from tests.support.repository import make_repository
 
@@ -46,7 +46,7 @@ def _processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def run(rounds: int) -> None:
+def run(session: Session) -> None:
     previews, of_program, of_settings = Spent(), Spent(), Spent()
     with tempfile.TemporaryDirectory(prefix="snu-bench-") as name:
         repository = make_repository(Path(name) / "project")
@@ -59,8 +59,9 @@ def run(rounds: int) -> None:
         try:
             for stack in ("foundation-local", "local"):
                 apply(project, stack)
-            diff(project, f"base..{settings}", "ttl: 3600 → 1800")
-            for _ in range(rounds):
+            if not session.smoke:
+                diff(project, f"base..{settings}", "ttl: 3600 → 1800")
+            for _ in range(session.rounds):
                 previews.time(snu, project, "preview", "local")
                 of_program.time(diff, project, f"base..{program}", "ttl: 3600 → 1800")
                 of_settings.time(diff, project, f"{program}..{settings}", "console.beta-snu.dev")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 
-from benchmarks.measure import Ratio, Samples, Target, print_table
+from benchmarks.measure import Ratio, Samples, Session, Target, print_table
 from tests.flows.lab import Lab
 
-_CLI_PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-resource-scaleway")
 _STACKS = ("foundation-local", "local")
 _TARGET = Target(1.0)
 
 
-def run(rounds: int) -> None:
+def run(session: Session) -> None:
     rows = []
     with tempfile.TemporaryDirectory(prefix="snu-bench-") as name:
         lab = Lab.at(Path(name) / "project")
@@ -22,24 +20,16 @@ def run(rounds: int) -> None:
         try:
             for stack in _STACKS:
                 lab.up_ok(stack)
-            for engine in _engines():
+            for engine in session.engines():
                 drift, previews = Samples(), Samples()
-                for number in range(rounds + 1):
-                    warm_up = number == 0
-                    (Samples() if warm_up else drift).time(_snu, lab, engine, "drift", *_STACKS)
-                    (Samples() if warm_up else previews).time(_previews, lab, engine)
+                for counts in session.turns():
+                    (drift if counts else Samples()).time(_snu, lab, engine, "drift", *_STACKS)
+                    (previews if counts else Samples()).time(_previews, lab, engine)
                 rows.append(Ratio(f"engine {engine}: {' and '.join(_STACKS)}", drift, previews, _TARGET))
         finally:
             lab.project.stop_cloud()
     print_table(rows, "drift", "previews")
     print("previews: `snu preview --refresh` of each. `snu drift` runs no program, and lists what no state knows.")
-
-
-def _engines() -> list[str]:
-    missing = [program for program in _CLI_PROGRAMS if shutil.which(program) is None]
-    if missing:
-        print(f"Without the Pulumi CLI: not on PATH: {', '.join(missing)}.", flush=True)
-    return ["embedded", *([] if missing else ["pulumi"])]
 
 
 def _previews(lab: Lab, engine: str) -> None:

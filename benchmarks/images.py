@@ -5,20 +5,22 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import pygit2
 import yaml
 
-from benchmarks.measure import Ratio, Samples, print_table
+from benchmarks.measure import Ratio, Samples, Session, Skipped, print_table
 from infra.images.errors import ImageSourceError
 from infra.images.versions import Versions
 from infra.settings.images import ImageSources
+from tests.support.configuration import keep_apps
 from tests.support.project import ROOT, Project, copy_project
 
 _COMMITS = 500
@@ -28,21 +30,27 @@ _PACKAGES = 300
 _STACKS = ("ci", "stage", "production")
 
 
-def run(rounds: int, repository: Path | None, sources: list[Path]) -> None:
-    """``repository`` with the history; ``sources`` say what its images are built from: the first that fits a commit."""
-    folder = repository or ROOT
-    _avoided(pygit2.Repository(pygit2.discover_repository(str(folder))), sources or [folder / "images.yaml"])
-    _growing(rounds)
+def run(session: Session) -> None:
+    """Needs git. Of the sources of the session's repository, the first that fits a commit describes its images."""
+    if shutil.which("git") is None:
+        raise Skipped("not on PATH: git")
+    folder = session.repository or ROOT
+    if discovered := pygit2.discover_repository(str(folder)):
+        sources = session.sources or [folder / "images.yaml"]
+        _avoided(pygit2.Repository(discovered), sources, session.size(_COMMITS, 5))
+    else:
+        session.leave_out("builds that are avoided", f"{folder} is not in a git repository")
+    _growing(session.rounds, session.size(_LENGTHS[0], 10), session.size(_LENGTHS[1], 100))
 
 
 # --- builds that are avoided ----------------------------------------------------------------------------
 
 
-def _avoided(repository: pygit2.Repository, files: list[Path]) -> None:
+def _avoided(repository: pygit2.Repository, files: Sequence[Path], most: int) -> None:
     described = [ImageSources.model_validate(yaml.safe_load(file.read_text(encoding="utf-8"))) for file in files]
     walker = repository.walk(repository.head.peel().id)
     walker.simplify_first_parent()
-    commits = list(itertools.islice(walker, _COMMITS + 1))
+    commits = list(itertools.islice(walker, most + 1))
     versions = [Versions(repository, sources) for sources in described]
     by_content = by_commit = total = missed = 0
     for name in described[0].images:
@@ -85,19 +93,18 @@ def _touched(sources: ImageSources, image: str, commit: pygit2.Commit) -> list[s
 # --- a history that grows -------------------------------------------------------------------------------
 
 
-def _growing(rounds: int) -> None:
+def _growing(rounds: int, short: int, long: int) -> None:
     """Every stack runs what the oldest commit made: the whole history has to be walked."""
-    samples = {length: Samples() for length in _LENGTHS}
+    samples = {length: Samples() for length in (short, long)}
     processes: dict[int, int] = {}
     with tempfile.TemporaryDirectory(prefix="snu-bench-") as name:
-        projects = {length: _project(Path(name) / str(length), length) for length in _LENGTHS}
+        projects = {length: _project(Path(name) / str(length), length) for length in (short, long)}
         for _ in range(rounds):
             for length, project in projects.items():
                 counter = Path(name) / f"{length}.count"
                 counter.unlink(missing_ok=True)
                 samples[length].time(_list, project, _counting_git(Path(name), counter))
                 processes[length] = len(counter.read_text().splitlines()) if counter.exists() else 0
-    short, long = _LENGTHS
     row = Ratio("snu images, whole history walked", samples[long], samples[short])
     print_table([row], f"{long} commits", f"{short} commits")
     told = ", ".join(f"{count} at {length} commits" for length, count in processes.items())
@@ -137,6 +144,8 @@ def _project(folder: Path, length: int) -> Project:
     for stack in _STACKS:
         file = project.stack_file(stack)
         document = yaml.safe_load(file.read_text())
+        apps = document["config"]["snu:apps"]
+        keep_apps(document["config"], {name: apps[name] for name in _APPS})
         for name in _APPS:
             document["config"]["snu:images"][name]["version"] = versions.inputs(name, oldest.tree).version
         file.write_text(yaml.safe_dump(document))

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from tests.support.project import free_port
 
 _CHUNK = 1 << 16
 _READY_SECONDS = 10.0
 
 
 class LatencyProxy:
-    """Listens on a port of its own; ``delay`` (seconds) may be changed at any time."""
+    """Listens on a free port; ``delay`` (seconds) may be changed at any time."""
 
     def __init__(self, server_port: int) -> None:
-        self.port = free_port()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
         self.delay = 0.0
         self._server_port = server_port
         self._loop = asyncio.new_event_loop()
@@ -46,7 +46,7 @@ class LatencyProxy:
             thread.join(_READY_SECONDS)
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+        server = await asyncio.start_server(self._connected, sock=self._listener)
         self._ready.set()
         await self._stop.wait()
         server.close()

@@ -10,11 +10,13 @@ from typing import Any
 
 import yaml
 
-from benchmarks.measure import Ratio, Samples, Target, print_table
+from benchmarks.measure import Ratio, Samples, Session, Target, print_table
+from tests.support.configuration import keep_apps
 from tests.support.project import Project, clean_environment, copy_project
 
 _IMPORTS = "import pulumi, pulumiverse_scaleway.containers"
 _STACKS = ("foundation-local", "local")
+_FEW, _MANY = 10, 100
 
 
 def snu(project: Project, *arguments: str) -> None:
@@ -39,14 +41,11 @@ def fresh_project(folder: Path) -> Project:
 
 
 def with_containers(project: Project, count: int) -> None:
-    """Give the stack ``local`` so many containers, all like its app ``app`` without a host."""
+    """Give the stack ``local`` so many containers without a host, of the image of its app ``app``."""
     path = project.stack_file("local")
     document: dict[str, Any] = yaml.safe_load(path.read_text())
-    model = {"cpu": 256, "memory": 256, "minScale": 1, "maxScale": 1, "variables": {"APP_NAME": "app"}}
-    digest = document["config"]["snu:images"]["app"]
-    names = [f"c{number:03}" for number in range(count)]
-    document["config"]["snu:images"] = dict.fromkeys(names, digest)
-    document["config"]["snu:apps"] = dict.fromkeys(names, model)
+    model = {"cpu": 256, "memory": 256, "minScale": 1, "maxScale": 1, "variables": {"APP_NAME": "app"}, "image": "app"}
+    keep_apps(document["config"], dict.fromkeys([f"c{number:03}" for number in range(count)], model))
     path.write_text(yaml.safe_dump(document, sort_keys=False))
 
 
@@ -66,9 +65,10 @@ def measure_stack(folder: Path, rounds: int) -> list[Ratio]:
     ]
 
 
-def measure_growth(folder: Path, rounds: int) -> Ratio:
-    times = {10: Samples(), 100: Samples()}
-    for number in range(rounds):
+def measure_growth(folder: Path, session: Session) -> Ratio:
+    few, many = session.size(_FEW, 1), session.size(_MANY, 2)
+    times = {few: Samples(), many: Samples()}
+    for number in range(session.rounds):
         for count, spent in times.items():
             project = fresh_project(folder / f"growth-{number}-{count}")
             try:
@@ -76,10 +76,10 @@ def measure_growth(folder: Path, rounds: int) -> Ratio:
                 spent.time(apply, project, "local")
             finally:
                 project.stop_cloud()
-    return Ratio("up of 100 containers / up of 10", times[100], times[10], Target(10))
+    return Ratio(f"up of {many} containers / up of {few}", times[many], times[few], Target(many / few))
 
 
-def run(rounds: int) -> None:
+def run(session: Session) -> None:
     with tempfile.TemporaryDirectory(prefix="snu-bench-") as name:
-        ratios = [*measure_stack(Path(name), rounds), measure_growth(Path(name), rounds)]
+        ratios = [*measure_stack(Path(name), session.rounds), measure_growth(Path(name), session)]
     print_table(ratios, "first", "second")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.measure import Ratio, Samples, Target, print_table
+from benchmarks.measure import Ratio, Samples, Session, Target, print_table
 from tests.api.server import Client, Server
 from tests.runtime.site import CockpitLogs, Site, eventually, tiny
 from tests.support.docker import running_engine
@@ -31,32 +31,33 @@ process.on("SIGTERM", () => process.exit(0));
 """
 
 
-def run(rounds: int) -> None:
-    rows = _added(rounds)
+def run(session: Session) -> None:
+    sizes = session.size(_MANY, 200), _FEW
+    rows = _added(*sizes, session.rounds)
     try:
-        rows += _written(rounds)
+        rows += _written(*sizes, session.rounds)
     except pytest.skip.Exception as reason:
-        print(f"Left out: processes' logs ({reason}).")
-    print_table(rows, f"{_MANY} lines", f"{_FEW} lines")
+        session.leave_out("logs of processes", reason)
+    print_table(rows, *(f"{size} lines" for size in sizes))
 
 
-def _added(rounds: int) -> list[Ratio]:
+def _added(most: int, least: int, rounds: int) -> list[Ratio]:
     with tempfile.TemporaryDirectory(prefix="snu-bench-") as folder, Server(Path(folder) / "data") as server:
         api = server.client()
         namespace = api.create(f"{_CONTAINERS}/namespaces", name="bench")["id"]
-        many, few = (_filled(api, namespace, count) for count in (_MANY, _FEW))
+        many, few = (_filled(api, namespace, count) for count in (most, least))
         logs, now = CockpitLogs.of(api), time.time_ns()
         for id in (many, few):
             _add(api, id, [f"new {number}" for number in range(_NEW)], now)
         rows = [_new_lines("lines that were added: the new ones", logs, many, few, now, rounds)]
         pages = Samples()
         for _ in range(rounds * _POLLS):
-            pages.time(partial(logs.values, many, limit=_PAGE, start=now - 2 * _MANY))
+            pages.time(partial(logs.values, many, limit=_PAGE, start=now - 2 * most))
         print(f"A page of {_PAGE} lines takes {pages.median * 1_000:.0f} ms.")
         return rows
 
 
-def _written(rounds: int) -> list[Ratio]:
+def _written(most: int, least: int, rounds: int) -> list[Ratio]:
     with (
         running_engine() as engine,
         tempfile.TemporaryDirectory(prefix="snu-bench-") as folder,
@@ -70,7 +71,7 @@ def _written(rounds: int) -> list[Ratio]:
                 args=["-e", _WRITES],
                 environment_variables={"LINES": str(count), "NEW": str(_NEW)},
             )
-            for count in (_MANY, _FEW)
+            for count in (most, least)
         )
         logs, now = CockpitLogs.of(site.api), time.time_ns()
         for container in (many, few):

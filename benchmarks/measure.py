@@ -5,14 +5,65 @@ Absolute times depend on the machine and on what else it does; ratios of what wa
 
 from __future__ import annotations
 
+import math
 import os
+import shutil
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 _NAME_WIDTH = 58
 _SIDE_WIDTH = 10
+
+CLI_PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-resource-scaleway")
+"""What the rows of the Pulumi CLI need on PATH."""
+
+
+class Skipped(Exception):
+    """Raised by a benchmark that cannot run at all on this machine; its text is the reason."""
+
+
+@dataclass
+class Session:
+    """How one benchmark is to run, and which of its parts the machine could not run."""
+
+    rounds: int = 3
+    smoke: bool = False
+    """The shortest round, which shows that the benchmark works: smallest sizes, nothing runs once before."""
+    repository: Path | None = None
+    sources: Sequence[Path] = ()
+    boot: float = 30.0
+    """Seconds that the api of `restart` takes to boot."""
+    left_out: list[str] = field(default_factory=list)
+
+    def size(self, usual: int, smallest: int) -> int:
+        """One of two sizes."""
+        return smallest if self.smoke else usual
+
+    def turns(self) -> Iterator[bool]:
+        """One for each measurement: whether it counts. The first one, which warms up, does not."""
+        if not self.smoke:
+            yield False
+        for _ in range(self.rounds):
+            yield True
+
+    def has(self, part: str, programs: Iterable[str]) -> bool:
+        """Whether all programs are on PATH; if not, the part that needs them is left out."""
+        missing = [program for program in programs if shutil.which(program) is None]
+        if missing:
+            self.leave_out(part, f"not on PATH: {', '.join(missing)}")
+        return not missing
+
+    def engines(self) -> list[str]:
+        """The values of ``--engine`` that the machine has the programs for."""
+        return ["embedded", *(["pulumi"] if self.has("Pulumi CLI", CLI_PROGRAMS) else [])]
+
+    def leave_out(self, part: str, reason: object) -> None:
+        """Report and remember a part that does not run."""
+        self.left_out.append(f"{part} ({reason})")
+        print(f"Without {part}: {reason}", flush=True)
 
 
 @dataclass
@@ -60,7 +111,11 @@ class Ratio:
 
     @property
     def value(self) -> float:
-        return self.upper.median / self.lower.median
+        """Infinite, or no number, where the lower side is too short to be measured."""
+        upper, lower = self.upper.median, self.lower.median
+        if lower == 0:
+            return math.inf if upper else math.nan
+        return upper / lower
 
     def row(self) -> str:
         sides = "  ".join(f"{self._side(side):>{_SIDE_WIDTH}}" for side in (self.upper, self.lower))

@@ -3,44 +3,34 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 import tempfile
 from pathlib import Path
 
-from benchmarks.measure import Ratio, Samples, Target, print_table
+from benchmarks.measure import Ratio, Samples, Session, Target, print_table
 from tests.flows.planning import STACK, PlanLab
 
-_CLI_PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-resource-scaleway")
 _TARGET = Target(1.3)
 _SIZES = itertools.count(513)
 """Memory of an app in MB: each change needs another one."""
 
 
-def run(rounds: int) -> None:
-    rows = [row for engine in _engines() for row in _measure(engine, rounds)]
+def run(session: Session) -> None:
+    rows = [row for engine in session.engines() for row in _measure(engine, session)]
     print_table(rows, "plan+apply", "preview+up")
     print("preview+up: `snu preview` and `snu up`, which previews once more before it applies, as `pulumi up` does.")
 
 
-def _engines() -> list[str]:
-    missing = [program for program in _CLI_PROGRAMS if shutil.which(program) is None]
-    if missing:
-        print(f"Without the Pulumi CLI: not on PATH: {', '.join(missing)}.", flush=True)
-    return ["embedded", *([] if missing else ["pulumi"])]
-
-
-def _measure(engine: str, rounds: int) -> list[Ratio]:
+def _measure(engine: str, session: Session) -> list[Ratio]:
     safe, plain = Samples(), Samples()
     with (
         tempfile.TemporaryDirectory(prefix="snu-bench-") as name,
         PlanLab.prepared(Path(name), engine) as lab,
     ):
         lab.begin()
-        for number in range(rounds + 1):
-            warm_up = number == 0
+        for counts in session.turns():
             for work, samples in ((_plain, plain), (_safe, safe)):
                 _change(lab)
-                (Samples() if warm_up else samples).time(work, lab)
+                (samples if counts else Samples()).time(work, lab)
     return [Ratio(f"change of one app, engine {engine}", safe, plain, _TARGET)]
 
 

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 
-from benchmarks.measure import Ratio, Samples, Target, print_table
+from benchmarks.measure import CLI_PROGRAMS, Ratio, Samples, Session, Target, print_table
 from policy.rules import CONTAINER, Resource, check
 from tests.e2e.stacks import Stacks
 from tests.policy.resources import environment, resource
 from tests.support.project import ROOT
 from tests.support.pulumi_cli import Cli
 
-_CLI_PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-resource-scaleway")
 _FEW, _MANY = 21, 210
 _CHECKS = 20
 """Each measurement: one alone takes too little time."""
 
 
-def run(rounds: int) -> None:
-    print_table(_rules(rounds), f"{_MANY}", f"{_FEW}")
-    if all(map(shutil.which, _CLI_PROGRAMS)):
-        print_table(_pack(rounds), "with pack", "without")
-    else:
-        print(f"Without the Pulumi CLI: not all on PATH: {', '.join(_CLI_PROGRAMS)}.", flush=True)
+def run(session: Session) -> None:
+    print_table(_rules(session.rounds), f"{_MANY}", f"{_FEW}")
+    if session.has("Pulumi CLI", CLI_PROGRAMS):
+        print_table(_pack(session), "with pack", "without")
 
 
 def _rules(rounds: int) -> list[Ratio]:
@@ -44,16 +40,15 @@ def _check(resources: list[Resource]) -> None:
             raise SystemExit("a container that is to violate nothing does")
 
 
-def _pack(rounds: int) -> list[Ratio]:
+def _pack(session: Session) -> list[Ratio]:
     without, with_pack = Samples(), Samples()
     with tempfile.TemporaryDirectory(prefix="snu-bench-") as name:
         stacks = Stacks.make("foundation-local", Path(name) / "project", Path(name) / "home")
         with stacks.cloud():
             stacks.cli.up("foundation-local")
-            for number in range(rounds + 1):
-                warm_up = number == 0
+            for counts in session.turns():
                 for samples, more in ((without, ()), (with_pack, ("--policy-pack", str(ROOT / "policy")))):
-                    (Samples() if warm_up else samples).time(_preview, stacks.cli, *more)
+                    (samples if counts else Samples()).time(_preview, stacks.cli, *more)
     return [Ratio("preview of local, engine pulumi", with_pack, without)]
 
 

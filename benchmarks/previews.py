@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks.measure import Ratio, Samples, Target, print_table
+from benchmarks.measure import Ratio, Samples, Session, Target, print_table
 from tests.flows.lab import Lab
 from tests.flows.previews import APPS, PreviewLab
 
@@ -36,25 +36,25 @@ class _Figures:
         self.writes.add(len(previews.lab.journal()) - writes)
 
 
-def run(rounds: int) -> None:
-    _changed(rounds)
-    _growing(rounds)
+def run(session: Session) -> None:
+    _changed(session)
+    _growing(session)
 
 
 # --- one changed app beside all -------------------------------------------------------------------------
 
 
-def _changed(rounds: int) -> None:
+def _changed(session: Session) -> None:
     found = {name: _Figures() for name in ("up one", "up all", "update one", "update all")}
     with tempfile.TemporaryDirectory(prefix="snu-bench-") as folder:
         previews = _prepared(Path(folder) / "project", APPS)
         try:
-            for number in range(rounds + 1):
+            for number, counts in enumerate(session.turns()):
                 for key, apps in (("one", APPS[:1]), ("all", APPS)):
                     branch = f"{key}-{number}"
                     for kind in ("up", "update"):
                         previews.change(*apps, text=f"{branch} {kind}")
-                        figures = _Figures() if number == 0 else found[f"{kind} {key}"]
+                        figures = found[f"{kind} {key}"] if counts else _Figures()
                         figures.measure(previews, partial(previews.snu, "env", "up", "--branch", branch))
                     previews.snu("env", "down", "--branch", branch)
                     for app in APPS:
@@ -72,27 +72,28 @@ def _changed(rounds: int) -> None:
 # --- many environments ----------------------------------------------------------------------------------
 
 
-def _growing(rounds: int) -> None:
-    found = {(kind, count): _Figures() for kind in ("list", "sweep", "sweep --yes") for count in (_FEW, _MANY)}
+def _growing(session: Session) -> None:
+    few, many = session.size(_FEW, 1), session.size(_MANY, 2)
+    found = {(kind, count): _Figures() for kind in ("list", "sweep", "sweep --yes") for count in (few, many)}
     with tempfile.TemporaryDirectory(prefix="snu-bench-") as folder:
         previews = _prepared(Path(folder) / "project", APPS[:1])
         try:
-            for number in range(rounds + 1):
-                for count in (_FEW, _MANY):
+            for counts in session.turns():
+                for count in (few, many):
                     _populate(previews, count)
                     for kind, words in (
                         ("list", ("list",)),
                         ("sweep", ("sweep",)),
                         ("sweep --yes", ("sweep", "--yes")),
                     ):
-                        figures = _Figures() if number == 0 else found[kind, count]
+                        figures = found[kind, count] if counts else _Figures()
                         figures.measure(previews, partial(previews.snu, "env", *words))
         finally:
             previews.lab.project.stop_cloud()
     rows = []
-    for kind, target in (("list", 10.0), ("sweep", 10.0), ("sweep --yes", 10.0)):
-        rows += _rows(f"env {kind}", found[kind, _MANY], found[kind, _FEW], Target(target))
-    print_table(rows, f"{_MANY} of them", f"{_FEW} of them")
+    for kind in ("list", "sweep", "sweep --yes"):
+        rows += _rows(f"env {kind}", found[kind, many], found[kind, few], Target(many / few))
+    print_table(rows, f"{many} of them", f"{few} of them")
     print("Of one app each, all of them expired: `sweep` finds all, `sweep --yes` takes all down.")
 
 

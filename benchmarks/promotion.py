@@ -6,7 +6,7 @@ import random
 import tempfile
 from pathlib import Path
 
-from benchmarks.measure import Ratio, Samples, Target, print_table
+from benchmarks.measure import Ratio, Samples, Session, Target, print_table
 from infra.settings import Image
 from ops.images.copy import Copied, Copier
 from ops.images.registry import Repository
@@ -21,10 +21,10 @@ _OWN_BYTES = 500_000
 _MEGABYTE = 1_000_000
 
 
-def run(rounds: int) -> None:
+def run(session: Session) -> None:
     samples = {name: Samples() for name in ("all", "one", "again", "mounted")}
     with tempfile.TemporaryDirectory(prefix="snu-bench-") as folder, Server(Path(folder) / "data") as server:
-        for number in range(rounds):
+        for number in range(session.rounds):
             _round(server, number, samples)
     print_table(
         [

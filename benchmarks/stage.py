@@ -28,7 +28,7 @@ import yaml
 
 from benchmarks import terraform
 from benchmarks.latency_proxy import LatencyProxy
-from benchmarks.measure import Ratio, Samples, Target, print_table
+from benchmarks.measure import CLI_PROGRAMS, Ratio, Samples, Session, Target, print_table
 from localcloud.api.cloud import ORGANIZATION_ID
 from localcloud.api.seed import DOCUMENT_KEYS, REGION, SECRET_KEY, fake_value
 from localcloud.engine.passphrase import Crypter
@@ -45,7 +45,6 @@ FOUNDATION = "foundation-production"
 IMPORTS = "import pulumi, pulumiverse_scaleway.containers"
 
 _DELAYS = (0.0, 0.1)
-_CLI_PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-resource-scaleway")
 _PROVIDER_SLEEP = 5.0
 """The real provider sleeps so long before it makes a container's domain, whatever the answers say; for all at once."""
 _TARGETS = {"embedded engine": 1.0, "Pulumi CLI": 1.2}
@@ -221,40 +220,40 @@ class Results:
     """Engines whose preview after the first up was not without a change."""
 
 
-def run(rounds: int) -> None:
-    results = Results()
+def run(session: Session) -> None:
+    """The shortest round measures with the longest delay only."""
+    results, delays = Results(), _DELAYS[-1:] if session.smoke else _DELAYS
     with tempfile.TemporaryDirectory(prefix="snu-bench-") as name:
         folder = Path(name)
         stage = Stage(folder)
         with stage.proxy.running():
-            engines = _engines(stage, folder, *stage.prepare())
-            for engine in engines:
-                _measure(stage, engine, 0.0, Results())
-            for _ in range(rounds):
-                for delay, engine in itertools.product(_DELAYS, engines):
+            engines = _engines(session, stage, folder, *stage.prepare())
+            if not session.smoke:
+                for engine in engines:
+                    _measure(stage, engine, 0.0, Results())
+            for _ in range(session.rounds):
+                for delay, engine in itertools.product(delays, engines):
                     results.imports.time(_import)
                     _measure(stage, engine, delay, results)
-    _print(results, [engine.name for engine in engines])
+    _print(results, [engine.name for engine in engines], delays)
 
 
 def _engines(
-    stage: Stage, folder: Path, resources: list[ResourceState], secret_id: str, document: dict[str, str]
+    session: Session,
+    stage: Stage,
+    folder: Path,
+    resources: list[ResourceState],
+    secret_id: str,
+    document: dict[str, str],
 ) -> list[Engine]:
-    """Those whose programs are on PATH; says which are missing."""
+    """Those whose programs are on PATH."""
     engines: list[Engine] = [EmbeddedEngine(stage.project)]
-    if _present(PulumiCli.name, _CLI_PROGRAMS):
+    if session.has(PulumiCli.name, CLI_PROGRAMS):
         engines.append(PulumiCli(stage.project, folder / "pulumi-home"))
-    if _present(Terraform.name, PROGRAMS):
+    if session.has(Terraform.name, PROGRAMS):
         same = terraform.configuration(resources, stage.provider, secret_id, document)
         engines.append(Terraform(folder / "terraform", same))
     return engines
-
-
-def _present(name: str, programs: tuple[str, ...]) -> bool:
-    missing = [program for program in programs if shutil.which(program) is None]
-    if missing:
-        print(f"Without {name}: not on PATH: {', '.join(missing)}.", flush=True)
-    return not missing
 
 
 def _import() -> None:
@@ -283,7 +282,7 @@ def _measure(stage: Stage, engine: Engine, delay: float, results: Results) -> No
         results.changes.add(engine.name)
 
 
-def _print(results: Results, engines: list[str]) -> None:
+def _print(results: Results, engines: list[str], delays: tuple[float, ...]) -> None:
     tables = (
         ("no-change preview", results.no_change, True),
         ("its processor time", results.processor, False),
@@ -299,19 +298,19 @@ def _print(results: Results, engines: list[str]) -> None:
                 Target(_TARGETS[engine]) if delay and has_target else None,
             )
             for what, times, has_target in tables
-            for delay, engine in itertools.product(_DELAYS, engines)
+            for delay, engine in itertools.product(delays, engines)
             if engine != Terraform.name
         ]
         rows += [
             Ratio(f"first up, {_shown(delay)}, {engine}, no sleep", awake[engine, delay], awake[Terraform.name, delay])
-            for delay, engine in itertools.product(_DELAYS, engines)
+            for delay, engine in itertools.product(delays, engines)
             if engine != Terraform.name
         ]
         print_table(rows, "this", Terraform.name)
     floor = [
         Ratio(f"{what}, {_shown(delay)}, {engine}", times[engine, delay], results.imports)
         for what, times in (("no-change preview", results.no_change), ("first up", results.first_up))
-        for delay, engine in itertools.product(_DELAYS, engines)
+        for delay, engine in itertools.product(delays, engines)
     ]
     print_table(floor, "this", "import")
     print(f"import: `{IMPORTS}`, below which no engine of the program can be.")

@@ -23,10 +23,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.measure import Ratio, Samples, Target, print_table
+from benchmarks.measure import Ratio, Samples, Session, Target, print_table
 from tests.apps.node import NODE, NPM, make_programs
-from tests.apps.node import run as run_node
-from tests.apps.workspace import APPS
+from tests.apps.workspace import APPS, install_packages
 from tests.support.base_images import node_image, runtime_image
 from tests.support.docker import Engine, running_engine
 from tests.support.project import free_port
@@ -85,32 +84,30 @@ class Spent:
         ]
 
 
-def run(rounds: int) -> None:
+def run(session: Session) -> None:
     with tempfile.TemporaryDirectory(prefix="snu-bench-") as name:
         folder = Path(name) / "apps"
         _lay_out(folder)
         make_programs(folder.parent / "bin")
-        rows = _as_processes(folder, rounds)
+        rows = _as_processes(folder, session)
         try:
             with running_engine() as engine:
-                rows += _as_containers(engine, folder, rounds)
+                rows += _as_containers(engine, folder, session)
         except pytest.skip.Exception as reason:
-            print(f"Without containers: {reason}", flush=True)
+            session.leave_out("containers", reason)
     print_table(rows, "npm→PM2", "node")
 
 
 # --- processes ------------------------------------------------------------------------------------------------
 
 
-def _as_processes(folder: Path, rounds: int) -> list[Ratio]:
-    done = run_node((*NPM, "install", "--ignore-scripts", "--no-audit", "--no-fund"), folder)
-    if done.returncode:
-        raise SystemExit(f"npm install failed:\n{done.stderr}")
+def _as_processes(folder: Path, session: Session) -> list[Ratio]:
+    install_packages(folder, "install")
     chain, node = Spent(), Spent()
-    for number in range(rounds + 1):
+    for counts in session.turns():
         for spent, command in ((chain, [*NPM, "run", "start"]), (node, [NODE, "api/src/main.js"])):
             with _process(folder, command) as started:
-                if number > 0:
+                if counts:
                     spent.add(started)
     return chain.beside(node, "processes")
 
@@ -174,7 +171,7 @@ def _proportional_megabytes(pid: int) -> float:
 # --- containers -----------------------------------------------------------------------------------------------
 
 
-def _as_containers(engine: Engine, folder: Path, rounds: int) -> list[Ratio]:
+def _as_containers(engine: Engine, folder: Path, session: Session) -> list[Ratio]:
     """The image of the api as it is, beside one in which the chain starts it; both with the size of its container."""
     images = {"NODE_IMAGE": node_image(engine), "RUNTIME_IMAGE": runtime_image(engine)}
     shutil.rmtree(folder / "node_modules")
@@ -185,10 +182,10 @@ def _as_containers(engine: Engine, folder: Path, rounds: int) -> list[Ratio]:
     ours = _build(engine, APPS, "api/Dockerfile", "snu-bench/node", images)
     theirs = _build(engine, folder, "Dockerfile", "snu-bench/chain", {})
     chain, node = Spent(), Spent()
-    for number in range(rounds + 1):
+    for counts in session.turns():
         for spent, tag in ((chain, theirs), (node, ours)):
             with _container(engine, tag) as started:
-                if number > 0:
+                if counts:
                     spent.add(started)
     where = f"containers of {_PROCESSORS * 1000:.0f} mCPU"
     return chain.beside(node, where, "  without the engine's part")
@@ -203,11 +200,10 @@ def _build(engine: Engine, context: Path, dockerfile: str, tag: str, arguments: 
 
 @contextmanager
 def _container(engine: Engine, tag: str) -> Iterator[Started]:
-    port = free_port()
     container = engine.client.containers.create(
         tag,
         environment={**_VARIABLES, "PORT": "8080"},
-        ports={"8080/tcp": ("127.0.0.1", port)},
+        ports={"8080/tcp": ("127.0.0.1", 0)},
         nano_cpus=int(_PROCESSORS * 1e9),
         mem_limit=_MEMORY,
     )
@@ -219,7 +215,9 @@ def _container(engine: Engine, tag: str) -> Iterator[Started]:
             container.reload()
             return container.status == "running"
 
-        _wait_for_answer(port, runs, lambda: container.logs().decode(errors="replace"))
+        container.reload()
+        (published, *_) = container.ports["8080/tcp"] or []
+        _wait_for_answer(int(published["HostPort"]), runs, lambda: container.logs().decode(errors="replace"))
         answered, seconds = time.time(), time.perf_counter() - began
         time.sleep(_SETTLE_SECONDS)
         container.reload()

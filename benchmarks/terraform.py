@@ -1,4 +1,7 @@
-"""Terraform with a configuration of the shape of a stack: the same resources, properties and dependencies."""
+"""Terraform with a configuration of the shape of a stack: the same resources, properties and dependencies.
+
+Types and names follow from the Pulumi provider's schema, which is made of the Terraform provider's by rules.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from localcloud.engine import schema
 from localcloud.engine.snapshot import ResourceState
 from localcloud.engine.values import unwrap
+from ops.adopt.mapping import TYPES
 from tests.support.terraform import SOURCE
 
-_TYPES = {
-    "scaleway:containers/namespace:Namespace": "scaleway_container_namespace",
-    "scaleway:containers/container:Container": "scaleway_container",
-    "scaleway:containers/domain:Domain": "scaleway_container_domain",
-}
-_BLOCKS = {"scaling_options": "scaling_option"}
+_TYPES = {pulumi: terraform for terraform, pulumi in TYPES.items()}
 _DOCUMENT = "data.scaleway_secret_version.document"
 
 
@@ -32,10 +32,9 @@ def configuration(
     keys = {value: f'${{local.document["{key}"]}}' for key, value in document.items()}
     blocks: dict[str, dict[str, Any]] = {}
     for item in custom:
-        blocks.setdefault(_TYPES[item.type], {})[_label(item)] = {
-            _BLOCKS.get(name, name): _value(value, {**places, **keys})
-            for name, value in _properties(unwrap(item.inputs)).items()
-        }
+        blocks.setdefault(_TYPES[item.type], {})[_label(item)] = _attributes(
+            schema.inputs_of(item.type), unwrap(item.inputs), {**places, **keys}
+        )
     return {
         "terraform": {"required_providers": {"scaleway": {"source": SOURCE}}},
         "provider": {"scaleway": dict(provider)},
@@ -49,18 +48,36 @@ def _label(item: ResourceState) -> str:
     return item.urn.rpartition("::")[2]
 
 
-def _properties(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """With Terraform's names, and without what Pulumi notes about them."""
-    return {re.sub(r"(?=[A-Z])", "_", name).lower(): value for name, value in inputs.items() if name[:2] != "__"}
+def _attributes(
+    fields: Mapping[str, Mapping[str, Any]], properties: Mapping[str, Any], expressions: Mapping[str, str]
+) -> dict[str, Any]:
+    """With Terraform's names, and without what Pulumi notes about the properties (``__defaults``)."""
+    return {
+        _name(name, fields[name]["type"]): _value(fields[name]["type"], value, expressions)
+        for name, value in properties.items()
+        if not name.startswith("__")
+    }
 
 
-def _value(value: Any, expressions: Mapping[str, str]) -> Any:
-    """Ids of other resources and values of the document become references; names inside maps of variables stay."""
+def _name(name: str, type_: Any) -> str:
+    """Blocks that may be repeated have a singular name in Terraform."""
+    snake = re.sub(r"(?=[A-Z])", "_", name).lower()
+    return snake.removesuffix("s") if isinstance(type_, list) and _is_object(type_[0]) else snake
+
+
+def _is_object(type_: Any) -> bool:
+    return isinstance(type_, str) and ":" in type_
+
+
+def _value(type_: Any, value: Any, expressions: Mapping[str, str]) -> Any:
+    """Ids of other resources and values of the document become references; keys of maps stay as they are."""
     match value:
         case str():
             return expressions.get(value, value)
+        case dict() if _is_object(type_):
+            return _attributes(schema.fields_of(type_), value, expressions)
         case dict():
-            return {name: _value(item, expressions) for name, item in value.items()}
+            return {key: _value(None, item, expressions) for key, item in value.items()}
         case list():
-            return [_value(_properties(item), expressions) for item in value]
+            return [_value(type_[0], item, expressions) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value

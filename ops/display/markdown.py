@@ -353,12 +353,15 @@ def _unchanged(record: Record) -> int:
 
 
 def _said_lines(said: Sequence[Diagnostic], room: int) -> Iterator[str]:
-    """Errors and warnings in a fence of their own, errors first."""
+    """Errors and warnings in a fence of their own, errors first, then by resource.
+
+    The order in which they came does not matter: providers report side by side, and the same preview is the same text.
+    """
     if not said:
         return
     texts = [
         f"{item.severity}: {f'{name_of(item.urn)}: ' if item.urn else ''}{line}" if number == 0 else f"  {line}"
-        for item in sorted(said, key=lambda item: item.severity)
+        for item in sorted(said, key=lambda item: (item.severity, name_of(item.urn), item.urn, item.message))
         for number, line in enumerate(item.message.splitlines()[:_MOST_SAID])
     ]
     yield from fenced(texts, room)

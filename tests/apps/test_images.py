@@ -16,7 +16,6 @@ from tests.apps.test_lifecycle import ENVIRONMENTS
 from tests.apps.workspace import APPS
 from tests.support.base_images import node_image, runtime_image
 from tests.support.docker import Engine
-from tests.support.project import free_port
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -63,7 +62,7 @@ def container(docker_engine: Engine, app: str) -> Iterator[Container]:
     container = docker_engine.client.containers.create(
         f"snu-test/{app}",
         environment={**ENVIRONMENTS[app], "PORT": "8080"},
-        ports={"8080/tcp": ("127.0.0.1", free_port())},
+        ports={"8080/tcp": ("127.0.0.1", 0)},
         read_only=True,
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -122,9 +123,19 @@ class TestStart:
 
 
 def _send(connection: socket.socket, path: str) -> None:
-    """Send a request, and return when the app has it: it asks to be told so."""
+    """Send a request, and return when the app has it: it asks to be told so. The answer itself is left to read."""
     connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n".encode())
-    assert connection.recv(1_000).startswith(b"HTTP/1.1 100 ")
+    assert _until(connection, b"\r\n\r\n").startswith(b"HTTP/1.1 100 ")
+
+
+def _until(connection: socket.socket, end: bytes) -> bytes:
+    """What comes up to these bytes, and nothing that follows them."""
+    found = b""
+    while not found.endswith(end):
+        byte = connection.recv(1)
+        assert byte, f"closed after {found!r}"
+        found += byte
+    return found
 
 
 def _rest(connection: socket.socket) -> bytes:
@@ -153,8 +164,10 @@ class TestShutdown:
     def test_connections_without_a_request_do_not_hold_it(self, api: AppProcess) -> None:
         with api.connect() as silent, api.connect() as idle:
             _send(idle, "/")
-            while b'"app"' not in idle.recv(10_000):
-                pass
+            head = _until(idle, b"\r\n\r\n")
+            length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+            assert length, head
+            assert b'"app"' in idle.recv(int(length[1]), socket.MSG_WAITALL)
             api.signal()
             assert _rest(silent) == _rest(idle) == b""
             assert api.status() == 0

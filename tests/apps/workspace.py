@@ -56,13 +56,18 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def _prepare(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(APPS, folder, ignore=shutil.ignore_patterns("node_modules", "dist"))
-    installed = run((*NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"), folder)
-    if installed.returncode:
-        why = next((code for code in _NO_REGISTRY if code in installed.stderr), None)
-        if why is not None and not os.environ.get("CI"):
-            pytest.skip(f"the apps' packages cannot be installed: no registry of npm packages is reached ({why})")
-        pytest.fail(f"npm ci: {installed.stderr[-2_000:]}", pytrace=False)
+    install_packages(folder, "ci")
     names = {name for front in FRONTS for name in listed_variables(front)}
     built = run((*NPM, "run", "build", "--workspaces", "--if-present"), folder, **dict.fromkeys(names, CANARY))
     if built.returncode:
         pytest.fail(f"npm run build: {built.stdout[-2_000:]}\n{built.stderr[-2_000:]}", pytrace=False)
+
+
+def install_packages(folder: Path, command: str, *options: str) -> None:
+    """Run ``npm ci`` or ``npm install``. Skips where no registry of npm packages is reached, except in CI."""
+    done = run((*NPM, command, "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", *options), folder)
+    if done.returncode:
+        why = next((code for code in _NO_REGISTRY if code in done.stderr), None)
+        if why is not None and not os.environ.get("CI"):
+            pytest.skip(f"the apps' packages cannot be installed: no registry of npm packages is reached ({why})")
+        pytest.fail(f"npm {command}: {done.stderr[-2_000:]}", pytrace=False)

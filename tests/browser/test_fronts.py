@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, Response, expect
 from tests.apps.process import AppProcess
 from tests.apps.values import environment_of, nasty_environments
 from tests.apps.workspace import FRONTS, Workspace, listed_variables
-from tests.support.project import free_port
+from tests.support.project import free_port, silent_port
 
 HIDDEN = {"admin": {"VITE_USERBACK_ACCESS_TOKEN": "(définie)"}}
 """What the fronts show in place of a value."""
@@ -150,7 +150,9 @@ def test_the_form_of_the_app_asks_the_api(environments: tuple[Environment, Envir
 
 
 def test_an_api_that_does_not_answer_is_told(workspace: Workspace, visit: Visit) -> None:
-    values = environment_of(listed_variables("admin"), VITE_API_URL=f"http://127.0.0.1:{free_port()}")
-    with workspace.start("admin", **values) as process:
+    with ExitStack() as stack:
+        url = f"http://127.0.0.1:{stack.enter_context(silent_port())}"
+        values = environment_of(listed_variables("admin"), VITE_API_URL=url)
+        process = stack.enter_context(workspace.start("admin", **values))
         visit.page.goto(process.ready().url)
         expect(visit.page.locator("output")).to_have_text("injoignable")

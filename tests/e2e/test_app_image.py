@@ -17,6 +17,7 @@ from localcloud.api import seed
 from ops.exit_codes import ExitCode
 from tests.e2e.stacks import call
 from tests.support.base_images import runtime_image
+from tests.support.configuration import keep_apps
 from tests.support.docker import Engine
 from tests.support.project import Project, copy_project
 from tests.support.pulumi_cli import Cli, Run, needs_pulumi
@@ -117,7 +118,8 @@ def built(docker_engine: Engine, pulumi_home: Path, tmp_path_factory: pytest.Tem
     site = Site(project, docker_engine, pulumi_home, runtime_image(docker_engine))
     stack = yaml.safe_load(project.stack_file(STACK).read_text())
     apps = stack["config"]["snu:apps"]
-    stack["config"] |= {"snu:images": "build", "snu:apps": {name: apps[name] for name in APPS}}
+    keep_apps(stack["config"], {name: apps[name] for name in APPS})
+    stack["config"]["snu:images"] = "build"
     project.stack_file(STACK).write_text(yaml.safe_dump(stack, sort_keys=False))
     site.write(
         "images.yaml", yaml.safe_dump({"workspace": "code", "images": {n: {"folder": f"code/{n}"} for n in IMAGES}})

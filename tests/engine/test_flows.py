@@ -19,7 +19,7 @@ from localcloud.engine.errors import EngineError
 from localcloud.engine.events import EngineEvent
 from localcloud.engine.operations import Outcome
 from localcloud.engine.urn import name_of
-from tests.support.project import Project, copy_project, free_port
+from tests.support.project import Project, copy_project, silent_port
 
 PASSPHRASE = {"PULUMI_CONFIG_PASSPHRASE": "local-not-a-secret"}
 STACKS = ("foundation-local", "local")
@@ -315,12 +315,14 @@ def test_a_program_that_refuses_its_settings_changes_nothing(copy: Project) -> N
 
 def test_a_local_scaleway_that_does_not_run(copy: Project) -> None:
     before = state_file(copy).read_bytes()
-    _set("scaleway:apiUrl", f"http://127.0.0.1:{free_port()}")(copy)
-    preview = do(operations.preview, copy)
+    with silent_port() as port:
+        _set("scaleway:apiUrl", f"http://127.0.0.1:{port}")(copy)
+        preview = do(operations.preview, copy)
+        after = state_file(copy).read_bytes()
+        refresh = do(operations.refresh, copy)
     assert not preview.ok
     assert any("does not answer: start it with" in said for said in preview.errors()), preview.errors()
-    assert state_file(copy).read_bytes() == before
-    refresh = do(operations.refresh, copy)
+    assert after == before
     assert not refresh.ok
     assert any("does not answer" in said for said in refresh.errors())
 

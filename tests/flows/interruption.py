@@ -46,13 +46,18 @@ class Victim:
         return self.process.poll() is not None
 
     def kill(self, name: str = "") -> None:
-        """End the process and all that it has started, at once; with a ``name``, first those that are called so."""
+        """End the process and all that it has started, at once; with a ``name``, first those that are called so.
+
+        Returns when none of them runs any more.
+        """
         family = [self.process.pid, *_descendants(self.process.pid)]
         first = [pid for pid in family if name and _program(pid) == name]
         for pid in [*first, *family]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.communicate()
+        while any(_runs(pid) for pid in family):
+            time.sleep(_POLL_SECONDS)
 
     def wait(self) -> Run:
         """Until it ends by itself."""
@@ -66,6 +71,13 @@ def _descendants(pid: int) -> Iterator[int]:
             for child in (task / "children").read_text().split():
                 yield int(child)
                 yield from _descendants(int(child))
+
+
+def _runs(pid: int) -> bool:
+    """Whether there is such a process that has not ended; one that nobody has waited for has."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    return False
 
 
 def _program(pid: int) -> str:
@@ -98,6 +110,19 @@ class Watch:
             assert time.monotonic() < deadline, f"{self.writes()} of {writes} writes"
             time.sleep(_POLL_SECONDS)
         return True
+
+    def wait_for_answers(self, count: int, victim: Victim) -> None:
+        """Until so many more requests were answered, or the run has ended."""
+        deadline = time.monotonic() + _GIVE_UP_SECONDS
+        earlier = self._answers()
+        while self._answers() < earlier + count and not victim.ended:
+            assert time.monotonic() < deadline, f"{self._answers() - earlier} of {count} answers"
+            time.sleep(_POLL_SECONDS)
+
+    def _answers(self) -> int:
+        """As the local Scaleway's log has them, without those to the tests' own questions."""
+        lines = (self._lab.project.directory / ".local/test-scaleway.log").read_text().splitlines()
+        return sum(" /_local/" not in line for line in lines)
 
 
 def pending(lab: Lab, stack: str) -> list[tuple[str, str]]:

@@ -69,6 +69,11 @@ class Lab:
         entries: list[dict[str, Any]] = self.ask("GET", "/_local/journal")["entries"]
         return entries
 
+    def settle(self, transitions: float = 0.0) -> None:
+        """Restart it: requests of a client that was killed are carried out or dropped by then, and faults are over."""
+        self.project.stop_cloud()
+        self.project.start_cloud(transitions)
+
     # --- the state --------------------------------------------------------------------------------------
 
     @property

@@ -14,6 +14,7 @@ import yaml
 from infra.images.working_copy import WorkingCopy
 from tests.api.oci import Oci
 from tests.flows.lab import OWNER_SECRET_KEY, Lab, Run
+from tests.support.configuration import keep_apps
 from tests.support.github import TOKEN, FakeGitHub
 from tests.support.repository import commit_all
 
@@ -56,9 +57,7 @@ class PreviewLab:
 
     def _small_parent(self, config: dict[str, Any]) -> None:
         config["snu:previews"] = {"expireAfter": 24}
-        config["snu:images"] = {name: config["snu:images"][name] for name in self.apps}
-        config["snu:apps"] = {name: config["snu:apps"][name] for name in self.apps}
-        config.pop("snu:crashAlerts", None)
+        keep_apps(config, {name: config["snu:apps"][name] for name in self.apps})
         for app in config["snu:apps"].values():
             app.pop("startupProbe", None)
             app.pop("livenessProbe", None)

@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from localcloud.engine import operations
 from localcloud.engine.values import unwrap
 from ops.exit_codes import ExitCode
 from statestore import Store, open_store
+from tests.flows.interruption import Victim, Watch
 from tests.flows.keys import ORGANIZATION, OWNER, Key, use
 from tests.flows.lab import OWNER_SECRET_KEY, Lab, Run
 from tests.support.postgres import Server, postgres_server
@@ -200,7 +200,7 @@ def test_killed_half_way_and_repeated(lab: Lab, after: str) -> None:
         if awaited in line:
             break
     if after == "up":
-        time.sleep(0.5)
+        assert Watch(lab).wait_for(3, Victim(process)), "it ended before it was killed"
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()

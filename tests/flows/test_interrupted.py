@@ -28,8 +28,8 @@ WRITES = {
 }
 """Writing requests of an undisturbed run."""
 LATENCY_MILLISECONDS = 40
-QUIET_SECONDS = 0.3
-"""After a kill: until the requests that were on their way have been carried out."""
+MOST_ANSWERS = 4
+"""So many further answers at most are waited for before a kill."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,8 @@ class Case:
     """``engine`` or ``cloud``."""
     writes: int
     """How many writing requests were seen before."""
-    later: float
-    """Seconds after that."""
+    answers: int
+    """How many requests were answered after that."""
     transitions: float
     """How long statuses such as ``creating`` last, in seconds."""
 
@@ -145,7 +145,7 @@ class Case:
         victim = ("engine", "cloud")[seed // 4 % 2]
         writes = draw.randrange(WRITES[stack, operation])
         transitions = 0.3 if seed % 3 == 0 else 0.0
-        return cls(seed, stack, operation, victim, writes, draw.uniform(0, LATENCY_MILLISECONDS / 1000), transitions)
+        return cls(seed, stack, operation, victim, writes, draw.randint(0, MOST_ANSWERS), transitions)
 
 
 def interrupt(lab: Lab, case: Case) -> None:
@@ -154,10 +154,10 @@ def interrupt(lab: Lab, case: Case) -> None:
     watch = Watch(lab)
     victim = Victim.start(lab, *arguments(case.operation, case.stack), "--engine", "embedded")
     assert watch.wait_for(case.writes, victim), victim.wait().stdout
-    time.sleep(case.later)
+    watch.wait_for_answers(case.answers, victim)
     if case.victim == "engine":
         victim.kill()
-        time.sleep(QUIET_SECONDS)
+        lab.settle(case.transitions)
         return
     lab.project.kill_cloud()
     run = victim.wait()
@@ -194,7 +194,7 @@ def kill_when(lab: Lab, victim: Victim, kind: str, count: int) -> None:
         assert time.monotonic() < deadline, kind
         time.sleep(0.01)
     victim.kill()
-    time.sleep(QUIET_SECONDS)
+    lab.settle()
 
 
 def test_a_key_that_was_made_and_not_recorded_is_replaced(saved: Saved, lab: Lab) -> None:
@@ -257,7 +257,7 @@ def test_the_real_cli_killed(saved: Saved, lab: Lab, stack: str, operation: str,
     victim = Victim.start(lab, *arguments(operation, stack), "--engine", "pulumi", environment=home)
     assert watch.wait_for(writes, victim), victim.wait().stdout
     victim.kill("pulumi")
-    time.sleep(1)
+    lab.settle()
     assert pending(lab, stack)
     lab.clear_faults()
     recover(lab, stack, "pulumi")

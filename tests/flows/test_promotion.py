@@ -21,6 +21,7 @@ from ops.releases.release import Release
 from ops.releases.tags import Releases
 from tests.api.oci import Oci, digest_of, manifest
 from tests.flows.lab import Lab, Run
+from tests.support.configuration import keep_apps
 from tests.support.github import Hub, hub
 from tests.support.repository import Repository, commit_all, make_repository
 
@@ -86,12 +87,9 @@ class Stages:
             config["snu:environment"]["name"] = name
             config |= {"snu:promoteFrom": source} if source else {}
             kept = (*APPS, ONLY_STAGE) if name == "stage" else APPS
-            config["snu:images"] = {app: config["snu:images"][app] for app in kept}
+            keep_apps(config, {app: self._app(config["snu:apps"][app], app, name) for app in kept})
             if ONLY_STAGE in kept:
                 config["snu:images"][ONLY_STAGE]["digest"] = digest_of(manifest(ONLY_STAGE.encode()))
-            config["snu:apps"] = {app: self._app(config["snu:apps"][app], app, name) for app in kept}
-            config.pop("snu:jobs", None)
-            config.pop("snu:crashAlerts", None)
             self.lab.project.stack_file(name).write_text(yaml.safe_dump(stack, sort_keys=False))
 
     @staticmethod

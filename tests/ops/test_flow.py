@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -115,7 +117,9 @@ def test_ctrl_c_ends_what_runs_and_says_so(project: Project, engine: str) -> Non
     while "created" not in seen:
         seen = process.stdout.readline()
         assert seen, process.communicate()
-    time.sleep(0.2)
+    while not _has_pending(project.directory / ".local/state/.pulumi/stacks/snu/foundation-local.json"):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
     os.kill(process.pid, signal.SIGINT)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == ExitCode.CANCELLED, output + errors
@@ -124,6 +128,13 @@ def test_ctrl_c_ends_what_runs_and_says_so(project: Project, engine: str) -> Non
     control(project, "POST", "transitions", seconds=0)
     resumed = snu(project, engine, "up", "foundation-local", "--yes", "--skip-preview")
     assert resumed.returncode == ExitCode.OK, resumed.stdout + resumed.stderr
+
+
+def _has_pending(state: Path) -> bool:
+    """Whether operations are under way; the file may be half written when it is read."""
+    with suppress(FileNotFoundError, ValueError):
+        return bool(json.loads(state.read_text())["checkpoint"]["latest"].get("pending_operations"))
+    return False
 
 
 def test_a_preview_as_markdown(running: Project, engine: str) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,9 +31,8 @@ def store(tmp_path: Path) -> Store:
     return open_store(f"file://{tmp_path}", {})
 
 
-def take(store: Store, timeout: float = 0.0, said: list[str] | None = None) -> locks.Held:
-    on_wait = said.append if said is not None else lambda _text: None
-    return acquire(store, "snu", "dev", "snu up", timeout=timeout, on_wait=on_wait)
+def take(store: Store, timeout: float = 0.0) -> locks.Held:
+    return acquire(store, "snu", "dev", "snu up", timeout=timeout, on_wait=lambda _text: None)
 
 
 def _ended_process() -> int:
@@ -85,8 +85,12 @@ def test_waits_and_says_for_whom(store: Store) -> None:
     said: list[str] = []
     held = take(store)
     held.__enter__()
-    threading.Timer(0.7, held.__exit__, (None, None, None)).start()
-    with take(store, timeout=20.0, said=said):
+
+    def on_wait(text: str) -> None:
+        said.append(text)
+        held.__exit__()
+
+    with acquire(store, "snu", "dev", "snu up", timeout=60.0, on_wait=on_wait):
         pass
     (line,) = said
     assert line.startswith("Waiting for ")
@@ -171,16 +175,27 @@ def test_only_the_lock_that_was_shown_is_removed(store: Store) -> None:
 
 
 def test_a_lock_that_is_removed_is_not_taken_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither when it is renewed the next time, nor when its holder ends."""
     monkeypatch.setattr(locks, "_RENEW_SECONDS", 0.05)
     with take(store):
-        (shown,) = locks_of(store, "snu", "dev")
-        monkeypatch.setattr(locks, "_RENEW_SECONDS", 60)
-        time.sleep(0.2)
-        (shown,) = locks_of(store, "snu", "dev")
-        unlock(store, shown)
-        write(store, holder(id="2", user="another"))
+        (renewing,) = (thread for thread in threading.enumerate() if thread.name == "lock")
+        _replace(store, holder(id="2", user="another"))
+        renewing.join(60)
+        assert not renewing.is_alive(), "the conflict was not noticed"
+        (left,) = locks_of(store, "snu", "dev")
+        assert left.holder.user == "another"
     (left,) = locks_of(store, "snu", "dev")
     assert left.holder.user == "another"
+
+
+def _replace(store: Store, other: Holder) -> None:
+    """Between two renewals, which change the lock as well."""
+    while True:
+        (shown,) = locks_of(store, "snu", "dev")
+        with suppress(OpsError):
+            unlock(store, shown)
+            write(store, other)
+            return
 
 
 def test_a_damaged_lock_is_named(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -159,6 +160,18 @@ def test_protection_outputs_and_warnings_are_changes_worth_a_word() -> None:
 )
 def test_a_preview_that_did_not_succeed_says_so(events: list[EngineEvent], says: str) -> None:
     assert says in plan_markdown(recorded(*events), stack="stage").splitlines()[0]
+
+
+def test_the_order_in_which_diagnostics_came_does_not_matter() -> None:
+    said = [
+        diagnostic("warning", "deprecated", CONTAINER),
+        diagnostic("warning", "deprecated", APP),
+        diagnostic("warning", "another", APP),
+        diagnostic("error", "refused", CONTAINER),
+    ]
+    texts = {plan_markdown(recorded(*order, summary()), stack="stage") for order in itertools.permutations(said)}
+    (text,) = texts
+    assert text.index("error: ") < text.index("warning: ")
 
 
 def test_long_values_that_begin_alike_show_where_they_differ() -> None:

@@ -14,6 +14,7 @@ import yaml
 
 from tests.flows.lab import HTTP, Lab, Run
 from tests.support.base_images import build, node_image, runtime_image
+from tests.support.configuration import keep_apps
 from tests.support.docker import Engine
 from tests.support.repository import commit_all
 
@@ -214,11 +215,11 @@ def _foundation(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _environment(local: dict[str, Any], stack: str) -> dict[str, Any]:
-    config = {key: value for key, value in local["config"].items() if key != "snu:crashAlerts"}
+    config = dict(local["config"])
+    keep_apps(config, {app: _app(app, stack) for app in APPS})
     config |= {
         "snu:environment": {"name": ENVIRONMENTS[stack], "foundation": FOUNDATION},
         "snu:images": {app: {"version": "initial", "digest": _ZERO} for app in APPS},
-        "snu:apps": {app: _app(app, stack) for app in APPS},
     }
     if stack in SOURCES:
         config["snu:promoteFrom"] = SOURCES[stack]

@@ -52,6 +52,9 @@ _RANDOM = re.compile(
 )
 """What is drawn anew for each resource."""
 
+_SETS = frozenset({"permission_set_names", "scopes"})
+"""Lists of the API whose order says nothing: the provider fills them from sets and maps, the scopes at random."""
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -154,11 +157,24 @@ def _held(pair: Pair) -> list[str]:
     """The lines of the cloud's resources, without what differs between two runs anyway."""
     held = _ask(pair, "resources")
     texts = (
-        _steady(f"{kind} {json.dumps(resource, indent=1, sort_keys=True)}")
+        _steady(f"{kind} {json.dumps(_ordered(resource), indent=1, sort_keys=True)}")
         for kind, resources in held.items()
         for resource in resources
     )
     return [line for text in sorted(texts) for line in text.splitlines()]
+
+
+def _ordered(value: Any) -> Any:
+    """With the sets in it in one order."""
+    match value:
+        case dict():
+            return {
+                name: sorted(item) if name in _SETS and isinstance(item, list) else _ordered(item)
+                for name, item in value.items()
+            }
+        case list():
+            return [_ordered(item) for item in value]
+    return value
 
 
 def _steady(text: str) -> str:

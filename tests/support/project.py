@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import fcntl
 import os
 import re
 import secrets
@@ -10,11 +10,13 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +35,46 @@ _OWN_VARIABLES = ("PULUMI_", "SCW_", "SNU_")
 
 
 def free_port() -> int:
-    """A port of the loopback interface on which nothing listens right now, nor on the next one.
+    """A port of the loopback interface that is this process's as long as it runs, with the next one.
 
-    The local Scaleway takes the next one for its object storage. Both are below those that the system gives to
-    clients: such a port could be taken between now and its use.
+    For servers whose port must be known before they start; all others bind port 0. The local Scaleway takes the next
+    port for its object storage. No other run of tests gets either of the two, and both are below those that the
+    system gives to clients.
     """
     while True:
         port = secrets.choice(_PORTS)
-        if _is_free(port) and _is_free(port + 1):
+        if _reserve(port) and _is_free(port) and _is_free(port + 1):
             return port
+
+
+_reserved: set[int] = set()
+
+
+def _reserve(port: int) -> bool:
+    """Lock the byte with the port's number in a file that all tests of this user share."""
+    if port in _reserved:
+        return False
+    try:
+        fcntl.lockf(_reservations(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    _reserved.add(port)
+    return True
+
+
+@cache
+def _reservations() -> int:
+    """Stays open: closing it would release all locks of this process."""
+    path = Path(tempfile.gettempdir()) / f"snu-test-ports-{os.getuid()}"
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+@contextmanager
+def silent_port() -> Iterator[int]:
+    """A port on which nobody listens, and nobody else can while the block lasts."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield int(bound.getsockname()[1])
 
 
 def _is_free(port: int) -> bool:
@@ -162,7 +195,7 @@ def copy_project(directory: Path) -> Project:
     return project
 
 
-@functools.cache
+@cache
 def _settled(stack_file: Path) -> str:
     return edited(stack_file.read_text(), stack_files.settle)
 
