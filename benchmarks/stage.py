@@ -192,6 +192,8 @@ class Stage:
         if "snu:deploy" in document["config"]:
             # The stack names another project by its id; on the local Scaleway one project is there from the start.
             document["config"]["snu:deploy"] = {"readRegistriesOf": [ORGANIZATION_ID]}
+        if stack == STACK:
+            del document["config"]["snu:crashAlerts"]  # Terraform's configuration has no job
         document["encryptionsalt"] = local["encryptionsalt"]
         self.project.stack_file(stack).write_text(yaml.safe_dump(document, sort_keys=False))
 

@@ -60,7 +60,8 @@ def _value(value: Any, expressions: Mapping[str, str]) -> Any:
         case str():
             return expressions.get(value, value)
         case dict():
-            return {name: _value(item, expressions) for name, item in value.items()}
+            block = _properties(value) if "__defaults" in value else value
+            return {name: _value(item, expressions) for name, item in block.items()}
         case list():
             return [_value(_properties(item), expressions) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
