@@ -1,8 +1,7 @@
-"""Runs a Pulumi program in a process of its own, as Pulumi's language host does.
+"""Runs a Pulumi program in the current process, as Pulumi's language host does.
 
-Standard input carries one JSON object: ``monitor``, ``engine``, ``project``, ``stack``, ``dry_run``,
-``parallel``, ``config``, ``secret_keys``, ``directory``. Secrets thus stand neither in arguments nor in the
-environment. Exit status 0: the program ran; 32: it failed and said why.
+As a script, it reads its parameters from standard input, as one JSON object, so that secrets are neither in arguments
+nor in the environment; its exit status is what ``run`` returns.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import pulumi
 import pulumi.runtime
@@ -29,27 +28,57 @@ _PROVIDERS = ("pulumiverse_scaleway",)
 _THREADS_PER_OPERATION = 4
 
 
-def _user_traceback(directory: str) -> str:
-    """The traceback from the program's first line on, without the frames of this launcher."""
-    frames = traceback.extract_tb(sys.exc_info()[2])
+class Parameters(TypedDict):
+    """What a program is run with."""
+
+    monitor: str
+    """Address of the engine's ResourceMonitor service."""
+    engine: str
+    """Address of the engine's Engine service."""
+    organization: str
+    project: str
+    stack: str
+    dry_run: bool
+    parallel: int
+    """Resource operations at the same time."""
+    config: dict[str, str]
+    """The stack's configuration in clear, by full key."""
+    secret_keys: list[str]
+    """Keys of ``config`` whose values are secret."""
+    directory: str
+    """Folder of Pulumi.yaml, in which the program runs."""
+
+
+def _user_traceback(error: Exception, directory: str) -> str:
+    """The traceback from the program's first line on, without the frames of this launcher and of packages."""
+    frames = traceback.extract_tb(error.__traceback__)
     for index, frame in enumerate(frames):
-        if Path(frame.filename).absolute().is_relative_to(directory):
+        path = Path(frame.filename)
+        if path.is_relative_to(directory) and path != Path(__file__) and not path.is_relative_to(sys.prefix):
             return traceback.format_exc(limit=index - len(frames))
+    if isinstance(error, SyntaxError):  # names the file and the line itself
+        return "".join(traceback.format_exception_only(error))
     return traceback.format_exc()
 
 
 def _run_main(directory: str) -> None:
+    if not Path(directory, "__main__.py").is_file():
+        raise pulumi.RunError(f"{directory} contains no program: __main__.py does not exist")
     runpy.run_path(directory, run_name="__main__")
 
 
-def _run(parameters: dict[str, Any]) -> int:
+def run(parameters: Parameters) -> int:
+    """Run the program in the main thread; what goes wrong is logged to the engine.
+
+    Returns 0 if the program ran, 32 if it failed and its error was logged. Raises SystemExit if the program does.
+    """
     directory = str(Path(parameters["directory"]).resolve())
     pulumi.runtime.set_all_config(parameters["config"], parameters["secret_keys"])
     pulumi.runtime.configure(
         pulumi.runtime.Settings(
             project=parameters["project"],
             stack=parameters["stack"],
-            organization="organization",
+            organization=parameters["organization"],
             monitor=parameters["monitor"],
             engine=parameters["engine"],
             parallel=parameters["parallel"],
@@ -73,7 +102,7 @@ def _run(parameters: dict[str, Any]) -> int:
     except Exception as error:
         # What a look-up was refused for says it all; no frame of its traceback is the user's.
         is_lookup = str(error).startswith("invoke of ")
-        trace = "Program failed with an unhandled exception:\n" + _user_traceback(directory)
+        trace = "Program failed with an unhandled exception:\n" + _user_traceback(error, directory)
         pulumi.log.error(str(error) if is_lookup else trace)
     finally:
         executor.shutdown(wait=True)
@@ -81,7 +110,7 @@ def _run(parameters: dict[str, Any]) -> int:
     return SHOWN_TO_USER
 
 
-def _import_ahead() -> None:
+def import_ahead() -> None:
     """Import what takes long while the engine prepares."""
     for package in _PROVIDERS:
         with contextlib.suppress(ImportError):
@@ -89,11 +118,11 @@ def _import_ahead() -> None:
 
 
 if __name__ == "__main__":
-    _import_ahead()
+    import_ahead()
     line = sys.stdin.readline()
     if not line:
         sys.exit(0)
-    status = _run(json.loads(line))
+    status = run(json.loads(line))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

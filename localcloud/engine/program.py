@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from localcloud.engine.environment import program_environment
 from localcloud.engine.errors import EngineError
 
 _LAUNCHER = Path(__file__).with_name("launch.py")
@@ -28,15 +29,12 @@ class Program:
     @classmethod
     async def start(cls, directory: Path) -> Program:
         """Start it early: its imports run while the engine prepares."""
-        environment = {
-            key: value for key, value in os.environ.items() if not key.startswith("PULUMI_CONFIG_PASSPHRASE")
-        }
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",
             str(_LAUNCHER),
             cwd=directory,
-            env=environment,
+            env=program_environment(os.environ),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -216,6 +216,7 @@ class Run:
                     {
                         "monitor": address,
                         "engine": address,
+                        "organization": "organization",
                         "project": context.project,
                         "stack": context.stack,
                         "dry_run": context.dry_run,

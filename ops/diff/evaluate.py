@@ -15,23 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from localcloud.engine.environment import program_environment
 from ops.diff.revisions import Revisions
 from ops.display.text import safe
 from ops.stacks import CHECKOUT
 
-_KEPT_VARIABLES = (
-    "LANG",
-    "LC_ALL",
-    "LC_CTYPE",
-    "PATH",
-    "PYTHONDONTWRITEBYTECODE",
-    "PYTHONPYCACHEPREFIX",
-    "SYSTEMROOT",
-    "TMPDIR",
-    "TZ",
-    "VIRTUAL_ENV",
-)
-"""All that the program gets to see of the environment: no key, token or password can be among it."""
 _MOST_BYTES = 64 * 1024 * 1024
 _LONGEST_REFUSAL = 20_000
 
@@ -79,12 +67,12 @@ class Evaluator:
         self._temporary = tempfile.TemporaryDirectory(prefix="snu-diff-", ignore_cleanup_errors=True)
         self._place = Path(self._temporary.name).resolve()
         self._errors = self._place / "errors"
-        environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        home = {"HOME": str(self._place), "XDG_CONFIG_HOME": str(self._place)}
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "ops.diff.evaluator"],
                 cwd=self._place,
-                env=environment | {"PYTHONPATH": str(CHECKOUT), "HOME": str(self._place)},
+                env=program_environment(os.environ) | home | {"PYTHONPATH": str(CHECKOUT)},
                 stdin=subprocess.PIPE,
                 stdout=errors,
                 stderr=errors,

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ops.engines.base import EngineError, EngineEvent, OnEvent, Operation, Result
+from ops.engines.program_worker import ProgramWorker
 
 if TYPE_CHECKING:
     from localcloud.engine.recover import Interrupted, Lock
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.05
 _NO_STACK = "no stack named"
+_LOST_CONNECTION = "error reading from server"
+"""Start of gRPC's message when the program's process has ended."""
 
 
 class PulumiCli:
@@ -34,11 +37,11 @@ class PulumiCli:
 
     def preview(self, operation: Operation) -> Result:
         saved = ["--save-plan", str(operation.save_plan)] if operation.save_plan else []
-        return _run(["preview", "--json", *saved, *_refresh(operation)], operation)
+        return _run_with_program(["preview", "--json", *saved, *_refresh(operation)], operation)
 
     def up(self, operation: Operation) -> Result:
         held = ["--plan", str(operation.plan)] if operation.plan else []
-        return _run(["up", *_apply(), *held, *_refresh(operation)], operation)
+        return _run_with_program(["up", *_apply(), *held, *_refresh(operation)], operation)
 
     def preview_destroy(self, operation: Operation) -> Result:
         return _run(["destroy", "--preview-only"], operation)
@@ -191,8 +194,16 @@ class _Ended:
     stderr: str
 
 
-def _run(arguments: list[str], operation: Operation, *, makes_stack: bool = True) -> Result:
-    watch = _Watch(operation.on_event)
+def _run_with_program(arguments: list[str], operation: Operation) -> Result:
+    """An operation that runs the program, which a process of ours serves: the CLI starts no language host."""
+    with ProgramWorker(operation.project_dir) as worker:
+        return _run([*arguments, "--client", worker.address], operation, worker=worker)
+
+
+def _run(
+    arguments: list[str], operation: Operation, *, makes_stack: bool = True, worker: ProgramWorker | None = None
+) -> Result:
+    watch = _Watch(operation.on_event, worker)
     ended = _execute(arguments, operation, watch)
     if makes_stack and ended.status != 0 and _NO_STACK in ended.stderr and not watch.seen:
         _make_stack(operation)
@@ -200,7 +211,7 @@ def _run(arguments: list[str], operation: Operation, *, makes_stack: bool = True
     watch.finish()
     if ended.status != 0 and not watch.failure_seen and not watch.interrupted:
         raise EngineError(_said(ended.stderr or ended.stdout))
-    return Result(ended.status == 0, watch.changes, _document(arguments, ended))
+    return Result(ended.status == 0, watch.changes, _document(arguments, ended, watch.added))
 
 
 def _make_stack(operation: Operation) -> None:
@@ -257,19 +268,23 @@ def _interrupts_forwarded(process: subprocess.Popen[bytes], watch: _Watch) -> It
 
 
 class _Watch:
-    """Reads the event log while it grows."""
+    """Reads the event log while it grows, and what the program prints."""
 
-    def __init__(self, on_event: OnEvent) -> None:
+    def __init__(self, on_event: OnEvent, worker: ProgramWorker | None = None) -> None:
         self._on_event = on_event
+        self._worker = worker
         self.seen = 0
         self.failure_seen = False
         """Whether the events already say why the operation did not succeed."""
         self.changes: Mapping[str, int] = {}
         self.interrupted = False
+        self.added: list[Mapping[str, Any]] = []
+        """Diagnostics that are not the CLI's: what the program has printed, and its exit status if it ended early."""
         self._summary_seen = False
 
     def finish(self) -> None:
         """An interrupted CLI may end without a summary."""
+        self._take_output(ended=True)
         if self.interrupted and not self._summary_seen:
             self._take({"summaryEvent": {"resourceChanges": {}}})
 
@@ -279,8 +294,37 @@ class _Watch:
                 return
             time.sleep(_POLL_SECONDS)
         with path.open() as log:
-            for line in _lines(log, process):
-                self._take(json.loads(line))
+            for line in _lines(log, process, self._take_output):
+                event = json.loads(line)
+                if "summaryEvent" in event:
+                    self._take_output(ended=True)
+                    self._take_exit_status()
+                if not self._is_lost_connection(event):
+                    self._take(event)
+
+    def _take_output(self, *, ended: bool = False) -> None:
+        """What the program has printed; no more comes before the first event, nor after the summary."""
+        if self._worker is None or not (self.seen or ended):
+            return
+        for severity, line in self._worker.output(ended=ended):
+            self._diagnose(severity, line)
+
+    def _take_exit_status(self) -> None:
+        """A program that ends its process breaks the CLI's connection, which is all that the CLI can report."""
+        status = None if self._worker is None else self._worker.exit_status()
+        if status is not None:
+            self._diagnose("error", f"the program ended with exit status {status}")
+
+    def _is_lost_connection(self, event: EngineEvent) -> bool:
+        message = str((event.get("diagnosticEvent") or {}).get("message", ""))
+        return (
+            message.startswith(_LOST_CONNECTION) and self._worker is not None and self._worker.exit_status() is not None
+        )
+
+    def _diagnose(self, severity: str, message: str) -> None:
+        diagnostic = {"severity": severity, "message": message, "color": "never"}
+        self.added.append(diagnostic)
+        self._take({"sequence": 0, "timestamp": int(time.time()), "diagnosticEvent": diagnostic})
 
     def _take(self, event: EngineEvent) -> None:
         self.seen += 1
@@ -294,26 +338,31 @@ class _Watch:
         self._on_event(event)
 
 
-def _lines(log: TextIO, process: subprocess.Popen[bytes]) -> Iterator[str]:
-    """Complete lines, until the process has ended and all are read."""
+def _lines(log: TextIO, process: subprocess.Popen[bytes], on_poll: Callable[[], None]) -> Iterator[str]:
+    """Complete lines, until the process has ended and all are read; ``on_poll`` is called after each look."""
     rest = ""
     while True:
         ended = process.poll() is not None
         rest += log.read()
         *complete, rest = rest.split("\n")
         yield from (line for line in complete if line.strip())
+        on_poll()
         if ended:
             return
         time.sleep(_POLL_SECONDS)
 
 
-def _document(arguments: list[str], ended: _Ended) -> Mapping[str, Any] | None:
+def _document(arguments: list[str], ended: _Ended, added: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """What the CLI printed, with diagnostics that are not its own."""
     if "--json" not in arguments:
         return None
     try:
         document: dict[str, Any] = json.loads(ended.stdout)
     except ValueError:
         return None
+    if added:
+        lines = [{"message": f"{line['message']}\n", "severity": line["severity"]} for line in added]
+        document["diagnostics"] = [*(document.get("diagnostics") or []), *lines]
     return document
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -151,6 +152,17 @@ def test_a_preview_as_markdown(running: Project, engine: str) -> None:
     refused(project, *("preview", "foundation-local", "--markdown", nowhere), code=ExitCode.USAGE, says="be written")
     twice = ("preview", "foundation-local", "--markdown", "-", "--json")
     refused(project, *twice, code=ExitCode.USAGE, says="one of them")
+
+
+@pytest.mark.skipif(shutil.which("pulumi") is None, reason="not on PATH: pulumi")
+def test_another_version_of_the_cli_than_the_required_one(running: Project) -> None:
+    file = running.directory / "Pulumi.yaml"
+    text, count = re.subn(r"(?m)^requiredPulumiVersion: .*$", 'requiredPulumiVersion: "<3.0.0"', file.read_text())
+    assert count == 1
+    file.write_text(text)
+    home = str(running.directory / ".pulumi-home")
+    asked = ("preview", "foundation-local", "--engine", "pulumi")
+    refused(running, *asked, code=ExitCode.FAILED, says='does not satisfy the version range "<3.0.0"', PULUMI_HOME=home)
 
 
 def refused(project: Project, *arguments: str, code: ExitCode, says: str, **environment: str) -> None:

@@ -74,7 +74,9 @@ def test_events_counts_and_the_document_are_handed_on(cli: Cli) -> None:
     assert result.changes == {"same": 2, "create": 1}
     assert result.document == {"changeSummary": {"same": 2}}
     assert cli.events == [{"preludeEvent": {"config": {}}}, SUMMARY]
-    assert cli.calls[0].startswith("preview --json --refresh --stack s --non-interactive --parallel 4 --event-log ")
+    before, _, after = cli.calls[0].partition(" --client 127.0.0.1:")
+    assert before == "preview --json --refresh"
+    assert " --stack s --non-interactive --parallel 4 --event-log " in after
 
 
 def test_a_stack_that_does_not_exist_is_made_without_selecting_it(cli: Cli) -> None:
@@ -82,6 +84,7 @@ def test_a_stack_that_does_not_exist_is_made_without_selecting_it(cli: Cli) -> N
     cli.put(events=lines(SUMMARY))
     assert PulumiCli().up(cli.operation()).ok
     assert [call.split(" --")[0] for call in cli.calls] == ["up", "stack init s", "up"]
+    assert len({call.partition(" --client ")[2].split()[0] for call in cli.calls if call.startswith("up")}) == 1
     assert "--no-select" in cli.calls[1]
 
 
@@ -94,6 +97,7 @@ def test_a_failure_without_events_is_the_clis_own_message(cli: Cli) -> None:
 def test_a_failure_that_events_explain_is_a_result(cli: Cli) -> None:
     cli.put(status="255", events=lines({"diagnosticEvent": {"severity": "error", "message": "quota"}}, SUMMARY))
     assert not PulumiCli().destroy(cli.operation()).ok
+    assert "--client" not in cli.calls[0]
 
 
 def test_outputs_are_the_clis(cli: Cli) -> None:

@@ -1,0 +1,284 @@
+"""The process that serves a program to the Pulumi CLI, with an engine of the test in the CLI's place."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from ops.engines.base import EngineError, Operation, Result
+from ops.engines.program_worker import ProgramWorker
+from ops.engines.pulumi_cli import PulumiCli
+from tests.support.fake_engine import FakeEngine
+from tests.support.project import ROOT, clean_environment
+
+_GIVE_UP_SECONDS = 60.0
+_FORBIDDEN = (
+    "AWS_SECRET_ACCESS_KEY",
+    "GITHUB_TOKEN",
+    "PULUMI_BACKEND_URL",
+    "PULUMI_CONFIG_PASSPHRASE",
+    "PULUMI_CONFIG_PASSPHRASE_FILE",
+    "PYTHONPATH",
+    "SCW_SECRET_KEY",
+    "SNU_PLAN_SIGNING_KEY",
+)
+_PARENT = """
+import sys, time
+from pathlib import Path
+from ops.engines.program_worker import ProgramWorker
+
+with ProgramWorker(Path(sys.argv[1])) as worker:
+    print(worker.address, worker._process.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path.resolve() / "project"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text("name: small\nruntime: python\n")
+    return folder
+
+
+def write(project: Path, program: str) -> None:
+    (project / "__main__.py").write_text(textwrap.dedent(program))
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process exists and is more than an entry that nobody has collected yet."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_until_ended(pid: int) -> None:
+    deadline = time.monotonic() + _GIVE_UP_SECONDS
+    while is_running(pid):
+        assert time.monotonic() < deadline, f"process {pid} is still running"
+        time.sleep(0.02)
+
+
+# --- LanguageRuntime ------------------------------------------------------------------------------------------------
+
+
+def test_a_program_runs_with_its_configuration_in_the_main_thread(project: Path) -> None:
+    write(
+        project,
+        """
+        import os, sys, threading
+        import pulumi
+        pulumi.ComponentResource("my:module:Thing", "thing")
+        pulumi.export("is_main", threading.current_thread() is threading.main_thread())
+        pulumi.export("secret", pulumi.Config().require_secret("key"))
+        pulumi.export("folder", os.getcwd())
+        pulumi.export("organization", pulumi.get_organization())
+        pulumi.export("dry_run", pulumi.runtime.is_dry_run())
+        pulumi.export("command", [name for name in sys.modules if name in ("ops", "localcloud")])
+        """,
+    )
+    engine = FakeEngine()
+    with ProgramWorker(project) as worker:
+        response = engine.run(project, worker.address, key="hidden")
+    assert (response.error, response.bail) == ("", False)
+    assert engine.registered == ["pulumi:pulumi:Stack", "my:module:Thing"]
+    secret = engine.outputs.pop("secret")
+    assert "hidden" not in repr(secret) or type(secret).__name__ == "Secret"
+    assert engine.outputs == {
+        "is_main": True,
+        "folder": str(project),
+        "organization": "organization",
+        "dry_run": True,
+        "command": [],
+    }
+
+
+def test_no_key_token_or_password_reaches_the_program(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in _FORBIDDEN:
+        monkeypatch.setenv(name, "leaked-value")
+    write(project, "import os\nfor item in os.environ.items():\n    print(*item)\n")
+    with ProgramWorker(project) as worker:
+        FakeEngine().run(project, worker.address)
+        printed = dict(line.split(" ", 1) for _, line in worker.output(ended=True))
+    assert printed["PATH"] == os.environ["PATH"]
+    assert set(_FORBIDDEN) & printed.keys() == set()
+    assert "leaked-value" not in printed.values()
+
+
+def test_a_program_that_fails_shows_its_own_lines_only(project: Path) -> None:
+    write(project, "def wrong():\n    raise ValueError('so it is')\nwrong()\n")
+    engine = FakeEngine()
+    with ProgramWorker(project) as worker:
+        assert engine.run(project, worker.address).bail
+        assert list(worker.output(ended=True)) == []
+    (error,) = engine.errors
+    frames = [line for line in error.splitlines() if line.startswith("  File ")]
+    assert frames == [
+        f'  File "{project}/__main__.py", line {line}, in {name}' for line, name in ((3, "<module>"), (2, "wrong"))
+    ]
+    assert error.endswith("ValueError: so it is\n")
+
+
+def test_a_syntax_error_names_the_file_and_the_line(project: Path) -> None:
+    write(project, "import pulumi\nthis wrong\n")
+    engine = FakeEngine()
+    with ProgramWorker(project) as worker:
+        assert engine.run(project, worker.address).bail
+    (error,) = engine.errors
+    assert [line for line in error.splitlines() if line.startswith("  File ")] == [
+        f'  File "{project}/__main__.py", line 2'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("program", "error", "bail"),
+    [
+        ("import pulumi\nraise pulumi.RunError('no such app')", "", True),
+        ("import sys\nsys.exit(0)", "", False),
+        ("import sys\nsys.exit(3)", "the program ended with exit status 3", False),
+    ],
+)
+def test_how_a_program_ends_is_what_the_engine_gets(project: Path, program: str, error: str, bail: bool) -> None:
+    write(project, program)
+    engine = FakeEngine()
+    with ProgramWorker(project) as worker:
+        response = engine.run(project, worker.address)
+    assert (response.error, response.bail) == (error, bail)
+    assert engine.errors == (["no such app"] if bail else [])
+
+
+def test_a_folder_without_a_program(project: Path) -> None:
+    engine = FakeEngine()
+    with ProgramWorker(project) as worker:
+        assert engine.run(project, worker.address).bail
+    assert engine.errors == [f"{project} contains no program: __main__.py does not exist"]
+
+
+def test_another_program_than_the_project_s_is_refused(project: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    write(other, f"open({str(tmp_path / 'ran')!r}, 'w')")
+    for directory, main in ((other, "."), (project, "../other"), (project, "prog.py")):
+        with ProgramWorker(project) as worker:
+            response = FakeEngine().run(directory, worker.address, main=main)
+        assert response.error.startswith(f"this process serves the program in {project}, not ")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_program_runs_once(project: Path) -> None:
+    write(project, "")
+    with ProgramWorker(project) as worker:
+        FakeEngine().run(project, worker.address)
+        with pytest.raises(grpc.RpcError, match="the program has been run already"):
+            FakeEngine().run(project, worker.address)
+
+
+# --- the process ----------------------------------------------------------------------------------------------------
+
+
+def test_it_ends_with_the_block_and_takes_along_what_the_program_started(project: Path) -> None:
+    write(project, "import subprocess\nprint(subprocess.Popen(['sleep', '600']).pid)\n")
+    with ProgramWorker(project) as worker:
+        FakeEngine().run(project, worker.address)
+        child = int(next(line for _, line in worker.output(ended=True)))
+        assert is_running(child)
+        assert worker.exit_status() is None
+    wait_until_ended(child)
+    assert worker.exit_status() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_it_ends_when_its_parent_is_killed(project: Path, runs: bool) -> None:
+    write(project, "import pathlib, time\npathlib.Path('runs').touch()\ntime.sleep(600)\n")
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _PARENT, str(project)],
+        cwd=ROOT,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout is not None
+    address, pid = parent.stdout.readline().split()
+    if runs:
+        caller = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "import sys; from pathlib import Path; from tests.support.fake_engine import FakeEngine\n"
+                "FakeEngine().run(Path(sys.argv[1]), sys.argv[2])",
+                str(project),
+                address,
+            ],
+            cwd=ROOT,
+            env=clean_environment(),
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + _GIVE_UP_SECONDS
+        while not (project / "runs").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    assert os.getsid(int(pid)) == int(pid), "Ctrl-C on the terminal must not reach it"
+    parent.kill()
+    parent.communicate()
+    wait_until_ended(int(pid))
+    if runs:
+        assert caller.wait(_GIVE_UP_SECONDS) != 0
+
+
+def test_a_worker_that_cannot_start_says_why(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(EngineError, match=r"^the program's process did not start$"), ProgramWorker(project) as worker:
+        assert worker.address
+
+
+# --- through the adapter --------------------------------------------------------------------------------------------
+
+
+def run(project: Path, monkeypatch: pytest.MonkeyPatch, program: str) -> tuple[Result, list[dict[str, Any]]]:
+    folder = project / "bin"
+    folder.mkdir()
+    pulumi = folder / "pulumi"
+    pulumi.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m tests.support.fake_engine "$@"\n')
+    pulumi.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    write(project, program)
+    events: list[dict[str, Any]] = []
+    result = PulumiCli().preview(Operation(project, "dev", events.append))
+    return result, events
+
+
+def test_what_a_program_prints_comes_as_events_before_the_summary(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = "import sys\nprint('one')\nprint('two', file=sys.stderr)\nprint('three', end='')\n"
+    result, events = run(project, monkeypatch, program)
+    assert result.ok
+    shown = [each["diagnosticEvent"] for each in events[1:-1]]
+    assert sorted((each["severity"], each["message"]) for each in shown) == [
+        ("info", "one"),
+        ("info", "three"),
+        ("info#err", "two"),
+    ]
+    assert "preludeEvent" in events[0]
+    assert "summaryEvent" in events[-1]
+    assert result.document is not None
+    assert result.document["diagnostics"][0]["message"] == "mine"
+    assert {"message": "two\n", "severity": "info#err"} in result.document["diagnostics"]
+
+
+def test_a_program_that_ends_its_process(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result, events = run(project, monkeypatch, "import os\nos._exit(7)\n")
+    assert not result.ok
+    errors = [each["diagnosticEvent"]["message"] for each in events if "diagnosticEvent" in each]
+    assert errors == ["the program ended with exit status 7"]
