@@ -110,7 +110,7 @@ class LocalCloud:
         pid = health.get("pid")
         if not isinstance(pid, int):
             return Found(Holder.STRANGER)
-        ours = pid == self._recorded_pid() or _data_folder(pid) == self.data
+        ours = pid == self._recorded_pid() or health.get("data") == str(self.data.resolve())
         return Found(Holder.OURS if ours else Holder.ANOTHER, pid, health)
 
     def require(self) -> Found:
@@ -130,7 +130,7 @@ class LocalCloud:
         if found.holder is Holder.STRANGER:
             by = "a program that is no local Scaleway"
         else:
-            data = _data_folder(found.pid or 0)
+            data = (found.health or {}).get("data")
             by = f"another local Scaleway, process {found.pid}" + (f", with its data in {data}" if data else "")
         return OpsError(
             f"Port {self.port} is in use by {by}. Stop that program, or choose another port in scaleway:apiUrl "
@@ -206,7 +206,7 @@ class LocalCloud:
     def _after_early_end(self) -> tuple[int, bool]:
         """The process ended at once: another start may have been quicker."""
         found = self.find()
-        if found.pid and _data_folder(found.pid) == self.data:
+        if found.pid and found.holder is Holder.OURS:
             self._pid_file.write_text(f"{found.pid}\n")
             return found.pid, False
         self._pid_file.unlink(missing_ok=True)
@@ -363,15 +363,6 @@ class LocalCloud:
                     yield line
                 else:
                     sleep(_POLL_SECONDS * 4)
-
-
-def _data_folder(pid: int) -> Path | None:
-    """Where a local Scaleway keeps its data, where the system says how a process was started."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-        return Path(words[words.index("--data") + 1])
-    except (OSError, ValueError, IndexError):
-        return None
 
 
 def _is_alive(pid: int) -> bool:

@@ -116,6 +116,11 @@ class PostgresStore:
     def close(self) -> None:
         self._connection.close()
 
+    def __del__(self) -> None:
+        """A store that nobody uses any more leaves no connection open."""
+        if hasattr(self, "_connection"):
+            self.close()
+
     def _ask(self, statement: str, values: list[str], what: str) -> list[tuple[Any, ...]]:
         """What a statement answers. A connection that was lost, as a database that sleeps drops it, is made anew."""
         import psycopg

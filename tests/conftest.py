@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator
 
 import pytest
 
+from tests.support import forks, programs
 from tests.support.bytecode import kept_bytecode
 from tests.support.docker import docker_engine
+from tests.support.leftovers import adopt_orphans, end_leftovers
 from tests.support.project import project
 
 __all__ = ["docker_engine", "project"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--require",
+        action="append",
+        default=[],
+        metavar="PROGRAM",
+        help="fail, instead of skipping, what lacks this program; `all`: any program",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(program, ...): programs that must be on PATH")
+    programs.require(config.getoption("--require"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    programs.check(item)
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_cmdline_main(config: pytest.Config) -> Iterator[None]:
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
     """The commands that tests run are many; pytest's workers are started in here, and share it."""
-    with kept_bytecode():
+    if hasattr(config, "workerinput"):
         return (yield)
+    adopt_orphans()
+    with kept_bytecode(), forks.fork_servers():
+        status = yield
+    if leftovers := end_leftovers():
+        print("Processes that the tests have left running:", *leftovers, sep="\n  ", file=sys.stderr)
+    return status
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_python() -> None:
+    """Python processes start at once."""
+    forks.use()

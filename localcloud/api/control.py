@@ -1,6 +1,6 @@
 """The control API, ``/_local/…``: for the command, for tests, for people. No token; loopback only, like all else.
 
-GET  /_local/health        version, process, uptime, numbers of resources
+GET  /_local/health        version, process, data folder, uptime, numbers of resources
 GET  /_local/resources     every resource without secrets, by kind; ``?seed=false`` leaves out what a reset gives
 GET  /_local/journal       writing requests (time, method, path, status); ``?after=SEQ``
 GET, POST /_local/containers/ID/logs, /_local/job-runs/ID/logs    see ``container_logs``
@@ -20,6 +20,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from localcloud.api.call import parse_object
@@ -51,6 +52,7 @@ class Control:
         object_storage: ObjectStorage | None = None,
         images: Registry | None = None,
         runtime: Mapping[str, str] = NO_RUNTIME,
+        data: Path | None = None,
     ) -> None:
         """``runtime``: what runs the containers (``engine``: ``docker`` or ``off``), and ``why``."""
         self._cloud = cloud
@@ -59,6 +61,7 @@ class Control:
         self._object_storage = object_storage
         self._images = images
         self._runtime = runtime
+        self._data = data
         self._started = time.monotonic()
         self._routes: dict[tuple[str, str], Callable[[Query, dict[str, Any]], dict[str, Any]]] = {
             ("GET", "health"): self._health,
@@ -94,6 +97,7 @@ class Control:
         return {
             "version": VERSION,
             "pid": os.getpid(),
+            "data": str(self._data or ""),
             "uptime_seconds": round(time.monotonic() - self._started, 3),
             "transitions_seconds": self._cloud.transitions,
             "runtime": dict(self._runtime),

@@ -70,7 +70,15 @@ def serve(settings: Settings) -> None:
     note = settings.data / "server.json"
     note.write_text(json.dumps({"pid": os.getpid(), "url": url}))
     config = uvicorn.Config(
-        App(cloud, Control(cloud, faults, logs, storage, images, told), faults, logs, images, recorder, runtime),
+        App(
+            cloud,
+            Control(cloud, faults, logs, storage, images, told, settings.data),
+            faults,
+            logs,
+            images,
+            recorder,
+            runtime,
+        ),
         log_config=None,
         access_log=False,
         lifespan="off" if runtime is None else "on",

@@ -37,20 +37,22 @@ class Server:
         self.start()
 
     def start(self) -> None:
+        note = self.data / "server.json"
+        note.unlink(missing_ok=True)
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "localcloud.api", "--port", "0", "--data", str(self.data), *self._arguments],
                 stderr=log,
                 env=self._environ,
             )
-        note = self.data / "server.json"
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if note.exists() and (text := note.read_text()):
                 found = json.loads(text)
-                if found["pid"] == self.process.pid:
-                    self.url: str = found["url"]
-                    return
+                self.pid: int = found["pid"]
+                """Of the server itself, which may be forked: what was started ends with it."""
+                self.url: str = found["url"]
+                return
             if self.process.poll() is not None:
                 break
             time.sleep(0.02)
@@ -72,7 +74,7 @@ class Server:
 
     def stop(self, by: signal.Signals = signal.SIGTERM) -> None:
         if self.process.poll() is None:
-            self.process.send_signal(by)
+            os.kill(self.pid, by)
             self.process.wait(30)
 
     def __enter__(self) -> Server:

@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import tarfile
@@ -31,14 +30,12 @@ from tests.api.oci import (
     make_namespace,
 )
 from tests.api.server import OWNER_SECRET_KEY, Client, Server
+from tests.support.programs import needs, skip_without
 
 KEY = f"nologin:{OWNER_SECRET_KEY}"
 
-needs_skopeo = pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo is not on PATH")
-needs_docker = pytest.mark.skipif(
-    shutil.which("dockerd") is None or shutil.which("docker") is None or os.geteuid() != 0,
-    reason="docker and dockerd are not on PATH, or this is not root",
-)
+needs_skopeo = needs("skopeo")
+needs_docker = needs("docker", "dockerd")
 
 
 @pytest.fixture
@@ -237,7 +234,7 @@ def _wait_for(docker: Docker, process: subprocess.Popen[bytes], log: Path) -> No
             return
         time.sleep(0.1)
     last = log.read_text().splitlines()[-1:]
-    pytest.skip(f"dockerd does not run here: {last}")
+    skip_without("dockerd", f"it does not run here: {last}")
 
 
 @pytest.fixture

@@ -202,7 +202,7 @@ def test_a_large_blob_is_never_in_memory(own: Server) -> None:
 
     def peak() -> int:
         """Bytes."""
-        status = Path(f"/proc/{own.process.pid}/status").read_text()
+        status = Path(f"/proc/{own.pid}/status").read_text()
         return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
 
     before = peak()

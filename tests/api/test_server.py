@@ -102,7 +102,7 @@ def test_only_loopback_is_served(tmp_path: Path, host: str) -> None:
 def test_a_directory_serves_one_server(server: Server) -> None:
     result = run("--data", str(server.data), "--port", "0")
     assert result.returncode == 1
-    assert f"process {server.process.pid}" in result.stderr
+    assert f"process {server.pid}" in result.stderr
 
 
 def test_unknown_routes(server: Server, api: Client) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.apps.node import NODE, NPM, run
 from tests.apps.process import AppProcess
+from tests.support.programs import skip_without
 
 APPS = Path(__file__).parents[2] / "apps"
 FRONTS = ("admin", "app")
@@ -64,10 +65,10 @@ def _prepare(folder: Path) -> None:
 
 
 def install_packages(folder: Path, command: str, *options: str) -> None:
-    """Run ``npm ci`` or ``npm install``. Skips where no registry of npm packages is reached, except in CI."""
+    """Run ``npm ci`` or ``npm install``. Skips where no registry of npm packages is reached."""
     done = run((*NPM, command, "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", *options), folder)
     if done.returncode:
         why = next((code for code in _NO_REGISTRY if code in done.stderr), None)
-        if why is not None and not os.environ.get("CI"):
-            pytest.skip(f"the apps' packages cannot be installed: no registry of npm packages is reached ({why})")
+        if why is not None:
+            skip_without("npm", f"no registry of npm packages is reached ({why})")
         pytest.fail(f"npm {command}: {done.stderr[-2_000:]}", pytrace=False)

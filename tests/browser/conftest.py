@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.apps.workspace import workspace
+from tests.support.programs import skip_without
 
 __all__ = ["workspace"]
 
@@ -32,7 +33,7 @@ def browser() -> Iterator[Browser]:
     """For one module: as long as Playwright runs, its event loop is in the way of every other in this process."""
     path = os.environ.get(CHROMIUM_VARIABLE) or shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
-        pytest.skip(f"no browser: install Chromium (on Debian: apt-get install chromium) or set {CHROMIUM_VARIABLE}")
+        skip_without("chromium", f"install it (on Debian: apt-get install chromium) or set {CHROMIUM_VARIABLE}")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, headless=True, args=_FLAGS)
         try:

@@ -19,13 +19,14 @@ from tests.e2e.stacks import call
 from tests.support.base_images import runtime_image
 from tests.support.configuration import keep_apps
 from tests.support.docker import Engine
+from tests.support.programs import needs
 from tests.support.project import Project, copy_project
 from tests.support.pulumi_cli import Cli, Run, needs_pulumi
 from tests.support.repository import commit_all
 
 pytestmark = [
     needs_pulumi,
-    pytest.mark.skipif(shutil.which("pulumi-resource-docker") is None, reason="not on PATH: pulumi-resource-docker"),
+    needs("pulumi-resource-docker"),
     pytest.mark.xdist_group("docker"),
 ]
 

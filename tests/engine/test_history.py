@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,14 +18,13 @@ from localcloud.engine.statefile import StateFile
 from statestore import layout
 from tests.support.buckets import KEYS, bucket, object_storage
 from tests.support.postgres import database, postgres_server
+from tests.support.programs import needs
 from tests.support.project import clean_environment
 
 __all__ = ["bucket", "database", "object_storage", "postgres_server"]
 
 PROGRAM = 'import pulumi\npulumi.export("shown", pulumi.Config().require("word"))\n'
-needs_cli = pytest.mark.skipif(
-    not (shutil.which("pulumi") and shutil.which("pulumi-language-python")), reason="not on PATH: pulumi"
-)
+needs_cli = needs("pulumi", "pulumi-language-python")
 
 
 @pytest.fixture(params=["folder", "bucket", "database"])

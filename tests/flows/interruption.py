@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.flows.lab import Lab, Run
+from tests.support.forks import forked_for
 from tests.support.project import clean_environment
 
 _GIVE_UP_SECONDS = 120.0
@@ -32,7 +33,7 @@ class Victim:
         process = subprocess.Popen(
             [sys.executable, "-m", "ops", *words, "-C", str(directory)],
             cwd=directory,
-            env=clean_environment(**(environment or {})),
+            env=clean_environment(**{"PYTHONUNBUFFERED": "1", **(environment or {})}),
             text=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -40,6 +41,17 @@ class Victim:
             start_new_session=True,
         )
         return cls(process)
+
+    @property
+    def output(self) -> Iterator[str]:
+        """Its lines, as they come."""
+        assert self.process.stdout is not None
+        return iter(self.process.stdout)
+
+    @property
+    def pid(self) -> int:
+        """Of the command itself."""
+        return forked_for(self.process.pid) or self.process.pid
 
     @property
     def ended(self) -> bool:
@@ -66,6 +78,10 @@ class Victim:
 
 
 def _descendants(pid: int) -> Iterator[int]:
+    """What a process has started, and what was forked in its place."""
+    if (forked := forked_for(pid)) is not None:
+        yield forked
+        yield from _descendants(forked)
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text().split():

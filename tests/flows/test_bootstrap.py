@@ -6,8 +6,6 @@ import base64
 import json
 import os
 import re
-import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,12 +24,12 @@ from tests.flows.interruption import Victim, Watch
 from tests.flows.keys import ORGANIZATION, OWNER, Key, use
 from tests.flows.lab import OWNER_SECRET_KEY, Lab, Run
 from tests.support.postgres import Server, postgres_server
+from tests.support.programs import needs
 from tests.support.project import clean_environment
 
 __all__ = ["postgres_server"]
 
 FOUNDATION, ENVIRONMENT = "foundation-local", "local"
-_SNU = (sys.executable, "-u", "-m", "ops")
 _SECRETS = "/secret-manager/v1beta1/regions/fr-par"
 _SNU_CI = "1b29c5d9-9723-400a-aa8b-0c85ae3567f7"
 """The real project whose registries production may read; it does not exist on a local Scaleway."""
@@ -185,25 +183,12 @@ def test_later_ups_of_the_foundation_publish_again(lab: Lab) -> None:
 @pytest.mark.parametrize("after", ["bucket", "secret", "up"])
 def test_killed_half_way_and_repeated(lab: Lab, after: str) -> None:
     kept_in_buckets(lab)
-    process = subprocess.Popen(
-        [*_SNU, "bootstrap", FOUNDATION, "--engine", "embedded", "--yes", "-C", str(lab.project.directory)],
-        cwd=lab.project.directory,
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
+    victim = Victim.start(lab, "bootstrap", FOUNDATION, "--engine", "embedded", "--yes")
     awaited = {"bucket": "bucket snu-state-local", "secret": "secret snu-foundation", "up": "Updating"}[after]
-    for line in process.stdout:
-        if awaited in line:
-            break
+    assert any(awaited in line for line in victim.output), "it ended before it was killed"
     if after == "up":
-        assert Watch(lab).wait_for(3, Victim(process)), "it ended before it was killed"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+        assert Watch(lab).wait_for(3, victim), "it ended before it was killed"
+    victim.kill()
     before = documents(lab).get("snu-foundation-local-state")
     run = bootstrap(lab)
     if run.returncode == ExitCode.INTERRUPTED:
@@ -420,9 +405,7 @@ def test_a_damaged_document(lab: Lab, text: bytes) -> None:
 # --- the real CLI -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(
-    not (shutil.which("pulumi") and shutil.which("pulumi-language-python")), reason="not on PATH: pulumi"
-)
+@needs("pulumi", "pulumi-language-python")
 def test_the_cli_reads_what_is_published(lab: Lab, tmp_path: Path) -> None:
     kept_in_buckets(lab)
     bootstrap_ok(lab)

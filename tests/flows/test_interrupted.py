@@ -234,7 +234,7 @@ def test_a_live_process_keeps_its_lock(saved: Saved, lab: Lab) -> None:
     assert Watch(lab).wait_for(1, victim)
     refused = snu(lab, "recover", "local", "--yes")
     assert refused.returncode == ExitCode.LOCKED
-    assert f"(pid {victim.process.pid})" in refused.stderr
+    assert f"(pid {victim.pid})" in refused.stderr
     assert victim.wait().returncode == ExitCode.OK
 
 

@@ -36,7 +36,7 @@ def _held(lab: Lab) -> Iterator[subprocess.Popen[str]]:
         yield holder
     finally:
         holder.kill()
-        holder.wait()
+        holder.communicate()
 
 
 def test_a_live_holder_is_named_and_never_unlocked(lab: Lab) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,16 +18,16 @@ import pytest
 import yaml
 
 from ops.exit_codes import ExitCode
+from tests.support.programs import needs
 from tests.support.project import Project, clean_environment
+from tests.support.pulumi_cli import needs_pulumi
 
 STACKS = ("foundation-local", "local")
 
 
-@pytest.fixture(params=["embedded", "pulumi"])
+@pytest.fixture(params=["embedded", pytest.param("pulumi", marks=needs_pulumi)])
 def engine(request: pytest.FixtureRequest) -> str:
     name: str = request.param
-    if name == "pulumi" and not (shutil.which("pulumi") and shutil.which("pulumi-resource-scaleway")):
-        pytest.skip("the Pulumi CLI and its Scaleway plugin are not on PATH")
     return name
 
 
@@ -154,7 +153,7 @@ def test_a_preview_as_markdown(running: Project, engine: str) -> None:
     refused(project, *twice, code=ExitCode.USAGE, says="one of them")
 
 
-@pytest.mark.skipif(shutil.which("pulumi") is None, reason="not on PATH: pulumi")
+@needs("pulumi")
 def test_another_version_of_the_cli_than_the_required_one(running: Project) -> None:
     file = running.directory / "Pulumi.yaml"
     text, count = re.subn(r"(?m)^requiredPulumiVersion: .*$", 'requiredPulumiVersion: "<3.0.0"', file.read_text())

@@ -72,7 +72,7 @@ def test_a_run_reaches_the_local_scaleway_with_variables_and_secrets(site: Site,
     assert shown["error_message"].startswith("it exited with status 7; its last line: ")
     logs = CockpitLogs.of(site.api)
     said, failed = sorted(logs.messages(run), reverse=True)
-    assert json.loads(said) == {"pid": site_server.process.pid, "same": True, "word": "start"}
+    assert json.loads(said) == {"pid": site_server.pid, "same": True, "word": "start"}
     assert failed == "and fails"
     found = HTTP.get(
         f"{logs.url}/loki/api/v1/query_range",

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.programs import skip_without
+
 if TYPE_CHECKING:
     from docker import DockerClient
 
@@ -60,7 +62,7 @@ def running_engine() -> Iterator[Engine]:
         return
     lacks = _lacking()
     if lacks:
-        pytest.skip(f"no Docker engine: {HOST_VARIABLE} names none, and starting one takes {lacks}")
+        skip_without("dockerd", f"{HOST_VARIABLE} names no engine, and starting one takes {lacks}")
     with _own_daemon() as host, _connected(host) as engine:
         yield engine
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -168,7 +170,9 @@ class Project:
     def kill_cloud(self) -> None:
         """End it without a chance to tidy up."""
         if self._cloud is not None:
-            self._cloud.kill()
+            if self._cloud.poll() is None:
+                # The process itself, which may be forked: what was started ends with it.
+                os.kill(json.loads((self.directory / ".local/scaleway/server.json").read_text())["pid"], signal.SIGKILL)
             self._cloud.wait()
             self._cloud = None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import tempfile
 from collections import Counter
@@ -12,20 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import pytest
-
 from localcloud.engine import operations
 from localcloud.engine.errors import EngineError
+from tests.support.programs import needs
 from tests.support.project import clean_environment
 
 PASSPHRASE = "local-not-a-secret"
 """What the local stacks' salt in the repository was made with."""
 
-_PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-resource-scaleway")
 _TIMEOUT_SECONDS = 300
-_missing = [program for program in _PROGRAMS if shutil.which(program) is None]
 
-needs_pulumi = pytest.mark.skipif(bool(_missing), reason=f"not on PATH: {', '.join(_missing)}")
+needs_pulumi = needs("pulumi", "pulumi-language-python", "pulumi-resource-scaleway")
 """Marks tests that need the real CLI and the real provider."""
 
 

@@ -10,16 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from tests.support.programs import needs
 from tests.support.project import clean_environment
 
 PROGRAMS = ("terraform", "terraform-provider-scaleway")
 SOURCE = "scaleway/scaleway"
 
-_missing = [program for program in PROGRAMS if shutil.which(program) is None]
-
-needs_terraform = pytest.mark.skipif(bool(_missing), reason=f"not on PATH: {', '.join(_missing)}")
+needs_terraform = needs(*PROGRAMS)
 """Marks tests that need Terraform and the real provider."""
 
 

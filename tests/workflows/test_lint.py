@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.programs import skip_without
 from tests.support.project import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -30,7 +31,7 @@ def actionlint(tmp_path_factory: pytest.TempPathFactory) -> str:
     if found:
         return found
     if shutil.which("go") is None:
-        pytest.skip("actionlint is not on PATH, and there is no Go to build it with")
+        skip_without("actionlint", "not on PATH, and there is no Go to build it with")
     folder = tmp_path_factory.mktemp("actionlint")
     built = subprocess.run(
         ["go", "install", ACTIONLINT],
@@ -40,7 +41,7 @@ def actionlint(tmp_path_factory: pytest.TempPathFactory) -> str:
         timeout=_INSTALL_SECONDS,
     )
     if built.returncode != 0:
-        pytest.skip(f"actionlint cannot be built: {built.stderr[-300:]}")
+        skip_without("actionlint", f"it cannot be built: {built.stderr[-300:]}")
     return str(folder / "actionlint")
 
 

@@ -1,0 +1,214 @@
+"""A process that has imported much and done nothing else: it forks for each request of `client.py`."""
+
+from __future__ import annotations
+
+import array
+import atexit
+import contextlib
+import gc
+import importlib
+import io
+import marshal
+import os
+import pkgutil
+import runpy
+import selectors
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+_FIRST_FREE = 3
+_MOST_FILES = 4096
+_ENDING_SECONDS = 5.0
+
+
+def import_all(name: str) -> None:
+    """``package.*``: with all modules below it, but those that are run."""
+    package = importlib.import_module(name.removesuffix(".*"))
+    if name.endswith(".*"):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if module.name.rpartition(".")[2] not in ("__main__", "launch", "object_storage_child"):
+                importlib.import_module(module.name)
+
+
+class Server:
+    """Forks, and tells each client the process and, when it has ended, its exit status."""
+
+    def __init__(self, address: str, client: str, modules: Sequence[str]) -> None:
+        self._address, self._client, self._modules = Path(address), client, modules
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(address)
+        self._listener.listen(64)
+        self._running: dict[int, socket.socket] = {}
+        self._selector = selectors.DefaultSelector()
+
+    def serve(self) -> list[int]:
+        """Until standard input ends; gives the processes that still run then, and ends them."""
+        woken, wake = os.pipe()
+        os.set_blocking(wake, False)
+        os.set_blocking(woken, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is for the tests, which end this
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        for source in (self._listener, woken, sys.stdin.fileno()):
+            self._selector.register(source, selectors.EVENT_READ)
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj is self._listener:
+                    self._accept()
+                elif key.fd == woken:
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(woken, 4096)
+                    self._reap()
+                elif key.fd == sys.stdin.fileno():
+                    return self._end()
+                else:
+                    self._gone(cast(socket.socket, key.fileobj))
+
+    def _prepare(self) -> None:
+        """Import, when there is a first request."""
+        for module in self._modules:
+            import_all(module)
+        if "localcloud.engine.passphrase" in sys.modules:
+            from tests.support.forks import derived_keys
+
+            derived_keys.keep(Path(self._client).parents[1])
+        self._modules = ()
+        assert threading.active_count() == 1, "a thread does not survive a fork"
+        gc.collect()
+        gc.freeze()
+
+    def _end(self) -> list[int]:
+        """What still runs; a moment is given to what has been told to end."""
+        deadline = time.monotonic() + _ENDING_SECONDS
+        while self._running and time.monotonic() < deadline:
+            self._reap()
+            time.sleep(0.01)
+        for process in self._running:
+            os.kill(process, signal.SIGKILL)
+        return list(self._running)
+
+    def _accept(self) -> None:
+        if self._modules:
+            self._prepare()
+        connection, _ = self._listener.accept()
+        size, streams = _receive(connection, 8, 3)
+        request, _ = _receive(connection, int.from_bytes(size, "big"), 0)
+        process = os.fork()
+        if process == 0:
+            run(marshal.loads(request), streams, self._client)  # noqa: S302 - from a client of this test run
+        for stream in streams:
+            os.close(stream)
+        (self._address.parent / f"process-{_peer(connection)}").write_text(str(process))
+        with contextlib.suppress(OSError):
+            connection.sendall(process.to_bytes(8, "big", signed=True))
+        self._running[process] = connection
+        self._selector.register(connection, selectors.EVENT_READ)
+
+    def _reap(self) -> None:
+        while self._running:
+            process, status = os.waitpid(-1, os.WNOHANG)
+            if process == 0:
+                return
+            connection = self._running.pop(process)
+            with contextlib.suppress(OSError):
+                connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(8, "big", signed=True))
+            self._selector.unregister(connection)
+            connection.close()
+
+    def _gone(self, connection: socket.socket) -> None:
+        """The client was killed, which it cannot pass on."""
+        for process, known in self._running.items():
+            if known is connection:
+                os.kill(process, signal.SIGKILL)
+                return
+
+
+def _peer(connection: socket.socket) -> int:
+    """The process at the other end."""
+    pid, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return int(pid)
+
+
+def _receive(connection: socket.socket, size: int, files: int) -> tuple[bytes, list[int]]:
+    content, received = b"", array.array("i")
+    while len(content) < size:
+        part, control, _, _ = connection.recvmsg(size - len(content), socket.CMSG_SPACE(files * received.itemsize))
+        if not part:
+            raise EOFError
+        content += part
+        for level, kind, passed in control:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                received.frombytes(passed)
+    return content, list(received)
+
+
+def run(request: tuple[list[str], str, dict[Any, Any], int], streams: Sequence[int], client: str) -> NoReturn:
+    """Be the process that was asked for."""
+    arguments, folder, environment, mask = request
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    # Above all that is in use, so that none is closed before it has its place.
+    kept = [os.dup2(stream, _MOST_FILES + number) for number, stream in enumerate(streams)]
+    for number, stream in enumerate(kept):
+        os.dup2(stream, number)
+    os.closerange(_FIRST_FREE, _MOST_FILES + len(kept))
+    os.umask(mask)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update({os.fsdecode(name): os.fsdecode(value) for name, value in environment.items()})
+    time.tzset()
+    sys.stdin, sys.stdout, sys.stderr = (_text(number) for number in range(3))
+    sys.executable = client
+    status = 1
+    try:
+        if arguments[0] == "-m":
+            sys.argv = arguments[1:]
+            runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+        else:
+            sys.argv = arguments
+            runpy.run_path(arguments[0], run_name="__main__")
+        status = 0
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.flush()
+    os._exit(status)
+
+
+def _text(number: int) -> Any:
+    """A standard stream, as Python makes it at its start."""
+    encoding = os.environ.get("PYTHONIOENCODING", "utf-8").partition(":")[0]
+    if number == 0:
+        return io.TextIOWrapper(open(0, "rb", closefd=False), encoding)
+    binary = open(number, "wb", closefd=False)  # noqa: SIM115
+    errors = "backslashreplace" if number == 2 else "strict"
+    by_line = number == 2 or binary.isatty() or "PYTHONUNBUFFERED" in os.environ
+    return io.TextIOWrapper(binary, encoding, errors, line_buffering=by_line)
+
+
+def main() -> None:
+    address, client, *modules = sys.argv[1:]
+    left = Server(address, client, modules).serve()
+    if left:
+        sys.exit(f"still running when the tests had ended: {left}")
+
+
+if __name__ == "__main__":
+    main()
