@@ -175,8 +175,10 @@ class LocalCloud:
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 return self._after_early_end()
-            if self.find().pid == process.pid:
-                return process.pid, True
+            found = self.find()
+            if found.holder is Holder.OURS and found.pid:
+                self._pid_file.write_text(f"{found.pid}\n")
+                return found.pid, True
             time.sleep(_POLL_SECONDS)
         process.terminate()
         self._pid_file.unlink(missing_ok=True)

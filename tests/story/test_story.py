@@ -143,7 +143,7 @@ def looked_at(story: Story, base: str) -> None:
     story.job("pull-request", "diff", github__event__pull_request__base__sha=base)
     assert summary.read_text()
     assert outputs(story.world.folder)["stacks"] == "[]"
-    story.job("pull-request", "preview", matrix__stack="ci")
+    story.job("pull-request", "preview-ci")
     assert any("snu:plan:ci" in body for body in story.hub.bodies(7))
 
 

@@ -47,10 +47,11 @@ class Server:
         self._listener.listen(64)
         self._running: dict[int, socket.socket] = {}
         self._selector = selectors.DefaultSelector()
+        self._pipe: tuple[int, int] | tuple[()] = ()
 
     def serve(self) -> list[int]:
         """Until standard input ends; gives the processes that still run then, and ends them."""
-        woken, wake = os.pipe()
+        woken, wake = self._pipe = os.pipe()
         os.set_blocking(wake, False)
         os.set_blocking(woken, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -102,6 +103,7 @@ class Server:
         request, _ = _receive(connection, int.from_bytes(size, "big"), 0)
         process = os.fork()
         if process == 0:
+            self._close(connection)
             run(marshal.loads(request), streams, self._client)  # noqa: S302 - from a client of this test run
         for stream in streams:
             os.close(stream)
@@ -110,6 +112,15 @@ class Server:
             connection.sendall(process.to_bytes(8, "big", signed=True))
         self._running[process] = connection
         self._selector.register(connection, selectors.EVENT_READ)
+
+    def _close(self, connection: socket.socket) -> None:
+        """In what was forked: by their objects, which would close what has the same number later."""
+        signal.set_wakeup_fd(-1)
+        self._selector.close()
+        for open_one in (self._listener, connection, *self._running.values()):
+            open_one.close()
+        for descriptor in self._pipe:
+            os.close(descriptor)
 
     def _reap(self) -> None:
         while self._running:
