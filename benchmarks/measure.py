@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.programs import PULUMI
+
 _NAME_WIDTH = 58
 _SIDE_WIDTH = 10
 
-CLI_PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-resource-scaleway")
 """What the rows of the Pulumi CLI need on PATH."""
 
 
@@ -58,7 +59,7 @@ class Session:
 
     def engines(self) -> list[str]:
         """The values of ``--engine`` that the machine has the programs for."""
-        return ["embedded", *(["pulumi"] if self.has("Pulumi CLI", CLI_PROGRAMS) else [])]
+        return ["embedded", *(["pulumi"] if self.has("Pulumi CLI", PULUMI) else [])]
 
     def leave_out(self, part: str, reason: object) -> None:
         """Report and remember a part that does not run."""

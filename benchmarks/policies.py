@@ -5,10 +5,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from benchmarks.measure import CLI_PROGRAMS, Ratio, Samples, Session, Target, print_table
+from benchmarks.measure import Ratio, Samples, Session, Target, print_table
 from policy.rules import CONTAINER, Resource, check
 from tests.e2e.stacks import Stacks
 from tests.policy.resources import environment, resource
+from tests.support.programs import PULUMI
 from tests.support.project import ROOT
 from tests.support.pulumi_cli import Cli
 
@@ -19,7 +20,7 @@ _CHECKS = 20
 
 def run(session: Session) -> None:
     print_table(_rules(session.rounds), f"{_MANY}", f"{_FEW}")
-    if session.has("Pulumi CLI", CLI_PROGRAMS):
+    if session.has("Pulumi CLI", PULUMI):
         print_table(_pack(session), "with pack", "without")
 
 

@@ -28,13 +28,14 @@ import yaml
 
 from benchmarks import terraform
 from benchmarks.latency_proxy import LatencyProxy
-from benchmarks.measure import CLI_PROGRAMS, Ratio, Samples, Session, Target, print_table
+from benchmarks.measure import Ratio, Samples, Session, Target, print_table
 from localcloud.api.cloud import ORGANIZATION_ID
 from localcloud.api.seed import DOCUMENT_KEYS, REGION, SECRET_KEY, fake_value
 from localcloud.engine.passphrase import Crypter
 from localcloud.engine.snapshot import ResourceState
 from localcloud.engine.statefile import StateFile
 from ops.exit_codes import ExitCode
+from tests.support.programs import PULUMI
 from tests.support.project import Project, clean_environment, copy_project
 from tests.support.pulumi_cli import PASSPHRASE, Cli, Embedded
 from tests.support.terraform import PROGRAMS
@@ -264,7 +265,7 @@ def _engines(
 ) -> list[Engine]:
     """Those whose programs are on PATH."""
     engines: list[Engine] = [EmbeddedEngine(stage.project)]
-    if session.has(PulumiCli.name, CLI_PROGRAMS):
+    if session.has(PulumiCli.name, PULUMI):
         engines.append(PulumiCliThroughSnu(stage.project, folder / "pulumi-home"))
         engines.append(PulumiCli(stage.project, folder / "pulumi-home"))
     if session.has(Terraform.name, PROGRAMS):

@@ -13,6 +13,8 @@ from typing import NoReturn
 import pytest
 
 ALL = "all"
+PULUMI = ("pulumi", "pulumi-language-python", "pulumi-resource-scaleway")
+"""The real CLI, and what it runs the program and its resources with."""
 _required: set[str] = set()
 
 

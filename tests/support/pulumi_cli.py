@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from localcloud.engine import operations
 from localcloud.engine.errors import EngineError
-from tests.support.programs import needs
+from tests.support.programs import PULUMI, needs
 from tests.support.project import clean_environment
 
 PASSPHRASE = "local-not-a-secret"
@@ -21,7 +21,7 @@ PASSPHRASE = "local-not-a-secret"
 
 _TIMEOUT_SECONDS = 300
 
-needs_pulumi = needs("pulumi", "pulumi-language-python", "pulumi-resource-scaleway")
+needs_pulumi = needs(*PULUMI)
 """Marks tests that need the real CLI and the real provider."""
 
 

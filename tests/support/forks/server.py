@@ -163,7 +163,6 @@ def _receive(connection: socket.socket, size: int, files: int) -> tuple[bytes, l
 def run(request: tuple[list[str], str, dict[Any, Any], int], streams: Sequence[int], client: str) -> NoReturn:
     """Be the process that was asked for."""
     arguments, folder, environment, mask = request
-    signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
