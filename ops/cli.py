@@ -64,7 +64,7 @@ def preview(
     options = work.Options(refresh=refresh, parallel=parallel, expect_no_changes=expect_no_changes, details=details)
     if json and markdown == "-":
         raise typer.BadParameter(_BOTH_TO_STDOUT)
-    session = work.Session.open(cwd, stack, engine)
+    session = work.Session.open(cwd, stack, engine, runs_program=True)
     return work.preview_json(session, options) if json else work.preview(session, options, markdown)
 
 
@@ -97,7 +97,7 @@ def up(
         check_urls=check_urls,
         lock_timeout=lock_timeout,
     )
-    return work.up(work.Session.open(cwd, stack, engine), options)
+    return work.up(work.Session.open(cwd, stack, engine, runs_program=True), options)
 
 
 @app.command()
@@ -227,7 +227,7 @@ def plan(
     from ops.commands.stack import Options, Session
 
     options = Options(parallel=parallel, expect_no_changes=expect_no_changes, details=details)
-    session = Session.open(cwd, stack, engine)
+    session = Session.open(cwd, stack, engine, runs_program=True)
     return work.plan(session, options, out, allow_dirty=allow_dirty, hours=expire_after, markdown=markdown)
 
 

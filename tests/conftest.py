@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,9 @@ from tests.support.leftovers import adopt_orphans, end_leftovers
 from tests.support.project import project
 
 __all__ = ["docker_engine", "project"]
+
+_LONGEST = ("story", "flows", "adoption", "e2e", "apps", "runtime", "browser", "ops", "engine")
+"""Folders in the order in which their tests start; the others follow."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,6 +39,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     programs.check(item)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests start first, so that the workers end together."""
+    items.sort(key=lambda item: _LONGEST.index(folder) if (folder := _folder(item)) in _LONGEST else len(_LONGEST))
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).parts[0]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
     """The commands that tests run are many; pytest's workers are started in here, and share it."""
@@ -45,6 +59,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
         status = yield
     if leftovers := end_leftovers():
         print("Processes that the tests have left running:", *leftovers, sep="\n  ", file=sys.stderr)
+        return status or pytest.ExitCode.TESTS_FAILED
     return status
 
 

@@ -1,19 +1,21 @@
 """Runs a Pulumi program in the current process, as Pulumi's language host does.
 
-As a script, it reads its parameters from standard input, as one JSON object, so that secrets are neither in arguments
-nor in the environment; its exit status is what ``run`` returns.
+``python -m localcloud.engine.launch``, with the checkout in PYTHONPATH, reads its parameters from standard input, as
+one JSON object, so that secrets are neither in arguments nor in the environment; its exit status is what ``run``
+returns.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import json
 import logging
 import os
 import runpy
+import signal
 import sys
+import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,9 +24,11 @@ from typing import TypedDict
 import pulumi
 import pulumi.runtime
 
+from localcloud.engine.provider_import import import_provider
+
 SHOWN_TO_USER = 32
 _PROVIDERS = ("pulumiverse_scaleway",)
-"""The packages that this engine knows. A program imports one in all likelihood, which takes longer than all else."""
+"""The packages that this engine knows; a program imports one in all likelihood."""
 _THREADS_PER_OPERATION = 4
 
 
@@ -114,15 +118,47 @@ def import_ahead() -> None:
     """Import what takes long while the engine prepares."""
     for package in _PROVIDERS:
         with contextlib.suppress(ImportError):
-            importlib.import_module(package)
+            import_provider(package)
 
 
-if __name__ == "__main__":
+def forget_command() -> None:
+    """The program imports its own modules, and never those of the command; nor does it see our variables."""
+    os.environ.pop("GRPC_VERBOSITY", None)
+    checkout = os.environ.pop("PYTHONPATH", None)
+    sys.path[:] = [entry for entry in sys.path if entry != checkout]
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("ops", "localcloud")]:
+        del sys.modules[name]
+
+
+def end_with_standard_input() -> None:
+    """The parent keeps the other end of the pipe open for as long as it lives, and the program reads nothing."""
+    lifeline = os.dup(0)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+
+    def wait() -> None:
+        while os.read(lifeline, 1):
+            pass
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
+        os._exit(0)
+
+    threading.Thread(target=wait, name="lifeline", daemon=True).start()
+
+
+def _main() -> None:
+    forget_command()
     import_ahead()
     line = sys.stdin.readline()
     if not line:
         sys.exit(0)
+    end_with_standard_input()
     status = run(json.loads(line))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+if __name__ == "__main__":
+    _main()

@@ -47,12 +47,14 @@ class Outcome:
 # Each raises EngineError when the operation cannot be started; what fails later is reported as events.
 
 
-def preview(request: Request) -> Outcome:
-    return asyncio.run(_with_program(request, dry_run=True))
+def preview(request: Request, program: Program | None = None) -> Outcome:
+    """``program``: the process that runs it, where that was started already."""
+    return asyncio.run(_with_program(request, program or Program(request.project_dir), dry_run=True))
 
 
-def up(request: Request) -> Outcome:
-    return asyncio.run(_with_program(request, dry_run=False))
+def up(request: Request, program: Program | None = None) -> Outcome:
+    """``program``: as in ``preview``."""
+    return asyncio.run(_with_program(request, program or Program(request.project_dir), dry_run=False))
 
 
 def refresh(request: Request) -> Outcome:
@@ -82,15 +84,14 @@ def outputs(project_dir: Path, stack: str, backend_url: str, environ: Mapping[st
     return StackReader(file.project, file.store, passphrase_from(environ)).outputs(stack)
 
 
-async def _with_program(request: Request, *, dry_run: bool) -> Outcome:
-    program = await Program.start(request.project_dir)
+async def _with_program(request: Request, program: Program, *, dry_run: bool) -> Outcome:
     try:
         from localcloud.engine.run import Run
 
         run = Run(request, "update", dry_run=dry_run)
         return await run.execute(lambda: run.program(program))
     finally:
-        await program.stop()
+        program.stop()
 
 
 def _refresh(request: Request, *, dry_run: bool) -> Outcome:

@@ -6,68 +6,76 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from localcloud.engine.environment import program_environment
-from localcloud.engine.errors import EngineError
 
-_LAUNCHER = Path(__file__).with_name("launch.py")
+_CHECKOUT = Path(__file__).parents[2]
 _STOP_SECONDS = 5.0
 _LINE_LIMIT = 16 * 1024 * 1024
 
 
 class Program:
-    """A process that has imported the Pulumi SDK and waits to be told what to run."""
+    """A process that imports the Pulumi SDK and waits to be told what to run; it ends with this process."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    @classmethod
-    async def start(cls, directory: Path) -> Program:
-        """Start it early: its imports run while the engine prepares."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            str(_LAUNCHER),
+    def __init__(self, directory: Path) -> None:
+        """Start it early: its imports run while the command and the engine prepare."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "localcloud.engine.launch"],
             cwd=directory,
-            env=program_environment(os.environ),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=_LINE_LIMIT,
+            env=program_environment(os.environ) | {"PYTHONPATH": str(_CHECKOUT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        return cls(process)
 
     async def run(self, parameters: Mapping[str, Any], on_output: Callable[[str, str], None]) -> int:
         """Run the program; ``on_output`` gets ``info`` or ``info#err`` and a line. Returns its exit status."""
-        if self._process.stdin is None or self._process.stdout is None or self._process.stderr is None:
-            raise EngineError("the program's process has no pipes")
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._process.stdin.write(json.dumps(parameters).encode() + b"\n")
-            await self._process.stdin.drain()
-            self._process.stdin.close()
+        stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
+        assert stdin is not None
+        assert stdout is not None
+        assert stderr is not None
+        with contextlib.suppress(BrokenPipeError):
+            # The process reads this whole line before it does anything else. It ends when the pipe does.
+            await asyncio.to_thread(_write, stdin, json.dumps(parameters).encode() + b"\n")
         await asyncio.gather(
-            _follow(self._process.stdout, lambda line: on_output("info", line)),
-            _follow(self._process.stderr, lambda line: on_output("info#err", line)),
+            _follow(stdout, lambda line: on_output("info", line)),
+            _follow(stderr, lambda line: on_output("info#err", line)),
         )
-        return await self._process.wait()
+        return await asyncio.to_thread(self._process.wait)
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """End the process if it still runs."""
-        for sent, seconds in ((signal.SIGTERM, _STOP_SECONDS), (signal.SIGKILL, None)):
-            if self._process.returncode is not None:
-                return
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(sent)
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._process.wait(), seconds)
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
 
 
-async def _follow(stream: asyncio.StreamReader, on_line: Callable[[str], None]) -> None:
-    async for line in stream:
-        on_line(line.decode(errors="replace").rstrip("\n"))
+def _write(pipe: IO[bytes], line: bytes) -> None:
+    pipe.write(line)
+    pipe.flush()
+
+
+async def _follow(pipe: IO[bytes], on_line: Callable[[str], None]) -> None:
+    reader = asyncio.StreamReader(_LINE_LIMIT)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), pipe
+    )
+    try:
+        async for line in reader:
+            on_line(line.decode(errors="replace").rstrip("\n"))
+    finally:
+        transport.close()

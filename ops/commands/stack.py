@@ -70,14 +70,18 @@ class Session:
         *,
         validate: bool = True,
         needs_cloud: bool = True,
+        runs_program: bool = False,
     ) -> Session:
         """Raises OpsError before anything is changed when something is missing or wrong.
 
-        ``validate``: whether the stack's settings matter; ``needs_cloud``: whether Scaleway does.
+        ``validate``: whether the stack's settings matter; ``needs_cloud``: whether Scaleway does; ``runs_program``:
+        whether the first that the engine is asked for is a preview or an up.
         """
         stack = find_stack(project_dir(directory), name)
-        settings = settings_of(stack) if validate else None
         engine = select_engine(choice, stack)
+        if runs_program:
+            engine.start_program(stack.project_dir)
+        settings = settings_of(stack) if validate else None
         if settings is not None:
             require_builder(engine, stack, settings)
         if stack.is_local and (needs_cloud or place_of(stack).kind is not Kind.FILE):
@@ -227,6 +231,7 @@ def _up(session: Session, options: Options) -> ExitCode:
         changed = has_changes(session.preview(options, binding=True).changes)
         if changed and options.expect_no_changes:
             return ExitCode.CHANGES
+        session.engine.start_program(stack.project_dir)
         if changed and not options.yes:
             confirm(f"Apply these changes to {stack.name}?")
     display = display_for(sys.stdout, session.title("Updating"), preview=False, properties=options.skip_preview)

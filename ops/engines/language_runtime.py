@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import platform
-import signal
 import sys
 import threading
 import traceback
@@ -129,34 +128,7 @@ def _run_program(encoded: bytes, run: Callable[[Parameters], int]) -> bytes:
 # --- the process ----------------------------------------------------------------------------------------------------
 
 
-def _end_with_standard_input() -> None:
-    """The parent keeps the other end of the pipe open for as long as it lives, and the program reads nothing."""
-    lifeline = os.dup(0)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-
-    def wait() -> None:
-        while os.read(lifeline, 1):
-            pass
-        if os.getpgrp() == os.getpid():
-            os.killpg(0, signal.SIGKILL)
-        os._exit(0)
-
-    threading.Thread(target=wait, name="lifeline", daemon=True).start()
-
-
-def _forget_command() -> None:
-    """The program imports its own modules, and never those of the command; nor does it see our variables."""
-    os.environ.pop("GRPC_VERBOSITY", None)
-    checkout = os.environ.pop("PYTHONPATH", None)
-    sys.path[:] = [entry for entry in sys.path if entry != checkout]
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("ops", "localcloud")]:
-        del sys.modules[name]
-
-
 def _main() -> None:
-    _end_with_standard_input()
     runtime = LanguageRuntime()
     server = grpc.server(ThreadPoolExecutor(_THREADS), handlers=[runtime.handlers], options=_OPTIONS)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -165,9 +137,10 @@ def _main() -> None:
     os.write(descriptor, f"127.0.0.1:{port}\n".encode())
     os.close(descriptor)
 
-    from localcloud.engine.launch import import_ahead, run
+    from localcloud.engine.launch import end_with_standard_input, forget_command, import_ahead, run
 
-    _forget_command()
+    end_with_standard_input()
+    forget_command()
     import_ahead()
     runtime.serve_program(run)
     threading.Event().wait()  # the response is still being sent; the parent ends this process

@@ -27,22 +27,19 @@ _STDOUT, _STDERR = "info", "info#err"
 
 
 class ProgramWorker:
-    """Serves the program for the block; it ends with the block, or with this process, however that ends.
+    """Serves the program until the block, or this process, ends, however that ends.
 
     Its environment is what ``program_environment`` allows. It has a session of its own, so that Ctrl-C reaches the CLI
     alone, which then ends the program in its own way.
     """
 
     def __init__(self, project_dir: Path) -> None:
-        self._project_dir = project_dir.resolve()
-
-    def __enter__(self) -> Self:
-        """Start it early: Pulumi's SDK is imported while the CLI starts."""
+        """Start it early: Pulumi's SDK is imported while the command prepares and the CLI starts."""
         self._address, address = os.pipe()
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-u", "-m", "ops.engines.language_runtime", str(address)],
-                cwd=self._project_dir,
+                cwd=project_dir.resolve(),
                 env=program_environment(os.environ) | _OWN_VARIABLES,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -58,12 +55,17 @@ class ProgramWorker:
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._outputs = [_Lines(self._process.stdout.fileno(), _STDOUT), _Lines(self._process.stderr.fileno(), _STDERR)]
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Whatever the program has started goes with it."""
+        self.stop()
+
+    def stop(self) -> None:
+        """End it, and whatever the program has started."""
         os.close(self._address)
         if self._process.returncode is None:  # not reaped: the number is still its own
             with suppress(ProcessLookupError, PermissionError):

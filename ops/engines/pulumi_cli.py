@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -35,13 +36,27 @@ class PulumiCli:
 
     name = "pulumi"
 
+    def __init__(self) -> None:
+        self._worker: ProgramWorker | None = None
+
+    def start_program(self, project_dir: Path) -> None:
+        self._worker = ProgramWorker(project_dir)
+        atexit.register(self._worker.stop)
+
     def preview(self, operation: Operation) -> Result:
         saved = ["--save-plan", str(operation.save_plan)] if operation.save_plan else []
-        return _run_with_program(["preview", "--json", *saved, *_refresh(operation)], operation)
+        return self._run_program(["preview", "--json", *saved, *_refresh(operation)], operation)
 
     def up(self, operation: Operation) -> Result:
         held = ["--plan", str(operation.plan)] if operation.plan else []
-        return _run_with_program(["up", *_apply(), *held, *_refresh(operation)], operation)
+        return self._run_program(["up", *_apply(), *held, *_refresh(operation)], operation)
+
+    def _run_program(self, arguments: list[str], operation: Operation) -> Result:
+        """An operation that runs the program, which a process of ours serves: the CLI starts no language host."""
+        worker, self._worker = self._worker or ProgramWorker(operation.project_dir), None
+        atexit.unregister(worker.stop)
+        with worker:
+            return _run([*arguments, "--client", worker.address], operation, worker=worker)
 
     def preview_destroy(self, operation: Operation) -> Result:
         return _run(["destroy", "--preview-only"], operation)
@@ -192,12 +207,6 @@ class _Ended:
     status: int
     stdout: str
     stderr: str
-
-
-def _run_with_program(arguments: list[str], operation: Operation) -> Result:
-    """An operation that runs the program, which a process of ours serves: the CLI starts no language host."""
-    with ProgramWorker(operation.project_dir) as worker:
-        return _run([*arguments, "--client", worker.address], operation, worker=worker)
 
 
 def _run(

@@ -23,7 +23,7 @@ from tests.support.docker import Engine
 from tests.support.project import clean_environment
 from tests.support.repository import commit_all
 
-pytestmark = pytest.mark.xdist_group("docker")
+pytestmark = pytest.mark.xdist_group("docker-flows")
 
 APPS = ("admin", "api", "app")
 NO_ENGINE = "unix:///nowhere/docker.sock"

@@ -23,7 +23,7 @@ from tests.support.project import ROOT
 from tests.support.repository import commit_all
 from tests.support.slack import Slack
 
-pytestmark = pytest.mark.xdist_group("docker")
+pytestmark = pytest.mark.xdist_group("docker-flows")
 
 APPS = {"api": "api", "admin": "admin", "app": "moncompte"}
 _PATIENCE_SECONDS = 60.0

@@ -17,7 +17,7 @@ from tests.story.world import APPS, BROKEN, ENVIRONMENTS, FOUNDATION, World
 from tests.support.docker import Engine
 from tests.support.github import TOKEN, FakeGitHub, Pull, github
 
-pytestmark = pytest.mark.xdist_group("docker")
+pytestmark = pytest.mark.xdist_group("docker-story")
 
 BOTH = {*APPS}
 PREVIEW = "pr-7"

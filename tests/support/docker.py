@@ -1,6 +1,7 @@
 """A Docker engine for tests: the one that ``SNU_TEST_DOCKER_HOST`` names, or a ``dockerd`` of the run's own.
 
-Tests on it are marked ``@pytest.mark.xdist_group("docker")``: one worker runs them all, on one engine.
+Tests on it are marked ``@pytest.mark.xdist_group("docker")``, or with another group: one worker runs all of a group, on
+one engine.
 """
 
 from __future__ import annotations

@@ -19,13 +19,16 @@ def adopt_orphans() -> None:
 
 
 def end_leftovers() -> list[str]:
-    """What still runs below this process, once all tests are done: it is ended, and its command lines are given."""
+    """What still runs below this process, once all tests are done; it is ended.
+
+    Each is given by its command line, and its working folder, which tells whose test it was.
+    """
     leftovers = psutil.Process().children(recursive=True)
     _, running = psutil.wait_procs(leftovers, timeout=_ENDING_SECONDS)
     found = []
     for process in running:
         try:
-            found.append(f"{process.pid}: {' '.join(process.cmdline())}")
+            found.append(f"{process.pid}: {' '.join(process.cmdline())} (in {process.cwd()})")
             process.kill()
         except psutil.NoSuchProcess:
             continue

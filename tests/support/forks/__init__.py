@@ -30,7 +30,7 @@ _SERVERS = {
 }
 """What each server imports before its first fork. A Pulumi program brings an `infra` of its own."""
 _TARGETS = {
-    "launch.py": "program",
+    "localcloud.engine.launch": "program",
     "ops": "snu",
     "localcloud.api": "snu",
     "localcloud.api.object_storage_child": "storage",

@@ -99,8 +99,12 @@ class Server:
         if self._modules:
             self._prepare()
         connection, _ = self._listener.accept()
-        size, streams = _receive(connection, 8, 3)
-        request, _ = _receive(connection, int.from_bytes(size, "big"), 0)
+        try:
+            size, streams = _receive(connection, 8, 3)
+            request, _ = _receive(connection, int.from_bytes(size, "big"), 0)
+        except EOFError:  # killed before it had said what it wants
+            connection.close()
+            return
         process = os.fork()
         if process == 0:
             self._close(connection)

@@ -1,0 +1,85 @@
+"""Imports a provider's package in a fraction of the time: without what stands in its root for old programs.
+
+Pulumi's generator keeps each resource that has moved to a module (``containers.Container``) in the package's root too,
+under an old name (``ContainerNamespace``), with all input and output types. Pulumi's SDK makes classes of them when the
+package is imported, which takes longer than all else that a program imports. Here they are imported when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from threading import RLock
+from types import ModuleType
+from typing import Any
+
+_NEEDED = ("_utilities", "provider")
+"""Modules of the root that are more than old names."""
+
+
+def import_provider(name: str) -> ModuleType:
+    """The package, as ``import`` gives it. Raises ImportError as that does."""
+    if name in sys.modules:
+        return sys.modules[name]
+    later = _Later(name)
+    sys.meta_path.insert(0, later)
+    try:
+        package = importlib.import_module(name)
+    finally:
+        sys.meta_path.remove(later)
+        for module in later.modules:
+            sys.modules.pop(f"{name}.{module}", None)
+    for module in later.modules:
+        vars(package).pop(module, None)
+    if later.modules:
+        package.__getattr__ = _Deferred(package, later.modules)  # type: ignore[method-assign]
+    return package
+
+
+class _Later(MetaPathFinder, Loader):
+    """Finds empty modules in place of those of the package's root, and remembers their names in order."""
+
+    def __init__(self, package: str) -> None:
+        self._package = package
+        self.modules: list[str] = []
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        parent, _, name = fullname.rpartition(".")
+        if parent != self._package or name in _NEEDED:
+            return None
+        found = PathFinder.find_spec(fullname, path)
+        if found is None or found.submodule_search_locations is not None:
+            return None
+        self.modules.append(name)
+        return ModuleSpec(fullname, self)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing is in it."""
+
+
+class _Deferred:
+    """The package's ``__getattr__``: imports what was left out, all at once, for the first name that is missing."""
+
+    def __init__(self, package: ModuleType, modules: Sequence[str]) -> None:
+        self._package, self._modules = package, modules
+        self._lock = RLock()
+
+    def __call__(self, name: str) -> Any:
+        missing = AttributeError(f"module {self._package.__name__!r} has no attribute {name!r}")
+        if name.startswith("__") and name != "__all__":  # `import *` asks for `__all__`
+            raise missing
+        with self._lock:
+            modules, self._modules = self._modules, ()
+            for module in modules:
+                imported = importlib.import_module(f"{self._package.__name__}.{module}")
+                for public in getattr(imported, "__all__", ()):
+                    vars(self._package).setdefault(public, getattr(imported, public))
+        try:
+            return vars(self._package)[name]
+        except KeyError:
+            raise missing from None
