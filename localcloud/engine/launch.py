@@ -96,6 +96,8 @@ def run(parameters: Parameters) -> int:
     asyncio.set_event_loop(loop)
     executor = ThreadPoolExecutor(max_workers=_THREADS_PER_OPERATION * max(1, parameters["parallel"]))
     loop.set_default_executor(executor)
+    # The SDK waits for the engine's answer to several debug lines of each resource, of which none is ever shown.
+    pulumi.log.debug = _forget
     # Futures of a program that failed are never awaited; asyncio would complain about each.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
@@ -112,6 +114,10 @@ def run(parameters: Parameters) -> int:
         executor.shutdown(wait=True)
         loop.close()
     return SHOWN_TO_USER
+
+
+def _forget(*_arguments: object, **_options: object) -> None:
+    """Takes a debug line's place."""
 
 
 def import_ahead() -> None:

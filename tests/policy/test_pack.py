@@ -44,20 +44,19 @@ def served(config: Mapping[str, str]) -> Iterator[analyzer_pb2_grpc.AnalyzerStub
     """The pack, started as Pulumi's language host starts it for a stack."""
     environment = clean_environment(PULUMI_PROJECT="snu", PULUMI_STACK="test", PULUMI_DRY_RUN="true")
     environment.pop("PYTHONPATH")
-    pack = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:0", str(ROOT / "policy")],
         cwd=ROOT / "policy",
         env=environment | {"PULUMI_CONFIG": json.dumps(config)},
         stdout=subprocess.PIPE,
-    )
-    try:
-        assert pack.stdout is not None
-        port = int(pack.stdout.readline())
-        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield analyzer_pb2_grpc.AnalyzerStub(channel)
-    finally:
-        pack.kill()
-        pack.wait()
+    ) as pack:
+        try:
+            assert pack.stdout is not None
+            port = int(pack.stdout.readline())
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                yield analyzer_pb2_grpc.AnalyzerStub(channel)
+        finally:
+            pack.kill()
 
 
 @pytest.fixture(scope="module")

@@ -23,8 +23,24 @@ REAL_PYTHON = sys.executable
 _VARIABLE = "SNU_TEST_PYTHON"
 """Where the workers of a test run find the program."""
 
+_PROVIDER_MODULES = (
+    "account",
+    "containers",
+    "databases",
+    "domain",
+    "iam",
+    "job",
+    "observability",
+    "registry",
+    "secrets",
+)
+"""What the program uses of the provider's package."""
 _SERVERS = {
-    "program": ("pulumi", "pulumiverse_scaleway"),
+    "program": (
+        "pulumi",
+        *(f"pulumiverse_scaleway.{module}" for module in _PROVIDER_MODULES),
+        *("pydantic.main", "pydantic.types", "yaml"),
+    ),
     "snu": ("ops.*", "localcloud.engine.*", "localcloud.api.*", "statestore.*", "policy.*", "infra.settings", "httpx"),
     "storage": ("moto.moto_server.werkzeug_app", "moto.s3.responses", "werkzeug.serving"),
 }

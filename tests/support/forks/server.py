@@ -31,6 +31,7 @@ _ENDING_SECONDS = 5.0
 def import_all(name: str) -> None:
     """``package.*``: with all modules below it, but those that are run."""
     package = importlib.import_module(name.removesuffix(".*"))
+    getattr(package, "__all__", None)  # loads one that Pulumi's SDK would load when it is used
     if name.endswith(".*"):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if module.name.rpartition(".")[2] not in ("__main__", "launch", "object_storage_child"):
