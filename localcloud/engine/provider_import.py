@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
-from threading import RLock
 from types import ModuleType
 from typing import Any
 
@@ -63,23 +62,28 @@ class _Later(MetaPathFinder, Loader):
 
 
 class _Deferred:
-    """The package's ``__getattr__``: imports what was left out, all at once, for the first name that is missing."""
+    """The package's ``__getattr__``: looks a name up in the modules that were left out, and imports them for that."""
 
     def __init__(self, package: ModuleType, modules: Sequence[str]) -> None:
         self._package, self._modules = package, modules
-        self._lock = RLock()
 
     def __call__(self, name: str) -> Any:
-        missing = AttributeError(f"module {self._package.__name__!r} has no attribute {name!r}")
-        if name.startswith("__") and name != "__all__":  # `import *` asks for `__all__`
-            raise missing
-        with self._lock:
-            modules, self._modules = self._modules, ()
-            for module in modules:
-                imported = importlib.import_module(f"{self._package.__name__}.{module}")
-                for public in getattr(imported, "__all__", ()):
-                    vars(self._package).setdefault(public, getattr(imported, public))
-        try:
-            return vars(self._package)[name]
-        except KeyError:
-            raise missing from None
+        if name in self._modules:
+            return self._import(name)
+        if name == "__all__":  # a star is to take them all
+            for module in self._modules:
+                vars(self._package).update(_exports(self._import(module)))
+        elif not name.startswith("__"):
+            for module in self._modules:
+                exports = _exports(self._import(module))
+                if name in exports:
+                    vars(self._package).update(exports)
+                    return exports[name]
+        raise AttributeError(f"module {self._package.__name__!r} has no attribute {name!r}")
+
+    def _import(self, module: str) -> ModuleType:
+        return importlib.import_module(f"{self._package.__name__}.{module}")
+
+
+def _exports(module: ModuleType) -> dict[str, Any]:
+    return {name: getattr(module, name) for name in getattr(module, "__all__", ())}

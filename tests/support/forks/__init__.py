@@ -23,7 +23,7 @@ REAL_PYTHON = sys.executable
 _VARIABLE = "SNU_TEST_PYTHON"
 """Where the workers of a test run find the program."""
 
-_PROVIDER_MODULES = (
+_MODULES = (
     "account",
     "containers",
     "databases",
@@ -38,7 +38,7 @@ _PROVIDER_MODULES = (
 _SERVERS = {
     "program": (
         "pulumi",
-        *(f"pulumiverse_scaleway.{module}" for module in _PROVIDER_MODULES),
+        *(f"pulumiverse_scaleway.{module}" for module in _MODULES),
         *("pydantic.main", "pydantic.types", "yaml"),
     ),
     "snu": ("ops.*", "localcloud.engine.*", "localcloud.api.*", "statestore.*", "policy.*", "infra.settings", "httpx"),
