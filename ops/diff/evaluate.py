@@ -95,25 +95,26 @@ class Evaluator:
     def evaluate(self, revisions: Revisions, timeout: float) -> tuple[Stacks, Stacks]:
         """All stacks at both revisions; a stack that one of them does not have is missing there.
 
-        ``timeout`` in seconds, for both. Raises OpsError when a revision has no project.
+        Where both hold the same files, these are evaluated once. ``timeout`` in seconds, for both. Raises OpsError
+        when a revision has no project.
         """
-        for number, side in enumerate((revisions.base, revisions.head)):
+        sides = (revisions.head,) if revisions.same else (revisions.base, revisions.head)
+        for number, side in enumerate(sides):
             folder = self._place / f"files-{number}"
             folder.mkdir()
             self._ask(number, revisions.write(side, folder))
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.close()
+        late = None
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             late = f"the program did not end within {timeout:g} seconds"
-            found = [self._answer(number, late) for number in range(2)]
-        else:
-            found = [self._answer(number, None) for number in range(2)]
+        found = [self._answer(number, late) for number in range(len(sides))]
         names = {name for side in found for name in side if name != _EVERY}
-        base, head = (_of_each(side, names) for side in found)
-        return base, head
+        answers = [_of_each(side, names) for side in found]
+        return answers[0], answers[-1]
 
     def _ask(self, number: int, directory: Path) -> None:
         pipe = self._process.stdin

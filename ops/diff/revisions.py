@@ -49,9 +49,9 @@ class Revisions:
     @property
     def same(self) -> bool:
         """Whether both hold the same files."""
-        if self.head.commit is None or self.base.commit is None:
+        if None in (self.base.commit, self.head.commit) and self._uncommitted():
             return False
-        return self._tree(self.base.commit).id == self._tree(self.head.commit).id
+        return self._committed(self.base).id == self._committed(self.head).id
 
     def differ_in(self, *names: str) -> list[str]:
         """Those of the project's files that are not the same at both."""
@@ -65,9 +65,8 @@ class Revisions:
         from pygit2.enums import CheckoutStrategy
 
         strategy = CheckoutStrategy.FORCE | CheckoutStrategy.DONT_UPDATE_INDEX
-        commit = side.commit or str(self.repository.head.target)
         checkout: Any = self.repository.checkout_tree  # has no types
-        checkout(self._tree(commit), directory=str(folder), strategy=strategy)
+        checkout(self._committed(side), directory=str(folder), strategy=strategy)
         if side.commit is None:
             self._lay_changes_over(folder)
         project = folder / self.project
@@ -80,17 +79,22 @@ class Revisions:
         return project
 
     def _lay_changes_over(self, folder: Path) -> None:
-        """What differs in the working copy from its commit; ignored files do not count."""
-        from pygit2.enums import FileStatus
-
-        for name, status in self.repository.status().items():
-            if status & FileStatus.IGNORED:
-                continue
+        for name in self._uncommitted():
             source, target = Path(self.repository.workdir, name), folder / name
             target.unlink(missing_ok=True)
             if source.is_file() or source.is_symlink():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target, follow_symlinks=False)
+
+    def _uncommitted(self) -> list[str]:
+        """The files that differ in the working copy from its commit; ignored files do not count."""
+        from pygit2.enums import FileStatus
+
+        return [name for name, status in self.repository.status().items() if not status & FileStatus.IGNORED]
+
+    def _committed(self, side: Side) -> pygit2.Tree:
+        """The files of a revision's commit; of the working copy, those of the commit that is checked out."""
+        return self._tree(side.commit or str(self.repository.head.target))
 
     def _tree(self, commit: str) -> pygit2.Tree:
         import pygit2

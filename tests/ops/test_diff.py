@@ -262,6 +262,38 @@ def test_a_folder_without_a_repository(tmp_path: Path) -> None:
         find_revisions(tmp_path, "HEAD")
 
 
+def test_a_working_copy_without_changes_holds_the_same_files(repository: Repository) -> None:
+    from ops.diff.revisions import find_revisions
+
+    folder = repository.project.directory
+    assert find_revisions(folder, "main").same
+    (folder / "ignored.plan").touch()
+    assert find_revisions(folder, "main").same
+    (folder / "new").touch()
+    assert not find_revisions(folder, "main").same
+    repository.commit("on main")
+    assert find_revisions(folder, "main").same
+    assert not find_revisions(folder, "base").same
+
+
+def test_the_same_files_are_evaluated_once(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ops.diff.evaluate import Evaluator
+    from ops.diff.revisions import Revisions, Side, find_revisions
+
+    written: list[str] = []
+    write = Revisions.write
+
+    def counted(self: Revisions, side: Side, folder: Path) -> Path:
+        written.append(side.name)
+        return write(self, side, folder)
+
+    monkeypatch.setattr(Revisions, "write", counted)
+    with Evaluator() as evaluator:
+        base, head = evaluator.evaluate(find_revisions(repository.project.directory, "base..main"), 60)
+    assert set(base) == set(head) >= {"ci", "local", "stage"}
+    assert written == ["main"]
+
+
 def test_three_dots_compare_with_where_the_branch_began(repository: Repository) -> None:
     from ops.diff.revisions import find_revisions
 

@@ -1,9 +1,10 @@
 """Python processes that start in a hundredth of the time: forked from one that has the imports behind it.
 
 In the tests `sys.executable` is a program that takes the interpreter's place. The command `snu`, the Pulumi program,
-the local Scaleway and its object storage run in processes of their own, with their own environment, folder and standard
-streams, forked from servers of this test run. Signals and exit statuses are passed on. Anything else is run by the real
-interpreter. `REAL_PYTHON` is for tests of the process itself: kills, process groups, terminals.
+the evaluator of `snu diff`, the local Scaleway and its object storage run in processes of their own, with their own
+environment, folder, session and standard streams, forked from servers of this test run. Signals and exit statuses are
+passed on. Anything else is run by the real interpreter. `REAL_PYTHON` is for tests of the process itself: kills,
+process groups, terminals.
 """
 
 from __future__ import annotations
@@ -42,12 +43,14 @@ _SERVERS = {
         *("pydantic.main", "pydantic.types", "yaml"),
     ),
     "snu": ("ops.*", "localcloud.engine.*", "localcloud.api.*", "statestore.*", "policy.*", "infra.settings", "httpx"),
+    "diff": ("pulumi", "pulumiverse_scaleway.containers", "localcloud.engine.schema", "ops.diff.stand_ins"),
     "storage": ("moto.moto_server.werkzeug_app", "moto.s3.responses", "werkzeug.serving"),
 }
 """What each server imports before its first fork. A Pulumi program brings an `infra` of its own."""
 _TARGETS = {
     "localcloud.engine.launch": "program",
     "ops": "snu",
+    "ops.diff.evaluator": "diff",
     "localcloud.api": "snu",
     "localcloud.api.object_storage_child": "storage",
 }

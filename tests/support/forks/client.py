@@ -28,7 +28,8 @@ def main(python: str, folder: str, targets: dict[str, str]) -> None:
         connection.connect(f"{folder}/{server}")
     except OSError:
         posix.execv(python, [python, *sys.argv[1:]])
-    request = marshal.dumps((arguments, posix.getcwd(), dict(posix.environ), posix.umask(0o077)))
+    leads_session = posix.getsid(0) == posix.getpid()
+    request = marshal.dumps((arguments, posix.getcwd(), dict(posix.environ), posix.umask(0o077), leads_session))
     streams = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
     connection.sendmsg([len(request).to_bytes(8, "big")], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
     connection.sendall(request)

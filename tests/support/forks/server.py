@@ -93,7 +93,7 @@ class Server:
             self._reap()
             time.sleep(0.01)
         for process in self._running:
-            os.kill(process, signal.SIGKILL)
+            _kill(process)
         return list(self._running)
 
     def _accept(self) -> None:
@@ -142,8 +142,16 @@ class Server:
         """The client was killed, which it cannot pass on."""
         for process, known in self._running.items():
             if known is connection:
-                os.kill(process, signal.SIGKILL)
+                _kill(process)
                 return
+
+
+def _kill(process: int) -> None:
+    """Kill a forked process; with its group if it leads one, as whoever killed its client meant to."""
+    if os.getpgid(process) == process:
+        os.killpg(process, signal.SIGKILL)
+    else:
+        os.kill(process, signal.SIGKILL)
 
 
 def _peer(connection: socket.socket) -> int:
@@ -165,9 +173,11 @@ def _receive(connection: socket.socket, size: int, files: int) -> tuple[bytes, l
     return content, list(received)
 
 
-def run(request: tuple[list[str], str, dict[Any, Any], int], streams: Sequence[int], client: str) -> NoReturn:
+def run(request: tuple[list[str], str, dict[Any, Any], int, bool], streams: Sequence[int], client: str) -> NoReturn:
     """Be the process that was asked for."""
-    arguments, folder, environment, mask = request
+    arguments, folder, environment, mask, leads_session = request
+    if leads_session:
+        os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
@@ -183,6 +193,7 @@ def run(request: tuple[list[str], str, dict[Any, Any], int], streams: Sequence[i
     time.tzset()
     sys.stdin, sys.stdout, sys.stderr = (_text(number) for number in range(3))
     sys.executable = client
+    _use_checkout()
     status = 1
     try:
         if arguments[0] == "-m":
@@ -205,6 +216,13 @@ def run(request: tuple[list[str], str, dict[Any, Any], int], streams: Sequence[i
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.flush()
     os._exit(status)
+
+
+def _use_checkout() -> None:
+    """Let the command work by default on the checkout that PYTHONPATH names, as it does in a process of its own."""
+    checkout, stacks = os.environ.get("PYTHONPATH", "").partition(os.pathsep)[0], sys.modules.get("ops.stacks")
+    if checkout and stacks is not None:
+        vars(stacks)["CHECKOUT"] = Path(checkout)
 
 
 def _text(number: int) -> Any:

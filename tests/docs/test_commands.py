@@ -1,0 +1,87 @@
+"""The commands of the documents, run in their order on a fresh machine, exactly as they are written."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.commands import Statement, document_paths, statements
+from tests.docs.machine import Machine, fresh_machine
+from tests.docs.shell import Shell
+from tests.support.project import ROOT
+
+_STACKS = r"(ci|stage|production|foundation-ci|foundation-production)\b"
+
+NOT_RUN = {
+    "has a placeholder that the reader replaces": (
+        "…",
+        r"\bSTACK\b",
+        r"\b(HOST|NAME|OWNER/NAME)\b",
+        r"\.tfstate\b",
+        r"\b2026-11-26\.1\b",
+    ),
+    "needs a Scaleway account": (
+        rf"^scripts/snu (alerts|bootstrap|drift|plan|preview|promote|rollback|up) {_STACKS}",
+        r"^scripts/snu apply (stage|production)\.plan\b",
+        rf"^scripts/snu images (build|clean) {_STACKS}",
+        r"\bscripts/snu state \w+ (stage|scratch)\b",
+        r"^scripts/snu alerts$",
+        r"^scripts/snu env (up|down|list|sweep)\b",
+        r"^scripts/snu hotfix (check|build)\b",
+    ),
+    "needs Docker": (r"^docker\b", r"^scripts/snu images build local$", r"^scripts/snu logs api --follow$"),
+    "needs npm's registry; tests/apps does the same": (r"\bnpm (ci|start|run|test)\b",),
+    "does not end by itself": (r"^scripts/snu local logs -f$",),
+    "is run by CI": (r"^scripts/(bench|licences|lock|test)\b",),
+}
+"""Reasons why statements are not run on a fresh machine, and patterns of these statements. All others are run."""
+
+
+def reason(statement: Statement) -> str | None:
+    """Why the statement is not run; None if it is."""
+    for why, patterns in NOT_RUN.items():
+        if any(re.search(pattern, statement.code) for pattern in patterns):
+            return why
+    return None
+
+
+@pytest.fixture(scope="module")
+def documents() -> list[list[Statement]]:
+    """The statements of each document."""
+    return [statements(path, ROOT) for path in document_paths(ROOT)]
+
+
+def test_the_documents_commands_work_on_a_fresh_machine(documents: list[list[Statement]], tmp_path: Path) -> None:
+    failures: list[str] = []
+    with fresh_machine(tmp_path) as machine:
+        for document in documents:
+            failures += run(document, machine)
+    if failures:
+        pytest.fail("\n\n".join(failures), pytrace=False)
+
+
+def run(document: list[Statement], machine: Machine) -> list[str]:
+    """Run a document's statements in one shell; gives a description of each that failed."""
+    failures = []
+    with Shell(machine.project.directory, machine.environment) as shell:
+        for statement in document:
+            if reason(statement) is not None:
+                continue
+            result = shell.run(machine.at_own_port(statement.source))
+            if result.status == statement.status:
+                continue
+            shell_ended = result.status is None
+            how = "did not end in time, or ended the shell" if shell_ended else f"ended with status {result.status}"
+            failures.append(f"{statement}\n{how}; expected status {statement.status}:\n{result.output}")
+            if shell_ended:
+                break
+    return failures
+
+
+def test_every_exclusion_is_needed(documents: list[list[Statement]]) -> None:
+    code = [statement.code for document in documents for statement in document]
+    patterns = [pattern for excluded in NOT_RUN.values() for pattern in excluded]
+    stale = [pattern for pattern in patterns if not any(re.search(pattern, each) for each in code)]
+    assert not stale, f"no document has a command that these patterns match: {stale}"
