@@ -6,6 +6,7 @@ import sys
 from collections.abc import Generator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support import forks, programs
@@ -18,6 +19,10 @@ __all__ = ["docker_engine", "project"]
 
 _LONGEST = ("story", "flows", "adoption", "e2e", "apps", "runtime", "browser", "ops", "engine")
 """Folders in the order in which their tests start; the others follow."""
+
+# No test asserts a time.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -202,7 +202,7 @@ def test_the_limit_is_for_all_streams_together(logs: Logs) -> None:
     assert found == {logs.id: ["a", "c"], second["id"]: ["b"]}
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     offsets=st.lists(st.integers(0, 1_000), max_size=60, unique=True),
     limit=st.integers(1, 20),

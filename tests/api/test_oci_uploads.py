@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.api.oci import Oci, digest_of, make_namespace, uploads
 from tests.api.server import Client, Server
 
-SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NAME = "snu-ci/api"
 
 contents = st.binary(max_size=3_000).flatmap(lambda seed: st.sampled_from([seed, seed * 97]))

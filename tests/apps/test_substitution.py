@@ -62,7 +62,7 @@ class _Elements(HTMLParser):
         self.found.append("comment")
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.dictionaries(_NAMES, _VALUES, max_size=5))
 def test_any_value_arrives_intact(substitute: Substitute, values: dict[str, str]) -> None:
     answer = substitute(values)

@@ -278,7 +278,6 @@ def _change(draw: st.DrawFn) -> tuple[Description, Description]:
 @settings(
     max_examples=5,
     derandomize=True,
-    deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
 )

@@ -115,7 +115,7 @@ def run(lab: Lab, plan: Plan) -> bool:
     return done.ok
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(st.lists(plans(), min_size=1, max_size=4), programs())
 def test_state_and_cloud_stay_together(history: list[Plan], last: list[Res]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -144,7 +144,7 @@ def test_state_and_cloud_stay_together(history: list[Plan], last: list[Res]) -> 
         assert lab.snapshot().resources == []
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(programs(), st.data())
 def test_renames_keep_everything(program: list[Res], data: st.DataObject) -> None:
     """Every resource is renamed with an alias, some updates fail: nothing is made anew."""

@@ -133,7 +133,7 @@ def test_a_wrong_key_is_not_shown(server: Server) -> None:
     assert "11111111" not in str(found.value)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_graph_of_images_arrives_byte_for_byte(server: Server, data: st.DataObject) -> None:
     """Layers and manifests that are shared, and indexes of indexes; part of it is there already."""

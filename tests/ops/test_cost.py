@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.settings import load
@@ -57,7 +57,7 @@ scales = st.tuples(st.integers(0, 50), st.integers(1, 50)).map(lambda pair: (min
 sizes = st.tuples(st.integers(70, 6000), st.integers(128, 12_228))
 
 
-@settings(deadline=None)  # the machine may be busy
+# the machine may be busy
 @given(sizes, sizes, scales, scales)
 def test_more_of_anything_costs_no_less(
     one: tuple[int, int], other: tuple[int, int], scale: tuple[int, int], wider: tuple[int, int]
@@ -71,14 +71,14 @@ def test_more_of_anything_costs_no_less(
         assert 0 <= amount.idle <= amount.full
 
 
-@settings(deadline=None)  # the machine may be busy
+# the machine may be busy
 @given(st.integers(0, 15), st.integers(0, 15))
 def test_a_serverless_database_sleeps_or_works(one: int, other: int) -> None:
     amount = cost_of(SERVERLESS, {"minCpu": min(one, other), "maxCpu": max(one, other)})
     assert 0 < amount.idle <= amount.full
 
 
-@settings(deadline=None)  # the machine may be busy
+# the machine may be busy
 @given(st.integers(1, 86_400), sizes, st.sampled_from(["*/5 * * * *", "0 4 * * *", "0 0 1 * *", "0 0 30 2 *"]))
 def test_a_job_is_paid_for_while_it_runs(timeout: int, size: tuple[int, int], schedule: str) -> None:
     inputs = {"cpuLimit": size[0], "memoryLimit": size[1], "timeout": f"{timeout}s"}
@@ -128,7 +128,7 @@ def test_what_costs_nothing() -> None:
     assert usage_of("scaleway:iam/policy:Policy", {"name": "x"}, PRICES) == Usage()
 
 
-@settings(deadline=None)  # the machine may be busy
+# the machine may be busy
 @given(st.lists(st.tuples(sizes, scales), max_size=5))
 def test_an_account_gets_its_free_units_once(apps: list[tuple[tuple[int, int], tuple[int, int]]]) -> None:
     used = total(usage_of(CONTAINER, container(*size, *scale), PRICES) for size, scale in apps)
@@ -175,7 +175,7 @@ def test_a_plan_says_the_difference_that_it_makes(steps: list[Step], says: str) 
     assert not says or f"prices of {PRICES.date}" in text
 
 
-@settings(deadline=None)  # the machine may be busy
+# the machine may be busy
 @given(sizes, scales)
 def test_no_difference_between_equals(size: tuple[int, int], scale: tuple[int, int]) -> None:
     inputs = container(*size, *scale)

@@ -82,7 +82,7 @@ def test_the_value_of_an_added_variable_is_not_told(path: str) -> None:
 _SOME = st.builds(Finding, st.sampled_from(Kind), *[st.sampled_from("abc")] * 4)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(_SOME, max_size=8, unique_by=lambda each: (each.kind, each.name, each.type, each.id)), st.randoms())
 def test_the_same_drift_always_reads_the_same(found: list[Finding], random: Any) -> None:
     shuffled = [*found]

@@ -196,7 +196,7 @@ _FINDINGS = st.lists(
 ).map(tuple)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(_FINDINGS, st.integers(1, 40), st.lists(_TEXT, max_size=3).map(tuple))
 def test_texts_are_bounded_and_nothing_in_them_is_markup(
     found: tuple[Finding, ...], times: int, problems: tuple[str, ...]

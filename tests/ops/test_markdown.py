@@ -292,7 +292,7 @@ def plans(draw: st.DrawFn) -> Record:
     )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(plan=plans(), limit=st.integers(SHORTEST_LIMIT, 20_000), stack=TEXT, digest=TEXT)
 def test_any_plan_is_well_formed_within_its_limit_and_names_what_is_lost(
     plan: Record, limit: int, stack: str, digest: str

@@ -76,7 +76,7 @@ def test_there_is_nothing_before_the_first(story: Story) -> None:
         story.back()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=7))
 def test_going_back_again_and_again_ends_at_the_first(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, versions: list[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.settings import EnvironmentSettings, FoundationSettings
@@ -258,7 +258,7 @@ def test_values_of_no_secrets(value: str) -> None:
     assert violations(resource(rules.CONTAINER, environmentVariables={"HARMLESS": value})) == []
 
 
-@settings(deadline=None)  # the machine may be busy
+# the machine may be busy
 @given(st.dictionaries(st.from_regex(r"[A-Z_]{1,20}", fullmatch=True), st.text(min_size=12), max_size=5))
 def test_no_value_of_a_variable_stands_in_a_violation(variables: dict[str, str]) -> None:
     found = check([resource(rules.CONTAINER, environmentVariables=variables)], ENVIRONMENT).violations
@@ -268,7 +268,7 @@ def test_no_value_of_a_variable_stands_in_a_violation(variables: dict[str, str])
         assert not any(value in str(each) for value in variables.values() if value not in repr((each.rule, *variables)))
 
 
-@settings(deadline=None)  # the machine may be busy
+# the machine may be busy
 @given(
     st.sampled_from(sorted(GOOD)),
     st.dictionaries(
@@ -286,7 +286,7 @@ def test_no_rule_breaks_on_any_inputs(type_: str, inputs: dict[str, Any]) -> Non
     check([resource(type_, **inputs)], ENVIRONMENT)
 
 
-@settings(deadline=None)  # the machine may be busy
+# the machine may be busy
 @given(st.integers(70, 6000), st.integers(128, 12_228), st.integers(0, 50), st.integers(1, 50), st.integers(1, 80))
 def test_what_settings_allow_the_rules_allow(cpu: int, memory: int, least: int, most: int, concurrency: int) -> None:
     inputs: dict[str, Any] = {
