@@ -1,4 +1,4 @@
-"""``scripts/bench``: prints tables of ratios with their targets, and never fails because of a target."""
+"""``scripts/bench``: prints tables of figures, most of them ratios with targets; never fails because of a target."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from benchmarks import (
     adopt,
     alerts,
     api,
+    coverage,
     diff,
     drift,
     images,
@@ -29,6 +30,7 @@ from benchmarks import (
     restart,
     stage,
     start,
+    tests,
 )
 from benchmarks.measure import Session, Skipped, machine
 from tests.support.bytecode import kept_bytecode
@@ -41,9 +43,10 @@ _ALL = "all"
 class Benchmark:
     run: Callable[[Session], None]
     summary: str
+    rounds: int = 3
 
 
-_BENCHMARKS = {
+BENCHMARKS = {
     "local": Benchmark(local.run, "the command on the stack local"),
     "api": Benchmark(api.run, "the local Scaleway beside moto's server"),
     "stage": Benchmark(stage.run, "the stack stage with the embedded engine, the Pulumi CLI and Terraform"),
@@ -63,6 +66,8 @@ _BENCHMARKS = {
     "adopt": Benchmark(adopt.run, "adoption of a stack of 21 resources and of one of 210"),
     "images": Benchmark(images.run, "builds that versions avoid, and `snu images` as the history grows"),
     "restart": Benchmark(restart.run, "an api that crashes, with PM2 in its container and without"),
+    "tests": Benchmark(tests.run, "what the tests take, folder by folder, here or in another checkout", rounds=1),
+    "coverage": Benchmark(coverage.run, "the share of the product's statements that tests execute", rounds=1),
 }
 
 
@@ -81,9 +86,9 @@ class Result:
 
 def main() -> int:
     arguments = _parser().parse_args()
-    names = list(_BENCHMARKS) if arguments.what == _ALL else [arguments.what]
+    names = list(BENCHMARKS) if arguments.what == _ALL else [arguments.what]
     with kept_bytecode(), _shared_engine() if len(names) > 1 else nullcontext():
-        results = [_run(name, _session(arguments)) for name in names]
+        results = [_run(name, _session(arguments, BENCHMARKS[name])) for name in names]
     print("\n" + "\n".join(map(str, results)))
     return 1 if any(result.failed for result in results) else 0
 
@@ -99,27 +104,31 @@ def _shared_engine() -> Iterator[None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    summaries = (f"  {name:<10}  {benchmark.summary}" for name, benchmark in _BENCHMARKS.items())
+    summaries = (f"  {name:<10}  {benchmark.summary}" for name, benchmark in BENCHMARKS.items())
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
-        description="Print ratios with their targets. Exits with 1 if a benchmark fails, and never because of a target "
-        "or of a program that the machine lacks.",
+        description="Print figures, most of them ratios with targets. Exits with 1 if a benchmark fails, and never "
+        "because of a target or of a program that the machine lacks.",
         epilog="\n".join(["benchmarks:", *summaries]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "what",
         nargs="?",
-        choices=[*_BENCHMARKS, _ALL],
+        choices=[*BENCHMARKS, _ALL],
         default="local",
         metavar="BENCHMARK",
         help=f"one of those below, or `{_ALL}`; default: local",
     )
-    parser.add_argument("--rounds", type=int, help="measurements of each thing (default: 3; with --smoke: 1)")
+    parser.add_argument(
+        "--rounds", type=int, help="measurements of each thing (default: 3; of tests, or with --smoke: 1)"
+    )
     parser.add_argument(
         "--smoke", action="store_true", help="the shortest round: shows that the benchmark works, not how fast it is"
     )
-    parser.add_argument("--repository", type=Path, help="images: with the history; default: this one")
+    parser.add_argument(
+        "--repository", type=Path, help="images: with the history; tests: another checkout; default: this one"
+    )
     parser.add_argument(
         "--sources",
         type=Path,
@@ -136,24 +145,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _session(arguments: argparse.Namespace) -> Session:
-    rounds = arguments.rounds if arguments.rounds is not None else 1 if arguments.smoke else 3
+def _session(arguments: argparse.Namespace, benchmark: Benchmark) -> Session:
+    rounds = arguments.rounds if arguments.rounds is not None else 1 if arguments.smoke else benchmark.rounds
     boot = arguments.boot if arguments.boot is not None else 1.0 if arguments.smoke else 30.0
     return Session(max(1, rounds), arguments.smoke, arguments.repository, arguments.sources, max(0.0, boot))
 
 
 def _run(name: str, session: Session) -> Result:
-    duration = "the shortest round" if session.smoke else f"{session.rounds} rounds, medians"
+    medians = "1 round" if session.rounds == 1 else f"{session.rounds} rounds, medians"
+    duration = "the shortest round" if session.smoke else medians
     print(f"\n{name}: {duration}, {machine()}", flush=True)
     started = time.monotonic()
-    outcome, failed = _outcome(name, session)
-    return Result(name, outcome, time.monotonic() - started, failed)
+    said, failed = outcome(name, session)
+    return Result(name, said, time.monotonic() - started, failed)
 
 
-def _outcome(name: str, session: Session) -> tuple[str, bool]:
+def outcome(name: str, session: Session) -> tuple[str, bool]:
     """What is reported of the benchmark, and whether it failed. Prints why it failed."""
     try:
-        _BENCHMARKS[name].run(session)
+        BENCHMARKS[name].run(session)
     except (Skipped, pytest.skip.Exception) as reason:
         return f"skipped: {reason}", False
     except (SystemExit, pytest.fail.Exception) as error:

@@ -56,7 +56,7 @@ def served(config: Mapping[str, str]) -> Iterator[analyzer_pb2_grpc.AnalyzerStub
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
                 yield analyzer_pb2_grpc.AnalyzerStub(channel)
         finally:
-            pack.kill()
+            pack.terminate()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+FOLDER_VARIABLE = "SNU_TEST_BYTECODE"
+"""Names a folder that outlives the run, for many runs of few tests."""
 
 
 @contextmanager
@@ -16,7 +19,7 @@ def kept_bytecode() -> Iterator[None]:
     most of what it is started for.
     """
     before = {name: os.environ.get(name) for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")}
-    with tempfile.TemporaryDirectory(prefix="snu-bytecode-", ignore_cleanup_errors=True) as folder:
+    with _folder() as folder:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPYCACHEPREFIX"] = folder
         try:
@@ -27,3 +30,9 @@ def kept_bytecode() -> Iterator[None]:
                     os.environ.pop(name, None)
                 else:
                     os.environ[name] = value
+
+
+def _folder() -> AbstractContextManager[str]:
+    if kept := os.environ.get(FOLDER_VARIABLE):
+        return nullcontext(kept)
+    return tempfile.TemporaryDirectory(prefix="snu-bytecode-", ignore_cleanup_errors=True)

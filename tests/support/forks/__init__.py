@@ -55,6 +55,8 @@ _TARGETS = {
     "localcloud.api.object_storage_child": "storage",
 }
 """Script or module: the server that it is forked from."""
+_MEASURING = b"COVERAGE_"
+"""Variables that make Python measure coverage, also where the command allows few variables."""
 
 
 def use() -> None:
@@ -102,7 +104,8 @@ def _write_client(folder: Path) -> Path:
             (programs / path.name).symlink_to(path)
     client = programs / "python"
     source = Path(__file__).with_name("client.py").read_text()
-    call = f"main({REAL_PYTHON!r}, {str(folder)!r}, {_TARGETS!r})"
+    kept = {name: value for name, value in os.environb.items() if name.startswith(_MEASURING)}
+    call = f"main({REAL_PYTHON!r}, {str(folder)!r}, {_TARGETS!r}, {kept!r})"
     client.write_text(f"#!{REAL_PYTHON} -IS\n{source}\n\n{call}\n")
     client.chmod(0o700)
     return client

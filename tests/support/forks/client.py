@@ -14,8 +14,11 @@ _INTERPRETER_OPTIONS = ("-P", "-u")
 _NO_ANSWER = 70
 
 
-def main(python: str, folder: str, targets: dict[str, str]) -> None:
-    """Have the process forked and be its stand-in; run what no server knows by the real interpreter."""
+def main(python: str, folder: str, targets: dict[str, str], kept: dict[bytes, bytes]) -> None:
+    """Have the process forked and be its stand-in; run what no server knows by the real interpreter.
+
+    ``kept`` are variables that it gets even where its parent left them out of its environment.
+    """
     arguments = sys.argv[1:]
     while arguments and arguments[0] in _INTERPRETER_OPTIONS:
         del arguments[0]
@@ -27,7 +30,7 @@ def main(python: str, folder: str, targets: dict[str, str]) -> None:
             raise OSError
         connection.connect(f"{folder}/{server}")
     except OSError:
-        posix.execv(python, [python, *sys.argv[1:]])
+        posix.execve(python, [python, *sys.argv[1:]], {**posix.environ, **kept})
     leads_session = posix.getsid(0) == posix.getpid()
     request = marshal.dumps((arguments, posix.getcwd(), dict(posix.environ), posix.umask(0o077), leads_session))
     streams = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
