@@ -20,7 +20,7 @@ from tests.support.project import ROOT
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
 APPLYING = re.compile(r"scripts/snu (up|apply|destroy|env|images build|images clean|promote|hotfix)\b")
-ALLOWED_COMMANDS = re.compile(r"(scripts/(snu|test|lock|bootstrap)|\.ci/run|git|gh)\b")
+ALLOWED_COMMANDS = re.compile(r"(scripts/(snu|test|bench|lock|bootstrap)|\.ci/run|git|gh)\b")
 SECRET = re.compile(r"\$\{\{\s*secrets\.(\w+)")
 _INSTALL_SECONDS = 300
 
