@@ -34,7 +34,7 @@ NOT_RUN = {
     "needs Docker": (r"^docker\b", r"^scripts/snu images build local$", r"^scripts/snu logs api --follow$"),
     "needs npm's registry; tests/apps does the same": (r"\bnpm (ci|start|run|test)\b",),
     "does not end by itself": (r"^scripts/snu local logs -f$",),
-    "is run by CI": (r"^scripts/(bench|licences|lock|test)\b",),
+    "tests, measures or changes the checkout itself": (r"^scripts/(bench|licences|lock|mutations|test)\b",),
 }
 """Reasons why statements are not run on a fresh machine, and patterns of these statements. All others are run."""
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,10 @@ class Server:
         self.answers = list(answers)
         self.requests: list[tuple[str, str, dict[str, str], str]] = []
         self.port = 0
+        self.connections: list[asyncio.Task[None] | None] = []
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections.append(asyncio.current_task())
         try:
             while line := (await reader.readline()).decode():
                 method, path, _ = line.split(" ", 2)
@@ -50,6 +52,8 @@ class Server:
                 await writer.drain()
         finally:
             writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 _REASONS = {
@@ -77,6 +81,7 @@ async def serving(*answers: Answer) -> AsyncIterator[tuple[Server, Client]]:
     finally:
         await client.close()
         listener.close()
+        await asyncio.gather(*filter(None, server.connections), return_exceptions=True)
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -109,15 +110,20 @@ async def test_what_a_probe_finds(network: NetworkCheck, answer: bytes | None, p
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if answer is not None:
             writer.write(answer)
-            writer.close()
         else:
             await reader.read()
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        served.set()
 
+    served = asyncio.Event()
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
         probe = Probe(path, 1.0, 0.2 if answer is None else 5.0, 1)
         assert await network(f"127.0.0.1:{port}", probe) == fault
+        await served.wait()
     assert await network(f"127.0.0.1:{port}", Probe(None, 1.0, 1.0, 1)) == "the port does not accept connections"
 
 
