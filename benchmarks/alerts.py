@@ -119,7 +119,8 @@ def _peak_of_a_run(alerting: Alerting) -> float:
         if found := re.search(r"VmHWM:\s+(\d+) kB", status.read_text()):
             peak = int(found[1]) / 1024
         time.sleep(0.005)
-    assert process.returncode == 0, process.communicate()
+    said = process.communicate()
+    assert process.returncode == 0, said
     return peak
 
 

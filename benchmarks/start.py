@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -251,8 +251,8 @@ def _wait_for_answer(port: int, runs: Callable[[], bool], log: Callable[[], str]
     deadline = time.monotonic() + _START_SECONDS
     tries = 0
     while time.monotonic() < deadline:
-        with suppress(OSError, http.client.HTTPException):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        with closing(connection), suppress(OSError, http.client.HTTPException):
             connection.request("GET", "/health/startup")
             if connection.getresponse().status == 200:
                 return

@@ -18,7 +18,7 @@ NOT_RUN = {
     "has a placeholder that the reader replaces": (
         "…",
         r"\bSTACK\b",
-        r"\b(HOST|NAME|OWNER/NAME)\b",
+        r"\b(HOST|NAME|OWNER/NAME|REVISION)\b",
         r"\.tfstate\b",
         r"\b2026-11-26\.1\b",
     ),

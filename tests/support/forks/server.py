@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import atexit
 import contextlib
+import functools
 import gc
 import importlib
 import io
@@ -77,6 +78,12 @@ class Server:
         """Import, when there is a first request."""
         for module in self._modules:
             import_all(module)
+        if "ops.cli" in sys.modules:
+            from typer import main as typer_main
+
+            # To build the whole command line takes as long as a small command.
+            typer_main.get_command = functools.cache(typer_main.get_command)
+            typer_main.get_command(sys.modules["ops.cli"].app)
         if "localcloud.engine.passphrase" in sys.modules:
             from tests.support.forks import derived_keys
 
