@@ -106,7 +106,7 @@ def check_state(lab: Lab, stack: str, *pending: str) -> None:
     text = lab.state_file(stack).read_text()
     state = lab.state(stack)
     known: set[str] = set()
-    for resource in state["resources"]:
+    for resource in state.get("resources", []):
         references = [resource.get("parent"), *resource.get("dependencies", ())]
         references += [urn for urns in resource.get("propertyDependencies", {}).values() for urn in urns or ()]
         missing = {urn for urn in references if urn} - known
