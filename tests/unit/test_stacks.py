@@ -86,6 +86,7 @@ def document_for(stack: str, config: dict[str, str]) -> dict[str, str]:
 
 
 @functools.cache
+@functools.cache
 def built(stack: str, preview: bool = False) -> Run:
     return build(stack, config_of(stack), preview)
 
@@ -131,6 +132,7 @@ def fixed_digest(image: str) -> str:
     return f"sha256:{hashlib.sha256(image.encode()).hexdigest()}"
 
 
+@functools.cache
 @functools.cache
 def structure(stack: str, *edits: Edit) -> str:
     """What the stack builds, as its snapshot shows it, after edits of a copy of its file."""
