@@ -86,7 +86,6 @@ def document_for(stack: str, config: dict[str, str]) -> dict[str, str]:
 
 
 @functools.cache
-@functools.cache
 def built(stack: str, preview: bool = False) -> Run:
     return build(stack, config_of(stack), preview)
 
@@ -132,7 +131,6 @@ def fixed_digest(image: str) -> str:
     return f"sha256:{hashlib.sha256(image.encode()).hexdigest()}"
 
 
-@functools.cache
 @functools.cache
 def structure(stack: str, *edits: Edit) -> str:
     """What the stack builds, as its snapshot shows it, after edits of a copy of its file."""
