@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any
 
@@ -143,8 +144,12 @@ async def get_version(client: Client, arguments: PropertyMap) -> PropertyMap:
             raise EngineError(f"{len(matching)} secrets are called {name!r} in the project {project_id}; expected one")
         secret_id = matching[0]["id"]
     try:
-        access = await client.get(f"{secrets}/{secret_id}/versions/{revision}/access")
-        version = await client.get(f"{secrets}/{secret_id}/versions/{access['revision']}")
+        path = f"{secrets}/{secret_id}/versions"
+        access, version = await asyncio.gather(
+            client.get(f"{path}/{revision}/access"), client.get(f"{path}/{revision}")
+        )
+        if version["revision"] != access["revision"]:  # a newer one came between the two
+            version = await client.get(f"{path}/{access['revision']}")
     except ApiError as error:
         raise EngineError(
             f"the version {revision} of the secret {plain.get('secretName') or secret_id} cannot be read: {error}"
