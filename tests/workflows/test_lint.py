@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,39 +12,18 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.programs import skip_without
+from tests.support.programs import needs
 from tests.support.project import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
-ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
 APPLYING = re.compile(r"scripts/snu (up|apply|destroy|env|images build|images clean|promote|hotfix)\b")
 ALLOWED_COMMANDS = re.compile(r"(scripts/(snu|test|bench|lock|bootstrap)|\.ci/run|git|gh)\b")
 SECRET = re.compile(r"\$\{\{\s*secrets\.(\w+)")
-_INSTALL_SECONDS = 300
 
 
-@pytest.fixture(scope="session")
-def actionlint(tmp_path_factory: pytest.TempPathFactory) -> str:
-    found = shutil.which("actionlint")
-    if found:
-        return found
-    if shutil.which("go") is None:
-        skip_without("actionlint", "not on PATH, and there is no Go to build it with")
-    folder = tmp_path_factory.mktemp("actionlint")
-    built = subprocess.run(
-        ["go", "install", ACTIONLINT],
-        env=os.environ | {"GOBIN": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=_INSTALL_SECONDS,
-    )
-    if built.returncode != 0:
-        skip_without("actionlint", f"it cannot be built: {built.stderr[-300:]}")
-    return str(folder / "actionlint")
-
-
-def test_actionlint_finds_nothing(actionlint: str) -> None:
-    ended = subprocess.run([actionlint, "-no-color"], cwd=ROOT, capture_output=True, text=True)
+@needs("actionlint")
+def test_actionlint_finds_nothing() -> None:
+    ended = subprocess.run(["actionlint", "-no-color"], cwd=ROOT, capture_output=True, text=True)
     assert ended.stdout + ended.stderr == ""
 
 
