@@ -96,8 +96,6 @@ def run(parameters: Parameters) -> int:
     asyncio.set_event_loop(loop)
     executor = ThreadPoolExecutor(max_workers=_THREADS_PER_OPERATION * max(1, parameters["parallel"]))
     loop.set_default_executor(executor)
-    # The SDK waits for the engine's answer to several debug lines of each resource, of which none is ever shown.
-    pulumi.log.debug = _forget
     # Futures of a program that failed are never awaited; asyncio would complain about each.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
@@ -160,6 +158,8 @@ def _main() -> None:
     if not line:
         sys.exit(0)
     end_with_standard_input()
+    # The SDK waits for the engine's answer to several debug lines of each resource, of which this engine shows none.
+    pulumi.log.debug = _forget
     status = run(json.loads(line))
     sys.stdout.flush()
     sys.stderr.flush()
