@@ -19,8 +19,6 @@ from tests.support.programs import PULUMI
 _NAME_WIDTH = 58
 _SIDE_WIDTH = 10
 
-"""What the rows of the Pulumi CLI need on PATH."""
-
 
 class Skipped(Exception):
     """Raised by a benchmark that cannot run at all on this machine; its text is the reason."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import json
 import os
@@ -33,6 +34,7 @@ class Program:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+        atexit.register(self.stop)
 
     async def run(self, parameters: Mapping[str, Any], on_output: Callable[[str, str], None]) -> int:
         """Run the program; ``on_output`` gets ``info`` or ``info#err`` and a line. Returns its exit status."""
@@ -51,6 +53,7 @@ class Program:
 
     def stop(self) -> None:
         """End the process if it still runs."""
+        atexit.unregister(self.stop)
         if self._process.poll() is None:
             self._process.terminate()
             try:

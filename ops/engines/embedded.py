@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 from collections.abc import Collection, Mapping
 from functools import partial
@@ -30,7 +29,6 @@ class EmbeddedEngine:
 
     def start_program(self, project_dir: Path) -> None:
         self._program = Program(project_dir)
-        atexit.register(self._program.stop)
 
     def preview(self, operation: Operation) -> Result:
         return _run(partial(operations.preview, program=self._take_program()), operation)
@@ -40,8 +38,6 @@ class EmbeddedEngine:
 
     def _take_program(self) -> Program | None:
         program, self._program = self._program, None
-        if program is not None:
-            atexit.unregister(program.stop)
         return program
 
     def destroy(self, operation: Operation) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import select
 import signal
@@ -54,6 +55,7 @@ class ProgramWorker:
             os.close(address)
         assert self._process.stdout is not None
         assert self._process.stderr is not None
+        atexit.register(self.stop)
         self._outputs = [_Lines(self._process.stdout.fileno(), _STDOUT), _Lines(self._process.stderr.fileno(), _STDERR)]
 
     def __enter__(self) -> Self:
@@ -66,6 +68,7 @@ class ProgramWorker:
 
     def stop(self) -> None:
         """End it, and whatever the program has started."""
+        atexit.unregister(self.stop)
         os.close(self._address)
         if self._process.returncode is None:  # not reaped: the number is still its own
             with suppress(ProcessLookupError, PermissionError):

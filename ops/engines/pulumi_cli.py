@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import signal
@@ -41,7 +40,6 @@ class PulumiCli:
 
     def start_program(self, project_dir: Path) -> None:
         self._worker = ProgramWorker(project_dir)
-        atexit.register(self._worker.stop)
 
     def preview(self, operation: Operation) -> Result:
         saved = ["--save-plan", str(operation.save_plan)] if operation.save_plan else []
@@ -54,7 +52,6 @@ class PulumiCli:
     def _run_program(self, arguments: list[str], operation: Operation) -> Result:
         """An operation that runs the program, which a process of ours serves: the CLI starts no language host."""
         worker, self._worker = self._worker or ProgramWorker(operation.project_dir), None
-        atexit.unregister(worker.stop)
         with worker:
             return _run([*arguments, "--client", worker.address], operation, worker=worker)
 
