@@ -11,13 +11,12 @@ import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from tests.support.leftovers import adopt_orphans
+from tests.support.leftovers import adopt_orphans, end_leftovers
 
 _ENDING_SECONDS = 10.0
 _FOREIGN = ("COVERAGE_", "PYTEST_")
@@ -73,7 +72,7 @@ def run_pytest(
             )
             status = _wait(process, seconds)
         took = time.monotonic() - started
-        _end_orphans([child for child in psutil.Process().children() if child not in others])
+        end_leftovers(others, _ENDING_SECONDS)  # their time counts once they have been waited for
         used = _processor_time() - used
         return Run(status, took, used, log.read_text(errors="replace"), *_counts(report))
 
@@ -90,15 +89,6 @@ def _wait(process: subprocess.Popen[bytes], seconds: float | None) -> int | None
         process.kill()
         process.wait()
     return None
-
-
-def _end_orphans(orphans: Sequence[psutil.Process]) -> None:
-    """Wait for what the run has left to this process, so that its time counts, and kill what does not end."""
-    _, running = psutil.wait_procs(orphans, timeout=_ENDING_SECONDS)
-    for process in [*running, *(below for orphan in running for below in orphan.children(recursive=True))]:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(running, timeout=_ENDING_SECONDS)
 
 
 def _processor_time() -> float:

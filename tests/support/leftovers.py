@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Collection
+from contextlib import suppress
 
 import psutil
 
 _PR_SET_CHILD_SUBREAPER = 36
 """``prctl(2)`` on Linux."""
-_ENDING_SECONDS = 5.0
 
 
 def adopt_orphans() -> None:
@@ -18,18 +19,22 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end_leftovers() -> list[str]:
-    """What still runs below this process, once all tests are done; it is ended.
+def end_leftovers(spared: Collection[psutil.Process] = (), seconds: float = 5.0) -> list[str]:
+    """What still runs below this process, once all tests are done; it is ended when it does not end in time.
 
-    Each is given by its command line, and its working folder, which tells whose test it was.
+    ``spared``: children that are not the tests'. Each is given by its command line, and its working folder, which tells
+    whose test it was.
     """
-    leftovers = psutil.Process().children(recursive=True)
-    _, running = psutil.wait_procs(leftovers, timeout=_ENDING_SECONDS)
+    leftovers: list[psutil.Process] = []
+    for child in psutil.Process().children():
+        if child not in spared:
+            with suppress(psutil.NoSuchProcess):
+                leftovers += [child, *child.children(recursive=True)]
+    _, running = psutil.wait_procs(leftovers, timeout=seconds)
     found = []
     for process in running:
-        try:
+        with suppress(psutil.NoSuchProcess):
             found.append(f"{process.pid}: {' '.join(process.cmdline())} (in {process.cwd()})")
             process.kill()
-        except psutil.NoSuchProcess:
-            continue
+    psutil.wait_procs(running, timeout=seconds)
     return found
