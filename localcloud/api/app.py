@@ -10,8 +10,8 @@ import json
 import sqlite3
 import sys
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -28,6 +28,7 @@ from localcloud.api.control import Control
 from localcloud.api.errors import ApiError, invalid, not_implemented, origin, permissions_denied, plain
 from localcloud.api.faults.book import NOTHING, FaultBook, Strike
 from localcloud.api.faults.kinds import Blow
+from localcloud.api.faults.rule import Rule
 from localcloud.api.oci.endpoints import is_registry_path
 from localcloud.api.oci.service import Registry
 from localcloud.api.pages import HTML, PAGE_HEADERS
@@ -62,6 +63,9 @@ class Response:
     headers: tuple[tuple[bytes, bytes], ...] = ()
     silent: bool = False
     """The connection is closed in its place."""
+
+
+_GONE = Response(499, reason="connection closed", silent=True)
 
 
 class App:
@@ -104,7 +108,7 @@ class App:
         of_api = not path.startswith(Control.prefix) and _is_for_api(headers)
         service = self._service(path) if of_api else None
         if service is not None:
-            strike = await self._strike(method, path, None, b"")
+            strike = await self._strike(method, path, None, b"", None)
             status, reason = await self._serve(service, strike, scope, receive, send)
             self._tell_runtime(method)
             _log(method, path, status, begun, reason, strike)
@@ -115,7 +119,7 @@ class App:
             return
         body = await _read(receive)
         found = self._table.find(method, path) if of_api else None
-        strike = await self._strike(method, path, found, body or b"") if of_api else NOTHING
+        strike = await self._strike(method, path, found, body or b"", receive) if of_api else NOTHING
         try:
             response = _blown(strike.before) or self._respond(scope, headers, body, found, strike)
         except ApiError as error:
@@ -131,16 +135,27 @@ class App:
             self._recorder.keep(method, path, query, body or b"", response.status, response.body)
         self._tell_runtime(method)
         response = _blown(strike.after) or response
+        if not await _cleared(strike.held_after, receive):
+            response = _GONE
         await _send(send, method, response)
         _log(method, path, response.status, begun, response.reason, strike)
 
-    async def _strike(self, method: str, path: str, found: tuple[Route, dict[str, str]] | None, body: bytes) -> Strike:
-        """What the faults do to a request of the API; their delay is over when this returns."""
+    async def _strike(
+        self,
+        method: str,
+        path: str,
+        found: tuple[Route, dict[str, str]] | None,
+        body: bytes,
+        receive: Receive | None,
+    ) -> Strike:
+        """What the faults do to a request of the API; what keeps it from being looked at is over when this returns."""
         if not self._faults:
             return NOTHING
         strike = self._faults.strike(self._cloud.store, method, path, found, body)
         if strike.delay:
             await asyncio.sleep(strike.delay)
+        if not await _cleared(strike.held_before, receive):
+            return replace(strike, before=Blow(None))
         return strike
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -211,7 +226,8 @@ class App:
         """Status and, for the log, why it is an error."""
         blow = _blown(strike.before)
         if blow is None:
-            served = await service(scope, receive, send if strike.after is None else _swallow)
+            answer = _held(send, strike.held_after) if strike.held_after else send
+            served = await service(scope, receive, answer if strike.after is None else _swallow)
             blow = _blown(strike.after)
             if blow is None:
                 return served
@@ -276,8 +292,38 @@ def _blown(blow: Blow | None) -> Response | None:
     if blow is None:
         return None
     if blow.error is None:
-        return Response(499, reason="connection closed", silent=True)
+        return _GONE
     return Response(blow.error.status, _json(blow.error.body), reason=blow.error.reason, headers=blow.headers)
+
+
+async def _cleared(rules: Sequence[Rule], receive: Receive | None) -> bool:
+    """Wait until the rules are cleared. False when the client went away before; not noticed without ``receive``."""
+    if not rules:
+        return True
+    if receive is None:
+        await _wait(rules)
+        return True
+    cleared = asyncio.ensure_future(_wait(rules))
+    gone = asyncio.ensure_future(receive())  # the body was read: the next message is the client's end
+    try:
+        await asyncio.wait((cleared, gone), return_when=asyncio.FIRST_COMPLETED)
+        return cleared.done()
+    finally:
+        cleared.cancel()
+        gone.cancel()
+
+
+async def _wait(rules: Sequence[Rule]) -> None:
+    for rule in rules:
+        await rule.cleared.wait()
+
+
+def _held(send: Send, rules: Sequence[Rule]) -> Send:
+    async def send_once_cleared(message: MutableMapping[str, Any]) -> None:
+        await _cleared(rules, None)
+        await send(message)
+
+    return send_once_cleared
 
 
 async def _send(send: Send, method: str, response: Response) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +77,8 @@ def test_rules_are_added_listed_and_cleared(api: Client, faults: Add) -> None:
         ({"fault": "latency", "probability": 0.5, "seed": "x"}, "seed", "whole number"),
         ({"fault": "latency", "seed": 1}, "seed", "needs probability"),
         ({"fault": "latency", "times": 0}, "times", "at least 1"),
+        ({"fault": "latency", "skip": -1}, "skip", "at least 0"),
+        ({"fault": "hold", "when": "now"}, "when", "must be before or after"),
     ],
 )
 def test_a_wrong_rule_is_refused_in_words(api: Client, rule: dict[str, Any], argument: str, says: str) -> None:
@@ -173,6 +178,68 @@ def test_nth_and_times(api: Client, faults: Add) -> None:
     faults("server_error", nth=[2, 3, 4], times=2)
     statuses = [api_status(api) for _ in range(5)]
     assert statuses == [200, 500, 500, 200, 200]
+
+
+def test_skip(api: Client, faults: Add) -> None:
+    faults("server_error", skip=2)
+    assert [api_status(api) for _ in range(4)] == [200, 200, 500, 500]
+
+
+@pytest.mark.parametrize(("when", "left"), [("before", 0), ("after", 1)])
+@pytest.mark.parametrize("clear", [FAULT_RULES, "one"])
+def test_a_request_is_held_until_its_rule_is_cleared(
+    api: Client, faults: Add, when: str, left: int, clear: str
+) -> None:
+    rule = faults("hold", when=when, match={"method": "POST", "product": "containers"})
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(HTTP.post, api.url + NAMESPACES, json={"name": "n"}, headers=KEY)
+        wait_until_struck(api)
+        assert len(api("GET", NAMESPACES)["namespaces"]) == left
+        assert not answer.done()
+        api("DELETE", clear if clear == FAULT_RULES else f"{FAULT_RULES}/{rule['id']}")
+        assert answer.result(10).status_code == 200
+    assert len(api("GET", NAMESPACES)["namespaces"]) == 1
+
+
+@pytest.mark.parametrize(("when", "left"), [("before", 0), ("after", 1)])
+def test_a_held_request_ends_with_its_client(server: Server, api: Client, faults: Add, when: str, left: int) -> None:
+    faults("hold", when=when, match={"method": "POST", "product": "containers"})
+    with socket.create_connection(("127.0.0.1", httpx.URL(server.url).port or 0)) as client:
+        body = b'{"name": "n"}'
+        head = f"POST {NAMESPACES} HTTP/1.1\r\nHost: localhost\r\nX-Auth-Token: {OWNER_SECRET_KEY}"
+        client.sendall(f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        wait_until_struck(api)
+    assert server.says(f"POST {NAMESPACES} 499")
+    api("DELETE", FAULT_RULES)
+    assert len(api("GET", NAMESPACES)["namespaces"]) == left
+    assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_registry_is_held(api: Client, faults: Add, when: str) -> None:
+    faults("hold", when=when, match={"path": "/v2/"})
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(HTTP.get, f"{api.url}/v2/")
+        wait_until_struck(api)
+        assert not answer.done()
+        api("DELETE", FAULT_RULES)
+        assert answer.result(10).status_code == 401
+
+
+def test_a_server_stops_while_it_holds_a_request(tmp_path: Path) -> None:
+    with Server(tmp_path / "data") as server, ThreadPoolExecutor(1) as pool:
+        server.client().create(FAULT_RULES, fault="hold")
+        answer = pool.submit(HTTP.get, f"{server.url}/account/v3/projects", headers=KEY)
+        wait_until_struck(server.client())
+        server.stop()
+        with pytest.raises(httpx.TransportError):
+            answer.result(10)
+        assert "Traceback" not in server.log
+
+
+def wait_until_struck(api: Client) -> None:
+    while not api("GET", FAULT_RULES)["faults"][0]["struck"]:
+        time.sleep(0.005)
 
 
 def api_status(api: Client) -> int:

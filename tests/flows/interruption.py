@@ -18,7 +18,7 @@ from tests.support.forks import forked_for
 from tests.support.project import clean_environment
 
 _GIVE_UP_SECONDS = 120.0
-_POLL_SECONDS = 0.004
+_POLL_SECONDS = 0.01
 
 
 @dataclass
@@ -102,43 +102,30 @@ def _program(pid: int) -> str:
     return ""
 
 
-class Watch:
-    """Counts the writing requests that the local Scaleway sees from now on."""
+@dataclass(frozen=True)
+class Hold:
+    """The local Scaleway lets so many requests of a run pass, and none after them."""
 
-    def __init__(self, lab: Lab) -> None:
-        self._lab = lab
-        self._start = self._last()
+    lab: Lab
+    rule: str
 
-    def _last(self) -> int:
-        entries = self._lab.journal()
-        return int(entries[-1]["seq"]) if entries else 0
+    @classmethod
+    def after(cls, requests: int, lab: Lab, *, method: str = "", when: str = "before") -> Hold:
+        """``method``: only these requests are counted and held; ``when``: as the fault's parameter."""
+        match = {"method": method} if method else {}
+        return cls(lab, lab.fault("hold", skip=requests, when=when, match=match))
 
-    def writes(self) -> int:
-        found = self._lab.ask("GET", f"/_local/journal?after={self._start}")["entries"]
-        return len(found)
-
-    def wait_for(self, writes: int, victim: Victim) -> bool:
-        """Until that many writes were seen; False when the run ended before."""
+    def await_request(self, victim: Victim) -> None:
+        """Until a request is held; fails when the run ends before."""
         deadline = time.monotonic() + _GIVE_UP_SECONDS
-        while self.writes() < writes:
-            if victim.ended:
-                return False
-            assert time.monotonic() < deadline, f"{self.writes()} of {writes} writes"
-            time.sleep(_POLL_SECONDS)
-        return True
-
-    def wait_for_answers(self, count: int, victim: Victim) -> None:
-        """Until so many more requests were answered, or the run has ended."""
-        deadline = time.monotonic() + _GIVE_UP_SECONDS
-        earlier = self._answers()
-        while self._answers() < earlier + count and not victim.ended:
-            assert time.monotonic() < deadline, f"{self._answers() - earlier} of {count} answers"
+        while not self._struck():
+            assert not victim.ended, f"it ended before it was held:\n{victim.wait().stdout}"
+            assert time.monotonic() < deadline, "nothing was held"
             time.sleep(_POLL_SECONDS)
 
-    def _answers(self) -> int:
-        """As the local Scaleway's log has them, without those to the tests' own questions."""
-        lines = (self._lab.project.directory / ".local/test-scaleway.log").read_text().splitlines()
-        return sum(" /_local/" not in line for line in lines)
+    def _struck(self) -> int:
+        rules = self.lab.ask("GET", "/_local/faults")["faults"]
+        return sum(rule["struck"] for rule in rules if rule["id"] == self.rule)
 
 
 def pending(lab: Lab, stack: str) -> list[tuple[str, str]]:

@@ -51,8 +51,10 @@ class Lab:
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
-    def fault(self, fault: str, **rule: Any) -> None:
-        self.ask("POST", "/_local/faults", {"fault": fault, **rule})
+    def fault(self, fault: str, **rule: Any) -> str:
+        """Gives the rule's id."""
+        added: str = self.ask("POST", "/_local/faults", {"fault": fault, **rule})["id"]
+        return added
 
     def struck(self) -> list[int]:
         """How many requests each rule has struck."""
@@ -68,11 +70,6 @@ class Lab:
     def journal(self) -> list[dict[str, Any]]:
         entries: list[dict[str, Any]] = self.ask("GET", "/_local/journal")["entries"]
         return entries
-
-    def settle(self, transitions: float = 0.0) -> None:
-        """Restart it: requests of a client that was killed are carried out or dropped by then, and faults are over."""
-        self.project.stop_cloud()
-        self.project.start_cloud(transitions)
 
     # --- the state --------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from localcloud.engine import operations
 from localcloud.engine.values import unwrap
 from ops.exit_codes import ExitCode
 from statestore import Store, open_store
-from tests.flows.interruption import Victim, Watch
+from tests.flows.interruption import Hold, Victim
 from tests.flows.keys import ORGANIZATION, OWNER, Key, use
 from tests.flows.lab import OWNER_SECRET_KEY, Lab, Run
 from tests.support.postgres import Server, postgres_server
@@ -187,8 +187,9 @@ def test_killed_half_way_and_repeated(lab: Lab, after: str) -> None:
     awaited = {"bucket": "bucket snu-state-local", "secret": "secret snu-foundation", "up": "Updating"}[after]
     assert any(awaited in line for line in victim.output), "it ended before it was killed"
     if after == "up":
-        assert Watch(lab).wait_for(3, victim), "it ended before it was killed"
+        Hold.after(3, lab, method="POST").await_request(victim)
     victim.kill()
+    lab.clear_faults()
     before = documents(lab).get("snu-foundation-local-state")
     run = bootstrap(lab)
     if run.returncode == ExitCode.INTERRUPTED:

@@ -13,7 +13,7 @@ from infra import naming
 from ops.exit_codes import ExitCode
 from statestore import bucket
 from tests.flows.drifting import check_clean, findings, look
-from tests.flows.interruption import Victim, Watch
+from tests.flows.interruption import Hold, Victim
 from tests.flows.lab import Lab
 from tests.flows.planning import PlanLab
 from tests.flows.previews import APPS, PreviewLab
@@ -109,9 +109,9 @@ def backups(lab: Lab) -> None:
 
 
 def killed_and_recovered(lab: Lab) -> None:
-    lab.fault("latency", milliseconds=50)
+    hold = Hold.after(4, lab, method="POST")
     victim = Victim.start(lab, "up", STACK, "--yes", "--skip-preview", "--engine", "embedded")
-    assert Watch(lab).wait_for(4, victim)
+    hold.await_request(victim)
     victim.kill()
     lab.clear_faults()
     ok(lab, "recover", STACK, "--yes")

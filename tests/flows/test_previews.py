@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from ops.exit_codes import ExitCode
-from tests.flows.interruption import Victim, Watch
+from tests.flows.interruption import Hold, Victim
 from tests.flows.lab import Lab, check_clear, check_no_duplicates
 from tests.flows.previews import APPS, KINDS, PreviewLab
 from tests.support.github import FakeGitHub, Pull, github
@@ -373,24 +373,25 @@ def test_a_sweep_never_touches_what_it_does_not_know(previews: PreviewLab) -> No
 
 
 def test_down_waits_for_an_up_under_way(previews: PreviewLab) -> None:
-    previews.lab.fault("latency", milliseconds=150)
-    watch = Watch(previews.lab)
+    hold = Hold.after(2, previews.lab, method="POST")
     going_up = Victim.start(previews.lab, *previews.words("env", "up", "--pr", "7"), environment=previews.environment())
-    assert watch.wait_for(2, going_up)
-    down = previews.snu("env", "down", "--pr", "7")
-    assert "Waiting for" in down.stdout
-    assert "pr-7 is taken down." in down.stdout
+    hold.await_request(going_up)
+    down = Victim.start(previews.lab, *previews.words("env", "down", "--pr", "7"), environment=previews.environment())
+    assert any("Waiting for" in line for line in down.output), "it did not wait"
+    previews.lab.clear_faults()
     assert going_up.wait().returncode == 0
+    ended = down.wait()
+    assert ended.returncode == 0, ended.stdout
+    assert "pr-7 is taken down." in ended.stdout
     assert previews.things("pr-7") == {}
     assert not previews.lab.state_file("pr-7").exists()
 
 
-@pytest.mark.parametrize(("writes", "then"), [(1, "down"), (4, "up"), (8, "down")])
-def test_killed_in_the_middle(previews: PreviewLab, writes: int, then: str) -> None:
-    previews.lab.fault("latency", milliseconds=50)
-    watch = Watch(previews.lab)
+@pytest.mark.parametrize(("created", "then"), [(1, "down"), (3, "up"), (6, "down")])
+def test_killed_in_the_middle(previews: PreviewLab, created: int, then: str) -> None:
+    hold = Hold.after(created, previews.lab, method="POST")
     victim = Victim.start(previews.lab, *previews.words("env", "up", "--pr", "7"), environment=previews.environment())
-    assert watch.wait_for(writes, victim)
+    hold.await_request(victim)
     victim.kill()
     previews.lab.clear_faults()
     run = previews.snu("env", then, "--pr", "7")

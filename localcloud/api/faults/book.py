@@ -29,6 +29,10 @@ class Strike:
     """Given instead of carrying the request out."""
     after: Blow | None = None
     """Given in place of the answer of what was carried out."""
+    held_before: tuple[Rule, ...] = ()
+    """Until these are cleared, it is not looked at."""
+    held_after: tuple[Rule, ...] = ()
+    """Until these are cleared, it is not answered."""
     course: Course = NORMAL
     """How the statuses go that the request sets on their way."""
     rules: tuple[str, ...] = ()
@@ -64,12 +68,15 @@ class FaultBook:
     def clear(self, id: str | None = None) -> list[dict[str, Any]]:
         """Forget one rule, or all; gives them as they were. Raises 404."""
         if id is None:
-            gone = self.shown()
+            gone = list(self._rules.values())
             self._rules.clear()
-            return gone
-        if id not in self._rules:
+        elif id in self._rules:
+            gone = [self._rules.pop(id)]
+        else:
             raise not_found("fault", id)
-        return [self._rules.pop(id).shown()]
+        for rule in gone:
+            rule.cleared.set()
+        return [rule.shown() for rule in gone]
 
     def strike(
         self, store: Store, method: str, path: str, found: tuple[Route, dict[str, str]] | None, body: bytes | None
@@ -81,6 +88,7 @@ class FaultBook:
             return NOTHING
         target = Target(request.product, request.resource, request.id)
         blows: dict[str, Blow] = {}
+        held: dict[str, list[Rule]] = {"before": [], "after": []}
         course, delay = NORMAL, 0.0
         for rule in struck:
             fault = rule.fault
@@ -90,8 +98,18 @@ class FaultBook:
                 course = course.followed_by(fault.course(rule.values))
             if fault.delay is not None:
                 delay += fault.delay(rule.values)
+            if fault.holds:
+                held[rule.values["when"]].append(rule)
         names = tuple(f"{rule.id} {rule.fault.name}" for rule in struck)
-        return Strike(delay, blows.get("before"), blows.get("after"), course, names)
+        return Strike(
+            delay,
+            blows.get("before"),
+            blows.get("after"),
+            tuple(held["before"]),
+            tuple(held["after"]),
+            course,
+            names,
+        )
 
 
 def _request(store: Store, method: str, path: str, found: tuple[Route, dict[str, str]] | None, body: bytes) -> Request:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from localcloud.api.errors import ApiError, plain, quotas_exceeded, transient_state
@@ -91,7 +91,7 @@ WHEN = Choice(
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One fault. Exactly one of ``blow``, ``course`` and ``delay`` says what it does."""
+    """One fault. Exactly one of ``blow``, ``course``, ``delay`` and ``holds`` says what it does."""
 
     name: str
     about: str
@@ -106,6 +106,8 @@ class Fault:
     course: Callable[[Values], Course] | None = None
     delay: Callable[[Values], float] | None = None
     """Seconds."""
+    holds: bool = False
+    """Until the rule is cleared."""
 
 
 def _quota(values: Values, target: Target) -> Blow:
@@ -209,6 +211,18 @@ FAULTS: dict[str, Fault] = {
             about="The answer comes later.",
             parameters={"milliseconds": Number(about="added to each answer", default=100, most=600_000)},
             delay=lambda values: values["milliseconds"] / 1_000,
+        ),
+        Fault(
+            name="hold",
+            about="The request waits until the rule is cleared, or until its client goes away.",
+            parameters={
+                "when": replace(
+                    WHEN,
+                    about="whether the operation is carried out once it is over (before) or at once, "
+                    "and only its answer waits (after)",
+                )
+            },
+            holds=True,
         ),
     ]
 }

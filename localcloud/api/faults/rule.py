@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ MATCH = {
 
 FREQUENCY = {
     "nth": "only these matching requests, counted from 1: a number or a list of numbers",
+    "skip": "this many matching requests pass first, a whole number",
     "probability": "each matching request with this probability, above 0 and at most 1",
     "seed": "a whole number: with the same seed the same requests are struck, in whatever order they come",
     "times": "how often it strikes at most",
@@ -54,6 +56,7 @@ class Rule:
     values: Values
     match: dict[str, str]
     nth: frozenset[int] | None
+    skip: int
     probability: float
     seed: int
     times: int | None
@@ -61,6 +64,7 @@ class Rule:
     """Matching requests so far."""
     struck: int = 0
     """How many of them it struck."""
+    cleared: asyncio.Event = field(default_factory=asyncio.Event)
     _alike: Counter[str] = field(default_factory=Counter)
 
     def strikes(self, request: Request) -> bool:
@@ -72,7 +76,7 @@ class Rule:
         drawn = self._draw(request)
         if self.times is not None and self.struck >= self.times:
             return False
-        if (self.nth is not None and self.seen not in self.nth) or not drawn:
+        if (self.nth is not None and self.seen not in self.nth) or self.seen <= self.skip or not drawn:
             return False
         self.struck += 1
         return True
@@ -107,6 +111,7 @@ class Rule:
             **{name: value for name, value in self.values.items() if value is not None},
             "match": self.match,
             "nth": sorted(self.nth) if self.nth is not None else None,
+            "skip": self.skip,
             "probability": self.probability,
             "seed": self.seed,
             "times": self.times,
@@ -131,7 +136,9 @@ def parse(id: str, body: dict[str, Any], products: dict[str, set[str]]) -> Rule:
     values = _values(fault, body, problems)
     match = _match(fault, body.get("match"), products, problems)
     nth = _nth(body.get("nth"), problems)
-    probability, seed, times = (body.get(name) for name in ("probability", "seed", "times"))
+    skip, probability, seed, times = (body.get(name) for name in ("skip", "probability", "seed", "times"))
+    if skip is not None and not (_is_whole(skip) and skip >= 0):
+        problems.append(Problem("skip", "must be a whole number of at least 0"))
     if probability is not None and not (_is_number(probability) and 0 < probability <= 1):
         problems.append(Problem("probability", "must be a number above 0 and at most 1"))
     if seed is not None and not _is_whole(seed):
@@ -142,7 +149,9 @@ def parse(id: str, body: dict[str, Any], products: dict[str, set[str]]) -> Rule:
         problems.append(Problem("times", "must be a whole number of at least 1"))
     if problems:
         raise invalid_arguments(*problems)
-    return Rule(id, fault, values, match, nth, 1.0 if probability is None else float(probability), seed or 0, times)
+    return Rule(
+        id, fault, values, match, nth, skip or 0, 1.0 if probability is None else float(probability), seed or 0, times
+    )
 
 
 def _values(fault: Fault, body: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
