@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from ops.ahead import start_program
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 
@@ -46,4 +47,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    start_program(sys.argv[1:])
     sys.exit(main())

@@ -1,15 +1,9 @@
-"""Runs a Pulumi program in the current process, as Pulumi's language host does.
-
-``python -m localcloud.engine.launch``, with the checkout in PYTHONPATH, reads its parameters from standard input, as
-one JSON object, so that secrets are neither in arguments nor in the environment; its exit status is what ``run``
-returns.
-"""
+"""Runs a Pulumi program in the current process, as Pulumi's language host does."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import runpy
@@ -19,38 +13,23 @@ import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING
 
+import grpc
 import pulumi
 import pulumi.runtime
+from pulumi.runtime.proto import language_pb2
 
 from localcloud.engine.provider_import import import_provider
 
-SHOWN_TO_USER = 32
+if TYPE_CHECKING:
+    from pulumi.runtime.proto.language_pb2 import RunRequest, RunResponse
+
 _PROVIDERS = ("pulumiverse_scaleway",)
 """The packages that this engine knows; a program imports one in all likelihood."""
 _THREADS_PER_OPERATION = 4
-
-
-class Parameters(TypedDict):
-    """What a program is run with."""
-
-    monitor: str
-    """Address of the engine's ResourceMonitor service."""
-    engine: str
-    """Address of the engine's Engine service."""
-    organization: str
-    project: str
-    stack: str
-    dry_run: bool
-    parallel: int
-    """Resource operations at the same time."""
-    config: dict[str, str]
-    """The stack's configuration in clear, by full key."""
-    secret_keys: list[str]
-    """Keys of ``config`` whose values are secret."""
-    directory: str
-    """Folder of Pulumi.yaml, in which the program runs."""
+_MONITOR_ENDED = "Resource monitor has terminated, shutting down"
+"""What the SDK raises where the engine takes no more registrations: it has told why (``runtime/settings.py``)."""
 
 
 def _user_traceback(error: Exception, directory: str) -> str:
@@ -71,47 +50,78 @@ def _run_main(directory: str) -> None:
     runpy.run_path(directory, run_name="__main__")
 
 
-def run(parameters: Parameters) -> int:
-    """Run the program in the main thread; what goes wrong is logged to the engine.
+def answer(request: bytes) -> bytes:
+    """``RunRequest`` to ``RunResponse``, both encoded; the main thread is to call this."""
+    response: bytes = _answer(language_pb2.RunRequest.FromString(request)).SerializeToString()
+    return response
 
-    Returns 0 if the program ran, 32 if it failed and its error was logged. Raises SystemExit if the program does.
-    """
-    directory = str(Path(parameters["directory"]).resolve())
-    pulumi.runtime.set_all_config(parameters["config"], parameters["secret_keys"])
+
+def _answer(request: RunRequest) -> RunResponse:
+    directory, served = Path(request.info.program_directory, request.info.entry_point), Path.cwd()
+    if directory.resolve() != served:
+        refusal = f"this process serves the program in {served}, not {directory}; remove `main` from Pulumi.yaml"
+        return language_pb2.RunResponse(error=refusal)
+    try:
+        told = not _run(request, str(served))
+        status: object = 0
+    except SystemExit as error:
+        told, status = False, 0 if error.code is None else error.code
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    if told:
+        return language_pb2.RunResponse(bail=True)
+    return language_pb2.RunResponse(error=f"the program ended with exit status {status}" if status != 0 else "")
+
+
+def _run(request: RunRequest, directory: str) -> bool:
+    """Whether the program succeeded; what has gone wrong is told to the engine. Raises SystemExit if it does."""
+    pulumi.runtime.set_all_config(dict(request.config), list(request.configSecretKeys))
     pulumi.runtime.configure(
         pulumi.runtime.Settings(
-            project=parameters["project"],
-            stack=parameters["stack"],
-            organization=parameters["organization"],
-            monitor=parameters["monitor"],
-            engine=parameters["engine"],
-            parallel=parameters["parallel"],
-            dry_run=parameters["dry_run"],
+            project=request.project,
+            stack=request.stack,
+            organization=request.organization,
+            monitor=request.monitor_address,
+            engine=request.args[0],
+            parallel=request.parallel,
+            dry_run=request.dryRun,
             root_directory=directory,
         )
     )
-    os.chdir(directory)
+    # The SDK waits for the engine's answer to several debug lines of each resource, which no engine shows.
+    pulumi.log.debug = _forget
     sys.argv = [directory]
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    executor = ThreadPoolExecutor(max_workers=_THREADS_PER_OPERATION * max(1, parameters["parallel"]))
+    executor = ThreadPoolExecutor(max_workers=_THREADS_PER_OPERATION * max(1, request.parallel))
     loop.set_default_executor(executor)
     # Futures of a program that failed are never awaited; asyncio would complain about each.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
         loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: _run_main(directory)))
-        return 0
+        return True
     except pulumi.RunError as error:
-        pulumi.log.error(str(error))
+        if str(error) != _MONITOR_ENDED:
+            _tell(str(error))
     except Exception as error:
         # What a look-up was refused for says it all; no frame of its traceback is the user's.
         is_lookup = str(error).startswith("invoke of ")
         trace = "Program failed with an unhandled exception:\n" + _user_traceback(error, directory)
-        pulumi.log.error(str(error) if is_lookup else trace)
+        _tell(str(error) if is_lookup else trace)
     finally:
         executor.shutdown(wait=True)
         loop.close()
-    return SHOWN_TO_USER
+    return False
+
+
+def _tell(message: str) -> None:
+    """An error to the engine. One that has ended meanwhile has told why it did."""
+    try:
+        pulumi.log.error(message)
+    except grpc.RpcError as error:
+        if error.code() is not grpc.StatusCode.UNAVAILABLE:
+            raise
 
 
 def _forget(*_arguments: object, **_options: object) -> None:
@@ -149,22 +159,3 @@ def end_with_standard_input() -> None:
         os._exit(0)
 
     threading.Thread(target=wait, name="lifeline", daemon=True).start()
-
-
-def _main() -> None:
-    forget_command()
-    import_ahead()
-    line = sys.stdin.readline()
-    if not line:
-        sys.exit(0)
-    end_with_standard_input()
-    # The SDK waits for the engine's answer to several debug lines of each resource, of which this engine shows none.
-    pulumi.log.debug = _forget
-    status = run(json.loads(line))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
-
-
-if __name__ == "__main__":
-    _main()

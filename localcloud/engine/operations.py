@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localcloud.engine.program import Program
+from localcloud.engine.program import Program, program_for
 
 if TYPE_CHECKING:
     from localcloud.engine.values import PropertyMap
@@ -47,14 +47,12 @@ class Outcome:
 # Each raises EngineError when the operation cannot be started; what fails later is reported as events.
 
 
-def preview(request: Request, program: Program | None = None) -> Outcome:
-    """``program``: the process that runs it, where that was started already."""
-    return asyncio.run(_with_program(request, program or Program(request.project_dir), dry_run=True))
+def preview(request: Request) -> Outcome:
+    return asyncio.run(_with_program(request, program_for(request.project_dir), dry_run=True))
 
 
-def up(request: Request, program: Program | None = None) -> Outcome:
-    """``program``: as in ``preview``."""
-    return asyncio.run(_with_program(request, program or Program(request.project_dir), dry_run=False))
+def up(request: Request) -> Outcome:
+    return asyncio.run(_with_program(request, program_for(request.project_dir), dry_run=False))
 
 
 def refresh(request: Request) -> Outcome:
@@ -85,13 +83,11 @@ def outputs(project_dir: Path, stack: str, backend_url: str, environ: Mapping[st
 
 
 async def _with_program(request: Request, program: Program, *, dry_run: bool) -> Outcome:
-    try:
+    with program:
         from localcloud.engine.run import Run
 
         run = Run(request, "update", dry_run=dry_run)
         return await run.execute(lambda: run.program(program))
-    finally:
-        program.stop()
 
 
 def _refresh(request: Request, *, dry_run: bool) -> Outcome:

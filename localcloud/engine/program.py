@@ -1,84 +1,148 @@
-"""Starts the user's program and follows it to its end."""
+"""The process that serves a stack's program, as the engines see it."""
 
 from __future__ import annotations
 
-import asyncio
 import atexit
-import contextlib
-import json
 import os
+import select
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from types import TracebackType
+from typing import Self
 
 from localcloud.engine.environment import program_environment
+from localcloud.engine.errors import EngineError
 
 _CHECKOUT = Path(__file__).parents[2]
-_STOP_SECONDS = 5.0
-_LINE_LIMIT = 16 * 1024 * 1024
+_START_SECONDS = 60.0
+_OWN_VARIABLES = {"PYTHONPATH": str(_CHECKOUT), "GRPC_VERBOSITY": "NONE"}
+"""The process removes them before the program runs. What gRPC logs would look as if the program had printed it."""
+_CHUNK = 64 * 1024
+_STDOUT, _STDERR = "info", "info#err"
+"""Severities of what a program prints, as Pulumi's engine events have them."""
 
 
 class Program:
-    """A process that imports the Pulumi SDK and waits to be told what to run; it ends with this process."""
+    """Serves the program as a LanguageRuntime until the block, or this process, ends, however that ends.
+
+    Its environment is what ``program_environment`` allows. It has a session of its own, so that Ctrl-C reaches the
+    engine alone, which then ends the program in its own way.
+    """
 
     def __init__(self, directory: Path) -> None:
-        """Start it early: its imports run while the command and the engine prepare."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "localcloud.engine.launch"],
-            cwd=directory,
-            env=program_environment(os.environ) | {"PYTHONPATH": str(_CHECKOUT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        """``directory``: of Pulumi.yaml."""
+        self.directory = directory.resolve()
+        self._socket, its_own = socket.socketpair()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "localcloud.engine.language_runtime"],
+                cwd=self.directory,
+                env=program_environment(os.environ) | _OWN_VARIABLES,
+                stdin=its_own.fileno(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except BaseException:
+            self._socket.close()
+            raise
+        finally:
+            its_own.close()
         atexit.register(self.stop)
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self.outputs = (_Lines(self._process.stdout.fileno(), _STDOUT), _Lines(self._process.stderr.fileno(), _STDERR))
 
-    async def run(self, parameters: Mapping[str, Any], on_output: Callable[[str, str], None]) -> int:
-        """Run the program; ``on_output`` gets ``info`` or ``info#err`` and a line. Returns its exit status."""
-        stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
-        assert stdin is not None
-        assert stdout is not None
-        assert stderr is not None
-        with contextlib.suppress(BrokenPipeError):
-            # The process reads this whole line before it does anything else. It ends when the pipe does.
-            await asyncio.to_thread(_write, stdin, json.dumps(parameters).encode() + b"\n")
-        await asyncio.gather(
-            _follow(stdout, lambda line: on_output("info", line)),
-            _follow(stderr, lambda line: on_output("info#err", line)),
-        )
-        return await asyncio.to_thread(self._process.wait)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
 
     def stop(self) -> None:
-        """End the process if it still runs."""
+        """End it, and whatever the program has started."""
         atexit.unregister(self.stop)
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+        self._socket.close()
+        if self._process.returncode is None:  # not reaped: the number is still its own
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
+                pipe.close()
+
+    @cached_property
+    def address(self) -> str:
+        """Address of its LanguageRuntime service, once the port is bound. Raises EngineError if it does not start."""
+        readable, _, _ = select.select([self._socket], [], [], _START_SECONDS)
+        address = self._socket.recv(_CHUNK).decode().strip() if readable else ""
+        if not address:
+            last = [line for _, line in self.output(ended=True)][-1:]
+            raise EngineError(": ".join(["the program's process did not start", *last]))
+        return address
+
+    def output(self, *, ended: bool = False) -> Iterator[tuple[str, str]]:
+        """Lines that the program has printed since the last call: ``info`` or ``info#err``, and the line.
+
+        ``ended``: no more is to come, so an incomplete line counts.
+        """
+        for lines in self.outputs:
+            for line in lines.read(ended=ended):
+                yield lines.severity, line
+
+    def exit_status(self, within: float = 0.0) -> int | None:
+        """None as long as the process runs, as it does until the block ends, unless the program ended it.
+
+        ``within``: how long to wait for its end, in seconds.
+        """
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(within)
+        return None
 
 
-def _write(pipe: IO[bytes], line: bytes) -> None:
-    pipe.write(line)
-    pipe.flush()
+_ahead: dict[Path, Program] = {}
 
 
-async def _follow(pipe: IO[bytes], on_line: Callable[[str], None]) -> None:
-    reader = asyncio.StreamReader(_LINE_LIMIT)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), pipe
-    )
-    try:
-        async for line in reader:
-            on_line(line.decode(errors="replace").rstrip("\n"))
-    finally:
-        transport.close()
+def start_ahead(directory: Path) -> None:
+    """Start the process that ``program_for`` gives, where none is started: Pulumi's SDK takes long to import.
+
+    ``directory``: of Pulumi.yaml. The process ends with this one, whether or not it is used.
+    """
+    directory = directory.resolve()
+    if directory not in _ahead:
+        _ahead[directory] = Program(directory)
+
+
+def program_for(directory: Path) -> Program:
+    """One that was started ahead, or a new one; it runs the program once."""
+    return _ahead.pop(directory.resolve(), None) or Program(directory)
+
+
+class _Lines:
+    """A pipe that is read without waiting."""
+
+    def __init__(self, descriptor: int, severity: str) -> None:
+        os.set_blocking(descriptor, False)
+        self.descriptor = descriptor
+        self.severity = severity
+        self.closed = False
+        """Whether its end was read."""
+        self._rest = b""
+
+    def read(self, *, ended: bool) -> Iterator[str]:
+        with suppress(BlockingIOError):
+            while chunk := os.read(self.descriptor, _CHUNK):
+                *complete, self._rest = (self._rest + chunk).split(b"\n")
+                yield from (line.decode(errors="replace") for line in complete)
+            self.closed = True
+        if ended and self._rest:
+            rest, self._rest = self._rest, b""
+            yield rest.decode(errors="replace")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         alias_pb2,
         engine_pb2,
         engine_pb2_grpc,
+        language_pb2,
         provider_pb2,
         resource_pb2,
         resource_pb2_grpc,
@@ -30,6 +31,7 @@ else:
     alias_pb2 = import_module(f"{_PACKAGE}.alias_pb2")
     engine_pb2 = import_module(f"{_PACKAGE}.engine_pb2")
     engine_pb2_grpc = import_module(f"{_PACKAGE}.engine_pb2_grpc")
+    language_pb2 = import_module(f"{_PACKAGE}.language_pb2")
     provider_pb2 = import_module(f"{_PACKAGE}.provider_pb2")
     resource_pb2 = import_module(f"{_PACKAGE}.resource_pb2")
     resource_pb2_grpc = import_module(f"{_PACKAGE}.resource_pb2_grpc")
@@ -38,6 +40,7 @@ __all__ = [
     "alias_pb2",
     "engine_pb2",
     "engine_pb2_grpc",
+    "language_pb2",
     "provider_pb2",
     "resource_pb2",
     "resource_pb2_grpc",

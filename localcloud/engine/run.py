@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 
+from localcloud.engine import program_client
 from localcloud.engine.builtin import BuiltinProvider, missing_stack
 from localcloud.engine.deployment import Context, Deployment, FailedError
 from localcloud.engine.errors import EngineError, UnsupportedError
@@ -25,6 +26,7 @@ from localcloud.engine.plan import Constraint, Plan, read_plan, salt_of
 from localcloud.engine.plugin import Provider
 from localcloud.engine.program import Program
 from localcloud.engine.project import StackConfig, StackFile, project_name
+from localcloud.engine.protocol import language_pb2
 from localcloud.engine.provider import ScalewayProvider, check_config
 from localcloud.engine.refresh import refresh_all
 from localcloud.engine.snapshot import ResourceState, Snapshot, SnapshotEncoder
@@ -212,21 +214,7 @@ class Run:
         engine = EngineService(context)
         async with serve(monitor, engine) as address:
             running = asyncio.create_task(
-                program.run(
-                    {
-                        "monitor": address,
-                        "engine": address,
-                        "organization": "organization",
-                        "project": context.project,
-                        "stack": context.stack,
-                        "dry_run": context.dry_run,
-                        "parallel": context.parallel,
-                        "config": dict(context.config),
-                        "secret_keys": self._config.secret_keys,
-                        "directory": str(self._request.project_dir.resolve()),
-                    },
-                    self._events.diagnostic,
-                )
+                program_client.run(program, self._run_request(program, context, address), self._events.diagnostic)
             )
             waits = [asyncio.create_task(item) for item in (monitor.program_done.wait(), deployment.wait_stopped())]
             await asyncio.wait([running, *waits], return_when=asyncio.FIRST_COMPLETED)
@@ -245,17 +233,33 @@ class Run:
                 monitor.release.set()
             if not ok:
                 await deployment.settle()
-            status = await self._program_end(running)
-        if status != 0 and not deployment.failed and not engine.errors:
-            self._events.diagnostic("error", f"the program ended with exit status {status}")
-        return ok and not deployment.failed and not engine.errors and status == 0
+            succeeded, problem = await self._program_end(running)
+        if not succeeded and not deployment.failed and not engine.errors:
+            self._events.diagnostic("error", problem or "the program failed and did not say why")
+        return ok and not deployment.failed and not engine.errors and succeeded
 
-    async def _program_end(self, running: asyncio.Task[int]) -> int:
+    def _run_request(self, program: Program, context: Context, address: str) -> language_pb2.RunRequest:
+        """``address``: of both services."""
+        directory = str(program.directory)
+        return language_pb2.RunRequest(
+            organization="organization",
+            project=context.project,
+            stack=context.stack,
+            dryRun=context.dry_run,
+            parallel=context.parallel,
+            config=context.config,
+            configSecretKeys=self._config.secret_keys,
+            monitor_address=address,
+            args=[address],
+            info=language_pb2.ProgramInfo(root_directory=directory, program_directory=directory, entry_point="."),
+        )
+
+    async def _program_end(self, running: asyncio.Task[tuple[bool, str]]) -> tuple[bool, str]:
+        limit = _PROGRAM_END_AFTER_CANCEL_SECONDS if self._canceled else _PROGRAM_END_SECONDS
         try:
-            limit = _PROGRAM_END_AFTER_CANCEL_SECONDS if self._canceled else _PROGRAM_END_SECONDS
             return await asyncio.wait_for(running, limit)
         except TimeoutError:
-            return -1
+            return False, f"the program did not end within {limit:g} seconds"
 
     async def refresh_only(self) -> bool:
         context, previous = await self._prepare()

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from localcloud.engine.program import start_ahead
 from ops.commands.around import after_change, before_change
 from ops.display.base import Display, SilentDisplay
 from ops.display.choose import display_for, printer_for
@@ -80,7 +81,7 @@ class Session:
         stack = find_stack(project_dir(directory), name)
         engine = select_engine(choice, stack)
         if runs_program:
-            engine.start_program(stack.project_dir)
+            start_ahead(stack.project_dir)
         settings = settings_of(stack) if validate else None
         if settings is not None:
             require_builder(engine, stack, settings)
@@ -231,7 +232,7 @@ def _up(session: Session, options: Options) -> ExitCode:
         changed = has_changes(session.preview(options, binding=True).changes)
         if changed and options.expect_no_changes:
             return ExitCode.CHANGES
-        session.engine.start_program(stack.project_dir)
+        start_ahead(stack.project_dir)
         if changed and not options.yes:
             confirm(f"Apply these changes to {stack.name}?")
     display = display_for(sys.stdout, session.title("Updating"), preview=False, properties=options.skip_preview)

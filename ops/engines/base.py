@@ -62,13 +62,6 @@ class Engine(Protocol):
 
     name: str
 
-    def start_program(self, project_dir: Path) -> None:
-        """Start the process in which the next ``preview`` or ``up`` runs the program: its imports take long.
-
-        It ends with this process, whether or not it is used.
-        """
-        ...
-
     def preview(self, operation: Operation) -> Result: ...
 
     def up(self, operation: Operation) -> Result: ...

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localcloud.engine import operations
 from localcloud.engine.errors import EngineError as EmbeddedError
-from localcloud.engine.program import Program
 from localcloud.engine.values import redact
 from ops.engines.base import EngineError, Operation, Result
 from ops.steps import name_of
@@ -24,21 +22,11 @@ class EmbeddedEngine:
 
     name = "embedded"
 
-    def __init__(self) -> None:
-        self._program: Program | None = None
-
-    def start_program(self, project_dir: Path) -> None:
-        self._program = Program(project_dir)
-
     def preview(self, operation: Operation) -> Result:
-        return _run(partial(operations.preview, program=self._take_program()), operation)
+        return _run(operations.preview, operation)
 
     def up(self, operation: Operation) -> Result:
-        return _run(partial(operations.up, program=self._take_program()), operation)
-
-    def _take_program(self) -> Program | None:
-        program, self._program = self._program, None
-        return program
+        return _run(operations.up, operation)
 
     def destroy(self, operation: Operation) -> Result:
         return _run(operations.destroy, operation)

@@ -17,8 +17,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO
 
+from localcloud.engine.errors import EngineError as EmbeddedError
+from localcloud.engine.program import Program, program_for
 from ops.engines.base import EngineError, EngineEvent, OnEvent, Operation, Result
-from ops.engines.program_worker import ProgramWorker
 
 if TYPE_CHECKING:
     from localcloud.engine.recover import Interrupted, Lock
@@ -35,12 +36,6 @@ class PulumiCli:
 
     name = "pulumi"
 
-    def __init__(self) -> None:
-        self._worker: ProgramWorker | None = None
-
-    def start_program(self, project_dir: Path) -> None:
-        self._worker = ProgramWorker(project_dir)
-
     def preview(self, operation: Operation) -> Result:
         saved = ["--save-plan", str(operation.save_plan)] if operation.save_plan else []
         return self._run_program(["preview", "--json", *saved, *_refresh(operation)], operation)
@@ -51,9 +46,12 @@ class PulumiCli:
 
     def _run_program(self, arguments: list[str], operation: Operation) -> Result:
         """An operation that runs the program, which a process of ours serves: the CLI starts no language host."""
-        worker, self._worker = self._worker or ProgramWorker(operation.project_dir), None
-        with worker:
-            return _run([*arguments, "--client", worker.address], operation, worker=worker)
+        with program_for(operation.project_dir) as program:
+            try:
+                address = program.address
+            except EmbeddedError as error:
+                raise EngineError(str(error)) from error
+            return _run([*arguments, "--client", address], operation, program=program)
 
     def preview_destroy(self, operation: Operation) -> Result:
         return _run(["destroy", "--preview-only"], operation)
@@ -207,9 +205,9 @@ class _Ended:
 
 
 def _run(
-    arguments: list[str], operation: Operation, *, makes_stack: bool = True, worker: ProgramWorker | None = None
+    arguments: list[str], operation: Operation, *, makes_stack: bool = True, program: Program | None = None
 ) -> Result:
-    watch = _Watch(operation.on_event, worker)
+    watch = _Watch(operation.on_event, program)
     ended = _execute(arguments, operation, watch)
     if makes_stack and ended.status != 0 and _NO_STACK in ended.stderr and not watch.seen:
         _make_stack(operation)
@@ -276,9 +274,9 @@ def _interrupts_forwarded(process: subprocess.Popen[bytes], watch: _Watch) -> It
 class _Watch:
     """Reads the event log while it grows, and what the program prints."""
 
-    def __init__(self, on_event: OnEvent, worker: ProgramWorker | None = None) -> None:
+    def __init__(self, on_event: OnEvent, program: Program | None = None) -> None:
         self._on_event = on_event
-        self._worker = worker
+        self._program = program
         self.seen = 0
         self.failure_seen = False
         """Whether the events already say why the operation did not succeed."""
@@ -310,21 +308,23 @@ class _Watch:
 
     def _take_output(self, *, ended: bool = False) -> None:
         """What the program has printed; no more comes before the first event, nor after the summary."""
-        if self._worker is None or not (self.seen or ended):
+        if self._program is None or not (self.seen or ended):
             return
-        for severity, line in self._worker.output(ended=ended):
+        for severity, line in self._program.output(ended=ended):
             self._diagnose(severity, line)
 
     def _take_exit_status(self) -> None:
         """A program that ends its process breaks the CLI's connection, which is all that the CLI can report."""
-        status = None if self._worker is None else self._worker.exit_status()
+        status = None if self._program is None else self._program.exit_status()
         if status is not None:
             self._diagnose("error", f"the program ended with exit status {status}")
 
     def _is_lost_connection(self, event: EngineEvent) -> bool:
         message = str((event.get("diagnosticEvent") or {}).get("message", ""))
         return (
-            message.startswith(_LOST_CONNECTION) and self._worker is not None and self._worker.exit_status() is not None
+            message.startswith(_LOST_CONNECTION)
+            and self._program is not None
+            and self._program.exit_status() is not None
         )
 
     def _diagnose(self, severity: str, message: str) -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from ops.exit_codes import ExitCode
 from tests.adoption.lab import LiveLab, Run
-from tests.flows.interruption import Victim
+from tests.flows.interruption import Hold, Victim
 from tests.flows.lab import check_state
 
 _CONTAINERS = ("api", "admin", "app", "tasks", "apiv2", "tasksv2", "antivirus")
@@ -187,12 +187,13 @@ def test_a_state_that_is_not_of_today(live: LiveLab) -> None:
 def test_a_run_that_was_killed_has_changed_nothing(live: LiveLab) -> None:
     stack, sources = "foundation-production", live.sources("production", "staging")
     accepted = live.accept_all(stack, *sources)
+    hold = Hold.after(10, live.lab, method="GET")
     victim = Victim.start(
         live.lab, "adopt", stack, *sources, "--accept", str(accepted), "--yes", "--engine", "embedded"
     )
-    assert victim.process.stdout is not None
-    assert any(line.startswith("Reading") for line in victim.process.stdout)
+    hold.await_request(victim)
     victim.kill()
+    live.lab.clear_faults()
     assert not live.lab.state_file(stack).exists()
     again = live.adopt(stack, *sources, "--accept", str(accepted), "--yes")
     assert again.returncode == 0, again.stdout + again.stderr

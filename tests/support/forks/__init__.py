@@ -48,7 +48,7 @@ _SERVERS = {
 }
 """What each server imports before its first fork. A Pulumi program brings an `infra` of its own."""
 _TARGETS = {
-    "localcloud.engine.launch": "program",
+    "localcloud.engine.language_runtime": "program",
     "ops": "snu",
     "ops.diff.evaluator": "diff",
     "localcloud.api": "snu",
@@ -82,6 +82,8 @@ def fork_servers() -> Iterator[None]:
             subprocess.Popen(
                 [REAL_PYTHON, "-m", "tests.support.forks.server", str(folder / server), str(client), *modules],
                 cwd=ROOT,
+                # gRPC reads it when it is imported; the program's process is to have it.
+                env=os.environ | {"GRPC_VERBOSITY": "NONE"},
                 stdin=subprocess.PIPE,
             )
             for server, modules in _SERVERS.items()

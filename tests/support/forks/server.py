@@ -35,7 +35,7 @@ def import_all(name: str) -> None:
     getattr(package, "__all__", None)  # loads one that Pulumi's SDK would load when it is used
     if name.endswith(".*"):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if module.name.rpartition(".")[2] not in ("__main__", "launch", "object_storage_child"):
+            if module.name.rpartition(".")[2] not in ("__main__", "launch", "language_runtime", "object_storage_child"):
                 importlib.import_module(module.name)
 
 

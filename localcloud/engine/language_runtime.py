@@ -1,9 +1,9 @@
-"""Serves one Pulumi program to the Pulumi CLI: ``python -m ops.engines.language_runtime DESCRIPTOR``.
+"""Serves one Pulumi program to an engine: ``python -m localcloud.engine.language_runtime``.
 
 The service is Pulumi's LanguageRuntime (``proto/pulumi/language.proto``), which ``pulumi --client=ADDRESS`` calls in
-place of a language host. The working directory is the project's folder. The server's address is written to the file
-descriptor as soon as the port is bound; Pulumi's SDK is imported after that, while the CLI starts. The process ends,
-with everything that the program has started, when its standard input is closed.
+place of a language host, and the embedded engine too. The working directory is the project's folder. Standard input is
+a socket: the server's address is written to it as soon as the port is bound; Pulumi's SDK is imported after that, while
+the engine starts. The process ends, with everything that the program has started, when the socket is closed.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ import sys
 import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +21,6 @@ import grpc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from localcloud.engine.launch import Parameters
 
 _SERVICE = "pulumirpc.LanguageRuntime"
 _THREADS = 4
@@ -34,14 +30,12 @@ _OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
 ]
-_SHOWN_TO_USER = 32
-"""Status of a program that has failed and logged why."""
 _EMPTY = b""
 """An empty message of any type."""
 
 
 class LanguageRuntime:
-    """Answers in encoded messages: Pulumi's message types are part of its SDK, which is still being imported."""
+    """Takes and gives encoded messages: their types are part of Pulumi's SDK, which is still being imported."""
 
     def __init__(self) -> None:
         self._requests: SimpleQueue[bytes] = SimpleQueue()
@@ -69,9 +63,9 @@ class LanguageRuntime:
         self._requests.put(request)
         return self._responses.get()
 
-    def serve_program(self, run: Callable[[Parameters], int]) -> None:
+    def serve_program(self, run: Callable[[bytes], bytes]) -> None:
         """Wait for a request and run the program in this thread, which has to be the main one."""
-        self._responses.put(_run_program(self._requests.get(), run))
+        self._responses.put(run(self._requests.get()))
 
 
 def _answer(response: bytes) -> Any:
@@ -88,43 +82,6 @@ def _field(number: int, text: str) -> bytes:
     return bytes([number << 3 | 2]) + length + bytes([rest]) + value
 
 
-def _run_program(encoded: bytes, run: Callable[[Parameters], int]) -> bytes:
-    from pulumi.runtime.proto import language_pb2
-
-    request = language_pb2.RunRequest.FromString(encoded)
-    directory, served = Path(request.info.program_directory, request.info.entry_point), Path.cwd()
-    if directory.resolve() != served:
-        refusal = f"this process serves the program in {served}, not {directory}; remove `main` from Pulumi.yaml"
-        return language_pb2.RunResponse(error=refusal).SerializeToString()
-    try:
-        status: object = run(
-            {
-                "monitor": request.monitor_address,
-                "engine": request.args[0],
-                "organization": request.organization,
-                "project": request.project,
-                "stack": request.stack,
-                "dry_run": request.dryRun,
-                "parallel": request.parallel,
-                "config": dict(request.config),
-                "secret_keys": list(request.configSecretKeys),
-                "directory": str(directory),
-            }
-        )
-    except SystemExit as error:
-        status = 0 if error.code is None else error.code
-    with suppress(OSError):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    if status == _SHOWN_TO_USER:
-        response = language_pb2.RunResponse(bail=True)
-    elif status == 0:
-        response = language_pb2.RunResponse()
-    else:
-        response = language_pb2.RunResponse(error=f"the program ended with exit status {status}")
-    return response.SerializeToString()
-
-
 # --- the process ----------------------------------------------------------------------------------------------------
 
 
@@ -133,16 +90,16 @@ def _main() -> None:
     server = grpc.server(ThreadPoolExecutor(_THREADS), handlers=[runtime.handlers], options=_OPTIONS)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    descriptor = int(sys.argv[1])
-    os.write(descriptor, f"127.0.0.1:{port}\n".encode())
-    os.close(descriptor)
+    os.write(sys.stdin.fileno(), f"127.0.0.1:{port}\n".encode())
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # both are pipes
 
-    from localcloud.engine.launch import end_with_standard_input, forget_command, import_ahead, run
+    from localcloud.engine.launch import answer, end_with_standard_input, forget_command, import_ahead
 
     end_with_standard_input()
     forget_command()
     import_ahead()
-    runtime.serve_program(run)
+    runtime.serve_program(answer)
     threading.Event().wait()  # the response is still being sent; the parent ends this process
 
 

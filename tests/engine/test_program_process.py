@@ -1,4 +1,4 @@
-"""The process that serves a program to the Pulumi CLI, with an engine of the test in the CLI's place."""
+"""The process that serves a program, with an engine of the test in the place of Pulumi's."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from typing import Any
 import grpc
 import pytest
 
-from ops.engines.base import EngineError, Operation, Result
-from ops.engines.program_worker import ProgramWorker
+from localcloud.engine.errors import EngineError
+from localcloud.engine.program import Program
+from ops.engines.base import Operation, Result
 from ops.engines.pulumi_cli import PulumiCli
 from tests.support.fake_engine import FakeEngine
 from tests.support.project import ROOT, clean_environment
@@ -34,10 +35,10 @@ _FORBIDDEN = (
 _PARENT = """
 import sys, time
 from pathlib import Path
-from ops.engines.program_worker import ProgramWorker
+from localcloud.engine.program import Program
 
-with ProgramWorker(Path(sys.argv[1])) as worker:
-    print(worker.address, worker._process.pid, flush=True)
+with Program(Path(sys.argv[1])) as program:
+    print(program.address, program._process.pid, flush=True)
     time.sleep(600)
 """
 
@@ -89,8 +90,8 @@ def test_a_program_runs_with_its_configuration_in_the_main_thread(project: Path)
         """,
     )
     engine = FakeEngine()
-    with ProgramWorker(project) as worker:
-        response = engine.run(project, worker.address, key="hidden")
+    with Program(project) as program:
+        response = engine.run(project, program.address, key="hidden")
     assert (response.error, response.bail) == ("", False)
     assert engine.registered == ["pulumi:pulumi:Stack", "my:module:Thing"]
     secret = engine.outputs.pop("secret")
@@ -108,9 +109,9 @@ def test_no_key_token_or_password_reaches_the_program(project: Path, monkeypatch
     for name in _FORBIDDEN:
         monkeypatch.setenv(name, "leaked-value")
     write(project, "import os\nfor item in os.environ.items():\n    print(*item)\n")
-    with ProgramWorker(project) as worker:
-        FakeEngine().run(project, worker.address)
-        printed = dict(line.split(" ", 1) for _, line in worker.output(ended=True))
+    with Program(project) as program:
+        FakeEngine().run(project, program.address)
+        printed = dict(line.split(" ", 1) for _, line in program.output(ended=True))
     assert printed["PATH"] == os.environ["PATH"]
     assert set(_FORBIDDEN) & printed.keys() == set()
     assert "leaked-value" not in printed.values()
@@ -119,9 +120,9 @@ def test_no_key_token_or_password_reaches_the_program(project: Path, monkeypatch
 def test_a_program_that_fails_shows_its_own_lines_only(project: Path) -> None:
     write(project, "def wrong():\n    raise ValueError('so it is')\nwrong()\n")
     engine = FakeEngine()
-    with ProgramWorker(project) as worker:
-        assert engine.run(project, worker.address).bail
-        assert list(worker.output(ended=True)) == []
+    with Program(project) as program:
+        assert engine.run(project, program.address).bail
+        assert list(program.output(ended=True)) == []
     (error,) = engine.errors
     frames = [line for line in error.splitlines() if line.startswith("  File ")]
     assert frames == [
@@ -133,8 +134,8 @@ def test_a_program_that_fails_shows_its_own_lines_only(project: Path) -> None:
 def test_a_syntax_error_names_the_file_and_the_line(project: Path) -> None:
     write(project, "import pulumi\nthis wrong\n")
     engine = FakeEngine()
-    with ProgramWorker(project) as worker:
-        assert engine.run(project, worker.address).bail
+    with Program(project) as program:
+        assert engine.run(project, program.address).bail
     (error,) = engine.errors
     assert [line for line in error.splitlines() if line.startswith("  File ")] == [
         f'  File "{project}/__main__.py", line 2'
@@ -142,26 +143,26 @@ def test_a_syntax_error_names_the_file_and_the_line(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "error", "bail"),
+    ("source", "error", "bail"),
     [
         ("import pulumi\nraise pulumi.RunError('no such app')", "", True),
         ("import sys\nsys.exit(0)", "", False),
         ("import sys\nsys.exit(3)", "the program ended with exit status 3", False),
     ],
 )
-def test_how_a_program_ends_is_what_the_engine_gets(project: Path, program: str, error: str, bail: bool) -> None:
-    write(project, program)
+def test_how_a_program_ends_is_what_the_engine_gets(project: Path, source: str, error: str, bail: bool) -> None:
+    write(project, source)
     engine = FakeEngine()
-    with ProgramWorker(project) as worker:
-        response = engine.run(project, worker.address)
+    with Program(project) as program:
+        response = engine.run(project, program.address)
     assert (response.error, response.bail) == (error, bail)
     assert engine.errors == (["no such app"] if bail else [])
 
 
 def test_a_folder_without_a_program(project: Path) -> None:
     engine = FakeEngine()
-    with ProgramWorker(project) as worker:
-        assert engine.run(project, worker.address).bail
+    with Program(project) as program:
+        assert engine.run(project, program.address).bail
     assert engine.errors == [f"{project} contains no program: __main__.py does not exist"]
 
 
@@ -170,18 +171,18 @@ def test_another_program_than_the_project_s_is_refused(project: Path, tmp_path: 
     other.mkdir()
     write(other, f"open({str(tmp_path / 'ran')!r}, 'w')")
     for directory, main in ((other, "."), (project, "../other"), (project, "prog.py")):
-        with ProgramWorker(project) as worker:
-            response = FakeEngine().run(directory, worker.address, main=main)
+        with Program(project) as program:
+            response = FakeEngine().run(directory, program.address, main=main)
         assert response.error.startswith(f"this process serves the program in {project}, not ")
     assert not (tmp_path / "ran").exists()
 
 
 def test_a_program_runs_once(project: Path) -> None:
     write(project, "")
-    with ProgramWorker(project) as worker:
-        FakeEngine().run(project, worker.address)
+    with Program(project) as program:
+        FakeEngine().run(project, program.address)
         with pytest.raises(grpc.RpcError, match="the program has been run already"):
-            FakeEngine().run(project, worker.address)
+            FakeEngine().run(project, program.address)
 
 
 # --- the process ----------------------------------------------------------------------------------------------------
@@ -189,13 +190,13 @@ def test_a_program_runs_once(project: Path) -> None:
 
 def test_it_ends_with_the_block_and_takes_along_what_the_program_started(project: Path) -> None:
     write(project, "import subprocess\nprint(subprocess.Popen(['sleep', '600']).pid)\n")
-    with ProgramWorker(project) as worker:
-        FakeEngine().run(project, worker.address)
-        child = int(next(line for _, line in worker.output(ended=True)))
+    with Program(project) as program:
+        FakeEngine().run(project, program.address)
+        child = int(next(line for _, line in program.output(ended=True)))
         assert is_running(child)
-        assert worker.exit_status() is None
+        assert program.exit_status() is None
     wait_until_ended(child)
-    assert worker.exit_status() == -signal.SIGKILL
+    assert program.exit_status() == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("runs", [False, True])
@@ -238,8 +239,8 @@ def test_it_ends_when_its_parent_is_killed(project: Path, runs: bool) -> None:
 
 def test_a_worker_that_cannot_start_says_why(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(EngineError, match=r"^the program's process did not start$"), ProgramWorker(project) as worker:
-        assert worker.address
+    with pytest.raises(EngineError, match=r"^the program's process did not start$"), Program(project) as program:
+        assert program.address
 
 
 # --- through the adapter --------------------------------------------------------------------------------------------
