@@ -48,7 +48,7 @@ IMPORTS = "import pulumi, pulumiverse_scaleway.containers"
 _DELAYS = (0.0, 0.1)
 _PROVIDER_SLEEP = 5.0
 """The real provider sleeps so long before it makes a container's domain, whatever the answers say; for all at once."""
-_TARGETS = {"embedded engine": 1.0, "Pulumi CLI through snu": 1.5}
+_TARGETS = {"embedded engine": 1.3, "Pulumi CLI through snu": 1.5}
 """At most so many times Terraform's time, with the longest delay."""
 
 
