@@ -8,6 +8,7 @@ the engine starts. The process ends, with everything that the program has starte
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import sys
@@ -86,6 +87,7 @@ def _field(number: int, text: str) -> bytes:
 
 
 def _main() -> None:
+    gc.disable()  # what is imported lasts as long as the process
     runtime = LanguageRuntime()
     server = grpc.server(ThreadPoolExecutor(_THREADS), handlers=[runtime.handlers], options=_OPTIONS)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -99,6 +101,8 @@ def _main() -> None:
     end_with_standard_input()
     forget_command()
     import_ahead()
+    gc.freeze()
+    gc.enable()
     runtime.serve_program(answer)
     threading.Event().wait()  # the response is still being sent; the parent ends this process
 

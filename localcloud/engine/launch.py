@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import os
 import runpy
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from pulumi.runtime.proto.language_pb2 import RunRequest, RunResponse
 
 _PROVIDERS = ("pulumiverse_scaleway",)
-"""The packages that this engine knows; a program imports one in all likelihood."""
+"""Packages of providers that a program imports in all likelihood."""
+_LIBRARIES = ("pydantic.main", "pydantic.types")
+"""What this checkout's program imports besides."""
 _THREADS_PER_OPERATION = 4
 _MONITOR_ENDED = "Resource monitor has terminated, shutting down"
 """What the SDK raises where the engine takes no more registrations: it has told why (``runtime/settings.py``)."""
@@ -133,6 +136,9 @@ def import_ahead() -> None:
     for package in _PROVIDERS:
         with contextlib.suppress(ImportError):
             import_provider(package)
+    for module in _LIBRARIES:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
 
 
 def forget_command() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,6 +56,14 @@ class Options:
     """Seconds to wait for a stack that somebody else holds."""
 
 
+def _require_cloud(stack: Stack, needed: bool) -> None:
+    """Raises OpsError where the stack is local and its local Scaleway, or that of its state, does not run."""
+    if stack.is_local and (needed or place_of(stack).kind is not Kind.FILE):
+        from ops.local import LocalCloud
+
+        LocalCloud(stack).require()
+
+
 @dataclass(frozen=True)
 class Session:
     """A stack that may be worked on, and the engine that does it."""
@@ -82,13 +91,12 @@ class Session:
         engine = select_engine(choice, stack)
         if runs_program:
             start_ahead(stack.project_dir)
-        settings = settings_of(stack) if validate else None
-        if settings is not None:
-            require_builder(engine, stack, settings)
-        if stack.is_local and (needs_cloud or place_of(stack).kind is not Kind.FILE):
-            from ops.local import LocalCloud
-
-            LocalCloud(stack).require()
+        with ThreadPoolExecutor(1) as beside:
+            found = beside.submit(_require_cloud, stack, needs_cloud)
+            settings = settings_of(stack) if validate else None
+            if settings is not None:
+                require_builder(engine, stack, settings)
+            found.result()
         prepare(stack, os.environ)
         return cls(stack, engine)
 
