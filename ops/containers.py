@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from ops.display.record import Record
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.scaleway import REQUEST_SECONDS, address, connect, message
+from ops.scaleway import REQUEST_SECONDS, address, asked_at_once, connect, message
 from ops.stacks import Stack, secret_key_of
 from ops.steps import Step
 
@@ -212,7 +212,7 @@ def wait_until_settled(
     """
     deadline = clock() + seconds
     heard = clock()
-    found = [look(container) for container in containers]
+    found = asked_at_once(look, containers)
     while waiting := [container for container in found if container.waits]:
         if any(container.status != NO_ANSWER for container in waiting):
             heard = clock()
@@ -220,5 +220,5 @@ def wait_until_settled(
             break
         progress(waiting)
         sleep(poll_seconds)
-        found = [look(container) if container.waits else container for container in found]
+        found = asked_at_once(lambda container: look(container) if container.waits else container, found)
     return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ops.stacks import Stack
 
@@ -13,8 +14,11 @@ if TYPE_CHECKING:
 REAL_API = "https://api.scaleway.com"
 REQUEST_SECONDS = 30.0
 _PAGE_SIZE = 100
+_AT_ONCE = 8
 
 Object = dict[str, Any]
+_Item = TypeVar("_Item")
+_Answer = TypeVar("_Answer")
 
 
 def address(stack: Stack, environ: Mapping[str, str]) -> str:
@@ -32,6 +36,12 @@ def connect(stack: Stack, environ: Mapping[str, str], key: str) -> httpx.Client:
         timeout=REQUEST_SECONDS,
         trust_env=not stack.is_local,
     )
+
+
+def asked_at_once(ask: Callable[[_Item], _Answer], items: Iterable[_Item]) -> list[_Answer]:
+    """The answers in the order of the items: a request for each, a few of them under way at the same time."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return [*pool.map(ask, items)]
 
 
 def pages(get: Callable[[dict[str, str]], Object], items: str) -> Iterator[Object]:

@@ -15,6 +15,7 @@ from ops.display.record import Record
 from ops.display.text import Line, counted, safe
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.scaleway import asked_at_once
 from ops.stacks import Stack, settings_of
 
 _VERSION_SECONDS = 60.0
@@ -88,10 +89,12 @@ def _wrong_versions(api: Api, stack: Stack, containers: list[Container], seconds
     ]
     deadline = time.monotonic() + seconds
     while True:
-        problems: dict[Container, str] = {}
-        for container, host, path, version in asked:
-            if wrong := api.wrong_version(host, path, version):
-                problems[container] = f"{api.url(host)}{path} of container {container.name}: {wrong}"
+        answers = asked_at_once(lambda each: api.wrong_version(*each[1:]), asked)
+        problems = {
+            container: f"{api.url(host)}{path} of container {container.name}: {wrong}"
+            for (container, host, path, _), wrong in zip(asked, answers, strict=True)
+            if wrong
+        }
         if not problems or time.monotonic() > deadline:
             return problems
         asked = [each for each in asked if each[0] in problems]
@@ -112,12 +115,13 @@ def _expected(stack: Stack) -> dict[str, tuple[str, str]]:
 
 
 def _silent_urls(api: Api, containers: list[Container]) -> dict[Container, str]:
-    problems = {}
-    for container in containers:
-        for host in container.hosts if container.public else ():
-            if wrong := api.answers(host):
-                problems[container] = f"{api.url(host)} of container {container.name}: {wrong}"
-    return problems
+    asked = [(container, host) for container in containers if container.public for host in container.hosts]
+    answers = asked_at_once(lambda each: api.answers(each[1]), asked)
+    return {
+        container: f"{api.url(host)} of container {container.name}: {wrong}"
+        for (container, host), wrong in zip(asked, answers, strict=True)
+        if wrong
+    }
 
 
 def _last_lines(stack: Stack, container: Container) -> str:
