@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ from statestore.store import ABSENT, ConflictError, Entry, Item, StoreError
 
 _GUARD = ".snu/guard"
 _TEMPORARY = ".tmp"
+_PULUMI = ".pulumi"
 _ATTRIBUTES = ".attrs"
 """The Pulumi CLI's own notes, beside each file that it writes."""
 
@@ -77,6 +79,20 @@ class FolderStore:
                     if path.is_file():
                         found.append(Entry(key, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)))
         return sorted(found, key=lambda entry: entry.key)
+
+    def drop_broken_notes(self, *prefixes: str) -> None:
+        """Remove the CLI's notes that are no JSON: it writes them in place, and reads no object beside such a one.
+
+        One without a note it reads. Raises StoreError.
+        """
+        for path in self.path(_PULUMI).rglob(f"*{_ATTRIBUTES}"):
+            if path.relative_to(self._root).as_posix().startswith(prefixes):
+                try:
+                    json.loads(path.read_bytes())
+                except ValueError:
+                    self.delete(path.relative_to(self._root).as_posix())
+                except OSError as error:
+                    raise StoreError(f"{path} cannot be read: {error.strerror}") from error
 
     def close(self) -> None: ...
 

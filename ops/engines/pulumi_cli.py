@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 from localcloud.engine.errors import EngineError as EmbeddedError
 from localcloud.engine.program import Program, program_for
 from ops.engines.base import EngineError, EngineEvent, OnEvent, Operation, Result
+from statestore import StoreError, layout
+from statestore.folder import FolderStore
 
 if TYPE_CHECKING:
     from localcloud.engine.recover import Interrupted, Lock
@@ -72,6 +74,7 @@ class PulumiCli:
     def interrupted(self, project_dir: Path, stack: str) -> Interrupted:
         from localcloud.engine import recover
 
+        _drop_broken_notes(project_dir, stack)
         locks = _locks(project_dir, stack)
         try:
             document = _export(project_dir, stack)
@@ -149,6 +152,16 @@ def _state_file(project_dir: Path, stack: str) -> StateFile:
         raise EngineError("no backend for the stack's state: set PULUMI_BACKEND_URL") from None
     except StateProblem as error:
         raise EngineError(str(error)) from error
+
+
+def _drop_broken_notes(project_dir: Path, stack: str) -> None:
+    """A CLI that was killed while it wrote one could not read the state any more. Raises EngineError."""
+    state = _state_file(project_dir, stack)
+    if isinstance(state.store, FolderStore):
+        try:
+            state.store.drop_broken_notes(state.key, layout.history(state.project, stack))
+        except StoreError as error:
+            raise EngineError(str(error)) from error
 
 
 def _locks(project_dir: Path, stack: str) -> tuple[Lock, ...]:

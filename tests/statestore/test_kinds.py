@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from statestore import MissingError, StoreError, address_of, open_store
+from statestore.folder import FolderStore
 from tests.support.buckets import KEYS, Bucket
 from tests.support.postgres import Database, Server
 
@@ -28,6 +29,19 @@ def test_a_folder_lists_no_half_written_file(tmp_path: Path) -> None:
     (tmp_path / ".pulumi/stacks/snu/.stage.json.1.tmp").write_bytes(b"half")
     (tmp_path / ".pulumi/stacks/snu/stage.json.attrs").write_bytes(b"a note of the Pulumi CLI's")
     assert [entry.key for entry in store.entries(".pulumi/")] == [KEY]
+
+
+def test_broken_notes_of_the_cli_go(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.write(KEY, b"one")
+    folder = tmp_path / ".pulumi/stacks/snu"
+    whole, empty, cut, other = (folder / f"{name}.attrs" for name in ("stage.json", "stage.json.bak", "stage.x", "ci"))
+    whole.write_bytes(b'{"md5": "AAAA"}')
+    for path, content in ((empty, b""), (cut, b'{"md5": "A'), (other, b"")):
+        path.write_bytes(content)
+    store.drop_broken_notes(".pulumi/stacks/snu/stage")
+    assert {path.name for path in folder.iterdir()} == {"stage.json", "stage.json.attrs", "ci.attrs"}
+    FolderStore(tmp_path / "none").drop_broken_notes("")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
