@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 import yaml
 
 from ops.exit_codes import ExitCode
 from tests.adoption.lab import LiveLab, Run
 from tests.flows.interruption import Hold, Victim
 from tests.flows.lab import check_state
+
+pytestmark = pytest.mark.xdist_group("adoption")  # one worker makes their lab
 
 _CONTAINERS = ("api", "admin", "app", "tasks", "apiv2", "tasksv2", "antivirus")
 

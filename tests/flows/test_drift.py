@@ -24,6 +24,8 @@ from tests.story.workflow import Runner, StepFailed, prepare
 from tests.support.github import TOKEN, github
 from tests.support.pulumi_cli import needs_pulumi
 
+pytestmark = pytest.mark.xdist_group("drift")  # one worker makes their lab
+
 FOUNDATION, STACK = "foundation-local", "local"
 REGION = "regions/fr-par"
 CONTAINERS = f"/containers/v1/{REGION}"

@@ -18,6 +18,8 @@ from tests.flows.interruption import Hold, Victim, census, check_pending, ids, m
 from tests.flows.lab import Lab, Run, check_clear, check_no_duplicates, check_state
 from tests.support.pulumi_cli import needs_pulumi
 
+pytestmark = pytest.mark.xdist_group("interrupted")  # one worker makes their lab
+
 SECRETS = ("fake-mongo-url", "fake-sendinbluekey", "10ca1000-0000-4000-8000-00000000cafe")
 REQUESTS = {
     ("foundation-local", "up"): 42,

@@ -24,6 +24,8 @@ from tests.flows.lab import Run
 from tests.flows.planning import STACK, PlanLab
 from tests.support.pulumi_cli import PASSPHRASE, Cli, needs_pulumi
 
+pytestmark = pytest.mark.xdist_group("plans")  # one worker makes their lab
+
 _SECRETS = "/secret-manager/v1beta1/regions/fr-par/secrets"
 _ENGINES = ["embedded", pytest.param("pulumi", marks=needs_pulumi)]
 

@@ -13,6 +13,8 @@ from tests.flows.lab import check_clear
 from tests.flows.planning import STACK, PlanLab
 from tests.support.pulumi_cli import needs_pulumi
 
+pytestmark = pytest.mark.xdist_group("policies")  # one worker makes their lab
+
 FOUND = "admin-container: environmentVariables.MAIL_TOKEN is called like a secret"
 REASON = "It is printed in every mail that is sent."
 

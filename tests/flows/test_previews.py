@@ -16,6 +16,8 @@ from tests.flows.lab import Lab, check_clear, check_no_duplicates
 from tests.flows.previews import APPS, KINDS, PreviewLab
 from tests.support.github import FakeGitHub, Pull, github
 
+pytestmark = pytest.mark.xdist_group("previews")  # one worker makes their lab
+
 
 @pytest.fixture(scope="module")
 def parented(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PreviewLab, Path]]:

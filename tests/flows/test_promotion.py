@@ -25,6 +25,8 @@ from tests.support.configuration import keep_apps
 from tests.support.github import Hub, hub
 from tests.support.repository import Repository, commit_all, make_repository
 
+pytestmark = pytest.mark.xdist_group("promotion")  # one worker makes their lab
+
 __all__ = ["hub"]
 APPS = ("admin", "api")
 STAGES = {"ci": None, "stage": "ci", "production": "stage"}
