@@ -13,7 +13,7 @@ from localcloud.engine.program import start_ahead
 
 PROGRAM_COMMANDS = frozenset({"plan", "preview", "up"})
 """Commands that run a stack's program first of all."""
-_CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[1]
 _DIRECTORY_OPTIONS = ("-C", "--cwd")
 
 
@@ -32,4 +32,4 @@ def _directory(arguments: Sequence[str]) -> Path:
             return Path(after)
         if after.startswith("--cwd="):
             return Path(after.removeprefix("--cwd="))
-    return _CHECKOUT
+    return CHECKOUT

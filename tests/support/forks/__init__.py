@@ -40,13 +40,13 @@ _SERVERS = {
     "program": (
         "pulumi",
         *(f"pulumiverse_scaleway.{module}" for module in _MODULES),
-        *("pydantic.main", "pydantic.types", "yaml"),
+        *("pydantic.main", "pydantic.types", "yaml", "infra.program"),
     ),
     "snu": ("ops.*", "localcloud.engine.*", "localcloud.api.*", "statestore.*", "policy.*", "infra.settings", "httpx"),
     "diff": ("pulumi", "pulumiverse_scaleway.containers", "localcloud.engine.schema", "ops.diff.stand_ins"),
     "storage": ("moto.moto_server.werkzeug_app", "moto.s3.responses", "werkzeug.serving"),
 }
-"""What each server imports before its first fork. A Pulumi program brings an `infra` of its own."""
+"""What each server imports before its first fork. A Pulumi program has a package `infra` of its own, often a copy."""
 _TARGETS = {
     "localcloud.engine.language_runtime": "program",
     "ops": "snu",

@@ -201,6 +201,7 @@ def run(request: tuple[list[str], str, dict[Any, Any], int, bool], streams: Sequ
     sys.stdin, sys.stdout, sys.stderr = (_text(number) for number in range(3))
     sys.executable = client
     _use_checkout()
+    _use_package("infra", Path(folder))
     status = 1
     try:
         if arguments[0] == "-m":
@@ -227,9 +228,35 @@ def run(request: tuple[list[str], str, dict[Any, Any], int, bool], streams: Sequ
 
 def _use_checkout() -> None:
     """Let the command work by default on the checkout that PYTHONPATH names, as it does in a process of its own."""
-    checkout, stacks = os.environ.get("PYTHONPATH", "").partition(os.pathsep)[0], sys.modules.get("ops.stacks")
-    if checkout and stacks is not None:
-        vars(stacks)["CHECKOUT"] = Path(checkout)
+    checkout = os.environ.get("PYTHONPATH", "").partition(os.pathsep)[0]
+    for module in ("ops.stacks", "ops.ahead"):
+        if checkout and module in sys.modules:
+            vars(sys.modules[module])["CHECKOUT"] = Path(checkout)
+
+
+def _use_package(name: str, project: Path) -> None:
+    """Let a package of a Pulumi program be that of the project, of which ours is one like all; else forget ours."""
+    if "pulumi" not in sys.modules or name not in sys.modules:
+        return
+    ours, theirs = Path(__file__).resolve().parents[3] / name, project / name
+    modules = [module for module in sys.modules if module.partition(".")[0] == name]
+    if not theirs.is_dir() or _dated_files(theirs) != _dated_files(ours):
+        for module in modules:
+            del sys.modules[module]
+        return
+    for module in modules:
+        for attribute in ("__file__", "__path__"):
+            value = vars(sys.modules[module]).get(attribute)
+            if isinstance(value, str):
+                setattr(sys.modules[module], attribute, value.replace(str(ours), str(theirs), 1))
+            elif value is not None:
+                setattr(sys.modules[module], attribute, [path.replace(str(ours), str(theirs), 1) for path in value])
+
+
+def _dated_files(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and date, which a copy keeps, of each module."""
+    found = ((path.relative_to(folder).as_posix(), path.stat()) for path in folder.rglob("*.py"))
+    return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in found}
 
 
 def _text(number: int) -> Any:
