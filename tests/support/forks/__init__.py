@@ -42,7 +42,12 @@ _SERVERS = {
         *(f"pulumiverse_scaleway.{module}" for module in _MODULES),
         *("pydantic.main", "pydantic.types", "yaml", "infra.program"),
     ),
-    "snu": ("ops.*", "localcloud.engine.*", "localcloud.api.*", "statestore.*", "policy.*", "infra.settings", "httpx"),
+    "snu": (
+        *("ops.*", "localcloud.engine.*", "localcloud.api.*", "statestore.*", "policy.*", "infra.settings"),
+        # What these import when it is first used.
+        *("httpx", "httpcore", "h11", "anyio._backends._asyncio", "certifi", "encodings.idna"),
+        *("grpc._utilities", "typer._adapters", "typer._click.decorators", "typer._click._textwrap"),
+    ),
     "diff": ("pulumi", "pulumiverse_scaleway.containers", "localcloud.engine.schema", "ops.diff.stand_ins"),
     "storage": ("moto.moto_server.werkzeug_app", "moto.s3.responses", "werkzeug.serving"),
 }
