@@ -102,8 +102,13 @@ class Site:
     def __init__(self, api: Client, engine: Engine, image: str) -> None:
         self.api = api
         self.engine = engine
+        self._tag = image
+        self.furnish()
+
+    def furnish(self) -> None:
+        """Make what its containers need; a reset takes it away."""
         self.api.create(NAMESPACES, name="snu-test")
-        self.image = self.push(image, "snu-test/tiny")
+        self.image = self.push(self._tag, "snu-test/tiny")
         self.namespace = self.api.create(f"{BASE}/namespaces", name="test", environment_variables={"SHARED": "s"})
 
     def push(self, tag: str, repository: str) -> str:

@@ -163,3 +163,5 @@ def test_what_a_killed_one_left_is_taken_away(
     assert ended.returncode == ExitCode.OK, ended.stderr
     assert site.processes(container, all=True) == []
     project.snu("local", "start", "--transitions", "0", **site.engine.environ)
+    if command[0] == "reset":
+        site.furnish()

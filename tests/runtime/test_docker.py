@@ -313,7 +313,7 @@ def test_a_deploy_that_was_killed_is_brought_to_its_end(own: Site, own_server: S
 
 
 def test_a_reset_removes_everything(own: Site) -> None:
-    """The last one: it takes the image along."""
     container = own.deploy("forgotten")
     own.api("POST", "/_local/reset")
     eventually(lambda: _of(own, container) == [], "its processes are gone")
+    own.furnish()
