@@ -7,12 +7,15 @@ answers goes to standard output: ``ready`` once it serves, ``reset`` once it is 
 from __future__ import annotations
 
 import base64
+import errno
 import importlib
 import io
 import logging
 import os
+import socket
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +36,9 @@ from localcloud.api.object_storage_journal import READING, Entry, Journal, conve
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+_PORT_SECONDS = 5.0
+"""An earlier child, whose parent was killed, may need a moment to end."""
+_PORT_POLL_SECONDS = 0.05
 _moto_s3: Any = importlib.import_module("moto.s3.models")
 
 
@@ -103,13 +109,28 @@ def main() -> None:
     port, recording, path = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     # The port first: who has it is the only one that writes the journal.
-    server = make_server("127.0.0.1", port, lambda environ, start: app(environ, start), threaded=True)
+    with _bound(port) as listener:
+        server = make_server(
+            "127.0.0.1", port, lambda environ, start: app(environ, start), threaded=True, fd=listener.fileno()
+        )
     convert_recording(recording, path)
     app = ObjectStorageApp(Journal(path))
     threading.Thread(target=_obey_parent, args=[app], daemon=True).start()
     app.replay()
     _say("ready")
     server.serve_forever()
+
+
+def _bound(port: int) -> socket.socket:
+    """A socket that has the port. Ends the process when another program keeps it."""
+    deadline = time.monotonic() + _PORT_SECONDS
+    while True:
+        try:
+            return socket.create_server(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                sys.exit(f"object storage cannot listen on port {port}: {error.strerror}")
+        time.sleep(_PORT_POLL_SECONDS)
 
 
 def _obey_parent(app: ObjectStorageApp) -> None:

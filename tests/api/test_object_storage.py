@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import signal
+import socket
 import stat
 import threading
 import time
@@ -348,6 +349,16 @@ def test_looking_at_it_does_not_start_it(tmp_path: Path) -> None:
             HTTP.get(state["url"])
         assert start_object_storage(api) == state["url"]
         assert api("GET", "/_local/object-storage") == {"url": state["url"], "running": True, "ready": True}
+
+
+def test_it_waits_for_an_earlier_one_to_leave_its_port(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", free_port())) as earlier:
+        port = earlier.getsockname()[1]
+        with Server(tmp_path / "data", "--object-storage-port", str(port)) as server:
+            assert server.client()("POST", "/_local/object-storage")["running"]
+            time.sleep(0.5)
+            earlier.close()
+            assert start_object_storage(server.client())
 
 
 def test_another_program_on_its_port_is_not_taken_for_it(tmp_path: Path) -> None:

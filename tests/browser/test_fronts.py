@@ -62,6 +62,11 @@ class Visit:
     complaints: list[str] = field(default_factory=list)
     responses: list[Response] = field(default_factory=list)
 
+    def failed(self, url: str, why: str) -> None:
+        """A request was; one that the browser drops because the page is left is no complaint."""
+        if why != "net::ERR_ABORTED":
+            self.complaints.append(f"{url}: {why}")
+
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Visit]:
@@ -70,7 +75,7 @@ def visit(browser: Browser) -> Iterator[Visit]:
     page = visit.page
     page.on("console", lambda message: visit.complaints.append(message.text))
     page.on("pageerror", lambda error: visit.complaints.append(str(error)))
-    page.on("requestfailed", lambda request: visit.complaints.append(f"{request.url}: {request.failure}"))
+    page.on("requestfailed", lambda request: visit.failed(request.url, request.failure or ""))
     page.on("response", lambda response: visit.responses.append(response))
     # A violation of the policy that is not in the console.
     page.add_init_script(

@@ -201,7 +201,8 @@ def run(request: tuple[list[str], str, dict[Any, Any], int, bool], streams: Sequ
     sys.stdin, sys.stdout, sys.stderr = (_text(number) for number in range(3))
     sys.executable = client
     _use_checkout()
-    _use_package("infra", Path(folder))
+    if arguments[1:2] == ["localcloud.engine.language_runtime"]:
+        _use_package("infra", Path(folder))
     status = 1
     try:
         if arguments[0] == "-m":
@@ -236,8 +237,6 @@ def _use_checkout() -> None:
 
 def _use_package(name: str, project: Path) -> None:
     """Let a package of a Pulumi program be that of the project, of which ours is one like all; else forget ours."""
-    if "pulumi" not in sys.modules or name not in sys.modules:
-        return
     ours, theirs = Path(__file__).resolve().parents[3] / name, project / name
     modules = [module for module in sys.modules if module.partition(".")[0] == name]
     if not theirs.is_dir() or _dated_files(theirs) != _dated_files(ours):
