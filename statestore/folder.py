@@ -86,11 +86,12 @@ class FolderStore:
         One without a note it reads. Raises StoreError.
         """
         for path in self.path(_PULUMI).rglob(f"*{_ATTRIBUTES}"):
-            if path.relative_to(self._root).as_posix().startswith(prefixes):
+            key = path.relative_to(self._root).as_posix()
+            if key.startswith(prefixes):
                 try:
                     json.loads(path.read_bytes())
                 except ValueError:
-                    self.delete(path.relative_to(self._root).as_posix())
+                    self.delete(key)
                 except OSError as error:
                     raise StoreError(f"{path} cannot be read: {error.strerror}") from error
 

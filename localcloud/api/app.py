@@ -320,7 +320,7 @@ async def _wait(rules: Sequence[Rule]) -> None:
 
 def _held(send: Send, rules: Sequence[Rule]) -> Send:
     async def send_once_cleared(message: MutableMapping[str, Any]) -> None:
-        await _cleared(rules, None)
+        await _wait(rules)
         await send(message)
 
     return send_once_cleared

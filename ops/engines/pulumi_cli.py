@@ -74,8 +74,9 @@ class PulumiCli:
     def interrupted(self, project_dir: Path, stack: str) -> Interrupted:
         from localcloud.engine import recover
 
-        _drop_broken_notes(project_dir, stack)
-        locks = _locks(project_dir, stack)
+        state = _state_file(project_dir, stack)
+        _drop_broken_notes(state)
+        locks = _locks(state)
         try:
             document = _export(project_dir, stack)
         except EngineError as error:
@@ -154,23 +155,22 @@ def _state_file(project_dir: Path, stack: str) -> StateFile:
         raise EngineError(str(error)) from error
 
 
-def _drop_broken_notes(project_dir: Path, stack: str) -> None:
+def _drop_broken_notes(state: StateFile) -> None:
     """A CLI that was killed while it wrote one could not read the state any more. Raises EngineError."""
-    state = _state_file(project_dir, stack)
     if isinstance(state.store, FolderStore):
         try:
-            state.store.drop_broken_notes(state.key, layout.history(state.project, stack))
+            state.store.drop_broken_notes(state.key, layout.history(state.project, state.stack))
         except StoreError as error:
             raise EngineError(str(error)) from error
 
 
-def _locks(project_dir: Path, stack: str) -> tuple[Lock, ...]:
+def _locks(state: StateFile) -> tuple[Lock, ...]:
     """Who holds the stack, whatever the backend. Raises EngineError."""
     from localcloud.engine import recover
     from localcloud.engine.errors import EngineError as StateProblem
 
     try:
-        return recover.locks_of(_state_file(project_dir, stack))
+        return recover.locks_of(state)
     except StateProblem as error:
         raise EngineError(str(error)) from error
 

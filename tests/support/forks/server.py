@@ -229,10 +229,9 @@ def run(request: tuple[list[str], str, dict[Any, Any], int, bool], streams: Sequ
 
 def _use_checkout() -> None:
     """Let the command work by default on the checkout that PYTHONPATH names, as it does in a process of its own."""
-    checkout = os.environ.get("PYTHONPATH", "").partition(os.pathsep)[0]
-    for module in ("ops.stacks", "ops.ahead"):
-        if checkout and module in sys.modules:
-            vars(sys.modules[module])["CHECKOUT"] = Path(checkout)
+    checkout, stacks = os.environ.get("PYTHONPATH", "").partition(os.pathsep)[0], sys.modules.get("ops.stacks")
+    if checkout and stacks is not None:
+        vars(stacks)["CHECKOUT"] = Path(checkout)
 
 
 def _use_package(name: str, project: Path) -> None:
