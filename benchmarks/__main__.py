@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +32,7 @@ from benchmarks import (
 )
 from benchmarks.measure import Session, Skipped, machine
 from tests.support.bytecode import kept_bytecode
-from tests.support.docker import HOST_VARIABLE, running_engine
+from tests.support.docker import shared_engine
 
 _ALL = "all"
 
@@ -87,20 +85,10 @@ class Result:
 def main() -> int:
     arguments = _parser().parse_args()
     names = list(BENCHMARKS) if arguments.what == _ALL else [arguments.what]
-    with kept_bytecode(), _shared_engine() if len(names) > 1 else nullcontext():
+    with kept_bytecode(), shared_engine():
         results = [_run(name, _session(arguments, BENCHMARKS[name])) for name in names]
     print("\n" + "\n".join(map(str, results)))
     return 1 if any(result.failed for result in results) else 0
-
-
-@contextmanager
-def _shared_engine() -> Iterator[None]:
-    """One Docker engine for all benchmarks. Where there can be none, those that need it say so themselves."""
-    with ExitStack() as stack:
-        with suppress(pytest.skip.Exception, RuntimeError):
-            engine = stack.enter_context(running_engine())
-            os.environ[HOST_VARIABLE] = engine.host
-        yield
 
 
 def _parser() -> argparse.ArgumentParser:

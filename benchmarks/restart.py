@@ -22,7 +22,7 @@ import httpx
 from benchmarks.measure import Session
 from tests.api.server import Server
 from tests.runtime.site import Deployed, Site
-from tests.support.base_images import build, node_image, runtime_image
+from tests.support.base_images import build, node_image
 from tests.support.docker import Engine, running_engine
 
 _PM2 = "7.0.4"
@@ -116,16 +116,15 @@ def _site(engine: Engine) -> Iterator[tuple[Site, dict[str, str]]]:
 
 
 def _build(engine: Engine) -> dict[str, str]:
-    node, runtime = node_image(engine), runtime_image(engine)
+    base = node_image(engine)
     alone = f"""
-        FROM {runtime}
-        COPY --from={node} /usr/local/bin/node /usr/local/bin/node
+        FROM {base}
         COPY api.js /app/api.js
         USER 1000
         CMD ["node", "/app/api.js"]
     """
     with_pm2 = f"""
-        FROM {node}
+        FROM {base}
         WORKDIR /app
         RUN npm install --no-save pm2@{_PM2}
         COPY api.js /app/api.js

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import forks, programs
 from tests.support.bytecode import kept_bytecode
-from tests.support.docker import docker_engine
+from tests.support.docker import docker_engine, shared_engine
 from tests.support.leftovers import adopt_orphans, end_leftovers
 from tests.support.project import project
 
@@ -60,7 +60,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
     if hasattr(config, "workerinput"):
         return (yield)
     adopt_orphans()
-    with kept_bytecode(), forks.fork_servers():
+    with kept_bytecode(), forks.fork_servers(), shared_engine():
         status = yield
     if leftovers := end_leftovers():
         print("Processes that the tests have left running:", *leftovers, sep="\n  ", file=sys.stderr)

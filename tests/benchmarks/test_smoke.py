@@ -6,7 +6,6 @@ import pytest
 
 from benchmarks.__main__ import BENCHMARKS, outcome
 from benchmarks.measure import Session
-from tests.support.docker import HOST_VARIABLE, Engine
 
 ON_DOCKER = {"logs", "restart", "start"}
 
@@ -25,6 +24,5 @@ def test_shortest_round(name: str) -> None:
 
 @pytest.mark.xdist_group("docker")
 @pytest.mark.parametrize("name", sorted(ON_DOCKER))
-def test_shortest_round_on_docker(name: str, docker_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(HOST_VARIABLE, docker_engine.host)
+def test_shortest_round_on_docker(name: str) -> None:
     shortest_round(name)

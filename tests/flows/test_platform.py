@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from infra.settings.built import write_built
+from localcloud.runtime.choice import owner_of
 from ops.exit_codes import ExitCode
 from tests.apps.workspace import Workspace
 from tests.flows.alerting import Alerting
@@ -62,9 +63,10 @@ def ask(lab: Lab, app: str, path: str) -> Any:
     return HTTP.get(lab.project.api_url + path, headers={"Host": host})
 
 
-def started(engine: Engine) -> dict[str, str]:
-    """The engine's containers, by the app's name."""
-    names = [container.name or "" for container in engine.client.containers.list(filters={"label": "snu.local"})]
+def started(lab: Lab, engine: Engine) -> dict[str, str]:
+    """The lab's containers on the engine, by the app's name."""
+    label = f"snu.local={owner_of(lab.project.directory / '.local/scaleway')}"
+    names = [container.name or "" for container in engine.client.containers.list(filters={"label": label})]
     return {app: name for app in APPS for name in names if f"-local-{app}-" in name}
 
 
@@ -76,14 +78,14 @@ def test_the_apps_are_built_deployed_changed_and_read(platform: Lab, docker_engi
         assert said == {"app": app, "version": built[app]["version"]}
     page = ask(platform, "admin", "/")
     assert f'"VITE_API_URL":"http://api.local.snu.localhost:{platform.project.port}"' in page.text
-    before = started(docker_engine)
+    before = started(platform, docker_engine)
 
     _write(platform.project.directory / "apps/api/src/routes.js", "// a comment\n")
     again = build(platform, docker_engine)
     assert {app for app in APPS if again[app] != built[app]} == {"api"}
     platform.up_ok("local", "--check-urls")
     assert ask(platform, "api", "/health/version").json()["version"] == again["api"]["version"]
-    after = started(docker_engine)
+    after = started(platform, docker_engine)
     assert {app for app in APPS if after[app] != before[app]} == {"api"}
 
     run = platform.project.snu("logs", "api")

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from tests.api.oci import NAMESPACES
+from tests.api.oci import NAMESPACES, Oci, digest_of
 from tests.api.server import HTTP, OWNER_SECRET_KEY, Client
 from tests.support.base_images import build, node_image, runtime_image
 from tests.support.docker import Engine
@@ -128,10 +128,10 @@ class Site:
         assert found["status"] == "ready", found["error_message"]
         return deployed
 
-    def processes(self, container: Deployed | None = None, *, all: bool = False) -> list[Any]:
-        """Docker's containers of ours, or of one container of ours."""
-        labels = ["snu.local"] + ([f"snu.local.container={container.id}"] if container else [])
-        return self.engine.client.containers.list(all=all, filters={"label": labels}, ignore_removed=True)
+    def processes(self, container: Deployed, *, all: bool = False) -> list[Any]:
+        """Docker's containers of one container of ours."""
+        label = f"snu.local.container={container.id}"
+        return self.engine.client.containers.list(all=all, filters={"label": label}, ignore_removed=True)
 
 
 def tiny(engine: Engine) -> str:
@@ -148,15 +148,34 @@ def tiny(engine: Engine) -> str:
     return build(engine, dockerfile, {"server.js": script}, "snu-test/tiny-server:1")
 
 
+_images: dict[str, tuple[bytes, list[bytes]]] = {}
+"""Manifest and blobs of what was pushed before, by the engine's id: it would compress them again for each registry."""
+
+
 def push(api: Client, engine: Engine, tag: str, repository: str) -> str:
     """Push an image of the engine; gives its reference by digest."""
-    registry = api.url.removeprefix("http://")
-    engine.client.images.get(tag).tag(f"{registry}/{repository}", "1")
+    oci, id = Oci(api.url), str(engine.client.images.get(tag).id)
+    if id not in _images:
+        pushed = _push_from_engine(api, engine, tag, repository)
+        manifest = oci("GET", f"{repository}/manifests/{pushed}", status=200).content
+        found = json.loads(manifest)
+        blobs = [oci.pull(repository, blob["digest"]) for blob in (found["config"], *found["layers"])]
+        _images[id] = manifest, blobs
+    manifest, blobs = _images[id]
+    for blob in blobs:
+        oci.push_blob(repository, blob)
+    oci.push_manifest(repository, "1", manifest)
+    return f"localhost:{api.url.rpartition(':')[2]}/{repository}@{digest_of(manifest)}"
+
+
+def _push_from_engine(api: Client, engine: Engine, tag: str, repository: str) -> str:
+    """Gives the digest."""
+    name = f"{api.url.removeprefix('http://')}/{repository}"
+    engine.client.images.get(tag).tag(name, "1")
     login = {"username": "nologin", "password": OWNER_SECRET_KEY}
-    said = engine.client.images.push(f"{registry}/{repository}", "1", auth_config=login, stream=True, decode=True)
     digest = ""
-    for message in said:
+    for message in engine.client.images.push(name, "1", auth_config=login, stream=True, decode=True):
         assert "error" not in message, message
         digest = message.get("aux", {}).get("Digest", digest)
-    engine.client.images.remove(f"{registry}/{repository}:1")
-    return f"localhost:{registry.rpartition(':')[2]}/{repository}@{digest}"
+    engine.client.images.remove(f"{name}:1")
+    return digest

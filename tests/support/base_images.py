@@ -6,6 +6,7 @@ what it is built in: node, npm and a shell as well, and the machine's own way to
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.util
 import io
@@ -36,13 +37,14 @@ _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 def runtime_image(engine: Engine) -> str:
     """The tag of an image with the libraries that Node needs, made if the engine has none such."""
-    packages = _packages(_LIBRARIES)
-    made_of = _fingerprint(packages)
-    if not _has(engine, RUNTIME_TAG, made_of):
-        with _folder() as root:
-            _unpack(packages, root)
-            (root / _CERTIFICATES).write_bytes(_debians_certificates(root))
-            _import(engine, root, RUNTIME_TAG, made_of)
+    with _locked_cache() as cache:
+        packages = _packages(cache, _LIBRARIES)
+        made_of = _fingerprint(packages)
+        if not _has(engine, RUNTIME_TAG, made_of):
+            with _folder() as root:
+                _unpack(packages, root)
+                (root / _CERTIFICATES).write_bytes(_debians_certificates(root))
+                _import(engine, root, RUNTIME_TAG, made_of)
     return RUNTIME_TAG
 
 
@@ -52,30 +54,39 @@ def node_image(engine: Engine) -> str:
     With ``RUN npm ci`` the build must be on the host's network.
     """
     wheel, settings = _node_wheel(), _npm_settings()
-    packages = _packages((*_LIBRARIES, *_SHELL))
     certificates = _host_certificates(settings)
     node = wheel / "bin/node"
-    made_of = _fingerprint(packages, str(node.stat().st_mtime_ns), json.dumps(settings), certificates.hex())
-    if not _has(engine, NODE_TAG, made_of):
-        with _folder() as root:
-            _unpack(packages, root)
-            _add_shell(root)
-            _add_node(root, wheel)
-            (root / _CERTIFICATES).write_bytes(certificates or _debians_certificates(root))
-            _configure_npm(root, settings)
-            _import(engine, root, NODE_TAG, made_of)
+    with _locked_cache() as cache:
+        packages = _packages(cache, (*_LIBRARIES, *_SHELL))
+        made_of = _fingerprint(packages, str(node.stat().st_mtime_ns), json.dumps(settings), certificates.hex())
+        if not _has(engine, NODE_TAG, made_of):
+            with _folder() as root:
+                _unpack(packages, root)
+                _add_shell(root)
+                _add_node(root, wheel)
+                (root / _CERTIFICATES).write_bytes(certificates or _debians_certificates(root))
+                _configure_npm(root, settings)
+                _import(engine, root, NODE_TAG, made_of)
     return NODE_TAG
 
 
 # --- where it comes from ------------------------------------------------------------------------------------
 
 
-def _packages(names: tuple[str, ...]) -> list[Path]:
-    """Debian's packages, from a cache folder; what it lacks is downloaded."""
-    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        pytest.skip("base images are put together with apt-get and dpkg-deb, which this machine lacks")
+@contextmanager
+def _locked_cache() -> Iterator[Path]:
+    """The folder of downloaded packages, for one process at a time: the others find what that one has made."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "snu-test/deb"
     cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield cache
+
+
+def _packages(cache: Path, names: tuple[str, ...]) -> list[Path]:
+    """Debian's packages, from the cache; what it lacks is downloaded."""
+    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+        pytest.skip("base images are put together with apt-get and dpkg-deb, which this machine lacks")
     missing = [name for name in names if not list(cache.glob(f"{name}_*.deb"))]
     if missing:
         with tempfile.TemporaryDirectory(dir=cache) as folder:

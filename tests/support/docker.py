@@ -1,7 +1,7 @@
 """A Docker engine for tests: the one that ``SNU_TEST_DOCKER_HOST`` names, or a ``dockerd`` of the run's own.
 
-Tests on it are marked ``@pytest.mark.xdist_group("docker")``, or with another group: one worker runs all of a group, on
-one engine.
+All processes of a run share it, and what it has built. Tests on it are marked ``@pytest.mark.xdist_group("docker")``,
+or with another group: one worker runs all of a group.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from tests.support.programs import skip_without
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 HOST_VARIABLE = "SNU_TEST_DOCKER_HOST"
 """Address of an engine to test on, as in ``DOCKER_HOST``."""
+_FOLDER_VARIABLE = "SNU_TEST_DOCKER_FOLDER"
+"""The folder of the run's own daemon."""
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
@@ -37,6 +40,9 @@ _POLL_SECONDS = 0.05
 _ADD_BRIDGE, _REMOVE_BRIDGE = 0x89A0, 0x89A1
 _GET_FLAGS, _SET_FLAGS = 0x8913, 0x8914
 _UP = 1
+
+_started: list[subprocess.Popen[bytes]] = []
+"""The daemon, if this process has started it: dropped while it runs, it would warn."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +60,22 @@ class Engine:
 
 
 @contextmanager
+def shared_engine() -> Iterator[None]:
+    """Inside, the first `running_engine` of any process starts a daemon, and all use that; it ends with the block."""
+    with tempfile.TemporaryDirectory(prefix="snu-docker-", ignore_cleanup_errors=True) as name:
+        os.environ[_FOLDER_VARIABLE] = name
+        try:
+            yield
+        finally:
+            del os.environ[_FOLDER_VARIABLE]
+            _end_daemon(Path(name))
+
+
+@contextmanager
 def running_engine() -> Iterator[Engine]:
     """The run's engine. Skips the test, with the reason, where there can be none."""
     pytest.importorskip("docker", reason="the package docker is not installed")
-    if host := os.environ.get(HOST_VARIABLE):
-        with _connected(host) as engine:
-            yield engine
-        return
-    lacks = _lacking()
-    if lacks:
-        skip_without("dockerd", f"{HOST_VARIABLE} names no engine, and starting one takes {lacks}")
-    with _own_daemon() as host, _connected(host) as engine:
+    with _connected(os.environ.get(HOST_VARIABLE) or _own_daemon()) as engine:
         yield engine
 
 
@@ -93,25 +104,36 @@ def _connected(host: str) -> Iterator[Engine]:
         client.close()
 
 
-@contextmanager
-def _own_daemon() -> Iterator[str]:
-    """A daemon with everything in a folder of its own; gives its address.
+def _own_daemon() -> str:
+    """The address of the run's daemon, which is started unless it has been."""
+    if lacks := _lacking():
+        skip_without("dockerd", f"{HOST_VARIABLE} names no engine, and starting one takes {lacks}")
+    folder = Path(os.environ[_FOLDER_VARIABLE])
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "docker.sock").exists():
+            _start_daemon(folder)
+    return _address(folder)
+
+
+def _address(folder: Path) -> str:
+    return f"unix://{folder}/docker.sock"
+
+
+def _start_daemon(folder: Path) -> None:
+    """Start one with everything in the folder.
 
     It leaves the machine's packet filter alone: published ports of 127.0.0.1 work without, by docker-proxy, and
     another daemon of the machine keeps its rules. So its containers reach nothing outside.
     """
-    folder = Path(tempfile.mkdtemp(prefix="snu-docker-"))
-    address = f"unix://{folder}/docker.sock"
-    with _bridge() as bridge, (folder / "log").open("wb") as log:
-        command = ["dockerd", "--host", address, "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"]
-        command += ["--pidfile", f"{folder}/pid", "--bridge", bridge, "--iptables=false", "--ip-masq=false"]
-        command += ["--ip-forward=false", "--shutdown-timeout", "1"]
+    _add_bridge(_bridge(folder))
+    command = ["dockerd", "--host", _address(folder), "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"]
+    command += ["--pidfile", f"{folder}/pid", "--bridge", _bridge(folder), "--iptables=false", "--ip-masq=false"]
+    command += ["--ip-forward=false", "--shutdown-timeout", "1"]
+    with (folder / "log").open("wb") as log:
         daemon = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        try:
-            _wait_until_it_answers(daemon, folder)
-            yield address
-        finally:
-            _end(daemon, folder)
+    _started.append(daemon)
+    _wait_until_it_answers(daemon, folder)
 
 
 def _wait_until_it_answers(daemon: subprocess.Popen[bytes], folder: Path) -> None:
@@ -125,34 +147,26 @@ def _wait_until_it_answers(daemon: subprocess.Popen[bytes], folder: Path) -> Non
     raise RuntimeError(f"dockerd did not start within {_START_SECONDS:.0f} seconds; its log ends with:\n{tail}")
 
 
-def _end(daemon: subprocess.Popen[bytes], folder: Path) -> None:
-    """Stop the daemon and its containerd, and remove what they leave."""
-    containerd = _pid(folder / "exec/containerd/containerd.pid")
-    daemon.terminate()
-    try:
-        daemon.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        daemon.kill()
-        daemon.wait()
-    if containerd is not None and _is_containerd_of(containerd, folder):
-        with suppress(ProcessLookupError):
-            os.kill(containerd, signal.SIGKILL)
+def _end_daemon(folder: Path) -> None:
+    """Stop the daemon and its containerd, if they were started, and remove what they leave."""
+    for pid_file, number in (("pid", signal.SIGTERM), ("exec/containerd/containerd.pid", signal.SIGKILL)):
+        _end_process(folder / pid_file, folder, number)
     _unmount_below(folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    if (folder / "lock").exists():
+        _remove_bridge(_bridge(folder))
 
 
-def _pid(file: Path) -> int | None:
-    try:
-        return int(file.read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _is_containerd_of(pid: int, folder: Path) -> bool:
-    try:
-        return str(folder).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
+def _end_process(pid_file: Path, folder: Path, number: signal.Signals) -> None:
+    with suppress(OSError, ValueError, psutil.Error):
+        process = psutil.Process(int(pid_file.read_text()))
+        if not any(str(folder) in argument for argument in process.cmdline()):
+            return
+        process.send_signal(number)
+        try:
+            process.wait(_STOP_SECONDS)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(_STOP_SECONDS)
 
 
 def _unmount_below(folder: Path) -> None:
@@ -161,16 +175,19 @@ def _unmount_below(folder: Path) -> None:
         subprocess.run(["umount", "--lazy", mount], check=False)
 
 
-@contextmanager
-def _bridge() -> Iterator[str]:
-    """A network bridge of our own: two daemons on ``docker0`` would give the same addresses out twice."""
-    name = f"snu-{os.getpid()}"
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+def _bridge(folder: Path) -> str:
+    """A network bridge of the daemon's own: two daemons on ``docker0`` would give the same addresses out twice."""
+    return f"snu-{folder.name[-8:]}"
+
+
+def _add_bridge(name: str) -> None:
+    with suppress(FileExistsError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         fcntl.ioctl(control, _ADD_BRIDGE, name.encode() + b"\0")
-        try:
-            yield name
-        finally:
-            request = struct.pack("16sh", name.encode(), 0)
-            _, flags = struct.unpack_from("16sh", fcntl.ioctl(control, _GET_FLAGS, request + bytes(22)))
-            fcntl.ioctl(control, _SET_FLAGS, struct.pack("16sh", name.encode(), flags & ~_UP) + bytes(22))
-            fcntl.ioctl(control, _REMOVE_BRIDGE, name.encode() + b"\0")
+
+
+def _remove_bridge(name: str) -> None:
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        request = struct.pack("16sh", name.encode(), 0)
+        _, flags = struct.unpack_from("16sh", fcntl.ioctl(control, _GET_FLAGS, request + bytes(22)))
+        fcntl.ioctl(control, _SET_FLAGS, struct.pack("16sh", name.encode(), flags & ~_UP) + bytes(22))
+        fcntl.ioctl(control, _REMOVE_BRIDGE, name.encode() + b"\0")
