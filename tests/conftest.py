@@ -21,7 +21,7 @@ _LONGEST = ("story", "flows", "adoption", "e2e", "apps", "runtime", "browser", "
 """Folders in the order in which their tests start; the others follow."""
 
 # No test asserts a time.
-hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("tests")
 
 
