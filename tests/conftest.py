@@ -17,6 +17,8 @@ from tests.support.project import project
 
 __all__ = ["docker_engine", "project"]
 
+_LONGEST_NAME = 1_000
+"""Every process that a test starts has the test's name in its environment, which is limited."""
 _LONGEST = ("story", "flows", "adoption", "e2e", "apps", "runtime", "browser", "ops", "engine")
 """Folders in the order in which their tests start; the others follow."""
 
@@ -47,6 +49,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest tests start first, so that the workers end together."""
+    if named := [item.nodeid[:100] for item in items if len(item.nodeid) > _LONGEST_NAME]:
+        raise pytest.UsageError(f"Give the parameters of these tests short ids: {', '.join(named)}")
     items.sort(key=lambda item: _LONGEST.index(folder) if (folder := _folder(item)) in _LONGEST else len(_LONGEST))
 
 

@@ -29,7 +29,15 @@ def test_what_is_not_there(store: Store) -> None:
     assert store.read("other") is None
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", bytes(range(256)) * 4_000, '{"é": "\\u0000"}'.encode()])
+CONTENTS = {
+    "nothing": b"",
+    "JSON": b"{}",
+    "many bytes": bytes(range(256)) * 4_000,
+    "UTF-8": '{"é": "\\u0000"}'.encode(),
+}
+
+
+@pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
 def test_what_is_written_is_read(store: Store, content: bytes) -> None:
     tag = store.write(KEY, content)
     item = store.read(KEY)
