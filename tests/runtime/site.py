@@ -155,16 +155,16 @@ _images: dict[str, tuple[bytes, list[bytes]]] = {}
 def push(api: Client, engine: Engine, tag: str, repository: str) -> str:
     """Push an image of the engine; gives its reference by digest."""
     oci, id = Oci(api.url), str(engine.client.images.get(tag).id)
-    if id not in _images:
-        pushed = _push_from_engine(api, engine, tag, repository)
-        manifest = oci("GET", f"{repository}/manifests/{pushed}", status=200).content
+    if id in _images:
+        manifest, blobs = _images[id]
+        for blob in blobs:
+            oci.push_blob(repository, blob)
+        oci.push_manifest(repository, "1", manifest)
+    else:
+        digest = _push_from_engine(api, engine, tag, repository)
+        manifest = oci("GET", f"{repository}/manifests/{digest}", status=200).content
         found = json.loads(manifest)
-        blobs = [oci.pull(repository, blob["digest"]) for blob in (found["config"], *found["layers"])]
-        _images[id] = manifest, blobs
-    manifest, blobs = _images[id]
-    for blob in blobs:
-        oci.push_blob(repository, blob)
-    oci.push_manifest(repository, "1", manifest)
+        _images[id] = manifest, [oci.pull(repository, blob["digest"]) for blob in (found["config"], *found["layers"])]
     return f"localhost:{api.url.rpartition(':')[2]}/{repository}@{digest_of(manifest)}"
 
 
