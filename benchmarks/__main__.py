@@ -31,6 +31,7 @@ from benchmarks import (
     tests,
 )
 from benchmarks.measure import Session, Skipped, machine
+from benchmarks.structure import benchmark as structure
 from tests.support.bytecode import kept_bytecode
 from tests.support.docker import shared_engine
 
@@ -65,6 +66,9 @@ BENCHMARKS = {
     "images": Benchmark(images.run, "builds that versions avoid, and `snu images` as the history grows"),
     "restart": Benchmark(restart.run, "an api that crashes, with PM2 in its container and without"),
     "tests": Benchmark(tests.run, "what the tests take, folder by folder, here or in another checkout", rounds=1),
+    "structure": Benchmark(
+        structure.run, "lines by package, circles of imports, modules that a value passes", rounds=1
+    ),
     "coverage": Benchmark(coverage.run, "the share of the product's statements that tests execute", rounds=1),
 }
 
@@ -115,7 +119,9 @@ def _parser() -> argparse.ArgumentParser:
         "--smoke", action="store_true", help="the shortest round: shows that the benchmark works, not how fast it is"
     )
     parser.add_argument(
-        "--repository", type=Path, help="images: with the history; tests: another checkout; default: this one"
+        "--repository",
+        type=Path,
+        help="images: with the history; tests, structure: another checkout",
     )
     parser.add_argument(
         "--sources",

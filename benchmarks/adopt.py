@@ -16,13 +16,13 @@ from typing import Any
 import yaml
 
 from benchmarks.measure import Ratio, Samples, Session, Target, print_table
-from localcloud.engine.passphrase import Crypter
-from localcloud.engine.snapshot import ResourceState
-from localcloud.engine.statefile import StateFile
-from localcloud.engine.values import unwrap
-from ops.adopt.mapping import TYPES
-from tests.flows.lab import Lab
-from tests.support.configuration import keep_apps
+from ops.scaleway.catalogue import KINDS
+from pulumi_state.passphrase import Crypter
+from pulumi_state.snapshot import ResourceState
+from pulumi_state.statefile import StateFile
+from pulumi_state.values import unwrap
+from tests.lab.configuration import keep_apps
+from tests.lab.lab import Lab
 from tests.support.pulumi_cli import PASSPHRASE
 
 STACK = "local"
@@ -31,7 +31,7 @@ _HOSTLESS = 2
 _PER_APP = 3
 """Container, record and domain; an app without a host has a container only, and all are in one namespace."""
 _CONTROL = re.compile(r" /_local/")
-_TERRAFORM = {pulumi: terraform for terraform, pulumi in TYPES.items()}
+_TERRAFORM = {kind.token: kind.terraform for kind in KINDS}
 
 
 @dataclass
@@ -60,9 +60,7 @@ def run(session: Session) -> None:
 
 
 def _measure(folder: Path, count: int, session: Session, figures: _Figures) -> None:
-    lab = Lab.at(folder / "project")
-    lab.project.start_cloud()
-    try:
+    with Lab.running(folder / "project") as lab:
         lab.up_ok("foundation-local")
         _resize(lab, count)
         lab.up_ok(STACK)
@@ -78,8 +76,6 @@ def _measure(folder: Path, count: int, session: Session, figures: _Figures) -> N
             _snu(lab, "--undo")
         if lab.journal() != journal:
             raise SystemExit("an adoption has changed something on Scaleway")
-    finally:
-        lab.project.stop_cloud()
 
 
 def _resize(lab: Lab, count: int) -> None:

@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.measure import Ratio, Samples, Session, Target, print_table
-from tests.apps.workspace import APPS, Workspace, install_packages
-from tests.flows.alerting import Alerting
-from tests.flows.lab import Lab
+from tests.lab.alerting import Alerting
+from tests.lab.lab import Lab
+from tests.support.apps.workspace import APPS, Workspace, install_packages
 from tests.support.slack import Slack
 
 _INTERVAL_SECONDS, _SHORT_INTERVAL_SECONDS = 10.0, 2.0
@@ -127,18 +127,17 @@ def _peak_of_a_run(alerting: Alerting) -> float:
 @contextmanager
 def _alerting() -> Iterator[Alerting]:
     """A platform on a local Scaleway, whose alerts come to a stand-in of Slack."""
-    with tempfile.TemporaryDirectory(prefix="snu-bench-") as folder, Slack() as slack:
+    with (
+        tempfile.TemporaryDirectory(prefix="snu-bench-") as folder,
+        Slack() as slack,
+        Lab.running(Path(folder) / "project") as lab,
+    ):
         workspace = Workspace(Path(folder) / "apps")
         shutil.copytree(APPS, workspace.folder, ignore=shutil.ignore_patterns("node_modules", "dist"))
         install_packages(workspace.folder, "ci", "--omit=dev")
-        lab = Lab.at(Path(folder) / "project")
-        lab.project.start_cloud()
-        try:
-            lab.up_ok("foundation-local")
-            lab.up_ok("local")
-            alerting = Alerting(lab, workspace, slack, Path(folder))
-            alerting.prepare()
-            alerting.run()
-            yield alerting
-        finally:
-            lab.project.stop_cloud()
+        lab.up_ok("foundation-local")
+        lab.up_ok("local")
+        alerting = Alerting(lab, workspace, slack, Path(folder))
+        alerting.prepare()
+        alerting.run()
+        yield alerting

@@ -75,7 +75,7 @@ class Contestant:
 
 
 def _scaleway_command(port: int, folder: Path) -> list[str]:
-    return ["-m", "localcloud.api", "--port", str(port), "--data", str(folder / "data"), "--transitions", "0"]
+    return ["-m", "localcloud", "--port", str(port), "--data", str(folder / "data"), "--transitions", "0"]
 
 
 def _moto_command(port: int, _folder: Path) -> list[str]:

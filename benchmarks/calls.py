@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from localcloud.api.cloud import ORGANIZATION_ID
-from localcloud.api.seed import REGION, SECRET_KEY
+from tests.support.seed import ORGANIZATION, OWNER_SECRET_KEY, REGION
 
 PAGE = 20
 """How many objects the lists ask for; there are more."""
@@ -43,7 +42,7 @@ class Pair:
 
 def scaleway(method: str, path: str, body: dict[str, Any] | None = None) -> Request:
     content = b"" if body is None else json.dumps(body).encode()
-    return Request(method, path, {"X-Auth-Token": SECRET_KEY, "Content-Type": "application/json"}, content)
+    return Request(method, path, {"X-Auth-Token": OWNER_SECRET_KEY, "Content-Type": "application/json"}, content)
 
 
 def _aws(service: str, content_type: str, content: bytes, **headers: str) -> Request:
@@ -72,7 +71,7 @@ def _iam(action: str, **arguments: str) -> Request:
 
 def scaleway_first() -> Request:
     """Makes the secret that the reading calls find."""
-    return scaleway("POST", _SECRETS, {"name": "first", "project_id": ORGANIZATION_ID})
+    return scaleway("POST", _SECRETS, {"name": "first", "project_id": ORGANIZATION})
 
 
 def scaleway_value(first_secret: str) -> Request:
@@ -90,7 +89,7 @@ def pairs(first_secret: str) -> list[Pair]:
     return [
         Pair(
             "create a secret",
-            lambda n: scaleway("POST", _SECRETS, {"name": f"secret-{n}", "project_id": ORGANIZATION_ID}),
+            lambda n: scaleway("POST", _SECRETS, {"name": f"secret-{n}", "project_id": ORGANIZATION}),
             lambda n: _secrets_manager("CreateSecret", Name=f"secret-{n}"),
         ),
         Pair(
@@ -110,12 +109,12 @@ def pairs(first_secret: str) -> list[Pair]:
         ),
         Pair(
             "create an IAM application / user",
-            lambda n: scaleway("POST", _APPLICATIONS, {"name": f"app-{n}", "organization_id": ORGANIZATION_ID}),
+            lambda n: scaleway("POST", _APPLICATIONS, {"name": f"app-{n}", "organization_id": ORGANIZATION}),
             lambda n: _iam("CreateUser", UserName=f"app-{n}"),
         ),
         Pair(
             "create a registry namespace / repository",
-            lambda n: scaleway("POST", _NAMESPACES, {"name": f"images-{n}", "project_id": ORGANIZATION_ID}),
+            lambda n: scaleway("POST", _NAMESPACES, {"name": f"images-{n}", "project_id": ORGANIZATION}),
             lambda n: _ecr("CreateRepository", repositoryName=f"images-{n}"),
         ),
     ]

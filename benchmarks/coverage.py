@@ -25,9 +25,9 @@ from benchmarks.measure import Session
 from benchmarks.pytest_runs import Run, python_of, run_pytest
 from benchmarks.tests import modules_of
 from tests.support.bytecode import FOLDER_VARIABLE
-from tests.support.project import ROOT
+from tests.support.environment import ROOT
 
-PRODUCT = ("infra", "policy", "ops", "localcloud", "statestore")
+PRODUCT = ("infra", "policy", "ops", "engine", "localcloud", "pulumi_state")
 _SHORTEST = "tests/unit/test_naming.py"
 _ALL = "total"
 _CACHE = ".local/coverage"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from benchmarks.local import apply, snu
 from benchmarks.measure import Ratio, Samples, Session, Target, print_table
-from tests.support.project import Project
-from tests.support.repository import make_repository
+from tests.lab.project import Project
+from tests.lab.repository import make_repository
 
 _SETTINGS = ("Pulumi.stage.yaml", "host: admin.beta-snu.dev", "host: console.beta-snu.dev")
 _PROGRAM = ("infra/components/containers.py", "_RECORD_TTL = 3600", "_RECORD_TTL = 1800")

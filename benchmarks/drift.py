@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.measure import Ratio, Samples, Session, Target, print_table
-from tests.flows.lab import Lab
+from tests.lab.lab import Lab
 
 _STACKS = ("foundation-local", "local")
 _TARGET = Target(1.0)
@@ -14,20 +14,15 @@ _TARGET = Target(1.0)
 
 def run(session: Session) -> None:
     rows = []
-    with tempfile.TemporaryDirectory(prefix="snu-bench-") as name:
-        lab = Lab.at(Path(name) / "project")
-        lab.project.start_cloud()
-        try:
-            for stack in _STACKS:
-                lab.up_ok(stack)
-            for engine in session.engines():
-                drift, previews = Samples(), Samples()
-                for counts in session.turns():
-                    (drift if counts else Samples()).time(_snu, lab, engine, "drift", *_STACKS)
-                    (previews if counts else Samples()).time(_previews, lab, engine)
-                rows.append(Ratio(f"engine {engine}: {' and '.join(_STACKS)}", drift, previews, _TARGET))
-        finally:
-            lab.project.stop_cloud()
+    with tempfile.TemporaryDirectory(prefix="snu-bench-") as name, Lab.running(Path(name) / "project") as lab:
+        for stack in _STACKS:
+            lab.up_ok(stack)
+        for engine in session.engines():
+            drift, previews = Samples(), Samples()
+            for counts in session.turns():
+                (drift if counts else Samples()).time(_snu, lab, engine, "drift", *_STACKS)
+                (previews if counts else Samples()).time(_previews, lab, engine)
+            rows.append(Ratio(f"engine {engine}: {' and '.join(_STACKS)}", drift, previews, _TARGET))
     print_table(rows, "drift", "previews")
     print("previews: `snu preview --refresh` of each. `snu drift` runs no program, and lists what no state knows.")
 

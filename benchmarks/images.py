@@ -20,8 +20,9 @@ from benchmarks.measure import Ratio, Samples, Session, Skipped, print_table
 from infra.images.errors import ImageSourceError
 from infra.images.versions import Versions
 from infra.settings.images import ImageSources
-from tests.support.configuration import keep_apps
-from tests.support.project import ROOT, Project, copy_project
+from tests.lab.configuration import keep_apps
+from tests.lab.project import Project, copy_project
+from tests.support.environment import ROOT
 
 _COMMITS = 500
 _LENGTHS = (100, 10_000)

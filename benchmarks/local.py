@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 
 from benchmarks.measure import Ratio, Samples, Session, Target, print_table
-from tests.support.configuration import keep_apps
-from tests.support.project import Project, clean_environment, copy_project
+from tests.lab.configuration import keep_apps
+from tests.lab.project import Project, copy_project
+from tests.support.environment import clean_environment
 
 _IMPORTS = "import pulumi, pulumiverse_scaleway.containers"
 _STACKS = ("foundation-local", "local")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.measure import Ratio, Samples, Session, Target, print_table
-from tests.api.server import Client, Server
-from tests.runtime.site import CockpitLogs, Site, eventually, tiny
 from tests.support.docker import running_engine
+from tests.support.local_scaleway import Client, Server
+from tests.support.site import CockpitLogs, Site, eventually, tiny
 
 _FEW, _MANY = 100, 50_000
 _NEW = 10

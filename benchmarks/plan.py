@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.measure import Ratio, Samples, Session, Target, print_table
-from tests.flows.planning import STACK, PlanLab
+from tests.lab.planning import STACK, PlanLab
 
 _TARGET = Target(1.3)
 _SIZES = itertools.count(513)

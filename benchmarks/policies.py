@@ -7,10 +7,10 @@ from pathlib import Path
 
 from benchmarks.measure import Ratio, Samples, Session, Target, print_table
 from policy.rules import CONTAINER, Resource, check
-from tests.e2e.stacks import Stacks
-from tests.policy.resources import environment, resource
+from tests.lab.stacks import Stacks
+from tests.support.environment import ROOT
+from tests.support.policy_resources import environment, resource
 from tests.support.programs import PULUMI
-from tests.support.project import ROOT
 from tests.support.pulumi_cli import Cli
 
 _FEW, _MANY = 21, 210

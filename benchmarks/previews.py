@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import Ratio, Samples, Session, Target, print_table
-from tests.flows.lab import Lab
-from tests.flows.previews import APPS, PreviewLab
+from tests.lab.lab import Lab
+from tests.lab.previews import APPS, PreviewLab
 
 _FEW, _MANY = 10, 100
 _REGION = "fr-par"
@@ -46,21 +47,17 @@ def run(session: Session) -> None:
 
 def _changed(session: Session) -> None:
     found = {name: _Figures() for name in ("up one", "up all", "update one", "update all")}
-    with tempfile.TemporaryDirectory(prefix="snu-bench-") as folder:
-        previews = _prepared(Path(folder) / "project", APPS)
-        try:
-            for number, counts in enumerate(session.turns()):
-                for key, apps in (("one", APPS[:1]), ("all", APPS)):
-                    branch = f"{key}-{number}"
-                    for kind in ("up", "update"):
-                        previews.change(*apps, text=f"{branch} {kind}")
-                        figures = found[f"{kind} {key}"] if counts else _Figures()
-                        figures.measure(previews, partial(previews.snu, "env", "up", "--branch", branch))
-                    previews.snu("env", "down", "--branch", branch)
-                    for app in APPS:
-                        previews.write(f"code/{app}/main.js", f"// {app}\n")
-        finally:
-            previews.lab.project.stop_cloud()
+    with _prepared(APPS) as previews:
+        for number, counts in enumerate(session.turns()):
+            for key, apps in (("one", APPS[:1]), ("all", APPS)):
+                branch = f"{key}-{number}"
+                for kind in ("up", "update"):
+                    previews.change(*apps, text=f"{branch} {kind}")
+                    figures = found[f"{kind} {key}"] if counts else _Figures()
+                    figures.measure(previews, partial(previews.snu, "env", "up", "--branch", branch))
+                previews.snu("env", "down", "--branch", branch)
+                for app in APPS:
+                    previews.write(f"code/{app}/main.js", f"// {app}\n")
     rows = []
     for kind, name in (("up", "first up"), ("update", "up again")):
         one, all_ = found[f"{kind} one"], found[f"{kind} all"]
@@ -75,21 +72,17 @@ def _changed(session: Session) -> None:
 def _growing(session: Session) -> None:
     few, many = session.size(_FEW, 1), session.size(_MANY, 2)
     found = {(kind, count): _Figures() for kind in ("list", "sweep", "sweep --yes") for count in (few, many)}
-    with tempfile.TemporaryDirectory(prefix="snu-bench-") as folder:
-        previews = _prepared(Path(folder) / "project", APPS[:1])
-        try:
-            for counts in session.turns():
-                for count in (few, many):
-                    _populate(previews, count)
-                    for kind, words in (
-                        ("list", ("list",)),
-                        ("sweep", ("sweep",)),
-                        ("sweep --yes", ("sweep", "--yes")),
-                    ):
-                        figures = found[kind, count] if counts else _Figures()
-                        figures.measure(previews, partial(previews.snu, "env", *words))
-        finally:
-            previews.lab.project.stop_cloud()
+    with _prepared(APPS[:1]) as previews:
+        for counts in session.turns():
+            for count in (few, many):
+                _populate(previews, count)
+                for kind, words in (
+                    ("list", ("list",)),
+                    ("sweep", ("sweep",)),
+                    ("sweep --yes", ("sweep", "--yes")),
+                ):
+                    figures = found[kind, count] if counts else _Figures()
+                    figures.measure(previews, partial(previews.snu, "env", *words))
     rows = []
     for kind in ("list", "sweep", "sweep --yes"):
         rows += _rows(f"env {kind}", found[kind, many], found[kind, few], Target(many / few))
@@ -107,7 +100,7 @@ def _populate(previews: PreviewLab, count: int) -> None:
 
 def _copy(previews: PreviewLab, model: str, name: str) -> None:
     lab = previews.lab
-    container = previews.find("containers.container", f"{model}-api")
+    container = lab.find("containers.container", f"{model}-api")
     body = {"name": f"{name}-api", "namespace_id": container["namespace_id"], "image": container["image"]}
     made = lab.ask("POST", f"{_CONTAINERS}/containers", body)
     host = f"api-{name}.{_ZONE}"
@@ -116,7 +109,7 @@ def _copy(previews: PreviewLab, model: str, name: str) -> None:
     changes = {"changes": [{"add": {"records": [record]}}]}
     (recorded,) = lab.ask("PATCH", f"/domain/v2beta1/dns-zones/{_ZONE}/records", changes)["records"]
     domain = lab.ask("POST", f"{_CONTAINERS}/domains", {"container_id": made["id"], "hostname": host})
-    secret = previews.find("secret_manager.secret", f"snu-{model}")
+    secret = lab.find("secret_manager.secret", f"snu-{model}")
     body = {"name": f"snu-{name}", "project_id": secret["project_id"]}
     own = lab.ask("POST", _SECRETS, body)
     data = lab.ask("GET", f"{_SECRETS}/{secret['id']}/versions/latest_enabled/access")["data"]
@@ -124,8 +117,8 @@ def _copy(previews: PreviewLab, model: str, name: str) -> None:
     text = lab.state_file(model).read_text().replace(model, name)
     for old, new in (
         (container, made),
-        (previews.find("domain.record", f"api-{model}"), recorded),
-        (previews.find("containers.domain", f"api-{model}.{_ZONE}"), domain),
+        (lab.find("domain.record", f"api-{model}"), recorded),
+        (lab.find("containers.domain", f"api-{model}.{_ZONE}"), domain),
         (secret, own),
     ):
         text = text.replace(old["id"], new["id"])
@@ -136,11 +129,15 @@ def _copy(previews: PreviewLab, model: str, name: str) -> None:
 # --- both -----------------------------------------------------------------------------------------------
 
 
-def _prepared(folder: Path, apps: tuple[str, ...]) -> PreviewLab:
-    previews = PreviewLab(Lab.at(folder), apps=apps)
-    previews.lab.project.start_cloud()
-    previews.prepare()
-    return previews
+@contextmanager
+def _prepared(apps: tuple[str, ...]) -> Iterator[PreviewLab]:
+    with (
+        tempfile.TemporaryDirectory(prefix="snu-bench-") as folder,
+        Lab.running(Path(folder) / "project") as lab,
+    ):
+        previews = PreviewLab(lab, apps=apps)
+        previews.prepare()
+        yield previews
 
 
 def _calls(previews: PreviewLab) -> int:

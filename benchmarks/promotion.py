@@ -10,8 +10,9 @@ from benchmarks.measure import Ratio, Samples, Session, Target, print_table
 from infra.settings import Image
 from ops.images.copy import Copied, Copier
 from ops.images.registry import Repository
-from tests.api.oci import Oci, digest_of, make_namespace
-from tests.api.server import OWNER_SECRET_KEY, Server
+from tests.support.local_scaleway import Server
+from tests.support.oci import Oci, digest_of, make_namespace
+from tests.support.seed import OWNER_SECRET_KEY
 
 _APPS = ("api", "apiv2", "admin", "app")
 _BASE_BYTES = 8_000_000

@@ -20,10 +20,10 @@ from typing import Any
 import httpx
 
 from benchmarks.measure import Session
-from tests.api.server import Server
-from tests.runtime.site import Deployed, Site
 from tests.support.base_images import build, node_image
 from tests.support.docker import Engine, running_engine
+from tests.support.local_scaleway import Server
+from tests.support.site import Deployed, Site
 
 _PM2 = "7.0.4"
 _EVERY_SECONDS = 0.2

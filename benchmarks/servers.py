@@ -13,7 +13,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.project import ROOT, clean_environment, free_port
+from tests.support.environment import ROOT, clean_environment
+from tests.support.ports import free_port
 
 _START_SECONDS = 30.0
 _STEP_SECONDS = 0.005

@@ -29,15 +29,15 @@ import yaml
 from benchmarks import terraform
 from benchmarks.latency_proxy import LatencyProxy
 from benchmarks.measure import Ratio, Samples, Session, Target, print_table
-from localcloud.api.cloud import ORGANIZATION_ID
-from localcloud.api.seed import DOCUMENT_KEYS, REGION, SECRET_KEY, fake_value
-from localcloud.engine.passphrase import Crypter
-from localcloud.engine.snapshot import ResourceState
-from localcloud.engine.statefile import StateFile
 from ops.exit_codes import ExitCode
+from pulumi_state.passphrase import Crypter
+from pulumi_state.snapshot import ResourceState
+from pulumi_state.statefile import StateFile
+from tests.lab.project import Project, copy_project
+from tests.support.environment import clean_environment
 from tests.support.programs import PULUMI
-from tests.support.project import Project, clean_environment, copy_project
 from tests.support.pulumi_cli import PASSPHRASE, Cli, Embedded
+from tests.support.seed import DOCUMENT, ORGANIZATION, OWNER_SECRET_KEY, REGION
 from tests.support.terraform import PROGRAMS
 from tests.support.terraform import Terraform as _Terraform
 
@@ -192,7 +192,7 @@ class Stage:
         document["config"].update(own | {"scaleway:apiUrl": self.proxy.url})
         if "snu:deploy" in document["config"]:
             # The stack names another project by its id; on the local Scaleway one project is there from the start.
-            document["config"]["snu:deploy"] = {"readRegistriesOf": [ORGANIZATION_ID]}
+            document["config"]["snu:deploy"] = {"readRegistriesOf": [ORGANIZATION]}
         if stack == STACK:
             del document["config"]["snu:crashAlerts"]  # Terraform's configuration has no job
         document["encryptionsalt"] = local["encryptionsalt"]
@@ -200,16 +200,15 @@ class Stage:
 
     def _fill(self, secret_id: str) -> dict[str, str]:
         """Give the environment's secret its document, with a value of its own for each key."""
-        document = {key: fake_value(key) for key in DOCUMENT_KEYS}
         _, _, bare_id = secret_id.rpartition("/")  # without the region
         answer = httpx.post(
             f"{self.project.api_url}/secret-manager/v1beta1/regions/{REGION}/secrets/{bare_id}/versions",
-            headers={"X-Auth-Token": SECRET_KEY},
-            json={"data": base64.b64encode(json.dumps(document).encode()).decode()},
+            headers={"X-Auth-Token": OWNER_SECRET_KEY},
+            json={"data": base64.b64encode(json.dumps(DOCUMENT).encode()).decode()},
             trust_env=False,
         )
         answer.raise_for_status()
-        return document
+        return DOCUMENT
 
     def _resources(self) -> list[ResourceState]:
         checkpoint = StateFile(self.project.backend_url, "snu", STACK).read()

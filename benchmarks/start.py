@@ -24,11 +24,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.measure import Ratio, Samples, Session, Target, print_table
-from tests.apps.node import NODE, NPM, make_programs
-from tests.apps.workspace import APPS, install_packages
+from tests.support.apps.node import NODE, NPM, make_programs
+from tests.support.apps.workspace import APPS, install_packages
 from tests.support.base_images import node_image, runtime_image
 from tests.support.docker import Engine, running_engine
-from tests.support.project import free_port
+from tests.support.ports import free_port
 
 _SOONER = Target(10, at_least=True)
 _LIGHTER = Target(3, at_least=True)

@@ -9,13 +9,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from localcloud.engine import schema
-from localcloud.engine.snapshot import ResourceState
-from localcloud.engine.values import unwrap
-from ops.adopt.mapping import TYPES
+from ops.scaleway.catalogue import KINDS
+from pulumi_state import schema
+from pulumi_state.snapshot import ResourceState
+from pulumi_state.values import unwrap
 from tests.support.terraform import SOURCE
 
-_TYPES = {pulumi: terraform for terraform, pulumi in TYPES.items()}
+_TYPES = {kind.token: kind.terraform for kind in KINDS}
 _DOCUMENT = "data.scaleway_secret_version.document"
 
 

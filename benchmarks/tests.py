@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.measure import Session
 from benchmarks.pytest_runs import Run, python_of, run_pytest
-from tests.support.project import ROOT
+from tests.support.environment import ROOT
 
 _SHORTEST = "tests/licences"
 

@@ -22,7 +22,7 @@ def main() -> int:
     from typer._click.exceptions import ClickException  # typer has no public name for it
 
     from ops.cli import app
-    from statestore import StoreError
+    from pulumi_state.store import StoreError
 
     try:
         status = int(app(prog_name="snu", standalone_mode=False) or ExitCode.OK)

@@ -10,7 +10,8 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
-from localcloud.engine.program import start_ahead
+from ops.engines.program.process import start_ahead
+from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.stacks import project_dir
 
@@ -24,7 +25,7 @@ def start_program(arguments: Sequence[str]) -> None:
     if not arguments or arguments[0] not in PROGRAM_COMMANDS or "--help" in arguments:
         return
     with suppress(OpsError):
-        start_ahead(project_dir(_directory(arguments)))
+        start_ahead(project_dir(_directory(arguments)), process_environment())
 
 
 def _directory(arguments: Sequence[str]) -> Path | None:

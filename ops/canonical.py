@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from localcloud.engine.values import SECRET_SIGNATURE, SIGNATURE_KEY
+from pulumi_state.values import SECRET_SIGNATURE, SIGNATURE_KEY
 
 Decrypt = Callable[[str], Any]
 

@@ -10,12 +10,13 @@ import typer
 from ops.commands import options as option
 from ops.drift.channels import Channel
 from ops.engines.select import EngineChoice
+from ops.environment import process_environment
 from ops.exit_codes import ExitCode
 from ops.local_runtime import RuntimeChoice
 
 if TYPE_CHECKING:
-    from ops.commands.stack import Session
     from ops.local import LocalCloud
+    from ops.session import Session
 
 app = typer.Typer(
     name="snu",
@@ -60,11 +61,12 @@ def preview(
 ) -> ExitCode:
     """Show what `up` would change. --json prints the document of `pulumi preview --json`."""
     from ops.commands import stack as work
+    from ops.session import Options, Session
 
-    options = work.Options(refresh=refresh, parallel=parallel, expect_no_changes=expect_no_changes, details=details)
+    options = Options(refresh=refresh, parallel=parallel, expect_no_changes=expect_no_changes, details=details)
     if json and markdown == "-":
         raise typer.BadParameter(_BOTH_TO_STDOUT)
-    session = work.Session.open(cwd, stack, engine, runs_program=True)
+    session = Session.open(cwd, stack, engine, runs_program=True)
     return work.preview_json(session, options) if json else work.preview(session, options, markdown)
 
 
@@ -85,8 +87,9 @@ def up(
 ) -> ExitCode:
     """Preview, ask, make the cloud what the program says, and check every container."""
     from ops.commands import stack as work
+    from ops.session import Options, Session
 
-    options = work.Options(
+    options = Options(
         yes=yes,
         skip_preview=skip_preview,
         refresh=refresh,
@@ -97,7 +100,7 @@ def up(
         check_urls=check_urls,
         lock_timeout=lock_timeout,
     )
-    return work.up(work.Session.open(cwd, stack, engine, runs_program=True), options)
+    return work.up(Session.open(cwd, stack, engine, runs_program=True), options)
 
 
 @app.command()
@@ -112,9 +115,10 @@ def destroy(
 ) -> ExitCode:
     """Show what would be deleted, ask, and delete every resource of the stack."""
     from ops.commands import stack as work
+    from ops.session import Options, Session
 
-    options = work.Options(yes=yes, parallel=parallel, details=details, lock_timeout=lock_timeout)
-    return work.destroy(work.Session.open(cwd, stack, engine, validate=False), options)
+    options = Options(yes=yes, parallel=parallel, details=details, lock_timeout=lock_timeout)
+    return work.destroy(Session.open(cwd, stack, engine, validate=False), options)
 
 
 @app.command()
@@ -146,7 +150,7 @@ def adopt(
 ) -> ExitCode:
     """Take over into the stack's state what Terraform has made; nothing is changed on Scaleway."""
     from ops.commands import adopt as work
-    from ops.commands.stack import Options, Session
+    from ops.session import Options, Session
 
     if undo == bool(sources):
         raise typer.BadParameter("Give the state with --from, or --undo.")
@@ -168,9 +172,10 @@ def refresh(
 ) -> ExitCode:
     """Write into the stack's state what the cloud says of each resource."""
     from ops.commands import stack as work
+    from ops.session import Options, Session
 
-    options = work.Options(yes=yes, parallel=parallel, expect_no_changes=expect_no_changes, lock_timeout=lock_timeout)
-    return work.refresh(work.Session.open(cwd, stack, engine), options)
+    options = Options(yes=yes, parallel=parallel, expect_no_changes=expect_no_changes, lock_timeout=lock_timeout)
+    return work.refresh(Session.open(cwd, stack, engine), options)
 
 
 @app.command()
@@ -184,7 +189,7 @@ def bootstrap(
 ) -> ExitCode:
     """From an empty account to a foundation whose state, and whose environments' states, have their places."""
     from ops.commands import bootstrap as work
-    from ops.commands.stack import Options
+    from ops.session import Options
 
     options = Options(yes=yes, parallel=parallel, lock_timeout=lock_timeout)
     return work.bootstrap(cwd, stack, engine, options)
@@ -199,7 +204,7 @@ def recover(
 ) -> ExitCode:
     """After a run that was killed: show what it left, ask, and bring state and cloud together."""
     from ops.commands import recover as work
-    from ops.commands.stack import Session
+    from ops.session import Session
 
     return work.recover(Session.open(cwd, stack, engine, validate=False), yes=yes)
 
@@ -224,7 +229,7 @@ def plan(
 ) -> ExitCode:
     """Preview with a refresh, and write a plan that can be applied exactly so: encrypted and signed."""
     from ops.commands import plan as work
-    from ops.commands.stack import Options, Session
+    from ops.session import Options, Session
 
     options = Options(parallel=parallel, expect_no_changes=expect_no_changes, details=details)
     session = Session.open(cwd, stack, engine, runs_program=True)
@@ -248,7 +253,7 @@ def apply(
 ) -> ExitCode:
     """Prove that nothing has changed since a plan was made, and then do what it says and nothing else."""
     from ops.commands import plan as work
-    from ops.commands.stack import Options
+    from ops.session import Options
 
     options = Options(
         yes=yes,
@@ -314,7 +319,7 @@ def unlock(
 ) -> ExitCode:
     """Show who holds a stack, and remove the locks of those that live no more."""
     from ops.commands import plan as work
-    from ops.commands.stack import Options, Session
+    from ops.session import Options, Session
 
     session = Session.open(cwd, stack, engine, validate=False, needs_cloud=False)
     return work.unlock_stack(session, Options(yes=yes))
@@ -384,11 +389,10 @@ def drift(
 
     Status 20 when there is drift. The token for GitHub is as for `snu comment`.
     """
-    import os
 
     from ops.commands import drift as work
 
-    reporter = work.Reporter.of(report or [], repo, api_url, os.environ)
+    reporter = work.Reporter.of(report or [], repo, api_url, process_environment())
     return work.drift(cwd, stacks or [], engine, parallel, reporter, as_json=json)
 
 
@@ -401,8 +405,9 @@ def outputs(
 ) -> ExitCode:
     """Print the stack's outputs; secret ones read [secret]."""
     from ops.commands import stack as work
+    from ops.session import Session
 
-    session = work.Session.open(cwd, stack, engine, validate=False, needs_cloud=False)
+    session = Session.open(cwd, stack, engine, validate=False, needs_cloud=False)
     return work.outputs(session, as_json=json)
 
 
@@ -614,7 +619,7 @@ def images_build(
     cwd: option.Cwd = None,
 ) -> ExitCode:
     """Build and push what the stack's registry lacks, and take over version and digest of each image."""
-    from ops.commands import images as work
+    from ops.images import builds as work
 
     return work.build(cwd, stack, repository, base=base, parallel=parallel)
 
@@ -737,7 +742,7 @@ def state_restore(
 ) -> ExitCode:
     """Give a stack the state of a backup; the present one is kept."""
     from ops.commands import state as work
-    from ops.commands.stack import Options
+    from ops.session import Options
 
     options = Options(yes=yes, lock_timeout=lock_timeout)
     return work.restore(_state_session(cwd, stack), file, options, over=replace, rename=rename)
@@ -761,7 +766,7 @@ def state_move(
 ) -> ExitCode:
     """Carry a stack's state to another backend, and prove that nothing changed. Can be repeated when it was killed."""
     from ops.commands import state as work
-    from ops.commands.stack import Options
+    from ops.session import Options
 
     return work.move(_state_session(cwd, stack), to, Options(yes=yes, lock_timeout=lock_timeout))
 
@@ -788,7 +793,7 @@ def env_up(
     Status 19 where there is to be none.
     """
     from ops.commands import env as work
-    from ops.commands.stack import Options
+    from ops.session import Options
 
     options = Options(
         yes=True, refresh=True, parallel=parallel, wait_seconds=wait, check_urls=check_urls, lock_timeout=lock_timeout
@@ -841,7 +846,7 @@ def env_sweep(
 
 
 def _state_session(cwd: option.Cwd, stack: str) -> Session:
-    from ops.commands.stack import Session
+    from ops.session import Session
 
     return Session.open(cwd, stack, EngineChoice.AUTO, validate=False, needs_cloud=False)
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from ops.display.record import Record
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.scaleway import REQUEST_SECONDS, address, asked_at_once, connect, message
-from ops.stacks import Stack, secret_key_of
+from ops.record import Record
+from ops.scaleway.catalogue import CONTAINER, CONTAINER_DOMAIN, ResourceKind, bare_id
+from ops.scaleway.client import REQUEST_SECONDS, Client, ScalewayError, concurrent_map, http_client
+from ops.stacks import Stack
 from ops.steps import Step
 
 if TYPE_CHECKING:
     import httpx
-
-CONTAINER_TYPE = "scaleway:containers/container:Container"
-DOMAIN_TYPE = "scaleway:containers/domain:Domain"
 
 NO_ANSWER = "no answer from Scaleway"
 _TRANSIENT = frozenset({"creating", "updating", "upgrading", "locking", "deleting", NO_ANSWER})
@@ -44,12 +43,13 @@ class Container:
     public: bool = True
     status: str = "unknown"
     error_message: str = ""
-    kind: Literal["container", "domain"] = "container"
+    kind: ResourceKind = CONTAINER
+    """``CONTAINER`` or ``CONTAINER_DOMAIN``."""
 
     @property
     def bare_id(self) -> str:
         """Without its region."""
-        return _bare(self.id)
+        return bare_id(self.id)
 
     @property
     def waits(self) -> bool:
@@ -65,17 +65,17 @@ def containers_in(record: Record) -> list[Container]:
     steps = [item.step for item in record.steps.values() if item.step.new and not item.step.is_replacement_part]
     hosts: dict[str, list[str]] = {}
     for step in steps:
-        if step.type == DOMAIN_TYPE:
-            hosts.setdefault(_bare(_value(step, "containerId")), []).append(_value(step, "hostname"))
+        if step.type == CONTAINER_DOMAIN.token:
+            hosts.setdefault(bare_id(_value(step, "containerId")), []).append(_value(step, "hostname"))
     found = {}
     for step in steps:
         identity = str(step.new.get("id") or "")
-        if step.type == CONTAINER_TYPE and identity:
+        if step.type == CONTAINER.token and identity:
             found[identity] = Container(
                 id=identity,
                 name=_value(step, "name"),
                 hosts=tuple(
-                    dict.fromkeys(hosts.get(_bare(identity)) or filter(None, [_host(_value(step, "publicEndpoint"))]))
+                    dict.fromkeys(hosts.get(bare_id(identity)) or filter(None, [_host(_value(step, "publicEndpoint"))]))
                 ),
                 public=_value(step, "privacy") != "private",
             )
@@ -86,9 +86,9 @@ def domains_in(record: Record) -> list[Container]:
     """The domains of containers that an ``up`` has seen, unchanged ones too; their name is the host name."""
     steps = [item.step for item in record.steps.values() if item.step.new and not item.step.is_replacement_part]
     found = {
-        identity: Container(identity, _value(step, "hostname"), kind="domain")
+        identity: Container(identity, _value(step, "hostname"), kind=CONTAINER_DOMAIN)
         for step in steps
-        if step.type == DOMAIN_TYPE and (identity := str(step.new.get("id") or ""))
+        if step.type == CONTAINER_DOMAIN.token and (identity := str(step.new.get("id") or ""))
     }
     return sorted(found.values(), key=lambda domain: domain.name)
 
@@ -101,10 +101,6 @@ def _value(step: Step, key: str) -> str:
     return ""
 
 
-def _bare(identity: str) -> str:
-    return identity.rpartition("/")[2]
-
-
 def _host(endpoint: str) -> str:
     return endpoint.removeprefix("https://").removeprefix("http://").rstrip("/")
 
@@ -113,37 +109,28 @@ class Api:
     """Scaleway's API as far as containers are looked at."""
 
     def __init__(self, stack: Stack, environ: Mapping[str, str]) -> None:
-        """Raises OpsError when no key is known."""
+        """Raises OpsError when there is no API key."""
         self._local = stack.is_local
-        token = secret_key_of(stack, environ)
-        if not token:
-            raise OpsError(
-                f"The containers of {stack.name} were not checked: there is no key to ask Scaleway with. "
-                "Set SCW_SECRET_KEY.",
-                ExitCode.CONTAINERS,
-            )
-        self._address = address(stack, environ)
-        self._client = connect(stack, environ, token)
+        try:
+            self._client = Client.of(stack, environ)
+        except OpsError as error:
+            raise OpsError(f"The containers were not checked: {error}", ExitCode.CONTAINERS) from None
         self.poll_seconds = _LOCAL_POLL_SECONDS if stack.is_local else _POLL_SECONDS
+
+    @cached_property
+    def _hosts(self) -> httpx.Client:
+        return http_client(self._client.profile)
 
     def look(self, container: Container) -> Container:
         """The container with its present status. Raises OpsError when Scaleway refuses to say."""
-        import httpx
-
         region, _, identity = container.id.rpartition("/")
+        path = container.kind.listing.object_at(region=region, id=identity)
         try:
-            response = self._client.get(f"/containers/v1/regions/{region}/{container.kind}s/{identity}")
-        except httpx.TransportError:
-            return replace(container, status=NO_ANSWER)
-        if response.status_code >= 500 or response.status_code == 429:
-            return replace(container, status=NO_ANSWER)
-        if response.status_code != 200:
-            raise OpsError(
-                f"The containers were not checked: Scaleway answered {response.status_code} for {container.name}: "
-                f"{message(response)}",
-                ExitCode.CONTAINERS,
-            )
-        answer = response.json()
+            answer = self._client.get(path, retry=False)
+        except ScalewayError as error:
+            if error.is_transient:
+                return replace(container, status=NO_ANSWER)
+            raise OpsError(f"{container.name} was not checked: {error}", ExitCode.CONTAINERS) from None
         return replace(
             container, status=str(answer.get("status")), error_message=str(answer.get("error_message") or "")
         )
@@ -154,7 +141,7 @@ class Api:
             return f"https://{host}"
         import httpx
 
-        return f"http://{host}:{httpx.URL(self._address).port or 80}"
+        return f"http://{host}:{httpx.URL(self._client.profile.api_url).port or 80}"
 
     def answers(self, host: str) -> str:
         """Empty when the host answers, or else what is wrong."""
@@ -192,7 +179,7 @@ class Api:
         import httpx
 
         if self._local:
-            return self._client.get(path, headers={"Host": host})
+            return self._hosts.get(path, headers={"Host": host})
         return httpx.get(f"https://{host}{path}", timeout=REQUEST_SECONDS)
 
 
@@ -212,7 +199,7 @@ def wait_until_settled(
     """
     deadline = clock() + seconds
     heard = clock()
-    found = asked_at_once(look, containers)
+    found = concurrent_map(look, containers)
     while waiting := [container for container in found if container.waits]:
         if any(container.status != NO_ANSWER for container in waiting):
             heard = clock()
@@ -220,5 +207,5 @@ def wait_until_settled(
             break
         progress(waiting)
         sleep(poll_seconds)
-        found = asked_at_once(lambda container: look(container) if container.waits else container, found)
+        found = concurrent_map(lambda container: look(container) if container.waits else container, found)
     return found

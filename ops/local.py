@@ -17,20 +17,17 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
-from ops.environment import (
-    BACKEND_URL,
-    LOCAL_PASSPHRASE,
-    PASSPHRASE,
-    PASSPHRASE_FILE,
-    local_backend_url,
-    local_state_dir,
-)
+from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.stacks import CHECKOUT, Stack, find_stack
+from ops.stacks import CHECKOUT, LOCAL_PASSPHRASE, Stack, find_stack
+from ops.state.environment import local_backend_url, local_state_dir
+from pulumi_state.variables import BACKEND_URL, PASSPHRASE, PASSPHRASE_FILE
 
 LOCAL_STACK = "local"
 """The stack whose file says where the local Scaleway listens."""
+SEED_FILE = Path(__file__).with_name("local_seed.toml")
+"""What the local Scaleway holds at its first start, and after a reset."""
 
 _ANSWER_SECONDS = 5.0
 _START_SECONDS = 30.0
@@ -190,15 +187,15 @@ class LocalCloud:
 
     def _spawn(self, transitions: float | None, runtime: str) -> subprocess.Popen[bytes]:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-P", "-m", "localcloud.api", "--host", self.host, "--port", str(self.port)]
-        command += ["--data", str(self.data), "--runtime", runtime]
+        command = [sys.executable, "-P", "-m", "localcloud", "--host", self.host, "--port", str(self.port)]
+        command += ["--data", str(self.data), "--seed", str(SEED_FILE), "--runtime", runtime]
         if transitions is not None:
             command += ["--transitions", str(transitions)]
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 command,
                 cwd=CHECKOUT,
-                env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
+                env=process_environment() | {"PYTHONPATH": str(CHECKOUT)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -248,7 +245,7 @@ class LocalCloud:
         """What runs on Docker though the local Scaleway does not; how many processes there were."""
         if not self.data.exists():
             return 0
-        from localcloud.runtime.engine import EngineError
+        from localcloud.api.errors import EngineError
         from localcloud.runtime.leftovers import remove_leftovers_of
 
         try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ops.display.record import Record
 from ops.display.values import is_secret, is_unknown
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.record import Record
 from ops.stacks import Stack, settings_of
 from ops.steps import Step
 

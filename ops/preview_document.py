@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ops.engines.base import EngineEvent
-from ops.steps import ROOT_TYPE, without_colour
+from ops.steps import without_colour
+from pulumi_state.urn import ROOT_STACK_TYPE
 
 _STATE_FIELDS = ("urn", "custom", "delete", "id", "type", "inputs", "outputs", "parent", "protect", "external")
 
@@ -72,7 +73,7 @@ class PreviewDocument:
 
 def _is_shown(metadata: Mapping[str, Any]) -> bool:
     """Changes, the stack itself, and unchanged resources whose protection changes."""
-    if metadata["op"] != "same" or metadata["type"] == ROOT_TYPE:
+    if metadata["op"] != "same" or metadata["type"] == ROOT_STACK_TYPE:
         return True
     old, new = metadata.get("old") or {}, metadata.get("new") or {}
     return bool(old.get("protect")) != bool(new.get("protect"))

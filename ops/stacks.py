@@ -14,11 +14,14 @@ from urllib.parse import SplitResult, urlsplit
 from infra import naming
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from pulumi_state import yaml_file
+from pulumi_state.errors import PulumiError
 
 if TYPE_CHECKING:
     from infra.settings import EnvironmentSettings, FoundationSettings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+LOCAL_PASSPHRASE = "local-not-a-secret"  # noqa: S105 - local stacks hold nothing secret
 """The project that the command works on unless ``--cwd`` says otherwise."""
 
 _STACK_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -68,17 +71,6 @@ class Stack:
     def is_local(self) -> bool:
         """Whether its Scaleway is an address of this machine only."""
         return self.api_url is not None and is_loopback(self.api_address.hostname or "")
-
-
-def provider_setting(stack: Stack, environ: Mapping[str, str], key: str, variable: str) -> str:
-    """As the provider takes it: the stack's file goes before the environment; secure values are not readable here."""
-    value = stack.config.get(f"scaleway:{key}")
-    return value if isinstance(value, str) and value else environ.get(variable, "")
-
-
-def secret_key_of(stack: Stack, environ: Mapping[str, str]) -> str:
-    """The key to ask Scaleway with; empty where there is none."""
-    return provider_setting(stack, environ, "secretKey", "SCW_SECRET_KEY")
 
 
 def is_loopback(host: str) -> bool:
@@ -160,20 +152,10 @@ def _with_built(config: dict[str, Any], project_dir: Path, name: str) -> dict[st
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        document = yaml.load(path.read_text(), Loader=loader)  # noqa: S506 - a safe loader, the one in C if built
-    except (OSError, UnicodeDecodeError) as error:
-        raise OpsError(f"{path.name} cannot be read: {error}", ExitCode.SETTINGS) from error
-    except yaml.YAMLError as error:
-        raise OpsError(f"{path.name} is not valid YAML: {error}", ExitCode.SETTINGS) from error
-    if document is None:
-        return {}
-    if not isinstance(document, dict):
-        raise OpsError(f"{path.name} is a {type(document).__name__}; expected a mapping", ExitCode.SETTINGS)
-    return document
+        return yaml_file.read(path)
+    except PulumiError as error:
+        raise OpsError(str(error), ExitCode.SETTINGS) from error
 
 
 def settings_of(stack: Stack) -> FoundationSettings | EnvironmentSettings:

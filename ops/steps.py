@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-ROOT_TYPE = "pulumi:pulumi:Stack"
+from pulumi_state.urn import ROOT_STACK_TYPE
+
 _PROVIDER_TYPE = "pulumi:providers:"
 _REPLACEMENT_PARTS = frozenset({"create-replacement", "delete-replaced", "discard-replaced", "read-replacement"})
 _UNCHANGED = frozenset({"same", "read", "refresh"})
@@ -57,7 +58,7 @@ class Step:
 
     @property
     def is_root(self) -> bool:
-        return self.type == ROOT_TYPE
+        return self.type == ROOT_STACK_TYPE
 
     @property
     def is_custom(self) -> bool:

@@ -9,11 +9,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.lab.project import project
 from tests.support import forks, programs
 from tests.support.bytecode import kept_bytecode
 from tests.support.docker import docker_engine, shared_engine
 from tests.support.leftovers import adopt_orphans, end_leftovers
-from tests.support.project import project
 
 __all__ = ["docker_engine", "project"]
 

@@ -12,7 +12,7 @@ from benchmarks.coverage import copied, measure, product_files
 from benchmarks.mutations.mutants import Mutation, find, sample
 from benchmarks.mutations.runner import Outcome, Result, Runner
 from benchmarks.tests import modules_of
-from tests.support.project import ROOT
+from tests.support.environment import ROOT
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:

@@ -1,6 +1,7 @@
-"""The local Scaleway (``python -m localcloud.api``): the part of its HTTP API that SNU uses, on a loopback address.
+"""A part of Scaleway's HTTP API.
 
-One folder per product, with its routes and the shapes of its objects. What they share:
+Every product has a folder with two modules, and more of its own where it needs them: ``routes``, the handlers of its
+requests, and ``shapes``, its kinds of resources and what requests may say of them. What they share:
 
     app         a request's way: router or API, key, permission, handler, journal, log
     routing     tables of routes, each with the permission it needs
@@ -12,8 +13,9 @@ One folder per product, with its routes and the shapes of its objects. What they
     control     the control API, ``/_local/``; ``browsers``: which requests of web pages are refused
     router      pages of the containers' hosts; ``home``: the page at ``/``; ``pages``: their look
     seed        the first state
-    container_logs  the lines of containers' logs; ``broken``: an answer that cannot be ended as it began
-    server      start and stop; ``object_storage``: moto's S3 in a child process, with a journal
+    logs        the lines of containers' logs
+    container_runtime  what the API needs of whatever runs the containers; ``asgi``: types of its interface
+    object_storage  moto's S3 in a child process, with a journal
     oci         the registry of images, below ``/v2/``
 
 What runs behind the containers, if anything does: ``localcloud.runtime``.

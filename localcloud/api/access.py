@@ -6,24 +6,16 @@ from dataclasses import dataclass
 
 from localcloud.api.clock import parse_timestamp
 from localcloud.api.errors import denied_authentication
-from localcloud.api.iam.permission_sets import PERMISSION_SETS
+from localcloud.api.permissions import PERMISSION_SETS, Permission
 from localcloud.api.store import Store
 
 SECRET_KEYS = "vault.iam.secret_key"  # noqa: S105 - a kind, not a secret
 """Kind: secret key (the id) → access key."""
+USERS = "iam.user"
 API_KEYS = "iam.api_key"
 POLICIES = "iam.policy"
 RULES = "hidden.iam.rules"
 """Kind: policy id → its rules, in order."""
-
-
-@dataclass(frozen=True)
-class Permission:
-    """What a route needs: an action (``read``, ``write``, ``access``, …) on a product; ``resource`` is for messages."""
-
-    product: str
-    action: str
-    resource: str
 
 
 @dataclass(frozen=True)
@@ -75,7 +67,7 @@ def authenticate(store: Store, secret_key: str | None, now: float) -> Principal:
 def scope_of(store: Store, principal: Principal, permission: Permission) -> Scope:
     """Where the principal holds the permission. The owner of the organization holds every one."""
     if principal.user_id is not None:
-        user = store.get("iam.user", principal.user_id)
+        user = store.get(USERS, principal.user_id)
         if user is not None and user["type"] == "owner":
             return EVERYWHERE
     projects: set[str] = set()

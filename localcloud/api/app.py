@@ -10,25 +10,27 @@ import json
 import sqlite3
 import sys
 import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs
 
 from localcloud.api import home
 from localcloud.api.access import authenticate, scope_of
-from localcloud.api.broken import BrokenAnswer
+from localcloud.api.asgi import Message, Receive, Scope, Send, Service
 from localcloud.api.browsers import is_loopback, refusal
 from localcloud.api.call import Call
 from localcloud.api.clock import timestamp
 from localcloud.api.cloud import REGIONS, Cloud
 from localcloud.api.cockpit.loki import Loki, is_loki_path
-from localcloud.api.container_logs import logs_of, serve_logs
+from localcloud.api.container_runtime import BrokenAnswer, ContainerRuntime
 from localcloud.api.control import Control
 from localcloud.api.errors import ApiError, invalid, not_implemented, origin, permissions_denied, plain
 from localcloud.api.faults.book import NOTHING, FaultBook, Strike
 from localcloud.api.faults.kinds import Blow
 from localcloud.api.faults.rule import Rule
+from localcloud.api.logs.reader import LogReader
+from localcloud.api.logs.routes import logs_of, serve_logs
 from localcloud.api.oci.endpoints import is_registry_path
 from localcloud.api.oci.service import Registry
 from localcloud.api.pages import HTML, PAGE_HEADERS
@@ -37,16 +39,6 @@ from localcloud.api.recorder import Recorder
 from localcloud.api.router import answer_host, container_of
 from localcloud.api.routing import Route, Table
 from localcloud.api.store import Resource
-from localcloud.runtime.logs import LogReader
-
-if TYPE_CHECKING:
-    from localcloud.runtime.runtime import Runtime
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Service = Callable[[Scope, Receive, Send], Awaitable[tuple[int, str]]]
-"""Answers a request; gives the status and, for the log, why it is an error."""
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 
@@ -79,7 +71,7 @@ class App:
         logs: LogReader,
         images: Registry | None = None,
         recorder: Recorder | None = None,
-        runtime: Runtime | None = None,
+        runtime: ContainerRuntime | None = None,
     ) -> None:
         self._cloud = cloud
         self._control = control
@@ -174,7 +166,7 @@ class App:
 
     def _is_run(self, container: Resource) -> bool:
         """Whether a process answers for a container."""
-        return self._runtime is not None and self._runtime.workload(container) is not None
+        return self._runtime is not None and self._runtime.serves(container)
 
     def _tell_runtime(self, method: str) -> None:
         if self._runtime is not None and method not in _READING:
@@ -199,11 +191,10 @@ class App:
         if self._runtime is None:
             return None
         container = container_of(self._cloud, headers.get(b"host", b"").decode("latin-1"))
-        workload = self._runtime.workload(container) if container is not None else None
-        if workload is None:
+        if container is None or not self._runtime.serves(container):
             return None
         try:
-            return await self._runtime.serve(workload, scope, receive, send)
+            return await self._runtime.serve(container, scope, receive, send)
         except BrokenAnswer as broken:
             await _hang_up(send)
             return broken.status, broken.why
@@ -266,7 +257,9 @@ class App:
             )
             return Response(status, text.encode(), content_type, headers=PAGE_HEADERS)
         if home.is_at(method, path):
-            text = home.render(cloud, self._is_run, self._control.runtime, self._control.storage)
+            text = home.render(
+                cloud, self._is_run, self._control.runtime, self._control.storage, self._control.commands
+            )
             return Response(200, text.encode(), HTML, headers=PAGE_HEADERS)
         if body is None:
             raise plain(413, f"the request's body has more than {MAX_BODY_BYTES} bytes")
@@ -319,7 +312,7 @@ async def _wait(rules: Sequence[Rule]) -> None:
 
 
 def _held(send: Send, rules: Sequence[Rule]) -> Send:
-    async def send_once_cleared(message: MutableMapping[str, Any]) -> None:
+    async def send_once_cleared(message: Message) -> None:
         await _wait(rules)
         await send(message)
 
@@ -353,7 +346,7 @@ async def _hang_up(send: Send) -> None:
     await asyncio.sleep(0)  # the server takes note in the loop's next round
 
 
-async def _swallow(message: MutableMapping[str, Any]) -> None:
+async def _swallow(message: Message) -> None:
     """In place of ``send`` where the answer is not to arrive."""
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from localcloud.api.access import Permission, Principal, Scope
+from localcloud.api.access import Principal, Scope
 from localcloud.api.cloud import Cloud
 from localcloud.api.errors import invalid, not_found, permissions_denied, plain
 from localcloud.api.paging import Query, first
+from localcloud.api.permissions import Permission
 from localcloud.api.store import Store
 from localcloud.api.transitions import NORMAL, Course, is_deleting
 
@@ -62,6 +63,10 @@ class Call:
     @property
     def store(self) -> Store:
         return self.cloud.store
+
+    @property
+    def organization_id(self) -> str:
+        return self.cloud.organization_id
 
     @property
     def region(self) -> str | None:

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 
 from localcloud.api.store import Store
 
-ORGANIZATION_ID = "10ca1000-0000-4000-8000-000000000001"
-"""The one organization; its default project has the same id, as on the platform."""
-
 REGIONS = ("fr-par", "nl-ams", "pl-waw", "it-mil")
 
 
@@ -19,6 +16,8 @@ class Cloud:
     store: Store
     port: int
     """Where the API listens; part of the registry's address."""
+    organization_id: str
+    """The one organization's; its default project has the same id, as on the platform."""
     transitions: float = 1.0
     """How long a status such as ``creating`` lasts, in seconds."""
     sql_server: str = ""

@@ -3,7 +3,7 @@
 GET  /_local/health        version, process, data folder, uptime, numbers of resources
 GET  /_local/resources     every resource without secrets, by kind; ``?seed=false`` leaves out what a reset gives
 GET  /_local/journal       writing requests (time, method, path, status); ``?after=SEQ``
-GET, POST /_local/containers/ID/logs, /_local/job-runs/ID/logs    see ``container_logs``
+GET, POST /_local/containers/ID/logs, /_local/job-runs/ID/logs    see ``logs.routes``
 POST /_local/reset         back to the seed, and no faults
 POST /_local/transitions   {"seconds": 0.5}: how long a status such as ``creating`` lasts
 POST /_local/status        {"kind", "id", "status", "error_message"}: put a resource into a status
@@ -25,17 +25,18 @@ from typing import Any
 
 from localcloud.api.call import parse_object
 from localcloud.api.cloud import Cloud
-from localcloud.api.container_logs import add_lines, logs_of
 from localcloud.api.errors import invalid, not_found, not_implemented, plain
 from localcloud.api.faults.book import FaultBook
 from localcloud.api.faults.reference import reference
+from localcloud.api.logs.reader import LogReader
+from localcloud.api.logs.routes import add_lines, logs_of
 from localcloud.api.object_storage import ObjectStorage
 from localcloud.api.oci.service import Registry
 from localcloud.api.paging import Query, number
-from localcloud.api.seed import plant
+from localcloud.api.seed import DEFAULT, Command, Seed
+from localcloud.api.seeding import seed_store
 from localcloud.api.store import HIDDEN_PREFIX, VAULT_PREFIX
 from localcloud.api.transitions import visible
-from localcloud.runtime.logs import LogReader
 
 VERSION = "1"
 NO_RUNTIME = {"engine": "off", "why": "it was started with --runtime off"}
@@ -53,6 +54,7 @@ class Control:
         images: Registry | None = None,
         runtime: Mapping[str, str] = NO_RUNTIME,
         data: Path | None = None,
+        seed: Seed = DEFAULT,
     ) -> None:
         """``runtime``: what runs the containers (``engine``: ``docker`` or ``off``), and ``why``."""
         self._cloud = cloud
@@ -62,6 +64,7 @@ class Control:
         self._images = images
         self._runtime = runtime
         self._data = data
+        self._seed = seed
         self._started = time.monotonic()
         self._routes: dict[tuple[str, str], Callable[[Query, dict[str, Any]], dict[str, Any]]] = {
             ("GET", "health"): self._health,
@@ -118,7 +121,7 @@ class Control:
 
     def _reset(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
         self._cloud.store.clear()
-        plant(self._cloud)
+        seed_store(self._cloud, self._seed)
         self._faults.clear()
         self._logs.added.keep_only(())
         if self._images is not None:
@@ -183,6 +186,11 @@ class Control:
             return "off"
         state = "running" if self._object_storage.is_running() else "not running: starts on demand"
         return f"{self._object_storage.url} ({state})"
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """How the project around the local Scaleway is used, for people."""
+        return self._seed.commands
 
     def _shown_kinds(self) -> list[str]:
         return [kind for kind in self._cloud.store.kinds() if not kind.startswith((VAULT_PREFIX, HIDDEN_PREFIX))]

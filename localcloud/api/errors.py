@@ -26,6 +26,10 @@ class ApiError(Exception):
         return "; ".join(part for part in parts if part)
 
 
+class EngineError(Exception):
+    """What runs the containers cannot do something; the text is one sentence part that says why."""
+
+
 class StartError(Exception):
     """The server cannot start; the text is one sentence for the user that says what to do."""
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 
 from localcloud.api import transitions
 from localcloud.api.cloud import Cloud
 from localcloud.api.pages import document
 from localcloud.api.router import hosts
+from localcloud.api.seed import Command
 from localcloud.api.store import Resource
 
-_COMMANDS = (
-    ("scripts/snu local status", "what runs, and with which Docker engine"),
-    ("scripts/snu up local", "preview, confirm and apply the stack local"),
-    ("scripts/snu logs api --follow", "follow an app's log"),
-    ("scripts/snu local stop", "stop it; its data are kept"),
-)
 _CONTROL = (
     ("health", "process, uptime, number of resources"),
     ("resources?seed=false", "every deployed resource, without secrets"),
@@ -29,26 +24,28 @@ def is_at(method: str, path: str) -> bool:
     return path == "/" and method in ("GET", "HEAD")
 
 
-def render(cloud: Cloud, runs: Callable[[Resource], bool], runtime: str, storage: str) -> str:
+def render(
+    cloud: Cloud, runs: Callable[[Resource], bool], runtime: str, storage: str, commands: Sequence[Command]
+) -> str:
     """HTML. ``runs``: whether a process answers for a container; ``runtime``, ``storage``: their state, in words."""
     rows = "".join(_row(cloud, container, host, runs) for container, host in _deployed(cloud))
     containers = (
-        f"<table><tr><th>Container<th>Address<th>Status</tr>{rows}</table>"
-        if rows
-        else "<p>None is deployed yet. Deploy with <code>scripts/snu up local</code>.</p>"
+        f"<table><tr><th>Container<th>Address<th>Status</tr>{rows}</table>" if rows else "<p>None is deployed yet.</p>"
     )
-    commands = "".join(f"<tr><td><code>{command}</code><td>{escape(what)}</tr>" for command, what in _COMMANDS)
+    listed = "".join(
+        f"<tr><td><code>{escape(each.command)}</code><td>{escape(each.description)}</tr>" for each in commands
+    )
     control = "".join(
         f'<tr><td><a href="/_local/{name}">/_local/{name}</a><td>{escape(what)}</tr>' for name, what in _CONTROL
     )
     return document(
         "Local Scaleway",
-        "<p>This process emulates the part of Scaleway's API that the SNU infrastructure uses. It listens on this "
-        "machine only, and its keys are worth nothing elsewhere.</p>"
+        "<p>This process emulates a part of Scaleway's API. It listens on this machine only, and its keys are worth "
+        "nothing elsewhere.</p>"
         f"<h2>Deployed containers</h2>{containers}<p>Runtime: {escape(runtime)}.</p>"
         f"<h2>Object storage</h2><p>{escape(storage)}</p>"
-        f"<h2>Commands</h2><table>{commands}</table>"
-        f"<h2>Control API</h2><table>{control}</table>"
+        + (f"<h2>Commands</h2><table>{listed}</table>" if listed else "")
+        + f"<h2>Control API</h2><table>{control}</table>"
         "<h2>Documentation</h2><p>In the checkout: <code>docs/local-scaleway.md</code> and "
         "<code>docs/faults.md</code>.</p>",
     )

@@ -8,7 +8,6 @@ from localcloud.api.cockpit.routes import routes as cockpit
 from localcloud.api.containers.routes import routes as containers
 from localcloud.api.domain.routes import routes as domain
 from localcloud.api.iam.routes import routes as iam
-from localcloud.api.key_manager.routes import routes as key_manager
 from localcloud.api.rdb.routes import routes as rdb
 from localcloud.api.registry.routes import routes as registry
 from localcloud.api.routing import Route
@@ -25,7 +24,6 @@ ROUTES: list[Route] = [
         containers,
         domain,
         iam,
-        key_manager,
         rdb,
         registry,
         secret_manager,

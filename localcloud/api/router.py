@@ -11,6 +11,7 @@ from typing import Any
 
 from localcloud.api import transitions
 from localcloud.api.cloud import Cloud
+from localcloud.api.containers.shapes import CONTAINERS, DOMAINS
 from localcloud.api.pages import HTML, TEXT, document
 from localcloud.api.store import Resource
 
@@ -58,11 +59,11 @@ def hosts(cloud: Cloud) -> dict[str, Resource]:
     store = cloud.store
     found = {
         container["public_endpoint"].removeprefix("https://"): container
-        for container in store.all("containers.container")
+        for container in store.all(CONTAINERS)
         if not transitions.is_deleting(container)
     }
-    for domain in store.all("containers.domain"):
-        container = store.get("containers.container", domain["container_id"])
+    for domain in store.all(DOMAINS):
+        container = store.get(CONTAINERS, domain["container_id"])
         if container is not None and not transitions.is_deleting(domain):
             found[domain["hostname"]] = container
     return found

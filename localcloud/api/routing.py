@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from localcloud.api.access import Permission
 from localcloud.api.call import Call
+from localcloud.api.permissions import Permission
 
 Answer = dict[str, Any] | None
 """What a handler gives: a JSON object (200) or nothing (204)."""

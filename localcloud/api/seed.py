@@ -1,204 +1,165 @@
-"""What an account holds before the first run: organization, owner and key, root zone, the fake secret document."""
+"""What the local Scaleway holds at its first start and again after a reset, as a file in TOML says it.
+
+What the file leaves out has its default: an organization with its default project, and an owner with an API key. The
+values are checked by what the API asks of a request, where there is such a request; none is quoted in a message.
+"""
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Callable
+import tomllib
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-from localcloud.api.access import API_KEYS, SECRET_KEYS
-from localcloud.api.call import PROJECTS
-from localcloud.api.clock import timestamp
-from localcloud.api.cloud import ORGANIZATION_ID, Cloud
-from localcloud.api.domain.routes import NAME_SERVERS
-from localcloud.api.secret_manager.payloads import PAYLOADS
-from localcloud.api.store import Resource
+from localcloud.api.cloud import REGIONS
+from localcloud.api.domain.shapes import ZONE
+from localcloud.api.errors import StartError
+from localcloud.api.fields import Body, Problems, Text, Texts, Uuid, Word
+from localcloud.api.secret_manager import shapes as secret_manager
+from localcloud.api.secret_manager.shapes import MAX_VERSION_BYTES
 
-REGION = "fr-par"
-OWNER_ID = "10ca1000-0000-4000-8000-000000000002"
-ACCESS_KEY = "SCWLOCALOWNER0000001"
-SECRET_KEY = "10ca1000-0000-4000-8000-00000000cafe"  # noqa: S105 - fake, and of no use elsewhere
-ZONE = "snu.localhost"
-DOCUMENT_ID = "10ca1000-0000-4000-8000-000000000003"
-DOCUMENT_NAME = "snu-local"
+Table = Mapping[str, Any]
 
-DOCUMENT_KEYS = (
-    "API_ANALYTICS_API_KEY",
-    "API_ANALYTICS_ENDPOINT",
-    "API_ASSOCIATION_AWS_ACCESS_KEY_ID",
-    "API_ASSOCIATION_AWS_SECRET_ACCESS_KEY",
-    "API_ASSOCIATION_CELLAR_ENDPOINT",
-    "API_ASSOCIATION_CELLAR_KEYID",
-    "API_ASSOCIATION_CELLAR_KEYSECRET",
-    "API_ASSOCIATION_ES_ENDPOINT",
-    "API_ENGAGEMENT_KEY",
-    "API_PDF_ENDPOINT",
-    "BUCKET_NAME",
-    "CELLAR_ENDPOINT",
-    "CELLAR_ENDPOINT_SUPPORT",
-    "CELLAR_KEYID",
-    "CELLAR_KEYID_SUPPORT",
-    "CELLAR_KEYSECRET",
-    "CELLAR_KEYSECRET_SUPPORT",
-    "DIAGORIENTE_TOKEN",
-    "DIAGORIENTE_URL",
-    "ES_ENDPOINT",
-    "FILE_ENCRYPTION_SECRET",
-    "FILE_ENCRYPTION_SECRET_SUPPORT",
-    "FRANCE_CONNECT_CLIENT_ID",
-    "FRANCE_CONNECT_CLIENT_SECRET",
-    "FRANCE_CONNECT_URL",
-    "JVA_API_KEY",
-    "JVA_TOKEN",
-    "KNOWLEDGEBASE_URL",
-    "MONGO_URL",
-    "PM2_SLACK_URL",
-    "PUBLIC_BUCKET_NAME",
-    "PUBLIC_BUCKET_NAME_SUPPORT",
-    "QPV_PASSWORD",
-    "QPV_USERNAME",
-    "SECRET",
-    "SENDINBLUEKEY",
-    "SENTRY_AUTH_TOKEN",
-    "SENTRY_URL",
-    "SLACK_BOT_CHANNEL",
-    "SLACK_BOT_TOKEN",
-    "SLACK_WEBHOOK_URL",
-    "SUPPORT_APIKEY",
-    "SUPPORT_URL",
-    "TOKENLOADTEST",
-    "USERBACK_ACCESS_TOKEN",
+ORGANIZATION = Body(id=Uuid(default="10ca1000-0000-4000-8000-000000000001"))
+OWNER = Body(
+    id=Uuid(default="10ca1000-0000-4000-8000-000000000002"),
+    email=Text(default="owner@example.test", pattern=r"[^@\s]+@[^@\s]+", meaning="must be an e-mail address"),
+    access_key=Text(
+        default="SCWLOCALOWNER0000001",
+        pattern=r"SCW[A-Z0-9]{17}",
+        meaning="must be SCW and 17 capital letters or digits",
+    ),
+    secret_key=Uuid(default="10ca1000-0000-4000-8000-00000000cafe"),
 )
-"""Every key that an app of the platform takes from its environment's secret document."""
+DNS_ZONE = Body(**{name: ZONE.fields[name] for name in ("domain", "subdomain")})
+SECRET = Body(
+    id=Uuid(required=True),
+    region=Word(words=REGIONS, default=REGIONS[0]),
+    document=Texts(required=True),
+    **{name: secret_manager.SECRET.fields[name] for name in ("name", "description", "path", "tags", "type")},
+)
+COMMAND = Body(command=Text(required=True), description=Text(required=True))
 
 
-def plant(cloud: Cloud) -> None:
-    """Put the seed into an empty store; does nothing to one that holds an organization."""
-    store = cloud.store
-    if store.get(PROJECTS, ORGANIZATION_ID) is not None:
-        return
-    moment = timestamp(cloud.now())
+@dataclass(frozen=True)
+class Owner:
+    """The user who may do everything in the organization."""
 
-    def put(kind: str, resource: Resource) -> None:
-        store.put(kind, resource["id"], {**resource, "created_at": moment, "updated_at": moment, "_seed": True})
-
-    put(
-        PROJECTS,
-        {
-            "id": ORGANIZATION_ID,
-            "name": "default",
-            "description": "",
-            "organization_id": ORGANIZATION_ID,
-            "qualification": None,
-            "_project": ORGANIZATION_ID,
-        },
-    )
-    put(
-        "iam.user",
-        {
-            "id": OWNER_ID,
-            "email": "owner@snu.localhost",
-            "username": "owner",
-            "first_name": "",
-            "last_name": "",
-            "phone_number": "",
-            "locale": "fr_FR",
-            "organization_id": ORGANIZATION_ID,
-            "deletable": False,
-            "last_login_at": None,
-            "type": "owner",
-            "status": "activated",
-            "mfa": False,
-            "account_root_user_id": OWNER_ID,
-            "tags": [],
-            "locked": False,
-        },
-    )
-    put(
-        API_KEYS,
-        {
-            "id": ACCESS_KEY,
-            "access_key": ACCESS_KEY,
-            "secret_key": None,
-            "user_id": OWNER_ID,
-            "description": "the owner's key of the local Scaleway",
-            "default_project_id": ORGANIZATION_ID,
-            "expires_at": None,
-            "editable": True,
-            "deletable": True,
-            "managed": False,
-            "creation_ip": "127.0.0.1",
-            "_bearer": OWNER_ID,
-        },
-    )
-    store.put(SECRET_KEYS, SECRET_KEY, {"id": SECRET_KEY, "access_key": ACCESS_KEY})
-    put(
-        "domain.zone",
-        {
-            "id": ZONE,
-            "domain": ZONE,
-            "subdomain": "",
-            "project_id": ORGANIZATION_ID,
-            "status": "active",
-            "message": None,
-            "ns": NAME_SERVERS,
-            "ns_default": NAME_SERVERS,
-            "ns_master": [],
-            "linked_products": [],
-            "_organization": ORGANIZATION_ID,
-            "_project": ORGANIZATION_ID,
-        },
-    )
-    _plant_document(cloud, put)
-    store.commit()
+    id: str
+    email: str
+    access_key: str
+    secret_key: str = field(repr=False)
 
 
-def _plant_document(cloud: Cloud, put: Callable[[str, Resource], None]) -> None:
-    put(
-        "secret_manager.secret",
-        {
-            "id": DOCUMENT_ID,
-            "project_id": ORGANIZATION_ID,
-            "name": DOCUMENT_NAME,
-            "status": "ready",
-            "tags": [],
-            "description": "fake values for the local environment",
-            "managed": False,
-            "type": "opaque",
-            "protected": False,
-            "path": "/",
-            "ephemeral_policy": None,
-            "used_by": [],
-            "deletion_requested_at": None,
-            "key_id": None,
-            "region": REGION,
-            "_region": REGION,
-            "_project": ORGANIZATION_ID,
-            "_last_revision": 1,
-        },
-    )
-    version_id = f"{DOCUMENT_ID}/1"
-    document = json.dumps({key: fake_value(key) for key in DOCUMENT_KEYS})
-    cloud.store.put(PAYLOADS, version_id, {"id": version_id, "data": base64.b64encode(document.encode()).decode()})
-    put(
-        "secret_manager.version",
-        {
-            "id": version_id,
-            "revision": 1,
-            "secret_id": DOCUMENT_ID,
-            "status": "enabled",
-            "deleted_at": None,
-            "description": "",
-            "ephemeral_properties": None,
-            "deletion_requested_at": None,
-            "region": REGION,
-            "_region": REGION,
-            "_project": ORGANIZATION_ID,
-        },
+@dataclass(frozen=True)
+class Secret:
+    """A secret with one version, a document."""
+
+    id: str
+    region: str
+    document: Mapping[str, str] = field(repr=False)
+    values: Table
+    """All else that ``SECRET`` has."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One that the page at ``/`` lists: how the project around the local Scaleway is used."""
+
+    command: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Seed:
+    organization_id: str
+    """Its default project has the same id, as on the platform."""
+    owner: Owner
+    dns_zones: tuple[Table, ...]
+    """Each as ``DNS_ZONE`` has it."""
+    secrets: tuple[Secret, ...]
+    """In the default project."""
+    commands: tuple[Command, ...]
+
+
+class BadSeed(Exception):
+    """Everything that is not valid: which key, and what is expected."""
+
+
+def read_seed(path: Path) -> Seed:
+    """The seed of a file. Raises StartError."""
+    try:
+        return parse_seed(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise StartError(f"The seed file {path} cannot be read ({error.strerror}).") from error
+    except ValueError as error:  # also of bytes that are not UTF-8
+        raise StartError(f"The seed file {path} is not TOML: {error}.") from error
+    except BadSeed as error:
+        raise StartError(f"The seed file {path} is not valid: {error}.") from error
+
+
+def parse_seed(document: Table) -> Seed:
+    """Raises BadSeed."""
+    problems = Problems()
+    _only(document, ("organization", "owner", "dns_zones", "secrets", "commands"), "", problems)
+    organization = _values(ORGANIZATION, _table(document, "organization", problems), "organization.", problems)
+    owner = _values(OWNER, _table(document, "owner", problems), "owner.", problems)
+    zones = [_values(DNS_ZONE, table, at, problems) for table, at in _tables(document, "dns_zones", problems)]
+    secrets = [_values(SECRET, table, at, problems) for table, at in _tables(document, "secrets", problems)]
+    commands = [_values(COMMAND, table, at, problems) for table, at in _tables(document, "commands", problems)]
+    if not problems.found:
+        _unique("dns_zones", [f"{zone['subdomain']}.{zone['domain']}".lower() for zone in zones], problems)
+        _unique("secrets", [(secret["region"], secret["path"], secret["name"]) for secret in secrets], problems)
+        _unique("secrets", [secret["id"] for secret in secrets], problems)
+        for index, secret in enumerate(secrets):
+            if len(json.dumps(secret["document"])) > MAX_VERSION_BYTES:
+                problems.add(f"secrets[{index}].document", f"must be at most {MAX_VERSION_BYTES} bytes as JSON")
+    if problems.found:
+        raise BadSeed("; ".join(f"{problem.argument} {problem.help or 'is required'}" for problem in problems.found))
+    return Seed(
+        organization_id=organization["id"],
+        owner=Owner(**owner),
+        dns_zones=tuple(zones),
+        secrets=tuple(Secret(each.pop("id"), each.pop("region"), each.pop("document"), each) for each in secrets),
+        commands=tuple(Command(**each) for each in commands),
     )
 
 
-def fake_value(key: str) -> str:
-    """``MONGO_URL`` → ``fake-mongo-url``; what has to be an address is one of this machine where nothing listens."""
-    fake = "fake-" + key.lower().replace("_", "-")
-    return f"https://hooks.localhost/{fake}" if key == "SLACK_WEBHOOK_URL" else fake
+def _values(body: Body, table: Table, at: str, problems: Problems) -> dict[str, Any]:
+    _only(table, tuple(body.fields), at, problems)
+    return body.create(table, problems, at)
+
+
+def _table(document: Table, name: str, problems: Problems) -> Table:
+    table = document.get(name, {})
+    if isinstance(table, dict):
+        return table
+    problems.add(name, f"must be a table, [{name}]")
+    return {}
+
+
+def _tables(document: Table, name: str, problems: Problems) -> Iterator[tuple[Table, str]]:
+    """The tables of an array, each with what stands in front of its keys in messages."""
+    found = document.get(name, [])
+    for index, table in enumerate(found if isinstance(found, list) else [None]):
+        if isinstance(table, dict):
+            yield table, f"{name}[{index}]."
+        else:
+            problems.add(name, f"must be an array of tables, [[{name}]]")
+
+
+def _only(table: Table, names: tuple[str, ...], at: str, problems: Problems) -> None:
+    for name in sorted(table.keys() - set(names)):
+        problems.add(f"{at}{name}", f"is unknown (expected: {', '.join(names)})")
+
+
+def _unique(name: str, found: Sequence[Hashable], problems: Problems) -> None:
+    for index, value in enumerate(found):
+        if value in found[:index]:
+            problems.add(f"{name}[{index}]", f"is the same as {name}[{found.index(value)}]")
+
+
+DEFAULT = parse_seed({})
+"""Where no file is given."""

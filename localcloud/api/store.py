@@ -48,8 +48,8 @@ class Store:
     """Resources by kind and id, in the order of their creation."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the files in ``folder``, made if absent. Raises ``StartError`` for what the user has to mend."""
-        self._folder = folder
+        """Open the files in ``folder``, made if absent. Raises ``StartError`` for what the user has to fix."""
+        self.folder = folder
         self._kinds: dict[str, dict[str, Resource]] = {}
         self._pending: dict[tuple[str, str], Resource | None] = {}
         self._undo: list[tuple[str, str, Resource | None]] = []
@@ -60,8 +60,8 @@ class Store:
             self._load()
         except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
             raise StartError(
-                f"The state of the local Scaleway in {folder} is damaged ({error}): run `snu local reset` to start "
-                "afresh, or put back a copy of state.db and vault.db; nothing was deleted."
+                f"The state of the local Scaleway in {folder} is damaged ({error}): put back a copy of state.db "
+                "and vault.db, or delete the folder to start afresh; nothing was deleted."
             ) from error
 
     def get(self, kind: str, id: str) -> Resource | None:
@@ -153,7 +153,7 @@ class Store:
         self._lock.close()
 
     def _open(self) -> sqlite3.Connection:
-        state, vault = (self._folder / name for name in _FILES)
+        state, vault = (self.folder / name for name in _FILES)
         db = sqlite3.connect(state, isolation_level=None)
         db.execute("ATTACH DATABASE ? AS vault", (str(vault),))
         for schema in ("main", "vault"):
@@ -168,7 +168,7 @@ class Store:
             db.execute(f"PRAGMA {schema}.user_version={FORMAT}")
         db.executescript(_SCHEMA)
         for name in _FILES:
-            (self._folder / name).chmod(0o600)
+            (self.folder / name).chmod(0o600)
         return db
 
     def _load(self) -> None:
@@ -194,8 +194,8 @@ def _locked(folder: Path) -> IO[str]:
     except OSError as error:
         lock.seek(0)
         raise StartError(
-            f"Another local Scaleway (process {lock.read().strip() or 'unknown'}) already uses {folder}: stop it with "
-            "`snu local stop`, or give another --data."
+            f"Another local Scaleway (process {lock.read().strip() or 'unknown'}) already uses {folder}: stop it, "
+            "or give another --data."
         ) from error
     lock.truncate(0)
     lock.write(str(os.getpid()))

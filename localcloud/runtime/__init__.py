@@ -7,7 +7,7 @@
     job_runner  a process for each run of a job; ``task``: what it executes
     probes      startup and liveness; ``backoff``: how long a restart waits; ``balancer``: which instance is next
     gateway     takes a request to an instance
-    logs        the lines that instances wrote; ``added_lines``: those that no process wrote
+    last_line   what a process wrote last
     engine      what all this needs of a container engine; ``docker_engine``: Docker's; ``choice``: whether there is one
 
 Everything happens in the server's event loop, but for the calls of the engine (``docker_engine``).

@@ -7,6 +7,7 @@ from typing import Any
 
 from localcloud.api.clock import parse_duration
 from localcloud.api.cloud import Cloud
+from localcloud.api.containers.shapes import NAMESPACES
 from localcloud.api.containers.variables import SECRET_VARIABLES
 from localcloud.api.oci.repository import Repository, find_namespace
 from localcloud.api.store import Resource, Store
@@ -38,7 +39,7 @@ def revision_of(cloud: Cloud, container: Resource) -> Revision | None:
     image = held_image(cloud, container["image"])
     if image is None:
         return None
-    namespace = cloud.store.get("containers.namespace", container["namespace_id"]) or {}
+    namespace = cloud.store.get(NAMESPACES, container["namespace_id"]) or {}
     secret = _secrets(cloud.store, container["namespace_id"]) | _secrets(cloud.store, container["id"])
     environment = {
         **namespace.get("environment_variables", {}),

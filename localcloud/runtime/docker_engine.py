@@ -20,12 +20,14 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 from docker.types import CancellableStream, LogConfig
 
-from localcloud.runtime.engine import EngineError, Exit, Kept, LogLine, Running
+from localcloud.api.errors import EngineError
+from localcloud.api.logs.lines import Kept, LogLine
+from localcloud.runtime.engine import Exit, Running
 from localcloud.runtime.program import Program
 from localcloud.runtime.revision import Revision
 from localcloud.runtime.task import Task
 
-OWNER, CONTAINER, INSTANCE = "snu.local", "snu.local.container", "snu.local.instance"
+OWNER, CONTAINER, INSTANCE = "localcloud.owner", "localcloud.container", "localcloud.instance"
 """Labels of everything that is started: whose it is, of which container and which of its processes."""
 
 _PORT_TAKEN = "address already in use"
@@ -110,7 +112,7 @@ class DockerEngine:
             program.image,
             command=list(program.args) or None,
             entrypoint=list(program.command) or None,
-            name=f"snu-{self._owner}-{program.name}-{program.container_id[:8]}-{instance}",
+            name=f"localcloud-{self._owner}-{program.name}-{program.container_id[:8]}-{instance}",
             environment=dict(program.environment),
             labels={OWNER: self._owner, CONTAINER: program.container_id, INSTANCE: instance},
             **network,

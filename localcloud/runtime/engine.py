@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from localcloud.api.logs.lines import LogSource
 from localcloud.runtime.revision import Revision
 
 if TYPE_CHECKING:
     from localcloud.runtime.task import Task
-
-
-class EngineError(Exception):
-    """The engine cannot do something; the text is one sentence part that says why."""
 
 
 @dataclass(frozen=True)
@@ -38,27 +34,7 @@ class Exit:
         return f"it exited with status {self.status}"
 
 
-@dataclass(frozen=True)
-class Kept:
-    """A process of a container that the engine has logs of, whether or not it still runs."""
-
-    id: str
-    container_id: str
-    instance: str
-    ended: bool
-    """Then it writes nothing any more."""
-
-
-@dataclass(frozen=True)
-class LogLine:
-    time: str
-    """RFC 3339 with nanoseconds, in UTC: sorts as text."""
-    instance: str
-    stream: Literal["stdout", "stderr"]
-    text: str
-
-
-class Engine(Protocol):
+class Engine(LogSource, Protocol):
     """Everything that it starts is labelled with one id of its owner, and can be found again by that."""
 
     async def pull(self, image: str, user: str, password: str) -> None:
@@ -86,18 +62,4 @@ class Engine(Protocol):
 
     async def remove(self, id: str) -> None:
         """With its logs; one that runs is killed. Nothing happens if there is none."""
-        ...
-
-    async def kept(self, container_id: str | None = None) -> list[Kept]:
-        """All of the owner's, or of one of its containers; the oldest first."""
-        ...
-
-    def lines(
-        self, kept: Kept, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
-    ) -> AsyncGenerator[LogLine, None]:
-        """What a process wrote: the last ``tail`` lines (``None``: all) after the time ``since`` and before ``until``.
-
-        Either stream is in order, the two together are not. With ``follow`` it goes on until the process ends.
-        Raises EngineError.
-        """
         ...

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 
-from localcloud.api.broken import BrokenAnswer
+from localcloud.api.asgi import Receive, Scope, Send
+from localcloud.api.container_runtime import BrokenAnswer
 from localcloud.runtime.balancer import Backend, busy
 from localcloud.runtime.workload import Workload
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 _CONNECT_SECONDS = 5.0
@@ -46,7 +43,7 @@ def new_client() -> httpx.AsyncClient:
 class _Exchange:
     """One request of a client."""
 
-    scope: MutableMapping[str, Any]
+    scope: Scope
     receive: Receive
     send: Send
     answered: bool = False
@@ -77,9 +74,7 @@ class Gateway:
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
 
-    async def __call__(
-        self, workload: Workload, scope: MutableMapping[str, Any], receive: Receive, send: Send
-    ) -> tuple[int, str]:
+    async def __call__(self, workload: Workload, scope: Scope, receive: Receive, send: Send) -> tuple[int, str]:
         """Answer a request; gives the status (499: the client went away) and, for the log, why it is an error."""
         exchange = _Exchange(scope, receive, send)
         revision = workload.revision

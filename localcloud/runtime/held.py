@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from localcloud.api import transitions
 from localcloud.api.cloud import Cloud
+from localcloud.api.containers.shapes import CONTAINERS
 from localcloud.api.serverless_jobs.runs import give_up
-
-CONTAINERS = "containers.container"
 
 
 def release(cloud: Cloud) -> None:

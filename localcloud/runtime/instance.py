@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from localcloud.api.errors import origin
+from localcloud.api.errors import EngineError, origin
 from localcloud.runtime.backoff import Backoff
 from localcloud.runtime.balancer import Backend
 from localcloud.runtime.clock import Clock
-from localcloud.runtime.engine import Engine, EngineError, Exit, Running
-from localcloud.runtime.logs import last_line
+from localcloud.runtime.engine import Engine, Exit, Running
+from localcloud.runtime.last_line import last_line
 from localcloud.runtime.probes import Check, listening, started, unwell
 from localcloud.runtime.revision import Revision
 

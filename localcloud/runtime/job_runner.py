@@ -9,15 +9,16 @@ from typing import Any
 
 from localcloud.api.clock import timestamp
 from localcloud.api.cloud import Cloud
-from localcloud.api.errors import origin
+from localcloud.api.errors import EngineError, origin
+from localcloud.api.logs.reader import LogReader
 from localcloud.api.serverless_jobs import runs
 from localcloud.api.serverless_jobs.runs import DEFINITIONS, ENDED, RUNS, new_run
 from localcloud.api.serverless_jobs.schedule import MINUTE, BadSchedule, is_due
 from localcloud.api.store import Resource
 from localcloud.runtime.clock import Clock
-from localcloud.runtime.engine import Engine, EngineError, Exit
+from localcloud.runtime.engine import Engine, Exit
 from localcloud.runtime.instance import Timing
-from localcloud.runtime.logs import LogReader, last_line
+from localcloud.runtime.last_line import last_line
 from localcloud.runtime.notes import note
 from localcloud.runtime.task import Task, Unfit, task_of
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import MutableMapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -12,19 +11,20 @@ from typing import Any
 import httpx
 
 from localcloud.api import transitions
-from localcloud.api.access import API_KEYS, SECRET_KEYS
+from localcloud.api.access import API_KEYS, SECRET_KEYS, USERS
+from localcloud.api.asgi import Receive, Scope, Send
 from localcloud.api.cloud import Cloud
-from localcloud.api.errors import origin
+from localcloud.api.containers.shapes import CONTAINERS
+from localcloud.api.errors import EngineError, origin
+from localcloud.api.logs.reader import LogReader
 from localcloud.api.serverless_jobs.runs import give_up
 from localcloud.api.store import Resource
 from localcloud.runtime.clock import Clock, RealClock
 from localcloud.runtime.desired import held_image, revision_of
-from localcloud.runtime.engine import Engine, EngineError
-from localcloud.runtime.gateway import Gateway, Receive, Send, new_client
-from localcloud.runtime.held import CONTAINERS
+from localcloud.runtime.engine import Engine
+from localcloud.runtime.gateway import Gateway, new_client
 from localcloud.runtime.instance import Parts, Timing
 from localcloud.runtime.job_runner import JobRunner
-from localcloud.runtime.logs import LogReader
 from localcloud.runtime.notes import note
 from localcloud.runtime.probes import Check, NetworkCheck
 from localcloud.runtime.revision import Revision
@@ -76,10 +76,10 @@ class Runtime:
         """Something was written to the store, or it was emptied."""
         self._wake.set()
 
-    def workload(self, container: Resource) -> Workload | None:
-        """What answers the container's requests; ``None`` where nothing does, for which see ``standing``."""
+    def serves(self, container: Resource) -> bool:
+        """Whether a process answers the container's requests; where none does, see ``standing``."""
         workload = self._workloads.get(container["id"])
-        return workload if workload is not None and workload.serves else None
+        return workload is not None and workload.serves
 
     def standing(self, container: Resource) -> tuple[int, str] | None:
         """Why no process answers: status and sentence; ``None`` where the container's own status says it."""
@@ -87,7 +87,7 @@ class Runtime:
             return (
                 200,
                 "This is a container of the local Scaleway. No process runs behind it: its image is not in the local "
-                "registry. Build the images with `scripts/snu images build local`, then `scripts/snu up local`.",
+                f"registry; it runs once the image is pushed there. See http://127.0.0.1:{self._cloud.port}/ for more.",
             )
         if container["status"] == "error" and container.get("_until", 0) <= self._cloud.now():
             return None
@@ -95,12 +95,10 @@ class Runtime:
         stands = workload.standing if workload is not None else "is being started"
         return (503, f"No instance of this container is ready yet: {stands}.")
 
-    async def serve(
-        self, workload: Workload, scope: MutableMapping[str, Any], receive: Receive, send: Send
-    ) -> tuple[int, str]:
-        """Answer a request; see ``Gateway``."""
+    async def serve(self, container: Resource, scope: Scope, receive: Receive, send: Send) -> tuple[int, str]:
+        """Answer a request for a container that is served; see ``Gateway``."""
         assert self._gateway is not None
-        return await self._gateway(workload, scope, receive, send)
+        return await self._gateway(self._workloads[container["id"]], scope, receive, send)
 
     # --- start and stop -----------------------------------------------------------------------------------
 
@@ -276,7 +274,7 @@ class Runtime:
         store = self._cloud.store
         for key in store.all(SECRET_KEYS):
             user = (store.get(API_KEYS, key["access_key"]) or {}).get("user_id")
-            if user and (store.get("iam.user", user) or {}).get("type") == "owner":
+            if user and (store.get(USERS, user) or {}).get("type") == "owner":
                 return str(key["id"])
         return ""
 

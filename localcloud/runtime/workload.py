@@ -6,8 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
+from localcloud.api.errors import EngineError
 from localcloud.runtime.balancer import Backend, Balancer
-from localcloud.runtime.engine import EngineError
 from localcloud.runtime.instance import Instance, Parts, Unwell
 from localcloud.runtime.revision import Revision
 

@@ -8,10 +8,12 @@ from infra import naming
 from infra.settings import EnvironmentSettings, FoundationSettings
 from ops.adopt.terraform import Live
 from ops.errors import OpsError
+from ops.scaleway import catalogue
+from ops.scaleway.catalogue import ResourceKind, kind_of_terraform
 from ops.stacks import Stack, find_stack, settings_of, stack_names
 
-Claim = tuple[str, str]
-"""Terraform's type, and the name."""
+Claim = tuple[ResourceKind, str]
+"""A resource by its name."""
 _NAMES = ("hostname", "name")
 
 
@@ -21,14 +23,15 @@ def owners(stack: Stack, rest: Sequence[Live]) -> dict[tuple[str, str], str]:
     for name in stack_names(stack.project_dir):
         if name != stack.name:
             claims.update(dict.fromkeys(_claims(find_stack(stack.project_dir, name)), name))
-    found = {live.key: claims.get((live.type, _name_of(live))) for live in rest}
+    kinds = ((live, kind_of_terraform(live.type)) for live in rest)
+    found = {live.key: claims.get((kind, _name_of(kind, live))) for live, kind in kinds if kind is not None}
     return {key: owner for key, owner in found.items() if owner is not None}
 
 
-def _name_of(live: Live) -> str:
-    if live.type == "scaleway_domain_zone":
+def _name_of(kind: ResourceKind, live: Live) -> str:
+    if kind is catalogue.ZONE:
         return f"{live.attributes.get('subdomain')}.{live.attributes.get('domain')}"
-    if live.type == "scaleway_domain_record":
+    if kind is catalogue.RECORD:
         return f"{live.attributes.get('name')}.{live.attributes.get('dns_zone')}"
     return next((str(live.attributes[key]) for key in _NAMES if live.attributes.get(key)), "")
 
@@ -48,28 +51,28 @@ def _claims(stack: Stack) -> Iterator[Claim]:
 
 def _of_foundation(settings: FoundationSettings) -> Iterator[Claim]:
     project = settings.project.name
-    yield "scaleway_account_project", naming.project(project)
+    yield catalogue.PROJECT, naming.project(project)
     for name in settings.environments:
-        yield "scaleway_registry_namespace", naming.registry_namespace(name)
-        yield "scaleway_secret", naming.secret(name)
-        yield "scaleway_sdb_sql_database", naming.state_database(name)
-        yield "scaleway_rdb_instance", naming.state_database(name)
+        yield catalogue.REGISTRY_NAMESPACE, naming.registry_namespace(name)
+        yield catalogue.SECRET, naming.secret(name)
+        yield catalogue.SERVERLESS_DATABASE, naming.state_database(name)
+        yield catalogue.DATABASE_INSTANCE, naming.state_database(name)
     for application in (naming.deploy_application(project), naming.secret_reader_application(project)):
-        yield "scaleway_iam_application", application
-        yield "scaleway_iam_policy", naming.policy(application)
-    yield "scaleway_cockpit_source", naming.logs_source(project)
-    yield "scaleway_cockpit_token", naming.logs_reader_token(project)
+        yield catalogue.APPLICATION, application
+        yield catalogue.POLICY, naming.policy(application)
+    yield catalogue.DATA_SOURCE, naming.logs_source(project)
+    yield catalogue.COCKPIT_TOKEN, naming.logs_reader_token(project)
     if settings.zone is not None:
-        yield "scaleway_domain_zone", settings.zone
+        yield catalogue.ZONE, settings.zone
 
 
 def _of_environment(settings: EnvironmentSettings) -> Iterator[Claim]:
     environment = settings.environment.name
-    yield "scaleway_container_namespace", naming.container_namespace(environment)
+    yield catalogue.CONTAINER_NAMESPACE, naming.container_namespace(environment)
     for name, app in settings.apps.items():
-        yield "scaleway_container", naming.container(environment, name)
+        yield catalogue.CONTAINER, naming.container(environment, name)
         if app.host is not None:
-            yield "scaleway_container_domain", app.host
-            yield "scaleway_domain_record", app.host
+            yield catalogue.CONTAINER_DOMAIN, app.host
+            yield catalogue.RECORD, app.host
     for key, job in settings.jobs.items():
-        yield "scaleway_job_definition", job.name or naming.job(environment, key)
+        yield catalogue.JOB_DEFINITION, job.name or naming.job(environment, key)

@@ -10,14 +10,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from localcloud.engine.goal import ProviderRequest, provider_inputs
-from localcloud.engine.snapshot import ResourceState, now
-from localcloud.engine.values import PropertyMap, unwrap
 from ops.adopt.mapping import Candidate
 from ops.adopt.properties import hidden
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.steps import Step, label
+from pulumi_state.provider import ProviderRequest, provider_inputs
+from pulumi_state.snapshot import ResourceState, now
+from pulumi_state.values import PropertyMap, unwrap
 
 _PACKAGE = "scaleway"
 _SDK = "pulumiverse_scaleway"

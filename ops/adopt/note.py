@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from ops.state.backup import Backup
-from statestore import Store, layout
+from pulumi_state.store import Store, layout
 
 
 @dataclass(frozen=True)

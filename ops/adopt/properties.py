@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from localcloud.engine import schema
-from localcloud.engine.values import PropertyMap, make_secret
 from ops.display.values import is_secret, is_unknown
+from pulumi_state import schema
+from pulumi_state.values import PropertyMap, make_secret
 
 
 def properties_of(token: str, attributes: Mapping[str, Any]) -> PropertyMap:

@@ -5,26 +5,25 @@ Previews and refreshes there ask the cloud what it has, and change neither it no
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from localcloud.engine.errors import EngineError as StateProblem
-from localcloud.engine.passphrase import Crypter, passphrase_from
-from localcloud.engine.project import StackConfig, StackFile
-from localcloud.engine.snapshot import Snapshot, SnapshotEncoder
-from localcloud.engine.statefile import StateFile
 from ops.display.base import SilentDisplay, said_lines
-from ops.display.record import Record
-from ops.engines.base import Engine, EngineError, Operation, Result
-from ops.environment import BACKEND_URL
+from ops.engines.base import EngineError, Operation, Result
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.stacks import Stack
-from statestore import Store, layout
+from ops.record import Record
+from ops.session import Session
+from pulumi_state.errors import PulumiError
+from pulumi_state.passphrase import Crypter, passphrase_from
+from pulumi_state.project import StackConfig, StackFile
+from pulumi_state.snapshot import Snapshot, SnapshotEncoder
+from pulumi_state.statefile import StateFile
+from pulumi_state.store import layout
+from pulumi_state.variables import BACKEND_URL
 
 
 @dataclass(frozen=True)
@@ -45,12 +44,13 @@ class Look:
 class Scratch:
     """The copy of one stack, and of the foundation that it refers to. Every method raises OpsError."""
 
-    def __init__(self, stack: Stack, project: str, engine: Engine, store: Store, folder: Path) -> None:
+    def __init__(self, session: Session, folder: Path) -> None:
+        stack, project, store = session.stack, session.project, session.store
         self._stack = stack
         self._project = project
-        self._engine = engine
-        self._url = f"file://{folder}"
-        self._file = StateFile(self._url, project, stack.name)
+        self._engine = session.engine
+        self._environ = {**session.environ, BACKEND_URL: f"file://{folder}"}
+        self._file = StateFile(self._environ[BACKEND_URL], project, stack.name, self._environ)
         self._crypter: Crypter | None = None
         foundation = (stack.config.get("snu:environment") or {}).get("foundation")
         for name in filter(None, (stack.name, foundation)):
@@ -68,14 +68,10 @@ class Scratch:
 
     def _look(self, work: Callable[[Operation], Result]) -> Look:
         display = SilentDisplay()
-        before = os.environ[BACKEND_URL]
-        os.environ[BACKEND_URL] = self._url  # engines take it from there
         try:
-            result = work(Operation(self._stack.project_dir, self._stack.name, on_event=display.on_event))
+            result = work(Operation(self._stack.project_dir, self._stack.name, self._environ, display.on_event))
         except EngineError as error:
             raise OpsError(f"{error}\nNothing was changed.", ExitCode.FAILED) from None
-        finally:
-            os.environ[BACKEND_URL] = before
         return Look(result.ok, display.record)
 
     # --- the state ----------------------------------------------------------------------------------------
@@ -87,7 +83,7 @@ class Scratch:
             if checkpoint is None or checkpoint.salt is None:
                 return Snapshot()
             return checkpoint.snapshot(self._opened(checkpoint.salt))
-        except StateProblem as error:
+        except PulumiError as error:
             raise OpsError(str(error), ExitCode.FAILED) from None
 
     def config(self) -> StackConfig:
@@ -95,7 +91,7 @@ class Scratch:
         try:
             file = StackFile.read(self._stack.file)
             return file.resolve(self._opened(file.salt), self._project)
-        except StateProblem as error:
+        except PulumiError as error:
             raise OpsError(str(error), ExitCode.SETTINGS) from None
 
     def write(self, snapshot: Snapshot) -> None:
@@ -105,7 +101,7 @@ class Scratch:
             salt = checkpoint.salt if checkpoint else None
             crypter = self._opened(salt or StackFile.read(self._stack.file).salt)
             self._file.write(SnapshotEncoder(crypter).encode(self._file.full_name, snapshot.resources, ()))
-        except StateProblem as error:
+        except PulumiError as error:
             raise OpsError(str(error), ExitCode.FAILED) from None
 
     def content(self) -> bytes:
@@ -114,15 +110,15 @@ class Scratch:
         return item.content if item else b""
 
     def _opened(self, salt: str | None) -> Crypter:
-        """The crypter of a salt, derived once; a new one where there is no salt yet. Raises StateProblem."""
+        """The crypter of a salt, derived once; a new one where there is no salt yet. Raises PulumiError."""
         if self._crypter is None or (salt and salt != self._crypter.salt):
-            passphrase = passphrase_from(os.environ)
+            passphrase = passphrase_from(self._environ)
             self._crypter = Crypter.open(passphrase, salt) if salt else Crypter.new(passphrase)
         return self._crypter
 
 
 @contextmanager
-def scratch_of(stack: Stack, project: str, engine: Engine, store: Store) -> Iterator[Scratch]:
+def scratch_of(session: Session) -> Iterator[Scratch]:
     """A copy that is gone at the end of the block; secrets in it are encrypted as in the state."""
     with tempfile.TemporaryDirectory(prefix="snu-adopt-") as folder:
-        yield Scratch(stack, project, engine, store, Path(folder))
+        yield Scratch(session, Path(folder))

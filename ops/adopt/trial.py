@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from localcloud.engine.snapshot import Snapshot
 from ops.adopt.entries import entries_for, remark
-from ops.adopt.mapping import Candidate, is_known, lost_secret, match
+from ops.adopt.mapping import Candidate, is_known, match
 from ops.adopt.scratch import Look, Scratch
 from ops.adopt.terraform import Live
-from ops.display.record import Record
 from ops.display.text import counted
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.record import Record
 from ops.steps import Step, label
+from pulumi_state.snapshot import Snapshot
 
 Say = Callable[[str], None]
 
@@ -42,7 +42,7 @@ def attempt(scratch: Scratch, live: Sequence[Live], say: Say) -> Trial:
     so there are as many previews as resources stand on each other.
     """
     known = [each for each in map(Candidate.of, live) if each is not None]
-    candidates = [each for each in known if not lost_secret(each.type)]
+    candidates = [each for each in known if not each.kind.only_once]
     before = scratch.snapshot()
     if before.pending_operations:
         raise OpsError(

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from localcloud.engine.errors import EngineError as StateProblem
-from localcloud.engine.history import Update
-from localcloud.engine.project import StackFile
-from localcloud.engine.statefile import Checkpoint, StateFile
 from ops.adopt.note import Note, drop_note, read_note
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.stacks import Stack
+from ops.session import Session
 from ops.state import backup as backups
 from ops.state.checkpoint import Secrets, fingerprint_of
-from statestore import Store, layout
+from pulumi_state.errors import PulumiError
+from pulumi_state.history import Update
+from pulumi_state.project import StackFile
+from pulumi_state.statefile import Checkpoint
+from pulumi_state.store import layout
 
 
 class AdoptedState:
     """The state of a stack that the caller holds. Every method raises OpsError, and then has changed nothing."""
 
-    def __init__(self, stack: Stack, project: str, store: Store) -> None:
-        self._stack = stack
-        self._project = project
-        self._store = store
-        self._file = StateFile(store, project, stack.name)
+    def __init__(self, session: Session) -> None:
+        self._stack = session.stack
+        self._project = session.project
+        self._store = session.store
+        self._environ = session.environ
+        self._file = session.state
 
     def content(self) -> bytes:
         """As it is stored; empty where there is none."""
@@ -58,7 +58,7 @@ class AdoptedState:
             raise OpsError(f"{self._stack.name} has adopted nothing that could be undone.", ExitCode.USAGE)
         before = note.before(self._store)
         with self._held():
-            if fingerprint_of(self._file.read(), Secrets(os.environ)).digest != note.fingerprint:
+            if fingerprint_of(self._file.read(), Secrets(self._environ)).digest != note.fingerprint:
                 raise OpsError(
                     f"The state of {self._stack.name} is not as the adoption has left it: what was done since would be "
                     f"forgotten, and stay on Scaleway. The state before it is kept as {note.backup or 'none'}: "
@@ -76,11 +76,11 @@ class AdoptedState:
     def _fingerprint(self, content: bytes) -> str:
         latest = json.loads(content)["checkpoint"]["latest"]
         salt = ((latest.get("secrets_providers") or {}).get("state") or {}).get("salt")
-        return fingerprint_of(Checkpoint(salt, latest), Secrets(os.environ)).digest
+        return fingerprint_of(Checkpoint(salt, latest), Secrets(self._environ)).digest
 
     def _record(self, began: int, imported: int) -> dict[str, object]:
         config = StackFile.read(self._stack.file).keyed(self._project)
-        update = Update("resource-import", self._stack.project_dir, config)
+        update = Update("resource-import", self._stack.project_dir, config, self._environ)
         return update.ended(True, began, {"import": imported})
 
     @contextmanager
@@ -89,5 +89,5 @@ class AdoptedState:
         try:
             with self._file.locked():
                 yield
-        except StateProblem as error:
+        except PulumiError as error:
             raise OpsError(str(error), ExitCode.FAILED) from None

@@ -13,10 +13,10 @@ from infra import naming
 from ops.alerts.state import Access, State
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.stacks import Stack, secret_key_of, settings_of
+from ops.stacks import Stack, settings_of
 from ops.state.account import Account
-from statestore import MissingError, StoreError, open_store
-from statestore.bucket import ACCESS_KEY, SECRET_KEY
+from pulumi_state.store import MissingError, StoreError, open_store
+from pulumi_state.store.bucket import ACCESS_KEY, SECRET_KEY
 
 if TYPE_CHECKING:
     from infra.settings.models import CrashAlertsSettings
@@ -78,8 +78,6 @@ def look(stack: Stack, environment: str, alerts: CrashAlertsSettings, environ: M
 
 def _read(stack: Stack, environment: str, environ: Mapping[str, str]) -> State | None:
     """None where the job has never run. Raises OpsError and StoreError."""
-    if not secret_key_of(stack, environ):
-        raise OpsError("there is no key to ask Scaleway with. Set SCW_SECRET_KEY.", ExitCode.ENVIRONMENT)
     account = Account(stack, environ)
     try:
         access = _access(account, environment)

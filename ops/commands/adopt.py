@@ -8,12 +8,11 @@ from pathlib import Path
 
 from ops.adopt.acceptance import Verdict, as_list, judge, read_accepted
 from ops.adopt.elsewhere import owners
-from ops.adopt.mapping import TYPES, lost_secret
 from ops.adopt.scratch import scratch_of
 from ops.adopt.terraform import Live, read_states
 from ops.adopt.trial import Trial, attempt, steps_of
 from ops.adopt.write import AdoptedState
-from ops.commands.stack import Options, Session, confirm
+from ops.confirm import confirm
 from ops.display.base import said_lines
 from ops.display.choose import printer_for
 from ops.display.files import write_text
@@ -22,6 +21,8 @@ from ops.display.text import Line, counted, safe
 from ops.display.tree import tree_lines
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.scaleway.catalogue import kind_of_terraform
+from ops.session import Options, Session
 from ops.steps import name_of, short_type
 
 _DIM = "dim"
@@ -36,10 +37,10 @@ def adopt(
     name = session.stack.name
     with session.locked("snu adopt", options):
         session.require_complete()
-        state = AdoptedState(session.stack, session.project, session.store)
+        state = AdoptedState(session)
         before = state.content()
         with (
-            scratch_of(session.stack, session.project, session.engine, session.store) as scratch,
+            scratch_of(session) as scratch,
             progress_for(sys.stdout) as say,
         ):
             trial = attempt(scratch, live, say)
@@ -66,7 +67,7 @@ def undo(session: Session, options: Options) -> ExitCode:
     with session.locked("snu adopt --undo", options):
         if not options.yes:
             confirm(f"Have {name} forget what it has adopted?")
-        count = AdoptedState(session.stack, session.project, session.store).undo()
+        count = AdoptedState(session).undo()
     print(f"{name}: has its state from before the adoption again, {counted(count, 'resource')}. Terraform goes on.")
     return ExitCode.OK
 
@@ -132,6 +133,7 @@ def _report(session: Session, trial: Trial) -> Iterator[Line]:
 def _why(live: Live, elsewhere: Mapping[tuple[str, str], str]) -> str:
     if owner := elsewhere.get(live.key):
         return f"declared by {owner}"
-    if lost := lost_secret(TYPES.get(live.type, "")):
-        return f"its {lost} was told only once: the program makes its own"
+    kind = kind_of_terraform(live.type)
+    if kind and kind.only_once:
+        return f"its {kind.only_once} was told only once: the program makes its own"
     return "declared by no stack"

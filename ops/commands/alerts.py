@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from pathlib import Path
 from ops.alerts.look import Watch, alerts_of, look
 from ops.display.choose import printer_for
 from ops.display.text import Line, counted, safe
+from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stacks import find_stack, project_dir, stack_names
@@ -31,7 +31,7 @@ def alerts(directory: Path | None, stacks: list[str], *, as_json: bool) -> ExitC
             continue
         found = alerts_of(stack)
         if found is not None:
-            watches.append(look(stack, *found, os.environ))
+            watches.append(look(stack, *found, process_environment()))
         elif stacks:
             raise OpsError(f"{stack.file.name} has no crash alerts: it does not say snu:crashAlerts.", ExitCode.USAGE)
     now = datetime.now(UTC)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
+from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import GitHub, Repository
@@ -20,7 +20,7 @@ def comment(
     A commit that no pull request was merged as is no error: there is nowhere to comment. Raises OpsError when the file
     or the token cannot be read, or GitHub refuses.
     """
-    token, text = read_token(os.environ), _text(file)
+    token, text = read_token(process_environment()), _text(file)
     if isinstance(pull_request, str):
         commit = pull_request
         number = GitHub(Repository(repository, api_url), token).merged_as(commit)

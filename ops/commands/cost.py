@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ops.cost.prices import FILE, MONTH_HOURS, Prices, load_prices
-from ops.cost.stack import usages
-from ops.cost.usage import Amount, Usage, total
+from ops.cost.usage import Amount, Usage, total, usage_of
 from ops.display.choose import printer_for
 from ops.display.text import Line
+from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.program.evaluate import Evaluated, evaluate
 from ops.stacks import find_stack, project_dir, settings_of, stack_names
 
 _LEFT_OUT = "egress, requests to secrets and DNS, logs of one's own and logs kept longer than 7 days, buckets, support"
@@ -31,7 +32,10 @@ def cost(directory: Path | None, names: Sequence[str], *, as_json: bool) -> Exit
     found = [find_stack(project, name) for name in names or stack_names(project)]
     prices = load_prices()
     chosen = [stack for stack in found if names or not stack.is_local]
-    stacks = {stack.name: usages(settings_of(stack), prices) for stack in chosen}
+    for stack in chosen:
+        settings_of(stack)
+    evaluated = evaluate(project)
+    stacks = {stack.name: usages(_accepted(stack.name, evaluated), prices) for stack in chosen}
     notes = list(_notes(stacks, prices))
     warnings = list(prices.warnings(date.today()))
     if as_json:
@@ -40,6 +44,26 @@ def cost(directory: Path | None, names: Sequence[str], *, as_json: bool) -> Exit
     lines = [*_table(stacks, prices), *(Line.of((note, "dim")) for note in notes)]
     printer_for(sys.stdout).print([*lines, *(Line.of(("warning", "yellow"), f": {text}") for text in warnings)])
     return ExitCode.OK
+
+
+def _accepted(name: str, stacks: Mapping[str, Evaluated]) -> Evaluated:
+    """Raises OpsError where the program refuses the stack."""
+    stack = stacks[name]
+    if stack.refused is not None:
+        raise OpsError(f"{name}: {stack.refused}", ExitCode.SETTINGS)
+    return stack
+
+
+def usages(stack: Evaluated, prices: Prices) -> dict[str, Usage]:
+    """By component, or by resource where that is in none; those that cost nothing are left out."""
+    components = {each.urn: each.name for each in stack.resources if not each.custom}
+    found: dict[str, Usage] = {}
+    for resource in stack.resources:
+        usage = usage_of(resource.type, resource.inputs, prices)
+        if usage != Usage():
+            name = components.get(resource.parent, resource.name)
+            found[name] = found.get(name, Usage()) + usage
+    return found
 
 
 def _all(stacks: Stacks) -> Usage:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from ops.diff.evaluate import Evaluator
 from ops.diff.report import display_name, effect_document, effect_lines, effect_markdown, effect_of
-from ops.diff.revisions import find_revisions
+from ops.diff.revisions import Revisions, find_revisions
 from ops.display.choose import printer_for
 from ops.display.files import write_text
 from ops.display.text import Line
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.program.evaluate import Evaluator, Stacks
 from ops.stacks import project_dir
 
 _TEMPLATE = ".template"
@@ -37,7 +38,7 @@ def diff(
     # It starts before there is anything to evaluate: to import the SDK takes longer than to write the files.
     with Evaluator() as evaluator:
         found = find_revisions(project, revisions)
-        at_base, at_head = evaluator.evaluate(found, timeout)
+        at_base, at_head = at_both(evaluator, found, timeout)
     known = sorted({*at_base, *at_head})
     wanted = _wanted(stacks, known)
     notes = [
@@ -69,7 +70,7 @@ def touched(
     project = project_dir(directory)
     with Evaluator() as evaluator:
         found = find_revisions(project, revisions)
-        at_base, at_head = evaluator.evaluate(found, timeout)
+        at_base, at_head = at_both(evaluator, found, timeout)
     excluded = _wanted(exclude, sorted({*at_base, *at_head})) if exclude else []
     effect = effect_of(found.base, found.head, at_base, at_head, [])
     every = bool(found.differ_in(*_DEPENDENCIES))
@@ -77,6 +78,16 @@ def touched(
     there = [name for name in names if name in at_head and name not in excluded and not name.endswith(_TEMPLATE)]
     print(json.dumps(there) if as_json else "\n".join(there), end="" if not there and not as_json else "\n")
     return ExitCode.OK
+
+
+def at_both(evaluator: Evaluator, revisions: Revisions, timeout: float) -> tuple[Stacks, Stacks]:
+    """All stacks at both revisions; a stack that one of them does not have is missing there.
+
+    Where both hold the same files, these are evaluated once. Raises OpsError when a revision has no project.
+    """
+    sides = (revisions.head,) if revisions.same else (revisions.base, revisions.head)
+    found = evaluator.evaluate([partial(revisions.write, side) for side in sides], timeout)
+    return found[0], found[-1]
 
 
 def _wanted(asked: Sequence[str], known: Sequence[str]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -11,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ops.commands.stack import Options
 from ops.display.choose import printer_for
 from ops.display.text import Line, counted, safe
 from ops.engines.select import EngineChoice
+from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import GitHub, Repository, read_token
@@ -25,6 +24,7 @@ from ops.previews.look import Preview, look
 from ops.previews.parent import Parent
 from ops.previews.sweep import Action, Judge, Outcome, Survey, Sweep, survey
 from ops.previews.up import Build, bring_up
+from ops.session import Options
 from ops.stacks import project_dir
 
 __all__ = ["Build", "Hub", "Meant", "down", "show", "sweep", "up"]
@@ -56,7 +56,7 @@ class Hub:
         """Raises OpsError where no repository is named or there is no token."""
         if not self.repository:
             raise OpsError(f"{why} Give --repo OWNER/NAME, or set GITHUB_REPOSITORY.", ExitCode.USAGE)
-        return GitHub(Repository(self.repository, self.api_url), read_token(os.environ))
+        return GitHub(Repository(self.repository, self.api_url), read_token(process_environment()))
 
     @property
     def named(self) -> str:
@@ -77,7 +77,7 @@ def up(
     """Raises OpsError, of the status NOT_WANTED where there is to be no environment."""
     meant.require_one("--pr and --branch")
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
-        parent = Parent.find(project_dir(directory), os.environ)
+        parent = Parent.find(project_dir(directory), process_environment())
         rules = parent.rules
         if meant.pull_request is not None:
             github = hub.connect("Whether the pull request is open, GitHub says.")
@@ -96,7 +96,7 @@ def up(
 def down(directory: Path | None, meant: Meant, hub: Hub, engine: EngineChoice, lock_timeout: float) -> ExitCode:
     """Raises OpsError when something is left, or the name is none of a preview environment."""
     meant.require_one("--pr, --branch and NAME")
-    parent = Parent.find(project_dir(directory), os.environ)
+    parent = Parent.find(project_dir(directory), process_environment())
     name = _name(parent, meant)
     done = take_down(parent, Cloud(parent), name, engine, lock_timeout)
     print(f"{name} is taken down." if done.was_there else f"{name} is gone already.")
@@ -128,7 +128,7 @@ def _may_comment(hub: Hub) -> bool:
     """Whether GitHub was named, and there is a token: to take an environment down needs neither."""
     from ops.github import TOKEN, TOKEN_FILE
 
-    return bool(hub.repository) and any(os.environ.get(variable) for variable in (TOKEN, TOKEN_FILE))
+    return bool(hub.repository) and any(process_environment().get(variable) for variable in (TOKEN, TOKEN_FILE))
 
 
 # --- list and sweep ---------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ def _may_comment(hub: Hub) -> bool:
 
 def show(directory: Path | None, *, as_json: bool) -> ExitCode:
     """All preview environments, by the states in the parent's store and by what is in the cloud."""
-    parent = Parent.find(project_dir(directory), os.environ)
+    parent = Parent.find(project_dir(directory), process_environment())
     previews = look(parent, Cloud(parent).look())
     if as_json:
         print(json.dumps([_document(preview) for preview in previews], indent=2))
@@ -195,7 +195,7 @@ def _rows(previews: list[Preview]) -> Iterator[Line]:
 def sweep(directory: Path | None, hub: Hub, engine: EngineChoice, *, yes: bool, as_json: bool) -> ExitCode:
     """Without ``yes`` it only looks. Raises OpsError when something could not be judged or taken away."""
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
-        parent = Parent.find(project_dir(directory), os.environ)
+        parent = Parent.find(project_dir(directory), process_environment())
         cloud = Cloud(parent)
         github = hub.connect("") if hub.named else None
         found = survey(parent, cloud, Judge(parent.rules, github))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,15 +9,16 @@ from pathlib import Path
 from infra.images.inputs import Inputs
 from infra.images.working_copy import WorkingCopy
 from infra.settings import Image
-from ops.commands.images import build_missing, not_built, sources_readable
 from ops.commands.promote import Texts
 from ops.commands.promote import finish as finish_writing
 from ops.display.builds import build_display
 from ops.display.choose import printer_for
 from ops.display.text import Line, short
+from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import Repository, read_token
+from ops.images.builds import build_missing, not_built, sources_readable
 from ops.images.environment import Environment
 from ops.releases import hotfix
 from ops.releases.changelog import changelog
@@ -32,7 +32,7 @@ from ops.stacks import find_stack, project_dir
 def check(directory: Path | None, stack: str) -> ExitCode:
     """Refuse what is checked out unless it may become a hot-fix of the stack."""
     project = project_dir(directory)
-    fix = hotfix.find(project, find_stack(project, stack).name, os.environ)
+    fix = hotfix.find(project, find_stack(project, stack).name, process_environment())
     print(f"{fix.branch} descends from {fix.release.name}, commit {fix.release.commit[:12]}, which {stack} runs.")
     return ExitCode.OK
 
@@ -42,9 +42,9 @@ def build(
 ) -> ExitCode:
     """Build what the branch changed for the stack that this one is promoted from, and take the rest from this one."""
     project = project_dir(directory)
-    target = Environment.find(project, stack, os.environ)
+    target = Environment.find(project, stack, process_environment())
     source = _source(project, target)
-    hotfix.find(project, stack, os.environ)
+    hotfix.find(project, stack, process_environment())
     committed = CommittedFile(source.stack.file) if commit else None
     if committed is not None:
         committed.require_clean()
@@ -73,7 +73,7 @@ def _source(project: Path, target: Environment) -> Environment:
             f"{target.stack.name} has no snu:promoteFrom: it builds its own images, and needs no hot-fix.",
             ExitCode.USAGE,
         )
-    return Environment.find(project, target.settings.promote_from, os.environ)
+    return Environment.find(project, target.settings.promote_from, process_environment())
 
 
 def _changed(copy: WorkingCopy, target: Environment, source: Environment) -> list[Inputs]:
@@ -114,9 +114,9 @@ def finish(
 ) -> ExitCode:
     """Once the stack runs the fix: a pull request that brings it back to the main branch."""
     project = project_dir(directory)
-    target = Environment.find(project, stack, os.environ)
-    fix = hotfix.find(project, stack, os.environ)
-    token = read_token(os.environ)
+    target = Environment.find(project, stack, process_environment())
+    fix = hotfix.find(project, stack, process_environment())
+    token = read_token(process_environment())
     with sources_readable():
         waiting = _changed(WorkingCopy(repository or project), target, target)
     if waiting:

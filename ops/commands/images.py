@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from infra.images.errors import ImageSourceError
-from infra.settings import Image, SettingsError
-from infra.settings.built import built_file, write_built
-from ops import git
-from ops.display.builds import build_display
+from ops import clean_images as cleaning
 from ops.display.choose import printer_for
 from ops.display.text import Line, counted, safe, short
+from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.images import clean as cleaning
-from ops.images.build import Builder, Chosen, Origin, choose
-from ops.images.docker import Docker
-from ops.images.environment import Environment, environments, stack_of
+from ops.images.builds import sources_readable, working_copy
+from ops.images.environment import Environment, environments
 from ops.stacks import project_dir
 
 if TYPE_CHECKING:
-    import pygit2
-
-    from infra.images.inputs import Inputs
     from infra.images.working_copy import WorkingCopy
     from ops.images.history import Change
 
 _SHOWN_CHANGES = 5
-_MAIN_BRANCHES = ("refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/heads/main")
 
 
 # --- snu images -----------------------------------------------------------------------------------------
@@ -69,11 +58,11 @@ def show(directory: Path | None, repository: Path | None, *, as_json: bool) -> E
     """Print for each image its version, which registries hold it, where it runs, and what has changed since."""
     project = project_dir(directory)
     with sources_readable():
-        copy = _working_copy(repository or project)
+        copy = working_copy(repository or project)
         inputs = {name: copy.inputs(name) for name in copy.versions.images}
     reports = {name: Report(each.version, sorted([*each.taken, *each.cut]), {}) for name, each in inputs.items()}
     unknown: dict[str, str] = {}
-    for environment in environments(project, os.environ):
+    for environment in environments(project, process_environment()):
         reason = _look(environment, reports)
         if reason:
             unknown[environment.stack.name] = reason
@@ -152,156 +141,19 @@ def _words(use: Use, present: str) -> Iterator[tuple[str, str]]:
         yield held
 
 
-# --- snu images build -----------------------------------------------------------------------------------
-
-
-def build(directory: Path | None, stack: str, repository: Path | None, *, base: str | None, parallel: int) -> ExitCode:
-    """Build and push what the registry lacks, and write version and digest of each image into the configuration."""
-    project = project_dir(directory)
-    environment = Environment.find(project, stack, os.environ)
-    settings = environment.settings
-    if settings.promote_from is not None:
-        raise OpsError(
-            f"{stack} never builds: it takes its images from {settings.promote_from}. Nothing was built or changed.",
-            ExitCode.USAGE,
-        )
-    parent = settings.environment.preview_of
-    with sources_readable():
-        copy = _working_copy(repository or project)
-        choice = choose(
-            environment,
-            copy,
-            stack_of(project, parent, os.environ) if parent else None,
-            _branched_from(copy.repository, base) if parent else None,
-        )
-    chosen = choice.there
-    failed: dict[str, str] = {}
-    if choice.missing:
-        built, failed = build_missing(environment, copy, choice.missing, parallel, _unchanged(stack))
-        chosen = [*chosen, *built]
-    printer_for(sys.stdout).print(_chosen_lines(sorted(chosen, key=lambda each: each.name), environment.running))
-    if failed:
-        raise not_built(failed, _unchanged(stack))
-    return _write(project, stack, chosen)
-
-
-def build_missing(
-    environment: Environment, copy: WorkingCopy, missing: list[Inputs], parallel: int, unchanged: str
-) -> tuple[list[Chosen], dict[str, str]]:
-    """Build and push for an environment, and show it; what was built, and by name why the others were not.
-
-    ``unchanged``: what is said to be as it was. Raises OpsError where there is no Docker, and after Ctrl-C.
-    """
-    builder = Builder(
-        docker=Docker.connect(os.environ),
-        environment=environment,
-        copy=copy,
-        logs=environment.stack.project_dir / ".local" / "builds",
-        labels=_labels(copy.repository),
-    )
-    try:
-        with build_display(sys.stdout) as on_state:
-            return builder.build(missing, parallel=parallel, on_state=on_state)
-    except KeyboardInterrupt:
-        raise OpsError(f"Stopped. {unchanged}", ExitCode.CANCELLED) from None
-
-
-def not_built(failed: dict[str, str], unchanged: str) -> OpsError:
-    """The error that names each image that was not built, and why."""
-    reasons = "".join(f"\n  {name}: {reason}" for name, reason in sorted(failed.items()))
-    return OpsError(
-        f"{counted(len(failed), 'image was', 'images were')} not built:{reasons}\n{unchanged}", ExitCode.FAILED
-    )
-
-
-def _unchanged(stack: str) -> str:
-    return (
-        f"The configuration of {stack} was not changed. What was built is in the registry, and will not be built again."
-    )
-
-
-def _write(project: Path, stack: str, chosen: list[Chosen]) -> ExitCode:
-    if not chosen:
-        print(f"{stack} runs no image that images.yaml describes; nothing was changed.")
-        return ExitCode.OK
-    file = built_file(project, stack)
-    try:
-        write_built(project, stack, {each.name: each.image.model_dump() for each in chosen})
-    except OSError as error:
-        raise OpsError(f"{file} cannot be written: {error.strerror}", ExitCode.FAILED) from error
-    print(f"Written to {file.relative_to(project)}, which every command on {stack} reads from now on.")
-    return ExitCode.OK
-
-
-def _chosen_lines(chosen: list[Chosen], running: dict[str, Image]) -> Iterator[Line]:
-    width = max((len(each.name) for each in chosen), default=0)
-    for each in chosen:
-        style = "bold green" if each.origin is Origin.BUILT else "green"
-        yield Line.of(
-            (f"  {each.name:<{width}}", "bold"),
-            f"  {short(each.image.version)}  ",
-            (short(each.image.digest), "dim"),
-            "  ",
-            (each.origin.value, style),
-            (", runs already" if running.get(each.name) == each.image else "", "dim"),
-        )
-
-
-def _labels(repository: pygit2.Repository) -> dict[str, str]:
-    """The commit of what is built; nothing where files differ from it."""
-    if repository.head_is_unborn or git.changed_files(repository):
-        return {}
-    return {"org.opencontainers.image.revision": str(repository.head.target)}
-
-
-def _branched_from(repository: pygit2.Repository, base: str | None) -> pygit2.Tree | None:
-    """The tree of the commit that the branch left the main branch at; None where history does not reach that far.
-
-    Raises OpsError when `base` is no commit.
-    """
-    import pygit2
-
-    names = [base] if base else _MAIN_BRANCHES
-    for name in names:
-        try:
-            found = repository.revparse_single(name).peel(pygit2.Commit)
-        except (KeyError, ValueError, pygit2.GitError):
-            continue
-        merge_base = repository.merge_base(repository.head.target, found.id)
-        return repository[merge_base].peel(pygit2.Tree) if merge_base else None
-    if base:
-        raise OpsError(f"{base} is no commit of {repository.workdir}", ExitCode.USAGE)
-    return None
-
-
-def _working_copy(folder: Path) -> WorkingCopy:
-    from infra.images.working_copy import WorkingCopy
-
-    return WorkingCopy(folder)
-
-
-@contextmanager
-def sources_readable() -> Iterator[None]:
-    """Raises OpsError for what is wrong with `images.yaml` or what it names."""
-    try:
-        yield
-    except (SettingsError, ImageSourceError) as error:
-        raise OpsError(f"{error}\nNothing was built or changed.", ExitCode.SETTINGS) from error
-
-
 # --- snu images clean -----------------------------------------------------------------------------------
 
 
 def clean(directory: Path | None, stack: str | None, *, older_than: int, keep_releases: int, yes: bool) -> ExitCode:
     """List what leaves a stack's registry, or all registries, and why the rest stays; with ``yes``, delete it."""
     project = project_dir(directory)
-    environments_ = cleaning.cleaned(project, stack, os.environ)
+    environments_ = cleaning.cleaned(project, stack, process_environment())
     age = cleaning.shortest_age(project, timedelta(days=older_than))
     # What is there is listed first: what begins to be used meanwhile is seen then.
-    registries = [(each, cleaning.Registry(each.stack, os.environ)) for each in environments_]
+    registries = [(each, cleaning.Registry(each.stack, process_environment())) for each in environments_]
     try:
         tags = [(each, registry, registry.tags(each.registry)) for each, registry in registries]
-        found = cleaning.needed(project, environments_, os.environ, keep_releases)
+        found = cleaning.needed(project, environments_, process_environment(), keep_releases)
         failed: list[str] = []
         going = 0
         for environment, registry, held in tags:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 
-from ops.commands.stack import confirm
+from ops.confirm import confirm
+from ops.environment import process_environment
 from ops.exit_codes import ExitCode
 from ops.local import Holder, LocalCloud
 
@@ -67,12 +67,12 @@ def logs(cloud: LocalCloud, *, follow: bool, lines: int) -> ExitCode:
 def reset(cloud: LocalCloud, *, yes: bool) -> ExitCode:
     if not yes:
         confirm("Empty the local Scaleway and forget the state of the local stacks?")
-    for line in cloud.reset(os.environ):
+    for line in cloud.reset(process_environment()):
         print(line)
     return ExitCode.OK
 
 
 def env(cloud: LocalCloud) -> ExitCode:
-    for name, value in cloud.exports(os.environ).items():
+    for name, value in cloud.exports(process_environment()).items():
         print(f"export {name}={shlex.quote(value)}")
     return ExitCode.OK

@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ops.commands.stack import Options, Session, confirm
+from ops.confirm import confirm
 from ops.display.choose import display_for, printer_for
 from ops.display.files import write_text
 from ops.display.markdown import plan_markdown
 from ops.display.operations import look_of
 from ops.display.policies import policy_markdown
-from ops.display.record import Record
 from ops.display.text import Line
 from ops.engines.base import Operation, Result
 from ops.engines.select import EngineChoice
+from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.plans import keys
@@ -30,6 +30,8 @@ from ops.plans.plan import Plan
 from ops.plans.sealed import Sealed, public_key, refused, seal
 from ops.plans.waiting import announce
 from ops.policies import refuse, verdict_on
+from ops.record import Record
+from ops.session import Options, Session
 from ops.stacks import Stack, find_stack, project_dir, settings_of, stack_names
 from ops.state.checkpoint import Secrets
 from ops.state.lock import Lock, locks_of, unlock
@@ -50,7 +52,7 @@ def plan(
             "`snu plan-keys`, and write their public halves there.",
             ExitCode.SETTINGS,
         )
-    signing_key = keys.signing_key(stack, os.environ)
+    signing_key = keys.signing_key(stack, session.environ)
     if public_key(signing_key) not in settings.planners.values():
         raise OpsError(
             f"{stack.file.name}: snu:plans.planners does not know the signing key that was given, "
@@ -58,7 +60,7 @@ def plan(
             ExitCode.ENVIRONMENT,
         )
     session.require_complete()
-    secrets = Secrets(os.environ)
+    secrets = Secrets(session.environ)
     evidence = collect(stack, session.project, session.store, secrets)
     check_plannable(stack, evidence, allow_dirty=allow_dirty)
     display = display_for(sys.stdout, session.title("Planning"), preview=True, all_properties=options.details)
@@ -78,7 +80,7 @@ def plan(
         preview,
         secrets,
         hours or settings.expire_after,
-        os.environ,
+        session.environ,
     )
     _write(out, seal(made.content(), signing_key, settings.appliers.values()))
     announce(session.store, made)
@@ -114,11 +116,11 @@ def _made(made: Plan, out: Path) -> list[Line]:
 
 def apply(file: Path, directory: Path | None, expected: str | None, choice: EngineChoice, options: Options) -> ExitCode:
     """Prove that nothing has changed since the plan was made, and then do what it says and nothing else."""
-    folder = project_dir(directory)
-    found, signer = _opened(file, folder)
+    folder, environ = project_dir(directory), process_environment()
+    found, signer = _opened(file, folder, environ)
     if expected is not None and found.stack != expected:
         raise refused(f"The plan is for the stack {found.stack}, and not for {expected}.")
-    session = Session.open(folder, found.stack, choice)
+    session = Session.open(folder, found.stack, choice, environ=environ)
     printer_for(sys.stdout).print(_about(found, signer))
     with session.locked(f"snu apply of plan {found.short_digest}", options):
         ledger = Ledger(session.store, session.project, session.stack.name)
@@ -129,7 +131,7 @@ def apply(file: Path, directory: Path | None, expected: str | None, choice: Engi
         return _do(session, found, ledger, options)
 
 
-def _opened(file: Path, folder: Path) -> tuple[Plan, str]:
+def _opened(file: Path, folder: Path, environ: dict[str, str]) -> tuple[Plan, str]:
     """The plan, and the name of who signed it in the settings of its stack."""
     try:
         content = file.read_bytes()
@@ -142,7 +144,7 @@ def _opened(file: Path, folder: Path) -> tuple[Plan, str]:
         raise refused(
             f"The plan is signed by {sealed.signer}, a stranger: no stack's snu:plans.planners knows that key."
         )
-    found = Plan.of(sealed.open(keys.identity(next(iter(trusting.values())), os.environ)))
+    found = Plan.of(sealed.open(keys.identity(next(iter(trusting.values())), environ)))
     stack = trusting.get(found.stack)
     if stack is None:
         raise refused(
@@ -169,12 +171,12 @@ def _about(found: Plan, signer: str) -> list[Line]:
 
 def _prove(session: Session, found: Plan, options: Options) -> None:
     """Raises OpsError, and nothing was changed, when anything is not as it was planned."""
-    secrets = Secrets(os.environ)
+    secrets = Secrets(session.environ)
     stack = session.stack
     now = collect(stack, session.project, session.store, secrets)
     problems = differences(found, now, stack, session.project, session.engine.name)
     problems += missing_images(
-        found, look_for((each for each, there in found.images.items() if there), stack, os.environ)
+        found, look_for((each for each, there in found.images.items() if there), stack, session.environ)
     )
     if problems:
         raise _refused(found, problems)
@@ -216,9 +218,9 @@ def _do(session: Session, found: Plan, ledger: Ledger, options: Options) -> Exit
         raise
     finally:
         ledger.end(found, entry, outcome)
-    from ops.commands.check import check_containers
+    from ops.readiness import check_containers
 
-    check_containers(session.stack, display.record, options.wait_seconds, check_urls=options.check_urls)
+    check_containers(session, display.record, options.wait_seconds, check_urls=options.check_urls)
     from ops.releases.record import record_release
 
     printer_for(sys.stdout).print(record_release(session.stack, found))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from ops.display.builds import build_display
 from ops.display.choose import printer_for
 from ops.display.files import write_text
 from ops.display.text import Line, short
+from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.copy import Copied
@@ -44,9 +44,9 @@ def promote(
 ) -> ExitCode:
     """Copy what the source runs into the target's registry, and name it in the target's file."""
     project = project_dir(directory)
-    target = Environment.find(project, target_name, os.environ)
+    target = Environment.find(project, target_name, process_environment())
     require_allowed(project, source_name, target)
-    source = Environment.find(project, source_name, source_environ(os.environ))
+    source = Environment.find(project, source_name, source_environ(process_environment()))
     committed = CommittedFile(target.stack.file) if commit else None
     if committed is not None:
         committed.require_clean()

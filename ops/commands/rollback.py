@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from ops.commands.promote import Texts, finish, present
 from ops.display.choose import printer_for
 from ops.display.text import Line, safe, short
+from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.environment import Environment
@@ -56,7 +56,7 @@ def rollback(
 ) -> ExitCode:
     """Write an earlier release's images and variables into the stack's file."""
     project = project_dir(directory)
-    environment = Environment.find(project, name, os.environ)
+    environment = Environment.find(project, name, process_environment())
     if environment.settings.promote_from is None:
         raise OpsError(
             f"{name} has no snu:promoteFrom, and so no releases to go back to: it runs what was built for it. Build an "

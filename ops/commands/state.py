@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from localcloud.engine.errors import EngineError
-from localcloud.engine.statefile import StateFile
-from ops.commands.stack import Options, Session, confirm
+from ops.confirm import confirm
 from ops.display.choose import printer_for
 from ops.display.text import Line, counted
-from ops.environment import BACKEND_URL, PASSPHRASE
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.stacks import Stack, find_stack
+from ops.session import Options, Session
+from ops.stacks import find_stack
 from ops.state import backup as backups
 from ops.state.account import Account
 from ops.state.checkpoint import Secrets
@@ -26,9 +23,12 @@ from ops.state.lock import locks_of
 from ops.state.move import Move, carry_published
 from ops.state.moved import read_stone
 from ops.state.place import Kind, place_of
-from ops.state.reach import enter, find_document
+from ops.state.reach import find_document, variables_of
 from ops.state.size import size_of, way_out
-from statestore import Store, StoreError, open_store
+from pulumi_state.errors import PulumiError
+from pulumi_state.statefile import StateFile
+from pulumi_state.store import Store, StoreError, open_store
+from pulumi_state.variables import BACKEND_URL, PASSPHRASE
 
 FOUNDATION = "foundation"
 """As a target: the place that the foundation has for the environment."""
@@ -111,14 +111,14 @@ def restore(session: Session, file: Path, options: Options, *, over: bool, renam
                 "cloud: give --replace if you mean it. Nothing was changed.",
                 ExitCode.USAGE,
             )
-        _check_secrets(found)
+        _check_secrets(session, found)
         if not options.yes:
             confirm(f"Give {stack} the {len(found.resources)} resources of {found.time}, in place of {count}?")
         if present:
             print(f"{stack}: the state until now is kept as {backups.keep(session.store, present)}.")
         try:
             StateFile(session.store, session.project, stack).write(json.dumps(found.checkpoint, ensure_ascii=False))
-        except EngineError as error:
+        except PulumiError as error:
             raise OpsError(str(error), ExitCode.FAILED) from None
     print(
         f"{stack}: has the {len(found.resources)} resources of {found.time} now. What the cloud says of them: "
@@ -142,10 +142,10 @@ def _fitting(session: Session, found: backups.Backup, *, rename: bool) -> backup
     return found.renamed(stack)
 
 
-def _check_secrets(found: backups.Backup) -> None:
+def _check_secrets(session: Session, found: backups.Backup) -> None:
     if found.salt:
         try:
-            Secrets(os.environ).decrypt_with(found.salt)
+            Secrets(session.environ).decrypt_with(found.salt)
         except OpsError as error:
             raise OpsError(
                 f"The secrets of the backup were encrypted with another passphrase than the stack's: {error}. Nothing "
@@ -162,10 +162,10 @@ def move(session: Session, to: str, options: Options) -> ExitCode:
     stack = session.stack
     document = _target(session, to)
     try:
-        target = open_store(document.url, document.environment(_own_key(os.environ)))
+        target = open_store(document.url, document.environment(_own_key(session.environ)))
     except StoreError as error:
         raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
-    moving = Move(session.store, target, session.project, stack.name, Secrets(os.environ), _say)
+    moving = Move(session.store, target, session.project, stack.name, Secrets(session.environ), _say)
     with session.locked("snu state move", options, moves=True):
         moving.check()
         if not options.yes:
@@ -195,9 +195,9 @@ def _target(session: Session, to: str) -> StateDocument:
     from pydantic import SecretStr
 
     if to == FOUNDATION:
-        made = _foundations_place(session.stack)
+        made = _foundations_place(session)
     else:
-        url = os.environ.get(to.removeprefix(_VARIABLE), "") if to.startswith(_VARIABLE) else to
+        url = session.environ.get(to.removeprefix(_VARIABLE), "") if to.startswith(_VARIABLE) else to
         if not url:
             raise OpsError(f"The variable {to.removeprefix(_VARIABLE)} is not set.", ExitCode.USAGE)
         if not to.startswith(_VARIABLE) and "@" in url:
@@ -207,11 +207,11 @@ def _target(session: Session, to: str) -> StateDocument:
                 ExitCode.USAGE,
             )
         # The user's own key is used, and not written down for others.
-        access, secret = (os.environ.get(name, "") for name in _TARGET_KEYS.values())
+        access, secret = (session.environ.get(name, "") for name in _TARGET_KEYS.values())
         made = StateDocument(
             backend_url=SecretStr(url), passphrase=SecretStr(""), access_key=access, secret_key=SecretStr(secret)
         )
-    return made.model_copy(update={"passphrase": SecretStr(Secrets(os.environ).passphrase)})
+    return made.model_copy(update={"passphrase": SecretStr(Secrets(session.environ).passphrase)})
 
 
 def _own_key(environ: Mapping[str, str]) -> tuple[str, str]:
@@ -220,19 +220,22 @@ def _own_key(environ: Mapping[str, str]) -> tuple[str, str]:
     return access, secret
 
 
-def _foundations_place(stack: Stack) -> StateDocument:
+def _foundations_place(session: Session) -> StateDocument:
     """What the foundation has made for an environment, read with the user's key from the foundation's outputs."""
     from ops.state.bootstrap import Bootstrap, foundation_outputs
 
+    stack = session.stack
     place = place_of(stack)
     if place.kind is not Kind.ENVIRONMENT:
         raise OpsError(f"{stack.name} is no environment with a foundation: give an address.", ExitCode.USAGE)
     foundation = find_stack(stack.project_dir, place.foundation)
     environ = {
-        key: value for key, value in os.environ.items() if key not in (BACKEND_URL, PASSPHRASE) and key[:4] != "AWS_"
+        key: value
+        for key, value in session.environ.items()
+        if key not in (BACKEND_URL, PASSPHRASE) and key[:4] != "AWS_"
     }
     steps = Bootstrap.of(foundation, environ, lambda what, done: _say(f"{what}: {done}"))
-    enter(foundation, steps.place, environ)
+    environ |= variables_of(foundation, steps.place, environ)
     return steps.backend(str(stack.config["snu:environment"]["name"]), foundation_outputs(foundation, environ))
 
 
@@ -246,7 +249,7 @@ def _point(session: Session, document: StateDocument) -> None:
             f"{stack.file.name}: see docs/state.md"
         )
         return
-    account = Account(stack, os.environ)
+    account = Account(stack, session.environ)
     try:
         found = find_document(account, stack, place)
         if found is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from pathlib import Path
 from ops.display.choose import printer_for
 from ops.display.text import Line, counted, short
 from ops.engines.select import EngineChoice
+from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.environment import Environment, environments
@@ -53,7 +53,7 @@ def status(directory: Path | None, *, as_json: bool, drift: bool) -> ExitCode:
     ``drift``: look into the cloud too, as `snu drift` does.
     """
     project = project_dir(directory)
-    found = {each.stack.name: _look(each) for each in environments(project, os.environ)}
+    found = {each.stack.name: _look(each) for each in environments(project, process_environment())}
     releases = _releases(project)
     for name, each in found.items():
         newest = releases.newest(name) if releases else None

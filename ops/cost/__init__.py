@@ -1,1 +1,1 @@
-"""What the stacks cost a month, from their settings or from a plan's steps, at Scaleway's published prices."""
+"""What the stacks cost a month, by what the program declares or a plan changes, at Scaleway's published prices."""

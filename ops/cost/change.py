@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ops.cost.prices import Prices
     from ops.cost.usage import Amount, Usage
-    from ops.display.record import Record
+    from ops.record import Record
 
 
 def cost_text(record: Record) -> str:

@@ -13,6 +13,7 @@ from cronsim import CronSim, CronSimError
 
 from ops.cost.prices import MONTH_HOURS, Prices
 from ops.durations import seconds_of
+from ops.scaleway.catalogue import Billing, kind_of
 
 _MONTH_SECONDS = MONTH_HOURS * 3600
 _BYTES_PER_GIGABYTE = 1_000_000 * 1024
@@ -75,7 +76,8 @@ def total(usages: Iterable[Usage]) -> Usage:
 
 def usage_of(type_: str, inputs: Mapping[str, Any], prices: Prices) -> Usage:
     """Of one resource; types that cost nothing by themselves use nothing."""
-    reader = _READERS.get(type_)
+    kind = kind_of(type_)
+    reader = _READERS.get(kind.billing) if kind else None
     if reader is None:
         return Usage()
     try:
@@ -139,14 +141,14 @@ def _zone(_inputs: Mapping[str, Any], _prices: Prices) -> Units:
     yield "zone-hour", _always(MONTH_HOURS)
 
 
-_READERS: Mapping[str, Callable[[Mapping[str, Any], Prices], Units]] = {
-    "scaleway:containers/container:Container": _container,
-    "scaleway:job/definition:Definition": _job,
-    "scaleway:databases/serverlessDatabase:ServerlessDatabase": _serverless,
-    "scaleway:databases/instance:Instance": _instance,
-    "scaleway:registry/namespace:Namespace": _registry,
-    "scaleway:secrets/secret:Secret": _secret,
-    "scaleway:domain/zone:Zone": _zone,
+_READERS: Mapping[Billing, Callable[[Mapping[str, Any], Prices], Units]] = {
+    Billing.CONTAINER_SCALE: _container,
+    Billing.JOB_RUNS: _job,
+    Billing.SERVERLESS_VCPUS: _serverless,
+    Billing.NODE_HOURS: _instance,
+    Billing.REGISTRY_STORAGE: _registry,
+    Billing.SECRET_VERSIONS: _secret,
+    Billing.ZONE_HOURS: _zone,
 }
 
 

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from localcloud.engine import schema
-from ops.diff.evaluate import Evaluated, Resource
-from ops.display.record import Record
-from ops.steps import ROOT_TYPE, Step
+from ops.program.evaluate import Evaluated, Resource
+from ops.record import Record
+from ops.steps import Step
+from pulumi_state import schema
+from pulumi_state.aliases import Alias, Aliases
+from pulumi_state.urn import ROOT_STACK_TYPE
 
 PROVIDER_TYPE = "scaleway:config"
 _TOP_LEVEL = re.compile(r"[^.\[]+")
@@ -64,7 +66,7 @@ def _one_sided(base: Evaluated | None, head: Evaluated | None) -> Record:
     if side is None:
         return Record.of([])
     step = _created if head else _deleted
-    root = Resource(side.urn, ROOT_TYPE, side.urn.rpartition("::")[2], "", False, False, {})
+    root = Resource(side.urn, ROOT_STACK_TYPE, side.urn.rpartition("::")[2], "", False, False, {})
     return Record.of([step(root), *map(step, _sorted(side.resources))])
 
 
@@ -103,8 +105,8 @@ def _deleted(resource: Resource) -> Step:
 
 
 def _root(base: Evaluated, head: Evaluated) -> Step:
-    old, new = ({"urn": side.urn, "type": ROOT_TYPE, "outputs": side.outputs} for side in (base, head))
-    return Step("same", head.urn, ROOT_TYPE, old, new, (), (), None)
+    old, new = ({"urn": side.urn, "type": ROOT_STACK_TYPE, "outputs": side.outputs} for side in (base, head))
+    return Step("same", head.urn, ROOT_STACK_TYPE, old, new, (), (), None)
 
 
 def _former(head: Evaluated, existing: set[str]) -> dict[str, str]:
@@ -112,20 +114,14 @@ def _former(head: Evaluated, existing: set[str]) -> dict[str, str]:
     found = {urn: urn for urn in [*(each.urn for each in head.resources), _provider_urn(head)] if urn in existing}
     if not any(resource.aliases for resource in head.resources):
         return found
-    from localcloud.engine.goal import Alias, Aliases, Goal  # needs Pulumi's protocol, which is slow to import
-
     stack = head.urn.split(":")[2]
     aliases = Aliases(stack, head.project)
     for resource in head.resources:
-        goal = Goal(
-            type=resource.type,
-            name=resource.name,
-            custom=resource.custom,
-            inputs={},
-            parent=resource.parent,
-            aliases=[Alias(**alias) for alias in resource.aliases],
-        )
-        for urn in aliases.of(goal) if resource.urn not in found else ():
+        if resource.urn in found:
+            continue
+        for urn in aliases.of(
+            resource.type, resource.name, resource.parent, [Alias(**each) for each in resource.aliases]
+        ):
             if urn in existing and urn not in found.values():
                 aliases.use(resource.urn, urn)
                 found[resource.urn] = urn

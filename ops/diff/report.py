@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ops.diff.compare import compare
-from ops.diff.evaluate import Evaluated, Stacks
 from ops.diff.revisions import Side
 from ops.display.changes import Change, changes_of, output_changes, protection_change
 from ops.display.markdown import LIMIT, SHORTEST_LIMIT, code, fenced, has_effect, plan_markdown
-from ops.display.record import Record
 from ops.display.report import counts
 from ops.display.text import Line, counted
 from ops.display.tree import tree_lines
 from ops.display.values import is_secret, shown
+from ops.program.evaluate import Evaluated, Stacks
+from ops.record import Record
 from ops.steps import Step
 
 _TEMPLATE_SUFFIX = ".template"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
-from ops.display.record import Record
 from ops.display.report import diagnostic_lines, summary_lines
 from ops.display.text import Line
 from ops.display.tree import tree_lines
 from ops.engines.base import EngineEvent
+from ops.environment import process_environment
+from ops.record import Record
 
 
 class Display(Protocol):
@@ -83,6 +83,6 @@ def finish_lines(
 
 def is_plain(stream: TextIO) -> bool:
     """Whether the stream gets text without escape codes: no terminal, NO_COLOR, CI or a dumb terminal."""
-    if not stream.isatty() or os.environ.get("TERM") == "dumb":
+    if not stream.isatty() or process_environment().get("TERM") == "dumb":
         return True
-    return bool(os.environ.get("NO_COLOR") or os.environ.get("CI"))
+    return bool(process_environment().get("NO_COLOR") or process_environment().get("CI"))

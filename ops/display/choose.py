@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TextIO
 
 from ops.display.base import Display, Printer, is_plain
 from ops.display.plain import PlainDisplay, PlainPrinter
+from ops.display.text import Line
 
 
 def display_for(
@@ -26,3 +28,9 @@ def printer_for(stream: TextIO) -> Printer:
     from ops.display.terminal import TerminalPrinter
 
     return TerminalPrinter(stream)
+
+
+def say(what: str, found: str) -> None:
+    """One step, as it is done."""
+    printer_for(sys.stdout).print([Line.of((what, "bold"), f": {found}")])
+    sys.stdout.flush()

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from ops.cost.change import cost_text
 from ops.display.changes import Change, changes_of, output_changes, protection_change
 from ops.display.operations import look_of
-from ops.display.record import Diagnostic, Record
 from ops.display.text import counted, safe
 from ops.display.values import shown, shown_both
+from ops.record import Diagnostic, Record
 from ops.steps import Step, name_of, short_type
 
 COMMENT_LIMIT = 65_536

@@ -9,10 +9,10 @@ from typing import Self, TextIO
 from ops.display.base import finish_lines, said_lines
 from ops.display.changes import changes_of
 from ops.display.operations import look_of
-from ops.display.record import Progress, Record
 from ops.display.text import Line, seconds
 from ops.display.tree import change_line
 from ops.engines.base import EngineEvent
+from ops.record import Progress, Record
 from ops.steps import short_type
 
 

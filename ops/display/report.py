@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from ops.cost.change import cost_text
 from ops.display.operations import look_of
-from ops.display.record import Diagnostic, Record
 from ops.display.text import Line, counted, seconds
+from ops.record import Diagnostic, Record
 from ops.steps import has_changes, name_of
 
 _ORDER = ("create", "update", "replace", "delete", "read", "import", "discard")

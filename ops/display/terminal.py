@@ -13,9 +13,9 @@ from rich.text import Text
 
 from ops.display.base import finish_lines, said_lines
 from ops.display.operations import look_of
-from ops.display.record import Progress, Record
 from ops.display.text import Line, counted, seconds
 from ops.engines.base import EngineEvent
+from ops.record import Progress, Record
 from ops.steps import short_type
 
 _REFRESHES_PER_SECOND = 8

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from ops.display.changes import Change, changes_of, output_changes, properties_of, protection_change
 from ops.display.operations import look_of
-from ops.display.record import Progress, Record
 from ops.display.text import Line, safe
 from ops.display.values import shown, shown_both
+from ops.record import Progress, Record
 from ops.steps import Step, short_type
 
 _KIND_LOOK = {"add": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}

@@ -9,9 +9,9 @@ from enum import StrEnum
 from typing import Any
 
 from ops.display.changes import Change, changes_of, is_secret_at
-from ops.display.record import Record
 from ops.display.values import SECRET, is_secret
 from ops.exit_codes import ExitCode
+from ops.record import Record
 from ops.steps import Step, short_type
 
 _VARIABLES = ("environmentVariables", "secretEnvironmentVariables", "env")

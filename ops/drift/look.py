@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from localcloud.engine.recover import DELETING, Pending
-from ops.commands.stack import Options, Session
 from ops.display.base import SilentDisplay
-from ops.display.record import Record
 from ops.drift.findings import Finding, StackDrift, ended_steps, findings_of, in_order
 from ops.drift.orphans import orphans_of
 from ops.engines.base import EngineError
 from ops.engines.select import EngineChoice
-from ops.environment import own_environment
+from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.recover import LOOKUPS, Finder
+from ops.record import Record
+from ops.scaleway.catalogue import kind_of
+from ops.scaleway.client import Client
+from ops.scaleway.finder import Finder
+from ops.session import Options, Session
 from ops.state.checkpoint import read_checkpoint
 from ops.state.lock import locks_of
 from ops.state.moved import refuse_moved
 from ops.steps import Step, label, name_of
-from statestore import StoreError, layout
+from pulumi_state.interrupted import DELETING, Pending
+from pulumi_state.store import StoreError, layout
 
 _OUT_OF_REACH = (ExitCode.ENVIRONMENT, ExitCode.ENGINE, ExitCode.LOCAL_CLOUD)
 
@@ -47,20 +48,19 @@ def look(project_dir: Path, name: str, engine: EngineChoice, parallel: int = 16)
     What could not be looked at is a problem of the stack. Raises NotThereError, and OpsError when it was cancelled.
     """
     seen = _Seen()
-    with own_environment() as environ:
-        try:
-            session = _open(project_dir, name, engine)
-            _read_resources(session, parallel, seen)
-            if session.stack.config.get("snu:blueprint") == "foundation":
-                seen.findings += orphans_of(session, environ)
-        except NotThereError:
+    try:
+        session = _open(project_dir, name, engine)
+        _read_resources(session, parallel, seen)
+        if session.stack.config.get("snu:blueprint") == "foundation":
+            seen.findings += orphans_of(session, process_environment())
+    except NotThereError:
+        raise
+    except StoreError as error:
+        seen.problems.append(OpsError(f"The state of {name}: {error}", ExitCode.FAILED))
+    except OpsError as error:
+        if error.code is ExitCode.CANCELLED:
             raise
-        except StoreError as error:
-            seen.problems.append(OpsError(f"The state of {name}: {error}", ExitCode.FAILED))
-        except OpsError as error:
-            if error.code is ExitCode.CANCELLED:
-                raise
-            seen.problems.append(error)
+        seen.problems.append(error)
     code = seen.problems[0].code if seen.problems else ExitCode.OK
     return StackDrift(name, seen.resources, in_order(seen.findings), tuple(map(str, seen.problems)), code)
 
@@ -84,7 +84,7 @@ def _read_resources(session: Session, parallel: int, seen: _Seen) -> None:
     """Raises OpsError where nothing that was read would mean anything."""
     before, display = _undisturbed_state(session), SilentDisplay()
     try:
-        result = session.engine.preview_refresh(session.operation(Options(parallel=parallel), display))
+        result = session.engine.preview_refresh(session.operation(Options(parallel=parallel), display.on_event))
     except EngineError as error:
         raise OpsError(str(error), ExitCode.FAILED) from None
     record = display.record
@@ -129,9 +129,10 @@ def _not_certainly_gone(session: Session, gone: list[Step]) -> Iterator[tuple[st
     """
     if not gone:
         return
-    finder = Finder(session.stack, os.environ)
+    finder = Finder(Client.of(session.stack, session.environ))
     for step in gone:
-        if step.type not in LOOKUPS:
+        kind = kind_of(step.type)
+        if kind is None or not kind.is_listed:
             continue
         inputs: Mapping[str, object] = step.old.get("inputs") or {}
         pending = Pending(DELETING, step.urn, step.type, True, str(step.old.get("id") or ""), inputs)

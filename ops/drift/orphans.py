@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra import naming
-from localcloud.engine.recover import CREATING, known_ids
-from ops.commands.stack import Session
 from ops.drift.findings import Finding, Kind
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.environment import Environment
-from ops.recover import Finder
-from ops.scaleway import Object
+from ops.scaleway import catalogue
+from ops.scaleway.catalogue import ResourceKind, Scope, kinds_in
+from ops.scaleway.client import Client, Object
+from ops.scaleway.finder import Finder
+from ops.session import Session
 from ops.stacks import Stack, find_stack, settings_of, stack_names
 from ops.state import place
 from ops.state.account import Account
@@ -23,32 +23,12 @@ from ops.state.bucket import Storage, bucket_names
 from ops.state.checkpoint import outputs_of, read_checkpoint, stacks_in
 from ops.state.moved import refuse_moved
 from ops.steps import short_type
-from statestore import Store
+from pulumi_state.interrupted import CREATING, known_ids
+from pulumi_state.store import Store
 
 if TYPE_CHECKING:
     from infra.settings import FoundationSettings
 
-_SECRET = "scaleway:secrets/secret:Secret"  # noqa: S105 - a type
-_OF_PROJECT = (
-    "scaleway:containers/namespace:Namespace",
-    "scaleway:containers/container:Container",
-    "scaleway:containers/domain:Domain",
-    "scaleway:databases/serverlessDatabase:ServerlessDatabase",
-    "scaleway:databases/instance:Instance",
-    "scaleway:domain/zone:Zone",
-    "scaleway:job/definition:Definition",
-    "scaleway:observability/source:Source",
-    "scaleway:observability/token:Token",
-    "scaleway:registry/namespace:Namespace",
-    _SECRET,
-)
-"""Types of which Scaleway lists those of one project."""
-_RECORD = "scaleway:domain/record:Record"
-_RECORDS = {"name": "", "type": "CNAME"}
-"""The only kind of record that the program makes: the others of a zone are people's and Scaleway's."""
-_APPLICATION = "scaleway:iam/application:Application"
-_OF_APPLICATIONS = ("scaleway:iam/policy:Policy", "scaleway:iam/apiKey:ApiKey")
-_BUCKET = "scaleway:object/bucket:Bucket"
 _NAMES = ("name", "hostname", "subdomain", "description")
 
 
@@ -134,15 +114,16 @@ class _Search:
 
     def listed(self) -> Iterator[Finding]:
         """Without what is there on purpose. Raises OpsError when Scaleway does not say."""
-        finder = Finder(self.session.stack, os.environ)
+        finder = Finder(Client.of(self.session.stack, self.session.environ))
         bootstrapped = {naming.environment_state_secret(name) for name in self.settings.environments}
-        for type_ in _OF_PROJECT:
-            for id_, found in finder.listed(type_, {"project_id": self.project_id}):
-                if not _is_scaleways(found) and not (type_ == _SECRET and found["name"] in bootstrapped):
-                    yield _orphan(type_, id_, found)
+        for kind in kinds_in(Scope.PROJECT):
+            for id_, found in finder.existing(kind, {"project_id": self.project_id}):
+                if not _is_scaleways(found) and not (kind is catalogue.SECRET and found["name"] in bootstrapped):
+                    yield _orphan(kind, id_, found)
         if self.settings.zone is not None:
-            for id_, found in finder.listed(_RECORD, _RECORDS, dnsZone=self.settings.zone):
-                yield _orphan(_RECORD, id_, found)
+            records = finder.existing(catalogue.RECORD, catalogue.RECORDS_OF_PROGRAM, dnsZone=self.settings.zone)
+            for id_, found in records:
+                yield _orphan(catalogue.RECORD, id_, found)
         yield from self._access(finder)
         yield from self._buckets()
 
@@ -150,14 +131,14 @@ class _Search:
         """The organization's applications that have the project's names, and all that is theirs."""
         names, ids = self._application_names(), set[str]()
         query = {"organization_id": self.settings.organization_id}
-        for id_, found in finder.listed(_APPLICATION, query):
+        for id_, found in finder.existing(catalogue.APPLICATION, query):
             if found["name"] in names:
                 ids.add(id_)
-                yield _orphan(_APPLICATION, id_, found)
-        for type_ in _OF_APPLICATIONS:
-            for id_, found in finder.listed(type_, query):
+                yield _orphan(catalogue.APPLICATION, id_, found)
+        for kind in kinds_in(Scope.APPLICATION):
+            for id_, found in finder.existing(kind, query):
                 if found.get("application_id") in ids:
-                    yield _orphan(type_, id_, found)
+                    yield _orphan(kind, id_, found)
 
     def _application_names(self) -> set[str]:
         project = self.settings.project.name
@@ -173,7 +154,7 @@ class _Search:
         own = place.place_of(self.session.stack)
         if own.kind is not place.Kind.FOUNDATION:
             return
-        account = Account(self.session.stack, os.environ)
+        account = Account(self.session.stack, self.session.environ)
         try:
             storage = Storage(account.storage_endpoint(), account.region, account.storage_key(self.project_id))
         finally:
@@ -187,7 +168,7 @@ class _Search:
         }
         for name in bucket_names(storage):
             if name not in {own.bucket, *made}:
-                yield Finding(Kind.ORPHAN, short_type(_BUCKET), name, name, account.region)
+                yield Finding(Kind.ORPHAN, short_type(catalogue.BUCKET.token), name, name, account.region)
 
 
 def _is_scaleways(found: Object) -> bool:
@@ -195,6 +176,6 @@ def _is_scaleways(found: Object) -> bool:
     return found.get("origin") == "scaleway" or found.get("managed") is True
 
 
-def _orphan(type_: str, id_: str, found: Object) -> Finding:
+def _orphan(kind: ResourceKind, id_: str, found: Object) -> Finding:
     name = next((str(found[key]) for key in _NAMES if found.get(key)), id_)
-    return Finding(Kind.ORPHAN, short_type(type_), name, id_, str(found.get("region") or ""))
+    return Finding(Kind.ORPHAN, short_type(kind.token), name, id_, str(found.get("region") or ""))

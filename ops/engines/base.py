@@ -11,10 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-
-if TYPE_CHECKING:
-    from localcloud.engine.recover import Interrupted
+from typing import Any, Protocol
 
 EngineEvent = dict[str, Any]
 OnEvent = Callable[[EngineEvent], None]
@@ -31,11 +28,15 @@ class Operation:
     project_dir: Path
     """Folder of Pulumi.yaml."""
     stack: str
+    environ: Mapping[str, str] = field(repr=False)
+    """Where the state is, and how it and its secrets are opened; also what the engine's processes get."""
     on_event: OnEvent = field(default=lambda _event: None)
     parallel: int = 16
     """Resource operations at the same time."""
     refresh: bool = False
     """Read every resource from the cloud before the program runs (``pulumi up --refresh``)."""
+    targets: Collection[str] = ()
+    """URNs that ``refresh`` is limited to; empty for all."""
     save_plan: Path | None = None
     """Where ``preview`` writes the engine's own plan; secrets in it are encrypted as in the state."""
     plan: Path | None = None
@@ -61,6 +62,8 @@ class Engine(Protocol):
     """
 
     name: str
+    refuses_interrupted: bool
+    """Whether it starts no ``up`` and no ``destroy`` while the state has pending operations."""
 
     def preview(self, operation: Operation) -> Result: ...
 
@@ -76,26 +79,4 @@ class Engine(Protocol):
 
     def preview_refresh(self, operation: Operation) -> Result:
         """What ``refresh`` would find; nothing is written, neither into the state nor beside it."""
-        ...
-
-    def outputs(self, project_dir: Path, stack: str) -> Mapping[str, Any]:
-        """The stack's outputs; secret values are replaced by the text ``[secret]``."""
-
-    def interrupted(self, project_dir: Path, stack: str) -> Interrupted:
-        """What an earlier run has left that did not come to its end: pending operations and locks."""
-        ...
-
-    def refuses_interrupted(self, project_dir: Path, stack: str) -> list[str]:
-        """Pending operations because of which this engine starts no ``up`` and no ``destroy``."""
-        ...
-
-    def recover(
-        self, operation: Operation, found: Interrupted, adopted: Mapping[int, str], gone: Collection[int]
-    ) -> list[str]:
-        """Bring the state in line with the cloud; gives the URNs of those resources that turned out to be gone.
-
-        ``adopted``: by place in ``found.pending``, the id of what was created; what else was being created is
-        forgotten. ``gone``: places of what was deleted; other deletions, and changes, are read. Locks of dead
-        processes go.
-        """
         ...

@@ -10,22 +10,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
-from localcloud.engine.errors import EngineError as EmbeddedError
-from localcloud.engine.program import Program, program_for
 from ops.engines.base import EngineError, EngineEvent, OnEvent, Operation, Result
-from statestore import StoreError, layout
-from statestore.folder import FolderStore
-
-if TYPE_CHECKING:
-    from localcloud.engine.recover import Interrupted, Lock
-    from localcloud.engine.statefile import StateFile
+from ops.engines.program.process import Program, program_for
 
 _POLL_SECONDS = 0.05
 _NO_STACK = "no stack named"
@@ -37,6 +30,8 @@ class PulumiCli:
     """Stacks that the backend does not know yet are made; the stack that the user has selected stays so."""
 
     name = "pulumi"
+    refuses_interrupted = False
+    """The CLI itself warns and goes on."""
 
     def preview(self, operation: Operation) -> Result:
         saved = ["--save-plan", str(operation.save_plan)] if operation.save_plan else []
@@ -44,165 +39,46 @@ class PulumiCli:
 
     def up(self, operation: Operation) -> Result:
         held = ["--plan", str(operation.plan)] if operation.plan else []
-        return self._run_program(["up", *_apply(), *held, *_refresh(operation)], operation)
+        return self._run_program(["up", *_apply(operation), *held, *_refresh(operation)], operation)
 
     def _run_program(self, arguments: list[str], operation: Operation) -> Result:
         """An operation that runs the program, which a process of ours serves: the CLI starts no language host."""
-        with program_for(operation.project_dir) as program:
-            try:
-                address = program.address
-            except EmbeddedError as error:
-                raise EngineError(str(error)) from error
-            return _run([*arguments, "--client", address], operation, program=program)
+        with program_for(operation.project_dir, operation.environ) as program:
+            return _run([*arguments, "--client", program.address], operation, program=program)
 
     def preview_destroy(self, operation: Operation) -> Result:
         return _run(["destroy", "--preview-only"], operation)
 
     def destroy(self, operation: Operation) -> Result:
-        return _run(["destroy", *_apply()], operation)
+        return _run(["destroy", *_apply(operation)], operation)
 
     def refresh(self, operation: Operation) -> Result:
-        return _run(["refresh", *_apply()], operation)
+        targets = [word for urn in operation.targets for word in ("--target", urn)]
+        return _run(["refresh", *_apply(operation), *targets], operation)
 
     def preview_refresh(self, operation: Operation) -> Result:
         return _run(["refresh", "--preview-only"], operation, makes_stack=False)
 
-    def outputs(self, project_dir: Path, stack: str) -> Mapping[str, Any]:
-        outputs: dict[str, Any] = json.loads(_stack_command(project_dir, stack, "output", "--json"))
-        return outputs
 
-    def interrupted(self, project_dir: Path, stack: str) -> Interrupted:
-        from localcloud.engine import recover
-
-        state = _state_file(project_dir, stack)
-        _drop_broken_notes(state)
-        locks = _locks(state)
-        try:
-            document = _export(project_dir, stack)
-        except EngineError as error:
-            if _NO_STACK not in str(error):
-                raise
-            document = {}
-        deployment = document.get("deployment") or {}
-        if not deployment.get("pending_operations"):
-            return recover.Interrupted((), frozenset(), document, locks)
-        clear = _export(project_dir, stack, "--show-secrets")["deployment"]
-        return recover.Interrupted(recover.pending_in(clear), recover.known_ids(deployment), document, locks)
-
-    def refuses_interrupted(self, project_dir: Path, stack: str) -> list[str]:
-        """None: the CLI itself warns and goes on."""
-        return []
-
-    def recover(
-        self, operation: Operation, found: Interrupted, adopted: Mapping[int, str], gone: Collection[int]
-    ) -> list[str]:
-        """The state is imported as it ought to be, and what is uncertain in it is refreshed by its provider."""
-        from localcloud.engine import recover
-        from localcloud.engine.errors import EngineError as StateProblem
-
-        project_dir, stack = operation.project_dir, operation.stack
-        _remove_dead(project_dir, stack, found.locks)
-        if not found.pending:
-            return []
-        if _export(project_dir, stack) != found.document:
-            raise EngineError("the state has changed since it was looked at; run recover again")
-        try:
-            deployment, to_read = recover.recovered(found.document["deployment"], adopted, gone)
-        except StateProblem as error:
-            raise EngineError(str(error)) from error
-        _stack_command(project_dir, stack, "import", given=json.dumps({**found.document, "deployment": deployment}))
-        if not to_read:
-            return []
-        targets = [word for urn in to_read for word in ("--target", urn)]
-        if not _run(["refresh", *_apply(), *targets], operation).ok:
-            raise EngineError(f"the state is recovered, but not all of it could be read: run `snu refresh {stack}`")
-        left = {each["urn"] for each in _export(project_dir, stack)["deployment"].get("resources") or []}
-        return [urn for urn in to_read if urn not in left]
-
-
-def _stack_command(project_dir: Path, stack: str, *arguments: str, given: str = "") -> str:
-    """What ``pulumi stack …`` prints; ``given`` is its standard input."""
-    completed = subprocess.run(
-        ["pulumi", "stack", *arguments, "--stack", stack, "--non-interactive"],
-        cwd=project_dir,
-        env=_environment(),
-        input=given,
-        capture_output=True,
-        text=True,
-    )
-    if completed.returncode != 0:
-        raise EngineError(_said(completed.stderr))
-    return completed.stdout
-
-
-def _export(project_dir: Path, stack: str, *arguments: str) -> dict[str, Any]:
-    """The stack's state; its secrets are encrypted, unless ``--show-secrets`` is given."""
-    document: dict[str, Any] = json.loads(_stack_command(project_dir, stack, "export", *arguments))
-    return document
-
-
-def _state_file(project_dir: Path, stack: str) -> StateFile:
-    """The stack's state in its backend, for what the CLI has no command for. Raises EngineError."""
-    from localcloud.engine.errors import EngineError as StateProblem
-    from localcloud.engine.project import project_name
-    from localcloud.engine.statefile import StateFile
-
-    try:
-        return StateFile(os.environ["PULUMI_BACKEND_URL"], project_name(project_dir), stack)
-    except KeyError:
-        raise EngineError("no backend for the stack's state: set PULUMI_BACKEND_URL") from None
-    except StateProblem as error:
-        raise EngineError(str(error)) from error
-
-
-def _drop_broken_notes(state: StateFile) -> None:
-    """A CLI that was killed while it wrote one could not read the state any more. Raises EngineError."""
-    if isinstance(state.store, FolderStore):
-        try:
-            state.store.drop_broken_notes(state.key, layout.history(state.project, state.stack))
-        except StoreError as error:
-            raise EngineError(str(error)) from error
-
-
-def _locks(state: StateFile) -> tuple[Lock, ...]:
-    """Who holds the stack, whatever the backend. Raises EngineError."""
-    from localcloud.engine import recover
-    from localcloud.engine.errors import EngineError as StateProblem
-
-    try:
-        return recover.locks_of(state)
-    except StateProblem as error:
-        raise EngineError(str(error)) from error
-
-
-def _remove_dead(project_dir: Path, stack: str, locks: Collection[Lock]) -> None:
-    from localcloud.engine import recover
-    from localcloud.engine.errors import EngineError as StateProblem
-
-    try:
-        recover.remove_dead(_state_file(project_dir, stack), locks)
-    except StateProblem as error:
-        raise EngineError(str(error)) from error
-
-
-def _apply() -> list[str]:
+def _apply(operation: Operation) -> list[str]:
     """Without questions; the stack's history says who it was."""
-    from localcloud.engine.history import agent
+    from pulumi_state.history import agent
 
-    return ["--yes", "--skip-preview", "--exec-agent", agent(os.environ)]
+    return ["--yes", "--skip-preview", "--exec-agent", agent(operation.environ)]
 
 
 def _refresh(operation: Operation) -> list[str]:
     return ["--refresh"] if operation.refresh else []
 
 
-def _environment() -> dict[str, str]:
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Quiet, with event logs switched on, and with this environment's ``uv`` at hand.
 
     With uv on PATH Pulumi's language host asks it for the installed packages, which is much faster than pip.
     """
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
-    return os.environ | {
+    path = os.pathsep.join([environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
+    return {
+        **environ,
         "PATH": path,
         "PULUMI_DEBUG_COMMANDS": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
@@ -235,7 +111,7 @@ def _make_stack(operation: Operation) -> None:
     completed = subprocess.run(
         ["pulumi", "stack", "init", operation.stack, "--no-select", "--non-interactive"],
         cwd=operation.project_dir,
-        env=_environment(),
+        env=_environment(operation.environ),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -254,7 +130,7 @@ def _execute(arguments: list[str], operation: Operation, watch: _Watch) -> _Ende
             process = subprocess.Popen(
                 command,
                 cwd=operation.project_dir,
-                env=_environment(),
+                env=_environment(operation.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,

@@ -8,13 +8,15 @@ from functools import cached_property
 from pathlib import Path
 
 from infra.settings import EnvironmentSettings, Image
-from ops.environment import BACKEND_URL, prepare
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.registry import Registries
-from ops.stacks import Stack, find_stack, project_name, secret_key_of, settings_of, stack_names
+from ops.scaleway.profile import Profile
+from ops.stacks import Stack, find_stack, project_name, settings_of, stack_names
 from ops.state.checkpoint import outputs_of
-from statestore import Store, StoreError, open_store
+from ops.state.environment import completed
+from pulumi_state.store import Store, StoreError, open_store
+from pulumi_state.variables import BACKEND_URL
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,8 @@ class Environment:
 
     @cached_property
     def secret_key(self) -> str:
-        key = secret_key_of(self.stack, self._environ)
-        if not key:
-            raise OpsError(
-                f"{self.stack.name}: there is no key to ask the registry with. Set SCW_SECRET_KEY.",
-                ExitCode.ENVIRONMENT,
-            )
-        return key
+        """Raises OpsError when there is no API key."""
+        return Profile.of(self.stack, self._environ).secret_key
 
     @cached_property
     def running(self) -> dict[str, Image]:
@@ -89,8 +86,7 @@ class Environment:
     @cached_property
     def store(self) -> Store:
         """Where its state is kept. Raises OpsError when it cannot be reached."""
-        environ = dict(self._environ)
-        prepare(self.stack, environ)
+        environ = completed(self.stack, self._environ)
         try:
             return open_store(environ[BACKEND_URL], environ)
         except StoreError as error:

@@ -9,15 +9,14 @@ from typing import Any
 
 from ops import git
 from ops.canonical import canonical
-from ops.errors import OpsError
-from ops.exit_codes import ExitCode
 from ops.images.registry import Registries, is_by_digest
 from ops.plans.plan import Plan
-from ops.stacks import Stack, secret_key_of
+from ops.scaleway.profile import Profile
+from ops.stacks import Stack
 from ops.state.checkpoint import Secrets, fingerprint_of, read_checkpoint
 from ops.state.fingerprint import Fingerprint
 from ops.steps import Step, label
-from statestore import Store
+from pulumi_state.store import Store
 
 _IMAGE_INPUTS = ("image", "imageUri")
 
@@ -57,12 +56,7 @@ def look_for(images: Iterable[str], stack: Stack, environ: Mapping[str, str]) ->
     wanted = list(images)
     if not wanted:
         return {}
-    key = secret_key_of(stack, environ)
-    if not key:
-        raise OpsError(
-            f"{stack.name}: there is no key to ask the registry with. Set SCW_SECRET_KEY.", ExitCode.ENVIRONMENT
-        )
-    registries = Registries(key)
+    registries = Registries(Profile.of(stack, environ).secret_key)
     return {reference: registries.has(reference) for reference in wanted}
 
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from ops.plans.plan import Plan
 from ops.plans.sealed import refused
-from statestore import ABSENT, ConflictError, Store, layout
+from pulumi_state.store import ABSENT, ConflictError, Store, layout
 
 _JSON = ".json"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -127,7 +126,7 @@ def plan_of(
 
 def author_of(stack: Stack, environ: Mapping[str, str]) -> str:
     """CI's actor, or git's user, or who is logged in."""
-    return environ.get("GITHUB_ACTOR") or git.author(stack.project_dir) or os.environ.get("USER", "unknown")
+    return environ.get("GITHUB_ACTOR") or git.author(stack.project_dir) or environ.get("USER", "unknown")
 
 
 def _kept(metadata: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from ops.plans.ledger import Ledger
 from ops.plans.plan import Plan
-from statestore import Store, StoreError, layout
+from pulumi_state.store import Store, StoreError, layout
 
 
 @dataclass(frozen=True)

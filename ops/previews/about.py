@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from statestore import Store, layout
+from pulumi_state.store import Store, layout
 
 _KIND = "previews"
 _SUFFIX = ".json"

@@ -12,9 +12,10 @@ from ops.display.markdown import code, fenced
 from ops.display.text import short
 from ops.errors import OpsError
 from ops.github import GitHub
-from ops.previews.cloud import Kind, Thing
+from ops.previews.cloud import Thing
 from ops.previews.parent import Parent
 from ops.pull_request import Target, Written, write_comment
+from ops.scaleway.catalogue import CONTAINER
 from ops.state.account import Account
 
 KIND = "environment"
@@ -72,7 +73,7 @@ def write(github: GitHub, number: int, name: str, text: str, *, create: bool = T
 
 def containers_by_app(name: str, things: Iterable[Thing]) -> dict[str, Thing]:
     prefix = naming.container(name, "")
-    return {each.name.removeprefix(prefix): each for each in things if each.kind is Kind.CONTAINER}
+    return {each.name.removeprefix(prefix): each for each in things if each.kind is CONTAINER}
 
 
 def without_secrets(parent: Parent, name: str, text: str) -> str:

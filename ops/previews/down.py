@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ops.commands.stack import Options
 from ops.display.progress import progress_for
 from ops.engines.select import EngineChoice
 from ops.errors import OpsError
@@ -17,6 +16,7 @@ from ops.previews.cloud import Cloud, Thing
 from ops.previews.look import look
 from ops.previews.parent import Parent
 from ops.previews.stack import PreviewStack, remove_files
+from ops.session import Options
 
 _PURPOSE = "snu env down"
 

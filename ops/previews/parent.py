@@ -16,7 +16,7 @@ from ops.previews import names
 from ops.previews.template import FILE, Template
 from ops.stacks import Stack, find_stack, stack_names
 from ops.state.checkpoint import outputs_of
-from statestore import Store
+from pulumi_state.store import Store
 
 
 @dataclass(frozen=True)

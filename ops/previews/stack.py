@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from infra.settings.built import built_file
-from ops.commands.check import check_containers
-from ops.commands.recover import recover_held
-from ops.commands.stack import Options, Session
 from ops.display.choose import display_for
-from ops.engines.base import EngineError
 from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.previews import about as abouts
 from ops.previews.look import State, state_of
 from ops.previews.parent import Parent
+from ops.readiness import check_containers
+from ops.recover.run import look, recover_held
+from ops.session import Options, Session
 from ops.state.checkpoint import read_checkpoint
-from statestore import layout
+from pulumi_state.store import layout
 
 
 @dataclass(frozen=True)
@@ -43,13 +42,9 @@ class PreviewStack:
 
     def mend(self) -> None:
         """Bring state and cloud together where an earlier run was killed. Raises OpsError where that is not certain."""
-        session = self.session
-        try:
-            found = session.engine.interrupted(session.stack.project_dir, self.name)
-        except EngineError as error:
-            raise OpsError(str(error), ExitCode.FAILED) from error
+        found = look(self.session)
         if found.pending or found.locks:
-            recover_held(session, yes=True)
+            recover_held(self.session, yes=True)
 
     def up(self, options: Options) -> None:
         """Apply, with a refresh, and look at the containers. Raises OpsError."""
@@ -57,7 +52,12 @@ class PreviewStack:
         self.session.run(self.session.engine.up, options, display)
         self.session.say_policies(display.record)
         write_file(self.parent, self.name)  # now the state has a salt, which plain `pulumi` reads from the file
-        check_containers(self.session.stack, display.record, options.wait_seconds, check_urls=options.check_urls)
+        check_containers(
+            self.session,
+            display.record,
+            options.wait_seconds,
+            check_urls=options.check_urls,
+        )
 
     def destroy(self, options: Options) -> None:
         """Refresh and delete every resource. Raises OpsError, also where the engine was content and left something."""

@@ -9,7 +9,6 @@ from enum import StrEnum
 from functools import partial
 
 from infra.settings.models import Previews
-from ops.commands.stack import Options
 from ops.display.progress import progress_for
 from ops.display.text import counted
 from ops.engines.select import EngineChoice
@@ -23,6 +22,7 @@ from ops.previews.down import end_held, refuse_left
 from ops.previews.look import Preview, look
 from ops.previews.parent import Parent
 from ops.previews.stack import PreviewStack
+from ops.session import Options
 from ops.state.checkpoint import stacks_in
 
 _PURPOSE = "snu env sweep"

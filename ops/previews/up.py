@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.settings import EnvironmentSettings, Image
-from ops.commands import images
-from ops.commands.stack import Options
 from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.images import builds
 from ops.previews import about as abouts
 from ops.previews import comment
 from ops.previews.about import About
@@ -22,6 +21,7 @@ from ops.previews.down import end_held, finish_held
 from ops.previews.parent import Parent
 from ops.previews.stack import PreviewStack, write_file
 from ops.previews.wanted import NotWantedError, Wanted
+from ops.session import Options
 from ops.stacks import find_stack, settings_of
 
 _PURPOSE = "snu env up"
@@ -62,7 +62,7 @@ def bring_up(parent: Parent, cloud: Cloud, wanted: Wanted, engine: EngineChoice,
             about = About.now(wanted.branch, wanted.pull_request, wanted.repository)
             abouts.write(parent.store, parent.project, wanted.name, about)
             stack.mend()
-            images.build(parent.project_dir, wanted.name, build.repository, base=build.base, parallel=build.parallel)
+            builds.build(parent.project_dir, wanted.name, build.repository, base=build.base, parallel=build.parallel)
             stack.up(options)
             if closed := wanted.closed():
                 _take_back(stack, cloud, wanted, options, closed)

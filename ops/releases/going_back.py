@@ -16,7 +16,7 @@ from ops.releases.committed import CommittedFile
 from ops.releases.release import Release
 from ops.stack_file import edit
 from ops.stacks import settings_of
-from statestore import StoreError
+from pulumi_state.store import StoreError
 
 VARIABLES = ("variablesFrom", "variables", "documentVariables", "secretVariables")
 """Of an app, what goes back with its image."""

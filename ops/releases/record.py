@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from typing import Any
 
 from infra.images.working_copy import find_repository
 from ops.display.text import Line
+from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.plans.make import author_of
@@ -48,7 +48,7 @@ def _recorded(stack: Stack, plan: Plan) -> Release:
         images=_images(plan.config),
         plan=plan.digest,
         plan_id=plan.id,
-        by=author_of(stack, os.environ) or "unknown",
+        by=author_of(stack, process_environment()) or "unknown",
         at=now,
     )
 

@@ -9,20 +9,13 @@ from dataclasses import dataclass
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.scaleway import Object, connect, message
-from ops.stacks import Stack, provider_setting, secret_key_of
+from ops.scaleway.catalogue import API_KEY, SECRET, SECRET_VERSION
+from ops.scaleway.client import Client, ScalewayError
+from ops.stacks import Stack
 
-_RETRY_SECONDS = (0.5, 2.0)
+_STORAGE = "/_local/object-storage"
 _STORAGE_SECONDS = 60.0
 _POLL_SECONDS = 0.1
-
-
-class RefusedError(OpsError):
-    """Scaleway refused; ``status`` is HTTP's, 0 for no answer."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message, ExitCode.ENVIRONMENT)
-        self.status = status
 
 
 @dataclass(frozen=True)
@@ -35,23 +28,15 @@ class Secret:
 
 
 class Account:
-    """The Scaleway of a stack, asked with the user's key."""
+    """The Scaleway of a stack, asked with the user's key. Requests raise ScalewayError."""
 
     def __init__(self, stack: Stack, environ: Mapping[str, str]) -> None:
-        """Raises OpsError when no key is known."""
+        """Raises OpsError when there is no API key."""
         self._stack = stack
-        self.secret_key = secret_key_of(stack, environ)
-        self.access_key = provider_setting(stack, environ, "accessKey", "SCW_ACCESS_KEY")
-        self.organization_id = provider_setting(stack, environ, "organizationId", "SCW_DEFAULT_ORGANIZATION_ID")
-        self.region = provider_setting(stack, environ, "region", "SCW_DEFAULT_REGION") or "fr-par"
-        if not self.secret_key:
-            raise OpsError(
-                f"How the state of {stack.name} is reached stands in Scaleway's Secret Manager, and there is no key "
-                "to ask with: set SCW_ACCESS_KEY and SCW_SECRET_KEY.",
-                ExitCode.ENVIRONMENT,
-            )
-        self._secrets = f"/secret-manager/v1beta1/regions/{self.region}"
-        self._client = connect(stack, environ, self.secret_key)
+        self._client = Client.of(stack, environ, ExitCode.ENVIRONMENT)
+        self._profile = self._client.profile
+        self.organization_id = self._profile.organization_id
+        self.region = self._profile.region
 
     def close(self) -> None:
         self._client.close()
@@ -63,20 +48,21 @@ class Account:
 
         Raises OpsError when its first half is not known.
         """
-        if not self.access_key:
+        access_key = self._profile.access_key
+        if not access_key:
             raise OpsError(
                 f"The state of {self._stack.name} is in object storage, which wants both halves of a key: set "
                 "SCW_ACCESS_KEY too.",
                 ExitCode.ENVIRONMENT,
             )
-        return f"{self.access_key}@{project_id}" if project_id else self.access_key, self.secret_key
+        return f"{access_key}@{project_id}" if project_id else access_key, self._profile.secret_key
 
     def storage_endpoint(self) -> str:
         """Starts the local Scaleway's object storage if need be. Raises OpsError when that does not start."""
         if not self._stack.is_local:
             return f"https://s3.{self.region}.scw.cloud"
         deadline = time.monotonic() + _STORAGE_SECONDS
-        storage = self._ask("POST", "/_local/object-storage")
+        storage = self._client.post(_STORAGE)
         while not storage.get("ready"):
             if not storage.get("running") or time.monotonic() > deadline:
                 raise OpsError(
@@ -85,14 +71,14 @@ class Account:
                     ExitCode.LOCAL_CLOUD,
                 )
             time.sleep(_POLL_SECONDS)
-            storage = self._ask("GET", "/_local/object-storage")
+            storage = self._client.get(_STORAGE)
         return str(storage["url"])
 
     # --- who --------------------------------------------------------------------------------------------
 
     def bearer(self) -> str:
         """Whom the key belongs to, as bucket policies write it: ``user_id:…`` or ``application_id:…``."""
-        found = self._ask("GET", f"/iam/v1alpha1/api-keys/{self.access_key}")
+        found = self._client.get(API_KEY.listing.object_at(id=self._profile.access_key))
         for kind in ("user_id", "application_id"):
             if found.get(kind):
                 return f"{kind}:{found[kind]}"
@@ -103,7 +89,7 @@ class Account:
     def secrets_named(self, name: str, project_id: str = "") -> list[Secret]:
         """Those that the key may see, of one project or of all."""
         query = {"name": name, **({"project_id": project_id} if project_id else {})}
-        found = self._ask("GET", f"{self._secrets}/secrets", query=query).get("secrets") or []
+        found = self._client.list(SECRET.listing, query)
         # Filters of lists may match more than the whole name.
         return [Secret(each["id"], name, each["project_id"]) for each in found if each["name"] == name]
 
@@ -117,8 +103,8 @@ class Account:
             "protected": not self._stack.is_local,
         }
         try:
-            made = self._ask("POST", f"{self._secrets}/secrets", body)
-        except RefusedError:
+            made = self._client.post(SECRET.listing.at(region=self.region), body)
+        except ScalewayError:
             if found := self.secrets_named(name, project_id):
                 return found[0]
             raise
@@ -127,9 +113,9 @@ class Account:
     def content(self, secret: Secret) -> bytes | None:
         """The newest version that may be used; None where there is none."""
         try:
-            found = self._ask("GET", f"{self._secrets}/secrets/{secret.id}/versions/latest_enabled/access")
-        except RefusedError as refused:
-            if refused.status == 404:
+            found = self._client.get(f"{self._versions(secret)}/latest_enabled/access")
+        except ScalewayError as refused:
+            if refused.is_not_found:
                 return None
             raise
         return base64.b64decode(found["data"])
@@ -137,27 +123,7 @@ class Account:
     def write(self, secret: Secret, content: bytes) -> None:
         """A new version."""
         data = base64.b64encode(content).decode()
-        self._ask("POST", f"{self._secrets}/secrets/{secret.id}/versions", {"data": data})
+        self._client.post(self._versions(secret), {"data": data})
 
-    def _ask(
-        self, method: str, path: str, body: Object | None = None, query: Mapping[str, str] | None = None
-    ) -> Object:
-        import httpx
-
-        said, status = "", 0
-        for seconds in (0.0, *_RETRY_SECONDS):
-            time.sleep(seconds)
-            try:
-                response = self._client.request(method, path, json=body, params=query)
-            except httpx.TransportError as error:
-                said, status = f"no answer ({type(error).__name__})", 0
-                continue
-            if response.is_success:
-                answer: Object = response.json() if response.content else {}
-                return answer
-            status = response.status_code
-            said = f"{status}, {message(response)}"
-            if status != httpx.codes.TOO_MANY_REQUESTS and status < 500:
-                break
-        what = path.partition("/versions")[0]
-        raise RefusedError(f"Scaleway was asked {method} {what} and said: {said}", status)
+    def _versions(self, secret: Secret) -> str:
+        return SECRET_VERSION.listing.at(region=self.region, secretId=secret.id)

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from localcloud.engine.history import agent
+from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from statestore import Store, layout
+from pulumi_state.history import agent
+from pulumi_state.store import Store, layout
+from pulumi_state.urn import ROOT_STACK_TYPE
 
 _FORMAT = "snu-state-backup/1"
-_ROOT_TYPE = "pulumi:pulumi:Stack"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Backup:
     def renamed(self, stack: str) -> Backup:
         """The same resources as another stack of the project has them."""
         before, after = (f"urn:pulumi:{name}::{self.project}::" for name in (self.stack, stack))
-        root = f"{_ROOT_TYPE}::{self.project}-"
+        root = f"{ROOT_STACK_TYPE}::{self.project}-"
 
         def change(value: Any) -> Any:
             if isinstance(value, str):
@@ -108,7 +109,7 @@ def take(store: Store, project: str, stack: str) -> Backup | None:
     except (ValueError, KeyError, TypeError):
         raise OpsError(f"The state of {stack} in {store.address} is damaged.", ExitCode.FAILED) from None
     moment = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return Backup(project, stack, store.address, moment, agent(os.environ).removeprefix("snu/"), checkpoint)
+    return Backup(project, stack, store.address, moment, agent(process_environment()).removeprefix("snu/"), checkpoint)
 
 
 def keep(store: Store, backup: Backup) -> str:

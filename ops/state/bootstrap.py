@@ -11,21 +11,23 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from infra import naming
-from localcloud.engine import operations
-from localcloud.engine.errors import EngineError
-from localcloud.engine.passphrase import Crypter
-from localcloud.engine.values import unwrap
-from ops.environment import LOCAL_PASSPHRASE, PASSPHRASE
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.stacks import Stack, find_stack, project_name, settings_of, stack_names
+from ops.scaleway.catalogue import bare_id
+from ops.stacks import LOCAL_PASSPHRASE, Stack, find_stack, project_name, settings_of, stack_names
 from ops.state.account import Account
 from ops.state.bucket import Storage, ensure_bucket, ensure_policy
 from ops.state.document import StateDocument
 from ops.state.place import Kind, Place, place_of
 from ops.state.publish import publish
 from ops.state.reach import find_document
-from statestore import StoreError, open_store
+from pulumi_state import stacks
+from pulumi_state.errors import PulumiError
+from pulumi_state.passphrase import Crypter
+from pulumi_state.statefile import StateFile
+from pulumi_state.store import StoreError, open_store
+from pulumi_state.values import unwrap
+from pulumi_state.variables import BACKEND_URL, PASSPHRASE
 
 if TYPE_CHECKING:
     from infra.settings import FoundationSettings
@@ -113,7 +115,7 @@ class Bootstrap:
     def _environment_document(self, name: str, outputs: Mapping[str, Any]) -> StateDocument:
         made = self.backend(name, outputs)
         secret = naming.environment_state_secret(name)
-        project_id = _bare(outputs["projectId"])
+        project_id = bare_id(outputs["projectId"])
         place = replace(self.place, kind=Kind.ENVIRONMENT, secret=secret)
         found = find_document(self.account, self.stack, place)
         if found is None:
@@ -145,7 +147,7 @@ class Bootstrap:
             return StateDocument(backend_url=SecretStr(url), passphrase=SecretStr(""))
         key = outputs["backendKeys"][name]
         bucket = naming.environment_state_bucket(self.settings.project.name, name)
-        storage = self._storage(_bare(outputs["projectId"]))
+        storage = self._storage(bare_id(outputs["projectId"]))
         done = ensure_bucket(storage, bucket)
         done += ensure_policy(storage, bucket, self.account.bearer(), f"application_id:{key['applicationId']}")
         self._told(f"bucket {bucket}", done, "is there: private, versioned, encrypted, for its environment only")
@@ -172,8 +174,9 @@ class Bootstrap:
 def foundation_outputs(stack: Stack, environ: Mapping[str, str]) -> Mapping[str, Any]:
     """In clear. Raises OpsError when the stack has no state yet."""
     try:
-        found = operations.outputs(stack.project_dir, stack.name, environ["PULUMI_BACKEND_URL"], environ)
-    except EngineError as error:
+        file = StateFile(environ[BACKEND_URL], project_name(stack.project_dir), stack.name, environ)
+        found = stacks.outputs(file, environ)
+    except PulumiError as error:
         raise OpsError(str(error), ExitCode.FAILED) from None
     outputs: Mapping[str, Any] = unwrap(found)
     return outputs
@@ -233,7 +236,7 @@ def _passphrase_for(stacks: list[Stack], given: str | None) -> SecretStr:
     if not salted:
         return SecretStr(secrets.token_urlsafe(_PASSPHRASE_BYTES))
     for passphrase in (given, LOCAL_PASSPHRASE if salted[0].is_local else None):
-        with suppress(EngineError):
+        with suppress(PulumiError):
             if passphrase is not None and Crypter.open(passphrase, salted[0].salt):
                 return SecretStr(passphrase)
     raise OpsError(
@@ -241,8 +244,3 @@ def _passphrase_for(stacks: list[Stack], given: str | None) -> SecretStr:
         "and it is taken over; or remove the line, if no state and no secure value was made with it.",
         ExitCode.ENVIRONMENT,
     )
-
-
-def _bare(identity: str) -> str:
-    """A Scaleway id without its region."""
-    return identity.rpartition("/")[2]

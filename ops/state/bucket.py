@@ -31,7 +31,7 @@ class Storage:
     key: tuple[str, str]
 
     def client(self) -> S3Client:
-        from statestore.bucket import client
+        from pulumi_state.store.bucket import client
 
         return client(self.endpoint, self.region, *self.key)
 

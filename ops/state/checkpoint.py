@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from localcloud.engine.errors import EngineError
-from localcloud.engine.passphrase import Crypter, passphrase_from
-from localcloud.engine.statefile import Checkpoint, StateFile
 from ops.canonical import Decrypt
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.state.fingerprint import Fingerprint, fingerprint
-from statestore import Store, layout
+from pulumi_state.errors import PulumiError
+from pulumi_state.passphrase import Crypter, passphrase_from
+from pulumi_state.statefile import Checkpoint, StateFile
+from pulumi_state.store import Store, layout
+from pulumi_state.urn import ROOT_STACK_TYPE
 
-ROOT_TYPE = "pulumi:pulumi:Stack"
 _JSON = ".json"
 
 
@@ -24,7 +24,7 @@ def read_checkpoint(store: Store, project: str, stack: str) -> Checkpoint | None
     """None where the stack is not there. Raises OpsError when it cannot be read."""
     try:
         return StateFile(store, project, stack).read()
-    except EngineError as error:
+    except PulumiError as error:
         raise OpsError(str(error), ExitCode.FAILED) from None
 
 
@@ -44,7 +44,7 @@ def outputs_of(store: Store, project: str, stack: str) -> dict[str, Any]:
 def outputs_in(checkpoint: Checkpoint) -> dict[str, Any]:
     """As `outputs_of`, of a state that was read."""
     resources = checkpoint.latest.get("resources") or []
-    root: dict[str, Any] = next((each for each in resources if each.get("type") == ROOT_TYPE), {})
+    root: dict[str, Any] = next((each for each in resources if each.get("type") == ROOT_STACK_TYPE), {})
     return dict(root.get("outputs") or {})
 
 
@@ -55,7 +55,7 @@ class Secrets:
         """Raises OpsError when the environment has no passphrase."""
         try:
             self.passphrase = passphrase_from(environ)
-        except EngineError as error:
+        except PulumiError as error:
             raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
         self._crypters: dict[str, Crypter] = {}
 
@@ -64,7 +64,7 @@ class Secrets:
         try:
             if salt not in self._crypters:
                 self._crypters[salt] = Crypter.open(self.passphrase, salt)
-        except EngineError as error:
+        except PulumiError as error:
             raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
         crypter = self._crypters[salt]
         return lambda ciphertext: json.loads(crypter.decrypt_text(ciphertext))
@@ -76,7 +76,7 @@ def fingerprint_of(checkpoint: Checkpoint | None, secrets: Secrets) -> Fingerpri
         return fingerprint(checkpoint.latest if checkpoint else {}, _no_secrets)
     try:
         return fingerprint(checkpoint.latest, secrets.decrypt_with(checkpoint.salt))
-    except EngineError as error:
+    except PulumiError as error:
         raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
 
 

@@ -9,10 +9,9 @@ from pydantic.alias_generators import to_camel
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from statestore import address_of
+from pulumi_state.store import address_of
+from pulumi_state.variables import BACKEND_URL, PASSPHRASE
 
-BACKEND_URL = "PULUMI_BACKEND_URL"
-PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 - the variable's name
 _S3 = {
     # Not every S3 knows the checksums that newer clients send by themselves.
     "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",

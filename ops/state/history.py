@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from statestore import Store, layout
+from pulumi_state.store import Store, layout
 
 _RECORD = ".history.json"
 

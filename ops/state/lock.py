@@ -20,10 +20,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from localcloud.engine.statefile import process_lives
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from statestore import ABSENT, ConflictError, Store, StoreError, layout
+from pulumi_state.statefile import process_lives
+from pulumi_state.store import ABSENT, ConflictError, Store, StoreError, layout
 
 _FREE = b"{}"
 _POLL_SECONDS = 0.5

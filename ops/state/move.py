@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from localcloud.engine.history import agent
+from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.state.checkpoint import Secrets, fingerprint_of, read_checkpoint
 from ops.state.moved import Moved, kept_key, read_stone, stone_key, write_stone
 from ops.state.size import Size, limit_of
-from statestore import ABSENT, ConflictError, Store, layout
+from pulumi_state.history import agent
+from pulumi_state.store import ABSENT, ConflictError, Store, layout
 
 Say = Callable[[str], None]
 
@@ -123,7 +123,7 @@ class Move:
         if item is not None:
             self.source.write(kept_key(self.project, self.stack), item.content)
         moment = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        who = agent(os.environ).removeprefix("snu/")
+        who = agent(process_environment()).removeprefix("snu/")
         write_stone(self.source, self.project, self.stack, Moved(self.target.address, who, moment))
         self.source.delete(layout.backup_of(self._key))
         self.source.delete(self._key)

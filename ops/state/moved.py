@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from statestore import Store, layout
+from pulumi_state.store import Store, layout
 
 _KIND = "moved"
 

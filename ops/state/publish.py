@@ -10,13 +10,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from localcloud.engine.errors import EngineError
-from localcloud.engine.snapshot import now
-from localcloud.engine.statefile import StateFile
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.state.checkpoint import ROOT_TYPE
-from statestore import Store
+from pulumi_state.errors import PulumiError
+from pulumi_state.snapshot import now
+from pulumi_state.statefile import StateFile
+from pulumi_state.store import Store
+from pulumi_state.urn import ROOT_STACK_TYPE
 
 PUBLISHED = ("projectId", "registryEndpoints", "secretIds", "alertsSecretIds", "previewNamespaceId", "zone")
 """All that an environment's program reads, and nothing that is secret."""
@@ -32,7 +32,7 @@ def publish(store: Store, project: str, stack: str, outputs: Mapping[str, Any]) 
     try:
         found = file.read()
         resources = (found.latest.get("resources") or []) if found else []
-        if [each.get("type") for each in resources] not in ([], [ROOT_TYPE]):
+        if [each.get("type") for each in resources] not in ([], [ROOT_STACK_TYPE]):
             raise OpsError(
                 f"{store.address} has a state of {stack} with {len(resources)} resources, where only its outputs are "
                 f"to be: the foundation's own state does not belong there. Move it with `snu state move {stack}`.",
@@ -41,7 +41,7 @@ def publish(store: Store, project: str, stack: str, outputs: Mapping[str, Any]) 
         if resources and resources[0].get("outputs") == wanted:
             return False
         file.write(_checkpoint(file.full_name, project, stack, wanted))
-    except EngineError as error:
+    except PulumiError as error:
         raise OpsError(str(error), ExitCode.FAILED) from None
     return True
 
@@ -49,9 +49,9 @@ def publish(store: Store, project: str, stack: str, outputs: Mapping[str, Any]) 
 def _checkpoint(full_name: str, project: str, stack: str, outputs: Mapping[str, Any]) -> str:
     moment = now()
     root = {
-        "urn": f"urn:pulumi:{stack}::{project}::{ROOT_TYPE}::{project}-{stack}",
+        "urn": f"urn:pulumi:{stack}::{project}::{ROOT_STACK_TYPE}::{project}-{stack}",
         "custom": False,
-        "type": ROOT_TYPE,
+        "type": ROOT_STACK_TYPE,
         "outputs": outputs,
         "created": moment,
         "modified": moment,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.scaleway.client import ScalewayError
 from ops.stacks import Stack
-from ops.state.account import Account, RefusedError, Secret
-from ops.state.document import BACKEND_URL, PASSPHRASE, StateDocument
+from ops.state.account import Account, Secret
+from ops.state.document import StateDocument
 from ops.state.place import Kind, Place
-from statestore import address_of
+from pulumi_state.store import address_of
+from pulumi_state.variables import BACKEND_URL, PASSPHRASE
 
 
 def find_document(account: Account, stack: Stack, place: Place) -> tuple[Secret, StateDocument] | None:
@@ -29,14 +31,14 @@ def find_document(account: Account, stack: Stack, place: Place) -> tuple[Secret,
                 ExitCode.ENVIRONMENT,
             )
         content = account.content(found[0]) if found else None
-    except RefusedError as refused:
+    except ScalewayError as refused:
         raise OpsError(_not_allowed(stack, place, refused), ExitCode.ENVIRONMENT) from None
     if content is None:
         return None
     return found[0], StateDocument.parse(content, f"The secret {place.secret}")
 
 
-def _not_allowed(stack: Stack, place: Place, refused: RefusedError) -> str:
+def _not_allowed(stack: Stack, place: Place, refused: ScalewayError) -> str:
     if refused.status not in (401, 403):
         return f"Where the state of {stack.name} is kept could not be read: {refused}"
     whose = (
@@ -48,26 +50,25 @@ def _not_allowed(stack: Stack, place: Place, refused: RefusedError) -> str:
     )
 
 
-def enter(stack: Stack, place: Place, environ: MutableMapping[str, str]) -> None:
-    """Complete the environment with backend, passphrase and keys of a stack.
+def variables_of(stack: Stack, place: Place, environ: Mapping[str, str]) -> dict[str, str]:
+    """Backend, passphrase and keys of a stack; none where the user has set them before `snu bootstrap`.
 
-    Raises OpsError, and nothing is changed, when they cannot be found, or the user has set another backend.
+    Raises OpsError when they cannot be found, or the user has set another backend.
     """
     account = Account(stack, environ)
     try:
         found = find_document(account, stack, place)
         if found is None:
             _without_document(stack, place, environ)
-            return
+            return {}
         _, document = found
         _refuse_another(stack, environ, document.address)
         own = ("", "")
         if document.url.startswith("s3://") and not document.access_key:
             own = account.storage_key(account.organization_id)
-        wanted = dict(document.environment(own))
+        return dict(document.environment(own))
     finally:
         account.close()
-    environ.update(wanted)
 
 
 def _without_document(stack: Stack, place: Place, environ: Mapping[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from statestore import Store, layout
+from pulumi_state.store import Store, layout
 
 SERVERLESS_LIMIT = 700_000
 """Bytes of a checkpoint that a Serverless SQL database takes: 1,024 KB a request, in which it stands in base64."""

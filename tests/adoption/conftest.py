@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 from tests.adoption.lab import LiveLab
 from tests.adoption.record import load
-from tests.flows.lab import Lab
+from tests.lab.lab import Lab
 
 
 @dataclass
@@ -22,19 +21,12 @@ class Moment:
     saved: Path
 
     def restore(self) -> LiveLab:
-        lab = self.live.lab
-        lab.restore(self.saved / "local")
-        for path in self.saved.glob("Pulumi.*.yaml"):
-            shutil.copy(path, lab.project.directory / path.name)
-        lab.project.start_cloud()
+        self.live.lab.begin(self.saved)
         return self.live
 
 
 def _keep(live: LiveLab, folder: Path) -> Moment:
-    folder.mkdir()
-    live.lab.save(folder / "local")
-    for path in live.lab.project.directory.glob("Pulumi.*.yaml"):
-        shutil.copy(path, folder / path.name)
+    live.lab.save(folder)
     return Moment(live, folder)
 
 

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from localcloud.api import seed
-from localcloud.api.cloud import ORGANIZATION_ID
-from tests.e2e.described import provider_settings
-from tests.flows.lab import Lab
+from tests.lab.lab import Lab, Run
+from tests.support.seed import DOCUMENT, ORGANIZATION
 
 SNU_CI = "1b29c5d9-9723-400a-aa8b-0c85ae3567f7"
 """The real project whose registries production may read."""
-PARENT_ZONE = {"domain": "beta-snu.dev", "subdomain": "", "project_id": ORGANIZATION_ID}
+PARENT_ZONE = {"domain": "beta-snu.dev", "subdomain": "", "project_id": ORGANIZATION}
 FOUNDATIONS = {"foundation-production": ("production", "stage"), "foundation-ci": ("ci",)}
-_SECRETS = "/secret-manager/v1beta1/regions/fr-par/secrets"
-
-Run = subprocess.CompletedProcess[str]
 
 
 @dataclass
@@ -41,33 +34,25 @@ class LiveLab:
         for stack in (*FOUNDATIONS, *(name for names in FOUNDATIONS.values() for name in names)):
             path = self.lab.project.stack_file(stack)
             document = yaml.safe_load(path.read_text().replace(SNU_CI, self.project_id("snu-ci")))
-            document["config"].update(provider_settings(self.lab.project.api_url))
+            document["config"].update(self.lab.project.provider_settings())
             document["encryptionsalt"] = local["encryptionsalt"]
             path.write_text(yaml.safe_dump(document, sort_keys=False))
 
     def edit(self, stack: str, **config: Any) -> None:
         """Replace keys of the stack's settings, ``snu:`` left out."""
-        path = self.lab.project.stack_file(stack)
-        document = yaml.safe_load(path.read_text())
-        document["config"].update({f"snu:{key}": value for key, value in config.items()})
-        path.write_text(yaml.safe_dump(document, sort_keys=False))
+        settings = {f"snu:{key}": value for key, value in config.items()}
+        self.lab.project.change(stack, lambda found: found.update(settings))
 
     def config(self, stack: str, key: str) -> Any:
-        return yaml.safe_load(self.lab.project.stack_file(stack).read_text())["config"][f"snu:{key}"]
+        return self.lab.project.config(stack)[f"snu:{key}"]
 
     def project_id(self, name: str) -> str:
-        return str(self._find("account.project", name)["id"])
+        return str(self.lab.find("account.project", name)["id"])
 
     def write_document(self, environment: str) -> None:
         """As people do, once Terraform has made the secret."""
-        document = json.dumps({key: seed.fake_value(key) for key in seed.DOCUMENT_KEYS})
-        secret = self._find("secret_manager.secret", f"snu-{environment}")
-        self.lab.ask(
-            "POST", f"{_SECRETS}/{secret['id']}/versions", {"data": base64.b64encode(document.encode()).decode()}
-        )
-
-    def _find(self, kind: str, name: str) -> dict[str, Any]:
-        return next(found for found in self.lab.resources(kind) if found["name"] == name)
+        secret = self.lab.find("secret_manager.secret", f"snu-{environment}")
+        self.lab.write_secret(secret["id"], json.dumps(DOCUMENT).encode())
 
     # --- the command --------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from localcloud.api.seed import fake_value
+from tests.support.seed import DOCUMENT
 from tests.support.terraform import SOURCE
 
 _TO_FRONTS = ("ADMIN", "API", "APP")
@@ -184,7 +184,7 @@ def _variables(environment: Environment, image: str) -> dict[str, str]:
     match image:
         case "api" | "apiv2":
             fixed = {"APP_NAME": "api", "ADMIN_URL": urls["ADMIN"], "APP_URL": urls["APP"], "FOLDER_API": "api"}
-            return fixed | dict(environment.flags) | {key: fake_value(key) for key in _PLAIN_OF_API}
+            return fixed | dict(environment.flags) | {key: DOCUMENT[key] for key in _PLAIN_OF_API}
         case "admin" | "app":
             to_each_other = {f"DOCKER_ENV_VITE_{name}_URL": urls[name] for name in _TO_FRONTS}
             return {"APP_NAME": image, **environment.flags, **to_each_other}
@@ -194,9 +194,9 @@ def _variables(environment: Environment, image: str) -> dict[str, str]:
 def _secrets(image: str) -> dict[str, str]:
     match image:
         case "api" | "apiv2":
-            return {key: fake_value(key) for key in _SECRET_OF_API}
+            return {key: DOCUMENT[key] for key in _SECRET_OF_API}
         case "admin" | "app":
-            return {name: fake_value(key) for name, key in _SECRET_OF_FRONTS.items()}
+            return {name: DOCUMENT[key] for name, key in _SECRET_OF_FRONTS.items()}
     return {}
 
 

@@ -14,12 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from localcloud.api import seed
-from localcloud.api.cloud import ORGANIZATION_ID
 from localcloud.api.store import Store
 from tests.adoption.lab import PARENT_ZONE, LiveLab
 from tests.adoption.live import CI, PRODUCTION, Environment, configuration, staging
-from tests.flows.lab import Lab
+from tests.lab.lab import Lab
+from tests.support.seed import ORGANIZATION, OWNER_ACCESS_KEY, OWNER_SECRET_KEY, REGION
 from tests.support.terraform import PROGRAMS, Terraform
 
 FOLDER = Path(__file__).parent / "recorded"
@@ -40,12 +39,12 @@ def make(lab: Lab, folder: Path) -> LiveLab:
     """Have Terraform make the live stack on the lab's cloud, which is up; its states come to lie in ``folder``."""
     provider = {
         "api_url": lab.project.api_url,
-        "access_key": seed.ACCESS_KEY,
-        "secret_key": seed.SECRET_KEY,
-        "organization_id": ORGANIZATION_ID,
-        "project_id": ORGANIZATION_ID,
-        "region": seed.REGION,
-        "zone": f"{seed.REGION}-1",
+        "access_key": OWNER_ACCESS_KEY,
+        "secret_key": OWNER_SECRET_KEY,
+        "organization_id": ORGANIZATION,
+        "project_id": ORGANIZATION,
+        "region": REGION,
+        "zone": f"{REGION}-1",
     }
     live = LiveLab(lab, folder)
 
@@ -112,12 +111,8 @@ def main() -> int:
         return 2
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        lab = Lab.at(folder / "project")
-        lab.project.start_cloud()
-        try:
+        with Lab.running(folder / "project") as lab:
             make(lab, folder)
-        finally:
-            lab.project.stop_cloud()
         write(lab, folder, FOLDER)
     for path in sorted(FOLDER.iterdir()):
         print(f"{path.name}: {path.stat().st_size // 1024} KB")

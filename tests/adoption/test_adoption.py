@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from ops.exit_codes import ExitCode
-from tests.adoption.lab import LiveLab, Run
-from tests.flows.interruption import Hold, Victim
-from tests.flows.lab import check_state
+from tests.adoption.lab import LiveLab
+from tests.lab.checks import check_state
+from tests.lab.interruption import Hold, Victim
+from tests.lab.lab import Run
 
 pytestmark = pytest.mark.xdist_group("adoption")  # one worker makes their lab
 

@@ -11,21 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud.engine import schema
-from localcloud.engine.provider import KNOWN_TYPES
-from localcloud.engine.values import Secret, contains_secret, unwrap
+from engine.provider import KNOWN_TYPES
 from ops.adopt.acceptance import Acceptance, as_list, judge, read_accepted
 from ops.adopt.elsewhere import owners
-from ops.adopt.mapping import IDENTITY, TYPES, Candidate, lost_secret, match
+from ops.adopt.mapping import Candidate, identity_of, match
 from ops.adopt.properties import hidden, properties_of
 from ops.adopt.terraform import Live, read_states
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.scaleway.catalogue import KINDS
 from ops.stacks import find_stack
 from ops.steps import Step
+from pulumi_state import schema
+from pulumi_state.values import Secret, contains_secret, unwrap
 from tests.adoption.record import ENVIRONMENTS, FOLDER
+from tests.support.environment import ROOT
 from tests.support.postgres import Database, database, postgres_server
-from tests.support.project import ROOT
 
 __all__ = ["database", "postgres_server"]
 
@@ -134,7 +135,9 @@ def test_properties_are_those_of_the_pulumi_type(environment: str) -> None:
             assert isinstance(value, {"string": str, "integer": int, "number": int, "boolean": bool}[type_])
 
     for live in _recorded(environment):
-        token = TYPES[live.type]
+        candidate = Candidate.of(live)
+        assert candidate is not None
+        token = candidate.type
         found = properties_of(token, live.attributes)
         for name, value in found.items():
             check(schema.outputs_of(token)[name]["type"], value)
@@ -201,9 +204,9 @@ def test_a_domain_waits_until_its_container_is_known() -> None:
 
 
 def test_every_type_of_the_program_is_adopted_or_made_anew() -> None:
-    adoptable = {token for token in TYPES.values() if not lost_secret(token)}
-    assert adoptable == IDENTITY.keys()
-    assert set(TYPES.values()) >= KNOWN_TYPES
+    adopted = {kind.token for kind in KINDS if identity_of(kind.token)}
+    assert adopted == {kind.token for kind in KINDS if not kind.only_once}
+    assert {kind.token for kind in KINDS} >= KNOWN_TYPES
 
 
 def test_what_is_not_certain_is_refused() -> None:

@@ -8,21 +8,17 @@ from pathlib import Path
 import pytest
 
 from tests.adoption.conftest import Moment
-from tests.adoption.lab import LiveLab, Run
+from tests.adoption.lab import LiveLab
 from tests.adoption.record import ENVIRONMENTS, FOLDER, make, steady
-from tests.flows.lab import Lab
+from tests.lab.lab import Lab, Run
 from tests.support.pulumi_cli import needs_pulumi
 from tests.support.terraform import needs_terraform
 
 
 @needs_terraform
 def test_the_recording_is_what_terraform_makes(tmp_path: Path) -> None:
-    lab = Lab.at(tmp_path / "project")
-    lab.project.start_cloud()
-    try:
+    with Lab.running(tmp_path / "project") as lab:
         make(lab, tmp_path)
-    finally:
-        lab.project.stop_cloud()
     for name in ENVIRONMENTS:
         made = (tmp_path / f"{name}.tfstate").read_text().replace(f":{lab.project.port}", ":{port}")
         assert steady(made) == steady((FOLDER / f"{name}.tfstate").read_text()), name

@@ -18,7 +18,7 @@ from scaleway.registry.v1 import RegistryV1API
 from scaleway.secret.v1beta1 import SecretV1Beta1API
 from scaleway.serverless_sqldb.v1alpha1 import ServerlessSqldbV1Alpha1API
 
-from tests.api.server import ORGANIZATION, OWNER_ACCESS_KEY, OWNER_SECRET_KEY
+from tests.support.seed import ORGANIZATION, OWNER_ACCESS_KEY, OWNER_SECRET_KEY
 
 
 def run_sdk(url: str, folder: Path) -> None:

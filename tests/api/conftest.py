@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import scaleway
 
-from tests.api.server import ORGANIZATION, OWNER_ACCESS_KEY, OWNER_SECRET_KEY, Client, Server
+from tests.support.local_scaleway import Client, Server
+from tests.support.seed import ORGANIZATION, OWNER_ACCESS_KEY, OWNER_SECRET_KEY
 
 
 @pytest.fixture(scope="session")

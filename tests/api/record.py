@@ -18,9 +18,11 @@ from pathlib import Path
 
 from tests.api.client_sdk import run_sdk
 from tests.api.recording import FOLDER, written
-from tests.api.server import ORGANIZATION, OWNER_ACCESS_KEY, OWNER_SECRET_KEY, Server
-from tests.support.project import clean_environment, copy_project
+from tests.lab.project import copy_project
+from tests.support.environment import clean_environment
+from tests.support.local_scaleway import Server
 from tests.support.pulumi_cli import Cli, Run
+from tests.support.seed import ORGANIZATION, OWNER_ACCESS_KEY, OWNER_SECRET_KEY
 
 TERRAFORM = Path(__file__).parent / "contract" / "clients" / "terraform"
 

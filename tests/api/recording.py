@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.api.server import HTTP, OWNER_ACCESS_KEY, OWNER_SECRET_KEY, Server
+from tests.support.local_scaleway import HTTP, Server
+from tests.support.seed import OWNER_ACCESS_KEY, OWNER_SECRET_KEY
 
 FOLDER = Path(__file__).parent / "contract" / "clients"
 

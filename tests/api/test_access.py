@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from localcloud.api.iam.permission_sets import PERMISSION_SETS
+from localcloud.api.permissions import PERMISSION_SETS
 from localcloud.api.products import ROUTES
 from localcloud.api.routing import Route
-from tests.api.server import HTTP, ORGANIZATION, Client, Server
+from tests.support.local_scaleway import HTTP, Client, Server
+from tests.support.seed import ORGANIZATION
 
 CONTAINERS = "/containers/v1/regions/fr-par"
 SECRETS = "/secret-manager/v1beta1/regions/fr-par/secrets"

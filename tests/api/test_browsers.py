@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.server import HTTP, ORGANIZATION, OWNER_SECRET_KEY, Client, Server
-from tests.support.project import free_port
+from tests.support.local_scaleway import HTTP, Client, Server
+from tests.support.ports import free_port
+from tests.support.seed import ORGANIZATION, OWNER_SECRET_KEY
 
 BASE = "/containers/v1/regions/fr-par"
 NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Accept": "text/html"}

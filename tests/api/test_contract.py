@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.server import HTTP, ORGANIZATION, OWNER_SECRET_KEY, Server
+from tests.support.local_scaleway import HTTP, Server
+from tests.support.seed import ORGANIZATION, OWNER_SECRET_KEY
 
 CONTRACT = Path(__file__).parent / "contract"
 RECORDED_PROJECT = "11111111-1111-1111-1111-111111111111"

@@ -15,7 +15,8 @@ import pytest
 
 from localcloud.api.faults.kinds import FAULTS
 from localcloud.api.faults.reference import tables
-from tests.api.server import HTTP, OWNER_SECRET_KEY, Client, Server
+from tests.support.local_scaleway import HTTP, Client, Server
+from tests.support.seed import OWNER_SECRET_KEY
 
 FAULT_RULES = "/_local/faults"
 NAMESPACES = "/containers/v1/regions/fr-par/namespaces"

@@ -16,7 +16,8 @@ from scaleway.cockpit.v1 import CockpitV1RegionalAPI
 
 from localcloud.api.cockpit.logql import LogQLError, parse
 from tests.api.conftest import Sdk
-from tests.api.server import HTTP, ORGANIZATION, Client, Server
+from tests.support.local_scaleway import HTTP, Client, Server
+from tests.support.seed import ORGANIZATION
 
 CONTAINERS = "/containers/v1/regions/fr-par"
 COCKPIT = "/cockpit/v1/regions/fr-par"

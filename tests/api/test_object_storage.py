@@ -7,10 +7,8 @@ import json
 import signal
 import socket
 import stat
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +17,10 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.api.server import HTTP, Server
 from tests.support.buckets import start_object_storage
-from tests.support.project import free_port
+from tests.support.fake_server import FakeServer
+from tests.support.local_scaleway import HTTP, Server
+from tests.support.ports import free_port
 
 BUCKET = "snu-state"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -287,29 +286,22 @@ def test_reads_and_refused_writes_leave_no_trace(tmp_path: Path) -> None:
         assert journal.read_bytes() == before
 
 
-class _Victim(BaseHTTPRequestHandler):
+@pytest.fixture
+def victim() -> Iterator[FakeServer]:
     """Whatever an uploaded recording would have the local Scaleway ask."""
-
-    asked: list[str] = []
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        self.send_response(200)
-        self.end_headers()
-
-    do_POST = do_PUT = do_GET
+    with FakeServer() as server:
+        yield server
 
 
-def test_the_recording_of_earlier_versions_is_converted_and_asks_nobody_else(tmp_path: Path) -> None:
+def test_the_recording_of_earlier_versions_is_converted_and_asks_nobody_else(
+    tmp_path: Path, victim: FakeServer
+) -> None:
     """A page could have put anything into it."""
 
     def recorded(method: str, url: str, body: bytes = b"", **headers: str) -> str:
         entry = {"headers": headers, "method": method, "url": url, "body": base64.b64encode(body).decode()}
         return json.dumps(entry | {"body_encoded": True}) + "\n"
 
-    victim = HTTPServer(("127.0.0.1", 0), _Victim)
-    threading.Thread(target=victim.serve_forever, daemon=True).start()
-    elsewhere = f"http://127.0.0.1:{victim.server_port}"
     location = b"<CreateBucketConfiguration><LocationConstraint>fr-par</LocationConstraint></CreateBucketConfiguration>"
     data = tmp_path / "data"
     data.mkdir()
@@ -318,8 +310,8 @@ def test_the_recording_of_earlier_versions_is_converted_and_asks_nobody_else(tmp
         recorded("PUT", f"http://127.0.0.1:8422/{BUCKET}", location, Host="127.0.0.1:8422")
         + recorded("GET", f"http://127.0.0.1:8422/{BUCKET}")
         + recorded("PUT", f"http://127.0.0.1:8422/{BUCKET}/a%2Fb%20c?x-id=PutObject", b"\x00kept")
-        + recorded("POST", f"{elsewhere}/attack", b"x", Host="evil.example")
-        + recorded("PUT", f"{elsewhere}/{BUCKET}/attack", b"x", Host="evil.example")
+        + recorded("POST", f"{victim.url}/attack", b"x", Host="evil.example")
+        + recorded("PUT", f"{victim.url}/{BUCKET}/attack", b"x", Host="evil.example")
         + recorded("POST", "http://127.0.0.1:8422/2015-03-31/functions", b"{}", **signed_for("lambda"))
         + recorded("POST", "http://127.0.0.1:8422/moto-api/reset")
         + '{"headers": {}, "meth'
@@ -330,9 +322,7 @@ def test_the_recording_of_earlier_versions_is_converted_and_asks_nobody_else(tmp
             assert s3.get_object(Bucket=BUCKET, Key="a/b c")["Body"].read() == b"\x00kept"
             assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == [BUCKET]
             s3 = restarted(server)
-    victim.shutdown()
-    victim.server_close()
-    assert _Victim.asked == []
+    assert victim.requests == []
     assert not recording.exists()
 
 
@@ -362,8 +352,10 @@ def test_it_waits_for_an_earlier_one_to_leave_its_port(tmp_path: Path) -> None:
 
 
 def test_another_program_on_its_port_is_not_taken_for_it(tmp_path: Path) -> None:
-    other = HTTPServer(("127.0.0.1", 0), _Victim)
-    with Server(tmp_path / "data", "--object-storage-port", str(other.server_port)) as server:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as other,
+        Server(tmp_path / "data", "--object-storage-port", str(other.getsockname()[1])) as server,
+    ):
         api = server.client()
         state = api("POST", "/_local/object-storage")
         deadline = time.monotonic() + 60
@@ -373,7 +365,6 @@ def test_another_program_on_its_port_is_not_taken_for_it(tmp_path: Path) -> None
             state = api("GET", "/_local/object-storage")
         assert (state["running"], state["ready"]) == (False, False)
         assert server.says("in use")
-    other.server_close()
 
 
 def test_it_is_there_without_being_asked_for(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.api.oci import Oci, digest_of, files, make_namespace, uploads
-from tests.api.server import HTTP, ORGANIZATION, OWNER_SECRET_KEY, Client, Server
+from tests.support.local_scaleway import HTTP, Client, Server
+from tests.support.oci import Oci, digest_of, files, make_namespace, uploads
+from tests.support.seed import ORGANIZATION, OWNER_SECRET_KEY
 
 BLOB = bytes(range(256)) * 40
 DIGEST = digest_of(BLOB)

@@ -8,8 +8,9 @@ import pytest
 from scaleway.registry.v1 import ListImagesRequestOrderBy, ListTagsRequestOrderBy, RegistryV1API
 
 from tests.api.conftest import Sdk
-from tests.api.oci import NAMESPACES, REGISTRY, Oci, digest_of, files, make_namespace
-from tests.api.server import ORGANIZATION, Client, Server
+from tests.support.local_scaleway import Client, Server
+from tests.support.oci import NAMESPACES, REGISTRY, Oci, digest_of, files, make_namespace
+from tests.support.seed import ORGANIZATION
 
 NAME = "snu-ci/api"
 LAYER, OTHER = b"a layer" * 9, b"another layer" * 9

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.oci import (
+from tests.support.local_scaleway import Client, Server
+from tests.support.oci import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
     OCI_CONFIG,
@@ -22,7 +23,6 @@ from tests.api.oci import (
     make_namespace,
     manifest,
 )
-from tests.api.server import Client, Server
 
 NAME = "snu-ci/api"
 LAYER, OTHER = b"a layer" * 9, b"another layer" * 9

@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.oci import (
+from tests.support.local_scaleway import Client, Server
+from tests.support.oci import (
     OCI_CONFIG,
     OCI_LAYER,
     OCI_MANIFEST,
@@ -29,8 +30,8 @@ from tests.api.oci import (
     files,
     make_namespace,
 )
-from tests.api.server import OWNER_SECRET_KEY, Client, Server
 from tests.support.programs import needs, skip_without
+from tests.support.seed import OWNER_SECRET_KEY
 
 KEY = f"nologin:{OWNER_SECRET_KEY}"
 

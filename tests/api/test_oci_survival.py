@@ -16,8 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.api.oci import REGISTRY, Oci, digest_of, files, make_namespace, manifest, uploads
-from tests.api.server import OWNER_SECRET_KEY, Server
+from tests.support.local_scaleway import Server
+from tests.support.oci import REGISTRY, Oci, digest_of, files, make_namespace, manifest, uploads
+from tests.support.seed import OWNER_SECRET_KEY
 
 NAME = "snu-ci/api"
 LAYER = b"a layer" * 1_000

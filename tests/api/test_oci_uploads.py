@@ -8,8 +8,8 @@ from itertools import pairwise
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.api.oci import Oci, digest_of, make_namespace, uploads
-from tests.api.server import Client, Server
+from tests.support.local_scaleway import Client, Server
+from tests.support.oci import Oci, digest_of, make_namespace, uploads
 
 SETTINGS = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NAME = "snu-ci/api"

@@ -18,20 +18,20 @@ from localcloud.api.app import App
 from localcloud.api.cloud import Cloud
 from localcloud.api.control import Control
 from localcloud.api.faults.book import FaultBook
+from localcloud.api.logs.reader import LogReader
 from localcloud.api.products import ROUTES
-from localcloud.api.seed import plant
+from localcloud.api.seeding import seed_store
 from localcloud.api.store import Store
-from localcloud.runtime.logs import LogReader
-from tests.api.server import ORGANIZATION, OWNER_SECRET_KEY
 from tests.api.test_contract import CONTRACT, RECORDED_PROJECT, compare, mapped
+from tests.support.seed import ORGANIZATION, OWNER_SECRET_KEY, SEED
 
 ODD: list[Any] = [None, 0, -1, 2**70, 1.5, True, "", "\ud800", "é" * 300, [], [1], [{}], [[]], {}, {"a": 1}]
 
 
 class InProcess:
     def __init__(self, folder: Path) -> None:
-        self.cloud = Cloud(Store(folder), port=8421, transitions=0)
-        plant(self.cloud)
+        self.cloud = Cloud(Store(folder), port=8421, organization_id=ORGANIZATION, transitions=0)
+        seed_store(self.cloud, SEED)
         faults = FaultBook(ROUTES)
         logs = LogReader()
         self._app = App(self.cloud, Control(self.cloud, faults, logs), faults, logs)

@@ -12,20 +12,19 @@ from scaleway.cockpit.v1 import CockpitV1RegionalAPI
 from scaleway.domain.v2beta1 import DomainV2Beta1API
 from scaleway.iam.v1alpha1 import IamV1Alpha1API, RuleSpecs
 from scaleway.jobs.v1alpha2 import JobsV1Alpha2API
-from scaleway.key_manager.v1alpha1 import KeyManagerV1Alpha1API, KeyUsage
 from scaleway.rdb.v1 import RdbV1API
 from scaleway.registry.v1 import RegistryV1API
 from scaleway.secret.v1beta1 import SecretType, SecretV1Beta1API
 from scaleway.serverless_sqldb.v1alpha1 import ServerlessSqldbV1Alpha1API
 
 from tests.api.conftest import Sdk
-from tests.api.server import ORGANIZATION, Client
+from tests.support.local_scaleway import Client
+from tests.support.seed import ORGANIZATION
 
 SECRETS = "/secret-manager/v1beta1/regions/fr-par/secrets"
 SQL = "/serverless-sqldb/v1alpha1/regions/fr-par/databases"
 RDB = "/rdb/v1/regions/fr-par/instances"
 JOBS = "/serverless-jobs/v1alpha2/regions/fr-par"
-KEYS = "/key-manager/v1alpha1/regions/fr-par/keys"
 RECORDS = "/domain/v2beta1/dns-zones/snu.localhost/records"
 
 
@@ -252,25 +251,3 @@ def test_jobs(sdk: Sdk, api: Client) -> None:
     assert api("POST", f"{JOBS}/job-runs/{running.id}/stop", {})["state"] == "interrupted"
     api("DELETE", path, status=204)
     assert api("GET", "/_local/resources?seed=false") == {}
-
-
-def test_key_manager(sdk: Sdk, api: Client) -> None:
-    manager = KeyManagerV1Alpha1API(sdk.client)
-    usage = KeyUsage(symmetric_encryption="aes_256_gcm")
-    key = manager.create_key(name="plans", usage=usage, unprotected=False)
-    sealed = manager.encrypt(key_id=key.id, plaintext=b64("plan"), associated_data=b64("stack"))
-    opened = manager.decrypt(key_id=key.id, ciphertext=sealed.ciphertext, associated_data=b64("stack"))
-    assert opened.plaintext == b64("plan")
-    assert opened.ciphertext is None
-    wrong = {"ciphertext": sealed.ciphertext, "associated_data": b64("other")}
-    api.refused("POST", f"{KEYS}/{key.id}/decrypt", wrong, "ciphertext")
-    manager.rotate_key(key_id=key.id)
-    again = manager.decrypt(key_id=key.id, ciphertext=sealed.ciphertext, associated_data=b64("stack"))
-    assert again.plaintext == b64("plan")
-    assert again.ciphertext
-    data_key = manager.generate_data_key(key_id=key.id, without_plaintext=False)
-    assert manager.decrypt(key_id=key.id, ciphertext=data_key.ciphertext).plaintext == data_key.plaintext
-    api.refused("POST", f"{KEYS}/{key.id}/encrypt", {"plaintext": b64("x" * 65_536)}, "plaintext")
-    api("DELETE", f"{KEYS}/{key.id}", status=412)
-    manager.unprotect_key(key_id=key.id)
-    manager.delete_key(key_id=key.id)

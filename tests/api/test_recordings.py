@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.api.recording import FOLDER, play, written
-from tests.api.server import OWNER_SECRET_KEY, Client, Server
+from tests.support.local_scaleway import Client, Server
+from tests.support.seed import OWNER_SECRET_KEY
 
 RECORDINGS = sorted(FOLDER.glob("*.jsonl"))
 MAX_BYTES = 1_000_000

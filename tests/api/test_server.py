@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.server import HTTP, OWNER_SECRET_KEY, Client, Server
+from tests.support.local_scaleway import HTTP, Client, Server
+from tests.support.seed import OWNER_SECRET_KEY
 
 NAMESPACES = "/containers/v1/regions/fr-par/namespaces"
 SECRET = "a-value-that-must-stay-hidden"
@@ -22,7 +23,7 @@ SECRET = "a-value-that-must-stay-hidden"
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The program with arguments with which it cannot start."""
     return subprocess.run(
-        [sys.executable, "-m", "localcloud.api", *arguments], capture_output=True, text=True, timeout=20, check=False
+        [sys.executable, "-m", "localcloud", *arguments], capture_output=True, text=True, timeout=20, check=False
     )
 
 
@@ -75,7 +76,7 @@ def test_a_damaged_file_is_named_and_kept(tmp_path: Path, file: str) -> None:
     result = run("--data", str(data), "--port", "0")
     assert result.returncode == 1
     assert "damaged" in result.stderr
-    assert "snu local reset" in result.stderr
+    assert "delete the folder to start afresh" in result.stderr
     assert "Traceback" not in result.stderr
     assert (data / file).read_bytes().startswith(b"this is no database")
 

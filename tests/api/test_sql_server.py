@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.server import Server
+from tests.support.local_scaleway import Server
 
 _DATABASES = "/serverless-sqldb/v1alpha1/regions/fr-par/databases"
 

@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from tests.apps.workspace import workspace
+from tests.support.apps.workspace import workspace
 
 __all__ = ["workspace"]

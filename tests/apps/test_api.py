@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.apps.process import AppProcess
-from tests.apps.workspace import Workspace
+from tests.support.apps.process import AppProcess
+from tests.support.apps.workspace import Workspace
 
 
 @pytest.fixture(scope="module")

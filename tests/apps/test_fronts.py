@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.apps.process import AppProcess
-from tests.apps.values import environment_of, nasty_environments
-from tests.apps.workspace import CANARY, FRONTS, Workspace, listed_variables
+from tests.support.apps.process import AppProcess
+from tests.support.apps.values import environment_of, nasty_environments
+from tests.support.apps.workspace import CANARY, FRONTS, Workspace, listed_variables
 
 NOT_FOR_BROWSERS = {"SENTRY_AUTH_TOKEN": "s3cret-of-the-server", "APP_NAME": "s3cret-name", "VITE_OTHER": "s3cret-too"}
 

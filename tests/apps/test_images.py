@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.apps.test_lifecycle import ENVIRONMENTS
-from tests.apps.workspace import APPS
+from tests.support.apps.workspace import APPS
 from tests.support.base_images import node_image, runtime_image
 from tests.support.docker import Engine
 

@@ -15,10 +15,10 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from tests.apps.process import AppProcess
-from tests.apps.values import environment_of
-from tests.apps.workspace import Workspace, listed_variables
-from tests.support.project import free_port
+from tests.support.apps.process import AppProcess
+from tests.support.apps.values import environment_of
+from tests.support.apps.workspace import Workspace, listed_variables
+from tests.support.ports import free_port
 
 API = {"ADMIN_URL": "https://admin.example", "APP_URL": "https://app.example/"}
 ENVIRONMENTS = {

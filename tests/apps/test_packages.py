@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.apps.node import NODE, NPM, run
-from tests.apps.workspace import APPS, Workspace
+from tests.support.apps.node import NODE, NPM, run
+from tests.support.apps.workspace import APPS, Workspace
 
 DOCKERFILES = sorted(APPS.glob("*/Dockerfile"))
 MANIFESTS = {file.parent: json.loads(file.read_text()) for file in APPS.glob("*/package.json")} | {

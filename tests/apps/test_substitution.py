@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.apps.values import NASTY
-from tests.apps.workspace import Workspace
+from tests.support.apps.values import NASTY
+from tests.support.apps.workspace import Workspace
 
 Substitute = Callable[[dict[str, str]], dict[str, Any]]
 

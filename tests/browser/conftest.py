@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.apps.workspace import workspace
+from tests.support.apps.workspace import workspace
 from tests.support.programs import skip_without
 
 __all__ = ["workspace"]

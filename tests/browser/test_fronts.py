@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
-from tests.apps.process import AppProcess
-from tests.apps.values import environment_of, nasty_environments
-from tests.apps.workspace import FRONTS, Workspace, listed_variables
-from tests.support.project import free_port, silent_port
+from tests.support.apps.process import AppProcess
+from tests.support.apps.values import environment_of, nasty_environments
+from tests.support.apps.workspace import FRONTS, Workspace, listed_variables
+from tests.support.ports import free_port, silent_port
 
 HIDDEN = {"admin": {"VITE_USERBACK_ACCESS_TOKEN": "(définie)"}}
 """What the fronts show in place of a value."""

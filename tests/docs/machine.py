@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab.project import Project
+from tests.support.environment import ROOT
 from tests.support.forks import REAL_PYTHON
+from tests.support.ports import free_port
 from tests.support.programs import missing, skip_without
-from tests.support.project import ROOT, Project, free_port
 
 PROGRAMS = (
     *("awk", "bash", "cat", "cksum", "cp", "dirname", "grep", "head", "ls", "mkdir", "mktemp", "mv", "rm", "sed"),

@@ -10,7 +10,7 @@ import pytest
 from tests.docs.commands import Statement, document_paths, statements
 from tests.docs.machine import Machine, fresh_machine
 from tests.docs.shell import Shell
-from tests.support.project import ROOT
+from tests.support.environment import ROOT
 
 _STACKS = r"(ci|stage|production|foundation-ci|foundation-production)\b"
 

@@ -15,10 +15,11 @@ from typing import Any
 
 import yaml
 
-from localcloud.api import seed
-from localcloud.api.cloud import ORGANIZATION_ID
-from tests.support.pair import Pair
-from tests.support.project import ROOT, Project, free_port
+from tests.lab.pair import Pair
+from tests.lab.project import Project
+from tests.support.environment import ROOT
+from tests.support.ports import free_port
+from tests.support.seed import ORGANIZATION, ZONE
 
 STACK = "dev"
 BAD_NAME = "Not A Name!"
@@ -98,23 +99,11 @@ class Lab(Pair):
         """Make it the program."""
         document = {"resources": description.resources, "outputs": description.outputs}
         (self.project.directory / "resources.json").write_text(json.dumps(document, indent=1))
-        config = provider_settings(self.project.api_url) | {
+        config = self.project.provider_settings() | {
             key if ":" in key else f"described:{key}": value for key, value in description.config.items()
         }
         salt = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["encryptionsalt"]
         self.project.stack_file(STACK).write_text(yaml.safe_dump({"config": config, "encryptionsalt": salt}))
-
-
-def provider_settings(api_url: str) -> dict[str, str]:
-    """What points the provider at a local Scaleway, with the fake keys of its seed."""
-    return {
-        "scaleway:apiUrl": api_url,
-        "scaleway:accessKey": seed.ACCESS_KEY,
-        "scaleway:secretKey": seed.SECRET_KEY,
-        "scaleway:organizationId": ORGANIZATION_ID,
-        "scaleway:projectId": ORGANIZATION_ID,
-        "scaleway:region": seed.REGION,
-    }
 
 
 def _digest(letter: str) -> str:
@@ -142,7 +131,7 @@ def every_type() -> Description:
                             "project_ids": [ref("project")],
                             "permission_set_names": ["SecretManagerSecretAccess", "SecretManagerReadOnly"],
                         },
-                        {"organization_id": ORGANIZATION_ID, "permission_set_names": ["ProjectReadOnly"]},
+                        {"organization_id": ORGANIZATION, "permission_set_names": ["ProjectReadOnly"]},
                     ],
                 },
             },
@@ -251,7 +240,7 @@ def every_type() -> Description:
             },
             "zone": {
                 "type": "domain.Zone",
-                "args": {"domain": seed.ZONE, "subdomain": "e2e", "project_id": ref("project")},
+                "args": {"domain": ZONE, "subdomain": "e2e", "project_id": ref("project")},
             },
             "record": {
                 "type": "domain.Record",
@@ -268,11 +257,11 @@ def every_type() -> Description:
                 "type": "containers.Domain",
                 "parent": "group",
                 "depends_on": ["record"],
-                "args": {"container_id": ref("container"), "hostname": f"app.e2e.{seed.ZONE}"},
+                "args": {"container_id": ref("container"), "hostname": f"app.e2e.{ZONE}"},
             },
             "note": {
                 "type": "domain.Record",
-                "args": {"dns_zone": seed.ZONE, "name": "note", "type": "TXT", "data": "first", "ttl": 3600},
+                "args": {"dns_zone": ZONE, "name": "note", "type": "TXT", "data": "first", "ttl": 3600},
             },
             "job": {
                 "type": "job.Definition",
@@ -371,10 +360,10 @@ REPLACES: dict[str, dict[str, Any]] = {
     "container": {"name": "e2e-other-container"},
     "host": {"hostname": "app.example.org"},
     "note": {"name": "other-note"},
-    "job": {"project_id": ORGANIZATION_ID},
+    "job": {"project_id": ORGANIZATION},
     "logs": {"name": "e2e-other-logs"},
     "reader": {"scopes": {"query_logs": True, "write_logs": True, "write_metrics": False}},
-    "alerts": {"project_id": ORGANIZATION_ID},
+    "alerts": {"project_id": ORGANIZATION},
 }
 """Arguments that replace. A project, an application and a policy have none that could have another value here."""
 

@@ -13,16 +13,16 @@ import pygit2
 import pytest
 import yaml
 
-from localcloud.api import seed
 from ops.exit_codes import ExitCode
-from tests.e2e.stacks import call
+from tests.lab.configuration import keep_apps
+from tests.lab.lab import Lab
+from tests.lab.project import Project, copy_project
+from tests.lab.repository import commit_all
 from tests.support.base_images import runtime_image
-from tests.support.configuration import keep_apps
 from tests.support.docker import Engine
 from tests.support.programs import needs
-from tests.support.project import Project, copy_project
 from tests.support.pulumi_cli import Cli, Run, needs_pulumi
-from tests.support.repository import commit_all
+from tests.support.seed import OWNER_SECRET_KEY
 
 pytestmark = [
     needs_pulumi,
@@ -50,6 +50,10 @@ class Site:
     base: str
     said: list[str] = field(default_factory=list)
     """All that the commands have written so far."""
+
+    @property
+    def lab(self) -> Lab:
+        return Lab(self.project)
 
     def cli(self, docker_host: str = "", directory: Path | None = None) -> Cli:
         """The CLI of a user who is not logged in to any registry."""
@@ -84,28 +88,21 @@ class Site:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
-    def resources(self, kind: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.ask("GET", "/_local/resources").get(kind, [])
-        return found
-
-    def ask(self, method: str, path: str) -> Any:
-        return call(self.project.api_url, method, path)
-
     def pushed(self) -> dict[str, dict[str, str]]:
         """The digest of each tag in the registry, by the image's name."""
         images = "/registry/v1/regions/fr-par/images"
         return {
             image["name"]: {
-                tag["name"]: tag["digest"] for tag in self.ask("GET", f"{images}/{image['id']}/tags")["tags"]
+                tag["name"]: tag["digest"] for tag in self.lab.ask("GET", f"{images}/{image['id']}/tags")["tags"]
             }
-            for image in self.ask("GET", images)["images"]
+            for image in self.lab.ask("GET", images)["images"]
         }
 
     def running(self) -> dict[str, str]:
         """The image that each container names, by the app's name."""
         return {
             container["name"].removeprefix(f"{STACK}-"): container["image"]
-            for container in self.resources("containers.container")
+            for container in self.lab.resources("containers.container")
         }
 
     @property
@@ -160,7 +157,7 @@ def test_containers_name_what_was_pushed_under_its_version(site: Site) -> None:
         assert pushed[name][image["version"]] == image["digest"]
         assert running[name].endswith(f"/{name}@{image['digest']}")
     assert running["tasks"] == running["api"]
-    login = {"username": "nologin", "password": seed.SECRET_KEY}
+    login = {"username": "nologin", "password": OWNER_SECRET_KEY}
     api = site.engine.client.images.pull(running["api"], auth_config=login)
     assert f"VERSION={images['api']['version']}" in api.attrs["Config"]["Env"]
 
@@ -197,7 +194,7 @@ def test_the_key_of_the_registry_is_shown_to_nobody(site: Site) -> None:
         assert ENCRYPTED in image["outputs"]["__inputs"]
     site.changed()
     for text in (checkpoint, *site.said):
-        assert seed.SECRET_KEY not in text
+        assert OWNER_SECRET_KEY not in text
 
 
 def test_a_build_that_fails_is_told_and_leaves_what_runs(site: Site) -> None:
@@ -218,7 +215,7 @@ def test_a_build_that_fails_is_told_and_leaves_what_runs(site: Site) -> None:
         assert "error: app-image: error reading build output: " in told
         assert "the end of what Docker said:" in told
         assert "Traceback" not in told
-        assert seed.SECRET_KEY not in failed.text + told
+        assert OWNER_SECRET_KEY not in failed.text + told
         assert site.running() == running
     finally:
         dockerfile.write_text(whole)

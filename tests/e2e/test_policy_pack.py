@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.e2e.stacks import Configuration, Stacks
-from tests.support.project import ROOT
+from tests.lab.stacks import Configuration, Stacks
+from tests.support.environment import ROOT
 from tests.support.pulumi_cli import Run, needs_pulumi
 
 _APIS = ("api", "apiv2", "tasks", "tasksv2")

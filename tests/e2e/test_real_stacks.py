@@ -6,17 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.engine.provider import KNOWN_TYPES
+from engine.provider import KNOWN_TYPES
 from tests.e2e.described import REPLACES, STACK, UPDATES, Lab, changed, every_type
-from tests.e2e.stacks import GROUPS, PREVIEW, Change, Stacks, call, new_host, new_image, new_retention, unprotect
-from tests.support.project import ROOT
+from tests.lab.interruption import census
+from tests.lab.stacks import GROUPS, PREVIEW, Change, Stacks, new_host, new_image, new_retention, unprotect
+from tests.support.environment import ROOT
 from tests.support.pulumi_cli import Run, needs_pulumi
-
-
-def _left(api_url: str) -> dict[str, int]:
-    """How many resources of each kind there are, beside those that a new local Scaleway has."""
-    found = call(api_url, "GET", "/_local/resources?seed=false")
-    return {kind: len(resources) for kind, resources in found.items()}
 
 
 def _assert_clean(run: Run, what: str) -> None:
@@ -57,7 +52,7 @@ def test_life_of_stacks(foundation: str, tmp_path: Path, pulumi_home: Path) -> N
     environments = GROUPS[foundation]
     with stacks.cloud():
         stacks.prepare(foundation)
-        at_first = _left(stacks.project.api_url)
+        at_first = census(stacks)
         _first_up(stacks, foundation)
         stacks.fill_secrets(foundation)
         for stack in environments:
@@ -67,7 +62,7 @@ def test_life_of_stacks(foundation: str, tmp_path: Path, pulumi_home: Path) -> N
         _change(stacks, foundation, new_retention, "update")
         for stack in [*reversed(environments), foundation]:
             _end(stacks, stack)
-        assert _left(stacks.project.api_url) == at_first
+        assert census(stacks) == at_first
 
 
 @needs_pulumi
@@ -77,7 +72,7 @@ def test_each_type(tmp_path: Path, pulumi_home: Path) -> None:
     program = every_type()
     types = {name: described["type"] for name, described in program.resources.items()}
     with lab.cloud():
-        at_first = _left(lab.project.api_url)
+        at_first = census(lab)
         for changes, operation in (({}, "create"), (UPDATES, "update"), (REPLACES, "replace")):
             program = changed(program, changes)
             lab.write(program)
@@ -90,7 +85,7 @@ def test_each_type(tmp_path: Path, pulumi_home: Path) -> None:
                 _assert_clean(settled, f"after {operation}")
         ended = lab.cli.destroy(STACK)
         assert ended.ok, ended.text
-        assert _left(lab.project.api_url) == at_first
+        assert census(lab) == at_first
 
 
 def test_types_are_those_that_the_embedded_engine_knows() -> None:

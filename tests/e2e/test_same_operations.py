@@ -1,4 +1,4 @@
-"""For the same program and starting state both engines plan and do the same: see ``tests/support/comparison.py``."""
+"""For the same program and starting state both engines plan and do the same: see ``tests/lab/comparison.py``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from localcloud.api import seed
-from localcloud.api.cloud import ORGANIZATION_ID
 from tests.e2e.described import BAD_NAME, REPLACES, STACK, UPDATES, Description, Lab, changed, every_type, ref, secret
-from tests.support.comparison import DESTROY, UP, Operation, compare, judge
+from tests.lab.comparison import DESTROY, UP, Operation, compare, judge
 from tests.support.pulumi_cli import needs_pulumi
+from tests.support.seed import ORGANIZATION, ZONE
 
 pytestmark = [needs_pulumi, pytest.mark.xdist_group("same-operations")]
 
@@ -123,7 +122,6 @@ def _options(program: Description) -> None:
     program.opts("plain", protect=True)
     program.args("sparing", description="ignored")
     program.opts("inner", depends_on=["application"])
-    program.opts("logs", replace_on_changes=["retentionDays"])
     program.args("logs", retention_days=14)
     program.opts("serverless", delete_before_replace=False)
     program.args("serverless", name="e2e-other-serverless")
@@ -233,7 +231,7 @@ def _resource(draw: st.DrawFn, name: str, earlier: list[str]) -> dict[str, objec
         case "note":
             options["type"] = "domain.Record"
             data = draw(st.sampled_from(["one", "two words"]))
-            options["args"] = {"dns_zone": seed.ZONE, "name": unique, "type": "TXT", "data": data, "ttl": 60}
+            options["args"] = {"dns_zone": ZONE, "name": unique, "type": "TXT", "data": data, "ttl": 60}
         case "registry.Namespace":
             options["args"] = {"name": unique, "description": draw(_WORDS), "is_public": draw(_MAYBE)}
         case _:
@@ -241,7 +239,7 @@ def _resource(draw: st.DrawFn, name: str, earlier: list[str]) -> dict[str, objec
     if kind == "containers.Namespace":
         variables = st.dictionaries(st.sampled_from(["A", "B"]), st.sampled_from(["1", "2"]))
         options["args"] |= {  # type: ignore[operator]
-            "project_id": ORGANIZATION_ID,
+            "project_id": ORGANIZATION,
             "environment_variables": draw(variables),
             "secret_environment_variables": draw(variables),
         }
@@ -290,6 +288,5 @@ def test_generated_change(lab: Lab, programs: tuple[Description, Description]) -
         made = lab.embedded.up(STACK)
         assert made.ok, made.text
     folder = lab.project.directory / "generated"
-    lab.forget(folder)
     lab.save(folder)
     judge("generated", _compare(lab, folder, after))

@@ -1,4 +1,4 @@
-"""On each of the project's stacks both engines plan and do the same: see ``tests/support/comparison.py``.
+"""On each of the project's stacks both engines plan and do the same: see ``tests/lab/comparison.py``.
 
 From the first up through typical changes of the settings to the end.
 """
@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e import stacks as changes
-from tests.e2e.stacks import GROUPS, Change, Stacks
-from tests.support.comparison import DESTROY, UP, Operation, compare, judge
+from tests.lab import stacks as changes
+from tests.lab.comparison import DESTROY, UP, Operation, compare, judge
+from tests.lab.stacks import GROUPS, Change, Stacks
 from tests.support.pulumi_cli import needs_pulumi
 
 pytestmark = needs_pulumi
@@ -64,7 +64,7 @@ class Ground:
 
     def unprotected(self, stack: str) -> Path:
         standing = self.standing(stack)
-        with self.stacks.edited(stack, changes.unprotect):
+        with self.stacks.project.edited(stack, changes.unprotect):
             return self._after(stack, f"{stack} stands unprotected", standing)
 
     def _after(self, stack: str, name: str, before: Path) -> Path:
@@ -80,7 +80,7 @@ class Ground:
     def judge(
         self, stack: str, case: str, before: Path, change: Change, operation: Operation = UP, *, ok: bool = True
     ) -> None:
-        with self.stacks.edited(stack, change):
+        with self.stacks.project.edited(stack, change):
             judge(f"{stack}: {case}", compare(self.stacks, stack, before, operation, ok=ok))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.engine.values import unwrap
+from pulumi_state.values import unwrap
 from tests.e2e.described import BAD_NAME, REPLACES, STACK, UPDATES, Lab, changed, every_type
 from tests.support.pulumi_cli import Driver, needs_pulumi
 

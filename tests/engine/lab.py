@@ -10,18 +10,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localcloud.engine import urn as urns
-from localcloud.engine.builtin import BuiltinProvider
-from localcloud.engine.deployment import Context, Deployment, FailedError
-from localcloud.engine.errors import EngineError, ProviderError
-from localcloud.engine.events import EngineEvent, Events
-from localcloud.engine.goal import Alias, Goal, ProviderRequest
-from localcloud.engine.journal import Journal
-from localcloud.engine.passphrase import Crypter
-from localcloud.engine.plugin import ADD, DELETE, REPLACE_SUFFIX, UPDATE, Diff, PartialFailureError
-from localcloud.engine.snapshot import ResourceState, Snapshot, SnapshotEncoder
-from localcloud.engine.statefile import StateFile
-from localcloud.engine.values import UNKNOWN, PropertyMap, unwrap
+from engine.builtin import BuiltinProvider
+from engine.deployment import Context, Deployment, FailedError
+from engine.errors import ProviderError
+from engine.events import EngineEvent, Events
+from engine.goal import Goal
+from engine.journal import Journal
+from engine.plugin import ADD, DELETE, REPLACE_SUFFIX, UPDATE, Diff, PartialFailureError
+from pulumi_state import urn as urns
+from pulumi_state.aliases import Alias
+from pulumi_state.errors import PulumiError
+from pulumi_state.passphrase import Crypter
+from pulumi_state.provider import ProviderRequest
+from pulumi_state.snapshot import ResourceState, Snapshot, SnapshotEncoder
+from pulumi_state.statefile import StateFile
+from pulumi_state.values import UNKNOWN, PropertyMap, unwrap
 
 STACK, PROJECT = "dev", "lab"
 THING = "fake:index:Thing"
@@ -152,7 +155,6 @@ class Res:
     protect: bool | None = None
     aliases: Sequence[Alias] = ()
     ignore_changes: Sequence[str] = ()
-    replace_on_changes: Sequence[str] = ()
     delete_before_replace: bool | None = None
     additional_secret_outputs: Sequence[str] = ()
     replaced_by_refs: bool = False
@@ -262,12 +264,12 @@ class Lab:
         try:
             if ok:
                 await deployment.finish()
-        except EngineError:
+        except PulumiError:
             ok = False
         await deployment.settle()
         await context.journal.flush()
         for result in results:
-            if isinstance(result, BaseException) and not isinstance(result, EngineError):
+            if isinstance(result, BaseException) and not isinstance(result, PulumiError):
                 raise result
         states = {
             name: result for name, result in zip(registered, results, strict=True) if isinstance(result, ResourceState)
@@ -292,7 +294,6 @@ async def _register(deployment: Deployment, res: Res, others: dict[str, asyncio.
         provider=ProviderRequest(res.type.split(":")[0]) if custom else None,
         delete_before_replace=res.delete_before_replace,
         ignore_changes=list(res.ignore_changes),
-        replace_on_changes=list(res.replace_on_changes),
         additional_secret_outputs=list(res.additional_secret_outputs),
         aliases=list(res.aliases),
     )
@@ -300,7 +301,7 @@ async def _register(deployment: Deployment, res: Res, others: dict[str, asyncio.
         state = await deployment.register(goal)
     except FailedError:
         raise
-    except EngineError as error:
+    except PulumiError as error:
         raise deployment.fail(str(error)) from error  # as the resource monitor does
     if res.outputs is not None:
         await deployment.register_outputs(state.urn, res.outputs)

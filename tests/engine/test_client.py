@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from localcloud.engine.errors import EngineError, ProviderError
-from localcloud.engine.provider.client import ApiError, Client, check_config, loopback_problem
-from localcloud.engine.values import Secret
+from engine.errors import ProviderError
+from engine.provider.client import ApiError, Client, check_config, loopback_problem
+from pulumi_state.errors import PulumiError
+from pulumi_state.values import Secret
 
 Answer = tuple[int, Any, dict[str, str]]
 RECORDED = [json.loads(line) for line in (Path(__file__).parent / "data" / "errors.jsonl").read_text().splitlines()]
@@ -215,7 +216,7 @@ def test_any_other_address_is_refused(url: str) -> None:
     assert problem is not None
     assert "scaleway:apiUrl" in problem
     assert check_config({"apiUrl": Secret(url)}) == [problem]
-    with pytest.raises(EngineError, match="scaleway:apiUrl"):
+    with pytest.raises(PulumiError, match="scaleway:apiUrl"):
         Client({"apiUrl": url, "secretKey": "key"})
 
 

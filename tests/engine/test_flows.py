@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import shutil
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from localcloud.engine import operations
-from localcloud.engine.errors import EngineError
-from localcloud.engine.events import EngineEvent
-from localcloud.engine.operations import Outcome
-from localcloud.engine.urn import name_of
-from tests.support.project import Project, copy_project, silent_port
+from engine import operations
+from engine.events import EngineEvent
+from engine.request import Outcome, Request
+from pulumi_state import stacks
+from pulumi_state.errors import PulumiError
+from pulumi_state.statefile import StateFile
+from pulumi_state.urn import name_of
+from tests.lab.lab import Lab
+from tests.lab.project import Project, copy_project
+from tests.support import embedded
+from tests.support.ports import silent_port
 
 PASSPHRASE = {"PULUMI_CONFIG_PASSPHRASE": "local-not-a-secret"}
 STACKS = ("foundation-local", "local")
@@ -52,8 +54,8 @@ class Ran:
         return found
 
 
-def request(project: Project, stack: str, events: list[EngineEvent], **options: Any) -> operations.Request:
-    return operations.Request(
+def request(project: Project, stack: str, events: list[EngineEvent], **options: Any) -> Request:
+    return Request(
         project_dir=project.directory,
         stack=stack,
         backend_url=project.backend_url,
@@ -63,25 +65,18 @@ def request(project: Project, stack: str, events: list[EngineEvent], **options: 
     )
 
 
-def do(
-    operation: Callable[[operations.Request], Outcome], project: Project, stack: str = "local", **options: Any
-) -> Ran:
+def do(operation: Callable[[Request], Outcome], project: Project, stack: str = "local", **options: Any) -> Ran:
     events: list[EngineEvent] = []
     return Ran(operation(request(project, stack, events, **options)), events)
 
 
 def state_file(project: Project, stack: str = "local") -> Path:
-    return project.directory / ".local" / "state" / ".pulumi" / "stacks" / "snu" / f"{stack}.json"
+    return Lab(project).state_file(stack)
 
 
 def objects(project: Project, path: str, key: str) -> list[dict[str, Any]]:
     """A list that the local Scaleway answers with, as the owner sees it."""
-    config = yaml.safe_load(project.stack_file("local").read_text())["config"]
-    asked = urllib.request.Request(  # noqa: S310 - loopback
-        f"{project.api_url}{path}", headers={"X-Auth-Token": config["scaleway:secretKey"]}
-    )
-    with urllib.request.urlopen(asked, timeout=10) as answer:  # noqa: S310
-        listed: list[dict[str, Any]] = json.load(answer)[key]
+    listed: list[dict[str, Any]] = Lab(project).ask("GET", path)[key]
     return listed
 
 
@@ -96,7 +91,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project = copy_project(tmp_path_factory.mktemp("flows") / "project")
     project.start_cloud()
     for stack in STACKS:
-        ran = do(operations.up, project, stack)
+        ran = do(embedded.up, project, stack)
         assert ran.ok, ran.errors()
         assert set(ran.outcome.changes) == {"create"}
     yield project
@@ -105,50 +100,36 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_second_preview_and_a_refresh_show_no_change(deployed: Project, stack: str) -> None:
-    preview = do(operations.preview, deployed, stack)
+    preview = do(embedded.preview, deployed, stack)
     assert preview.ok
     assert set(preview.outcome.changes) == {"same"}
     refresh = do(operations.refresh, deployed, stack)
     assert refresh.ok
     assert set(refresh.outcome.changes) == {"same"}
-    assert set(do(operations.preview, deployed, stack).outcome.changes) == {"same"}
+    assert set(do(embedded.preview, deployed, stack).outcome.changes) == {"same"}
 
 
 def test_editing_one_value_shows_exactly_that(deployed: Project) -> None:
-    path = deployed.stack_file("local")
-    before = path.read_text()
-    document = yaml.safe_load(before)
-    document["config"]["snu:apps"]["antivirus"]["memory"] = 2048
-    path.write_text(yaml.safe_dump(document))
-    try:
-        preview = do(operations.preview, deployed)
+    with deployed.edited("local", lambda config: config["snu:apps"]["antivirus"].update(memory=2048)):
+        preview = do(embedded.preview, deployed)
         assert preview.ok
         assert preview.steps() == {"antivirus-container": ("update", {"memoryLimitBytes": "update"})}
-        assert do(operations.up, deployed).outcome.changes["update"] == 1
+        assert do(embedded.up, deployed).outcome.changes["update"] == 1
         assert containers(deployed)["local-antivirus"]["memory_limit_bytes"] == 2_048_000_000
-    finally:
-        path.write_text(before)
-    assert do(operations.up, deployed).outcome.changes["update"] == 1
+    assert do(embedded.up, deployed).outcome.changes["update"] == 1
 
 
 def test_an_eighth_app_comes_and_goes(deployed: Project) -> None:
-    path = deployed.stack_file("local")
-    before = path.read_text()
-    document = yaml.safe_load(before)
-    document["config"]["snu:apps"]["extra"] = {
-        **document["config"]["snu:apps"]["antivirus"],
-        "image": "antivirus",
-        "host": "extra.local.snu.localhost",
-    }
-    path.write_text(yaml.safe_dump(document))
-    try:
-        added = do(operations.up, deployed)
+    def add(config: dict[str, Any]) -> None:
+        more = {"image": "antivirus", "host": "extra.local.snu.localhost"}
+        config["snu:apps"]["extra"] = {**config["snu:apps"]["antivirus"], **more}
+
+    with deployed.edited("local", add):
+        added = do(embedded.up, deployed)
         assert added.ok, added.errors()
         assert {op for op, _ in added.steps().values()} == {"create"}
         assert "local-extra" in containers(deployed)
-    finally:
-        path.write_text(before)
-    removed = do(operations.up, deployed)
+    removed = do(embedded.up, deployed)
     assert removed.ok, removed.errors()
     assert {op for op, _ in removed.steps().values()} == {"delete"}
     assert "local-extra" not in containers(deployed)
@@ -156,74 +137,52 @@ def test_an_eighth_app_comes_and_goes(deployed: Project) -> None:
 
 def test_what_changed_in_the_cloud_is_seen_by_a_refresh(deployed: Project) -> None:
     container = containers(deployed)["local-antivirus"]
-    config = yaml.safe_load(deployed.stack_file("local").read_text())["config"]
-    changed = urllib.request.Request(  # noqa: S310 - loopback
-        f"{deployed.api_url}/containers/v1/regions/fr-par/containers/{container['id']}",
-        data=json.dumps({"max_scale": 7}).encode(),
-        headers={"X-Auth-Token": config["scaleway:secretKey"], "Content-Type": "application/json"},
-        method="PATCH",
-    )
-    urllib.request.urlopen(changed, timeout=10).close()  # noqa: S310
-    assert set(do(operations.preview, deployed).outcome.changes) == {"same"}
-    preview = do(operations.preview, deployed, refresh=True)
+    Lab(deployed).ask("PATCH", f"/containers/v1/regions/fr-par/containers/{container['id']}", {"max_scale": 7})
+    assert set(do(embedded.preview, deployed).outcome.changes) == {"same"}
+    preview = do(embedded.preview, deployed, refresh=True)
     assert preview.ok
     assert preview.steps()["antivirus-container"] == ("update", {"maxScale": "update"})
-    back = do(operations.up, deployed, refresh=True)
+    back = do(embedded.up, deployed, refresh=True)
     assert back.ok
     assert containers(deployed)["local-antivirus"]["max_scale"] == 1
 
 
 def test_outputs_of_a_stack(deployed: Project) -> None:
-    found = operations.outputs(deployed.directory, "local", deployed.backend_url, PASSPHRASE)
+    found = stacks.outputs(StateFile(deployed.backend_url, "snu", "local"), PASSPHRASE)
     assert found
-    with pytest.raises(EngineError, match="does not exist"):
-        operations.outputs(deployed.directory, "other", deployed.backend_url, PASSPHRASE)
+    with pytest.raises(PulumiError, match="does not exist"):
+        stacks.outputs(StateFile(deployed.backend_url, "snu", "other"), PASSPHRASE)
 
 
 def test_no_secret_stands_in_an_event_or_in_clear_in_the_state(deployed: Project) -> None:
-    config = yaml.safe_load(deployed.stack_file("local").read_text())["config"]
-    secret_data = _document_values(deployed, config["scaleway:secretKey"])
+    secret_data = _document_values(deployed)
     assert len(secret_data) > 10
-    words = {*secret_data, config["scaleway:secretKey"]}
-    path = deployed.stack_file("local")
-    before = path.read_text()
-    document = yaml.safe_load(before)
-    document["config"]["snu:apps"]["api"]["secretVariables"].remove("MONGO_URL")
-    path.write_text(yaml.safe_dump(document))
+    words = {*secret_data, deployed.config("local")["scaleway:secretKey"]}
     shown = ""
-    try:
-        for operation in (operations.preview, operations.up, operations.refresh, operations.preview_destroy):
+    with deployed.edited("local", lambda config: config["snu:apps"]["api"]["secretVariables"].remove("MONGO_URL")):
+        for operation in (embedded.preview, embedded.up, operations.refresh, operations.preview_destroy):
             ran = do(operation, deployed)
             assert ran.ok, ran.errors()
             shown += json.dumps(ran.events, ensure_ascii=False)
-    finally:
-        path.write_text(before)
-    shown += json.dumps(do(operations.up, deployed).events, ensure_ascii=False)
+    shown += json.dumps(do(embedded.up, deployed).events, ensure_ascii=False)
     for stack in STACKS:
         shown += state_file(deployed, stack).read_text()
         shown += state_file(deployed, stack).with_name(f"{stack}.json.bak").read_text()
     assert [word for word in words if word in shown] == []
 
 
-def _document_values(project: Project, key: str) -> set[str]:
+def _document_values(project: Project) -> set[str]:
     """The values of the secret documents that the program declares secret, as the owner can read them."""
-    base = f"{project.api_url}/secret-manager/v1beta1/regions/fr-par/secrets"
-
-    def get(url: str) -> Any:
-        asked = urllib.request.Request(url, headers={"X-Auth-Token": key})  # noqa: S310 - loopback
-        with urllib.request.urlopen(asked, timeout=10) as answer:  # noqa: S310
-            return json.load(answer)
-
-    apps = yaml.safe_load(project.stack_file("local").read_text())["config"]["snu:apps"]
+    base = "/secret-manager/v1beta1/regions/fr-par/secrets"
+    apps = project.config("local")["snu:apps"]
     named = {
         name if isinstance(name, str) else next(iter(name.values()))
         for app in apps.values()
         for name in app.get("secretVariables", [])
     }
     found: set[str] = set()
-    for secret in get(f"{base}?page_size=100")["secrets"]:
-        data = base64.b64decode(get(f"{base}/{secret['id']}/versions/latest/access")["data"]).decode()
-        document = json.loads(data)
+    for secret in objects(project, f"{base}?page_size=100", "secrets"):
+        document = json.loads(Lab(project).read_secret(secret["id"]))
         found |= {value for name, value in document.items() if name in named and len(value) >= 8}
     return found
 
@@ -232,13 +191,7 @@ def _document_values(project: Project, key: str) -> set[str]:
 
 
 def _set(key: str, value: Any) -> Callable[[Project], object]:
-    def change(project: Project) -> None:
-        path = project.stack_file("local")
-        document = yaml.safe_load(path.read_text())
-        document["config"][key] = value
-        path.write_text(yaml.safe_dump(document))
-
-    return change
+    return lambda project: project.change("local", lambda config: config.update({key: value}))
 
 
 BAD: dict[str, tuple[Callable[[Project], object], str]] = {
@@ -246,7 +199,7 @@ BAD: dict[str, tuple[Callable[[Project], object], str]] = {
     "no address": (lambda project: project.edit("local", "  scaleway:apiUrl:", "  scaleway:apiUrl_:"), "apiUrl"),
     "no YAML": (lambda project: project.stack_file("local").write_text("config: ["), "is not valid YAML"),
     "no text": (lambda project: project.stack_file("local").write_bytes(b"\xff\xfe\x00\xd8"), "Pulumi.local.yaml"),
-    "no mapping": (lambda project: project.stack_file("local").write_text("- a"), "is not a mapping"),
+    "no mapping": (lambda project: project.stack_file("local").write_text("- a"), "is a list, not a mapping"),
     "config is a list": (lambda project: project.stack_file("local").write_text("config: [1]"), "config is a list"),
     "no file": (lambda project: project.stack_file("local").unlink(), "does not exist"),
     "another secrets provider": (
@@ -275,8 +228,8 @@ def test_bad_input_is_named_and_changes_nothing(copy: Project, case: str) -> Non
     spoil, said = BAD[case]
     spoil(copy)
     before = state_file(copy).read_bytes()
-    for operation in (operations.preview, operations.up):
-        with pytest.raises(EngineError) as raised:
+    for operation in (embedded.preview, embedded.up):
+        with pytest.raises(PulumiError) as raised:
             do(operation, copy)
         assert said in str(raised.value)
         assert "Traceback" not in str(raised.value)
@@ -286,16 +239,16 @@ def test_bad_input_is_named_and_changes_nothing(copy: Project, case: str) -> Non
 def test_a_wrong_or_missing_passphrase_changes_nothing(copy: Project) -> None:
     before = state_file(copy).read_bytes()
     for environ, said in (({}, "no passphrase"), ({"PULUMI_CONFIG_PASSPHRASE": "x"}, "incorrect passphrase")):
-        with pytest.raises(EngineError, match=said):
-            operations.up(operations.Request(copy.directory, "local", backend_url=copy.backend_url, environ=environ))
+        with pytest.raises(PulumiError, match=said):
+            embedded.up(Request(copy.directory, "local", backend_url=copy.backend_url, environ=environ))
     assert state_file(copy).read_bytes() == before
 
 
 def test_a_damaged_state_file_is_left_alone(copy: Project) -> None:
     state_file(copy).write_text(state_file(copy).read_text()[:5000])
     before = state_file(copy).read_bytes()
-    for operation in (operations.preview, operations.up, operations.destroy, operations.refresh):
-        with pytest.raises(EngineError, match="is damaged"):
+    for operation in (embedded.preview, embedded.up, operations.destroy, operations.refresh):
+        with pytest.raises(PulumiError, match="is damaged"):
             do(operation, copy)
     assert state_file(copy).read_bytes() == before
 
@@ -303,7 +256,7 @@ def test_a_damaged_state_file_is_left_alone(copy: Project) -> None:
 def test_a_program_that_refuses_its_settings_changes_nothing(copy: Project) -> None:
     before = state_file(copy).read_bytes()
     _set("snu:apps", {"api": {"cpu": "much"}})(copy)
-    for operation in (operations.preview, operations.up):
+    for operation in (embedded.preview, embedded.up):
         ran = do(operation, copy)
         assert not ran.ok
         (said,) = ran.errors()
@@ -317,7 +270,7 @@ def test_a_local_scaleway_that_does_not_run(copy: Project) -> None:
     before = state_file(copy).read_bytes()
     with silent_port() as port:
         _set("scaleway:apiUrl", f"http://127.0.0.1:{port}")(copy)
-        preview = do(operations.preview, copy)
+        preview = do(embedded.preview, copy)
         after = state_file(copy).read_bytes()
         refresh = do(operations.refresh, copy)
     assert not preview.ok
@@ -344,7 +297,7 @@ def test_destroy_leaves_nothing(project: Project) -> None:
     }
     before = {path: len(objects(project, path, key)) for path, key in paths.items()}
     for stack in STACKS:
-        assert do(operations.up, project, stack).ok
+        assert do(embedded.up, project, stack).ok
     assert {path: len(objects(project, path, key)) for path, key in paths.items()} != before
     for stack in reversed(STACKS):
         preview = do(operations.preview_destroy, project, stack)

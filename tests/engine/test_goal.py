@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from pulumi.runtime.proto import callback_pb2, resource_pb2
 
-from localcloud.engine.errors import UnsupportedError
-from localcloud.engine.goal import Alias, Aliases, Goal, ProviderRequest, goal_from, package_config
-from localcloud.engine.values import to_struct
+from engine.goal import goal_from
+from pulumi_state.aliases import Alias, Aliases
+from pulumi_state.errors import UnsupportedError
+from pulumi_state.provider import ProviderRequest, package_config
+from pulumi_state.values import to_struct
 
 Request = resource_pb2.RegisterResourceRequest
 
@@ -30,6 +32,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "checksums": ({"pluginChecksums": {"linux": b"1"}}, "plugin checksums"),
     "provider": ({"provider": "urn:pulumi:a::b::pulumi:providers:scaleway::mine::1"}, "explicit providers"),
     "providers": ({"providers": {"scaleway": "urn::1"}}, "explicit providers"),
+    "replacing": ({"replaceOnChanges": ["name"]}, "replace_on_changes"),
 }
 
 
@@ -76,7 +79,6 @@ def test_a_goal_has_what_was_asked_for() -> None:
             propertyDependencies={"name": Request.PropertyDependencies(urns=["u2"])},
             version="1.53.0",
             ignoreChanges=["tags"],
-            replaceOnChanges=["name"],
             additionalSecretOutputs=["key"],
             aliasURNs=["urn:pulumi:a::b::c::old"],
         )
@@ -108,8 +110,8 @@ def test_a_package_gets_its_own_settings_only() -> None:
     assert package_config("scaleway", config) == {"region": "fr-par"}
 
 
-def _goal(name: str, type_: str, parent: str, *aliases: Alias) -> Goal:
-    return Goal(type=type_, name=name, custom=True, inputs={}, parent=parent, aliases=list(aliases))
+def _resource(name: str, type_: str, parent: str, *aliases: Alias) -> tuple[str, str, str, tuple[Alias, ...]]:
+    return type_, name, parent, aliases
 
 
 def test_aliases_are_those_of_pulumis_step_generator() -> None:
@@ -118,14 +120,14 @@ def test_aliases_are_those_of_pulumis_step_generator() -> None:
     root = "urn:pulumi:dev::p::pulumi:pulumi:Stack::p-dev"
     component = "urn:pulumi:dev::p::m:i:C::new"
     former = "urn:pulumi:dev::p::m:i:C::old"
-    assert aliases.of(_goal("new", "m:i:C", root, Alias(name="old"))) == [former]
-    assert aliases.of(_goal("x", "m:i:T", root, Alias(type="m:i:Old"))) == ["urn:pulumi:dev::p::m:i:Old::x"]
-    assert aliases.of(_goal("x", "m:i:T", component, Alias(no_parent=True))) == ["urn:pulumi:dev::p::m:i:T::x"]
-    assert aliases.of(_goal("x", "m:i:T", root, Alias(stack="s", project="q"))) == ["urn:pulumi:s::q::m:i:T::x"]
-    assert aliases.of(_goal("x", "m:i:T", root, Alias(parent=former))) == ["urn:pulumi:dev::p::m:i:C$m:i:T::x"]
+    assert aliases.of(*_resource("new", "m:i:C", root, Alias(name="old"))) == [former]
+    assert aliases.of(*_resource("x", "m:i:T", root, Alias(type="m:i:Old"))) == ["urn:pulumi:dev::p::m:i:Old::x"]
+    assert aliases.of(*_resource("x", "m:i:T", component, Alias(no_parent=True))) == ["urn:pulumi:dev::p::m:i:T::x"]
+    assert aliases.of(*_resource("x", "m:i:T", root, Alias(stack="s", project="q"))) == ["urn:pulumi:s::q::m:i:T::x"]
+    assert aliases.of(*_resource("x", "m:i:T", root, Alias(parent=former))) == ["urn:pulumi:dev::p::m:i:C$m:i:T::x"]
     aliases.use(component, former)
-    assert aliases.of(_goal("new-x", "m:i:T", component)) == ["urn:pulumi:dev::p::m:i:C$m:i:T::old-x"]
-    assert aliases.of(_goal("x", "m:i:T", component, Alias(name="y"))) == [
+    assert aliases.of(*_resource("new-x", "m:i:T", component)) == ["urn:pulumi:dev::p::m:i:C$m:i:T::old-x"]
+    assert aliases.of(*_resource("x", "m:i:T", component, Alias(name="y"))) == [
         "urn:pulumi:dev::p::m:i:C$m:i:T::y",
         "urn:pulumi:dev::p::m:i:C$m:i:T::x",
     ]

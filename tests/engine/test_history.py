@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 
-from localcloud.engine import operations, recover
-from localcloud.engine.errors import EngineError
-from localcloud.engine.history import agent
-from localcloud.engine.statefile import StateFile
-from statestore import layout
+from engine.request import Outcome, Request
+from pulumi_state import interrupted, stacks
+from pulumi_state.errors import PulumiError
+from pulumi_state.history import agent
+from pulumi_state.statefile import StateFile
+from pulumi_state.store import layout
+from tests.support import embedded
 from tests.support.buckets import KEYS, bucket, object_storage
+from tests.support.environment import clean_environment
 from tests.support.postgres import database, postgres_server
 from tests.support.programs import needs
-from tests.support.project import clean_environment
 
 __all__ = ["bucket", "database", "object_storage", "postgres_server"]
 
@@ -62,11 +64,11 @@ class Stack:
     def file(self) -> StateFile:
         return StateFile(self.backend_url, "small", "dev", self.environ)
 
-    def up(self) -> operations.Outcome:
-        return operations.up(operations.Request(self.folder, "dev", self.backend_url, self.environ))
+    def up(self) -> Outcome:
+        return embedded.up(Request(self.folder, "dev", self.backend_url, self.environ))
 
     def outputs(self) -> dict[str, Any]:
-        return operations.outputs(self.folder, "dev", self.backend_url, self.environ)
+        return stacks.outputs(StateFile(self.backend_url, "small", "dev", self.environ), self.environ)
 
     def history(self) -> list[dict[str, Any]]:
         """The newest first."""
@@ -107,7 +109,7 @@ def test_each_update_leaves_a_record_and_a_copy_of_the_state(stack: Stack) -> No
     assert (first["kind"], first["result"], first["resourceChanges"]) == ("update", "succeeded", {"create": 1})
     assert (latest["config"]["small:word"], first["config"]["small:word"]) == ("two", "one")
     assert first["config"]["small:other"] == {"a": [1]}
-    assert first["environment"]["exec.agent"] == agent(os.environ)
+    assert first["environment"]["exec.agent"] == agent(stack.environ)
     assert first["startTime"] <= first["endTime"] <= latest["endTime"]
     copies = [
         each.key
@@ -121,18 +123,18 @@ def test_each_update_leaves_a_record_and_a_copy_of_the_state(stack: Stack) -> No
 def test_a_failed_update_is_on_record_and_a_preview_is_not(stack: Stack) -> None:
     (stack.folder / "__main__.py").write_text("raise SystemExit(1)\n")
     assert not stack.up().ok
-    operations.preview(operations.Request(stack.folder, "dev", stack.backend_url, stack.environ))
+    embedded.preview(Request(stack.folder, "dev", stack.backend_url, stack.environ))
     assert [each["result"] for each in stack.history()] == ["failed"]
 
 
 def test_a_lock_is_seen_and_respected(stack: Stack) -> None:
     stack.up()
     with stack.file.locked():
-        (lock,) = recover.locks_of(stack.file)
+        (lock,) = interrupted.locks_of(stack.file)
         assert (lock.pid, lock.dead) == (os.getpid(), False)
-        with pytest.raises(EngineError, match=rf"locked by .* \(pid {os.getpid()}\)"):
+        with pytest.raises(PulumiError, match=rf"locked by .* \(pid {os.getpid()}\)"):
             stack.up()
-    assert recover.locks_of(stack.file) == ()
+    assert interrupted.locks_of(stack.file) == ()
 
 
 def test_secure_values_stay_encrypted(stack: Stack) -> None:
@@ -140,7 +142,7 @@ def test_secure_values_stay_encrypted(stack: Stack) -> None:
     checkpoint = stack.file.read()
     assert checkpoint is not None
     assert checkpoint.salt is not None
-    from localcloud.engine.passphrase import Crypter
+    from pulumi_state.passphrase import Crypter
 
     secure = Crypter.open("fake", checkpoint.salt)._encrypt_text("hush-hush")
     stack.write({"small:word": {"secure": secure}}, encryptionsalt=checkpoint.salt)

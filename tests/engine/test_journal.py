@@ -10,9 +10,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from localcloud.engine.errors import ProviderError
-from localcloud.engine.goal import Alias
-from localcloud.engine.snapshot import ResourceState
+from engine.errors import ProviderError
+from pulumi_state.aliases import Alias
+from pulumi_state.snapshot import ResourceState
 from tests.engine.lab import EXCLUSIVE, GROUP, THING, Lab, Res, group
 
 NAMES = ("n0", "n1", "n2", "n3", "n4", "n5")

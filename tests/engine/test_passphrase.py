@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.engine.errors import PassphraseError, StateError
-from localcloud.engine.passphrase import Crypter, passphrase_from
+from pulumi_state.errors import PassphraseError, StateError
+from pulumi_state.passphrase import Crypter, passphrase_from
 
 # Made by `pulumi config set --secret` (CLI 3.259) with this passphrase.
 PASSPHRASE = "local-not-a-secret"

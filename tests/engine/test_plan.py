@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from localcloud.engine.deployment import Context
-from localcloud.engine.errors import EngineError
-from localcloud.engine.events import Events
-from localcloud.engine.passphrase import Crypter
-from localcloud.engine.plan import Constraint, Plan, PlanError, read_plan, salt_of
-from localcloud.engine.snapshot import Snapshot
-from localcloud.engine.values import Secret
+from engine.deployment import Context
+from engine.events import Events
+from engine.plan import Constraint, Plan, PlanError, read_plan, salt_of
+from pulumi_state.errors import PulumiError
+from pulumi_state.passphrase import Crypter
+from pulumi_state.snapshot import Snapshot
+from pulumi_state.values import Secret
 from tests.engine.lab import EXCLUSIVE, Lab, Res, Run
 
 
@@ -130,7 +130,7 @@ def test_no_secret_stands_in_the_file(lab: PlannedLab) -> None:
     assert "planned-secret" not in text
     assert lab.plan_file.stat().st_mode & 0o077 == 0
     assert salt_of(lab.plan_file) == lab.crypter.salt
-    with pytest.raises(EngineError, match="cannot be decrypted"):
+    with pytest.raises(PulumiError, match="cannot be decrypted"):
         read_plan(lab.plan_file, Crypter(b"1" * 32, lab.crypter.salt))
 
 

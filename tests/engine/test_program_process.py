@@ -13,12 +13,11 @@ from typing import Any
 import grpc
 import pytest
 
-from localcloud.engine.errors import EngineError
-from localcloud.engine.program import Program
-from ops.engines.base import Operation, Result
+from ops.engines.base import EngineError, Operation, Result
+from ops.engines.program.process import Program
 from ops.engines.pulumi_cli import PulumiCli
+from tests.support.environment import ROOT, clean_environment
 from tests.support.fake_engine import FakeEngine
-from tests.support.project import ROOT, clean_environment
 
 _GIVE_UP_SECONDS = 60.0
 _FORBIDDEN = (
@@ -32,11 +31,11 @@ _FORBIDDEN = (
     "SNU_PLAN_SIGNING_KEY",
 )
 _PARENT = """
-import sys, time
+import os, sys, time
 from pathlib import Path
-from localcloud.engine.program import Program
+from ops.engines.program.process import Program
 
-with Program(Path(sys.argv[1])) as program:
+with Program(Path(sys.argv[1]), os.environ) as program:
     print(program.address, program._process.pid, flush=True)
     time.sleep(600)
 """
@@ -85,11 +84,11 @@ def test_a_program_runs_with_its_configuration_in_the_main_thread(project: Path)
         pulumi.export("folder", os.getcwd())
         pulumi.export("organization", pulumi.get_organization())
         pulumi.export("dry_run", pulumi.runtime.is_dry_run())
-        pulumi.export("command", [name for name in sys.modules if name in ("ops", "localcloud")])
+        pulumi.export("command", [name for name in sys.modules if name in ("ops", "engine", "pulumi_state")])
         """,
     )
     engine = FakeEngine()
-    with Program(project) as program:
+    with Program(project, os.environ) as program:
         response = engine.run(project, program.address, key="hidden")
     assert (response.error, response.bail) == ("", False)
     assert engine.registered == ["pulumi:pulumi:Stack", "my:module:Thing"]
@@ -108,7 +107,7 @@ def test_no_key_token_or_password_reaches_the_program(project: Path, monkeypatch
     for name in _FORBIDDEN:
         monkeypatch.setenv(name, "leaked-value")
     write(project, "import os\nfor item in os.environ.items():\n    print(*item)\n")
-    with Program(project) as program:
+    with Program(project, os.environ) as program:
         FakeEngine().run(project, program.address)
         printed = dict(line.split(" ", 1) for _, line in program.output(ended=True))
     assert printed["PATH"] == os.environ["PATH"]
@@ -119,7 +118,7 @@ def test_no_key_token_or_password_reaches_the_program(project: Path, monkeypatch
 def test_a_program_that_fails_shows_its_own_lines_only(project: Path) -> None:
     write(project, "def wrong():\n    raise ValueError('so it is')\nwrong()\n")
     engine = FakeEngine()
-    with Program(project) as program:
+    with Program(project, os.environ) as program:
         assert engine.run(project, program.address).bail
         assert list(program.output(ended=True)) == []
     (error,) = engine.errors
@@ -133,7 +132,7 @@ def test_a_program_that_fails_shows_its_own_lines_only(project: Path) -> None:
 def test_a_syntax_error_names_the_file_and_the_line(project: Path) -> None:
     write(project, "import pulumi\nthis wrong\n")
     engine = FakeEngine()
-    with Program(project) as program:
+    with Program(project, os.environ) as program:
         assert engine.run(project, program.address).bail
     (error,) = engine.errors
     assert [line for line in error.splitlines() if line.startswith("  File ")] == [
@@ -152,7 +151,7 @@ def test_a_syntax_error_names_the_file_and_the_line(project: Path) -> None:
 def test_how_a_program_ends_is_what_the_engine_gets(project: Path, source: str, error: str, bail: bool) -> None:
     write(project, source)
     engine = FakeEngine()
-    with Program(project) as program:
+    with Program(project, os.environ) as program:
         response = engine.run(project, program.address)
     assert (response.error, response.bail) == (error, bail)
     assert engine.errors == (["no such app"] if bail else [])
@@ -160,7 +159,7 @@ def test_how_a_program_ends_is_what_the_engine_gets(project: Path, source: str, 
 
 def test_a_folder_without_a_program(project: Path) -> None:
     engine = FakeEngine()
-    with Program(project) as program:
+    with Program(project, os.environ) as program:
         assert engine.run(project, program.address).bail
     assert engine.errors == [f"{project} contains no program: __main__.py does not exist"]
 
@@ -170,7 +169,7 @@ def test_another_program_than_the_project_s_is_refused(project: Path, tmp_path: 
     other.mkdir()
     write(other, f"open({str(tmp_path / 'ran')!r}, 'w')")
     for directory, main in ((other, "."), (project, "../other"), (project, "prog.py")):
-        with Program(project) as program:
+        with Program(project, os.environ) as program:
             response = FakeEngine().run(directory, program.address, main=main)
         assert response.error.startswith(f"this process serves the program in {project}, not ")
     assert not (tmp_path / "ran").exists()
@@ -178,7 +177,7 @@ def test_another_program_than_the_project_s_is_refused(project: Path, tmp_path: 
 
 def test_a_program_runs_once(project: Path) -> None:
     write(project, "")
-    with Program(project) as program:
+    with Program(project, os.environ) as program:
         FakeEngine().run(project, program.address)
         with pytest.raises(grpc.RpcError, match="the program has been run already"):
             FakeEngine().run(project, program.address)
@@ -189,7 +188,7 @@ def test_a_program_runs_once(project: Path) -> None:
 
 def test_it_ends_with_the_block_and_takes_along_what_the_program_started(project: Path) -> None:
     write(project, "import subprocess\nprint(subprocess.Popen(['sleep', '600']).pid)\n")
-    with Program(project) as program:
+    with Program(project, os.environ) as program:
         FakeEngine().run(project, program.address)
         child = int(next(line for _, line in program.output(ended=True)))
         assert is_running(child)
@@ -238,7 +237,10 @@ def test_it_ends_when_its_parent_is_killed(project: Path, runs: bool) -> None:
 
 def test_a_worker_that_cannot_start_says_why(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(EngineError, match=r"^the program's process did not start$"), Program(project) as program:
+    with (
+        pytest.raises(EngineError, match=r"^the program's process did not start$"),
+        Program(project, os.environ) as program,
+    ):
         assert program.address
 
 
@@ -254,7 +256,7 @@ def run(project: Path, monkeypatch: pytest.MonkeyPatch, program: str) -> tuple[R
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
     write(project, program)
     events: list[dict[str, Any]] = []
-    result = PulumiCli().preview(Operation(project, "dev", events.append))
+    result = PulumiCli().preview(Operation(project, "dev", os.environ, events.append))
     return result, events
 
 

@@ -16,16 +16,23 @@ from typing import Any
 
 import pytest
 
-from localcloud.engine import operations, snapshot, statefile
-from localcloud.engine.errors import EngineError
+from engine import operations
+from engine.request import Outcome, Request
+from pulumi_state import snapshot, stacks, statefile
+from pulumi_state.errors import PulumiError
+from pulumi_state.statefile import StateFile
 from tests.engine.test_flows import PASSPHRASE, Ran
-from tests.support.project import ROOT, Project, clean_environment, free_port
+from tests.lab.project import Project
+from tests.support import embedded
+from tests.support.environment import ROOT, clean_environment
+from tests.support.ports import free_port
 
 _HEADER = "import pulumi\nimport pulumiverse_scaleway as scaleway\n"
 _RUNNER = """
 import sys
 from pathlib import Path
-from localcloud.engine import operations
+from engine import operations
+from tests.support import embedded
 
 PASSPHRASE = {"PULUMI_CONFIG_PASSPHRASE": "local-not-a-secret"}
 folder, operation = sys.argv[1:]
@@ -34,8 +41,8 @@ def show(event):
     print("EVENT", (step or {}).get("metadata", {}).get("op"), flush=True)
     if said := event.get("diagnosticEvent"):
         print("DIAGNOSTIC", said["message"], flush=True)
-request = operations.Request(Path(folder), "dev", f"file://{folder}", PASSPHRASE, show, parallel=2)
-outcome = getattr(operations, operation)(request)
+request = Request(Path(folder), "dev", f"file://{folder}", PASSPHRASE, show, parallel=2)
+outcome = getattr(embedded if operation in ("preview", "up") else operations, operation)(request)
 print("OUTCOME", outcome.ok, flush=True)
 """
 
@@ -64,10 +71,10 @@ class Small:
         )
         (self.folder / "__main__.py").write_text(_HEADER + textwrap.dedent(program))
 
-    def do(self, operation: Callable[[operations.Request], operations.Outcome], program: str) -> Ran:
+    def do(self, operation: Callable[[Request], Outcome], program: str) -> Ran:
         self.write(program)
         events: list[Any] = []
-        request = operations.Request(self.folder, "dev", f"file://{self.folder}", PASSPHRASE, events.append)
+        request = Request(self.folder, "dev", f"file://{self.folder}", PASSPHRASE, events.append)
         return Ran(operation(request), events)
 
     def start(self, operation: str) -> subprocess.Popen[str]:
@@ -132,14 +139,14 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_not_supported_is_refused_by_name(small: Small, case: str) -> None:
     program, named = REFUSED[case]
-    ran = small.do(operations.preview, program)
+    ran = small.do(embedded.preview, program)
     assert not ran.ok
     assert any(named in said for said in ran.errors()), ran.errors()
     assert not small.state.exists()
 
 
 def test_a_program_that_fails_shows_its_own_lines_only(small: Small) -> None:
-    ran = small.do(operations.preview, "def wrong():\n    raise ValueError('so it is')\nwrong()\n")
+    ran = small.do(embedded.preview, "def wrong():\n    raise ValueError('so it is')\nwrong()\n")
     assert not ran.ok
     (said,) = ran.errors()
     assert "ValueError: so it is" in said
@@ -148,7 +155,7 @@ def test_a_program_that_fails_shows_its_own_lines_only(small: Small) -> None:
 
 
 def test_a_program_that_ends_the_process(small: Small) -> None:
-    ran = small.do(operations.preview, "import os\nos._exit(7)\n")
+    ran = small.do(embedded.preview, "import os\nos._exit(7)\n")
     assert not ran.ok
     assert ran.errors() == ["the program ended with exit status 7"]
 
@@ -158,7 +165,7 @@ def test_aliases_ignored_changes_reads_and_logs(small: Small) -> None:
     small.cloud.start_cloud()
     try:
         first = small.do(
-            operations.up,
+            embedded.up,
             """
             print("printed")
             pulumi.log.warn("logged")
@@ -173,7 +180,7 @@ def test_aliases_ignored_changes_reads_and_logs(small: Small) -> None:
         assert {"printed", "logged"} <= set(messages)
 
         second = small.do(
-            operations.up,
+            embedded.up,
             """
             me = pulumi.StackReference("dev")
             app = scaleway.iam.Application("new", name="app", description="two", opts=pulumi.ResourceOptions(
@@ -185,7 +192,7 @@ def test_aliases_ignored_changes_reads_and_logs(small: Small) -> None:
         assert second.ok, second.errors()
         assert second.outcome.changes["same"] == 2
         assert "create" not in second.outcome.changes
-        found = operations.outputs(small.folder, "dev", f"file://{small.folder}", PASSPHRASE)
+        found = stacks.outputs(StateFile(f"file://{small.folder}", "small", "dev"), PASSPHRASE)
         assert found["was"]
         assert "h1dden" not in small.state.read_text()
 
@@ -205,7 +212,7 @@ def test_a_stack_with_a_protected_resource_is_not_destroyed_at_all(small: Small)
     small.write("")
     small.cloud.start_cloud()
     try:
-        assert small.do(operations.up, program).ok
+        assert small.do(embedded.up, program).ok
         before = small.latest()["resources"]
         for operation in (operations.preview_destroy, operations.destroy):
             refused = small.do(operation, program)
@@ -218,20 +225,20 @@ def test_a_stack_with_a_protected_resource_is_not_destroyed_at_all(small: Small)
 
 
 @pytest.mark.parametrize(
-    "operation", [operations.up, operations.refresh, operations.destroy, operations.preview, operations.preview_destroy]
+    "operation", [embedded.up, operations.refresh, operations.destroy, embedded.preview, operations.preview_destroy]
 )
 def test_a_state_with_resources_of_another_package_is_left_alone(
-    small: Small, operation: Callable[[operations.Request], operations.Outcome]
+    small: Small, operation: Callable[[Request], Outcome]
 ) -> None:
     program = 'pulumi.export("a", 1)'
-    assert small.do(operations.up, program).ok
+    assert small.do(embedded.up, program).ok
     state = json.loads(small.state.read_text())
     root = state["checkpoint"]["latest"]["resources"][0]
     image = {"urn": "urn:pulumi:dev::small::docker:index/image:Image::front", "type": "docker:index/image:Image"}
     state["checkpoint"]["latest"]["resources"].append({**image, "custom": True, "id": "x", "parent": root["urn"]})
     written = json.dumps(state)
     small.state.write_text(written)
-    with pytest.raises(EngineError, match=r"the package docker, of which the stack's state holds front.*Pulumi CLI"):
+    with pytest.raises(PulumiError, match=r"the package docker, of which the stack's state holds front.*Pulumi CLI"):
         small.do(operation, program)
     assert small.state.read_text() == written
 
@@ -241,8 +248,8 @@ def test_a_lock_that_is_held_is_named(small: Small) -> None:
     folder = small.folder / ".pulumi" / "locks" / "organization" / "small" / "dev"
     folder.mkdir(parents=True)
     (folder / "a.json").write_text(json.dumps({"pid": 1, "username": "ann", "hostname": "there", "timestamp": "t"}))
-    with pytest.raises(EngineError, match="locked by ann@there"):
-        small.do(operations.up, "")
+    with pytest.raises(PulumiError, match="locked by ann@there"):
+        small.do(embedded.up, "")
 
 
 _SLOW = """
@@ -288,7 +295,7 @@ def test_the_first_ctrl_c_lets_running_operations_end(slow: Small) -> None:
     assert "later" not in slow.names()
     assert slow.locks() == []
 
-    again = slow.do(operations.up, _SLOW)
+    again = slow.do(embedded.up, _SLOW)
     assert again.ok, again.errors()
     assert {"space", "later"} <= slow.names()
 
@@ -344,7 +351,7 @@ def test_many_containers_take_linear_work(small: Small, monkeypatch: pytest.Monk
         for count in (10, 100):
             done.clear()
             earlier = small.requests()
-            ran = small.do(operations.up, program.replace("COUNT", str(count)))
+            ran = small.do(embedded.up, program.replace("COUNT", str(count)))
             assert ran.ok, ran.errors()
             events[count] = len([event for event in ran.events if "resourcePreEvent" in event])
             requests[count] = small.requests() - earlier

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from localcloud.engine.provider_import import import_provider
+from ops.engines.program.provider_import import import_provider
 
 FILES = {
     "__init__.py": (

@@ -7,11 +7,9 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 
-from localcloud.engine import schema
-from localcloud.engine.errors import UnsupportedError
-from localcloud.engine.provider import _TYPES, ScalewayProvider
-from localcloud.engine.provider.client import Client
-from localcloud.engine.provider.fields import (
+from engine.provider import _TYPES, ScalewayProvider
+from engine.provider.client import Client
+from engine.provider.fields import (
     from_seconds,
     go_duration,
     parse_duration,
@@ -22,7 +20,9 @@ from localcloud.engine.provider.fields import (
     snake_case,
     write_duration,
 )
-from localcloud.engine.values import UNKNOWN, PropertyMap, Secret
+from pulumi_state import schema
+from pulumi_state.errors import UnsupportedError
+from pulumi_state.values import UNKNOWN, PropertyMap, Secret
 
 CONTAINER = "scaleway:containers/container:Container"
 APPLICATION = "scaleway:iam/application:Application"

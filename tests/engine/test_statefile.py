@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from localcloud.engine.errors import StateError
-from localcloud.engine.passphrase import Crypter
-from localcloud.engine.statefile import StateFile
+from pulumi_state.errors import StateError
+from pulumi_state.passphrase import Crypter
+from pulumi_state.statefile import StateFile
 from tests.engine.lab import Lab, Res
 
 

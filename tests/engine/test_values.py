@@ -10,12 +10,12 @@ from google.protobuf import struct_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud.engine.errors import UnsupportedError
-from localcloud.engine.events import Events
-from localcloud.engine.passphrase import Crypter
-from localcloud.engine.plugin import NO_DIFF
-from localcloud.engine.snapshot import ResourceState, resource_from_json, resource_to_json
-from localcloud.engine.values import (
+from engine.events import Events
+from engine.plugin import NO_DIFF
+from pulumi_state.errors import UnsupportedError
+from pulumi_state.passphrase import Crypter
+from pulumi_state.snapshot import ResourceState, resource_from_json, resource_to_json
+from pulumi_state.values import (
     SECRET_SIGNATURE,
     SIGNATURE_KEY,
     UNKNOWN,

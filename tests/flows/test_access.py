@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from ops.exit_codes import ExitCode
-from tests.flows.keys import (
+from tests.lab.checks import check_clear, check_no_duplicates, check_state
+from tests.lab.keys import (
     OWNER,
     Key,
     deploy_key,
@@ -24,7 +25,7 @@ from tests.flows.keys import (
     without,
     write_preview,
 )
-from tests.flows.lab import Lab, check_clear, check_no_duplicates, check_state
+from tests.lab.lab import Lab
 
 PROGRAM_NEEDS = {
     "ContainersFullAccess": "insufficient permissions: write namespace",
@@ -119,8 +120,7 @@ DATABASES = "/serverless-sqldb/v1alpha1/regions/fr-par/databases"
 def write_document(lab: Lab, secret_id: str) -> None:
     """The environment's secret document, as people write its first version: here the local seed's."""
     (seed,) = lab.ask("GET", f"{SECRETS}/secrets?name=snu-local&project_id={_default_project(lab)}")["secrets"]
-    document = lab.ask("GET", f"{SECRETS}/secrets/{seed['id']}/versions/latest/access")["data"]
-    lab.ask("POST", f"{SECRETS}/secrets/{secret_id.rpartition('/')[2]}/versions", {"data": document})
+    lab.write_secret(secret_id.rpartition("/")[2], lab.read_secret(seed["id"]))
 
 
 def _default_project(lab: Lab) -> str:
@@ -130,9 +130,7 @@ def _default_project(lab: Lab) -> str:
 
 def test_ci_and_production_are_closed_to_each_other(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Both foundations and all their environments in one Scaleway."""
-    lab = Lab.at(tmp_path_factory.mktemp("estate") / "project")
-    lab.project.start_cloud()
-    try:
+    with Lab.running(tmp_path_factory.mktemp("estate") / "project") as lab:
         use(lab, "foundation-ci", OWNER)
         lab.up_ok("foundation-ci")
         ci = outputs(lab, "foundation-ci")
@@ -150,8 +148,6 @@ def test_ci_and_production_are_closed_to_each_other(tmp_path_factory: pytest.Tem
         _ci_sees_nothing_of_production(lab, keys["ci"], production)
         _production_may_copy_from_ci(lab, keys["production"])
         _previews_write_secrets(lab, keys["ci"])
-    finally:
-        lab.project.stop_cloud()
 
 
 def refused(lab: Lab, key: Key, method: str, path: str, action: str, resource: str) -> None:

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from ops.exit_codes import ExitCode
-from tests.apps.workspace import Workspace, workspace
-from tests.flows.alerting import HOUR_MILLISECONDS, Alerting
-from tests.flows.conftest import restored
-from tests.flows.lab import Lab
+from tests.lab.alerting import HOUR_MILLISECONDS, Alerting
+from tests.lab.lab import Lab
+from tests.support.apps.workspace import Workspace, workspace
 from tests.support.slack import Slack
 
 __all__ = ["workspace"]
@@ -29,7 +28,8 @@ def deployed(
     tmp_path_factory: pytest.TempPathFactory, founded: tuple[Lab, Path], workspace: Workspace
 ) -> Iterator[Alerting]:
     """The stack local is up, and its document has the stand-in's address."""
-    lab = restored(*founded)
+    lab, saved = founded
+    lab.begin(saved)
     lab.up_ok("local")
     with Slack() as slack:
         alerting = Alerting(lab, workspace, slack, tmp_path_factory.mktemp("run"))

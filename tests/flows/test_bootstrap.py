@@ -15,17 +15,18 @@ from typing import Any
 import pytest
 import yaml
 
-from localcloud.api import seed
-from localcloud.engine import operations
-from localcloud.engine.values import unwrap
 from ops.exit_codes import ExitCode
-from statestore import Store, open_store
-from tests.flows.interruption import Hold, Victim
-from tests.flows.keys import ORGANIZATION, OWNER, Key, use
-from tests.flows.lab import OWNER_SECRET_KEY, Lab, Run
+from pulumi_state import stacks
+from pulumi_state.statefile import StateFile
+from pulumi_state.store import Store, open_store
+from pulumi_state.values import unwrap
+from tests.lab.interruption import Hold, Victim
+from tests.lab.keys import OWNER, Key, use
+from tests.lab.lab import Lab, Run
+from tests.support.environment import clean_environment
 from tests.support.postgres import Server, postgres_server
 from tests.support.programs import needs
-from tests.support.project import clean_environment
+from tests.support.seed import ORGANIZATION, OWNER_SECRET_KEY, SEED
 
 __all__ = ["postgres_server"]
 
@@ -53,10 +54,8 @@ def kept_in_buckets(lab: Lab) -> None:
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
-    made = Lab.at(tmp_path / "project")
-    made.project.start_cloud()
-    yield made
-    made.project.stop_cloud()
+    with Lab.running(tmp_path / "project") as made:
+        yield made
 
 
 def snu(lab: Lab, *arguments: str, **environment: str) -> Run:
@@ -165,7 +164,7 @@ def _deploy_key(lab: Lab, foundation: str = FOUNDATION) -> Key:
         "AWS_ACCESS_KEY_ID": "fake",
         "AWS_SECRET_ACCESS_KEY": "fake",
     }
-    found = unwrap(operations.outputs(lab.project.directory, foundation, document["backendUrl"], environ))
+    found = unwrap(stacks.outputs(StateFile(document["backendUrl"], "snu", foundation, environ), environ))
     return Key(found["deployAccessKey"], found["deploySecretKey"])
 
 
@@ -260,7 +259,7 @@ def test_a_foundation_with_two_environments(lab: Lab) -> None:
     stack = "foundation-production"
     path = lab.project.stack_file(stack)
     path.write_text(path.read_text().replace(_SNU_CI, made["id"]))
-    use(lab, stack, Key(seed.ACCESS_KEY, seed.SECRET_KEY))
+    use(lab, stack, OWNER)
     bucket = {"database": {"kind": "bucket"}}
     settings(lab, stack, state={"backend": "bucket"}, environments={"production": bucket, "staging": bucket})
     bootstrap_ok(lab, stack)
@@ -281,7 +280,7 @@ def test_keys_of_pull_requests_open_no_state_but_that_of_ci(lab: Lab) -> None:
         projects = lab.ask("GET", "/account/v3/projects")["projects"]
         ci = next((each["id"] for each in projects if each["name"] == "snu-ci"), _SNU_CI)
         path.write_text(path.read_text().replace(_SNU_CI, ci))
-        use(lab, stack, Key(seed.ACCESS_KEY, seed.SECRET_KEY))
+        use(lab, stack, OWNER)
         settings(lab, stack, state={"backend": "bucket"}, environments=dict.fromkeys(names, bucket))
         bootstrap_ok(lab, stack)
     every = lab.ask("GET", f"{_SECRETS}/secrets?page_size=100")["secrets"]
@@ -330,7 +329,7 @@ def _reader_key(lab: Lab, project_id: str) -> Key:
 
 def _check_policies(lab: Lab, found: dict[str, dict[str, Any]]) -> None:
     """Each bucket lets in its own application, and its owner."""
-    from statestore.bucket import client
+    from pulumi_state.store.bucket import client
 
     endpoint = lab.ask("GET", "/_local/object-storage")["url"]
     s3 = client(endpoint, "fr-par", "fake", "fake")
@@ -339,7 +338,7 @@ def _check_policies(lab: Lab, found: dict[str, dict[str, Any]]) -> None:
         bucket = f"snu-state-production-{environment}"
         policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
         owner, user = policy["Statement"]
-        assert owner["Principal"] == {"SCW": [f"user_id:{seed.OWNER_ID}"]}
+        assert owner["Principal"] == {"SCW": [f"user_id:{SEED.owner.id}"]}
         key = lab.ask("GET", f"/iam/v1alpha1/api-keys/{found[f'snu-{environment}-state']['accessKey']}")
         assert user["Principal"] == {"SCW": [f"application_id:{key['application_id']}"]}
         assert user["Resource"] == [bucket, f"{bucket}/*"]
@@ -403,8 +402,7 @@ def test_a_key_that_may_not_read_the_document(lab: Lab) -> None:
 def test_a_damaged_document(lab: Lab, text: bytes) -> None:
     kept_in_buckets(lab)
     secret = lab.ask("POST", f"{_SECRETS}/secrets", {"name": "snu-local-state", "project_id": ORGANIZATION})
-    data = {"data": base64.b64encode(text or b" ").decode()}
-    lab.ask("POST", f"{_SECRETS}/secrets/{secret['id']}/versions", data)
+    lab.write_secret(secret["id"], text or b" ")
     run = lab.project.snu("preview", ENVIRONMENT, "--engine", "embedded")
     assert run.returncode == ExitCode.ENVIRONMENT
     assert "The secret snu-local-state is no state document" in run.stderr

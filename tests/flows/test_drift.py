@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from ops.exit_codes import ExitCode
 from ops.state.lock import acquire
-from statestore import open_store
-from tests.flows.drifting import check_clean, findings, look
-from tests.flows.keys import deploy_key, use, without
-from tests.flows.lab import Lab, check_clear
-from tests.story.workflow import Runner, StepFailed, prepare
-from tests.support.github import TOKEN, github
+from pulumi_state.store import open_store
+from tests.lab.checks import check_clear
+from tests.lab.drifting import check_clean, findings, look
+from tests.lab.keys import deploy_key, use, without
+from tests.lab.lab import Lab
+from tests.support.github import TOKEN, FakeGitHub
 from tests.support.pulumi_cli import needs_pulumi
+from tests.support.workflow import Runner, StepFailed, prepare
 
 pytestmark = pytest.mark.xdist_group("drift")  # one worker makes their lab
 
@@ -39,26 +38,17 @@ _HIDDEN = ("a-new-mongo-url", "a-new-endpoint", "added-by-hand", "fake-mongo-url
 def complete(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Path]]:
     """Both stacks are up, and a folder with what the lab holds then."""
     folder = tmp_path_factory.mktemp("complete")
-    made = Lab.at(folder / "project")
-    made.project.start_cloud()
-    try:
+    with Lab.running(folder / "project") as made:
         made.up_ok(FOUNDATION)
         made.up_ok(STACK)
         made.save(folder / "saved")
-        for file in made.project.directory.glob("Pulumi.*.yaml"):
-            shutil.copy(file, folder / file.name)
-        yield made, folder
-    finally:
-        made.project.stop_cloud()
+        yield made, folder / "saved"
 
 
 @pytest.fixture
 def lab(complete: tuple[Lab, Path]) -> Lab:
-    made, folder = complete
-    made.restore(folder / "saved")
-    for file in folder.glob("Pulumi.*.yaml"):
-        shutil.copy(file, made.project.directory)
-    made.project.start_cloud()
+    made, saved = complete
+    made.begin(saved)
     return made
 
 
@@ -69,11 +59,11 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 def container(lab: Lab, app: str) -> dict[str, Any]:
-    return next(each for each in lab.resources("containers.container") if each["name"] == f"{STACK}-{app}")
+    return lab.find("containers.container", f"{STACK}-{app}")
 
 
 def project_id(lab: Lab) -> str:
-    (found,) = [each["id"] for each in lab.resources("account.project") if each["name"] == "snu-local"]
+    found = lab.find("account.project", "snu-local")["id"]
     return str(found)
 
 
@@ -143,7 +133,7 @@ def test_status_tells_the_same(lab: Lab) -> None:
 
 
 def test_the_workflow_keeps_an_issue(lab: Lab) -> None:
-    with github() as hub:
+    with FakeGitHub() as hub:
         programs = prepare(lab.project.directory, sys.executable)
         environment = {**programs, "GITHUB_REPOSITORY": "octo/snu", "GITHUB_API_URL": hub.url}
         runner = Runner(lab.project.directory, environment, {"github.token": TOKEN})
@@ -238,11 +228,8 @@ def test_what_somebody_has_made_is_an_orphan_until_it_is_accepted(lab: Lab) -> N
         ("orphan", f"scaleway:{made.type}", "fr-par" if REGION in made.path else "") for made in ORPHANS
     )
     assert {each["name"] for each in found} == {_BY_HAND, "snu-state-bucket-local"}
-    path = lab.project.stack_file(FOUNDATION)
-    document = yaml.safe_load(path.read_text())
     accepted = [{"id": each["id"], "reason": "a test"} for each in found]
-    document["config"]["snu:drift"] = {"ignoreOrphans": accepted}
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    lab.project.change(FOUNDATION, lambda config: config.update({"snu:drift": {"ignoreOrphans": accepted}}))
     check_clean(lab, FOUNDATION)
 
 

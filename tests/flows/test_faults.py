@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from ops.exit_codes import ExitCode
-from tests.flows.interruption import Victim
-from tests.flows.lab import Lab, Run, check_clear, check_no_duplicates, check_state
+from tests.lab.checks import check_clear, check_no_duplicates, check_state
+from tests.lab.interruption import Victim
+from tests.lab.lab import Lab, Run
 
 ADMIN = {"name": "local-admin"}
 CREATE_ADMIN = {**ADMIN, "method": "POST", "product": "containers", "resource": "container"}
@@ -160,7 +161,7 @@ def test_an_answer_that_is_lost_after_the_work(lab: Lab) -> None:
     lab.fault("dropped_connection", when="after", match=CREATE_ADMIN, times=1)
     says = ("admin-container", "resource already exists", "an earlier attempt got no answer")
     fails(lab, ExitCode.FAILED, *says, pending=("admin-container",))
-    (stray,) = [each for each in lab.resources("containers.container") if each["name"] == "local-admin"]
+    stray = lab.find("containers.container", "local-admin")
     assert stray["id"] not in lab.state_file("local").read_text()
     recovers(lab, "admin-container")
     assert stray["id"] in lab.state_file("local").read_text()

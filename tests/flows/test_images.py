@@ -17,11 +17,12 @@ import pytest
 import yaml
 
 from ops.exit_codes import ExitCode
-from tests.flows.lab import OWNER_SECRET_KEY, Lab, Run
+from tests.lab.lab import Lab, Run
+from tests.lab.repository import commit_all
 from tests.support.base_images import node_image, runtime_image
 from tests.support.docker import Engine
-from tests.support.project import clean_environment
-from tests.support.repository import commit_all
+from tests.support.environment import clean_environment
+from tests.support.seed import OWNER_SECRET_KEY
 
 pytestmark = pytest.mark.xdist_group("docker-flows")
 

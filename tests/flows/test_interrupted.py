@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from ops.exit_codes import ExitCode
-from tests.flows.interruption import Hold, Victim, census, check_pending, ids, made, pending
-from tests.flows.lab import Lab, Run, check_clear, check_no_duplicates, check_state
+from tests.lab.checks import check_clear, check_no_duplicates, check_state
+from tests.lab.interruption import Hold, Victim, census, check_pending, ids, made, pending
+from tests.lab.lab import Lab, Run
 from tests.support.pulumi_cli import needs_pulumi
 
 pytestmark = pytest.mark.xdist_group("interrupted")  # one worker makes their lab
@@ -205,7 +206,7 @@ def test_a_container_whose_answer_was_lost_is_adopted(saved: Saved, lab: Lab) ->
     run = lab.up("local", "--skip-preview")
     assert run.returncode == ExitCode.FAILED, run.stdout + run.stderr
     assert pending(lab, "local") == [("creating", "admin-container")]
-    (made_once,) = [each for each in lab.resources("containers.container") if each["name"] == "local-admin"]
+    made_once = lab.find("containers.container", "local-admin")
     assert f"it was created as fr-par/{made_once['id']}" in recover(lab, "local").stdout
     completes(saved, "local", "up")
     assert made_once["id"] in ids(lab, "local")

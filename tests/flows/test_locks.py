@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ops.exit_codes import ExitCode
-from tests.flows.lab import Lab
-from tests.support.project import clean_environment
+from tests.lab.lab import Lab
+from tests.support.environment import clean_environment
 
 _HOLDER = """
 import sys, time
 from ops.state.lock import acquire
-from statestore import open_store
+from pulumi_state.store import open_store
 with acquire(open_store(sys.argv[1], {}), "snu", "local", "a long work", timeout=0, on_wait=print):
     print("held", flush=True)
     time.sleep(600)

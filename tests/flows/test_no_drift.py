@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,19 +10,18 @@ import yaml
 
 from infra import naming
 from ops.exit_codes import ExitCode
-from statestore import bucket
-from tests.flows.drifting import check_clean, findings, look
-from tests.flows.interruption import Hold, Victim
-from tests.flows.lab import Lab
-from tests.flows.planning import PlanLab
-from tests.flows.previews import APPS, PreviewLab
-from tests.flows.test_promotion import Stages
-from tests.support.github import Pull, github
+from pulumi_state.store import bucket
+from tests.lab.drifting import check_clean, findings, look
+from tests.lab.interruption import Hold, Victim
+from tests.lab.lab import Lab
+from tests.lab.planning import PlanLab
+from tests.lab.previews import APPS, PreviewLab
+from tests.lab.promotion import Stages
+from tests.support.github import FakeGitHub, Pull
 
 FOUNDATION, STACK = "foundation-local", "local"
 _REGION = "fr-par"
 _CONTAINERS = "/containers/v1/regions/fr-par/containers"
-_SECRETS = "/secret-manager/v1beta1/regions/fr-par/secrets"
 _JOBS = "/serverless-jobs/v1alpha2/regions/fr-par/job-definitions"
 
 
@@ -94,7 +92,7 @@ def people_write_the_secret_document(lab: Lab) -> None:
         for each in lab.resources("secret_manager.secret")
         if each["name"] == "snu-local" and each["project_id"] != lab.resources("account.project")[0]["organization_id"]
     ]
-    lab.ask("POST", f"{_SECRETS}/{secret['id']}/versions", {"data": base64.b64encode(b"{}").decode()})
+    lab.write_secret(secret["id"], b"{}")
 
 
 def a_job_that_somebody_starts(lab: Lab) -> None:
@@ -183,15 +181,11 @@ def test_after_plan_and_apply(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def previews(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreviewLab]:
-    made = PreviewLab(Lab.at(tmp_path_factory.mktemp("previews") / "project"))
-    made.lab.project.start_cloud()
-    try:
-        with github() as hub:
-            made.prepare()
-            made.hub = hub
-            yield made
-    finally:
-        made.lab.project.stop_cloud()
+    with Lab.running(tmp_path_factory.mktemp("previews") / "project") as lab, FakeGitHub() as hub:
+        made = PreviewLab(lab)
+        made.prepare()
+        made.hub = hub
+        yield made
 
 
 def test_after_preview_environments_come_and_go(previews: PreviewLab) -> None:

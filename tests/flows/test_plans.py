@@ -5,7 +5,6 @@ On the embedded engine always, and on the Pulumi CLI where it is at hand.
 
 from __future__ import annotations
 
-import base64
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,18 +14,18 @@ from typing import Any
 
 import pytest
 
-from localcloud.engine import operations
-from localcloud.engine.plan import PlanError
+from engine.plan import PlanError
+from engine.request import Request
 from ops.exit_codes import ExitCode
 from ops.plans import keys
 from ops.plans.sealed import seal
-from tests.flows.lab import Run
-from tests.flows.planning import STACK, PlanLab
+from tests.lab.lab import Run
+from tests.lab.planning import STACK, PlanLab
+from tests.support import embedded
 from tests.support.pulumi_cli import PASSPHRASE, Cli, needs_pulumi
 
 pytestmark = pytest.mark.xdist_group("plans")  # one worker makes their lab
 
-_SECRETS = "/secret-manager/v1beta1/regions/fr-par/secrets"
 _ENGINES = ["embedded", pytest.param("pulumi", marks=needs_pulumi)]
 
 
@@ -66,10 +65,8 @@ def _secret(lab: PlanLab) -> None:
     (found,) = [
         item for item in lab.lab.resources("secret_manager.secret") if item["name"] == "snu-local" and _own(item)
     ]
-    path = f"{_SECRETS}/{found['id']}/versions"
-    document = json.loads(base64.b64decode(lab.lab.ask("GET", f"{path}/latest_enabled/access")["data"]))
-    document["MONGO_URL"] = "another-mongo-url"
-    lab.lab.ask("POST", path, {"data": base64.b64encode(json.dumps(document).encode()).decode()})
+    document = {**json.loads(lab.lab.read_secret(found["id"])), "MONGO_URL": "another-mongo-url"}
+    lab.lab.write_secret(found["id"], json.dumps(document).encode())
 
 
 def _own(secret: dict[str, Any]) -> bool:
@@ -77,7 +74,7 @@ def _own(secret: dict[str, Any]) -> bool:
     return bool(secret["project_id"] != secret.get("organization_id", "10ca1000-0000-4000-8000-000000000001"))
 
 
-def _other_up(lab: PlanLab, change: Callable[[dict[str, Any]], object]) -> None:
+def _other_up(lab: PlanLab, change: Callable[[dict[str, Any]], None]) -> None:
     """Somebody else brings another configuration about, from other files."""
     lab.edit(change)
     lab.ok("up", STACK, "--yes", "--skip-preview")
@@ -357,7 +354,7 @@ def test_an_engine_refuses_the_other_one_s_plan_by_itself(lab: PlanLab, tmp_path
     path.write_text(lab.content()["update_plan"])
     state, writes = lab.lab.state_file(STACK).read_bytes(), lab.writes()
     if lab.engine == "pulumi":
-        request = operations.Request(
+        request = Request(
             project_dir=lab.directory,
             stack=STACK,
             backend_url=lab.lab.project.backend_url,
@@ -365,7 +362,7 @@ def test_an_engine_refuses_the_other_one_s_plan_by_itself(lab: PlanLab, tmp_path
             plan=path,
         )
         with pytest.raises(PlanError, match="is a plan of the Pulumi CLI; the embedded engine applies only its own"):
-            operations.up(request)
+            embedded.up(request)
     elif shutil.which("pulumi"):
         refused = Cli(lab.directory, lab.home, lab.lab.project.backend_url).up(STACK, "--plan", str(path))
         assert not refused.ok

@@ -15,13 +15,14 @@ import yaml
 from infra.settings.built import write_built
 from localcloud.runtime.choice import owner_of
 from ops.exit_codes import ExitCode
-from tests.apps.workspace import Workspace
-from tests.flows.alerting import Alerting
-from tests.flows.lab import HTTP, Lab
+from tests.lab.alerting import Alerting
+from tests.lab.lab import Lab
+from tests.lab.repository import commit_all
+from tests.support.apps.workspace import Workspace
 from tests.support.base_images import node_image, runtime_image
 from tests.support.docker import Engine
-from tests.support.project import ROOT
-from tests.support.repository import commit_all
+from tests.support.environment import ROOT
+from tests.support.local_scaleway import HTTP
 from tests.support.slack import Slack
 
 pytestmark = pytest.mark.xdist_group("docker-flows")
@@ -65,7 +66,7 @@ def ask(lab: Lab, app: str, path: str) -> Any:
 
 def started(lab: Lab, engine: Engine) -> dict[str, str]:
     """The lab's containers on the engine, by the app's name."""
-    label = f"snu.local={owner_of(lab.project.directory / '.local/scaleway')}"
+    label = f"localcloud.owner={owner_of(lab.project.directory / '.local/scaleway')}"
     names = [container.name or "" for container in engine.client.containers.list(filters={"label": label})]
     return {app: name for app in APPS for name in names if f"-local-{app}-" in name}
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ops.exit_codes import ExitCode
-from tests.flows.lab import check_clear
-from tests.flows.planning import STACK, PlanLab
+from tests.lab.checks import check_clear
+from tests.lab.planning import STACK, PlanLab
 from tests.support.pulumi_cli import needs_pulumi
 
 pytestmark = pytest.mark.xdist_group("policies")  # one worker makes their lab

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +10,11 @@ import pytest
 import yaml
 
 from ops.exit_codes import ExitCode
-from tests.flows.interruption import Hold, Victim
-from tests.flows.lab import Lab, check_clear, check_no_duplicates
-from tests.flows.previews import APPS, KINDS, PreviewLab
-from tests.support.github import FakeGitHub, Pull, github
+from tests.lab.checks import check_clear, check_no_duplicates
+from tests.lab.interruption import Hold, Victim
+from tests.lab.lab import Lab
+from tests.lab.previews import APPS, KINDS, PreviewLab
+from tests.support.github import FakeGitHub, Pull
 
 pytestmark = pytest.mark.xdist_group("previews")  # one worker makes their lab
 
@@ -23,35 +23,26 @@ pytestmark = pytest.mark.xdist_group("previews")  # one worker makes their lab
 def parented(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PreviewLab, Path]]:
     """A lab, and a folder with what it holds once the parent is up."""
     folder = tmp_path_factory.mktemp("parented")
-    made = PreviewLab(Lab.at(folder / "project"))
-    made.lab.project.start_cloud()
-    try:
+    with Lab.running(folder / "project") as lab:
+        made = PreviewLab(lab)
         made.prepare()
-        made.lab.save(folder / "saved")
+        lab.save(folder / "saved")
         yield made, folder / "saved"
-    finally:
-        made.lab.project.stop_cloud()
 
 
 @pytest.fixture
 def hub() -> Iterator[FakeGitHub]:
-    with github() as fake:
+    with FakeGitHub() as fake:
         yield fake
 
 
 @pytest.fixture
 def previews(parented: tuple[PreviewLab, Path], hub: FakeGitHub) -> Iterator[PreviewLab]:
     prepared, saved = parented
-    lab = prepared.lab
-    lab.restore(saved)
-    lab.project.start_cloud()
-    local = lab.project.stack_file("local").read_text()
-    yield PreviewLab(lab, hub, pushed=[*prepared.pushed])
-    lab.project.stack_file("local").write_text(local)
+    prepared.lab.begin(saved)
+    yield PreviewLab(prepared.lab, hub, pushed=[*prepared.pushed])
     for name in APPS:
         prepared.write(f"code/{name}/main.js", f"// {name}\n")
-    for path in prepared.folder.glob("Pulumi.[pb]r-*.yaml"):
-        path.unlink()
 
 
 def test_up_deploys_what_the_branch_changed_and_down_leaves_nothing(previews: PreviewLab, hub: FakeGitHub) -> None:
@@ -216,19 +207,16 @@ def test_down_refuses_a_stack_with_such_a_name_that_is_none(previews: PreviewLab
 
 def test_its_secret_is_a_copy_of_the_parent_s_and_keeps_its_own_changes(previews: PreviewLab) -> None:
     previews.snu("env", "up", "--pr", "7")
-    path = "/secret-manager/v1beta1/regions/fr-par/secrets"
-    own = previews.find("secret_manager.secret", "snu-pr-7")["id"]
-    versions = f"{path}/{own}/versions"
-    content = previews.lab.ask("GET", f"{versions}/latest_enabled/access")["data"]
+    own = previews.lab.find("secret_manager.secret", "snu-pr-7")["id"]
+    content = previews.lab.read_secret(own)
     root = next(each for each in previews.lab.state("foundation-local")["resources"] if "Stack" in each["type"])
     parent = root["outputs"]["secretIds"]["local"].rpartition("/")[2]
-    assert content == previews.lab.ask("GET", f"{path}/{parent}/versions/latest_enabled/access")["data"]
+    assert content == previews.lab.read_secret(parent)
 
-    changed = {**json.loads(base64.b64decode(content)), "MONGO_URL": "my-own"}
-    data = base64.b64encode(json.dumps(changed).encode()).decode()
-    previews.lab.ask("POST", versions, {"data": data})
+    changed = json.dumps({**json.loads(content), "MONGO_URL": "my-own"}).encode()
+    previews.lab.write_secret(own, changed)
     previews.snu("env", "up", "--pr", "7")
-    assert previews.lab.ask("GET", f"{versions}/latest_enabled/access")["data"] == data
+    assert previews.lab.read_secret(own) == changed
 
 
 def test_the_file_of_a_stack_is_made_anew_with_the_salt_of_its_state(previews: PreviewLab) -> None:
@@ -272,13 +260,13 @@ def test_the_list_shows_states_and_cloud(previews: PreviewLab, hub: FakeGitHub) 
 
 def test_a_sweep_only_looks_and_then_takes_away_what_nobody_needs(previews: PreviewLab, hub: FakeGitHub) -> None:
     hub.pulls |= {number: Pull(f"f{number}") for number in (8, 9, 10, 11)}
-    hub.branches |= {"stays", "goes"}
+    hub.branches |= dict.fromkeys(("stays", "goes"), "1" * 40)
     hub.pulls[10].labels = ("persist",)
     for number in (7, 8, 9, 10, 11):
         previews.snu("env", "up", "--pr", str(number))
     stays, goes = (previews.json("env", "up", "--branch", branch)["name"] for branch in ("stays", "goes"))
     hub.pulls[8].is_open = False
-    hub.branches.remove("goes")
+    del hub.branches["goes"]
     for name in ("pr-9", "pr-10"):
         previews.age(name, "2020-01-01T00:00:00+00:00")
     previews.lab.state_file("pr-11").unlink()
@@ -356,7 +344,7 @@ def test_an_error_with_one_does_not_stop_the_others(previews: PreviewLab, hub: F
 
 def test_a_sweep_never_touches_what_it_does_not_know(previews: PreviewLab) -> None:
     previews.snu("env", "up", "--pr", "7")
-    container = previews.find("containers.container", "pr-7-api")
+    container = previews.lab.find("containers.container", "pr-7-api")
     named = {"namespace_id": container["namespace_id"], "image": container["image"]}
     for name in ("somebody-s", "pr-07-api", "ci-api"):
         previews.lab.ask("POST", "/containers/v1/regions/fr-par/containers", {**named, "name": name})

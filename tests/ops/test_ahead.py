@@ -9,13 +9,13 @@ import pytest
 
 from ops import ahead
 from ops.cli import app
-from tests.support.project import ROOT
+from tests.support.environment import ROOT
 
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     folders: list[Path] = []
-    monkeypatch.setattr(ahead, "start_ahead", folders.append)
+    monkeypatch.setattr(ahead, "start_ahead", lambda folder, _environ: folders.append(folder))
     return folders
 
 

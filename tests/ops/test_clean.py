@@ -8,8 +8,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.images.clean import Needed, Tag, shortest_age, verdicts
-from tests.support.project import ROOT
+from ops.clean_images import Needed, Tag, shortest_age, verdicts
+from tests.support.environment import ROOT
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 AGE = timedelta(days=60)

@@ -12,8 +12,9 @@ import pytest
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.pull_request import Outcome, Target, Written, marker, read_token, write_comment
-from tests.support.github import TOKEN, Answer, FakeGitHub, Pull, github
-from tests.support.project import clean_environment, silent_port
+from tests.support.environment import clean_environment
+from tests.support.github import TOKEN, FakeGitHub, Pull
+from tests.support.ports import silent_port
 
 TEXT = "### Preview of `stage`: 1 to update\n\ntext"
 MARKED = f"<!-- snu:plan:stage -->\n{TEXT}"
@@ -21,7 +22,7 @@ MARKED = f"<!-- snu:plan:stage -->\n{TEXT}"
 
 @pytest.fixture
 def server() -> Iterator[FakeGitHub]:
-    with github() as fake:
+    with FakeGitHub() as fake:
         yield fake
 
 
@@ -97,26 +98,26 @@ def test_another_author(server: FakeGitHub) -> None:
 def test_a_server_error_is_tried_again(server: FakeGitHub, method: str) -> None:
     server.add(MARKED)
     server.add(MARKED)
-    server.faults[method] = [Answer(502), Answer(503)]
+    server.fail(method, 502, 503)
     assert write(server, "new") == Written(Outcome.EDITED, server.comments[0]["html_url"], 1)
 
 
 @pytest.mark.parametrize("done", [False, True])
 def test_a_creation_whose_answer_is_lost_is_made_once(server: FakeGitHub, done: bool) -> None:
-    server.faults["POST"] = [Answer(502, done=done)]
+    server.fail("POST", 502, done=done)
     assert write(server).outcome is (Outcome.UNCHANGED if done else Outcome.CREATED)
     assert server.bodies() == [MARKED]
 
 
 def test_what_github_refuses_is_one_clear_sentence(server: FakeGitHub) -> None:
     assert "does not accept the token (401)" in refused(server, "wrong")
-    server.faults["POST"] = [Answer(403, {"message": "Resource not accessible by integration"})]
+    server.fail("POST", 403, document={"message": "Resource not accessible by integration"})
     assert "it needs `pull-requests: write`" in refused(server)
-    server.faults["POST"] = [Answer(422, {"message": "Validation Failed"})]
+    server.fail("POST", 422, document={"message": "Validation Failed"})
     assert "GitHub answered 422 for octo/snu#7: Validation Failed" in refused(server)
-    server.faults["POST"] = [Answer(502)] * 4
+    server.fail("POST", *[502] * 4)
     assert "GitHub answered 502" in refused(server)
-    server.faults["GET"] = [Answer(404, {"message": "Not Found"})]
+    server.fail("GET", 404, document={"message": "Not Found"})
     assert "There is no pull request octo/snu#7" in refused(server)
     assert server.comments == []
 
@@ -135,19 +136,21 @@ def test_a_rate_limit_is_not_waited_for(
     message = (
         "You have exceeded a secondary rate limit." if not until.startswith(" until") else "API rate limit exceeded"
     )
-    server.faults["GET"] = [Answer(403, {"message": message}, headers)]
+    server.fail("GET", 403, document={"message": message}, headers=headers)
     waited: list[float] = []
     monkeypatch.setattr("time.sleep", waited.append)
     assert refused(server).startswith(f"GitHub's rate limit is reached{until}: ")
     assert waited == []
     assert len(server.requests) == 1
-    server.faults["GET"] = [Answer(429, {"message": message}, headers)]
+    server.fail("GET", 429, document={"message": message}, headers=headers)
     assert refused(server).startswith("GitHub's rate limit is reached")
 
 
 def test_nobody_listens() -> None:
     with silent_port() as port:
-        assert "GitHub cannot be reached at 127.0.0.1:" in refused(FakeGitHub(url=f"http://127.0.0.1:{port}"))
+        server = FakeGitHub()
+        server.port = port
+        assert "GitHub cannot be reached at 127.0.0.1:" in refused(server)
 
 
 @pytest.mark.parametrize("url", ["http://api.github.com", "ftp://127.0.0.1", "http://127.0.0.1.example.org"])

@@ -9,8 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from ops.containers import CONTAINER_TYPE, DOMAIN_TYPE, Api, Container, containers_in, wait_until_settled
-from ops.display.record import Record
+from ops.containers import Api, Container, containers_in, wait_until_settled
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.record import Record
+from ops.scaleway.catalogue import CONTAINER, CONTAINER_DOMAIN
+from ops.scaleway.client import Client
 from ops.stacks import Stack
 
 
@@ -22,11 +26,11 @@ def seen(record: Record, op: str, kind: str, name: str, outputs: dict[str, Any],
 
 def test_unchanged_containers_are_looked_at_and_deleted_ones_are_not() -> None:
     record = Record()
-    seen(record, "same", CONTAINER_TYPE, "api-container", {"name": "local-api", "publicEndpoint": "https://x.y"}, "r/1")
-    seen(record, "create", CONTAINER_TYPE, "app-container", {"name": "local-app", "privacy": "private"}, "r/2")
-    seen(record, "delete", CONTAINER_TYPE, "old-container", {}, "r/3")
+    seen(record, "same", CONTAINER.token, "api", {"name": "local-api", "publicEndpoint": "https://x.y"}, "r/1")
+    seen(record, "create", CONTAINER.token, "app", {"name": "local-app", "privacy": "private"}, "r/2")
+    seen(record, "delete", CONTAINER.token, "old", {}, "r/3")
     for op in ("refresh", "create"):  # an apply shows both
-        seen(record, op, DOMAIN_TYPE, f"app-domain-{op}", {"containerId": "r/2", "hostname": "app.z"}, "r/4")
+        seen(record, op, CONTAINER_DOMAIN.token, f"app-domain-{op}", {"containerId": "r/2", "hostname": "app.z"}, "r/4")
     assert containers_in(record) == [
         Container("r/1", "local-api", ("x.y",)),
         Container("r/2", "local-app", ("app.z",), public=False),
@@ -85,6 +89,45 @@ def test_gives_up_when_scaleway_is_silent(script: list[str], waited: int) -> Non
     cloud = Cloud(a=script)
     cloud.wait(seconds=600)
     assert cloud.time == waited
+
+
+def api_of_scaleway(answer: httpx.Response) -> Api:
+    """``Api`` with a Scaleway that always gives this answer."""
+    stack = Stack(Path(), "ci", {}, "passphrase")
+    api = Api(stack, {"SCW_SECRET_KEY": "hush-hush"})
+    api._client = Client(api._client.profile, transport=httpx.MockTransport(lambda _: answer))
+    return api
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "message"),
+    [
+        (httpx.Response(200, json={"status": "ready", "error_message": None}), "ready", ""),
+        (httpx.Response(200, json={"status": "error", "error_message": "no port"}), "error", "no port"),
+        (httpx.Response(429), "no answer from Scaleway", ""),
+        (httpx.Response(503), "no answer from Scaleway", ""),
+    ],
+)
+def test_a_container_has_the_status_that_scaleway_gives(answer: httpx.Response, status: str, message: str) -> None:
+    found = api_of_scaleway(answer).look(Container("fr-par/1", "api"))
+    assert (found.status, found.error_message) == (status, message)
+
+
+def test_a_container_that_the_key_may_not_see_is_not_checked() -> None:
+    refused = httpx.Response(403, json={"message": "insufficient permissions"})
+    with pytest.raises(OpsError) as raised:
+        api_of_scaleway(refused).look(Container("fr-par/1", "z.fr", kind=CONTAINER_DOMAIN))
+    assert str(raised.value) == (
+        "z.fr was not checked: Scaleway answered 403 to GET /containers/v1/regions/fr-par/domains/1: "
+        "insufficient permissions"
+    )
+    assert raised.value.code is ExitCode.CONTAINERS
+
+
+def test_containers_are_not_checked_without_a_key() -> None:
+    with pytest.raises(OpsError, match="The containers were not checked: ci: no Scaleway API key") as raised:
+        Api(Stack(Path(), "ci", {}, "passphrase"), {})
+    assert raised.value.code is ExitCode.CONTAINERS
 
 
 def api_that_answers(monkeypatch: pytest.MonkeyPatch, answer: httpx.Response | Exception) -> Api:

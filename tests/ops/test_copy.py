@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import random
-import threading
+import re
+import socket
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from werkzeug import Request, Response
 
 from infra.settings import Image
 from ops.images.copy import Copied, Copier
 from ops.images.registry import Registries, RegistryError, Repository
-from tests.api.oci import OCI_MANIFEST, Oci, digest_of, index, make_namespace, manifest
-from tests.api.server import OWNER_SECRET_KEY, Server
+from tests.support.fake_server import FakeServer, json_response
+from tests.support.local_scaleway import Server
+from tests.support.oci import OCI_MANIFEST, Oci, digest_of, index, make_namespace, manifest
+from tests.support.seed import OWNER_SECRET_KEY
 
 KEY = "key-of-the-test"
 
@@ -161,28 +160,35 @@ def test_any_graph_of_images_arrives_byte_for_byte(server: Server, data: st.Data
 # --- a registry on a bad day ----------------------------------------------------------------------------
 
 
-@dataclass
-class Stub:
+class Stub(FakeServer):
     """A registry in memory of one repository, `app`, that fails as it is told."""
 
-    blobs: dict[str, bytes] = field(default_factory=dict)
-    manifests: dict[str, bytes] = field(default_factory=dict)
-    break_reads: int = 0
-    """So many reads of blobs end in the middle."""
-    break_writes: int = 0
-    """So many writes of blobs are cut off."""
-    wrong_reads: int = 0
-    """So many reads of blobs give other bytes."""
-    lies: bool = False
-    """Answers for every manifest that was written another one."""
-    wants_tokens: bool = False
-    """Takes no key itself, but a token that its own token service gives for one, to read or to write."""
-    tokens: list[str] = field(default_factory=list)
-    """Scopes of the tokens that were given."""
-    refuses_mounts: bool = False
-    """Answers 401 to who wants a blob from another repository, as one does whose key may not read there."""
-    keys: list[str | None] = field(default_factory=list)
-    port: int = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.blobs: dict[str, bytes] = {}
+        self.manifests: dict[str, bytes] = {}
+        self.break_reads = 0
+        """So many reads of blobs end in the middle."""
+        self.break_writes = 0
+        """So many writes of blobs are cut off."""
+        self.wrong_reads = 0
+        """So many reads of blobs give other bytes."""
+        self.lies = False
+        """Answers for every manifest that was written another one."""
+        self.wants_tokens = False
+        """Takes no key itself, but a token that its own token service gives for one, to read or to write."""
+        self.tokens: list[str] = []
+        """Scopes of the tokens that were given."""
+        self.refuses_mounts = False
+        """Answers 401 to who wants a blob from another repository, as one does whose key may not read there."""
+        self.keys: list[str | None] = []
+        self.expect_request("/token").respond_with_handler(self._give_token)
+        for method in ("GET", "HEAD"):
+            self._serve("blobs/.+", method, self._read_blob)
+            self._serve("manifests/.+", method, self._read_manifest)
+        self._serve("blobs/uploads/", "POST", self._begin_upload)
+        self._serve("blobs/uploads/.+", "PUT", self._write_blob)
+        self._serve("manifests/.+", "PUT", self._write_manifest)
 
     @property
     def repository(self) -> Repository:
@@ -194,108 +200,81 @@ class Stub:
         self.manifests[digest_of(content)] = content
         return Image(version="1", digest=digest_of(content))
 
+    def application(self, request: Request) -> Response:
+        """The library reads all of a request before its handlers see it: what is cut off is cut off here."""
+        if request.method == "PUT" and "/uploads/" in request.path and self.break_writes:
+            self.break_writes -= 1
+            request.stream.read((request.content_length or 0) // 2)
+            request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            raise ConnectionAbortedError
+        return super().application(request)
 
-@contextmanager
-def stub() -> Iterator[Stub]:
-    held = Stub()
+    def _serve(self, path: str, method: str, answer: Callable[[Request], Response]) -> None:
+        """To those who may."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+        def guarded(request: Request) -> Response:
+            action = "pull" if request.method in ("GET", "HEAD") else "push,pull"
+            given = request.headers.get("Authorization", "")
+            if not self.wants_tokens or (given.startswith("Bearer ") and given.endswith(action)):
+                return answer(request)
+            realm = f'Bearer realm="http://localhost:{self.port}/token",service="s",scope="repository:snu/app:{action}"'
+            return Response(status=401, headers={"WWW-Authenticate": realm})
 
-        def log_message(self, *_arguments: Any) -> None:
-            return None
+        self.expect_request(re.compile(f"/v2/snu/app/{path}$"), method).respond_with_handler(guarded)
 
-        def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
+    def _give_token(self, request: Request) -> Response:
+        assert request.headers["Authorization"] == f"Basic {b64encode(f'nologin:{KEY}'.encode()).decode()}"
+        scope = request.args["scope"]
+        self.tokens.append(scope)
+        return json_response(200, {"token": scope})
 
-        def refused(self) -> bool:
-            action = "pull" if self.command in ("GET", "HEAD") else "push,pull"
-            given = self.headers.get("Authorization", "")
-            if not held.wants_tokens or (given.startswith("Bearer ") and given.endswith(action)):
-                return False
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            realm = f'Bearer realm="http://localhost:{held.port}/token",service="s",scope="repository:snu/app:{action}"'
-            self.answer(401, WWW_Authenticate=realm)
-            return True
+    def _read_blob(self, request: Request) -> Response:
+        content = self.blobs.get(_reference(request))
+        if content is not None and request.method == "GET" and self.break_reads:
+            self.break_reads -= 1
+            half = Response(content[: len(content) // 2])
+            half.headers["Content-Length"] = str(len(content))
+            return half
+        if content is not None and request.method == "GET" and self.wrong_reads:
+            self.wrong_reads -= 1
+            content = content[:-1] + bytes([content[-1] ^ 1])
+        return _content(content)
 
-        def give_token(self) -> None:
-            assert self.headers["Authorization"] == f"Basic {b64encode(f'nologin:{KEY}'.encode()).decode()}"
-            (scope,) = parse_qs(urlsplit(self.path).query)["scope"]
-            held.tokens.append(scope)
-            self.answer(200, json.dumps({"token": scope}).encode())
+    def _read_manifest(self, request: Request) -> Response:
+        content = self.manifests.get(_reference(request))
+        if content is not None and request.method == "GET" and self.lies:
+            content = manifest(b"another")
+        return _content(content)
 
-        def do_GET(self) -> None:
-            if self.path.startswith("/token"):
-                return self.give_token()
-            if self.refused():
-                return None
-            kind, _, reference = self.path.removeprefix("/v2/snu/app/").partition("/")
-            content = (held.blobs if kind == "blobs" else held.manifests).get(reference)
-            if content is None:
-                return self.answer(404)
-            if self.command == "GET" and kind == "blobs" and held.break_reads:
-                held.break_reads -= 1
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content[: len(content) // 2])
-                self.close_connection = True
-                return None
-            if self.command == "GET" and kind == "blobs" and held.wrong_reads:
-                held.wrong_reads -= 1
-                content = content[:-1] + bytes([content[-1] ^ 1])
-            if kind == "manifests" and held.lies and self.command == "GET":
-                content = manifest(b"another")
-            return self.answer(200, content, Content_Type=OCI_MANIFEST, Docker_Content_Digest=digest_of(content))
+    def _begin_upload(self, request: Request) -> Response:
+        self.keys.append(request.headers.get("Authorization"))
+        if self.refuses_mounts and "mount" in request.args:
+            return Response(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+        return Response(status=202, headers={"Location": "/v2/snu/app/blobs/uploads/1?state=x"})
 
-        do_HEAD = do_GET
+    def _write_blob(self, request: Request) -> Response:
+        content = request.get_data()
+        self.blobs[digest_of(content)] = content
+        return Response(status=201 if digest_of(content) == request.args["digest"] else 400)
 
-        def do_POST(self) -> None:
-            if self.refused():
-                return
-            held.keys.append(self.headers.get("Authorization"))
-            if held.refuses_mounts and "mount=" in self.path:
-                self.answer(401, WWW_Authenticate='Basic realm="x"')
-                return
-            self.answer(202, Location="/v2/snu/app/blobs/uploads/1?state=x")
+    def _write_manifest(self, request: Request) -> Response:
+        self.manifests[_reference(request)] = request.get_data()
+        return Response(status=201)
 
-        def do_PUT(self) -> None:
-            if self.refused():
-                return
-            length = int(self.headers["Content-Length"])
-            if "/uploads/" in self.path and held.break_writes:
-                held.break_writes -= 1
-                self.rfile.read(length // 2)
-                self.close_connection = True
-                return
-            content = self.rfile.read(length)
-            if "/uploads/" in self.path:
-                held.blobs[digest_of(content)] = content
-                wanted = self.path.rpartition("digest=")[2]
-                self.answer(201 if digest_of(content) == wanted else 400)
-            else:
-                held.manifests[self.path.rpartition("/")[2]] = content
-                self.answer(201)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    held.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
-        yield held
-    finally:
-        server.shutdown()
-        server.server_close()
+def _reference(request: Request) -> str:
+    return request.path.rpartition("/")[2]
+
+
+def _content(content: bytes | None) -> Response:
+    if content is None:
+        return Response(status=404)
+    return Response(content, headers={"Docker-Content-Digest": digest_of(content)}, content_type=OCI_MANIFEST)
 
 
 @pytest.fixture
 def stubs() -> Iterator[tuple[Stub, Stub]]:
-    with stub() as source, stub() as target:
+    with Stub() as source, Stub() as target:
         yield source, target
 
 
@@ -307,8 +286,10 @@ def copy(source: Stub, target: Stub, image: Image) -> Copied:
 def test_what_breaks_off_is_tried_again(stubs: tuple[Stub, Stub], fault: str) -> None:
     source, target = stubs
     image = source.add(layer(600_000))
-    setattr(target if fault == "break_writes" else source, fault, 2)
+    failing = target if fault == "break_writes" else source
+    setattr(failing, fault, 2)
     copy(source, target, image)
+    assert getattr(failing, fault) == 0
     assert source.blobs.items() <= target.blobs.items()
     assert target.manifests["1"] == source.manifests[image.digest]
 
@@ -373,7 +354,7 @@ def test_tokens_are_got_for_what_is_asked(stubs: tuple[Stub, Stub]) -> None:
 
 
 def test_a_blob_that_must_not_be_mounted_is_sent() -> None:
-    with stub() as registry:
+    with Stub() as registry:
         registry.refuses_mounts = True
         source = Repository(f"localhost:{registry.port}/snu/source", KEY)
         assert registry.repository.begin_upload(digest_of(b"x"), source) is not None

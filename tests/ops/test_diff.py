@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from ops.diff.stand_ins import fill_template
 from ops.exit_codes import ExitCode
-from tests.support.project import ROOT
-from tests.support.repository import Repository, make_repository
+from ops.program.stand_ins import fill_template
+from tests.lab.repository import Repository, make_repository
+from tests.support.environment import ROOT
 
 STACKS = {
     "ci",
@@ -277,8 +277,9 @@ def test_a_working_copy_without_changes_holds_the_same_files(repository: Reposit
 
 
 def test_the_same_files_are_evaluated_once(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ops.diff.evaluate import Evaluator
+    from ops.commands.diff import at_both
     from ops.diff.revisions import Revisions, Side, find_revisions
+    from ops.program.evaluate import Evaluator
 
     written: list[str] = []
     write = Revisions.write
@@ -289,7 +290,7 @@ def test_the_same_files_are_evaluated_once(repository: Repository, monkeypatch: 
 
     monkeypatch.setattr(Revisions, "write", counted)
     with Evaluator() as evaluator:
-        base, head = evaluator.evaluate(find_revisions(repository.project.directory, "base..main"), 60)
+        base, head = at_both(evaluator, find_revisions(repository.project.directory, "base..main"), 60)
     assert set(base) == set(head) >= {"ci", "local", "stage"}
     assert written == ["main"]
 

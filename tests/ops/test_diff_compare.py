@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from localcloud.engine.values import UNKNOWN, UNKNOWN_TEXT, Secret
 from ops.diff.compare import compare
-from ops.diff.evaluate import Evaluated, Resource
-from ops.diff.stand_ins import StandIns, fill_template
-from ops.display.record import Record
 from ops.display.values import SECRET, shown
+from ops.program.evaluate import Evaluated, Resource
+from ops.program.stand_ins import StandIns, fill_template
+from ops.record import Record
+from pulumi_state.values import UNKNOWN, UNKNOWN_TEXT, Secret
 
 ROOT = "urn:pulumi:stage::snu::pulumi:pulumi:Stack::snu-stage"
 NAMESPACE = "scaleway:containers/namespace:Namespace"

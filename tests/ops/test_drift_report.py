@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +18,8 @@ from ops.drift.issue import LABEL
 from ops.drift.report import markdown, slack_text
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from tests.support.github import TOKEN, Answer, FakeGitHub, Request, github, json_server
+from tests.support.github import TOKEN, FakeGitHub
+from tests.support.slack import Slack
 
 MARKER = "<!-- snu:drift:stage -->"
 CHANGED = Finding(
@@ -43,13 +43,15 @@ UNKNOWN = StackDrift("stage", 0, problems=("Scaleway was asked and said: 503",),
 class Channels:
     """GitHub, and a channel of Slack."""
 
-    def __init__(self, hub: FakeGitHub, webhook: str, messages: list[str]) -> None:
-        self.hub = hub
-        self.messages = messages
-        environ = {"GITHUB_TOKEN": TOKEN, "SLACK_WEBHOOK_URL": webhook}
+    def __init__(self, hub: FakeGitHub, channel: Slack) -> None:
+        self.hub, self.channel = hub, channel
+        environ = {"GITHUB_TOKEN": TOKEN, "SLACK_WEBHOOK_URL": channel.webhook}
         self.both = Reporter.of([*Channel], "octo/snu", hub.url, environ)
         self.slack = Reporter.of([Channel.SLACK], None, hub.url, environ)
-        self.status = 200
+
+    @property
+    def messages(self) -> list[str]:
+        return [message["text"] for message in self.channel.messages]
 
     def state(self) -> tuple[str, str]:
         (issue,) = self.hub.issues
@@ -60,16 +62,8 @@ class Channels:
 def channels(monkeypatch: pytest.MonkeyPatch) -> Iterator[Channels]:
     monkeypatch.setattr("ops.github.RETRY_SECONDS", 0.0)
     monkeypatch.setattr("ops.drift.slack._RETRY_SECONDS", (0.0, 0.0))
-    messages: list[str] = []
-
-    def take(asked: Request) -> tuple[int, Any, dict[str, str]]:
-        if made.status == 200:
-            messages.append(asked.body["text"])
-        return made.status, None, {}
-
-    with github() as hub, json_server(take) as url:
-        made = Channels(hub, f"{url}/services/T0/B0/fake", messages)
-        yield made
+    with FakeGitHub() as hub, Slack() as channel:
+        yield Channels(hub, channel)
 
 
 def test_an_issue_is_made_edited_closed_and_opened_again(channels: Channels) -> None:
@@ -129,7 +123,7 @@ def test_without_an_issue_slack_is_told_each_time(channels: Channels) -> None:
 
 
 def test_an_answer_that_was_lost_makes_no_second_issue(channels: Channels) -> None:
-    channels.hub.faults["POST"] = [Answer(502, {"message": "Bad gateway"}, done=True)]
+    channels.hub.fail("POST", 502, document={"message": "Bad gateway"}, done=True)
     channels.both.report(DRIFT)
     assert len(channels.hub.issues) == 1
 
@@ -153,7 +147,7 @@ def test_two_of_ours_become_one(channels: Channels) -> None:
 
 @pytest.mark.parametrize("status", [403, 404, 410])
 def test_a_refusal_is_one_sentence_and_says_what_the_token_needs(channels: Channels, status: int) -> None:
-    channels.hub.faults["POST"] = [Answer(status, {"message": "no"})]
+    channels.hub.fail("POST", status, document={"message": "no"})
     with pytest.raises(OpsError) as caught:
         channels.both.report(DRIFT)
     assert "\n" not in str(caught.value)
@@ -163,7 +157,7 @@ def test_a_refusal_is_one_sentence_and_says_what_the_token_needs(channels: Chann
 
 @pytest.mark.parametrize("status", [302, 400, 404, 503])
 def test_slack_s_address_is_in_no_message(channels: Channels, status: int) -> None:
-    channels.status = status
+    channels.channel.status = status
     with pytest.raises(OpsError) as caught:
         channels.slack.report(DRIFT)
     assert str(status) in str(caught.value)

@@ -15,7 +15,7 @@ from ops.plans.plan import Plan
 from ops.stacks import Stack
 from ops.state.fingerprint import Fingerprint
 from ops.steps import Step
-from tests.support.project import ROOT
+from tests.support.environment import ROOT
 
 _NOW = datetime.now(UTC)
 _IMAGE = f"registry.example.test/snu/api@sha256:{'a' * 64}"

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud.engine.values import SECRET_SIGNATURE, SIGNATURE_KEY
 from ops.canonical import canonical, digest
 from ops.state.fingerprint import Fingerprint, fingerprint
+from pulumi_state.values import SECRET_SIGNATURE, SIGNATURE_KEY
 
 _SECRETS = {"one": "first-secret", "two": "first-secret", "three": "second-secret"}
 """Ciphertexts, two of them of the same secret."""

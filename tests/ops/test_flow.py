@@ -18,8 +18,9 @@ import pytest
 import yaml
 
 from ops.exit_codes import ExitCode
+from tests.lab.project import Project
+from tests.support.environment import clean_environment
 from tests.support.programs import needs
-from tests.support.project import Project, clean_environment
 from tests.support.pulumi_cli import needs_pulumi
 
 STACKS = ("foundation-local", "local")
@@ -200,7 +201,7 @@ def test_a_stack_on_the_real_scaleway_needs_a_key_to_learn_where_its_state_is(pr
             project,
             *("preview", "stage"),
             code=ExitCode.ENVIRONMENT,
-            says="set SCW_ACCESS_KEY and SCW_SECRET_KEY",
+            says="Set SCW_ACCESS_KEY and SCW_SECRET_KEY",
             **({"PATH": str(folder)} | given),
         )
 

@@ -11,9 +11,9 @@ from ops.errors import OpsError
 from ops.releases import hotfix
 from ops.releases.hotfix import HotFix
 from ops.releases.tags import Releases
+from tests.lab.repository import commit_all
 from tests.ops.test_releases import CONTENT, DAY
-from tests.support.github import TOKEN, Hub, hub
-from tests.support.repository import commit_all
+from tests.support.github import TOKEN, FakeGitHub, hub
 
 __all__ = ["hub"]
 
@@ -94,30 +94,30 @@ def fix(repository: pygit2.Repository) -> HotFix:
     return found(repository)
 
 
-def test_the_pull_request_has_a_branch_of_its_own(hub: Hub, fix: HotFix) -> None:
-    hub.known.add(fix.commit)
+def test_the_pull_request_has_a_branch_of_its_own(hub: FakeGitHub, fix: HotFix) -> None:
+    hub.commits = {fix.commit}
     hub.branches[BRANCH] = fix.commit
     opened = hotfix.open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "The log")
     assert opened.branch == "production_hotfix-2026-11-26.1"
     assert not opened.was_there
     assert hub.branches[opened.branch] == fix.commit
-    assert [(pull["title"], pull["body"]) for pull in hub.pulls] == [("Back", "The log")]
+    assert [(pull.title, pull.body) for pull in hub.opened] == [("Back", "The log")]
     again = hotfix.open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "The log")
     assert (again.url, again.was_there) == (opened.url, True)
-    assert len(hub.pulls) == 1
+    assert len(hub.opened) == 1
 
     assert hotfix.delete_branch(hub.repository, TOKEN, fix)
     assert hub.branches == {opened.branch: fix.commit}
     assert not hotfix.delete_branch(hub.repository, TOKEN, fix)
 
 
-def test_a_fix_that_was_not_pushed(hub: Hub, fix: HotFix) -> None:
+def test_a_fix_that_was_not_pushed(hub: FakeGitHub, fix: HotFix) -> None:
     with pytest.raises(OpsError, match="push production_hotfix first"):
         hotfix.open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "")
-    assert hub.pulls == []
+    assert hub.opened == []
 
 
-def test_a_branch_that_holds_something_else_is_left_alone(hub: Hub, fix: HotFix) -> None:
+def test_a_branch_that_holds_something_else_is_left_alone(hub: FakeGitHub, fix: HotFix) -> None:
     hub.branches = {BRANCH: "0" * 40, f"{BRANCH}-2026-11-26.1": "1" * 40}
     with pytest.raises(OpsError, match="is on GitHub already, at commit 111111111111"):
         hotfix.open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "")

@@ -6,7 +6,7 @@ import pygit2
 import pytest
 
 from infra.images.working_copy import WorkingCopy
-from tests.flows.test_promotion import APPS, Stages, prepared, stages
+from tests.lab.promotion import APPS, Stages, prepared, stages
 from tests.support.docker import Engine
 
 __all__ = ["prepared", "stages"]

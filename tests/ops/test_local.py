@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import http.server
 import os
 import signal
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from ops.exit_codes import ExitCode
-from tests.support.project import Project, copy_project
+from tests.lab.project import Project, copy_project
 
 
 @pytest.fixture
@@ -83,19 +82,12 @@ def test_without_its_pid_file_it_is_still_known(cloud: Project) -> None:
 
 
 def test_a_port_that_a_stranger_holds(project: Project) -> None:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", project.port), http.server.BaseHTTPRequestHandler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with HTTPServer("127.0.0.1", project.port):
         for command in (["local", "start"], ["local", "stop"], ["local", "status"], ["preview", "local"]):
             ended = project.snu(*command)
             assert ended.returncode == ExitCode.LOCAL_CLOUD
             assert f"Port {project.port} is in use by a program that is no local Scaleway" in ended.stderr
             assert "Traceback" not in ended.stderr
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_a_port_that_another_local_scaleway_holds(cloud: Project, tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.state import lock as locks
 from ops.state.lock import Holder, acquire, locks_of, unlock
-from statestore import layout, open_store
-from statestore.store import Store
+from pulumi_state.store import layout, open_store
+from pulumi_state.store.store import Store
 
 _KEY = f"{layout.own('locks', 'snu', 'dev')}.json"
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from ops.display.markdown import COMMENT_LIMIT, LIMIT, SHORTEST_LIMIT, code, plan_markdown
-from ops.display.record import Record
 from ops.display.text import safe
 from ops.engines.base import EngineEvent
+from ops.record import Record
 from tests.ops.events import APP, CONTAINER, STACK, UNKNOWN, diagnostic, step, summary
 
 DOMAIN = "scaleway:containers/domain:Domain"

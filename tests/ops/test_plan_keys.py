@@ -12,7 +12,7 @@ from ops.errors import OpsError
 from ops.plans import keys
 from ops.plans.sealed import public_key
 from ops.stacks import Stack
-from tests.support.project import ROOT
+from tests.support.environment import ROOT
 
 _REAL = Stack(ROOT, "stage", {}, "passphrase")
 _LOCAL = Stack(ROOT, "local", {"scaleway:apiUrl": "http://127.0.0.1:8421"}, "passphrase")

@@ -10,14 +10,14 @@ import pytest
 import yaml
 
 from ops.display.policies import policy_lines, policy_markdown
-from ops.display.record import Record
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.policies import refuse, verdict_on
+from ops.record import Record
 from ops.stacks import Stack
 from policy.rules import Verdict
 from tests.ops.events import CONTAINER, UNKNOWN, step
-from tests.policy.resources import CONTAINER as INPUTS
+from tests.support.policy_resources import CONTAINER as INPUTS
 
 BAD = INPUTS | {"image": "registry.example.test/api:latest"}
 

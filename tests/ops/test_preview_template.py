@@ -10,7 +10,7 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.previews.template import FILE, Template
 from ops.stacks import find_stack, settings_of
-from tests.support.project import ROOT
+from tests.support.environment import ROOT
 
 SMALL = """\
 config:

@@ -10,11 +10,12 @@ import pytest
 from infra.settings.models import Previews
 from ops.github import GitHub, Repository
 from ops.previews.about import About
-from ops.previews.cloud import Kind, Thing
+from ops.previews.cloud import Thing
 from ops.previews.comment import Report, containers_by_app
 from ops.previews.look import Preview, State
 from ops.previews.sweep import Action, Judge
-from tests.support.github import TOKEN, Answer, FakeGitHub, Pull, github
+from ops.scaleway.catalogue import CONTAINER
+from tests.support.github import TOKEN, FakeGitHub, Pull
 
 RULES = Previews.model_validate({"expireAfter": 24})
 
@@ -22,7 +23,7 @@ RULES = Previews.model_validate({"expireAfter": 24})
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGitHub]:
     monkeypatch.setattr("ops.github.RETRY_SECONDS", 0.0)
-    with github() as fake:
+    with FakeGitHub() as fake:
         yield fake
 
 
@@ -43,7 +44,7 @@ def preview(
 
 
 def thing(name: str, app: str, status: str = "ready") -> Thing:
-    return Thing(Kind.CONTAINER, f"{name}-{app}", "id", name, status)
+    return Thing(CONTAINER, f"{name}-{app}", "id", name, status)
 
 
 BRANCH = "br-feature-12345678"
@@ -83,7 +84,7 @@ def test_pull_requests(hub: FakeGitHub) -> None:
 def test_branches(hub: FakeGitHub) -> None:
     assert action(hub, preview(BRANCH)) is Action.DOWN
     assert action(hub, preview(BRANCH, repository="")) is Action.KEEP
-    hub.branches.add("feature")
+    hub.branches["feature"] = "1" * 40
     assert action(hub, preview(BRANCH)) is Action.KEEP
     assert action(hub, preview(BRANCH, hours=25)) is Action.DOWN
     assert action(None, preview(BRANCH, hours=25)) is Action.DOWN
@@ -94,10 +95,10 @@ def test_what_github_does_not_say_takes_nothing_down(hub: FakeGitHub) -> None:
     assert action(hub, preview(hours=25)) is Action.ASK
     hub.pulls[7] = Pull("feature")
     for status in (401, 403, 404, 500):
-        hub.faults["GET"] = [Answer(status, {"message": "no"})] * 9
+        hub.fail("GET", *[status] * 9, document={"message": "no"})
         assert action(hub, preview()) is Action.ASK, status
         assert action(hub, preview(BRANCH)) is Action.ASK, status
-    hub.faults["GET"] = [Answer(200, {"number": 7, "url": f"{hub.url}/x"})] * 9
+    hub.fail("GET", *[200] * 9, document={"number": 7, "url": f"{hub.url}/x"})
     assert action(hub, preview()) is Action.ASK
 
 

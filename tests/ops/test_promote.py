@@ -10,7 +10,7 @@ import pytest
 from ops.errors import OpsError
 from ops.releases.committed import CommittedFile
 from ops.releases.promotion import source_environ
-from tests.support.repository import commit_all
+from tests.lab.repository import commit_all
 
 STACK = "Pulumi.stage.yaml"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class Cli:
             (self.folder / name).write_text(text)
 
     def operation(self, *, refresh: bool = False) -> Operation:
-        return Operation(self.folder, "s", self.events.append, parallel=4, refresh=refresh)
+        return Operation(self.folder, "s", os.environ, self.events.append, parallel=4, refresh=refresh)
 
     @property
     def calls(self) -> list[str]:
@@ -98,9 +99,3 @@ def test_a_failure_that_events_explain_is_a_result(cli: Cli) -> None:
     cli.put(status="255", events=lines({"diagnosticEvent": {"severity": "error", "message": "quota"}}, SUMMARY))
     assert not PulumiCli().destroy(cli.operation()).ok
     assert "--client" not in cli.calls[0]
-
-
-def test_outputs_are_the_clis(cli: Cli) -> None:
-    (cli.folder / "outputs.json").write_text('{"url": "u", "key": "[secret]"}')
-    assert PulumiCli().outputs(cli.folder, "s") == {"url": "u", "key": "[secret]"}
-    assert "--show-secrets" not in cli.calls[0]

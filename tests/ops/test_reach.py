@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from ops.environment import prepare
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stacks import Stack
 from ops.state.document import StateDocument
+from ops.state.environment import completed
 from ops.state.place import Kind, place_of
 from ops.state.publish import PUBLISHED, publish
-from statestore import open_store
+from pulumi_state.store import open_store
 
 LOCAL, REAL = {"scaleway:apiUrl": "http://127.0.0.1:1"}, {"scaleway:organizationId": "org"}
 FOUNDATION = {"snu:blueprint": "foundation", "snu:project": {"name": "ci"}}
@@ -61,16 +61,16 @@ def test_no_folder_for_a_real_stack() -> None:
 
 
 def test_without_a_key_nothing_can_be_asked() -> None:
-    with pytest.raises(OpsError, match="set SCW_ACCESS_KEY and SCW_SECRET_KEY") as raised:
-        prepare(stack({**REAL, **ENVIRONMENT}), {})
+    with pytest.raises(OpsError, match="Set SCW_ACCESS_KEY and SCW_SECRET_KEY") as raised:
+        completed(stack({**REAL, **ENVIRONMENT}), {})
     assert raised.value.code is ExitCode.ENVIRONMENT
 
 
 def test_a_scaleway_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ops.state.account._RETRY_SECONDS", ())
+    monkeypatch.setattr("ops.scaleway.client.RETRY_SECONDS", ())
     config = {**LOCAL, **ENVIRONMENT, "snu:state": {"backend": "foundation"}}
-    with pytest.raises(OpsError, match=r"could not be read: Scaleway was asked GET .*: no answer") as raised:
-        prepare(stack(config), {"SCW_SECRET_KEY": "hush-hush"})
+    with pytest.raises(OpsError, match=r"could not be read: Scaleway did not answer GET ") as raised:
+        completed(stack(config), {"SCW_SECRET_KEY": "hush-hush"})
     assert "hush" not in str(raised.value)
 
 

@@ -12,16 +12,17 @@ from typing import Any
 
 import pytest
 
-from localcloud.engine.errors import StateError
-from localcloud.engine.recover import Pending, locks_of, pending_in, recovered, remove_dead
-from localcloud.engine.statefile import StateFile
-from ops.recover import LOOKUPS, Action, Scope, decide
-from statestore import layout
-from tests.support.project import ROOT
+from ops.recover.decide import Action, decide
+from ops.scaleway import catalogue
+from pulumi_state.errors import StateError
+from pulumi_state.interrupted import Pending, known_ids, locks_of, look, mend, recovered, remove_dead
+from pulumi_state.passphrase import Crypter
+from pulumi_state.snapshot import PendingOperation, ResourceState, SnapshotEncoder
+from pulumi_state.statefile import StateFile
+from pulumi_state.store import layout
+from pulumi_state.values import Secret
 
-CONTAINER = "scaleway:containers/container:Container"
-KEY = "scaleway:iam/apiKey:ApiKey"
-TOKENS = json.loads((ROOT / "localcloud/engine/schema.json").read_text())["resources"]
+CONTAINER, KEY = catalogue.CONTAINER.token, catalogue.API_KEY.token
 
 
 def pending(operation: str = "creating", type_: str = CONTAINER, *, custom: bool = True) -> Pending:
@@ -81,35 +82,6 @@ def test_what_needs_no_look_up() -> None:
     assert decide(pending(type_="docker:index/container:Container"), frozenset(), never, never).action is Action.REFUSE
 
 
-@pytest.mark.parametrize("token", sorted(set(TOKENS) - {"scaleway:databases/acl:Acl"}))
-def test_every_type_of_the_program_can_be_looked_up(token: str) -> None:
-    """An access list belongs to its instance and holds no object of its own: it is written anew."""
-    assert token in LOOKUPS
-
-
-@pytest.mark.parametrize(
-    ("found", "name", "type_", "data", "same"),
-    [
-        (
-            {"name": "api", "type": "CNAME", "data": "X.functions.example."},
-            "api.z.fr",
-            "CNAME",
-            "x.functions.example",
-            True,
-        ),
-        ({"name": "", "type": "TXT", "data": '"v=spf1"'}, "@", "TXT", "v=spf1", True),
-        ({"name": "", "type": "MX", "data": "10 mail.z.fr."}, "", "MX", "mail", True),
-        ({"name": "api", "type": "A", "data": "192.0.2.1"}, "api", "A", "192.0.2.2", False),
-        ({"name": "www", "type": "A", "data": "192.0.2.1"}, "api", "A", "192.0.2.1", False),
-    ],
-)
-def test_records_are_compared_as_the_platform_keeps_them(
-    found: dict[str, Any], name: str, type_: str, data: str, same: bool
-) -> None:
-    scope = Scope(dnsZone="z.fr", name=name, type=type_, data=data)
-    assert LOOKUPS["scaleway:domain/record:Record"].same(None, found, scope) is same  # type: ignore[arg-type]
-
-
 # --- documents ------------------------------------------------------------------------------------------
 
 
@@ -163,12 +135,43 @@ def test_a_resource_without_what_it_needs_is_refused() -> None:
         recovered({"pending_operations": [{"resource": begun, "type": "creating"}]}, {0: "1"})
 
 
-def test_secrets_of_an_export_are_read_and_not_shown() -> None:
-    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": '"hidden"'}
-    begun = resource("a", inputs={"data": secret, "list": [secret]})
-    (found,) = pending_in({"pending_operations": [{"resource": begun, "type": "creating"}]})
-    assert found.inputs == {"data": "hidden", "list": ["hidden"]}
+@pytest.fixture
+def interrupted_file(tmp_path: Path) -> StateFile:
+    """A state with an operation that was begun, whose inputs have a secret."""
+    file = StateFile(f"file://{tmp_path}", "p", "s")
+    begun = ResourceState("urn:pulumi:s::p::t:t:T::a", "t:t:T", custom=True, inputs={"list": [Secret("hidden")]})
+    text = SnapshotEncoder(Crypter.new("word")).encode(file.full_name, [], [PendingOperation(begun, "creating")])
+    file.write(text)
+    return file
+
+
+ENVIRON = {"PULUMI_CONFIG_PASSPHRASE": "word"}
+
+
+def test_secrets_of_what_was_begun_are_read_and_not_shown(interrupted_file: StateFile) -> None:
+    (found,) = look(interrupted_file, ENVIRON).pending
+    assert found.inputs == {"list": ["hidden"]}
     assert "hidden" not in repr(found)
+
+
+def test_what_was_made_is_in_the_state_with_its_secrets_encrypted(interrupted_file: StateFile) -> None:
+    (urn,) = mend(interrupted_file, look(interrupted_file, ENVIRON), {0: "id"})
+    item = interrupted_file.store.read(interrupted_file.key)
+    assert item is not None
+    assert b"hidden" not in item.content
+    after = look(interrupted_file, ENVIRON)
+    assert after.pending == ()
+    assert known_ids(after.document) == {"id"}
+    assert urn == "urn:pulumi:s::p::t:t:T::a"
+
+
+def test_a_state_that_was_changed_meanwhile_is_left_alone(interrupted_file: StateFile) -> None:
+    found = look(interrupted_file, ENVIRON)
+    interrupted_file.write_latest({**found.document, "resources": [resource("other", id="2")]})
+    before = interrupted_file.store.read(interrupted_file.key)
+    with pytest.raises(StateError, match="has changed since it was looked at"):
+        mend(interrupted_file, found, {})
+    assert interrupted_file.store.read(interrupted_file.key) == before
 
 
 # --- locks ----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from ops.cli import app
 from ops.exit_codes import ExitCode
 from ops.reference import commands_page
-from tests.support.project import ROOT
+from tests.support.environment import ROOT
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 

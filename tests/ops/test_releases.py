@@ -16,7 +16,7 @@ from ops.errors import OpsError
 from ops.releases.changelog import changelog
 from ops.releases.release import Release, name_parts
 from ops.releases.tags import Releases
-from tests.support.repository import commit_all
+from tests.lab.repository import commit_all
 
 DIGEST = "sha256:" + "a" * 64
 DAY = date(2026, 11, 26)

@@ -18,8 +18,8 @@ from ops.releases import going_back
 from ops.releases.committed import CommittedFile
 from ops.releases.release import Release
 from ops.releases.tags import Releases
+from tests.lab.repository import commit_all
 from tests.ops.test_releases import CONTENT, DAY
-from tests.support.repository import commit_all
 
 
 class Story:

@@ -9,7 +9,7 @@ import pytest
 from infra.settings import Image
 from ops.errors import OpsError
 from ops.stack_file import edited, write_images
-from tests.support.project import ROOT
+from tests.support.environment import ROOT
 
 DIGEST = "sha256:" + "a" * 64
 

@@ -8,10 +8,11 @@ import pytest
 
 from infra.settings.built import write_built
 from ops.engines.select import EngineChoice, select_engine
-from ops.environment import BACKEND_URL, LOCAL_PASSPHRASE, PASSPHRASE, PASSPHRASE_FILE, prepare
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.stacks import Stack, find_stack, project_dir, stack_names
+from ops.stacks import LOCAL_PASSPHRASE, Stack, find_stack, project_dir, stack_names
+from ops.state.environment import completed
+from pulumi_state.variables import BACKEND_URL, PASSPHRASE, PASSPHRASE_FILE
 
 LOCAL_URL = "http://127.0.0.1:1234"
 
@@ -70,18 +71,17 @@ def test_an_address_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
 
 
 def test_a_local_stack_needs_nothing_from_the_environment(tmp_path: Path) -> None:
-    environ: dict[str, str] = {}
-    prepare(make_stack(tmp_path), environ)
-    assert environ == {BACKEND_URL: f"file://{tmp_path}/.local/state", PASSPHRASE: LOCAL_PASSPHRASE}
+    assert completed(make_stack(tmp_path), {}) == {
+        BACKEND_URL: f"file://{tmp_path}/.local/state",
+        PASSPHRASE: LOCAL_PASSPHRASE,
+    }
     assert (tmp_path / ".local/state").is_dir()
 
 
 @pytest.mark.parametrize("name", [PASSPHRASE, PASSPHRASE_FILE])
 def test_what_the_user_has_set_wins(tmp_path: Path, name: str) -> None:
     environ = {BACKEND_URL: "file:///elsewhere", name: "mine"}
-    before = dict(environ)
-    prepare(make_stack(tmp_path), environ)
-    assert environ == before
+    assert completed(make_stack(tmp_path), environ) == environ
 
 
 @pytest.mark.parametrize(
@@ -96,14 +96,13 @@ def test_another_stack_needs_its_backend_and_its_passphrase(
     tmp_path: Path, environ: dict[str, str], missing: str
 ) -> None:
     with pytest.raises(OpsError, match=missing) as caught:
-        prepare(make_stack(tmp_path, None), environ)
+        completed(make_stack(tmp_path, None), environ)
     assert caught.value.code is ExitCode.ENVIRONMENT
 
 
 def test_another_secrets_provider_needs_no_passphrase(tmp_path: Path) -> None:
     environ = {BACKEND_URL: "s3://state"}
-    prepare(make_stack(tmp_path, None, "gcpkms://key"), environ)
-    assert environ == {BACKEND_URL: "s3://state"}
+    assert completed(make_stack(tmp_path, None, "gcpkms://key"), environ) == environ
 
 
 class TestEngines:

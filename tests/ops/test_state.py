@@ -11,24 +11,24 @@ from typing import Any
 
 import pytest
 
-from localcloud.engine import passphrase
-from localcloud.engine.passphrase import Crypter
-from localcloud.engine.snapshot import ResourceState, SnapshotEncoder
-from localcloud.engine.statefile import StateFile
-from localcloud.engine.values import make_secret
 from ops.commands import state as commands
-from ops.commands.around import after_change, before_change
-from ops.commands.stack import Options, Session
 from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.session import Options, Session
 from ops.state import backup as backups
+from ops.state.changes import after_change, before_change
 from ops.state.checkpoint import Secrets, fingerprint_of, read_checkpoint
 from ops.state.history import updates_of
 from ops.state.move import Move
 from ops.state.moved import read_stone
 from ops.state.size import SERVERLESS_LIMIT, Size, limit_of, size_of
-from statestore import Entry, Item, Store, layout, open_store
+from pulumi_state import passphrase
+from pulumi_state.passphrase import Crypter
+from pulumi_state.snapshot import ResourceState, SnapshotEncoder
+from pulumi_state.statefile import StateFile
+from pulumi_state.store import Entry, Item, Store, layout, open_store
+from pulumi_state.values import make_secret
 from tests.support.buckets import KEYS, Bucket, bucket, object_storage
 from tests.support.postgres import Database, database, postgres_server
 
@@ -187,12 +187,12 @@ def test_what_is_no_backup(open_session: Any, tmp_path: Path, text: str) -> None
         commands.restore(open_session("a", f"file://{tmp_path}/s"), file, YES, over=True, rename=False)
 
 
-def test_a_backup_with_another_passphrase(open_session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backup_with_another_passphrase(open_session: Any, tmp_path: Path) -> None:
     session = open_session("a", f"file://{tmp_path}/state")
     write_state(session.store)
     file = tmp_path / "backup.json"
     commands.backup(session, file)
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "another")
+    session.environ["PULUMI_CONFIG_PASSPHRASE"] = "another"
     with pytest.raises(OpsError, match="another passphrase"):
         commands.restore(session, file, YES, over=True, rename=False)
 
@@ -247,14 +247,12 @@ def target_url(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> str:
     return f"file://{tmp_path}/target"
 
 
-def test_a_state_is_moved(
-    session: Session, url: str, target_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_state_is_moved(session: Session, url: str, target_url: str, capsys: pytest.CaptureFixture[str]) -> None:
     write_state(session.store)
     write_state(session.store, count=4)
     add_update(session.store)
     before = digest(session.store)
-    monkeypatch.setenv("TARGET", target_url)
+    session.environ["TARGET"] = target_url
     assert commands.move(session, "env:TARGET", YES) is ExitCode.OK
     target = open_store(target_url, KEYS)
     assert digest(target) == before
@@ -270,12 +268,12 @@ def test_a_state_is_moved(
         assert login not in said
 
 
-def test_nobody_goes_on_where_a_state_was(session: Session, target_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_goes_on_where_a_state_was(session: Session, target_url: str) -> None:
     write_state(session.store)
-    monkeypatch.setenv("TARGET", target_url)
+    session.environ["TARGET"] = target_url
     commands.move(session, "env:TARGET", YES)
     with pytest.raises(OpsError, match=r"is not in .* any more: .* moved it to") as raised:
-        before_change(session)
+        before_change(session.stack, session.store)
     assert raised.value.code is ExitCode.ENVIRONMENT
     with pytest.raises(OpsError, match="was moved to"):
         commands.move(session, "file:///elsewhere", YES)
@@ -284,22 +282,22 @@ def test_nobody_goes_on_where_a_state_was(session: Session, target_url: str, mon
 def test_there_and_back_again(session: Session, open_session: Any, url: str, target_url: str, monkeypatch: Any) -> None:
     write_state(session.store)
     before = digest(session.store)
-    monkeypatch.setenv("TARGET", target_url)
+    session.environ["TARGET"] = target_url
     commands.move(session, "env:TARGET", YES)
     monkeypatch.setenv("BACK", url)
     commands.move(open_session("a", target_url), "env:BACK", YES)
     back = open_session("a", url)
-    before_change(back)
+    before_change(back.stack, back.store)
     assert digest(back.store) == before
     assert read_stone(back.store, PROJECT, "a") is None
 
 
-def test_a_target_that_has_the_stack(session: Session, target_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_target_that_has_the_stack(session: Session, target_url: str) -> None:
     write_state(session.store)
     target = open_store(target_url, KEYS)
     write_state(target, count=1)
     there, here = target.read(KEY), session.store.read(KEY)
-    monkeypatch.setenv("TARGET", target_url)
+    session.environ["TARGET"] = target_url
     with pytest.raises(OpsError, match="has a state of a already"):
         commands.move(session, "env:TARGET", YES)
     assert (target.read(KEY), session.store.read(KEY)) == (there, here)
@@ -447,12 +445,12 @@ def test_a_state_that_grows(open_session: Any, tmp_path: Path, capsys: pytest.Ca
     session.store.address = "postgres://0a1b.pg.sdb.fr-par.scw.cloud/state"
     write_state(session.store, count=1_000)
     assert size_of(session.store, PROJECT, "a").near
-    before_change(session)
-    after_change(session)
+    before_change(session.stack, session.store)
+    after_change(session.stack, session.store, session.environ)
     said = capsys.readouterr().err
     assert "warning: the state of a has " in said
     assert "snu state move a --to" in said
     write_state(session.store, count=2_000)
     with pytest.raises(OpsError, match=r"takes no more. Nothing was changed. Move it") as raised:
-        before_change(session)
+        before_change(session.stack, session.store)
     assert raised.value.code is ExitCode.ENVIRONMENT

@@ -17,8 +17,8 @@ from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
 from infra.settings.models import PolicyRule
 from policy import rules
-from tests.policy.resources import CONTAINER, IMAGE
-from tests.support.project import ROOT, clean_environment
+from tests.support.environment import ROOT, clean_environment
+from tests.support.policy_resources import CONTAINER, IMAGE
 
 CONFIG = {
     "snu:blueprint": "environment",

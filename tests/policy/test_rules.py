@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.settings import EnvironmentSettings, FoundationSettings
-from infra.settings.limits import MAX_VARIABLE_LENGTH, MAX_VARIABLES, UNAVAILABLE_PORTS
 from infra.settings.models import PolicyRule
 from policy import rules
 from policy.rules import RULES, SECRET, UNKNOWN, Resource, check, is_secret_name
-from tests.policy.resources import CONTAINER, DIGEST, GOOD, IMAGE, environment, foundation, resource
+from tests.support.policy_resources import CONTAINER, DIGEST, GOOD, IMAGE, environment, foundation, resource
 
 Settings = EnvironmentSettings | FoundationSettings
 ENVIRONMENT, FOUNDATION = environment(), foundation()
@@ -44,7 +43,6 @@ def test_what_is_not_known_violates_nothing(type_: str) -> None:
         assert violations(resource(type_, **changed), FOUNDATION) == []
 
 
-TOO_MANY = {f"NAME_{number}": "text" for number in range(MAX_VARIABLES + 1)}
 BAD: list[tuple[str, dict[str, Any], str, str]] = [
     (rules.CONTAINER, {"image": "rg.fr-par.scw.cloud/snu-test/api:latest"}, "image-by-digest", "image"),
     (rules.CONTAINER, {"image": "rg.fr-par.scw.cloud/snu-test/api@sha256:abc"}, "image-by-digest", "image"),
@@ -69,37 +67,10 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
         "scopes.setupAlerts",
     ),
     (rules.CONTAINER, {"name": "Test-Api"}, "limits", "name"),
-    (rules.CONTAINER, {"name": "a" * 35}, "limits", "name"),
-    (rules.CONTAINER, {"cpuLimit": 69}, "limits", "cpuLimit"),
-    (rules.CONTAINER, {"memoryLimitBytes": 127_000_000}, "limits", "memoryLimitBytes"),
     (rules.CONTAINER, {"minScale": 3}, "limits", "minScale"),
-    (rules.CONTAINER, {"maxScale": 51}, "limits", "maxScale"),
-    (rules.CONTAINER, {"timeout": 3601}, "limits", "timeout"),
-    (
-        rules.CONTAINER,
-        {"scalingOptions": [{"concurrentRequestsThreshold": 81}]},
-        "limits",
-        "scalingOptions[0].concurrentRequestsThreshold",
-    ),
-    (rules.CONTAINER, {"livenessProbe": {"interval": "0s"}}, "limits", "livenessProbe.interval"),
-    (rules.CONTAINER, {"startupProbe": {"failureThreshold": 51}}, "limits", "startupProbe.failureThreshold"),
-    (rules.CONTAINER, {"environmentVariables": {"PORT": "1"}}, "limits", "environmentVariables.PORT"),
-    (rules.CONTAINER, {"environmentVariables": {"SCW_REGION": "x"}}, "limits", "environmentVariables.SCW_REGION"),
-    (rules.CONTAINER, {"environmentVariables": TOO_MANY}, "limits", "environmentVariables"),
     (rules.CONTAINER, {"secretEnvironmentVariables": {"A-B": SECRET}}, "limits", "secretEnvironmentVariables.A-B"),
-    (
-        rules.CONTAINER,
-        {"secretEnvironmentVariables": {"LONG": "x" * 65_537}},
-        "limits",
-        "secretEnvironmentVariables.LONG",
-    ),
-    (rules.JOB, {"env": {"LONG": "x" * (MAX_VARIABLE_LENGTH + 1)}}, "limits", "env.LONG"),
-    (rules.JOB, {"memoryLimit": 16_385}, "limits", "memoryLimit"),
     (rules.JOB, {"timeout": "24h0m1s"}, "limits", "timeout"),
     (rules.SERVERLESS, {"minCpu": 3}, "limits", "minCpu"),
-    (rules.SERVERLESS, {"maxCpu": 16}, "limits", "maxCpu"),
-    (rules.INSTANCE, {"volumeSizeInGb": 4}, "limits", "volumeSizeInGb"),
-    (rules.LOGS, {"retentionDays": 366}, "limits", "retentionDays"),
     (
         rules.CONTAINER,
         {"environmentVariables": {"API_TOKEN": "abc"}},
@@ -113,11 +84,6 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
 @pytest.mark.parametrize(("type_", "changed", "rule", "property_"), BAD)
 def test_bad_resources_do_not(type_: str, changed: dict[str, Any], rule: str, property_: str) -> None:
     assert violations(resource(type_, **changed)) == [(rule, property_)]
-
-
-@pytest.mark.parametrize("port", sorted(UNAVAILABLE_PORTS))
-def test_ports_that_scaleway_uses_itself(port: int) -> None:
-    assert violations(resource(rules.CONTAINER, port=port)) == [("limits", "port")]
 
 
 def test_a_preview_runs_the_images_of_its_parent_and_the_local_registry_counts() -> None:
@@ -284,19 +250,6 @@ def test_no_rule_breaks_on_any_inputs(type_: str, inputs: dict[str, Any]) -> Non
     """A provider may have other inputs some day: a rule then finds something or nothing, and ends."""
     check([resource(type_, **inputs)], FOUNDATION)
     check([resource(type_, **inputs)], ENVIRONMENT)
-
-
-# the machine may be busy
-@given(st.integers(70, 6000), st.integers(128, 12_228), st.integers(0, 50), st.integers(1, 50), st.integers(1, 80))
-def test_what_settings_allow_the_rules_allow(cpu: int, memory: int, least: int, most: int, concurrency: int) -> None:
-    inputs: dict[str, Any] = {
-        "cpuLimit": cpu,
-        "memoryLimitBytes": memory * 1_000_000,
-        "minScale": min(least, most),
-        "maxScale": most,
-        "scalingOptions": [{"concurrentRequestsThreshold": concurrency}],
-    }
-    assert violations(resource(rules.CONTAINER, **inputs)) == []
 
 
 # --- exemptions ---------------------------------------------------------------------------------

@@ -10,9 +10,9 @@ import pytest
 from infra import program
 from infra.settings import load
 from policy.rules import SECRET, UNKNOWN, Resource, check
-from tests.unit import mocks
-from tests.unit.mocks import FOUNDATION_OUTPUTS, NOWHERE, Cloud
-from tests.unit.test_stacks import STACKS, config_of, document_of
+from tests.support import mocks
+from tests.support.committed_stacks import STACKS, config_of, document_of
+from tests.support.mocks import FOUNDATION_OUTPUTS, NOWHERE, Cloud
 
 _REGISTRIES = {name: f"rg.fr-par.scw.cloud/snu-{name}" for name in FOUNDATION_OUTPUTS["registryEndpoints"]}
 

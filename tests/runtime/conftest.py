@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.api.server import Server
-from tests.runtime.site import Site, tiny
 from tests.support.docker import Engine
+from tests.support.local_scaleway import Server
+from tests.support.site import Site, tiny
 
 
 @pytest.fixture(scope="session")

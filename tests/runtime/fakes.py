@@ -9,7 +9,9 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from localcloud.runtime.engine import EngineError, Exit, Kept, LogLine, Running
+from localcloud.api.errors import EngineError
+from localcloud.api.logs.lines import Kept, LogLine
+from localcloud.runtime.engine import Exit, Running
 from localcloud.runtime.instance import Parts, Timing
 from localcloud.runtime.revision import Probe, Revision
 from localcloud.runtime.task import Task

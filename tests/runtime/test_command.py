@@ -12,10 +12,12 @@ from collections.abc import Iterator
 import pytest
 
 from ops.exit_codes import ExitCode
-from tests.api.server import OWNER_SECRET_KEY, Client
-from tests.runtime.site import Deployed, Site, eventually
+from tests.lab.project import Project, copy_project
 from tests.support.docker import Engine
-from tests.support.project import Project, clean_environment, copy_project
+from tests.support.environment import clean_environment
+from tests.support.local_scaleway import Client
+from tests.support.seed import OWNER_SECRET_KEY
+from tests.support.site import Deployed, Site, eventually
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z 1-1-1 stdout it listens")
 

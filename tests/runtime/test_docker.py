@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.server import HTTP, Server
-from tests.runtime.site import CockpitLogs, Deployed, Site, eventually
 from tests.support.docker import Engine
-from tests.support.project import free_port
+from tests.support.local_scaleway import HTTP, Server
+from tests.support.ports import free_port
+from tests.support.site import CockpitLogs, Deployed, Site, eventually
 
 pytestmark = pytest.mark.xdist_group("docker")
 
@@ -247,7 +247,7 @@ def test_an_image_that_the_registry_lacks_gets_the_page(site: Site) -> None:
     page = container.get()
     assert page.status_code == 200
     assert "not in the local registry" in page.text
-    assert "scripts/snu images build local" in page.text
+    assert f"See {site.api.url}/ for more" in page.text
     assert container.change(image=site.image)["status"] == "ready"
     assert "not in the local registry" not in container.get().text
 

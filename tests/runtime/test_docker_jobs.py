@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.server import HTTP, Server
-from tests.runtime.site import CockpitLogs, Site, eventually
+from tests.support.local_scaleway import HTTP, Server
+from tests.support.site import CockpitLogs, Site, eventually
 
 pytestmark = pytest.mark.xdist_group("docker")
 
@@ -38,7 +38,7 @@ class Job:
         return self.show(run)
 
     def processes(self, run: str) -> list[Any]:
-        labels = [f"snu.local.container={run}"]
+        labels = [f"localcloud.container={run}"]
         return self.site.engine.client.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from localcloud.api.broken import BrokenAnswer
+from localcloud.api.container_runtime import BrokenAnswer
 from localcloud.runtime.gateway import Gateway
 from localcloud.runtime.workload import Workload
 from tests.runtime.fakes import PROBE, Lab, make_lab, revision, settle

@@ -143,7 +143,7 @@ def test_a_revision_survives_the_store_and_shows_no_secret() -> None:
 def test_images_that_our_registry_does_not_hold(tmp_path: Path, image: str) -> None:
     store = Store(tmp_path)
     try:
-        assert held_image(Cloud(store, port=1), image) is None
+        assert held_image(Cloud(store, port=1, organization_id="o"), image) is None
     finally:
         store.close()
 

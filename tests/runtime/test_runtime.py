@@ -11,12 +11,14 @@ import pytest
 
 from localcloud.api import transitions
 from localcloud.api.cloud import Cloud
+from localcloud.api.containers.shapes import CONTAINERS
 from localcloud.api.containers.variables import SECRET_VARIABLES
+from localcloud.api.logs.reader import LogReader
 from localcloud.api.oci.repository import IMAGES, MANIFESTS, NAMESPACES
-from localcloud.api.seed import SECRET_KEY, plant
+from localcloud.api.seed import DEFAULT
+from localcloud.api.seeding import seed_store
 from localcloud.api.store import Store
-from localcloud.runtime.held import CONTAINERS, release
-from localcloud.runtime.logs import LogReader
+from localcloud.runtime.held import release
 from localcloud.runtime.runtime import Runtime
 from tests.runtime.fakes import FakeCheck, FakeClock, FakeEngine, revision, settle
 
@@ -35,13 +37,13 @@ class World:
         self.check = FakeCheck()
         self.folder = folder
         self.open()
-        plant(self.cloud)
+        seed_store(self.cloud, DEFAULT)
         self.cloud.store.put(NAMESPACES, "r", {"id": "r", "name": "snu"})
         self.cloud.store.put(IMAGES, "i", {"id": "i", "name": "api", "namespace_id": "r"})
         self.push(DIGEST)
 
     def open(self) -> None:
-        self.cloud = Cloud(Store(self.folder), port=1)
+        self.cloud = Cloud(Store(self.folder), port=1, organization_id=DEFAULT.organization_id)
         self.runtime = Runtime(self.cloud, self.engine, check=self.check, clock=self.clock)
 
     async def restart(self) -> None:
@@ -278,7 +280,7 @@ async def test_images_are_pulled_with_the_owners_key(world: World, monkeypatch: 
 
     monkeypatch.setattr(world.engine, "pull", pull)
     await world.deploy()
-    assert logins == [("nologin", SECRET_KEY)]
+    assert logins == [("nologin", DEFAULT.owner.secret_key)]
 
 
 async def test_the_last_lines_over_all_instances(world: World) -> None:

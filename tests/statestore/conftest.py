@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from statestore import Store, open_store
+from pulumi_state.store import Store, open_store
 from tests.support.buckets import KEYS, Bucket, bucket, object_storage
 from tests.support.postgres import database, postgres_server
 

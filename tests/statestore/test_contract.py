@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from statestore import ABSENT, ConflictError, Store, StoreError, address_of, open_store
+from pulumi_state.store import ABSENT, ConflictError, Store, StoreError, address_of, open_store
 from tests.support.buckets import KEYS, SECRET_KEY
 
 KEY = ".pulumi/stacks/snu/stage.json"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from statestore import MissingError, StoreError, address_of, open_store
-from statestore.folder import FolderStore
+from pulumi_state.store import MissingError, StoreError, address_of, open_store
+from pulumi_state.store.folder import FolderStore
 from tests.support.buckets import KEYS, Bucket
 from tests.support.postgres import Database, Server
 

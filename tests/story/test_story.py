@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import pytest
 
 from ops.exit_codes import ExitCode
-from tests.flows.lab import HTTP, OWNER_SECRET_KEY
-from tests.story.workflow import Runner, StepFailed, outputs, prepare
 from tests.story.world import APPS, BROKEN, ENVIRONMENTS, FOUNDATION, World
 from tests.support.docker import Engine
-from tests.support.github import TOKEN, FakeGitHub, Pull, github
+from tests.support.github import TOKEN, FakeGitHub, Pull
+from tests.support.local_scaleway import HTTP
+from tests.support.seed import OWNER_SECRET_KEY
+from tests.support.workflow import Runner, StepFailed, outputs, prepare
 
 pytestmark = pytest.mark.xdist_group("docker-story")
 
@@ -49,7 +50,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, docker_engine: Engine) -> It
     world.lab.project.start_cloud(runtime="docker", docker_host=docker_engine.host)
     try:
         world.ok("up", FOUNDATION, "--yes", "--skip-preview")
-        with github() as hub:
+        with FakeGitHub() as hub:
             environment = prepare(world.folder, sys.executable) | {
                 "DOCKER_HOST": docker_engine.host,
                 "GITHUB_REPOSITORY": "octo/snu",
@@ -165,7 +166,7 @@ def hot_fixed(story: Story, changed: set[str]) -> None:
     assert world.built_in(story.job("hotfix", "stage")) == changed
     to_production(story, changed, workflow="hotfix")
     assert differing(before, world.runs("production")) == changed
-    assert [pull["base"]["ref"] for pull in story.hub.hub.pulls] == ["main"]
+    assert [pull.base for pull in story.hub.opened] == ["main"]
 
 
 def broken_and_rolled_back(story: Story) -> None:

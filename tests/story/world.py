@@ -12,11 +12,12 @@ from typing import Any
 import pygit2
 import yaml
 
-from tests.flows.lab import HTTP, Lab, Run
+from tests.lab.configuration import keep_apps
+from tests.lab.lab import Lab, Run
+from tests.lab.repository import commit_all
 from tests.support.base_images import build, node_image, runtime_image
-from tests.support.configuration import keep_apps
 from tests.support.docker import Engine
-from tests.support.repository import commit_all
+from tests.support.local_scaleway import HTTP
 
 FOUNDATION = "foundation-world"
 APPS = ("admin", "api")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from localcloud.api.object_storage import ObjectStorage
-from tests.support.project import free_port
+from tests.support.ports import free_port
 
 ACCESS_KEY, SECRET_KEY = "SCWFAKEFAKEFAKE00001", "fake-secret-key-of-a-bucket"
 KEYS = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
@@ -60,7 +60,7 @@ def object_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def bucket(object_storage: str, request: pytest.FixtureRequest) -> Bucket:
     """A new, versioned bucket."""
-    from statestore.bucket import client
+    from pulumi_state.store.bucket import client
 
     name = f"state-{abs(hash(request.node.nodeid)) % 10**12}-{time.monotonic_ns() % 10**9}"
     s3 = client(object_storage, "fr-par", ACCESS_KEY, SECRET_KEY)

@@ -24,7 +24,7 @@ from pulumi.runtime.proto import (
     resource_pb2_grpc,
 )
 
-from localcloud.engine.values import from_struct
+from pulumi_state.values import from_struct
 
 _TIMEOUT_SECONDS = 120
 _FEATURES = [resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS, resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS]

@@ -1,41 +1,29 @@
-"""As much of GitHub's API as a comment on a pull request needs, on a free port of this machine."""
+"""As much of GitHub's API as the command uses, for the repository octo/snu."""
 
 from __future__ import annotations
 
-import json
 import re
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+from werkzeug import Request, Response
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, Rule
 
 from ops.github import Repository
+from tests.support.fake_server import FakeServer, json_response
 
 TOKEN = "t0ken-of-the-test"
-_REPOSITORY = "/repos/octo/snu"
-_PULL = re.compile(rf"{_REPOSITORY}/pulls/(\d+)")
-_BRANCH = re.compile(rf"{_REPOSITORY}/branches/(.+)")
-_COMMIT_PULLS = re.compile(rf"{_REPOSITORY}/commits/([0-9a-f]+)/pulls")
-_ISSUES = f"{_REPOSITORY}/issues"
-_ISSUE = re.compile(rf"{_ISSUES}/(\d+)")
-_COMMENTS = re.compile(rf"{_REPOSITORY}/issues/(\d+)/comments")
-_COMMENT = re.compile(r"/repos/octo/snu/issues/comments/(\d+)")
+_NAME = "octo/snu"
+_REPOSITORY = f"/repos/{_NAME}"
+_ANY = re.compile(".*")
+_NOT_FOUND = 404, {"message": "Not Found"}
 
-
-@dataclass
-class Answer:
-    """What is answered instead of the truth."""
-
-    status: int
-    body: dict[str, Any] = field(default_factory=dict)
-    headers: dict[str, str] = field(default_factory=dict)
-    done: bool = False
-    """Whether the request is carried out all the same."""
+Answer = tuple[int, Any] | tuple[int, Any, Mapping[str, str]]
+"""Status, document and headers."""
 
 
 @dataclass
@@ -45,7 +33,7 @@ class Pull:
     branch: str
     is_open: bool = True
     labels: tuple[str, ...] = ()
-    head: str | None = "octo/snu"
+    head: str | None = _NAME
     """The repository of its branch; None where it was deleted."""
     commit: str = "c" * 40
     """The newest one of its branch."""
@@ -53,6 +41,9 @@ class Pull:
     """The commit that its merge ended in."""
     reads_until_closed: int | None = None
     """It is closed by somebody after so many times that it was asked for."""
+    title: str = ""
+    body: str = ""
+    base: str = "main"
 
     def read(self) -> Pull:
         if self.reads_until_closed is not None:
@@ -61,159 +52,154 @@ class Pull:
         return self
 
 
-@dataclass
-class Hub:
-    """As much of octo/snu on GitHub as a hot-fix needs."""
+class FakeGitHub(FakeServer):
+    """Pull requests, of which 7 is there from the beginning, their comments, branches and issues."""
 
-    url: str = ""
-    branches: dict[str, str] = field(default_factory=dict)
-    """Name and commit."""
-    known: set[str] = field(default_factory=set)
-    """Commits that were pushed."""
-    knows_all: bool = False
-    """Whether every commit counts as pushed."""
-    pulls: list[dict[str, Any]] = field(default_factory=list)
+    def __init__(self) -> None:
+        super().__init__()
+        self.login = "snu-bot"
+        self.integration = False
+        """Whether the token is a workflow's, which may not ask who it is."""
+        self.comments: list[dict[str, Any]] = []
+        self.pulls = {7: Pull("feature")}
+        self.branches = {"main": "0" * 40}
+        """Name and commit."""
+        self.commits: set[str] | None = None
+        """Those that were pushed; None: all."""
+        self.issues: list[dict[str, Any]] = []
+        self.expect_request(_ANY).respond_with_handler(self._respond)
+        heads = f"{_REPOSITORY}/git/<any('ref', 'refs', 'matching-refs'):kind>/heads/<path:name>"
+        self._routes = Map(
+            [
+                Rule("/user", methods=["GET"], endpoint=self._user),
+                Rule(_REPOSITORY, methods=["GET"], endpoint=self._repository),
+                Rule(f"{_REPOSITORY}/pulls", methods=["GET"], endpoint=self._list_pulls),
+                Rule(f"{_REPOSITORY}/pulls", methods=["POST"], endpoint=self._open_pull),
+                Rule(f"{_REPOSITORY}/pulls/<int:number>", methods=["GET"], endpoint=self._get_pull),
+                Rule(f"{_REPOSITORY}/commits/<commit>/pulls", methods=["GET"], endpoint=self._pulls_of_commit),
+                Rule(f"{_REPOSITORY}/branches/<path:name>", methods=["GET"], endpoint=self._get_branch),
+                Rule(f"{_REPOSITORY}/git/refs", methods=["POST"], endpoint=self._create_reference),
+                Rule(heads, methods=["GET"], endpoint=self._get_reference),
+                Rule(heads, methods=["DELETE"], endpoint=self._delete_reference),
+                Rule(f"{_REPOSITORY}/issues", methods=["GET"], endpoint=self._list_issues),
+                Rule(f"{_REPOSITORY}/issues", methods=["POST"], endpoint=self._create_issue),
+                Rule(f"{_REPOSITORY}/issues/<int:number>", methods=["GET"], endpoint=self._get_issue),
+                Rule(f"{_REPOSITORY}/issues/<int:number>", methods=["PATCH"], endpoint=self._edit_issue),
+                Rule(f"{_REPOSITORY}/issues/<int:number>/comments", methods=["GET"], endpoint=self._list_comments),
+                Rule(f"{_REPOSITORY}/issues/<int:number>/comments", methods=["POST"], endpoint=self._create_comment),
+                Rule(f"{_REPOSITORY}/issues/comments/<int:number>", methods=["PATCH"], endpoint=self._edit_comment),
+                Rule(f"{_REPOSITORY}/issues/comments/<int:number>", methods=["DELETE"], endpoint=self._delete_comment),
+            ]
+        )
 
     @property
     def repository(self) -> Repository:
-        return Repository("octo/snu", self.url)
-
-    def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
-        path = path.removeprefix(_REPOSITORY)
-        if path == "":
-            return 200, {"full_name": "octo/snu", "url": f"{self.url}{_REPOSITORY}"}
-        if path == "/git/refs" and method == "POST":
-            if not self.knows_all and body["sha"] not in self.known:
-                return 422, {"message": "Object does not exist"}
-            self.branches[body["ref"].removeprefix("refs/heads/")] = body["sha"]
-            return 201, {"ref": body["ref"], "object": {"sha": body["sha"]}}
-        for prefix in ("/git/refs/heads/", "/git/ref/heads/", "/git/matching-refs/heads/"):
-            if path.startswith(prefix):
-                return self._reference(method, path.removeprefix(prefix))
-        if path == "/pulls" and method == "GET":
-            head = query["head"][0].removeprefix("octo:")
-            return 200, [pull for pull in self.pulls if pull["head"]["ref"] == head and pull["state"] == "open"]
-        if path == "/pulls" and method == "POST":
-            number = len(self.pulls) + 1
-            pull = {"number": number, "state": "open", "html_url": f"https://github.example/octo/snu/pull/{number}"}
-            told = {"title": body["title"], "body": body["body"]}
-            self.pulls.append({**pull, **told, "head": {"ref": body["head"]}, "base": {"ref": body["base"]}})
-            return 201, self.pulls[-1]
-        return 404, {"message": "Not Found"}
-
-    def _reference(self, method: str, name: str) -> tuple[int, Any]:
-        if name not in self.branches:
-            return 404, {"message": "Not Found"}
-        if method == "DELETE":
-            del self.branches[name]
-            return 204, None
-        url = f"{self.url}{_REPOSITORY}/git/refs/heads/{name}"
-        return 200, {"ref": f"refs/heads/{name}", "url": url, "object": {"sha": self.branches[name]}}
-
-
-@dataclass
-class FakeGitHub:
-    """The repository octo/snu: pull requests, of which 7 is there from the beginning, their comments, and branches."""
-
-    url: str = ""
-    login: str = "snu-bot"
-    integration: bool = False
-    """Whether the token is a workflow's, which may not ask who it is."""
-    comments: list[dict[str, Any]] = field(default_factory=list)
-    pulls: dict[int, Pull] = field(default_factory=lambda: {7: Pull("feature")})
-    branches: set[str] = field(default_factory=lambda: {"main"})
-    issues: list[dict[str, Any]] = field(default_factory=list)
-    hub: Hub = field(default_factory=lambda: Hub(knows_all=True))
-    """Has the branches and pull requests that are made here."""
-    faults: dict[str, list[Answer]] = field(default_factory=dict)
-    """By method, what the next requests of it are answered with."""
-    requests: list[tuple[str, str]] = field(default_factory=list)
+        return Repository(_NAME, self.url)
 
     @property
     def writes(self) -> list[str]:
         return [method for method, _ in self.requests if method != "GET"]
 
+    @property
+    def opened(self) -> list[Pull]:
+        """The pull requests that were opened through the API."""
+        return [pull for pull in self.pulls.values() if pull.title]
+
+    def bodies(self, pull: int | None = None) -> list[str]:
+        """The comments on one pull request, or on all."""
+        found = self.comments if pull is None else self._comments_on(pull)
+        return [comment["body"].replace("\r\n", "\n") for comment in found]
+
+    def fail(
+        self,
+        method: str,
+        *statuses: int,
+        document: Any = None,
+        headers: Mapping[str, str] | None = None,
+        done: bool = False,
+    ) -> None:
+        """Answer the next requests of a method with these, in turn, and no more with what was set before.
+
+        ``done``: they are carried out nevertheless.
+        """
+
+        def answer(status: int, request: Request) -> Response:
+            if done:
+                self._respond(request)
+            return json_response(status, document or {}, headers)
+
+        self.oneshot_handlers.clear()
+        for status in statuses:
+            self.expect_oneshot_request(_ANY, method=method).respond_with_handler(partial(answer, status))
+
     def add(self, body: str, login: str | None = None, pull: int = 7) -> dict[str, Any]:
+        """Add a comment."""
         number = 100 + len(self.comments)
-        comment = {
-            "id": number,
-            "body": body.replace("\n", "\r\n"),
-            "user": {"login": login or self.login, "type": "User", "url": f"{self.url}/users/x"},
-            "url": f"{self.url}/repos/octo/snu/issues/comments/{number}",
-            "html_url": f"https://github.example/octo/snu/pull/{pull}#issuecomment-{number}",
-        }
+        path = f"{_NAME}/pull/{pull}#issuecomment-{number}"
+        comment = self._written(body, login, "issues/comments", number, path) | {"id": number}
         self.comments.append(comment)
         return comment
 
-    def bodies(self, pull: int | None = None) -> list[str]:
-        """Of one pull request, or of all."""
-        found = self.comments if pull is None else self._of(pull)
-        return [comment["body"].replace("\r\n", "\n") for comment in found]
-
-    def _of(self, pull: int) -> list[dict[str, Any]]:
-        return [comment for comment in self.comments if f"/pull/{pull}#" in comment["html_url"]]
-
     def add_issue(self, title: str, body: str, labels: list[str], login: str | None = None) -> dict[str, Any]:
         number = 50 + len(self.issues)
-        issue = {
+        issue = self._written(body, login, "issues", number, f"{_NAME}/issues/{number}") | {
             "number": number,
             "title": title,
-            "body": body.replace("\n", "\r\n"),
             "state": "open",
             "labels": [{"name": label} for label in labels],
-            "user": {"login": login or self.login, "type": "User", "url": f"{self.url}/users/x"},
-            "url": f"{self.url}{_ISSUES}/{number}",
-            "html_url": f"https://github.example/octo/snu/issues/{number}",
         }
         self.issues.append(issue)
         return issue
 
-    def _issue(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any, Any]:
-        if path == _ISSUES and method == "POST":
-            return 201, self.add_issue(body["title"], body["body"], body.get("labels", [])), {}
-        if path == _ISSUES:
-            state, label = query.get("state", ["open"])[0], query.get("labels", [""])[0]
-            there = [each for each in self.issues if state in ("all", each["state"])]
-            return 200, [each for each in there if label in ("", *(known["name"] for known in each["labels"]))], {}
-        (issue,) = [each for each in self.issues if path == f"{_ISSUES}/{each['number']}"]
-        if method == "PATCH":
-            issue |= {**body, **({"body": body["body"].replace("\n", "\r\n")} if "body" in body else {})}
-        return 200, issue, {}
+    def _written(self, body: str, login: str | None, kind: str, number: int, path: str) -> dict[str, Any]:
+        """What a comment and an issue have in common."""
+        return {
+            "body": body.replace("\n", "\r\n"),
+            "user": {"login": login or self.login, "type": "User", "url": f"{self.url}/users/x"},
+            "url": f"{self.url}{_REPOSITORY}/{kind}/{number}",
+            "html_url": f"https://github.example/{path}",
+        }
 
-    def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Answer | tuple[int, Any, Any]:
-        fault = self.faults.get(method, []).pop(0) if self.faults.get(method) else None
-        if fault is not None and not fault.done:
-            return fault
-        found = self._truth(method, path, query, body)
-        return fault or found
+    # --- requests ---------------------------------------------------------------------------------------
 
-    def _truth(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any, Any]:
-        if path == "/user":
-            if self.integration:
-                return 403, {"message": "Resource not accessible by integration"}, {}
-            return 200, {"login": self.login, "url": f"{self.url}/user"}, {}
-        if (found := _PULL.fullmatch(path)) and int(found[1]) in self.pulls:
-            return 200, self._pull(int(found[1])), {}
-        if found := _COMMIT_PULLS.fullmatch(path):
-            pulls = [self._pull(number) for number in self.pulls]
-            return 200, [pull for pull in pulls if found[1] in (pull["merge_commit_sha"], pull["head"]["sha"])], {}
-        if (found := _BRANCH.fullmatch(path)) and unquote(found[1]) in self.branches:
-            return 200, {"name": unquote(found[1]), "protected": False}, {}
-        if path == _ISSUES or _ISSUE.fullmatch(path):
-            return self._issue(method, path, query, body)
-        if (found := _COMMENTS.fullmatch(path)) and method == "GET":
-            page, size = (int(query.get(key, [default])[0]) for key, default in (("page", "1"), ("per_page", "30")))
-            return self._page(int(found[1]), page, size)
-        if (found := _COMMENTS.fullmatch(path)) and method == "POST":
-            return 201, self.add(body["body"], pull=int(found[1])), {}
-        if found := _COMMENT.fullmatch(path):
-            (comment,) = [each for each in self.comments if each["id"] == int(found[1])]
-            if method == "DELETE":
-                self.comments.remove(comment)
-                return 204, None, {}
-            comment["body"] = body["body"].replace("\n", "\r\n")
-            return 200, comment, {}
-        return *self.hub.answer(method, path, query, body), {}
+    def _respond(self, request: Request) -> Response:
+        if request.headers.get("Authorization") != f"token {TOKEN}":
+            return json_response(401, {"message": "Bad credentials"})
+        try:
+            handler, values = self._routes.bind_to_environ(request.environ).match()
+        except HTTPException:
+            return json_response(*_NOT_FOUND)
+        answer: Answer = handler(request, **values)
+        return json_response(*answer)
+
+    def _user(self, _request: Request) -> Answer:
+        if self.integration:
+            return 403, {"message": "Resource not accessible by integration"}
+        return 200, {"login": self.login, "url": f"{self.url}/user"}
+
+    def _repository(self, _request: Request) -> Answer:
+        return 200, {"full_name": _NAME, "url": f"{self.url}{_REPOSITORY}"}
+
+    # --- pull requests ----------------------------------------------------------------------------------
+
+    def _list_pulls(self, request: Request) -> Answer:
+        owner, _, branch = request.args["head"].partition(":")
+        assert owner == "octo"
+        pulls = [self._pull(number) for number, pull in self.pulls.items() if pull.branch == branch]
+        return 200, [pull for pull in pulls if pull["state"] == "open"]
+
+    def _open_pull(self, request: Request) -> Answer:
+        asked = request.get_json()
+        number = max(self.pulls, default=0) + 1
+        self.pulls[number] = Pull(asked["head"], title=asked["title"], body=asked["body"], base=asked["base"])
+        return 201, self._pull(number)
+
+    def _get_pull(self, _request: Request, number: int) -> Answer:
+        return (200, self._pull(number)) if number in self.pulls else _NOT_FOUND
+
+    def _pulls_of_commit(self, _request: Request, commit: str) -> Answer:
+        pulls = [self._pull(number) for number in self.pulls]
+        return 200, [pull for pull in pulls if commit in (pull["merge_commit_sha"], pull["head"]["sha"])]
 
     def _pull(self, number: int) -> dict[str, Any]:
         pull = self.pulls[number].read()
@@ -221,90 +207,86 @@ class FakeGitHub:
             "number": number,
             "issue_url": f"{self.url}{_REPOSITORY}/issues/{number}",
             "url": f"{self.url}{_REPOSITORY}/pulls/{number}",
+            "html_url": f"https://github.example/{_NAME}/pull/{number}",
             "state": "open" if pull.is_open else "closed",
             "merged_at": "2026-01-02T03:04:05Z" if pull.merged_as else None,
             "merge_commit_sha": pull.merged_as or f"{number:040x}",
+            "title": pull.title,
+            "body": pull.body,
             "head": {"ref": pull.branch, "sha": pull.commit, "repo": pull.head and {"full_name": pull.head}},
+            "base": {"ref": pull.base},
             "labels": [{"name": label} for label in pull.labels],
         }
 
-    def _page(self, pull: int, page: int, size: int) -> tuple[int, Any, dict[str, str]]:
-        comments = self._of(pull)
-        start = (page - 1) * size
-        more = start + size < len(comments)
-        following = f"{self.url}{_REPOSITORY}/issues/{pull}/comments?page={page + 1}&per_page={size}"
-        return 200, comments[start : start + size], {"Link": f'<{following}>; rel="next"'} if more else {}
+    # --- branches ---------------------------------------------------------------------------------------
 
+    def _get_branch(self, _request: Request, name: str) -> Answer:
+        return (200, {"name": name, "protected": False}) if name in self.branches else _NOT_FOUND
 
-@dataclass(frozen=True)
-class Request:
-    """What a server was asked."""
+    def _create_reference(self, request: Request) -> Answer:
+        asked = request.get_json()
+        if self.commits is not None and asked["sha"] not in self.commits:
+            return 422, {"message": "Object does not exist"}
+        self.branches[asked["ref"].removeprefix("refs/heads/")] = asked["sha"]
+        return 201, {"ref": asked["ref"], "object": {"sha": asked["sha"]}}
 
-    method: str
-    path: str
-    query: dict[str, list[str]]
-    body: Any
-    authorization: str
+    def _get_reference(self, _request: Request, kind: str, name: str) -> Answer:
+        if name not in self.branches:
+            return _NOT_FOUND
+        url = f"{self.url}{_REPOSITORY}/git/refs/heads/{name}"
+        return 200, {"ref": f"refs/heads/{name}", "url": url, "object": {"sha": self.branches[name]}}
 
+    def _delete_reference(self, _request: Request, kind: str, name: str) -> Answer:
+        return (204, None) if self.branches.pop(name, None) else _NOT_FOUND
 
-@contextmanager
-def json_server(answer: Callable[[Request], tuple[int, Any, dict[str, str]]]) -> Iterator[str]:
-    """A server on this machine that gives what ``answer`` gives: status, document and headers; its address."""
+    # --- issues and comments ----------------------------------------------------------------------------
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def _list_issues(self, request: Request) -> Answer:
+        state, label = request.args.get("state", "open"), request.args.get("labels", "")
+        there = [each for each in self.issues if state in ("all", each["state"])]
+        return 200, [each for each in there if label in ("", *(known["name"] for known in each["labels"]))]
 
-        def log_message(self, *_arguments: Any) -> None:
-            return None
+    def _create_issue(self, request: Request) -> Answer:
+        asked = request.get_json()
+        return 201, self.add_issue(asked["title"], asked["body"], asked.get("labels", []))
 
-        def _serve(self) -> None:
-            parts = urlsplit(self.path)
-            length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
-            authorization = self.headers.get("Authorization", "")
-            status, document, headers = answer(
-                Request(self.command, parts.path, parse_qs(parts.query), body, authorization)
-            )
-            text = b"" if document is None else json.dumps(document).encode()
-            self.send_response(status)
-            for name, value in {"Content-Type": "application/json", **headers}.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
+    def _get_issue(self, _request: Request, number: int) -> Answer:
+        (issue,) = [each for each in self.issues if each["number"] == number]
+        return 200, issue
 
-        do_GET = do_POST = do_PATCH = do_DELETE = _serve
+    def _edit_issue(self, request: Request, number: int) -> Answer:
+        (issue,) = [each for each in self.issues if each["number"] == number]
+        asked = request.get_json()
+        issue |= {**asked, **({"body": asked["body"].replace("\n", "\r\n")} if "body" in asked else {})}
+        return 200, issue
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    def _list_comments(self, request: Request, number: int) -> Answer:
+        page, size = int(request.args.get("page", 1)), int(request.args.get("per_page", 30))
+        comments = self._comments_on(number)
+        following = f"{self.url}{request.path}?page={page + 1}&per_page={size}"
+        more = page * size < len(comments)
+        return 200, comments[(page - 1) * size : page * size], {"Link": f'<{following}>; rel="next"'} if more else {}
 
+    def _create_comment(self, request: Request, number: int) -> Answer:
+        return 201, self.add(request.get_json()["body"], pull=number)
 
-@contextmanager
-def github() -> Iterator[FakeGitHub]:
-    fake = FakeGitHub()
+    def _edit_comment(self, request: Request, number: int) -> Answer:
+        (comment,) = [each for each in self.comments if each["id"] == number]
+        comment["body"] = request.get_json()["body"].replace("\n", "\r\n")
+        return 200, comment
 
-    def answer(request: Request) -> tuple[int, Any, dict[str, str]]:
-        fake.requests.append((request.method, request.path))
-        if request.authorization != f"token {TOKEN}":
-            return 401, {"message": "Bad credentials"}, {}
-        found = fake.answer(request.method, request.path, request.query, request.body)
-        return (found.status, found.body, found.headers) if isinstance(found, Answer) else found
+    def _delete_comment(self, _request: Request, number: int) -> Answer:
+        (comment,) = [each for each in self.comments if each["id"] == number]
+        self.comments.remove(comment)
+        return 204, None
 
-    with json_server(answer) as url:
-        fake.url = fake.hub.url = url
-        yield fake
+    def _comments_on(self, pull: int) -> list[dict[str, Any]]:
+        return [comment for comment in self.comments if f"/pull/{pull}#" in comment["html_url"]]
 
 
 @pytest.fixture
-def hub() -> Iterator[Hub]:
-    held = Hub()
-    with json_server(lambda asked: (*held.answer(asked.method, asked.path, asked.query, asked.body), {})) as url:
-        held.url = url
-        yield held
+def hub() -> Iterator[FakeGitHub]:
+    """A repository to which nothing was pushed."""
+    with FakeGitHub() as made:
+        made.branches, made.commits, made.pulls = {}, set(), {}
+        yield made

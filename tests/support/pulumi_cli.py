@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from localcloud.engine import operations
-from localcloud.engine.errors import EngineError
+from engine import operations
+from engine.request import Request
+from pulumi_state import stacks
+from pulumi_state.errors import PulumiError
+from pulumi_state.statefile import StateFile
+from tests.support import embedded
+from tests.support.environment import clean_environment
 from tests.support.programs import PULUMI, needs
-from tests.support.project import clean_environment
 
 PASSPHRASE = "local-not-a-secret"
 """What the local stacks' salt in the repository was made with."""
@@ -190,10 +194,10 @@ class Embedded:
         self._backend_url = backend_url
 
     def preview(self, stack: str) -> Run:
-        return self._operation(operations.preview, stack)
+        return self._operation(embedded.preview, stack)
 
     def up(self, stack: str) -> Run:
-        return self._operation(operations.up, stack)
+        return self._operation(embedded.up, stack)
 
     def refresh(self, stack: str) -> Run:
         return self._operation(operations.refresh, stack)
@@ -206,7 +210,7 @@ class Embedded:
 
     def outputs(self, stack: str) -> dict[str, Any]:
         """With secrets as ``Secret``."""
-        return operations.outputs(self._directory, stack, self._backend_url, self._environ)
+        return stacks.outputs(StateFile(self._backend_url, "snu", stack, self._environ), self._environ)
 
     @property
     def _environ(self) -> dict[str, str]:
@@ -214,7 +218,7 @@ class Embedded:
 
     def _operation(self, function: Any, stack: str) -> Run:
         events: list[dict[str, Any]] = []
-        request = operations.Request(
+        request = Request(
             project_dir=self._directory,
             stack=stack,
             backend_url=self._backend_url,
@@ -224,7 +228,7 @@ class Embedded:
         try:
             ok = function(request).ok
             text = ""
-        except EngineError as error:
+        except PulumiError as error:
             ok, text = False, str(error)
         run = Run(ok, "", events)
         return Run(ok, "\n".join([text, *run.diagnostics("error", "warning", "info#err")]), events)

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.support.environment import clean_environment
 from tests.support.programs import needs
-from tests.support.project import clean_environment
 
 PROGRAMS = ("terraform", "terraform-provider-scaleway")
 SOURCE = "scaleway/scaleway"

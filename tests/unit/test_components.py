@@ -23,7 +23,7 @@ from infra.components.registry import Registry, RegistryArgs
 from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs
 from infra.settings import App, InstanceBackend, Job, ServerlessBackend
 from infra.settings.models import CrashAlertsSettings, DatabasePasswords
-from tests.unit.mocks import Run, Secret, run
+from tests.support.mocks import Run, Secret, run
 
 PROTECTED = pulumi.ResourceOptions(protect=True)
 Outputs = dict[str, Any]

@@ -10,7 +10,7 @@ import pytest
 from infra import program
 from infra.documents import SecretDocument
 from infra.settings import MergedVariables
-from tests.unit.mocks import FOUNDATION_OUTPUTS, NOWHERE, UNKNOWN, Cloud, Run, Secret, run
+from tests.support.mocks import FOUNDATION_OUTPUTS, NOWHERE, UNKNOWN, Cloud, Run, Secret, run
 
 WANTED = {
     "app api": MergedVariables(document={"BUCKET": "BUCKET"}, secret={"MONGO_URL": "MONGO"}),

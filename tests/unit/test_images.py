@@ -26,7 +26,8 @@ from infra.images.versions import Versions
 from infra.images.working_copy import WorkingCopy
 from infra.settings import SettingsError
 from infra.settings.images import ImageSources
-from tests.unit.mocks import FOUNDATION_OUTPUTS, PUSHED_DIGEST, ROOT, Cloud, Run, Secret, run
+from tests.support.environment import ROOT
+from tests.support.mocks import FOUNDATION_OUTPUTS, PUSHED_DIGEST, Cloud, Run, Secret, run
 
 SIGNATURE = pygit2.Signature("A", "a@snu.localhost", 1_700_000_000, 0)
 SOURCES: dict[str, Any] = {

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.coverage import product_files
 from benchmarks.mutations.__main__ import main
 from benchmarks.mutations.mutants import find, sample
-from tests.support.project import ROOT
+from tests.support.environment import ROOT
 
 
 def changes(source: str) -> list[str]:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-KNOWN = {"infra", "policy", "ops", "localcloud", "statestore", "_typeshed", "types_boto3_s3"}
+KNOWN = {"infra", "policy", "ops", "engine", "localcloud", "pulumi_state", "_typeshed", "types_boto3_s3"}
 """Ours, and what type checkers bring."""
 PARTS = {
-    "requirements-production.txt": ("infra", "policy", "ops", "statestore", "localcloud/engine"),
+    "requirements-production.txt": ("infra", "policy", "ops", "pulumi_state", "engine"),
     "requirements.txt": ("localcloud",),
 }
 

@@ -7,9 +7,9 @@ import tomllib
 
 import yaml
 
-from localcloud.engine.project import project_name
 from ops.stacks import project_name as name_for_the_command
-from tests.support.project import ROOT
+from pulumi_state.project import project_name
+from tests.support.environment import ROOT
 
 
 def test_the_required_cli_is_not_older_than_the_pinned_sdk() -> None:

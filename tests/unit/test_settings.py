@@ -1,7 +1,6 @@
 """What a stack's file may say, and how it is refused."""
 
 import contextlib
-import copy
 import json
 import subprocess
 import sys
@@ -14,31 +13,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.settings import App, EnvironmentSettings, FoundationSettings, SettingsError, load, load_file, merge
+from infra.settings import EnvironmentSettings, FoundationSettings, SettingsError, load, load_file, merge
 from infra.settings.built import built_file, write_built
-from infra.settings.limits import UNAVAILABLE_PORTS
 from infra.settings.reference import reference
-from tests.unit.mocks import NOWHERE, ROOT
-
-Stack = dict[str, Any]
-DIGEST = "sha256:" + "a" * 64
-
-ENVIRONMENT: Stack = {
-    "snu:blueprint": "environment",
-    "snu:environment": {"name": "test", "foundation": "foundation-test"},
-    "snu:images": {name: {"version": "1", "digest": DIGEST} for name in ("api", "admin")},
-    "snu:apps": {
-        "api": {"cpu": 1000, "memory": 1024, "host": "api.test.example.org"},
-        "admin": {"cpu": 256, "memory": 256, "host": "admin.test.example.org"},
-        "tasks": {"cpu": 256, "memory": 256, "image": "api", "variablesFrom": "api"},
-    },
-}
-FOUNDATION: Stack = {
-    "scaleway:organizationId": "10ca1000-0000-4000-8000-000000000001",
-    "snu:blueprint": "foundation",
-    "snu:project": {"name": "test"},
-    "snu:environments": {"test": {"database": {"kind": "serverless"}}},
-}
+from tests.support.environment import ROOT
+from tests.support.mocks import NOWHERE
+from tests.support.settings import DIGEST, ENVIRONMENT, FOUNDATION, Stack, changed, problems
 
 
 @pytest.fixture
@@ -49,22 +29,6 @@ def read(tmp_path: Path) -> Callable[[Stack], EnvironmentSettings | FoundationSe
         return load_file(path)
 
     return read
-
-
-def changed(config: Stack, **changes: Any) -> Stack:
-    """A copy with values set at dotted paths; `apps__api__cpu=1` is `snu:apps.api.cpu`."""
-    config = copy.deepcopy(config)
-    for path, value in changes.items():
-        *parents, last = path.split("__")
-        target = config
-        for index, parent in enumerate(parents):
-            target = target.setdefault(f"snu:{parent}" if index == 0 else parent, {})
-        target[last if parents else f"snu:{last}"] = value
-    return config
-
-
-def problems(error: SettingsError) -> dict[str, tuple[str, str]]:
-    return {problem.key: (problem.found, problem.allowed) for problem in error.errors}
 
 
 BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
@@ -78,18 +42,12 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
     "wrong type": ({"apps__api__cpu": "1000"}, "snu:apps.api.cpu", "`1000`", "70 to 6000"),
     "an app that is no object": ({"apps__api": 7}, "snu:apps.api", "`7`", "an object with the keys `variablesFrom`"),
     "missing": ({"apps__api": {"cpu": 70}}, "snu:apps.api.memory", "nothing", "128 to 12228 (MB)"),
-    "too little CPU": ({"apps__api__cpu": 69}, "snu:apps.api.cpu", "`69`", "70 to 6000"),
-    "too much memory": ({"apps__api__memory": 12_229}, "snu:apps.api.memory", "`12229`", "128 to 12228"),
-    "too many instances": ({"apps__api__maxScale": 51}, "snu:apps.api.maxScale", "`51`", "1 to 50"),
     "more at least than at most": (
         {"apps__api__minScale": 2},
         "snu:apps.api.minScale",
         "`2`",
         "at most maxScale, which is 1",
     ),
-    "too much concurrency": ({"apps__api__concurrency": 81}, "snu:apps.api.concurrency", "`81`", "1 to 80"),
-    "too short a time-out": ({"apps__api__timeout": 9}, "snu:apps.api.timeout", "`9`", "10 to 3600 (seconds)"),
-    "unavailable port": ({"apps__api__port": 8008}, "snu:apps.api.port", "`8008`", "except 8008, 8012"),
     "unknown sandbox": ({"apps__api__sandbox": "v3"}, "snu:apps.api.sandbox", "`v3`", "`v1` or `v2`"),
     "malformed host": ({"apps__api__host": "api_1.test"}, "snu:apps.api.host", "`api_1.test`", "a host name"),
     "malformed name": ({"environment__name": "Test"}, "snu:environment.name", "`Test`", "lower case letters"),
@@ -98,24 +56,6 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
         "snu:apps.api-",
         "the name `api-`",
         "ends with no hyphen",
-    ),
-    "name too long": (
-        {f"apps__{'a' * 30}": {"cpu": 70, "memory": 128, "image": "api"}},
-        f"snu:apps.{'a' * 30}",
-        f"the container name `test-{'a' * 30}` of 35 characters",
-        "at most 34 for `<environment>-<app>`",
-    ),
-    "reserved PORT": (
-        {"apps__api__variables": {"PORT": "1"}},
-        "snu:apps.api.variables.PORT",
-        "the name `PORT`",
-        "`SCW_*`",
-    ),
-    "reserved SCW_*": (
-        {"apps__api__secretVariables": ["SCW_SECRET_KEY"]},
-        "snu:apps.api.secretVariables[0]",
-        "`SCW_SECRET_KEY`",
-        "reserved",
     ),
     "unquoted true": (
         {"apps__api__variables": {"CLE": True}},
@@ -128,18 +68,6 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
         "snu:apps.api.variables.RATE",
         "`1`",
         'put it in quotes, `"1"`',
-    ),
-    "value too long": (
-        {"apps__api__variables": {"LONG": "s3cret" * 200}},
-        "snu:apps.api.variables.LONG",
-        "a text of 1200 characters",
-        "at most 1000 characters",
-    ),
-    "too many variables": (
-        {"apps__api__variables": {f"V{number}": "" for number in range(201)}},
-        "snu:apps.api.variables",
-        "an object",
-        "",
     ),
     "one host twice": (
         {"apps__admin__host": "api.test.example.org"},
@@ -231,8 +159,8 @@ def test_all_problems_are_reported_at_once(read: Callable[[Stack], Any]) -> None
     single = [
         "unknown key of an app",
         "unknown top-level key",
-        "too little CPU",
-        "unavailable port",
+        "wrong type",
+        "unknown sandbox",
         "one host twice",
         "image of an unknown app",
         "digest malformed",
@@ -277,7 +205,6 @@ def test_values_of_variables_and_passwords_are_never_shown(read: Callable[[Stack
         ({"environments": {}}, "snu:environments"),
         ({"environments__test__database": {"kind": "mysql"}}, "snu:environments.test.database"),
         ({"environments__test__database": {}}, "snu:environments.test.database"),
-        ({"environments__test__database__maxCpu": 16}, "snu:environments.test.database.maxCpu"),
         ({"environments__test__database__minCpu": 2}, "snu:environments.test.database.minCpu"),
         ({"environments__test__database": {"kind": "instance"}}, "snu:databasePasswords.test"),
         (
@@ -402,17 +329,6 @@ def test_own_variables_replace_taken_ones(read: Callable[[Stack], Any]) -> None:
     assert (merged.plain["A"], merged.plain["B"], merged.plain["D"]) == ("api", "tasks", "tasks")
     assert merged.document == {}
     assert merged.secret == {"C": "C", "E": "KEY"}
-
-
-@given(port=st.integers(min_value=-1, max_value=70_000))
-def test_every_port_is_taken_or_refused(port: int) -> None:
-    allowed = 1 <= port <= 65_535 and port not in UNAVAILABLE_PORTS
-    try:
-        App.model_validate({"cpu": 70, "memory": 128, "port": port})
-    except ValueError:
-        assert not allowed
-    else:
-        assert allowed
 
 
 JSON = st.recursive(

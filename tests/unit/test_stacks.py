@@ -11,9 +11,6 @@ import functools
 import hashlib
 import json
 import re
-import string
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,19 +21,23 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from infra import naming, program
-from infra.settings import AppUrl, EnvironmentSettings, flat_config, load, merge
-from tests.support import stack_files
-from tests.unit.mocks import FOUNDATION_OUTPUTS, NOWHERE, ROOT, UNKNOWN, Cloud, Resource, Run, Secret, run, stack_config
+from infra.settings import AppUrl, EnvironmentSettings, load, merge
+from tests.lab import stack_files
+from tests.support.committed_stacks import (
+    ENVIRONMENTS,
+    STACKS,
+    Edit,
+    build,
+    built,
+    config_of,
+    document_of,
+    edited_config,
+)
+from tests.support.mocks import FOUNDATION_OUTPUTS, NOWHERE, UNKNOWN, Cloud, Resource, Secret, run
 
 SNAPSHOTS = Path(__file__).parent / "__snapshots__" / "test_stacks"
 FACTS = json.loads((Path(__file__).parent / "provider_facts.json").read_text(encoding="utf-8"))["resources"]
-FOUNDATIONS = ("foundation-ci", "foundation-production", "foundation-local")
-ENVIRONMENTS = ("ci", "stage", "production", "local", "pr-12")
-STACKS = FOUNDATIONS + ENVIRONMENTS
 PROTECTED = ("foundation-ci", "foundation-production", "ci", "stage", "production")
-
-Edit = Callable[[dict[str, Any]], None]
-"""A change of the mapping under `config` in a stack file."""
 
 
 class YamlFiles(SingleFileSnapshotExtension):
@@ -44,57 +45,6 @@ class YamlFiles(SingleFileSnapshotExtension):
 
     _write_mode = WriteMode.TEXT
     file_extension = "yaml"
-
-
-def filled_template() -> str:
-    """The preview template, filled as for the pull request 12."""
-    template = string.Template((ROOT / "Pulumi.preview.template.yaml").read_text(encoding="utf-8"))
-    return template.substitute(name="pr-12")
-
-
-@functools.cache
-def config_of(stack: str) -> dict[str, str]:
-    return stack_config(stack) if stack != "pr-12" else edited_config(stack)
-
-
-def edited_config(stack: str, *edits: Edit) -> dict[str, str]:
-    """The configuration from the stack's file after edits of a copy of it."""
-    text = filled_template() if stack == "pr-12" else (ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")
-    document = yaml.safe_load(text)
-    for edit in edits:
-        edit(document["config"])
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"Pulumi.{stack}.yaml"
-        path.write_text(yaml.safe_dump(document), encoding="utf-8")
-        return flat_config(path)
-
-
-@functools.cache
-def document_of(stack: str) -> dict[str, str]:
-    return document_for(stack, config_of(stack))
-
-
-def document_for(stack: str, config: dict[str, str]) -> dict[str, str]:
-    """A document with every key that the stack takes, each with a value of its own."""
-    settings = load(stack, config, NOWHERE)
-    if not isinstance(settings, EnvironmentSettings):
-        return {}
-    consumers = [*settings.apps.values(), *settings.jobs.values()]
-    keys = {key for consumer in consumers for key in merge(consumer, settings.apps).taken.values()}
-    keys |= {settings.crash_alerts.webhook} if settings.crash_alerts is not None else set()
-    return {key: f"s3cret-{key}" for key in keys}
-
-
-@functools.cache
-def built(stack: str, preview: bool = False) -> Run:
-    return build(stack, config_of(stack), preview)
-
-
-def build(stack: str, config: dict[str, str], preview: bool = False) -> Run:
-    cloud = Cloud(
-        document=document_for(stack, config), foundation=FOUNDATION_OUTPUTS | {"zone": config.get("snu:zone")}
-    )
-    return run(functools.partial(program.run, NOWHERE), cloud=cloud, stack=stack, config=config, preview=preview)
 
 
 def shown(value: Any) -> Any:

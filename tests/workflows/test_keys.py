@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.project import ROOT
+from tests.support.environment import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 PROTECTED = {"main", "production", "release_candidate", "production_hotfix"}

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.environment import ROOT
 from tests.support.programs import needs
-from tests.support.project import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 APPLYING = re.compile(r"scripts/snu (up|apply|destroy|env|images build|images clean|promote|hotfix)\b")

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from localcloud.api.access import API_KEYS
+from localcloud.api.account.shapes import PROJECT, projects
 from localcloud.api.call import PROJECTS, Call
-from localcloud.api.cloud import ORGANIZATION_ID
-from localcloud.api.collection import Collection
 from localcloud.api.errors import already_exists, not_found, precondition_failed
-from localcloud.api.fields import Body, Text
 from localcloud.api.routing import Answer, Routes
 from localcloud.api.store import HIDDEN_PREFIX, VAULT_PREFIX
 from localcloud.api.transitions import is_deleting
 
 routes = Routes("/account/v3/projects", product="account")
-
-projects = Collection(PROJECTS, "project", "projects", {"name": "name", "project_ids": "id"})
-
-PROJECT = Body(
-    name=Text(required=True, longest=64, pattern=r"[\w .\-]+", meaning="must be letters, digits, space . - _"),
-    description=Text(longest=200),
-)
 
 
 @routes("POST", "", "project")
@@ -27,10 +20,10 @@ def create_project(call: Call) -> Answer:
     call.authorize(None)
     body = call.body
     values = PROJECT.create(body)
-    if body.get("organization_id", ORGANIZATION_ID) != ORGANIZATION_ID:
+    if body.get("organization_id", call.organization_id) != call.organization_id:
         raise not_found("organization", str(body["organization_id"]))
     _check_name_is_free(call, values["name"])
-    project = projects.add(call, {**values, "organization_id": ORGANIZATION_ID, "qualification": None}, project=None)
+    project = projects.add(call, new_project(call, values), project=None)
     project = {**project, "_project": project["id"]}
     projects.put(call, project)
     return projects.show(call, project)
@@ -58,13 +51,18 @@ def update_project(call: Call) -> Answer:
 @routes("DELETE", "/{id}", "project")
 def delete_project(call: Call) -> Answer:
     project = projects.find(call, call.id)
-    if project["id"] == ORGANIZATION_ID:
+    if project["id"] == call.organization_id:
         raise precondition_failed("unknown_precondition", "the default project cannot be deleted")
     users = _resources_of(call, project["id"])
     if users:
         raise precondition_failed("resource_still_in_use", f"the project still holds {', '.join(users)}")
     projects.remove(call, project)
     return None
+
+
+def new_project(call: Call, values: dict[str, Any]) -> dict[str, Any]:
+    """A complete project."""
+    return {**values, "organization_id": call.organization_id, "qualification": None}
 
 
 def _check_name_is_free(call: Call, name: str) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import NAMESPACE_URL, uuid5
 
-from localcloud.api.call import PROJECTS, Call
+from localcloud.api.call import PROJECTS
 from localcloud.api.cloud import REGIONS, Cloud
-from localcloud.api.collection import Collection
 from localcloud.api.store import Resource
 from localcloud.api.transitions import is_deleting
 
+SOURCES = "cockpit.data_source"
 PATH = "/cockpit/data-sources/"
 """Below it each data source is asked, by its id: the local Scaleway's own address, which containers reach too."""
 
@@ -50,22 +50,9 @@ def own_logs(cloud: Cloud, region: str) -> Iterator[Resource]:
         }
 
 
-def _own_logs(call: Call) -> Iterator[Resource]:
-    return own_logs(call.cloud, call.region or "")
-
-
-sources = Collection(
-    "cockpit.data_source",
-    "data_source",
-    "data_sources",
-    {"project_id": "project_id", "origin": "origin", "types": "type", "name": "name"},
-    derived=_own_logs,
-)
-
-
 def find(cloud: Cloud, id: str) -> Resource | None:
     """The data source of that id, in whatever region it is."""
-    kept = cloud.store.get(sources.kind, id)
+    kept = cloud.store.get(SOURCES, id)
     if kept is not None:
         return kept
     return next((found for region in REGIONS for found in own_logs(cloud, region) if found["id"] == id), None)

@@ -7,23 +7,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
 from secrets import compare_digest
 from typing import Any
 
+from localcloud.api.asgi import Receive, Scope, Send
 from localcloud.api.clock import parse_nanotime
 from localcloud.api.cloud import Cloud
 from localcloud.api.cockpit import data_sources
 from localcloud.api.cockpit.log_streams import LogStream, streams_of
 from localcloud.api.cockpit.range_query import BadQuery, parse_range
-from localcloud.api.cockpit.routes import TOKEN_SECRETS, tokens
-from localcloud.api.errors import origin
+from localcloud.api.cockpit.shapes import TOKEN_SECRETS, tokens
+from localcloud.api.errors import EngineError, origin
+from localcloud.api.logs.reader import LogReader
 from localcloud.api.store import Resource
-from localcloud.runtime.engine import EngineError
-from localcloud.runtime.logs import LogReader
-
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _PATH = re.compile(rf"{data_sources.PATH}([^/]+)(/.*)?")
 _VALUES = re.compile(r"/loki/api/v1/label/([^/]+)/values")
@@ -48,7 +44,7 @@ class Loki:
         self._cloud = cloud
         self._logs = logs
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> tuple[int, str]:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> tuple[int, str]:
         """Answer a request; gives the status and, for the log, why it is an error."""
         status, reason, content_type = 200, "", b"application/json; charset=UTF-8"
         try:
@@ -66,7 +62,7 @@ class Loki:
         await send({"type": "http.response.body", "body": content})
         return status, reason.partition("\n")[0]
 
-    async def _answer(self, scope: MutableMapping[str, Any]) -> dict[str, Any]:
+    async def _answer(self, scope: Scope) -> dict[str, Any]:
         if self._cloud.store.sweep(self._cloud.now()):
             self._cloud.store.commit()
         match = _PATH.fullmatch(scope["path"])

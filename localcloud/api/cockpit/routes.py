@@ -7,54 +7,27 @@ from typing import Any
 
 from localcloud.api import paging
 from localcloud.api.call import Call
-from localcloud.api.cockpit.data_sources import DEFAULT_RETENTION, sources, url
-from localcloud.api.collection import Collection
+from localcloud.api.cockpit.data_sources import DEFAULT_RETENTION, url
+from localcloud.api.cockpit.shapes import (
+    CONTACT_POINT,
+    PROJECT,
+    SOURCE,
+    SOURCE_CHANGE,
+    TOKEN,
+    TOKEN_SECRETS,
+    contact_points,
+    sources,
+    tokens,
+)
 from localcloud.api.errors import already_exists, invalid, not_found
-from localcloud.api.fields import Array, Body, Boolean, Integer, Nested, Text, Uuid, Word
 from localcloud.api.routing import Answer, Routes
-from localcloud.api.store import HIDDEN_PREFIX, VAULT_PREFIX, Resource
+from localcloud.api.store import HIDDEN_PREFIX, Resource
 
 routes = Routes("/cockpit/v1/regions/{region}", product="cockpit")
 global_routes = Routes("/cockpit/v1", product="cockpit")
 
-TOKEN_SECRETS = f"{VAULT_PREFIX}cockpit.token"
 _ALERT_MANAGERS = f"{HIDDEN_PREFIX}cockpit.alert_manager"
 """Kind: ``<region>/<project>`` → whether it is enabled. Each project has one, so it is not a resource to delete."""
-
-SCOPES = (
-    *(f"{verb}_{what}" for what in ("metrics", "logs", "traces") for verb in ("read_only", "write_only")),
-    "full_access_metrics_rules",
-    "full_access_logs_rules",
-    "full_access_alert_manager",
-)
-
-tokens = Collection("cockpit.token", "token", "tokens", {"project_id": "project_id", "token_scopes": "scopes"})
-contact_points = Collection(
-    "cockpit.contact_point", "contact_point", "contact_points", {"project_id": "_project"},
-    show=lambda call, point: {name: point[name] for name in ("email", "region", "send_resolved_notifications")},
-)  # fmt: skip
-
-SOURCE = Body(
-    project_id=Uuid(),
-    name=Text(required=True, longest=255),
-    type=Word(words=("metrics", "logs", "traces"), required=True),
-    retention_days=Integer(default=None, least=1, most=365),
-)
-SOURCE_CHANGE = Body(name=Text(longest=255), retention_days=Integer(least=1, most=365))
-TOKEN = Body(
-    project_id=Uuid(),
-    name=Text(required=True, longest=255),
-    token_scopes=Array(of=Word(words=SCOPES)),
-)
-CONTACT_POINT = Body(
-    project_id=Uuid(),
-    email=Nested(
-        required=True,
-        body=Body(to=Text(required=True, pattern=r"[^@\s]+@[^@\s]+", meaning="must be an e-mail address")),
-    ),
-    send_resolved_notifications=Boolean(default=True),
-)
-PROJECT = Body(project_id=Uuid())
 
 
 @routes("POST", "/data-sources", "data_source")

@@ -1,1 +1,1 @@
-"""Serverless Containers (v1): namespaces, containers, domains, triggers."""
+"""Serverless Containers (v1): namespaces, containers, domains."""

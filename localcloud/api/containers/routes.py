@@ -9,7 +9,6 @@ from typing import Any
 from localcloud.api import transitions
 from localcloud.api.call import Call
 from localcloud.api.clock import timestamp
-from localcloud.api.cloud import ORGANIZATION_ID
 from localcloud.api.containers import variables
 from localcloud.api.containers.shapes import (
     CONTAINER,
@@ -17,15 +16,12 @@ from localcloud.api.containers.shapes import (
     MAX_DOMAINS,
     MAX_NAMESPACES,
     NAMESPACE,
-    TRIGGER,
-    TRIGGER_SOURCES,
     containers,
     domains,
     namespaces,
-    triggers,
 )
 from localcloud.api.domain.resolver import leads_to
-from localcloud.api.errors import already_exists, invalid, plain, quotas_exceeded
+from localcloud.api.errors import already_exists, plain, quotas_exceeded
 from localcloud.api.fields import Body, Problems
 from localcloud.api.routing import Answer, Routes
 from localcloud.api.store import Resource
@@ -47,7 +43,7 @@ def create_namespace(call: Call) -> Answer:
         raise quotas_exceeded("containers_namespaces", MAX_NAMESPACES, len(same_project))
     values |= {
         "project_id": project,
-        "organization_id": ORGANIZATION_ID,
+        "organization_id": call.organization_id,
         "region": call.region,
         "error_message": "",
     }
@@ -189,49 +185,6 @@ def delete_domain(call: Call) -> Answer:
     return domains.show(call, domains.retire(call, domains.find(call, call.id)))
 
 
-# Triggers
-
-
-@routes("POST", "/triggers", "trigger")
-def create_trigger(call: Call) -> Answer:
-    values = TRIGGER.create(call.body)
-    container = containers.find(call, values["container_id"])
-    sources = [name for name in TRIGGER_SOURCES if values[name] is not None]
-    if len(sources) != 1:
-        raise invalid("cron_config", f"exactly one of {', '.join(TRIGGER_SOURCES)} is needed")
-    for name in TRIGGER_SOURCES:
-        if name not in sources:
-            del values[name]
-    values |= {"source_type": sources[0].removesuffix("_config"), "error_message": ""}
-    return triggers.show(call, triggers.add(call, values, project=container["_project"], transient="creating"))
-
-
-@routes("GET", "/triggers", "trigger")
-def list_triggers(call: Call) -> Answer:
-    return triggers.list(call)
-
-
-@routes("GET", "/triggers/{id}", "trigger")
-def get_trigger(call: Call) -> Answer:
-    return triggers.show(call, triggers.find(call, call.id))
-
-
-@routes("PATCH", "/triggers/{id}", "trigger")
-def update_trigger(call: Call) -> Answer:
-    trigger = triggers.find_stable(call, call.id)
-    changes = TRIGGER.update(call.body)
-    changes.pop("container_id", None)
-    for name in TRIGGER_SOURCES:
-        if name in changes and name not in trigger:
-            raise invalid(name, "the source of a trigger cannot be changed")
-    return triggers.show(call, triggers.change(call, trigger, changes, transient="updating"))
-
-
-@routes("DELETE", "/triggers/{id}", "trigger")
-def delete_trigger(call: Call) -> Answer:
-    return triggers.show(call, triggers.retire(call, triggers.find(call, call.id)))
-
-
 def _checked(shape: Body, body: Mapping[str, Any]) -> dict[str, Any]:
     problems = Problems()
     values = shape.create(body, problems)
@@ -291,10 +244,9 @@ def _deployed(call: Call, container: Resource) -> Resource:
 
 
 def _retire_container(call: Call, container: Resource) -> Resource:
-    """Its domains and triggers go with it."""
-    for part in (domains, triggers):
-        for resource in list(part.every(call, container_id=container["id"])):
-            part.retire(call, resource)
+    """Its domains go with it."""
+    for domain in list(domains.every(call, container_id=container["id"])):
+        domains.retire(call, domain)
     variables.forget_secret(call, container["id"])
     return containers.retire(call, container)
 

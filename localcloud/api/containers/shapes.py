@@ -20,29 +20,27 @@ from localcloud.api.fields import (
     Word,
 )
 
+NAMESPACES = "containers.namespace"
+CONTAINERS = "containers.container"
+DOMAINS = "containers.domain"
+
 namespaces = Collection(
-    "containers.namespace",
+    NAMESPACES,
     "namespace",
     "namespaces",
     {"name": "name", "project_id": "project_id", "organization_id": "organization_id"},
 )
 containers = Collection(
-    "containers.container",
+    CONTAINERS,
     "container",
     "containers",
     {"name": "name", "namespace_id": "namespace_id", "project_id": "_project"},
 )
 domains = Collection(
-    "containers.domain",
+    DOMAINS,
     "domain",
     "domains",
     {"container_id": "container_id", "hostname": "hostname", "project_id": "_project"},
-)
-triggers = Collection(
-    "containers.trigger",
-    "trigger",
-    "triggers",
-    {"container_id": "container_id", "name": "name", "trigger_type": "source_type", "project_id": "_project"},
 )
 
 NAME_PATTERN = r"[a-zA-Z]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
@@ -116,24 +114,3 @@ DOMAIN = Body(
     ),
     tags=_TAGS,
 )
-_METHODS = ("get", "post", "put", "patch", "delete")
-_CRON = Body(
-    schedule=Text(required=True, pattern=r"\S+( \S+){4}", meaning="must have the five fields of cron"),
-    timezone=Text(default="UTC"),
-    body=Text(),
-    headers=Texts(),
-)
-TRIGGER = Body(
-    container_id=Uuid(required=True),
-    name=Text(required=True, longest=63),
-    description=Text(),
-    tags=_TAGS,
-    destination_config=Nested(
-        body=Body(http_path=Text(default="/"), http_method=Word(words=_METHODS, default="post")),
-        default={"http_path": "/", "http_method": "post"},
-    ),
-    cron_config=Nested(body=_CRON),
-    sqs_config=Field(),
-    nats_config=Field(),
-)
-TRIGGER_SOURCES = ("cron_config", "sqs_config", "nats_config")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from localcloud.api.domain.shapes import RECORDS, ZONES
 from localcloud.api.store import Resource, Store
 
 _MAX_HOPS = 8
@@ -28,7 +29,7 @@ def owner(store: Store, hostname: str) -> Resource | None:
     """The local zone that answers for a name: the longest whose name it ends with."""
     labels = hostname.split(".")
     for start in range(len(labels)):
-        zone = store.get("domain.zone", ".".join(labels[start:]))
+        zone = store.get(ZONES, ".".join(labels[start:]))
         if zone is not None:
             return zone
     return None
@@ -37,7 +38,7 @@ def owner(store: Store, hostname: str) -> Resource | None:
 def _alias(store: Store, zone: Resource, hostname: str) -> str | None:
     """Where the CNAME (or ALIAS) record of a name points to, without the final dot."""
     relative = hostname.removesuffix(zone["id"]).removesuffix(".")
-    for record in store.all("domain.record"):
+    for record in store.all(RECORDS):
         if record["zone"] == zone["id"] and record["name"] == relative and record["type"] in ("CNAME", "ALIAS"):
             data = str(record["data"]).lower()
             return data.removesuffix(".") if data.endswith(".") else f"{data}.{zone['id']}"

@@ -6,7 +6,6 @@ from typing import Any
 
 from localcloud.api.call import Call
 from localcloud.api.clock import timestamp
-from localcloud.api.cloud import ORGANIZATION_ID
 from localcloud.api.domain.shapes import RECORD, ZONE, records, zone_name, zones
 from localcloud.api.errors import already_exists, invalid, not_found, plain
 from localcloud.api.fields import objects
@@ -97,7 +96,7 @@ def new_zone(call: Call, values: dict[str, Any], project: str) -> dict[str, Any]
         "ns_default": NAME_SERVERS,
         "ns_master": [],
         "linked_products": [],
-        "_organization": ORGANIZATION_ID,
+        "_organization": call.organization_id,
     }
 
 

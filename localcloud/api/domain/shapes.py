@@ -10,6 +10,9 @@ from localcloud.api.fields import Body, Integer, Text, Uuid, Word
 from localcloud.api.store import Resource
 from localcloud.api.transitions import visible
 
+ZONES = "domain.zone"
+RECORDS = "domain.record"
+
 RECORD_TYPES = (
     "A", "AAAA", "ALIAS", "CAA", "CNAME", "DNAME", "DS", "HINFO", "HTTPS", "LOC", "MX", "NAPTR", "NS", "PTR", "RP",
     "SRV", "SSHFP", "SVCB", "TLSA", "TXT", "URI",
@@ -45,7 +48,7 @@ def _show_record(call: Call, record: Resource) -> dict[str, Any]:
 
 
 zones = Collection(
-    "domain.zone",
+    ZONES,
     "dns_zone",
     "dns_zones",
     {
@@ -58,7 +61,7 @@ zones = Collection(
     show=_show_zone,
 )
 records = Collection(
-    "domain.record",
+    RECORDS,
     "record",
     "records",
     {"name": "name", "id": "id"},

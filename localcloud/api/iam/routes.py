@@ -9,11 +9,9 @@ from uuid import uuid4
 
 from localcloud.api import paging
 from localcloud.api.access import API_KEYS, RULES, SECRET_KEYS
-from localcloud.api.call import Call
-from localcloud.api.cloud import ORGANIZATION_ID
+from localcloud.api.call import PROJECTS, Call
 from localcloud.api.errors import already_exists, invalid, not_found
 from localcloud.api.fields import Problems, objects
-from localcloud.api.iam.permission_sets import PERMISSION_SETS
 from localcloud.api.iam.shapes import (
     API_KEY,
     API_KEY_CHANGE,
@@ -28,6 +26,7 @@ from localcloud.api.iam.shapes import (
     rules_of,
     users,
 )
+from localcloud.api.permissions import PERMISSION_SETS
 from localcloud.api.routing import Answer, Routes
 from localcloud.api.store import Resource
 
@@ -60,7 +59,7 @@ def create_application(call: Call) -> Answer:
     values = APPLICATION.create(_in_organization(call))
     for other in applications.every(call, name=values["name"]):
         raise already_exists("application", other["id"], "an application with this name exists")
-    application = applications.add(call, new({**values, "organization_id": ORGANIZATION_ID}), project=None)
+    application = applications.add(call, new({**values, "organization_id": call.organization_id}), project=None)
     return applications.show(call, application)
 
 
@@ -107,7 +106,7 @@ def create_policy(call: Call) -> Answer:
     _check_principal(call, values)
     for other in policies.every(call, name=values["name"]):
         raise already_exists("policy", other["id"], "a policy with this name exists")
-    policy = policies.add(call, new({**values, "organization_id": ORGANIZATION_ID}), project=None)
+    policy = policies.add(call, new({**values, "organization_id": call.organization_id}), project=None)
     _set_rules(call, policy["id"], rules)
     return policies.show(call, policy)
 
@@ -170,28 +169,12 @@ def create_api_key(call: Call) -> Answer:
         raise invalid("application_id", "exactly one of application_id and user_id is needed")
     ((bearer_kind, bearer),) = bearers.items()
     (applications if bearer_kind == "application_id" else users).find(call, bearer)
-    project = values["default_project_id"] or ORGANIZATION_ID
-    if call.store.get("account.project", project) is None:
+    project = values["default_project_id"] or call.organization_id
+    if call.store.get(PROJECTS, project) is None:
         raise not_found("project", project)
     access_key = "SCW" + "".join(secrets.choice(_KEY_LETTERS) for _ in range(17))
     secret_key = str(uuid4())
-    key = api_keys.add(
-        call,
-        new(
-            {
-                "id": access_key,
-                "access_key": access_key,
-                "secret_key": None,
-                **values,
-                **bearers,
-                "default_project_id": project,
-                "creation_ip": "127.0.0.1",
-                "_bearer": bearer,
-            }
-        ),
-        project=None,
-    )
-    call.store.put(SECRET_KEYS, secret_key, {"id": secret_key, "access_key": access_key})
+    key = add_api_key(call, access_key, secret_key, {**values, **bearers, "default_project_id": project})
     return {**api_keys.show(call, key), "secret_key": secret_key}
 
 
@@ -217,6 +200,20 @@ def delete_api_key(call: Call) -> Answer:
     return None
 
 
+def add_api_key(call: Call, access_key: str, secret_key: str, values: dict[str, Any]) -> Resource:
+    """Keep a new key, and its secret one in the vault. ``values`` has its bearer, a user or an application."""
+    key = {
+        "id": access_key,
+        "access_key": access_key,
+        "secret_key": None,
+        **values,
+        "creation_ip": "127.0.0.1",
+        "_bearer": values.get("user_id") or values["application_id"],
+    }
+    call.store.put(SECRET_KEYS, secret_key, {"id": secret_key, "access_key": access_key})
+    return api_keys.add(call, new(key), project=None)
+
+
 def _remove_key(call: Call, key: Resource) -> None:
     for link in list(call.store.all(SECRET_KEYS)):
         if link["access_key"] == key["access_key"]:
@@ -231,7 +228,7 @@ def _in_organization(call: Call) -> dict[str, Any]:
     """The request's body, once its organization is checked."""
     call.authorize(None)
     body = call.body
-    if body.get("organization_id", ORGANIZATION_ID) != ORGANIZATION_ID:
+    if body.get("organization_id", call.organization_id) != call.organization_id:
         raise not_found("organization", str(body["organization_id"]))
     return body
 
@@ -265,10 +262,10 @@ def _rules(call: Call, body: dict[str, Any], problems: Problems) -> list[dict[st
                 problems.add(f"{at}permission_set_names", f"{name} applies to the organization, not to projects")
         if bool(rule.get("project_ids")) == bool(rule.get("organization_id")):
             problems.add(f"{at}project_ids", "exactly one of project_ids and organization_id is needed")
-        elif rule["organization_id"] not in (None, ORGANIZATION_ID):
+        elif rule["organization_id"] not in (None, call.organization_id):
             raise not_found("organization", rule["organization_id"])
         for project in rule.get("project_ids") or []:
-            if call.store.get("account.project", project) is None:
+            if call.store.get(PROJECTS, project) is None:
                 raise not_found("project", project)
         by_project = bool(rule.get("project_ids"))
         rule["permission_sets_scope_type"] = "projects" if by_project else "organization"

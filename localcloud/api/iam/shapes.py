@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud.api.access import API_KEYS, POLICIES, RULES
+from localcloud.api.access import API_KEYS, POLICIES, RULES, USERS
 from localcloud.api.call import Call
 from localcloud.api.collection import Collection
 from localcloud.api.fields import Array, Body, Boolean, Text, Timestamp, Uuid
-from localcloud.api.iam.permission_sets import PERMISSION_SETS
+from localcloud.api.permissions import PERMISSION_SETS
 from localcloud.api.store import Resource
 from localcloud.api.transitions import visible
 
@@ -81,7 +81,7 @@ def permission_set(name: str) -> dict[str, Any]:
     }
 
 
-users = Collection("iam.user", "user", "users", {"user_ids": "id"})
+users = Collection(USERS, "user", "users", {"user_ids": "id"})
 applications = Collection(
     "iam.application",
     "application",

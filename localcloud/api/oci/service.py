@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import MutableMapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs
 
-from localcloud.api.access import Permission
+from localcloud.api.asgi import Receive, Scope, Send
 from localcloud.api.clock import timestamp
 from localcloud.api.cloud import Cloud
 from localcloud.api.errors import origin
@@ -18,7 +16,8 @@ from localcloud.api.oci.blobs import Blobs
 from localcloud.api.oci.errors import OciError, unauthorized, unsupported
 from localcloud.api.oci.site import Handler, Site, Visit
 from localcloud.api.oci.uploads import Uploads
-from localcloud.api.oci.wire import ClientGone, Receive, Reply, Request, Send
+from localcloud.api.oci.wire import ClientGone, Reply, Request
+from localcloud.api.permissions import Permission
 
 _HANDLERS: dict[str, dict[str, tuple[Permission, Handler]]] = {
     "uploads": {"POST": (PUSH, upload_routes.begin)},
@@ -61,7 +60,7 @@ class Registry:
         self._site.uploads.clear()
         self._site.blobs.clear()
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> tuple[int, str]:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> tuple[int, str]:
         """Answer a request below ``/v2/``; gives the status and, for the log, why it is an error."""
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         request = Request(scope["method"], scope["path"], query, dict(scope["headers"]), receive)

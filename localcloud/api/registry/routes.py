@@ -2,65 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from localcloud.api.call import Call
-from localcloud.api.cloud import ORGANIZATION_ID
-from localcloud.api.collection import Collection
 from localcloud.api.errors import already_exists
-from localcloud.api.fields import Body, Boolean, Text, Uuid, Word
 from localcloud.api.oci import removal
+from localcloud.api.registry.shapes import IMAGE_CHANGE, NAMESPACE, NAMESPACE_CHANGE, images, namespaces, tags
 from localcloud.api.routing import Answer, Routes
-from localcloud.api.store import Resource
-from localcloud.api.transitions import visible
 
 routes = Routes("/registry/v1/regions/{region}", product="registry")
-
-
-def _show_namespace(call: Call, namespace: Resource) -> dict[str, Any]:
-    held = [image for image in call.store.all("registry.image") if image["namespace_id"] == namespace["id"]]
-    return {
-        **visible(namespace, call.now),
-        "endpoint": f"localhost:{call.cloud.port}/{namespace['name']}",
-        "image_count": len(held),
-        "size": sum(image["size"] for image in held),
-    }
-
-
-def _show_image(call: Call, image: Resource) -> dict[str, Any]:
-    names = [tag["name"] for tag in call.store.all("registry.tag") if tag["image_id"] == image["id"]]
-    return {**visible(image, call.now), "tags": names}
-
-
-namespaces = Collection(
-    "registry.namespace",
-    "namespace",
-    "namespaces",
-    {"name": "name", "project_id": "project_id", "organization_id": "organization_id"},
-    show=_show_namespace,
-)
-images = Collection(
-    "registry.image",
-    "image",
-    "images",
-    {"name": "name", "namespace_id": "namespace_id", "project_id": "_project"},
-    show=_show_image,
-)
-tags = Collection("registry.tag", "tag", "tags", {"name": "name"})
-
-NAMESPACE = Body(
-    name=Text(
-        required=True,
-        longest=63,
-        pattern=r"[a-z0-9]+([._-][a-z0-9]+)*",
-        meaning="must be lower-case letters and digits, with single - . _ between them",
-    ),
-    description=Text(),
-    project_id=Uuid(),
-    is_public=Boolean(),
-)
-NAMESPACE_CHANGE = Body(description=Text(), is_public=Boolean())
-IMAGE_CHANGE = Body(visibility=Word(words=("inherit", "public", "private")))
 
 
 @routes("POST", "/namespaces", "namespace")
@@ -71,7 +19,7 @@ def create_namespace(call: Call) -> Answer:
         raise already_exists("namespace", other["id"], "the name is taken in this region")
     values |= {
         "project_id": project,
-        "organization_id": ORGANIZATION_ID,
+        "organization_id": call.organization_id,
         "region": call.region,
         "status": "ready",
         "status_message": "",

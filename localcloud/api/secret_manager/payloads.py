@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from localcloud.api.store import VAULT_PREFIX, Resource, Store
 
+SECRETS = "secret_manager.secret"
 VERSIONS = "secret_manager.version"
 PAYLOADS = f"{VAULT_PREFIX}secret_manager.payload"
 """Kind: ``<secret id>/<revision>`` → the value, base64."""

@@ -8,55 +8,21 @@ import zlib
 from typing import Any
 
 from localcloud.api.call import Call
-from localcloud.api.collection import Collection
 from localcloud.api.errors import already_exists, invalid, not_found, precondition_failed
-from localcloud.api.fields import Array, Body, Boolean, Field, Text, Uuid, Word
 from localcloud.api.routing import Answer, Routes
-from localcloud.api.secret_manager.payloads import PAYLOADS, VERSIONS, find_version, payload, versions_of
+from localcloud.api.secret_manager.payloads import PAYLOADS, find_version, payload, versions_of
+from localcloud.api.secret_manager.shapes import (
+    MAX_VERSION_BYTES,
+    SECRET,
+    SECRET_CHANGE,
+    VERSION,
+    VERSION_CHANGE,
+    secrets,
+    versions,
+)
 from localcloud.api.store import Resource
-from localcloud.api.transitions import visible
 
 routes = Routes("/secret-manager/v1beta1/regions/{region}", product="secret_manager")
-
-MAX_VERSION_BYTES = 64 * 1024
-TYPES = ("opaque", "certificate", "key_value", "basic_credentials", "database_credentials", "ssh_key")
-
-
-def _show_secret(call: Call, secret: Resource) -> dict[str, Any]:
-    return {**visible(secret, call.now), "version_count": len(versions_of(call.store, secret["id"]))}
-
-
-def _show_version(call: Call, version: Resource) -> dict[str, Any]:
-    answer = {name: value for name, value in visible(version, call.now).items() if name != "id"}
-    newest = max(other["revision"] for other in versions.every(call, secret_id=version["secret_id"]))
-    return {**answer, "latest": version["revision"] == newest}
-
-
-secrets = Collection(
-    "secret_manager.secret",
-    "secret",
-    "secrets",
-    {"project_id": "project_id", "name": "name", "path": "path", "tags": "tags", "type": "type"},
-    show=_show_secret,
-)
-versions = Collection(VERSIONS, "secret_version", "versions", {"status": "status"}, show=_show_version)
-
-SECRET = Body(
-    project_id=Uuid(),
-    name=Text(required=True, longest=255, pattern=r"[\w.\-]+", meaning="must be letters, digits and - _ ."),
-    tags=Array(of=Text(longest=255)),
-    description=Text(longest=65_535),
-    type=Word(words=TYPES, default="opaque"),
-    path=Text(default="/", pattern=r"/.*", meaning="must start with /"),
-    protected=Boolean(),
-    ephemeral_policy=Field(),
-    key_id=Uuid(),
-)
-SECRET_CHANGE = Body(
-    **{name: SECRET.fields[name] for name in ("name", "tags", "description", "path", "ephemeral_policy")}
-)
-VERSION = Body(data=Text(required=True, longest=200_000), description=Text(), disable_previous=Boolean())
-VERSION_CHANGE = Body(description=Text())
 
 
 @routes("POST", "/secrets", "secret")
@@ -64,16 +30,7 @@ def create_secret(call: Call) -> Answer:
     values = SECRET.create(call.body)
     project = call.project(values["project_id"])
     _check_name_is_free(call, project, values["name"], values["path"])
-    values |= {
-        "project_id": project,
-        "status": "ready",
-        "managed": False,
-        "used_by": [],
-        "deletion_requested_at": None,
-        "region": call.region,
-        "_last_revision": 0,
-    }
-    return secrets.show(call, secrets.add(call, values, project=project))
+    return secrets.show(call, secrets.add(call, new_secret(call, values, project), project=project))
 
 
 @routes("GET", "/secrets", "secret")
@@ -175,6 +132,20 @@ def access_version_by_path(call: Call) -> Answer:
     for secret in secrets.every(call, name=name, path=path, _project=project, _region=call.region):
         return _access(call, secret, call.params["revision"])
     raise not_found("secret", name)
+
+
+def new_secret(call: Call, values: dict[str, Any], project: str) -> dict[str, Any]:
+    """A complete secret, without versions."""
+    return {
+        **values,
+        "project_id": project,
+        "status": "ready",
+        "managed": False,
+        "used_by": [],
+        "deletion_requested_at": None,
+        "region": call.region,
+        "_last_revision": 0,
+    }
 
 
 def add_version(call: Call, secret: Resource, data: str, description: str) -> Resource:

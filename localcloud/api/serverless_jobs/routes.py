@@ -5,89 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from localcloud.api.call import Call
-from localcloud.api.clock import duration
-from localcloud.api.collection import Collection
 from localcloud.api.errors import already_exists, invalid, plain
-from localcloud.api.fields import Array, Body, Duration, Integer, Nested, Problems, Text, Texts, Uuid, objects
+from localcloud.api.fields import Problems, objects
 from localcloud.api.routing import Answer, Routes
-from localcloud.api.serverless_jobs.runs import DEFINITIONS, ENDED, REFERENCES, RUNS, new_run, shown, state, stopped
+from localcloud.api.secret_manager import payloads
+from localcloud.api.serverless_jobs.runs import ENDED, new_run, state, stopped
 from localcloud.api.serverless_jobs.schedule import BadSchedule, is_due
+from localcloud.api.serverless_jobs.shapes import DEFINITION, SECRET, SECRETS, START, definitions, references, runs
 from localcloud.api.store import Resource
-from localcloud.api.transitions import visible
 
 routes = Routes("/serverless-jobs/v1alpha2/regions/{region}", product="serverless_jobs")
-
-MAX_TIMEOUT = 24 * 3_600
-"""Seconds."""
-MAX_REPLICAS = 50
-
-_CRON = Body(
-    schedule=Text(default=None, pattern=r"\S+( \S+){4}", meaning="must have the five fields of cron"),
-    timezone=Text(default=None),
-)
-DEFINITION = Body(
-    project_id=Uuid(),
-    name=Text(required=True, longest=255, pattern=r"[\w.\-]+", meaning="must be letters, digits and - _ ."),
-    description=Text(),
-    image_uri=Text(required=True, longest=1_024),
-    cpu_limit=Integer(required=True, least=70, most=6_000),
-    memory_limit=Integer(required=True, least=128, most=16_384),
-    local_storage_capacity=Integer(default=5_120, most=24_576),
-    command=Text(),
-    startup_command=Array(of=Text()),
-    args=Array(of=Text()),
-    environment_variables=Texts(),
-    job_timeout=Duration(default=duration(MAX_TIMEOUT), least=1, most=MAX_TIMEOUT),
-    cron_schedule=Nested(body=_CRON),
-    retry_policy=Nested(body=Body(max_retries=Integer(most=10))),
-)
-SECRETS = Body(job_definition_id=Uuid(required=True))
-SECRET = Body(
-    secret_manager_id=Uuid(required=True),
-    secret_manager_version=Text(default="latest"),
-    env_var_name=Text(default=None, shortest=1),
-    path=Text(default=None, pattern=r"/.+", meaning="must be an absolute path"),
-)
-START = Body(
-    command=Text(default=None),
-    startup_command=Array(default=None, of=Text()),
-    args=Array(default=None, of=Text()),
-    environment_variables=Texts(),
-    replicas=Integer(default=1, least=1, most=MAX_REPLICAS),
-)
-
-
-def _show_definition(call: Call, definition: Resource) -> dict[str, Any]:
-    """Without a retry policy of zero: the clients take that for a change."""
-    answer = visible(definition, call.now)
-    if not (answer["retry_policy"] or {}).get("max_retries"):
-        del answer["retry_policy"]
-    return answer
-
-
-definitions = Collection(
-    DEFINITIONS,
-    "job_definition",
-    "job_definitions",
-    {"project_id": "project_id", "name": "name"},
-    show=_show_definition,
-)
-references = Collection(
-    REFERENCES,
-    "secret",
-    "secrets",
-    {"job_definition_id": "job_definition_id"},
-    show=lambda call, item: {
-        name: value for name, value in visible(item, call.now).items() if name not in ("id", "created_at", "updated_at")
-    },
-)
-runs = Collection(
-    RUNS,
-    "job_run",
-    "job_runs",
-    {"job_definition_id": "job_definition_id", "project_id": "_project"},
-    show=lambda call, run: shown(run, call.now),
-)
 
 
 @routes("POST", "/job-definitions", "job_definition")
@@ -191,7 +118,7 @@ def delete_secret(call: Call) -> Answer:
 
 def _reference(call: Call, definition: Resource, item: dict[str, Any]) -> Resource:
     """A secret as the job sees it: in a variable or in a file."""
-    secret = call.store.get("secret_manager.secret", item["secret_manager_id"])
+    secret = call.store.get(payloads.SECRETS, item["secret_manager_id"])
     if secret is None or secret["_project"] != definition["_project"]:
         raise invalid("secret_manager_id", "must be a secret of the job's project")
     if (item["env_var_name"] is None) == (item["path"] is None):

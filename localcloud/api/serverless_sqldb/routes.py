@@ -5,45 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from localcloud.api.call import Call
-from localcloud.api.cloud import ORGANIZATION_ID
-from localcloud.api.collection import Collection
 from localcloud.api.errors import already_exists, invalid, permissions_denied
-from localcloud.api.fields import Body, Integer, Text, Uuid
 from localcloud.api.routing import Answer, Routes
+from localcloud.api.serverless_sqldb.shapes import DATABASE, DATABASE_CHANGE, databases
 from localcloud.api.store import HIDDEN_PREFIX, Resource
-from localcloud.api.transitions import visible
 
 routes = Routes("/serverless-sqldb/v1alpha1/regions/{region}", product="serverless_sqldb")
 
 _GRAVES = f"{HIDDEN_PREFIX}serverless_sqldb.grave"
 _GRAVE_SECONDS = 30.0
 """How long a deleted database answers 403, as the platform's does (the clients need it), before it is a 404."""
-
-
-def _show(call: Call, database: Resource) -> dict[str, Any]:
-    return {name: value for name, value in visible(database, call.now).items() if name != "updated_at"}
-
-
-databases = Collection(
-    "serverless_sqldb.database",
-    "database",
-    "databases",
-    {"name": "name", "project_id": "project_id", "organization_id": "organization_id"},
-    show=_show,
-)
-
-DATABASE = Body(
-    project_id=Uuid(),
-    name=Text(
-        required=True,
-        longest=63,
-        pattern=r"[a-zA-Z]([a-zA-Z0-9_-]*[a-zA-Z0-9])?",
-        meaning="must start with a letter and have letters, digits, - and _ only",
-    ),
-    cpu_min=Integer(default=0, most=15),
-    cpu_max=Integer(default=15, most=15),
-)
-DATABASE_CHANGE = Body(cpu_min=DATABASE.fields["cpu_min"], cpu_max=DATABASE.fields["cpu_max"])
 
 
 @routes("POST", "/databases", "database")
@@ -55,7 +26,7 @@ def create_database(call: Call) -> Answer:
         raise already_exists("database", other["id"], "a database with this name exists in the project")
     values |= {
         "project_id": project,
-        "organization_id": ORGANIZATION_ID,
+        "organization_id": call.organization_id,
         "region": call.region,
         "cpu_current": 0,
         "started": False,

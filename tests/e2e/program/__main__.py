@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pulumi
 import pulumiverse_scaleway
 
-_OPTIONS = ("protect", "delete_before_replace", "ignore_changes", "replace_on_changes", "additional_secret_outputs")
+_OPTIONS = ("protect", "delete_before_replace", "ignore_changes", "additional_secret_outputs")
 _made: dict[str, pulumi.Resource] = {}
 
 

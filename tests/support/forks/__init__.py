@@ -43,20 +43,20 @@ _SERVERS = {
         *("pydantic.main", "pydantic.types", "yaml", "infra.program"),
     ),
     "snu": (
-        *("ops.*", "localcloud.engine.*", "localcloud.api.*", "statestore.*", "policy.*", "infra.settings"),
+        *("ops.*", "engine.*", "localcloud.api.*", "localcloud.server", "pulumi_state.*", "policy.*", "infra.settings"),
         # What these import when it is first used.
         *("httpx", "httpcore", "h11", "anyio._backends._asyncio", "certifi", "encodings.idna"),
         *("grpc._utilities", "typer._adapters", "typer._click.decorators", "typer._click._textwrap"),
     ),
-    "diff": ("pulumi", "pulumiverse_scaleway.containers", "localcloud.engine.schema", "ops.diff.stand_ins"),
+    "diff": ("pulumi", "pulumiverse_scaleway.containers", "pulumi_state.schema", "ops.program.stand_ins"),
     "storage": ("moto.moto_server.werkzeug_app", "moto.s3.responses", "werkzeug.serving"),
 }
 """What each server imports before its first fork. A Pulumi program has a package `infra` of its own, often a copy."""
 _TARGETS = {
-    "localcloud.engine.language_runtime": "program",
+    "ops.engines.program.language_runtime": "program",
     "ops": "snu",
-    "ops.diff.evaluator": "diff",
-    "localcloud.api": "snu",
+    "ops.program.evaluator": "diff",
+    "localcloud": "snu",
     "localcloud.api.object_storage_child": "storage",
 }
 """Script or module: the server that it is forked from."""

@@ -6,7 +6,7 @@ import hashlib
 import tempfile
 from pathlib import Path
 
-from localcloud.engine import passphrase as provider
+from pulumi_state import passphrase as provider
 
 
 def keep(folder: Path) -> None:

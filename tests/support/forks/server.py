@@ -84,7 +84,7 @@ class Server:
             # To build the whole command line takes as long as a small command.
             typer_main.get_command = functools.cache(typer_main.get_command)
             typer_main.get_command(sys.modules["ops.cli"].app)
-        if "localcloud.engine.passphrase" in sys.modules:
+        if "pulumi_state.passphrase" in sys.modules:
             from tests.support.forks import derived_keys
 
             derived_keys.keep(Path(self._client).parents[1])
@@ -201,7 +201,7 @@ def run(request: tuple[list[str], str, dict[Any, Any], int, bool], streams: Sequ
     sys.stdin, sys.stdout, sys.stderr = (_text(number) for number in range(3))
     sys.executable = client
     _use_checkout()
-    if arguments[1:2] == ["localcloud.engine.language_runtime"]:
+    if arguments[1:2] == ["ops.engines.program.language_runtime"]:
         _use_package("infra", Path(folder))
     status = 1
     try:

@@ -1,0 +1,1 @@
+"""What the code's structure comes to: lines by package, circles of imports, and modules that values pass."""

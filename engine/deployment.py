@@ -1,0 +1,605 @@
+"""One preview or update: decides the steps of each registered resource and carries them out.
+
+Which steps follow from what was registered and what the state holds is Pulumi's step generator
+(``pkg/resource/deploy/step_generator.go``), for what the embedded engine supports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine.errors import EngineError, ProviderError
+from engine.events import Events, counted
+from engine.goal import Goal
+from engine.journal import Journal
+from engine.plan import Constraint, Plan, PlanError
+from engine.plugin import NO_DIFF, Diff, PartialFailureError, Provider
+from pulumi_state import urn as urns
+from pulumi_state.aliases import Aliases
+from pulumi_state.errors import PulumiError, UnsupportedError
+from pulumi_state.provider import ProviderRequest, provider_inputs
+from pulumi_state.snapshot import ResourceState, Snapshot, now
+from pulumi_state.values import (
+    UNKNOWN,
+    UNKNOWN_TEXT,
+    PropertyMap,
+    unwrap,
+)
+
+
+class FailedError(EngineError):
+    """The deployment failed and takes no more registrations; the reasons were reported as diagnostics."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a deployment works with."""
+
+    project: str
+    stack: str
+    config: Mapping[str, str]
+    providers: Mapping[str, Provider]
+    """By package, such as ``scaleway``."""
+    events: Events
+    journal: Journal
+    dry_run: bool
+    parallel: int
+    recorded: Plan | None = None
+    """Takes down what a preview plans."""
+    constraint: Constraint | None = None
+    """What an update may do; anything, where there is none."""
+
+
+class Deployment:
+    """Registrations come in at any time and in parallel; ``finish`` deletes what was not registered."""
+
+    def __init__(self, context: Context, previous: Snapshot) -> None:
+        self._context = context
+        self._previous = previous
+        self._olds = previous.by_urn()
+        self._goals: dict[str, Goal] = {}
+        self._news: dict[str, ResourceState] = {}
+        self._aliases = Aliases(context.stack, context.project)
+        self._deleted: set[str] = set()
+        """URNs that were deleted because a resource that they depend on is deleted before its replacement."""
+        self._replace_keys: dict[str, list[str]] = {}
+        self._providers: dict[ProviderRequest, asyncio.Task[ResourceState]] = {}
+        self._generating = asyncio.Lock()
+        self._slots = asyncio.Semaphore(max(1, context.parallel))
+        self._stopped = asyncio.Event()
+        self._refused = False
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._components: dict[str, tuple[str, ResourceState | None, Diff]] = {}
+        """Steps of components that have not said their outputs yet."""
+        self.changes: Counter[str] = Counter()
+        """Number of resources by operation, as Pulumi counts them."""
+
+    # --- failure ----------------------------------------------------------------------------------------
+
+    @property
+    def stopped(self) -> bool:
+        """No further operation starts."""
+        return self._stopped.is_set()
+
+    @property
+    def failed(self) -> bool:
+        return self.stopped or self._refused
+
+    async def wait_stopped(self) -> None:
+        await self._stopped.wait()
+
+    def fail(self, message: str, urn: str = "") -> FailedError:
+        """Report an error; no further operation starts."""
+        self._context.events.diagnostic("error", message, urn)
+        self._stopped.set()
+        return FailedError(message)
+
+    def _refuse(self, message: str, urn: str) -> None:
+        """As ``fail``, but a preview goes on, to show the change that is refused and all others."""
+        if not self._context.dry_run:
+            raise self.fail(message, urn)
+        self._context.events.diagnostic("error", message, urn)
+        self._refused = True
+
+    async def settle(self) -> None:
+        """Wait until the operations under way have ended."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def _undisturbed(self, steps: Coroutine[Any, Any, None]) -> None:
+        """Operations on the cloud go on to their end, even when the program that asked for them is gone."""
+        task = asyncio.create_task(steps)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await asyncio.shield(task)
+
+    def _check_running(self) -> None:
+        if self.stopped:
+            raise FailedError("the update has failed; nothing more is started")
+
+    # --- registration -----------------------------------------------------------------------------------
+
+    async def register(self, goal: Goal) -> ResourceState:
+        """Bring one resource to its goal.
+
+        Raises FailedError when this or another resource failed.
+        """
+        provider = await self._default_provider(goal.provider) if goal.provider else None
+        async with self._generating:
+            self._check_running()
+            urn = urns.new_urn(self._context.stack, self._context.project, goal.parent, goal.type, goal.name)
+            if urn in self._goals:
+                raise self.fail(f"Duplicate resource URN '{urn}'; try giving it a unique name", urn)
+            self._goals[urn] = goal
+            old = self._find_old(urn, goal)
+            new = self._new_state(urn, goal, old, provider)
+            steps = await self._steps(goal, old, new)
+        await self._undisturbed(steps)
+        self._news[urn] = new
+        return new
+
+    async def register_outputs(self, urn: str, outputs: PropertyMap) -> None:
+        """Attach a component's or the stack's outputs."""
+        resource = self._news.get(urn)
+        if resource is None:
+            raise self.fail(f"outputs were registered for {urn}, which is no resource of this run")
+        resource.outputs = outputs
+        await self._context.journal.end(changed=resource, save=False)
+        if urn in self._components:
+            op, old, diff = self._components.pop(urn)
+            self._context.events.step_done(op, old, resource, diff)
+
+    def _find_old(self, urn: str, goal: Goal) -> ResourceState | None:
+        heir = self._aliases.heir_of(urn)
+        if heir is not None:
+            raise self.fail(f"Duplicate resource URN '{urn}' conflicting with alias on resource with URN '{heir}'", urn)
+        for candidate in (urn, *self._aliases.of(goal.type, goal.name, goal.parent, goal.aliases)):
+            old = self._olds.get(candidate)
+            if old is None:
+                continue
+            if candidate != urn:
+                if candidate in self._goals or self._aliases.heir_of(candidate) is not None:
+                    raise self.fail(f"Duplicate resource alias '{candidate}' applied to resource '{urn}'", urn)
+                self._aliases.use(urn, candidate)
+            return old
+        return None
+
+    def _new_state(
+        self, urn: str, goal: Goal, old: ResourceState | None, provider: ResourceState | None
+    ) -> ResourceState:
+        parent_goal = self._goals.get(goal.parent)
+        protect = goal.protect if goal.protect is not None or parent_goal is None else parent_goal.protect
+        if protect != goal.protect:
+            self._goals[urn] = replace(goal, protect=protect)
+        return ResourceState(
+            urn=urn,
+            type=goal.type,
+            custom=goal.custom,
+            inputs=goal.inputs,
+            parent=goal.parent,
+            provider=f"{provider.urn}::{provider.id or UNKNOWN_TEXT}" if provider else "",
+            protect=bool(protect),
+            dependencies=goal.dependencies,
+            property_dependencies=goal.property_dependencies,
+            additional_secret_outputs=goal.additional_secret_outputs,
+            ignore_changes=goal.ignore_changes,
+            created=old.created if old else "",
+            modified=old.modified if old else "",
+            source_position=goal.source_position,
+        )
+
+    def _provider_of(self, resource: ResourceState) -> Provider | None:
+        if not resource.custom:
+            return None
+        package = resource.type.split(":", 1)[0]
+        try:
+            return self._context.providers[package]
+        except KeyError:
+            raise UnsupportedError(f"the package {package} (resource {resource.name})") from None
+
+    def require_package(self, type_: str, name: str) -> None:
+        """Raises UnsupportedError where no provider serves a resource of that type."""
+        if (package := type_.split(":", 1)[0]) not in self._context.providers:
+            raise UnsupportedError(f"the package {package} (resource {name})")
+
+    async def _default_provider(self, request: ProviderRequest) -> ResourceState:
+        if request.package not in self._context.providers:
+            raise UnsupportedError(f"the package {request.package}")
+        if request not in self._providers:
+            inputs = provider_inputs(request, self._context.config)
+            goal = Goal(f"pulumi:providers:{request.package}", request.name, custom=True, inputs=inputs)
+            self._providers[request] = asyncio.create_task(self.register(goal))
+        return await self._providers[request]
+
+    # --- steps ------------------------------------------------------------------------------------------
+
+    async def _steps(self, goal: Goal, old: ResourceState | None, new: ResourceState) -> Coroutine[Any, Any, None]:
+        """Decide what is to be done; what comes back does it."""
+        provider = self._provider_of(new)
+        ignored = _apply_ignored(goal, old, new)
+        recreating = new.urn in self._deleted or (old is not None and old.urn in self._deleted)
+        if provider is not None:
+            new.inputs, failures = provider.check(new.type, ignored)
+            if failures:
+                for failure in failures:
+                    self.fail(f"{new.type} resource '{new.name}' has a problem: {failure}", new.urn)
+                raise FailedError(f"resource {new.urn} is invalid")
+        if recreating and old is not None:
+            keys = Diff(forced_replace_keys=tuple(self._replace_keys.get(old.urn, ())))
+            return self._replace_after_delete(provider, old, new, keys, shown=NO_DIFF)
+        if old is None:
+            return self._create(provider, new)
+        if old.external:
+            raise UnsupportedError(f"managing {new.name} where the stack has only read a resource of that name")
+        diff = self._diff(provider, old, new)
+        if not diff.replaces and not old.pending_replacement:
+            if not diff.changed and not old.init_errors:
+                return self._same(old, new)
+            return self._update(provider, old, new, diff)
+        if new.protect and old.protect:
+            self._refuse(
+                f'unable to replace resource "{new.urn}"\nas it is currently marked for protection. To unprotect '
+                "the resource, remove the `protect` flag from the resource in your Pulumi program and run "
+                "`pulumi up`",
+                new.urn,
+            )
+        delete_first = diff.delete_before_replace
+        if goal.delete_before_replace is not None:
+            delete_first = goal.delete_before_replace
+        if not delete_first:
+            return self._replace_before_delete(provider, old, new, diff)
+        return self._delete_then_replace(provider, old, new, diff)
+
+    def _diff(self, provider: Provider | None, old: ResourceState, new: ResourceState) -> Diff:
+        if provider is None:
+            return Diff(forced=unwrap(old.inputs) != unwrap(new.inputs))
+        return provider.diff(new.type, old.outputs, new.inputs, new.ignore_changes)
+
+    async def _run(
+        self,
+        op: str,
+        old: ResourceState | None,
+        new: ResourceState | None,
+        diff: Diff,
+        work: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """One step with its events; a failure stops the deployment."""
+        self._check_running()
+        self._keep_to_plan(op, old, new)
+        events = self._context.events
+        if work is None:
+            events.step_started(op, old, new, diff)
+        else:
+            async with self._slots:
+                self._check_running()
+                events.step_started(op, old, new, diff)
+                try:
+                    await work()
+                except FailedError:
+                    raise
+                except Exception as error:
+                    events.step_failed(op, old, new, diff)
+                    resource = new or old
+                    urn = resource.urn if resource else ""
+                    raise self.fail(_explained(op, urn, error), urn) from error
+        if counted(op, old, new):
+            self.changes[op] += 1
+        resource = new or old
+        if resource is not None and (resource.custom or op == "delete"):
+            events.step_done(op, old, new, diff)
+        elif new is not None:
+            self._components[new.urn] = (op, old, diff)
+
+    def _keep_to_plan(self, op: str, old: ResourceState | None, new: ResourceState | None) -> None:
+        """Note the step of a preview, or make sure that it is the one that was planned."""
+        resource = new or old
+        if resource is None:
+            return
+        inputs = new.inputs if new is not None and op != "read" else None
+        resource_id = old.id if old is not None else ""
+        if self._context.recorded is not None:
+            self._context.recorded.record(op, resource.urn, inputs, resource_id)
+        if self._context.constraint is not None:
+            try:
+                self._context.constraint.check(op, resource.urn, inputs, resource_id)
+            except PlanError as error:
+                raise self.fail(str(error), resource.urn) from error
+
+    async def _same(self, old: ResourceState, new: ResourceState) -> None:
+        new.id = old.id
+        new.outputs = old.outputs
+        new.other = old.other
+
+        async def keep() -> None:
+            await self._context.journal.end(done=new, gone=old, save=False)
+
+        await self._run("same", old, new, NO_DIFF, keep)
+
+    async def _create(self, provider: Provider | None, new: ResourceState) -> None:
+        await self._run("create", None, new, NO_DIFF, lambda: self._do_create(provider, new))
+
+    async def _do_create(
+        self, provider: Provider | None, new: ResourceState, replaced: ResourceState | None = None
+    ) -> None:
+        """``replaced`` is the old resource, which stays for its deletion, or is gone where that is done."""
+        journal = self._context.journal
+        failure: PartialFailureError | None = None
+        if self._context.dry_run:
+            if provider is not None:
+                new.outputs = new.with_secrets(provider.planned(new.type, None, new.inputs))
+        elif provider is not None:
+            await journal.begin(new, "creating")
+            try:
+                new.id, outputs = await provider.create(new.type, new.inputs)
+            except PartialFailureError as error:
+                failure = error
+                new.id, outputs = error.resource_id, error.outputs
+                new.init_errors = [str(error)]
+            except PulumiError as error:
+                # What the platform may have made all the same stays pending, to be looked for.
+                if not (isinstance(error, ProviderError) and error.doubtful):
+                    await journal.end(new)
+                raise
+            new.outputs = new.with_secrets(outputs)
+        new.created = new.modified = now()
+        gone = None
+        if replaced is not None and replaced.pending_replacement:
+            gone = replaced
+        elif replaced is not None:
+            replaced.delete = True
+        await journal.end(new, done=new, gone=gone, changed=replaced)
+        if failure is not None:
+            raise failure
+
+    async def _update(self, provider: Provider | None, old: ResourceState, new: ResourceState, diff: Diff) -> None:
+        await self._run("update", old, new, diff, lambda: self._do_update(provider, old, new))
+
+    async def _do_update(self, provider: Provider | None, old: ResourceState, new: ResourceState) -> None:
+        journal = self._context.journal
+        new.id = old.id
+        new.other = old.other
+        if provider is None:
+            pass
+        elif self._context.dry_run:
+            new.outputs = new.with_secrets(provider.planned(new.type, old.outputs, new.inputs))
+        else:
+            await journal.begin(new, "updating")
+            try:
+                outputs = await provider.update(new.type, old.id, old.outputs, new.inputs)
+            except PartialFailureError as error:
+                new.outputs = new.with_secrets(error.outputs)
+                new.inputs = old.inputs  # what the program asked for did not come about
+                new.init_errors = [str(error)]
+                await journal.end(new, done=new, gone=old)
+                raise
+            except PulumiError:
+                await journal.end(new)
+                raise
+            new.outputs = new.with_secrets(outputs)
+        new.modified = now()
+        await journal.end(new, done=new, gone=old)
+
+    async def _delete(self, op: str, old: ResourceState, *, keep_as_pending: bool = False) -> None:
+        if op == "delete" and old.protect:
+            self._refuse(
+                f'resource "{old.urn}" cannot be deleted\nbecause it is protected. To unprotect the resource, '
+                "either remove the `protect` flag from the resource in your Pulumi program and run `pulumi up`, "
+                f"or use the command:\n`pulumi state unprotect '{old.urn}'`",
+                old.urn,
+            )
+        await self._run(op, old, None, NO_DIFF, lambda: self._do_delete(old, keep_as_pending))
+
+    async def _do_delete(self, old: ResourceState, keep_as_pending: bool) -> None:
+        journal = self._context.journal
+        provider = self._provider_of(old)
+        there = not old.external and not old.pending_replacement
+        if provider is not None and there and not self._context.dry_run:
+            await journal.begin(old, "deleting")
+            try:
+                await provider.delete(old.type, old.id, old.outputs)
+            except PulumiError:
+                await journal.end(old)
+                raise
+        if keep_as_pending:
+            old.pending_replacement = True
+            await journal.end(old, changed=old)
+        else:
+            await journal.end(old, gone=old)
+
+    async def _replace_before_delete(
+        self, provider: Provider | None, old: ResourceState, new: ResourceState, diff: Diff
+    ) -> None:
+        """Create the new one; ``finish`` deletes the old one when all dependents have moved over."""
+
+        async def create() -> None:
+            await self._do_create(provider, new, replaced=old)
+            old.delete = True  # also what was deleted before it, of which there is only a record
+
+        await self._run("create-replacement", old, new, diff, create)
+        await self._run("replace", old, new, diff)
+
+    async def _replace_after_delete(
+        self,
+        provider: Provider | None,
+        old: ResourceState,
+        new: ResourceState,
+        diff: Diff,
+        *,
+        shown: Diff | None = None,
+    ) -> None:
+        """``shown`` is what the step `replace` says; Pulumi gives it no reasons where another's deletion is the one."""
+        await self._run("replace", old, new, diff if shown is None else shown)
+        await self._run("create-replacement", old, new, diff, lambda: self._do_create(provider, new, replaced=old))
+
+    async def _delete_then_replace(
+        self, provider: Provider | None, old: ResourceState, new: ResourceState, diff: Diff
+    ) -> None:
+        condemned = self._dependents_to_replace(old, new)
+        for dependent, keys in condemned:
+            self._deleted.add(dependent.urn)
+            self._replace_keys[dependent.urn] = keys
+        for dependent, _keys in reversed(condemned):
+            await self._delete("delete-replaced", dependent, keep_as_pending=True)
+        if not old.pending_replacement:
+            await self._delete("delete-replaced", old, keep_as_pending=True)
+        await self._replace_after_delete(provider, old, new, diff)
+
+    def _dependents_to_replace(self, root: ResourceState, new: ResourceState) -> list[tuple[ResourceState, list[str]]]:
+        """Resources that the deletion of ``root`` would make replace, in dependency order, with the reasons."""
+        replaced = {root.urn}
+        found: list[tuple[ResourceState, list[str]]] = []
+        for resource in self._previous.resources:
+            provider = self._provider_of(resource)
+            if resource is root or resource.delete or resource.external or provider is None:
+                continue
+            if resource.urn in self._goals or resource.urn in self._deleted:
+                continue
+            inputs = {
+                key: UNKNOWN if replaced & set(resource.property_dependencies.get(key, ())) else value
+                for key, value in resource.inputs.items()
+            }
+            if inputs == resource.inputs:
+                continue
+            diff = provider.diff(resource.type, resource.outputs, inputs, resource.ignore_changes)
+            if diff.replaces:
+                if resource.protect:
+                    raise self.fail(
+                        f'unable to replace resource "{resource.urn}" as part of replacing "{new.urn}" as it is '
+                        "currently marked for protection. To unprotect the resource, remove the `protect` flag "
+                        "from the resource in your Pulumi program and run `pulumi up`",
+                        resource.urn,
+                    )
+                replaced.add(resource.urn)
+                found.append((resource, diff.replace_keys))
+        return found
+
+    # --- reading ----------------------------------------------------------------------------------------
+
+    async def read(self, goal: Goal, resource_id: str) -> ResourceState:
+        """Read a resource that the program does not manage, such as a stack reference."""
+        if goal.provider is None:
+            raise UnsupportedError("reads without a provider")
+        provider_state = await self._default_provider(goal.provider)
+        async with self._generating:
+            self._check_running()
+            urn = urns.new_urn(self._context.stack, self._context.project, goal.parent, goal.type, goal.name)
+            if urn in self._goals:
+                raise self.fail(f"Duplicate resource URN '{urn}'; try giving it a unique name", urn)
+            self._goals[urn] = goal
+            old = self._olds.get(urn)
+            if old is not None and not old.external:
+                raise UnsupportedError(f"reading {goal.name} where the stack manages a resource of that name")
+        new = self._new_state(urn, goal, old, provider_state)
+        new.external = True
+        new.id = resource_id
+        provider = self._provider_of(new)
+
+        async def work() -> None:
+            if provider is None:
+                raise UnsupportedError(f"reads of {goal.type}")
+            found = await provider.read(goal.type, resource_id, goal.inputs, {})
+            if found is None:
+                raise EngineError(f"{goal.type} {resource_id} does not exist")
+            _inputs, outputs = found
+            new.inputs = goal.inputs
+            new.outputs = new.with_secrets(outputs)
+            await self._context.journal.end(done=new, gone=old, save=False)
+
+        await self._undisturbed(self._run("read", old, new, NO_DIFF, work))
+        self._news[urn] = new
+        return new
+
+    async def invoke(self, request: ProviderRequest, token: str, arguments: PropertyMap) -> PropertyMap:
+        """Call a function of a package; unknown arguments were held back by the SDK."""
+        self._check_running()
+        await self._default_provider(request)
+        provider = self._context.providers.get(request.package)
+        if provider is None:
+            raise UnsupportedError(f"functions of the package {request.package} ({token})")
+        return await provider.invoke(token, arguments)
+
+    # --- the end ----------------------------------------------------------------------------------------
+
+    async def finish(self) -> None:
+        """Delete what was replaced, and what the program does not register any more."""
+        self._check_running()
+        if self._context.constraint is not None:
+            try:
+                self._context.constraint.check_registered()
+            except PlanError as error:
+                raise self.fail(str(error)) from error
+        kept = set(self._goals) | self._aliases.used()
+        condemned: list[tuple[str, ResourceState]] = []
+        for resource in self._previous.resources:
+            if resource.delete:
+                condemned.append(("delete-replaced", resource))
+            elif resource.urn not in kept:
+                op = "remove-pending-replace" if resource.pending_replacement else "delete"
+                condemned.append(("discard" if resource.external else op, resource))
+        await delete_in_order(self._previous.resources, condemned, self._finish_one)
+
+    async def _finish_one(self, op: str, resource: ResourceState) -> None:
+        if op == "remove-pending-replace":
+            await self._run(op, resource, None, NO_DIFF, lambda: self._context.journal.end(gone=resource))
+        else:
+            await self._delete(op, resource)
+
+
+def _apply_ignored(goal: Goal, old: ResourceState | None, new: ResourceState) -> PropertyMap:
+    """The goal's inputs with those that ``ignore_changes`` names as they were."""
+    inputs = dict(goal.inputs)
+    for key in goal.ignore_changes:
+        if "." in key or "[" in key or key == "*":
+            raise UnsupportedError(f"ignore_changes of anything but whole properties by name ({key} of {new.name})")
+        if old is None:
+            continue
+        if key in old.inputs:
+            inputs[key] = old.inputs[key]
+        else:
+            inputs.pop(key, None)
+    return inputs
+
+
+def _explained(op: str, urn: str, error: Exception) -> str:
+    if isinstance(error, EngineError):
+        return str(error)
+    return f"{op} {urns.name_of(urn)}: an answer was not understood ({error!r})"
+
+
+async def delete_in_order(
+    resources: list[ResourceState],
+    condemned: list[tuple[str, ResourceState]],
+    delete: Callable[[str, ResourceState], Awaitable[None]],
+) -> None:
+    """Delete in parallel, each resource after all condemned ones that refer to it.
+
+    ``resources`` are those of the state, in its order; references through resources that stay count as well.
+    """
+    tasks: dict[ResourceState, asyncio.Task[None]] = {}
+    dependents: dict[ResourceState, list[ResourceState]] = {resource: [] for _, resource in condemned}
+    below: dict[str, set[ResourceState]] = {}
+    for resource in resources:
+        referenced = set[ResourceState]().union(*(below.get(urn, ()) for urn in resource.references()))
+        if resource in dependents:
+            for target in referenced:
+                dependents[target].append(resource)
+            referenced = {resource}
+        below[resource.urn] = below.get(resource.urn, set()) | referenced
+
+    async def run(op: str, resource: ResourceState) -> None:
+        for dependent in dependents[resource]:
+            await tasks[dependent]
+        await delete(op, resource)
+
+    for op, resource in condemned:
+        tasks[resource] = asyncio.create_task(run(op, resource))
+    results = await asyncio.gather(*tasks.values(), return_exceptions=True)
+    errors = [result for result in results if isinstance(result, BaseException)]
+    for error in errors:
+        if not isinstance(error, FailedError):
+            raise error
+    if errors:
+        raise errors[0]

@@ -1,0 +1,107 @@
+"""What a program registers, read from the requests of its SDK; what the engine does not do is refused by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from google.protobuf.message import Message
+
+from pulumi_state import urn as urns
+from pulumi_state.aliases import Alias
+from pulumi_state.errors import UnsupportedError
+from pulumi_state.protocol import alias_pb2, resource_pb2
+from pulumi_state.provider import ProviderRequest
+from pulumi_state.values import PropertyMap, from_struct
+
+_REFUSED = {
+    "remote": "remote components",
+    "importId": "the resource option import_",
+    "customTimeouts": "the resource option custom_timeouts",
+    "retainOnDelete": "the resource option retain_on_delete",
+    "deletedWith": "the resource option deleted_with",
+    "replaceOnChanges": "the resource option replace_on_changes",
+    "replace_with": "the resource option replace_with",
+    "replacement_trigger": "the resource option replacement_trigger",
+    "transforms": "resource transforms",
+    "hooks": "resource hooks",
+    "hideDiffs": "the resource option hide_diffs",
+    "state_migrations": "state migrations",
+    "packageRef": "parameterized packages",
+    "pluginChecksums": "plugin checksums",
+    "provider": "explicit providers",
+    "providers": "explicit providers",
+}
+
+
+@dataclass(frozen=True)
+class Goal:
+    type: str
+    name: str
+    custom: bool
+    inputs: PropertyMap
+    parent: str = ""
+    protect: bool | None = None
+    dependencies: list[str] = field(default_factory=list)
+    property_dependencies: dict[str, list[str]] = field(default_factory=dict)
+    provider: ProviderRequest | None = None
+    delete_before_replace: bool | None = None
+    ignore_changes: list[str] = field(default_factory=list)
+    additional_secret_outputs: list[str] = field(default_factory=list)
+    aliases: list[Alias] = field(default_factory=list)
+    source_position: str = ""
+
+
+def provider_request(
+    type_or_token: str, request: resource_pb2.RegisterResourceRequest | resource_pb2.ResourceInvokeRequest
+) -> ProviderRequest:
+    return ProviderRequest(type_or_token.split(":", 1)[0], request.version, request.pluginDownloadURL)
+
+
+def _is_set(request: resource_pb2.RegisterResourceRequest, name: str) -> bool:
+    """Whether a field says anything; an optional one that says ``false`` does not, nor one that the SDK lacks."""
+    value = getattr(request, name, None)
+    return bool(value.ByteSize()) if isinstance(value, Message) else bool(value)
+
+
+def goal_from(request: resource_pb2.RegisterResourceRequest) -> Goal:
+    """Raises UnsupportedError for what the embedded engine does not do."""
+    for name, feature in _REFUSED.items():
+        if _is_set(request, name):
+            raise UnsupportedError(f"{feature} (asked for by {request.name})")
+    if request.custom and urns.qualified_type(f"::::{request.type}").startswith("pulumi:providers:"):
+        raise UnsupportedError(f"explicit providers (asked for by {request.name})")
+    return Goal(
+        type=request.type,
+        name=request.name,
+        custom=request.custom,
+        inputs={key: value for key, value in from_struct(request.object).items() if value is not None},
+        parent=request.parent,
+        protect=request.protect if request.HasField("protect") else None,
+        dependencies=sorted(request.dependencies),
+        property_dependencies={key: sorted(value.urns) for key, value in sorted(request.propertyDependencies.items())},
+        provider=provider_request(request.type, request) if request.custom else None,
+        delete_before_replace=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
+        ignore_changes=list(request.ignoreChanges),
+        additional_secret_outputs=list(request.additionalSecretOutputs),
+        aliases=[*map(_alias, request.aliases), *(Alias(urn=urn) for urn in request.aliasURNs)],
+        source_position=_source_position(request),
+    )
+
+
+def _alias(alias: alias_pb2.Alias) -> Alias:
+    if alias.WhichOneof("alias") == "urn":
+        return Alias(urn=alias.urn)
+    spec = alias.spec
+    return Alias(
+        name=spec.name,
+        type=spec.type,
+        stack=spec.stack,
+        project=spec.project,
+        parent=spec.parentUrn,
+        no_parent=spec.noParent,
+    )
+
+
+def _source_position(request: resource_pb2.RegisterResourceRequest) -> str:
+    position = request.sourcePosition
+    return f"{position.uri}#{position.line}" if position.uri else ""

@@ -1,0 +1,121 @@
+"""Keeps the state on disk true while resources change: what is done, and what was begun.
+
+The rules are those of Pulumi's snapshot manager (``pkg/backend/snapshot.go``): resources that were
+registered come first, in the order in which they were finished, then what the program has not reached yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from pulumi_state.snapshot import PendingOperation, ResourceState, Snapshot, SnapshotEncoder
+from pulumi_state.statefile import StateFile
+
+
+class Journal:
+    """The state of a running update. Writes that are asked for at the same time become one."""
+
+    def __init__(self, base: Snapshot, file: StateFile | None, encoder: SnapshotEncoder) -> None:
+        """``file`` is None for a preview: nothing is written."""
+        self._base = list(base.resources)
+        self._file = file
+        self._encoder = encoder
+        self._finished: list[ResourceState] = []
+        self._gone: set[ResourceState] = set()
+        self._pending: dict[ResourceState, PendingOperation] = {
+            operation.resource: operation
+            for operation in base.pending_operations
+            if operation.type == "creating"  # only these may have left something that the state does not know
+        }
+        self._writing = asyncio.Lock()
+        self._version = 0
+        self._written = 0
+
+    def resources(self) -> list[ResourceState]:
+        finished = [resource for resource in self._finished if resource not in self._gone]
+        return finished + [resource for resource in self._base if resource not in self._gone]
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(self.resources(), list(self._pending.values()))
+
+    async def begin(self, resource: ResourceState, operation: str) -> None:
+        """Record that ``operation`` (``creating``, ``updating``, ``deleting``) starts, before it does."""
+        self._pending[resource] = PendingOperation(resource, operation)
+        await self._save()
+
+    async def end(
+        self,
+        pending: ResourceState | None = None,
+        *,
+        done: ResourceState | None = None,
+        gone: ResourceState | None = None,
+        changed: ResourceState | None = None,
+        save: bool = True,
+    ) -> None:
+        """Record what became of an operation: a resource is ``done`` (in the state), ``gone``, or ``changed`` in place.
+
+        Without ``save`` it is written with the next operation that needs it, or by ``flush``.
+        """
+        if pending is not None:
+            self._pending.pop(pending, None)
+            self._encoder.forget(pending)
+        if done is not None and all(done is not known for known in self._finished):
+            self._finished.append(done)
+        if gone is not None:
+            self._gone.add(gone)
+            if done is not None and done.urn != gone.urn:
+                self._rename(gone.urn, done.urn)
+        if changed is not None:
+            self._encoder.forget(changed)
+        if save:
+            await self._save()
+
+    def _rename(self, former: str, urn: str) -> None:
+        """What refers to a resource by the URN that it had refers to the one that it has."""
+
+        def renamed(reference: str) -> str:
+            return urn if reference == former else reference
+
+        for resource in self.resources():
+            if former not in resource.references():
+                continue
+            resource.parent = renamed(resource.parent)
+            if resource.provider_urn == former:
+                resource.provider = f"{urn}::{resource.provider.rpartition('::')[2]}"
+            resource.dependencies = [renamed(item) for item in resource.dependencies]
+            resource.property_dependencies = {
+                key: [renamed(item) for item in items] for key, items in resource.property_dependencies.items()
+            }
+            self._encoder.forget(resource)
+
+    def drop_dangling_references(self) -> None:
+        """Resources that are gone are nobody's parent and nobody's dependency any more."""
+        resources = self.resources()
+        known = {resource.urn for resource in resources}
+        for resource in resources:
+            if resource.references() <= known:
+                continue
+            resource.parent = resource.parent if resource.parent in known else ""
+            resource.dependencies = [item for item in resource.dependencies if item in known]
+            kept = {
+                key: [item for item in items if item in known] for key, items in resource.property_dependencies.items()
+            }
+            resource.property_dependencies = {key: items for key, items in kept.items() if items}
+            self._encoder.forget(resource)
+
+    async def _save(self) -> None:
+        """Return once a write that includes everything up to now is on disk."""
+        if self._file is None:
+            return
+        self._version += 1
+        wanted = self._version
+        async with self._writing:
+            if self._written >= wanted:
+                return
+            version = self._version
+            text = self._encoder.encode(self._file.full_name, self.resources(), self._pending.values())
+            await asyncio.to_thread(self._file.write, text)
+            self._written = version
+
+    async def flush(self) -> None:
+        await self._save()

@@ -1,0 +1,206 @@
+"""The two gRPC services that a Pulumi program talks to: ResourceMonitor and Engine (``proto/pulumi``)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+from google.protobuf import empty_pb2
+
+from engine.deployment import Context, Deployment, FailedError
+from engine.goal import Goal, goal_from, provider_request
+from pulumi_state.errors import PulumiError, UnsupportedError
+from pulumi_state.protocol import engine_pb2, engine_pb2_grpc, provider_pb2, resource_pb2, resource_pb2_grpc
+from pulumi_state.provider import ProviderRequest
+from pulumi_state.values import from_struct, to_struct
+
+_FEATURES = [
+    resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
+]
+_LEGACY_FEATURES = {"secrets", "aliasSpecs"}
+_SEVERITIES = {
+    engine_pb2.DEBUG: "debug",
+    engine_pb2.INFO: "info",
+    engine_pb2.WARNING: "warning",
+    engine_pb2.ERROR: "error",
+}
+_NO_MESSAGE_LIMIT = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+
+Rpc = Any
+"""``grpc.aio.ServicerContext``; grpcio has no types."""
+
+
+class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
+    """Takes a program's registrations; answers when the resource is as registered."""
+
+    def __init__(self, deployment: Deployment, context: Context) -> None:
+        self._deployment = deployment
+        self._context = context
+        self.program_done = asyncio.Event()
+        """The program has registered everything."""
+        self.release = asyncio.Event()
+        """The deletions are done too; the program may end."""
+
+    async def GetDeploymentInfo(self, request: empty_pb2.Empty, rpc: Rpc) -> resource_pb2.DeploymentInfo:
+        return resource_pb2.DeploymentInfo(
+            project=self._context.project,
+            stack=self._context.stack,
+            dryRun=self._context.dry_run,
+            parallel=self._context.parallel,
+            supportedFeatures=_FEATURES,
+        )
+
+    async def SupportsFeature(
+        self, request: resource_pb2.SupportsFeatureRequest, rpc: Rpc
+    ) -> resource_pb2.SupportsFeatureResponse:
+        return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in _LEGACY_FEATURES)
+
+    async def RegisterResource(
+        self, request: resource_pb2.RegisterResourceRequest, rpc: Rpc
+    ) -> resource_pb2.RegisterResourceResponse:
+        async with self._refusing(rpc):
+            if request.custom:
+                self._deployment.require_package(request.type, request.name)
+            resource = await self._deployment.register(goal_from(request))
+            return resource_pb2.RegisterResourceResponse(
+                urn=resource.urn,
+                id=resource.id,
+                object=to_struct(resource.outputs if resource.custom else {}),
+            )
+        raise AssertionError("unreachable")
+
+    async def RegisterResourceOutputs(
+        self, request: resource_pb2.RegisterResourceOutputsRequest, rpc: Rpc
+    ) -> empty_pb2.Empty:
+        async with self._refusing(rpc):
+            await self._deployment.register_outputs(request.urn, from_struct(request.outputs))
+        return empty_pb2.Empty()
+
+    async def ReadResource(
+        self, request: resource_pb2.ReadResourceRequest, rpc: Rpc
+    ) -> resource_pb2.ReadResourceResponse:
+        async with self._refusing(rpc):
+            if request.provider:
+                raise UnsupportedError(f"explicit providers (asked for by {request.name})")
+            goal = Goal(
+                type=request.type,
+                name=request.name,
+                custom=True,
+                inputs=from_struct(request.properties),
+                parent=request.parent,
+                dependencies=sorted(request.dependencies),
+                provider=ProviderRequest(request.type.split(":", 1)[0], request.version, request.pluginDownloadURL),
+                additional_secret_outputs=list(request.additionalSecretOutputs),
+            )
+            resource = await self._deployment.read(goal, request.id)
+            response = resource_pb2.ReadResourceResponse(urn=resource.urn, properties=to_struct(resource.outputs))
+            if "id" in response.DESCRIPTOR.fields_by_name:  # newer SDKs take a read without an id for unknown
+                setattr(response, "id", resource.id)  # noqa: B010 - the types are those of the pinned SDK
+            return response
+        raise AssertionError("unreachable")
+
+    async def Invoke(
+        self, request: resource_pb2.ResourceInvokeRequest, rpc: Rpc
+    ) -> resource_pb2.ResourceInvokeResponse:
+        async with self._refusing(rpc):
+            if request.provider:
+                raise UnsupportedError(f"explicit providers (asked for by {request.tok})")
+            try:
+                result = await self._deployment.invoke(
+                    provider_request(request.tok, request), request.tok, from_struct(request.args)
+                )
+            except FailedError:
+                raise
+            except PulumiError as error:
+                failure = provider_pb2.CheckFailure(reason=str(error))
+                return resource_pb2.ResourceInvokeResponse(failures=[failure])
+            response = resource_pb2.ResourceInvokeResponse()
+            getattr(response, "return").CopyFrom(to_struct(result))
+            return response
+        raise AssertionError("unreachable")
+
+    async def Call(self, request: resource_pb2.ResourceCallRequest, rpc: Rpc) -> Any:
+        async with self._refusing(rpc):
+            raise UnsupportedError(f"method calls ({request.tok})")
+
+    async def RegisterStackTransform(self, request: Any, rpc: Rpc) -> Any:
+        async with self._refusing(rpc):
+            raise UnsupportedError("stack transforms")
+
+    async def RegisterStackInvokeTransform(self, request: Any, rpc: Rpc) -> Any:
+        async with self._refusing(rpc):
+            raise UnsupportedError("invoke transforms")
+
+    async def RegisterResourceHook(self, request: Any, rpc: Rpc) -> Any:
+        async with self._refusing(rpc):
+            raise UnsupportedError("resource hooks")
+
+    async def RegisterPackage(self, request: Any, rpc: Rpc) -> Any:
+        async with self._refusing(rpc):
+            raise UnsupportedError("parameterized packages")
+
+    async def SignalAndWaitForShutdown(self, request: empty_pb2.Empty, rpc: Rpc) -> empty_pb2.Empty:
+        self.program_done.set()
+        await self.release.wait()
+        return empty_pb2.Empty()
+
+    @asynccontextmanager
+    async def _refusing(self, rpc: Rpc) -> AsyncIterator[None]:
+        """Errors were reported as diagnostics; the program is told that the monitor is gone, and ends quietly."""
+        try:
+            yield
+        except FailedError:
+            pass
+        except PulumiError as error:
+            self._deployment.fail(str(error))
+        except Exception as error:  # whatever it is, the program is not the one to explain it
+            self._deployment.fail(f"the embedded engine failed on a request of the program ({error!r})")
+        else:
+            return
+        await rpc.abort(grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")
+
+
+class EngineService(engine_pb2_grpc.EngineServicer):
+    """Takes a program's log and keeps the root resource's URN."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._root_urn = ""
+        self.errors = 0
+
+    async def Log(self, request: engine_pb2.LogRequest, rpc: Rpc) -> empty_pb2.Empty:
+        severity = _SEVERITIES.get(request.severity, "info")
+        if severity == "error":
+            self.errors += 1
+        if severity != "debug":
+            self._context.events.diagnostic(severity, request.message, request.urn, ephemeral=request.ephemeral)
+        return empty_pb2.Empty()
+
+    async def GetRootResource(
+        self, request: engine_pb2.GetRootResourceRequest, rpc: Rpc
+    ) -> engine_pb2.GetRootResourceResponse:
+        return engine_pb2.GetRootResourceResponse(urn=self._root_urn)
+
+    async def SetRootResource(
+        self, request: engine_pb2.SetRootResourceRequest, rpc: Rpc
+    ) -> engine_pb2.SetRootResourceResponse:
+        self._root_urn = request.urn
+        return engine_pb2.SetRootResourceResponse()
+
+
+@asynccontextmanager
+async def serve(monitor: ResourceMonitor, engine: EngineService) -> AsyncIterator[str]:
+    """Serve both on a free port of the loopback interface; yields the address."""
+    server = grpc.aio.server(options=_NO_MESSAGE_LIMIT)
+    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
+    engine_pb2_grpc.add_EngineServicer_to_server(engine, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(grace=None)

@@ -1,0 +1,61 @@
+"""The operations of the embedded engine: preview, up, refresh, destroy, and a stack's outputs.
+
+This module imports little; the engine's own parts are imported when an operation begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+from engine.request import Outcome, Request, RunProgram
+
+# Each raises EngineError when the operation cannot be started; what fails later is reported as events.
+
+
+def preview(request: Request, run_program: RunProgram) -> Outcome:
+    return _update(request, run_program, dry_run=True)
+
+
+def up(request: Request, run_program: RunProgram) -> Outcome:
+    return _update(request, run_program, dry_run=False)
+
+
+def refresh(request: Request) -> Outcome:
+    return _refresh(request, dry_run=False)
+
+
+def preview_refresh(request: Request) -> Outcome:
+    return _refresh(request, dry_run=True)
+
+
+def destroy(request: Request) -> Outcome:
+    return _destroy(request, dry_run=False)
+
+
+def preview_destroy(request: Request) -> Outcome:
+    return _destroy(request, dry_run=True)
+
+
+def _update(request: Request, run_program: RunProgram, *, dry_run: bool) -> Outcome:
+    from engine.run import Run
+
+    run = Run(request, "update", dry_run=dry_run)
+    return asyncio.run(run.execute(lambda: run.program(run_program)))
+
+
+def _refresh(request: Request, *, dry_run: bool) -> Outcome:
+    from engine.run import Run
+
+    run = Run(request, "refresh", dry_run=dry_run)
+    return asyncio.run(run.execute(run.refresh_only))
+
+
+def _destroy(request: Request, *, dry_run: bool) -> Outcome:
+    from engine.run import Run
+
+    run = Run(request, "destroy", dry_run=dry_run)
+    return asyncio.run(run.execute(run.destroy))

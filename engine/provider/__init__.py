@@ -1,0 +1,107 @@
+"""The provider layer: what pulumiverse-scaleway does, for the resource types that the program uses.
+
+Each product has a module with a table of its types' fields; requests and waits follow what the real
+provider was seen to send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.plugin import Diff
+from engine.provider import (
+    account,
+    cockpit,
+    containers,
+    databases,
+    domain,
+    iam,
+    registry,
+    secret_manager,
+    serverless_jobs,
+)
+from engine.provider.client import Client, check_config
+from engine.provider.resource import ResourceType
+from pulumi_state.errors import UnsupportedError
+from pulumi_state.values import PropertyMap, contains_unknown, unwrap
+
+_PRODUCTS = (
+    account,
+    cockpit,
+    containers,
+    databases,
+    domain,
+    iam,
+    registry,
+    secret_manager,
+    serverless_jobs,
+)
+_TYPES: dict[str, ResourceType] = {type_.token: type_ for product in _PRODUCTS for type_ in product.TYPES}
+KNOWN_TYPES = frozenset(_TYPES)
+"""The resource types that there are; others are refused by name."""
+_FUNCTIONS = {
+    "scaleway:observability/getSource:getSource": cockpit.get_source,
+    "scaleway:secrets/getVersion:getVersion": secret_manager.get_version,
+}
+
+
+class ScalewayProvider:
+    """The package ``scaleway``. Raises UnsupportedError for types and functions that the program does not use."""
+
+    def __init__(self, config: Mapping[str, str]) -> None:
+        self._client = Client(config)
+
+    @staticmethod
+    def _type(token: str) -> ResourceType:
+        try:
+            return _TYPES[token]
+        except KeyError:
+            raise UnsupportedError(f"the resource type {token}") from None
+
+    def check(self, type_: str, news: PropertyMap) -> tuple[PropertyMap, list[str]]:
+        resource_type = self._type(type_)
+        failures = resource_type.check(news)
+        return (news if failures else resource_type.with_defaults(news)), failures
+
+    def diff(self, type_: str, olds: PropertyMap, news: PropertyMap, ignore: list[str]) -> Diff:
+        return self._type(type_).diff(olds, news, ignore)
+
+    def planned(self, type_: str, olds: PropertyMap | None, news: PropertyMap) -> PropertyMap:
+        return self._type(type_).planned(olds, news)
+
+    async def create(self, type_: str, news: PropertyMap) -> tuple[str, PropertyMap]:
+        with self._client.telling_doubt():
+            return await self._type(type_).create(self._client, news)
+
+    async def read(
+        self, type_: str, resource_id: str, inputs: PropertyMap, outputs: PropertyMap
+    ) -> tuple[PropertyMap, PropertyMap] | None:
+        found = await self._type(type_).read(self._client, resource_id, inputs, outputs)
+        return None if found is None else (_refreshed(inputs, unwrap(outputs), unwrap(found)), found)
+
+    async def update(self, type_: str, resource_id: str, olds: PropertyMap, news: PropertyMap) -> PropertyMap:
+        return await self._type(type_).update(self._client, resource_id, olds, news)
+
+    async def delete(self, type_: str, resource_id: str, outputs: PropertyMap) -> None:
+        await self._type(type_).delete(self._client, resource_id, outputs)
+
+    async def invoke(self, token: str, arguments: PropertyMap) -> PropertyMap:
+        function = _FUNCTIONS.get(token)
+        if function is None:
+            raise UnsupportedError(f"the function {token}")
+        if contains_unknown(arguments):
+            return {}
+        return await function(self._client, arguments)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+def _refreshed(inputs: PropertyMap, before: PropertyMap, after: PropertyMap) -> PropertyMap:
+    """The inputs after a refresh: what the cloud changed is taken over, what it did not stays as the program said."""
+    return {
+        key: after[key] if key in after and before.get(key) != after[key] else value for key, value in inputs.items()
+    }
+
+
+__all__ = ["KNOWN_TYPES", "ScalewayProvider", "check_config"]

@@ -1,0 +1,185 @@
+"""Domains and DNS, ``/domain/v2beta1``: zones and records have calls of their own kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.errors import ProviderError
+from engine.plugin import Diff
+from engine.provider.client import ApiError, Client
+from engine.provider.fields import Field
+from engine.provider.resource import PROJECT, Object, ResourceType
+from pulumi_state.values import PropertyMap, unwrap
+
+_ZONES = "/domain/v2beta1/dns-zones"
+
+
+class Zone(ResourceType):
+    """Its id is its name. There is no call for one zone: it is looked up in the list."""
+
+    token = "scaleway:domain/zone:Zone"  # noqa: S105 - a type token
+    path = _ZONES
+    fields = (
+        Field("domain"),
+        Field("subdomain"),
+        Field("ns", sent=False),
+        Field("nsDefaults", "ns_default", sent=False),
+        Field("nsMasters", "ns_master", sent=False),
+        Field("status", sent=False),
+        Field("message", sent=False, empty=""),
+        Field("updatedAt", sent=False),
+        PROJECT,
+    )
+
+    def resource_id(self, client: Client, region: str, found: Object) -> str:
+        return ".".join(part for part in (found["subdomain"], found["domain"]) if part)
+
+    async def update(self, client: Client, resource_id: str, olds: PropertyMap, news: PropertyMap) -> PropertyMap:
+        raise ProviderError(
+            f"the DNS zone {resource_id} cannot be renamed in place; register the new one under another resource name"
+        )
+
+    async def fetch(self, client: Client, resource_id: str, outputs: PropertyMap) -> Object:
+        zones = (await client.get(_ZONES, dns_zones=resource_id))["dns_zones"]
+        for zone in zones:
+            found: Object = zone
+            if self.resource_id(client, "", found) == resource_id:
+                return found
+        raise ApiError(404, f"no zone found with the name {resource_id}")
+
+    async def delete(self, client: Client, resource_id: str, outputs: PropertyMap) -> None:
+        try:
+            await client.delete(f"{_ZONES}/{resource_id}", project_id=str(outputs.get("projectId", client.project_id)))
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+
+def _target(target: str, zone: str) -> str:
+    """``NormalizeTargetFQDN`` of the provider: absolute, below the zone where it is a single label."""
+    target = target.strip()
+    if target in ("", "@"):
+        return ""
+    if target == ".":
+        return target
+    target, zone = target.lower().rstrip("."), zone.strip().lower().rstrip(".")
+    return f"{target}." if "." in target else f"{target}.{zone}."
+
+
+def _data(data: str, type_: str, zone: str) -> str:
+    """The data that the provider sends and compares (``NormalizeRecordData``); SRV is not told apart."""
+    return _target(data, zone) if type_ in ("CNAME", "NS", "MX") else data.strip()
+
+
+def _name(name: str, zone: str) -> str:
+    """``normalizeRecordName`` of the provider: relative to the zone."""
+    if name in ("", "@"):
+        return ""
+    name, zone = name.removesuffix("."), zone.removesuffix(".")
+    return "" if name == zone else name.removesuffix(f".{zone}")
+
+
+def _normal(properties: PropertyMap) -> PropertyMap:
+    """Properties of a record with name and data as they are compared."""
+    plain = unwrap(properties)
+    zone, type_ = plain.get("dnsZone"), plain.get("type")
+    changed: PropertyMap = {}
+    if isinstance(zone, str) and isinstance(plain.get("name"), str):
+        changed["name"] = _name(plain["name"], zone)
+    if isinstance(zone, str) and isinstance(type_, str) and isinstance(plain.get("data"), str):
+        changed["data"] = _data(plain["data"], type_, zone)
+    return {**properties, **changed}
+
+
+def _flat_data(data: str, type_: str) -> str:
+    """Data as the state keeps it (``FlattenDomainData``): the platform answers TXT in quotes, MX with its priority."""
+    if type_ == "TXT":
+        return data.strip('"')
+    if type_ == "MX" and " " in data:
+        return data.partition(" ")[2]
+    return data
+
+
+class Record(ResourceType):
+    """Records are changed with a list of changes on their zone; the id is ``<zone>/<id>``."""
+
+    token = "scaleway:domain/record:Record"  # noqa: S105 - a type token
+    path = _ZONES
+    fields = (
+        Field("dnsZone", sent=False),
+        Field("name"),
+        Field("type"),
+        Field("data"),
+        Field("ttl", default=3600),
+        Field("priority", computed=True),
+        Field("fqdn", sent=False),
+        Field("rootZone", sent=False),
+        PROJECT,
+    )
+
+    def diff(self, olds: PropertyMap, news: PropertyMap, ignore: Sequence[str]) -> Diff:
+        return super().diff(_normal(olds), _normal(news), ignore)
+
+    def _record(self, news: PropertyMap) -> Object:
+        plain = unwrap({"name": "", **_normal(news)})
+        return {
+            "name": plain["name"],
+            "type": plain["type"],
+            "data": plain["data"],
+            "ttl": plain.get("ttl", 3600),
+            "priority": plain.get("priority", 0),
+            "comment": None,
+        }
+
+    async def _change(self, client: Client, zone: str, change: Object) -> None:
+        await client.patch(
+            f"{_ZONES}/{zone}/records",
+            {"changes": [change], "return_all_records": False, "disallow_new_zone_creation": False},
+        )
+
+    async def create(self, client: Client, news: PropertyMap) -> tuple[str, PropertyMap]:
+        zone = str(unwrap(news["dnsZone"]))
+        record = self._record(news)
+        await self._change(client, zone, {"add": {"records": [record]}})
+        listed = await client.get(f"{_ZONES}/{zone}/records", name=record["name"], type=record["type"])
+        matching = [
+            found
+            for found in listed["records"]
+            if _flat_data(found["data"], found["type"]) == record["data"].strip('"')
+        ]
+        if not matching:
+            raise ProviderError(f"the record {record['name']} {record['type']} is not in {zone} after it was added")
+        resource_id = f"{zone}/{matching[-1]['id']}"
+        return resource_id, self.outputs(client, resource_id, await self.fetch(client, resource_id, news), news)
+
+    async def update(self, client: Client, resource_id: str, olds: PropertyMap, news: PropertyMap) -> PropertyMap:
+        zone, _, record_id = resource_id.rpartition("/")
+        await self._change(client, zone, {"set": {"id": record_id, "records": [self._record(news)]}})
+        return self.outputs(client, resource_id, await self.fetch(client, resource_id, news), news)
+
+    async def fetch(self, client: Client, resource_id: str, outputs: PropertyMap) -> Object:
+        zone, _, record_id = resource_id.rpartition("/")
+        records = (await client.get(f"{_ZONES}/{zone}/records", id=record_id))["records"]
+        if not records:
+            raise ApiError(404, f"no record {record_id} in {zone}")
+        zones = (await client.get(_ZONES, dns_zones=zone))["dns_zones"]
+        name = records[0]["name"]
+        return {
+            **records[0],
+            "data": _flat_data(records[0]["data"], records[0]["type"]),
+            "dns_zone": zone,
+            "fqdn": f"{name}.{zone}" if name else zone,
+            "root_zone": bool(zones) and zones[0]["subdomain"] == "",
+            "project_id": zones[0]["project_id"] if zones else None,
+        }
+
+    async def delete(self, client: Client, resource_id: str, outputs: PropertyMap) -> None:
+        zone, _, record_id = resource_id.rpartition("/")
+        try:
+            await self._change(client, zone, {"delete": {"id": record_id}})
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+
+TYPES = (Zone(), Record())

@@ -1,0 +1,270 @@
+"""One operation of the embedded engine, from its preparation to its summary."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
+
+from engine.builtin import BuiltinProvider
+from engine.deployment import Context, Deployment, FailedError
+from engine.events import Events
+from engine.journal import Journal
+from engine.monitor import EngineService, ResourceMonitor, serve
+from engine.plan import Constraint, Plan, read_plan, salt_of
+from engine.plugin import Provider
+from engine.provider import ScalewayProvider, check_config
+from engine.refresh import refresh_all
+from engine.request import Outcome, Request, RunProgram
+from pulumi_state.errors import PulumiError, UnsupportedError
+from pulumi_state.history import Kind, Update
+from pulumi_state.passphrase import Crypter, passphrase_from
+from pulumi_state.project import StackConfig, StackFile, project_name
+from pulumi_state.protocol import language_pb2
+from pulumi_state.provider import SECRET_SETTINGS, package_config
+from pulumi_state.snapshot import ResourceState, Snapshot, SnapshotEncoder
+from pulumi_state.stacks import StackReader
+from pulumi_state.statefile import StateFile
+from pulumi_state.values import REDACTED
+
+_PROGRAM_END_SECONDS = 30.0
+_PROGRAM_END_AFTER_CANCEL_SECONDS = 2.0
+
+
+def _require_packages(previous: Snapshot, providers: Mapping[str, Provider]) -> None:
+    """Raises UnsupportedError where the state holds what no provider serves: it could be neither read nor deleted."""
+    unknown: dict[str, list[str]] = {}
+    for resource in previous.resources:
+        package = resource.type.split(":", 1)[0]
+        if resource.custom and package not in providers:
+            unknown.setdefault(package, []).append(resource.name)
+    for package, names in unknown.items():
+        raise UnsupportedError(f"the package {package}, of which the stack's state holds {', '.join(sorted(names))}")
+
+
+class Run:
+    """One operation from its start to its summary."""
+
+    def __init__(self, request: Request, kind: Kind, *, dry_run: bool) -> None:
+        """Raises StateError when the backend cannot be used."""
+        self._request = request
+        self._kind = kind
+        self._dry_run = dry_run
+        self._events = Events(request.on_event, preview=dry_run)
+        self._project = project_name(request.project_dir)
+        self._file = StateFile(request.backend_url, self._project, request.stack, request.environ)
+        self._changes: Counter[str] = Counter()
+        self._canceled = False
+        self._update: Update | None = None
+        """Known once the operation is prepared: what failed before has changed nothing."""
+        self._deployment: Deployment | None = None
+
+    async def execute(self, work: Callable[[], Awaitable[bool]]) -> Outcome:
+        """Raises EngineError when the operation cannot be started; what fails later is reported as events."""
+        started, start_time = time.monotonic(), int(time.time())
+        if threading.current_thread() is threading.main_thread():
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._cancel)
+        with nullcontext() if self._dry_run else self._file.locked():
+            ok = await work()
+            if self._update is not None and not self._dry_run:
+                self._file.add_history(self._update.ended(ok and not self._canceled, start_time, self._changes))
+        result = "canceled" if self._canceled else "succeeded" if ok else "failed"
+        self._events.summary(self._changes, time.monotonic() - started, result)
+        return Outcome(ok and not self._canceled, dict(self._changes))
+
+    def _cancel(self) -> None:
+        """The first ctrl-C lets running operations end; the next one ends everything at once."""
+        if self._canceled:
+            raise KeyboardInterrupt
+        self._canceled = True
+        if self._deployment is not None:
+            self._deployment.fail("canceled: operations under way are finished, no more are started")
+
+    # --- preparation ------------------------------------------------------------------------------------
+
+    async def _prepare(self) -> tuple[Context, Snapshot]:
+        """Read configuration and state; raises EngineError before anything is changed."""
+        stack_file = StackFile.read(self._request.project_dir / f"Pulumi.{self._request.stack}.yaml")
+        reader = StackReader(self._project, self._file.store, passphrase_from(self._request.environ))
+        checkpoint = self._file.read()
+
+        def open_secrets() -> tuple[Crypter, StackConfig, Snapshot]:
+            known_salt = stack_file.salt or (checkpoint.salt if checkpoint else None)
+            if known_salt is None and self._request.plan is not None:
+                known_salt = salt_of(self._request.plan)  # the preview made one, which the state is to have
+            crypter = reader.crypter(known_salt) if known_salt else reader.new_crypter()
+            config = stack_file.resolve(crypter, self._project)
+            if checkpoint is None or checkpoint.salt is None:
+                return crypter, config, Snapshot()
+            return crypter, config, checkpoint.snapshot(reader.crypter(checkpoint.salt))
+
+        crypter, self._config, previous = await asyncio.to_thread(open_secrets)
+        self._update = Update(
+            self._kind, self._request.project_dir, stack_file.keyed(self._project), self._request.environ
+        )
+        if previous.pending_operations and not self._dry_run:
+            listed = "\n".join(
+                f"  {operation.type} {operation.resource.urn}" for operation in previous.pending_operations
+            )
+            self._events.diagnostic(
+                "warning",
+                "an earlier run was interrupted while it was\n"
+                f"{listed}\nWhether these were carried out is not known; look at the cloud before you go on.",
+            )
+        config = package_config("scaleway", self._config.values)
+        providers: dict[str, Provider] = {
+            "pulumi": BuiltinProvider(reader.outputs, {"scaleway": check_config}),
+            "scaleway": ScalewayProvider(config),
+        }
+        _require_packages(previous, providers)
+        journal = Journal(previous, None if self._dry_run else self._file, SnapshotEncoder(crypter))
+        context = Context(
+            project=self._project,
+            stack=self._request.stack,
+            config=self._config.values,
+            providers=providers,
+            events=self._events,
+            journal=journal,
+            dry_run=self._dry_run,
+            parallel=self._request.parallel,
+            recorded=Plan() if self._request.save_plan else None,
+            constraint=self._constraint(crypter),
+        )
+        self._crypter = crypter
+        return context, previous
+
+    def _constraint(self, crypter: Crypter) -> Constraint | None:
+        return Constraint(read_plan(self._request.plan, crypter)) if self._request.plan else None
+
+    # --- operations -------------------------------------------------------------------------------------
+
+    async def program(self, run_program: RunProgram) -> bool:
+        context, previous = await self._prepare()
+        try:
+            self._events.prelude(self._shown_config())
+            if self._request.refresh and not await self._refresh(context, previous):
+                return False
+            deployment = self._start(context)
+            ok = await self._drive(run_program, deployment, context)
+            if ok and context.recorded is not None and self._request.save_plan is not None:
+                context.recorded.write(self._request.save_plan, self._crypter)
+            return ok
+        finally:
+            await self._close(context)
+
+    def _start(self, context: Context) -> Deployment:
+        self._deployment = Deployment(context, context.journal.snapshot())
+        if self._canceled:
+            self._deployment.fail("canceled before anything was started")
+        return self._deployment
+
+    async def _close(self, context: Context) -> None:
+        if self._deployment is not None:
+            self._changes.update(self._deployment.changes)
+        try:
+            await context.journal.flush()
+        finally:
+            for provider in context.providers.values():
+                await provider.close()
+
+    async def _drive(self, run_program: RunProgram, deployment: Deployment, context: Context) -> bool:
+        monitor = ResourceMonitor(deployment, context)
+        engine = EngineService(context)
+        async with serve(monitor, engine) as address:
+            running = asyncio.create_task(run_program(self._run_request(context, address), self._events.diagnostic))
+            waits = [asyncio.create_task(item) for item in (monitor.program_done.wait(), deployment.wait_stopped())]
+            await asyncio.wait([running, *waits], return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+            ok = False
+            try:
+                if monitor.program_done.is_set() and not deployment.stopped and not engine.errors:
+                    await deployment.finish()
+                    ok = True
+            except FailedError:
+                pass
+            except PulumiError as error:
+                deployment.fail(str(error))
+            finally:
+                monitor.release.set()
+            if not ok:
+                await deployment.settle()
+            succeeded, problem = await self._program_end(running)
+        if not succeeded and not deployment.failed and not engine.errors:
+            self._events.diagnostic("error", problem or "the program failed and did not say why")
+        return ok and not deployment.failed and not engine.errors and succeeded
+
+    def _run_request(self, context: Context, address: str) -> language_pb2.RunRequest:
+        """``address``: of both services."""
+        directory = str(self._request.project_dir.resolve())
+        return language_pb2.RunRequest(
+            organization="organization",
+            project=context.project,
+            stack=context.stack,
+            dryRun=context.dry_run,
+            parallel=context.parallel,
+            config=context.config,
+            configSecretKeys=self._config.secret_keys,
+            monitor_address=address,
+            args=[address],
+            info=language_pb2.ProgramInfo(root_directory=directory, program_directory=directory, entry_point="."),
+        )
+
+    async def _program_end(self, running: asyncio.Task[tuple[bool, str]]) -> tuple[bool, str]:
+        limit = _PROGRAM_END_AFTER_CANCEL_SECONDS if self._canceled else _PROGRAM_END_SECONDS
+        try:
+            return await asyncio.wait_for(running, limit)
+        except TimeoutError:
+            return False, f"the program did not end within {limit:g} seconds"
+
+    async def refresh_only(self) -> bool:
+        context, previous = await self._prepare()
+        try:
+            self._events.prelude(self._shown_config())
+            return await self._refresh(context, previous)
+        finally:
+            await self._close(context)
+
+    async def _refresh(self, context: Context, previous: Snapshot) -> bool:
+        changes = Counter[str]()
+        ok = await refresh_all(context, previous, self._request.targets, changes, lambda: self._canceled)
+        if not self._request.refresh:
+            self._changes = changes
+        return ok and not self._canceled
+
+    async def destroy(self) -> bool:
+        context, previous = await self._prepare()
+        try:
+            self._events.prelude(self._shown_config())
+            deployment = self._start(context)
+            if self._refuse_protected(previous.resources):
+                return False
+            await deployment.finish()
+            return not deployment.failed
+        except FailedError:
+            return False
+        except PulumiError as error:
+            deployment.fail(str(error))
+            return False
+        finally:
+            await self._close(context)
+
+    def _refuse_protected(self, resources: list[ResourceState]) -> bool:
+        protected = [resource for resource in resources if resource.protect and not resource.delete]
+        for resource in protected:
+            self._events.diagnostic(
+                "error",
+                f"{resource.name} ({resource.type}) is protected and cannot be destroyed: set "
+                "snu:protect to false in the stack's settings and run up first",
+                resource.urn,
+            )
+        return bool(protected)
+
+    def _shown_config(self) -> dict[str, str]:
+        hidden = {f"{package}:{key}" for package, keys in SECRET_SETTINGS.items() for key in keys}
+        hidden.update(self._config.secret_keys)
+        return {key: REDACTED if key in hidden else value for key, value in self._config.values.items()}

@@ -1,1 +1,0 @@
-"""Key Manager: keys, and encryption with them."""

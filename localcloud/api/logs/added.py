@@ -1,0 +1,82 @@
+"""Lines of logs that no process wrote: they were given, so that there are logs where nothing runs."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left, insort
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from operator import attrgetter
+
+from localcloud.api.logs.lines import LogLine
+
+MOST_LINES = 100_000
+MOST_BYTES = 20_000_000
+"""Of one container; the oldest go first."""
+
+_time = attrgetter("time")
+
+
+class _Lines:
+    """Of one container, in order of time."""
+
+    def __init__(self) -> None:
+        self.items: list[LogLine] = []
+        self._bytes = 0
+
+    def add(self, lines: Iterable[LogLine]) -> None:
+        for line in lines:
+            insort(self.items, line, key=_time)
+            self._bytes += _size(line)
+        surplus = max(0, len(self.items) - MOST_LINES)
+        self._bytes -= sum(map(_size, self.items[:surplus]))
+        while self._bytes > MOST_BYTES:
+            self._bytes -= _size(self.items[surplus])
+            surplus += 1
+        del self.items[:surplus]
+
+
+class AddedLines:
+    """In memory only: a restart forgets them."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, _Lines] = {}
+        self._followers: dict[str, list[asyncio.Queue[LogLine]]] = {}
+
+    def add(self, container_id: str, lines: Collection[LogLine]) -> None:
+        self._lines.setdefault(container_id, _Lines()).add(lines)
+        for queue in self._followers.get(container_id, ()):
+            for line in lines:
+                queue.put_nowait(line)
+
+    def has(self, container_id: str) -> bool:
+        return container_id in self._lines
+
+    def between(self, container_id: str, since: str = "", until: str = "~") -> list[LogLine]:
+        """The lines with ``since`` <= time < ``until``, in order of time."""
+        lines = self._lines.get(container_id)
+        if lines is None:
+            return []
+        first, end = (bisect_left(lines.items, moment, key=_time) for moment in (since, until))
+        return lines.items[first:end]
+
+    def keep_only(self, container_ids: Collection[str]) -> None:
+        """Forget the lines of all others."""
+        for id in self._lines.keys() - set(container_ids):
+            del self._lines[id]
+
+    @contextmanager
+    def followed(self, container_id: str, queue: asyncio.Queue[LogLine]) -> Iterator[None]:
+        """Lines that are added meanwhile are put into the queue too."""
+        queues = self._followers.setdefault(container_id, [])
+        queues.append(queue)
+        try:
+            yield
+        finally:
+            queues.remove(queue)
+            if not queues:
+                del self._followers[container_id]
+
+
+def _size(line: LogLine) -> int:
+    return len(line.text.encode())

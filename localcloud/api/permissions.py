@@ -1,0 +1,115 @@
+"""The permission sets of the platform, as far as its products are here, and what each one grants.
+
+Names are the platform's (its documentation, "Permission sets"); what they grant is written as actions on the products
+of this server.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import NAMESPACE_URL, uuid5
+
+
+@dataclass(frozen=True)
+class Permission:
+    """What a route needs: an action (``read``, ``write``, ``access``, …) on a product; ``resource`` is for messages."""
+
+    product: str
+    action: str
+    resource: str
+
+
+ALL_PRODUCTS = "*"
+
+_READ = frozenset({"read"})
+_WRITE = frozenset({"read", "write"})
+
+
+@dataclass(frozen=True)
+class PermissionSet:
+    name: str
+    scope_type: Literal["projects", "organization"]
+    grants_on: dict[str, frozenset[str]]
+    """Product → actions."""
+    description: str
+
+    @property
+    def id(self) -> str:
+        """The same at every start."""
+        return str(uuid5(NAMESPACE_URL, f"permission-set/{self.name}"))
+
+    def grants(self, permission: Permission) -> bool:
+        return permission.action in self.grants_on.get(
+            permission.product, self.grants_on.get(ALL_PRODUCTS, frozenset())
+        )
+
+
+def _product(name: str, product: str, *extra: str) -> list[PermissionSet]:
+    """The usual pair of a product: ReadOnly, FullAccess (which holds the ``extra`` actions too)."""
+    return [
+        PermissionSet(f"{name}ReadOnly", "projects", {product: _READ}, f"List and read {product}"),
+        PermissionSet(f"{name}FullAccess", "projects", {product: _WRITE | set(extra)}, f"Full access to {product}"),
+    ]
+
+
+def _only(name: str, product: str, *actions: str) -> PermissionSet:
+    return PermissionSet(name, "projects", {product: frozenset(actions)}, f"{' and '.join(actions)} {product}")
+
+
+def _organization(name: str, grants_on: dict[str, frozenset[str]], description: str) -> PermissionSet:
+    return PermissionSet(name, "organization", grants_on, description)
+
+
+PERMISSION_SETS: dict[str, PermissionSet] = {
+    item.name: item
+    for item in [
+        PermissionSet(
+            "AllProductsFullAccess",
+            "projects",
+            {
+                ALL_PRODUCTS: frozenset({"read", "write", "access", "create_version", "start"}),
+                "iam": frozenset(),
+                "account": frozenset(),
+            },
+            "Full access to all products",
+        ),
+        PermissionSet(
+            "AllProductsReadOnly",
+            "projects",
+            {ALL_PRODUCTS: _READ, "iam": frozenset(), "account": frozenset()},
+            "Read all products",
+        ),
+        *_product("Containers", "containers"),
+        _only("ContainersPrivateAccess", "containers", "call"),
+        *_product("ContainerRegistry", "registry"),
+        *_product("DomainsDNS", "domain"),
+        *_product("SecretManager", "secret_manager", "access", "create_version"),
+        _only("SecretManagerSecretAccess", "secret_manager", "access"),
+        _only("SecretManagerSecretCreate", "secret_manager", "create_version"),
+        _only("SecretManagerSecretWrite", "secret_manager", "write", "create_version"),
+        *_product("RelationalDatabases", "rdb"),
+        *_product("ServerlessSQLDatabase", "serverless_sqldb"),
+        _only("ServerlessSQLDatabaseDataReadWrite", "serverless_sqldb", "data"),
+        _only("ServerlessSQLDatabaseReadWrite", "serverless_sqldb", "data", "schema"),
+        *_product("Observability", "cockpit"),
+        *_product("ServerlessJobs", "serverless_jobs", "start"),
+        *_product("ObjectStorage", "object_storage"),
+        _only("ObjectStorageBucketsRead", "object_storage", "read_bucket"),
+        _only("ObjectStorageBucketsWrite", "object_storage", "write_bucket"),
+        _only("ObjectStorageBucketsDelete", "object_storage", "delete_bucket"),
+        _only("ObjectStorageObjectsRead", "object_storage", "read_object"),
+        _only("ObjectStorageObjectsWrite", "object_storage", "write_object"),
+        _only("ObjectStorageObjectsDelete", "object_storage", "delete_object"),
+        *_product("EdgeServices", "edge_services"),
+        _organization("ProjectReadOnly", {"account": _READ}, "List and read projects"),
+        _organization("ProjectManager", {"account": _WRITE}, "Create, change and delete projects"),
+        _organization("IAMReadOnly", {"iam": _READ}, "List and read IAM"),
+        _organization("IAMManager", {"iam": _WRITE}, "Full access to IAM"),
+        _organization("IAMApplicationManager", {"iam": _WRITE}, "Manage applications"),
+        _organization("OrganizationReadOnly", {"account": _READ, "iam": _READ}, "Read the organization"),
+        _organization("OrganizationManager", {"account": _WRITE, "iam": _WRITE}, "Manage the organization"),
+        _organization("BillingReadOnly", {"billing": _READ}, "Read invoices"),
+        _organization("BillingManager", {"billing": _WRITE}, "Manage billing"),
+    ]
+}

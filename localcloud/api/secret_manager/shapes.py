@@ -1,0 +1,52 @@
+"""Secrets and their versions, and what requests may say of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localcloud.api.call import Call
+from localcloud.api.collection import Collection
+from localcloud.api.fields import Array, Body, Boolean, Field, Text, Uuid, Word
+from localcloud.api.secret_manager.payloads import SECRETS, VERSIONS, versions_of
+from localcloud.api.store import Resource
+from localcloud.api.transitions import visible
+
+MAX_VERSION_BYTES = 64 * 1024
+TYPES = ("opaque", "certificate", "key_value", "basic_credentials", "database_credentials", "ssh_key")
+
+
+def _show_secret(call: Call, secret: Resource) -> dict[str, Any]:
+    return {**visible(secret, call.now), "version_count": len(versions_of(call.store, secret["id"]))}
+
+
+def _show_version(call: Call, version: Resource) -> dict[str, Any]:
+    answer = {name: value for name, value in visible(version, call.now).items() if name != "id"}
+    newest = max(other["revision"] for other in versions.every(call, secret_id=version["secret_id"]))
+    return {**answer, "latest": version["revision"] == newest}
+
+
+secrets = Collection(
+    SECRETS,
+    "secret",
+    "secrets",
+    {"project_id": "project_id", "name": "name", "path": "path", "tags": "tags", "type": "type"},
+    show=_show_secret,
+)
+versions = Collection(VERSIONS, "secret_version", "versions", {"status": "status"}, show=_show_version)
+
+SECRET = Body(
+    project_id=Uuid(),
+    name=Text(required=True, longest=255, pattern=r"[\w.\-]+", meaning="must be letters, digits and - _ ."),
+    tags=Array(of=Text(longest=255)),
+    description=Text(longest=65_535),
+    type=Word(words=TYPES, default="opaque"),
+    path=Text(default="/", pattern=r"/.*", meaning="must start with /"),
+    protected=Boolean(),
+    ephemeral_policy=Field(),
+    key_id=Uuid(),
+)
+SECRET_CHANGE = Body(
+    **{name: SECRET.fields[name] for name in ("name", "tags", "description", "path", "ephemeral_policy")}
+)
+VERSION = Body(data=Text(required=True, longest=200_000), description=Text(), disable_previous=Boolean())
+VERSION_CHANGE = Body(description=Text())

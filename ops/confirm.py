@@ -1,0 +1,36 @@
+"""Questions to whoever sits at the terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.stacks import Stack
+
+if TYPE_CHECKING:
+    pass
+
+
+def confirm(question: str) -> None:
+    """Ask on the terminal. Raises OpsError when the answer is not yes, or nobody is there."""
+    if _answer(f"{question} [y/N] ").lower() not in ("y", "yes"):
+        raise OpsError("Not confirmed; nothing was changed.", ExitCode.CANCELLED)
+
+
+def confirm_by_name(stack: Stack) -> None:
+    """As ``confirm``; the name of a stack on the real Scaleway must be typed in full."""
+    if stack.is_local:
+        confirm(f"Destroy all of {stack.name}?")
+    elif _answer(f"Type {stack.name} to destroy all of it: ") != stack.name:
+        raise OpsError("Not confirmed; nothing was changed.", ExitCode.CANCELLED)
+
+
+def _answer(question: str) -> str:
+    if not sys.stdin.isatty():
+        raise OpsError(f"{question.strip()} There is no terminal to ask on: give --yes if you mean it.", ExitCode.USAGE)
+    try:
+        return input(question).strip()
+    except EOFError:
+        return ""

@@ -1,0 +1,1 @@
+"""The process that serves a stack's program to either engine."""

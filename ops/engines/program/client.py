@@ -1,0 +1,65 @@
+"""Asks a program's process to run the program, as Pulumi's engine asks a language host, and follows its output."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import grpc
+
+from ops.engines.program.process import Program
+from pulumi_state.protocol import language_pb2
+
+if TYPE_CHECKING:
+    from pulumi.runtime.proto.language_pb2 import RunRequest
+
+_RUN = "/pulumirpc.LanguageRuntime/Run"
+_END_SECONDS = 5.0
+"""A process that breaks the connection is about to end."""
+_OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+
+
+async def run(program: Program, request: RunRequest, on_output: Callable[[str, str], None]) -> tuple[bool, str]:
+    """Whether the program succeeded, and what is wrong if it has not told that itself.
+
+    ``on_output`` gets ``info`` or ``info#err``, and a line. Raises EngineError where the process does not start.
+    """
+    address = await asyncio.to_thread(lambda: program.address)
+    with _followed(program, on_output):
+        async with grpc.aio.insecure_channel(address, options=_OPTIONS) as channel:
+            call = channel.unary_unary(
+                _RUN,
+                request_serializer=language_pb2.RunRequest.SerializeToString,
+                response_deserializer=language_pb2.RunResponse.FromString,
+            )
+            try:
+                response = await call(request)
+            except grpc.aio.AioRpcError as error:
+                status = await asyncio.to_thread(program.exit_status, _END_SECONDS)
+                problem = error.details() if status is None else f"the program ended with exit status {status}"
+                return False, problem or "the connection to the program's process was lost"
+    return not (response.bail or response.error), response.error
+
+
+@contextmanager
+def _followed(program: Program, on_output: Callable[[str, str], None]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+
+    def take() -> None:
+        for severity, line in program.output():
+            on_output(severity, line)
+        for lines in program.outputs:
+            if lines.closed:
+                loop.remove_reader(lines.descriptor)
+
+    for lines in program.outputs:
+        loop.add_reader(lines.descriptor, take)
+    try:
+        yield
+    finally:
+        for lines in program.outputs:
+            loop.remove_reader(lines.descriptor)
+        for severity, line in program.output(ended=True):
+            on_output(severity, line)

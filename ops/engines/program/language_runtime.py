@@ -1,0 +1,115 @@
+"""Serves one Pulumi program to an engine: ``python -m ops.engines.program.language_runtime``.
+
+The service is Pulumi's LanguageRuntime (``proto/pulumi/language.proto``), which ``pulumi --client=ADDRESS`` calls in
+place of a language host, and the embedded engine too. The working directory is the project's folder. Standard input is
+a socket: the server's address is written to it as soon as the port is bound; Pulumi's SDK is imported after that, while
+the engine starts. The process ends, with everything that the program has started, when the socket is closed.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+import sys
+import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SERVICE = "pulumirpc.LanguageRuntime"
+_THREADS = 4
+"""The CLI may ask something else while the program runs."""
+_OPTIONS = [
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+]
+_EMPTY = b""
+"""An empty message of any type."""
+
+
+class LanguageRuntime:
+    """Takes and gives encoded messages: their types are part of Pulumi's SDK, which is still being imported."""
+
+    def __init__(self) -> None:
+        self._requests: SimpleQueue[bytes] = SimpleQueue()
+        self._responses: SimpleQueue[bytes] = SimpleQueue()
+        self._once = threading.Lock()
+
+    @property
+    def handlers(self) -> Any:
+        """The service for a gRPC server."""
+        methods = {
+            "Handshake": _answer(_EMPTY),
+            # The engine finds each plugin by the version that the program's resources ask for.
+            "GetRequiredPackages": _answer(_EMPTY),
+            "GetRequiredPlugins": _answer(_EMPTY),
+            "GetPluginInfo": _answer(_EMPTY),
+            "About": _answer(_field(1, sys.executable) + _field(2, platform.python_version())),
+            "Run": self._run,
+        }
+        handlers = {name: grpc.unary_unary_rpc_method_handler(method) for name, method in methods.items()}
+        return grpc.method_handlers_generic_handler(_SERVICE, handlers)
+
+    def _run(self, request: bytes, context: Any) -> bytes:
+        if not self._once.acquire(blocking=False):
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "the program has been run already")
+        self._requests.put(request)
+        return self._responses.get()
+
+    def serve_program(self, run: Callable[[bytes], bytes]) -> None:
+        """Wait for a request and run the program in this thread, which has to be the main one."""
+        self._responses.put(run(self._requests.get()))
+
+
+def _answer(response: bytes) -> Any:
+    return lambda _request, _context: response
+
+
+def _field(number: int, text: str) -> bytes:
+    """A string field of a protobuf message."""
+    value = text.encode()
+    length, rest = b"", len(value)
+    while rest > 0x7F:
+        length += bytes([rest & 0x7F | 0x80])
+        rest >>= 7
+    return bytes([number << 3 | 2]) + length + bytes([rest]) + value
+
+
+# --- the process ----------------------------------------------------------------------------------------------------
+
+
+def _main() -> None:
+    gc.disable()  # what is imported lasts as long as the process
+    runtime = LanguageRuntime()
+    server = grpc.server(ThreadPoolExecutor(_THREADS), handlers=[runtime.handlers], options=_OPTIONS)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    os.write(sys.stdin.fileno(), f"127.0.0.1:{port}\n".encode())
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # both are pipes
+
+    from ops.engines.program.launch import answer, end_with_standard_input, forget_command, import_ahead
+
+    end_with_standard_input()
+    forget_command()
+    import_ahead()
+    gc.freeze()
+    gc.enable()
+    runtime.serve_program(answer)
+    threading.Event().wait()  # the response is still being sent; the parent ends this process
+
+
+if __name__ == "__main__":
+    try:
+        _main()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)  # a request may still be waiting in a thread

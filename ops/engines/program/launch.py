@@ -1,0 +1,169 @@
+"""Runs a Pulumi program in the current process, as Pulumi's language host does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import logging
+import os
+import runpy
+import signal
+import sys
+import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+import pulumi
+import pulumi.runtime
+from pulumi.runtime.proto import language_pb2
+
+from ops.engines.program.provider_import import import_provider
+
+if TYPE_CHECKING:
+    from pulumi.runtime.proto.language_pb2 import RunRequest, RunResponse
+
+_PROVIDERS = ("pulumiverse_scaleway",)
+"""Packages of providers that a program imports in all likelihood."""
+_LIBRARIES = ("pydantic.main", "pydantic.types")
+"""What this checkout's program imports besides."""
+_OWN_PACKAGES = ("ops", "pulumi_state")
+"""What this process imports of the command's; a program may have modules of the same names."""
+_THREADS_PER_OPERATION = 4
+_MONITOR_ENDED = "Resource monitor has terminated, shutting down"
+"""What the SDK raises where the engine takes no more registrations: it has told why (``runtime/settings.py``)."""
+
+
+def _user_traceback(error: Exception, directory: str) -> str:
+    """The traceback from the program's first line on, without the frames of this launcher and of packages."""
+    frames = traceback.extract_tb(error.__traceback__)
+    for index, frame in enumerate(frames):
+        path = Path(frame.filename)
+        if path.is_relative_to(directory) and path != Path(__file__) and not path.is_relative_to(sys.prefix):
+            return traceback.format_exc(limit=index - len(frames))
+    if isinstance(error, SyntaxError):  # names the file and the line itself
+        return "".join(traceback.format_exception_only(error))
+    return traceback.format_exc()
+
+
+def _run_main(directory: str) -> None:
+    if not Path(directory, "__main__.py").is_file():
+        raise pulumi.RunError(f"{directory} contains no program: __main__.py does not exist")
+    runpy.run_path(directory, run_name="__main__")
+
+
+def answer(request: bytes) -> bytes:
+    """``RunRequest`` to ``RunResponse``, both encoded; the main thread is to call this."""
+    response: bytes = _answer(language_pb2.RunRequest.FromString(request)).SerializeToString()
+    return response
+
+
+def _answer(request: RunRequest) -> RunResponse:
+    directory, served = Path(request.info.program_directory, request.info.entry_point), Path.cwd()
+    if directory.resolve() != served:
+        refusal = f"this process serves the program in {served}, not {directory}; remove `main` from Pulumi.yaml"
+        return language_pb2.RunResponse(error=refusal)
+    try:
+        told = not _run(request, str(served))
+        status: object = 0
+    except SystemExit as error:
+        told, status = False, 0 if error.code is None else error.code
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    if told:
+        return language_pb2.RunResponse(bail=True)
+    return language_pb2.RunResponse(error=f"the program ended with exit status {status}" if status != 0 else "")
+
+
+def _run(request: RunRequest, directory: str) -> bool:
+    """Whether the program succeeded; what has gone wrong is told to the engine. Raises SystemExit if it does."""
+    pulumi.runtime.set_all_config(dict(request.config), list(request.configSecretKeys))
+    pulumi.runtime.configure(
+        pulumi.runtime.Settings(
+            project=request.project,
+            stack=request.stack,
+            organization=request.organization,
+            monitor=request.monitor_address,
+            engine=request.args[0],
+            parallel=request.parallel,
+            dry_run=request.dryRun,
+            root_directory=directory,
+        )
+    )
+    # The SDK waits for the engine's answer to several debug lines of each resource, which no engine shows.
+    pulumi.log.debug = _forget
+    sys.argv = [directory]
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    executor = ThreadPoolExecutor(max_workers=_THREADS_PER_OPERATION * max(1, request.parallel))
+    loop.set_default_executor(executor)
+    # Futures of a program that failed are never awaited; asyncio would complain about each.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    try:
+        loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: _run_main(directory)))
+        return True
+    except pulumi.RunError as error:
+        if str(error) != _MONITOR_ENDED:
+            _tell(str(error))
+    except Exception as error:
+        # What a look-up was refused for says it all; no frame of its traceback is the user's.
+        is_lookup = str(error).startswith("invoke of ")
+        trace = "Program failed with an unhandled exception:\n" + _user_traceback(error, directory)
+        _tell(str(error) if is_lookup else trace)
+    finally:
+        executor.shutdown(wait=True)
+        loop.close()
+    return False
+
+
+def _tell(message: str) -> None:
+    """An error to the engine. One that has ended meanwhile has told why it did."""
+    try:
+        pulumi.log.error(message)
+    except grpc.RpcError as error:
+        if error.code() is not grpc.StatusCode.UNAVAILABLE:
+            raise
+
+
+def _forget(*_arguments: object, **_options: object) -> None:
+    """Takes a debug line's place."""
+
+
+def import_ahead() -> None:
+    """Import what takes long while the engine prepares."""
+    for package in _PROVIDERS:
+        with contextlib.suppress(ImportError):
+            import_provider(package)
+    for module in _LIBRARIES:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+
+
+def forget_command() -> None:
+    """The program imports its own modules, and never those of the command; nor does it see our variables."""
+    os.environ.pop("GRPC_VERBOSITY", None)
+    checkout = os.environ.pop("PYTHONPATH", None)
+    sys.path[:] = [entry for entry in sys.path if entry != checkout]
+    for name in [name for name in sys.modules if name.partition(".")[0] in _OWN_PACKAGES]:
+        del sys.modules[name]
+
+
+def end_with_standard_input() -> None:
+    """The parent keeps the other end of the pipe open for as long as it lives, and the program reads nothing."""
+    lifeline = os.dup(0)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+
+    def wait() -> None:
+        while os.read(lifeline, 1):
+            pass
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
+        os._exit(0)
+
+    threading.Thread(target=wait, name="lifeline", daemon=True).start()

@@ -1,0 +1,148 @@
+"""The process that serves a stack's program, as the engines see it."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ops.engines.base import EngineError
+from ops.engines.program.environment import program_environment
+
+_CHECKOUT = Path(__file__).parents[3]
+_START_SECONDS = 60.0
+_OWN_VARIABLES = {"PYTHONPATH": str(_CHECKOUT), "GRPC_VERBOSITY": "NONE"}
+"""The process removes them before the program runs. What gRPC logs would look as if the program had printed it."""
+_CHUNK = 64 * 1024
+_STDOUT, _STDERR = "info", "info#err"
+"""Severities of what a program prints, as Pulumi's engine events have them."""
+
+
+class Program:
+    """Serves the program as a LanguageRuntime until the block, or this process, ends, however that ends.
+
+    Its environment is what ``program_environment`` allows. It has a session of its own, so that Ctrl-C reaches the
+    engine alone, which then ends the program in its own way.
+    """
+
+    def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
+        """``directory``: of Pulumi.yaml; ``environ``: what its environment is taken from."""
+        self.directory = directory.resolve()
+        self._socket, its_own = socket.socketpair()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "ops.engines.program.language_runtime"],
+                cwd=self.directory,
+                env=program_environment(environ) | _OWN_VARIABLES,
+                stdin=its_own.fileno(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except BaseException:
+            self._socket.close()
+            raise
+        finally:
+            its_own.close()
+        atexit.register(self.stop)
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self.outputs = (_Lines(self._process.stdout.fileno(), _STDOUT), _Lines(self._process.stderr.fileno(), _STDERR))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End it, and whatever the program has started."""
+        atexit.unregister(self.stop)
+        self._socket.close()
+        if self._process.returncode is None:  # not reaped: the number is still its own
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+    @cached_property
+    def address(self) -> str:
+        """Address of its LanguageRuntime service, once the port is bound. Raises EngineError if it does not start."""
+        readable, _, _ = select.select([self._socket], [], [], _START_SECONDS)
+        address = self._socket.recv(_CHUNK).decode().strip() if readable else ""
+        if not address:
+            last = [line for _, line in self.output(ended=True)][-1:]
+            raise EngineError(": ".join(["the program's process did not start", *last]))
+        return address
+
+    def output(self, *, ended: bool = False) -> Iterator[tuple[str, str]]:
+        """Lines that the program has printed since the last call: ``info`` or ``info#err``, and the line.
+
+        ``ended``: no more is to come, so an incomplete line counts.
+        """
+        for lines in self.outputs:
+            for line in lines.read(ended=ended):
+                yield lines.severity, line
+
+    def exit_status(self, within: float = 0.0) -> int | None:
+        """None as long as the process runs, as it does until the block ends, unless the program ended it.
+
+        ``within``: how long to wait for its end, in seconds.
+        """
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(within)
+        return None
+
+
+_ahead: dict[Path, Program] = {}
+
+
+def start_ahead(directory: Path, environ: Mapping[str, str]) -> None:
+    """Start the process that ``program_for`` gives, where none is started: Pulumi's SDK takes long to import.
+
+    ``directory``: of Pulumi.yaml. The process ends with this one, whether or not it is used.
+    """
+    directory = directory.resolve()
+    if directory not in _ahead:
+        _ahead[directory] = Program(directory, environ)
+
+
+def program_for(directory: Path, environ: Mapping[str, str]) -> Program:
+    """One that was started ahead, or a new one; it runs the program once."""
+    return _ahead.pop(directory.resolve(), None) or Program(directory, environ)
+
+
+class _Lines:
+    """A pipe that is read without waiting."""
+
+    def __init__(self, descriptor: int, severity: str) -> None:
+        os.set_blocking(descriptor, False)
+        self.descriptor = descriptor
+        self.severity = severity
+        self.closed = False
+        """Whether its end was read."""
+        self._rest = b""
+
+    def read(self, *, ended: bool) -> Iterator[str]:
+        with suppress(BlockingIOError):
+            while chunk := os.read(self.descriptor, _CHUNK):
+                *complete, self._rest = (self._rest + chunk).split(b"\n")
+                yield from (line.decode(errors="replace") for line in complete)
+            self.closed = True
+        if ended and self._rest:
+            rest, self._rest = self._rest, b""
+            yield rest.decode(errors="replace")

@@ -1,0 +1,196 @@
+"""Runs ``evaluator`` on folders with a project, at the same time, and reads what it answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from ops.display.text import safe
+from ops.engines.program.environment import program_environment
+from ops.environment import process_environment
+from ops.stacks import CHECKOUT
+
+_MOST_BYTES = 64 * 1024 * 1024
+_LONGEST_REFUSAL = 20_000
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource as a program registers it, with stand-ins, and with nothing secret."""
+
+    urn: str
+    type: str
+    name: str
+    parent: str
+    custom: bool
+    protect: bool
+    inputs: Mapping[str, Any]
+    ignored: frozenset[str] = frozenset()
+    """Inputs whose changes are left alone."""
+    replacing: frozenset[str] = frozenset()
+    """Inputs whose changes replace the resource because the program wants it."""
+    aliases: Sequence[Mapping[str, Any]] = ()
+    """Former identities, as ``pulumi_state.aliases.Alias`` has them."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A stack of a folder."""
+
+    refused: str | None = None
+    """Why it could not be evaluated."""
+    urn: str = ""
+    project: str = ""
+    resources: Sequence[Resource] = ()
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    provider: Mapping[str, Any] = field(default_factory=dict)
+    """What the configuration gives to the provider."""
+
+
+Stacks = dict[str, Evaluated]
+Layout = Callable[[Path], Path]
+"""Is given an empty folder to write a project's files into, and gives the project's folder: there, or elsewhere."""
+
+
+def evaluate(project: Path, timeout: float = 60.0) -> Stacks:
+    """All stacks of a project as its files say; ``timeout`` in seconds."""
+    with Evaluator() as evaluator:
+        (found,) = evaluator.evaluate([lambda _folder: project], timeout)
+    return found
+
+
+class Evaluator:
+    """A process that evaluates projects; all that it has written is gone at the end of the block."""
+
+    def __enter__(self) -> Self:
+        self._temporary = tempfile.TemporaryDirectory(prefix="snu-diff-", ignore_cleanup_errors=True)
+        self._place = Path(self._temporary.name).resolve()
+        self._errors = self._place / "errors"
+        home = {"HOME": str(self._place), "XDG_CONFIG_HOME": str(self._place)}
+        with self._errors.open("wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "ops.program.evaluator"],
+                cwd=self._place,
+                env=program_environment(process_environment()) | home | {"PYTHONPATH": str(CHECKOUT)},
+                stdin=subprocess.PIPE,
+                stdout=errors,
+                stderr=errors,
+                start_new_session=True,
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Whatever a program has started goes with it."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+        self._temporary.cleanup()
+
+    def evaluate(self, layouts: Sequence[Layout], timeout: float) -> list[Stacks]:
+        """All stacks of each project; ``timeout`` in seconds, for all. Raises what a layout raises."""
+        for number, lay_out in enumerate(layouts):
+            folder = self._place / f"files-{number}"
+            folder.mkdir()
+            self._ask(number, lay_out(folder))
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        late = None
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            late = f"the program did not end within {timeout:g} seconds"
+        found = [self._answer(number, late) for number in range(len(layouts))]
+        names = {name for side in found for name in side if name != _EVERY}
+        return [_of_each(side, names) for side in found]
+
+    def _ask(self, number: int, directory: Path) -> None:
+        pipe = self._process.stdin
+        assert pipe is not None
+        request = {"directory": str(directory), "answer": str(self._file("answer", number))}
+        with suppress(BrokenPipeError):
+            pipe.write(json.dumps(request | {"errors": str(self._file("errors", number))}).encode() + b"\n")
+            pipe.flush()
+
+    def _file(self, kind: str, number: int) -> Path:
+        return self._place / f"{kind}-{number}"
+
+    def _answer(self, number: int, late: str | None) -> Stacks:
+        found = None
+        with suppress(OSError), self._file("answer", number).open("rb") as answer:
+            found = _parsed(answer)
+        if found is not None:
+            return found
+        return {_EVERY: Evaluated(refused=late or safe(f"its evaluation failed: {self._said(number)}"))}
+
+    def _said(self, number: int) -> str:
+        for file in (self._file("errors", number), self._errors):
+            with suppress(OSError):
+                if text := file.read_text(errors="replace").strip():
+                    return text.splitlines()[-1]
+        return "nothing was said"
+
+
+_EVERY = ""
+"""In place of a stack's name: says the same of every stack."""
+
+
+def _of_each(found: Stacks, names: Iterable[str]) -> Stacks:
+    """What one revision says, where it may say the same of every stack."""
+    if _EVERY in found:
+        return dict.fromkeys(names, found[_EVERY]) or found
+    return found
+
+
+# --- the answer, which the program may have forged ------------------------------------------------------------------
+
+
+def _parsed(output: IO[bytes]) -> Stacks | None:
+    """None: it is none."""
+    text = output.read(_MOST_BYTES + 1)
+    if len(text) > _MOST_BYTES:
+        return None
+    try:
+        return {safe(name): _stack(found) for name, found in json.loads(text)["stacks"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _stack(found: Mapping[str, Any]) -> Evaluated:
+    if "refused" in found:
+        lines = str(found["refused"])[:_LONGEST_REFUSAL].splitlines()
+        return Evaluated(refused="\n".join(safe(line) for line in lines) or "for no stated reason")
+    return Evaluated(
+        urn=safe(str(found["urn"])),
+        project=safe(str(found["project"])),
+        resources=[_resource(item) for item in found["resources"]],
+        outputs=dict(found["outputs"]),
+        provider=dict(found["provider"]),
+    )
+
+
+def _resource(found: Mapping[str, Any]) -> Resource:
+    return Resource(
+        **{key: safe(str(found[key])) for key in ("urn", "type", "name", "parent")},
+        custom=bool(found["custom"]),
+        protect=bool(found["protect"]),
+        inputs=dict(found["inputs"]),
+        ignored=frozenset(map(str, found["ignoreChanges"])),
+        replacing=frozenset(map(str, found["replaceOnChanges"])),
+        aliases=[dict(alias) for alias in found["aliases"]],
+    )

@@ -1,0 +1,1 @@
+"""After a kill: what becomes of the operations that a stack's state has pending."""

@@ -1,0 +1,1 @@
+"""Scaleway's API: one client, and one catalogue of the resource kinds that this project deploys."""

@@ -1,0 +1,223 @@
+"""A stack that may be worked on: found, checked, reachable, with its engine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ops.display.base import Display, SilentDisplay
+from ops.display.choose import display_for, printer_for
+from ops.display.files import write_text
+from ops.display.markdown import plan_markdown
+from ops.display.policies import policy_lines, policy_markdown
+from ops.display.progress import progress_for
+from ops.engines.base import Engine, EngineError, OnEvent, Operation, Result
+from ops.engines.program.process import start_ahead
+from ops.engines.select import EngineChoice, require_builder, select_engine
+from ops.environment import process_environment
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.policies import refuse, verdict_on
+from ops.record import Record
+from ops.stacks import Stack, find_stack, project_dir, project_name, settings_of
+from ops.state.changes import after_change, before_change
+from ops.state.environment import completed
+from ops.state.lock import acquire
+from ops.state.place import Kind, place_of
+from ops.steps import name_of
+from pulumi_state.errors import PulumiError
+from pulumi_state.statefile import StateFile
+from pulumi_state.store import Store, StoreError, open_store
+from pulumi_state.variables import BACKEND_URL
+
+if TYPE_CHECKING:
+    from policy.rules import Verdict
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an operation is done."""
+
+    yes: bool = False
+    skip_preview: bool = False
+    refresh: bool = False
+    parallel: int = 16
+    expect_no_changes: bool = False
+    details: bool = False
+    wait_seconds: float = 600.0
+    check_urls: bool = False
+    lock_timeout: float = 0.0
+    """Seconds to wait for a stack that somebody else holds."""
+
+
+def _require_cloud(stack: Stack, needed: bool) -> None:
+    """Raises OpsError where the stack is local and its local Scaleway, or that of its state, does not run."""
+    if stack.is_local and (needed or place_of(stack).kind is not Kind.FILE):
+        from ops.local import LocalCloud
+
+        LocalCloud(stack).require()
+
+
+@dataclass(frozen=True)
+class Session:
+    """A stack that may be worked on, and the engine that does it."""
+
+    stack: Stack
+    engine: Engine
+    environ: dict[str, str] = field(repr=False)
+    """In which the engine runs, and what the stack's state is reached with."""
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path | None,
+        name: str,
+        choice: EngineChoice,
+        *,
+        validate: bool = True,
+        needs_cloud: bool = True,
+        runs_program: bool = False,
+        environ: Mapping[str, str] | None = None,
+    ) -> Session:
+        """Raises OpsError before anything is changed when something is missing or wrong.
+
+        ``validate``: whether the stack's settings matter; ``needs_cloud``: whether Scaleway does; ``runs_program``:
+        whether the first that the engine is asked for is a preview or an up; ``environ``: this process's, by default.
+        """
+        environ = process_environment() if environ is None else environ
+        stack = find_stack(project_dir(directory), name)
+        engine = select_engine(choice, stack)
+        if runs_program:
+            start_ahead(stack.project_dir, environ)
+        with ThreadPoolExecutor(1) as beside:
+            found = beside.submit(_require_cloud, stack, needs_cloud)
+            settings = settings_of(stack) if validate else None
+            if settings is not None:
+                require_builder(engine, stack, settings)
+            found.result()
+        return cls(stack, engine, completed(stack, environ))
+
+    @cached_property
+    def project(self) -> str:
+        return project_name(self.stack.project_dir)
+
+    @cached_property
+    def store(self) -> Store:
+        """Where the stack's state is kept. Raises OpsError when it cannot be reached."""
+        try:
+            return open_store(self.environ[BACKEND_URL], self.environ)
+        except StoreError as error:
+            raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
+
+    @property
+    def state(self) -> StateFile:
+        """The stack's state there. Raises OpsError when it cannot be reached."""
+        return StateFile(self.store, self.project, self.stack.name)
+
+    @contextmanager
+    def locked(self, purpose: str, options: Options, *, moves: bool = False) -> Iterator[None]:
+        """Hold the stack for the block. Raises OpsError when somebody else has it for longer than we may wait.
+
+        ``moves``: the block moves the state away, and so is not refused where that was begun before.
+        """
+        with progress_for(sys.stdout) as progress:
+            held = acquire(
+                self.store, self.project, self.stack.name, purpose, timeout=options.lock_timeout, on_wait=progress
+            )
+        with held:
+            if not moves:
+                before_change(self.stack, self.store)
+            yield
+            if not moves:
+                after_change(self.stack, self.store, self.environ)
+
+    def require_complete(self) -> None:
+        """Raises OpsError when an earlier run was interrupted and the engine refuses to go on from there."""
+        if not self.engine.refuses_interrupted:
+            return
+        from pulumi_state.interrupted import pending_operations
+
+        try:
+            pending = pending_operations(self.state)
+        except PulumiError as error:
+            raise OpsError(str(error), ExitCode.FAILED) from error
+        if pending:
+            listed = "".join(f"\n  {operation} {name_of(urn)}" for operation, urn in pending)
+            raise OpsError(
+                f"{self.stack.name}: an earlier run was interrupted, and whether it has ended these is not known:"
+                f"{listed}\nRun `snu recover {self.stack.name}` first; nothing was changed.",
+                ExitCode.INTERRUPTED,
+            )
+
+    def outputs(self) -> Mapping[str, Any]:
+        """The stack's outputs; secret values are replaced by the text ``[secret]``. Raises OpsError."""
+        from pulumi_state.stacks import outputs
+        from pulumi_state.values import redact
+
+        try:
+            found = outputs(self.state, self.environ)
+        except PulumiError as error:
+            raise OpsError(str(error), ExitCode.FAILED) from error
+        return dict(redact(found))
+
+    def title(self, doing: str) -> str:
+        return f"{doing} {self.stack.name} (engine: {self.engine.name})"
+
+    def operation(self, options: Options, on_event: OnEvent) -> Operation:
+        return Operation(
+            project_dir=self.stack.project_dir,
+            stack=self.stack.name,
+            environ=self.environ,
+            on_event=on_event,
+            parallel=options.parallel,
+            refresh=options.refresh,
+        )
+
+    def run(self, work: Callable[[Operation], Result], options: Options, display: Display) -> Result:
+        """One operation with its display. Raises OpsError when it did not succeed."""
+        try:
+            with display:
+                result = work(self.operation(options, display.on_event))
+        except EngineError as error:
+            display.finish_failed()
+            raise OpsError(str(error), ExitCode.FAILED) from error
+        display.finish()
+        if display.record.canceled:
+            raise OpsError(f"{self.stack.name}: cancelled before it was complete.", ExitCode.CANCELLED)
+        if not result.ok:
+            raise OpsError(f"{self.stack.name}: did not succeed, see above.", ExitCode.FAILED)
+        return result
+
+    def say_policies(self, record: Record) -> Verdict:
+        """Show what the policies have to say of an operation's resources."""
+        verdict = verdict_on(record, self.stack)
+        printer_for(sys.stdout).print(policy_lines(verdict))
+        return verdict
+
+    def preview(self, options: Options, markdown: str | None = None, *, binding: bool = False) -> Result:
+        """``markdown``: the file that gets it as Markdown too, however it ends; ``-`` prints that only.
+
+        ``binding``: raises OpsError where a policy is violated, which else is shown only.
+        """
+        title = self.title("Previewing")
+        if markdown == "-":
+            display: Display = SilentDisplay()
+        else:
+            display = display_for(sys.stdout, title, preview=True, all_properties=options.details)
+        remarks: list[str] = []
+        try:
+            result = self.run(self.engine.preview, options, display)
+            verdict = verdict_on(display.record, self.stack) if markdown == "-" else self.say_policies(display.record)
+            remarks = policy_markdown(verdict)
+        finally:
+            if markdown is not None:
+                write_text(plan_markdown(display.record, stack=self.stack.name, remarks=remarks), markdown)
+        if binding:
+            refuse(self.stack, verdict)
+        return result

@@ -1,0 +1,87 @@
+"""The record of an update, as Pulumi keeps it (``backend.UpdateInfo``) and ``pulumi stack history`` shows it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Kind = Literal["update", "refresh", "destroy", "resource-import"]
+
+
+@dataclass(frozen=True)
+class Update:
+    """What is known of an update before it ends."""
+
+    kind: Kind
+    project_dir: Path
+    config: Mapping[str, Any]
+    """As it stands in the stack's file: secure values stay encrypted."""
+    environ: Mapping[str, str] = field(repr=False)
+    """Which says who does it."""
+
+    def ended(self, ok: bool, start_time: int, changes: Mapping[str, int]) -> dict[str, Any]:
+        """The record. Times are seconds since 1970."""
+        message, commit = _commit(self.project_dir)
+        return {
+            "kind": self.kind,
+            "startTime": start_time,
+            "message": message,
+            "environment": {"exec.kind": "embedded", "exec.agent": agent(self.environ), **_ci(self.environ), **commit},
+            "config": dict(self.config),
+            "version": 0,
+            "result": "succeeded" if ok else "failed",
+            "endTime": int(time.time()),
+            "resourceChanges": dict(changes),
+        }
+
+
+def agent(environ: Mapping[str, str]) -> str:
+    """Who does an update, in the record of either engine: ``snu/<user>@<machine>``, or a CI system's actor."""
+    if actor := environ.get("GITHUB_ACTOR"):
+        return f"snu/{actor}@github"
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a user without a name, as in containers
+        user = str(os.getuid())
+    return f"snu/{user}@{socket.gethostname()}"
+
+
+def _ci(environ: Mapping[str, str]) -> dict[str, str]:
+    if not environ.get("GITHUB_ACTIONS"):
+        return {}
+    found = {
+        "ci.system": "GitHub",
+        "ci.build.id": environ.get("GITHUB_RUN_ID", ""),
+        "ci.build.number": environ.get("GITHUB_RUN_NUMBER", ""),
+        "ci.build.type": environ.get("GITHUB_EVENT_NAME", ""),
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _commit(directory: Path) -> tuple[str, dict[str, str]]:
+    """Title and facts of the commit that is checked out; nothing where there is none."""
+    import pygit2
+
+    try:
+        place = pygit2.discover_repository(str(directory))
+        if place is None:
+            return "", {}
+        repository = pygit2.Repository(place)
+        head = repository.head
+        commit = head.peel(pygit2.Commit)
+    except (pygit2.GitError, KeyError, ValueError):
+        return "", {}
+    return commit.message.strip().partition("\n")[0], {
+        "git.head": str(commit.id),
+        "git.headName": head.name,
+        "git.author": commit.author.name,
+        "git.author.email": commit.author.email,
+        "git.committer": commit.committer.name,
+        "git.committer.email": commit.committer.email,
+    }

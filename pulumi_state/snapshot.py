@@ -1,0 +1,209 @@
+"""A stack's resources as Pulumi's checkpoint holds them (ResourceV3 in ``sdk/go/common/apitype/core.go``)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pulumi_state import urn as urns
+from pulumi_state.passphrase import Crypter
+from pulumi_state.values import PropertyMap, carry_secrets, from_checkpoint, make_secret, redact, to_checkpoint, unwrap
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+@dataclass(eq=False)
+class ResourceState:
+    """One resource; compared by identity, as a URN can stand twice while its resource is being replaced."""
+
+    urn: str
+    type: str
+    custom: bool
+    id: str = ""
+    inputs: PropertyMap = field(default_factory=dict)
+    outputs: PropertyMap = field(default_factory=dict)
+    parent: str = ""
+    provider: str = ""
+    """``<URN of the provider>::<its id>``; empty for components and providers."""
+    protect: bool = False
+    external: bool = False
+    """Read, not managed: a stack reference."""
+    delete: bool = False
+    """Replaced by a newer resource of the same URN and still to be deleted."""
+    pending_replacement: bool = False
+    """Deleted in order to be replaced, and not created anew yet."""
+    dependencies: list[str] = field(default_factory=list)
+    property_dependencies: dict[str, list[str]] = field(default_factory=dict)
+    additional_secret_outputs: list[str] = field(default_factory=list)
+    ignore_changes: list[str] = field(default_factory=list)
+    init_errors: list[str] = field(default_factory=list)
+    created: str = ""
+    modified: str = ""
+    source_position: str = ""
+    other: dict[str, Any] = field(default_factory=dict)
+    """Fields that this engine does not use, kept as they were read."""
+
+    @property
+    def provider_urn(self) -> str:
+        return self.provider.rpartition("::")[0]
+
+    @property
+    def name(self) -> str:
+        return urns.name_of(self.urn)
+
+    def with_secrets(self, outputs: PropertyMap) -> PropertyMap:
+        """Its outputs with every secret marked: what came from secret inputs, and what the SDK names."""
+        marked = carry_secrets(outputs, self.inputs)
+        named = (key for key in self.additional_secret_outputs if key in marked)
+        return marked | {key: make_secret(unwrap(marked[key])) for key in named}
+
+    def copy(self, **changes: Any) -> ResourceState:
+        return replace(self, **changes)
+
+    def references(self) -> set[str]:
+        """URNs that must exist as long as this resource does: provider, parent, dependencies."""
+        found = {self.provider_urn, self.parent, *self.dependencies}
+        for dependencies in self.property_dependencies.values():
+            found.update(dependencies)
+        return found - {""}
+
+
+# Attribute, key in the checkpoint, and the value that is left out there.
+_FIELDS: tuple[tuple[str, str, Any], ...] = (
+    ("delete", "delete", False),
+    ("id", "id", ""),
+    ("type", "type", None),
+    ("inputs", "inputs", {}),
+    ("outputs", "outputs", {}),
+    ("parent", "parent", ""),
+    ("protect", "protect", False),
+    ("external", "external", False),
+    ("dependencies", "dependencies", []),
+    ("init_errors", "initErrors", []),
+    ("provider", "provider", ""),
+    ("property_dependencies", "propertyDependencies", {}),
+    ("pending_replacement", "pendingReplacement", False),
+    ("additional_secret_outputs", "additionalSecretOutputs", []),
+    ("created", "created", ""),
+    ("modified", "modified", ""),
+    ("source_position", "sourcePosition", ""),
+    ("ignore_changes", "ignoreChanges", []),
+)
+_KNOWN_KEYS = {"urn", "custom", *(key for _, key, _ in _FIELDS)}
+
+
+def resource_to_json(resource: ResourceState, crypter: Crypter) -> dict[str, Any]:
+    encoded: dict[str, Any] = {"urn": resource.urn, "custom": resource.custom}
+    for attribute, key, absent in _FIELDS:
+        value = getattr(resource, attribute)
+        if value == absent:
+            continue
+        if attribute in ("inputs", "outputs"):
+            value = to_checkpoint(value, lambda item: crypter.encrypt(resource.urn, item))
+        encoded[key] = value
+    return encoded | resource.other
+
+
+def resource_from_json(encoded: dict[str, Any], crypter: Crypter) -> ResourceState:
+    resource = ResourceState(urn=encoded["urn"], type=encoded["type"], custom=encoded["custom"])
+    for attribute, key, _absent in _FIELDS:
+        if key not in encoded:
+            continue
+        value = encoded[key]
+        if attribute in ("inputs", "outputs"):
+            if not isinstance(value, dict):
+                raise TypeError(f"{key} of {resource.urn} is no map")
+            value = from_checkpoint(value, lambda item: crypter.decrypt(resource.urn, item))
+        setattr(resource, attribute, value)
+    resource.other = {key: value for key, value in encoded.items() if key not in _KNOWN_KEYS}
+    return resource
+
+
+def resource_to_event(resource: ResourceState | None) -> dict[str, Any] | None:
+    """The state as engine events show it (``StepEventStateMetadata``), without secrets."""
+    if resource is None:
+        return None
+    shown: dict[str, Any] = {
+        "type": resource.type,
+        "urn": resource.urn,
+        "id": resource.id,
+        "parent": resource.parent,
+        "inputs": redact(resource.inputs),
+        "outputs": redact(resource.outputs),
+        "provider": resource.provider,
+    }
+    for flag in ("custom", "delete", "protect", "external"):
+        if getattr(resource, flag):
+            shown[flag] = True
+    if resource.init_errors:
+        shown["initErrors"] = resource.init_errors
+    return shown
+
+
+@dataclass
+class PendingOperation:
+    """An operation that was started and whose end is not known: ``creating``, ``updating`` or ``deleting``."""
+
+    resource: ResourceState
+    type: str
+
+
+@dataclass
+class Snapshot:
+    """Resources in an order in which each comes after what it refers to."""
+
+    resources: list[ResourceState] = field(default_factory=list)
+    pending_operations: list[PendingOperation] = field(default_factory=list)
+
+    def by_urn(self) -> dict[str, ResourceState]:
+        """The current resources; those that wait for their deletion after a replacement are left out."""
+        return {resource.urn: resource for resource in self.resources if not resource.delete}
+
+    def stack_outputs(self) -> PropertyMap:
+        for resource in self.resources:
+            if resource.type == urns.ROOT_STACK_TYPE:
+                return resource.outputs
+        return {}
+
+
+class SnapshotEncoder:
+    """Encodes snapshots again and again while a stack changes, each resource only when it changed."""
+
+    def __init__(self, crypter: Crypter) -> None:
+        self._crypter = crypter
+        self._encoded: dict[int, tuple[ResourceState, str]] = {}
+
+    def forget(self, resource: ResourceState) -> None:
+        """The resource was changed in place."""
+        self._encoded.pop(id(resource), None)
+
+    def _resource(self, resource: ResourceState) -> str:
+        known = self._encoded.get(id(resource))
+        if known is None or known[0] is not resource:
+            text = json.dumps(resource_to_json(resource, self._crypter), ensure_ascii=False)
+            known = self._encoded[id(resource)] = (resource, text)
+        return known[1]
+
+    def encode(self, stack: str, resources: Iterable[ResourceState], pending: Iterable[PendingOperation]) -> str:
+        """The checkpoint file's text; ``stack`` is its full name, ``organization/<project>/<stack>``."""
+        listed = ",\n".join(self._resource(resource) for resource in resources)
+        operations = ",\n".join(
+            f'{{"resource": {self._resource(operation.resource)}, "type": {json.dumps(operation.type)}}}'
+            for operation in pending
+        )
+        provider = json.dumps({"type": "passphrase", "state": {"salt": self._crypter.salt}})
+        manifest = json.dumps({"time": now(), "magic": "", "version": ""})
+        latest = f'"manifest": {manifest}, "secrets_providers": {provider}'
+        if listed:
+            latest += f',\n"resources": [\n{listed}\n]'
+        if operations:
+            latest += f',\n"pending_operations": [\n{operations}\n]'
+        return (
+            f'{{"version": 3, "checkpoint": {{"stack": {json.dumps(stack)}, '
+            f'"latest": {{{latest},\n"metadata": {{}}}}}}}}\n'
+        )

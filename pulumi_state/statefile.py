@@ -1,0 +1,228 @@
+"""A stack's state in the layout of Pulumi's own backends (``pkg/backend/diy``), so that the CLI can take it over.
+
+Below ``.pulumi/``: ``stacks/<project>/<stack>.json`` with its ``.bak``, ``locks/…``, ``history/…`` and ``meta.yaml``.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pulumi_state.errors import StateError
+from pulumi_state.passphrase import Crypter
+from pulumi_state.snapshot import PendingOperation, Snapshot, now, resource_from_json
+from pulumi_state.store import Store, StoreError, layout, open_store
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint file says, before its secrets are decrypted."""
+
+    salt: str | None
+    latest: dict[str, Any]
+
+    def snapshot(self, crypter: Crypter) -> Snapshot:
+        """Raises StateError when a resource is incomplete or a secret does not decrypt."""
+        try:
+            return Snapshot(
+                resources=[resource_from_json(item, crypter) for item in self.latest.get("resources") or []],
+                pending_operations=[
+                    PendingOperation(resource_from_json(item["resource"], crypter), item["type"])
+                    for item in self.latest.get("pending_operations") or []
+                ],
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise StateError(f"the state has a resource that cannot be read ({error!r})") from error
+
+
+@dataclass(frozen=True)
+class HeldLock:
+    """A lock as it was found: removed only as long as it is this one."""
+
+    key: str
+    content: bytes
+
+
+class StateFile:
+    """The state of one stack in a backend: a folder, a bucket or a database."""
+
+    def __init__(
+        self, backend: str | Store, project: str, stack: str, environ: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """``backend``: an open store, or an address, whose keys come from ``environ``.
+
+        Raises StateError when the backend is of no known kind or lets nobody in.
+        """
+        self.project = project
+        self.stack = stack
+        self.key = layout.checkpoint(project, stack)
+        self._locks = layout.locks(project, stack)
+        self._has_meta = False
+        try:
+            self.store = open_store(backend, environ) if isinstance(backend, str) else backend
+        except StoreError as error:
+            raise StateError(str(error)) from error
+
+    @property
+    def full_name(self) -> str:
+        return layout.full_name(self.project, self.stack)
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return f"state file {self.place(self.key)}"
+
+    def place(self, key: str) -> str:
+        """Where an object of the backend is: a path, or an address."""
+        address = self.store.address
+        if address.startswith("file://"):
+            return f"{address.removeprefix('file://')}/{key}"
+        return f"{key} in {address}"
+
+    def read(self) -> Checkpoint | None:
+        """The checkpoint, or None when the stack does not exist yet.
+
+        Raises StateError when it is not a checkpoint that this engine can read; nothing is changed.
+        """
+        with self._told():
+            item = self.store.read(self.key)
+        if item is None:
+            return None
+        try:
+            document = json.loads(item.content)
+            version = document["version"]
+            latest = dict(document["checkpoint"].get("latest") or {})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StateError(f"the {self.name} is damaged ({error}){self._backup_hint()}") from error
+        if version != 3 or document.get("features"):
+            raise StateError(
+                f"the {self.name} has version {version} with features {document.get('features') or 'none'}; "
+                "only version 3 can be read"
+            )
+        provider = latest.get("secrets_providers") or {"type": "passphrase"}
+        if provider.get("type") != "passphrase":
+            raise StateError(
+                f"the {self.name} is encrypted by the secrets provider {provider.get('type')!r}; "
+                "only passphrase is known"
+            )
+        return Checkpoint(salt=(provider.get("state") or {}).get("salt"), latest=latest)
+
+    def _backup_hint(self) -> str:
+        backup = layout.backup_of(self.key)
+        with self._told():
+            found = self.store.read(backup)
+        return f"; the state before the last write is in {self.place(backup)}" if found else ""
+
+    def write(self, text: str) -> None:
+        """Replace the checkpoint in one step, and keep the one before as ``.bak``.
+
+        Raises StateError when it cannot be written; the state is then as it was.
+        """
+        with self._told():
+            if not self._has_meta:
+                if self.store.read(layout.META) is None:
+                    self.store.write(layout.META, layout.META_CONTENT)
+                self._has_meta = True
+            self.store.copy(self.key, layout.backup_of(self.key))
+            self.store.write(self.key, text.encode())
+
+    def write_latest(self, latest: Mapping[str, Any]) -> None:
+        """Replace what the checkpoint that is there says of the stack's resources, as ``write`` does."""
+        with self._told():
+            item = self.store.read(self.key)
+        new: dict[str, Any] = {"version": 3, "checkpoint": {"stack": self.full_name}}
+        document = json.loads(item.content) if item else new
+        document["checkpoint"]["latest"] = latest
+        self.write(json.dumps(document, ensure_ascii=False))
+
+    def add_history(self, update: Mapping[str, Any]) -> None:
+        """Keep a record of an update and a copy of the state after it. Raises StateError when that is not possible."""
+        entry = f"{layout.history(self.project, self.stack)}{self.stack}-{time.time_ns()}"
+        with self._told():
+            self.store.write(f"{entry}.history.json", json.dumps(update, ensure_ascii=False).encode())
+            self.store.copy(self.key, f"{entry}.checkpoint.json")
+
+    # --- locks ------------------------------------------------------------------------------------------
+
+    def locks(self) -> list[HeldLock]:
+        """The locks of the stack, one for each process that holds it. Raises StateError."""
+        with self._told():
+            keys = [entry.key for entry in self.store.entries(self._locks) if entry.key.endswith(".json")]
+            items = [(key, self.store.read(key)) for key in keys]
+        return [HeldLock(key, item.content) for key, item in items if item is not None]
+
+    def unlock(self, key: str) -> None:
+        """Take a lock away. Raises StateError."""
+        with self._told():
+            self.store.delete(key)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the stack's lock as Pulumi does.
+
+        Raises StateError naming the holder when another update runs. The lock of a process of this machine
+        that lives no more is taken away.
+        """
+        own = f"{self._locks}{uuid.uuid4()}.json"
+        holder = {
+            "pid": os.getpid(),
+            "username": getpass.getuser(),
+            "hostname": socket.gethostname(),
+            "timestamp": now(),
+        }
+        try:
+            self.store.write(own, json.dumps(holder).encode())
+        except StoreError as error:
+            raise StateError(f"the stack cannot be locked: {error}") from error
+        try:
+            for lock in self.locks():
+                if lock.key != own:
+                    self._check_lock(lock)
+            yield
+        finally:
+            with suppress(StoreError):  # what happened before is worth more than this
+                self.store.delete(own)
+
+    def _check_lock(self, lock: HeldLock) -> None:
+        try:
+            held = json.loads(lock.content)
+            pid, host = int(held["pid"]), str(held["hostname"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise StateError(f"the lock {self.place(lock.key)} cannot be read; remove it if no update runs") from error
+        if host == socket.gethostname() and not process_lives(pid):
+            self.unlock(lock.key)
+            return
+        raise StateError(
+            f"the stack {self.stack} is locked by {held.get('username')}@{host} (pid {pid}) since "
+            f"{held.get('timestamp')}; wait until that update ends"
+        )
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreError as error:
+            raise StateError(f"the state: {error}") from error
+
+
+def process_lives(pid: int) -> bool:
+    """Whether a process of this machine runs; one that was killed and that nobody has waited for does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    with suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return True

@@ -1,0 +1,168 @@
+"""A PostgreSQL database as a store (Pulumi's ``postgres://`` backend): a Serverless SQL database or an instance.
+
+One row for each object, in Pulumi's own table (``pkg/backend/diy/postgres``): the content in base64 in a JSON object.
+The CLI puts the path of the address, which is the database's name, before every key.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, parse_qsl, urlencode
+
+from pulumi_state.store.store import ABSENT, ConflictError, Entry, Item, StoreError
+
+if TYPE_CHECKING:
+    import psycopg
+
+_TABLE = "pulumi_state"
+_TABLE_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_CONNECT_SECONDS = 30  # a Serverless SQL database that sleeps takes seconds to wake up
+
+
+class PostgresStore:
+    """``postgres://<user>:<password>@<host>/<database>?sslmode=…[&table=…][&search_path=…]``, as Pulumi reads it."""
+
+    def __init__(self, url: SplitResult, address: str) -> None:
+        """``address`` is for messages. Raises StoreError when the database does not let us in."""
+        options = dict(parse_qsl(url.query))
+        table = options.pop("table", _TABLE).lower()  # the CLI leaves it without quotes, and PostgreSQL folds it
+        if not _TABLE_NAME.fullmatch(table):
+            raise StoreError(f"{address.partition('?')[0]}: table= is no plain name; letters, digits and _ are allowed")
+        folder = url.path.lstrip("/")
+        self._prefix = folder if folder.endswith("/") or not folder else f"{folder}/"
+        self._schema = options.pop("search_path", "")
+        self.address = address
+        self._conninfo = url._replace(query=urlencode(options)).geturl()
+        self._connections = 0
+        self._connection = self._connected()
+        self._create(table)
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        import psycopg
+
+        self._connections += 1
+        more: dict[str, Any] = {"options": f"-csearch_path={self._schema}"} if self._schema else {}
+        try:
+            return psycopg.connect(
+                self._conninfo,
+                autocommit=True,
+                connect_timeout=_CONNECT_SECONDS,
+                prepare_threshold=None,  # a pooler may give each statement to another server
+                **more,
+            )
+        except psycopg.OperationalError as error:
+            raise StoreError(f"{self.address} cannot be reached: {_first_line(error)}") from None
+        except psycopg.Error:  # its text may repeat the address with its password
+            raise StoreError(f"{self.address} has options that PostgreSQL does not know") from None
+
+    def _create(self, table: str) -> None:
+        """As the CLI makes it; where it exists nothing is needed but the right to use it."""
+        from psycopg import errors, sql
+
+        self._names = {"table": sql.Identifier(table), "index": sql.Identifier(f"{table}_key_prefix_idx")}
+        what = "make its table"
+        if self._ask("SELECT to_regclass(quote_ident(%s)) IS NOT NULL", [table], what)[0][0]:
+            return
+        with suppress(errors.UniqueViolation, errors.DuplicateTable):  # somebody else was quicker
+            self._ask(
+                "CREATE TABLE IF NOT EXISTS {table} (key TEXT PRIMARY KEY, data JSON NOT NULL, "
+                "updated_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now())",
+                [],
+                what,
+            )
+            self._ask("CREATE INDEX IF NOT EXISTS {index} ON {table} (key text_pattern_ops)", [], what)
+
+    def read(self, key: str) -> Item | None:
+        rows = self._ask("SELECT data->>'data' FROM {table} WHERE key = %s", [self._prefix + key], f"read {key}")
+        return Item(base64.b64decode(rows[0][0]), _tag(rows[0][0])) if rows else None
+
+    def write(self, key: str, content: bytes, expected: str | None = None) -> str:
+        encoded = base64.b64encode(content).decode()
+        data = json.dumps({"data": encoded})
+        connections = self._connections
+        done = self._ask(*_written(self._prefix + key, data, expected), f"write {key}")
+        if not done and not (self._connections > connections and self._holds(key, encoded)):
+            raise ConflictError(f"{key} in {self.address} was changed by somebody else")
+        return _tag(encoded)
+
+    def _holds(self, key: str, encoded: str) -> bool:
+        """Whether a write that got no answer, as the connection was lost, was carried out all the same."""
+        found = self.read(key)
+        return found is not None and found.tag == _tag(encoded)
+
+    def copy(self, source: str, target: str) -> None:
+        statement = (
+            "INSERT INTO {table} (key, data) SELECT %s, data FROM {table} WHERE key = %s "
+            "ON CONFLICT (key) DO UPDATE SET data = EXCLUDED.data, updated_at = now()"
+        )
+        self._ask(statement, [self._prefix + target, self._prefix + source], f"copy {source}")
+
+    def delete(self, key: str) -> None:
+        self._ask("DELETE FROM {table} WHERE key = %s", [self._prefix + key], f"delete {key}")
+
+    def entries(self, prefix: str) -> list[Entry]:
+        statement = (
+            "SELECT key, octet_length(data->>'data') / 4 * 3, updated_at FROM {table} "
+            'WHERE starts_with(key, %s) ORDER BY key COLLATE "C"'
+        )
+        rows = self._ask(statement, [self._prefix + prefix], f"list {prefix}")
+        return [Entry(key[len(self._prefix) :], size, modified) for key, size, modified in rows]
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __del__(self) -> None:
+        """A store that nobody uses any more leaves no connection open."""
+        if hasattr(self, "_connection"):
+            self.close()
+
+    def _ask(self, statement: str, values: list[str], what: str) -> list[tuple[Any, ...]]:
+        """What a statement answers. A connection that was lost, as a database that sleeps drops it, is made anew."""
+        import psycopg
+
+        try:
+            return self._execute(statement, values)
+        except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):
+            raise
+        except psycopg.Error as error:
+            if not self._connection.closed:
+                raise StoreError(f"{self.address} refuses to {what}: {_first_line(error)}") from None
+        self._connection = self._connected()
+        try:
+            return self._execute(statement, values)
+        except psycopg.Error as error:
+            raise StoreError(f"{self.address} refuses to {what}: {_first_line(error)}") from None
+
+    def _execute(self, statement: str, values: list[str]) -> list[tuple[Any, ...]]:
+        from psycopg import sql
+
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql.SQL(statement).format(**self._names), values)
+            return cursor.fetchall() if cursor.description else []
+
+
+def _written(key: str, data: str, expected: str | None) -> tuple[str, list[str]]:
+    """The statement that writes, and its values; it gives a row when it has."""
+    insert = "INSERT INTO {table} (key, data) VALUES (%s, %s) ON CONFLICT (key) DO "
+    if expected is None:
+        return f"{insert}UPDATE SET data = EXCLUDED.data, updated_at = now() RETURNING key", [key, data]
+    if expected == ABSENT:
+        return f"{insert}NOTHING RETURNING key", [key, data]
+    return (
+        "UPDATE {table} SET data = %s, updated_at = now() WHERE key = %s AND md5(data->>'data') = %s RETURNING key",
+        [data, key, expected],
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _tag(encoded: str) -> str:
+    """As PostgreSQL computes it of the same text."""
+    return hashlib.md5(encoded.encode(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,7 @@
+"""Names of the environment variables that Pulumi reads."""
+
+from __future__ import annotations
+
+BACKEND_URL = "PULUMI_BACKEND_URL"
+PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 - the variable's name
+PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"  # noqa: S105 - the variable's name

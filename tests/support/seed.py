@@ -1,0 +1,17 @@
+"""What the local Scaleways of the tests start with: the project's own seed."""
+
+from __future__ import annotations
+
+from localcloud.api.seed import read_seed
+from ops.local import SEED_FILE
+
+SEED = read_seed(SEED_FILE)
+ORGANIZATION = SEED.organization_id
+OWNER_ACCESS_KEY = SEED.owner.access_key
+OWNER_SECRET_KEY = SEED.owner.secret_key
+(_secret,) = SEED.secrets
+REGION = _secret.region
+DOCUMENT = dict(_secret.document)
+"""The secret document of the local environment: it has every key that an app takes."""
+(_zone,) = SEED.dns_zones
+ZONE: str = _zone["domain"]
