@@ -21,11 +21,12 @@ from tests.support.ports import free_port
 
 _NO_PRODUCT = ("apps", "benchmarks", "docs", "examples", "scripts", "tests")
 _SCALE, _DIGEST, _TEXT = 37, f"sha256:{'5eed' * 16}", "a text that a PATCH changes"
-_VALUES = {"maxScale": _SCALE, "digest": _DIGEST, "PATCH": _TEXT}
+_PATCH = "PATCH"
+_VALUES = {"maxScale": _SCALE, "digest": _DIGEST, _PATCH: _TEXT}
 _ABOUT = {
     "maxScale": "maxScale from the stack's file to the API request",
     "digest": "a digest from the file that a build writes to the API request",
-    "PATCH": "a PATCH in the local Scaleway",
+    _PATCH: "a PATCH in the local Scaleway",
 }
 _LOCAL = "localcloud"
 _API = re.compile(r"apiUrl: http://127\.0\.0\.1:(\d+)")
@@ -46,9 +47,8 @@ def run(session: Session) -> None:
     modules = _passed(checkout)
     print("\nmodules that a value passes")
     for name, about in _ABOUT.items():
-        of_value = sorted(each for each in modules[name] if (each.partition(".")[0] == _LOCAL) == (name == "PATCH"))
-        print(f"{about:<64}  {len(of_value):>3}")
-        print("\n".join(f"  {module}" for module in of_value))
+        print(f"{about:<64}  {len(modules[name]):>3}")
+        print("\n".join(f"  {module}" for module in sorted(modules[name])))
 
 
 def product_packages(checkout: Path) -> list[str]:
@@ -88,8 +88,10 @@ def _passed(checkout: Path) -> dict[str, set[str]]:
         modules = defaultdict[str, set[str]](set)
         for file in Path(folder).iterdir():
             for line in file.read_text().splitlines():
-                name, module = line.split()
-                modules[name].add(module)
+                arguments, name, module = json.loads(line)
+                is_local_scaleway = any(word.startswith(_LOCAL) for word in arguments)
+                if is_local_scaleway == (name == _PATCH):
+                    modules[name].add(module)
         return modules
 
 

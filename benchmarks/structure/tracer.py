@@ -1,8 +1,8 @@
 """Notes each module through whose functions a value passes. Python imports this as ``sitecustomize`` in every process.
 
-Beside it lies ``trace.json`` with ``folder``, where each process appends to a file of its own, and ``values``: by name,
-what is looked for, a number or a text. A function counts when one of its arguments, or what it returns, is or contains
-the value.
+Beside it lies ``trace.json`` with ``folder``, where each process appends lines to a file of its own, JSON lists of its
+arguments, a value's name and a module, and ``values``: by name, what is looked for, a number or a text. A function
+counts when one of its arguments, or what it returns, is or contains the value.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _Tracer:
             left.discard(name)
             module = code.co_filename.removeprefix(_ROOT).removesuffix(".py").replace(os.sep, ".")
             with (Path(self._folder) / str(os.getpid())).open("a") as file:
-                file.write(f"{name} {module}\n")
+                file.write(json.dumps([sys.orig_argv, name, module]) + "\n")
 
     def _holds(self, value: Any, name: str, depth: int) -> bool:
         if isinstance(value, bool) or value is None or depth == 0:
