@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ops.adopt.acceptance import Verdict, as_list, judge, read_accepted
-from ops.adopt.elsewhere import owners
+from ops.adopt.owners import owners
 from ops.adopt.scratch import scratch_of
 from ops.adopt.terraform import Live, read_states
 from ops.adopt.trial import Trial, attempt, steps_of
@@ -121,17 +121,17 @@ def _report(session: Session, trial: Trial) -> Iterator[Line]:
         yield Line.of(f"{counted(len(trial.had), 'resource')} of Terraform's in the state already.")
     if trial.rest:
         yield Line.of("Terraform manages, and this stack does not take over:")
-        elsewhere = owners(session.stack, trial.rest)
+        declared = owners(session.stack, trial.rest)
         for live in trial.rest:
-            yield Line.of("  ", safe(live.address), (f"  {_why(live, elsewhere)}", _DIM))
+            yield Line.of("  ", safe(live.address), (f"  {_why(live, declared)}", _DIM))
     yield Line.of("What `snu up` would do then:")
     tree = tree_lines(trial.after.record, done=False, properties=True)
     yield from tree or [Line.of("  nothing")]
     yield from said_lines(trial.after.record)
 
 
-def _why(live: Live, elsewhere: Mapping[tuple[str, str], str]) -> str:
-    if owner := elsewhere.get(live.key):
+def _why(live: Live, declared: Mapping[tuple[str, str], str]) -> str:
+    if owner := declared.get(live.key):
         return f"declared by {owner}"
     kind = kind_of_terraform(live.type)
     if kind and kind.only_once:
