@@ -32,6 +32,7 @@ _RUNNER = """
 import sys
 from pathlib import Path
 from engine import operations
+from engine.request import Request
 from tests.support import embedded
 
 PASSPHRASE = {"PULUMI_CONFIG_PASSPHRASE": "local-not-a-secret"}

@@ -44,7 +44,8 @@ def main(python: str, folder: str, targets: dict[str, str], kept: dict[bytes, by
     answer = connection.recv(8)
     status = int.from_bytes(answer, "big", signed=True) if answer else _NO_ANSWER
     if status < 0:
-        _signal.signal(-status, _signal.SIG_DFL)
+        if -status not in (_signal.SIGKILL, _signal.SIGSTOP):
+            _signal.signal(-status, _signal.SIG_DFL)
         posix.kill(posix.getpid(), -status)
     posix._exit(status)
 
