@@ -70,7 +70,8 @@ class ContainerApp(pulumi.ComponentResource):
             privacy=app.privacy,
             sandbox=app.sandbox,
             https_connections_only=args.https_only,
-            environment_variables=dict(args.variables) or None,
+            # Sent also when empty, like every default: the provider leaves alone what the program does not mention.
+            environment_variables=dict(args.variables),
             secret_environment_variables=dict(args.secret_variables) or None,
             liveness_probe=_liveness(app.liveness_probe),
             startup_probe=_startup(app.startup_probe),
@@ -107,9 +108,7 @@ def _cname(endpoint: str) -> str:
     return f"{urlsplit(endpoint).hostname}."
 
 
-def _liveness(probe: Probe | None) -> containers.ContainerLivenessProbeArgs | None:
-    if probe is None:
-        return None
+def _liveness(probe: Probe) -> containers.ContainerLivenessProbeArgs:
     http = containers.ContainerLivenessProbeHttpArgs(path=probe.path) if probe.path else None
     return containers.ContainerLivenessProbeArgs(
         http=http,
@@ -120,9 +119,7 @@ def _liveness(probe: Probe | None) -> containers.ContainerLivenessProbeArgs | No
     )
 
 
-def _startup(probe: Probe | None) -> containers.ContainerStartupProbeArgs | None:
-    if probe is None:
-        return None
+def _startup(probe: Probe) -> containers.ContainerStartupProbeArgs:
     http = containers.ContainerStartupProbeHttpArgs(path=probe.path) if probe.path else None
     return containers.ContainerStartupProbeArgs(
         http=http,

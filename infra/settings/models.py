@@ -165,6 +165,14 @@ class Probe(Settings):
     )
 
 
+DEFAULT_PROBE = Probe.model_validate({"failureThreshold": 30})
+"""What the platform itself checks by default: a TCP connection every 10 s, for up to 30 failures in a row.
+
+Source: Scaleway, "Containers - Concepts", Health check (2025-05-26), and the answer of the API for a container without
+probes.
+"""
+
+
 class App(Variables):
     """A container that answers requests."""
 
@@ -175,15 +183,11 @@ class App(Variables):
     concurrency: limits.Concurrency = Field(
         default=50, description="Concurrent requests of an instance above which another one starts."
     )
-    timeout: limits.RequestTimeout | None = Field(
-        default=None, description="Seconds a request may take; the platform's default is 300."
-    )
+    timeout: limits.RequestTimeout = Field(default=300, description="Seconds a request may take.")
     port: limits.Port = Field(default=8080, description="The port that the process listens on.")
     protocol: Literal["http1", "h2c"] = Field(default="http1", description="What the process speaks.")
     privacy: Literal["public", "private"] = Field(default="public", description="`private`: requests need a token.")
-    sandbox: Literal["v1", "v2"] | None = Field(
-        default=None, description="The isolation of its processes; `v2`, the platform's default, is gVisor."
-    )
+    sandbox: Literal["v1", "v2"] = Field(default="v2", description="The isolation of its processes; `v2` is gVisor.")
     host: limits.Host | None = Field(default=None, description="The host name of its own.")
     image: limits.Name | None = Field(
         default=None, description="The key in `snu:images` that it runs; its own name if not given."
@@ -194,8 +198,12 @@ class App(Variables):
         description="Variables whose values come from the secret document and that the platform keeps "
         "secret: a name, or `{NAME: KEY}`.",
     )
-    liveness_probe: Probe | None = Field(default=None, description="Asked as long as the container runs.")
-    startup_probe: Probe | None = Field(default=None, description="Asked until it succeeds once.")
+    liveness_probe: Probe = Field(default=DEFAULT_PROBE, description="Asked as long as the container runs.")
+    startup_probe: Probe = Field(
+        default=DEFAULT_PROBE,
+        description="Asked until it succeeds once. A start takes up to one interval longer than the process needs: "
+        "give apps that scale from zero a short one.",
+    )
     version_path: limits.HttpPath | None = Field(
         default=None,
         description="Where it says which version it is: a JSON object with the key `version`. A deploy is good only "

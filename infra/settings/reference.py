@@ -22,6 +22,7 @@ What the file of a stack, `Pulumi.<stack>.yaml`, may say under `config:`. Genera
 Beside these, the file sets the provider: `scaleway:region`, `scaleway:organizationId` and, on the local
 Scaleway only, `scaleway:apiUrl` and its fake keys. Real keys come from the environment.
 
+A key that is left out has its default; removing a key restores the default with the next `up`.
 Unknown keys are refused, and so are numbers and `true` where a text is expected: variables are to be quoted.
 """
 
@@ -88,7 +89,9 @@ def _default(field: FieldInfo) -> str:
     if value is None or value is PydanticUndefined or (isinstance(value, BaseModel | dict | list) and not value):
         return ""
     if isinstance(value, BaseModel):
-        return "all defaults"
+        own = value.model_dump(by_alias=True, exclude_defaults=True)
+        parts = ", ".join(f"{key}: {json.dumps(part)}" for key, part in own.items())
+        return f"`{{{parts}}}`" if parts else "all defaults"
     return f"`{json.dumps(value)}`" if not isinstance(value, str) else f"`{value}`" if value else ""
 
 

@@ -73,6 +73,8 @@ def test_production_moves_in(founded_live: LiveLab) -> None:
     assert set(steps.values()) <= {"update", "create"}
     entries = yaml.safe_load(accepted.read_text())
     assert {entry["resource"] for entry in entries} == steps.keys()
+    (antivirus,) = [entry["changes"] for entry in entries if entry["resource"] == "antivirus-container"]
+    assert {*antivirus} == {"image", "minScale", "startupProbe"}, "of the defaults, only a startup probe is new"
     assert live.lab.journal() == written
 
 

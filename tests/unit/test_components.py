@@ -281,6 +281,8 @@ def test_observability() -> None:
 
 
 def test_container_app_without_a_host() -> None:
+    """It states every default: the provider leaves alone what the program does not mention."""
+    probe = {"tcp": True, "interval": "10s", "timeout": "1s", "failureThreshold": 30}
     result = container_app(app())
     assert result.named("api").type == "snu:containers:ContainerApp"
     assert result.children("api") == {"api-container": "scaleway:containers/container:Container"}
@@ -293,10 +295,15 @@ def test_container_app_without_a_host() -> None:
         "minScale": 0,
         "maxScale": 1,
         "scalingOptions": [{"concurrentRequestsThreshold": 50}],
+        "timeout": 300,
         "port": 8080,
         "protocol": "http1",
         "privacy": "public",
+        "sandbox": "v2",
         "httpsConnectionsOnly": True,
+        "environmentVariables": {},
+        "livenessProbe": probe,
+        "startupProbe": probe,
     }
     assert result.outputs == {
         "endpoint": "https://api-container.functions.example.test",
