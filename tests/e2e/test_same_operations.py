@@ -138,6 +138,31 @@ def _values(program: Description) -> None:
     program.outputs["more"] = "more"
 
 
+_DEFAULT_PROBE = {"tcp": True, "interval": "10s", "timeout": "1s", "failure_threshold": 30}
+
+
+def _defaults(program: Description) -> None:
+    """What the platform fills in, said by the program."""
+    program.args(
+        "container",
+        timeout=300,
+        sandbox="v2",
+        environment_variables={},
+        secret_environment_variables=None,
+        liveness_probe=_DEFAULT_PROBE,
+        startup_probe=_DEFAULT_PROBE,
+    )
+
+
+def _left_out(program: Description) -> None:
+    """The provider leaves most of it as it is."""
+    for name in ("timeout", "sandbox", "environment_variables", "secret_environment_variables", "liveness_probe"):
+        program.args("container", **{name: None})
+    for name in ("privacy", "protocol", "port", "https_connections_only", "min_scale"):
+        program.args("container", **{name: None})
+    program.args("job", timeout=None)
+
+
 def _provider_setting(program: Description) -> None:
     program.config["scaleway:zone"] = "fr-par-2"
 
@@ -152,6 +177,8 @@ _CASES: dict[str, Change] = {
     "rename without alias": _rename_without_alias,
     "options": _options,
     "values": _values,
+    "defaults": _defaults,
+    "left out": _left_out,
     "provider setting": _provider_setting,
     "nothing": lambda _program: None,
 }
@@ -186,6 +213,13 @@ def test_change(lab: Lab, standing: Path, case: str) -> None:
     after = _base()
     _CASES[case](after)
     judge(case, _compare(lab, standing, after))
+
+
+def test_a_startup_probe_that_is_left_out_stays(lab: Lab, standing: Path) -> None:
+    """The provider says that it is removed, each time, and sends nothing."""
+    probed = _base()
+    probed.args("container", startup_probe=_DEFAULT_PROBE)
+    judge("startup probe", _compare(lab, _kept(lab, "probed", standing, probed), _base(), settles=False))
 
 
 def test_contact_points_in_another_order_than_they_were_made(lab: Lab, standing: Path) -> None:
