@@ -60,6 +60,7 @@ def build(settings: FoundationSettings) -> None:
             organization_id=settings.organization_id,
             read_registries_of=settings.deploy.read_registries_of,
             may_write_secrets=settings.previews,
+            may_open_databases=settings.opens_databases,
         ),
         opts,
     )
@@ -98,6 +99,9 @@ def build(settings: FoundationSettings) -> None:
     pulumi.export("registryEndpoints", {name: registry.endpoint for name, registry in registries.items()})
     pulumi.export("secretIds", {name: document.secret_id for name, document in documents.items()})
     pulumi.export("backendUrls", {name: database.url for name, database in databases.items()})
+    connections = {name: each.connection for name, each in databases.items() if each.connection is not None}
+    if connections:
+        pulumi.export("backendConnections", connections)
     if buckets:
         pulumi.export("backendKeys", {name: bucket.key for name, bucket in buckets.items()})
     pulumi.export("deployAccessKey", deploy.access_key)

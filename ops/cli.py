@@ -327,12 +327,32 @@ def unlock(
 
 @app.command("plan-keys")
 def plan_keys(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the private halves go.")],
+    stack: option.StackName,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the private keys go.")],
+    planner: Annotated[str, typer.Option("--planner", metavar="NAME", help="Name of the planner.")] = "ci",
+    applier: Annotated[str, typer.Option("--applier", metavar="NAME", help="Name of the applier.")] = "deploy",
+    cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Make the keys of who plans and of who applies."""
-    from ops.commands import plan as work
+    """Generate the keys for a stack's plans: public keys into its file, private keys into FOLDER."""
+    from ops.commands import plan_keys as work
 
-    return work.make_keys(folder)
+    return work.make_keys(cwd, stack, out, planner=planner, applier=applier)
+
+
+@app.command()
+def doctor(
+    stacks: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[STACK]...", help="Default: the stacks that releases change (snu:promoteFrom)."),
+    ] = None,
+    repo: option.Repo = None,
+    api_url: option.ApiUrl = option.GITHUB_API_URL,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Check what a release needs, and print each missing thing with the command that fixes it."""
+    from ops.commands import doctor as work
+
+    return work.doctor(cwd, stacks or [], repo, api_url)
 
 
 @app.command("status")

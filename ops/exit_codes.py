@@ -35,3 +35,4 @@ class ExitCode(IntEnum):
     POLICY = 21, "a resource violates a policy, and the stack's settings do not exempt it; nothing was changed"
     NOT_ACCEPTED = 22, "what is to be adopted differs in a way that no entry of the list accepts; nothing was changed"
     ALERTS_SILENT = 23, "crash alerts: no good run for three intervals, none ever, or nothing of them can be seen"
+    NOT_READY = 24, "`snu doctor` found that something is missing for a release"

@@ -29,6 +29,7 @@ RETRY_SECONDS = 0.5
 SERVER_ERRORS = (500, 502, 503, 504)
 WRITE_COMMENTS = "`pull-requests: write`, and the pull request must not be locked"
 WRITE_ISSUES = "`issues: write`"
+READ_ENVIRONMENTS = "the repository permission `environments: read`"
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PER_PAGE = 100
@@ -120,9 +121,21 @@ class GitHub:
             pulls = hub.get_repo(self.repository.name).get_commit(commit).get_pulls()
             return next((pull.number for pull in pulls if pull.merged_at and pull.merge_commit_sha == commit), None)
 
+    def environments(self) -> frozenset[str]:
+        """The names of the repository's deployment environments. Raises OpsError."""
+        with self._asking("repository", str(self.repository), READ_ENVIRONMENTS) as hub:
+            return frozenset(found.name for found in hub.get_repo(self.repository.name).get_environments())
+
+    def secret_names(self, environment: str) -> frozenset[str]:
+        """The names of an environment's secrets; GitHub never gives their values. Raises OpsError."""
+        what = f"the secrets of {environment}"
+        with self._asking("environment", what, READ_ENVIRONMENTS) as hub:
+            found = hub.get_repo(self.repository.name).get_environment(environment).get_secrets()
+            return frozenset(secret.name for secret in found)
+
     @contextmanager
-    def _asking(self, noun: str, what: str) -> Iterator[Github]:
-        with clear_errors(self.repository, noun, what), client(self.repository, self.token) as hub:
+    def _asking(self, noun: str, what: str, right: str = WRITE_COMMENTS) -> Iterator[Github]:
+        with clear_errors(self.repository, noun, what, right), client(self.repository, self.token) as hub:
             yield hub
 
 

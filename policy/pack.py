@@ -27,12 +27,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 def policies() -> list[Policy]:
     """One for each rule, and one that tells of exemptions that fit nothing."""
-    rules: list[Policy] = [
-        ResourceValidationPolicy(
-            name=rule.name, description=rule.why, validate=partial(_validate, rule), remediation_steps=rule.way_out
-        )
-        for rule in RULES
-    ]
+    rules = [_policy(rule) for rule in RULES]
     unused = StackValidationPolicy(
         name="unused-exemption",
         description="An exemption that fits nothing hides nothing yet, and may hide something later.",
@@ -40,6 +35,19 @@ def policies() -> list[Policy]:
         enforcement_level=EnforcementLevel.ADVISORY,
     )
     return [*rules, unused]
+
+
+def _policy(rule: Rule) -> Policy:
+    if rule.check_stack is not None:
+        return StackValidationPolicy(name=rule.name, description=rule.why, validate=partial(_validate_stack, rule))
+    return ResourceValidationPolicy(
+        name=rule.name, description=rule.why, validate=partial(_validate, rule), remediation_steps=rule.way_out
+    )
+
+
+def _validate_stack(rule: Rule, args: StackValidationArgs, report_violation: ReportViolation) -> None:
+    for violation in check([_resource(each) for each in args.resources], _settings(), [rule]).violations:
+        report_violation(str(violation), None)
 
 
 def _validate(rule: Rule, args: ResourceValidationArgs, report_violation: ReportViolation) -> None:

@@ -74,6 +74,7 @@ class Finding(NamedTuple):
 
 
 Check = Callable[[Resource, Settings], Iterator[Finding]]
+StackCheck = Callable[[Sequence[Resource]], Iterator[tuple[Resource, Finding]]]
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ class Rule:
     why: str
     way_out: str
     check: Check
+    check_stack: StackCheck | None = None
+    """What only all resources of a stack together can show."""
 
 
 @dataclass(frozen=True)
@@ -115,17 +118,24 @@ def check(resources: Iterable[Resource], settings: Settings, rules: Iterable[Rul
     chosen = RULES if rules is None else list(rules)
     violations: list[Violation] = []
     exempted: list[tuple[Violation, PolicyExemption]] = []
-    for resource in resources:
-        for rule in chosen:
-            for finding in rule.check(resource, settings):
-                violation = Violation(rule, resource.name, *finding)
-                exemption = next((each for each in exemptions if _fits(each, violation)), None)
-                if exemption is None:
-                    violations.append(violation)
-                else:
-                    exempted.append((violation, exemption))
+    for violation in _violations(list(resources), settings, chosen):
+        exemption = next((each for each in exemptions if _fits(each, violation)), None)
+        if exemption is None:
+            violations.append(violation)
+        else:
+            exempted.append((violation, exemption))
     used = [exemption for _, exemption in exempted]
     return Verdict(violations, exempted, [each for each in exemptions if each not in used])
+
+
+def _violations(resources: Sequence[Resource], settings: Settings, rules: Sequence[Rule]) -> Iterator[Violation]:
+    for resource in resources:
+        for rule in rules:
+            yield from (Violation(rule, resource.name, *finding) for finding in rule.check(resource, settings))
+    for rule in rules:
+        if rule.check_stack is not None:
+            for resource, finding in rule.check_stack(resources):
+                yield Violation(rule, resource.name, *finding)
 
 
 def _fits(exemption: PolicyExemption, violation: Violation) -> bool:
@@ -168,23 +178,27 @@ def _images(resource: Resource) -> Iterator[tuple[str, str]]:
 
 # --- databases ----------------------------------------------------------------------------------
 
-_WIDEST_NETWORK = 8
-"""Bits of a network's prefix: a shorter one is nobody's network in particular."""
-
 
 def encryption_at_rest(resource: Resource, _settings: Settings) -> Iterator[Finding]:
     if resource.type == INSTANCE and resource.inputs.get("encryptionAtRest") not in (True, UNKNOWN):
         yield Finding("encryptionAtRest", "is not true")
 
 
-def no_public_database(resource: Resource, _settings: Settings) -> Iterator[Finding]:
-    if resource.type == INSTANCE and not resource.inputs.get("privateNetwork"):
-        yield Finding("privateNetwork", "is missing, so the instance gets a public load balancer")
+def no_wide_network(resource: Resource, _settings: Settings) -> Iterator[Finding]:
+    """A network of a short prefix is nobody's network in particular."""
     if resource.type == ACL:
         for index, rule in enumerate(_sequence(resource.inputs.get("aclRules"))):
             network = _network(_mapping(rule).get("ip"))
-            if network is not None and network.prefixlen < _WIDEST_NETWORK:
+            if network is not None and network.prefixlen < limits.MIN_NETWORK_PREFIX:
                 yield Finding(f"aclRules[{index}].ip", f"is {network}")
+
+
+def no_open_instance(resources: Sequence[Resource]) -> Iterator[tuple[Resource, Finding]]:
+    """The ids that say which ACL is whose are unknown until the instances exist, so the two are matched by number."""
+    public = [each for each in resources if each.type == INSTANCE and not each.inputs.get("privateNetwork")]
+    acls = sum(each.type == ACL for each in resources)
+    for resource in public if acls < len(public) else []:
+        yield resource, Finding("privateNetwork", "is missing, and so is an ACL: every address may connect")
 
 
 def _network(text: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
@@ -224,6 +238,8 @@ def _full_access(settings: Settings) -> dict[str, Collection[str]]:
     deploy = ["ContainersFullAccess", "ContainerRegistryFullAccess", "DomainsDNSFullAccess", "ServerlessJobsFullAccess"]
     if settings.previews:
         deploy.append("SecretManagerFullAccess")  # previews have secrets of their own
+    if settings.opens_databases:
+        deploy.append("RelationalDatabasesFullAccess")
     return {naming.policy(naming.deploy_application(settings.project.name)): deploy}
 
 
@@ -471,8 +487,9 @@ RULES: Sequence[Rule] = (
     Rule(
         "no-public-database",
         "A database that the whole internet reaches is one password away from everybody.",
-        "Give it a private network, and an ACL of the networks that need it; or use kind: serverless or bucket.",
-        no_public_database,
+        "Give it a private network, or an ACL of the networks that need it; or use kind: serverless or bucket.",
+        no_wide_network,
+        no_open_instance,
     ),
     Rule(
         "least-privilege",

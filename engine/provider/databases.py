@@ -150,6 +150,9 @@ class Instance(ResourceType):
         outputs = super().outputs(client, resource_id, flat, given)
         if "password" in outputs:
             outputs["password"] = make_secret(unwrap(outputs["password"]))
+        if endpoint:
+            names = {"endpointId": "id", "hostname": "hostname", "ip": "ip", "name": "name", "port": "port"}
+            outputs["loadBalancer"] = {name: endpoint.get(key) or "" for name, key in names.items()}
         # Answered, and not for programs to set here: without them the real provider reports a difference.
         outputs["settings"] = {setting["name"]: setting["value"] for setting in found.get("settings") or []}
         outputs |= {"maintenances": [], "readReplicas": [], "upgradableVersions": []}
@@ -313,4 +316,40 @@ class Privilege(_OfInstance):
         return Diff(diff.detailed, delete_before_replace=False)
 
 
-TYPES = (ServerlessDatabase(), Instance(), Database(), User(), Privilege())
+def _acl_rules(rules: list[Object]) -> list[Object]:
+    return [{key: rule[key] for key in ("ip", "description")} for rule in rules]
+
+
+class Acl(_OfInstance):
+    """The whole list of rules that an instance has, and no object of its own."""
+
+    token = "scaleway:databases/acl:Acl"  # noqa: S105 - a type token
+    fields = (
+        Field("instanceId", answered=False, equal=same_id),
+        Field("aclRules", "rules", read=_acl_rules),
+    )
+
+    async def create(self, client: Client, news: PropertyMap) -> tuple[str, PropertyMap]:
+        path = await self.ready(client, news)
+        await client.put(f"{path}/acls", {"rules": unwrap(news["aclRules"])})
+        await client.wait(path, _INSTANCE_TRANSIENT)
+        resource_id = self.made_id(client, news)
+        return resource_id, self.outputs(client, resource_id, await self.fetch(client, resource_id, news), news)
+
+    async def update(self, client: Client, resource_id: str, olds: PropertyMap, news: PropertyMap) -> PropertyMap:
+        return (await self.create(client, news))[1]
+
+    async def fetch(self, client: Client, resource_id: str, outputs: PropertyMap) -> Object:
+        found: Object = await client.get(f"{self.instance_path(client, outputs)}/acls")
+        return found
+
+    async def delete(self, client: Client, resource_id: str, outputs: PropertyMap) -> None:
+        body = {"acl_rule_ips": [rule["ip"] for rule in unwrap(outputs["aclRules"])]}
+        try:
+            await client.delete(f"{await self.ready(client, outputs)}/acls", body)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+
+TYPES = (ServerlessDatabase(), Instance(), Database(), User(), Privilege(), Acl())

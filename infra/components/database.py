@@ -1,11 +1,12 @@
 """Where Pulumi keeps the state of an environment: a PostgreSQL database with a user of its own."""
 
+import ipaddress
 from dataclasses import dataclass
 from urllib.parse import quote
 
 import pulumi
 from pulumiverse_scaleway import databases
-from pulumiverse_scaleway.databases.outputs import InstanceLoadBalancer
+from pulumiverse_scaleway.databases.outputs import InstanceLoadBalancer, InstancePrivateNetwork
 
 from infra import naming
 from infra.components.state_access import state_access
@@ -38,11 +39,15 @@ class BackendDatabase(pulumi.ComponentResource):
     and when it is an instance:
 
     - `<name>-instance`: a PostgreSQL instance, encrypted at rest, with backups
+    - `<name>-acl`: the networks that may connect to it, unless its only endpoint is in a private network
     - `<name>-database`, `<name>-user`, `<name>-privilege`: a database, its user (no administrator), its rights
     """
 
     url: pulumi.Output[str]
     """The address for `PULUMI_BACKEND_URL`, with its password: secret."""
+    connection: pulumi.Output[dict[str, str]] | None = None
+    """What connecting to an instance takes besides the address: `certificate`, the PEM that its own is verified with,
+    and `openInstance`, the id of an instance to whose ACL a run adds itself. None for a serverless database."""
 
     def __init__(self, name: str, args: BackendDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("snu:database:BackendDatabase", name, None, opts)
@@ -50,8 +55,8 @@ class BackendDatabase(pulumi.ComponentResource):
             case ServerlessBackend():
                 self.url = self._serverless(name, args, args.backend)
             case InstanceBackend():
-                self.url = self._instance(name, args, args.backend)
-        self.register_outputs({"url": self.url})
+                self.url, self.connection = self._instance(name, args, args.backend)
+        self.register_outputs({"url": self.url, "connection": self.connection})
 
     def _serverless(self, name: str, args: BackendDatabaseArgs, backend: ServerlessBackend) -> pulumi.Output[str]:
         child = pulumi.ResourceOptions(parent=self)
@@ -77,7 +82,9 @@ class BackendDatabase(pulumi.ComponentResource):
             )
         )
 
-    def _instance(self, name: str, args: BackendDatabaseArgs, backend: InstanceBackend) -> pulumi.Output[str]:
+    def _instance(
+        self, name: str, args: BackendDatabaseArgs, backend: InstanceBackend
+    ) -> tuple[pulumi.Output[str], pulumi.Output[dict[str, str]]]:
         if args.passwords is None:
             raise pulumi.RunError(f"the database instance of {args.environment} has no passwords")
         child = pulumi.ResourceOptions(parent=self)
@@ -96,9 +103,20 @@ class BackendDatabase(pulumi.ComponentResource):
             backup_schedule_retention=backend.backup_retention,
             user_name=naming.STATE_ADMINISTRATOR,
             password=pulumi.Output.secret(args.passwords.administrator.get_secret_value()),
+            private_network=_private_network(backend),
             project_id=args.project_id,
             opts=child,
         )
+        if backend.private_network is None:
+            databases.Acl(
+                f"{name}-acl",
+                instance_id=instance.id,
+                acl_rules=[
+                    databases.AclAclRuleArgs(ip=ip, description=f"May keep Pulumi's state of {args.environment}")
+                    for ip in sorted(set(backend.allowed_ranges), key=_by_address)
+                ],
+                opts=child,
+            )
         database = databases.Database(
             f"{name}-database", instance_id=instance.id, name=naming.STATE_DATABASE, opts=child
         )
@@ -118,8 +136,25 @@ class BackendDatabase(pulumi.ComponentResource):
             permission="all",
             opts=child,
         )
-        address = instance.load_balancer.apply(_address)
-        return secret(pulumi.Output.all(address, user_password).apply(lambda parts: _instance_url(*parts)))
+        is_public = backend.private_network is None
+        address = instance.load_balancer.apply(_address) if is_public else instance.private_network.apply(_address)
+        url = secret(pulumi.Output.all(address, user_password).apply(lambda parts: _instance_url(*parts)))
+        connection: dict[str, pulumi.Input[str]] = {"certificate": instance.certificate}
+        if backend.open_for_runs:
+            connection["openInstance"] = instance.id
+        return url, pulumi.Output.all(**connection)
+
+
+def _private_network(backend: InstanceBackend) -> databases.InstancePrivateNetworkArgs | None:
+    if backend.private_network is None:
+        return None
+    return databases.InstancePrivateNetworkArgs(pn_id=backend.private_network, enable_ipam=True)
+
+
+def _by_address(network: str) -> tuple[int, bytes, int]:
+    """Sorts networks, so that their order in the settings never is a change."""
+    parsed = ipaddress.ip_network(network)
+    return parsed.version, parsed.network_address.packed, parsed.prefixlen
 
 
 def _with_login(endpoint: str, user: str, password: str) -> str:
@@ -128,12 +163,12 @@ def _with_login(endpoint: str, user: str, password: str) -> str:
     return f"{scheme}://{user}:{password}@{address}"
 
 
-def _address(load_balancer: InstanceLoadBalancer | None) -> str:
-    if load_balancer is None:
-        raise pulumi.RunError("the database instance has no load balancer, and so no address")
-    return f"{load_balancer.ip}:{load_balancer.port}"
+def _address(endpoint: InstanceLoadBalancer | InstancePrivateNetwork | None) -> str:
+    if endpoint is None:
+        raise pulumi.RunError("the database instance does not have the endpoint that the settings ask for")
+    return f"{endpoint.ip}:{endpoint.port}"
 
 
 def _instance_url(address: str, password: str) -> str:
     login = f"{naming.STATE_USER}:{quote(password, safe='')}"
-    return f"postgres://{login}@{address}/{naming.STATE_DATABASE}?sslmode=require"
+    return f"postgres://{login}@{address}/{naming.STATE_DATABASE}?sslmode=verify-full"

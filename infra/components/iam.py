@@ -23,6 +23,8 @@ ORGANIZATION = ("ProjectReadOnly", "IAMReadOnly")
 READ_REGISTRY = ("ContainerRegistryReadOnly",)
 WRITE_SECRETS = ("SecretManagerFullAccess",)
 """Previews have secrets of their own, which their stacks make and delete."""
+OPEN_DATABASES = ("RelationalDatabasesFullAccess",)
+"""Scaleway has no narrower permission set that may change an instance's ACL."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,8 @@ class DeployAccessArgs:
     """Ids of other projects whose images may be copied."""
     may_write_secrets: bool = False
     """Whether environments of the project make secrets of their own."""
+    may_open_databases: bool = False
+    """Whether runs add their own address to the ACL of a backend database."""
 
 
 class DeployAccess(pulumi.ComponentResource):
@@ -59,7 +63,11 @@ class DeployAccess(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DeployAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("snu:iam:DeployAccess", name, None, opts)
-        own_project = [*DEPLOY, *(WRITE_SECRETS if args.may_write_secrets else ())]
+        own_project = [
+            *DEPLOY,
+            *(WRITE_SECRETS if args.may_write_secrets else ()),
+            *(OPEN_DATABASES if args.may_open_databases else ()),
+        ]
         deploy = self._key(
             name,
             naming.deploy_application(args.project),

@@ -50,18 +50,34 @@ def check_foundation(raw: Mapping[str, Any], finding: Finding) -> Iterator[Probl
     passwords = _table(raw.get("databasePasswords"))
     for name, environment in environments.items():
         key, database = f"snu:environments.{name}.database", _table(environment.get("database"))
-        former = _table(environment.get("formerDatabase")).get("kind")
-        if former is not None and database.get("kind") in ("serverless", "instance"):
-            yield finding(f"{key.removesuffix('database')}formerDatabase", f"`{former}`", "only beside a `bucket`")
-        if "instance" in (database.get("kind"), former) and name not in passwords:
+        former = _table(environment.get("formerDatabase"))
+        former_kind = former.get("kind")
+        if former_kind is not None and database.get("kind") in ("serverless", "instance"):
+            yield finding(f"{key.removesuffix('database')}formerDatabase", f"`{former_kind}`", "only beside a `bucket`")
+        if "instance" in (database.get("kind"), former_kind) and name not in passwords:
             yield finding(
                 f"snu:databasePasswords.{name}", "nothing", "the passwords of the database of kind `instance`"
             )
+        yield from _check_reachable(key, database, finding)
+        yield from _check_reachable(f"{key.removesuffix('database')}formerDatabase", former, finding)
         least, most = database.get("minCpu", 0), database.get("maxCpu", 1)
         if _is_number(least) and _is_number(most) and least > most:
             yield finding(f"{key}.minCpu", f"`{least}`", f"at most maxCpu, which is {most}")
     for name in passwords.keys() - environments.keys():
         yield finding(f"snu:databasePasswords.{name}", "an unknown environment", _one_of(environments))
+
+
+def _check_reachable(key: str, database: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
+    """An instance has a public endpoint for some networks, or an endpoint in a private network."""
+    if database.get("kind") != "instance":
+        return
+    if database.get("privateNetwork") is None:
+        if database.get("allowedRanges") in (None, []):
+            yield finding(f"{key}.allowedRanges", "nothing", "the networks that may connect, or a `privateNetwork`")
+        return
+    for public in ("allowedRanges", "openForRuns"):
+        if database.get(public):
+            yield finding(f"{key}.{public}", "a value", "only without `privateNetwork`")
 
 
 def check_variable_counts(settings: EnvironmentSettings, finding: Finding) -> Iterator[Problem]:

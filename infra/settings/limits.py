@@ -3,6 +3,7 @@
 The source of each number is Scaleway's documentation of the product, or its API where noted.
 """
 
+import ipaddress
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -22,6 +23,8 @@ MAX_SECRET_BYTES = 65_536
 """Bytes in the value of a secret variable."""
 BYTES_PER_MEGABYTE = 1_000_000
 """The container API counts bytes where a megabyte is decimal: its default is 2048000000."""
+MIN_NETWORK_PREFIX = 8
+"""Bits in the prefix of the widest network that may connect to a database."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,17 @@ def _has_host(template: str) -> str:
     if template.count("{host}") != 1:
         raise _refuse("no_host")
     return template
+
+
+def _network(text: str) -> str:
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError:
+        raise _refuse("no_network") from None
+    # Scaleway answers with this form, so any other one would be a difference for ever.
+    if str(network) != text or network.prefixlen < MIN_NETWORK_PREFIX:
+        raise _refuse("no_network")
+    return text
 
 
 _HOST_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -91,6 +105,11 @@ UrlTemplate = Annotated[
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+$"), Allowed("an http(s) URL without a path")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$"), Allowed("an e-mail address")]
 Uuid = Annotated[str, StringConstraints(pattern=_UUID_PATTERN), Allowed("a UUID in lower case")]
+Network = Annotated[
+    str,
+    AfterValidator(_network),
+    Allowed(f"a network in CIDR notation, from /{MIN_NETWORK_PREFIX} to a single address, like `203.0.113.7/32`"),
+]
 Digest = Annotated[
     str,
     StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$"),
@@ -156,12 +175,12 @@ BackupDays = Annotated[int, Field(ge=1, le=365), Allowed("1 to 365 (days)")]
 PlanSigner = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$"),
-    Allowed("an Ed25519 public key: 32 bytes in base64, as `snu plan-keys` prints it"),
+    Allowed("an Ed25519 public key: 32 bytes in base64, as `scripts/snu plan-keys` writes it"),
 ]
 PlanRecipient = Annotated[
     str,
     StringConstraints(pattern=r"^age1[ac-hj-np-z02-9]{58}$"),
-    Allowed("an age recipient, `age1…`, as `snu plan-keys` prints it"),
+    Allowed("an age recipient, `age1…`, as `scripts/snu plan-keys` writes it"),
 ]
 PlanHours = Annotated[int, Field(ge=1, le=720), Allowed("1 to 720 (hours)")]
 LogRetention = Annotated[int, Field(ge=1, le=365), Allowed("1 to 365 (days)")]

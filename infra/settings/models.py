@@ -350,9 +350,23 @@ class ServerlessBackend(Settings):
 
 
 class InstanceBackend(Settings):
-    """A PostgreSQL instance of its own, encrypted at rest, with backups. Needs `snu:databasePasswords`."""
+    """A PostgreSQL instance of its own, encrypted at rest, with backups. Needs `snu:databasePasswords`, and either
+    `allowedRanges` or `privateNetwork`."""
 
     kind: Literal["instance"] = Field(description="`instance`.")
+    allowed_ranges: list[limits.Network] = Field(
+        default=[], description="Networks that may connect to its public endpoint. Everything else is blocked."
+    )
+    open_for_runs: bool = Field(
+        default=False,
+        description="Let each run of `snu` add its own address to the allowed ranges and remove it when it ends. The "
+        "deploy application gets `RelationalDatabasesFullAccess` for it.",
+    )
+    private_network: limits.Uuid | None = Field(
+        default=None,
+        description="Private network in which it has its only endpoint; it then has no public one. Not supported by "
+        "the local Scaleway.",
+    )
     node_type: str = Field(default="DB-DEV-S", description="The size of the instance.")
     engine: str = Field(default="PostgreSQL-15", description="The engine and its version.")
     volume_size: limits.VolumeSize = Field(default=10, description="Storage in GB.")
@@ -489,3 +503,9 @@ class FoundationSettings(Settings):
         description="The passwords of instances, by environment, each set with `pulumi config set --secret "
         "--path 'snu:databasePasswords.<environment>.user'`.",
     )
+
+    @property
+    def opens_databases(self) -> bool:
+        """Whether runs add their own address to the ACL of a backend database."""
+        databases = [each for env in self.environments.values() for each in (env.database, env.former_database)]
+        return any(isinstance(each, InstanceBackend) and each.open_for_runs for each in databases)

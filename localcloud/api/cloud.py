@@ -21,7 +21,9 @@ class Cloud:
     transitions: float = 1.0
     """How long a status such as ``creating`` lasts, in seconds."""
     sql_server: str = ""
-    """``<host>:<port>`` of a PostgreSQL server that new Serverless SQL databases lead to."""
+    """``<host>:<port>`` of a PostgreSQL server that new Serverless SQL databases and instances lead to."""
+    sql_certificate: str = ""
+    """PEM that this server's certificate is verified with."""
     now: Callable[[], float] = time.time
     will_run: Callable[[str], bool] = lambda image: False
     """Whether a process will run of an image; then statuses wait for what becomes of it (``transitions.hold``)."""

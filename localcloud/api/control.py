@@ -9,7 +9,8 @@ POST /_local/transitions   {"seconds": 0.5}: how long a status such as ``creatin
 POST /_local/status        {"kind", "id", "status", "error_message"}: put a resource into a status
 GET, POST, DELETE /_local/faults   the rules in force; add one; forget all, or one (``/_local/faults/ID``)
 GET  /_local/faults/reference      what a rule may say
-POST /_local/sql-server    {"address": "127.0.0.1:5432"}: a PostgreSQL server that new Serverless SQL databases lead to
+POST /_local/sql-server    {"address": "127.0.0.1:5432", "certificate": "-----BEGIN…"}: the PostgreSQL server of new
+                           Serverless SQL databases and instances, and the PEM that theirs is verified with (optional)
 GET  /_local/object-storage   address of the object storage, whether it runs (``running``) and answers (``ready``)
 POST /_local/object-storage   start it, if it does not run; the same answer
 """
@@ -155,12 +156,14 @@ class Control:
         return visible(changed, self._cloud.now())
 
     def _sql_server(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
-        address = body.get("address")
+        address, certificate = body.get("address"), body.get("certificate", "")
         if not isinstance(address, str) or not (
             address == "" or re.fullmatch(r"(127\.0\.0\.1|localhost):\d+", address)
         ):
             raise invalid("address", "must be 127.0.0.1:<port>, or empty for none")
-        self._cloud.sql_server = address
+        if not isinstance(certificate, str):
+            raise invalid("certificate", "must be a certificate in PEM form")
+        self._cloud.sql_server, self._cloud.sql_certificate = address, certificate
         return {"address": address}
 
     def _start_storage(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What ``snu plan``, ``snu apply``, ``snu unlock`` and ``snu plan-keys`` do."""
+"""What ``snu plan``, ``snu apply`` and ``snu unlock`` do."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def plan(
     settings = settings_of(stack).plans
     if settings is None:
         raise OpsError(
-            f"{stack.file.name} has no snu:plans: who may plan and who may apply is not known. Make keys with "
-            "`snu plan-keys`, and write their public halves there.",
+            f"{stack.file.name} has no snu:plans, which names who may plan and apply. Run "
+            f"`scripts/snu plan-keys {stack.name} --out FOLDER`, and commit the file.",
             ExitCode.SETTINGS,
         )
     signing_key = keys.signing_key(stack, session.environ)
@@ -263,7 +263,7 @@ def _stopped(found: Plan, record: Record, error: OpsError) -> OpsError:
     return OpsError("\n".join(lines), ExitCode.PART_WAY if by_plan else ExitCode.FAILED)
 
 
-# --- locks and keys -------------------------------------------------------------------------------------
+# --- locks -------------------------------------------------------------------------------------
 
 
 def unlock_stack(session: Session, options: Options) -> ExitCode:
@@ -304,16 +304,3 @@ def _life(lock: Lock) -> tuple[str, str]:
         case False:
             return ("lives no more", "red")
     return ("not known whether it lives: it is of another machine", "yellow")
-
-
-def make_keys(folder: Path) -> ExitCode:
-    """New keys: the private halves into files, the public ones to be written into a stack's settings."""
-    signing, applying = keys.new_signing_key(), keys.new_identity()
-    folder.mkdir(parents=True, exist_ok=True)
-    files = folder / "plan-signing.key", folder / "plan-identity.key"
-    for path, pair in zip(files, (signing, applying), strict=True):
-        keys.write_private(path, pair.private)
-    print(f"Private halves, which belong into the secrets of who plans and who applies:\n  {files[0]}\n  {files[1]}")
-    print("Public halves, for Pulumi.<stack>.yaml:")
-    print(f"  snu:plans:\n    planners:\n      NAME: {signing.public}\n    appliers:\n      NAME: {applying.public}")
-    return ExitCode.OK

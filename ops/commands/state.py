@@ -17,6 +17,7 @@ from ops.stacks import find_stack
 from ops.state import backup as backups
 from ops.state.account import Account
 from ops.state.checkpoint import Secrets
+from ops.state.connection import connect
 from ops.state.document import StateDocument
 from ops.state.history import Update, updates_of
 from ops.state.lock import locks_of
@@ -162,7 +163,7 @@ def move(session: Session, to: str, options: Options) -> ExitCode:
     stack = session.stack
     document = _target(session, to)
     try:
-        target = open_store(document.url, document.environment(_own_key(session.environ)))
+        target = open_store(document.url, connect(stack, session.environ, document, _own_key(session.environ)))
     except StoreError as error:
         raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
     moving = Move(session.store, target, session.project, stack.name, Secrets(session.environ), _say)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +13,8 @@ from ops.display.changes import Change, changes_of, is_secret_at
 from ops.display.values import SECRET, is_secret
 from ops.exit_codes import ExitCode
 from ops.record import Record
+from ops.scaleway.catalogue import DATABASE_ACL
+from ops.state.database_access import temporary_until
 from ops.steps import Step, short_type
 
 _VARIABLES = ("environmentVariables", "secretEnvironmentVariables", "env")
@@ -78,12 +81,24 @@ def ended_steps(record: Record) -> list[Step]:
 def findings_of(steps: Iterable[Step]) -> Iterator[Finding]:
     """What a refresh says of resources. Outputs such as a status are the platform's own, and never counted."""
     for step in steps:
+        if _is_opened_by_runs(step):
+            continue
         state = step.old
         about = (short_type(step.type), step.name, str(state.get("id") or ""), _region(state))
         if not step.new:
             yield Finding(Kind.DELETED, *about)
         elif step.detailed_diff or step.is_change:
             yield Finding(Kind.CHANGED, *about, tuple(_without_secrets(step, each) for each in changes_of(step)))
+
+
+def _is_opened_by_runs(step: Step) -> bool:
+    """Whether an ACL differs by nothing but rules that runs have added and that are still valid."""
+    if step.type != DATABASE_ACL.token or not step.new:
+        return False
+    before, after = ((side.get("outputs") or {}).get("aclRules") or [] for side in (step.old, step.new))
+    now = datetime.now(UTC)
+    lasting = [rule for rule in after if not ((until := temporary_until(rule.get("description", ""))) and until > now)]
+    return bool(lasting == before)
 
 
 def _region(state: Mapping[str, Any]) -> str:

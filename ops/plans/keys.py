@@ -44,7 +44,7 @@ def signing_key(stack: Stack, environ: MutableMapping[str, str]) -> Ed25519Priva
 
     text = _secret(SIGNING_KEY, environ) or (_LOCAL_SIGNING_KEY if stack.is_local else "")
     if not text:
-        raise _missing(SIGNING_KEY, "signs plans", "snu:plans.planners")
+        raise _missing(stack, SIGNING_KEY, "signs plans", "snu:plans.planners")
     try:
         return Ed25519PrivateKey.from_private_bytes(base64.b64decode(text, validate=True))
     except (ValueError, binascii.Error):
@@ -59,7 +59,7 @@ def identity(stack: Stack, environ: MutableMapping[str, str]) -> pyrage.x25519.I
 
     text = _secret(IDENTITY, environ) or (_LOCAL_IDENTITY if stack.is_local else "")
     if not text:
-        raise _missing(IDENTITY, "decrypts plans", "snu:plans.appliers")
+        raise _missing(stack, IDENTITY, "decrypts plans", "snu:plans.appliers")
     try:
         return pyrage.x25519.Identity.from_str(text)
     except pyrage.IdentityError:
@@ -104,9 +104,9 @@ def _secret(variable: str, environ: MutableMapping[str, str]) -> str:
         ) from error
 
 
-def _missing(variable: str, does: str, setting: str) -> OpsError:
+def _missing(stack: Stack, variable: str, does: str, setting: str) -> OpsError:
     return OpsError(
         f"The key that {does} is missing: set {variable}, or {variable}_FILE to a file that holds it. Its public half "
-        f"stands in {setting} of the stack's settings; `snu plan-keys` makes new ones.",
+        f"is in {setting} of {stack.file.name}; `scripts/snu plan-keys {stack.name} --out FOLDER` generates new ones.",
         ExitCode.ENVIRONMENT,
     )

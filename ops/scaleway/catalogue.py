@@ -33,7 +33,7 @@ class Scope(Enum):
     RESOURCE = auto()
     """Another resource: a database instance, a secret."""
     SETTING = auto()
-    """A setting of a project, which always exists."""
+    """A setting of a project or of a database instance, which always exists."""
     BUCKETS = auto()
     """Object storage, listed by S3."""
 
@@ -139,6 +139,12 @@ def _is_enabled(_client: Client, found: Object, _properties: Properties) -> bool
     return found.get("alert_manager_enabled") is True
 
 
+def _is_restricted(_client: Client, found: Object, _properties: Properties) -> bool:
+    """Every instance has an ACL, which begins by letting everyone in."""
+    networks = [rule["ip"] for rule in found.get("rules") or []]
+    return bool(networks) and "0.0.0.0/0" not in networks
+
+
 def _has_same_content(client: Client, found: Object, properties: Properties) -> bool:
     """Whether a version of a secret has the data that was to be written."""
     if found.get("status") != "enabled":
@@ -239,6 +245,16 @@ DATABASE_PRIVILEGE = ResourceKind(
     ListCall(f"{_RDB}/{{instanceId}}/privileges", "privileges"),
     id="{region}/{instanceId}/{databaseName}/{userName}",
     compared=("permission",),
+)
+DATABASE_ACL = ResourceKind(
+    "scaleway:databases/acl:Acl",
+    "scaleway_rdb_acl",
+    Scope.SETTING,
+    Billing.NOTHING,
+    ("instanceId",),
+    ListCall(f"{_RDB}/{{instanceId}}/acls", ""),
+    id="{region}/{instanceId}",
+    recognize=_is_restricted,
 )
 ZONE = ResourceKind(
     "scaleway:domain/zone:Zone",

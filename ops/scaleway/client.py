@@ -93,10 +93,10 @@ class Client:
     def patch(self, path: str, body: Object) -> Object:
         return self._request("PATCH", path, body)
 
-    def delete(self, path: str) -> None:
-        """Delete an object; succeeds if it is already gone."""
+    def delete(self, path: str, body: Object | None = None) -> None:
+        """Delete an object, or what ``body`` names; succeeds if it is already gone."""
         try:
-            self._request("DELETE", path)
+            self._request("DELETE", path, body)
         except ScalewayError as error:
             if not error.is_not_found:
                 raise

@@ -17,6 +17,7 @@ from ops.scaleway.catalogue import bare_id
 from ops.stacks import LOCAL_PASSPHRASE, Stack, find_stack, project_name, settings_of, stack_names
 from ops.state.account import Account
 from ops.state.bucket import Storage, ensure_bucket, ensure_policy
+from ops.state.connection import connect
 from ops.state.document import StateDocument
 from ops.state.place import Kind, Place, place_of
 from ops.state.publish import publish
@@ -46,8 +47,8 @@ class Bootstrap:
     place: Place
     settings: FoundationSettings
     account: Account
-    given_passphrase: str | None
-    """What the user has set, before any stack's own was."""
+    environ: Mapping[str, str]
+    """The user's, before any stack's own passphrase was set."""
     say: Say
 
     @classmethod
@@ -69,7 +70,7 @@ class Bootstrap:
                 f"`backend: bucket` in snu:state of {stack.file.name} to keep it in object storage.",
                 ExitCode.USAGE,
             )
-        return cls(stack, place, settings, Account(stack, environ), environ.get(PASSPHRASE), say)
+        return cls(stack, place, settings, Account(stack, environ), environ, say)
 
     # --- before the foundation is up --------------------------------------------------------------------
 
@@ -90,7 +91,7 @@ class Bootstrap:
             self._told(f"secret {self.place.secret}", [], f"is there: the state is in {found[1].address}")
             return
         document = StateDocument(
-            backend_url=SecretStr(url), passphrase=_passphrase_for([self.stack], self.given_passphrase)
+            backend_url=SecretStr(url), passphrase=_passphrase_for([self.stack], self.environ.get(PASSPHRASE))
         )
         self._keep(self.place.secret, self.account.organization_id, document, f"State of {self.stack.name}")
         self._told(f"secret {self.place.secret}", ["made it, with the state's address and passphrase"], "")
@@ -119,7 +120,7 @@ class Bootstrap:
         place = replace(self.place, kind=Kind.ENVIRONMENT, secret=secret)
         found = find_document(self.account, self.stack, place)
         if found is None:
-            passphrase = _passphrase_for(_stacks_of(self.stack, name), self.given_passphrase)
+            passphrase = _passphrase_for(_stacks_of(self.stack, name), self.environ.get(PASSPHRASE))
             document = made.model_copy(update={"passphrase": passphrase})
             self._keep(secret, project_id, document, f"State of {name}")
             self._told(f"secret {secret}", ["made it, with the state's address, login and passphrase"], "")
@@ -144,7 +145,13 @@ class Bootstrap:
         """Where the foundation keeps the environment's state; the passphrase is empty yet."""
         url = (outputs.get("backendUrls") or {}).get(name)
         if url is not None:
-            return StateDocument(backend_url=SecretStr(url), passphrase=SecretStr(""))
+            connection = (outputs.get("backendConnections") or {}).get(name) or {}
+            return StateDocument(
+                backend_url=SecretStr(url),
+                passphrase=SecretStr(""),
+                certificate=connection.get("certificate", ""),
+                open_instance=connection.get("openInstance", ""),
+            )
         key = outputs["backendKeys"][name]
         bucket = naming.environment_state_bucket(self.settings.project.name, name)
         storage = self._storage(bare_id(outputs["projectId"]))
@@ -160,7 +167,7 @@ class Bootstrap:
 
     def _open(self, name: str, document: StateDocument, outputs: Mapping[str, Any]) -> None:
         try:
-            changed = publish_to(self.stack, document, outputs)
+            changed = publish_to(self.stack, self.environ, document, outputs)
         except StoreError as error:
             raise OpsError(
                 f"The backend of {name} is not usable yet: {error}. What was made so far is kept; run the same "
@@ -182,9 +189,9 @@ def foundation_outputs(stack: Stack, environ: Mapping[str, str]) -> Mapping[str,
     return outputs
 
 
-def publish_to(stack: Stack, document: StateDocument, outputs: Mapping[str, Any]) -> bool:
+def publish_to(stack: Stack, environ: Mapping[str, str], document: StateDocument, outputs: Mapping[str, Any]) -> bool:
     """Write a foundation's outputs where an environment's document leads. Raises StoreError and OpsError."""
-    store = open_store(document.url, document.environment(("", "")))
+    store = open_store(document.url, connect(stack, environ, document))
     try:
         return publish(store, project_name(stack.project_dir), stack.name, outputs)
     finally:
@@ -210,7 +217,7 @@ def publish_again(stack: Stack, environ: Mapping[str, str], say: Say) -> None:
         environment = replace(place, kind=Kind.ENVIRONMENT, secret=naming.environment_state_secret(name))
         try:
             found = find_document(account, stack, environment)
-            if found is not None and publish_to(stack, found[1], outputs):
+            if found is not None and publish_to(stack, environ, found[1], outputs):
                 say(f"backend of {name}", f"wrote the outputs of {stack.name} that {name} needs")
         except (OpsError, StoreError) as error:
             say(f"backend of {name}", f"does not have the outputs of today: {error}. Run `snu bootstrap {stack.name}`")

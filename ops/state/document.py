@@ -29,6 +29,8 @@ class StateDocument(BaseModel):
     passphrase: SecretStr = Field(description="Of the secrets in the state.")
     access_key: str = Field(default="", description="Of a bucket. Without it, the user's own key is used.")
     secret_key: SecretStr = Field(default=SecretStr(""), description="Of a bucket.")
+    certificate: str = Field(default="", description="PEM that a database's own certificate is verified with.")
+    open_instance: str = Field(default="", description="Id of the instance to whose ACL a run adds its own address.")
 
     @classmethod
     def parse(cls, text: bytes, where: str) -> StateDocument:
@@ -57,6 +59,8 @@ class StateDocument(BaseModel):
             "passphrase": self.passphrase.get_secret_value(),
             "accessKey": self.access_key,
             "secretKey": self.secret_key.get_secret_value(),
+            "certificate": self.certificate,
+            "openInstance": self.open_instance,
         }
         import json
 

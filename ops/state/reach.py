@@ -9,6 +9,7 @@ from ops.exit_codes import ExitCode
 from ops.scaleway.client import ScalewayError
 from ops.stacks import Stack
 from ops.state.account import Account, Secret
+from ops.state.connection import connect
 from ops.state.document import StateDocument
 from ops.state.place import Kind, Place
 from pulumi_state.store import address_of
@@ -66,7 +67,7 @@ def variables_of(stack: Stack, place: Place, environ: Mapping[str, str]) -> dict
         own = ("", "")
         if document.url.startswith("s3://") and not document.access_key:
             own = account.storage_key(account.organization_id)
-        return dict(document.environment(own))
+        return connect(stack, environ, document, own)
     finally:
         account.close()
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pulumi_state.store.address import address_of, folder_of
 from pulumi_state.store.store import ABSENT, ConflictError, Entry, Item, MissingError, Store, StoreError
+from pulumi_state.variables import ROOT_CERTIFICATE
 
 __all__ = [
     "ABSENT",
@@ -28,7 +29,8 @@ _SCHEMES = "file://<folder>, s3://<bucket>?endpoint=…&region=…, postgres://<
 
 
 def open_store(backend_url: str, environ: Mapping[str, str]) -> Store:
-    """The store of a backend's address, as ``PULUMI_BACKEND_URL`` holds it; keys of buckets come from ``environ``.
+    """The store of a backend's address, as ``PULUMI_BACKEND_URL`` holds it; keys of buckets and the
+    certificates of databases come from ``environ``.
 
     Raises StoreError when the address is of no known kind, or the store lets nobody in.
     """
@@ -49,5 +51,5 @@ def open_store(backend_url: str, environ: Mapping[str, str]) -> Store:
         case "postgres" | "postgresql":
             from pulumi_state.store.postgres import PostgresStore
 
-            return PostgresStore(url, address_of(backend_url))
+            return PostgresStore(url, address_of(backend_url), environ.get(ROOT_CERTIFICATE, ""))
     raise StoreError(f"a backend of the kind {url.scheme or 'without a name'}://; allowed: {_SCHEMES}")

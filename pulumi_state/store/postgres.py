@@ -27,8 +27,9 @@ _CONNECT_SECONDS = 30  # a Serverless SQL database that sleeps takes seconds to 
 class PostgresStore:
     """``postgres://<user>:<password>@<host>/<database>?sslmode=…[&table=…][&search_path=…]``, as Pulumi reads it."""
 
-    def __init__(self, url: SplitResult, address: str) -> None:
-        """``address`` is for messages. Raises StoreError when the database does not let us in."""
+    def __init__(self, url: SplitResult, address: str, root_certificate: str = "") -> None:
+        """``address`` is for messages; ``root_certificate`` is the file that the server's certificate is verified with,
+        unless the URL names one (`sslrootcert`). Raises StoreError when the database does not let us in."""
         options = dict(parse_qsl(url.query))
         table = options.pop("table", _TABLE).lower()  # the CLI leaves it without quotes, and PostgreSQL folds it
         if not _TABLE_NAME.fullmatch(table):
@@ -36,6 +37,8 @@ class PostgresStore:
         folder = url.path.lstrip("/")
         self._prefix = folder if folder.endswith("/") or not folder else f"{folder}/"
         self._schema = options.pop("search_path", "")
+        if root_certificate:
+            options.setdefault("sslrootcert", root_certificate)
         self.address = address
         self._conninfo = url._replace(query=urlencode(options)).geturl()
         self._connections = 0

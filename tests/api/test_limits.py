@@ -147,6 +147,7 @@ def _at_name(place: Place, key: Callable[[Any], str]) -> Place:
 _DATABASE = "environments.test.database"
 _INSTANCE: dict[str, Any] = {
     "environments__test__database__kind": "instance",
+    "environments__test__database__allowedRanges": ["203.0.113.7/32"],
     "databasePasswords__test": {"administrator": "x" * 8, "user": "x" * 8},
 }
 _PLAIN, _SECRET = "environmentVariables", "secretEnvironmentVariables"

@@ -193,6 +193,11 @@ def test_rdb(sdk: Sdk, api: Client) -> None:
     api("PUT", f"{path}/acls", {"rules": [{"ip": "192.0.2.0/24"}]})
     assert api("GET", f"{path}/acls")["rules"][0]["description"] == "IP allowed"
     api.refused("PUT", f"{path}/acls", {"rules": [{"ip": "nonsense"}]}, "ip")
+    api.refused("POST", f"{path}/acls", {"rules": [{"ip": "nonsense"}]}, "ip")
+    added = api("POST", f"{path}/acls", {"rules": [{"ip": "198.51.100.7/32"}]})["rules"]
+    assert [rule["ip"] for rule in added] == ["192.0.2.0/24", "198.51.100.7/32"]
+    api("DELETE", f"{path}/acls", {"acl_rule_ips": ["192.0.2.0/24"]})
+    assert [rule["ip"] for rule in api("GET", f"{path}/acls")["rules"]] == ["198.51.100.7/32"]
     settings = api("PUT", f"{path}/settings", {"settings": [{"name": "work_mem", "value": "8"}]})["settings"]
     assert {"name": "work_mem", "value": "8"} in settings
     assert api("POST", f"{path}/upgrade", {"node_type": "db-gp-xs"})["node_type"] == "db-gp-xs"

@@ -206,6 +206,16 @@ def every_type() -> Description:
                     "permission": "readonly",
                 },
             },
+            "acl": {
+                "type": "databases.Acl",
+                "args": {
+                    "instance_id": ref("instance"),
+                    "acl_rules": [
+                        {"ip": "192.0.2.0/24", "description": "office"},
+                        {"ip": "198.51.100.7/32", "description": "runner"},
+                    ],
+                },
+            },
             "namespace": {
                 "type": "containers.Namespace",
                 "args": {"name": "e2e-namespace", "description": "first", "project_id": ref("project")},
@@ -323,6 +333,13 @@ UPDATES: dict[str, dict[str, Any]] = {
     },
     "user": {"password": secret("Second-Passw0rd!"), "is_admin": True},
     "privilege": {"permission": "all"},
+    "acl": {
+        "acl_rules": [
+            {"ip": "192.0.2.0/24", "description": "head office"},
+            {"ip": "198.51.100.7/32", "description": "runner"},
+            {"ip": "203.0.113.9/32", "description": "bastion"},
+        ]
+    },
     "namespace": {"description": "second", "tags": ["new"]},
     "container": {
         "image": _digest("b"),

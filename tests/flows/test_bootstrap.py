@@ -121,6 +121,9 @@ def content(store: Store, key: str) -> dict[str, Any]:
 
 def test_from_an_empty_account_to_an_environment_that_is_up(lab: Lab) -> None:
     kept_in_buckets(lab)
+    needed = snu(lab, "doctor", ENVIRONMENT)
+    assert needed.returncode == ExitCode.NOT_READY
+    assert "Fix: scripts/snu bootstrap foundation-local" in needed.stdout
     first = bootstrap_ok(lab)
     for words in (
         "bucket snu-state-local: made it",
@@ -147,6 +150,8 @@ def test_from_an_empty_account_to_an_environment_that_is_up(lab: Lab) -> None:
     assert up.returncode == ExitCode.OK, up.stdout + up.stderr
     keys = [entry.key for entry in store_of(lab, "snu-local-state").entries(".pulumi/stacks/")]
     assert ".pulumi/stacks/snu/local.json" in keys
+    ready = snu(lab, "doctor", ENVIRONMENT)
+    assert ready.returncode == ExitCode.OK, ready.stdout
     use(lab, ENVIRONMENT, _deploy_key(lab))
     assert snu(lab, "preview", ENVIRONMENT, "--engine", "embedded", "--expect-no-changes").returncode == ExitCode.OK
     foundations = snu(lab, "preview", FOUNDATION, "--engine", "embedded")

@@ -156,7 +156,10 @@ def test_what_is_refused_is_a_result(repository: Repository) -> None:
     repository.project.stack_file("foundation-local").write_text("config: [")
     repository.project.stack_file("production").unlink()
     another = yaml.safe_load(repository.project.stack_file("foundation-production").read_text())
-    another["config"]["snu:environments"]["production"]["database"] = {"kind": "instance"}
+    another["config"]["snu:environments"]["production"]["database"] = {
+        "kind": "instance",
+        "allowedRanges": ["203.0.113.7/32"],
+    }
     passwords = {"administrator": {"secure": "AAAA"}, "user": {"secure": "BBBB"}}
     another["config"]["snu:databasePasswords"] = {"production": passwords}
     repository.project.stack_file("extra").write_text(yaml.safe_dump(another))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -52,6 +52,24 @@ def test_both_engines_words_for_a_change(op: str) -> None:
 def test_both_engines_words_for_a_deletion(op: str) -> None:
     (found,) = findings_of([step(op, {"port": 1}, None, None)])
     assert (found.kind, found.changes) == (Kind.DELETED, ())
+
+
+@pytest.mark.parametrize(
+    ("added", "count"),
+    [
+        ("snu run, until 2999-01-01T00:00Z", 0),
+        ("snu run, until 2020-01-01T00:00Z", 1),
+        ("somebody", 1),
+    ],
+)
+def test_addresses_that_runs_have_let_in_are_no_drift_until_they_expire(added: str, count: int) -> None:
+    rules = [{"ip": "203.0.113.7/32", "description": "office"}]
+    more = [*rules, {"ip": "198.51.100.1/32", "description": added}]
+    changed = step("refresh", {"aclRules": rules}, {"aclRules": more}, {"aclRules[1]": "add"})
+    acl = replace(changed, type="scaleway:databases/acl:Acl")
+    assert len(list(findings_of([acl]))) == count
+    deleted = replace(step("refresh", {"aclRules": rules}, {"aclRules": []}, {"aclRules[0]": "delete"}), type=acl.type)
+    assert len(list(findings_of([deleted]))) == 1
 
 
 @pytest.mark.parametrize("kind", ["add", "update", "delete"])

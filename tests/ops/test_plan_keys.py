@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from infra.settings import load_file
-from ops.commands.plan import make_keys
+from ops.commands.plan_keys import make_keys
+from ops.doctor import workflow
 from ops.errors import OpsError
 from ops.plans import keys
 from ops.plans.sealed import public_key
@@ -18,19 +20,74 @@ _REAL = Stack(ROOT, "stage", {}, "passphrase")
 _LOCAL = Stack(ROOT, "local", {"scaleway:apiUrl": "http://127.0.0.1:8421"}, "passphrase")
 
 
-def test_made_keys_are_found_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    make_keys(tmp_path / "keys")
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The committed stacks and the release workflow."""
+    folder = tmp_path / "project"
+    (folder / workflow.FILE).parent.mkdir(parents=True)
+    for path in (*ROOT.glob("Pulumi*.yaml"), ROOT / workflow.FILE):
+        shutil.copy(path, folder / path.relative_to(ROOT))
+    return folder
+
+
+def make(project: Path, stack: str, out: Path, planner: str = "ci", applier: str = "deploy") -> None:
+    make_keys(project, stack, out, planner=planner, applier=applier)
+
+
+@pytest.mark.parametrize("stack", ["ci", "stage", "production", "foundation-ci", "foundation-production"])
+def test_made_keys_are_found_again(
+    project: Path, tmp_path: Path, stack: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = project / f"Pulumi.{stack}.yaml"
+    before = file.read_text()
+    make(project, stack, tmp_path / "keys")
     said = capsys.readouterr().out
-    signing, identity = tmp_path / "keys/plan-signing.key", tmp_path / "keys/plan-identity.key"
+    signing, identity = tmp_path / f"keys/{stack}-plan-signing.key", tmp_path / f"keys/{stack}-plan-identity.key"
     for path in (signing, identity):
         assert path.stat().st_mode & 0o077 == 0
         assert path.read_text().strip() not in said
+    assert file.read_text().startswith(before)  # comments and all
+    plans = load_file(file).plans
+    assert plans is not None
     environ = {"SNU_PLAN_SIGNING_KEY_FILE": str(signing), "SNU_PLAN_IDENTITY": identity.read_text(), "OTHER": "x"}
-    assert public_key(keys.signing_key(_REAL, environ)) in said
-    assert str(keys.identity(_REAL, environ).to_public()) in said
+    assert plans.planners == {"ci": public_key(keys.signing_key(_REAL, environ))}
+    assert plans.appliers == {"deploy": str(keys.identity(_REAL, environ).to_public())}
     assert environ == {"OTHER": "x"}
-    with pytest.raises(OpsError, match="keys are not overwritten"):
-        make_keys(tmp_path / "keys")
+
+
+def test_the_release_workflow_gets_each_key_where_it_is_used(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(project, "production", tmp_path / "keys")
+    commands = [line.strip() for line in capsys.readouterr().out.splitlines() if "gh secret set" in line]
+    folder = tmp_path / "keys"
+    assert commands == [
+        f"gh secret set SNU_PLAN_SIGNING_KEY --env production-plan < {folder}/production-plan-signing.key",
+        f"gh secret set SNU_PLAN_IDENTITY --env production < {folder}/production-plan-identity.key",
+    ]
+
+
+def test_nothing_is_overwritten(project: Path, tmp_path: Path) -> None:
+    make(project, "stage", tmp_path / "keys")
+    file = project / "Pulumi.stage.yaml"
+    before = file.read_text(), {path: path.read_text() for path in (tmp_path / "keys").iterdir()}
+
+    def refused(says: str, out: str, stack: str = "stage", **names: str) -> None:
+        with pytest.raises(OpsError, match=says):
+            make(project, stack, tmp_path / out, **names)
+
+    refused("planners.ci in snu:plans already", "other")
+    refused("appliers.deploy in snu:plans already", "other", planner="second")
+    refused("exists already", "keys", planner="second", applier="second")
+    refused("--planner is 'No Name'", "other", planner="No Name", applier="second")
+    refused("is in the checkout", "project/keys", stack="production")
+    assert not (tmp_path / "other").exists()
+    assert not (project / "keys").exists()
+    assert before == (file.read_text(), {path: path.read_text() for path in (tmp_path / "keys").iterdir()})
+    make(project, "stage", tmp_path / "other", planner="second", applier="second")
+    plans = load_file(file).plans
+    assert plans is not None
+    assert set(plans.planners) == {"ci", "second"}
 
 
 def test_local_stacks_have_public_keys_that_their_settings_name() -> None:

@@ -18,7 +18,7 @@ from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 from infra.settings.models import PolicyRule
 from policy import rules
 from tests.support.environment import ROOT, clean_environment
-from tests.support.policy_resources import CONTAINER, IMAGE
+from tests.support.policy_resources import ACL, CONTAINER, IMAGE
 
 CONFIG = {
     "snu:blueprint": "environment",
@@ -138,6 +138,22 @@ def test_exemptions_that_fit_nothing_are_told(pack: analyzer_pb2_grpc.AnalyzerSt
     assert found.policyName == "unused-exemption"
     assert "limits of gone" in found.message
     assert found.enforcementLevel == analyzer_pb2.ADVISORY
+
+
+def test_what_only_the_whole_stack_shows(pack: analyzer_pb2_grpc.AnalyzerStub) -> None:
+    def named(type_: str, inputs: Mapping[str, Any]) -> analyzer_pb2.AnalyzerResource:
+        urn = f"urn:pulumi:test::snu::{type_}::thing"
+        return analyzer_pb2.AnalyzerResource(type=type_, urn=urn, name="thing", properties=properties(inputs))
+
+    def found(*resources: analyzer_pb2.AnalyzerResource) -> list[str]:
+        answer = pack.AnalyzeStack(analyzer_pb2.AnalyzeStackRequest(resources=list(resources)))
+        return [each.message for each in answer.diagnostics if each.policyName == "no-public-database"]
+
+    instance = named(rules.INSTANCE, {"encryptionAtRest": True})
+    (message,) = found(instance)
+    assert "every address may connect (no-public-database)" in message
+    assert found(instance, named(rules.ACL, ACL)) == []
+    assert len(found(instance, named(rules.ACL, {"aclRules": [{"ip": "0.0.0.0/0"}]}))) == 1
 
 
 def test_protection_is_read_from_the_options() -> None:

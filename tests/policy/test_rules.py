@@ -86,6 +86,24 @@ def test_bad_resources_do_not(type_: str, changed: dict[str, Any], rule: str, pr
     assert violations(resource(type_, **changed)) == [(rule, property_)]
 
 
+def test_a_public_instance_needs_an_acl() -> None:
+    public = resource(rules.INSTANCE, "a-instance", privateNetwork=None)
+    other, acl = resource(rules.INSTANCE, "b-instance", privateNetwork=None), resource(rules.ACL, "a-acl")
+    private = resource(rules.INSTANCE, "c-instance")
+    assert check([public, acl, private], FOUNDATION).violations == []
+    found = check([public, acl, private, other], FOUNDATION).violations
+    assert {violation.resource for violation in found} == {"a-instance", "b-instance"}
+    exempt = foundation(policies={"exemptions": [EXEMPTION | {"resource": "a-instance"}]})
+    assert check([public], exempt).violations == []
+
+
+EXEMPTION = {
+    "rule": "no-public-database",
+    "resource": "thing",
+    "reason": "Only for this test, and nothing is in the database.",
+}
+
+
 def test_a_preview_runs_the_images_of_its_parent_and_the_local_registry_counts() -> None:
     preview = environment(environment={"name": "pr-1", "foundation": "foundation-test", "previewOf": "test"})
     assert violations(resource(rules.CONTAINER), preview) == []
@@ -129,6 +147,14 @@ def test_more_than_the_work_takes(inputs: dict[str, Any]) -> None:
 def test_only_previews_let_the_deploy_application_write_secrets() -> None:
     inputs = rule_of("SecretManagerFullAccess", projectIds=["p"])
     assert violations(resource(rules.POLICY, **inputs), foundation(previews=True)) == []
+
+
+def test_only_databases_that_runs_open_let_the_deploy_application_change_them() -> None:
+    inputs = rule_of("RelationalDatabasesFullAccess", projectIds=["p"])
+    database = {"kind": "instance", "allowedRanges": ["203.0.113.7/32"]}
+    for opened, found in ((True, []), (False, [("least-privilege", "rules[0].permissionSetNames")])):
+        settings = foundation(environments={"test": {"database": database | {"openForRuns": opened}}})
+        assert violations(resource(rules.POLICY, **inputs), settings) == found
 
 
 # --- secrets in plain variables -----------------------------------------------------------------

@@ -67,6 +67,9 @@ class FakeGitHub(FakeServer):
         self.commits: set[str] | None = None
         """Those that were pushed; None: all."""
         self.issues: list[dict[str, Any]] = []
+        self.environments: dict[str, set[str]] = {}
+        """Deployment environments, with the names of their secrets."""
+        self.may_read_secrets = True
         self.expect_request(_ANY).respond_with_handler(self._respond)
         heads = f"{_REPOSITORY}/git/<any('ref', 'refs', 'matching-refs'):kind>/heads/<path:name>"
         self._routes = Map(
@@ -78,6 +81,9 @@ class FakeGitHub(FakeServer):
                 Rule(f"{_REPOSITORY}/pulls/<int:number>", methods=["GET"], endpoint=self._get_pull),
                 Rule(f"{_REPOSITORY}/commits/<commit>/pulls", methods=["GET"], endpoint=self._pulls_of_commit),
                 Rule(f"{_REPOSITORY}/branches/<path:name>", methods=["GET"], endpoint=self._get_branch),
+                Rule(f"{_REPOSITORY}/environments", methods=["GET"], endpoint=self._list_environments),
+                Rule(f"{_REPOSITORY}/environments/<name>", methods=["GET"], endpoint=self._get_environment),
+                Rule(f"{_REPOSITORY}/environments/<name>/secrets", methods=["GET"], endpoint=self._list_secrets),
                 Rule(f"{_REPOSITORY}/git/refs", methods=["POST"], endpoint=self._create_reference),
                 Rule(heads, methods=["GET"], endpoint=self._get_reference),
                 Rule(heads, methods=["DELETE"], endpoint=self._delete_reference),
@@ -238,6 +244,24 @@ class FakeGitHub(FakeServer):
 
     def _delete_reference(self, _request: Request, kind: str, name: str) -> Answer:
         return (204, None) if self.branches.pop(name, None) else _NOT_FOUND
+
+    # --- environments -----------------------------------------------------------------------------------
+
+    def _list_environments(self, _request: Request) -> Answer:
+        found = [self._environment(name) for name in self.environments]
+        return 200, {"total_count": len(found), "environments": found}
+
+    def _get_environment(self, _request: Request, name: str) -> Answer:
+        return (200, self._environment(name)) if name in self.environments else _NOT_FOUND
+
+    def _environment(self, name: str) -> dict[str, Any]:
+        return {"name": name, "url": f"{self.url}{_REPOSITORY}/environments/{name}"}
+
+    def _list_secrets(self, _request: Request, name: str) -> Answer:
+        if not self.may_read_secrets:
+            return 403, {"message": "Resource not accessible by integration"}
+        found = [{"name": secret} for secret in sorted(self.environments[name])]
+        return 200, {"total_count": len(found), "secrets": found}
 
     # --- issues and comments ----------------------------------------------------------------------------
 

@@ -120,7 +120,9 @@ _COMPUTED: dict[str, Callable[[str], dict[str, Any]]] = {
         "endpoint": f"postgres://{name}.example.test:5432/state?sslmode=require"
     },
     "scaleway:databases/instance:Instance": lambda name: {
-        "loadBalancer": {"ip": "192.0.2.1", "port": 5432, "endpointId": "e", "hostname": "", "name": ""}
+        "loadBalancer": {"ip": "192.0.2.1", "port": 5432, "endpointId": "e", "hostname": "", "name": ""},
+        "privateNetwork": {"pnId": "pn", "ip": "10.0.0.2", "port": 5432, "enableIpam": True},
+        "certificate": f"certificate-of-{name}",
     },
     "scaleway:iam/apiKey:ApiKey": lambda name: {
         "accessKey": f"access-key-of-{name}",

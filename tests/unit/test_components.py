@@ -144,13 +144,16 @@ def test_database_instance() -> None:
     passwords = DatabasePasswords(administrator=SecretStr("administrat0r"), user=SecretStr("p@ss/word"))
 
     def make() -> Outputs:
-        backend = InstanceBackend.model_validate({"kind": "instance"})
+        ranges = ["203.0.113.7/32", "9.0.0.0/8", "203.0.113.7/32"]
+        backend = InstanceBackend.model_validate({"kind": "instance", "allowedRanges": ranges})
         args = BackendDatabaseArgs(environment="ci", project_id="p", backend=backend, passwords=passwords)
-        return {"url": BackendDatabase("ci-state", args, PROTECTED).url}
+        made = BackendDatabase("ci-state", args, PROTECTED)
+        return {"url": made.url, "connection": made.connection}
 
     result = build(make)
     assert result.children("ci-state") == {
         "ci-state-instance": "scaleway:databases/instance:Instance",
+        "ci-state-acl": "scaleway:databases/acl:Acl",
         "ci-state-database": "scaleway:databases/database:Database",
         "ci-state-user": "scaleway:databases/user:User",
         "ci-state-privilege": "scaleway:databases/privilege:Privilege",
@@ -168,9 +171,42 @@ def test_database_instance() -> None:
         "ci-state-database",
         "ci-state-user",
     }
+    acl = result.named("ci-state-acl")
+    assert acl.inputs["instanceId"] == "id-of-ci-state-instance"
+    assert [rule["ip"] for rule in acl.inputs["aclRules"]] == ["9.0.0.0/8", "203.0.113.7/32"]
+    assert acl.protect
     assert result.outputs == {
-        "url": Secret("postgres://pulumi:p%40ss%2Fword@192.0.2.1:5432/pulumi_state?sslmode=require")
+        "url": Secret("postgres://pulumi:p%40ss%2Fword@192.0.2.1:5432/pulumi_state?sslmode=verify-full"),
+        "connection": {"certificate": "certificate-of-ci-state-instance"},
     }
+
+
+def test_an_instance_that_runs_open_for_themselves() -> None:
+    passwords = DatabasePasswords(administrator=SecretStr("administrat0r"), user=SecretStr("passw0rd"))
+
+    def make() -> Outputs:
+        backend = InstanceBackend.model_validate(
+            {"kind": "instance", "allowedRanges": ["203.0.113.7/32"], "openForRuns": True}
+        )
+        args = BackendDatabaseArgs(environment="ci", project_id="p", backend=backend, passwords=passwords)
+        return {"connection": BackendDatabase("ci-state", args, PROTECTED).connection}
+
+    assert build(make).outputs["connection"]["openInstance"] == "id-of-ci-state-instance"
+
+
+def test_an_instance_in_a_private_network() -> None:
+    passwords = DatabasePasswords(administrator=SecretStr("administrat0r"), user=SecretStr("passw0rd"))
+    network = "10ca1000-0000-4000-8000-00000000000a"
+
+    def make() -> Outputs:
+        backend = InstanceBackend.model_validate({"kind": "instance", "privateNetwork": network})
+        args = BackendDatabaseArgs(environment="ci", project_id="p", backend=backend, passwords=passwords)
+        return {"url": BackendDatabase("ci-state", args, PROTECTED).url}
+
+    result = build(make)
+    assert result.named("ci-state-instance").inputs["privateNetwork"]["pnId"] == network
+    assert "ci-state-acl" not in result.children("ci-state")
+    assert "@10.0.0.2:5432/" in result.outputs["url"].value
 
 
 def test_secrets_that_people_fill() -> None:
@@ -208,6 +244,12 @@ def deploy_access(**args: Any) -> Run:
         return {"deploy": access.secret_key, "reader": access.reader_secret_key}
 
     return build(make)
+
+
+def test_deploy_access_changes_databases_only_where_runs_open_them() -> None:
+    for opens in (True, False):
+        project, *_ = deploy_access(may_open_databases=opens).named("deploy-policy").inputs["rules"]
+        assert ("RelationalDatabasesFullAccess" in project["permissionSetNames"]) is opens
 
 
 def test_deploy_access_is_minimal() -> None:

@@ -199,6 +199,40 @@ def test_values_of_variables_and_passwords_are_never_shown(read: Callable[[Stack
         assert "12345678" not in str(error.value)
 
 
+NETWORK = "10ca1000-0000-4000-8000-00000000000a"
+INSTANCE: dict[str, Any] = {"kind": "instance", "allowedRanges": ["203.0.113.7/32"]}
+
+
+@pytest.mark.parametrize(
+    ("database", "key"),
+    [
+        ({"kind": "instance"}, "allowedRanges"),
+        ({"kind": "instance", "allowedRanges": []}, "allowedRanges"),
+        ({"kind": "instance", "openForRuns": True}, "allowedRanges"),
+        (INSTANCE | {"privateNetwork": NETWORK}, "allowedRanges"),
+        ({"kind": "instance", "privateNetwork": NETWORK, "openForRuns": True}, "openForRuns"),
+        ({"kind": "instance", "privateNetwork": "network"}, "privateNetwork"),
+        *(
+            (INSTANCE | {"allowedRanges": [wrong]}, "allowedRanges[0]")
+            for wrong in (
+                "0.0.0.0/0",
+                "::/0",
+                "12.0.0.0/7",
+                "203.0.113.7",
+                "203.0.113.7/24",
+                "203.0.113.0/33",
+                "office",
+            )
+        ),
+    ],
+)
+def test_who_may_connect_to_an_instance(read: Callable[[Stack], Any], database: dict[str, Any], key: str) -> None:
+    passwords = {"test": {"administrator": "x" * 8, "user": "x" * 8}}
+    with pytest.raises(SettingsError) as error:
+        read(changed(FOUNDATION, environments__test__database=database, databasePasswords=passwords))
+    assert list(problems(error.value)) == [f"snu:environments.test.database.{key}"], str(error.value)
+
+
 @pytest.mark.parametrize(
     ("changes", "key"),
     [
@@ -206,9 +240,9 @@ def test_values_of_variables_and_passwords_are_never_shown(read: Callable[[Stack
         ({"environments__test__database": {"kind": "mysql"}}, "snu:environments.test.database"),
         ({"environments__test__database": {}}, "snu:environments.test.database"),
         ({"environments__test__database__minCpu": 2}, "snu:environments.test.database.minCpu"),
-        ({"environments__test__database": {"kind": "instance"}}, "snu:databasePasswords.test"),
+        ({"environments__test__database": INSTANCE}, "snu:databasePasswords.test"),
         (
-            {"environments__test": {"database": {"kind": "bucket"}, "formerDatabase": {"kind": "instance"}}},
+            {"environments__test": {"database": {"kind": "bucket"}, "formerDatabase": INSTANCE}},
             "snu:databasePasswords.test",
         ),
         (
@@ -302,7 +336,7 @@ def test_pulumi_delivers_texts() -> None:
             "snu:protect": "true",
             "scaleway:organizationId": "10ca1000-0000-4000-8000-000000000001",
             "snu:project": '{"name": "test"}',
-            "snu:environments": '{"test": {"database": {"kind": "instance"}}}',
+            "snu:environments": '{"test": {"database": {"kind": "instance", "allowedRanges": ["203.0.113.7/32"]}}}',
             "snu:databasePasswords": '{"test": {"administrator": "s3cret-administrator", "user": "s3cret-user"}}',
         },
         NOWHERE,

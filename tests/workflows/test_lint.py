@@ -62,6 +62,11 @@ def test_each_step_is_one_command_of_ours(path: Path) -> None:
                 assert ALLOWED_COMMANDS.match(_inner(line)), f"{name}: {line}"
 
 
+def test_a_release_begins_with_what_it_needs() -> None:
+    _, first = next(jobs(ROOT / ".github/workflows/release.yml"))
+    assert commands(first)[0] == "scripts/snu doctor stage production"
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_what_changes_a_cloud_is_never_cancelled_and_never_runs_twice_at_once(path: Path) -> None:
     workflow = yaml.safe_load(path.read_text())

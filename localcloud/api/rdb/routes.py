@@ -56,7 +56,14 @@ def create_instance(call: Call) -> Answer:
     values = INSTANCE.create(call.body)
     project = call.project(values["project_id"])
     settings = {**_SETTINGS, **_settings(values, "init_settings")}
-    endpoint = {"id": str(uuid4()), "ip": "127.0.0.1", "port": PORT, "name": None, "load_balancer": {}}
+    host, _, port = call.cloud.sql_server.partition(":")
+    endpoint = {
+        "id": str(uuid4()),
+        "ip": host or "127.0.0.1",
+        "port": int(port or PORT),
+        "name": None,
+        "load_balancer": {},
+    }
     instance = instances.add(
         call,
         {
@@ -154,10 +161,11 @@ def delete_instance(call: Call) -> Answer:
 @routes("GET", "/{id}/certificate", "instance")
 def get_certificate(call: Call) -> Answer:
     instances.find(call, call.id)
+    certificate = call.cloud.sql_certificate or _CERTIFICATE
     return {
         "name": "ssl_certificate",
         "content_type": "application/x-pem-file",
-        "content": base64.b64encode(_CERTIFICATE.encode()).decode(),
+        "content": base64.b64encode(certificate.encode()).decode(),
     }
 
 
@@ -256,15 +264,20 @@ def list_acls(call: Call) -> Answer:
     return paging.page(instances.find(call, call.id)["_acl"], call.query, "rules")
 
 
+@routes("POST", "/{id}/acls", "acl")
+def add_acls(call: Call) -> Answer:
+    instance = instances.find_stable(call, call.id)
+    added = _acl_rules(call)
+    known = {rule["ip"] for rule in added}
+    rules = [rule for rule in instance["_acl"] if rule["ip"] not in known] + added
+    instances.change(call, instance, {"_acl": rules})
+    return {"rules": rules}
+
+
 @routes("PUT", "/{id}/acls", "acl")
 def set_acls(call: Call) -> Answer:
     instance = instances.find_stable(call, call.id)
-    problems = Problems()
-    rules = [
-        _acl_rule(ACL_RULE.create(rule, problems, f"rules[{index}]."), problems)
-        for index, rule in enumerate(objects(call.body, "rules"))
-    ]
-    problems.raise_if_any()
+    rules = _acl_rules(call)
     instances.change(call, instance, {"_acl": rules})
     return {"rules": rules}
 
@@ -313,6 +326,16 @@ def _setting_list(settings: dict[str, str]) -> list[dict[str, str]]:
 def _volume(kind: str, size: int) -> dict[str, Any]:
     """Size in bytes."""
     return {"type": kind, "class": kind.split("_")[0], "size": size}
+
+
+def _acl_rules(call: Call) -> list[dict[str, Any]]:
+    problems = Problems()
+    rules = [
+        _acl_rule(ACL_RULE.create(rule, problems, f"rules[{index}]."), problems)
+        for index, rule in enumerate(objects(call.body, "rules"))
+    ]
+    problems.raise_if_any()
+    return rules
 
 
 def _acl_rule(values: dict[str, Any], problems: Problems | None = None) -> dict[str, Any]:

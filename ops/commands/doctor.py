@@ -1,0 +1,59 @@
+"""``snu doctor``: what is missing before the first release."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ops.display.choose import printer_for
+from ops.display.text import Line, counted
+from ops.doctor.checks import CHECKS
+from ops.doctor.subject import Missing, Subject, Unknown
+from ops.environment import process_environment
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.github import TOKEN, TOKEN_FILE, GitHub, Repository, read_token
+from ops.stacks import find_stack, project_dir, stack_names
+
+
+def doctor(directory: Path | None, names: list[str], repository: str | None, api_url: str) -> ExitCode:
+    """Run every check, and print what is missing with the command that fixes it. Changes nothing.
+
+    Raises OpsError for an unknown stack.
+    """
+    project, environ = project_dir(directory), process_environment()
+    chosen = [find_stack(project, name) for name in names or stack_names(project)]
+    # Without names: the stacks that releases change.
+    promoted = {stack.config.get("snu:promoteFrom") for stack in chosen}
+    stacks = tuple(
+        sorted(
+            (stack for stack in chosen if names or "snu:promoteFrom" in stack.config),
+            key=lambda stack: stack.name not in promoted,  # in the order of a release
+        )
+    )
+    if not stacks:
+        raise OpsError("No stack has snu:promoteFrom: name the stacks to check.", ExitCode.USAGE)
+    subject = Subject(project, stacks, environ, _github(environ, repository, api_url))
+    findings = dict.fromkeys(finding for check in CHECKS for finding in check(subject))
+    missing = [each for each in findings if isinstance(each, Missing)]
+    unknown = [each for each in findings if isinstance(each, Unknown)]
+    lines = [Line.of(("missing: ", "red"), f"{each.what}. Fix: ", (each.fix, "bold")) for each in missing]
+    for why in dict.fromkeys(each.why for each in unknown):
+        what = ", ".join(each.what for each in unknown if each.why == why)
+        lines.append(Line.of(("not checked: ", "yellow"), f"{what}: {why}."))
+    of = ", ".join(stack.name for stack in stacks)
+    if missing:
+        summary = Line.of((f"{of}: {counted(len(missing), 'thing')} missing for a release.", "bold red"))
+    elif unknown:
+        summary = Line.of((f"{of}: nothing is known to be missing, but not everything was checked.", "bold yellow"))
+    else:
+        summary = Line.of((f"{of}: ready for a release.", "bold green"))
+    printer_for(sys.stdout).print([*lines, summary])
+    return ExitCode.NOT_READY if missing else ExitCode.OK
+
+
+def _github(environ: Mapping[str, str], repository: str | None, api_url: str) -> GitHub | None:
+    if repository is None or not (environ.get(TOKEN) or environ.get(TOKEN_FILE)):
+        return None
+    return GitHub(Repository(repository, api_url), read_token(environ))

@@ -1,0 +1,211 @@
+"""The checks, one function each: to add one, write it and list it in ``CHECKS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from infra.settings import EnvironmentSettings
+from ops.doctor import workflow
+from ops.doctor.subject import Finding, Missing, State, Subject, Unknown, first_line
+from ops.errors import OpsError
+from ops.images.environment import Environment
+from ops.plans import keys
+from ops.plans.sealed import public_key
+from ops.releases.promotion import source_environ
+from ops.scaleway.catalogue import API_KEY
+from ops.scaleway.client import Client, ScalewayError
+from ops.scaleway.profile import Profile
+from ops.state.checkpoint import outputs_of, read_checkpoint
+from ops.state.place import Kind, place_of
+from pulumi_state.errors import PulumiError
+from pulumi_state.passphrase import Crypter, passphrase_from
+
+Check = Callable[[Subject], Iterator[Finding]]
+
+_EXPIRES_SOON = timedelta(days=14)
+
+
+def settings(subject: Subject) -> Iterator[Finding]:
+    """Every stack's file is accepted."""
+    yield from (found for stack in subject.stacks if isinstance(found := subject.settings(stack), Missing))
+
+
+def plan_keys(subject: Subject) -> Iterator[Finding]:
+    """Every stack names who may plan and apply."""
+    for stack in subject.stacks:
+        found = subject.settings(stack)
+        if not isinstance(found, Missing) and found.plans is None:
+            yield Missing(
+                f"{stack.file.name} has no snu:plans, so nothing can be planned",
+                f"scripts/snu plan-keys {stack.name} --out FOLDER",
+            )
+
+
+def given_keys(subject: Subject) -> Iterator[Finding]:
+    """Private keys of plans, where the environment has any, belong to one of the stacks."""
+    plans = [
+        found.plans
+        for stack in subject.stacks
+        if not isinstance(found := subject.settings(stack), Missing) and found.plans is not None
+    ]
+    environ = dict(subject.environ)
+    if not plans:
+        return
+    try:
+        if _is_set(subject, keys.SIGNING_KEY):
+            known = {key for each in plans for key in each.planners.values()}
+            if public_key(keys.signing_key(subject.stacks[0], environ)) not in known:
+                yield Missing(f"{keys.SIGNING_KEY} is the key of no planner of {_names(subject)}", _NEW_KEYS)
+        if _is_set(subject, keys.IDENTITY):
+            known = {key for each in plans for key in each.appliers.values()}
+            if str(keys.identity(subject.stacks[0], environ).to_public()) not in known:
+                yield Missing(f"{keys.IDENTITY} is the identity of no applier of {_names(subject)}", _NEW_KEYS)
+    except OpsError as error:
+        yield Missing(first_line(error), _NEW_KEYS)
+
+
+_NEW_KEYS = "store the private key that scripts/snu plan-keys wrote for this stack"
+
+
+def _is_set(subject: Subject, variable: str) -> bool:
+    return bool(subject.environ.get(variable) or subject.environ.get(f"{variable}_FILE"))
+
+
+def _names(subject: Subject) -> str:
+    return " or ".join(stack.name for stack in subject.stacks)
+
+
+def states(subject: Subject) -> Iterator[Finding]:
+    """Every stack's state has a place that can be reached, and a passphrase that fits."""
+    for stack in subject.stacks:
+        found = subject.state(stack)
+        if not isinstance(found, State):
+            yield found
+            continue
+        try:
+            checkpoint = read_checkpoint(found.store, subject.project, stack.name)
+            salt = stack.salt or (checkpoint.salt if checkpoint else None)
+            if salt:
+                Crypter.open(passphrase_from(found.environ), salt)
+            else:
+                yield Missing(
+                    f"{stack.file.name} has no encryptionsalt and the stack no state, so no plan could be applied",
+                    f"pulumi stack init {stack.name}, and commit the file",
+                )
+        except (OpsError, PulumiError) as error:
+            yield Missing(f"the state of {stack.name} cannot be used: {first_line(error)}", "see docs/state.md")
+
+
+def foundations(subject: Subject) -> Iterator[Finding]:
+    """Every environment finds the outputs of its foundation beside its own state."""
+    for stack in subject.stacks:
+        found, state = subject.settings(stack), subject.state(stack)
+        if not isinstance(found, EnvironmentSettings) or not isinstance(state, State):
+            continue
+        identity = found.environment
+        environment = identity.preview_of or identity.name
+        try:
+            outputs = outputs_of(state.store, subject.project, identity.foundation)
+        except OpsError:
+            continue  # the check of states has reported it
+        if any(environment not in (outputs.get(key) or {}) for key in ("registryEndpoints", "secretIds")):
+            command = "up" if place_of(stack).kind is Kind.FILE else "bootstrap"
+            yield Missing(
+                f"{stack.name} does not find the outputs of {identity.foundation}",
+                f"scripts/snu {command} {identity.foundation}",
+            )
+
+
+def images(subject: Subject) -> Iterator[Finding]:
+    """Where the first of the stacks takes its images from, images run."""
+    names = {stack.name for stack in subject.stacks}
+    for stack in subject.stacks:
+        found = subject.settings(stack)
+        source = found.promote_from if isinstance(found, EnvironmentSettings) else None
+        if source is None or source in names:
+            continue  # a release brings them
+        try:
+            running = Environment.find(subject.project_dir, source, source_environ(subject.environ)).running
+        except OpsError as error:
+            yield Unknown(f"the images of {source}", first_line(error).removeprefix(f"{source}: "))
+            continue
+        if not running:
+            yield Missing(
+                f"{source} runs no images, so there is nothing to promote to {stack.name}",
+                f"scripts/snu images build {source}, then scripts/snu up {source}",
+            )
+
+
+def key_expiry(subject: Subject) -> Iterator[Finding]:
+    """The Scaleway key in use is valid for some time."""
+    real = [stack for stack in subject.stacks if not stack.is_local]
+    if not real:
+        return
+    try:
+        profile = Profile.of(real[0], subject.environ)
+        if not profile.access_key:
+            yield Unknown("when the Scaleway key expires", "SCW_ACCESS_KEY is not set")
+            return
+        with Client(profile) as client:
+            found = client.get(API_KEY.listing.object_at(id=profile.access_key))
+    except ScalewayError as error:
+        yield Unknown("when the Scaleway key expires", first_line(error))
+        return
+    except OpsError:
+        return  # the check of states has reported that there is no key
+    expires = found.get("expires_at")
+    if expires and datetime.fromisoformat(expires) - datetime.now(UTC) < _EXPIRES_SOON:
+        yield Missing(
+            f"the Scaleway key {profile.access_key} expires on {expires[:10]}",
+            "make a new one, and store it with gh secret set SCW_SECRET_KEY --env ENVIRONMENT",
+        )
+
+
+def github_secrets(subject: Subject) -> Iterator[Finding]:
+    """GitHub has the environments of the release workflow, with their secrets."""
+    try:
+        wanted = workflow.secrets_by_environment(subject.project_dir)
+    except OpsError as error:
+        yield Missing(first_line(error), f"restore {workflow.FILE}")
+        return
+    if not wanted:
+        return
+    if subject.github is None:
+        yield Unknown("GitHub's environments and secrets", "give --repo OWNER/NAME, and set GITHUB_TOKEN")
+        return
+    repository = subject.github.repository
+    try:
+        existing = subject.github.environments()
+    except OpsError as error:
+        yield Unknown("GitHub's environments and secrets", first_line(error))
+        return
+    for environment, names in wanted.items():
+        if environment not in existing:
+            yield Missing(
+                f"{repository} has no environment {environment}",
+                f"gh api --method PUT repos/{repository}/environments/{environment}, then its rules: docs/workflows.md",
+            )
+            continue
+        try:
+            lacking = sorted(names - subject.github.secret_names(environment))
+        except OpsError as error:
+            yield Unknown(f"the secrets of GitHub's environment {environment}", first_line(error))
+            continue
+        for name in lacking:
+            yield Missing(
+                f"GitHub's environment {environment} has no secret {name}",
+                f"gh secret set {name} --repo {repository} --env {environment}",
+            )
+
+
+CHECKS: Sequence[Check] = (
+    settings,
+    plan_keys,
+    given_keys,
+    states,
+    foundations,
+    images,
+    key_expiry,
+    github_secrets,
+)

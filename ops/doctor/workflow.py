@@ -1,0 +1,65 @@
+"""What the release workflow asks of GitHub: the environments of its jobs, and the secrets that each of them reads."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.plans.keys import IDENTITY, SIGNING_KEY
+from pulumi_state import yaml_file
+from pulumi_state.errors import PulumiError
+
+FILE = ".github/workflows/release.yml"
+_SECRET = re.compile(r"\$\{\{\s*secrets\.(\w+)")
+_OWN_TOKEN = "GITHUB_TOKEN"  # noqa: S105 - a name
+
+
+def secrets_by_environment(project: Path) -> Mapping[str, frozenset[str]]:
+    """The secrets that each GitHub environment must have; empty for a project without the workflow.
+
+    Raises OpsError if the workflow cannot be read.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    for environment, job in _jobs(project):
+        found[environment] |= {*_SECRET.findall(str(job))} - {_OWN_TOKEN}
+    return {environment: frozenset(names) for environment, names in found.items()}
+
+
+def environments_of_keys(project: Path, stack: str) -> dict[str, list[str]]:
+    """The GitHub environments in which the stack's private keys for plans are needed, by the secret's name.
+
+    Raises OpsError if the workflow cannot be read.
+    """
+    commands = {
+        SIGNING_KEY: re.compile(rf"scripts/snu plan {re.escape(stack)}(\s|$)"),
+        IDENTITY: re.compile(rf"scripts/snu apply .*--stack {re.escape(stack)}(\s|$)"),
+    }
+    return {
+        secret: [environment for environment, job in _jobs(project) if any(map(command.search, _commands(job)))]
+        for secret, command in commands.items()
+    }
+
+
+def _commands(job: Mapping[str, Any]) -> list[str]:
+    return [str(step.get("run", "")) for step in job["steps"]]
+
+
+def _jobs(project: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Jobs with the name of their GitHub environment."""
+    path = project / FILE
+    if not path.exists():
+        return
+    try:
+        jobs = yaml_file.read(path)["jobs"]
+        for job in jobs.values():
+            environment = job.get("environment", "")
+            name = environment["name"] if isinstance(environment, dict) else environment
+            if name:
+                yield name, job
+    except (PulumiError, KeyError, AttributeError) as error:
+        raise OpsError(f"{FILE} is not a workflow: {error}", ExitCode.ENVIRONMENT) from None

@@ -1,0 +1,239 @@
+"""Lets this machine connect to a backend database for as long as a run lasts.
+
+A database instance blocks every address that its ACL does not list. Where the foundation's settings say
+`openForRuns`, a run adds its own address and removes it when it ends. What a run that was killed could not remove
+expires: its rule says until when it is valid, and every later run removes what has expired.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import ipaddress
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.scaleway.catalogue import DATABASE_ACL, DATABASE_INSTANCE
+from ops.scaleway.client import Client, ScalewayError
+from ops.scaleway.list_call import ListCall
+from ops.stacks import Stack
+
+PUBLIC_ADDRESS = "SNU_PUBLIC_ADDRESS"
+"""Variable with the address under which this machine reaches the internet; by default a service is asked."""
+LOCAL_ADDRESS = "127.0.0.1"
+_ADDRESS_SERVICE = "https://checkip.amazonaws.com"
+_ADDRESS_SECONDS = 10.0
+
+_RULES = ListCall(DATABASE_ACL.listing.path, "rules")
+_VALID = timedelta(hours=3)
+"""How long a rule is valid: longer than any job of the workflows."""
+_RENEWED_BELOW = timedelta(hours=2)
+_DESCRIPTION = re.compile(r"snu run, until (\d{4}-\d\d-\d\dT\d\d:\d\d)Z")
+_READY_SECONDS = 120.0
+_POLL_SECONDS = 1.0
+
+
+def temporary_until(description: str) -> datetime | None:
+    """Until when a rule that a run has added is valid; None for rules of the settings and of people."""
+    found = _DESCRIPTION.fullmatch(description)
+    return datetime.fromisoformat(found[1]).replace(tzinfo=UTC) if found else None
+
+
+def public_address(stack: Stack, environ: Mapping[str, str]) -> str:
+    """The IPv4 address under which the stack's Scaleway sees this machine. Raises OpsError if it is unknown."""
+    given = environ.get(PUBLIC_ADDRESS, "").strip()
+    if not given and stack.is_local:
+        return LOCAL_ADDRESS
+    address = given or _ask_address()
+    try:
+        return str(ipaddress.IPv4Address(address))
+    except ValueError:
+        source = PUBLIC_ADDRESS if given else _ADDRESS_SERVICE
+        raise OpsError(
+            f"{source} gives {address[:40]!r} as this machine's public address; expected an IPv4 address. Set "
+            f"{PUBLIC_ADDRESS} to it.",
+            ExitCode.ENVIRONMENT,
+        ) from None
+
+
+def _ask_address() -> str:
+    import httpx
+
+    try:
+        # A database is not reached through a proxy, so a proxy's address is not the one that counts.
+        response = httpx.get(_ADDRESS_SERVICE, timeout=_ADDRESS_SECONDS, trust_env=False)
+        return response.raise_for_status().text.strip()
+    except httpx.HTTPError as error:
+        raise OpsError(
+            f"The public address of this machine is unknown: {_ADDRESS_SERVICE} did not answer "
+            f"({type(error).__name__}). Set {PUBLIC_ADDRESS} to it.",
+            ExitCode.ENVIRONMENT,
+        ) from None
+
+
+@dataclass(frozen=True)
+class InstanceAcl:
+    """The ACL of one database instance. Methods raise ScalewayError."""
+
+    stack: Stack
+    environ: Mapping[str, str]
+    """With the key that is used."""
+    instance_id: str
+    """As a state has it: `fr-par/<uuid>`."""
+
+    def rules(self) -> list[dict[str, Any]]:
+        with self._client() as client:
+            return list(client.list(_RULES, **self._place))
+
+    def add(self, address: str, until: datetime) -> None:
+        """Return when the instance is ready again."""
+        rule = {"ip": f"{address}/32", "description": f"snu run, until {until:%Y-%m-%dT%H:%MZ}"}
+        deadline = time.monotonic() + _READY_SECONDS
+        with self._client() as client:
+            while True:
+                self._when_ready(client)
+                try:
+                    client.post(_RULES.at(**self._place), {"rules": [rule]})
+                    break
+                except ScalewayError as error:  # another run changes the ACL at this moment
+                    if error.status != HTTPStatus.CONFLICT or time.monotonic() > deadline:
+                        raise
+            self._when_ready(client)
+
+    def remove(self, networks: list[str]) -> None:
+        if networks:
+            with self._client() as client:
+                self._when_ready(client)
+                client.delete(_RULES.at(**self._place), {"acl_rule_ips": networks})
+
+    def _client(self) -> Client:
+        return Client.of(self.stack, self.environ, ExitCode.ENVIRONMENT)
+
+    @property
+    def _place(self) -> dict[str, str]:
+        region, _, bare = self.instance_id.partition("/")
+        return {"region": region, "instanceId": bare}
+
+    def _when_ready(self, client: Client) -> None:
+        """An instance refuses changes, and may not know the last one yet, until its status is ready."""
+        path = DATABASE_INSTANCE.listing.object_at(**self._place, id=self._place["instanceId"])
+        deadline = time.monotonic() + _READY_SECONDS
+        while client.get(path).get("status") != "ready" and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+
+
+@dataclass(frozen=True)
+class TemporaryAccess:
+    """The access of one address to one instance, which the processes of this machine share."""
+
+    acl: InstanceAcl
+    address: str
+
+    def open(self) -> bool:
+        """Add the address, unless the settings allow it anyway, and remove rules that have expired.
+
+        Returns whether the address has to be removed again. Raises ScalewayError.
+        """
+        now = datetime.now(UTC)
+        rules = self.acl.rules()
+        validity = {str(rule["ip"]): temporary_until(str(rule["description"])) for rule in rules}
+        expired = [ip for ip, until in validity.items() if until is not None and until <= now]
+        address = ipaddress.IPv4Address(self.address)
+        permanent = (ipaddress.ip_network(ip, strict=False) for ip, until in validity.items() if until is None)
+        if any(address in network for network in permanent):
+            self.acl.remove(expired)
+            return False
+        until = validity.get(f"{self.address}/32")
+        if until is not None and until - now >= _RENEWED_BELOW:
+            self.acl.remove(expired)
+        else:
+            self.acl.remove(sorted({*expired, *([f"{self.address}/32"] if until is not None else [])}))
+            self.acl.add(self.address, now + _VALID)
+        return True
+
+    def close(self) -> None:
+        """Remove the address, if a run has added it. Raises ScalewayError."""
+        network = f"{self.address}/32"
+        if any(rule["ip"] == network and temporary_until(str(rule["description"])) for rule in self.acl.rules()):
+            self.acl.remove([network])
+
+
+_OPENED: set[str] = set()
+"""The instances that this process has looked at."""
+
+
+def open_while_running(stack: Stack, environ: Mapping[str, str], instance_id: str) -> None:
+    """Let this machine connect until the process ends. Raises OpsError if its address is unknown.
+
+    A key that may not change the ACL is reported and fails nothing: the address may be allowed anyway.
+    """
+    if instance_id in _OPENED:
+        return
+    _OPENED.add(instance_id)
+    access = TemporaryAccess(InstanceAcl(stack, environ, instance_id), public_address(stack, environ))
+    users = _Users.of(instance_id)
+    close = partial(users.leave, access)
+    atexit.register(close)  # before anything is opened: a failure after that leaves nothing
+    try:
+        if access.open():
+            return
+    except ScalewayError as error:
+        if error.status not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise
+        _warn(
+            f"this machine's address, {access.address}, was not added to the allowed ranges of the database: {error}. "
+            "The key needs RelationalDatabasesFullAccess, unless the address is allowed anyway."
+        )
+    atexit.unregister(close)
+    users.leave()
+
+
+@dataclass(frozen=True)
+class _Users:
+    """The processes of this machine that use its address, as shared locks of a file: the last one removes both."""
+
+    file: Path
+    descriptor: int
+
+    @classmethod
+    def of(cls, instance_id: str) -> _Users:
+        """Join them, once no last one is leaving."""
+        file = Path(tempfile.gettempdir()) / f"snu-{os.getuid()}-{instance_id.rpartition('/')[2]}.lock"
+        while True:
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), file.stat()):
+                    return cls(file, descriptor)
+            os.close(descriptor)  # the last one has removed this file meanwhile
+
+    def leave(self, access: TemporaryAccess | None = None) -> None:
+        """``access`` is closed if nobody else needs it."""
+        fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        try:
+            if access is not None:
+                access.close()
+        except ScalewayError as error:
+            _warn(f"the address was not removed from the allowed ranges of the database: {error}. It expires.")
+        self.file.unlink(missing_ok=True)
+
+
+def _warn(text: str) -> None:
+    sys.stderr.write(f"warning: {text}\n")
