@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from pydantic.alias_generators import to_camel
 
 from infra.settings import limits
+from scaleway_facts import limits as scaleway
 
 
 class Settings(BaseModel):
@@ -141,19 +142,19 @@ class Variables(Settings):
     )
     variables: dict[limits.VariableName, Variable] = Field(
         default={},
-        max_length=limits.MAX_VARIABLES,
+        max_length=scaleway.VARIABLES.most,
         description="Plain variables: a text, or `{url: <app>}`. Numbers and `true` are to be quoted.",
     )
     document_variables: list[TakenVariable] = Field(
         default=[],
-        max_length=limits.MAX_VARIABLES,
+        max_length=scaleway.VARIABLES.most,
         description="Variables whose values come from the secret document and that the platform keeps as "
         "plain ones: a name, or `{NAME: KEY}`.",
     )
 
 
 class Probe(Settings):
-    """How the platform finds out whether a container is well. It restarts the container on failure."""
+    """How the platform checks whether a container is healthy. `docs/limits.md` says what a failure leads to."""
 
     path: limits.HttpPath | None = Field(
         default=None, description="Asked over HTTP; without it, a TCP connection is enough."
@@ -190,11 +191,15 @@ class App(Variables):
     )
     secret_variables: list[TakenVariable] = Field(
         default=[],
-        max_length=limits.MAX_VARIABLES,
+        max_length=scaleway.SECRET_VARIABLES.most,
         description="Variables whose values come from the secret document and that the platform keeps "
         "secret: a name, or `{NAME: KEY}`.",
     )
-    liveness_probe: Probe | None = Field(default=None, description="Asked as long as the container runs.")
+    liveness_probe: Probe | None = Field(
+        default=None,
+        description="Checked as long as the container runs. On failure the instance gets no traffic; it is not "
+        "restarted.",
+    )
     startup_probe: Probe | None = Field(default=None, description="Asked until it succeeds once.")
     version_path: limits.HttpPath | None = Field(
         default=None,

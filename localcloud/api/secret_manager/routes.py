@@ -12,7 +12,6 @@ from localcloud.api.errors import already_exists, invalid, not_found, preconditi
 from localcloud.api.routing import Answer, Routes
 from localcloud.api.secret_manager.payloads import PAYLOADS, find_version, payload, versions_of
 from localcloud.api.secret_manager.shapes import (
-    MAX_VERSION_BYTES,
     SECRET,
     SECRET_CHANGE,
     VERSION,
@@ -21,6 +20,7 @@ from localcloud.api.secret_manager.shapes import (
     versions,
 )
 from localcloud.api.store import Resource
+from scaleway_facts.limits import SECRET_VERSION
 
 routes = Routes("/secret-manager/v1beta1/regions/{region}", product="secret_manager")
 
@@ -211,5 +211,5 @@ def _check_size(data: str) -> None:
         size = len(base64.b64decode(data, validate=True))
     except (binascii.Error, ValueError) as error:
         raise invalid("data", "must be base64") from error
-    if size > MAX_VERSION_BYTES:
-        raise invalid("data", f"must be at most {MAX_VERSION_BYTES} bytes")
+    if not SECRET_VERSION.allows(size):
+        raise invalid("data", f"must be at most {SECRET_VERSION.most} bytes")

@@ -11,7 +11,6 @@ from localcloud.api.secret_manager.payloads import SECRETS, VERSIONS, versions_o
 from localcloud.api.store import Resource
 from localcloud.api.transitions import visible
 
-MAX_VERSION_BYTES = 64 * 1024
 TYPES = ("opaque", "certificate", "key_value", "basic_credentials", "database_credentials", "ssh_key")
 
 
