@@ -143,6 +143,7 @@ JobTimeout = Annotated[int, _range(scaleway.JOB_SECONDS), _allowed(scaleway.JOB_
 JobStorage = Annotated[int, _range(scaleway.JOB_STORAGE), _allowed(scaleway.JOB_STORAGE)]
 
 ServerlessCpu = Annotated[int, _range(scaleway.SERVERLESS_VCPU), _allowed(scaleway.SERVERLESS_VCPU)]
+MemoryQuota = Annotated[int, Field(ge=1, le=100_000), Allowed("1 to 100000 (GB)")]
 BucketName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"),

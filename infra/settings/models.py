@@ -477,6 +477,11 @@ class FoundationSettings(Settings):
     zone: limits.Zone | None = Field(default=None, description="A DNS zone to own.")
     deploy: Deploy = Field(default=Deploy(), description="The deploy application.")
     observability: ObservabilitySettings = Field(default=ObservabilitySettings(), description="Logs and alerts.")
+    container_memory_quota: limits.MemoryQuota = Field(
+        default=scaleway.CONTAINER_MEMORY_GB.most,
+        description="The organization's quota of memory for containers, in GB. Previews warn when the stacks of this "
+        "project need more at their maximum scale.",
+    )
     object_storage: limits.Url | None = Field(
         default=None, description="Where object storage is, if that is not the platform's own in the region."
     )
