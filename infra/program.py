@@ -19,13 +19,13 @@ def run(project: Path) -> None:
     stack = pulumi.get_stack()
     try:
         settings = load(stack, _configuration(), project)
+        if pulumi.runtime.is_dry_run():  # an update follows a preview that has said so
+            for doubt in advice(settings, stack, project):
+                pulumi.log.warn(doubt)
         match settings:
             case FoundationSettings():
                 foundation.build(settings)
             case EnvironmentSettings():
-                if pulumi.runtime.is_dry_run():  # an update follows a preview that has said so
-                    for doubt in advice(settings, stack, project):
-                        pulumi.log.warn(doubt)
                 environment.build(settings, project)
     except (SettingsError, ImageSourceError) as error:
         raise pulumi.RunError(str(error)) from None

@@ -39,6 +39,8 @@ class DeployAccessArgs:
     """Ids of other projects whose images may be copied."""
     may_write_secrets: bool = False
     """Whether environments of the project make secrets of their own."""
+    keys_expire_at: str | None = None
+    """When its API keys expire, in RFC 3339; never if not given."""
 
 
 class DeployAccess(pulumi.ComponentResource):
@@ -59,6 +61,7 @@ class DeployAccess(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DeployAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("snu:iam:DeployAccess", name, None, opts)
+        self._keys_expire_at = args.keys_expire_at
         own_project = [*DEPLOY, *(WRITE_SECRETS if args.may_write_secrets else ())]
         deploy = self._key(
             name,
@@ -102,4 +105,5 @@ class DeployAccess(pulumi.ComponentResource):
         """An application with a policy and a key."""
         parts = ("Application", "Policy of the application", "Key of the application")
         about = About(*(f"{part} that {purpose}" for part in parts))
-        return grant(name, application_name, about, project_id, rules, pulumi.ResourceOptions(parent=self)).key
+        child = pulumi.ResourceOptions(parent=self)
+        return grant(name, application_name, about, project_id, rules, child, self._keys_expire_at).key

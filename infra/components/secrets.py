@@ -49,7 +49,7 @@ class EnvironmentSecrets(pulumi.ComponentResource):
             project_id=args.project_id,
             ephemeral_policies=[_EPHEMERAL] if args.ephemeral else None,
             # A secret is ephemeral from its creation or never.
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["ephemeralPolicies"]),
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["ephemeralPolicies"] if args.ephemeral else None),
         )
         self.secret_id = holder.id
         if args.initial is not None:

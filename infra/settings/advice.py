@@ -5,10 +5,11 @@ Scaleway's figures that `scaleway_facts` does not call firm, and the organizatio
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from infra.settings.models import App, EnvironmentSettings
+from infra.settings.models import App, EnvironmentSettings, FoundationSettings
 from infra.settings.problems import SettingsError
 from infra.settings.reading import flat_config
 from infra.settings.variables import MergedVariables, merge
@@ -16,15 +17,33 @@ from scaleway_facts import limits
 
 _MEGABYTES = 1000
 """Of a gigabyte."""
+_RENEW_DAYS = 30
+"""So long before keys expire, previews remind of it."""
 
 
-def advice(settings: EnvironmentSettings, stack: str, project: Path) -> list[str]:
+def advice(settings: EnvironmentSettings | FoundationSettings, stack: str, project: Path) -> list[str]:
     """One sentence for each doubt. `project`: the folder with the files of all stacks."""
-    found: list[str] = []
+    if isinstance(settings, FoundationSettings):
+        found = [*_expiry(settings, datetime.now(UTC).date())]
+    else:
+        found = [*_apps_advice(settings), *_quota(settings, stack, project)]
+    return [f"Pulumi.{stack}.yaml: {text}" for text in found]
+
+
+def _expiry(settings: FoundationSettings, today: date) -> Iterator[str]:
+    if settings.api_keys_expire_on is None:
+        return
+    left = (date.fromisoformat(settings.api_keys_expire_on) - today).days
+    if left <= _RENEW_DAYS:
+        when = f"expire in {left} day{'s' if left > 1 else ''}" if left > 0 else "have expired"
+        yield f"snu:apiKeysExpireOn: the API keys {when}. Set a later day to replace them, as docs/api-keys.md says"
+
+
+def _apps_advice(settings: EnvironmentSettings) -> Iterator[str]:
     for name, app in settings.apps.items():
         key = f"snu:apps.{name}"
-        found += [*_memory(key, app), *_variables(key, merge(app, settings.apps))]
-    return [f"Pulumi.{stack}.yaml: {text}" for text in (*found, *_quota(settings, stack, project))]
+        yield from _memory(key, app)
+        yield from _variables(key, merge(app, settings.apps))
 
 
 def _memory(key: str, app: App) -> Iterator[str]:

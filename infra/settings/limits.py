@@ -1,6 +1,7 @@
 """The types of settings, with the words shown to people. What Scaleway allows is stated in `scaleway_facts`."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
@@ -44,6 +45,14 @@ def _allowed(limit: Limit, unit: str = "") -> Allowed:
     """`unit`: where the setting calls it otherwise."""
     unit = unit or limit.unit
     return Allowed(f"{limit.range} ({unit})" if unit else limit.range)
+
+
+def _is_date(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise _refuse("no_date") from None
+    return text
 
 
 def _has_host(template: str) -> str:
@@ -143,6 +152,12 @@ JobTimeout = Annotated[int, _range(scaleway.JOB_SECONDS), _allowed(scaleway.JOB_
 JobStorage = Annotated[int, _range(scaleway.JOB_STORAGE), _allowed(scaleway.JOB_STORAGE)]
 
 ServerlessCpu = Annotated[int, _range(scaleway.SERVERLESS_VCPU), _allowed(scaleway.SERVERLESS_VCPU)]
+Date = Annotated[
+    str,
+    StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$"),
+    AfterValidator(_is_date),
+    Allowed('a day in quotes, like `"2027-06-30"`'),
+]
 MemoryQuota = Annotated[int, Field(ge=1, le=100_000), Allowed("1 to 100000 (GB)")]
 BucketName = Annotated[
     str,

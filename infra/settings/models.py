@@ -477,6 +477,11 @@ class FoundationSettings(Settings):
     zone: limits.Zone | None = Field(default=None, description="A DNS zone to own.")
     deploy: Deploy = Field(default=Deploy(), description="The deploy application.")
     observability: ObservabilitySettings = Field(default=ObservabilitySettings(), description="Logs and alerts.")
+    api_keys_expire_on: limits.Date | None = Field(
+        default=None,
+        description="The day on which the API keys that the foundation makes expire, for an organization that has set "
+        "a maximum duration for keys. Another day replaces all of them: see `docs/api-keys.md`.",
+    )
     container_memory_quota: limits.MemoryQuota = Field(
         default=scaleway.CONTAINER_MEMORY_GB.most,
         description="The organization's quota of memory for containers, in GB. Previews warn when the stacks of this "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -68,6 +69,18 @@ def test_iam(sdk: Sdk, api: Client) -> None:
     assert {"ContainersFullAccess", "SecretManagerSecretAccess", "ObservabilityReadOnly"} <= names
     iam.delete_application(application_id=application.id)
     api("GET", f"/iam/v1alpha1/api-keys/{key.access_key}", status=404)
+
+
+def test_an_organization_can_demand_that_keys_expire(sdk: Sdk, api: Client) -> None:
+    iam = IamV1Alpha1API(sdk.client)
+    assert iam.get_organization_security_settings().max_api_key_expiration_duration == "0s"
+    iam.update_organization_security_settings(max_api_key_expiration_duration="86400s")
+    application = iam.create_application(name="snu-deploy", description="d")
+    in_time, too_late = (datetime.now(UTC) + timedelta(hours=hours) for hours in (23, 25))
+    body = {"application_id": application.id, "description": "k"}
+    for refused in (body, {**body, "expires_at": too_late.isoformat()}):
+        assert "at most 86400s ahead" in api.refused("POST", "/iam/v1alpha1/api-keys", refused, "expires_at")
+    assert iam.create_api_key(description="k", application_id=application.id, expires_at=in_time).expires_at
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from infra.settings import EnvironmentSettings, load_file
+from infra.settings import load_file
 from infra.settings.advice import advice
 from tests.support.settings import ENVIRONMENT, FOUNDATION, Stack, changed
 
@@ -24,9 +25,7 @@ def read(tmp_path: Path) -> Read:
     def write(config: Stack, **others: Stack) -> list[str]:
         for name, content in {"test": config, **others}.items():
             (tmp_path / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump({"config": content}))
-        settings = load_file(tmp_path / "Pulumi.test.yaml")
-        assert isinstance(settings, EnvironmentSettings)
-        return advice(settings, "test", tmp_path)
+        return advice(load_file(tmp_path / "Pulumi.test.yaml"), "test", tmp_path)
 
     return write
 
@@ -81,3 +80,13 @@ class TestQuota:
         (text,) = read(api(memory=2000), **foundation)
         assert "need 2.5 GB of memory" in text
         assert "quota is 2 GB" in text
+
+
+@pytest.mark.parametrize(
+    ("days", "when"),
+    [(31, None), (30, "expire in 30 days"), (1, "expire in 1 day."), (0, "have expired"), (-9, "have expired")],
+)
+def test_keys_that_expire_soon(read: Read, days: int, when: str | None) -> None:
+    day = datetime.now(UTC).date() + timedelta(days=days)
+    texts = read(changed(FOUNDATION, apiKeysExpireOn=str(day)))
+    assert [f"snu:apiKeysExpireOn: the API keys {when}" in text for text in texts] == ([True] if when else [])
