@@ -21,7 +21,7 @@ MEMORY_OF_2000_MVCPU = Limit(
     unit="MB",
     source=sources.MEMORY_BY_CPU,
     note="The changelog of 2024-09-19 says that memory is constrained by vCPU. This is the only pair of figures "
-    "that is known.",
+    "that is known. For other sizes previews warn outside of the same ratio, 1 to 4 MB per mvCPU.",
 )
 LOCAL_STORAGE = Limit(
     subject="Temporary disk of a container", most=24_000, unit="MB", default=1000, source=sources.CONTAINERS
