@@ -389,7 +389,7 @@ def _container_limits(inputs: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _memory_limits(megabytes: int, cpu: Any) -> Iterator[Finding]:
-    stated = scaleway.MEMORY_BY_CPU.get(cpu)
+    stated = scaleway.MEMORY_BY_CPU.get(cpu) if isinstance(cpu, int) else None
     if stated and scaleway.MEMORY.allows(megabytes) and not stated.allows(megabytes):
         yield Finding("memoryLimitBytes", f"is {megabytes} MB; allowed with {cpu} mvCPU: {stated.range} MB")
     yield from _limited("memoryLimitBytes", megabytes, limits.Memory)
