@@ -14,7 +14,7 @@ from pulumiverse_scaleway import secrets
 
 from infra.secrecy import secret
 from infra.settings import MergedVariables
-from infra.settings.limits import MAX_SECRET_BYTES, MAX_VARIABLE_LENGTH
+from scaleway_facts.limits import SECRET_VARIABLE_VALUE, VARIABLE_VALUE
 
 _LATEST = "latest_enabled"
 
@@ -85,8 +85,8 @@ def _problem(value: Any, kind: str) -> str | None:
         return "missing"
     if not isinstance(value, str):
         return "not a text"
-    if kind == "plain" and len(value) > MAX_VARIABLE_LENGTH:
-        return f"longer than {MAX_VARIABLE_LENGTH} characters"
-    if kind == "secret" and len(value.encode()) > MAX_SECRET_BYTES:
-        return f"longer than {MAX_SECRET_BYTES} bytes"
+    if kind == "plain" and not VARIABLE_VALUE.allows(len(value)):
+        return f"longer than {VARIABLE_VALUE.most} characters"
+    if kind == "secret" and not SECRET_VARIABLE_VALUE.allows(len(value.encode())):
+        return f"longer than {SECRET_VARIABLE_VALUE.most} bytes"
     return None

@@ -74,6 +74,7 @@ def _own_secret(
             secret=naming.secret(settings.environment.name),
             project_id=foundation.project_id,
             protected=settings.protect,
+            ephemeral=True,
             initial=read_text(secret_id=foundation.secret_id),
         ),
         opts,

@@ -19,6 +19,7 @@ from infra.settings.models import InitialDocument
 def build(settings: FoundationSettings) -> None:
     """Registers the foundation's resources and exports what environments and people need of it."""
     opts = pulumi.ResourceOptions(protect=settings.protect)
+    keys_expire_at = _keys_expire_at(settings)
 
     project = account.Project(
         "project",
@@ -36,7 +37,9 @@ def build(settings: FoundationSettings) -> None:
         match environment.database:
             case BucketBackend():
                 buckets[name] = BackendBucket(
-                    f"{name}-state", BackendBucketArgs(environment=name, project_id=project.id), opts
+                    f"{name}-state",
+                    BackendBucketArgs(environment=name, project_id=project.id, keys_expire_at=keys_expire_at),
+                    opts,
                 )
                 if environment.former_database is not None:
                     _database(name, environment.former_database, settings, project.id, opts)
@@ -61,6 +64,7 @@ def build(settings: FoundationSettings) -> None:
             read_registries_of=settings.deploy.read_registries_of,
             may_write_secrets=settings.previews,
             may_open_databases=settings.opens_databases,
+            keys_expire_at=keys_expire_at,
         ),
         opts,
     )
@@ -85,6 +89,7 @@ def build(settings: FoundationSettings) -> None:
                 protected=settings.protect,
                 api_url=pulumi.Config("scaleway").get("apiUrl"),
                 storage_url=settings.object_storage,
+                keys_expire_at=keys_expire_at,
             ),
             opts,
         )
@@ -121,8 +126,19 @@ def _database(
     opts: pulumi.ResourceOptions,
 ) -> BackendDatabase:
     passwords = settings.database_passwords.get(name)
-    args = BackendDatabaseArgs(environment=name, project_id=project_id, backend=backend, passwords=passwords)
+    args = BackendDatabaseArgs(
+        environment=name,
+        project_id=project_id,
+        backend=backend,
+        passwords=passwords,
+        keys_expire_at=_keys_expire_at(settings),
+    )
     return BackendDatabase(f"{name}-state", args, opts)
+
+
+def _keys_expire_at(settings: FoundationSettings) -> str | None:
+    """In RFC 3339, at the beginning of the day."""
+    return f"{settings.api_keys_expire_on}T00:00:00Z" if settings.api_keys_expire_on else None
 
 
 def _initial(initial: InitialDocument | None, settings: FoundationSettings) -> pulumi.Output[str] | None:

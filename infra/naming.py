@@ -4,9 +4,6 @@ Pure functions of words that stand in the settings. Nothing here imports Pulumi,
 command can name things as the program does.
 """
 
-MAX_CONTAINER_NAME = 34
-"""Longest name of a container. Undocumented; the limit that the replaced stack met."""
-
 NAME_PATTERN = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
 """Environments and apps: starts with a letter, lower case letters, digits and hyphens, ends alphanumeric."""
 
@@ -31,7 +28,7 @@ def container_namespace(environment: str) -> str:
 
 
 def container(environment: str, app: str) -> str:
-    """A container: `staging-api`. At most `MAX_CONTAINER_NAME` characters."""
+    """A container: `staging-api`. At most `scaleway_facts.limits.CONTAINER_NAME` characters."""
     return f"{environment}-{app}"
 
 

@@ -8,6 +8,7 @@ from pulumi.runtime import config as runtime_config
 from infra import environment, foundation
 from infra.images.errors import ImageSourceError
 from infra.settings import EnvironmentSettings, FoundationSettings, SettingsError, load
+from infra.settings.advice import advice
 
 
 def run(project: Path) -> None:
@@ -15,8 +16,12 @@ def run(project: Path) -> None:
 
     Raises `pulumi.RunError` with every problem of the stack's settings, or of what an image is to be built from.
     """
+    stack = pulumi.get_stack()
     try:
-        settings = load(pulumi.get_stack(), _configuration(), project)
+        settings = load(stack, _configuration(), project)
+        if pulumi.runtime.is_dry_run():  # an update follows a preview that has said so
+            for doubt in advice(settings, stack, project):
+                pulumi.log.warn(doubt)
         match settings:
             case FoundationSettings():
                 foundation.build(settings)

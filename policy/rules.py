@@ -20,6 +20,8 @@ from infra import naming
 from infra.settings import EnvironmentSettings, FoundationSettings, limits
 from infra.settings.models import PolicyExemption, PolicyRule
 from infra.settings.problems import Spot, unwrap
+from scaleway_facts import limits as scaleway
+from scaleway_facts.fact import Limit
 
 Settings = EnvironmentSettings | FoundationSettings
 
@@ -45,6 +47,8 @@ REGISTRY = "scaleway:registry/namespace:Namespace"
 INSTANCE = "scaleway:databases/instance:Instance"
 ACL = "scaleway:databases/acl:Acl"
 SERVERLESS = "scaleway:databases/serverlessDatabase:ServerlessDatabase"
+API_KEY = "scaleway:iam/apiKey:ApiKey"
+SECRET_VERSION = "scaleway:secrets/version:Version"  # noqa: S105 - a type
 POLICY = "scaleway:iam/policy:Policy"
 TOKEN = "scaleway:observability/token:Token"  # noqa: S105 - a type
 LOGS = "scaleway:observability/source:Source"
@@ -212,6 +216,8 @@ def _network(text: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
 
 
 def protection(resource: Resource, settings: Settings) -> Iterator[Finding]:
+    if resource.type == SECRET_VERSION or (resource.type == API_KEY and resource.inputs.get("expiresAt")):
+        return  # changes by being replaced
     if settings.protect and not resource.protect and not resource.type.startswith("pulumi:"):
         yield Finding("protect", "is not set, and snu:protect is true")
 
@@ -380,7 +386,7 @@ def limits_of_scaleway(resource: Resource, _settings: Settings) -> Iterator[Find
 def _container_limits(inputs: Mapping[str, Any]) -> Iterator[Finding]:
     memory = inputs.get("memoryLimitBytes")
     if isinstance(memory, int):
-        yield from _limited("memoryLimitBytes", memory // limits.BYTES_PER_MEGABYTE, limits.Memory)
+        yield from _memory_limits(memory // scaleway.BYTES_PER_MEGABYTE, inputs.get("cpuLimit"))
     for index, option in enumerate(_sequence(inputs.get("scalingOptions"))):
         threshold = _mapping(option).get("concurrentRequestsThreshold")
         yield from _limited(f"scalingOptions[{index}].concurrentRequestsThreshold", threshold, limits.Concurrency)
@@ -391,23 +397,30 @@ def _container_limits(inputs: Mapping[str, Any]) -> Iterator[Finding]:
             yield from _limited(f"{key}.{duration}", _seconds(probe.get(duration)), limits.ProbeSeconds)
     yield from _variable_limits("environmentVariables", inputs.get("environmentVariables"))
     secret = _mapping(inputs.get("secretEnvironmentVariables"))
-    yield from _count_limits("secretEnvironmentVariables", secret)
+    yield from _count_limits("secretEnvironmentVariables", secret, scaleway.SECRET_VARIABLES)
     for name, value in secret.items():
-        if isinstance(value, str) and len(value.encode()) > limits.MAX_SECRET_BYTES:
+        if isinstance(value, str) and not scaleway.SECRET_VARIABLE_VALUE.allows(len(value.encode())):
             path = f"secretEnvironmentVariables.{name}"
-            yield Finding(path, f"has {len(value.encode())} bytes; allowed: {limits.MAX_SECRET_BYTES}")
+            yield Finding(path, f"has {len(value.encode())} bytes; allowed: {scaleway.SECRET_VARIABLE_VALUE.most}")
+
+
+def _memory_limits(megabytes: int, cpu: Any) -> Iterator[Finding]:
+    stated = scaleway.MEMORY_BY_CPU.get(cpu) if isinstance(cpu, int) else None
+    if stated and scaleway.MEMORY.allows(megabytes) and not stated.allows(megabytes):
+        yield Finding("memoryLimitBytes", f"is {megabytes} MB; allowed with {cpu} mvCPU: {stated.range} MB")
+    yield from _limited("memoryLimitBytes", megabytes, limits.Memory)
 
 
 def _variable_limits(key: str, variables: Any) -> Iterator[Finding]:
-    yield from _count_limits(key, _mapping(variables))
+    yield from _count_limits(key, _mapping(variables), scaleway.VARIABLES)
     for name, value in _mapping(variables).items():
-        if isinstance(value, str) and len(value) > limits.MAX_VARIABLE_LENGTH:
-            yield Finding(f"{key}.{name}", f"has {len(value)} characters; allowed: {limits.MAX_VARIABLE_LENGTH}")
+        if isinstance(value, str) and not scaleway.VARIABLE_VALUE.allows(len(value)):
+            yield Finding(f"{key}.{name}", f"has {len(value)} characters; allowed: {scaleway.VARIABLE_VALUE.most}")
 
 
-def _count_limits(key: str, variables: Mapping[str, Any]) -> Iterator[Finding]:
-    if len(variables) > limits.MAX_VARIABLES:
-        yield Finding(key, f"has {len(variables)} entries; allowed: {limits.MAX_VARIABLES}")
+def _count_limits(key: str, variables: Mapping[str, Any], limit: Limit) -> Iterator[Finding]:
+    if not limit.allows(len(variables)):
+        yield Finding(key, f"has {len(variables)} entries; allowed: {limit.most}")
     for name in variables:
         if not _allows(limits.VariableName, name):
             yield Finding(f"{key}.{name}", f"is no name; allowed: {_allowed(limits.VariableName)}")

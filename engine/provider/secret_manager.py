@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.errors import EngineError
 from engine.provider.client import ApiError, Client
-from engine.provider.fields import Field, bare_id, or_nothing, same_id
+from engine.provider.fields import Field, bare_id, or_nothing, read_duration, same_id, write_duration
 from engine.provider.resource import CREATED_AT, PROJECT, UPDATED_AT, Object, ResourceType
 from pulumi_state.values import PropertyMap, make_secret, unwrap
 
@@ -30,6 +30,31 @@ def _read_versions(versions: list[Object]) -> list[PropertyMap]:
     ]
 
 
+def _write_policies(policies: list[PropertyMap]) -> Object | None:
+    """At most one."""
+    if not policies:
+        return None
+    policy = policies[0]
+    written = {"action": policy["action"], "expires_once_accessed": bool(policy.get("expiresOnceAccessed"))}
+    return written | ({"time_to_live": write_duration(policy["ttl"])} if policy.get("ttl") else {})
+
+
+def _read_policies(policy: Object | None) -> list[PropertyMap]:
+    if not policy:
+        return []
+    return [
+        {
+            "action": policy.get("action", ""),
+            "expiresOnceAccessed": bool(policy.get("expires_once_accessed")),
+            "ttl": read_duration(policy.get("time_to_live")) or "",
+        }
+    ]
+
+
+def _same_policies(old: list[PropertyMap], new: list[PropertyMap]) -> bool:
+    return _write_policies(old) == _write_policies(new)
+
+
 class Secret(ResourceType):
     token = "scaleway:secrets/secret:Secret"  # noqa: S105 - a type token
     path = f"{_REGION}/secrets"
@@ -40,6 +65,13 @@ class Secret(ResourceType):
         Field("path", default="/", checked_default=True),
         Field("type", default="opaque"),
         Field("protected"),
+        Field(
+            "ephemeralPolicies",
+            "ephemeral_policy",
+            write=_write_policies,
+            read=_read_policies,
+            equal=_same_policies,
+        ),
         Field("status", sent=False),
         Field("versionCount", sent=False),
         Field("versions", sent=False, read=_read_versions),

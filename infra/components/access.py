@@ -31,8 +31,12 @@ def grant(
     project_id: pulumi.Input[str],
     rules: Sequence[iam.PolicyRuleArgs],
     opts: pulumi.ResourceOptions,
+    expires_at: str | None = None,
 ) -> Access:
-    """Registers `<name>-application`, `<name>-policy` and `<name>-key`; the key's default project is given."""
+    """Registers `<name>-application`, `<name>-policy` and `<name>-key`; the key's default project is given.
+
+    `expires_at`: when the key expires, in RFC 3339. Another time is another key, so such a key is not protected.
+    """
     application = iam.Application(
         f"{name}-application", name=application_name, description=about.application, opts=opts
     )
@@ -49,7 +53,8 @@ def grant(
         application_id=application.id,
         default_project_id=project_id,
         description=about.key,
-        opts=opts,
+        expires_at=expires_at,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=False)) if expires_at else opts,
     )
     return Access(application, key)
 

@@ -38,6 +38,8 @@ class AlertsAccessArgs:
     """Of Scaleway's API, where it is another one than the platform's."""
     storage_url: str | None
     """Of object storage, where it is another one than the platform's in the region."""
+    keys_expire_at: str | None = None
+    """When its API keys expire, in RFC 3339; never if not given."""
 
 
 class AlertsAccess(pulumi.ComponentResource):
@@ -64,6 +66,7 @@ class AlertsAccess(pulumi.ComponentResource):
             args.project_id,
             [on_projects([args.project_id], LOOK_AND_REMEMBER)],
             child,
+            args.keys_expire_at,
         )
         logs = args.observability.platform_logs
         access = pulumi.Output.json_dumps(
@@ -88,6 +91,8 @@ class AlertsAccess(pulumi.ComponentResource):
             project_id=args.project_id,
             opts=child,
         )
-        version = secrets.Version(f"{name}-version", secret_id=holder.id, data=secret(access), opts=child)
+        # Whatever changes in it replaces the version, which protection would forbid.
+        replaceable = pulumi.ResourceOptions(parent=self, protect=False)
+        version = secrets.Version(f"{name}-version", secret_id=holder.id, data=secret(access), opts=replaceable)
         self.secret_id = version.secret_id
         self.register_outputs({"secretId": self.secret_id})

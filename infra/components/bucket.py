@@ -24,6 +24,8 @@ class BackendBucketArgs:
     """The environment whose state it keeps."""
     project_id: pulumi.Input[str]
     """The project that it belongs to."""
+    keys_expire_at: str | None = None
+    """When its API keys expire, in RFC 3339; never if not given."""
 
 
 class BackendBucket(pulumi.ComponentResource):
@@ -48,6 +50,7 @@ class BackendBucket(pulumi.ComponentResource):
             args.project_id,
             USE_OBJECTS,
             pulumi.ResourceOptions(parent=self),
+            args.keys_expire_at,
         )
         self.key = secret(
             pulumi.Output.all(applicationId=application.id, accessKey=made.access_key, secretKey=made.secret_key).apply(

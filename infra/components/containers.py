@@ -8,7 +8,7 @@ import pulumi
 from pulumiverse_scaleway import containers, domain
 
 from infra.settings import App, Probe
-from infra.settings.limits import BYTES_PER_MEGABYTE
+from scaleway_facts.limits import BYTES_PER_MEGABYTE
 
 _RECORD_TTL = 3600
 """Seconds that resolvers may keep a record."""

@@ -27,6 +27,8 @@ class BackendDatabaseArgs:
     """The kind of database and its size."""
     passwords: DatabasePasswords | None = None
     """The passwords of an instance; a serverless database has none."""
+    keys_expire_at: str | None = None
+    """When its API keys expire, in RFC 3339; never if not given."""
 
 
 class BackendDatabase(pulumi.ComponentResource):
@@ -75,6 +77,7 @@ class BackendDatabase(pulumi.ComponentResource):
             args.project_id,
             ("ServerlessSQLDatabaseReadWrite",),
             child,
+            args.keys_expire_at,
         )
         return secret(
             pulumi.Output.all(database.endpoint, application.id, key.secret_key).apply(

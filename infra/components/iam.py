@@ -43,6 +43,8 @@ class DeployAccessArgs:
     """Whether environments of the project make secrets of their own."""
     may_open_databases: bool = False
     """Whether runs add their own address to the ACL of a backend database."""
+    keys_expire_at: str | None = None
+    """When its API keys expire, in RFC 3339; never if not given."""
 
 
 class DeployAccess(pulumi.ComponentResource):
@@ -63,6 +65,7 @@ class DeployAccess(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DeployAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("snu:iam:DeployAccess", name, None, opts)
+        self._keys_expire_at = args.keys_expire_at
         own_project = [
             *DEPLOY,
             *(WRITE_SECRETS if args.may_write_secrets else ()),
@@ -110,4 +113,5 @@ class DeployAccess(pulumi.ComponentResource):
         """An application with a policy and a key."""
         parts = ("Application", "Policy of the application", "Key of the application")
         about = About(*(f"{part} that {purpose}" for part in parts))
-        return grant(name, application_name, about, project_id, rules, pulumi.ResourceOptions(parent=self)).key
+        child = pulumi.ResourceOptions(parent=self)
+        return grant(name, application_name, about, project_id, rules, child, self._keys_expire_at).key

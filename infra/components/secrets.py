@@ -1,11 +1,15 @@
 """The secret document of an environment."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pulumi
 from pulumiverse_scaleway import secrets
 
 from infra.secrecy import secret
+from scaleway_facts.behaviour import LONGEST_EPHEMERAL
+
+_EPHEMERAL = secrets.SecretEphemeralPolicyArgs(action="disable", ttl=f"{LONGEST_EPHEMERAL // timedelta(hours=1)}h0m0s")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +22,8 @@ class EnvironmentSecretsArgs:
     """The project that it belongs to."""
     protected: bool
     """Whether Secret Manager itself refuses to delete it."""
+    ephemeral: bool = False
+    """Whether deleting it frees its name at once. Its versions live for a year at most then."""
     initial: pulumi.Output[str] | None = None
     """Text of the first version. Without it, people write the first version."""
 
@@ -41,7 +47,9 @@ class EnvironmentSecrets(pulumi.ComponentResource):
             type="opaque",
             protected=args.protected,
             project_id=args.project_id,
-            opts=pulumi.ResourceOptions(parent=self),
+            ephemeral_policies=[_EPHEMERAL] if args.ephemeral else None,
+            # A secret is ephemeral from its creation or never.
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["ephemeralPolicies"] if args.ephemeral else None),
         )
         self.secret_id = holder.id
         if args.initial is not None:

@@ -14,8 +14,10 @@ def state_access(
     project_id: pulumi.Input[str],
     permission_sets: Sequence[str],
     opts: pulumi.ResourceOptions,
+    expires_at: str | None = None,
 ) -> Access:
     """Registers `<name>-application`, `<name>-policy` and `<name>-key`."""
     state = f"Pulumi's state of {environment}"
     about = About(f"Keeps {state}", f"Allows to keep {state}", state)
-    return grant(name, application_name, about, project_id, [on_projects([project_id], permission_sets)], opts)
+    rules = [on_projects([project_id], permission_sets)]
+    return grant(name, application_name, about, project_id, rules, opts, expires_at)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from infra import naming
-from infra.settings.limits import MAX_VARIABLES
 from infra.settings.models import CrashAlertsSettings, EnvironmentSettings
 from infra.settings.problems import Problem
 from infra.settings.variables import merge
+from scaleway_facts import limits as scaleway
 
 Finding = Callable[[str, str, str], Problem]
 """Makes a problem from a key, what was found, and what is allowed."""
@@ -26,6 +26,7 @@ def check_environment(raw: Mapping[str, Any], finding: Finding) -> Iterator[Prob
     yield from _check_names(raw, apps, finding)
     yield from _check_hosts(apps, finding)
     yield from _check_scaling(apps, finding)
+    yield from _check_memory(apps, finding)
     yield from _check_cycles(apps, finding)
     known_images = _table(raw.get("images"))
     yield from _check_promoted(raw, known_images, finding)
@@ -84,12 +85,12 @@ def check_variable_counts(settings: EnvironmentSettings, finding: Finding) -> It
     """The number of variables once those of other apps are added; needs valid settings."""
     for name, app in settings.apps.items():
         merged = merge(app, settings.apps)
-        for kind, count in (
-            ("plain", len(merged.plain) + len(merged.document)),
-            ("secret", len(merged.secret)),
+        for kind, count, limit in (
+            ("plain", len(merged.plain) + len(merged.document), scaleway.VARIABLES),
+            ("secret", len(merged.secret), scaleway.SECRET_VARIABLES),
         ):
-            if count > MAX_VARIABLES:
-                yield finding(f"snu:apps.{name}", f"{count} {kind} variables", f"at most {MAX_VARIABLES}")
+            if not limit.allows(count):
+                yield finding(f"snu:apps.{name}", f"{count} {kind} variables", f"at most {limit.most}")
 
 
 def _check_promoted(raw: Mapping[str, Any], images: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
@@ -124,11 +125,11 @@ def _check_names(raw: Mapping[str, Any], apps: Mapping[str, Any], finding: Findi
         return
     for app in apps:
         name = naming.container(environment, app)
-        if len(name) > naming.MAX_CONTAINER_NAME:
+        if not scaleway.CONTAINER_NAME.allows(len(name)):
             yield finding(
                 f"snu:apps.{app}",
                 f"the container name `{name}` of {len(name)} characters",
-                f"at most {naming.MAX_CONTAINER_NAME} for `<environment>-<app>`",
+                f"at most {scaleway.CONTAINER_NAME.most} for `<environment>-<app>`",
             )
 
 
@@ -146,6 +147,17 @@ def _check_scaling(apps: Mapping[str, Mapping[str, Any]], finding: Finding) -> I
         least, most = app.get("minScale", 0), app.get("maxScale", 1)
         if _is_number(least) and _is_number(most) and least > most:
             yield finding(f"snu:apps.{name}.minScale", f"`{least}`", f"at most maxScale, which is {most}")
+
+
+def _check_memory(apps: Mapping[str, Mapping[str, Any]], finding: Finding) -> Iterator[Problem]:
+    """The memory that Scaleway is known to require for a processor of exactly that size."""
+    for name, app in apps.items():
+        cpu, memory = app.get("cpu"), app.get("memory")
+        if not isinstance(cpu, int) or not isinstance(memory, int):
+            continue
+        limit = scaleway.MEMORY_BY_CPU.get(cpu)
+        if limit and scaleway.MEMORY.allows(memory) and not limit.allows(memory):
+            yield finding(f"snu:apps.{name}.memory", f"`{memory}`", f"{limit.range} (MB) with a cpu of {cpu}")
 
 
 def _check_cycles(apps: Mapping[str, Mapping[str, Any]], finding: Finding) -> Iterator[Problem]:

@@ -1,28 +1,18 @@
-"""The types of settings: what Scaleway allows, each stated once, with the words shown to people.
-
-The source of each number is Scaleway's documentation of the product, or its API where noted.
-"""
+"""The types of settings, with the words shown to people. What Scaleway allows is stated in `scaleway_facts`."""
 
 import ipaddress
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from infra.naming import NAME_PATTERN
+from scaleway_facts import limits as scaleway
+from scaleway_facts.fact import Limit
 
-RESERVED_VARIABLE = "PORT"
-RESERVED_VARIABLE_PREFIX = "SCW_"
-UNAVAILABLE_PORTS = frozenset({8008, 8012, 8013, 8022, 9090, 9091})
-MAX_VARIABLES = 200
-"""Plain variables of a container; as many secret ones again."""
-MAX_VARIABLE_LENGTH = 1000
-"""Characters in the value of a plain variable."""
-MAX_SECRET_BYTES = 65_536
-"""Bytes in the value of a secret variable."""
-BYTES_PER_MEGABYTE = 1_000_000
-"""The container API counts bytes where a megabyte is decimal: its default is 2048000000."""
 MIN_NETWORK_PREFIX = 8
 """Bits in the prefix of the widest network that may connect to a database."""
 
@@ -39,15 +29,34 @@ def _refuse(kind: str) -> PydanticCustomError:
 
 
 def _not_reserved(name: str) -> str:
-    if name == RESERVED_VARIABLE or name.startswith(RESERVED_VARIABLE_PREFIX):
+    if name == scaleway.RESERVED_VARIABLE or name.startswith(scaleway.RESERVED_VARIABLE_PREFIX):
         raise _refuse("reserved_variable")
     return name
 
 
 def _available(port: int) -> int:
-    if port in UNAVAILABLE_PORTS:
+    if port in scaleway.UNAVAILABLE_PORTS:
         raise _refuse("unavailable_port")
     return port
+
+
+def _range(limit: Limit) -> FieldInfo:
+    info: FieldInfo = Field(ge=limit.least, le=limit.most)
+    return info
+
+
+def _allowed(limit: Limit, unit: str = "") -> Allowed:
+    """`unit`: where the setting calls it otherwise."""
+    unit = unit or limit.unit
+    return Allowed(f"{limit.range} ({unit})" if unit else limit.range)
+
+
+def _is_date(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise _refuse("no_date") from None
+    return text
 
 
 def _has_host(template: str) -> str:
@@ -73,8 +82,11 @@ _UUID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$
 
 Name = Annotated[
     str,
-    StringConstraints(pattern=NAME_PATTERN, max_length=34),
-    Allowed("1 to 34 lower case letters, digits and hyphens; starts with a letter, ends with no hyphen"),
+    StringConstraints(pattern=NAME_PATTERN, max_length=scaleway.CONTAINER_NAME.most),
+    Allowed(
+        f"{scaleway.CONTAINER_NAME.range} lower case letters, digits and hyphens; starts with a letter, "
+        "ends with no hyphen"
+    ),
 ]
 JobKey = Annotated[
     str,
@@ -128,8 +140,8 @@ VariableName = Annotated[
 ]
 VariableValue = Annotated[
     str,
-    StringConstraints(max_length=MAX_VARIABLE_LENGTH),
-    Allowed(f"a text of at most {MAX_VARIABLE_LENGTH} characters, or {{url: <app>}}"),
+    StringConstraints(max_length=scaleway.VARIABLE_VALUE.most),
+    Allowed(f"a text of at most {scaleway.VARIABLE_VALUE.most} characters, or {{url: <app>}}"),
 ]
 DocumentKey = Annotated[str, StringConstraints(min_length=1), Allowed("the name of a key of the secret document")]
 HttpPath = Annotated[str, StringConstraints(pattern=r"^/\S*$"), Allowed("a path that starts with `/`")]
@@ -139,39 +151,46 @@ Password = Annotated[
     Allowed("8 to 128 characters, written with `pulumi config set --secret`"),
 ]
 
-Cpu = Annotated[int, Field(ge=70, le=6000), Allowed("70 to 6000 (thousandths of a vCPU)")]
-Memory = Annotated[int, Field(ge=128, le=12_228), Allowed("128 to 12228 (MB)")]
-MinScale = Annotated[int, Field(ge=0, le=50), Allowed("0 to 50, at most maxScale")]
-MaxScale = Annotated[int, Field(ge=1, le=50), Allowed("1 to 50")]
-Concurrency = Annotated[int, Field(ge=1, le=80), Allowed("1 to 80")]
-RequestTimeout = Annotated[int, Field(ge=10, le=3600), Allowed("10 to 3600 (seconds)")]
+Cpu = Annotated[int, _range(scaleway.CPU), _allowed(scaleway.CPU, "thousandths of a vCPU")]
+Memory = Annotated[int, _range(scaleway.MEMORY), _allowed(scaleway.MEMORY)]
+MinScale = Annotated[int, _range(scaleway.MIN_SCALE), Allowed(f"{scaleway.MIN_SCALE.range}, at most maxScale")]
+MaxScale = Annotated[int, _range(scaleway.MAX_SCALE), Allowed(scaleway.MAX_SCALE.range)]
+Concurrency = Annotated[int, _range(scaleway.CONCURRENCY), Allowed(scaleway.CONCURRENCY.range)]
+RequestTimeout = Annotated[int, _range(scaleway.REQUEST_SECONDS), _allowed(scaleway.REQUEST_SECONDS)]
 Port = Annotated[
     int,
-    Field(ge=1, le=65_535),
+    _range(scaleway.PORT),
     AfterValidator(_available),
-    Allowed(f"1 to 65535, except {', '.join(map(str, sorted(UNAVAILABLE_PORTS)))}"),
+    Allowed(f"{scaleway.PORT.range}, except {', '.join(map(str, scaleway.UNAVAILABLE_PORTS))}"),
 ]
-ProbeSeconds = Annotated[int, Field(ge=1, le=3600), Allowed("1 to 3600 (seconds)")]
-FailureThreshold = Annotated[int, Field(ge=1, le=50), Allowed("1 to 50")]
+ProbeSeconds = Annotated[int, _range(scaleway.PROBE_SECONDS), _allowed(scaleway.PROBE_SECONDS)]
+FailureThreshold = Annotated[int, _range(scaleway.PROBE_FAILURES), Allowed(scaleway.PROBE_FAILURES.range)]
 
-JobCpu = Annotated[int, Field(ge=70, le=6000), Allowed("70 to 6000 (thousandths of a vCPU)")]
-JobMemory = Annotated[int, Field(ge=128, le=16_384), Allowed("128 to 16384 (MB)")]
-JobTimeout = Annotated[int, Field(ge=1, le=86_400), Allowed("1 to 86400 (seconds)")]
-JobStorage = Annotated[int, Field(ge=128, le=10_000), Allowed("128 to 10000 (MB)")]
+JobCpu = Annotated[int, _range(scaleway.JOB_CPU), _allowed(scaleway.JOB_CPU, "thousandths of a vCPU")]
+JobMemory = Annotated[int, _range(scaleway.JOB_MEMORY), _allowed(scaleway.JOB_MEMORY)]
+JobTimeout = Annotated[int, _range(scaleway.JOB_SECONDS), _allowed(scaleway.JOB_SECONDS)]
+JobStorage = Annotated[int, _range(scaleway.JOB_STORAGE), _allowed(scaleway.JOB_STORAGE)]
 
-ServerlessCpu = Annotated[int, Field(ge=0, le=15), Allowed("0 to 15 (vCPU)")]
+ServerlessCpu = Annotated[int, _range(scaleway.SERVERLESS_VCPU), _allowed(scaleway.SERVERLESS_VCPU)]
+Date = Annotated[
+    str,
+    StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$"),
+    AfterValidator(_is_date),
+    Allowed('a day in quotes, like `"2027-06-30"`'),
+]
+MemoryQuota = Annotated[int, Field(ge=1, le=100_000), Allowed("1 to 100000 (GB)")]
 BucketName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"),
     Allowed("3 to 63 lower case letters, digits and hyphens; starts and ends with no hyphen"),
 ]
-VolumeSize = Annotated[int, Field(ge=5, le=10_000), Allowed("5 to 10000 (GB)")]
+VolumeSize = Annotated[int, _range(scaleway.VOLUME_GB), _allowed(scaleway.VOLUME_GB)]
 PreviewHours = Annotated[int, Field(ge=1, le=8760), Allowed("1 to 8760 (hours)")]
 AlertMinutes = Annotated[
     Literal[1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30], Allowed("a part of an hour: 1, 2, 3, 4, 5, 6, 10, 12, 15, 20 or 30")
 ]
-BackupHours = Annotated[int, Field(ge=1, le=8760), Allowed("1 to 8760 (hours)")]
-BackupDays = Annotated[int, Field(ge=1, le=365), Allowed("1 to 365 (days)")]
+BackupHours = Annotated[int, _range(scaleway.BACKUP_HOURS), _allowed(scaleway.BACKUP_HOURS)]
+BackupDays = Annotated[int, _range(scaleway.BACKUP_DAYS), _allowed(scaleway.BACKUP_DAYS)]
 PlanSigner = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$"),
@@ -183,7 +202,7 @@ PlanRecipient = Annotated[
     Allowed("an age recipient, `age1…`, as `scripts/snu plan-keys` writes it"),
 ]
 PlanHours = Annotated[int, Field(ge=1, le=720), Allowed("1 to 720 (hours)")]
-LogRetention = Annotated[int, Field(ge=1, le=365), Allowed("1 to 365 (days)")]
+LogRetention = Annotated[int, _range(scaleway.LOG_RETENTION_DAYS), _allowed(scaleway.LOG_RETENTION_DAYS)]
 Reason = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=20, max_length=120),

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from pydantic.alias_generators import to_camel
 
 from infra.settings import limits
+from scaleway_facts import limits as scaleway
+from scaleway_facts import limits as scaleway
 
 
 class Settings(BaseModel):
@@ -141,19 +143,19 @@ class Variables(Settings):
     )
     variables: dict[limits.VariableName, Variable] = Field(
         default={},
-        max_length=limits.MAX_VARIABLES,
+        max_length=scaleway.VARIABLES.most,
         description="Plain variables: a text, or `{url: <app>}`. Numbers and `true` are to be quoted.",
     )
     document_variables: list[TakenVariable] = Field(
         default=[],
-        max_length=limits.MAX_VARIABLES,
+        max_length=scaleway.VARIABLES.most,
         description="Variables whose values come from the secret document and that the platform keeps as "
         "plain ones: a name, or `{NAME: KEY}`.",
     )
 
 
 class Probe(Settings):
-    """How the platform finds out whether a container is well. It restarts the container on failure."""
+    """How the platform checks whether a container is healthy. `docs/limits.md` says what a failure leads to."""
 
     path: limits.HttpPath | None = Field(
         default=None, description="Asked over HTTP; without it, a TCP connection is enough."
@@ -183,7 +185,9 @@ class App(Variables):
     concurrency: limits.Concurrency = Field(
         default=50, description="Concurrent requests of an instance above which another one starts."
     )
-    timeout: limits.RequestTimeout = Field(default=300, description="Seconds a request may take.")
+    timeout: limits.RequestTimeout = Field(
+        default=scaleway.REQUEST_SECONDS.default, description="Seconds a request may take."
+    )
     port: limits.Port = Field(default=8080, description="The port that the process listens on.")
     protocol: Literal["http1", "h2c"] = Field(default="http1", description="What the process speaks.")
     privacy: Literal["public", "private"] = Field(default="public", description="`private`: requests need a token.")
@@ -194,14 +198,18 @@ class App(Variables):
     )
     secret_variables: list[TakenVariable] = Field(
         default=[],
-        max_length=limits.MAX_VARIABLES,
+        max_length=scaleway.SECRET_VARIABLES.most,
         description="Variables whose values come from the secret document and that the platform keeps "
         "secret: a name, or `{NAME: KEY}`.",
     )
-    liveness_probe: Probe = Field(default=DEFAULT_PROBE, description="Asked as long as the container runs.")
+    liveness_probe: Probe = Field(
+        default=DEFAULT_PROBE,
+        description="Checked as long as the container runs. On failure the instance gets no traffic; it is not "
+        "restarted.",
+    )
     startup_probe: Probe = Field(
         default=DEFAULT_PROBE,
-        description="Asked until it succeeds once. A start takes up to one interval longer than the process needs: "
+        description="Checked until it succeeds once. A start takes up to one interval longer than the process needs: "
         "give apps that scale from zero a short one.",
     )
     version_path: limits.HttpPath | None = Field(
@@ -494,6 +502,16 @@ class FoundationSettings(Settings):
     zone: limits.Zone | None = Field(default=None, description="A DNS zone to own.")
     deploy: Deploy = Field(default=Deploy(), description="The deploy application.")
     observability: ObservabilitySettings = Field(default=ObservabilitySettings(), description="Logs and alerts.")
+    api_keys_expire_on: limits.Date | None = Field(
+        default=None,
+        description="The day on which the API keys that the foundation makes expire, for an organization that has set "
+        "a maximum duration for keys. Another day replaces all of them: see `docs/api-keys.md`.",
+    )
+    container_memory_quota: limits.MemoryQuota = Field(
+        default=scaleway.CONTAINER_MEMORY_GB.most,
+        description="The organization's quota of memory for containers, in GB. Previews warn when the stacks of this "
+        "project need more at their maximum scale.",
+    )
     object_storage: limits.Url | None = Field(
         default=None, description="Where object storage is, if that is not the platform's own in the region."
     )

@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from localcloud.api.clock import duration, parse_duration, parse_timestamp
 from localcloud.api.errors import Problem, invalid_arguments
+from scaleway_facts.fact import Limit
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -104,6 +105,12 @@ class Integer(Field):
     most: int = 2**63 - 1
     forbidden: tuple[int, ...] = ()
 
+    @classmethod
+    def within(cls, limit: Limit, unit: int = 1, **others: Any) -> Self:
+        """A field that counts in ``unit``s what the limit states, with its default."""
+        default = None if limit.default is None else limit.default * unit
+        return cls(**{"least": limit.least * unit, "most": limit.most * unit, "default": default, **others})
+
     def check(self, name: str, value: Any, problems: Problems) -> Any:
         if isinstance(value, bool) or not isinstance(value, int):
             problems.add(name, "must be an integer", "format")
@@ -130,6 +137,12 @@ class Duration(Field):
 
     least: float = 0
     most: float = float("inf")
+
+    @classmethod
+    def within(cls, limit: Limit, **others: Any) -> Self:
+        """A field in the seconds that the limit states, with its default."""
+        default = None if limit.default is None else duration(limit.default)
+        return cls(**{"least": limit.least, "most": limit.most, "default": default, **others})
 
     def check(self, name: str, value: Any, problems: Problems) -> Any:
         try:

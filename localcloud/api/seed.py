@@ -18,7 +18,7 @@ from localcloud.api.domain.shapes import ZONE
 from localcloud.api.errors import StartError
 from localcloud.api.fields import Body, Problems, Text, Texts, Uuid, Word
 from localcloud.api.secret_manager import shapes as secret_manager
-from localcloud.api.secret_manager.shapes import MAX_VERSION_BYTES
+from scaleway_facts.limits import SECRET_VERSION
 
 Table = Mapping[str, Any]
 
@@ -114,8 +114,8 @@ def parse_seed(document: Table) -> Seed:
         _unique("secrets", [(secret["region"], secret["path"], secret["name"]) for secret in secrets], problems)
         _unique("secrets", [secret["id"] for secret in secrets], problems)
         for index, secret in enumerate(secrets):
-            if len(json.dumps(secret["document"])) > MAX_VERSION_BYTES:
-                problems.add(f"secrets[{index}].document", f"must be at most {MAX_VERSION_BYTES} bytes as JSON")
+            if not SECRET_VERSION.allows(len(json.dumps(secret["document"]))):
+                problems.add(f"secrets[{index}].document", f"must be at most {SECRET_VERSION.most} bytes as JSON")
     if problems.found:
         raise BadSeed("; ".join(f"{problem.argument} {problem.help or 'is required'}" for problem in problems.found))
     return Seed(

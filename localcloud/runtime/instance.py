@@ -12,7 +12,7 @@ from localcloud.runtime.balancer import Backend
 from localcloud.runtime.clock import Clock
 from localcloud.runtime.engine import Engine, Exit, Running
 from localcloud.runtime.last_line import last_line
-from localcloud.runtime.probes import Check, listening, started, unwell
+from localcloud.runtime.probes import Check, listening, started, unwell, well_again
 from localcloud.runtime.revision import Revision
 
 
@@ -48,6 +48,8 @@ class Parts:
     timing: Timing = field(default_factory=Timing)
     started: Callable[[Revision], None] = lambda revision: None
     """Called when a process of a container was started: there are new logs."""
+    health_changed: Callable[[Revision], None] = lambda revision: None
+    """Called when an instance starts or stops to get requests because of its probes."""
 
 
 _SECOND_EXIT = 2
@@ -120,11 +122,12 @@ class Instance:
             return self._revision.redacted(str(error)), 0.0, True
         clock = self._parts.clock
         begun = clock.now()
+        self._served = None
         exited = asyncio.create_task(self._parts.engine.wait(running.id))
         watched = asyncio.create_task(self._watch(running))
         try:
             await asyncio.wait({exited, watched}, return_when=asyncio.FIRST_COMPLETED)
-            well_for = clock.now() - begun if self.backend is not None else 0.0
+            well_for = clock.now() - begun if self._served is not None else 0.0
             if exited.done():
                 return await self._told(exited, running), well_for, False
             fault = watched.result()
@@ -132,7 +135,6 @@ class Instance:
             exited.cancel()
             watched.cancel()
             self.backend = None
-        self._served = None
         fault += await self._last_line(running.id)
         await self._take_down()
         return fault, well_for, True
@@ -151,7 +153,7 @@ class Instance:
         return self._running
 
     async def _watch(self, running: Running) -> str:
-        """Ready once it is up; gives what is wrong with it then."""
+        """Ready once it has started, and whenever its liveness probe succeeds; gives why it never started."""
         parts, revision = self._parts, self._revision
         startup = revision.startup
         if startup is not None:
@@ -160,13 +162,19 @@ class Instance:
             fault = await listening(parts.check, running.address, revision.port, parts.timing.listen, parts.clock)
         if fault:
             return fault
-        self.backend = self._served = Backend(running.address)
-        if not self.first_ready.done():
-            self.first_ready.set_result(None)
-        if revision.liveness is not None:
-            return await unwell(parts.check, running.address, revision.liveness, parts.clock)
-        await asyncio.get_running_loop().create_future()
-        return ""
+        backend = self._served = Backend(running.address)
+        while True:
+            self.backend = backend
+            if not self.first_ready.done():
+                self.first_ready.set_result(None)
+            parts.health_changed(revision)
+            if revision.liveness is None:
+                await asyncio.get_running_loop().create_future()
+                return ""
+            self.stands = await unwell(parts.check, running.address, revision.liveness, parts.clock)
+            self.backend = None
+            parts.health_changed(revision)
+            await well_again(parts.check, running.address, revision.liveness, parts.clock)
 
     async def _told(self, exited: asyncio.Task[Exit], running: Running) -> str:
         """Why a process ended that nobody stopped."""

@@ -1,7 +1,4 @@
-"""Startup and liveness probes.
-
-Source of the rules: Scaleway's documentation ("Health probes"), and Kubernetes' where that is silent.
-"""
+"""Startup and liveness probes: ``scaleway_facts.behaviour``, and Kubernetes' rules where Scaleway states none."""
 
 from __future__ import annotations
 
@@ -52,6 +49,14 @@ async def unwell(check: Check, address: str, probe: Probe, clock: Clock) -> str:
         failures = failures + 1 if fault else 0
         if failures >= probe.failure_threshold:
             return f"its liveness probe failed {_times(failures)}: {fault}"
+
+
+async def well_again(check: Check, address: str, probe: Probe, clock: Clock) -> None:
+    """Probe until it succeeds once."""
+    while True:
+        await clock.sleep(probe.interval)
+        if not await check(address, probe):
+            return
 
 
 def _times(count: int) -> str:

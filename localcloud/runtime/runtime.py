@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from contextlib import suppress
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import httpx
@@ -29,6 +30,7 @@ from localcloud.runtime.notes import note
 from localcloud.runtime.probes import Check, NetworkCheck
 from localcloud.runtime.revision import Revision
 from localcloud.runtime.workload import Workload
+from scaleway_facts.behaviour import FALLBACK
 
 ROLLED_OUT = "vault.runtime.revision"
 """Kind: container id → the revision that serves. It outlives a restart, as after a failed redeploy on the platform."""
@@ -63,6 +65,8 @@ class Runtime:
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._ending: set[str] = set()
         """Containers whose job is called off or takes them away: it is let end in peace."""
+        self._fallbacks: dict[str, asyncio.Task[None]] = {}
+        """Container id → what ends the version that serves since a deploy has failed."""
         self._wake = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
 
@@ -112,6 +116,7 @@ class Runtime:
             self._clock,
             self._timing,
             lambda revision: self.logs.started(revision.container_id),
+            self._health_changed,
         )
         self._loop = asyncio.create_task(self._run())
 
@@ -124,7 +129,7 @@ class Runtime:
             await self._client.aclose()
 
     async def _stop(self) -> None:
-        tasks = [task for task in (self._loop, *self._jobs.values()) if task is not None]
+        tasks = [task for task in (self._loop, *self._jobs.values(), *self._fallbacks.values()) if task is not None]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -187,7 +192,10 @@ class Runtime:
             return
         if first_look and container["status"] == "error" and not transitions.is_held(container):
             # What served goes on; where nothing did, the engine may have been at fault.
+            if self._fallback_left(container) <= 0:
+                self._forget_rolled_out(id)
             revision = self._rolled_out(id) or revision
+            self._limit_fallback(container)
         self._handled[id] = generation
         interrupted = first_look and transitions.is_held(container)
         before = self._rolled_out(id) if interrupted else None
@@ -233,9 +241,7 @@ class Runtime:
     async def _take_away(self, id: str) -> None:
         workload = self._workloads.pop(id)
         self._handled.pop(id, None)
-        if self._cloud.store.get(ROLLED_OUT, id) is not None:
-            self._cloud.store.delete(ROLLED_OUT, id)
-            self._commit()
+        self._forget_rolled_out(id)
         await workload.remove()
 
     def _settle(self, id: str, generation: int, fault: str) -> None:
@@ -246,8 +252,48 @@ class Runtime:
         if fault:
             note(f"container {container['name']}: {fault}")
         if fault or transitions.is_held(container) or container["status"] == "error":
-            self._cloud.store.put(CONTAINERS, id, transitions.settled(container, fault))
+            container = transitions.settled(container, fault)
+            container["_failed_at"] = self._cloud.now() if fault else None
+            self._cloud.store.put(CONTAINERS, id, container)
+            self._limit_fallback(container)
         self._commit()
+
+    def _health_changed(self, revision: Revision) -> None:
+        """A container none of whose instances passes its liveness probe is in error, until one does."""
+        id = revision.container_id
+        container, workload = self._cloud.store.get(CONTAINERS, id), self._workloads.get(id)
+        if container is None or workload is None or container.get("_generation", 0) != revision.generation:
+            return
+        if transitions.is_held(container) or transitions.is_deleting(container):
+            return
+        fault = "" if workload.is_ready else workload.standing
+        if bool(fault) != (container["status"] == "error"):
+            note(f"container {container['name']}: {fault or 'its liveness probe succeeds again'}")
+            self._cloud.store.put(CONTAINERS, id, transitions.settled(container, fault))
+            self._commit()
+
+    def _limit_fallback(self, container: Resource) -> None:
+        """The version that serves after a failed deploy does so for a limited time."""
+        id = container["id"]
+        if (earlier := self._fallbacks.pop(id, None)) is not None:
+            earlier.cancel()
+        if container.get("_failed_at") is not None:
+            ending = self._end_fallback(id, container["_generation"], self._fallback_left(container))
+            self._fallbacks[id] = asyncio.create_task(ending)
+
+    def _fallback_left(self, container: Resource) -> float:
+        """Seconds for which what served before a failed deploy may go on; unlimited if none has failed."""
+        failed_at = container.get("_failed_at")
+        return inf if failed_at is None else FALLBACK.total_seconds() - (self._cloud.now() - failed_at)
+
+    async def _end_fallback(self, id: str, generation: int, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        container, workload = self._cloud.store.get(CONTAINERS, id), self._workloads.get(id)
+        if container is None or workload is None or container["_generation"] != generation:
+            return
+        note(f"container {container['name']}: what served since its deploy failed is removed")
+        self._forget_rolled_out(id)
+        await workload.stop()
 
     def _commit(self) -> None:
         try:
@@ -263,6 +309,11 @@ class Runtime:
     def _rolled_out(self, id: str) -> Revision | None:
         kept = self._cloud.store.get(ROLLED_OUT, id)
         return Revision.from_document({name: value for name, value in kept.items() if name != "id"}) if kept else None
+
+    def _forget_rolled_out(self, id: str) -> None:
+        if self._cloud.store.get(ROLLED_OUT, id) is not None:
+            self._cloud.store.delete(ROLLED_OUT, id)
+            self._commit()
 
     def _at_this_port(self, revision: Revision) -> Revision:
         """The registry may have listened elsewhere when the revision was kept."""

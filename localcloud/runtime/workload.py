@@ -32,6 +32,11 @@ class Workload:
         return bool(self._serving)
 
     @property
+    def is_ready(self) -> bool:
+        """Whether any instance gets requests."""
+        return any(instance.backend is not None for instance in self._serving)
+
+    @property
     def standing(self) -> str:
         """Why no instance is ready."""
         told = {instance.stands for instance in self._serving or self._coming}

@@ -6,6 +6,7 @@ import hashlib
 import re
 
 from infra import naming
+from scaleway_facts.limits import CONTAINER_NAME
 
 _PULL_REQUEST = r"pr-[1-9][0-9]*"
 _BRANCH = r"br-(?:[a-z0-9]+-)*[0-9a-f]{8}"
@@ -14,16 +15,16 @@ _CONTAINER = re.compile(f"({_PULL_REQUEST}|{_BRANCH})-[a-z][a-z0-9-]*")
 """Of several ways to read one, the longest name of an environment is meant."""
 _NO_CI = re.compile(r"no-ci-.*|.*-no-ci|.*-no-ci-.*", re.DOTALL)
 _HASH_DIGITS = 8
-_LONGEST = naming.MAX_CONTAINER_NAME - len("-a")
+_LONGEST = CONTAINER_NAME.most - len("-a")
 _SHORTEST_LIMIT = len("br-") + _HASH_DIGITS
 
 
 def longest_name(apps: list[str]) -> int:
     """Characters that the apps' names leave of a container's. Raises ValueError where that is too little."""
-    left = naming.MAX_CONTAINER_NAME - 1 - max(map(len, apps), default=1)
+    left = CONTAINER_NAME.most - 1 - max(map(len, apps), default=1)
     if left < _SHORTEST_LIMIT:
         raise ValueError(
-            f"the app {max(apps, key=len)} leaves {left} of the {naming.MAX_CONTAINER_NAME} characters of a "
+            f"the app {max(apps, key=len)} leaves {left} of the {CONTAINER_NAME.most} characters of a "
             f"container's name for that of a preview environment, which needs {_SHORTEST_LIMIT}"
         )
     return left

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from engine.provider import KNOWN_TYPES
 from ops.adopt.acceptance import Acceptance, as_list, judge, read_accepted
-from ops.adopt.owners import owners
 from ops.adopt.mapping import Candidate, identity_of, match
+from ops.adopt.owners import owners
 from ops.adopt.properties import hidden, properties_of
 from ops.adopt.terraform import Live, read_states
 from ops.errors import OpsError

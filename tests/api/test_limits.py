@@ -21,8 +21,6 @@ from tests.support.local_scaleway import Client
 from tests.support.policy_resources import environment, resource
 from tests.support.settings import ENVIRONMENT, FOUNDATION, Stack, changed, problems
 
-_UNAVAILABLE_PORTS = (8008, 8012, 8013, 8022, 9090, 9091)
-
 
 @dataclass(frozen=True)
 class Attempt:
@@ -162,6 +160,14 @@ LIMITS = {
         _input(rules.CONTAINER, "memoryLimitBytes", _megabytes),
         _CONTAINER("memory_limit_bytes", _megabytes),
     ),
+    "memory of a container with 2000 mvCPU": Limit(
+        (2_000, 8_000),
+        (128, 1_999, 8_001, 12_228),
+        "2000 8000",
+        _setting("apps.api.memory", apps__api__cpu=2_000),
+        _input(rules.CONTAINER, "memoryLimitBytes", _megabytes, cpuLimit=2_000),
+        _CONTAINER("memory_limit_bytes", _megabytes, mvcpu_limit=2_000),
+    ),
     "instances at least": _numbers(
         0,
         50,
@@ -271,17 +277,17 @@ LIMITS = {
         _CONTAINER("secret_environment_variables", _many),
     ),
     "value of a variable": Limit(
-        (1_000,),
-        (1_001,),
-        "1000",
+        (65_536,),
+        (65_537,),
+        "65536",
         _variables(_long, lambda _: "LONG", lambda length: f"a text of {length} characters"),
         _at_name(_input(rules.CONTAINER, _PLAIN, _long), lambda _: "LONG"),
         _CONTAINER("environment_variables", _long),
     ),
     "value of a job's variable": Limit(  # the local Scaleway takes any
-        (1_000,),
-        (1_001,),
-        "1000",
+        (65_536,),
+        (65_537,),
+        "65536",
         _variables(_long, lambda _: "LONG", lambda length: f"a text of {length} characters", "jobs.work"),
         _at_name(_input(rules.JOB, "env", _long), lambda _: "LONG"),
     ),
@@ -298,8 +304,12 @@ LIMITS = {
     "memory of a job": _numbers(
         128, 16_384, _setting("jobs.work.memory", **_JOBS), _input(rules.JOB, "memoryLimit"), _JOB("memory_limit")
     ),
-    "storage of a job": _numbers(  # the API takes up to 24576
-        128, 10_000, _setting("jobs.work.storage", **_JOBS), _input(rules.JOB, "localStorageCapacity")
+    "storage of a job": _numbers(
+        128,
+        10_000,
+        _setting("jobs.work.storage", **_JOBS),
+        _input(rules.JOB, "localStorageCapacity"),
+        _JOB("local_storage_capacity"),
     ),
     "time of a job": _numbers(
         1,

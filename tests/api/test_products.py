@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -70,6 +71,18 @@ def test_iam(sdk: Sdk, api: Client) -> None:
     api("GET", f"/iam/v1alpha1/api-keys/{key.access_key}", status=404)
 
 
+def test_an_organization_can_demand_that_keys_expire(sdk: Sdk, api: Client) -> None:
+    iam = IamV1Alpha1API(sdk.client)
+    assert iam.get_organization_security_settings().max_api_key_expiration_duration == "0s"
+    iam.update_organization_security_settings(max_api_key_expiration_duration="86400s")
+    application = iam.create_application(name="snu-deploy", description="d")
+    in_time, too_late = (datetime.now(UTC) + timedelta(hours=hours) for hours in (23, 25))
+    body = {"application_id": application.id, "description": "k"}
+    for refused in (body, {**body, "expires_at": too_late.isoformat()}):
+        assert "at most 86400s ahead" in api.refused("POST", "/iam/v1alpha1/api-keys", refused, "expires_at")
+    assert iam.create_api_key(description="k", application_id=application.id, expires_at=in_time).expires_at
+
+
 @pytest.mark.parametrize(
     ("rule", "argument"),
     [
@@ -120,7 +133,51 @@ def test_secret_limits_and_protection(api: Client) -> None:
     assert api("DELETE", f"{SECRETS}/{secret['id']}", status=412)["precondition"] == "protected_resource"
     api("POST", f"{SECRETS}/{secret['id']}/unprotect", {})
     api("DELETE", f"{SECRETS}/{secret['id']}", status=204)
-    api("GET", f"{SECRETS}/{secret['id']}", status=404)
+
+
+def test_a_deleted_secret_can_be_recovered_for_a_week_and_keeps_its_name(
+    api: Client,
+) -> None:
+    secret = api.create(SECRETS, name="s")
+    path = f"{SECRETS}/{secret['id']}"
+    api("POST", f"{path}/versions", {"data": b64("one")})
+    for _ in range(2):  # once more does no harm
+        api("DELETE", path, status=204)
+    assert api("GET", path)["deletion_requested_at"] is not None
+    assert api("GET", f"{path}/versions/1")["status"] == "scheduled_for_deletion"
+    assert [each["name"] for each in api("GET", f"{SECRETS}?scheduled_for_deletion=true")["secrets"]] == ["s"]
+    assert "s" not in [each["name"] for each in api("GET", SECRETS)["secrets"]]
+    assert "same secret name" in api("POST", SECRETS, {"name": "s"}, status=409)["message"]
+    for method, what in (("GET", "/versions/1/access"), ("PATCH", ""), ("POST", "/versions"), ("POST", "/protect")):
+        api(method, f"{path}{what}", {"data": b64("two")} if method != "GET" else None, status=412)
+    api("GET", f"{SECRETS}-by-path/versions/latest/access?secret_name=s", status=404)
+    assert api("POST", f"{path}/restore", {})["deletion_requested_at"] is None
+    assert api("GET", f"{path}/versions/latest_enabled/access")["data"] == b64("one")
+
+
+def test_a_deleted_version_can_be_recovered(api: Client) -> None:
+    path = f"{SECRETS}/{api.create(SECRETS, name='s')['id']}/versions"
+    for text in ("one", "two"):
+        api("POST", path, {"data": b64(text)})
+    api("DELETE", f"{path}/2", status=204)
+    assert api("GET", f"{path}/latest/access")["data"] == b64("one")
+    api("POST", f"{path}/2/disable", {}, status=412)
+    assert api("POST", f"{path}/2/restore", {})["status"] == "enabled"
+    assert api("GET", f"{path}/latest/access")["data"] == b64("two")
+
+
+def test_an_ephemeral_secret_is_gone_at_once_and_its_versions_expire(api: Client) -> None:
+    policy = {"time_to_live": "3600s", "action": "disable"}
+    secret = api.create(SECRETS, name="s", ephemeral_policy=policy)
+    path = f"{SECRETS}/{secret['id']}"
+    properties = api("POST", f"{path}/versions", {"data": b64("one")})["ephemeral_properties"]
+    assert properties["action"] == "disable"
+    assert api("GET", f"{path}/versions/1/access")["data"] == b64("one")
+    api("DELETE", path, status=204)
+    api("GET", path, status=404)
+    api("POST", SECRETS, {"name": "s"})
+    too_long = {"name": "t", "ephemeral_policy": {**policy, "time_to_live": "31536001s"}}
+    api.refused("POST", SECRETS, too_long, "ephemeral_policy.time_to_live")
 
 
 def test_seeded_document(api: Client) -> None:

@@ -161,6 +161,13 @@ def every_type() -> Description:
                     "project_id": ref("project"),
                 },
             },
+            "passing": {
+                "type": "secrets.Secret",
+                "args": {
+                    "name": "e2e-passing",
+                    "ephemeral_policies": [{"action": "disable", "ttl": "8760h0m0s"}],
+                },
+            },
             "text": {
                 "type": "secrets.Version",
                 "args": {"secret_id": ref("document"), "data": secret("first text"), "description": "first"},
@@ -360,6 +367,7 @@ UPDATES: dict[str, dict[str, Any]] = {
         "env": {"KEPT": "kept", "CHANGED": "second", "ADDED": "added"},
         "cron": {"schedule": "0 4 * * *", "timezone": "Europe/Paris"},
     },
+    "passing": {"ephemeral_policies": [{"action": "delete", "ttl": "24h", "expires_once_accessed": True}]},
     "logs": {"retention_days": 14},
     "alerts": {"contact_points": [{"email": "one@snu.localhost"}, {"email": "two@snu.localhost"}]},
 }

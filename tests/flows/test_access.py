@@ -8,6 +8,9 @@ program needs it (images, logs), its API call is shown.
 from __future__ import annotations
 
 import base64
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import httpx
 import pytest
@@ -26,6 +29,7 @@ from tests.lab.keys import (
     write_preview,
 )
 from tests.lab.lab import Lab
+from tests.support.seed import ORGANIZATION
 
 PROGRAM_NEEDS = {
     "ContainersFullAccess": "insufficient permissions: write namespace",
@@ -205,3 +209,27 @@ def _previews_write_secrets(lab: Lab, key: Key) -> None:
         fails(lab, stack, "insufficient permissions: write secret")
     lab.up_ok(stack)
     check_state(lab, stack)
+
+
+def test_keys_that_must_expire_are_replaced_when_their_day_changes(lab: Lab) -> None:
+    """Also where everything else is protected. Environments read the new keys where the old ones were."""
+    settings = f"/iam/v1alpha1/organizations/{ORGANIZATION}/security-settings"
+    lab.ask("PATCH", settings, {"max_api_key_expiration_duration": f"{90 * 86_400}s"})
+    today = datetime.now(UTC).date()
+    made: list[set[str]] = []
+    for days in (40, 80):
+        day = str(today + timedelta(days=days))
+        with lab.project.edited("foundation-local", partial(_expire_on, day)):
+            run = lab.up("foundation-local")
+        assert run.returncode == 0, run.stdout + run.stderr
+        keys = [each for each in lab.resources("iam.api_key") if each.get("application_id")]
+        assert {each["expires_at"] for each in keys} == {f"{day}T00:00:00Z"}
+        made.append({each["access_key"] for each in keys})
+    assert len(made[0]) == len(made[1]) > 0
+    assert made[0].isdisjoint(made[1])
+    use(lab, "local", deploy_key(lab, "foundation-local"))
+    lab.up_ok("local")
+
+
+def _expire_on(day: str, config: dict[str, Any]) -> None:
+    config |= {"snu:protect": True, "snu:apiKeysExpireOn": day}

@@ -121,3 +121,17 @@ def test_a_plan_says_what_it_changes_in_cost(lab: PlanLab, tmp_path: Path) -> No
 def test_the_local_stacks_keep_to_the_policies(lab: PlanLab) -> None:
     for stack in ("foundation-local", STACK):
         assert "Policies" not in lab.ok("preview", stack).stdout
+
+
+def test_a_doubt_about_a_setting_is_a_warning_said_once(lab: PlanLab) -> None:
+    """Not a policy: what Scaleway may refuse. An update says it in its preview, and not a second time."""
+
+    def shrink(config: dict[str, Any]) -> None:
+        config["snu:apps"]["admin"] |= {"cpu": 512, "memory": 256}
+
+    lab.edit(shrink)
+    doubt = "snu:apps.admin.memory: Scaleway may refuse 256 MB with a cpu of 512; 512 to 2048 MB is likely"
+    shown = lab.ok("preview", STACK, "--markdown", "-")
+    updated = lab.ok("up", STACK, "--yes")
+    for run in (shown, updated):
+        assert (run.stdout + run.stderr).count(doubt) == 1, run.stdout + run.stderr

@@ -171,6 +171,15 @@ def test_what_was_deleted_by_hand_needs_no_surgery(previews: PreviewLab) -> None
     assert previews.things("pr-7") == {}
 
 
+def test_after_down_its_secret_s_name_is_free(previews: PreviewLab) -> None:
+    """Scaleway keeps the names of other deleted secrets for a week."""
+    for _ in range(2):
+        previews.snu("env", "up", "--pr", "7")
+        secret = previews.lab.find("secret_manager.secret", "snu-pr-7")
+        assert secret["ephemeral_policy"]["time_to_live"] == "31536000s"
+        previews.snu("env", "down", "--pr", "7")
+
+
 def test_down_looks_in_the_cloud_and_not_at_the_state_alone(previews: PreviewLab) -> None:
     previews.snu("env", "up", "--pr", "7")
     previews.lab.state_file("pr-7").unlink()

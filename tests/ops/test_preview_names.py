@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from infra import naming
 from ops.previews import names
+from scaleway_facts.limits import CONTAINER_NAME
 
 LONGEST = names.longest_name(["api", "admin", "app"])
 RESERVED = ("ci", "stage", "staging", "production", "local", "foundation-ci", "foundation-production", "custom")
@@ -39,7 +40,7 @@ def test_a_branch_s_name_is_a_name_within_its_limit(branch: str, app: str) -> No
     name = names.of_branch(branch, LONGEST)
     assert re.match(naming.NAME_PATTERN, name)
     assert len(name) <= LONGEST
-    assert len(naming.container(name, "admin")) <= naming.MAX_CONTAINER_NAME
+    assert len(naming.container(name, "admin")) <= CONTAINER_NAME.most
     assert names.is_preview(name)
     assert names.pull_request_of(name) is None
     assert names.of_container(naming.container(name, app)) == name

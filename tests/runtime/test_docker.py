@@ -122,13 +122,14 @@ def test_no_request_comes_before_the_startup_probe_has_succeeded(site: Site) -> 
     assert container.get("/early").text == "0"
 
 
-def test_an_instance_that_is_not_alive_is_replaced(site: Site) -> None:
+def test_an_instance_that_is_not_alive_gets_no_requests_and_is_not_restarted(site: Site) -> None:
     probe = {**QUICK, "failure_threshold": 2, "http": {"path": "/alive"}}
     container = site.deploy("sick", liveness_probe=probe)
-    before = container.get().text
     container.get("/sick")
-    eventually(lambda: container.get().text not in (before, "") and container.get().status_code == 200, "another one")
-    assert "it is told to stop" in container.texts()
+    eventually(lambda: container.get().status_code == 503, "no requests")
+    eventually(lambda: container.show()["status"] == "error", "the container in error")
+    assert "its liveness probe failed 2 times in a row" in container.show()["error_message"]
+    assert "it is told to stop" not in container.texts()
 
 
 @pytest.mark.parametrize(

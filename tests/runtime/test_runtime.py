@@ -139,6 +139,45 @@ async def test_a_failed_deploy_ends_in_error_and_the_next_one_mends_it(world: Wo
     assert world.generations == [3, 3]
 
 
+async def test_a_container_whose_liveness_probe_fails_is_in_error_until_it_succeeds(world: World) -> None:
+    await world.deploy(liveness_probe=PROBE_DOCUMENT)
+    world.check.faults["p1"] = "GET /ok answers 503"
+    await world.clock.advance(1)
+    assert world.shown()["status"] == "error"
+    assert world.shown()["error_message"] == "its liveness probe failed once: GET /ok answers 503"
+    assert world.generations == [1]
+    world.check.faults.clear()
+    await world.clock.advance(1)
+    assert (world.shown()["status"], world.shown()["error_message"]) == ("ready", "")
+
+
+async def test_after_a_failed_deploy_the_version_before_serves_for_a_day(world: World) -> None:
+    await world.deploy()
+    world.check.faults["p2"] = "no answer"
+    await world.deploy()
+    hour = 3600
+    await world.clock.advance(23 * hour)
+    assert world.generations == [1]
+    await world.clock.advance(hour)
+    assert world.generations == []
+    assert world.shown()["status"] == "error"
+    world.check.faults.clear()
+    await world.deploy()
+    await world.clock.advance(25 * hour)
+    assert world.generations == [3]
+    assert world.shown()["status"] == "ready"
+
+
+async def test_a_deploy_that_succeeds_within_the_day_stays(world: World) -> None:
+    await world.deploy()
+    world.check.faults["p2"] = "no answer"
+    await world.deploy()
+    world.check.faults.clear()
+    await world.deploy()
+    await world.clock.advance(48 * 3600)
+    assert world.generations == [3]
+
+
 async def test_a_pull_that_fails_is_an_error(world: World) -> None:
     world.engine.pull_fault = "the image cannot be pulled: no space left"
     await world.deploy()
@@ -236,6 +275,17 @@ async def test_after_a_failed_deploy_a_restart_brings_back_what_served(world: Wo
     world.check.faults.clear()
     await world.restart()
     assert world.generations == [1]
+    assert world.shown()["status"] == "error"
+
+
+async def test_a_day_after_a_failed_deploy_a_restart_does_not_bring_back_what_served(world: World) -> None:
+    await world.deploy()
+    world.check.faults["p2"] = world.check.faults["p3"] = "no answer"
+    await world.deploy()
+    container = world.cloud.store.get(CONTAINERS, "c") or {}
+    world.cloud.store.put(CONTAINERS, "c", {**container, "_failed_at": container["_failed_at"] - 25 * 3600})
+    await world.restart()
+    assert world.generations == []
     assert world.shown()["status"] == "error"
 
 

@@ -79,14 +79,32 @@ async def test_an_instance_gets_no_requests_from_its_crash_until_it_is_ready_aga
     assert {backend.address for _ in range(4) if (backend := workload.pick())} == {"p2", "p3"}
 
 
-async def test_an_instance_that_is_not_alive_is_stopped_and_replaced(lab: Lab) -> None:
+async def test_an_instance_that_is_not_alive_gets_no_requests_until_it_is(lab: Lab) -> None:
+    workload = Workload(lab.parts)
+    await roll_out(lab, workload, liveness=PROBE, instances=2)
+    lab.check.faults["p1"] = "GET /ok answers 503"
+    await lab.clock.advance(30)
+    assert {backend.address for _ in range(4) if (backend := workload.pick())} == {"p2"}
+    lab.check.faults["p2"] = "GET /ok answers 503"
+    await lab.clock.advance(30)
+    assert not workload.is_ready
+    assert workload.standing == "its liveness probe failed 3 times in a row: GET /ok answers 503"
+    assert [process.instance for process in lab.engine.running] == ["1-1-1", "1-2-1"], "none is restarted"
+    lab.check.faults.clear()
+    await lab.clock.advance(10)
+    assert {backend.address for _ in range(4) if (backend := workload.pick())} == {"p1", "p2"}
+
+
+async def test_an_instance_that_ends_while_it_is_not_alive_is_started_again(lab: Lab) -> None:
     workload = Workload(lab.parts)
     await roll_out(lab, workload, liveness=PROBE)
     lab.check.faults["p1"] = "GET /ok answers 503"
     await lab.clock.advance(30)
-    assert lab.engine.processes["p1"].stopped
+    lab.engine.processes["p1"].end(1)
+    await settle()
     assert [process.instance for process in lab.engine.running] == ["1-1-2"]
-    assert workload.serves
+    assert (backend := workload.pick()) is not None
+    assert backend.address == "p2"
 
 
 @pytest.mark.parametrize(

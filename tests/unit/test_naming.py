@@ -6,6 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from infra import naming
+from scaleway_facts.limits import CONTAINER_NAME
 
 NAMES = st.from_regex(r"[a-z]([a-z0-9-]{0,32}[a-z0-9])?", fullmatch=True)
 """What `naming.NAME_PATTERN` takes, at most 34 characters long."""
@@ -15,8 +16,8 @@ NAMES = st.from_regex(r"[a-z]([a-z0-9-]{0,32}[a-z0-9])?", fullmatch=True)
 def test_a_container_s_name_is_a_name_within_its_limit(environment: str, app: str) -> None:
     name = naming.container(environment, app)
     assert name == f"{environment}-{app}"
-    assume(len(environment) + len(app) < naming.MAX_CONTAINER_NAME)
-    assert len(name) <= naming.MAX_CONTAINER_NAME
+    assume(len(environment) + len(app) < CONTAINER_NAME.most)
+    assert len(name) <= CONTAINER_NAME.most
     assert re.match(naming.NAME_PATTERN, name)
 
 

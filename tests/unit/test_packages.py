@@ -10,10 +10,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-KNOWN = {"infra", "policy", "ops", "engine", "localcloud", "pulumi_state", "_typeshed", "types_boto3_s3"}
+KNOWN = {
+    "infra",
+    "policy",
+    "ops",
+    "engine",
+    "localcloud",
+    "pulumi_state",
+    "scaleway_facts",
+    "_typeshed",
+    "types_boto3_s3",
+}
 """Ours, and what type checkers bring."""
 PARTS = {
-    "requirements-production.txt": ("infra", "policy", "ops", "pulumi_state", "engine"),
+    "requirements-production.txt": ("infra", "policy", "ops", "pulumi_state", "engine", "scaleway_facts"),
     "requirements.txt": ("localcloud",),
 }
 

@@ -236,7 +236,9 @@ def test_no_secret_is_readable(stack: str, preview: bool) -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_protection_follows_the_settings(stack: str) -> None:
-    assert {resource.protect for resource in built(stack).resources} == {stack in PROTECTED}
+    """Except that the version of an alerts' secret is replaced whenever its content changes."""
+    protected = {each.protect for each in built(stack).resources if not each.name.endswith("-alerts-version")}
+    assert protected == {stack in PROTECTED}
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -117,9 +117,13 @@ export class Decisions {
       this.#saw(fingerprint, this.now, () => ({
         kind: "status",
         app: container.app,
-        title: `is in error; its last deploy may have failed: ${container.problem || "the platform says nothing more"}`,
+        title: `is in error: ${container.problem || "the platform says nothing more"}`,
         version: "",
-        detail: `image ${container.image}`,
+        detail: [
+          `image ${container.image}`,
+          "After a failed deploy the previous version serves for 24 hours at most. After failed liveness probes the " +
+            "container gets no requests and is not restarted.",
+        ].join("\n"),
         containerId: container.id,
       }));
     }

@@ -6,6 +6,7 @@ from localcloud.api.cockpit.data_sources import SOURCES, own_logs
 from localcloud.api.collection import Collection
 from localcloud.api.fields import Array, Body, Boolean, Integer, Nested, Text, Uuid, Word
 from localcloud.api.store import VAULT_PREFIX
+from scaleway_facts.limits import LOG_RETENTION_DAYS
 
 TOKEN_SECRETS = f"{VAULT_PREFIX}cockpit.token"
 
@@ -33,9 +34,9 @@ SOURCE = Body(
     project_id=Uuid(),
     name=Text(required=True, longest=255),
     type=Word(words=("metrics", "logs", "traces"), required=True),
-    retention_days=Integer(default=None, least=1, most=365),
+    retention_days=Integer.within(LOG_RETENTION_DAYS),
 )
-SOURCE_CHANGE = Body(name=Text(longest=255), retention_days=Integer(least=1, most=365))
+SOURCE_CHANGE = Body(name=Text(longest=255), retention_days=Integer.within(LOG_RETENTION_DAYS))
 TOKEN = Body(
     project_id=Uuid(),
     name=Text(required=True, longest=255),

@@ -13,9 +13,8 @@ from localcloud.api.containers import variables
 from localcloud.api.containers.shapes import (
     CONTAINER,
     DOMAIN,
-    MAX_DOMAINS,
-    MAX_NAMESPACES,
     NAMESPACE,
+    NAMESPACES,
     containers,
     domains,
     namespaces,
@@ -25,6 +24,7 @@ from localcloud.api.errors import already_exists, plain, quotas_exceeded
 from localcloud.api.fields import Body, Problems
 from localcloud.api.routing import Answer, Routes
 from localcloud.api.store import Resource
+from scaleway_facts import limits
 
 routes = Routes("/containers/v1/regions/{region}", product="containers")
 
@@ -39,8 +39,8 @@ def create_namespace(call: Call) -> Answer:
     for other in same_project:
         if other["name"] == values["name"]:
             raise already_exists("namespace", other["id"], "a namespace with this name exists in the project")
-    if len(same_project) >= MAX_NAMESPACES:
-        raise quotas_exceeded("containers_namespaces", MAX_NAMESPACES, len(same_project))
+    if len(same_project) >= limits.NAMESPACES.most:
+        raise quotas_exceeded("containers_namespaces", limits.NAMESPACES.most, len(same_project))
     values |= {
         "project_id": project,
         "organization_id": call.organization_id,
@@ -66,6 +66,8 @@ def get_namespace(call: Call) -> Answer:
 def update_namespace(call: Call) -> Answer:
     namespace = namespaces.find_stable(call, call.id)
     changes = _checked_changes(call, NAMESPACE, call.body, namespace)
+    for container in containers.every(call, namespace_id=namespace["id"]):
+        _check_variable_counts(container, {**namespace, **changes})
     for fixed in ("name", "project_id"):
         changes.pop(fixed, None)
     secret = changes.pop("secret_environment_variables", None)
@@ -90,6 +92,7 @@ def delete_namespace(call: Call) -> Answer:
 def create_container(call: Call) -> Answer:
     values = _checked(CONTAINER, call.body)
     namespace = namespaces.find_stable(call, values["namespace_id"])
+    _check_variable_counts(values, namespace)
     for other in containers.every(call, namespace_id=namespace["id"], name=values["name"]):
         raise already_exists("container", other["id"], "a container with this name exists in the namespace")
     values |= {
@@ -120,6 +123,7 @@ def update_container(call: Call) -> Answer:
     if "https_connection_only" in body:
         body["https_connections_only"] = body.pop("https_connection_only")
     changes = _checked_changes(call, CONTAINER, body, container)
+    _check_variable_counts({**container, **changes}, call.store.get(NAMESPACES, container["namespace_id"]) or {})
     for fixed in ("name", "namespace_id"):
         changes.pop(fixed, None)
     secret = changes.pop("secret_environment_variables", None)
@@ -152,8 +156,8 @@ def create_domain(call: Call) -> Answer:
     for other in domains.every(call, hostname=values["hostname"]):
         raise already_exists("domain", other["id"], "the host name is already used by a container")
     held = sum(1 for _ in domains.every(call, container_id=container["id"]))
-    if held >= MAX_DOMAINS:
-        raise quotas_exceeded("containers_domains", MAX_DOMAINS, held)
+    if held >= limits.DOMAINS.most:
+        raise quotas_exceeded("containers_domains", limits.DOMAINS.most, held)
     endpoint = container["public_endpoint"].removeprefix("https://")
     fault = leads_to(call.store, values["hostname"], endpoint)
     if fault:
@@ -191,6 +195,7 @@ def _checked(shape: Body, body: Mapping[str, Any]) -> dict[str, Any]:
     variables.check_plain(values["environment_variables"], problems)
     variables.check_secret(values["secret_environment_variables"], problems, kept={})
     _check_scaling(values, problems)
+    _check_memory(values, problems)
     problems.raise_if_any()
     return values
 
@@ -205,6 +210,7 @@ def _checked_changes(call: Call, shape: Body, body: Mapping[str, Any], current: 
         kept=current["secret_environment_variables"],
     )
     _check_scaling({**current, **changes}, problems)
+    _check_memory({**current, **changes}, problems)
     problems.raise_if_any()
     return changes
 
@@ -221,6 +227,23 @@ def _check_scaling(values: Mapping[str, Any], problems: Problems) -> None:
         probe = values.get(name)
         if isinstance(probe, dict) and len(probe.keys() & {"tcp", "http"}) != 1:
             problems.add(name, "exactly one of tcp and http is needed")
+
+
+def _check_memory(values: Mapping[str, Any], problems: Problems) -> None:
+    """Of a container; a namespace has neither. The message is the platform's own."""
+    cpu, memory = values.get("mvcpu_limit"), values.get("memory_limit_bytes")
+    stated = limits.MEMORY_BY_CPU.get(cpu) if isinstance(cpu, int) else None
+    if stated and isinstance(memory, int) and not stated.allows(memory // limits.BYTES_PER_MEGABYTE):
+        problems.add(
+            "memory_limit_bytes",
+            f"{cpu} mvCPU require a minimum of {stated.least} MB and a maximum of {stated.most} MB of memory",
+        )
+
+
+def _check_variable_counts(container: Mapping[str, Any], namespace: Mapping[str, Any]) -> None:
+    problems = Problems()
+    variables.check_counts(container, namespace, problems)
+    problems.raise_if_any()
 
 
 def _with_secrets(call: Call, owner: Resource, wanted: Mapping[str, str]) -> Resource:

@@ -1,6 +1,6 @@
 """Kinds of Serverless Containers and what requests may say of them.
 
-Limits: Scaleway's documentation, "Containers limitations". Defaults: what the platform fills in.
+Limits and defaults: ``scaleway_facts.limits``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from localcloud.api.fields import (
     Uuid,
     Word,
 )
+from scaleway_facts import limits
 
 NAMESPACES = "containers.namespace"
 CONTAINERS = "containers.container"
@@ -45,14 +46,6 @@ domains = Collection(
 
 NAME_PATTERN = r"[a-zA-Z]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
 NAME_MEANING = "must start with a letter, have letters, digits and hyphens only, and end with a letter or digit"
-MAX_NAME = 34
-"""Of a container: the documentation is silent, the original infrastructure met this limit."""
-
-MAX_NAMESPACES = 100
-"""In a project."""
-MAX_DOMAINS = 50
-"""Of a container."""
-
 _TAGS = Array(of=Text(longest=255))
 
 NAMESPACE = Body(
@@ -66,13 +59,13 @@ NAMESPACE = Body(
 
 _PROBE = Body(
     failure_threshold=Integer(default=30, least=1, most=1_000),
-    interval=Duration(default="10s", least=1, most=3_600),
-    timeout=Duration(default="1s", least=1, most=3_600),
+    interval=Duration.within(limits.PROBE_SECONDS, default="10s"),
+    timeout=Duration.within(limits.PROBE_SECONDS, default="1s"),
     tcp=Field(),
     http=Nested(body=Body(path=Text(default="/", pattern=r"/.*", meaning="must start with /"))),
 )
 _SCALING = Body(
-    concurrent_requests_threshold=Integer(least=1, most=80),
+    concurrent_requests_threshold=Integer.within(limits.CONCURRENCY, default=None),
     cpu_usage_threshold=Integer(least=1, most=100),
     memory_usage_threshold=Integer(least=1, most=100),
 )
@@ -80,23 +73,23 @@ DEFAULT_PROBE = {"failure_threshold": 30, "interval": "10s", "timeout": "1s", "t
 
 CONTAINER = Body(
     namespace_id=Uuid(required=True),
-    name=Text(required=True, longest=MAX_NAME, pattern=NAME_PATTERN, meaning=NAME_MEANING),
+    name=Text(required=True, longest=limits.CONTAINER_NAME.most, pattern=NAME_PATTERN, meaning=NAME_MEANING),
     description=Text(),
     image=Text(required=True, longest=1_024),
     environment_variables=Texts(),
     secret_environment_variables=Texts(),
-    min_scale=Integer(default=0, most=50),
-    max_scale=Integer(default=5, least=1, most=50),
-    memory_limit_bytes=Integer(default=2_048_000_000, least=128_000_000, most=12_228_000_000),
-    mvcpu_limit=Integer(default=1_000, least=70, most=6_000),
-    local_storage_limit_bytes=Integer(default=1_000_000_000, most=24_000_000_000),
-    timeout=Duration(default="300s", least=10, most=3_600),
+    min_scale=Integer.within(limits.MIN_SCALE),
+    max_scale=Integer.within(limits.MAX_SCALE),
+    memory_limit_bytes=Integer.within(limits.MEMORY, limits.BYTES_PER_MEGABYTE),
+    mvcpu_limit=Integer.within(limits.CPU),
+    local_storage_limit_bytes=Integer.within(limits.LOCAL_STORAGE, limits.BYTES_PER_MEGABYTE),
+    timeout=Duration.within(limits.REQUEST_SECONDS),
     privacy=Word(words=("public", "private"), default="public"),
     protocol=Word(words=("http1", "h2c"), default="http1"),
-    port=Integer(default=8080, least=1, most=65_535, forbidden=(8008, 8012, 8013, 8022, 9090, 9091)),
+    port=Integer.within(limits.PORT, forbidden=limits.UNAVAILABLE_PORTS),
     https_connections_only=Boolean(),
     sandbox=Word(words=("v1", "v2"), default="v2"),
-    scaling_option=Nested(body=_SCALING, default={"concurrent_requests_threshold": 50}),
+    scaling_option=Nested(body=_SCALING, default={"concurrent_requests_threshold": limits.CONCURRENCY.default}),
     liveness_probe=Nested(body=_PROBE, default=DEFAULT_PROBE),
     startup_probe=Nested(body=_PROBE),
     tags=_TAGS,

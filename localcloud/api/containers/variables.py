@@ -7,49 +7,60 @@ want. The value itself is kept in the vault, for whoever runs the container.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from argon2 import PasswordHasher
 
 from localcloud.api.call import Call
 from localcloud.api.fields import Problems
+from scaleway_facts import limits
+from scaleway_facts.fact import Limit
 
 SECRET_VARIABLES = "vault.containers.secret_variables"  # noqa: S105 - a kind, not a secret
 """Kind: id of a container or namespace → its secret variables in plain text."""
-
-MAX_VARIABLES = 200
-"""Of each sort. Limits: Scaleway's documentation, "Containers limitations"."""
-MAX_VALUE_CHARACTERS = 1_000
-MAX_SECRET_BYTES = 65_536
 
 _HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1, hash_len=16, salt_len=8)
 """As weak as the clients accept: the values are kept in plain text beside it anyway, and a deploy hashes dozens."""
 
 
-def check_names(argument: str, variables: Mapping[str, str], problems: Problems) -> None:
-    if len(variables) > MAX_VARIABLES:
-        problems.add(argument, f"must have at most {MAX_VARIABLES} variables")
+_COUNTS: Mapping[str, Limit] = {
+    "environment_variables": limits.VARIABLES,
+    "secret_environment_variables": limits.SECRET_VARIABLES,
+}
+
+
+def check_counts(container: Mapping[str, Any], namespace: Mapping[str, Any], problems: Problems) -> None:
+    """A container's variables together with those of its namespace."""
+    for argument, limit in _COUNTS.items():
+        count = len({*container.get(argument, ()), *namespace.get(argument, ())})
+        if not limit.allows(count):
+            problems.add(argument, f"must have at most {limit.most} variables, those of the namespace included")
+
+
+def _check_names(argument: str, variables: Mapping[str, str], problems: Problems) -> None:
     for name in variables:
         if not name or "=" in name or "\0" in name:
             problems.add(argument, "a variable's name must not be empty and must not contain =")
-        elif name == "PORT" or name.startswith("SCW_"):
+        elif name == limits.RESERVED_VARIABLE or name.startswith(limits.RESERVED_VARIABLE_PREFIX):
             problems.add(argument, f"{name} is reserved by the platform")
 
 
 def check_plain(variables: Mapping[str, str], problems: Problems) -> None:
-    check_names("environment_variables", variables, problems)
+    _check_names("environment_variables", variables, problems)
     for name, value in variables.items():
-        if len(value) > MAX_VALUE_CHARACTERS:
-            problems.add("environment_variables", f"{name} must be at most {MAX_VALUE_CHARACTERS} characters")
+        if not limits.VARIABLE_VALUE.allows(len(value)):
+            problems.add("environment_variables", f"{name} must be at most {limits.VARIABLE_VALUE.most} characters")
 
 
 def check_secret(variables: Mapping[str, str], problems: Problems, *, kept: Mapping[str, str]) -> None:
     """``kept``: the variables that exist, of which an empty value means "as it is"."""
-    check_names("secret_environment_variables", variables, problems)
+    _check_names("secret_environment_variables", variables, problems)
     for name, value in variables.items():
         if not value and name not in kept:
             problems.add("secret_environment_variables", f"{name} must not be empty")
-        elif len(value.encode()) > MAX_SECRET_BYTES:
-            problems.add("secret_environment_variables", f"{name} must be at most {MAX_SECRET_BYTES} bytes")
+        elif not limits.SECRET_VARIABLE_VALUE.allows(len(value.encode())):
+            most = limits.SECRET_VARIABLE_VALUE.most
+            problems.add("secret_environment_variables", f"{name} must be at most {most} bytes")
 
 
 def keep_secret(call: Call, owner_id: str, wanted: Mapping[str, str], hashes: Mapping[str, str]) -> dict[str, str]:

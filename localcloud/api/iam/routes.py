@@ -10,6 +10,7 @@ from uuid import uuid4
 from localcloud.api import paging
 from localcloud.api.access import API_KEYS, RULES, SECRET_KEYS
 from localcloud.api.call import PROJECTS, Call
+from localcloud.api.clock import duration, parse_duration, parse_timestamp
 from localcloud.api.errors import already_exists, invalid, not_found
 from localcloud.api.fields import Problems, objects
 from localcloud.api.iam.shapes import (
@@ -18,6 +19,7 @@ from localcloud.api.iam.shapes import (
     APPLICATION,
     POLICY,
     RULE,
+    SECURITY_SETTINGS,
     api_keys,
     applications,
     new,
@@ -32,6 +34,8 @@ from localcloud.api.store import Resource
 
 routes = Routes("/iam/v1alpha1", product="iam")
 
+_SECURITY_SETTINGS = "hidden.iam.security_settings"
+"""Kind: organization → its security settings."""
 _KEY_LETTERS = string.ascii_uppercase + string.digits
 
 
@@ -169,6 +173,7 @@ def create_api_key(call: Call) -> Answer:
         raise invalid("application_id", "exactly one of application_id and user_id is needed")
     ((bearer_kind, bearer),) = bearers.items()
     (applications if bearer_kind == "application_id" else users).find(call, bearer)
+    _check_expiry(call, values["expires_at"])
     project = values["default_project_id"] or call.organization_id
     if call.store.get(PROJECTS, project) is None:
         raise not_found("project", project)
@@ -198,6 +203,39 @@ def update_api_key(call: Call) -> Answer:
 def delete_api_key(call: Call) -> Answer:
     _remove_key(call, api_keys.find(call, call.id))
     return None
+
+
+def _check_expiry(call: Call, expires_at: str | None) -> None:
+    longest = parse_duration(_security_settings(call)["max_api_key_expiration_duration"])
+    if longest and (expires_at is None or parse_timestamp(expires_at) > call.now + longest):
+        raise invalid("expires_at", f"must be given and at most {duration(longest)} ahead, as the organization demands")
+
+
+# Security settings of the organization
+
+
+@routes("GET", "/organizations/{id}/security-settings", "security_settings")
+def get_security_settings(call: Call) -> Answer:
+    _check_organization(call)
+    return _security_settings(call)
+
+
+@routes("PATCH", "/organizations/{id}/security-settings", "security_settings")
+def update_security_settings(call: Call) -> Answer:
+    _check_organization(call)
+    settings = {**_security_settings(call), **SECURITY_SETTINGS.update(call.body)}
+    call.store.put(_SECURITY_SETTINGS, call.organization_id, settings)
+    return settings
+
+
+def _check_organization(call: Call) -> None:
+    call.authorize(None)
+    if call.id != call.organization_id:
+        raise not_found("organization", call.id)
+
+
+def _security_settings(call: Call) -> dict[str, Any]:
+    return call.store.get(_SECURITY_SETTINGS, call.organization_id) or SECURITY_SETTINGS.create({})
 
 
 def add_api_key(call: Call, access_key: str, secret_key: str, values: dict[str, Any]) -> Resource:

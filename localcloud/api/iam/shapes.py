@@ -7,7 +7,7 @@ from typing import Any
 from localcloud.api.access import API_KEYS, POLICIES, RULES, USERS
 from localcloud.api.call import Call
 from localcloud.api.collection import Collection
-from localcloud.api.fields import Array, Body, Boolean, Text, Timestamp, Uuid
+from localcloud.api.fields import Array, Body, Boolean, Duration, Integer, Text, Timestamp, Uuid
 from localcloud.api.permissions import PERMISSION_SETS
 from localcloud.api.store import Resource
 from localcloud.api.transitions import visible
@@ -38,6 +38,14 @@ API_KEY = Body(
     default_project_id=Uuid(),
     description=Text(longest=200),
 )
+SECURITY_SETTINGS = Body(
+    enforce_password_renewal=Boolean(),
+    grace_period_duration=Duration(default="604800s"),
+    login_attempts_before_locked=Integer(default=10),
+    max_login_session_duration=Duration(default="2592000s"),
+    max_api_key_expiration_duration=Duration(default="0s"),
+)
+"""Of the organization. A longest duration of keys of 0 is none."""
 API_KEY_CHANGE = Body(default_project_id=Uuid(), description=Text(longest=200))
 
 _MANAGED = {"editable": True, "deletable": True, "managed": False}

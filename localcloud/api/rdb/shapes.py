@@ -9,6 +9,7 @@ from localcloud.api.collection import Collection
 from localcloud.api.fields import Array, Body, Boolean, Field, Integer, Nested, Text, Uuid, Word
 from localcloud.api.store import VAULT_PREFIX, Resource
 from localcloud.api.transitions import visible
+from scaleway_facts.limits import BACKUP_DAYS, BACKUP_HOURS
 
 PASSWORDS = f"{VAULT_PREFIX}rdb.password"
 """Kind: ``<instance id>/<user>`` → password."""
@@ -65,8 +66,8 @@ INSTANCE = Body(
 INSTANCE_CHANGE = Body(
     name=Text(longest=255),
     tags=_TAGS,
-    backup_schedule_frequency=Integer(most=24 * 365),
-    backup_schedule_retention=Integer(most=365),
+    backup_schedule_frequency=Integer(most=BACKUP_HOURS.most),
+    backup_schedule_retention=Integer(most=BACKUP_DAYS.most),
     is_backup_schedule_disabled=Boolean(),
     logs_policy=Field(),
     backup_same_region=Boolean(),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from localcloud.api.store import VAULT_PREFIX, Resource, Store
 
+SCHEDULED = "scheduled_for_deletion"
+"""Status of a version that is deleted, and can be recovered for a time."""
+
 SECRETS = "secret_manager.secret"
 VERSIONS = "secret_manager.version"
 PAYLOADS = f"{VAULT_PREFIX}secret_manager.payload"
@@ -19,7 +22,7 @@ def find_version(store: Store, secret_id: str, revision: str) -> Resource | None
     """``revision`` is a number, ``latest`` or ``latest_enabled``."""
     for version in reversed(versions_of(store, secret_id)):
         if (
-            revision == "latest"
+            (revision == "latest" and version["status"] != SCHEDULED)
             or (revision == "latest_enabled" and version["status"] == "enabled")
             or revision == str(version["revision"])
         ):

@@ -8,11 +8,11 @@ import zlib
 from typing import Any
 
 from localcloud.api.call import Call
+from localcloud.api.clock import parse_duration, parse_timestamp, timestamp
 from localcloud.api.errors import already_exists, invalid, not_found, precondition_failed
 from localcloud.api.routing import Answer, Routes
-from localcloud.api.secret_manager.payloads import PAYLOADS, find_version, payload, versions_of
+from localcloud.api.secret_manager.payloads import PAYLOADS, SCHEDULED, SECRETS, find_version, payload, versions_of
 from localcloud.api.secret_manager.shapes import (
-    MAX_VERSION_BYTES,
     SECRET,
     SECRET_CHANGE,
     VERSION,
@@ -21,6 +21,8 @@ from localcloud.api.secret_manager.shapes import (
     versions,
 )
 from localcloud.api.store import Resource
+from scaleway_facts.behaviour import SECRET_RETENTION
+from scaleway_facts.limits import SECRET_VERSION
 
 routes = Routes("/secret-manager/v1beta1/regions/{region}", product="secret_manager")
 
@@ -35,10 +37,9 @@ def create_secret(call: Call) -> Answer:
 
 @routes("GET", "/secrets", "secret")
 def list_secrets(call: Call) -> Answer:
-    """Secrets go at once when they are deleted, so none is ever scheduled for deletion."""
-    if call.argument("scheduled_for_deletion") == "true":
-        return {"secrets": [], "total_count": 0}
-    return secrets.list(call)
+    """Those that are scheduled for deletion only if asked for, and then no others."""
+    scheduled = call.argument("scheduled_for_deletion") == "true"
+    return secrets.list(call, _scheduled=scheduled)
 
 
 @routes("GET", "/secrets/{id}", "secret")
@@ -48,7 +49,7 @@ def get_secret(call: Call) -> Answer:
 
 @routes("PATCH", "/secrets/{id}", "secret")
 def update_secret(call: Call) -> Answer:
-    secret = secrets.find(call, call.id)
+    secret = _find(call)
     changes = SECRET_CHANGE.update(call.body)
     place = {**secret, **changes}
     if (place["name"], place["path"]) != (secret["name"], secret["path"]):
@@ -58,28 +59,43 @@ def update_secret(call: Call) -> Answer:
 
 @routes("DELETE", "/secrets/{id}", "secret")
 def delete_secret(call: Call) -> Answer:
+    """Ephemeral ones go at once; others are kept for a time (``scaleway_facts.behaviour``)."""
     secret = secrets.find(call, call.id)
     if secret["protected"]:
         raise precondition_failed("protected_resource", "cannot delete a protected secret")
-    for version in versions_of(call.store, secret["id"]):
-        _remove_version(call, version)
-    secrets.remove(call, secret)
+    owned = versions_of(call.store, secret["id"])
+    if secret["ephemeral_policy"]:
+        for version in owned:
+            _remove_version(call, version)
+        secrets.remove(call, secret)
+    elif not secret["_scheduled"]:
+        for version in owned:
+            _schedule_version(call, version)
+        secrets.change(call, secret, {**_leaving(call), "_scheduled": True})
     return None
+
+
+@routes("POST", "/secrets/{id}/restore", "secret")
+def restore_secret(call: Call) -> Answer:
+    secret = secrets.find(call, call.id)
+    for version in versions_of(call.store, secret["id"]):
+        _restore_version(call, version)
+    return secrets.show(call, secrets.change(call, _staying(secret), {"_scheduled": False}))
 
 
 @routes("POST", "/secrets/{id}/protect", "secret")
 def protect_secret(call: Call) -> Answer:
-    return secrets.show(call, secrets.change(call, secrets.find(call, call.id), {"protected": True}))
+    return secrets.show(call, secrets.change(call, _find(call), {"protected": True}))
 
 
 @routes("POST", "/secrets/{id}/unprotect", "secret")
 def unprotect_secret(call: Call) -> Answer:
-    return secrets.show(call, secrets.change(call, secrets.find(call, call.id), {"protected": False}))
+    return secrets.show(call, secrets.change(call, _find(call), {"protected": False}))
 
 
 @routes("POST", "/secrets/{id}/versions", "secret_version", action="create_version")
 def create_version(call: Call) -> Answer:
-    secret = secrets.find(call, call.id)
+    secret = _find(call)
     values = VERSION.create(call.body)
     _check_size(values["data"])
     if values.pop("disable_previous"):
@@ -101,23 +117,28 @@ def get_version(call: Call) -> Answer:
 
 @routes("PATCH", "/secrets/{id}/versions/{revision}", "secret_version")
 def update_version(call: Call) -> Answer:
-    return versions.show(call, versions.change(call, _find_version(call), VERSION_CHANGE.update(call.body)))
+    return versions.show(call, versions.change(call, _find_active_version(call), VERSION_CHANGE.update(call.body)))
 
 
 @routes("DELETE", "/secrets/{id}/versions/{revision}", "secret_version")
 def delete_version(call: Call) -> Answer:
-    _remove_version(call, _find_version(call))
+    _schedule_version(call, _find_version(call))
     return None
+
+
+@routes("POST", "/secrets/{id}/versions/{revision}/restore", "secret_version")
+def restore_version(call: Call) -> Answer:
+    return versions.show(call, _restore_version(call, _find_version(call)))
 
 
 @routes("POST", "/secrets/{id}/versions/{revision}/enable", "secret_version")
 def enable_version(call: Call) -> Answer:
-    return versions.show(call, versions.change(call, _find_version(call), {"status": "enabled"}))
+    return versions.show(call, versions.change(call, _find_active_version(call), {"status": "enabled"}))
 
 
 @routes("POST", "/secrets/{id}/versions/{revision}/disable", "secret_version")
 def disable_version(call: Call) -> Answer:
-    return versions.show(call, versions.change(call, _find_version(call), {"status": "disabled"}))
+    return versions.show(call, versions.change(call, _find_active_version(call), {"status": "disabled"}))
 
 
 @routes("GET", "/secrets/{id}/versions/{revision}/access", "secret_version", action="access")
@@ -129,7 +150,7 @@ def access_version(call: Call) -> Answer:
 def access_version_by_path(call: Call) -> Answer:
     name, path = call.required_argument("secret_name"), call.argument("secret_path") or "/"
     project = call.project(call.argument("project_id"))
-    for secret in secrets.every(call, name=name, path=path, _project=project, _region=call.region):
+    for secret in secrets.every(call, name=name, path=path, _project=project, _region=call.region, _scheduled=False):
         return _access(call, secret, call.params["revision"])
     raise not_found("secret", name)
 
@@ -145,6 +166,7 @@ def new_secret(call: Call, values: dict[str, Any], project: str) -> dict[str, An
         "deletion_requested_at": None,
         "region": call.region,
         "_last_revision": 0,
+        "_scheduled": False,
     }
 
 
@@ -163,7 +185,7 @@ def add_version(call: Call, secret: Resource, data: str, description: str) -> Re
             "status": "enabled",
             "deleted_at": None,
             "description": description,
-            "ephemeral_properties": None,
+            "ephemeral_properties": _ephemeral_properties(call, secret["ephemeral_policy"]),
             "deletion_requested_at": None,
             "region": secret["region"],
         },
@@ -173,7 +195,9 @@ def add_version(call: Call, secret: Resource, data: str, description: str) -> Re
 
 def _access(call: Call, secret: Resource, revision: str) -> dict[str, Any]:
     version = _version(call, secret, revision)
-    if version["status"] != "enabled":
+    if version["status"] == SCHEDULED:
+        raise precondition_failed("resource_not_usable", "the version is scheduled for deletion")
+    if version["status"] != "enabled" or _has_expired(call, version):
         raise precondition_failed("resource_not_usable", "the version is disabled")
     data = payload(call.store, version)
     return {
@@ -183,6 +207,22 @@ def _access(call: Call, secret: Resource, revision: str) -> dict[str, Any]:
         "data_crc32": zlib.crc32(base64.b64decode(data)),
         "type": secret["type"],
     }
+
+
+def _find(call: Call) -> Resource:
+    """The secret of the request's path, which must not be scheduled for deletion."""
+    secret = secrets.find(call, call.id)
+    if secret["_scheduled"]:
+        raise precondition_failed("resource_not_usable", "the secret is scheduled for deletion")
+    return secret
+
+
+def _find_active_version(call: Call) -> Resource:
+    """The version of the request's path, which must not be scheduled for deletion."""
+    version = _find_version(call)
+    if version["status"] == SCHEDULED:
+        raise precondition_failed("resource_not_usable", "the version is scheduled for deletion")
+    return version
 
 
 def _find_version(call: Call) -> Resource:
@@ -196,14 +236,61 @@ def _version(call: Call, secret: Resource, revision: str) -> Resource:
     return version
 
 
+def _leaving(call: Call) -> dict[str, Any]:
+    """What a secret or version gets when it is to be gone after a time. The store drops it then."""
+    return {"deletion_requested_at": timestamp(call.now), "_gone_at": call.now + SECRET_RETENTION.total_seconds()}
+
+
+def _staying(resource: Resource) -> Resource:
+    """What is scheduled for deletion, as it was before."""
+    return {name: value for name, value in resource.items() if name != "_gone_at"} | {"deletion_requested_at": None}
+
+
+def _schedule_version(call: Call, version: Resource) -> None:
+    if version["status"] == SCHEDULED:
+        return
+    leaving = _leaving(call)
+    kept = call.store.get(PAYLOADS, version["id"]) or {}
+    call.store.put(PAYLOADS, version["id"], {**kept, "_gone_at": leaving["_gone_at"]})
+    versions.change(call, version, {**leaving, "status": SCHEDULED, "_former_status": version["status"]})
+
+
+def _restore_version(call: Call, version: Resource) -> Resource:
+    if version["status"] != SCHEDULED:
+        return version
+    kept = call.store.get(PAYLOADS, version["id"]) or {}
+    call.store.put(PAYLOADS, version["id"], {name: value for name, value in kept.items() if name != "_gone_at"})
+    return versions.change(call, _staying(version), {"status": version["_former_status"]})
+
+
+def _ephemeral_properties(call: Call, policy: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A version's own, from its secret's policy."""
+    if not policy:
+        return None
+    lifetime = policy.get("time_to_live")
+    return {
+        "expires_at": timestamp(call.now + parse_duration(lifetime)) if lifetime else None,
+        "expires_once_accessed": policy.get("expires_once_accessed"),
+        "action": policy["action"],
+    }
+
+
+def _has_expired(call: Call, version: Resource) -> bool:
+    expires_at = (version["ephemeral_properties"] or {}).get("expires_at")
+    return expires_at is not None and parse_timestamp(expires_at) <= call.now
+
+
 def _remove_version(call: Call, version: Resource) -> None:
     call.store.delete(PAYLOADS, version["id"])
     versions.remove(call, version)
 
 
 def _check_name_is_free(call: Call, project: str, name: str, path: str) -> None:
-    for other in secrets.every(call, _project=project, name=name, path=path, _region=call.region):
-        raise already_exists("secret", other["id"], "cannot have same secret name in same path")
+    """One that is scheduled for deletion keeps its name."""
+    place = (project, call.region, name, path)
+    for other in call.store.all(SECRETS):
+        if (other["_project"], other["_region"], other["name"], other["path"]) == place:
+            raise already_exists("secret", other["id"], "cannot have same secret name in same path")
 
 
 def _check_size(data: str) -> None:
@@ -211,5 +298,5 @@ def _check_size(data: str) -> None:
         size = len(base64.b64decode(data, validate=True))
     except (binascii.Error, ValueError) as error:
         raise invalid("data", "must be base64") from error
-    if size > MAX_VERSION_BYTES:
-        raise invalid("data", f"must be at most {MAX_VERSION_BYTES} bytes")
+    if not SECRET_VERSION.allows(size):
+        raise invalid("data", f"must be at most {SECRET_VERSION.most} bytes")

@@ -6,22 +6,23 @@ from typing import Any
 
 from localcloud.api.call import Call
 from localcloud.api.collection import Collection
-from localcloud.api.fields import Array, Body, Boolean, Field, Text, Uuid, Word
-from localcloud.api.secret_manager.payloads import SECRETS, VERSIONS, versions_of
+from localcloud.api.fields import Array, Body, Boolean, Duration, Nested, Text, Uuid, Word
+from localcloud.api.secret_manager.payloads import SCHEDULED, SECRETS, VERSIONS, versions_of
 from localcloud.api.store import Resource
 from localcloud.api.transitions import visible
+from scaleway_facts.behaviour import LONGEST_EPHEMERAL
 
-MAX_VERSION_BYTES = 64 * 1024
 TYPES = ("opaque", "certificate", "key_value", "basic_credentials", "database_credentials", "ssh_key")
 
 
 def _show_secret(call: Call, secret: Resource) -> dict[str, Any]:
-    return {**visible(secret, call.now), "version_count": len(versions_of(call.store, secret["id"]))}
+    count = sum(1 for version in versions_of(call.store, secret["id"]) if version["status"] != SCHEDULED)
+    return {**visible(secret, call.now), "version_count": count}
 
 
 def _show_version(call: Call, version: Resource) -> dict[str, Any]:
     answer = {name: value for name, value in visible(version, call.now).items() if name != "id"}
-    newest = max(other["revision"] for other in versions.every(call, secret_id=version["secret_id"]))
+    newest = max((each["revision"] for each in versions.every(call, secret_id=version["secret_id"])), default=None)
     return {**answer, "latest": version["revision"] == newest}
 
 
@@ -34,6 +35,11 @@ secrets = Collection(
 )
 versions = Collection(VERSIONS, "secret_version", "versions", {"status": "status"}, show=_show_version)
 
+_EPHEMERAL_POLICY = Body(
+    time_to_live=Duration(default=None, least=1, most=LONGEST_EPHEMERAL.total_seconds()),
+    expires_once_accessed=Boolean(default=None),
+    action=Word(words=("delete", "disable"), required=True),
+)
 SECRET = Body(
     project_id=Uuid(),
     name=Text(required=True, longest=255, pattern=r"[\w.\-]+", meaning="must be letters, digits and - _ ."),
@@ -42,7 +48,7 @@ SECRET = Body(
     type=Word(words=TYPES, default="opaque"),
     path=Text(default="/", pattern=r"/.*", meaning="must start with /"),
     protected=Boolean(),
-    ephemeral_policy=Field(),
+    ephemeral_policy=Nested(body=_EPHEMERAL_POLICY),
     key_id=Uuid(),
 )
 SECRET_CHANGE = Body(

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from localcloud.api.call import Call
-from localcloud.api.clock import duration
 from localcloud.api.collection import Collection
 from localcloud.api.fields import Array, Body, Duration, Integer, Nested, Text, Texts, Uuid
 from localcloud.api.serverless_jobs.runs import DEFINITIONS, REFERENCES, RUNS, shown
 from localcloud.api.store import Resource
 from localcloud.api.transitions import visible
+from scaleway_facts import limits
 
-MAX_TIMEOUT = 24 * 3_600
-"""Seconds."""
 MAX_REPLICAS = 50
 
 _CRON = Body(
@@ -25,14 +23,14 @@ DEFINITION = Body(
     name=Text(required=True, longest=255, pattern=r"[\w.\-]+", meaning="must be letters, digits and - _ ."),
     description=Text(),
     image_uri=Text(required=True, longest=1_024),
-    cpu_limit=Integer(required=True, least=70, most=6_000),
-    memory_limit=Integer(required=True, least=128, most=16_384),
-    local_storage_capacity=Integer(default=5_120, most=24_576),
+    cpu_limit=Integer.within(limits.JOB_CPU, required=True),
+    memory_limit=Integer.within(limits.JOB_MEMORY, required=True),
+    local_storage_capacity=Integer.within(limits.JOB_STORAGE, default=5_120),
     command=Text(),
     startup_command=Array(of=Text()),
     args=Array(of=Text()),
     environment_variables=Texts(),
-    job_timeout=Duration(default=duration(MAX_TIMEOUT), least=1, most=MAX_TIMEOUT),
+    job_timeout=Duration.within(limits.JOB_SECONDS),
     cron_schedule=Nested(body=_CRON),
     retry_policy=Nested(body=Body(max_retries=Integer(most=10))),
 )

@@ -9,6 +9,7 @@ from localcloud.api.collection import Collection
 from localcloud.api.fields import Body, Integer, Text, Uuid
 from localcloud.api.store import Resource
 from localcloud.api.transitions import visible
+from scaleway_facts.limits import SERVERLESS_VCPU
 
 
 def _show(call: Call, database: Resource) -> dict[str, Any]:
@@ -31,7 +32,7 @@ DATABASE = Body(
         pattern=r"[a-zA-Z]([a-zA-Z0-9_-]*[a-zA-Z0-9])?",
         meaning="must start with a letter and have letters, digits, - and _ only",
     ),
-    cpu_min=Integer(default=0, most=15),
-    cpu_max=Integer(default=15, most=15),
+    cpu_min=Integer.within(SERVERLESS_VCPU, default=0),
+    cpu_max=Integer.within(SERVERLESS_VCPU),
 )
 DATABASE_CHANGE = Body(cpu_min=DATABASE.fields["cpu_min"], cpu_max=DATABASE.fields["cpu_max"])

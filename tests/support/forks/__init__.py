@@ -51,7 +51,8 @@ _SERVERS = {
     "diff": ("pulumi", "pulumiverse_scaleway.containers", "pulumi_state.schema", "ops.program.stand_ins"),
     "storage": ("moto.moto_server.werkzeug_app", "moto.s3.responses", "werkzeug.serving"),
 }
-"""What each server imports before its first fork. A Pulumi program has a package `infra` of its own, often a copy."""
+"""What each server imports before its first fork. A Pulumi program has its own packages `infra` and `scaleway_facts`,
+often copies of ours."""
 _TARGETS = {
     "ops.engines.program.language_runtime": "program",
     "ops": "snu",

@@ -202,7 +202,8 @@ def run(request: tuple[list[str], str, dict[Any, Any], int, bool], streams: Sequ
     sys.executable = client
     _use_checkout()
     if arguments[1:2] == ["ops.engines.program.language_runtime"]:
-        _use_package("infra", Path(folder))
+        for package in ("infra", "scaleway_facts"):
+            _use_package(package, Path(folder))
     status = 1
     try:
         if arguments[0] == "-m":
