@@ -8,7 +8,6 @@ from pydantic.alias_generators import to_camel
 
 from infra.settings import limits
 from scaleway_facts import limits as scaleway
-from scaleway_facts import limits as scaleway
 
 
 class Settings(BaseModel):

@@ -15,6 +15,7 @@ from engine import operations
 from engine.request import Request
 from pulumi_state import stacks
 from pulumi_state.errors import PulumiError
+from pulumi_state.project import project_name
 from pulumi_state.statefile import StateFile
 from tests.support import embedded
 from tests.support.environment import clean_environment
@@ -210,7 +211,8 @@ class Embedded:
 
     def outputs(self, stack: str) -> dict[str, Any]:
         """With secrets as ``Secret``."""
-        return stacks.outputs(StateFile(self._backend_url, "snu", stack, self._environ), self._environ)
+        file = StateFile(self._backend_url, project_name(self._directory), stack, self._environ)
+        return stacks.outputs(file, self._environ)
 
     @property
     def _environ(self) -> dict[str, str]:
