@@ -159,7 +159,8 @@ def copy_project(directory: Path) -> Project:
         shutil.copy(ROOT / name, directory / name)
     for path in ROOT.glob("Pulumi.*.yaml"):
         (directory / path.name).write_text(_settled(path))
-    shutil.copytree(ROOT / "infra", directory / "infra", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("infra", "pulumi_state"):
+        shutil.copytree(ROOT / package, directory / package, ignore=shutil.ignore_patterns("__pycache__"))
     (directory / ".venv").symlink_to(sys.prefix)
     project = Project(directory, free_port())
     for path in directory.glob("Pulumi.*local.yaml"):
