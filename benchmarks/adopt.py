@@ -24,6 +24,7 @@ from pulumi_state.values import unwrap
 from tests.lab.configuration import keep_apps
 from tests.lab.lab import Lab
 from tests.support.pulumi_cli import PASSPHRASE
+from tests.support.stack_yaml import stack_yaml
 
 STACK = "local"
 _FEW, _MANY = 21, 210
@@ -88,7 +89,7 @@ def _resize(lab: Lab, count: int) -> None:
     model.pop("host")
     apps |= {f"worker-{number}": dict(model) for number in range(_HOSTLESS)}
     keep_apps(document["config"], apps)
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    path.write_text(stack_yaml(document))
 
 
 def _as_terraform(lab: Lab, count: int) -> dict[str, Any]:

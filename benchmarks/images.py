@@ -23,6 +23,7 @@ from infra.settings.images import ImageSources
 from tests.lab.configuration import keep_apps
 from tests.lab.project import Project, copy_project
 from tests.support.environment import ROOT
+from tests.support.stack_yaml import stack_yaml
 
 _COMMITS = 500
 _LENGTHS = (100, 10_000)
@@ -149,7 +150,7 @@ def _project(folder: Path, length: int) -> Project:
         keep_apps(document["config"], {name: apps[name] for name in _APPS})
         for name in _APPS:
             document["config"]["snu:images"][name]["version"] = versions.inputs(name, oldest.tree).version
-        file.write_text(yaml.safe_dump(document))
+        file.write_text(stack_yaml(document))
     return project
 
 

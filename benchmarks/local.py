@@ -14,6 +14,7 @@ from benchmarks.measure import Ratio, Samples, Session, Target, print_table
 from tests.lab.configuration import keep_apps
 from tests.lab.project import Project, copy_project
 from tests.support.environment import clean_environment
+from tests.support.stack_yaml import stack_yaml
 
 _IMPORTS = "import pulumi, pulumiverse_scaleway.containers"
 _STACKS = ("foundation-local", "local")
@@ -47,7 +48,7 @@ def with_containers(project: Project, count: int) -> None:
     document: dict[str, Any] = yaml.safe_load(path.read_text())
     model = {"cpu": 256, "memory": 256, "minScale": 1, "maxScale": 1, "variables": {"APP_NAME": "app"}, "image": "app"}
     keep_apps(document["config"], dict.fromkeys([f"c{number:03}" for number in range(count)], model))
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    path.write_text(stack_yaml(document))
 
 
 def measure_stack(folder: Path, rounds: int) -> list[Ratio]:

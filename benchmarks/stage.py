@@ -38,6 +38,7 @@ from tests.support.environment import clean_environment
 from tests.support.programs import PULUMI
 from tests.support.pulumi_cli import PASSPHRASE, Cli, Embedded
 from tests.support.seed import DOCUMENT, ORGANIZATION, OWNER_SECRET_KEY, REGION
+from tests.support.stack_yaml import stack_yaml
 from tests.support.terraform import PROGRAMS
 from tests.support.terraform import Terraform as _Terraform
 
@@ -196,7 +197,7 @@ class Stage:
         if stack == STACK:
             del document["config"]["snu:crashAlerts"]  # Terraform's configuration has no job
         document["encryptionsalt"] = local["encryptionsalt"]
-        self.project.stack_file(stack).write_text(yaml.safe_dump(document, sort_keys=False))
+        self.project.stack_file(stack).write_text(stack_yaml(document))
 
     def _fill(self, secret_id: str) -> dict[str, str]:
         """Give the environment's secret its document, with a value of its own for each key."""

@@ -23,7 +23,7 @@ from engine.request import Outcome, Request, RunProgram
 from pulumi_state.errors import PulumiError, UnsupportedError
 from pulumi_state.history import Kind, Update
 from pulumi_state.passphrase import Crypter, passphrase_from
-from pulumi_state.project import StackConfig, StackFile, project_name
+from pulumi_state.project import StackConfig, project_name, read_for_passphrase
 from pulumi_state.protocol import language_pb2
 from pulumi_state.provider import SECRET_SETTINGS, package_config
 from pulumi_state.snapshot import ResourceState, Snapshot, SnapshotEncoder
@@ -88,7 +88,7 @@ class Run:
 
     async def _prepare(self) -> tuple[Context, Snapshot]:
         """Read configuration and state; raises EngineError before anything is changed."""
-        stack_file = StackFile.read(self._request.project_dir / f"Pulumi.{self._request.stack}.yaml")
+        stack_file = read_for_passphrase(self._request.project_dir / f"Pulumi.{self._request.stack}.yaml")
         reader = StackReader(self._project, self._file.store, passphrase_from(self._request.environ))
         checkpoint = self._file.read()
 
@@ -97,7 +97,7 @@ class Run:
             if known_salt is None and self._request.plan is not None:
                 known_salt = salt_of(self._request.plan)  # the preview made one, which the state is to have
             crypter = reader.crypter(known_salt) if known_salt else reader.new_crypter()
-            config = stack_file.resolve(crypter, self._project)
+            config = StackConfig.of(stack_file, crypter, self._project)
             if checkpoint is None or checkpoint.salt is None:
                 return crypter, config, Snapshot()
             return crypter, config, checkpoint.snapshot(reader.crypter(checkpoint.salt))

@@ -57,14 +57,22 @@ def read_text(
 
 
 def _parsed(content: str, name: str) -> dict[str, Any]:
-    """The JSON object that Secret Manager hands over in base64."""
+    """The JSON object that Secret Manager hands over in base64: UTF-8, with or without a byte order mark.
+
+    The crash-alerts job reads it by the same rule (`apps/crash-alerts/src/settings.js`).
+    """
     try:
-        document = json.loads(base64.b64decode(content, validate=True))
-    except (ValueError, binascii.Error):
+        text = base64.b64decode(content, validate=True).decode("utf-8-sig")
+        document = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError, binascii.Error):
         document = None
     if not isinstance(document, dict):
         raise pulumi.RunError(f"the secret document {name} is no JSON object")
     return document
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _checked(keys: dict[str, Any], name: str, wanted: Mapping[str, MergedVariables]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 
@@ -14,6 +15,13 @@ _GARBAGE_THRESHOLD = 100_000
 """So many new objects, and garbage is looked for."""
 _TYPERS_INTERRUPTED = 130
 """What typer makes of a KeyboardInterrupt."""
+
+
+def replace_unencodable() -> None:
+    """Let output that the terminal's encoding cannot express be replaced: no command fails over a character."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def main() -> int:
@@ -52,6 +60,7 @@ def main() -> int:
 if __name__ == "__main__":
     # What is imported lasts as long as the command: looking for garbage in it takes a tenth of a short one's time.
     gc.set_threshold(_GARBAGE_THRESHOLD)
+    replace_unencodable()
     start_program(sys.argv[1:])
     ended = main()
     gc.freeze()

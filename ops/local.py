@@ -348,13 +348,13 @@ class LocalCloud:
     def last_lines(self, count: int) -> list[str]:
         """The last lines of the log. Raises OpsError when there is no log."""
         try:
-            return self.log.read_text(errors="replace").splitlines()[-count:]
+            return self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-count:]
         except FileNotFoundError as error:
             raise OpsError(f"There is no log yet: {self.log} does not exist.", ExitCode.LOCAL_CLOUD) from error
 
     def follow(self, sleep: Callable[[float], None] = time.sleep) -> Iterator[str]:
         """Lines that are added to the log from now on; never ends by itself."""
-        with self.log.open(errors="replace") as log:
+        with self.log.open(encoding="utf-8", errors="replace") as log:
             log.seek(0, os.SEEK_END)
             while True:
                 line = log.readline()

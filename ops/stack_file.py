@@ -1,4 +1,4 @@
-"""Writes into a stack's committed file and leaves the rest of it as people wrote it: comments, order, quotes."""
+"""Writes into a stack's committed file and leaves the rest of it as it was: comments, order, quotes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from pulumi_state.errors import PulumiError
+from pulumi_state.stack_file import StackFile
+from pulumi_state.yaml_file import reads_as_written
 
 if TYPE_CHECKING:
+    from ruamel.yaml.representer import RoundTripRepresenter
+
     from infra.settings import Image
 
 _WIDTH = 4096
@@ -47,6 +52,7 @@ def edited(text: str, change: Callable[[Any], None]) -> str:
 
     yaml = YAML()
     yaml.preserve_quotes = True
+    yaml.Representer = _representer()
     yaml.width = _WIDTH
     yaml.indent(mapping=2, sequence=4, offset=2)
     document = yaml.load(text)
@@ -56,8 +62,24 @@ def edited(text: str, change: Callable[[Any], None]) -> str:
     return written.getvalue()
 
 
+def _representer() -> type[RoundTripRepresenter]:
+    """Quotes every string that some reader of YAML would take for something else."""
+    from ruamel.yaml.representer import RoundTripRepresenter
+
+    class Representer(RoundTripRepresenter):
+        pass
+
+    def represent(representer: Any, text: str) -> Any:
+        style = None if reads_as_written(text) else '"'
+        return representer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+    Representer.add_representer(str, represent)
+    return Representer
+
+
 def _read(file: Path) -> str:
     try:
+        StackFile.read(file)
         return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise OpsError(f"{file} cannot be read: {error}", ExitCode.SETTINGS) from error
+    except (OSError, PulumiError) as error:
+        raise OpsError(str(error), ExitCode.SETTINGS) from error

@@ -14,8 +14,9 @@ from urllib.parse import SplitResult, urlsplit
 from infra import naming
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from pulumi_state import yaml_file
+from pulumi_state import project as pulumi_project
 from pulumi_state.errors import PulumiError
+from pulumi_state.stack_file import StackFile
 
 if TYPE_CHECKING:
     from infra.settings import EnvironmentSettings, FoundationSettings
@@ -100,10 +101,10 @@ def project_dir(directory: Path | None) -> Path:
 
 def project_name(project_dir: Path) -> str:
     """The name of Pulumi.yaml. Raises OpsError when it has none."""
-    name = _read(project_dir / "Pulumi.yaml").get("name")
-    if not isinstance(name, str):
-        raise OpsError(f"{project_dir / 'Pulumi.yaml'} names no project", ExitCode.SETTINGS)
-    return name
+    try:
+        return pulumi_project.project_name(project_dir)
+    except PulumiError as error:
+        raise OpsError(str(error), ExitCode.SETTINGS) from error
 
 
 def stack_names(project_dir: Path) -> list[str]:
@@ -113,7 +114,7 @@ def stack_names(project_dir: Path) -> list[str]:
 
 
 def find_stack(project_dir: Path, name: str) -> Stack:
-    """The stack of that name. Raises OpsError: unknown name, or a file that is not YAML."""
+    """The stack of that name. Raises OpsError: unknown name, or a file that has flaws."""
     names = stack_names(project_dir)
     if name not in names:
         listed = ", ".join(names) or "none"
@@ -121,24 +122,14 @@ def find_stack(project_dir: Path, name: str) -> Stack:
             f"There is no stack {name!r}: {project_dir} has no file Pulumi.{name}.yaml. Stacks: {listed}.",
             ExitCode.USAGE,
         )
-    document = _read(stack_file(project_dir, name))
-    config = document.get("config") or {}
-    if not isinstance(config, dict):
-        raise OpsError(
-            f"Pulumi.{name}.yaml: config is a {type(config).__name__}; expected `key: value` lines",
-            ExitCode.SETTINGS,
-        )
-    config = _with_built(config, project_dir, name)
-    return Stack(
-        project_dir,
-        name,
-        config,
-        str(document.get("secretsprovider") or "passphrase"),
-        str(document.get("encryptionsalt") or ""),
-    )
+    try:
+        file = StackFile.read(stack_file(project_dir, name))
+    except PulumiError as error:
+        raise OpsError(str(error), ExitCode.SETTINGS) from error
+    return Stack(project_dir, name, _with_built(file.config, project_dir, name), file.secrets_provider, file.salt or "")
 
 
-def _with_built(config: dict[str, Any], project_dir: Path, name: str) -> dict[str, Any]:
+def _with_built(config: Mapping[str, Any], project_dir: Path, name: str) -> Mapping[str, Any]:
     """With the images that were built for the stack. Raises OpsError where the file with them is damaged."""
     if not (project_dir / naming.built_images(name)).exists():
         return config  # most commands need nothing else of the settings, whose import takes longer than all the rest
@@ -148,13 +139,6 @@ def _with_built(config: dict[str, Any], project_dir: Path, name: str) -> dict[st
     try:
         return with_built(config, project_dir, name)
     except SettingsError as error:
-        raise OpsError(str(error), ExitCode.SETTINGS) from error
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return yaml_file.read(path)
-    except PulumiError as error:
         raise OpsError(str(error), ExitCode.SETTINGS) from error
 
 

@@ -33,7 +33,7 @@ def passphrase_from(environ: Mapping[str, str]) -> str:
     if PASSPHRASE_FILE in environ:
         path = Path(environ[PASSPHRASE_FILE])
         try:
-            return path.read_text().strip()
+            return path.read_text(encoding="utf-8").strip()
         except OSError as error:
             raise PassphraseError(f"{PASSPHRASE_FILE} names {path}, which cannot be read: {error.strerror}") from error
     raise PassphraseError(

@@ -10,7 +10,7 @@ from typing import Any
 
 @cache
 def _document() -> dict[str, Any]:
-    text = resources.files(__package__).joinpath("schema.json").read_text()
+    text = resources.files(__package__).joinpath("schema.json").read_text(encoding="utf-8")
     document: dict[str, Any] = json.loads(text)
     return document
 

@@ -13,7 +13,8 @@ def load_sources(repository: Path) -> ImageSources:
     """The images of a repository. Raises `SettingsError` with every problem that was found."""
     file = repository / IMAGES_FILE
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        with file.open(encoding="utf-8") as stream:  # which gives errors the file's name
+            content = yaml.safe_load(stream)
     except OSError as error:
         allowed = f"a file {IMAGES_FILE} in the repository's root, see docs/images.md"
         raise SettingsError([Problem(str(file), "file", error.strerror or "no file", allowed)]) from None

@@ -25,7 +25,8 @@ def read_built(project: Path, stack: str) -> dict[str, Any]:
     """By name, as `snu:images` has them; nothing where none were built. Raises `SettingsError`: it is no such file."""
     file = built_file(project, stack)
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        with file.open(encoding="utf-8") as stream:  # which gives errors the file's name
+            content = yaml.safe_load(stream)
     except FileNotFoundError:
         return {}
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:

@@ -5,6 +5,7 @@ come together with those of the types.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from infra import naming
@@ -32,7 +33,8 @@ def check_environment(raw: Mapping[str, Any], finding: Finding) -> Iterator[Prob
     yield from _check_promoted(raw, known_images, finding)
     yield from _check_alerts(raw, known_images, finding)
     for key, table in runnables.items():
-        yield from _check_image(key, table, known_images, finding)
+        if isinstance(raw.get("images"), Mapping):
+            yield from _check_image(key, table, known_images, finding)
         yield from _check_references(key, table, apps, finding)
         yield from _check_duplicates(key, table, finding)
 
@@ -79,6 +81,24 @@ def _check_reachable(key: str, database: Mapping[str, Any], finding: Finding) ->
     for public in ("allowedRanges", "openForRuns"):
         if database.get(public):
             yield finding(f"{key}.{public}", "a value", "only without `privateNetwork`")
+
+
+def check_provider(raw: Mapping[str, str], finding: Finding) -> Iterator[Problem]:
+    """Checks of the provider's settings, by key without `scaleway:`; needs valid settings."""
+    region, zone = raw.get("region"), raw.get("zone")
+    if region and zone and not zone.startswith(f"{region}-"):
+        yield finding("scaleway:zone", f"`{zone}`", f"a zone of the region `{region}`, like `{region}-1`")
+
+
+def check_foundation_file(environment: Any, project: Path, finding: Finding) -> Iterator[Problem]:
+    """That the foundation of an environment is a stack of the project; `environment` is its raw setting."""
+    foundation = _table(environment).get("foundation")
+    if not isinstance(foundation, str) or not (project / "Pulumi.yaml").is_file():
+        return
+    if not (project / f"Pulumi.{foundation}.yaml").is_file():
+        known = {path.name.split(".")[1]: None for path in sorted(project.glob("Pulumi.foundation*.yaml"))}
+        found = f"`{foundation}`, and there is no file Pulumi.{foundation}.yaml"
+        yield finding("snu:environment.foundation", found, _one_of(known))
 
 
 def check_variable_counts(settings: EnvironmentSettings, finding: Finding) -> Iterator[Problem]:
@@ -182,7 +202,8 @@ def _check_image(key: str, table: Mapping[str, Any], images: Mapping[str, Any], 
     elif named is None and key.startswith("snu:apps."):
         own = key.removeprefix("snu:apps.")
         if own not in images:
-            yield finding(f"snu:images.{own}", "nothing", f"the version and digest that {key} runs")
+            allowed = f"its version and digest; or name another image in {key}.image"
+            yield finding(f"snu:images.{own}", f"nothing, and {key} runs it", allowed)
 
 
 def _check_references(

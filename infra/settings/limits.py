@@ -115,6 +115,10 @@ UrlTemplate = Annotated[
     Allowed("an http(s) URL with one `{host}` in it"),
 ]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+$"), Allowed("an http(s) URL without a path")]
+ProviderZone = Annotated[
+    Literal["fr-par-1", "fr-par-2", "fr-par-3", "nl-ams-1", "nl-ams-2", "nl-ams-3", "pl-waw-1", "pl-waw-2", "pl-waw-3"],
+    Allowed("a zone of `fr-par`, `nl-ams` or `pl-waw`, like `fr-par-1`"),
+]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$"), Allowed("an e-mail address")]
 Uuid = Annotated[str, StringConstraints(pattern=_UUID_PATTERN), Allowed("a UUID in lower case")]
 Network = Annotated[

@@ -1,9 +1,9 @@
 """What a stack's YAML may say, as types. `docs/settings.md` is generated from them."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag
 from pydantic.alias_generators import to_camel
 
 from infra.settings import limits
@@ -19,6 +19,31 @@ class Settings(BaseModel):
 
 
 # --- Any stack ----------------------------------------------------------------------------------
+
+
+class ProviderSettings(Settings):
+    """The provider, in any stack."""
+
+    namespace: ClassVar[str] = "scaleway:"
+
+    region: Literal["fr-par", "nl-ams", "pl-waw"] | None = Field(
+        default=None, description="The region; without it, the one in the environment or the profile."
+    )
+    zone: limits.ProviderZone | None = Field(
+        default=None, description="The availability zone, in the region; without it, as for the region."
+    )
+    organization_id: limits.Uuid | None = Field(default=None, description="The organization.")
+    project_id: limits.Uuid | None = Field(
+        default=None, description="The project of resources that name none; without it, the organization's default."
+    )
+    profile: Annotated[str, Field(min_length=1), limits.Allowed("the name of a profile")] | None = Field(
+        default=None, description="A profile in Scaleway's own configuration file."
+    )
+    api_url: limits.Url | None = Field(default=None, description="The API's address, for the local Scaleway only.")
+    access_key: str | None = Field(default=None, description="An access key, for the local Scaleway only.")
+    secret_key: SecretStr | None = Field(
+        default=None, strict=False, description="The key's secret, for the local Scaleway only."
+    )
 
 
 class Plans(Settings):

@@ -4,10 +4,12 @@ Translates pydantic's errors; the words for what is allowed come from the types 
 (`limits.Allowed`). The values of secrets never appear.
 """
 
+import difflib
 import json
+import re
 import types
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, Tag, ValidationError
@@ -16,17 +18,22 @@ from pydantic_core import ErrorDetails
 
 from infra.settings.limits import Allowed
 
+FILE = "file"
+"""The key of a problem with the file itself."""
 _LONGEST_VALUE = 60
+_LAST_PART = re.compile(r"(?:\.[^.\[\]]+|\[\d+\])$")
+_NOT_QUOTED = {"int_type": "a number", "bool_type": "a boolean"}
+"""pydantic's errors of values that have no quotes, and what they are."""
 _KINDS = {
     bool: "`true` or `false`",
     int: "a whole number",
-    str: "a text",
+    str: "a string",
     dict: "an object (`key: value` lines)",
     list: "a list",
 }
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Problem:
     """One thing that is wrong in a stack's settings."""
 
@@ -35,16 +42,21 @@ class Problem:
     """Path of the key, like `snu:apps.api.memory`."""
     found: str
     allowed: str
+    line: int | None = None
+    remedy: str = ""
+    """What to do, where that says more than what is allowed."""
 
     def __str__(self) -> str:
-        return f"{self.key}: found {self.found}; allowed: {self.allowed}"
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        key = "" if self.key == FILE else f" {self.key}:"
+        return f"{place}:{key} found {self.found}; {self.remedy or f'allowed: {self.allowed}'}"
 
 
 class SettingsError(Exception):
     """A stack's settings are refused; `errors` has every problem, the text lists them all."""
 
     def __init__(self, errors: Iterable[Problem]) -> None:
-        self.errors = sorted(set(errors))
+        self.errors = sorted(set(errors), key=lambda each: (each.file, each.line or 0, each.key, each.found))
         files = sorted({problem.file for problem in self.errors})
         count = f"{len(self.errors)} problem{'s' if len(self.errors) > 1 else ''}"
         lines = [f"{count} in {', '.join(files)}:", *(f"  {problem}" for problem in self.errors)]
@@ -144,21 +156,44 @@ def _variant_names(kind: Any, metadata: Iterable[Any]) -> Iterator[str]:
         yield from get_args(kind.model_fields["kind"].annotation)
 
 
+def located(problem: Problem, file: str, lines: Mapping[str, int]) -> Problem:
+    """A problem of a file with the line of its key, or of what the key would be in; `lines` are by key."""
+    key = problem.key
+    while key not in lines and (shorter := _LAST_PART.sub("", key)) != key:
+        key = shorter
+    return replace(problem, line=lines[key]) if problem.file == file and key in lines else problem
+
+
 def problems_of(error: ValidationError, model: type[BaseModel], file: str) -> list[Problem]:
-    """Every error of a validation as a problem."""
-    return [_problem(details, model, file) for details in error.errors(include_url=False)]
+    """Every error of a validation as a problem; a key that is missing because it is misspelled is one."""
+    found = error.errors(include_url=False)
+    meant = {
+        (*details["loc"][:-1], _suggestion(details, model)) for details in found if details["type"] == "extra_forbidden"
+    }
+    return [
+        _problem(details, model, file)
+        for details in found
+        if details["type"] != "missing" or details["loc"] not in meant
+    ]
+
+
+def _suggestion(details: ErrorDetails, model: type[BaseModel]) -> str | None:
+    """The key that an unknown one is probably meant to be."""
+    *parent, written = details["loc"]
+    keys = {key.casefold(): key for key in keys_of(find_spot(model, parent).annotation)}
+    close = difflib.get_close_matches(str(written).casefold(), keys, n=1)
+    return keys[close[0]] if close else None
 
 
 def _problem(details: ErrorDetails, model: type[BaseModel], file: str) -> Problem:
     location, kind, value = details["loc"], details["type"], details["input"]
+    spot = find_spot(model, location)
     if kind == "extra_forbidden":
         parent = find_spot(model, location[:-1])
-        key = find_spot(model, location).key
-        valid: Iterable[str] = keys_of(parent.annotation)
-        if not parent.key:
-            valid = (top_level_key(name, model) for name in valid)
-        return Problem(file, key, "an unknown key", f"the keys {_listed(valid)}")
-    spot = find_spot(model, location)
+        valid = {name: name if parent.key else top_level_key(name, model) for name in keys_of(parent.annotation)}
+        meant = _suggestion(details, model)
+        remedy = f"did you mean `{valid[meant]}`?" if meant else ""
+        return Problem(file, spot.key, "an unknown key", f"the keys {_listed(valid.values())}", remedy=remedy)
     if location and location[-1] == "[key]":
         return Problem(file, spot.key, f"the name {_shown(value)}", _key_allowed(model, location))
     if kind == "missing":
@@ -167,13 +202,21 @@ def _problem(details: ErrorDetails, model: type[BaseModel], file: str) -> Proble
         return Problem(file, spot.key, _shown(value), f"kind: {details['ctx']['expected_tags']}")
     if kind == "union_tag_not_found":
         return Problem(file, spot.key, _shown(value), "an object with the key `kind`")
-    return Problem(file, spot.key, _found(spot, value), _allowed(spot, kind, value, details["msg"]))
+    allowed = spot.allowed or details["msg"]
+    if spot.is_secret:
+        return Problem(file, spot.key, "[secret]", allowed)
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        written = json.dumps(value)
+        return Problem(file, spot.key, f"`{written}` without quotes", allowed, remedy=f'write "{written}"')
+    if kind in _NOT_QUOTED and isinstance(value, str):
+        remedy = f"write {_NOT_QUOTED[kind]} without quotes: {allowed}" if _is_scalar(value) else ""
+        return Problem(file, spot.key, _found_string(spot, value), allowed, remedy=remedy)
+    return Problem(file, spot.key, _found(spot, value), allowed)
 
 
-def _allowed(spot: Spot, kind: str, value: Any, message: str) -> str:
-    if kind == "string_type" and isinstance(value, bool | int | float) and not spot.is_secret:
-        return f'a text: put it in quotes, `"{json.dumps(value)}"`'
-    return spot.allowed or message
+def _is_scalar(text: str) -> bool:
+    """Whether a string has quotes only by mistake."""
+    return text in ("true", "false") or text.removeprefix("-").isdigit()
 
 
 def _key_allowed(model: type[BaseModel], location: Sequence[int | str]) -> str:
@@ -183,12 +226,16 @@ def _key_allowed(model: type[BaseModel], location: Sequence[int | str]) -> str:
 
 
 def _found(spot: Spot, value: Any) -> str:
-    if spot.is_secret:
-        return "[secret]"
+    return _found_string(spot, value, "`{}`") if isinstance(value, str) else _shown(value)
+
+
+def _found_string(spot: Spot, value: str, form: str = 'the string "{}"') -> str:
+    if not value:
+        return "an empty string"
     # A variable's value may be a secret that somebody wrote into the wrong place.
-    if isinstance(value, str) and (".variables." in spot.key or len(value) > _LONGEST_VALUE):
-        return f"a text of {len(value)} characters"
-    return _shown(value)
+    if ".variables." in spot.key or len(value) > _LONGEST_VALUE:
+        return f"a string of {len(value)} characters"
+    return form.format(value)
 
 
 def _shown(value: Any) -> str:

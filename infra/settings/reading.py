@@ -1,37 +1,34 @@
-"""Reads a stack's settings, from Pulumi's configuration or from the stack's file."""
+"""Validates a stack's settings: from Pulumi's configuration or from the stack's file, which `pulumi_state` reads."""
 
-import json
-import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
-import yaml
 from pydantic import ValidationError
 
 from infra.settings import checks
 from infra.settings.built import with_built
-from infra.settings.models import EnvironmentSettings, FoundationSettings
-from infra.settings.problems import Problem, SettingsError, keys_of, problems_of, top_level_key, unwrap
+from infra.settings.models import EnvironmentSettings, FoundationSettings, ProviderSettings
+from infra.settings.problems import (
+    FILE,
+    Problem,
+    SettingsError,
+    keys_of,
+    located,
+    problems_of,
+    top_level_key,
+    unwrap,
+)
+from infra.settings.source import from_json, source_of
+from pulumi_state.errors import PulumiError
+from pulumi_state.stack_file import StackFile, as_text, is_secure
+from pulumi_state.yaml_file import KeyPath, YamlError, key_text
 
 _BLUEPRINTS: dict[str, type[FoundationSettings] | type[EnvironmentSettings]] = {
     "foundation": FoundationSettings,
     "environment": EnvironmentSettings,
 }
-_PROVIDER_KEYS = (
-    "accessKey",
-    "apiUrl",
-    "organizationId",
-    "profile",
-    "projectId",
-    "region",
-    "secretKey",
-    "zone",
-)
-_FILE_KEYS = ("config", "encryptedkey", "encryptionsalt", "environment", "secretsprovider")
-_SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The one in C where PyYAML was built with it: ten times as fast."""
 _ENCRYPTED = "[encrypted]"
 """Stands for a value that only Pulumi can decrypt; as long as a password has to be."""
 
@@ -39,9 +36,14 @@ _ENCRYPTED = "[encrypted]"
 def load(stack: str, config: Mapping[str, str], project: Path) -> FoundationSettings | EnvironmentSettings:
     """The settings of a stack from Pulumi's flat configuration: `{"snu:apps": "<JSON>", …}`.
 
-    `project` is the folder with the stack's file. Raises `SettingsError` with every problem that was found.
+    `project` is the folder with the stack's file, which is checked too if the configuration is from it.
+    Raises `SettingsError` with every problem that was found.
     """
-    return _validate(f"Pulumi.{stack}.yaml", _with_built(config, project, stack))
+    path = project / f"Pulumi.{stack}.yaml"
+    file = source_of(config, path)
+    if file is not None and file.document.flaws:
+        raise _flawed(path.name, YamlError(path.name, file.document.flaws))
+    return _validate(path, stack, config, file)
 
 
 def load_file(path: Path) -> FoundationSettings | EnvironmentSettings:
@@ -49,36 +51,73 @@ def load_file(path: Path) -> FoundationSettings | EnvironmentSettings:
 
     Raises `SettingsError` with every problem that was found.
     """
+    file = _read(path)
     stack = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
-    return _validate(path.name, _with_built(flat_config(path), path.parent, stack))
+    return _validate(path, stack, _flat(file), file)
 
 
 def flat_config(path: Path) -> dict[str, str]:
-    """The flat configuration that Pulumi makes of a stack's file.
+    """The flat configuration that Pulumi makes of a stack's file. Raises `SettingsError` where it is no such file."""
+    return _flat(_read(path))
 
-    Raises `SettingsError` where it is no such file.
-    """
+
+def _read(path: Path) -> StackFile:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StackFileLoader)  # noqa: S506
-    except OSError as error:
-        raise SettingsError([Problem(path.name, "file", error.strerror or "no file", "a file")]) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        found = " ".join(str(error).split())
-        raise SettingsError([Problem(path.name, "file", found, "YAML")]) from None
-    content = {} if content is None else content
-    if not isinstance(content, dict) or not isinstance(content.get("config") or {}, dict):
-        raise SettingsError([Problem(path.name, "config", "no object", "`config:` with a stack's settings")])
-    unknown = [key for key in content if key not in _FILE_KEYS]
-    if unknown:
-        allowed = f"the keys {', '.join(_FILE_KEYS)}"
-        raise SettingsError(Problem(path.name, str(key), "an unknown key", allowed) for key in unknown)
-    config = content.get("config") or {}
-    return {top_level_key(str(key)): _as_config_value(value) for key, value in config.items()}
+        return StackFile.read(path)
+    except YamlError as error:
+        raise _flawed(path.name, error) from None
+    except PulumiError:
+        found = "a file that cannot be read" if path.exists() else "no file"
+        raise SettingsError([Problem(path.name, FILE, found, "a stack's file")]) from None
 
 
-def _validate(file: str, config: Mapping[str, str]) -> FoundationSettings | EnvironmentSettings:
+def _flawed(file: str, error: YamlError) -> SettingsError:
+    return SettingsError(
+        Problem(
+            file,
+            _key_of(flaw.path),
+            flaw.found,
+            flaw.remedy,
+            line=flaw.position.line if flaw.position else None,
+            remedy=flaw.remedy,
+        )
+        for flaw in error.flaws
+    )
+
+
+def _flat(file: StackFile) -> dict[str, str]:
+    return {top_level_key(key): as_text(_without_encrypted(value)) for key, value in file.config.items()}
+
+
+def _key_of(path: KeyPath) -> str:
+    """The key of a problem at a path in a stack's file."""
+    if path[:1] == ("config",) and len(path) > 1:
+        return key_text(("config", top_level_key(str(path[1])), *path[2:]))
+    return key_text(path) or FILE
+
+
+def _lines_of(file: StackFile) -> dict[str, int]:
+    return {_key_of(path): (place.key or place.value).line for path, place in file.document.places.items()}
+
+
+def _validate(
+    path: Path, stack: str, config: Mapping[str, str], file: StackFile | None
+) -> FoundationSettings | EnvironmentSettings:
+    """`file`: where the configuration is from, if that is known."""
+    try:
+        flat = _with_built(config, path.parent, stack)
+        return _settings(path.name, flat, [] if file is None else _foundation_problems(path, flat))
+    except SettingsError as error:
+        lines = {} if file is None else _lines_of(file)
+        raise SettingsError(located(problem, path.name, lines) for problem in error.errors) from None
+
+
+def _settings(
+    file: str, config: Mapping[str, str], problems: list[Problem]
+) -> FoundationSettings | EnvironmentSettings:
+    """`problems`: those that have been found already."""
     finding = partial(Problem, file)
-    problems = _unknown_keys(file, config)
+    problems = [*problems, *_unknown_namespaces(file, config), *_provider_problems(file, config)]
     blueprint = config.get("snu:blueprint")
     if blueprint not in _BLUEPRINTS:
         found = "nothing" if blueprint is None else f"`{blueprint}`"
@@ -104,21 +143,36 @@ def _validate(file: str, config: Mapping[str, str]) -> FoundationSettings | Envi
     return settings
 
 
-def _unknown_keys(file: str, config: Mapping[str, str]) -> list[Problem]:
-    problems = []
-    for key in config:
-        namespace, _, name = key.partition(":")
-        if namespace == "scaleway" and name not in _PROVIDER_KEYS:
-            problems.append(Problem(file, key, "an unknown key", f"the keys {', '.join(_PROVIDER_KEYS)}"))
-        elif namespace not in ("snu", "scaleway") and not namespace.startswith("pulumi"):
-            problems.append(Problem(file, key, "an unknown namespace", "`snu:`, `scaleway:`, `pulumi:`"))
-    return problems
+def _unknown_namespaces(file: str, config: Mapping[str, str]) -> list[Problem]:
+    return [
+        Problem(file, key, "an unknown namespace", "`snu:`, `scaleway:`, `pulumi:`")
+        for key in config
+        if not key.startswith(("snu:", "scaleway:", "pulumi"))
+    ]
+
+
+def _provider_problems(file: str, config: Mapping[str, str]) -> list[Problem]:
+    raw = {
+        key.removeprefix(ProviderSettings.namespace): text
+        for key, text in config.items()
+        if key.startswith(ProviderSettings.namespace) and text != _ENCRYPTED
+    }
+    try:
+        ProviderSettings.model_validate(raw)
+    except ValidationError as error:
+        return problems_of(error, ProviderSettings, file)
+    return list(checks.check_provider(raw, partial(Problem, file)))
+
+
+def _foundation_problems(path: Path, config: Mapping[str, str]) -> list[Problem]:
+    environment = from_json(config.get("snu:environment", "null"))
+    return list(checks.check_foundation_file(environment, path.parent, partial(Problem, path.name)))
 
 
 def _typed_values(
     model: type[FoundationSettings] | type[EnvironmentSettings], config: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Pulumi hands over texts: those that do not stand for a text are JSON."""
+    """Pulumi hands over strings: those that do not stand for a string are JSON."""
     fields = keys_of(model)
     raw: dict[str, Any] = {}
     for key, text in config.items():
@@ -128,62 +182,21 @@ def _typed_values(
                 raw[name] = text
             continue
         kind, _ = unwrap(fields[name].annotation)
-        raw[name] = text if kind is str or get_origin(kind) is Literal else _from_json(text)
+        raw[name] = text if kind is str or get_origin(kind) is Literal else from_json(text)
     return raw
 
 
 def _with_built(config: Mapping[str, str], project: Path, stack: str) -> dict[str, str]:
-    parsed = {key: _from_json(config[key]) for key in ("snu:images", "snu:apps", "snu:jobs") if key in config}
+    parsed = {key: from_json(config[key]) for key in ("snu:images", "snu:apps", "snu:jobs") if key in config}
     merged = with_built({**config, **parsed}, project, stack)
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in merged.items()}
-
-
-def _from_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _as_config_value(value: Any) -> str:
-    value = _without_encrypted(value)
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, default=str)
+    return {key: as_text(value) for key, value in merged.items()}
 
 
 def _without_encrypted(value: Any) -> Any:
+    if is_secure(value):
+        return _ENCRYPTED
     if isinstance(value, dict):
-        if value.keys() == {"secure"}:
-            return _ENCRYPTED
-        return {str(key): _without_encrypted(entry) for key, entry in value.items()}
+        return {key: _without_encrypted(entry) for key, entry in value.items()}
     if isinstance(value, list):
         return [_without_encrypted(entry) for entry in value]
     return value
-
-
-class _StackFileLoader(_SafeLoader):  # type: ignore[misc, valid-type]
-    """Reads YAML as Pulumi does (version 1.2: `yes`, `12:30` and dates are texts), refuses double keys."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key `{key.value}` stands there twice", key.start_mark
-                )
-            seen.add(key.value)
-        found: dict[Hashable, Any] = super().construct_mapping(node, deep)
-        return found
-
-
-_StackFileLoader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
-    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-    ("null", r"^(?:~|null|Null|NULL|)$", "~nN\0"),
-    ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", "-+0123456789"),
-    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
-):
-    _StackFileLoader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), [*_first, ""] if _tag == "null" else list(_first)
-    )

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from infra.settings.images import ImageSources
-from infra.settings.models import EnvironmentSettings, FoundationSettings
+from infra.settings.models import EnvironmentSettings, FoundationSettings, ProviderSettings
 from infra.settings.problems import Spot, keys_of, top_level_key, unwrap
 
 _INTRODUCTION = """\
@@ -19,18 +19,38 @@ What the file of a stack, `Pulumi.<stack>.yaml`, may say under `config:`. Genera
 `infra/settings/models.py`; a test keeps it up to date. Update it with
 `python -m infra.settings.reference > docs/settings.md`.
 
-Beside these, the file sets the provider: `scaleway:region`, `scaleway:organizationId` and, on the local
-Scaleway only, `scaleway:apiUrl` and its fake keys. Real keys come from the environment.
+Every setting is checked before anything runs, by `snu` and by the program itself, so with plain `pulumi` too. Each
+problem is one line with the file, the line in it, the key, what was found and what to do.
 
 A key that is left out has its default; removing a key restores the default with the next `up`.
-Unknown keys are refused, and so are numbers and `true` where a text is expected: variables are to be quoted.
+
+## How values are written
+
+The Pulumi CLI, Python and editors do not read all of YAML alike: `yes`, `12:30`, `012`, `1e5` and `2026-11-26` are
+strings to some and booleans, numbers or dates to others, and the CLI deploys a date as `2026-11-26 00:00:00 +0000 UTC`.
+A stack's file may contain only what they all read alike. The rest is refused, with the quoted form that keeps it as it
+is written:
+
+| | accepted | refused unless quoted |
+|---|---|---|
+| booleans | `true`, `false` | `yes`, `no`, `on`, `off`, `y`, `n` |
+| whole numbers | `0`, `-17`, up to 2^53 | `012`, `+1`, `-0`, `1_000`, `0x1F`, `0o17`, `0b1`, larger ones |
+| other numbers | `0.5` | `.5`, `1.`, `1.0`, `1.10`, `1e5`, `.inf`, `.nan`, more digits than a float keeps |
+| dates and times | | `2026-11-26`, `2026-11-26T10:00:00Z`, `12:30` |
+| no value | `null`, `~`, nothing; not at the top level | |
+| keys | strings | `ON`, `y`, `1`, `null`, `2026-11-26` |
+
+Refused altogether: duplicate keys, tabs as indentation, anchors and aliases, merge keys (`<<`), tags (`!!binary`),
+directives, a second document, more than 32 levels or 1 MiB, and any encoding but UTF-8 without a byte order mark.
+
+Variables are strings, so numbers and `true` are to be quoted there.
 """
 
 
 def reference() -> str:
     """The whole reference, in Markdown."""
     sections = [_INTRODUCTION]
-    for model in (EnvironmentSettings, FoundationSettings, ImageSources):
+    for model in (EnvironmentSettings, FoundationSettings, ProviderSettings, ImageSources):
         sections += _sections(model)
     return "\n".join(sections)
 

@@ -52,7 +52,8 @@ def read_accepted(file: Path | None) -> list[Acceptance]:
     if file is None:
         return []
     try:
-        found = _LIST.validate_python(yaml.safe_load(file.read_bytes()) or [])
+        with file.open("rb") as stream:  # which gives errors the file's name
+            found = _LIST.validate_python(yaml.safe_load(stream) or [])
     except OSError as error:
         raise OpsError(f"{file} cannot be read: {error.strerror}", ExitCode.USAGE) from None
     except yaml.YAMLError as error:

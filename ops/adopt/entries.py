@@ -119,5 +119,5 @@ def _provider(step: Step, config: Mapping[str, str], known: Mapping[str, Resourc
 def _request() -> ProviderRequest:
     """As the installed SDK asks for its provider."""
     file = metadata.distribution(_SDK).locate_file(f"{_SDK}/pulumi-plugin.json")
-    plugin = json.loads(Path(str(file)).read_text())
+    plugin = json.loads(Path(str(file)).read_text(encoding="utf-8"))
     return ProviderRequest(_PACKAGE, str(plugin["version"]), str(plugin.get("server") or ""))

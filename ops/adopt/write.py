@@ -15,7 +15,7 @@ from ops.state import backup as backups
 from ops.state.checkpoint import Secrets, fingerprint_of
 from pulumi_state.errors import PulumiError
 from pulumi_state.history import Update
-from pulumi_state.project import StackFile
+from pulumi_state.stack_file import StackFile
 from pulumi_state.statefile import Checkpoint
 from pulumi_state.store import layout
 

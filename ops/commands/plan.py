@@ -233,7 +233,7 @@ def _engine_plan(found: Plan) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="snu-plan-") as folder:
         path = Path(folder) / "plan.json"
         path.touch(mode=0o600)
-        path.write_text(found.update_plan)
+        path.write_text(found.update_plan, encoding="utf-8")
         yield path
 
 

@@ -114,7 +114,8 @@ def _make_stack(operation: Operation) -> None:
         env=_environment(operation.environ),
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
     )
     if completed.returncode != 0:
         raise EngineError(_said(completed.stderr))
@@ -139,7 +140,7 @@ def _execute(arguments: list[str], operation: Operation, watch: _Watch) -> _Ende
         with _interrupts_forwarded(process, watch):
             watch.follow(log, process)
             status = process.wait()
-        return _Ended(status, stdout.read_text(), stderr.read_text())
+        return _Ended(status, *(each.read_text(encoding="utf-8", errors="replace") for each in (stdout, stderr)))
 
 
 @contextmanager
@@ -186,7 +187,7 @@ class _Watch:
             if process.poll() is not None:
                 return
             time.sleep(_POLL_SECONDS)
-        with path.open() as log:
+        with path.open(encoding="utf-8") as log:
             for line in _lines(log, process, self._take_output):
                 event = json.loads(line)
                 if "summaryEvent" in event:

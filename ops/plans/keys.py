@@ -97,7 +97,7 @@ def _secret(variable: str, environ: MutableMapping[str, str]) -> str:
     if text or not in_file:
         return text.strip()
     try:
-        return Path(in_file).read_text().strip()
+        return Path(in_file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise OpsError(
             f"{variable}_FILE names {in_file}, which cannot be read: {error}", ExitCode.ENVIRONMENT

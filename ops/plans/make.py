@@ -50,7 +50,7 @@ class Preview:
                 result = work(
                     replace(operation, refresh=True, save_plan=path, on_event=self._listening(operation.on_event))
                 )
-                self.update_plan = path.read_text() if path.exists() else ""
+                self.update_plan = path.read_text(encoding="utf-8") if path.exists() else ""
                 return result
 
             yield preview

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.previews import names
 from ops.stacks import stack_file
+from pulumi_state.errors import PulumiError
+from pulumi_state.stack_file import StackFile
 
 FILE = "Pulumi.preview.template.yaml"
 PLACEHOLDER = "${name}"
@@ -32,13 +32,12 @@ class Template:
         """Raises OpsError: not there, or no stack's file of preview environments."""
         path = project_dir / FILE
         try:
+            config = dict(StackFile.read(path).config)
             text = path.read_text(encoding="utf-8")
-            content = yaml.safe_load(text)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise _refused(" ".join(str(error).split())) from None
-        config = content.get("config") if isinstance(content, dict) else None
-        identity = config.get("snu:environment") if isinstance(config, dict) else None
-        if not isinstance(config, dict) or not isinstance(identity, dict):
+        except (OSError, PulumiError) as error:
+            raise OpsError(f"{error}\nNothing was changed.", ExitCode.SETTINGS) from None
+        identity = config.get("snu:environment")
+        if not isinstance(identity, dict):
             raise _refused("it has no snu:environment")
         if identity.get("name") != PLACEHOLDER or not isinstance(identity.get("previewOf"), str):
             raise _refused(
@@ -107,11 +106,10 @@ class Template:
 
     def _require_preview(self, path: Path, text: str) -> None:
         try:
-            config = (yaml.safe_load(text) or {}).get("config") or {}
-            identity = config.get("snu:environment") or {}
-            found = identity.get("previewOf")
-        except (yaml.YAMLError, AttributeError):
-            found = "a file that cannot be read"
+            identity = StackFile.parse(text, path.name).config.get("snu:environment")
+            found = identity.get("previewOf") if isinstance(identity, dict) else None
+        except PulumiError as error:
+            found = f"in a file that is refused ({error})"
         if found != self.parent:
             raise OpsError(
                 f"{path.name} is no preview environment of {self.parent}: its previewOf is {found}. Nothing was "

@@ -141,7 +141,7 @@ class Evaluator:
     def _said(self, number: int) -> str:
         for file in (self._file("errors", number), self._errors):
             with suppress(OSError):
-                if text := file.read_text(errors="replace").strip():
+                if text := file.read_text(encoding="utf-8", errors="replace").strip():
                     return text.splitlines()[-1]
         return "nothing was said"
 

@@ -34,8 +34,10 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2, source_pb2
 
 from ops.program.stand_ins import GET_SOURCE, GET_VERSION, StandIns, fill_template
-from pulumi_state import schema, yaml_file
+from pulumi_state import schema
 from pulumi_state.errors import PulumiError
+from pulumi_state.project import project_name
+from pulumi_state.stack_file import StackFile
 from pulumi_state.urn import ROOT_STACK_TYPE, new_urn
 from pulumi_state.values import PropertyMap, from_struct, to_struct, unwrap
 
@@ -320,12 +322,11 @@ class Revision:
         self._fresh_imports = not _import_program(directory)
 
     def evaluate(self) -> Stacks:
-        project = _read_yaml(self._directory / "Pulumi.yaml")
-        if isinstance(project, str) or not isinstance(project.get("name"), str):
-            said = project if isinstance(project, str) else "Pulumi.yaml names no project"
-            return {stack: {"refused": said} for stack in _stack_files(self._directory)}
-        self._project = project["name"]
         files = _stack_files(self._directory)
+        try:
+            self._project = project_name(self._directory)
+        except PulumiError as error:
+            return {stack: {"refused": _without_folder(error, self._directory)} for stack in files}
         self._configs = {stack: _config(path) for stack, path in files.items()}
         for stack in self._configs:
             self._ensure(stack, ())
@@ -370,24 +371,19 @@ def _stack_files(directory: Path) -> dict[str, Path]:
     return {name: paths[name] for name in sorted(paths) if "." not in name.removesuffix(_TEMPLATE_SUFFIX)}
 
 
-def _config(path: Path) -> Any:
-    """The file's ``config``, or a text that says why there is none."""
-    document = _read_yaml(path)
-    if isinstance(document, str):
-        return document
-    config = document.get("config") or {}
-    return config if isinstance(config, dict) else f"{path.name}: config is a {type(config).__name__}, not a mapping"
-
-
-def _read_yaml(path: Path) -> Any:
-    """The mapping in a YAML file, or a text that says why there is none."""
+def _config(path: Path) -> Mapping[str, Any] | str:
+    """The file's ``config``, or a string that says why there is none."""
     try:
-        text = path.read_text(encoding="utf-8")
-        return yaml_file.parse(fill_template(text) if path.stem.endswith(_TEMPLATE_SUFFIX) else text, path.name)
-    except (OSError, UnicodeDecodeError) as error:
-        return f"{path.name} cannot be read: {error}".replace(f"{path.parent}{os.sep}", "")
-    except PulumiError as error:
-        return " ".join(str(error).split())
+        file = StackFile.read(path)
+        if path.stem.endswith(_TEMPLATE_SUFFIX):
+            file = StackFile.parse(fill_template(path.read_text(encoding="utf-8")), path.name)
+    except (OSError, PulumiError) as error:
+        return _without_folder(error, path.parent)
+    return file.config
+
+
+def _without_folder(error: Exception, folder: Path) -> str:
+    return str(error).replace(f"{folder}{os.sep}", "")
 
 
 # --- the process ----------------------------------------------------------------------------------------------------
@@ -432,6 +428,8 @@ def _evaluate_revision(directory: Path, answer: Path) -> None:
     # The program's imports are its own: from its folder, and never from ours.
     ours = str(Path(__file__).resolve().parents[2])
     sys.path[:] = [str(directory), *(entry for entry in sys.path if entry and str(Path(entry).resolve()) != ours)]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pulumi_state"]:
+        del sys.modules[name]
     os.chdir(directory)
     sys.argv = [str(directory)]
     sys.addaudithook(_refuse_network)

@@ -16,6 +16,7 @@ from typing import Any
 from ops.display.values import ABOUT
 from ops.scaleway.catalogue import CONTAINER, DATA_SOURCE, SERVERLESS_DATABASE, ZONE
 from pulumi_state import schema
+from pulumi_state.stack_file import as_text, full_key, is_secure
 from pulumi_state.values import SECRET_SIGNATURE, SIGNATURE_KEY, UNKNOWN, UNKNOWN_TEXT, Secret, unwrap
 
 GET_SOURCE = "scaleway:observability/getSource:getSource"
@@ -70,17 +71,16 @@ class StandIns:
         values: dict[str, str] = {}
         secret_keys = []
         for short, value in config.items():
-            key = str(short) if ":" in str(short) else f"{project}:{short}"
-            clear = self._readable(value)
-            values[key] = clear if isinstance(clear, str) else json.dumps(clear, ensure_ascii=False, default=str)
+            key, clear = full_key(short, project), self._readable(value)
+            values[key] = as_text(clear)
             if clear != value:
                 secret_keys.append(key)
         return values, secret_keys
 
     def _readable(self, value: Any) -> Any:
+        if is_secure(value):
+            return self.text(f"encrypted value {_digest(str(value['secure']))[:8]}")
         if isinstance(value, dict):
-            if value.keys() == {"secure"}:
-                return self.text(f"encrypted value {_digest(str(value['secure']))[:8]}")
             return {key: self._readable(item) for key, item in value.items()}
         return [self._readable(item) for item in value] if isinstance(value, list) else value
 

@@ -29,6 +29,10 @@ class CommittedFile:
         self._file = file
         self._path = file.resolve().relative_to(Path(found.workdir).resolve()).as_posix()
 
+    @property
+    def name(self) -> str:
+        return self._file.name
+
     def require_clean(self) -> None:
         """Raises OpsError when the file is not what the last commit has, or nobody is set to commit it."""
         import pygit2

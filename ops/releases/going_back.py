@@ -16,6 +16,8 @@ from ops.releases.committed import CommittedFile
 from ops.releases.release import Release
 from ops.stack_file import edit
 from ops.stacks import settings_of
+from pulumi_state.errors import PulumiError
+from pulumi_state.stack_file import StackFile
 from pulumi_state.store import StoreError
 
 VARIABLES = ("variablesFrom", "variables", "documentVariables", "secretVariables")
@@ -88,14 +90,7 @@ def _last_applied(environment: Environment) -> Entry | None:
 
 def earlier(environment: Environment, committed: CommittedFile, release: Release) -> Earlier:
     """Raises OpsError when the release's commit is not known here, or an image of it is gone from the registry."""
-    stack = environment.stack
-    config = _config(committed, release)
-    if config is None:
-        raise OpsError(
-            f"{release.name} is of commit {release.commit[:12]}, and {stack.file.name} of that commit cannot be read "
-            "here: fetch the whole history (`git fetch --unshallow --tags`).",
-            ExitCode.FAILED,
-        )
+    config = _config_at(committed, release)
     named = environment.settings.pinned
     images = {name: release.images[name] for name in sorted(named.keys() & release.images.keys())}
     _require_there(environment, release, images)
@@ -162,18 +157,33 @@ def _content(committed: CommittedFile, release: Release) -> object:
 
 
 def _config(committed: CommittedFile, release: Release) -> dict[str, Any] | None:
-    """Of the stack's file at the release, with its comments; None where it cannot be read."""
+    """As `_config_at`, but None where the file cannot be read."""
+    try:
+        return _config_at(committed, release)
+    except OpsError:
+        return None
+
+
+def _config_at(committed: CommittedFile, release: Release) -> dict[str, Any]:
+    """The configuration in the stack's file at a release, with its comments, to be written into another file.
+
+    Raises OpsError where the commit is not known here or its file is refused.
+    """
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
 
     text = committed.text_at(release.commit)
     if text is None:
-        return None
+        raise OpsError(
+            f"{release.name} is of commit {release.commit[:12]}, whose {committed.name} is not known here: fetch the "
+            "whole history (`git fetch --unshallow --tags`).",
+            ExitCode.FAILED,
+        )
     try:
-        config: dict[str, Any] = YAML().load(text)["config"]
-    except (YAMLError, KeyError, TypeError):
-        return None
-    return config if isinstance(config, dict) else None
+        StackFile.parse(text, committed.name)
+    except PulumiError as error:
+        raise OpsError(f"The stack file of {release.name} is refused:\n{error}", ExitCode.SETTINGS) from None
+    config: dict[str, Any] = YAML().load(text)["config"] or {}
+    return config
 
 
 def _variables(config: Mapping[str, Any], apps: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -11,6 +11,7 @@ import yaml
 
 from tests.lab.lab import Lab, Run
 from tests.support.seed import DOCUMENT, ORGANIZATION
+from tests.support.stack_yaml import stack_yaml
 
 SNU_CI = "1b29c5d9-9723-400a-aa8b-0c85ae3567f7"
 """The real project whose registries production may read."""
@@ -36,7 +37,7 @@ class LiveLab:
             document = yaml.safe_load(path.read_text().replace(SNU_CI, self.project_id("snu-ci")))
             document["config"].update(self.lab.project.provider_settings())
             document["encryptionsalt"] = local["encryptionsalt"]
-            path.write_text(yaml.safe_dump(document, sort_keys=False))
+            path.write_text(stack_yaml(document))
 
     def edit(self, stack: str, **config: Any) -> None:
         """Replace keys of the stack's settings, ``snu:`` left out."""

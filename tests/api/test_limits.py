@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from infra.settings import SettingsError, load_file
 from policy import rules
@@ -20,6 +19,7 @@ from policy.rules import check
 from tests.support.local_scaleway import Client
 from tests.support.policy_resources import environment, resource
 from tests.support.settings import ENVIRONMENT, FOUNDATION, Stack, changed, problems
+from tests.support.stack_yaml import stack_yaml
 
 
 @dataclass(frozen=True)
@@ -280,7 +280,7 @@ LIMITS = {
         (65_536,),
         (65_537,),
         "65536",
-        _variables(_long, lambda _: "LONG", lambda length: f"a text of {length} characters"),
+        _variables(_long, lambda _: "LONG", lambda length: f"a string of {length} characters"),
         _at_name(_input(rules.CONTAINER, _PLAIN, _long), lambda _: "LONG"),
         _CONTAINER("environment_variables", _long),
     ),
@@ -288,7 +288,7 @@ LIMITS = {
         (65_536,),
         (65_537,),
         "65536",
-        _variables(_long, lambda _: "LONG", lambda length: f"a text of {length} characters", "jobs.work"),
+        _variables(_long, lambda _: "LONG", lambda length: f"a string of {length} characters", "jobs.work"),
         _at_name(_input(rules.JOB, "env", _long), lambda _: "LONG"),
     ),
     "value of a secret variable": Limit(  # settings name it only
@@ -356,7 +356,7 @@ REFUSED = [pytest.param(limit, value, id=name) for name, limit in LIMITS.items()
 def settings_file(tmp_path: Path) -> Callable[[Stack], Path]:
     def write(config: Stack) -> Path:
         path = tmp_path / "Pulumi.test.yaml"
-        path.write_text(yaml.safe_dump({"config": config}))
+        path.write_text(stack_yaml({"config": config}))
         return path
 
     return write

@@ -20,6 +20,7 @@ from tests.lab.project import Project
 from tests.support.environment import ROOT
 from tests.support.ports import free_port
 from tests.support.seed import ORGANIZATION, ZONE
+from tests.support.stack_yaml import stack_yaml
 
 STACK = "dev"
 BAD_NAME = "Not A Name!"
@@ -103,7 +104,7 @@ class Lab(Pair):
             key if ":" in key else f"described:{key}": value for key, value in description.config.items()
         }
         salt = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["encryptionsalt"]
-        self.project.stack_file(STACK).write_text(yaml.safe_dump({"config": config, "encryptionsalt": salt}))
+        self.project.stack_file(STACK).write_text(stack_yaml({"config": config, "encryptionsalt": salt}))
 
 
 def _digest(letter: str) -> str:

@@ -23,6 +23,7 @@ from tests.support.docker import Engine
 from tests.support.programs import needs
 from tests.support.pulumi_cli import Cli, Run, needs_pulumi
 from tests.support.seed import OWNER_SECRET_KEY
+from tests.support.stack_yaml import stack_yaml
 
 pytestmark = [
     needs_pulumi,
@@ -118,7 +119,7 @@ def built(docker_engine: Engine, pulumi_home: Path, tmp_path_factory: pytest.Tem
     apps = stack["config"]["snu:apps"]
     keep_apps(stack["config"], {name: apps[name] for name in APPS})
     stack["config"]["snu:images"] = "build"
-    project.stack_file(STACK).write_text(yaml.safe_dump(stack, sort_keys=False))
+    project.stack_file(STACK).write_text(stack_yaml(stack))
     site.write(
         "images.yaml", yaml.safe_dump({"workspace": "code", "images": {n: {"folder": f"code/{n}"} for n in IMAGES}})
     )

@@ -197,10 +197,19 @@ def _set(key: str, value: Any) -> Callable[[Project], object]:
 BAD: dict[str, tuple[Callable[[Project], object], str]] = {
     "another address": (_set("scaleway:apiUrl", "https://api.scaleway.com"), "works on the local Scaleway only"),
     "no address": (lambda project: project.edit("local", "  scaleway:apiUrl:", "  scaleway:apiUrl_:"), "apiUrl"),
-    "no YAML": (lambda project: project.stack_file("local").write_text("config: ["), "is not valid YAML"),
+    "no YAML": (
+        lambda project: project.stack_file("local").write_text("config: ["),
+        "Pulumi.local.yaml:2: found invalid YAML",
+    ),
     "no text": (lambda project: project.stack_file("local").write_bytes(b"\xff\xfe\x00\xd8"), "Pulumi.local.yaml"),
-    "no mapping": (lambda project: project.stack_file("local").write_text("- a"), "is a list, not a mapping"),
-    "config is a list": (lambda project: project.stack_file("local").write_text("config: [1]"), "config is a list"),
+    "no mapping": (
+        lambda project: project.stack_file("local").write_text("- a"),
+        "Pulumi.local.yaml:1: found a list; a stack's file is a mapping",
+    ),
+    "config is a list": (
+        lambda project: project.stack_file("local").write_text("config: [1]"),
+        "Pulumi.local.yaml:1: config: found no mapping",
+    ),
     "no file": (lambda project: project.stack_file("local").unlink(), "does not exist"),
     "another secrets provider": (
         lambda project: project.stack_file("local").write_text("secretsprovider: awskms://x"),

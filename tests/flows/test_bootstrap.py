@@ -27,6 +27,7 @@ from tests.support.environment import clean_environment
 from tests.support.postgres import Server, postgres_server
 from tests.support.programs import needs
 from tests.support.seed import ORGANIZATION, OWNER_SECRET_KEY, SEED
+from tests.support.stack_yaml import stack_yaml
 
 __all__ = ["postgres_server"]
 
@@ -42,7 +43,7 @@ def settings(lab: Lab, stack: str, **changes: Any) -> None:
     document = yaml.safe_load(path.read_text())
     document.pop("encryptionsalt", None)
     document["config"] |= {f"snu:{key}": value for key, value in changes.items()}
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    path.write_text(stack_yaml(document))
 
 
 def kept_in_buckets(lab: Lab) -> None:

@@ -23,6 +23,7 @@ from tests.support.base_images import node_image, runtime_image
 from tests.support.docker import Engine
 from tests.support.environment import clean_environment
 from tests.support.seed import OWNER_SECRET_KEY
+from tests.support.stack_yaml import stack_yaml
 
 pytestmark = pytest.mark.xdist_group("docker-flows")
 
@@ -227,7 +228,7 @@ def test_a_preview_builds_what_its_branch_changed_and_takes_the_rest_from_its_pa
     for app in preview["config"]["snu:apps"].values():
         for key in ("host", "variables", "variablesFrom"):
             app.pop(key, None)
-    workshop.lab.project.stack_file("pr-7").write_text(yaml.safe_dump(preview))
+    workshop.lab.project.stack_file("pr-7").write_text(stack_yaml(preview))
 
     run = workshop.build("pr-7")
     assert {line for line in states(run) if line.endswith("building")} == {"api: building"}

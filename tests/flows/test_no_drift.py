@@ -18,6 +18,7 @@ from tests.lab.planning import PlanLab
 from tests.lab.previews import APPS, PreviewLab
 from tests.lab.promotion import Stages
 from tests.support.github import FakeGitHub, Pull
+from tests.support.stack_yaml import stack_yaml
 
 FOUNDATION, STACK = "foundation-local", "local"
 _REGION = "fr-par"
@@ -244,7 +245,7 @@ def in_buckets(tmp_path: Path) -> Iterator[Lab]:
         document = yaml.safe_load(path.read_text())
         del document["encryptionsalt"]
         document["config"] |= changes
-        path.write_text(yaml.safe_dump(document, sort_keys=False))
+        path.write_text(stack_yaml(document))
     lab.project.start_cloud()
     yield lab
     lab.project.stop_cloud()

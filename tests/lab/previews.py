@@ -19,6 +19,7 @@ from tests.lab.repository import commit_all
 from tests.support.github import TOKEN, FakeGitHub
 from tests.support.oci import Oci
 from tests.support.seed import OWNER_SECRET_KEY
+from tests.support.stack_yaml import stack_yaml
 
 APPS = ("api", "admin", "app")
 KINDS = ("containers.container", "containers.domain", "domain.record", "secret_manager.secret")
@@ -49,7 +50,7 @@ class PreviewLab:
         for app in template["snu:apps"].values():
             app["host"] = app["host"].replace(".local.", "-${name}.local.")
             app["minScale"] = 0
-        text = yaml.safe_dump({"config": template}, sort_keys=False)
+        text = stack_yaml({"config": template})
         (self.folder / "Pulumi.preview.template.yaml").write_text(text)
         self._write_code()
         self.lab.up_ok("foundation-local")

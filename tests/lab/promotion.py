@@ -22,6 +22,7 @@ from tests.lab.configuration import keep_apps
 from tests.lab.lab import Lab, Run
 from tests.lab.repository import Repository, commit_all, make_repository
 from tests.support.oci import Oci, digest_of, manifest
+from tests.support.stack_yaml import stack_yaml
 
 APPS = ("admin", "api")
 STAGES = {"ci": None, "stage": "ci", "production": "stage"}
@@ -72,7 +73,7 @@ class Stages:
         document = yaml.safe_load(foundation.read_text())
         local = document["config"]["snu:environments"].pop("local")
         document["config"]["snu:environments"] = dict.fromkeys(STAGES, local)
-        foundation.write_text(yaml.safe_dump(document, sort_keys=False))
+        foundation.write_text(stack_yaml(document))
         template = yaml.safe_load(self.lab.project.stack_file("local").read_text())
         for path in self.folder.glob("Pulumi.*.yaml"):
             if path.name != foundation.name:
@@ -86,7 +87,7 @@ class Stages:
             keep_apps(config, {app: self._app(config["snu:apps"][app], app, name) for app in kept})
             if ONLY_STAGE in kept:
                 config["snu:images"][ONLY_STAGE]["digest"] = digest_of(manifest(ONLY_STAGE.encode()))
-            self.lab.project.stack_file(name).write_text(yaml.safe_dump(stack, sort_keys=False))
+            self.lab.project.stack_file(name).write_text(stack_yaml(stack))
 
     @staticmethod
     def _app(app: dict[str, Any], name: str, environment: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ops.exit_codes import ExitCode
 from ops.program.stand_ins import fill_template
 from tests.lab.repository import Repository, make_repository
 from tests.support.environment import ROOT
+from tests.support.stack_yaml import stack_yaml
 
 STACKS = {
     "ci",
@@ -151,6 +152,21 @@ def test_other_dependencies_touch_every_stack(repository: Repository) -> None:
     assert touched(repository, "base").split() == sorted(STACKS - {"preview (template)"})
 
 
+def test_a_revision_runs_with_its_own_reader_and_reads_dates_as_flaws(repository: Repository) -> None:
+    """What the program imports of ours is the revision's own, whatever it is called there."""
+    for name in ("pulumi_state/stack_file.py", "infra/settings/reading.py"):
+        path = repository.project.directory / name
+        path.write_text(path.read_text().replace("as_text", "text_for_programs"))
+    head = repository.commit("another name")
+    found = document(repository, f"base..{head}")["stacks"]
+    assert set(found) == STACKS
+    assert all(stack["steps"] == [] for stack in found.values())
+    repository.edit("Pulumi.ci.yaml", "FOLDER_API: api", "FOLDER_API: 2026-11-26")
+    found = document(repository, head, code=ExitCode.SETTINGS)["stacks"]
+    assert "FOLDER_API: found `2026-11-26` without quotes" in found["ci"]["refused"]["head"]
+    assert found["stage"]["steps"] == []
+
+
 def test_what_is_refused_is_a_result(repository: Repository) -> None:
     repository.edit("Pulumi.stage.yaml", "host: admin.beta-snu.dev", "host: admin.beta-snu.dev\n      colour: red")
     repository.project.stack_file("foundation-local").write_text("config: [")
@@ -162,11 +178,13 @@ def test_what_is_refused_is_a_result(repository: Repository) -> None:
     }
     passwords = {"administrator": {"secure": "AAAA"}, "user": {"secure": "BBBB"}}
     another["config"]["snu:databasePasswords"] = {"production": passwords}
-    repository.project.stack_file("extra").write_text(yaml.safe_dump(another))
+    repository.project.stack_file("extra").write_text(stack_yaml(another))
     middle = repository.commit("broken")
     found = document(repository, f"base..{middle}", code=ExitCode.SETTINGS)["stacks"]
     assert "snu:apps.admin.colour: found an unknown key" in found["stage"]["refused"]["head"]
-    assert found["foundation-local"]["refused"]["head"].startswith("Pulumi.foundation-local.yaml is not valid YAML: ")
+    assert found["foundation-local"]["refused"]["head"].startswith(
+        "Pulumi.foundation-local.yaml:2: found invalid YAML "
+    )
     assert found["local"]["refused"] == {
         "head": "it refers to the stack foundation-local, which is refused itself or has no file"
     }

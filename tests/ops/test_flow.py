@@ -19,9 +19,10 @@ import yaml
 
 from ops.exit_codes import ExitCode
 from tests.lab.project import Project
-from tests.support.environment import clean_environment
+from tests.support.environment import ROOT, clean_environment
 from tests.support.programs import needs
-from tests.support.pulumi_cli import needs_pulumi
+from tests.support.pulumi_cli import Cli, needs_pulumi
+from tests.support.stack_yaml import stack_yaml
 
 STACKS = ("foundation-local", "local")
 
@@ -185,7 +186,7 @@ def test_what_the_user_can_mend_is_said_in_a_sentence(project: Project) -> None:
 def test_images_that_pulumi_is_to_build_are_not_for_the_embedded_engine(project: Project) -> None:
     stack = yaml.safe_load(project.stack_file("local").read_text())
     stack["config"]["snu:images"]["app"] = "build"
-    project.stack_file("local").write_text(yaml.safe_dump(stack))
+    project.stack_file("local").write_text(stack_yaml(stack))
     for command in ("preview", "up"):
         asked = (command, "local", "--engine", "embedded")
         way_out = "Build them with `snu images build local`, or use --engine pulumi."
@@ -213,6 +214,110 @@ def test_wrong_settings_are_refused_all_at_once(project: Project) -> None:
     assert "8089000" in ended.stderr
     assert "colour" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_stack_file_with_flaws_is_refused_by_every_command(project: Project) -> None:
+    project.edit(
+        "local", 'CLE: "true"\n        STAGING: "true"\n        FOLDER_API: api', "SINCE: 2026-11-26\n        ON: x"
+    )
+    line = 1 + project.stack_file("local").read_text().partition("SINCE")[0].count("\n")
+    for command in (
+        ("preview", "local"),
+        ("up", "local", "--yes"),
+        ("cost", "local"),
+    ):
+        refused(
+            project,
+            *command,
+            code=ExitCode.SETTINGS,
+            says=f"Pulumi.local.yaml:{line}: snu:apps.api.variables.SINCE: found `2026-11-26` without quotes, a date "
+            f'to some YAML readers; write "2026-11-26"\nPulumi.local.yaml:{line + 1}: snu:apps.api.variables.ON: ',
+        )
+
+
+@needs_pulumi
+def test_plain_pulumi_checks_the_stack_s_file_too(project: Project) -> None:
+    """Settings are refused before the program asks for anything: no local Scaleway is needed."""
+    cli = Cli(project.directory, project.directory / "home", project.backend_url)
+    (project.directory / ".local/state").mkdir(parents=True)
+    assert cli.run("stack", "init", "local").returncode == 0
+    file, other = project.stack_file("local"), project.directory / "other.yaml"
+    clean = file.read_text()
+
+    def says(*arguments: str) -> str:
+        ended = cli.run("preview", "--stack", "local", *arguments)
+        assert ended.returncode != 0
+        return ended.stdout
+
+    def refused_at(*changes: tuple[str, str, str]) -> None:
+        text, messages = clean, []
+        for old, new, message in changes:
+            text = text.replace(old, new, 1)
+            messages.append(f"Pulumi.local.yaml:{1 + _line_breaks(clean.partition(old)[0])}: {message}")
+        file.write_text(text)
+        found = says()
+        assert [message for message in messages if message not in found] == [], found
+        assert "Traceback" not in found
+
+    refused_at(
+        ("region: fr-par", "region: fr-xyz", "scaleway:region: found `fr-xyz`"),
+        (
+            "foundation: foundation-local",
+            "foundation: nowhere",
+            "snu:environment.foundation: found `nowhere`, and there",
+        ),
+    )
+    refused_at(
+        ("timeout: 60", "timeout: 0x3c", "snu:apps.api.timeout: found `0x3c` without quotes"),
+        ("APP_NAME: admin", "APP_NAME: 2026-11-26", "snu:apps.admin.variables.APP_NAME: found `2026-11-26` without"),
+    )
+    other.write_text(clean.replace("minScale: 1", "minScale: 0"))
+    passed = "unknown stack"  # the foundation, which was never brought up
+    assert passed in says("--config-file", str(other))
+    file.unlink()
+    assert passed in says("--config-file", str(other))
+
+
+def _line_breaks(text: str) -> int:
+    return text.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "environment"),
+    [
+        (("preview", "--details"), {"PYTHONIOENCODING": "latin-1"}),
+        (("up", "--yes", "--skip-preview"), {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
+    ],
+    ids=["latin-1", "C"],
+)
+def test_a_terminal_s_encoding_stops_no_command(
+    running: Project, command: tuple[str, ...], environment: dict[str, str]
+) -> None:
+    running.edit("foundation-local", "The SNU platform on", "日本 → é on")
+    name, *options = command
+    ended = subprocess.run(
+        # A process of its own, as the encoding is set when Python starts.
+        [
+            f"{sys.prefix}/bin/python",
+            "-P",
+            "-m",
+            "ops",
+            name,
+            "foundation-local",
+            *options,
+            "--engine",
+            "embedded",
+            "-C",
+            str(running.directory),
+        ],
+        cwd=running.directory,
+        env=clean_environment(PYTHONPATH=str(ROOT), **environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
+    assert ended.returncode == ExitCode.OK, ended.stdout + ended.stderr
+    assert ended.stderr == b""
+    assert (b"??" in ended.stdout) is (name == "preview")
 
 
 def test_nobody_there_to_ask(running: Project) -> None:

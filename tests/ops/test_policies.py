@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from ops.display.policies import policy_lines, policy_markdown
 from ops.errors import OpsError
@@ -18,6 +17,7 @@ from ops.stacks import Stack
 from policy.rules import Verdict
 from tests.ops.events import CONTAINER, UNKNOWN, step
 from tests.support.policy_resources import CONTAINER as INPUTS
+from tests.support.stack_yaml import stack_yaml
 
 BAD = INPUTS | {"image": "registry.example.test/api:latest"}
 
@@ -29,7 +29,7 @@ def stack(tmp_path: Path) -> Stack:
         "snu:environment": {"name": "test", "foundation": "foundation-test"},
         "snu:images": {},
     }
-    (tmp_path / "Pulumi.test.yaml").write_text(yaml.safe_dump({"config": config}))
+    (tmp_path / "Pulumi.test.yaml").write_text(stack_yaml({"config": config}))
     return Stack(tmp_path, "test", config, "passphrase")
 
 

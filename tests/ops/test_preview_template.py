@@ -31,6 +31,7 @@ def made(folder: Path, text: str = SMALL) -> Template:
 
 def test_the_committed_one_makes_a_valid_preview_of_ci(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: snu\n")
+    (tmp_path / "Pulumi.foundation-ci.yaml").touch()
     template = made(tmp_path, (ROOT / FILE).read_text())
     assert (template.parent, template.zone, template.longest_name) == ("ci", "ci.beta-snu.dev", 28)
     template.write("pr-12", None)
@@ -73,7 +74,7 @@ def test_a_file_that_is_no_preview_is_not_written_over(tmp_path: Path, text: str
     ("text", "says"),
     [
         ("config: [\n", "while parsing"),
-        ("[]\n", "it has no snu:environment"),
+        ("[]\n", "found a list"),
         ("config: {}\n", "it has no snu:environment"),
         (SMALL.replace("previewOf: ci", "x: ci"), "previewOf None"),
         (SMALL.replace('"${name}"', "fixed", 1), "the name fixed"),

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import pygit2
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from ops.releases.release import Release
 from ops.releases.tags import Releases
 from tests.lab.repository import commit_all
 from tests.ops.test_releases import CONTENT, DAY
+from tests.support.stack_yaml import stack_yaml
 
 
 class Story:
@@ -31,7 +31,7 @@ class Story:
 
     def release(self, version: str, variable: str = "1") -> Release:
         apps = {"api": {"variables": {"A": variable}}}
-        self.file.write_text(yaml.safe_dump({"config": {"snu:apps": apps, "snu:images": {"api": version}}}))
+        self.file.write_text(stack_yaml({"config": {"snu:apps": apps, "snu:images": {"api": version}}}))
         images = {"api": Image(version=version, digest=f"sha256:{version[0] * 64}")}
         commit = commit_all(self.git, version)
         return Releases(self.git).record("stage", DAY, commit, **{**CONTENT, "images": images})

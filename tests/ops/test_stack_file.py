@@ -9,6 +9,7 @@ import pytest
 from infra.settings import Image
 from ops.errors import OpsError
 from ops.stack_file import edited, write_images
+from pulumi_state.stack_file import StackFile
 from tests.support.environment import ROOT
 
 DIGEST = "sha256:" + "a" * 64
@@ -44,6 +45,21 @@ def test_a_version_that_looks_like_a_number_stays_a_text(tmp_path: Path) -> None
     assert image.version == "123e45"
 
 
+@pytest.mark.parametrize("version", ["yes", "N", "12e4567", "012345", "2026-11-26", "1.10", "null", "plain"])
+def test_whatever_is_written_is_accepted_and_the_same(tmp_path: Path, version: str) -> None:
+    file = tmp_path / "Pulumi.stage.yaml"
+    file.write_text((ROOT / "Pulumi.stage.yaml").read_text())
+    write_images(file, {"api": Image(version=version, digest=DIGEST)})
+    assert StackFile.read(file).config["snu:images"]["api"] == {"version": version, "digest": DIGEST}
+
+
+def test_a_file_with_flaws_is_not_written(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.stage.yaml"
+    file.write_text("config:\n  snu:since: 2026-11-26\n")
+    with pytest.raises(OpsError, match=r"Pulumi\.stage\.yaml:2: snu:since: found `2026-11-26`"):
+        write_images(file, {})
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(OpsError, match=r"Pulumi\.none\.yaml cannot be read"):
+    with pytest.raises(OpsError, match=r"Pulumi\.none\.yaml does not exist"):
         write_images(tmp_path / "Pulumi.none.yaml", {})

@@ -18,6 +18,7 @@ from tests.lab.repository import commit_all
 from tests.support.base_images import build, node_image, runtime_image
 from tests.support.docker import Engine
 from tests.support.local_scaleway import HTTP
+from tests.support.stack_yaml import stack_yaml
 
 FOUNDATION = "foundation-world"
 APPS = ("admin", "api")
@@ -202,7 +203,7 @@ def _base_image(engine: Engine) -> None:
 
 
 def _write(file: Path, document: Mapping[str, Any]) -> None:
-    file.write_text(yaml.safe_dump(document, sort_keys=False))
+    file.write_text(stack_yaml(document))
 
 
 def _foundation(document: dict[str, Any]) -> dict[str, Any]:

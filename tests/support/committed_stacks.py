@@ -15,6 +15,7 @@ from infra import program
 from infra.settings import EnvironmentSettings, flat_config, load, merge
 from tests.support.environment import ROOT
 from tests.support.mocks import FOUNDATION_OUTPUTS, NOWHERE, Cloud, Run, run, stack_config
+from tests.support.stack_yaml import stack_yaml
 
 FOUNDATIONS = ("foundation-ci", "foundation-production", "foundation-local")
 ENVIRONMENTS = ("ci", "stage", "production", "local", "pr-12")
@@ -43,7 +44,7 @@ def edited_config(stack: str, *edits: Edit) -> dict[str, str]:
         edit(document["config"])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"Pulumi.{stack}.yaml"
-        path.write_text(yaml.safe_dump(document), encoding="utf-8")
+        path.write_text(stack_yaml(document), encoding="utf-8")
         return flat_config(path)
 
 

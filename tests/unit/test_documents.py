@@ -1,6 +1,7 @@
 """The secret document: read at once, checked before anything is registered, secret key by key."""
 
 import base64
+import json
 from functools import partial
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import pytest
 from infra import program
 from infra.documents import SecretDocument
 from infra.settings import MergedVariables
+from tests.support.environment import ROOT
 from tests.support.mocks import FOUNDATION_OUTPUTS, NOWHERE, UNKNOWN, Cloud, Run, Secret, run
 
 WANTED = {
@@ -129,3 +131,22 @@ def test_the_document_s_latest_enabled_version_is_read_once() -> None:
     assert result.calls == [
         ("scaleway:secrets/getVersion:getVersion", {"secretId": "id", "revision": "latest_enabled"})
     ]
+
+
+DOCUMENTS = json.loads((ROOT / "apps/crash-alerts/test/documents.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", DOCUMENTS, ids=lambda case: case["name"])
+def test_the_program_reads_what_the_crash_alerts_job_reads(case: dict[str, Any]) -> None:
+    """The job is held to the same file by its own test (`settings.test.js`)."""
+    wanted = {"job": MergedVariables(secret={"HOOK": "HOOK"})}
+
+    def program() -> None:
+        pulumi.export("hook", SecretDocument("id", "snu-test", wanted).value("HOOK"))
+
+    cloud = Cloud(raw_data=case["base64"])
+    if case["accepted"]:
+        assert run(program, cloud=cloud).outputs == {"hook": Secret("https://hooks.slack.test/é")}
+    else:
+        with pytest.raises(pulumi.RunError, match="no JSON object"):
+            run(program, cloud=cloud)

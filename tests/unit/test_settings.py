@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,13 +18,14 @@ from infra.settings.reference import reference
 from tests.support.environment import ROOT
 from tests.support.mocks import NOWHERE
 from tests.support.settings import DIGEST, ENVIRONMENT, FOUNDATION, Stack, changed, problems
+from tests.support.stack_yaml import stack_yaml
 
 
 @pytest.fixture
 def read(tmp_path: Path) -> Callable[[Stack], EnvironmentSettings | FoundationSettings]:
     def read(config: Stack) -> EnvironmentSettings | FoundationSettings:
         path = tmp_path / "Pulumi.test.yaml"
-        path.write_text(yaml.safe_dump({"config": config}, sort_keys=False), encoding="utf-8")
+        path.write_text(stack_yaml({"config": config}), encoding="utf-8")
         return load_file(path)
 
     return read
@@ -39,7 +39,7 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
         "`memory`",
     ),
     "unknown top-level key": ({"app": {}}, "snu:app", "an unknown key", "`snu:apps`"),
-    "wrong type": ({"apps__api__cpu": "1000"}, "snu:apps.api.cpu", "`1000`", "70 to 6000"),
+    "wrong type": ({"apps__api__cpu": "1000"}, "snu:apps.api.cpu", 'the string "1000"', "70 to 6000"),
     "an app that is no object": ({"apps__api": 7}, "snu:apps.api", "`7`", "an object with the keys `variablesFrom`"),
     "missing": ({"apps__api": {"cpu": 70}}, "snu:apps.api.memory", "nothing", "128 to 12228 (MB)"),
     "more at least than at most": (
@@ -60,14 +60,14 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
     "unquoted true": (
         {"apps__api__variables": {"CLE": True}},
         "snu:apps.api.variables.CLE",
-        "`true`",
-        'put it in quotes, `"true"`',
+        "`true` without quotes",
+        "a text of at most",
     ),
     "unquoted number": (
         {"apps__api__variables": {"RATE": 1}},
         "snu:apps.api.variables.RATE",
-        "`1`",
-        'put it in quotes, `"1"`',
+        "`1` without quotes",
+        "a text of at most",
     ),
     "one host twice": (
         {"apps__admin__host": "api.test.example.org"},
@@ -84,8 +84,8 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
     "digest missing": (
         {"images": {"api": {"version": "1", "digest": DIGEST}}},
         "snu:images.admin",
-        "nothing",
-        "digest",
+        "nothing, and snu:apps.admin runs it",
+        "its version and digest; or name another image in snu:apps.admin.image",
     ),
     "digest malformed": (
         {"images__api__digest": "sha256:abc"},
@@ -138,7 +138,7 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
         "`api`, `admin`",
     ),
     "unknown blueprint": ({"blueprint": "house"}, "snu:blueprint", "`house`", "`foundation` or `environment`"),
-    "no boolean": ({"protect": "yes"}, "snu:protect", "`yes`", "`true` or `false`"),
+    "no boolean": ({"protect": "yes"}, "snu:protect", 'the string "yes"', "`true` or `false`"),
 }
 
 
@@ -278,8 +278,8 @@ def test_keys_of_no_known_namespace_are_refused(read: Callable[[Stack], Any], ke
     ("text", "key"),
     [
         ("config: [", "file"),
-        ("config:\n  snu:apps: {}\n  snu:apps: {}\n", "file"),
-        ("- config\n", "config"),
+        ("config:\n  snu:apps: {}\n  snu:apps: {}\n", "snu:apps"),
+        ("- config\n", "file"),
         ("conifg: {}\n", "conifg"),
         ("", "snu:blueprint"),
     ],
@@ -293,12 +293,12 @@ def test_broken_files_are_refused(tmp_path: Path, text: str, key: str) -> None:
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"Pulumi\.none\.yaml: *\n +file: found No such file"):
+    with pytest.raises(SettingsError, match=r"Pulumi\.none\.yaml:\n +Pulumi\.none\.yaml: found no file"):
         load_file(tmp_path / "Pulumi.none.yaml")
 
 
 def test_a_file_is_read_as_pulumi_reads_it(tmp_path: Path) -> None:
-    """Keys without namespace are the project's; `on` is a text; encrypted values are left alone."""
+    """Keys without namespace are the project's; encrypted values are left alone."""
     path = tmp_path / "Pulumi.test.yaml"
     path.write_text(
         f"""
@@ -306,13 +306,13 @@ encryptionsalt: v1:abc
 config:
   blueprint: environment
   protect: true
-  snu:environment: {{name: on, foundation: foundation-test}}
+  snu:environment: {{name: "on", foundation: foundation-test}}
   snu:images: {{api: {{version: "1", digest: {DIGEST}}}}}
   snu:apps:
     api:
       cpu: 70
       memory: 128
-      variables: {{DAY: 2023-12-01, TIME: 12:30, ANSWER: yes, HIDDEN: {{secure: v1:xyz}}}}
+      variables: {{DAY: "2023-12-01", ANSWER: "yes", HIDDEN: {{secure: v1:xyz}}}}
 """,
         encoding="utf-8",
     )
@@ -322,7 +322,6 @@ config:
     assert settings.environment.name == "on"
     assert settings.apps["api"].variables == {
         "DAY": "2023-12-01",
-        "TIME": "12:30",
         "ANSWER": "yes",
         "HIDDEN": "[encrypted]",
     }
@@ -401,6 +400,140 @@ def test_whatever_stands_there_is_taken_or_refused(path: str, value: Any) -> Non
         load("test", flat, NOWHERE)
 
 
+# --- where it is wrong, and what was meant -----------------------------------------------------------------
+
+HAND_WRITTEN = f"""\
+config:
+  scaleway:region: fr-xyz
+  scaleway:zone: fr-par-9
+  scaleway:organizationId: abc
+  scaleway:profile: ""
+  snu:blueprint: environment
+  snu:environment: {{name: test, foundation: foundation-gone}}
+  snu:images:
+    api: {{version: "1", digest: {DIGEST}}}
+  snu:apps:
+    api:
+      cpu: "1024"
+      memory: 1024
+      minScael: 1
+      variables: {{RATE: 1}}
+    support:
+      cpu: 70
+      memroy: 128
+  snu:protct: true
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with a project and the file of one foundation."""
+    (tmp_path / "Pulumi.yaml").write_text("name: snu\nruntime: python\n")
+    (tmp_path / "Pulumi.foundation-test.yaml").touch()
+    return tmp_path
+
+
+def lines(error: SettingsError) -> list[str]:
+    return [line.strip() for line in str(error).splitlines()[1:]]
+
+
+def test_each_problem_is_one_line_with_the_place_and_the_way_out(project: Path) -> None:
+    path = project / "Pulumi.test.yaml"
+    path.write_text(HAND_WRITTEN)
+    with pytest.raises(SettingsError) as error:
+        load_file(path)
+    assert lines(error.value) == [
+        "Pulumi.test.yaml:2: scaleway:region: found `fr-xyz`; allowed: `fr-par` or `nl-ams` or `pl-waw`",
+        "Pulumi.test.yaml:3: scaleway:zone: found `fr-par-9`; allowed: a zone of `fr-par`, `nl-ams` or `pl-waw`, like "
+        "`fr-par-1`",
+        "Pulumi.test.yaml:4: scaleway:organizationId: found `abc`; allowed: a UUID in lower case",
+        "Pulumi.test.yaml:5: scaleway:profile: found an empty string; allowed: the name of a profile",
+        "Pulumi.test.yaml:7: snu:environment.foundation: found `foundation-gone`, and there is no file "
+        "Pulumi.foundation-gone.yaml; allowed: `foundation-test`",
+        "Pulumi.test.yaml:8: snu:images.support: found nothing, and snu:apps.support runs it; allowed: its version "
+        "and digest; or name another image in snu:apps.support.image",
+        'Pulumi.test.yaml:12: snu:apps.api.cpu: found the string "1024"; write a number without quotes: 70 to 6000 '
+        "(thousandths of a vCPU)",
+        "Pulumi.test.yaml:14: snu:apps.api.minScael: found an unknown key; did you mean `minScale`?",
+        'Pulumi.test.yaml:15: snu:apps.api.variables.RATE: found `1` without quotes; write "1"',
+        "Pulumi.test.yaml:18: snu:apps.support.memroy: found an unknown key; did you mean `memory`?",
+        "Pulumi.test.yaml:19: snu:protct: found an unknown key; did you mean `snu:protect`?",
+    ]
+
+
+def test_a_zone_is_in_the_region(read: Callable[[Stack], Any]) -> None:
+    settings = ENVIRONMENT | {"scaleway:region": "fr-par", "scaleway:zone": "fr-par-2"}
+    read(settings)
+    with pytest.raises(SettingsError) as error:
+        read(settings | {"scaleway:region": "nl-ams"})
+    assert problems(error.value) == {"scaleway:zone": ("`fr-par-2`", "a zone of the region `nl-ams`, like `nl-ams-1`")}
+
+
+def test_an_environment_without_images_is_one_problem(read: Callable[[Stack], Any]) -> None:
+    with pytest.raises(SettingsError) as error:
+        read({key: value for key, value in ENVIRONMENT.items() if key != "snu:images"})
+    assert list(problems(error.value)) == ["snu:images"]
+
+
+def test_flaws_of_the_file_have_lines_too(project: Path) -> None:
+    path = project / "Pulumi.test.yaml"
+    path.write_text("config:\n  snu:apps:\n    api: {variables: {SINCE: 2026-11-26}}\n")
+    with pytest.raises(SettingsError) as error:
+        load_file(path)
+    assert lines(error.value) == [
+        "Pulumi.test.yaml:3: snu:apps.api.variables.SINCE: found `2026-11-26` without quotes, a date to some YAML "
+        'readers; write "2026-11-26"'
+    ]
+
+
+def flat(config: Stack) -> dict[str, str]:
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+
+
+class TestTheProgramChecksTheStacksFile:
+    """What Pulumi hands over is from the stack's file, or from another one that `--config-file` names."""
+
+    STACK = changed(ENVIRONMENT, apps__api__variables={"SINCE": "{}"}, environment__foundation="foundation-test")
+
+    def written(self, project: Path, since: str) -> Path:
+        path = project / "Pulumi.test.yaml"
+        path.write_text(stack_yaml({"config": self.STACK}).replace("'{}'", since))
+        return path
+
+    def given(self, since: str = "2026-11-26 00:00:00 +0000 UTC") -> dict[str, str]:
+        return flat(changed(self.STACK, apps__api__variables={"SINCE": since}))
+
+    def test_a_flaw_is_refused(self, project: Path) -> None:
+        self.written(project, "2026-11-26")
+        with pytest.raises(SettingsError, match="SINCE: found `2026-11-26` without quotes"):
+            load("test", self.given(), project)
+
+    def test_a_problem_has_its_line(self, project: Path) -> None:
+        self.written(project, "17")
+        given = flat(changed(self.STACK, apps__api__variables={"SINCE": 17}))
+        with pytest.raises(SettingsError, match=r"Pulumi\.test\.yaml:\d+: snu:apps.api.variables.SINCE: found `17`"):
+            load("test", given, project)
+
+    def test_a_clean_file_passes_with_what_the_cli_adds(self, project: Path) -> None:
+        self.written(project, "text")
+        load("test", self.given("text") | {"pulumi:tags": "{}", "scaleway:region": "fr-par"}, project)
+
+    def test_a_file_with_other_values_is_not_the_source(self, project: Path) -> None:
+        path = self.written(project, "2026-11-26")
+        path.write_text(f"{path.read_text()}  snu:protect: true\n")
+        others: list[dict[str, str]] = [{}, {"snu:protect": "false"}]
+        for other in others:
+            load("test", self.given("text") | other, project)
+
+    @pytest.mark.parametrize(
+        "content", [None, b"config: [", b"\xff\xfe\x00\xd8", b"config: {'snu:protect': 2026-11-26}"]
+    )
+    def test_another_or_no_file_is_no_obstacle(self, project: Path, content: bytes | None) -> None:
+        if content is not None:
+            (project / "Pulumi.test.yaml").write_bytes(content)
+        load("test", self.given("text"), project)
+
+
 # --- what was built -------------------------------------------------------------------------------------
 
 
@@ -432,8 +565,9 @@ def test_pulumi_delivers_built_images_too(tmp_path: Path) -> None:
 def test_damaged_built_images_are_refused(read: Callable[[Stack], Any], tmp_path: Path, text: str) -> None:
     write_built(tmp_path, "test", {})
     built_file(tmp_path, "test").write_text(text)
-    with pytest.raises(SettingsError):
+    with pytest.raises(SettingsError) as error:
         read(ENVIRONMENT)
+    assert "unicode string" not in str(error.value)
 
 
 def test_build_stands_for_one_image_or_for_all(read: Callable[[Stack], Any]) -> None:
@@ -476,7 +610,7 @@ def test_what_is_promoted_is_never_built(read: Callable[[Stack], Any]) -> None:
 def test_reading_settings_does_not_import_pulumi() -> None:
     code = (
         "import sys, infra.settings, infra.naming;"
-        "print([name for name in sys.modules if name.startswith(('pulumi', 'grpc'))])"
+        "print([name for name in sys.modules if name.partition('.')[0] in ('pulumi', 'pulumiverse_scaleway', 'grpc')])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

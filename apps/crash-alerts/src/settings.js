@@ -84,6 +84,9 @@ export function addressIn(document, key) {
 }
 
 /**
+ * A JSON object in UTF-8, with or without a byte order mark: the rule by which the program reads the secret document
+ * (infra/documents.py).
+ *
  * @param {string} file
  * @param {string} what
  * @returns {Record<string, unknown>}
@@ -92,10 +95,11 @@ function readObject(file, what) {
   /** @type {unknown} */
   let found;
   try {
-    found = JSON.parse(readFileSync(file, "utf8"));
+    found = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file)));
   } catch (error) {
     // A parser's message would quote what it has read.
-    const reason = error instanceof SyntaxError ? "it is no JSON" : codeOf(error);
+    const isContent = error instanceof SyntaxError || error instanceof TypeError;
+    const reason = isContent ? "it is no JSON in UTF-8" : codeOf(error);
     throw new StartError(`${what}, ${file}, cannot be read: ${reason}.`);
   }
   if (typeof found === "object" && found !== null && !Array.isArray(found)) {

@@ -94,7 +94,7 @@ def _main() -> None:
     server.start()
     os.write(sys.stdin.fileno(), f"127.0.0.1:{port}\n".encode())
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # both are pipes
+        stream.reconfigure(line_buffering=True, errors="replace")  # type: ignore[union-attr]  # both are pipes
 
     from ops.engines.program.launch import answer, end_with_standard_input, forget_command, import_ahead
 
