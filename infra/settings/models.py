@@ -209,9 +209,7 @@ class App(Variables):
     concurrency: limits.Concurrency = Field(
         default=50, description="Concurrent requests of an instance above which another one starts."
     )
-    timeout: limits.RequestTimeout = Field(
-        default=scaleway.REQUEST_SECONDS.default, description="Seconds a request may take."
-    )
+    timeout: limits.RequestTimeout = Field(default=300, description="Seconds a request may take.")
     port: limits.Port = Field(default=8080, description="The port that the process listens on.")
     protocol: Literal["http1", "h2c"] = Field(default="http1", description="What the process speaks.")
     privacy: Literal["public", "private"] = Field(default="public", description="`private`: requests need a token.")

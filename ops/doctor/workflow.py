@@ -55,7 +55,7 @@ def _jobs(project: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if not path.exists():
         return
     try:
-        jobs = yaml_file.read(path)["jobs"]
+        jobs = yaml_file.read(path).values["jobs"]  # in a dialect of its own: `on` is a key
         for job in jobs.values():
             environment = job.get("environment", "")
             name = environment["name"] if isinstance(environment, dict) else environment

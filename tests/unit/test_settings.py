@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from infra.settings import EnvironmentSettings, FoundationSettings, SettingsError, load, load_file, merge
 from infra.settings.built import built_file, write_built
+from infra.settings.models import App
 from infra.settings.reference import reference
+from scaleway_facts.limits import REQUEST_SECONDS
 from tests.support.environment import ROOT
 from tests.support.mocks import NOWHERE
 from tests.support.settings import DIGEST, ENVIRONMENT, FOUNDATION, Stack, changed, problems
@@ -152,6 +154,10 @@ def test_bad_input_is_refused_with_key_found_and_allowed(read: Callable[[Stack],
     assert reported[key][0] == found
     assert allowed in reported[key][1]
     assert error.value.errors[0].file == "Pulumi.test.yaml"
+
+
+def test_a_request_has_the_time_that_the_platform_gives_it() -> None:
+    assert App.model_fields["timeout"].default == REQUEST_SECONDS.default
 
 
 def test_all_problems_are_reported_at_once(read: Callable[[Stack], Any]) -> None:
