@@ -240,16 +240,11 @@ class Run:
         context, previous = await self._prepare()
         try:
             self._events.prelude(self._shown_config())
-            deployment = self._start(context)
             if self._refuse_protected(previous.resources):
                 return False
-            await deployment.finish()
-            return not deployment.failed
-        except FailedError:
-            return False
-        except PulumiError as error:
-            deployment.fail(str(error))
-            return False
+            if self._request.refresh and not await self._refresh(context, previous):
+                return False
+            return await _delete_all(self._start(context))
         finally:
             await self._close(context)
 
@@ -258,8 +253,7 @@ class Run:
         for resource in protected:
             self._events.diagnostic(
                 "error",
-                f"{resource.name} ({resource.type}) is protected and cannot be destroyed: set "
-                "snu:protect to false in the stack's settings and run up first",
+                f'resource "{resource.urn}" cannot be deleted\nbecause it is protected',
                 resource.urn,
             )
         return bool(protected)
@@ -268,3 +262,15 @@ class Run:
         hidden = {f"{package}:{key}" for package, keys in SECRET_SETTINGS.items() for key in keys}
         hidden.update(self._config.secret_keys)
         return {key: REDACTED if key in hidden else value for key, value in self._config.values.items()}
+
+
+async def _delete_all(deployment: Deployment) -> bool:
+    """Whether everything could be deleted; why not was reported."""
+    try:
+        await deployment.finish()
+    except FailedError:
+        return False
+    except PulumiError as error:
+        deployment.fail(str(error))
+        return False
+    return not deployment.failed

@@ -131,7 +131,7 @@ class _Parts:
         return ContainerApp(
             name,
             ContainerAppArgs(
-                container=naming.container(self._settings.environment.name, name),
+                container=self._settings.container_name(name),
                 namespace_id=namespace_id,
                 image=self.image(app.image or name).reference,
                 app=app,
@@ -141,7 +141,7 @@ class _Parts:
                 zone=self._zone if in_zone else None,
                 record=naming.record(app.host, zone) if zone and app.host and in_zone else None,
             ),
-            self.opts,
+            self._opts(app),
         )
 
     def job(self, name: str, job: Job) -> ScheduledJob:
@@ -149,14 +149,19 @@ class _Parts:
         return ScheduledJob(
             name,
             ScheduledJobArgs(
-                job_name=job.name or naming.job(self._settings.environment.name, name),
+                job_name=self._settings.job_name(name),
                 project_id=self._foundation.project_id,
                 image=self.image(job.image).reference,
                 job=job,
                 variables=self._plain(f"job {name}"),
             ),
-            self.opts,
+            self._opts(job),
         )
+
+    def _opts(self, renamed: App | Job) -> pulumi.ResourceOptions:
+        # Pulumi derives the children's aliases: their names start with the component's.
+        aliases = [pulumi.Alias(name=renamed.renamed_from)] if renamed.renamed_from else None
+        return pulumi.ResourceOptions.merge(self.opts, pulumi.ResourceOptions(aliases=aliases))
 
     def alerts(self, alerts: CrashAlertsSettings, namespace_id: pulumi.Output[str]) -> CrashAlerts:
         """The job that tells of crashes of the containers in a namespace."""

@@ -52,7 +52,7 @@ def preview(
     stack: option.StackName,
     engine: option.Engine = EngineChoice.AUTO,
     json: option.Json = False,
-    refresh: option.Refresh = False,
+    refresh: option.Refresh = True,
     parallel: option.Parallel = _PARALLEL,
     expect_no_changes: option.ExpectNoChanges = False,
     details: option.Details = False,
@@ -76,7 +76,7 @@ def up(
     engine: option.Engine = EngineChoice.AUTO,
     yes: option.Yes = False,
     skip_preview: option.SkipPreview = False,
-    refresh: option.Refresh = False,
+    refresh: option.Refresh = True,
     parallel: option.Parallel = _PARALLEL,
     expect_no_changes: option.ExpectNoChanges = False,
     details: option.Details = False,
@@ -108,16 +108,17 @@ def destroy(
     stack: option.StackName,
     engine: option.Engine = EngineChoice.AUTO,
     yes: option.Yes = False,
+    refresh: option.Refresh = True,
     parallel: option.Parallel = _PARALLEL,
     details: option.Details = False,
     lock_timeout: option.LockTimeout = 0.0,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Show what would be deleted, ask, and delete every resource of the stack."""
+    """Show what would be deleted, ask, and delete every resource of the stack. A foundation in use is refused."""
     from ops.commands import stack as work
     from ops.session import Options, Session
 
-    options = Options(yes=yes, parallel=parallel, details=details, lock_timeout=lock_timeout)
+    options = Options(yes=yes, refresh=refresh, parallel=parallel, details=details, lock_timeout=lock_timeout)
     return work.destroy(Session.open(cwd, stack, engine, validate=False), options)
 
 
@@ -176,6 +177,42 @@ def refresh(
 
     options = Options(yes=yes, parallel=parallel, expect_no_changes=expect_no_changes, lock_timeout=lock_timeout)
     return work.refresh(Session.open(cwd, stack, engine), options)
+
+
+@app.command()
+def redeploy(
+    stack: option.StackName,
+    apps: Annotated[list[str], typer.Argument(metavar="APP...", help="Keys of snu:apps.")],
+    engine: option.Engine = EngineChoice.AUTO,
+    yes: option.Yes = False,
+    wait: option.Wait = _WAIT_SECONDS,
+    check_urls: option.CheckUrls = False,
+    lock_timeout: option.LockTimeout = 0.0,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Deploy containers again with the image and variables that they have, and wait until they are ready."""
+    from ops.commands import redeploy as work
+    from ops.session import Options, Session
+
+    options = Options(yes=yes, wait_seconds=wait, check_urls=check_urls, lock_timeout=lock_timeout)
+    return work.redeploy(Session.open(cwd, stack, engine), apps, options)
+
+
+@app.command()
+def unprotect(
+    stack: option.StackName,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Keys of snu:apps and snu:jobs.")],
+    engine: option.Engine = EngineChoice.AUTO,
+    yes: option.Yes = False,
+    lock_timeout: option.LockTimeout = 0.0,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Allow the next update of a protected stack to delete or replace these apps and jobs. Changes the state only."""
+    from ops.commands import unprotect as work
+    from ops.session import Options, Session
+
+    session = Session.open(cwd, stack, engine, validate=False, needs_cloud=False)
+    return work.unprotect_apps(session, names, Options(yes=yes, lock_timeout=lock_timeout))
 
 
 @app.command()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
@@ -14,12 +14,14 @@ from ops.record import Record
 from ops.scaleway.catalogue import CONTAINER, CONTAINER_DOMAIN, ResourceKind, bare_id
 from ops.scaleway.client import REQUEST_SECONDS, Client, ScalewayError, concurrent_map, http_client
 from ops.stacks import Stack
-from ops.steps import Step
+from ops.steps import name_of
 
 if TYPE_CHECKING:
     import httpx
 
 NO_ANSWER = "no answer from Scaleway"
+GONE = "gone"
+"""Scaleway does not have it any more."""
 _TRANSIENT = frozenset({"creating", "updating", "upgrading", "locking", "deleting", NO_ANSWER})
 _FAILED = frozenset({"error", "locked"})
 _POLL_SECONDS = 1.0
@@ -45,6 +47,8 @@ class Container:
     error_message: str = ""
     kind: ResourceKind = CONTAINER
     """``CONTAINER`` or ``CONTAINER_DOMAIN``."""
+    app: str = ""
+    """The app's key in the stack's settings."""
 
     @property
     def bare_id(self) -> str:
@@ -62,40 +66,56 @@ class Container:
 
 def containers_in(record: Record) -> list[Container]:
     """The containers that an ``up`` has seen, unchanged ones too."""
-    steps = [item.step for item in record.steps.values() if item.step.new and not item.step.is_replacement_part]
+    return _containers(_states(record))
+
+
+def containers_of(latest: Mapping[str, Any]) -> list[Container]:
+    """The containers of a stack's state."""
+    return _containers(latest.get("resources") or [])
+
+
+def _states(record: Record) -> list[Mapping[str, Any]]:
+    """Those that the operation has left; what its refresh found may be deleted since."""
+    steps = (item.step for item in record.steps.values() if not item.refreshed)
+    return [step.new for step in steps if step.new and not step.is_replacement_part]
+
+
+def _containers(states: Collection[Mapping[str, Any]]) -> list[Container]:
     hosts: dict[str, list[str]] = {}
-    for step in steps:
-        if step.type == CONTAINER_DOMAIN.token:
-            hosts.setdefault(bare_id(_value(step, "containerId")), []).append(_value(step, "hostname"))
+    for state in states:
+        if state.get("type") == CONTAINER_DOMAIN.token:
+            hosts.setdefault(bare_id(_value(state, "containerId")), []).append(_value(state, "hostname"))
     found = {}
-    for step in steps:
-        identity = str(step.new.get("id") or "")
-        if step.type == CONTAINER.token and identity:
+    for state in states:
+        identity = str(state.get("id") or "")
+        if state.get("type") == CONTAINER.token and identity:
             found[identity] = Container(
                 id=identity,
-                name=_value(step, "name"),
+                name=_value(state, "name"),
                 hosts=tuple(
-                    dict.fromkeys(hosts.get(bare_id(identity)) or filter(None, [_host(_value(step, "publicEndpoint"))]))
+                    dict.fromkeys(
+                        hosts.get(bare_id(identity)) or filter(None, [_host(_value(state, "publicEndpoint"))])
+                    )
                 ),
-                public=_value(step, "privacy") != "private",
+                public=_value(state, "privacy") != "private",
+                app=name_of(str(state.get("parent") or "")),
             )
     return sorted(found.values(), key=lambda container: container.name)
 
 
 def domains_in(record: Record) -> list[Container]:
     """The domains of containers that an ``up`` has seen, unchanged ones too; their name is the host name."""
-    steps = [item.step for item in record.steps.values() if item.step.new and not item.step.is_replacement_part]
     found = {
-        identity: Container(identity, _value(step, "hostname"), kind=CONTAINER_DOMAIN)
-        for step in steps
-        if step.type == CONTAINER_DOMAIN.token and (identity := str(step.new.get("id") or ""))
+        identity: Container(identity, _value(state, "hostname"), kind=CONTAINER_DOMAIN)
+        for state in _states(record)
+        if state.get("type") == CONTAINER_DOMAIN.token and (identity := str(state.get("id") or ""))
     }
     return sorted(found.values(), key=lambda domain: domain.name)
 
 
-def _value(step: Step, key: str) -> str:
+def _value(state: Mapping[str, Any], key: str) -> str:
     for part in ("outputs", "inputs"):
-        value = (step.new.get(part) or {}).get(key)
+        value = (state.get(part) or {}).get(key)
         if isinstance(value, str):
             return value
     return ""
@@ -130,10 +150,25 @@ class Api:
         except ScalewayError as error:
             if error.is_transient:
                 return replace(container, status=NO_ANSWER)
+            if error.is_not_found:
+                return replace(container, status=GONE)
             raise OpsError(f"{container.name} was not checked: {error}", ExitCode.CONTAINERS) from None
         return replace(
             container, status=str(answer.get("status")), error_message=str(answer.get("error_message") or "")
         )
+
+    def redeploy(self, container: Container) -> str:
+        """Deploy the container again; empty, or why Scaleway does not.
+
+        https://www.scaleway.com/en/developers/api/serverless-containers/, `RedeployContainer`.
+        """
+        region, _, identity = container.id.rpartition("/")
+        try:
+            self._client.post(f"{container.kind.listing.object_at(region=region, id=identity)}/redeploy")
+        except ScalewayError as error:
+            if not error.is_not_found:  # the look that follows reports what is gone
+                return f"Container {container.name} was not deployed again: {error}"
+        return ""
 
     def url(self, host: str) -> str:
         """The address at which people reach a host."""

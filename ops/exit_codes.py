@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
     ENGINE = 13, "no engine for this stack: the Pulumi CLI is missing, or the embedded engine refuses the stack"
     ENVIRONMENT = 14, "the environment lacks where a stack's state is kept, its secrets' passphrase, or GitHub's token"
     INTERRUPTED = 15, "an earlier run was interrupted and left operations whose end is not known: run `snu recover`"
-    REFUSED = 16, "the plan is refused: it is not valid, or something is not as it was planned; nothing was changed"
+    REFUSED = 16, "refused: a plan that is not valid or not as planned, or a foundation in use; nothing was changed"
     PART_WAY = 17, "the apply was stopped before an operation that was not in the plan; what was done is said"
     LOCKED = 18, "somebody else holds the stack; nothing was changed"
     NOT_WANTED = 19, "there is to be no preview environment: closed, a fork, `no-ci`, or without the label"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 
-from infra import naming
 from infra.settings import EnvironmentSettings
-from ops.containers import NO_ANSWER, Api, Container, containers_in, domains_in, wait_until_settled
+from ops.containers import GONE, NO_ANSWER, Api, Container, containers_in, domains_in, wait_until_settled
 from ops.display.choose import printer_for
 from ops.display.progress import progress_for
 from ops.display.text import Line, counted, safe
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.outside import redeploy_way_out
 from ops.record import Record
 from ops.scaleway.catalogue import CONTAINER
 from ops.scaleway.client import concurrent_map
@@ -25,14 +26,17 @@ _STATUS_STYLE = {"ready": "green", "error": "bold red", "locked": "bold red"}
 
 
 def check_containers(session: Session, record: Record, wait_seconds: float, *, check_urls: bool) -> None:
-    """Wait for the containers that an ``up`` has seen and for their domains, and print the URLs.
+    """As ``require_ready``, for the containers that an ``up`` has seen and for their domains."""
+    if containers := containers_in(record) + domains_in(record):
+        require_ready(session, containers, wait_seconds, check_urls=check_urls)
+
+
+def require_ready(session: Session, containers: list[Container], wait_seconds: float, *, check_urls: bool) -> None:
+    """Wait for containers and domains, and print the URLs.
 
     Raises OpsError when one is in error, is not ready in time, does not answer, or answers as another version; with the
-    last lines of its log where they are at hand, and the way back.
+    last lines of its log where they are at hand, and what to do next.
     """
-    containers = containers_in(record) + domains_in(record)
-    if not containers:
-        return
     stack = session.stack
     api = Api(stack, session.environ)
     with progress_for(sys.stdout) as progress:
@@ -52,7 +56,7 @@ def check_containers(session: Session, record: Record, wait_seconds: float, *, c
         problems = _silent_urls(api, own)
     if problems:
         told = [text + _last_lines(stack, container) for container, text in problems.items()]
-        raise OpsError("\n".join([*told, *_way_back(stack)]), ExitCode.CONTAINERS)
+        raise OpsError("\n".join([*told, *_ways_out(stack, problems)]), ExitCode.CONTAINERS)
 
 
 def _waiting(waiting: list[Container]) -> str:
@@ -75,6 +79,8 @@ def _problem(container: Container, wait_seconds: float) -> str:
     if container.failed:
         reason = container.error_message or "Scaleway gives no reason"
         return f"{what} is in {container.status}: {reason}"
+    if container.status == GONE:
+        return f"{what} is gone: it was deleted outside of updates."
     if container.status == NO_ANSWER:
         return f"{what} was not checked: {NO_ANSWER}."
     return f"{what} is {container.status} after {wait_seconds:.0f} seconds."
@@ -112,7 +118,7 @@ def _expected(stack: Stack) -> dict[str, tuple[str, str]]:
     for name, app in settings.apps.items():
         image = settings.pinned.get(app.image or name)
         if app.version_path is not None and image is not None:
-            found[naming.container(settings.environment.name, name)] = (app.version_path, image.version)
+            found[settings.container_name(name)] = (app.version_path, image.version)
     return found
 
 
@@ -139,7 +145,12 @@ def _last_lines(stack: Stack, container: Container) -> str:
     return "".join(f"\n    {safe(line['text'])}" for line in lines)
 
 
-def _way_back(stack: Stack) -> list[str]:
-    if "snu:promoteFrom" not in stack.config:
-        return []
-    return [f"Go back to the release before with: snu rollback {stack.name}"]
+def _ways_out(stack: Stack, problems: Iterable[Container]) -> list[str]:
+    ways = []
+    if any(container.status == GONE for container in problems):
+        ways.append(f"To create it again: scripts/snu up {stack.name}")
+    if failed := [container.app for container in problems if container.status == "error" and container.app]:
+        ways.append(str(redeploy_way_out(stack.name, failed)))
+    if "snu:promoteFrom" in stack.config:
+        ways.append(f"To go back to the release before: scripts/snu rollback {stack.name}")
+    return ways

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ops.engines.base import EngineEvent
+from ops.protection import PREVIEW_FAILED, Refusal, refused_text
 from ops.steps import Step, without_colour
 
 _BUILD = "docker:index/image:Image"
@@ -40,6 +41,8 @@ class Progress:
     started: float
     ended: float | None = None
     failed: bool = False
+    refreshed: bool = False
+    """Whether it is what a refresh found, and not an operation on the cloud."""
 
     def elapsed(self, now: float) -> float:
         return (self.ended or now) - self.started
@@ -59,6 +62,10 @@ class Record:
     """By URN and operation, in the order in which they began."""
     diagnostics: list[Diagnostic] = field(default_factory=list)
     summary: Summary | None = None
+    refreshed: list[Step] = field(default_factory=list)
+    """What a refresh found, of each resource that it could read."""
+    refusals: list[Refusal] = field(default_factory=list)
+    """Protected resources that were to be deleted or replaced."""
     started: float = 0.0
     _told: dict[str, deque[str]] = field(default_factory=dict)
     """The last lines that each build has said; the engine shows them for as long as it runs only."""
@@ -96,32 +103,46 @@ class Record:
         return progress
 
     def _ended(self, step: Step, *, failed: bool) -> Progress:
-        progress = self.steps.get((step.urn, step.op))
-        if progress is None:
-            progress = self._replaced_refresh(step)
+        progress = self.steps.get((step.urn, step.op)) or self._ended_refresh(step)
         progress.step, progress.ended, progress.failed = step, self.clock(), failed
+        progress.refreshed = progress.refreshed or step.op == "refresh"
+        if progress.refreshed and not failed:
+            self.refreshed.append(step)
         return progress
 
-    def _replaced_refresh(self, step: Step) -> Progress:
+    def _ended_refresh(self, step: Step) -> Progress:
         """A refresh says only at its end what it found: an update, a delete or nothing."""
-        begun = self.steps.pop((step.urn, "refresh"), None) or Progress(step, self.clock())
-        self.steps[step.urn, step.op] = begun
-        return begun
+        begun = self.steps.pop((step.urn, "refresh"), None)
+        progress = begun or Progress(step, self.clock())
+        progress.refreshed = begun is not None
+        self.steps[step.urn, step.op] = progress
+        return progress
 
     def _said(self, body: Mapping[str, object]) -> Diagnostic | None:
         severity = str(body.get("severity", "info"))
         message = without_colour(str(body.get("message") or "")).strip().removeprefix(f"{severity}: ")
         urn = str(body.get("urn") or "")
-        if not message or severity == "debug":
+        if not message or severity == "debug" or (self.refusals and message == PREVIEW_FAILED):
             return None
         if body.get("ephemeral"):
             self._keep_end(urn, message)
             return None
+        if severity == "error" and (refusal := Refusal.of(message)):
+            return self._refused(refusal)
         if severity == "error" and urn in self._told:
             message = "\n".join([f"{message}; the end of what Docker said:", *self._told.pop(urn)])
         diagnostic = Diagnostic(severity, message, urn)
         if diagnostic in self.diagnostics:
             return None
+        self.diagnostics.append(diagnostic)
+        return diagnostic
+
+    def _refused(self, refusal: Refusal) -> Diagnostic:
+        """One diagnostic for all of them."""
+        if self.refusals:
+            self.diagnostics.remove(Diagnostic("error", refused_text(self.refusals)))
+        self.refusals.append(refusal)
+        diagnostic = Diagnostic("error", refused_text(self.refusals))
         self.diagnostics.append(diagnostic)
         return diagnostic
 
@@ -148,6 +169,11 @@ class Record:
     def unfinished(self) -> list[Progress]:
         """Operations on the cloud that were begun, and of which nobody knows how they ended."""
         return [item for item in self.running() if item.step.is_change and item.step.is_custom]
+
+    @property
+    def parents(self) -> dict[str, str]:
+        """The parent's URN of each resource that was seen."""
+        return {item.step.urn: item.step.parent for item in list(self.steps.values())}
 
     @property
     def program_stopped(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,8 +23,19 @@ from ops.engines.select import EngineChoice, require_builder, select_engine
 from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.findings import Kind as FindingKind
+from ops.foundations import refuse_removed_environments
+from ops.outside import (
+    REPAIRED_BY_UPDATE,
+    doubtful_deletions,
+    outside_findings,
+    outside_lines,
+    outside_markdown,
+)
 from ops.policies import refuse, verdict_on
+from ops.protection import way_out
 from ops.record import Record
+from ops.renames import refuse_collisions, refuse_second_owner
 from ops.stacks import Stack, find_stack, project_dir, project_name, settings_of
 from ops.state.changes import after_change, before_change
 from ops.state.environment import completed
@@ -191,8 +202,36 @@ class Session:
         if display.record.canceled:
             raise OpsError(f"{self.stack.name}: cancelled before it was complete.", ExitCode.CANCELLED)
         if not result.ok:
-            raise OpsError(f"{self.stack.name}: did not succeed, see above.", ExitCode.FAILED)
+            raise OpsError(self._failure(display.record), ExitCode.FAILED)
         return result
+
+    def _failure(self, record: Record) -> str:
+        name = self.stack.name
+        if not record.refusals:
+            return f"{name}: did not succeed, see above."
+        return f"{name}: refused, see above.\n{way_out(name, self.stack.file.name, record.refusals, record.parents)}"
+
+    def say_outside(self, record: Record, *, repaired: Collection[FindingKind] = ()) -> None:
+        """Show what no update has done: resources deleted, changed or in error on Scaleway.
+
+        ``repaired``: what the operation itself puts right.
+        """
+        printer_for(sys.stdout).print(outside_lines(self.stack.name, outside_findings(record), repaired))
+
+    def refuse_impossible(self, record: Record) -> None:
+        """Raises OpsError for a preview whose update would fail half way, or break a stack that runs on this one.
+
+        Also where the refresh took for deleted what may be there: an update would lose it from the state.
+        """
+        custom = [step for step in record.refreshed if step.is_custom and not step.is_provider]
+        for _, error in doubtful_deletions(self.stack, self.environ, custom):
+            raise OpsError(f"{error}\nNothing was changed.", error.code)
+        refuse_collisions(self.stack, record)
+        try:
+            refuse_second_owner(self.stack, record, self.store, self.project)
+        except StoreError as error:
+            raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
+        refuse_removed_environments(self.stack, record, process_environment())
 
     def say_policies(self, record: Record) -> Verdict:
         """Show what the policies have to say of an operation's resources."""
@@ -213,11 +252,15 @@ class Session:
         remarks: list[str] = []
         try:
             result = self.run(self.engine.preview, options, display)
+            if markdown != "-":
+                self.say_outside(display.record, repaired=REPAIRED_BY_UPDATE if binding else ())
             verdict = verdict_on(display.record, self.stack) if markdown == "-" else self.say_policies(display.record)
-            remarks = policy_markdown(verdict)
+            outside = outside_markdown(self.stack.name, outside_findings(display.record))
+            remarks = [*outside, *policy_markdown(verdict)]
         finally:
             if markdown is not None:
                 write_text(plan_markdown(display.record, stack=self.stack.name, remarks=remarks), markdown)
+        self.refuse_impossible(display.record)
         if binding:
             refuse(self.stack, verdict)
         return result

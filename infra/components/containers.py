@@ -85,7 +85,10 @@ class ContainerApp(pulumi.ComponentResource):
                 f"{name}-domain",
                 container_id=container.id,
                 hostname=app.host,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[record] if record else []),
+                # A host name belongs to one container: it is taken from the old one first.
+                opts=pulumi.ResourceOptions(
+                    parent=self, depends_on=[record] if record else [], delete_before_replace=True
+                ),
             )
         self.register_outputs({"containerId": self.container_id, "endpoint": self.endpoint})
 

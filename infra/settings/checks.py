@@ -25,6 +25,7 @@ def check_environment(raw: Mapping[str, Any], finding: Finding) -> Iterator[Prob
         f"snu:jobs.{name}": table for name, table in _tables(raw.get("jobs")).items()
     }
     yield from _check_names(raw, apps, finding)
+    yield from _check_renamed(raw, finding)
     yield from _check_hosts(apps, finding)
     yield from _check_scaling(apps, finding)
     yield from _check_memory(apps, finding)
@@ -143,14 +144,37 @@ def _check_names(raw: Mapping[str, Any], apps: Mapping[str, Any], finding: Findi
     environment = _table(raw.get("environment")).get("name")
     if not isinstance(environment, str):
         return
-    for app in apps:
-        name = naming.container(environment, app)
-        if not scaleway.CONTAINER_NAME.allows(len(name)):
+    shares_namespace = _table(raw.get("environment")).get("previewOf") is not None
+    owners: dict[str, str] = {}
+    for app, table in apps.items():
+        given = table.get("name")
+        name = given if isinstance(given, str) else naming.container(environment, app)
+        if given is None and not scaleway.CONTAINER_NAME.allows(len(name)):
             yield finding(
                 f"snu:apps.{app}",
                 f"the container name `{name}` of {len(name)} characters",
-                f"at most {scaleway.CONTAINER_NAME.most} for `<environment>-<app>`",
+                f"at most {scaleway.CONTAINER_NAME.most} for `<environment>-<app>`, or a shorter `name`",
             )
+        if given is not None and shares_namespace:
+            yield finding(f"snu:apps.{app}.name", f"`{given}`", "none in a preview, whose namespace others share")
+        if owners.setdefault(name, app) != app:
+            key = f"snu:apps.{app}" + (".name" if given is not None else "")
+            yield finding(key, f"`{name}`, the container of snu:apps.{owners[name]}", "a container name of its own")
+
+
+def _check_renamed(raw: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
+    for setting in ("apps", "jobs"):
+        tables = _tables(raw.get(setting))
+        heirs: dict[str, str] = {}
+        for name, table in tables.items():
+            former = table.get("renamedFrom")
+            if not isinstance(former, str):
+                continue
+            key = f"snu:{setting}.{name}.renamedFrom"
+            if former in tables:
+                yield finding(key, f"`{former}`, a key that snu:{setting} still has", "a key that it no longer has")
+            elif heirs.setdefault(former, name) != name:
+                yield finding(key, f"`{former}`, as for snu:{setting}.{heirs[former]}", "a former key once only")
 
 
 def _check_hosts(apps: Mapping[str, Mapping[str, Any]], finding: Finding) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag
 from pydantic.alias_generators import to_camel
 
+from infra import naming
 from infra.settings import limits
 from scaleway_facts import limits as scaleway
 
@@ -178,6 +179,9 @@ class Variables(Settings):
     )
 
 
+_RENAMED = "it was renamed: see `docs/renaming.md`. Remove it once every stack with this entry has been updated."
+
+
 class Probe(Settings):
     """How the platform checks whether a container is healthy. `docs/limits.md` says what a failure leads to."""
 
@@ -202,6 +206,10 @@ probes.
 class App(Variables):
     """A container that answers requests."""
 
+    name: limits.Name | None = Field(
+        default=None, description="The container's name on the platform. Default: `<environment>-<key>`."
+    )
+    renamed_from: limits.Name | None = Field(default=None, description=f"The app's key before {_RENAMED}")
     cpu: limits.Cpu = Field(description="Processor, in thousandths of a vCPU.")
     memory: limits.Memory = Field(description="Memory in MB.")
     min_scale: limits.MinScale = Field(default=0, description="Instances that always run.")
@@ -258,6 +266,7 @@ class Job(Variables):
     name: limits.JobKey | None = Field(
         default=None, description="Its name on the platform; `<environment>-<key>` if not given."
     )
+    renamed_from: limits.JobKey | None = Field(default=None, description=f"The job's key before {_RENAMED}")
     cpu: limits.JobCpu = Field(description="Processor, in thousandths of a vCPU.")
     memory: limits.JobMemory = Field(description="Memory in MB.")
     storage: limits.JobStorage = Field(default=1000, description="Local storage in MB.")
@@ -354,6 +363,14 @@ class EnvironmentSettings(Settings):
         default=None,
         description="Crash alerts in Slack: see `docs/alerts.md`. Without it there are none.",
     )
+
+    def container_name(self, app: str) -> str:
+        """The platform's name of an app's container."""
+        return self.apps[app].name or naming.container(self.environment.name, app)
+
+    def job_name(self, job: str) -> str:
+        """The platform's name of a job's definition."""
+        return self.jobs[job].name or naming.job(self.environment.name, job)
 
     @property
     def pinned(self) -> dict[str, Image]:

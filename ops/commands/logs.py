@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra import naming
 from ops.display.text import safe
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
@@ -48,13 +47,12 @@ def _lines(stack: Stack, name: str, *, follow: bool, lines: int) -> Iterator[dic
         )
     cloud = LocalCloud(stack)
     cloud.require()
-    environment = settings.environment.name
     if name in apps:
-        container = naming.container(environment, name)
+        container = settings.container_name(name)
         if (container_id := cloud.container_id(container)) is not None:
             return cloud.container_logs(container_id, follow=follow, lines=lines)
         raise _missing(f"no container {container}. Deploy it with: snu up {stack.name}")
-    job = jobs[name].name or naming.job(environment, name)
+    job = settings.job_name(name)
     if (run_id := cloud.last_run_id(job)) is not None:
         return cloud.run_logs(run_id, follow=follow, lines=lines)
     raise _missing(f"no run of a job {job}. Its schedule starts one, or Scaleway's API does.")

@@ -29,7 +29,10 @@ Engine = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 SkipPreview = Annotated[bool, typer.Option("--skip-preview", help="Do not preview first.")]
-Refresh = Annotated[bool, typer.Option("--refresh", help="Read every resource from the cloud first.")]
+Refresh = Annotated[
+    bool,
+    typer.Option("--refresh/--no-refresh", help="Read every resource from Scaleway first, or rely on the state."),
+]
 Parallel = Annotated[
     int, typer.Option("--parallel", metavar="N", min=1, help="Operations on resources at the same time.")
 ]

@@ -11,8 +11,12 @@ from ops.display.text import Line
 from ops.display.values import shown
 from ops.engines.base import EngineError
 from ops.engines.program.process import start_ahead
+from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.findings import Kind
+from ops.foundations import refuse_in_use
+from ops.outside import REPAIRED_BY_UPDATE
 from ops.session import Options, Session
 from ops.steps import has_changes
 
@@ -57,6 +61,7 @@ def _up(session: Session, options: Options) -> ExitCode:
     display = display_for(sys.stdout, session.title("Updating"), preview=False, properties=options.skip_preview)
     result = session.run(session.engine.up, options, display)
     if options.skip_preview:
+        session.say_outside(display.record, repaired=REPAIRED_BY_UPDATE)
         session.say_policies(display.record)
     from ops.readiness import check_containers
 
@@ -73,9 +78,11 @@ def destroy(session: Session, options: Options) -> ExitCode:
 def _destroy(session: Session, options: Options) -> ExitCode:
     stack = session.stack
     session.require_complete()
+    refuse_in_use(stack, process_environment())
     title = session.title("Previewing the end of")
     display = display_for(sys.stdout, title, preview=True, all_properties=options.details)
     planned = session.run(session.engine.preview_destroy, options, display)
+    session.say_outside(display.record, repaired=tuple(Kind))
     if has_changes(planned.changes) and not options.yes:
         confirm_by_name(stack)
     display = display_for(sys.stdout, session.title("Destroying"), preview=False, properties=False)

@@ -43,7 +43,9 @@ def _usages(record: Record, prices: Prices) -> tuple[Usage, Usage]:
     """Of what changes, before and after."""
     from ops.cost.usage import total, usage_of
 
-    steps = [progress.step for progress in record.by_resource() if progress.step.is_change]
+    changed = (progress.step for progress in record.by_resource() if progress.step.is_change)
+    # A renamed resource that is replaced has one part of its replacement under its former name.
+    steps = [step for step in changed if not step.is_replacement_part]
     before = (usage_of(step.type, step.old.get("inputs") or {}, prices) for step in steps if step.old)
     after = (usage_of(step.type, step.new.get("inputs") or {}, prices) for step in steps if step.new)
     return total(before), total(after)

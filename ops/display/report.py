@@ -25,14 +25,15 @@ def diagnostic_lines(diagnostic: Diagnostic) -> list[Line]:
 
 def summary_lines(record: Record, *, preview: bool) -> list[Line]:
     """The last lines: counts, duration, and how it ended."""
+    left_over = [] if preview else _left_over(record)
     if record.summary is None:
-        return [*_left_over(record), Line.of(("Ended before it was complete", "bold red"), _after(record))]
+        return [*left_over, Line.of(("Ended before it was complete", "bold red"), _after(record))]
     if record.canceled:
         done = counts(record, preview=False)
-        return [*_left_over(record), Line.of(("Cancelled", "bold red"), f": {done}", _after(record))]
+        return [*left_over, Line.of(("Cancelled", "bold red"), f": {done}", _after(record))]
     if record.summary.result == "failed" or any(item.failed for item in record.steps.values()):
         done = counts(record, preview=preview)
-        return [*_left_over(record), Line.of(("Failed", "bold red"), f": {done}", _after(record))]
+        return [*left_over, Line.of(("Failed", "bold red"), f": {done}", _after(record))]
     if not has_changes(record.summary.changes):
         return [Line.of(("No change", "bold green"), f": {_unchanged(record.summary.changes)}", _after(record))]
     head = ("To do", "bold") if preview else ("Done", "bold green")

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ops.display.base import SilentDisplay
-from ops.drift.findings import Finding, StackDrift, ended_steps, findings_of, in_order
+from ops.drift.findings import StackDrift, ended_steps, in_order
 from ops.drift.orphans import orphans_of
 from ops.engines.base import EngineError
 from ops.engines.select import EngineChoice
 from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.findings import Finding, findings_of
+from ops.outside import doubtful_deletions
 from ops.record import Record
-from ops.scaleway.catalogue import kind_of
-from ops.scaleway.client import Client
-from ops.scaleway.finder import Finder
 from ops.session import Options, Session
 from ops.state.checkpoint import read_checkpoint
 from ops.state.lock import locks_of
 from ops.state.moved import refuse_moved
-from ops.steps import Step, label, name_of
-from pulumi_state.interrupted import DELETING, Pending
+from ops.steps import name_of
 from pulumi_state.store import StoreError, layout
 
 _OUT_OF_REACH = (ExitCode.ENVIRONMENT, ExitCode.ENGINE, ExitCode.LOCAL_CLOUD)
@@ -96,7 +94,7 @@ def _read_resources(session: Session, parallel: int, seen: _Seen) -> None:
         )
     steps = ended_steps(record)
     seen.resources = len(steps)
-    doubtful = dict(_not_certainly_gone(session, [step for step in steps if not step.new]))
+    doubtful = dict(doubtful_deletions(session.stack, session.environ, steps))
     seen.findings += findings_of(step for step in steps if step.urn not in doubtful)
     seen.problems += doubtful.values()
     if not result.ok:
@@ -120,28 +118,6 @@ def _undisturbed_state(session: Session) -> str:
         )
     item = store.read(layout.checkpoint(project, name))
     return item.tag if item else ""
-
-
-def _not_certainly_gone(session: Session, gone: list[Step]) -> Iterator[tuple[str, OpsError]]:
-    """Resources that read as gone and may be there, by URN.
-
-    To the provider a DNS zone or record that the key may not see is gone. A list refuses such a key, and tells.
-    """
-    if not gone:
-        return
-    finder = Finder(Client.of(session.stack, session.environ))
-    for step in gone:
-        kind = kind_of(step.type)
-        if kind is None or not kind.is_listed:
-            continue
-        inputs: Mapping[str, object] = step.old.get("inputs") or {}
-        pending = Pending(DELETING, step.urn, step.type, True, str(step.old.get("id") or ""), inputs)
-        try:
-            if finder.is_there(pending):
-                said = f"{label(step.urn)} could not be read, and is listed all the same: look again."
-                yield step.urn, OpsError(said, ExitCode.FAILED)
-        except OpsError as error:
-            yield step.urn, OpsError(f"{label(step.urn)} could not be read. {error}", error.code)
 
 
 def _errors(record: Record, name: str) -> Iterator[OpsError]:

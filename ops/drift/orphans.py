@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra import naming
-from ops.drift.findings import Finding, Kind
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.findings import Finding, Kind
 from ops.images.environment import Environment
 from ops.scaleway import catalogue
 from ops.scaleway.catalogue import ResourceKind, Scope, kinds_in

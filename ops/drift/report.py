@@ -10,12 +10,20 @@ from ops.display.markdown import LIMIT, Listed, code, fenced, lists_markdown
 from ops.display.slack import escaped
 from ops.display.text import Line, counted, safe
 from ops.display.tree import change_line
-from ops.drift.findings import Finding, Kind, StackDrift
+from ops.drift.findings import StackDrift
+from ops.findings import Finding, Kind
+from ops.outside import ways_out_of
 
-_LOOKS = {Kind.CHANGED: ("~", "yellow"), Kind.DELETED: ("-", "red"), Kind.ORPHAN: ("?", "magenta")}
+_LOOKS = {
+    Kind.CHANGED: ("~", "yellow"),
+    Kind.DELETED: ("-", "red"),
+    Kind.FAILED: ("!", "red"),
+    Kind.ORPHAN: ("?", "magenta"),
+}
 _TITLES = {
     Kind.DELETED: "Gone from the cloud",
     Kind.CHANGED: "Changed in the cloud",
+    Kind.FAILED: "In error",
     Kind.ORPHAN: "In the project, and in no state",
 }
 _FOR_LISTS = LIMIT - 8_000
@@ -50,6 +58,8 @@ def lines(drift: StackDrift) -> Iterator[Line]:
     yield Line.of((drift.stack, "bold"), "  ", (headline(drift), style), (f", {read} read", "dim"))
     for finding in drift.findings:
         yield from _finding_lines(finding)
+    for way in ways_out_of(drift.stack, drift.findings):
+        yield Line.of(f"  {way}")
     for problem in drift.problems:
         head, *more = problem.splitlines()
         yield Line.of(("  not looked at: ", "bold red"), head)
@@ -72,6 +82,7 @@ def markdown(drift: StackDrift) -> str:
         "The cloud is not as the last update left it. `docs/drift.md` says what to do; this issue is kept up to date, "
         "and closed once there is no drift any more.",
         lists_markdown(lists, _FOR_LISTS),
+        *(way.markdown for way in ways_out_of(drift.stack, drift.findings)),
     ]
     if drift.problems:
         said = [line for problem in drift.problems for line in problem.splitlines()]

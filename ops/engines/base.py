@@ -34,7 +34,7 @@ class Operation:
     parallel: int = 16
     """Resource operations at the same time."""
     refresh: bool = False
-    """Read every resource from the cloud before the program runs (``pulumi up --refresh``)."""
+    """Read every resource from the cloud before a preview, an update or a destroy (``pulumi up --refresh``)."""
     targets: Collection[str] = ()
     """URNs that ``refresh`` is limited to; empty for all."""
     save_plan: Path | None = None

@@ -47,10 +47,10 @@ class PulumiCli:
             return _run([*arguments, "--client", program.address], operation, program=program)
 
     def preview_destroy(self, operation: Operation) -> Result:
-        return _run(["destroy", "--preview-only"], operation)
+        return _run(["destroy", "--preview-only", *_refresh(operation)], operation)
 
     def destroy(self, operation: Operation) -> Result:
-        return _run(["destroy", *_apply(operation)], operation)
+        return _run(["destroy", *_apply(operation), *_refresh(operation)], operation)
 
     def refresh(self, operation: Operation) -> Result:
         targets = [word for urn in operation.targets for word in ("--target", urn)]

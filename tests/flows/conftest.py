@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.lab import Lab
+from tests.support.pulumi_cli import needs_pulumi
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +27,29 @@ def lab(founded: tuple[Lab, Path]) -> Lab:
     made, saved = founded
     made.begin(saved)
     return made
+
+
+@pytest.fixture(scope="session")
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Path]]:
+    """A lab, and a folder with what it holds after both local stacks are up."""
+    folder = tmp_path_factory.mktemp("complete")
+    with Lab.running(folder / "project") as made:
+        made.up_ok("foundation-local")
+        made.up_ok("local")
+        made.save(folder / "saved")
+        yield made, folder / "saved"
+
+
+@pytest.fixture
+def complete_lab(complete: tuple[Lab, Path]) -> Lab:
+    """Both local stacks are up, whatever other tests have made of them."""
+    made, saved = complete
+    made.begin(saved)
+    return made
+
+
+@pytest.fixture(params=["embedded", pytest.param("pulumi", marks=needs_pulumi)])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each engine."""
+    name: str = request.param
+    return name

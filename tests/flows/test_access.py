@@ -68,7 +68,7 @@ def with_deploy_key(lab: Lab) -> Key:
 
 
 def fails(lab: Lab, stack: str, *says: str) -> None:
-    run = lab.up(stack, "--skip-preview")
+    run = lab.up(stack, "--skip-preview", "--no-refresh")  # the sets that writing needs
     assert run.returncode == ExitCode.FAILED, run.stdout + run.stderr
     check_clear(run, *says)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from tests.lab.drifting import check_clean, findings, look
 from tests.lab.keys import deploy_key, use, without
 from tests.lab.lab import Lab
 from tests.support.github import TOKEN, FakeGitHub
-from tests.support.pulumi_cli import needs_pulumi
 from tests.support.workflow import Runner, StepFailed, prepare
 
 pytestmark = pytest.mark.xdist_group("drift")  # one worker makes their lab
@@ -34,28 +33,9 @@ _BY_HAND = "made-by-hand"
 _HIDDEN = ("a-new-mongo-url", "a-new-endpoint", "added-by-hand", "fake-mongo-url", "fake-api-analytics-endpoint")
 
 
-@pytest.fixture(scope="module")
-def complete(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Path]]:
-    """Both stacks are up, and a folder with what the lab holds then."""
-    folder = tmp_path_factory.mktemp("complete")
-    with Lab.running(folder / "project") as made:
-        made.up_ok(FOUNDATION)
-        made.up_ok(STACK)
-        made.save(folder / "saved")
-        yield made, folder / "saved"
-
-
 @pytest.fixture
-def lab(complete: tuple[Lab, Path]) -> Lab:
-    made, saved = complete
-    made.begin(saved)
-    return made
-
-
-@pytest.fixture(params=["embedded", pytest.param("pulumi", marks=needs_pulumi)])
-def engine(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
+def lab(complete_lab: Lab) -> Lab:
+    return complete_lab
 
 
 def container(lab: Lab, app: str) -> dict[str, Any]:

@@ -69,10 +69,10 @@ def _change(lab: Lab) -> None:
 def container_in_error_and_well_again(lab: Lab) -> None:
     lab.up_ok(STACK)
     container = lab.resources("containers.container")[0]["id"]
-    for status in ("error", "ready"):
+    for status, kinds in (("error", ["failed"]), ("ready", [])):
         body = {"kind": "containers.container", "id": container, "status": status, "error_message": "port 8080"}
         lab.ask("POST", "/_local/status", body)
-        check_clean(lab, FOUNDATION, STACK)
+        assert [kind for kind, _ in findings(look(lab, STACK)[STACK])] == kinds
 
 
 def redeployed_by_hand(lab: Lab) -> None:

@@ -135,7 +135,7 @@ def test_only_good_deploys_of_promoted_stacks_are_releases(stages: Stages) -> No
     stages.lab.fault("container_error", match={"name": "stage-api"})
     run = stages.snu("apply", plan, "--yes")
     assert run.returncode == ExitCode.CONTAINERS
-    assert "Go back to the release before with: snu rollback stage" in run.stderr
+    assert "To go back to the release before: scripts/snu rollback stage" in run.stderr
     assert stages.releases("stage") == []
     stages.lab.clear_faults()
 

@@ -19,7 +19,7 @@ from ops.stacks import Stack
 
 
 def seen(record: Record, op: str, kind: str, name: str, outputs: dict[str, Any], identity: str) -> None:
-    new = None if op == "delete" else {"id": identity, "outputs": outputs, "inputs": {}}
+    new = None if op == "delete" else {"id": identity, "type": kind, "outputs": outputs, "inputs": {}}
     urn = f"urn:pulumi:local::snu::{kind}::{name}"
     record.add({"resOutputsEvent": {"metadata": {"op": op, "urn": urn, "type": kind, "old": None, "new": new}}})
 

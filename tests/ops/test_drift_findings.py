@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ops.drift.findings import Finding, Kind, findings_of, in_order
+from ops.drift.findings import in_order
+from ops.findings import Finding, Kind, findings_of
 from ops.steps import Step
 
 _CIPHER = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "[secret]"}

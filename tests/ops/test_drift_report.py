@@ -13,11 +13,12 @@ from ops.display.changes import Change
 from ops.display.markdown import COMMENT_LIMIT
 from ops.drift import slack
 from ops.drift.channels import Channel
-from ops.drift.findings import Finding, Kind, StackDrift
+from ops.drift.findings import StackDrift
 from ops.drift.issue import LABEL
 from ops.drift.report import markdown, slack_text
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.findings import Finding, Kind
 from tests.support.github import TOKEN, FakeGitHub
 from tests.support.slack import Slack
 

@@ -77,6 +77,30 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
         "`api.test.example.org`, the host of snu:apps.api",
         "a host of its own",
     ),
+    "one container name twice": (
+        {"apps__admin__name": "test-api"},
+        "snu:apps.admin.name",
+        "`test-api`, the container of snu:apps.api",
+        "a container name of its own",
+    ),
+    "a container name in a shared namespace": (
+        {"apps__admin__name": "console", "environment__previewOf": "ci"},
+        "snu:apps.admin.name",
+        "`console`",
+        "none in a preview",
+    ),
+    "renamed from an app that is still there": (
+        {"apps__admin__renamedFrom": "api"},
+        "snu:apps.admin.renamedFrom",
+        "`api`, a key that snu:apps still has",
+        "a key that it no longer has",
+    ),
+    "two apps renamed from one": (
+        {"apps__api__renamedFrom": "old", "apps__admin__renamedFrom": "old"},
+        "snu:apps.admin.renamedFrom",
+        "`old`, as for snu:apps.api",
+        "a former key once only",
+    ),
     "image of an unknown app": (
         {"apps__tasks__image": "apo"},
         "snu:apps.tasks.image",

@@ -1,0 +1,132 @@
+"""Foundations in use: the stacks that run on one, by what their states contain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.record import Record
+from ops.stacks import Stack, find_stack, project_name, stack_names
+from ops.state.checkpoint import read_checkpoint, stacks_in
+from ops.state.environment import completed
+from pulumi_state.store import Store, StoreError, open_store
+from pulumi_state.urn import name_of
+from pulumi_state.variables import BACKEND_URL
+
+_REFERENCE = "pulumi:pulumi:StackReference"
+
+
+@dataclass
+class _Users:
+    """What was found out about the stacks on a foundation."""
+
+    resources: dict[str, int] = field(default_factory=dict)
+    """By stack, how many resources it has on Scaleway; only stacks that have some."""
+    unreadable: dict[str, str] = field(default_factory=dict)
+    """By stack, why its state could not be read."""
+
+
+def refuse_in_use(stack: Stack, environ: Mapping[str, str]) -> None:
+    """Raises OpsError where a stack runs on this foundation, or the state of one that may cannot be read.
+
+    ``environ``: the process's, without the foundation's own backend.
+    """
+    if stack.config.get("snu:blueprint") != "foundation":
+        return
+    users = _users(stack, environ)
+    if users.resources or users.unreadable:
+        ways = [f"Destroy it first: scripts/snu destroy {name}" for name in sorted(users.resources)]
+        raise _refused(f"{stack.name} is not destroyed: other stacks run on it.", users, ways)
+
+
+def refuse_removed_environments(stack: Stack, record: Record, environ: Mapping[str, str]) -> None:
+    """Raises OpsError for a preview that takes an environment from a foundation while its stack has resources."""
+    environments = _table(stack.config.get("snu:environments")).keys()
+    removed = _environments_before(record) - environments
+    if stack.config.get("snu:blueprint") != "foundation" or not removed:
+        return
+    users = _users(stack, environ)
+    on_removed = {name for name in users.resources if _environment_of(stack, name) not in environments}
+    users.resources = {name: users.resources[name] for name in on_removed}
+    if users.resources or users.unreadable:
+        listed = ", ".join(sorted(removed))
+        raise _refused(
+            f"{stack.file.name}: snu:environments no longer has {listed}: its registry, its secret document and the "
+            "place of its state would be deleted.",
+            users,
+            ["Keep it until no stack runs on it; to rename an environment: docs/renaming.md."],
+        )
+
+
+def _refused(reason: str, users: _Users, ways_out: list[str]) -> OpsError:
+    lines = [f"{reason} Nothing was changed."]
+    lines += [f"  {name} has {count} resources" for name, count in sorted(users.resources.items())]
+    lines += [f"  {name} may have resources: {why}" for name, why in sorted(users.unreadable.items())]
+    lines += ways_out
+    if users.unreadable:
+        names = ", ".join(sorted(users.unreadable))
+        lines.append(
+            f"Make the state of {names} readable, or remove the stack's file if the stack never existed, and run "
+            "this again."
+        )
+    return OpsError("\n".join(lines), ExitCode.REFUSED)
+
+
+def _users(foundation: Stack, environ: Mapping[str, str]) -> _Users:
+    users, project, seen = _Users(), project_name(foundation.project_dir), set[tuple[str, str]]()
+    for stack in _stacks_on(foundation):
+        try:
+            backend = completed(stack, environ)
+            store = open_store(backend[BACKEND_URL], backend)
+            names = {stack.name, *stacks_in(store, project)} - {foundation.name}
+        except (OpsError, StoreError) as error:
+            users.unreadable[stack.name] = " ".join(str(error).split())
+            continue
+        for name in names:
+            if (store.address, name) not in seen:
+                seen.add((store.address, name))
+                _look(store, project, name, foundation.name, users)
+    return users
+
+
+def _stacks_on(foundation: Stack) -> Iterator[Stack]:
+    for name in stack_names(foundation.project_dir):
+        stack = find_stack(foundation.project_dir, name)
+        if _table(stack.config.get("snu:environment")).get("foundation") == foundation.name:
+            yield stack
+
+
+def _look(store: Store, project: str, name: str, foundation: str, users: _Users) -> None:
+    try:
+        checkpoint = read_checkpoint(store, project, name)
+    except OpsError as error:
+        users.unreadable[name] = " ".join(str(error).split())
+        return
+    resources: list[dict[str, Any]] = (checkpoint.latest.get("resources") or []) if checkpoint else []
+    references = {name_of(each["urn"]).rpartition("/")[2] for each in resources if each["type"] == _REFERENCE}
+    real = [each for each in resources if each.get("custom") and not each["type"].startswith("pulumi:")]
+    if real and foundation in references:
+        users.resources[name] = len(real)
+
+
+def _environments_before(record: Record) -> set[str]:
+    """The environments that the foundation had when it was last updated."""
+    for item in record.steps.values():
+        if item.step.is_root:
+            return set(_table((item.step.old.get("outputs") or {}).get("registryEndpoints")))
+    return set()
+
+
+def _environment_of(foundation: Stack, name: str) -> str:
+    """The foundation's environment that a stack's file names; empty where the stack has no file."""
+    if name not in stack_names(foundation.project_dir):
+        return ""
+    environment = _table(find_stack(foundation.project_dir, name).config.get("snu:environment"))
+    return str(environment.get("previewOf") or environment.get("name") or "")
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
