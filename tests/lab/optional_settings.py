@@ -156,6 +156,7 @@ def _variables(random: Random) -> Config:
 VALUES: Mapping[str, Callable[[Random], Any]] = {
     "environment.zone": lambda _: ZONE,
     "environment.urlTemplate": lambda _: "http://{host}:81",
+    "environment.apps.*.name": lambda random: f"n{random.getrandbits(40):x}",
     "environment.apps.*.variablesFrom": lambda _: SHARED,
     "environment.apps.*.variables": lambda random: {**_variables(random), "URL": {"url": SHARED}},
     "environment.apps.*.documentVariables": _plain_keys,
@@ -204,6 +205,8 @@ EXEMPT: Mapping[str, str] = {
     "foundation.containerMemoryQuota": "only warnings read it",
     "environment.protect": "as in a foundation",
     "environment.environment.previewOf": "it makes the stack another environment",
+    "environment.apps.*.renamedFrom": "the former key is gone by then",
+    "environment.jobs.*.renamedFrom": "the former key is gone by then",
     "environment.crashAlerts": "removing it deletes the job",
     "foundation.environments.*.database(instance)": "these stacks have no instance",
     "foundation.environments.*.formerDatabase(serverless)": "as in a `database` of this kind",
