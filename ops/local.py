@@ -116,7 +116,7 @@ class LocalCloud:
         if found.holder is Holder.NOBODY:
             raise OpsError(
                 f"No local Scaleway answers at {self.address} (scaleway:apiUrl in {self._stack.file.name}). "
-                "Start it with: snu local start",
+                "Start it with: scripts/snu local start",
                 ExitCode.LOCAL_CLOUD,
             )
         if found.holder is not Holder.OURS:

@@ -142,4 +142,4 @@ def _last_lines(stack: Stack, container: Container) -> str:
 def _way_back(stack: Stack) -> list[str]:
     if "snu:promoteFrom" not in stack.config:
         return []
-    return [f"Go back to the release before with: snu rollback {stack.name}"]
+    return [f"Go back to the release before with: scripts/snu rollback {stack.name}"]

@@ -151,7 +151,7 @@ class Session:
             listed = "".join(f"\n  {operation} {name_of(urn)}" for operation, urn in pending)
             raise OpsError(
                 f"{self.stack.name}: an earlier run was interrupted, and whether it has ended these is not known:"
-                f"{listed}\nRun `snu recover {self.stack.name}` first; nothing was changed.",
+                f"{listed}\nRun `scripts/snu recover {self.stack.name}` first; nothing was changed.",
                 ExitCode.INTERRUPTED,
             )
 

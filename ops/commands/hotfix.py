@@ -63,7 +63,7 @@ def build(
     title = f"Hot-fix of {stack}, for {source.stack.name}: {', '.join(chosen) or 'no app'}"
     log = changelog(title, repository or project, (stack,), target.running, chosen)
     finish_writing(source.stack, log, texts, committed)
-    print(f"  snu promote {source.stack.name} {stack} --commit")
+    print(f"  scripts/snu promote {source.stack.name} {stack} --commit")
     return ExitCode.OK
 
 

@@ -26,7 +26,7 @@ def logs(cwd: Path | None, name: str, stack_name: str, *, follow: bool, lines: i
     if not stack.is_local:
         raise OpsError(
             f"The logs of the stack {stack_name} are in Cockpit: open Grafana from Observability in Scaleway's "
-            "console. `snu logs` reads those of stacks on the local Scaleway.",
+            "console. `scripts/snu logs` reads those of stacks on the local Scaleway.",
             ExitCode.USAGE,
         )
     for line in _lines(stack, name, follow=follow, lines=lines):
@@ -53,7 +53,7 @@ def _lines(stack: Stack, name: str, *, follow: bool, lines: int) -> Iterator[dic
         container = naming.container(environment, name)
         if (container_id := cloud.container_id(container)) is not None:
             return cloud.container_logs(container_id, follow=follow, lines=lines)
-        raise _missing(f"no container {container}. Deploy it with: snu up {stack.name}")
+        raise _missing(f"no container {container}. Deploy it with: scripts/snu up {stack.name}")
     job = jobs[name].name or naming.job(environment, name)
     if (run_id := cloud.last_run_id(job)) is not None:
         return cloud.run_logs(run_id, follow=follow, lines=lines)

@@ -49,7 +49,7 @@ def plan(
     if settings is None:
         raise OpsError(
             f"{stack.file.name} has no snu:plans: who may plan and who may apply is not known. Make keys with "
-            "`snu plan-keys`, and write their public halves there.",
+            "`scripts/snu plan-keys`, and write their public halves there.",
             ExitCode.SETTINGS,
         )
     signing_key = keys.signing_key(stack, session.environ)
@@ -108,7 +108,7 @@ def _made(made: Plan, out: Path) -> list[Line]:
         lines.append(
             Line.of((f"  Not in their registry, which a local stack can do without: {', '.join(missing)}", "dim"))
         )
-    return [*lines, Line.of(f"  Apply exactly this with: snu apply {out}")]
+    return [*lines, Line.of(f"  Apply exactly this with: scripts/snu apply {out}")]
 
 
 # --- apply ----------------------------------------------------------------------------------------------
@@ -259,7 +259,8 @@ def _stopped(found: Plan, record: Record, error: OpsError) -> OpsError:
             if ((step.urn, step.op) in done) is wanted
         ]
         lines += [f"{title}:", *(listed or ["  nothing"])]
-    lines.append(f"The plan is used up. Look at the stack with `snu preview {found.stack} --refresh`, and plan again.")
+    look = f"scripts/snu preview {found.stack} --refresh"
+    lines.append(f"This plan has already been applied. Look at the stack with `{look}`, and plan again.")
     return OpsError("\n".join(lines), ExitCode.PART_WAY if by_plan else ExitCode.FAILED)
 
 

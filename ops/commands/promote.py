@@ -85,8 +85,8 @@ def finish(stack: Stack, log: Changelog, texts: Texts, committed: CommittedFile 
     else:
         made = committed.commit(f"{log.plain()}\n{note}" if note else f"{log.plain()}\n")
         print(f"Written to {stack.file.name}, and committed as {made[:12]}. Then:")
-    print(f"  snu plan {stack.name} --out {stack.name}.plan")
-    print(f"  snu apply {stack.name}.plan")
+    print(f"  scripts/snu plan {stack.name} --out {stack.name}.plan")
+    print(f"  scripts/snu apply {stack.name}.plan")
 
 
 def present(target: Environment, names: Collection[str]) -> Mapping[str, Image]:

@@ -32,7 +32,7 @@ def releases(directory: Path | None, name: str, *, as_json: bool) -> ExitCode:
     elif found:
         printer_for(sys.stdout).print([_line(each) for each in found])
     else:
-        print(f"No release of {name} is known: `snu apply` records them as tags of git. Fetch them, if there are any.")
+        print(f"No release of {name} is known. `scripts/snu apply` records them as tags of git: fetch those there are.")
     return ExitCode.OK
 
 
@@ -73,7 +73,7 @@ def rollback(
     if not write(environment, found):
         print(f"Nothing to write: {environment.stack.file.name} names the images and variables of {release.name}.")
         if any(before.get(app) != image for app, image in found.images.items()):
-            print(f"{name} runs others: go on with `snu plan {name} --out {name}.plan`.")
+            print(f"{name} runs others: go on with `scripts/snu plan {name} --out {name}.plan`.")
         return ExitCode.OK
     log = changelog(f"Roll {name} back to {release.name}", repository or project, (name,), before, found.images)
     printer_for(sys.stdout).print(_written(found))

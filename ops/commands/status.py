@@ -123,8 +123,8 @@ def _lines(found: Status) -> list[Line]:
     lines = [Line.of(*head, "  last update ", found.updated, " ", (found.result, style)), _images(found, "runs")]
     lines += [Line.of("  release ", found.release)] if found.release else []
     if found.drift is not None:
-        told = ("  the cloud is not as it should be: snu drift ", "yellow") if found.drift else ("  no drift", "dim")
-        lines.append(Line.of(told, found.stack if found.drift else ""))
+        hint = f"  the cloud is not as it should be: scripts/snu drift {found.stack}"
+        lines.append(Line.of((hint, "yellow") if found.drift else ("  no drift", "dim")))
     lines += [Line.of(("  held by ", "yellow"), lock) for lock in found.locks]
     lines += [_plan(plan) for plan in found.plans]
     if found.promote_from:

@@ -115,7 +115,7 @@ def _undisturbed_state(session: Session) -> str:
     if state is not None and state.latest.get("pending_operations"):
         raise OpsError(
             f"{name}: an earlier run was interrupted, and whether it has ended its operations is not known. Run "
-            f"`snu recover {name}` first.",
+            f"`scripts/snu recover {name}` first.",
             ExitCode.INTERRUPTED,
         )
     item = store.read(layout.checkpoint(project, name))

@@ -48,7 +48,8 @@ def require_builder(engine: Engine, stack: Stack, settings: EnvironmentSettings 
     if built and engine.name == EngineChoice.EMBEDDED:
         raise OpsError(
             f"The embedded engine builds no images, and {stack.file.name} leaves that to Pulumi: snu:images has "
-            f"`build` for {', '.join(built)}. Build them with `snu images build {stack.name}`, or use --engine pulumi.",
+            f"`build` for {', '.join(built)}. Build them with `scripts/snu images build {stack.name}`, or use "
+            "--engine pulumi.",
             ExitCode.ENGINE,
         )
 

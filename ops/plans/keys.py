@@ -107,6 +107,6 @@ def _secret(variable: str, environ: MutableMapping[str, str]) -> str:
 def _missing(variable: str, does: str, setting: str) -> OpsError:
     return OpsError(
         f"The key that {does} is missing: set {variable}, or {variable}_FILE to a file that holds it. Its public half "
-        f"stands in {setting} of the stack's settings; `snu plan-keys` makes new ones.",
+        f"stands in {setting} of the stack's settings; `scripts/snu plan-keys` makes new ones.",
         ExitCode.ENVIRONMENT,
     )

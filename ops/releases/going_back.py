@@ -52,8 +52,8 @@ def release_before(environment: Environment, committed: CommittedFile, releases:
     name = environment.stack.name
     if not releases:
         raise OpsError(
-            f"{name} has no release to go back to: `snu apply` records them as tags of git. Fetch them with `git fetch "
-            "--tags`, if there are any.",
+            f"{name} has no release to go back to: `scripts/snu apply` records them as tags of git. Fetch them with "
+            "`git fetch --tags`, if there are any.",
             ExitCode.FAILED,
         )
     if not _runs(environment, releases[0]):

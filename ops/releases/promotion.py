@@ -45,7 +45,7 @@ def require_allowed(project: Path, source: str, target: Environment) -> None:
         return
     name, promoted = target.stack.name, target.settings.promote_from
     found = f"takes its images from {promoted}" if promoted else "has no snu:promoteFrom"
-    allowed = ", ".join(f"`snu promote {a} {b}`" for a, b in _allowed(project)) or "none"
+    allowed = ", ".join(f"`scripts/snu promote {a} {b}`" for a, b in _allowed(project)) or "none"
     raise OpsError(
         f"Nothing is promoted from {source} to {name}: {target.stack.file.name} {found}. Allowed: {allowed}. Nothing "
         "was changed.",

@@ -77,7 +77,7 @@ def _without_document(stack: Stack, place: Place, environ: Mapping[str, str]) ->
         return
     raise OpsError(
         f"Where the state of {stack.name} is kept is not known: the key in use sees no secret {place.secret}. Run "
-        f"`snu bootstrap {place.foundation or 'FOUNDATION'}`, which makes it, or use a key that may read it.",
+        f"`scripts/snu bootstrap {place.foundation or 'FOUNDATION'}`, which makes it, or use a key that may read it.",
         ExitCode.ENVIRONMENT,
     )
 

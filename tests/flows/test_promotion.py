@@ -64,7 +64,7 @@ def test_what_is_not_allowed_is_refused_before_anything_changes(stages: Stages) 
     run = stages.snu("promote", "ci", "production")
     assert run.returncode == ExitCode.USAGE
     assert "Pulumi.production.yaml takes its images from stage" in run.stderr
-    assert "Allowed: `snu promote stage production`, `snu promote ci stage`." in run.stderr
+    assert "Allowed: `scripts/snu promote stage production`, `scripts/snu promote ci stage`." in run.stderr
     run = stages.snu("promote", "stage", "ci")
     assert "Pulumi.ci.yaml has no snu:promoteFrom" in run.stderr
 
@@ -135,7 +135,7 @@ def test_only_good_deploys_of_promoted_stacks_are_releases(stages: Stages) -> No
     stages.lab.fault("container_error", match={"name": "stage-api"})
     run = stages.snu("apply", plan, "--yes")
     assert run.returncode == ExitCode.CONTAINERS
-    assert "Go back to the release before with: snu rollback stage" in run.stderr
+    assert "Go back to the release before with: scripts/snu rollback stage" in run.stderr
     assert stages.releases("stage") == []
     stages.lab.clear_faults()
 
