@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops.display.base import Display, SilentDisplay
+from ops.display.base import Display, SilentDisplay, said_lines
 from ops.display.choose import display_for, printer_for
 from ops.display.files import write_text
 from ops.display.markdown import plan_markdown
@@ -199,6 +199,21 @@ class Session:
         verdict = verdict_on(record, self.stack)
         printer_for(sys.stdout).print(policy_lines(verdict))
         return verdict
+
+    def require_policies(self, options: Options) -> None:
+        """Raises OpsError where an update that nobody previews would violate a policy, or could not be planned.
+
+        What the cloud has become does not matter to the policies: nothing is refreshed.
+        """
+        display = SilentDisplay()
+        with progress_for(sys.stdout) as progress:
+            progress(f"Checking {self.stack.name} against the policies")
+            try:
+                self.run(self.engine.preview, replace(options, refresh=False), display)
+            except OpsError:
+                printer_for(sys.stdout).print(said_lines(display.record))
+                raise
+        refuse(self.stack, self.say_policies(display.record))
 
     def preview(self, options: Options, markdown: str | None = None, *, binding: bool = False) -> Result:
         """``markdown``: the file that gets it as Markdown too, however it ends; ``-`` prints that only.

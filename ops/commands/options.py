@@ -28,7 +28,7 @@ Engine = Annotated[
     EngineChoice, typer.Option("--engine", metavar="|".join(EngineChoice), help="Which engine does the work.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-SkipPreview = Annotated[bool, typer.Option("--skip-preview", help="Do not preview first.")]
+SkipPreview = Annotated[bool, typer.Option("--skip-preview", help="Do not show a preview, and do not ask. Policies are checked anyway.")]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Read every resource from the cloud first.")]
 Parallel = Annotated[
     int, typer.Option("--parallel", metavar="N", min=1, help="Operations on resources at the same time.")
