@@ -144,11 +144,11 @@ def _words(use: Use, present: str) -> Iterator[tuple[str, str]]:
 # --- snu images clean -----------------------------------------------------------------------------------
 
 
-def clean(directory: Path | None, stack: str | None, *, older_than: int, keep_releases: int, yes: bool) -> ExitCode:
+def clean(directory: Path | None, stack: str | None, *, older_than: float, keep_releases: int, yes: bool) -> ExitCode:
     """List what leaves a stack's registry, or all registries, and why the rest stays; with ``yes``, delete it."""
     project = project_dir(directory)
     environments_ = cleaning.cleaned(project, stack, process_environment())
-    age = cleaning.shortest_age(project, timedelta(days=older_than))
+    age = cleaning.shortest_age(project, timedelta(seconds=older_than))
     # What is there is listed first: what begins to be used meanwhile is seen then.
     registries = [(each, cleaning.Registry(each.stack, process_environment())) for each in environments_]
     try:

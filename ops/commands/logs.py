@@ -15,6 +15,7 @@ from ops.local import LocalCloud
 from ops.stacks import find_stack, project_dir, settings_of
 
 if TYPE_CHECKING:
+    from infra.settings import EnvironmentSettings
     from ops.stacks import Stack
 
 _MILLISECONDS = len("2026-01-01T00:00:00.000")
@@ -39,7 +40,7 @@ def logs(cwd: Path | None, name: str, stack_name: str, *, follow: bool, lines: i
 def _lines(stack: Stack, name: str, *, follow: bool, lines: int) -> Iterator[dict[str, Any]]:
     """Raises OpsError for what the stack's file, or the local Scaleway, does not have."""
     settings = settings_of(stack)
-    apps, jobs = ({}, {}) if settings.blueprint == "foundation" else (settings.apps, settings.jobs)
+    apps, jobs = ({}, {}) if settings.blueprint == "foundation" else (settings.apps, _jobs(settings))
     if settings.blueprint == "foundation" or name not in {*apps, *jobs}:
         raise OpsError(
             f"{stack.file.name} has no app {name!r}, and no job. Its apps: {', '.join(apps) or 'none'}; its jobs: "
@@ -54,10 +55,17 @@ def _lines(stack: Stack, name: str, *, follow: bool, lines: int) -> Iterator[dic
         if (container_id := cloud.container_id(container)) is not None:
             return cloud.container_logs(container_id, follow=follow, lines=lines)
         raise _missing(f"no container {container}. Deploy it with: scripts/snu up {stack.name}")
-    job = jobs[name].name or naming.job(environment, name)
+    job = jobs[name]
     if (run_id := cloud.last_run_id(job)) is not None:
         return cloud.run_logs(run_id, follow=follow, lines=lines)
     raise _missing(f"no run of a job {job}. Its schedule starts one, or Scaleway's API does.")
+
+
+def _jobs(settings: EnvironmentSettings) -> dict[str, str]:
+    """The names of the jobs on Scaleway, by key; that of the crash alerts too, where there are any."""
+    keys = [*settings.jobs, *([naming.ALERTS_JOB] if settings.crash_alerts else [])]
+    named = {key: job.name for key, job in settings.jobs.items() if job.name}
+    return {key: naming.job(settings.environment.name, key) for key in keys} | named
 
 
 def _missing(what: str) -> OpsError:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from ops.confirm import confirm
@@ -41,7 +42,7 @@ _NOT_IN_PLAN = ("not allowed by the plan", "violates plan", "but none were seen"
 
 
 def plan(
-    session: Session, options: Options, out: Path, *, allow_dirty: bool, hours: int | None, markdown: str | None
+    session: Session, options: Options, out: Path, *, allow_dirty: bool, lifetime: float | None, markdown: str | None
 ) -> ExitCode:
     """Preview with a refresh, and write what was found into one file that is encrypted and signed."""
     stack = session.stack
@@ -79,11 +80,11 @@ def plan(
         evidence,
         preview,
         secrets,
-        hours or settings.expire_after,
+        timedelta(seconds=lifetime) if lifetime else timedelta(hours=settings.expire_after),
         session.environ,
     )
     _write(out, seal(made.content(), signing_key, settings.appliers.values()))
-    announce(session.store, made)
+    announce(session.store, made, out)
     if markdown is not None:
         write_text(plan_markdown(display.record, stack=stack.name, digest=made.short_digest, remarks=remarks), markdown)
     printer_for(sys.stdout).print(_made(made, out))

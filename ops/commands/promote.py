@@ -21,7 +21,7 @@ from ops.releases.changelog import Changelog, changelog
 from ops.releases.committed import CommittedFile
 from ops.releases.promotion import Choice, choose, copy_images, megabytes, require_allowed, source_environ
 from ops.releases.tags import Releases
-from ops.stack_file import write_images
+from ops.stack_file import put_images, write_images
 from ops.stacks import Stack, project_dir
 
 
@@ -48,9 +48,10 @@ def promote(
     require_allowed(project, source_name, target)
     source = Environment.find(project, source_name, source_environ(process_environment()))
     committed = CommittedFile(target.stack.file) if commit else None
-    if committed is not None:
-        committed.require_clean()
     choice = choose(source, target)
+    if committed is not None:
+        committed.require_clean(put_images(choice.taken))
+        choice = choice.since(committed)
     title = f"Promote {source_name} to {target_name}"
     with build_display(sys.stdout) as on_state:
         copied = copy_images(source, target, choice.taken, on_state)

@@ -64,13 +64,14 @@ def rollback(
             ExitCode.USAGE,
         )
     committed = CommittedFile(environment.stack.file)
-    if commit:
-        committed.require_clean()
     releases = Releases(committed.repository)
     release = releases.find(name, to) if to else release_before(environment, committed, releases.all(name))
     found = earlier(environment, committed, release)
     before = present(environment, found.images)
-    if not write(environment, found):
+    if commit:
+        committed.require_clean(found.put)
+    written = write(environment, found)
+    if not written and not (commit and committed.is_altered_by(found.put)):
         print(f"Nothing to write: {environment.stack.file.name} names the images and variables of {release.name}.")
         if any(before.get(app) != image for app, image in found.images.items()):
             print(f"{name} runs others: go on with `scripts/snu plan {name} --out {name}.plan`.")

@@ -81,7 +81,7 @@ def _look(environment: Environment) -> Status:
         found.images = {image: running.version for image, running in environment.running.items()}
         store, project = environment.store, environment.project
         found.locks = [str(lock.holder) for lock in locks_of(store, project, name)]
-        found.plans = waiting(store, project, name)
+        found.plans = [plan for plan in waiting(store, project, name) if not plan.is_gone]
         updates = [each for each in updates_of(store, project, name, _UPDATES) if each.kind == "update"]
         if updates:
             found.updated = f"{updates[0].begun:%Y-%m-%dT%H:%M:%SZ}"

@@ -240,6 +240,9 @@ def test_the_status_names_what_runs_and_plans_that_wait(lab: PlanLab) -> None:
     shown = lab.lab.project.snu("status").stdout
     assert f"plan {plan['digest'][:12]} by A Planner" in shown
     assert "stage  not looked at: " in shown
+    moved = lab.plan.rename(lab.plan.with_suffix(".moved"))
+    assert of_local()["plans"] == []
+    moved.rename(lab.plan)
     assert lab.apply().returncode == ExitCode.OK
     status = of_local("--drift")
     assert (status["plans"], status["drift"]) == ([], False)

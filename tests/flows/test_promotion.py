@@ -87,7 +87,10 @@ def test_other_changes_stay_out_of_the_commit(stages: Stages) -> None:
     stages.write("new.txt", "new\n")
     stages.git.index.add("new.txt")
     stages.git.index.write()
-    stages.ok("promote", "ci", "stage", "--commit")
+    written = stages.ok("promote", "ci", "stage")
+    again = stages.ok("promote", "ci", "stage", "--commit")
+    assert "and committed as" in again.stdout
+    assert written.stdout.split("\n\n")[1] == again.stdout.split("\n\n")[1]  # the changelog
     changed = stages.git.diff("HEAD~1", "HEAD")
     assert [delta.new_file.path for delta in changed.deltas] == ["Pulumi.stage.yaml"]
     status = stages.git.status()
