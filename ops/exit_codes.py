@@ -38,3 +38,4 @@ class ExitCode(IntEnum):
     POLICY = 21, "a resource violates a policy, and the stack's settings do not exempt it; nothing was changed"
     NOT_ACCEPTED = 22, "what is to be adopted differs in a way that no entry of the list accepts; nothing was changed"
     ALERTS_SILENT = 23, "crash alerts: no good run for three intervals, none ever, or nothing of them can be seen"
+    INCOMPLETE = 24, "not all of it could be looked at: what could is shown, and why the rest could not"

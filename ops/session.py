@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -201,15 +201,12 @@ class Session:
         return verdict
 
     def require_policies(self, options: Options) -> None:
-        """Raises OpsError where an update that nobody previews would violate a policy, or could not be planned.
-
-        What the cloud has become does not matter to the policies: nothing is refreshed.
-        """
+        """Raises OpsError where an update that nobody previews would violate a policy, or could not be planned."""
         display = SilentDisplay()
         with progress_for(sys.stdout) as progress:
             progress(f"Checking {self.stack.name} against the policies")
             try:
-                self.run(self.engine.preview, replace(options, refresh=False), display)
+                self.run(self.engine.preview, options, display)
             except OpsError:
                 printer_for(sys.stdout).print(said_lines(display.record))
                 raise

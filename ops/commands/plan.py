@@ -261,7 +261,7 @@ def _stopped(found: Plan, record: Record, error: OpsError) -> OpsError:
         ]
         lines += [f"{title}:", *(listed or ["  nothing"])]
     look = f"scripts/snu preview {found.stack} --refresh"
-    lines.append(f"This plan has already been applied. Look at the stack with `{look}`, and plan again.")
+    lines.append(f"This plan cannot be applied again. Look at the stack with `{look}`, and plan again.")
     return OpsError("\n".join(lines), ExitCode.PART_WAY if by_plan else ExitCode.FAILED)
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ops.display.causes import not_looked_at
 from ops.display.choose import printer_for
 from ops.display.text import Line, counted, short
 from ops.engines.select import EngineChoice
@@ -20,6 +21,7 @@ from ops.releases.tags import Releases
 from ops.stacks import project_dir, stack_names
 from ops.state.history import updates_of
 from ops.state.lock import locks_of
+from pulumi_state.store import StoreError
 
 _UPDATES = 5
 
@@ -66,12 +68,14 @@ def status(directory: Path | None, *, as_json: bool, drift: bool) -> ExitCode:
             each.behind = sorted(
                 name for name, version in each.images.items() if source.images.get(name, version) != version
             )
+    problems = {name: each.problem for name, each in found.items() if each.problem}
     if as_json:
         print(json.dumps([asdict(each) for each in found.values()], indent=2))
-        return ExitCode.OK
-    lines = [line for each in found.values() for line in _lines(each)]
-    printer_for(sys.stdout).print(lines or [Line.of(f"No environment among {', '.join(stack_names(project))}.")])
-    return ExitCode.OK
+    else:
+        lines = [line for each in found.values() for line in _lines(each)]
+        printer_for(sys.stdout).print(lines or [Line.of(f"No environment among {', '.join(stack_names(project))}.")])
+        printer_for(sys.stdout).print(not_looked_at(problems))
+    return ExitCode.INCOMPLETE if problems else ExitCode.OK
 
 
 def _look(environment: Environment) -> Status:
@@ -86,7 +90,7 @@ def _look(environment: Environment) -> Status:
         if updates:
             found.updated = f"{updates[0].begun:%Y-%m-%dT%H:%M:%SZ}"
             found.result = updates[0].result
-    except OpsError as error:
+    except (OpsError, StoreError) as error:
         found.problem = str(error)
         found.images = {name: image.version for name, image in settings.pinned.items()}
     return found
@@ -116,7 +120,7 @@ def _has_drift(project: Path, found: Status) -> bool | None:
 def _lines(found: Status) -> list[Line]:
     head = [(found.stack, "bold")]
     if found.problem:
-        return [Line.of(*head, (f"  not looked at: {found.problem}", "dim")), _images(found, "its file says")]
+        return [Line.of(*head, ("  not looked at", "bold red")), _images(found, "its file says")]
     if not found.updated:
         return [Line.of(*head, ("  nothing runs yet", "dim"))]
     style = "green" if found.result == "succeeded" else "bold red"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ops.display.base import SilentDisplay
+from ops.display.causes import few
+from ops.display.text import counted
 from ops.drift.findings import Finding, StackDrift, ended_steps, findings_of, in_order
 from ops.drift.orphans import orphans_of
 from ops.engines.base import EngineError
@@ -22,15 +25,23 @@ from ops.session import Options, Session
 from ops.state.checkpoint import read_checkpoint
 from ops.state.lock import locks_of
 from ops.state.moved import refuse_moved
-from ops.steps import Step, label, name_of
+from ops.steps import Step, name_of
 from pulumi_state.interrupted import DELETING, Pending
 from pulumi_state.store import StoreError, layout
 
+_CLIENT = "scaleway-sdk-go: "
+"""Before each error of the provider's client for Scaleway."""
+_OF_ONE = re.compile(r": provider=\S+$|\bget \"?[^\s\"]+\"?: ", re.IGNORECASE)
+"""What follows an error in the provider's log, and the request that failed: each resource has its own."""
 _OUT_OF_REACH = (ExitCode.ENVIRONMENT, ExitCode.ENGINE, ExitCode.LOCAL_CLOUD)
 
 
 class NotThereError(OpsError):
     """The stack has no state, or its state cannot be reached from here."""
+
+
+class NoStateError(NotThereError):
+    """The stack was never brought up."""
 
 
 @dataclass
@@ -76,7 +87,7 @@ def _open(project_dir: Path, name: str, engine: EngineChoice) -> Session:
             raise NotThereError(str(error), error.code) from None
         raise
     if state is None:
-        raise NotThereError(f"{name} has no state in {session.store.address}.", ExitCode.FAILED)
+        raise NoStateError(f"{name} has no state in {session.store.address}.", ExitCode.FAILED)
     return session
 
 
@@ -98,7 +109,7 @@ def _read_resources(session: Session, parallel: int, seen: _Seen) -> None:
     seen.resources = len(steps)
     doubtful = dict(_not_certainly_gone(session, [step for step in steps if not step.new]))
     seen.findings += findings_of(step for step in steps if step.urn not in doubtful)
-    seen.problems += doubtful.values()
+    seen.problems += _unread((name_of(urn), cause) for urn, cause in doubtful.items())
     if not result.ok:
         seen.problems += _errors(record, session.stack.name)
 
@@ -123,7 +134,7 @@ def _undisturbed_state(session: Session) -> str:
 
 
 def _not_certainly_gone(session: Session, gone: list[Step]) -> Iterator[tuple[str, OpsError]]:
-    """Resources that read as gone and may be there, by URN.
+    """Resources that read as gone and may be there, by URN, and why that is not certain.
 
     To the provider a DNS zone or record that the key may not see is gone. A list refuses such a key, and tells.
     """
@@ -138,17 +149,37 @@ def _not_certainly_gone(session: Session, gone: list[Step]) -> Iterator[tuple[st
         pending = Pending(DELETING, step.urn, step.type, True, str(step.old.get("id") or ""), inputs)
         try:
             if finder.is_there(pending):
-                said = f"{label(step.urn)} could not be read, and is listed all the same: look again."
-                yield step.urn, OpsError(said, ExitCode.FAILED)
+                yield step.urn, OpsError("they are listed anyway: look again", ExitCode.FAILED)
         except OpsError as error:
-            yield step.urn, OpsError(f"{label(step.urn)} could not be read. {error}", error.code)
+            yield step.urn, error
 
 
 def _errors(record: Record, name: str) -> Iterator[OpsError]:
-    """Why not every resource could be read."""
-    said = [each for each in record.diagnostics if each.severity == "error"]
-    for each in said:
-        about = f"{name_of(each.urn)} could not be read: " if each.urn else ""
-        yield OpsError(f"{about}{each.message}", ExitCode.FAILED)
-    if not said:
+    """Why not every resource could be read: one error for each cause."""
+    errors = [each for each in record.diagnostics if each.severity == "error"]
+    of_resources = [each for each in errors if each.urn]  # the CLI ends with "preview failed", too
+    if of_resources:
+        yield from _unread(
+            (name_of(each.urn), OpsError(_cause(each.message), ExitCode.FAILED)) for each in of_resources
+        )
+    elif errors:
+        yield from (OpsError(each.message, ExitCode.FAILED) for each in errors)
+    else:
         yield OpsError(f"{name}: not every resource could be read.", ExitCode.FAILED)
+
+
+def _unread(causes: Iterable[tuple[str, OpsError]]) -> Iterator[OpsError]:
+    """One error for each cause, of resources that could not be read."""
+    names: dict[tuple[str, ExitCode], set[str]] = {}
+    for name, cause in causes:
+        names.setdefault((str(cause), cause.code), set()).add(name)
+    for (text, code), unread in sorted(names.items()):
+        subject = f"{counted(len(unread), 'resource')} could not be read ({few(sorted(unread))})"
+        yield OpsError(f"{subject}: {text}", code)
+
+
+def _cause(message: str) -> str:
+    """What Scaleway's client said, without the resource that each layer of the provider and the CLI puts before it."""
+    text = _OF_ONE.sub("", " ".join(message.split()))
+    _, found, cause = text.rpartition(_CLIENT)
+    return cause if found else text

@@ -70,7 +70,7 @@ def _cli(stack: Stack) -> Engine:
     if shutil.which("pulumi") is None:
         otherwise = ", or use --engine embedded" if stack.is_local else ""
         raise OpsError(
-            f"Stack {stack.name} needs the Pulumi CLI, and there is no `pulumi` on PATH. {_INSTALL}{otherwise}.",
+            f"{stack.name}: the Pulumi CLI is needed, and there is no `pulumi` on PATH. {_INSTALL}{otherwise}.",
             ExitCode.ENGINE,
         )
     from ops.engines.pulumi_cli import PulumiCli
