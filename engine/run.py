@@ -82,7 +82,7 @@ class Run:
             raise KeyboardInterrupt
         self._canceled = True
         if self._deployment is not None:
-            self._deployment.fail("canceled: operations under way are finished, no more are started")
+            self._deployment.fail("cancelled: operations under way are finished, no more are started")
 
     # --- preparation ------------------------------------------------------------------------------------
 
@@ -159,7 +159,7 @@ class Run:
     def _start(self, context: Context) -> Deployment:
         self._deployment = Deployment(context, context.journal.snapshot())
         if self._canceled:
-            self._deployment.fail("canceled before anything was started")
+            self._deployment.fail("cancelled before anything was started")
         return self._deployment
 
     async def _close(self, context: Context) -> None:

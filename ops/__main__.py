@@ -33,7 +33,7 @@ def main() -> int:
     from pulumi_state.store import StoreError
 
     try:
-        status = int(app(prog_name="snu", standalone_mode=False) or ExitCode.OK)
+        status = int(app(prog_name="scripts/snu", standalone_mode=False) or ExitCode.OK)
         if status != _TYPERS_INTERRUPTED:
             return status
         raise KeyboardInterrupt

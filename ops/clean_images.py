@@ -129,8 +129,8 @@ def _add_git(found: Needed, project: Path, keep_releases: int) -> None:
     repository = find_repository(project)
     if repository is None or repository.is_shallow:
         raise OpsError(
-            f"{project} has not the whole history with its tags, and releases that `snu rollback` needs are not known: "
-            "fetch them (`git fetch --unshallow --tags`). Nothing was deleted.",
+            f"{project} has not the whole history with its tags, so releases that `scripts/snu rollback` needs are "
+            "unknown: fetch them (`git fetch --unshallow --tags`). Nothing was deleted.",
             ExitCode.USAGE,
         )
     for name in stack_names(project):

@@ -9,6 +9,7 @@ import typer
 
 from ops.commands import options as option
 from ops.drift.channels import Channel
+from ops.durations import SECONDS
 from ops.engines.select import EngineChoice
 from ops.environment import process_environment
 from ops.exit_codes import ExitCode
@@ -44,6 +45,7 @@ hotfix = _group("hotfix", "A hot-fix: the branch STACK_hotfix, cut from what the
 _PARALLEL = 16
 _WAIT_SECONDS = 600.0
 _DIFF_SECONDS = 120.0
+_OLD_SECONDS = 60 * SECONDS["d"]
 _BOTH_TO_STDOUT = "--json and --markdown - would both print to standard output: give one of them."
 
 
@@ -254,10 +256,7 @@ def plan(
     allow_dirty: Annotated[
         bool, typer.Option("--allow-dirty", help="Plan with changes that are not committed; the plan is marked.")
     ] = False,
-    expire_after: Annotated[
-        int | None,
-        typer.Option("--expire-after", metavar="HOURS", min=1, help="Instead of snu:plans.expireAfter."),
-    ] = None,
+    expire_after: option.ExpireAfter = None,
     markdown: option.Markdown = None,
     parallel: option.Parallel = _PARALLEL,
     expect_no_changes: option.ExpectNoChanges = False,
@@ -270,7 +269,7 @@ def plan(
 
     options = Options(parallel=parallel, expect_no_changes=expect_no_changes, details=details)
     session = Session.open(cwd, stack, engine, runs_program=True)
-    return work.plan(session, options, out, allow_dirty=allow_dirty, hours=expire_after, markdown=markdown)
+    return work.plan(session, options, out, allow_dirty=allow_dirty, lifetime=expire_after, markdown=markdown)
 
 
 @app.command()
@@ -499,9 +498,7 @@ def diff(
     markdown: option.Markdown = None,
     expect_no_changes: option.ExpectNoChanges = False,
     details: option.Details = False,
-    timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long the two evaluations may take.")
-    ] = _DIFF_SECONDS,
+    timeout: option.EvaluationTimeout = _DIFF_SECONDS,
     cwd: option.Cwd = None,
 ) -> ExitCode:
     """Show what a change does to every stack, without cloud, secrets and state. It runs the code of both revisions."""
@@ -529,9 +526,7 @@ def touched(
         typer.Option("--exclude", metavar="STACK", help="Leave this stack out; may be given several times."),
     ] = None,
     json: option.Json = False,
-    timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long the two evaluations may take.")
-    ] = _DIFF_SECONDS,
+    timeout: option.EvaluationTimeout = _DIFF_SECONDS,
     cwd: option.Cwd = None,
 ) -> ExitCode:
     """List the stacks that a change touches, which are those to preview. --json prints a list, for a job matrix."""
@@ -586,12 +581,7 @@ def app_logs(
 
 @local.command()
 def start(
-    transitions: Annotated[
-        float | None,
-        typer.Option(
-            "--transitions", metavar="SECONDS", min=0, help="How long `creating`, `updating` and the like last."
-        ),
-    ] = None,
+    transitions: option.Transitions = None,
     runtime: Annotated[
         RuntimeChoice,
         typer.Option(
@@ -602,7 +592,7 @@ def start(
     ] = RuntimeChoice.AUTO,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Start it in the background and wait until it answers; fine when it already runs."""
+    """Start it in the background and wait until it answers; fine when it already runs with these options."""
     from ops.commands import local as work
 
     return work.start(_cloud(cwd), transitions, runtime)
@@ -687,10 +677,7 @@ def images_clean(
         str | None, typer.Argument(metavar="[STACK]", help="The stack whose registry is cleaned.", show_default=False)
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Clean the registries of all environments.")] = False,
-    older_than: Annotated[
-        int,
-        typer.Option("--older-than", metavar="DAYS", min=0, help="What is younger stays."),
-    ] = 60,
+    older_than: option.OlderThan = _OLD_SECONDS,
     keep_releases: Annotated[
         int,
         typer.Option("--keep-releases", metavar="N", min=1, help="Releases of each stack that can be gone back to."),

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import re
 
+SECONDS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
+"""By unit."""
+_LONGEST = 100 * 366 * SECONDS["d"]
+"""More is a slip of the keyboard, and more than the calendar has."""
+_PARTS = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
-def seconds_of(text: object) -> float:
-    """Seconds of ``15m``, ``1h30m``, ``90s`` or ``90``. Raises ValueError."""
-    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", str(text).strip())
-    if found is None or not any(found.groups()):
-        raise ValueError(f"{text!r} is no duration; expected something like 15m, 1h30m, 90s or 90")
-    hours, minutes, seconds = (float(part or 0) for part in found.groups())
-    return hours * 3600 + minutes * 60 + seconds
+
+def seconds_of(text: object, unit: str = "s") -> float:
+    """Seconds of ``2d``, ``15m``, ``1h30m``, ``90s``, or of a number of units. Raises ValueError."""
+    text = str(text).strip()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        total = float(text) * SECONDS[unit]
+    elif text and (found := _PARTS.fullmatch(text)):
+        total = sum(float(part or 0) * seconds for part, seconds in zip(found.groups(), SECONDS.values(), strict=True))
+    else:
+        raise ValueError(f"{text!r} is not a duration; expected something like 2d, 15m, 1h30m or 90s")
+    if total > _LONGEST:
+        raise ValueError(f"{text} is longer than 100 years")
+    return total
+
+
+def shown(seconds: float) -> str:
+    """As ``seconds_of`` reads it, in the largest unit that divides it: ``60d``, ``90s``."""
+    unit = next((unit for unit, length in SECONDS.items() if seconds and seconds % length == 0), "s")
+    return f"{seconds / SECONDS[unit]:.12g}{unit}"

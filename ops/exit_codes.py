@@ -26,13 +26,17 @@ class ExitCode(IntEnum):
     CONTAINERS = 12, "the resources are there, but a container is in error or did not become ready in time"
     ENGINE = 13, "no engine for this stack: the Pulumi CLI is missing, or the embedded engine refuses the stack"
     ENVIRONMENT = 14, "the environment lacks where a stack's state is kept, its secrets' passphrase, or GitHub's token"
-    INTERRUPTED = 15, "an earlier run was interrupted and left operations whose end is not known: run `snu recover`"
+    INTERRUPTED = (
+        15,
+        "an earlier run was interrupted and left operations whose result is unknown: run `scripts/snu recover`",
+    )
     REFUSED = 16, "refused: a plan that is not valid or not as planned, or a foundation in use; nothing was changed"
     PART_WAY = 17, "the apply was stopped before an operation that was not in the plan; what was done is said"
     LOCKED = 18, "somebody else holds the stack; nothing was changed"
     NOT_WANTED = 19, "there is to be no preview environment: closed, a fork, `no-ci`, or without the label"
-    DRIFT = 20, "the cloud is not as the last update left it: `snu drift` says what differs"
+    DRIFT = 20, "the cloud is not as the last update left it: `scripts/snu drift` says what differs"
     POLICY = 21, "a resource violates a policy, and the stack's settings do not exempt it; nothing was changed"
     NOT_ACCEPTED = 22, "what is to be adopted differs in a way that no entry of the list accepts; nothing was changed"
     ALERTS_SILENT = 23, "crash alerts: no good run for three intervals, none ever, or nothing of them can be seen"
-    NOT_READY = 24, "`snu doctor` found that something is missing for a release"
+    NOT_READY = 24, "`scripts/snu doctor` found that something is missing for a release"
+    INCOMPLETE = 25, "not all of it could be looked at: what could is shown, and why the rest could not"

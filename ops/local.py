@@ -116,7 +116,7 @@ class LocalCloud:
         if found.holder is Holder.NOBODY:
             raise OpsError(
                 f"No local Scaleway answers at {self.address} (scaleway:apiUrl in {self._stack.file.name}). "
-                "Start it with: snu local start",
+                "Start it with: scripts/snu local start",
                 ExitCode.LOCAL_CLOUD,
             )
         if found.holder is not Holder.OURS:
@@ -159,10 +159,12 @@ class LocalCloud:
         """Start it and wait until it answers; gives its pid, and whether it was started now.
 
         ``transitions``: how long ``creating`` and the like last, in seconds. ``runtime``: what runs its containers,
-        ``auto``, ``docker`` or ``off``. Raises OpsError when the port is taken or the process ends at once.
+        ``auto``, ``docker`` or ``off``. Raises OpsError when the port is taken, the process ends at once, or one runs
+        with other options.
         """
         found = self.find()
         if found.holder is Holder.OURS and found.pid:
+            self._require_options(found, transitions, runtime)
             return found.pid, False
         if found.holder is not Holder.NOBODY:
             raise self._taken(found)
@@ -184,6 +186,24 @@ class LocalCloud:
             f"with:\n{self._tail()}",
             ExitCode.LOCAL_CLOUD,
         )
+
+    def _require_options(self, found: Found, transitions: float | None, runtime: str) -> None:
+        """Raises OpsError where the one that runs was started with other options than these."""
+        health = found.health or {}
+        engine, lasting = (health.get("runtime") or {}).get("engine"), health.get("transitions_seconds")
+        wanted = []
+        if runtime not in ("auto", engine):
+            wanted.append((f"--runtime {runtime}", f"its containers run on: {engine}"))
+        if transitions not in (None, lasting):
+            wanted.append((f"--transitions {transitions:g}", f"its transitions last {lasting:g} seconds"))
+        if wanted:
+            options = " ".join(option for option, _ in wanted)
+            raise OpsError(
+                f"The local Scaleway already runs, process {found.pid}, with other options: "
+                f"{', '.join(running for _, running in wanted)}. Nothing was changed; it keeps what it holds over a "
+                f"restart: scripts/snu local stop && scripts/snu local start {options}",
+                ExitCode.LOCAL_CLOUD,
+            )
 
     def _spawn(self, transitions: float | None, runtime: str) -> subprocess.Popen[bytes]:
         self.log.parent.mkdir(parents=True, exist_ok=True)

@@ -95,8 +95,8 @@ def write_comment(
     body = f"{first}\n{normal(text)}"
     if len(body) > COMMENT_LIMIT:
         raise OpsError(
-            f"The comment would have {len(body)} characters, and GitHub takes {COMMENT_LIMIT}: `--markdown` of `snu "
-            "preview`, `plan` and `diff` writes texts that fit.",
+            f"The comment would have {len(body)} characters, and GitHub takes {COMMENT_LIMIT}: `--markdown` of "
+            "`scripts/snu preview`, `plan` and `diff` writes texts that fit.",
             ExitCode.USAGE,
         )
     with clear_errors(target.place, "pull request", str(target)), client(target.place, token) as hub:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +17,11 @@ _BUILD = "docker:index/image:Image"
 _TOLD_LINES = 15
 _NO_NEWS = ("digest: ", "error: ")
 """What Docker's plugin puts in front of a step's name in BuildKit, and of what it says as the resource's error too."""
+
+
+_AFTER_FAILURE = "Resource monitor has terminated"
+"""Start of what the CLI adds once the program's registrations are refused, which a failure before has caused."""
+_AFTER_CANCEL = re.compile(r"(preview|update|refresh|destroy) cancell?ed")
 
 
 @dataclass(frozen=True)
@@ -174,6 +180,17 @@ class Record:
     def parents(self) -> dict[str, str]:
         """The parent's URN of each resource that was seen."""
         return {item.step.urn: item.step.parent for item in list(self.steps.values())}
+
+    @property
+    def told(self) -> list[Diagnostic]:
+        """The diagnostics, but for those that only repeat that the operation failed or was cancelled."""
+        return [each for each in self.diagnostics if not self._is_repetition(each)]
+
+    def _is_repetition(self, diagnostic: Diagnostic) -> bool:
+        if diagnostic.message.startswith(_AFTER_FAILURE):
+            errors = sum(each.severity == "error" for each in self.diagnostics)
+            return errors > 1 or any(progress.failed for progress in list(self.steps.values()))
+        return self.canceled and _AFTER_CANCEL.fullmatch(diagnostic.message) is not None
 
     @property
     def program_stopped(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from ops.cli import app
+from ops.durations import shown
 from ops.exit_codes import ExitCode
 
 _HEAD = """\
@@ -68,8 +69,7 @@ def _value(item: Any) -> str:
 def _default(item: Any) -> str:
     if item.is_flag or item.default is None:
         return ""
-    value = item.default
-    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+    return f"`{shown(item.default) if item.metavar == 'DURATION' else item.default}`"
 
 
 if __name__ == "__main__":

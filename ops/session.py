@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops.display.base import Display, SilentDisplay
+from ops.display.base import Display, SilentDisplay, said_lines
 from ops.display.choose import display_for, printer_for
 from ops.display.files import write_text
 from ops.display.markdown import plan_markdown
@@ -162,7 +162,7 @@ class Session:
             listed = "".join(f"\n  {operation} {name_of(urn)}" for operation, urn in pending)
             raise OpsError(
                 f"{self.stack.name}: an earlier run was interrupted, and whether it has ended these is not known:"
-                f"{listed}\nRun `snu recover {self.stack.name}` first; nothing was changed.",
+                f"{listed}\nRun `scripts/snu recover {self.stack.name}` first; nothing was changed.",
                 ExitCode.INTERRUPTED,
             )
 
@@ -238,6 +238,21 @@ class Session:
         verdict = verdict_on(record, self.stack)
         printer_for(sys.stdout).print(policy_lines(verdict))
         return verdict
+
+    def require_sound(self, options: Options) -> None:
+        """Raises OpsError where an update that nobody previews would violate a policy, or could not succeed."""
+        display = SilentDisplay()
+        with progress_for(sys.stdout) as progress:
+            progress(f"Checking {self.stack.name}")
+            try:
+                self.run(self.engine.preview, options, display)
+            except OpsError:
+                printer_for(sys.stdout).print(said_lines(display.record))
+                raise
+        self.say_outside(display.record, repaired=REPAIRED_BY_UPDATE)
+        verdict = self.say_policies(display.record)
+        self.refuse_impossible(display.record)
+        refuse(self.stack, verdict)
 
     def preview(self, options: Options, markdown: str | None = None, *, binding: bool = False) -> Result:
         """``markdown``: the file that gets it as Markdown too, however it ends; ``-`` prints that only.

@@ -24,13 +24,18 @@ _WIDTH = 4096
 
 def write_images(file: Path, images: Mapping[str, Image]) -> bool:
     """Set these images in ``snu:images``; others stay. Gives whether that changed anything. Raises OpsError."""
+    return edit(file, put_images(images))
+
+
+def put_images(images: Mapping[str, Image]) -> Callable[[Any], None]:
+    """The change that sets these images, for ``edit``."""
 
     def change(config: Any) -> None:
         written = config.setdefault("snu:images", {})
         for name, image in images.items():
             written.setdefault(name, {}).update(image.model_dump())
 
-    return edit(file, change)
+    return change
 
 
 def edit(file: Path, change: Callable[[Any], None]) -> bool:

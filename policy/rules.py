@@ -476,7 +476,7 @@ RULES: Sequence[Rule] = (
     Rule(
         "private-registry",
         "Images hold the apps' code; an environment runs what was built or promoted for it and nothing else.",
-        "Bring the image into the environment's registry with `snu images build` or `snu promote`.",
+        "Bring the image into the environment's registry with `scripts/snu images build` or `scripts/snu promote`.",
         private_registry,
     ),
     Rule(

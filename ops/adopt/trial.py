@@ -46,7 +46,8 @@ def attempt(scratch: Scratch, live: Sequence[Live], say: Say) -> Trial:
     before = scratch.snapshot()
     if before.pending_operations:
         raise OpsError(
-            "An earlier run was interrupted, and its end is not known: run `snu recover` first. Nothing was changed.",
+            "An earlier run was interrupted, and its end is not known: run `scripts/snu recover` first. Nothing was "
+            "changed.",
             ExitCode.INTERRUPTED,
         )
     had = before.by_urn().keys()

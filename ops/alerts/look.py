@@ -108,8 +108,8 @@ def _access(account: Account, environment: str) -> Access:
     content = account.content(found[0]) if len(found) == 1 else None
     if content is None:
         raise OpsError(
-            f"the key in use sees {len(found)} secrets {name} with a version; expected one, which `snu up` of the "
-            "foundation makes.",
+            f"the key in use sees {len(found)} secrets {name} with a version; expected one, which `scripts/snu up` "
+            "of the foundation makes.",
             ExitCode.ENVIRONMENT,
         )
     try:

@@ -55,8 +55,8 @@ def adopt(
             confirm(f"Have {name} manage these {counted(len(trial.imported), 'resource')}?")
         state.write(before, trial.content, len(trial.imported))
     print(
-        f"{name}: adopted {counted(len(trial.imported), 'resource')}, and changed nothing on Scaleway. `snu preview "
-        f"{name}` shows what was accepted; `snu adopt {name} --undo` goes back."
+        f"{name}: adopted {counted(len(trial.imported), 'resource')}, and changed nothing on Scaleway. "
+        f"`scripts/snu preview {name}` shows what was accepted; `scripts/snu adopt {name} --undo` goes back."
     )
     return ExitCode.OK
 
@@ -124,7 +124,7 @@ def _report(session: Session, trial: Trial) -> Iterator[Line]:
         declared = owners(session.stack, trial.rest)
         for live in trial.rest:
             yield Line.of("  ", safe(live.address), (f"  {_why(live, declared)}", _DIM))
-    yield Line.of("What `snu up` would do then:")
+    yield Line.of("What `scripts/snu up` would do then:")
     tree = tree_lines(trial.after.record, done=False, properties=True)
     yield from tree or [Line.of("  nothing")]
     yield from said_lines(trial.after.record)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ops.alerts.look import Watch, alerts_of, look
+from ops.display.causes import not_looked_at
 from ops.display.choose import printer_for
 from ops.display.text import Line, counted, safe
 from ops.environment import process_environment
@@ -40,6 +41,7 @@ def alerts(directory: Path | None, stacks: list[str], *, as_json: bool) -> ExitC
     else:
         lines = [line for watch in watches for line in _lines(watch, now)]
         printer_for(sys.stdout).print(lines or [Line.of("No stack has crash alerts.")])
+        printer_for(sys.stdout).print(not_looked_at({each.stack: each.problem for each in watches if each.problem}))
     return ExitCode.ALERTS_SILENT if any(watch.is_silent(now) for watch in watches) else ExitCode.OK
 
 
@@ -56,7 +58,7 @@ def _lines(watch: Watch, now: datetime) -> Iterator[Line]:
     silent = watch.is_silent(now)
     word = ("  silent", "bold red") if silent else ("  watched", "green")
     if watch.problem:
-        yield Line.of((watch.stack, "bold"), word, f": {safe(watch.problem)}")
+        yield Line.of((watch.stack, "bold"), ("  not looked at", "bold red"))
         return
     if watch.last_run is None:
         yield Line.of((watch.stack, "bold"), word, ": the job has never run")

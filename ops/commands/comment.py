@@ -44,6 +44,6 @@ def _text(file: str) -> str:
         raise OpsError(f"{file} cannot be read: {reason}.", ExitCode.USAGE) from None
     if not text.strip():
         raise OpsError(
-            f"{file} is empty; expected Markdown, as `snu preview --markdown FILE` writes it.", ExitCode.USAGE
+            f"{file} is empty; expected Markdown, as `scripts/snu preview --markdown FILE` writes it.", ExitCode.USAGE
         )
     return text

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.display.causes import not_looked_at
 from ops.display.choose import printer_for
 from ops.display.progress import progress_for
 from ops.display.text import Line
@@ -15,7 +16,7 @@ from ops.drift import issue, report, slack
 from ops.drift.channels import Channel
 from ops.drift.findings import StackDrift
 from ops.drift.issue import Outcome
-from ops.drift.look import NotThereError, look
+from ops.drift.look import NoStateError, NotThereError, look
 from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
@@ -76,7 +77,7 @@ def drift(
     for name in names:
         find_stack(project, name)
     found: list[StackDrift] = []
-    skipped: dict[str, OpsError] = {}
+    skipped: dict[str, NotThereError] = {}
     failed = ExitCode.OK
     stream = sys.stderr if as_json else sys.stdout
     for name in names or stack_names(project):
@@ -103,19 +104,24 @@ def drift(
         left_out = {name: str(error) for name, error in skipped.items()}
         print(json.dumps({"stacks": [report.document(each) for each in found], "skipped": left_out}, indent=2))
     else:
-        printer_for(stream).print([_skipped_line(name, error) for name, error in skipped.items()])
+        printer_for(stream).print(_skipped_lines(skipped))
     return _code(found, skipped, failed)
 
 
-def _skipped_line(name: str, error: OpsError) -> Line:
-    return Line.of((name, "bold"), (f"  left out: {' '.join(str(error).split())}", "dim"))
+def _skipped_lines(skipped: Mapping[str, NotThereError]) -> Iterator[Line]:
+    if missing := [name for name, error in skipped.items() if isinstance(error, NoStateError)]:
+        yield Line.of(("No state yet: ", "dim"), ", ".join(missing))
+    yield from not_looked_at({name: str(error) for name, error in skipped.items() if name not in missing})
 
 
-def _code(found: list[StackDrift], skipped: Mapping[str, OpsError], failed: ExitCode) -> ExitCode:
-    """What was not looked at, or not told, goes before drift: with 20 everything was."""
+def _code(found: list[StackDrift], skipped: Mapping[str, NotThereError], failed: ExitCode) -> ExitCode:
+    """What was not looked at, or not reported, takes precedence over drift: with 20 everything was."""
     problems = [each.code for each in found if each.problems]
+    unreachable = [error.code for error in skipped.values() if not isinstance(error, NoStateError)]
     if not found and skipped:
-        problems = [error.code for error in skipped.values()]
+        problems = unreachable or [ExitCode.FAILED]
     if code := next(iter(problems), failed):
         return code
+    if unreachable:
+        return ExitCode.INCOMPLETE
     return ExitCode.DRIFT if any(each.findings for each in found) else ExitCode.OK

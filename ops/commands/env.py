@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ops.display.causes import not_looked_at
 from ops.display.choose import printer_for
 from ops.display.text import Line, counted, safe
 from ops.engines.select import EngineChoice
@@ -138,13 +139,13 @@ def show(directory: Path | None, *, as_json: bool) -> ExitCode:
     """All preview environments, by the states in the parent's store and by what is in the cloud."""
     parent = Parent.find(project_dir(directory), process_environment())
     previews = look(parent, Cloud(parent).look())
+    problems = {preview.name: preview.problem for preview in previews if preview.problem}
     if as_json:
         print(json.dumps([_document(preview) for preview in previews], indent=2))
-        return ExitCode.OK
-    printer_for(sys.stdout).print(
-        list(_rows(previews)) or [Line.of(f"{parent.template.parent} has no preview environment.")]
-    )
-    return ExitCode.OK
+    else:
+        rows = list(_rows(previews)) or [Line.of(f"{parent.template.parent} has no preview environment.")]
+        printer_for(sys.stdout).print([*rows, *not_looked_at(problems)])
+    return ExitCode.INCOMPLETE if problems else ExitCode.OK
 
 
 def _document(preview: Preview) -> dict[str, Any]:
@@ -188,8 +189,6 @@ def _rows(previews: list[Preview]) -> Iterator[Line]:
             (f"{status:<10}", style),
             "  ".join(["", *preview.urls.values()]).rstrip(),
         )
-        if preview.problem:
-            yield Line.of((f"  {safe(preview.problem)}", "red"))
 
 
 def sweep(directory: Path | None, hub: Hub, engine: EngineChoice, *, yes: bool, as_json: bool) -> ExitCode:

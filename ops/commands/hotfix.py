@@ -25,7 +25,7 @@ from ops.releases.changelog import changelog
 from ops.releases.committed import CommittedFile
 from ops.releases.promotion import copy_images
 from ops.releases.tags import Releases
-from ops.stack_file import write_images
+from ops.stack_file import edit, put_images
 from ops.stacks import find_stack, project_dir
 
 
@@ -46,8 +46,6 @@ def build(
     source = _source(project, target)
     hotfix.find(project, stack, process_environment())
     committed = CommittedFile(source.stack.file) if commit else None
-    if committed is not None:
-        committed.require_clean()
     with sources_readable():
         copy = WorkingCopy(repository or project)
         changed = _changed(copy, target, source)
@@ -57,13 +55,17 @@ def build(
     with build_display(sys.stdout) as on_state:
         copy_images(target, source, others, on_state)
     printer_for(sys.stdout).print(_chosen_lines(chosen, others, stack))
-    if not write_images(source.stack.file, {**others, **chosen}):
+    images = put_images({**others, **chosen})
+    if committed is not None:
+        committed.require_clean(images)
+    written = edit(source.stack.file, images)
+    if not written and not (committed is not None and committed.is_altered_by(images)):
         print(f"Nothing to write: {source.stack.file.name} names these images already.")
         return ExitCode.OK
     title = f"Hot-fix of {stack}, for {source.stack.name}: {', '.join(chosen) or 'no app'}"
     log = changelog(title, repository or project, (stack,), target.running, chosen)
     finish_writing(source.stack, log, texts, committed)
-    print(f"  snu promote {source.stack.name} {stack} --commit")
+    print(f"  scripts/snu promote {source.stack.name} {stack} --commit")
     return ExitCode.OK
 
 

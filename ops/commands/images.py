@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ops import clean_images as cleaning
+from ops.display.causes import not_looked_at
 from ops.display.choose import printer_for
 from ops.display.text import Line, counted, safe, short
 from ops.environment import process_environment
@@ -71,8 +72,9 @@ def show(directory: Path | None, repository: Path | None, *, as_json: bool) -> E
         document = {"images": {name: asdict(report) for name, report in reports.items()}, "unreachable": unknown}
         print(json.dumps(document, indent=2, default=str))
     else:
-        printer_for(sys.stdout).print(_lines(reports, unknown))
-    return ExitCode.OK
+        printer_for(sys.stdout).print(_lines(reports))
+        printer_for(sys.stdout).print(not_looked_at(unknown))
+    return ExitCode.INCOMPLETE if unknown else ExitCode.OK
 
 
 def _look(environment: Environment, reports: dict[str, Report]) -> str:
@@ -111,7 +113,7 @@ def _add_changes(reports: dict[str, Report], copy: WorkingCopy) -> None:
             use.changes = [] if use.version == report.version else since.get(use.version or "")
 
 
-def _lines(reports: dict[str, Report], unknown: dict[str, str]) -> Iterator[Line]:
+def _lines(reports: dict[str, Report]) -> Iterator[Line]:
     width = max((len(stack) for report in reports.values() for stack in report.environments), default=0)
     for name, report in reports.items():
         yield Line.of((name, "bold"), f"  {short(report.version)}")
@@ -121,9 +123,6 @@ def _lines(reports: dict[str, Report], unknown: dict[str, str]) -> Iterator[Line
             for change in (use.changes or [])[:_SHOWN_CHANGES]:
                 told = f"    {change.commit[:8]} {safe(change.subject)}"
                 yield Line.of((told, "dim"), (f"  ({', '.join(change.paths)})", "dim"))
-    for reason in dict.fromkeys(unknown.values()):
-        stacks = ", ".join(stack for stack, why in unknown.items() if why == reason)
-        yield Line.of((f"Not asked: {stacks}. {reason}", "dim"))
 
 
 def _words(use: Use, present: str) -> Iterator[tuple[str, str]]:
@@ -144,11 +143,11 @@ def _words(use: Use, present: str) -> Iterator[tuple[str, str]]:
 # --- snu images clean -----------------------------------------------------------------------------------
 
 
-def clean(directory: Path | None, stack: str | None, *, older_than: int, keep_releases: int, yes: bool) -> ExitCode:
+def clean(directory: Path | None, stack: str | None, *, older_than: float, keep_releases: int, yes: bool) -> ExitCode:
     """List what leaves a stack's registry, or all registries, and why the rest stays; with ``yes``, delete it."""
     project = project_dir(directory)
     environments_ = cleaning.cleaned(project, stack, process_environment())
-    age = cleaning.shortest_age(project, timedelta(days=older_than))
+    age = cleaning.shortest_age(project, timedelta(seconds=older_than))
     # What is there is listed first: what begins to be used meanwhile is seen then.
     registries = [(each, cleaning.Registry(each.stack, process_environment())) for each in environments_]
     try:

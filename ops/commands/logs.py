@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from infra import naming
 from ops.display.text import safe
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
@@ -14,6 +15,7 @@ from ops.local import LocalCloud
 from ops.stacks import find_stack, project_dir, settings_of
 
 if TYPE_CHECKING:
+    from infra.settings import EnvironmentSettings
     from ops.stacks import Stack
 
 _MILLISECONDS = len("2026-01-01T00:00:00.000")
@@ -25,7 +27,7 @@ def logs(cwd: Path | None, name: str, stack_name: str, *, follow: bool, lines: i
     if not stack.is_local:
         raise OpsError(
             f"The logs of the stack {stack_name} are in Cockpit: open Grafana from Observability in Scaleway's "
-            "console. `snu logs` reads those of stacks on the local Scaleway.",
+            "console. `scripts/snu logs` reads those of stacks on the local Scaleway.",
             ExitCode.USAGE,
         )
     for line in _lines(stack, name, follow=follow, lines=lines):
@@ -38,7 +40,7 @@ def logs(cwd: Path | None, name: str, stack_name: str, *, follow: bool, lines: i
 def _lines(stack: Stack, name: str, *, follow: bool, lines: int) -> Iterator[dict[str, Any]]:
     """Raises OpsError for what the stack's file, or the local Scaleway, does not have."""
     settings = settings_of(stack)
-    apps, jobs = ({}, {}) if settings.blueprint == "foundation" else (settings.apps, settings.jobs)
+    apps, jobs = ({}, {}) if settings.blueprint == "foundation" else (settings.apps, _jobs(settings))
     if settings.blueprint == "foundation" or name not in {*apps, *jobs}:
         raise OpsError(
             f"{stack.file.name} has no app {name!r}, and no job. Its apps: {', '.join(apps) or 'none'}; its jobs: "
@@ -51,11 +53,19 @@ def _lines(stack: Stack, name: str, *, follow: bool, lines: int) -> Iterator[dic
         container = settings.container_name(name)
         if (container_id := cloud.container_id(container)) is not None:
             return cloud.container_logs(container_id, follow=follow, lines=lines)
-        raise _missing(f"no container {container}. Deploy it with: snu up {stack.name}")
-    job = settings.job_name(name)
+        raise _missing(f"no container {container}. Deploy it with: scripts/snu up {stack.name}")
+    job = jobs[name]
     if (run_id := cloud.last_run_id(job)) is not None:
         return cloud.run_logs(run_id, follow=follow, lines=lines)
     raise _missing(f"no run of a job {job}. Its schedule starts one, or Scaleway's API does.")
+
+
+def _jobs(settings: EnvironmentSettings) -> dict[str, str]:
+    """The names of the jobs on Scaleway, by key; that of the crash alerts too, where there are any."""
+    named = {key: settings.job_name(key) for key in settings.jobs}
+    if settings.crash_alerts is None:
+        return named
+    return {**named, naming.ALERTS_JOB: naming.job(settings.environment.name, naming.ALERTS_JOB)}
 
 
 def _missing(what: str) -> OpsError:

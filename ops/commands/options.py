@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ops.durations import seconds_of
+from ops.durations import SECONDS, seconds_of, shown
 from ops.engines.select import EngineChoice
 
 
-def duration(text: object) -> float:
-    """Seconds of ``15m``, ``1h30m``, ``90s`` or ``90``."""
-    try:
-        return seconds_of(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+def duration(unit: str = "s", *, least: float = 0.0) -> Callable[[object], float]:
+    """Reads an option into seconds; ``unit`` is that of a bare number, ``least`` in seconds."""
+
+    def read(value: object) -> float:
+        if isinstance(value, float):  # a default
+            return value
+        try:
+            seconds = seconds_of(value, unit)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+        if seconds < least:
+            raise typer.BadParameter(f"{value} is too short; expected at least {shown(least)}")
+        return seconds
+
+    return read
 
 
 StackName = Annotated[str, typer.Argument(metavar="STACK", help="Name of the stack: of its file Pulumi.STACK.yaml.")]
@@ -28,7 +38,9 @@ Engine = Annotated[
     EngineChoice, typer.Option("--engine", metavar="|".join(EngineChoice), help="Which engine does the work.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-SkipPreview = Annotated[bool, typer.Option("--skip-preview", help="Do not preview first.")]
+SkipPreview = Annotated[
+    bool, typer.Option("--skip-preview", help="Do not show a preview, and do not ask. Policies are checked anyway.")
+]
 Refresh = Annotated[
     bool,
     typer.Option("--refresh/--no-refresh", help="Read every resource from Scaleway first, or rely on the state."),
@@ -49,15 +61,56 @@ Markdown = Annotated[
 ]
 Wait = Annotated[
     float,
-    typer.Option("--wait", metavar="SECONDS", min=0, help="How long containers may take to become ready."),
+    typer.Option(
+        "--wait",
+        metavar="DURATION",
+        parser=duration(),
+        help="How long containers may take to become ready: `10m`, `90s`, or seconds.",
+    ),
 ]
 LockTimeout = Annotated[
     float,
     typer.Option(
         "--lock-timeout",
         metavar="DURATION",
-        parser=duration,
+        parser=duration(),
         help="How long to wait for a stack that somebody else holds: `15m`, `90s`, or seconds.",
+    ),
+]
+ExpireAfter = Annotated[
+    float | None,
+    typer.Option(
+        "--expire-after",
+        metavar="DURATION",
+        parser=duration("h", least=SECONDS["h"]),
+        help="Instead of snu:plans.expireAfter: `2d`, `12h`, or hours.",
+    ),
+]
+Transitions = Annotated[
+    float | None,
+    typer.Option(
+        "--transitions",
+        metavar="DURATION",
+        parser=duration(),
+        help="How long `creating`, `updating` and the like last: `2s`, or seconds.",
+    ),
+]
+OlderThan = Annotated[
+    float,
+    typer.Option(
+        "--older-than",
+        metavar="DURATION",
+        parser=duration("d"),
+        help="Keep newer versions: `60d`, `12h`, or days.",
+    ),
+]
+EvaluationTimeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout",
+        metavar="DURATION",
+        parser=duration(least=1.0),
+        help="How long the two evaluations may take: `2m`, `90s`, or seconds.",
     ),
 ]
 CheckUrls = Annotated[bool, typer.Option("--check-urls", help="Check that every public URL answers.")]

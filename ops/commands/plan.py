@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from ops.confirm import confirm
@@ -42,7 +43,7 @@ _NOT_IN_PLAN = ("not allowed by the plan", "violates plan", "but none were seen"
 
 
 def plan(
-    session: Session, options: Options, out: Path, *, allow_dirty: bool, hours: int | None, markdown: str | None
+    session: Session, options: Options, out: Path, *, allow_dirty: bool, lifetime: float | None, markdown: str | None
 ) -> ExitCode:
     """Preview with a refresh, and write what was found into one file that is encrypted and signed."""
     stack = session.stack
@@ -83,11 +84,11 @@ def plan(
         evidence,
         preview,
         secrets,
-        hours or settings.expire_after,
+        timedelta(seconds=lifetime) if lifetime else timedelta(hours=settings.expire_after),
         session.environ,
     )
     _write(out, seal(made.content(), signing_key, settings.appliers.values()))
-    announce(session.store, made)
+    announce(session.store, made, out)
     if markdown is not None:
         write_text(plan_markdown(display.record, stack=stack.name, digest=made.short_digest, remarks=remarks), markdown)
     printer_for(sys.stdout).print(_made(made, out))
@@ -112,7 +113,7 @@ def _made(made: Plan, out: Path) -> list[Line]:
         lines.append(
             Line.of((f"  Not in their registry, which a local stack can do without: {', '.join(missing)}", "dim"))
         )
-    return [*lines, Line.of(f"  Apply exactly this with: snu apply {out}")]
+    return [*lines, Line.of(f"  Apply exactly this with: scripts/snu apply {out}")]
 
 
 # --- apply ----------------------------------------------------------------------------------------------
@@ -263,7 +264,8 @@ def _stopped(found: Plan, record: Record, error: OpsError) -> OpsError:
             if ((step.urn, step.op) in done) is wanted
         ]
         lines += [f"{title}:", *(listed or ["  nothing"])]
-    lines.append(f"The plan is used up. Look at the stack with `snu preview {found.stack} --refresh`, and plan again.")
+    look = f"scripts/snu preview {found.stack} --refresh"
+    lines.append(f"This plan cannot be applied again. Look at the stack with `{look}`, and plan again.")
     return OpsError("\n".join(lines), ExitCode.PART_WAY if by_plan else ExitCode.FAILED)
 
 

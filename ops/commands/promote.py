@@ -21,7 +21,7 @@ from ops.releases.changelog import Changelog, changelog
 from ops.releases.committed import CommittedFile
 from ops.releases.promotion import Choice, choose, copy_images, megabytes, require_allowed, source_environ
 from ops.releases.tags import Releases
-from ops.stack_file import write_images
+from ops.stack_file import put_images, write_images
 from ops.stacks import Stack, project_dir
 
 
@@ -48,9 +48,10 @@ def promote(
     require_allowed(project, source_name, target)
     source = Environment.find(project, source_name, source_environ(process_environment()))
     committed = CommittedFile(target.stack.file) if commit else None
-    if committed is not None:
-        committed.require_clean()
     choice = choose(source, target)
+    if committed is not None:
+        committed.require_clean(put_images(choice.taken))
+        choice = choice.since(committed)
     title = f"Promote {source_name} to {target_name}"
     with build_display(sys.stdout) as on_state:
         copied = copy_images(source, target, choice.taken, on_state)
@@ -85,8 +86,8 @@ def finish(stack: Stack, log: Changelog, texts: Texts, committed: CommittedFile 
     else:
         made = committed.commit(f"{log.plain()}\n{note}" if note else f"{log.plain()}\n")
         print(f"Written to {stack.file.name}, and committed as {made[:12]}. Then:")
-    print(f"  snu plan {stack.name} --out {stack.name}.plan")
-    print(f"  snu apply {stack.name}.plan")
+    print(f"  scripts/snu plan {stack.name} --out {stack.name}.plan")
+    print(f"  scripts/snu apply {stack.name}.plan")
 
 
 def present(target: Environment, names: Collection[str]) -> Mapping[str, Image]:

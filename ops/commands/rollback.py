@@ -32,7 +32,7 @@ def releases(directory: Path | None, name: str, *, as_json: bool) -> ExitCode:
     elif found:
         printer_for(sys.stdout).print([_line(each) for each in found])
     else:
-        print(f"No release of {name} is known: `snu apply` records them as tags of git. Fetch them, if there are any.")
+        print(f"No release of {name} is known. `scripts/snu apply` records them as tags of git: fetch those there are.")
     return ExitCode.OK
 
 
@@ -64,16 +64,17 @@ def rollback(
             ExitCode.USAGE,
         )
     committed = CommittedFile(environment.stack.file)
-    if commit:
-        committed.require_clean()
     releases = Releases(committed.repository)
     release = releases.find(name, to) if to else release_before(environment, committed, releases.all(name))
     found = earlier(environment, committed, release)
     before = present(environment, found.images)
-    if not write(environment, found):
+    if commit:
+        committed.require_clean(found.put)
+    written = write(environment, found)
+    if not written and not (commit and committed.is_altered_by(found.put)):
         print(f"Nothing to write: {environment.stack.file.name} names the images and variables of {release.name}.")
         if any(before.get(app) != image for app, image in found.images.items()):
-            print(f"{name} runs others: go on with `snu plan {name} --out {name}.plan`.")
+            print(f"{name} runs others: go on with `scripts/snu plan {name} --out {name}.plan`.")
         return ExitCode.OK
     log = changelog(f"Roll {name} back to {release.name}", repository or project, (name,), before, found.images)
     printer_for(sys.stdout).print(_written(found))

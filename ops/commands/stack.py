@@ -16,7 +16,6 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.findings import Kind
 from ops.foundations import refuse_in_use
-from ops.outside import REPAIRED_BY_UPDATE
 from ops.session import Options, Session
 from ops.steps import has_changes
 
@@ -51,7 +50,10 @@ def up(session: Session, options: Options) -> ExitCode:
 def _up(session: Session, options: Options) -> ExitCode:
     stack = session.stack
     session.require_complete()
-    if not options.skip_preview:
+    if options.skip_preview:
+        session.require_sound(options)
+        start_ahead(stack.project_dir, session.environ)
+    else:
         changed = has_changes(session.preview(options, binding=True).changes)
         if changed and options.expect_no_changes:
             return ExitCode.CHANGES
@@ -60,9 +62,6 @@ def _up(session: Session, options: Options) -> ExitCode:
             confirm(f"Apply these changes to {stack.name}?")
     display = display_for(sys.stdout, session.title("Updating"), preview=False, properties=options.skip_preview)
     result = session.run(session.engine.up, options, display)
-    if options.skip_preview:
-        session.say_outside(display.record, repaired=REPAIRED_BY_UPDATE)
-        session.say_policies(display.record)
     from ops.readiness import check_containers
 
     check_containers(session, display.record, options.wait_seconds, check_urls=options.check_urls)

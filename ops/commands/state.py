@@ -123,7 +123,7 @@ def restore(session: Session, file: Path, options: Options, *, over: bool, renam
             raise OpsError(str(error), ExitCode.FAILED) from None
     print(
         f"{stack}: has the {len(found.resources)} resources of {found.time} now. What the cloud says of them: "
-        f"`snu preview {stack} --refresh`."
+        f"`scripts/snu preview {stack} --refresh`."
     )
     return ExitCode.OK
 

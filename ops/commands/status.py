@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ops.display.causes import not_looked_at
 from ops.display.choose import printer_for
 from ops.display.text import Line, counted, short
 from ops.engines.select import EngineChoice
@@ -20,6 +21,7 @@ from ops.releases.tags import Releases
 from ops.stacks import project_dir, stack_names
 from ops.state.history import updates_of
 from ops.state.lock import locks_of
+from pulumi_state.store import StoreError
 
 _UPDATES = 5
 
@@ -66,12 +68,14 @@ def status(directory: Path | None, *, as_json: bool, drift: bool) -> ExitCode:
             each.behind = sorted(
                 name for name, version in each.images.items() if source.images.get(name, version) != version
             )
+    problems = {name: each.problem for name, each in found.items() if each.problem}
     if as_json:
         print(json.dumps([asdict(each) for each in found.values()], indent=2))
-        return ExitCode.OK
-    lines = [line for each in found.values() for line in _lines(each)]
-    printer_for(sys.stdout).print(lines or [Line.of(f"No environment among {', '.join(stack_names(project))}.")])
-    return ExitCode.OK
+    else:
+        lines = [line for each in found.values() for line in _lines(each)]
+        printer_for(sys.stdout).print(lines or [Line.of(f"No environment among {', '.join(stack_names(project))}.")])
+        printer_for(sys.stdout).print(not_looked_at(problems))
+    return ExitCode.INCOMPLETE if problems else ExitCode.OK
 
 
 def _look(environment: Environment) -> Status:
@@ -81,12 +85,12 @@ def _look(environment: Environment) -> Status:
         found.images = {image: running.version for image, running in environment.running.items()}
         store, project = environment.store, environment.project
         found.locks = [str(lock.holder) for lock in locks_of(store, project, name)]
-        found.plans = waiting(store, project, name)
+        found.plans = [plan for plan in waiting(store, project, name) if not plan.is_gone]
         updates = [each for each in updates_of(store, project, name, _UPDATES) if each.kind == "update"]
         if updates:
             found.updated = f"{updates[0].begun:%Y-%m-%dT%H:%M:%SZ}"
             found.result = updates[0].result
-    except OpsError as error:
+    except (OpsError, StoreError) as error:
         found.problem = str(error)
         found.images = {name: image.version for name, image in settings.pinned.items()}
     return found
@@ -116,15 +120,15 @@ def _has_drift(project: Path, found: Status) -> bool | None:
 def _lines(found: Status) -> list[Line]:
     head = [(found.stack, "bold")]
     if found.problem:
-        return [Line.of(*head, (f"  not looked at: {found.problem}", "dim")), _images(found, "its file says")]
+        return [Line.of(*head, ("  not looked at", "bold red")), _images(found, "its file says")]
     if not found.updated:
         return [Line.of(*head, ("  nothing runs yet", "dim"))]
     style = "green" if found.result == "succeeded" else "bold red"
     lines = [Line.of(*head, "  last update ", found.updated, " ", (found.result, style)), _images(found, "runs")]
     lines += [Line.of("  release ", found.release)] if found.release else []
     if found.drift is not None:
-        told = ("  the cloud is not as it should be: snu drift ", "yellow") if found.drift else ("  no drift", "dim")
-        lines.append(Line.of(told, found.stack if found.drift else ""))
+        hint = f"  the cloud is not as it should be: scripts/snu drift {found.stack}"
+        lines.append(Line.of((hint, "yellow") if found.drift else ("  no drift", "dim")))
     lines += [Line.of(("  held by ", "yellow"), lock) for lock in found.locks]
     lines += [_plan(plan) for plan in found.plans]
     if found.promote_from:

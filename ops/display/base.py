@@ -61,7 +61,7 @@ class SilentDisplay:
 def said_lines(record: Record) -> list[Line]:
     """The diagnostics; what a program complained about that its engine has stopped is left aside."""
     hidden = "info#err" if record.canceled or record.program_stopped else ""
-    told = (item for item in record.diagnostics if item.severity != hidden)
+    told = (item for item in record.told if item.severity != hidden)
     return [line for diagnostic in told for line in diagnostic_lines(diagnostic)]
 
 

@@ -62,16 +62,7 @@ def properties_of(step: Step) -> list[Change]:
 
 def is_secret_at(value: Any, path: str) -> bool:
     """Whether a property at a path, or what it is in, is secret."""
-    for quoted, index, name in _PATH_PART.findall(path):
-        if is_secret(value):
-            return True
-        if index and isinstance(value, list) and int(index) < len(value):
-            value = value[int(index)]
-        elif isinstance(value, dict):
-            value = value.get(quoted or name)
-        else:
-            return False
-    return is_secret(value)
+    return is_secret(_lookup(value, path))
 
 
 def _natural(path: str) -> list[tuple[int, int, str]]:
@@ -79,10 +70,14 @@ def _natural(path: str) -> list[tuple[int, int, str]]:
 
 
 def _compare_keys(step: Step) -> Iterator[Change]:
-    old, new = step.old.get("inputs") or {}, step.new.get("inputs") or {}
-    for key in step.diff_keys or sorted(old.keys() | new.keys()):
+    inputs = step.old.get("inputs") or {}, step.new.get("inputs") or {}
+    for key in step.diff_keys or sorted(inputs[0].keys() | inputs[1].keys()):
         if not key.startswith("__"):
-            yield from _found(key, old.get(key, _MISSING), new.get(key, _MISSING), key in step.replace_keys)
+            old, new = (side.get(key, _MISSING) for side in inputs)
+            found = list(_compare(key, old, new, key in step.replace_keys))
+            if not found and step.diff_keys:  # secrets look alike on both sides
+                found = [Change(key, "update", _known(old), _known(new), key in step.replace_keys)]
+            yield from found
 
 
 def _at(step: Step, path: str, item: Mapping[str, Any]) -> Iterator[Change]:
@@ -103,14 +98,6 @@ def _at(step: Step, path: str, item: Mapping[str, Any]) -> Iterator[Change]:
         new = _MISSING
     found = list(_compare(path, old, new, replaces))
     yield from found or [Change(path, kind, _known(old), _known(new), replaces)]
-
-
-def _found(path: str, old: Any, new: Any, replaces: bool) -> Iterator[Change]:
-    """The differences at a path that the engine calls changed; secrets look alike on both sides."""
-    differences = list(_compare(path, old, new, replaces))
-    if not differences and is_secret(old):
-        differences = [Change(path, "update", old, new, replaces)]
-    yield from differences
 
 
 def _compare(path: str, old: Any, new: Any, replaces: bool) -> Iterator[Change]:
@@ -140,7 +127,10 @@ def _join(path: str, key: str) -> str:
 
 
 def _lookup(value: Any, path: str) -> Any:
+    """The property at a path; the secret that it is in, where it is in one."""
     for quoted, index, name in _PATH_PART.findall(path):
+        if is_secret(value):
+            return value
         if index and isinstance(value, list):
             value = value[int(index)] if int(index) < len(value) else _MISSING
         elif isinstance(value, dict):

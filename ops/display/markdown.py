@@ -62,7 +62,7 @@ def plan_markdown(
     if limit < SHORTEST_LIMIT:
         raise ValueError(f"a limit of {limit} characters; expected {SHORTEST_LIMIT} or more")
     sections = _sections(record)
-    said = [item for item in record.diagnostics if item.severity in ("error", "warning")]
+    said = [item for item in record.told if item.severity in ("error", "warning")]
     head = f"{title} {code(stack)}"
     plan = f"plan {code(digest.removeprefix('sha256:')[:_DIGEST_SHOWN])}" if digest else ""
     if not sections and not said and not remarks and _ending(record) is None:

@@ -71,4 +71,4 @@ def _left_over(record: Record) -> list[Line]:
         return []
     lines = [Line.of("Begun, and not known to be complete:")]
     lines += [Line.of(f"  {item.step.name}: {look_of(item.step.op).doing}") for item in unfinished]
-    return [*lines, Line.of("`snu refresh` compares the state with the cloud.")]
+    return [*lines, Line.of("`scripts/snu refresh` compares the state with the cloud.")]

@@ -91,7 +91,7 @@ def _headline(progress: Progress, done: bool) -> Line:
     word, style = (look.done if done else look.plan), look.style
     if progress.failed:
         word, style = f"{look.doing} failed", "bold red"
-    elif done and progress.ended is None:
+    elif done and progress.ended is None and step.is_custom:  # a component is there once it is registered
         word, style = f"{look.doing}, end unknown", "bold red"
     return Line.of(
         (f"{look.symbol} ", style),

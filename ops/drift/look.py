@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ops.display.base import SilentDisplay
+from ops.display.causes import few
+from ops.display.text import counted
 from ops.drift.findings import StackDrift, ended_steps, in_order
 from ops.drift.orphans import orphans_of
 from ops.engines.base import EngineError
@@ -24,11 +27,19 @@ from ops.state.moved import refuse_moved
 from ops.steps import name_of
 from pulumi_state.store import StoreError, layout
 
+_CLIENT = "scaleway-sdk-go: "
+"""Before each error of the provider's client for Scaleway."""
+_OF_ONE = re.compile(r": provider=\S+$|\bget \"?[^\s\"]+\"?: ", re.IGNORECASE)
+"""What follows an error in the provider's log, and the request that failed: each resource has its own."""
 _OUT_OF_REACH = (ExitCode.ENVIRONMENT, ExitCode.ENGINE, ExitCode.LOCAL_CLOUD)
 
 
 class NotThereError(OpsError):
     """The stack has no state, or its state cannot be reached from here."""
+
+
+class NoStateError(NotThereError):
+    """The stack was never brought up."""
 
 
 @dataclass
@@ -74,7 +85,7 @@ def _open(project_dir: Path, name: str, engine: EngineChoice) -> Session:
             raise NotThereError(str(error), error.code) from None
         raise
     if state is None:
-        raise NotThereError(f"{name} has no state in {session.store.address}.", ExitCode.FAILED)
+        raise NoStateError(f"{name} has no state in {session.store.address}.", ExitCode.FAILED)
     return session
 
 
@@ -96,7 +107,7 @@ def _read_resources(session: Session, parallel: int, seen: _Seen) -> None:
     seen.resources = len(steps)
     doubtful = dict(doubtful_deletions(session.stack, session.environ, steps))
     seen.findings += findings_of(step for step in steps if step.urn not in doubtful)
-    seen.problems += doubtful.values()
+    seen.problems += _unread((name_of(urn), cause) for urn, cause in doubtful.items())
     if not result.ok:
         seen.problems += _errors(record, session.stack.name)
 
@@ -113,7 +124,7 @@ def _undisturbed_state(session: Session) -> str:
     if state is not None and state.latest.get("pending_operations"):
         raise OpsError(
             f"{name}: an earlier run was interrupted, and whether it has ended its operations is not known. Run "
-            f"`snu recover {name}` first.",
+            f"`scripts/snu recover {name}` first.",
             ExitCode.INTERRUPTED,
         )
     item = store.read(layout.checkpoint(project, name))
@@ -121,10 +132,31 @@ def _undisturbed_state(session: Session) -> str:
 
 
 def _errors(record: Record, name: str) -> Iterator[OpsError]:
-    """Why not every resource could be read."""
-    said = [each for each in record.diagnostics if each.severity == "error"]
-    for each in said:
-        about = f"{name_of(each.urn)} could not be read: " if each.urn else ""
-        yield OpsError(f"{about}{each.message}", ExitCode.FAILED)
-    if not said:
+    """Why not every resource could be read: one error for each cause."""
+    errors = [each for each in record.diagnostics if each.severity == "error"]
+    of_resources = [each for each in errors if each.urn]  # the CLI ends with "preview failed", too
+    if of_resources:
+        yield from _unread(
+            (name_of(each.urn), OpsError(_cause(each.message), ExitCode.FAILED)) for each in of_resources
+        )
+    elif errors:
+        yield from (OpsError(each.message, ExitCode.FAILED) for each in errors)
+    else:
         yield OpsError(f"{name}: not every resource could be read.", ExitCode.FAILED)
+
+
+def _unread(causes: Iterable[tuple[str, OpsError]]) -> Iterator[OpsError]:
+    """One error for each cause, of resources that could not be read."""
+    names: dict[tuple[str, ExitCode], set[str]] = {}
+    for name, cause in causes:
+        names.setdefault((str(cause), cause.code), set()).add(name)
+    for (text, code), unread in sorted(names.items()):
+        subject = f"{counted(len(unread), 'resource')} could not be read ({few(sorted(unread))})"
+        yield OpsError(f"{subject}: {text}", code)
+
+
+def _cause(message: str) -> str:
+    """What Scaleway's client said, without the resource that each layer of the provider and the CLI puts before it."""
+    text = _OF_ONE.sub("", " ".join(message.split()))
+    _, found, cause = text.rpartition(_CLIENT)
+    return cause if found else text

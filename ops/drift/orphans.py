@@ -66,7 +66,7 @@ def _known(session: Session, environ: Mapping[str, str]) -> set[str]:
             if any(each.get("type") == CREATING for each in checkpoint.latest.get("pending_operations") or []):
                 raise OpsError(
                     f"What is in the project and in no state is not known: {stack} is being changed, or an earlier "
-                    f"run was interrupted. Look again when it has ended, or run `snu recover {stack}`.",
+                    f"run was interrupted. Look again when it has ended, or run `scripts/snu recover {stack}`.",
                     ExitCode.INTERRUPTED,
                 )
             ids |= known_ids(checkpoint.latest)

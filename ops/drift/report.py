@@ -45,15 +45,17 @@ def document(drift: StackDrift) -> dict[str, Any]:
 
 
 def headline(drift: StackDrift) -> str:
-    """``1 changed, 2 deleted``."""
+    """``1 changed, 2 deleted``; there is no drift only where everything could be looked at."""
     counts = ((len(drift.of(kind)), kind) for kind in Kind)
     plural = {Kind.ORPHAN: "orphans"}
     parts = [f"{number} {kind if number == 1 else plural.get(kind, kind)}" for number, kind in counts if number]
+    if drift.problems:
+        parts.append("not all looked at" if drift.resources else "not looked at")
     return ", ".join(parts) or "no drift"
 
 
 def lines(drift: StackDrift) -> Iterator[Line]:
-    style = "yellow" if drift.findings else "dim" if drift.problems else "green"
+    style = "bold red" if drift.problems else "yellow" if drift.findings else "green"
     read = counted(drift.resources, "resource")
     yield Line.of((drift.stack, "bold"), "  ", (headline(drift), style), (f", {read} read", "dim"))
     for finding in drift.findings:

@@ -48,7 +48,8 @@ def require_builder(engine: Engine, stack: Stack, settings: EnvironmentSettings 
     if built and engine.name == EngineChoice.EMBEDDED:
         raise OpsError(
             f"The embedded engine builds no images, and {stack.file.name} leaves that to Pulumi: snu:images has "
-            f"`build` for {', '.join(built)}. Build them with `snu images build {stack.name}`, or use --engine pulumi.",
+            f"`build` for {', '.join(built)}. Build them with `scripts/snu images build {stack.name}`, or use "
+            "--engine pulumi.",
             ExitCode.ENGINE,
         )
 
@@ -69,7 +70,7 @@ def _cli(stack: Stack) -> Engine:
     if shutil.which("pulumi") is None:
         otherwise = ", or use --engine embedded" if stack.is_local else ""
         raise OpsError(
-            f"Stack {stack.name} needs the Pulumi CLI, and there is no `pulumi` on PATH. {_INSTALL}{otherwise}.",
+            f"{stack.name}: the Pulumi CLI is needed, and there is no `pulumi` on PATH. {_INSTALL}{otherwise}.",
             ExitCode.ENGINE,
         )
     from ops.engines.pulumi_cli import PulumiCli

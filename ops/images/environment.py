@@ -49,7 +49,7 @@ class Environment:
         if not isinstance(endpoint, str):
             raise OpsError(
                 f"{self.stack.name}: {identity.foundation} has no registry for it yet. Run "
-                f"`snu up {identity.foundation}` first.",
+                f"`scripts/snu up {identity.foundation}` first.",
                 ExitCode.FAILED,
             )
         return endpoint

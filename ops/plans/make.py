@@ -90,7 +90,7 @@ def plan_of(
     evidence: Evidence,
     preview: Preview,
     secrets: Secrets,
-    hours: int,
+    lifetime: timedelta,
     environ: Mapping[str, str],
 ) -> Plan:
     """Raises OpsError when an image that would run is not in its registry; local stacks may do without."""
@@ -110,7 +110,7 @@ def plan_of(
         backend=evidence.backend,
         author=author_of(stack, environ),
         created=now,
-        expires=now + timedelta(hours=hours),
+        expires=now + lifetime,
         commit=evidence.revision.commit,
         tree=evidence.revision.tree,
         dirty=evidence.revision.dirty,

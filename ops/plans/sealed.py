@@ -63,7 +63,7 @@ class Sealed:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
         if not file.startswith(_FORMAT):
-            raise refused("This is no plan that `snu plan` has written, or it was altered.")
+            raise refused("This is no plan that `scripts/snu plan` has written, or it was altered.")
         line, _, encrypted = file[len(_FORMAT) :].partition(b"\n")
         try:
             signer, signature = (base64.b64decode(part, validate=True) for part in line.split(b" "))

@@ -6,9 +6,11 @@ A note is a courtesy. Who plans may not be allowed to write to the store, and th
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ops.plans.ledger import Ledger
 from ops.plans.plan import Plan
@@ -27,10 +29,18 @@ class Waiting:
     commit: str
     images: list[str]
     """The images by digest that will run: they must not go meanwhile."""
+    file: str = ""
+    """Where it was written, and on which machine."""
+    machine: str = ""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its file was written on this machine and is no longer there."""
+        return bool(self.file) and self.machine == socket.gethostname() and not Path(self.file).exists()
 
 
-def announce(store: Store, plan: Plan) -> bool:
-    """Note the plan, and forget those that have expired. Gives whether that was possible."""
+def announce(store: Store, plan: Plan, file: Path) -> bool:
+    """Note the plan with its file, and forget those that have expired. Gives whether that was possible."""
     note = Waiting(
         plan=plan.id,
         digest=plan.digest,
@@ -39,6 +49,8 @@ def announce(store: Store, plan: Plan) -> bool:
         expires=plan.expires.isoformat(),
         commit=plan.commit,
         images=sorted(plan.images),
+        file=str(file.resolve()),
+        machine=socket.gethostname(),
     )
     try:
         for key, each in _notes(store, plan.project, plan.stack):

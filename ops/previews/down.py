@@ -67,7 +67,7 @@ def refuse_left(name: str, left: Iterable[Thing]) -> None:
     listed = "".join(f"\n  {each} ({each.id})" for each in left)
     if listed:
         raise OpsError(
-            f"{name} is down as far as its state goes, and this is still in the cloud:{listed}\nLook with `snu env "
-            "sweep`, which removes what no state knows.",
+            f"{name} is down as far as its state goes, and this is still in the cloud:{listed}\nLook with "
+            "`scripts/snu env sweep`, which removes what no state knows.",
             ExitCode.FAILED,
         )

@@ -47,10 +47,10 @@ class PreviewStack:
             recover_held(self.session, yes=True)
 
     def up(self, options: Options) -> None:
-        """Apply, with a refresh, and look at the containers. Raises OpsError."""
+        """Apply, with a refresh, and look at the containers. Raises OpsError, also where a policy is violated."""
+        self.session.require_sound(options)
         display = display_for(sys.stdout, self.session.title("Updating"), preview=False)
         self.session.run(self.session.engine.up, options, display)
-        self.session.say_policies(display.record)
         write_file(self.parent, self.name)  # now the state has a salt, which plain `pulumi` reads from the file
         check_containers(
             self.session,

@@ -156,7 +156,7 @@ class Monitor:
         elif request.tok == GET_SOURCE:
             answer = self._stand_ins.source(unwrap(arguments))
         else:
-            reason = f"the program asks for {request.tok}, and `snu diff` has no stand-in for its answer"
+            reason = f"the program asks for {request.tok}, and `scripts/snu diff` has no stand-in for its answer"
             return resource_pb2.ResourceInvokeResponse(failures=[provider_pb2.CheckFailure(reason=reason)])
         response = resource_pb2.ResourceInvokeResponse()
         getattr(response, "return").CopyFrom(to_struct(answer))
@@ -167,7 +167,7 @@ class Monitor:
 
     def __getattr__(self, name: str) -> Any:
         def refuse(_request: Any) -> Any:
-            raise pulumi.RunError(f"the program uses {name} of Pulumi, which `snu diff` does not know")
+            raise pulumi.RunError(f"the program uses {name} of Pulumi, which `scripts/snu diff` does not know")
 
         return refuse
 
@@ -421,7 +421,8 @@ def _imports(path: Path) -> Iterator[str]:
 def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
     """Not a wall, but a clear word where a program asks the world for something that differs from day to day."""
     if event == "socket.connect":
-        raise pulumi.RunError(f"the program opens a connection to {arguments[1]}, and `snu diff` has no network")
+        to = arguments[1]
+        raise pulumi.RunError(f"the program opens a connection to {to}, and `scripts/snu diff` has no network")
 
 
 def _evaluate_revision(directory: Path, answer: Path) -> None:

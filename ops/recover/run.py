@@ -89,7 +89,8 @@ def _read(session: Session, urns: list[str]) -> None:
         ok, said = False, str(error)
     if not ok:
         raise OpsError(
-            f"{said}\n{name}: the state is recovered, but not all of it could be read: run `snu refresh {name}`.",
+            f"{said}\n{name}: the state is recovered, but not all of it could be read: run "
+            f"`scripts/snu refresh {name}`.",
             ExitCode.FAILED,
         )
 
@@ -145,4 +146,4 @@ def _report(session: Session, decisions: list[Decision], gone: list[str]) -> lis
         else:
             lines.append(Line.of(f"  kept {each.what}: it is there"))
     name = session.stack.name
-    return [*lines, Line.of(f"{name}: state and cloud are together again. Go on with `snu up {name}`.")]
+    return [*lines, Line.of(f"{name}: state and cloud are together again. Go on with `scripts/snu up {name}`.")]

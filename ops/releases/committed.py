@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.stack_file import edited
 
 if TYPE_CHECKING:
     import pygit2
@@ -33,21 +35,44 @@ class CommittedFile:
     def name(self) -> str:
         return self._file.name
 
-    def require_clean(self) -> None:
-        """Raises OpsError when the file is not what the last commit has, or nobody is set to commit it."""
+    def require_clean(self, change: Callable[[Any], None] = lambda _config: None) -> None:
+        """Raises OpsError when the file is not what the last commit has, or nobody is set to commit it.
+
+        ``change``: what is to be committed; it may be in the file already, from a run that did not commit.
+        """
         import pygit2
 
         try:
             status = self.repository.status_file(self._path)
         except KeyError:
             status = pygit2.enums.FileStatus.WT_DELETED
-        if status != pygit2.enums.FileStatus.CURRENT:
+        if status != pygit2.enums.FileStatus.CURRENT and not self._has_only(change):
             raise OpsError(
                 f"{self._file.name} has changes that are not committed, and they would be in the commit too. Commit "
-                "them or put them back (`git stash`), then try again; nothing was changed.",
+                "them or put them back (`git stash`), then try again; the file was not changed.",
                 ExitCode.USAGE,
             )
         self._author()
+
+    def _has_only(self, change: Callable[[Any], None]) -> bool:
+        """Whether the file is the committed one with the change, and it makes a difference."""
+        if not self._file.is_file() or not self.is_altered_by(change):
+            return False
+        return self._file.read_bytes().decode(errors="replace") == self._committed_with(change)
+
+    def is_altered_by(self, change: Callable[[Any], None]) -> bool:
+        """Whether the file of the last commit would become another one."""
+        return self._committed_with(change) != self._committed_with(lambda _config: None)
+
+    def _committed_with(self, change: Callable[[Any], None]) -> str | None:
+        """The last commit's file with a change; None where it is not there, or the change does not fit it."""
+        from ruamel.yaml.error import YAMLError
+
+        text = self.text_at("HEAD")
+        try:
+            return None if text is None else edited(text, change)
+        except (YAMLError, KeyError, TypeError):
+            return None
 
     def text_at(self, commit: str) -> str | None:
         """The file's text in a commit; None where it is not there, or the commit is not known here."""

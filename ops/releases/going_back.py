@@ -44,6 +44,18 @@ class Earlier:
     gone: list[str]
     """Images that only the release had."""
 
+    def put(self, config: Any) -> None:
+        """Write it into the mapping under ``config`` of the stack's file."""
+        for name, image in self.images.items():
+            config["snu:images"][name].update(image.model_dump())
+        for name, variables in self.variables.items():
+            app = config["snu:apps"][name]
+            for key in VARIABLES:
+                if key not in variables:
+                    app.pop(key, None)
+                elif key not in app or app[key] != variables[key]:
+                    app[key] = deepcopy(variables[key])
+
 
 def release_before(environment: Environment, committed: CommittedFile, releases: list[Release]) -> Release:
     """The one that is one back from what runs: the newest, where the last deploy after it did not become one.
@@ -54,8 +66,8 @@ def release_before(environment: Environment, committed: CommittedFile, releases:
     name = environment.stack.name
     if not releases:
         raise OpsError(
-            f"{name} has no release to go back to: `snu apply` records them as tags of git. Fetch them with `git fetch "
-            "--tags`, if there are any.",
+            f"{name} has no release to go back to: `scripts/snu apply` records them as tags of git. Fetch them with "
+            "`git fetch --tags`, if there are any.",
             ExitCode.FAILED,
         )
     if not _runs(environment, releases[0]):
@@ -125,7 +137,7 @@ def write(environment: Environment, found: Earlier) -> bool:
     """
     file = environment.stack.file
     before = file.read_bytes()
-    changed = edit(file, lambda config: _put(config, found))
+    changed = edit(file, found.put)
     if changed:
         try:
             settings_of(environment.stack)
@@ -136,18 +148,6 @@ def write(environment: Environment, found: Earlier) -> bool:
                 ExitCode.SETTINGS,
             ) from error
     return changed
-
-
-def _put(config: Any, found: Earlier) -> None:
-    for name, image in found.images.items():
-        config["snu:images"][name].update(image.model_dump())
-    for name, variables in found.variables.items():
-        app = config["snu:apps"][name]
-        for key in VARIABLES:
-            if key not in variables:
-                app.pop(key, None)
-            elif key not in app or app[key] != variables[key]:
-                app[key] = deepcopy(variables[key])
 
 
 def _content(committed: CommittedFile, release: Release) -> object:

@@ -45,7 +45,7 @@ def find(project: Path, stack: str, environ: Mapping[str, str]) -> HotFix:
     if found != wanted:
         raise OpsError(
             f"A hot-fix of {stack} is made on the branch {wanted}; this is {found or 'no branch'}. Cut it from what "
-            f"{stack} runs, see `snu releases {stack}`. Nothing was changed.",
+            f"{stack} runs, see `scripts/snu releases {stack}`. Nothing was changed.",
             ExitCode.USAGE,
         )
     release = Releases(repository).newest(stack)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from infra.settings import EnvironmentSettings, Image
@@ -12,6 +12,8 @@ from ops.exit_codes import ExitCode
 from ops.images.copy import Copied, Copier
 from ops.images.environment import Environment
 from ops.images.registry import RegistryError
+from ops.releases.committed import CommittedFile
+from ops.stack_file import put_images
 from ops.stacks import find_stack, settings_of, stack_names
 
 SOURCE_ACCESS_KEY = "SNU_SOURCE_ACCESS_KEY"
@@ -45,7 +47,7 @@ def require_allowed(project: Path, source: str, target: Environment) -> None:
         return
     name, promoted = target.stack.name, target.settings.promote_from
     found = f"takes its images from {promoted}" if promoted else "has no snu:promoteFrom"
-    allowed = ", ".join(f"`snu promote {a} {b}`" for a, b in _allowed(project)) or "none"
+    allowed = ", ".join(f"`scripts/snu promote {a} {b}`" for a, b in _allowed(project)) or "none"
     raise OpsError(
         f"Nothing is promoted from {source} to {name}: {target.stack.file.name} {found}. Allowed: {allowed}. Nothing "
         "was changed.",
@@ -76,6 +78,13 @@ class Choice:
     """What only the target runs."""
     unused: list[str]
     """What only the source runs."""
+
+    def since(self, committed: CommittedFile) -> Choice:
+        """As seen from the last commit: an earlier run may have written the target's file without committing it."""
+        written = {
+            name: image for name, image in self.taken.items() if committed.is_altered_by(put_images({name: image}))
+        }
+        return replace(self, written=written)
 
 
 def choose(source: Environment, target: Environment) -> Choice:

@@ -29,7 +29,7 @@ def record_release(stack: Stack, plan: Plan) -> list[Line]:
     except Exception as error:
         return [
             Line.of((f"{stack.name} is deployed, and not recorded as a release: {error}", "yellow")),
-            Line.of("  `snu rollback` cannot go back to it; deploy again once that is mended."),
+            Line.of("  `scripts/snu rollback` cannot go back to it; deploy again once that is mended."),
         ]
     return [
         Line.of(("Release ", "bold"), (release.name, "bold green"), f" at {release.commit[:12]}: {release.summary}"),

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.stacks import Stack
+from ops.stacks import Stack, is_loopback
 
 API_URL = "https://api.scaleway.com"
 _DEFAULT_REGION = "fr-par"
@@ -62,6 +62,12 @@ def _api_url(stack: Stack, environ: Mapping[str, str]) -> str:
         valid = False
     if not valid:
         raise OpsError(f"SCW_API_URL is {url}; expected an address such as {API_URL}", ExitCode.ENVIRONMENT)
+    if is_loopback(parts.hostname or ""):
+        raise OpsError(
+            f"{stack.name}: SCW_API_URL leads to {url}, a process of this machine, and the stack is on the real "
+            "Scaleway. Use a shell without what `scripts/snu local env` prints.",
+            ExitCode.ENVIRONMENT,
+        )
     return url.rstrip("/")
 
 

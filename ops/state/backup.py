@@ -71,7 +71,8 @@ class Backup:
                 raise ValueError("a resource without a URN")
         except (ValueError, KeyError, TypeError, AttributeError):
             raise OpsError(
-                f"{where} is no backup that `snu state backup` has written; nothing was changed.", ExitCode.USAGE
+                f"{where} is no backup that `scripts/snu state backup` has written; nothing was changed.",
+                ExitCode.USAGE,
             ) from None
         return made
 

@@ -60,7 +60,7 @@ class Bootstrap:
         if not isinstance(settings, FoundationSettings):
             raise OpsError(
                 f"{stack.name} is an environment: its foundation's bootstrap makes what its state needs. Run "
-                f"`snu bootstrap {settings.environment.foundation}`.",
+                f"`scripts/snu bootstrap {settings.environment.foundation}`.",
                 ExitCode.USAGE,
             )
         place = place_of(stack)
@@ -220,7 +220,10 @@ def publish_again(stack: Stack, environ: Mapping[str, str], say: Say) -> None:
             if found is not None and publish_to(stack, environ, found[1], outputs):
                 say(f"backend of {name}", f"wrote the outputs of {stack.name} that {name} needs")
         except (OpsError, StoreError) as error:
-            say(f"backend of {name}", f"does not have the outputs of today: {error}. Run `snu bootstrap {stack.name}`")
+            say(
+                f"backend of {name}",
+                f"does not have the outputs of today: {error}. Run `scripts/snu bootstrap {stack.name}`",
+            )
 
 
 def _stacks_of(foundation: Stack, environment: str) -> list[Stack]:

@@ -87,7 +87,7 @@ def acquire(
         if time.monotonic() >= deadline:
             raise OpsError(
                 f"{stack} is held by {', '.join(str(each.holder) for each in held) or 'somebody else'}. Nothing was "
-                f"changed. Wait longer with --lock-timeout, or look with `snu unlock {stack}`.",
+                f"changed. Wait longer with --lock-timeout, or look with `scripts/snu unlock {stack}`.",
                 ExitCode.LOCKED,
             )
         if held and (said := f"Waiting for {held[0].holder}") != told:

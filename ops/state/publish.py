@@ -35,7 +35,8 @@ def publish(store: Store, project: str, stack: str, outputs: Mapping[str, Any]) 
         if [each.get("type") for each in resources] not in ([], [ROOT_STACK_TYPE]):
             raise OpsError(
                 f"{store.address} has a state of {stack} with {len(resources)} resources, where only its outputs are "
-                f"to be: the foundation's own state does not belong there. Move it with `snu state move {stack}`.",
+                f"to be: the foundation's own state does not belong there. Move it with "
+                f"`scripts/snu state move {stack}`.",
                 ExitCode.FAILED,
             )
         if resources and resources[0].get("outputs") == wanted:

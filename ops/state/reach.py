@@ -75,10 +75,16 @@ def variables_of(stack: Stack, place: Place, environ: Mapping[str, str]) -> dict
 def _without_document(stack: Stack, place: Place, environ: Mapping[str, str]) -> None:
     """Before `snu bootstrap` the user may say where the state is."""
     if BACKEND_URL in environ and (PASSPHRASE in environ or f"{PASSPHRASE}_FILE" in environ):
+        if not stack.is_local and environ[BACKEND_URL].startswith("file:"):
+            raise OpsError(
+                f"{BACKEND_URL} leads to a folder of this machine, where the state of a stack on the real Scaleway is "
+                f"never kept. Unset it for {stack.name}.",
+                ExitCode.ENVIRONMENT,
+            )
         return
     raise OpsError(
         f"Where the state of {stack.name} is kept is not known: the key in use sees no secret {place.secret}. Run "
-        f"`snu bootstrap {place.foundation or 'FOUNDATION'}`, which makes it, or use a key that may read it.",
+        f"`scripts/snu bootstrap {place.foundation or 'FOUNDATION'}`, which makes it, or use a key that may read it.",
         ExitCode.ENVIRONMENT,
     )
 

@@ -19,8 +19,8 @@ from tests.support.ports import free_port
 from tests.support.programs import missing, skip_without
 
 PROGRAMS = (
-    *("awk", "bash", "cat", "cksum", "cp", "dirname", "grep", "head", "ls", "mkdir", "mktemp", "mv", "rm", "sed"),
-    *("seq", "sh", "sort", "tail", "tr", "wc"),
+    *("awk", "bash", "cat", "cksum", "cp", "dirname", "grep", "head", "ls", "mkdir", "mktemp", "mv", "readlink", "rm"),
+    *("sed", "seq", "sh", "sort", "tail", "tr", "wc"),
     *("curl", "git"),
 )
 """What the machine has beside Python. No Docker and no Pulumi CLI, wherever the tests run."""

@@ -305,7 +305,7 @@ def test_the_second_ctrl_c_ends_at_once_with_the_operation_on_record(slow: Small
     process = _in_the_middle(slow, transitions=120.0)
     process.send_signal(signal.SIGINT)
     assert process.stdout
-    assert any(line.startswith("DIAGNOSTIC canceled: ") for line in process.stdout), "the first one was not noticed"
+    assert any(line.startswith("DIAGNOSTIC cancelled: ") for line in process.stdout), "the first one was not noticed"
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)  # far less than the namespace needs to become ready
     assert process.returncode != 0

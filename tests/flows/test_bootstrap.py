@@ -360,7 +360,7 @@ def _check_policies(lab: Lab, found: dict[str, dict[str, Any]]) -> None:
 
 @pytest.mark.parametrize(
     ("stack", "said"),
-    [(ENVIRONMENT, "Run `snu bootstrap foundation-local`"), (FOUNDATION, "keeps its state in a folder")],
+    [(ENVIRONMENT, "Run `scripts/snu bootstrap foundation-local`"), (FOUNDATION, "keeps its state in a folder")],
 )
 def test_stacks_that_need_none(lab: Lab, stack: str, said: str) -> None:
     run = bootstrap(lab, stack)
@@ -372,7 +372,7 @@ def test_an_environment_before_its_bootstrap(lab: Lab) -> None:
     kept_in_buckets(lab)
     run = snu(lab, "preview", ENVIRONMENT, "--engine", "embedded")
     assert run.returncode == ExitCode.ENVIRONMENT
-    assert "sees no secret snu-local-state. Run `snu bootstrap foundation-local`" in run.stderr
+    assert "sees no secret snu-local-state. Run `scripts/snu bootstrap foundation-local`" in run.stderr
 
 
 def test_another_backend_is_refused(lab: Lab) -> None:

@@ -228,7 +228,7 @@ def test_a_plan_is_applied_exactly_and_once(lab: PlanLab) -> None:
 def test_the_status_names_what_runs_and_plans_that_wait(lab: PlanLab) -> None:
     def of_local(*arguments: str) -> Any:
         run = lab.lab.project.snu("status", "--json", *arguments)
-        assert run.returncode == 0, run.stdout + run.stderr
+        assert run.returncode == ExitCode.INCOMPLETE, run.stdout + run.stderr  # of the other stacks, without a key
         (found,) = [each for each in json.loads(run.stdout) if each["stack"] == "local"]
         return found
 
@@ -239,7 +239,17 @@ def test_the_status_names_what_runs_and_plans_that_wait(lab: PlanLab) -> None:
     assert len(plan["images"]) == 4
     shown = lab.lab.project.snu("status").stdout
     assert f"plan {plan['digest'][:12]} by A Planner" in shown
-    assert "stage  not looked at: " in shown
+    assert "stage  not looked at\n" in shown
+    assert "Not looked at: ci, production, stage. no Scaleway API key." in shown
+    exports = lab.lab.project.snu("local", "env").stdout.splitlines()
+    pointed = {name: value.strip("'") for name, _, value in (line[7:].partition("=") for line in exports)}
+    misled = lab.lab.project.snu("status", **pointed)
+    assert misled.returncode == ExitCode.INCOMPLETE
+    assert "Not looked at: ci, production, stage. SCW_API_URL leads to http://127.0.0.1:" in misled.stdout
+    assert "production  nothing runs yet" not in misled.stdout
+    moved = lab.plan.rename(lab.plan.with_suffix(".moved"))
+    assert of_local()["plans"] == []
+    moved.rename(lab.plan)
     assert lab.apply().returncode == ExitCode.OK
     status = of_local("--drift")
     assert (status["plans"], status["drift"]) == ([], False)

@@ -64,7 +64,7 @@ def test_what_is_not_allowed_is_refused_before_anything_changes(stages: Stages) 
     run = stages.snu("promote", "ci", "production")
     assert run.returncode == ExitCode.USAGE
     assert "Pulumi.production.yaml takes its images from stage" in run.stderr
-    assert "Allowed: `snu promote stage production`, `snu promote ci stage`." in run.stderr
+    assert "Allowed: `scripts/snu promote stage production`, `scripts/snu promote ci stage`." in run.stderr
     run = stages.snu("promote", "stage", "ci")
     assert "Pulumi.ci.yaml has no snu:promoteFrom" in run.stderr
 
@@ -87,7 +87,10 @@ def test_other_changes_stay_out_of_the_commit(stages: Stages) -> None:
     stages.write("new.txt", "new\n")
     stages.git.index.add("new.txt")
     stages.git.index.write()
-    stages.ok("promote", "ci", "stage", "--commit")
+    written = stages.ok("promote", "ci", "stage")
+    again = stages.ok("promote", "ci", "stage", "--commit")
+    assert "and committed as" in again.stdout
+    assert written.stdout.split("\n\n")[1] == again.stdout.split("\n\n")[1]  # the changelog
     changed = stages.git.diff("HEAD~1", "HEAD")
     assert [delta.new_file.path for delta in changed.deltas] == ["Pulumi.stage.yaml"]
     status = stages.git.status()
@@ -179,6 +182,7 @@ def test_going_back_restores_images_and_variables_and_nothing_else(stages: Stage
     assert stages.runs("stage")["api"] == second.images["api"].digest
 
     # That way back is a release as well, and one back from it lies before what it went back to.
+    stages.ok("rollback", "stage")  # written, and committed by another run
     stages.ok("rollback", "stage", "--commit")
     assert stages.message().startswith(f"Roll stage back to {first.name}\n")
     api = stages.config("stage")["snu:apps"]["api"]

@@ -35,12 +35,15 @@ def look(lab: Lab, *words: str, expect: ExitCode | None = None, **environment: s
         run = lab.project.snu("drift", *words, "--json", **environment)
     text = run.stdout + run.stderr
     assert "Traceback" not in text, text
-    found = {each["stack"]: each for each in json.loads(run.stdout)["stacks"]}
+    document = json.loads(run.stdout)
+    found = {each["stack"]: each for each in document["stacks"]}
     if expect is None:
         problems = any(each["problems"] for each in found.values())
         findings = any(each["findings"] for each in found.values())
         assert not problems, text
-        assert run.returncode == (ExitCode.DRIFT if findings else ExitCode.OK), text
+        unreachable = any("has no state in" not in reason for reason in document["skipped"].values())
+        complete = ExitCode.DRIFT if findings else ExitCode.OK
+        assert run.returncode == (ExitCode.INCOMPLETE if unreachable else complete), text
     else:
         assert run.returncode == expect, text
     return found

@@ -235,7 +235,7 @@ def test_a_program_that_fails_says_where_and_sees_no_secret(repository: Reposito
 
     main.write_text("import urllib.request\nurllib.request.urlopen('http://192.0.2.1/')\n")
     asked = document(repository, "base", "--stack", "ci", code=ExitCode.SETTINGS)["stacks"]["ci"]["refused"]["head"]
-    assert "the program opens a connection to ('192.0.2.1', 80), and `snu diff` has no network" in asked
+    assert "the program opens a connection to ('192.0.2.1', 80), and `scripts/snu diff` has no network" in asked
 
     main.write_text("while True:\n    pass\n")
     late = diff(repository, "base", "--timeout", "4")

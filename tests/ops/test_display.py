@@ -11,7 +11,9 @@ import pytest
 from ops.display.base import Display
 from ops.display.choose import display_for
 from ops.display.plain import PlainDisplay
+from ops.display.tree import tree_lines
 from ops.engines.base import EngineEvent
+from ops.record import Record
 from tests.ops.events import APP, CONTAINER, STACK, UNKNOWN, diagnostic, step, summary
 
 
@@ -160,7 +162,7 @@ def test_a_cancelled_update_says_what_is_left() -> None:
     assert shown(events, preview=False) == (
         "Begun, and not known to be complete:\n"
         "  api-container: creating\n"
-        "`snu refresh` compares the state with the cloud.\n"
+        "`scripts/snu refresh` compares the state with the cloud.\n"
         "Cancelled: 3 created (0.0s)\n"
     )
 
@@ -233,3 +235,27 @@ def test_no_escape_codes_where_they_are_not_wanted(monkeypatch: pytest.MonkeyPat
     stream = Terminal()
     run(display_for(stream, "Title", preview=True), [*step("create", CONTAINER, None, {}), summary(create=1)])
     assert "\x1b" not in stream.getvalue()
+
+
+def test_what_only_repeats_that_it_failed_is_left_out() -> None:
+    gone = diagnostic("error", "Resource monitor has terminated, shutting down")
+    failed = step("create", CONTAINER, None, {}, end="failed")
+    shown_once = shown([*failed, diagnostic("error", "refused", CONTAINER), gone, summary("failed")], preview=False)
+    assert "refused" in shown_once
+    assert "Resource monitor" not in shown_once
+    assert "Resource monitor" in shown([gone, summary("failed")], preview=False)
+
+
+def test_cancelled_is_said_once() -> None:
+    text = shown([diagnostic("error", "update canceled"), summary("canceled", create=1)], preview=False)
+    assert text == "Cancelled: 1 created (0.0s)\n"
+
+
+def test_a_component_is_created_once_it_is_registered() -> None:
+    component = step("create", APP, None, {}, end="running")
+    running = step("create", CONTAINER, None, {}, end="running")
+    record = Record()
+    for event in [*component, *running, summary("failed")]:
+        record.add(event)
+    lines = [line.plain for line in tree_lines(record, done=True, properties=False)]
+    assert [line.rpartition("  ")[2] for line in lines] == ["created", "creating, end unknown"]

@@ -189,7 +189,7 @@ def test_images_that_pulumi_is_to_build_are_not_for_the_embedded_engine(project:
     project.stack_file("local").write_text(stack_yaml(stack))
     for command in ("preview", "up"):
         asked = (command, "local", "--engine", "embedded")
-        way_out = "Build them with `snu images build local`, or use --engine pulumi."
+        way_out = "Build them with `scripts/snu images build local`, or use --engine pulumi."
         refused(project, *asked, code=ExitCode.ENGINE, says=f"snu:images has `build` for app. {way_out}")
 
 

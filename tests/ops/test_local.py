@@ -36,13 +36,18 @@ def kill(project: Project) -> None:
 
 
 def test_start_and_stop_can_be_repeated(project: Project) -> None:
-    first = project.snu("local", "start")
+    first = project.snu("local", "start", "--runtime", "off", "--transitions", "0")
     assert first.returncode == ExitCode.OK, first.stderr
     assert "started" in first.stdout
     pid = pid_of(project)
     again = project.snu("local", "start")
     assert (again.returncode, pid_of(project)) == (ExitCode.OK, pid)
     assert "already runs" in again.stdout
+    same = project.snu("local", "start", "--runtime", "off", "--transitions", "0s")
+    assert (same.returncode, pid_of(project)) == (ExitCode.OK, pid)
+    other = project.snu("local", "start", "--runtime", "docker", "--transitions", "7s")
+    assert (other.returncode, pid_of(project)) == (ExitCode.LOCAL_CLOUD, pid)
+    assert other.stderr.endswith("scripts/snu local stop && scripts/snu local start --runtime docker --transitions 7\n")
     status = project.snu("local", "status")
     assert status.returncode == ExitCode.OK
     assert f"process {pid}" in status.stdout

@@ -10,6 +10,7 @@ import pytest
 from ops.errors import OpsError
 from ops.releases.committed import CommittedFile
 from ops.releases.promotion import source_environ
+from ops.stack_file import edit
 from tests.lab.repository import commit_all
 
 STACK = "Pulumi.stage.yaml"
@@ -87,6 +88,30 @@ def test_a_file_that_is_not_as_committed_is_refused(repository: pygit2.Repositor
     new.write_text("x")
     with pytest.raises(OpsError, match="not committed"):
         CommittedFile(new).require_clean()
+
+
+def test_what_an_earlier_run_has_written_can_be_committed(repository: pygit2.Repository) -> None:
+    file = stack_file(repository)
+
+    def change(config: dict[str, object]) -> None:
+        config["a"] = 1
+
+    committed = CommittedFile(file)
+    assert committed.is_altered_by(change)
+    assert edit(file, change)
+    committed.require_clean(change)
+    with pytest.raises(OpsError, match="not committed"):
+        committed.require_clean()
+    file.write_text(f"{file.read_text()}# and something else\n")
+    with pytest.raises(OpsError, match="not committed"):
+        committed.require_clean(change)
+    assert edit(file, lambda config: config.update(a=2))
+    with pytest.raises(OpsError, match="not committed"):
+        committed.require_clean(change)
+    new = file.with_name("Pulumi.new.yaml")
+    new.write_text(file.read_text())
+    with pytest.raises(OpsError, match="not committed"):
+        CommittedFile(new).require_clean(change)
 
 
 def test_nobody_is_set_to_commit(repository: pygit2.Repository, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,14 @@ def test_a_foundation_has_no_apps(project: Project) -> None:
     assert "Its apps: none" in ended.stderr
 
 
+def test_the_job_of_the_crash_alerts_is_a_job(project: Project) -> None:
+    project.start_cloud()
+    ended = project.snu("logs", "crash-alerts")
+    assert ended.returncode == ExitCode.LOCAL_CLOUD
+    assert "no run of a job local-crash-alerts" in ended.stderr
+    assert "crash-alerts" in project.snu("logs", "apy").stderr
+
+
 def test_logs_need_a_local_scaleway_that_runs_and_the_container(project: Project) -> None:
     ended = project.snu("logs", "api")
     assert ended.returncode == ExitCode.LOCAL_CLOUD

@@ -1,0 +1,102 @@
+"""What cannot be looked at is not called good: one line for each cause, in the headline, and in the exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ops.commands.drift import _code
+from ops.display.causes import few, not_looked_at
+from ops.drift.findings import StackDrift
+from ops.drift.look import NoStateError, NotThereError, _cause
+from ops.drift.report import headline
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.findings import Finding, Kind
+from ops.stacks import Stack
+from ops.state import reach
+from ops.state.place import place_of
+
+_FINDING = Finding(Kind.CHANGED, "scaleway:containers:Container", "api-container", "fr-par/1", "fr-par")
+
+
+def test_one_cause_is_one_line_whatever_it_is_about() -> None:
+    problems = {
+        "ci": "ci: no key.",
+        "foundation-ci": "foundation-ci: no key.",
+        "local": "No local Scaleway answers (Pulumi.local.yaml).\nStart it.",
+        "foundation-local": "No local Scaleway answers (Pulumi.foundation-local.yaml).\nStart it.",
+        "stage": "the database answers\x1b[31m 500",
+    }
+    assert [line.plain for line in not_looked_at(problems)] == [
+        "Not looked at: ci, foundation-ci. no key.",
+        "Not looked at: local, foundation-local. No local Scaleway answers (Pulumi.local.yaml). Start it.",
+        r"Not looked at: stage. the database answers\u001b[31m 500",
+    ]
+
+
+def test_few_of_many_names() -> None:
+    assert few(["a", "b"]) == "a, b"
+    assert few(list("abcdefg")) == "a, b, c, d, e and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        (
+            "sdk-v2/provider2.go:572: sdk.helper_schema: unexpected waiting container error: scaleway-sdk-go: waiting "
+            "for Container failed: scaleway-sdk-go: http error 503 Service Unavailable: down: provider=scaleway@1.53.0",
+            "http error 503 Service Unavailable: down",
+        ),
+        (
+            "Preview failed: refreshing urn:pulumi:local::snu::a:b:C::n: 1 error occurred:\n"
+            "\t* scaleway-sdk-go: waiting for Domain failed: scaleway-sdk-go: http error 503 Service Unavailable: down",
+            "http error 503 Service Unavailable: down",
+        ),
+        (
+            'scaleway-sdk-go: error executing request: Get "http://127.0.0.1:1/containers/v1/x": EOF',
+            "error executing request: EOF",
+        ),
+        ("GET /containers/v1/regions/fr-par/containers/1: no answer (4 attempts)", "no answer (4 attempts)"),
+        ("something else", "something else"),
+    ],
+)
+def test_both_engines_words_for_one_cause(message: str, cause: str) -> None:
+    assert _cause(message) == cause
+
+
+def test_no_drift_is_said_only_where_all_was_looked_at() -> None:
+    assert headline(StackDrift("a", 3)) == "no drift"
+    assert headline(StackDrift("a", 0, problems=("x",))) == "not looked at"
+    assert headline(StackDrift("a", 3, problems=("x",))) == "not all looked at"
+    assert headline(StackDrift("a", 3, (_FINDING,), problems=("x",))) == "1 changed, not all looked at"
+
+
+def test_the_status_of_drift() -> None:
+    clean, drifted = StackDrift("a", 3), StackDrift("a", 3, (_FINDING,))
+    unread = StackDrift("a", 0, problems=("x",), code=ExitCode.LOCKED)
+    unreachable = {"b": NotThereError("no key", ExitCode.ENVIRONMENT)}
+    absent = {"c": NoStateError("c has no state", ExitCode.FAILED)}
+    assert _code([clean], {}, ExitCode.OK) == ExitCode.OK
+    assert _code([clean], absent, ExitCode.OK) == ExitCode.OK
+    assert _code([drifted], absent, ExitCode.OK) == ExitCode.DRIFT
+    assert _code([clean], unreachable, ExitCode.OK) == ExitCode.INCOMPLETE
+    assert _code([drifted], unreachable | absent, ExitCode.OK) == ExitCode.INCOMPLETE
+    assert _code([drifted, unread], unreachable, ExitCode.OK) == ExitCode.LOCKED
+    assert _code([], unreachable, ExitCode.OK) == ExitCode.ENVIRONMENT
+    assert _code([], absent, ExitCode.OK) == ExitCode.FAILED
+
+
+def test_a_folder_is_no_backend_of_a_real_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As left in a shell by `local env`: nothing runs there, and something does where the state is."""
+    monkeypatch.setattr(reach, "find_document", lambda *_: None)
+    environment = {"name": "production", "foundation": "foundation-production"}
+    stack = Stack(
+        tmp_path, "production", {"snu:blueprint": "environment", "snu:environment": environment}, "passphrase"
+    )
+    given = {"SCW_ACCESS_KEY": "SCWXXXXXXXXXXXXXXXXX", "SCW_SECRET_KEY": "x", "PULUMI_CONFIG_PASSPHRASE": "x"}
+    with pytest.raises(OpsError, match=r"leads to a folder of this machine.*Unset it for production") as refused:
+        reach.variables_of(stack, place_of(stack), {**given, "PULUMI_BACKEND_URL": f"file://{tmp_path}"})
+    assert refused.value.code is ExitCode.ENVIRONMENT
+    assert reach.variables_of(stack, place_of(stack), {**given, "PULUMI_BACKEND_URL": "s3://a-bucket"}) == {}

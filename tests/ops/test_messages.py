@@ -1,0 +1,39 @@
+"""Messages name commands as they can be pasted."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+
+from ops.cli import app
+from tests.support.environment import ROOT
+
+_HELP = {"ops/cli.py", "ops/commands/options.py", "ops/reference.py"}
+"""Where texts are help, which names commands without their folder."""
+_COMMANDS = "|".join(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+_BARE = re.compile(rf"[`\s]snu ({_COMMANDS})\b")
+
+
+def test_commands_can_be_pasted() -> None:
+    sources = [*(ROOT / "ops").rglob("*.py"), *(ROOT / "policy").rglob("*.py"), *(ROOT / "engine").rglob("*.py")]
+    bare = {
+        f"{name}: {text}"
+        for source in sources
+        if (name := source.relative_to(ROOT).as_posix()) not in _HELP
+        for text in _texts(source)
+        if _BARE.search(text)
+    }
+    assert not bare, "write scripts/snu: snu is on nobody's PATH"
+
+
+def _texts(source: Path) -> Iterator[str]:
+    """Strings of a module, but for its docstrings."""
+    tree = ast.parse(source.read_text())
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
