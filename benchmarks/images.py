@@ -20,6 +20,7 @@ from benchmarks.measure import Ratio, Samples, Session, Skipped, print_table
 from infra.images.errors import ImageSourceError
 from infra.images.versions import Versions
 from infra.settings.images import ImageSources
+from ops.exit_codes import ExitCode
 from tests.lab.configuration import keep_apps
 from tests.lab.project import Project, copy_project
 from tests.support.environment import ROOT
@@ -115,7 +116,7 @@ def _growing(rounds: int, short: int, long: int) -> None:
 
 def _list(project: Project, path: str) -> None:
     ended = project.snu("images", "--json", PATH=path)
-    if ended.returncode != 0:
+    if ended.returncode not in (ExitCode.OK, ExitCode.INCOMPLETE):  # the stacks have no state
         raise SystemExit(f"snu images failed:\n{ended.stdout}{ended.stderr}")
     for image in json.loads(ended.stdout)["images"].values():
         for stack in _STACKS:

@@ -68,11 +68,12 @@ def edited(text: str, change: Callable[[Any], None]) -> str:
 
 
 def _representer() -> type[RoundTripRepresenter]:
-    """Quotes every string that some reader of YAML would take for something else."""
+    """Writes no anchors, and quotes every string that some reader of YAML would take for something else."""
     from ruamel.yaml.representer import RoundTripRepresenter
 
     class Representer(RoundTripRepresenter):
-        pass
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
 
     def represent(representer: Any, text: str) -> Any:
         style = None if reads_as_written(text) else '"'

@@ -1,7 +1,8 @@
 """The control API, ``/_local/…``: for the command, for tests, for people. No token; loopback only, like all else.
 
 GET  /_local/health        version, process, data folder, uptime, numbers of resources
-GET  /_local/resources     every resource without secrets, by kind; ``?seed=false`` leaves out what a reset gives
+GET  /_local/resources     every resource without secrets, by kind, but for those scheduled for deletion;
+                            ``?seed=false`` leaves out what a reset gives
 GET  /_local/journal       writing requests (time, method, path, status); ``?after=SEQ``
 GET, POST /_local/containers/ID/logs, /_local/job-runs/ID/logs    see ``logs.routes``
 POST /_local/reset         back to the seed, and no faults
@@ -112,7 +113,11 @@ class Control:
         with_seed = query.get("seed", ["true"])[0] != "false"
         now, store = self._cloud.now(), self._cloud.store
         shown = {
-            kind: [visible(resource, now) for resource in store.all(kind) if with_seed or not resource.get("_seed")]
+            kind: [
+                visible(resource, now)
+                for resource in store.all(kind)
+                if (with_seed or not resource.get("_seed")) and not resource.get("deletion_requested_at")
+            ]
             for kind in self._shown_kinds()
         }
         return {kind: resources for kind, resources in shown.items() if resources}

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stack_file import edited
+from pulumi_state import yaml_file
+from pulumi_state.errors import PulumiError
 
 if TYPE_CHECKING:
     import pygit2
@@ -66,12 +68,13 @@ class CommittedFile:
 
     def _committed_with(self, change: Callable[[Any], None]) -> str | None:
         """The last commit's file with a change; None where it is not there, or the change does not fit it."""
-        from ruamel.yaml.error import YAMLError
-
         text = self.text_at("HEAD")
         try:
-            return None if text is None else edited(text, change)
-        except (YAMLError, KeyError, TypeError):
+            if text is None:
+                return None
+            yaml_file.parse(text, self.name).checked()
+            return edited(text, change)
+        except (PulumiError, KeyError, TypeError):
             return None
 
     def text_at(self, commit: str) -> str | None:

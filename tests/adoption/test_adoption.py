@@ -27,7 +27,7 @@ def _steps(live: LiveLab, stack: str) -> dict[str, str]:
     return {
         step["urn"].rpartition("::")[2]: step["op"]
         for step in steps
-        if step["op"] != "read" and (step.get("newState") or step.get("oldState") or {}).get("custom")
+        if step["op"] not in ("read", "refresh") and (step.get("newState") or step.get("oldState") or {}).get("custom")
     }
 
 

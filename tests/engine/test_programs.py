@@ -218,7 +218,7 @@ def test_a_stack_with_a_protected_resource_is_not_destroyed_at_all(small: Small)
         for operation in (operations.preview_destroy, operations.destroy):
             refused = small.do(operation, program)
             assert not refused.ok
-            assert [said for said in refused.errors() if "kept" in said and "snu:protect to false" in said]
+            assert [said for said in refused.errors() if "kept" in said and "protected" in said]
             assert refused.outcome.changes == {}
         assert small.latest()["resources"] == before
     finally:

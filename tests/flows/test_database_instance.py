@@ -90,6 +90,7 @@ def test_up_and_down(lab: Lab, tls_server: TlsServer) -> None:
 
     ok(snu(lab, "destroy", ENVIRONMENT, "--engine", "embedded", "--yes"))
     lab.ask("DELETE", _secret_path(lab))  # made by the bootstrap, and so in no state
+    lab.project.stack_file(ENVIRONMENT).unlink()  # nothing says any more where its state would be
     ok(snu(lab, "destroy", FOUNDATION, "--engine", "embedded", "--yes"))
     assert lab.ask("GET", _INSTANCES)["instances"] == []
 

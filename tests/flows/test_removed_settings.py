@@ -144,14 +144,9 @@ def _parts(pair: Pair, names: Iterable[str]) -> dict[str, str]:
 
 
 def _census(pair: Pair) -> Counter[str]:
-    """Every live resource but the cases' own, and but what is scheduled for deletion."""
+    """Every live resource but the cases' own."""
     live = pair.ask("GET", "/_local/resources")
-    texts = (
-        f"{kind} {_steady(resource)}"
-        for kind, resources in live.items()
-        for resource in resources
-        if not resource.get("deletion_requested_at")
-    )
+    texts = (f"{kind} {_steady(resource)}" for kind, resources in live.items() for resource in resources)
     return Counter(text for text in texts if "case-" not in text)
 
 

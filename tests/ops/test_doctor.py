@@ -37,8 +37,9 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def scaleway() -> Iterator[FakeServer]:
-    """An account without a secret, asked with a key that never expires."""
+def scaleway(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+    """An account without a secret. The stacks take it for the real Scaleway, which is at no loopback address."""
+    monkeypatch.setattr("ops.scaleway.profile.is_loopback", lambda _host: False)
     with FakeServer() as server:
         path = "/secret-manager/v1beta1/regions/fr-par/secrets"
         server.expect_request(path).respond_with_json({"secrets": [], "total_count": 0})

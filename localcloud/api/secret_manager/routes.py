@@ -39,7 +39,7 @@ def create_secret(call: Call) -> Answer:
 def list_secrets(call: Call) -> Answer:
     """Those that are scheduled for deletion only if asked for, and then no others."""
     scheduled = call.argument("scheduled_for_deletion") == "true"
-    return secrets.list(call, _scheduled=scheduled)
+    return secrets.list(call, _scheduled=scheduled or None)
 
 
 @routes("GET", "/secrets/{id}", "secret")
@@ -64,11 +64,11 @@ def delete_secret(call: Call) -> Answer:
     if secret["protected"]:
         raise precondition_failed("protected_resource", "cannot delete a protected secret")
     owned = versions_of(call.store, secret["id"])
-    if secret["ephemeral_policy"]:
+    if secret.get("ephemeral_policy"):
         for version in owned:
             _remove_version(call, version)
         secrets.remove(call, secret)
-    elif not secret["_scheduled"]:
+    elif not secret.get("_scheduled"):
         for version in owned:
             _schedule_version(call, version)
         secrets.change(call, secret, {**_leaving(call), "_scheduled": True})
@@ -80,7 +80,7 @@ def restore_secret(call: Call) -> Answer:
     secret = secrets.find(call, call.id)
     for version in versions_of(call.store, secret["id"]):
         _restore_version(call, version)
-    return secrets.show(call, secrets.change(call, _staying(secret), {"_scheduled": False}))
+    return secrets.show(call, secrets.change(call, _staying(secret), {"_scheduled": None}))
 
 
 @routes("POST", "/secrets/{id}/protect", "secret")
@@ -150,7 +150,7 @@ def access_version(call: Call) -> Answer:
 def access_version_by_path(call: Call) -> Answer:
     name, path = call.required_argument("secret_name"), call.argument("secret_path") or "/"
     project = call.project(call.argument("project_id"))
-    for secret in secrets.every(call, name=name, path=path, _project=project, _region=call.region, _scheduled=False):
+    for secret in secrets.every(call, name=name, path=path, _project=project, _region=call.region, _scheduled=None):
         return _access(call, secret, call.params["revision"])
     raise not_found("secret", name)
 
@@ -166,7 +166,6 @@ def new_secret(call: Call, values: dict[str, Any], project: str) -> dict[str, An
         "deletion_requested_at": None,
         "region": call.region,
         "_last_revision": 0,
-        "_scheduled": False,
     }
 
 
@@ -185,7 +184,7 @@ def add_version(call: Call, secret: Resource, data: str, description: str) -> Re
             "status": "enabled",
             "deleted_at": None,
             "description": description,
-            "ephemeral_properties": _ephemeral_properties(call, secret["ephemeral_policy"]),
+            "ephemeral_properties": _ephemeral_properties(call, secret.get("ephemeral_policy")),
             "deletion_requested_at": None,
             "region": secret["region"],
         },
@@ -212,7 +211,7 @@ def _access(call: Call, secret: Resource, revision: str) -> dict[str, Any]:
 def _find(call: Call) -> Resource:
     """The secret of the request's path, which must not be scheduled for deletion."""
     secret = secrets.find(call, call.id)
-    if secret["_scheduled"]:
+    if secret.get("_scheduled"):
         raise precondition_failed("resource_not_usable", "the secret is scheduled for deletion")
     return secret
 
