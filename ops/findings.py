@@ -11,7 +11,9 @@ from typing import Any
 
 from ops.display.changes import Change, changes_of, is_secret_at
 from ops.display.values import SECRET, is_secret
-from ops.scaleway.catalogue import CONTAINER, DATABASE_ACL
+from ops.scaleway import catalogue
+from ops.scaleway.catalogue import CONTAINER, DATABASE_ACL, bare_id
+from ops.scaleway.client import Client
 from ops.state.database_access import temporary_until
 from ops.steps import Step, short_type
 
@@ -28,6 +30,8 @@ class Kind(StrEnum):
     """It is gone from the cloud, and in the state."""
     FAILED = "failed"
     """A container that Scaleway reports in error."""
+    SCHEDULED = "scheduled for deletion"
+    """A secret that was deleted: Scaleway keeps it for days, and answers for it as before."""
     ORPHAN = "orphan"
     """It is in the project, and in no state of a stack that lives there."""
 
@@ -55,8 +59,7 @@ def findings_of(steps: Iterable[Step]) -> Iterator[Finding]:
     for step in steps:
         if _is_opened_by_runs(step):
             continue
-        state = step.old
-        about = (short_type(step.type), step.name, str(state.get("id") or ""), _region(state))
+        about = _about(step)
         if not step.new:
             yield Finding(Kind.DELETED, *about)
         elif step.detailed_diff or step.is_change:
@@ -65,6 +68,27 @@ def findings_of(steps: Iterable[Step]) -> Iterator[Finding]:
         if step.type == CONTAINER.token and outputs.get("status") == "error":
             message = outputs.get("errorMessage") or "Scaleway gives no reason"
             yield Finding(Kind.FAILED, *about, (Change("errorMessage", "add", None, message),))
+
+
+def scheduled_secrets(client: Client, steps: Iterable[Step]) -> Iterator[Finding]:
+    """Of the secrets that a refresh has read, those that were deleted. Raises ScalewayError."""
+    secrets = {str(step.old.get("id")): step for step in steps if step.type == catalogue.SECRET.token and step.new}
+    places = {(_region(step.old), str((step.old.get("outputs") or {}).get("projectId"))) for step in secrets.values()}
+    for region, project in sorted(places):
+        query = {"scheduled_for_deletion": "true"}
+        for found in client.list(catalogue.SECRET.listing, query, region=region, projectId=project):
+            if (step := secrets.get(f"{region}/{found['id']}")) is not None:
+                yield Finding(Kind.SCHEDULED, *_about(step))
+
+
+def restore_secret(client: Client, finding: Finding) -> None:
+    """Take back the deletion of a secret and of its versions. Raises ScalewayError."""
+    client.post(catalogue.SECRET.listing.object_at(region=finding.region, id=bare_id(finding.id)) + "/restore")
+
+
+def _about(step: Step) -> tuple[str, str, str, str]:
+    state = step.old
+    return short_type(step.type), step.name, str(state.get("id") or ""), _region(state)
 
 
 def _is_opened_by_runs(step: Step) -> bool:

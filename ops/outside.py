@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ops.display.markdown import code
 from ops.display.text import Line, safe
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.findings import Finding, Kind, findings_of
+from ops.findings import Finding, Kind, findings_of, scheduled_secrets
 from ops.record import Record
-from ops.scaleway.catalogue import kind_of
+from ops.scaleway.catalogue import SECRET, kind_of
 from ops.scaleway.client import Client
 from ops.scaleway.finder import Finder
 from ops.stacks import Stack
 from ops.steps import Step, label
 from pulumi_state.interrupted import DELETING, Pending
 
-_TITLES = {Kind.DELETED: "deleted", Kind.CHANGED: "changed", Kind.FAILED: "in error"}
-REPAIRED_BY_UPDATE = (Kind.DELETED, Kind.CHANGED)
+_TITLES = {
+    Kind.DELETED: "deleted",
+    Kind.SCHEDULED: "scheduled for deletion",
+    Kind.CHANGED: "changed",
+    Kind.FAILED: "in error",
+}
+REPAIRED_BY_PLAN = (Kind.DELETED, Kind.CHANGED)
+REPAIRED_BY_UPDATE = (*REPAIRED_BY_PLAN, Kind.SCHEDULED)
 _MOST_NAMED = 10
 _LONGEST = 200
 """Characters of Scaleway's message about a container in error."""
@@ -27,11 +33,23 @@ _CONTAINER = "-container"
 """What the program appends to an app's key to name its container."""
 
 
-def outside_findings(record: Record) -> list[Finding]:
-    """Of an operation with a refresh; a container in error that an update deploys again is left out."""
+def outside_findings(stack: Stack, environ: Mapping[str, str], record: Record) -> list[Finding]:
+    """Of an operation with a refresh; a container in error that an update deploys again is left out.
+
+    Raises OpsError where Scaleway does not say which secrets were deleted.
+    """
     updated = {item.step.name for item in record.steps.values() if item.step.is_change and not item.refreshed}
-    custom = (step for step in record.refreshed if step.is_custom and not step.is_provider)
-    return [each for each in findings_of(custom) if not (each.kind is Kind.FAILED and each.name in updated)]
+    custom = [step for step in record.refreshed if step.is_custom and not step.is_provider]
+    found = [each for each in findings_of(custom) if not (each.kind is Kind.FAILED and each.name in updated)]
+    return found + secrets_to_restore(stack, environ, custom)
+
+
+def secrets_to_restore(stack: Stack, environ: Mapping[str, str], steps: Sequence[Step]) -> list[Finding]:
+    """The stack's secrets that were deleted and that Scaleway still keeps. Raises OpsError."""
+    if not any(step.type == SECRET.token for step in steps):
+        return []
+    with Client.of(stack, environ) as client:
+        return [*scheduled_secrets(client, steps)]
 
 
 def outside_lines(stack: str, findings: Iterable[Finding], repaired: Collection[Kind] = ()) -> list[Line]:
@@ -84,7 +102,10 @@ def ways_out_of(stack: str, findings: Iterable[Finding], repaired: Collection[Ki
     ways = []
     if any(each.kind in REPAIRED_BY_UPDATE for each in findings):
         ways.append(
-            WayOut("To create deleted resources again and to reset changed ones", f"scripts/snu up {safe(stack)}")
+            WayOut(
+                "To bring deleted resources back and to reset changed ones",
+                f"scripts/snu up {safe(stack)}",
+            )
         )
     failed = sorted({each.name.removesuffix(_CONTAINER) for each in findings if each.kind is Kind.FAILED})
     if failed:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ops.display.base import Display, SilentDisplay, said_lines
 from ops.display.choose import display_for, printer_for
@@ -17,12 +17,14 @@ from ops.display.files import write_text
 from ops.display.markdown import plan_markdown
 from ops.display.policies import policy_lines, policy_markdown
 from ops.display.progress import progress_for
+from ops.display.text import Line
 from ops.engines.base import Engine, EngineError, OnEvent, Operation, Result
 from ops.engines.program.process import start_ahead
 from ops.engines.select import EngineChoice, require_builder, select_engine
 from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.findings import Finding, restore_secret
 from ops.findings import Kind as FindingKind
 from ops.foundations import refuse_removed_environments
 from ops.outside import (
@@ -36,6 +38,7 @@ from ops.policies import refuse, verdict_on
 from ops.protection import way_out
 from ops.record import Record
 from ops.renames import refuse_collisions, refuse_second_owner
+from ops.scaleway.client import Client
 from ops.stacks import Stack, find_stack, project_dir, project_name, settings_of
 from ops.state.changes import after_change, before_change
 from ops.state.environment import completed
@@ -73,6 +76,14 @@ def _require_cloud(stack: Stack, needed: bool) -> None:
         from ops.local import LocalCloud
 
         LocalCloud(stack).require()
+
+
+class Previewed(NamedTuple):
+    """What a preview has found."""
+
+    result: Result
+    outside: list[Finding]
+    """What no update has done."""
 
 
 @dataclass(frozen=True)
@@ -211,12 +222,14 @@ class Session:
             return f"{name}: did not succeed, see above."
         return f"{name}: refused, see above.\n{way_out(name, self.stack.file.name, record.refusals, record.parents)}"
 
-    def say_outside(self, record: Record, *, repaired: Collection[FindingKind] = ()) -> None:
+    def say_outside(self, record: Record, *, repaired: Collection[FindingKind] = ()) -> list[Finding]:
         """Show what no update has done: resources deleted, changed or in error on Scaleway.
 
         ``repaired``: what the operation itself puts right.
         """
-        printer_for(sys.stdout).print(outside_lines(self.stack.name, outside_findings(record), repaired))
+        findings = outside_findings(self.stack, self.environ, record)
+        printer_for(sys.stdout).print(outside_lines(self.stack.name, findings, repaired))
+        return findings
 
     def refuse_impossible(self, record: Record) -> None:
         """Raises OpsError for a preview whose update would fail half way, or break a stack that runs on this one.
@@ -239,8 +252,21 @@ class Session:
         printer_for(sys.stdout).print(policy_lines(verdict))
         return verdict
 
-    def require_sound(self, options: Options) -> None:
-        """Raises OpsError where an update that nobody previews would violate a policy, or could not succeed."""
+    def restore_secrets(self, findings: Iterable[Finding]) -> None:
+        """Take back the deletion of the secrets among the findings. Raises OpsError."""
+        scheduled = [each for each in findings if each.kind is FindingKind.SCHEDULED]
+        if not scheduled:
+            return
+        with Client.of(self.stack, self.environ) as client:
+            for each in scheduled:
+                restore_secret(client, each)
+                printer_for(sys.stdout).print([Line.of(f"Restored {each.name}.")])
+
+    def require_sound(self, options: Options) -> list[Finding]:
+        """What no update has done, of an update that nobody previews.
+
+        Raises OpsError where the update would violate a policy, or could not succeed.
+        """
         display = SilentDisplay()
         with progress_for(sys.stdout) as progress:
             progress(f"Checking {self.stack.name}")
@@ -249,12 +275,13 @@ class Session:
             except OpsError:
                 printer_for(sys.stdout).print(said_lines(display.record))
                 raise
-        self.say_outside(display.record, repaired=REPAIRED_BY_UPDATE)
+        outside = self.say_outside(display.record, repaired=REPAIRED_BY_UPDATE)
         verdict = self.say_policies(display.record)
         self.refuse_impossible(display.record)
         refuse(self.stack, verdict)
+        return outside
 
-    def preview(self, options: Options, markdown: str | None = None, *, binding: bool = False) -> Result:
+    def preview(self, options: Options, markdown: str | None = None, *, binding: bool = False) -> Previewed:
         """``markdown``: the file that gets it as Markdown too, however it ends; ``-`` prints that only.
 
         ``binding``: raises OpsError where a policy is violated, which else is shown only.
@@ -267,15 +294,17 @@ class Session:
         remarks: list[str] = []
         try:
             result = self.run(self.engine.preview, options, display)
-            if markdown != "-":
-                self.say_outside(display.record, repaired=REPAIRED_BY_UPDATE if binding else ())
-            verdict = verdict_on(display.record, self.stack) if markdown == "-" else self.say_policies(display.record)
-            outside = outside_markdown(self.stack.name, outside_findings(display.record))
-            remarks = [*outside, *policy_markdown(verdict)]
+            if markdown == "-":
+                outside = outside_findings(self.stack, self.environ, display.record)
+                verdict = verdict_on(display.record, self.stack)
+            else:
+                outside = self.say_outside(display.record, repaired=REPAIRED_BY_UPDATE if binding else ())
+                verdict = self.say_policies(display.record)
+            remarks = [*outside_markdown(self.stack.name, outside), *policy_markdown(verdict)]
         finally:
             if markdown is not None:
                 write_text(plan_markdown(display.record, stack=self.stack.name, remarks=remarks), markdown)
         self.refuse_impossible(display.record)
         if binding:
             refuse(self.stack, verdict)
-        return result
+        return Previewed(result, outside)

@@ -23,7 +23,7 @@ from ops.engines.select import EngineChoice
 from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.outside import REPAIRED_BY_UPDATE, outside_findings, outside_markdown
+from ops.outside import REPAIRED_BY_PLAN, outside_markdown
 from ops.plans import keys
 from ops.plans.evidence import collect, differences, look_for, missing_images, operation_differences
 from ops.plans.ledger import Ledger, Outcome
@@ -69,10 +69,9 @@ def plan(
     preview = Preview()
     with preview.saving(session.engine.preview) as work:
         result = session.run(work, options, display)
-    session.say_outside(display.record, repaired=REPAIRED_BY_UPDATE)
+    outside = session.say_outside(display.record, repaired=REPAIRED_BY_PLAN)
     verdict = session.say_policies(display.record)
-    outside = outside_markdown(stack.name, outside_findings(display.record))
-    remarks = [*outside, *policy_markdown(verdict)]
+    remarks = [*outside_markdown(stack.name, outside), *policy_markdown(verdict)]
     if verdict.violations and markdown is not None:
         write_text(plan_markdown(display.record, stack=stack.name, remarks=remarks), markdown)
     session.refuse_impossible(display.record)

@@ -21,7 +21,7 @@ from ops.steps import has_changes
 
 
 def preview(session: Session, options: Options, markdown: str | None = None) -> ExitCode:
-    changed = has_changes(session.preview(options, markdown).changes)
+    changed = has_changes(session.preview(options, markdown).result.changes)
     return ExitCode.CHANGES if changed and options.expect_no_changes else ExitCode.OK
 
 
@@ -51,15 +51,17 @@ def _up(session: Session, options: Options) -> ExitCode:
     stack = session.stack
     session.require_complete()
     if options.skip_preview:
-        session.require_sound(options)
+        outside = session.require_sound(options)
         start_ahead(stack.project_dir, session.environ)
     else:
-        changed = has_changes(session.preview(options, binding=True).changes)
+        previewed, outside = session.preview(options, binding=True)
+        changed = has_changes(previewed.changes) or any(each.kind is Kind.SCHEDULED for each in outside)
         if changed and options.expect_no_changes:
             return ExitCode.CHANGES
         start_ahead(stack.project_dir, session.environ)
         if changed and not options.yes:
             confirm(f"Apply these changes to {stack.name}?")
+    session.restore_secrets(outside)
     display = display_for(sys.stdout, session.title("Updating"), preview=False, properties=options.skip_preview)
     result = session.run(session.engine.up, options, display)
     from ops.readiness import check_containers

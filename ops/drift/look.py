@@ -18,7 +18,7 @@ from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.findings import Finding, findings_of
-from ops.outside import doubtful_deletions
+from ops.outside import doubtful_deletions, secrets_to_restore
 from ops.record import Record
 from ops.session import Options, Session
 from ops.state.checkpoint import read_checkpoint
@@ -107,6 +107,7 @@ def _read_resources(session: Session, parallel: int, seen: _Seen) -> None:
     seen.resources = len(steps)
     doubtful = dict(doubtful_deletions(session.stack, session.environ, steps))
     seen.findings += findings_of(step for step in steps if step.urn not in doubtful)
+    seen.findings += secrets_to_restore(session.stack, session.environ, steps)
     seen.problems += _unread((name_of(urn), cause) for urn, cause in doubtful.items())
     if not result.ok:
         seen.problems += _errors(record, session.stack.name)

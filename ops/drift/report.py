@@ -17,12 +17,14 @@ from ops.outside import ways_out_of
 _LOOKS = {
     Kind.CHANGED: ("~", "yellow"),
     Kind.DELETED: ("-", "red"),
+    Kind.SCHEDULED: ("-", "red"),
     Kind.FAILED: ("!", "red"),
     Kind.ORPHAN: ("?", "magenta"),
 }
 _TITLES = {
     Kind.DELETED: "Gone from the cloud",
     Kind.CHANGED: "Changed in the cloud",
+    Kind.SCHEDULED: "Scheduled for deletion",
     Kind.FAILED: "In error",
     Kind.ORPHAN: "In the project, and in no state",
 }

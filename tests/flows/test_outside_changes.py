@@ -91,9 +91,8 @@ def change(lab: Lab, what: Object) -> None:
 CASES = [
     pytest.param(what, deed, word, id=f"{name} {word}")
     for name, what in OBJECTS.items()
-    for deed, word in ((delete, "deleted"), (change, "changed"))
-    # Scaleway keeps a deleted secret for days, and answers for it as if nothing had happened.
-    if (deed is delete and name != "secret") or (deed is change and what.change)
+    for deed, word in ((delete, "scheduled for deletion" if name == "secret" else "deleted"), (change, "changed"))
+    if deed is delete or what.change
 ]
 
 
@@ -108,7 +107,7 @@ def test_it_is_said_and_the_named_command_puts_it_right(
     preview = snu(lab, "preview", what.stack)
     check_clear(preview, f"{word}: ", what.resource, way)
     up = snu(lab, "up", what.stack, "--yes")
-    check_clear(up, f"{word}: ", what.resource, "Done: ")
+    check_clear(up, f"{word}: ", what.resource, "Restored" if word == "scheduled for deletion" else "Done: ")
     assert what.find(lab)
     if what.stack == FOUNDATION and deed is delete:
         snu(lab, "up", STACK, "--yes")
