@@ -15,7 +15,7 @@ from ops.scaleway.catalogue import SECRET, kind_of
 from ops.scaleway.client import Client
 from ops.scaleway.finder import Finder
 from ops.stacks import Stack
-from ops.steps import Step, label
+from ops.steps import Step
 from pulumi_state.interrupted import DELETING, Pending
 
 _TITLES = {
@@ -136,7 +136,7 @@ def _about(finding: Finding, shown: Callable[[str], str]) -> str:
 def doubtful_deletions(
     stack: Stack, environ: Mapping[str, str], steps: Iterable[Step]
 ) -> Iterator[tuple[str, OpsError]]:
-    """Resources that read as gone and may be there, by URN.
+    """Resources that read as gone and may be there, by URN, each with the reason for the doubt.
 
     To the provider a DNS zone or record that the key may not see is gone. A list refuses such a key, and tells.
     """
@@ -152,7 +152,6 @@ def doubtful_deletions(
         pending = Pending(DELETING, step.urn, step.type, True, str(step.old.get("id") or ""), inputs)
         try:
             if finder.is_there(pending):
-                said = f"{label(step.urn)} could not be read, and is listed all the same: look again."
-                yield step.urn, OpsError(said, ExitCode.FAILED)
+                yield step.urn, OpsError("Scaleway lists it anyway; run the same command again", ExitCode.FAILED)
         except OpsError as error:
-            yield step.urn, OpsError(f"{label(step.urn)} could not be read. {error}", error.code)
+            yield step.urn, error

@@ -44,7 +44,7 @@ from ops.state.changes import after_change, before_change
 from ops.state.environment import completed
 from ops.state.lock import acquire
 from ops.state.place import Kind, place_of
-from ops.steps import name_of
+from ops.steps import label, name_of
 from pulumi_state.errors import PulumiError
 from pulumi_state.statefile import StateFile
 from pulumi_state.store import Store, StoreError, open_store
@@ -237,8 +237,8 @@ class Session:
         Also where the refresh took for deleted what may be there: an update would lose it from the state.
         """
         custom = [step for step in record.refreshed if step.is_custom and not step.is_provider]
-        for _, error in doubtful_deletions(self.stack, self.environ, custom):
-            raise OpsError(f"{error}\nNothing was changed.", error.code)
+        for urn, error in doubtful_deletions(self.stack, self.environ, custom):
+            raise OpsError(f"{label(urn)} could not be read: {error}\nNothing was changed.", error.code)
         refuse_collisions(self.stack, record)
         try:
             refuse_second_owner(self.stack, record, self.store, self.project)
