@@ -10,7 +10,7 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.record import Record
 from ops.stacks import Stack, find_stack, project_name, stack_names
-from ops.state.checkpoint import read_checkpoint, stacks_in
+from ops.state.checkpoint import read_checkpoint, resources_on_scaleway, stacks_in
 from ops.state.environment import completed
 from pulumi_state.store import Store, StoreError, open_store
 from pulumi_state.urn import name_of
@@ -107,9 +107,9 @@ def _look(store: Store, project: str, name: str, foundation: str, users: _Users)
         return
     resources: list[dict[str, Any]] = (checkpoint.latest.get("resources") or []) if checkpoint else []
     references = {name_of(each["urn"]).rpartition("/")[2] for each in resources if each["type"] == _REFERENCE}
-    real = [each for each in resources if each.get("custom") and not each["type"].startswith("pulumi:")]
-    if real and foundation in references:
-        users.resources[name] = len(real)
+    count = len(resources_on_scaleway(checkpoint))
+    if count and foundation in references:
+        users.resources[name] = count
 
 
 def _environments_before(record: Record) -> set[str]:

@@ -22,6 +22,7 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stacks import CHECKOUT, LOCAL_PASSPHRASE, Stack, find_stack
 from ops.state.environment import local_backend_url, local_state_dir
+from pulumi_state.statefile import process_lives
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE, PASSPHRASE_FILE
 
 LOCAL_STACK = "local"
@@ -251,7 +252,7 @@ class LocalCloud:
         with suppress(ProcessLookupError):
             os.kill(found.pid, signal.SIGTERM)
         deadline = time.monotonic() + _STOP_SECONDS
-        while _is_alive(found.pid):
+        while process_lives(found.pid):
             if time.monotonic() > deadline:
                 raise OpsError(
                     f"Process {found.pid} got SIGTERM and still runs after {_STOP_SECONDS:.0f} seconds.",
@@ -382,16 +383,3 @@ class LocalCloud:
                     yield line
                 else:
                     sleep(_POLL_SECONDS * 4)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    with suppress(OSError):
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return state != "Z"
-    return True

@@ -39,7 +39,7 @@ def outside_findings(stack: Stack, environ: Mapping[str, str], record: Record) -
     Raises OpsError where Scaleway does not say which secrets were deleted.
     """
     updated = {item.step.name for item in record.steps.values() if item.step.is_change and not item.refreshed}
-    custom = [step for step in record.refreshed if step.is_custom and not step.is_provider]
+    custom = record.refreshed_on_scaleway
     found = [each for each in findings_of(custom) if not (each.kind is Kind.FAILED and each.name in updated)]
     return found + secrets_to_restore(stack, environ, custom)
 

@@ -177,6 +177,11 @@ class Record:
         return [item for item in self.running() if item.step.is_change and item.step.is_custom]
 
     @property
+    def refreshed_on_scaleway(self) -> list[Step]:
+        """What a refresh found, without components and providers."""
+        return [step for step in self.refreshed if step.is_custom and not step.is_provider]
+
+    @property
     def parents(self) -> dict[str, str]:
         """The parent's URN of each resource that was seen."""
         return {item.step.urn: item.step.parent for item in list(self.steps.values())}

@@ -236,8 +236,7 @@ class Session:
 
         Also where the refresh took for deleted what may be there: an update would lose it from the state.
         """
-        custom = [step for step in record.refreshed if step.is_custom and not step.is_provider]
-        for urn, error in doubtful_deletions(self.stack, self.environ, custom):
+        for urn, error in doubtful_deletions(self.stack, self.environ, record.refreshed_on_scaleway):
             raise OpsError(f"{label(urn)} could not be read: {error}\nNothing was changed.", error.code)
         refuse_collisions(self.stack, record)
         try:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from infra.settings import EnvironmentSettings, FoundationSettings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-LOCAL_PASSPHRASE = "local-not-a-secret"  # noqa: S105 - local stacks hold nothing secret
 """The project that the command works on unless ``--cwd`` says otherwise."""
+LOCAL_PASSPHRASE = "local-not-a-secret"  # noqa: S105 - local stacks hold nothing secret
 
 _STACK_NAME = re.compile(r"[A-Za-z0-9_-]+")
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from engine.provider.client import Client
 from engine.provider.fields import Field
-from engine.provider.resource import CREATED_AT, UPDATED_AT, Object, ResourceType
-from pulumi_state.values import PropertyMap
+from engine.provider.resource import CREATED_AT, UPDATED_AT, ResourceType
 
 
 class Project(ResourceType):
@@ -18,9 +16,6 @@ class Project(ResourceType):
         CREATED_AT,
         UPDATED_AT,
     )
-
-    def body(self, client: Client, news: PropertyMap) -> Object:
-        return {"organization_id": client.organization_id, **super().body(client, news)}
 
 
 TYPES = (Project(),)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from engine.errors import EngineError
 from engine.provider.client import Client
 from engine.provider.fields import Field
-from engine.provider.resource import CREATED_AT, PROJECT, UPDATED_AT, Object, ResourceType
-from pulumi_state.values import PropertyMap, make_secret, unwrap
+from engine.provider.resource import CREATED_AT, PROJECT, UPDATED_AT, Object, OnceKnownSecret, ResourceType
+from pulumi_state.values import PropertyMap, unwrap
 
 
 class Source(ResourceType):
@@ -66,9 +66,7 @@ def _same_scopes(old: PropertyMap, new: PropertyMap) -> bool:
     return _write_scopes(old) == _write_scopes(new)
 
 
-class Token(ResourceType):
-    """The secret key is answered once, when the token is made."""
-
+class Token(OnceKnownSecret):
     token = "scaleway:observability/token:Token"  # noqa: S105 - a type token
     path = "/cockpit/v1/regions/{region}/tokens"
     fields = (
@@ -83,13 +81,6 @@ class Token(ResourceType):
     def body(self, client: Client, news: PropertyMap) -> Object:
         scopes = _write_scopes(unwrap(news.get("scopes")) or {})
         return {**super().body(client, news), "token_scopes": scopes}
-
-    def outputs(self, client: Client, resource_id: str, found: Object, given: PropertyMap) -> PropertyMap:
-        outputs = super().outputs(client, resource_id, found, given)
-        key = unwrap(outputs.get("secretKey")) or found.get("secret_key")
-        if key:
-            outputs["secretKey"] = make_secret(key)
-        return outputs
 
 
 class AlertManager(ResourceType):

@@ -15,6 +15,8 @@ class ServerlessDatabase(ResourceType):
     token = "scaleway:databases/serverlessDatabase:ServerlessDatabase"  # noqa: S105 - a type token
     path = "/serverless-sqldb/v1alpha1/regions/{region}/databases"
     transient = frozenset({"creating", "deleting", "restoring"})
+    waits_until_gone = True
+    gone = frozenset({403, 404})  # 403 for one that was just deleted, 404 later
     fields = (
         Field("name"),
         Field("minCpu", "cpu_min", default=0),
@@ -22,17 +24,6 @@ class ServerlessDatabase(ResourceType):
         Field("endpoint", sent=False),
         PROJECT,
     )
-
-    async def delete(self, client: Client, resource_id: str, outputs: PropertyMap) -> None:
-        """The platform answers 403 for a database that was just deleted, and 404 later."""
-        item = self.item(client, resource_id, outputs)
-        try:
-            await client.delete(item)
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            return
-        await client.wait_gone(item, frozenset({403, 404}))
 
 
 _INSTANCE_TRANSIENT = frozenset(
@@ -179,8 +170,30 @@ class _OfInstance(ResourceType):
         return "/".join((region or client.region, bare, *parts))
 
 
-class Database(_OfInstance):
+class _Named(_OfInstance):
+    """What has a name in one of an instance's lists."""
+
+    noun: str
+
+    async def fetch(self, client: Client, resource_id: str, outputs: PropertyMap) -> Object:
+        name = unwrap(outputs["name"])
+        listed = await client.get(f"{self.instance_path(client, outputs)}/{self.noun}s", name=name)
+        for found in listed[f"{self.noun}s"]:
+            if found["name"] == name:
+                return dict(found)
+        raise ApiError(404, f"{self.noun} {name} not found")
+
+    async def delete(self, client: Client, resource_id: str, outputs: PropertyMap) -> None:
+        try:
+            await client.delete(f"{await self.ready(client, outputs)}/{self.noun}s/{outputs['name']}")
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+
+class Database(_Named):
     token = "scaleway:databases/database:Database"  # noqa: S105 - a type token
+    noun = "database"
     fields = (
         Field("instanceId", answered=False, equal=same_id),
         Field("name"),
@@ -196,24 +209,10 @@ class Database(_OfInstance):
         found = await self.fetch(client, resource_id, {**news, "name": name})
         return resource_id, self.outputs(client, resource_id, found, news)
 
-    async def fetch(self, client: Client, resource_id: str, outputs: PropertyMap) -> Object:
-        name = unwrap(outputs["name"])
-        listed = await client.get(f"{self.instance_path(client, outputs)}/databases", name=name)
-        for found in listed["databases"]:
-            if found["name"] == name:
-                return dict(found)
-        raise ApiError(404, f"database {name} not found")
 
-    async def delete(self, client: Client, resource_id: str, outputs: PropertyMap) -> None:
-        try:
-            await client.delete(f"{await self.ready(client, outputs)}/databases/{outputs['name']}")
-        except ApiError as error:
-            if error.status != 404:
-                raise
-
-
-class User(_OfInstance):
+class User(_Named):
     token = "scaleway:databases/user:User"  # noqa: S105 - a type token
+    noun = "user"
     fields = (
         Field("instanceId", answered=False, equal=same_id),
         Field("name"),
@@ -243,21 +242,6 @@ class User(_OfInstance):
         if "password" in outputs:
             outputs["password"] = make_secret(unwrap(outputs["password"]))
         return outputs
-
-    async def fetch(self, client: Client, resource_id: str, outputs: PropertyMap) -> Object:
-        name = unwrap(outputs["name"])
-        listed = await client.get(f"{self.instance_path(client, outputs)}/users", name=name)
-        for found in listed["users"]:
-            if found["name"] == name:
-                return dict(found)
-        raise ApiError(404, f"user {name} not found")
-
-    async def delete(self, client: Client, resource_id: str, outputs: PropertyMap) -> None:
-        try:
-            await client.delete(f"{await self.ready(client, outputs)}/users/{outputs['name']}")
-        except ApiError as error:
-            if error.status != 404:
-                raise
 
 
 class Privilege(_OfInstance):

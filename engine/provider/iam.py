@@ -6,8 +6,8 @@ from typing import Any
 
 from engine.provider.client import Client
 from engine.provider.fields import Field, or_nothing
-from engine.provider.resource import CREATED_AT, UPDATED_AT, Object, ResourceType
-from pulumi_state.values import PropertyMap, make_secret, unwrap
+from engine.provider.resource import CREATED_AT, UPDATED_AT, Object, OnceKnownSecret, ResourceType
+from pulumi_state.values import PropertyMap
 
 _ORGANIZATION = Field("organizationId", computed=True)
 _EDITABLE = Field("editable", sent=False)
@@ -25,9 +25,6 @@ class Application(ResourceType):
         CREATED_AT,
         UPDATED_AT,
     )
-
-    def body(self, client: Client, news: PropertyMap) -> Object:
-        return {"organization_id": client.organization_id, **super().body(client, news)}
 
 
 def _write_rule(rule: PropertyMap) -> Object:
@@ -91,9 +88,6 @@ class Policy(ResourceType):
         UPDATED_AT,
     )
 
-    def body(self, client: Client, news: PropertyMap) -> Object:
-        return {"organization_id": client.organization_id, **super().body(client, news)}
-
     async def create(self, client: Client, news: PropertyMap) -> tuple[str, PropertyMap]:
         found = await client.post(self.path, self.body(client, news))
         resource_id = str(found["id"])
@@ -114,8 +108,8 @@ class Policy(ResourceType):
         return {**policy, "rules": rules["rules"]}
 
 
-class ApiKey(ResourceType):
-    """Its id is the access key; the secret key is answered once, when it is made."""
+class ApiKey(OnceKnownSecret):
+    """Its id is the access key."""
 
     token = "scaleway:iam/apiKey:ApiKey"  # noqa: S105 - a type token
     path = "/iam/v1alpha1/api-keys"
@@ -135,13 +129,6 @@ class ApiKey(ResourceType):
 
     def resource_id(self, client: Client, region: str, found: Object) -> str:
         return str(found["access_key"])
-
-    def outputs(self, client: Client, resource_id: str, found: Object, given: PropertyMap) -> PropertyMap:
-        outputs = super().outputs(client, resource_id, found, given)
-        key = unwrap(outputs.get("secretKey")) or found.get("secret_key")
-        if key:
-            outputs["secretKey"] = make_secret(key)
-        return outputs
 
 
 TYPES = (Application(), Policy(), ApiKey())

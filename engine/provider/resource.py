@@ -30,6 +30,8 @@ class ResourceType:
     transient: frozenset[str] = frozenset()
     """Statuses that pass by themselves."""
     waits_until_gone: bool = False
+    gone: frozenset[int] = frozenset({404})
+    """Statuses with which the API answers for an object that is gone."""
 
     # --- without the cloud ------------------------------------------------------------------------------
 
@@ -127,8 +129,10 @@ class ResourceType:
             value = plain.get(field.name, field.default)
             if field.sent and value is not None and field.name in schema.inputs_of(self.token):
                 body[field.key] = field.write(value)
-        if any(field.name == "projectId" for field in self.fields) and "project_id" not in body:
-            body["project_id"] = client.project_id
+        for name, default in (("projectId", client.project_id), ("organizationId", client.organization_id)):
+            for field in self.fields:
+                if field.name == name and field.sent:
+                    body.setdefault(field.key, default)
         return body
 
     async def create(self, client: Client, news: PropertyMap) -> tuple[str, PropertyMap]:
@@ -205,7 +209,18 @@ class ResourceType:
                 raise
             return
         if self.waits_until_gone:
-            await client.wait_gone(item)
+            await client.wait_gone(item, self.gone)
+
+
+class OnceKnownSecret(ResourceType):
+    """A type whose secret key is answered once, when the object is made: the state keeps it."""
+
+    def outputs(self, client: Client, resource_id: str, found: Object, given: PropertyMap) -> PropertyMap:
+        outputs = super().outputs(client, resource_id, found, given)
+        key = unwrap(outputs.get("secretKey")) or found.get("secret_key")
+        if key:
+            outputs["secretKey"] = make_secret(key)
+        return outputs
 
 
 def _kept(type_: ResourceType, olds: PropertyMap) -> PropertyMap:

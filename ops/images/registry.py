@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
 import logging
 import re
@@ -17,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.stacks import is_loopback
 
 if TYPE_CHECKING:
     import requests
@@ -98,7 +98,7 @@ class Repository:
         """``name``: ``<host>/<namespace>/<image>``."""
         self.name = name
         self.host, _, self.path = name.partition("/")
-        self._prefix = "http" if _is_loopback(self.host) else "https"
+        self._prefix = "http" if is_loopback(self.host.partition(":")[0]) else "https"
         self._secret_key = secret_key
         self._lock = Lock()
         self._auth: Any = None
@@ -285,11 +285,3 @@ def _reason(answer: requests.Response) -> str:
     except (ValueError, KeyError, TypeError):
         return ""
     return f": {' '.join(said.split())[:_LONGEST_REASON]}"
-
-
-def _is_loopback(host: str) -> bool:
-    name = host.partition(":")[0]
-    try:
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False

@@ -12,7 +12,7 @@ from ops.previews import names
 from ops.previews.about import About
 from ops.previews.cloud import Found, Thing
 from ops.previews.parent import Parent
-from ops.state.checkpoint import outputs_in, read_checkpoint, stacks_in
+from ops.state.checkpoint import outputs_in, read_checkpoint, resources_on_scaleway, stacks_in
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,8 @@ def state_of(parent: Parent, name: str, modified: datetime) -> State | None:
     checkpoint = read_checkpoint(parent.store, parent.project, name)
     if checkpoint is None:
         return None
-    resources = checkpoint.latest.get("resources") or []
-    real = [each for each in resources if each.get("custom") and not str(each.get("type")).startswith("pulumi:")]
     modified = modified if modified.tzinfo else modified.replace(tzinfo=UTC)
-    return State(modified, len(real), outputs_in(checkpoint), checkpoint.salt)
+    return State(modified, len(resources_on_scaleway(checkpoint)), outputs_in(checkpoint), checkpoint.salt)
 
 
 def look(parent: Parent, found: Found, only: str | None = None) -> list[Preview]:

@@ -48,6 +48,12 @@ def outputs_in(checkpoint: Checkpoint) -> dict[str, Any]:
     return dict(root.get("outputs") or {})
 
 
+def resources_on_scaleway(checkpoint: Checkpoint | None) -> list[dict[str, Any]]:
+    """The resources of a state that stand for something outside of it: no components, providers and references."""
+    resources = (checkpoint.latest.get("resources") or []) if checkpoint else []
+    return [each for each in resources if each.get("custom") and not str(each.get("type")).startswith("pulumi:")]
+
+
 class Secrets:
     """Decrypts what was encrypted with a stack's passphrase; the key of each salt is derived once."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,24 +15,14 @@ from ops.doctor.subject import Finding, Missing, Subject, Unknown
 from ops.exit_codes import ExitCode
 from ops.github import GitHub
 from ops.stacks import find_stack
-from tests.support.environment import ROOT
 from tests.support.fake_server import FakeServer, json_response
 from tests.support.github import TOKEN, FakeGitHub, hub
+from tests.support.released_project import project
 
-__all__ = ["hub"]
+__all__ = ["hub", "project"]
 
 RELEASED = ("stage", "production")
 KEY = {"SCW_ACCESS_KEY": "SCWXXXXXXXXXXXXXXXXX", "SCW_SECRET_KEY": "10ca1000-0000-4000-8000-00000000000f"}
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """The committed stacks and the release workflow."""
-    folder = tmp_path / "project"
-    (folder / workflow.FILE).parent.mkdir(parents=True)
-    for path in (*ROOT.glob("Pulumi*.yaml"), ROOT / workflow.FILE):
-        shutil.copy(path, folder / path.relative_to(ROOT))
-    return folder
 
 
 @pytest.fixture

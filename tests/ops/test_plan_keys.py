@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from infra.settings import load_file
 from ops.commands.plan_keys import make_keys
-from ops.doctor import workflow
 from ops.errors import OpsError
 from ops.plans import keys
 from ops.plans.sealed import public_key
 from ops.stacks import Stack
 from tests.support.environment import ROOT
+from tests.support.released_project import project
+
+__all__ = ["project"]
 
 _REAL = Stack(ROOT, "stage", {}, "passphrase")
 _LOCAL = Stack(ROOT, "local", {"scaleway:apiUrl": "http://127.0.0.1:8421"}, "passphrase")
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """The committed stacks and the release workflow."""
-    folder = tmp_path / "project"
-    (folder / workflow.FILE).parent.mkdir(parents=True)
-    for path in (*ROOT.glob("Pulumi*.yaml"), ROOT / workflow.FILE):
-        shutil.copy(path, folder / path.relative_to(ROOT))
-    return folder
 
 
 def make(project: Path, stack: str, out: Path, planner: str = "ci", applier: str = "deploy") -> None:
