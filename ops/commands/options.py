@@ -54,7 +54,7 @@ LockTimeout = Annotated[
         "--lock-timeout",
         metavar="DURATION",
         parser=duration,
-        help="How long to wait for a stack that somebody else holds: `15m`, `90s`, or seconds.",
+        help="How long to wait for a stack that another run has locked: `15m`, `90s`, or seconds.",
     ),
 ]
 CheckUrls = Annotated[bool, typer.Option("--check-urls", help="Check that every public URL answers.")]

@@ -80,7 +80,7 @@ def _look(environment: Environment) -> Status:
     try:
         found.images = {image: running.version for image, running in environment.running.items()}
         store, project = environment.store, environment.project
-        found.locks = [str(lock.holder) for lock in locks_of(store, project, name)]
+        found.locks = [lock.owner for lock in locks_of(store, project, name)]
         found.plans = waiting(store, project, name)
         updates = [each for each in updates_of(store, project, name, _UPDATES) if each.kind == "update"]
         if updates:
@@ -125,7 +125,7 @@ def _lines(found: Status) -> list[Line]:
     if found.drift is not None:
         told = ("  the cloud is not as it should be: snu drift ", "yellow") if found.drift else ("  no drift", "dim")
         lines.append(Line.of(told, found.stack if found.drift else ""))
-    lines += [Line.of(("  held by ", "yellow"), lock) for lock in found.locks]
+    lines += [Line.of(("  locked by ", "yellow"), lock) for lock in found.locks]
     lines += [_plan(plan) for plan in found.plans]
     if found.promote_from:
         what = ", ".join(found.behind)
