@@ -20,7 +20,7 @@ from engine.plan import Constraint, Plan, PlanError
 from engine.plugin import NO_DIFF, Diff, PartialFailureError, Provider
 from pulumi_state import urn as urns
 from pulumi_state.aliases import Aliases
-from pulumi_state.errors import PulumiError, UnsupportedError
+from pulumi_state.errors import PulumiError, StateError, UnsupportedError
 from pulumi_state.provider import ProviderRequest, provider_inputs
 from pulumi_state.snapshot import ResourceState, Snapshot, now
 from pulumi_state.values import (
@@ -72,6 +72,8 @@ class Deployment:
         self._slots = asyncio.Semaphore(max(1, context.parallel))
         self._stopped = asyncio.Event()
         self._refused = False
+        self.state_error: StateError | None = None
+        """Why an operation could not be recorded."""
         self._under_way: set[asyncio.Task[None]] = set()
         self._components: dict[str, tuple[str, ResourceState | None, Diff]] = {}
         """Steps of components that have not said their outputs yet."""
@@ -97,6 +99,12 @@ class Deployment:
         self._context.events.diagnostic("error", message, urn)
         self._stopped.set()
         return FailedError(message)
+
+    def _fail_on_state(self, error: StateError) -> FailedError:
+        """No further operation starts. Reported once, at the end, for all operations that could not be recorded."""
+        self.state_error = error
+        self._stopped.set()
+        return FailedError(str(error))
 
     def _refuse(self, message: str, urn: str) -> None:
         """As ``fail``, but a preview goes on, to show the change that is refused and all others."""
@@ -280,6 +288,9 @@ class Deployment:
                     await work()
                 except FailedError:
                     raise
+                except StateError as error:
+                    events.step_failed(op, old, new, diff)
+                    raise self._fail_on_state(error) from error
                 except Exception as error:
                     events.step_failed(op, old, new, diff)
                     resource = new or old

@@ -167,6 +167,8 @@ class Run:
             self._changes.update(self._deployment.changes)
         try:
             await context.journal.flush()
+            if self._deployment is not None and self._deployment.state_error is not None:
+                self._events.diagnostic("error", str(self._deployment.state_error))
         finally:
             for provider in context.providers.values():
                 await provider.close()

@@ -351,14 +351,17 @@ def unlock(
     stack: option.StackName,
     engine: option.Engine = EngineChoice.AUTO,
     yes: option.Yes = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Remove every lock, stale or not. Asks for the stack's name.")
+    ] = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Show who holds a stack, and remove the locks of those that live no more."""
-    from ops.commands import plan as work
-    from ops.session import Options, Session
+    """Show a stack's locks and their owners, and remove the stale ones."""
+    from ops.commands import unlock as work
+    from ops.session import Session
 
     session = Session.open(cwd, stack, engine, validate=False, needs_cloud=False)
-    return work.unlock_stack(session, Options(yes=yes))
+    return work.unlock_stack(session, yes=yes, force=force)
 
 
 @app.command("plan-keys")

@@ -23,7 +23,13 @@ def confirm_by_name(stack: Stack) -> None:
     """As ``confirm``; the name of a stack on the real Scaleway must be typed in full."""
     if stack.is_local:
         confirm(f"Destroy all of {stack.name}?")
-    elif _answer(f"Type {stack.name} to destroy all of it: ") != stack.name:
+    else:
+        confirm_name(f"Type {stack.name} to destroy all of it: ", stack.name)
+
+
+def confirm_name(question: str, name: str) -> None:
+    """As ``confirm``; the answer must be the name."""
+    if _answer(question) != name:
         raise OpsError("Not confirmed; nothing was changed.", ExitCode.CANCELLED)
 
 

@@ -26,13 +26,13 @@ class ExitCode(IntEnum):
     CONTAINERS = 12, "the resources are there, but a container is in error or did not become ready in time"
     ENGINE = 13, "no engine for this stack: the Pulumi CLI is missing, or the embedded engine refuses the stack"
     ENVIRONMENT = 14, "the environment lacks where a stack's state is kept, its secrets' passphrase, or GitHub's token"
-    INTERRUPTED = (
-        15,
-        "an earlier run was interrupted and left operations whose result is unknown: run `scripts/snu recover`",
-    )
+    INTERRUPTED = 15, "an earlier run was interrupted, or has overwritten a newer state: run `scripts/snu recover`"
     REFUSED = 16, "refused: a plan that is not valid or not as planned, or a foundation in use; nothing was changed"
     PART_WAY = 17, "the apply was stopped before an operation that was not in the plan; what was done is said"
-    LOCKED = 18, "somebody else holds the stack; nothing was changed"
+    LOCKED = (
+        18,
+        "the stack is locked and nothing was changed; or this run lost its lock, and was cancelled",
+    )
     NOT_WANTED = 19, "there is to be no preview environment: closed, a fork, `no-ci`, or without the label"
     DRIFT = 20, "the cloud is not as the last update left it: `scripts/snu drift` says what differs"
     POLICY = 21, "a resource violates a policy, and the stack's settings do not exempt it; nothing was changed"

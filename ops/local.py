@@ -22,7 +22,7 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stacks import CHECKOUT, LOCAL_PASSPHRASE, Stack, find_stack
 from ops.state.environment import local_backend_url, local_state_dir
-from pulumi_state.statefile import process_lives
+from pulumi_state.process import Process
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE, PASSPHRASE_FILE
 
 LOCAL_STACK = "local"
@@ -249,10 +249,11 @@ class LocalCloud:
             return False
         if found.holder is not Holder.OURS or found.pid is None:
             raise self._taken(found)
+        process = Process.of(found.pid)
         with suppress(ProcessLookupError):
             os.kill(found.pid, signal.SIGTERM)
         deadline = time.monotonic() + _STOP_SECONDS
-        while process_lives(found.pid):
+        while process.runs:
             if time.monotonic() > deadline:
                 raise OpsError(
                     f"Process {found.pid} got SIGTERM and still runs after {_STOP_SECONDS:.0f} seconds.",

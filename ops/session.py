@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +42,8 @@ from ops.scaleway.client import Client
 from ops.stacks import Stack, find_stack, project_dir, project_name, settings_of
 from ops.state.changes import after_change, before_change
 from ops.state.environment import completed
-from ops.state.lock import acquire
+from ops.state.last_run import begin, overwritten, remember, restore
+from ops.state.lock import Held, acquire, interrupt
 from ops.state.place import Kind, place_of
 from ops.steps import label, name_of
 from pulumi_state.errors import PulumiError
@@ -94,6 +95,7 @@ class Session:
     engine: Engine
     environ: dict[str, str] = field(repr=False)
     """In which the engine runs, and what the stack's state is reached with."""
+    _locks: list[Held] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
     def open(
@@ -144,23 +146,92 @@ class Session:
 
     @contextmanager
     def locked(self, purpose: str, options: Options, *, moves: bool = False) -> Iterator[None]:
-        """Hold the stack for the block. Raises OpsError when somebody else has it for longer than we may wait.
+        """Lock the stack for the block.
 
-        ``moves``: the block moves the state away, and so is not refused where that was begun before.
+        ``moves``: the block moves the state away, and so is not refused where that was begun before. Raises OpsError
+        when somebody else has the stack for longer than we may wait, and when the lock was lost meanwhile, which
+        cancels the block as Ctrl-C does.
         """
+        held = self._acquire(purpose, options.lock_timeout)
+        self._locks.append(held)
+        try:
+            with held:
+                if not moves:
+                    before_change(self.stack, self.store)
+                with self._remembered(held, moves):
+                    yield
+                if not moves:
+                    after_change(self.stack, self.store, self.environ)
+        except (KeyboardInterrupt, OpsError, StoreError) as error:
+            if not held.lost:
+                raise
+            raise self._lock_lost(purpose, error) from error
+        finally:
+            self._locks.remove(held)
+        if held.lost:
+            raise self._lock_lost(purpose, None)
+
+    def _acquire(self, purpose: str, timeout: float) -> Held:
         with progress_for(sys.stdout) as progress:
-            held = acquire(
-                self.store, self.project, self.stack.name, purpose, timeout=options.lock_timeout, on_wait=progress
+            return acquire(
+                self.store,
+                self.project,
+                self.stack.name,
+                purpose,
+                timeout=timeout,
+                on_wait=progress,
+                on_lost=interrupt,
             )
-        with held:
-            if not moves:
-                before_change(self.stack, self.store)
+
+    @contextmanager
+    def _remembered(self, held: Held, moves: bool) -> Iterator[None]:
+        """Notes at the end what the block has left, where we still have the lock then."""
+        if moves:
             yield
-            if not moves:
-                after_change(self.stack, self.store, self.environ)
+            return
+        place = (self.store, self.project, self.stack.name)
+        begun = begin(*place)
+        try:
+            yield
+        finally:
+            if held.renew():
+                with suppress(StoreError):  # what the block has to say is worth more
+                    remember(*place, begun)
+
+    def _lock_lost(self, purpose: str, error: BaseException | None) -> OpsError:
+        """What is said after a run has lost its lock; the newer state is restored where this run has overwritten it."""
+        name = self.stack.name
+        lines = [f"{name}: this run ({purpose}) lost its lock: somebody removed it, or another run took it over."]
+        if isinstance(error, OpsError):
+            lines.append(str(error))
+        with suppress(OpsError, StoreError), self._acquire("restoring the state", 0.0):
+            found = overwritten(self.store, self.project, name)
+            if found is not None:
+                kept = restore(self.store, self.project, name, found)
+                lines.append(f"It had overwritten the newer state, which is restored. What it wrote is kept as {kept}.")
+                lines += [f"  only in what it wrote: {each}" for each in found.unknown]
+        lines.append(f"Compare with the live resources: `scripts/snu preview {name} --refresh`.")
+        return OpsError("\n".join(lines), ExitCode.LOCKED)
+
+    def require_latest(self) -> None:
+        """Raises OpsError when the state is older than what the last run left."""
+        found = overwritten(self.store, self.project, self.stack.name)
+        if found is not None:
+            raise OpsError(
+                f"{self.stack.name}: the state is older than what the run of {found.begun:%Y-%m-%d %H:%M} UTC left: a "
+                "run that had lost its lock has overwritten it, or a backup was imported. Run `scripts/snu recover "
+                f"{self.stack.name}` to restore the newer one; nothing was changed.",
+                ExitCode.INTERRUPTED,
+            )
+
+    def _record_engine(self, pid: int) -> None:
+        for held in self._locks:
+            held.record_engine(pid)
 
     def require_complete(self) -> None:
-        """Raises OpsError when an earlier run was interrupted and the engine refuses to go on from there."""
+        """Raises OpsError when an earlier run was interrupted and the engine refuses to go on from there, and as
+        ``require_latest``."""
+        self.require_latest()
         if not self.engine.refuses_interrupted:
             return
         from pulumi_state.interrupted import pending_operations
@@ -197,6 +268,7 @@ class Session:
             stack=self.stack.name,
             environ=self.environ,
             on_event=on_event,
+            on_process=self._record_engine,
             parallel=options.parallel,
             refresh=options.refresh,
         )

@@ -11,6 +11,10 @@ class StateError(PulumiError):
     """A stack's state cannot be read, written or locked."""
 
 
+class OverwrittenError(StateError):
+    """Somebody else has changed a stack's state since it was read; nothing was written."""
+
+
 class PassphraseError(PulumiError):
     """The passphrase is missing or wrong."""
 

@@ -6,42 +6,19 @@ looked up elsewhere.
 
 from __future__ import annotations
 
-import json
-import socket
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pulumi_state.errors import StateError
 from pulumi_state.passphrase import Crypter, passphrase_from
 from pulumi_state.snapshot import now
-from pulumi_state.statefile import StateFile, process_lives
+from pulumi_state.statefile import StateFile
 from pulumi_state.values import unwrap
 
 CREATING, UPDATING, DELETING = "creating", "updating", "deleting"
 
 Document = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Lock:
-    """A lock of the backend's, and who holds it."""
-
-    key: str
-    """Where it is in the backend."""
-    content: bytes = field(repr=False)
-    user: str
-    host: str
-    pid: int
-    since: str
-
-    @property
-    def dead(self) -> bool:
-        """Whether its process was one of this machine and lives no more; of other machines nothing is known."""
-        return self.host == socket.gethostname() and not process_lives(self.pid)
-
-    def __str__(self) -> str:
-        return f"{self.user}@{self.host} (pid {self.pid}) since {self.since}"
 
 
 @dataclass(frozen=True)
@@ -67,7 +44,6 @@ class Interrupted:
     """Ids of the resources that the state has."""
     document: Document = field(repr=False)
     """The state when it was looked at; it must still be so when it is recovered."""
-    locks: tuple[Lock, ...] = ()
 
 
 # --- documents ------------------------------------------------------------------------------------------
@@ -186,38 +162,14 @@ def _in_order(resources: list[Document]) -> list[Document]:
     return ordered
 
 
-# --- locks ----------------------------------------------------------------------------------------------
-
-
-def locks_of(file: StateFile) -> tuple[Lock, ...]:
-    """Who holds the stack. Raises StateError when a lock cannot be read."""
-    found = []
-    for lock in file.locks():
-        try:
-            held = json.loads(lock.content)
-            holder = (str(held["username"]), str(held["hostname"]), int(held["pid"]), str(held["timestamp"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise StateError(f"the lock {file.place(lock.key)} cannot be read; remove it if no update runs") from error
-        found.append(Lock(lock.key, lock.content, *holder))
-    return tuple(found)
-
-
-def remove_dead(file: StateFile, locks: Iterable[Lock]) -> None:
-    """Take the locks of processes away that live no more; those of others stay."""
-    for lock in locks:
-        if lock.dead:
-            file.unlock(lock.key)
-
-
 # --- a stack in its backend ------------------------------------------------------------------------------
 
 
 def look(file: StateFile, environ: Mapping[str, str]) -> Interrupted:
     """What an interrupted run has left; ``environ`` has the passphrase. Raises PulumiError when it cannot be read."""
-    locks = locks_of(file)
     checkpoint = file.read()
     if checkpoint is None or checkpoint.salt is None or not checkpoint.latest.get("pending_operations"):
-        return Interrupted((), frozenset(), {} if checkpoint is None else checkpoint.latest, locks)
+        return Interrupted((), frozenset(), {} if checkpoint is None else checkpoint.latest)
     snapshot = checkpoint.snapshot(Crypter.open(passphrase_from(environ), checkpoint.salt))
     pending = tuple(
         Pending(
@@ -230,16 +182,15 @@ def look(file: StateFile, environ: Mapping[str, str]) -> Interrupted:
         )
         for operation in snapshot.pending_operations
     )
-    return Interrupted(pending, known_ids(checkpoint.latest), checkpoint.latest, locks)
+    return Interrupted(pending, known_ids(checkpoint.latest), checkpoint.latest)
 
 
 def mend(file: StateFile, found: Interrupted, adopted: Mapping[int, str], gone: Collection[int] = ()) -> list[str]:
-    """Write the state as it ought to be, see ``recovered``, and take the locks of dead processes away.
+    """Write the state as it ought to be, see ``recovered``.
 
-    Gives the URNs of the resources that are to be read from the cloud. Raises PulumiError, and the state is as it was,
-    when it is no longer what ``look`` has found, or when a live process has the stack's lock.
+    Returns the URNs of the resources that are to be read from the cloud. Raises PulumiError, and the state is as it
+    was, when it is no longer what ``look`` has found, or when another process has the stack's lock.
     """
-    remove_dead(file, found.locks)
     if not found.pending:
         return []
     with file.locked():

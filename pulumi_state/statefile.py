@@ -5,23 +5,19 @@ Below ``.pulumi/``: ``stacks/<project>/<stack>.json`` with its ``.bak``, ``locks
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
-import socket
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from pulumi_state.errors import StateError
+from pulumi_state.errors import OverwrittenError, StateError
+from pulumi_state.locks import PulumiLock, new_lock, read_locks
 from pulumi_state.passphrase import Crypter
-from pulumi_state.snapshot import PendingOperation, Snapshot, now, resource_from_json
-from pulumi_state.store import Store, StoreError, layout, open_store
+from pulumi_state.snapshot import PendingOperation, Snapshot, resource_from_json
+from pulumi_state.store import ABSENT, Chain, ConflictError, Store, StoreError, layout, open_store
 
 
 @dataclass(frozen=True)
@@ -45,16 +41,12 @@ class Checkpoint:
             raise StateError(f"the state has a resource that cannot be read ({error!r})") from error
 
 
-@dataclass(frozen=True)
-class HeldLock:
-    """A lock as it was found: removed only as long as it is this one."""
-
-    key: str
-    content: bytes
-
-
 class StateFile:
-    """The state of one stack in a backend: a folder, a bucket or a database."""
+    """The state of one stack in a backend: a folder, a bucket or a database.
+
+    Each write is conditional on what was read or written before through the same object; a state that was never read
+    must not exist yet.
+    """
 
     def __init__(
         self, backend: str | Store, project: str, stack: str, environ: Mapping[str, str] = MappingProxyType({})
@@ -66,12 +58,13 @@ class StateFile:
         self.project = project
         self.stack = stack
         self.key = layout.checkpoint(project, stack)
-        self._locks = layout.locks(project, stack)
         self._has_meta = False
         try:
             self.store = open_store(backend, environ) if isinstance(backend, str) else backend
         except StoreError as error:
             raise StateError(str(error)) from error
+        self._content = b""
+        self._writes = Chain(self.store, self.key, ABSENT)
 
     @property
     def full_name(self) -> str:
@@ -96,6 +89,8 @@ class StateFile:
         """
         with self._told():
             item = self.store.read(self.key)
+        self._content = item.content if item else b""
+        self._writes = Chain(self.store, self.key, item.tag if item else ABSENT)
         if item is None:
             return None
         try:
@@ -126,7 +121,8 @@ class StateFile:
     def write(self, text: str) -> None:
         """Replace the checkpoint in one step, and keep the one before as ``.bak``.
 
-        Raises StateError when it cannot be written; the state is then as it was.
+        Raises StateError when it cannot be written; OverwrittenError where somebody else has written meanwhile, and
+        what they wrote is kept.
         """
         with self._told():
             if not self._has_meta:
@@ -134,14 +130,21 @@ class StateFile:
                     self.store.write(layout.META, layout.META_CONTENT)
                 self._has_meta = True
             self.store.copy(self.key, layout.backup_of(self.key))
-            self.store.write(self.key, text.encode())
+            self._writes.write(text.encode())
+        self._content = text.encode()
+
+    def delete(self) -> None:
+        """Remove the checkpoint that was read, and its backup. Raises StateError."""
+        with self._told():
+            self.store.delete(self.key, self._writes.tag)
+            self.store.delete(layout.backup_of(self.key))
+        self._content = b""
+        self._writes = Chain(self.store, self.key, ABSENT)
 
     def write_latest(self, latest: Mapping[str, Any]) -> None:
-        """Replace what the checkpoint that is there says of the stack's resources, as ``write`` does."""
-        with self._told():
-            item = self.store.read(self.key)
+        """Replace what the checkpoint that was read says of the stack's resources, as ``write`` does."""
         new: dict[str, Any] = {"version": 3, "checkpoint": {"stack": self.full_name}}
-        document = json.loads(item.content) if item else new
+        document = json.loads(self._content) if self._content else new
         document["checkpoint"]["latest"] = latest
         self.write(json.dumps(document, ensure_ascii=False))
 
@@ -149,80 +152,52 @@ class StateFile:
         """Keep a record of an update and a copy of the state after it. Raises StateError when that is not possible."""
         entry = f"{layout.history(self.project, self.stack)}{self.stack}-{time.time_ns()}"
         with self._told():
-            self.store.write(f"{entry}.history.json", json.dumps(update, ensure_ascii=False).encode())
+            self.store.write(f"{entry}.history.json", json.dumps(update, ensure_ascii=False).encode(), ABSENT)
             self.store.copy(self.key, f"{entry}.checkpoint.json")
 
     # --- locks ------------------------------------------------------------------------------------------
 
-    def locks(self) -> list[HeldLock]:
-        """The locks of the stack, one for each process that holds it. Raises StateError."""
+    def locks(self) -> list[PulumiLock]:
+        """Pulumi's locks of the stack, one for each process. Raises StateError, also where one cannot be read."""
         with self._told():
-            keys = [entry.key for entry in self.store.entries(self._locks) if entry.key.endswith(".json")]
-            items = [(key, self.store.read(key)) for key in keys]
-        return [HeldLock(key, item.content) for key, item in items if item is not None]
-
-    def unlock(self, key: str) -> None:
-        """Take a lock away. Raises StateError."""
-        with self._told():
-            self.store.delete(key)
+            return read_locks(self.store, self.project, self.stack)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the stack's lock as Pulumi does.
+        """Lock the stack as Pulumi does.
 
-        Raises StateError naming the holder when another update runs. The lock of a process of this machine
-        that lives no more is taken away.
+        Raises StateError naming the owner when another update runs. The lock of a process that has ended is removed.
         """
-        own = f"{self._locks}{uuid.uuid4()}.json"
-        holder = {
-            "pid": os.getpid(),
-            "username": getpass.getuser(),
-            "hostname": socket.gethostname(),
-            "timestamp": now(),
-        }
+        key, content = new_lock(self.project, self.stack)
         try:
-            self.store.write(own, json.dumps(holder).encode())
+            self.store.write(key, content, ABSENT)
         except StoreError as error:
             raise StateError(f"the stack cannot be locked: {error}") from error
         try:
             for lock in self.locks():
-                if lock.key != own:
+                if lock.key != key:
                     self._check_lock(lock)
             yield
         finally:
             with suppress(StoreError):  # what happened before is worth more than this
-                self.store.delete(own)
+                self.store.delete(key)
 
-    def _check_lock(self, lock: HeldLock) -> None:
-        try:
-            held = json.loads(lock.content)
-            pid, host = int(held["pid"]), str(held["hostname"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise StateError(f"the lock {self.place(lock.key)} cannot be read; remove it if no update runs") from error
-        if host == socket.gethostname() and not process_lives(pid):
-            self.unlock(lock.key)
-            return
-        raise StateError(
-            f"the stack {self.stack} is locked by {held.get('username')}@{host} (pid {pid}) since "
-            f"{held.get('timestamp')}; wait until that update ends"
-        )
+    def _check_lock(self, lock: PulumiLock) -> None:
+        if lock.process.runs is not False:
+            raise StateError(
+                f"the stack {self.stack} is locked by {lock}; wait until that update ends, or look with "
+                f"`scripts/snu unlock {self.stack}`"
+            )
+        with self._told():
+            self.store.delete(lock.key)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
         try:
             yield
+        except ConflictError as error:
+            raise OverwrittenError(
+                f"the state of {self.stack} was changed by another run, and is left as that run wrote it: {error}"
+            ) from error
         except StoreError as error:
             raise StateError(f"the state: {error}") from error
-
-
-def process_lives(pid: int) -> bool:
-    """Whether a process of this machine runs; one that was killed and that nobody has waited for does not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    with suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return True

@@ -17,7 +17,6 @@ from pulumi_state.errors import PulumiError
 from pulumi_state.history import Update
 from pulumi_state.stack_file import StackFile
 from pulumi_state.statefile import Checkpoint
-from pulumi_state.store import layout
 
 
 class AdoptedState:
@@ -39,6 +38,7 @@ class AdoptedState:
         """Replace the state that was ``before``, which is kept."""
         began = int(time.time())
         with self._held():
+            self._file.read()
             if self.content() != before:
                 raise OpsError(
                     f"The state of {self._stack.name} has changed since it was looked at: adopt again. Nothing was "
@@ -66,8 +66,7 @@ class AdoptedState:
                     ExitCode.REFUSED,
                 )
             if before is None:
-                self._store.delete(layout.backup_of(self._file.key))
-                self._store.delete(self._file.key)
+                self._file.delete()
             else:
                 self._file.write(json.dumps(before.checkpoint, ensure_ascii=False))
             drop_note(self._store, self._project, self._stack.name)

@@ -74,7 +74,7 @@ LockTimeout = Annotated[
         "--lock-timeout",
         metavar="DURATION",
         parser=duration(),
-        help="How long to wait for a stack that somebody else holds: `15m`, `90s`, or seconds.",
+        help="How long to wait for a stack that another run has locked: `15m`, `90s`, or seconds.",
     ),
 ]
 ExpireAfter = Annotated[

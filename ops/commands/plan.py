@@ -1,4 +1,4 @@
-"""What ``snu plan``, ``snu apply`` and ``snu unlock`` do."""
+"""What ``snu plan`` and ``snu apply`` do."""
 
 from __future__ import annotations
 
@@ -36,7 +36,6 @@ from ops.record import Record
 from ops.session import Options, Session
 from ops.stacks import Stack, find_stack, project_dir, settings_of, stack_names
 from ops.state.checkpoint import Secrets
-from ops.state.lock import Lock, locks_of, unlock
 from ops.steps import has_changes, name_of
 
 _NOT_IN_PLAN = ("not allowed by the plan", "violates plan", "but none were seen", "the plan expects operations")
@@ -205,7 +204,7 @@ def _refused(found: Plan, problems: list[str]) -> OpsError:
 
 
 def _do(session: Session, found: Plan, ledger: Ledger, options: Options) -> ExitCode:
-    entry = ledger.begin(found)
+    begun = ledger.begin(found)
     outcome = Outcome.FAILED
     display = display_for(sys.stdout, session.title("Applying"), preview=False, properties=False)
     try:
@@ -221,7 +220,7 @@ def _do(session: Session, found: Plan, ledger: Ledger, options: Options) -> Exit
             raise _stopped(found, display.record, error) from error
         raise
     finally:
-        ledger.end(found, entry, outcome)
+        ledger.end(found, begun, outcome)
     from ops.readiness import check_containers
 
     check_containers(session, display.record, options.wait_seconds, check_urls=options.check_urls)
@@ -266,46 +265,3 @@ def _stopped(found: Plan, record: Record, error: OpsError) -> OpsError:
     look = f"scripts/snu preview {found.stack} --refresh"
     lines.append(f"This plan cannot be applied again. Look at the stack with `{look}`, and plan again.")
     return OpsError("\n".join(lines), ExitCode.PART_WAY if by_plan else ExitCode.FAILED)
-
-
-# --- locks -------------------------------------------------------------------------------------
-
-
-def unlock_stack(session: Session, options: Options) -> ExitCode:
-    """Show who holds the stack, and take away the locks of those that live no more."""
-    found = locks_of(session.store, session.project, session.stack.name)
-    printer = printer_for(sys.stdout)
-    if not found:
-        printer.print([Line.of(f"{session.stack.name} is not locked.")])
-        return ExitCode.OK
-    printer.print([Line.of(f"  {each.holder}: ", _life(each)) for each in found])
-    dead = [each for each in found if _is_dead(each, found)]
-    if not dead:
-        raise OpsError(
-            f"No lock of {session.stack.name} is known to be of a dead process; none was removed. Make sure on its "
-            "machine that it does not run; `pulumi cancel` removes every lock of a stack, whoever holds it.",
-            ExitCode.LOCKED,
-        )
-    if not options.yes:
-        confirm(f"Remove {'this lock' if len(dead) == 1 else f'these {len(dead)} locks'} of dead processes?")
-    for each in dead:
-        unlock(session.store, each)
-        printer.print([Line.of(f"  removed the lock of {each.holder}")])
-    return ExitCode.OK if len(dead) == len(found) else ExitCode.LOCKED
-
-
-def _is_dead(lock: Lock, found: list[Lock]) -> bool:
-    """A lock of Pulumi's does not say whether its holder lives; the lock around it, of the same machine, does."""
-    if lock.holder.lives is not None:
-        return not lock.holder.lives
-    around = [each.holder for each in found if each.holder.renewed and each.holder.host == lock.holder.host]
-    return any(each.lives is False and each.since <= lock.holder.since for each in around)
-
-
-def _life(lock: Lock) -> tuple[str, str]:
-    match lock.holder.lives:
-        case True:
-            return ("lives", "green")
-        case False:
-            return ("lives no more", "red")
-    return ("not known whether it lives: it is of another machine", "yellow")

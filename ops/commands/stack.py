@@ -97,6 +97,7 @@ def refresh(session: Session, options: Options) -> ExitCode:
         confirm(f"Write what the cloud says into the state of {stack.name}?")
     display = display_for(sys.stdout, session.title("Refreshing"), preview=False)
     with session.locked("snu refresh", options):
+        session.require_latest()
         result = session.run(session.engine.refresh, options, display)
     changed = has_changes(result.changes)
     return ExitCode.CHANGES if changed and options.expect_no_changes else ExitCode.OK

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ops.confirm import confirm
@@ -27,7 +28,6 @@ from ops.state.place import Kind, place_of
 from ops.state.reach import find_document, variables_of
 from ops.state.size import size_of, way_out
 from pulumi_state.errors import PulumiError
-from pulumi_state.statefile import StateFile
 from pulumi_state.store import Store, StoreError, open_store
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE
 
@@ -54,7 +54,7 @@ def show(session: Session) -> ExitCode:
     lines.append(Line.of("  size: ", (str(size), "yellow" if size.near else "")))
     if size.near:
         lines.append(Line.of(f"  {way_out(stack)}"))
-    lines += [Line.of(f"  held by {lock.holder}") for lock in locks_of(store, project, stack)]
+    lines += [Line.of(f"  locked by {lock.owner}") for lock in locks_of(store, project, stack)]
     lines += [Line.of(f"  last {_shown(update)}") for update in updates_of(store, project, stack, 1)]
     printer_for(sys.stdout).print(lines)
     return ExitCode.OK
@@ -104,6 +104,9 @@ def restore(session: Session, file: Path, options: Options, *, over: bool, renam
     stack = session.stack.name
     found = _fitting(session, backups.read_file(file), rename=rename)
     with session.locked("snu state restore", options):
+        target = session.state
+        with suppress(PulumiError):  # a state that this version cannot read is replaced as well
+            target.read()
         present = backups.take(session.store, session.project, stack)
         count = len(present.resources) if present else 0
         if present and count > 1 and not over:
@@ -118,7 +121,7 @@ def restore(session: Session, file: Path, options: Options, *, over: bool, renam
         if present:
             print(f"{stack}: the state until now is kept as {backups.keep(session.store, present)}.")
         try:
-            StateFile(session.store, session.project, stack).write(json.dumps(found.checkpoint, ensure_ascii=False))
+            target.write(json.dumps(found.checkpoint, ensure_ascii=False))
         except PulumiError as error:
             raise OpsError(str(error), ExitCode.FAILED) from None
     print(

@@ -84,7 +84,7 @@ def _look(environment: Environment) -> Status:
     try:
         found.images = {image: running.version for image, running in environment.running.items()}
         store, project = environment.store, environment.project
-        found.locks = [str(lock.holder) for lock in locks_of(store, project, name)]
+        found.locks = [lock.owner for lock in locks_of(store, project, name)]
         found.plans = [plan for plan in waiting(store, project, name) if not plan.is_gone]
         updates = [each for each in updates_of(store, project, name, _UPDATES) if each.kind == "update"]
         if updates:
@@ -129,7 +129,7 @@ def _lines(found: Status) -> list[Line]:
     if found.drift is not None:
         hint = f"  the cloud is not as it should be: scripts/snu drift {found.stack}"
         lines.append(Line.of((hint, "yellow") if found.drift else ("  no drift", "dim")))
-    lines += [Line.of(("  held by ", "yellow"), lock) for lock in found.locks]
+    lines += [Line.of(("  locked by ", "yellow"), lock) for lock in found.locks]
     lines += [_plan(plan) for plan in found.plans]
     if found.promote_from:
         what = ", ".join(found.behind)

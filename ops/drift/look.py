@@ -116,10 +116,11 @@ def _read_resources(session: Session, parallel: int, seen: _Seen) -> None:
 def _undisturbed_state(session: Session) -> str:
     """What changes with the stack's state. Raises OpsError where somebody works on it, or did so and was killed."""
     store, project, name = session.store, session.project, session.stack.name
-    held = [lock.holder for lock in locks_of(store, project, name) if lock.holder.lives is not False]
-    if held:
+    owners = [lock.owner for lock in locks_of(store, project, name) if not lock.liveness.is_stale]
+    if owners:
         raise OpsError(
-            f"{name} is held by {held[0]}: what it changes is no drift. Look again when it has ended.", ExitCode.LOCKED
+            f"{name} is locked by {owners[0]}: what it changes is not drift. Run this again when it has ended.",
+            ExitCode.LOCKED,
         )
     state = read_checkpoint(store, project, name)
     if state is not None and state.latest.get("pending_operations"):

@@ -31,6 +31,8 @@ class Operation:
     environ: Mapping[str, str] = field(repr=False)
     """Where the state is, and how it and its secrets are opened; also what the engine's processes get."""
     on_event: OnEvent = field(default=lambda _event: None)
+    on_process: Callable[[int], None] = field(default=lambda _pid: None)
+    """Is given the number of each process that may change the state, when it is started."""
     parallel: int = 16
     """Resource operations at the same time."""
     refresh: bool = False

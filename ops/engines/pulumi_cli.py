@@ -138,6 +138,7 @@ def _execute(arguments: list[str], operation: Operation, watch: _Watch) -> _Ende
                 start_new_session=True,
             )
         with _interrupts_forwarded(process, watch):
+            operation.on_process(process.pid)
             watch.follow(log, process)
             status = process.wait()
         return _Ended(status, *(each.read_text(encoding="utf-8", errors="replace") for each in (stdout, stderr)))

@@ -5,15 +5,19 @@ from __future__ import annotations
 import getpass
 import json
 import socket
+import uuid
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from ops.errors import OpsError
 from ops.plans.plan import Plan
 from ops.plans.sealed import refused
 from pulumi_state.store import ABSENT, ConflictError, Store, layout
 
 _JSON = ".json"
+_FORMAT = 2
+"""Version of an entry's JSON. 1 had neither version nor id."""
 
 
 class Outcome(StrEnum):
@@ -33,12 +37,38 @@ class Entry:
     author: str
     applied_by: str
     begun: str
+    id: str = ""
+    """Tells this apply from every other one of the same plan, by whom and when ever."""
     outcome: Outcome = Outcome.BEGUN
     ended: str = ""
 
+    @classmethod
+    def parse(cls, content: bytes) -> Entry:
+        """Raises ValueError for what another version has written, or is damaged."""
+        try:
+            found = json.loads(content)
+            version = found.pop("version", 1)
+            if version > _FORMAT:
+                raise ValueError(f"ledger format {version}; this version of snu reads up to {_FORMAT}")
+            return cls(**found)
+        except (json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError):
+            raise ValueError("it is damaged") from None
+
+    def content(self) -> bytes:
+        return json.dumps({"version": _FORMAT, **asdict(self)}).encode()
+
+
+@dataclass(frozen=True)
+class Begun:
+    """An apply that was recorded as begun."""
+
+    entry: Entry
+    tag: str
+    """Of the entry in the store."""
+
 
 class Ledger:
-    """Of one stack."""
+    """The applied plans of one stack."""
 
     def __init__(self, store: Store, project: str, stack: str) -> None:
         self._store = store
@@ -48,19 +78,22 @@ class Ledger:
         """Raises OpsError when the plan was applied already."""
         found = self._store.read(self._key(plan))
         if found is not None:
-            raise _refused(Entry(**json.loads(found.content)))
+            raise _refused(found.content)
 
-    def begin(self, plan: Plan) -> Entry:
-        """From now on the plan is used up. Raises OpsError when somebody else was faster."""
-        entry = Entry(plan.id, plan.digest, plan.author, f"{getpass.getuser()}@{socket.gethostname()}", _now())
+    def begin(self, plan: Plan) -> Begun:
+        """Record that the plan is used from now on. Raises OpsError when somebody else was faster."""
+        who = f"{getpass.getuser()}@{socket.gethostname()}"
+        entry = Entry(plan.id, plan.digest, plan.author, who, _now(), id=str(uuid.uuid4()))
         try:
-            self._store.write(self._key(plan), _encoded(entry), ABSENT)
+            return Begun(entry, self._store.write(self._key(plan), entry.content(), ABSENT))
         except ConflictError:
             self.check(plan)
-        return entry
+            raise
 
-    def end(self, plan: Plan, entry: Entry, outcome: Outcome) -> None:
-        self._store.write(self._key(plan), _encoded(replace(entry, outcome=outcome, ended=_now())))
+    def end(self, plan: Plan, begun: Begun, outcome: Outcome) -> None:
+        """Raises StoreError."""
+        ended = replace(begun.entry, outcome=outcome, ended=_now())
+        self._store.write(self._key(plan), ended.content(), begun.tag)
 
     def begun(self) -> set[str]:
         """The ids of the plans that were begun. Raises StoreError."""
@@ -76,14 +109,10 @@ class Ledger:
         return f"{self._prefix}/{plan.id}{_JSON}"
 
 
-def _encoded(entry: Entry) -> bytes:
-    return json.dumps(asdict(entry)).encode()
-
-
 def _parsed(content: bytes) -> Entry | None:
     try:
-        return Entry(**json.loads(content))
-    except (ValueError, TypeError):
+        return Entry.parse(content)
+    except ValueError:
         return None
 
 
@@ -91,7 +120,11 @@ def _now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-def _refused(entry: Entry) -> Exception:
+def _refused(content: bytes) -> OpsError:
+    try:
+        entry = Entry.parse(content)
+    except ValueError as error:
+        return refused(f"The plan was applied already, and the record of that cannot be read: {error}. Plan again.")
     return refused(
         f"The plan was applied already, by {entry.applied_by} on {entry.begun[:19]}Z ({entry.outcome}). A plan is "
         "applied once: plan again."

@@ -15,7 +15,7 @@ from ops.previews import about as abouts
 from ops.previews.look import State, state_of
 from ops.previews.parent import Parent
 from ops.readiness import check_containers
-from ops.recover.run import look, recover_held
+from ops.recover.run import needs_recovery, recover_held
 from ops.session import Options, Session
 from ops.state.checkpoint import read_checkpoint
 from pulumi_state.store import layout
@@ -42,8 +42,7 @@ class PreviewStack:
 
     def mend(self) -> None:
         """Bring state and cloud together where an earlier run was killed. Raises OpsError where that is not certain."""
-        found = look(self.session)
-        if found.pending or found.locks:
+        if needs_recovery(self.session):
             recover_held(self.session, yes=True)
 
     def up(self, options: Options) -> None:
@@ -84,13 +83,16 @@ class PreviewStack:
     def forget(self) -> None:
         """Remove its state, the document beside it, and its files. Raises OpsError where it has resources."""
         store, project = self.parent.store, self.parent.project
+        checkpoint = layout.checkpoint(project, self.name)
+        item = store.read(checkpoint)
         state = self.state
         if state is not None and state.resources:
             raise OpsError(f"{self.name} has {state.resources} resources again; its state was kept.", ExitCode.FAILED)
-        checkpoint = layout.checkpoint(project, self.name)
         past = [entry.key for entry in store.entries(layout.history(project, self.name))]
-        for key in (*past, layout.backup_of(checkpoint), checkpoint):
+        for key in (*past, layout.backup_of(checkpoint)):
             store.delete(key)
+        if item is not None:
+            store.delete(checkpoint, item.tag)
         abouts.remove(store, project, self.name)
         remove_files(self.parent, self.name)
 

@@ -19,27 +19,37 @@ from ops.scaleway.catalogue import kind_of
 from ops.scaleway.client import Client
 from ops.scaleway.finder import Finder
 from ops.session import Options, Session
+from ops.state.last_run import Overwritten, overwritten, restore
+from ops.state.lock import Lock, locks_of, unlock
 from pulumi_state.errors import PulumiError
 from pulumi_state.store import StoreError, layout
 from pulumi_state.store.folder import FolderStore
 
 if TYPE_CHECKING:
-    from pulumi_state.interrupted import Interrupted, Lock
+    from pulumi_state.interrupted import Interrupted
 
 
 def recover_held(session: Session, *, yes: bool) -> ExitCode:
-    """As `recover`, of a stack that the caller holds."""
-    stack, found = session.stack, look(session)
+    """As `recover`, of a stack that the caller has locked."""
+    stack = session.stack
+    older = overwritten(session.store, session.project, stack.name)
+    if older is not None:
+        _restore(session, older, yes=yes)
+    locks = _left_over(session)
+    found = look(session)
     finder = Finder(Client.of(stack, session.environ)) if found.pending else None
     decisions = [decide(each, found.known, finder.find, finder.is_there) for each in found.pending] if finder else []
     printer = printer_for(sys.stdout)
-    if not found.locks and not decisions:
-        printer.print([Line.of(f"{stack.name}: no run was interrupted, there is nothing to recover.")])
+    if not locks and not decisions:
+        if older is None:
+            printer.print([Line.of(f"{stack.name}: no run was interrupted, there is nothing to recover.")])
         return ExitCode.OK
-    printer.print(_plan(session, found.locks, decisions))
+    printer.print(_plan(session, locks, decisions))
     _refuse_uncertain(decisions)
     if not yes:
         confirm(f"Do this to {stack.name}?")
+    for lock in locks:
+        unlock(session.store, lock)
     for each in decisions:
         kind = kind_of(each.pending.type)
         if finder and kind and each.action is Action.REMOVE:
@@ -47,6 +57,34 @@ def recover_held(session: Session, *, yes: bool) -> ExitCode:
     gone = _do(session, found, decisions)
     printer.print(_report(session, decisions, gone))
     return ExitCode.OK
+
+
+def needs_recovery(session: Session) -> bool:
+    """Whether `recover_held` would change anything. Raises OpsError."""
+    older = overwritten(session.store, session.project, session.stack.name)
+    return older is not None or bool(look(session).pending or _left_over(session))
+
+
+def _left_over(session: Session) -> list[Lock]:
+    """Pulumi's locks of processes that have ended."""
+    locks = locks_of(session.store, session.project, session.stack.name)
+    return [each for each in locks if each.is_pulumis and each.liveness.is_stale]
+
+
+def _restore(session: Session, older: Overwritten, *, yes: bool) -> None:
+    """Show what has overwritten the state, ask, and give the stack back what its last run left."""
+    name, printer = session.stack.name, printer_for(sys.stdout)
+    printer.print(
+        [
+            Line.of((session.title("Recovering"), "bold")),
+            Line.of(f"  restore the state that the run of {older.begun:%Y-%m-%d %H:%M} UTC left: it was overwritten"),
+            *(Line.of(f"  only in the state that overwrote it: {each}") for each in older.unknown),
+        ]
+    )
+    if not yes:
+        confirm(f"Restore the newer state of {name}?")
+    kept = restore(session.store, session.project, name, older)
+    printer.print([Line.of(f"  restored; what was there is kept as {kept}")])
 
 
 def look(session: Session) -> Interrupted:
@@ -107,7 +145,7 @@ def _refuse_uncertain(decisions: Iterable[Decision]) -> None:
 
 def _plan(session: Session, locks: Iterable[Lock], decisions: Iterable[Decision]) -> list[Line]:
     lines = [Line.of((session.title("Recovering"), "bold"))]
-    lines += [Line.of(f"  remove the lock of {lock}, whose process lives no more") for lock in locks]
+    lines += [Line.of(f"  remove the lock of {lock.owner}, whose process has ended") for lock in locks]
     return lines + [Line.of(f"  {_intention(each)}") for each in decisions]
 
 

@@ -44,14 +44,19 @@ class Update:
 
 def updates_of(store: Store, project: str, stack: str, most: int) -> list[Update]:
     """The newest first, at most so many. Raises StoreError."""
-    keys = [each.key for each in store.entries(layout.history(project, stack)) if each.key.endswith(_RECORD)]
-    found = []
-    for key in sorted(keys, reverse=True)[:most]:
-        item = store.read(key)
-        update = _read(item.content) if item else None
-        if update is not None:
-            found.append(update)
-    return found
+    keys = sorted(record_keys(store, project, stack), reverse=True)[:most]
+    return [update for key in keys if (update := update_at(store, key)) is not None]
+
+
+def record_keys(store: Store, project: str, stack: str) -> list[str]:
+    """Keys of the records of updates, the oldest first. Raises StoreError."""
+    return [each.key for each in store.entries(layout.history(project, stack)) if each.key.endswith(_RECORD)]
+
+
+def update_at(store: Store, key: str) -> Update | None:
+    """None for what is no record. Raises StoreError."""
+    item = store.read(key)
+    return _read(item.content) if item else None
 
 
 def _read(content: bytes) -> Update | None:

@@ -1,15 +1,15 @@
-"""One at a time on a stack: a lock of ``snu``'s own around everything that reads a state in order to change it.
+"""The lock of one stack: around everything that reads a state in order to change it.
 
 Pulumi locks a stack while it changes it, does not wait for others, and does not lock what comes before: the checks
 that an ``apply`` makes would be out of date when it starts. This lock is written with conditional writes, is waited
-for, and is renewed as long as its holder lives. Pulumi's own locks are waited for as well.
+for, and is renewed as long as its owner runs. Pulumi's own locks are waited for as well.
 """
 
 from __future__ import annotations
 
 import getpass
 import json
-import os
+import signal
 import socket
 import threading
 import time
@@ -18,44 +18,42 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from typing import Any
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from pulumi_state.statefile import process_lives
-from pulumi_state.store import ABSENT, ConflictError, Store, StoreError, layout
+from pulumi_state.errors import StateError
+from pulumi_state.locks import PulumiLock, read_locks
+from pulumi_state.process import Process
+from pulumi_state.store import ABSENT, Chain, ConflictError, Store, StoreError, layout
 
-_FREE = b"{}"
+_FORMAT = 2
+"""Version of the lock's JSON. 1 had no version, and knew machines by their host names."""
+_RELEASED_BY_OLDER = b"{}"
 _POLL_SECONDS = 0.5
 _RENEW_SECONDS = 20.0
-_SILENT_FOR = timedelta(minutes=10)
-"""A holder on another machine that has not renewed its lock for so long is taken for dead."""
+_SILENT_AFTER = timedelta(minutes=10)
+"""Since its last renewal, by the store's clock."""
 
 
-@dataclass(frozen=True)
-class Holder:
-    """Who holds a stack, for what and since when; times are ISO 8601 in UTC."""
+class Liveness(Enum):
+    """What is known of a lock's owner."""
 
-    id: str
-    user: str
-    host: str
-    pid: int
-    since: str
-    purpose: str = "pulumi"
-    renewed: str = ""
-    """Empty for locks of Pulumi's own, which are written once."""
+    RUNNING = "is running, or has renewed the lock within ten minutes"
+    ENDED = "has ended"
+    SILENT = "has not renewed the lock for ten minutes; whether it runs cannot be known from here"
+    STALLED = "exists and has not renewed the lock for ten minutes; it may be paused"
+    UNKNOWN = "is not known to have ended"
 
     @property
-    def lives(self) -> bool | None:
-        """Whether its process still runs; None where that cannot be known from here."""
-        if self.host == socket.gethostname():
-            return process_lives(self.pid)
-        if not self.renewed:
-            return None
-        return datetime.now(UTC) - datetime.fromisoformat(self.renewed) < _SILENT_FOR
+    def is_stale(self) -> bool:
+        """Whether ``snu unlock`` removes the lock."""
+        return self in (Liveness.ENDED, Liveness.SILENT, Liveness.STALLED)
 
-    def __str__(self) -> str:
-        return f"{self.user}@{self.host} (pid {self.pid}) for {self.purpose}, since {self.since[:19]}Z"
+
+_TAKEN_OVER = (Liveness.ENDED, Liveness.SILENT)
+"""Of these a lock is taken over without a question. An owner that is only paused keeps it."""
 
 
 @dataclass(frozen=True)
@@ -64,142 +62,245 @@ class Lock:
 
     key: str
     tag: str
-    holder: Holder
+    owner: str
+    liveness: Liveness
+    is_pulumis: bool = False
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What the lock's object says."""
+
+    id: str
+    user: str
+    host: str
+    since: str
+    """ISO 8601 in UTC."""
+    purpose: str
+    process: Process
+    engine: Process | None = None
+    """The Pulumi CLI that works for the owner; its own lock says too little to tell whether it has ended."""
+    renewals: int = 0
+
+    @classmethod
+    def new(cls, purpose: str, engine: Process | None) -> _Record:
+        now = datetime.now(UTC).isoformat()
+        return cls(str(uuid.uuid4()), getpass.getuser(), socket.gethostname(), now, purpose, Process.current(), engine)
+
+    @classmethod
+    def parse(cls, content: bytes) -> _Record | None:
+        """None where the lock was released. Raises _UnreadableError."""
+        if content == _RELEASED_BY_OLDER:
+            return None
+        try:
+            found: dict[str, Any] = json.loads(content)
+            version = int(found.pop("version", 1))
+        except (ValueError, TypeError, AttributeError):
+            raise _UnreadableError("an unknown owner (the lock is damaged)") from None
+        if version != _FORMAT:
+            age = "a newer" if version > _FORMAT else "an older"
+            raise _UnreadableError(f"{age} version of snu (lock format {version}; this version reads {_FORMAT})")
+        if "released" in found:
+            return None
+        try:
+            process, engine = found.pop("process"), found.pop("engine")
+            return cls(**found, process=Process.parse(process), engine=Process.parse(engine) if engine else None)
+        except (ValueError, KeyError, TypeError):
+            raise _UnreadableError("an unknown owner (the lock is damaged)") from None
+
+    def content(self) -> bytes:
+        return json.dumps({"version": _FORMAT, **asdict(self)}).encode()
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host} (pid {self.process.pid}) for {self.purpose}, since {self.since[:19]}Z"
+
+
+class _UnreadableError(Exception):
+    """A lock of another version, or a damaged one; the text names its owner."""
 
 
 def locks_of(store: Store, project: str, stack: str) -> list[Lock]:
-    """``snu``'s lock of a stack, where it is held, and Pulumi's. Raises OpsError when one cannot be read."""
-    return [*_own(store, project, stack), *_pulumis(store, project, stack)]
+    """``snu``'s lock of a stack, if there is one, and Pulumi's. Raises OpsError when Pulumi's cannot be read."""
+    key = _key(project, stack)
+    item = store.read(key)
+    own, record, liveness = [], None, Liveness.UNKNOWN
+    if item is not None:
+        try:
+            record = _Record.parse(item.content)
+            if record is not None:
+                liveness = _liveness(store, key, record.process)
+                own = [Lock(key, item.tag, str(record), liveness)]
+        except _UnreadableError as error:
+            own = [Lock(key, item.tag, str(error), liveness)]
+    return own + _pulumis(store, project, stack, record, liveness)
 
 
 def acquire(
-    store: Store, project: str, stack: str, purpose: str, *, timeout: float, on_wait: Callable[[str], None]
+    store: Store,
+    project: str,
+    stack: str,
+    purpose: str,
+    *,
+    timeout: float,
+    on_wait: Callable[[str], None],
+    on_lost: Callable[[], None],
 ) -> Held:
-    """Take the stack. ``timeout`` in seconds; ``on_wait`` is told who is waited for.
+    """Lock the stack. ``timeout`` in seconds; ``on_wait`` is told who is waited for.
 
-    Raises OpsError when it is not free in time.
+    ``on_lost`` is called, in a thread of the lock's own, when somebody has removed the lock. Raises OpsError when the
+    stack is not free in time.
     """
     key = _key(project, stack)
     deadline = time.monotonic() + timeout
     told = ""
-    while (taken := _take(store, project, stack, key, purpose)) is None:
-        held = _in_the_way(store, project, stack)
+    while (record := _take(store, project, stack, key, purpose)) is None:
+        owners = [each.owner for each in locks_of(store, project, stack) if each.liveness is not Liveness.ENDED]
         if time.monotonic() >= deadline:
             raise OpsError(
-                f"{stack} is held by {', '.join(str(each.holder) for each in held) or 'somebody else'}. Nothing was "
-                f"changed. Wait longer with --lock-timeout, or look with `scripts/snu unlock {stack}`.",
+                f"{stack} is locked by {', '.join(owners) or 'another run'}. Nothing was changed. Wait longer with "
+                f"--lock-timeout, or look with `scripts/snu unlock {stack}`.",
                 ExitCode.LOCKED,
             )
-        if held and (said := f"Waiting for {held[0].holder}") != told:
+        if owners and (said := f"Waiting for {owners[0]}") != told:
             told = said
             on_wait(said)
         time.sleep(_POLL_SECONDS)
-    return Held(store, key, *taken)
+    return Held(store, key, *record, on_lost)
 
 
 def unlock(store: Store, lock: Lock) -> None:
     """Remove this very lock. Raises OpsError when it is another one by now."""
     try:
-        if lock.holder.renewed:
-            store.write(lock.key, _FREE, lock.tag)
-            return
-        found = store.read(lock.key)
-        if found is None or found.tag != lock.tag:
-            raise ConflictError("it has changed")
-        store.delete(lock.key)
+        if lock.is_pulumis:
+            store.delete(lock.key, lock.tag)
+        else:
+            store.write(lock.key, _released(), lock.tag)
     except ConflictError:
         raise OpsError(
-            f"The lock of {lock.holder} is not what it was when it was shown: look again.", ExitCode.LOCKED
+            f"The lock of {lock.owner} has changed since it was shown. It was not removed: run the command again.",
+            ExitCode.LOCKED,
         ) from None
+
+
+def interrupt() -> None:
+    """Cancel what the main thread does, as Ctrl-C would."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 def _key(project: str, stack: str) -> str:
     return f"{layout.own('locks', project, stack)}.json"
 
 
-def _own(store: Store, project: str, stack: str) -> list[Lock]:
-    key = _key(project, stack)
-    found = store.read(key)
-    if found is None or found.content == _FREE:
-        return []
-    return [Lock(key, found.tag, _read(key, found.content, lambda held: Holder(**held)))]
+def _released() -> bytes:
+    """The content of a lock that nobody has: never the same twice, so that no two releases are taken for one."""
+    return json.dumps({"version": _FORMAT, "released": str(uuid.uuid4())}).encode()
 
 
-def _pulumis(store: Store, project: str, stack: str) -> list[Lock]:
-    locks = []
-    for entry in store.entries(layout.locks(project, stack)):
-        found = store.read(entry.key)
-        if found is not None:
-            locks.append(Lock(entry.key, found.tag, _read(entry.key, found.content, _pulumis_holder)))
-    return locks
+def _liveness(store: Store, key: str, process: Process) -> Liveness:
+    runs, age = process.runs, store.age(key)
+    if runs is False:
+        return Liveness.ENDED
+    if age is None or age < _SILENT_AFTER:
+        return Liveness.RUNNING
+    return Liveness.STALLED if runs else Liveness.SILENT
 
 
-def _pulumis_holder(held: dict[str, Any]) -> Holder:
-    return Holder("", str(held["username"]), str(held["hostname"]), int(held["pid"]), str(held["timestamp"]))
-
-
-def _read(key: str, content: bytes, make: Callable[[dict[str, Any]], Holder]) -> Holder:
+def _pulumis(store: Store, project: str, stack: str, around: _Record | None, liveness: Liveness) -> list[Lock]:
+    """``around`` and ``liveness``: of ``snu``'s own lock, whose owner may have taken Pulumi's as well."""
     try:
-        return make(json.loads(content))
-    except (ValueError, KeyError, TypeError):
-        raise OpsError(
-            f"The lock {key} cannot be read; remove it when nobody works on the stack.", ExitCode.LOCKED
-        ) from None
+        found = read_locks(store, project, stack)
+    except StateError as error:
+        raise OpsError(f"{error}.", ExitCode.LOCKED) from None
+    return [
+        Lock(each.key, each.tag, f"{each} for pulumi", _pulumis_liveness(each, around, liveness), is_pulumis=True)
+        for each in found
+    ]
 
 
-def _in_the_way(store: Store, project: str, stack: str) -> list[Lock]:
-    return [each for each in locks_of(store, project, stack) if each.holder.lives is not False]
+def _pulumis_liveness(lock: PulumiLock, around: _Record | None, liveness: Liveness) -> Liveness:
+    if around is not None and lock.process == around.process:
+        return liveness  # of the embedded engine, which works in the owner's own process
+    process = lock.process
+    if around is not None and around.engine is not None and around.engine.pid == process.pid:
+        process = around.engine
+    return {True: Liveness.RUNNING, False: Liveness.ENDED, None: Liveness.UNKNOWN}[process.runs]
 
 
-def _take(store: Store, project: str, stack: str, key: str, purpose: str) -> tuple[Holder, str] | None:
-    """The holder that we are now, with the lock's tag; None where somebody else has the stack."""
-    found = store.read(key)
-    if found is not None and found.content != _FREE:
-        before = _read(key, found.content, lambda held: Holder(**held))
-        if before.host != socket.gethostname() or before.lives:
+def _take(store: Store, project: str, stack: str, key: str, purpose: str) -> tuple[_Record, str] | None:
+    """The new lock, with its tag; None where somebody else has the stack."""
+    item = store.read(key)
+    liveness = Liveness.UNKNOWN
+    try:
+        before = _Record.parse(item.content) if item else None
+    except _UnreadableError:
+        return None
+    if before is not None:
+        liveness = _liveness(store, key, before.process)
+        if liveness not in _TAKEN_OVER:
             return None
-    now = datetime.now(UTC).isoformat()
-    holder = Holder(str(uuid.uuid4()), getpass.getuser(), socket.gethostname(), os.getpid(), now, purpose, renewed=now)
+    record = _Record.new(purpose, before.engine if before else None)
     try:
-        tag = store.write(key, _encoded(holder), found.tag if found else ABSENT)
+        tag = store.write(key, record.content(), item.tag if item else ABSENT)
     except ConflictError:
         return None
-    if any(each.holder.lives is not False for each in _pulumis(store, project, stack)):
-        store.write(key, _FREE, tag)
+    pulumis = _pulumis(store, project, stack, before, liveness)
+    if any(each.liveness not in _TAKEN_OVER for each in pulumis):
+        with suppress(ConflictError):
+            store.write(key, item.content if item else _released(), tag)
         return None
-    return holder, tag
-
-
-def _encoded(holder: Holder) -> bytes:
-    return json.dumps(asdict(holder)).encode()
+    for each in pulumis:
+        if each.liveness is Liveness.SILENT:  # `snu recover` removes those of processes that have ended
+            store.delete(each.key, each.tag)
+    return record, tag
 
 
 class Held:
-    """A stack that we have: says again and again that we live, in a thread of its own, and is free at the end."""
+    """A lock that we have: renewed in a thread of its own, and released at the end."""
 
-    def __init__(self, store: Store, key: str, holder: Holder, tag: str) -> None:
-        self._store = store
-        self._key = key
-        self._holder = holder
-        self._tag = tag
+    def __init__(self, store: Store, key: str, record: _Record, tag: str, on_lost: Callable[[], None]) -> None:
+        self._writes = Chain(store, key, tag)
+        self._record = record
+        self._on_lost = on_lost
+        self._changing = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, daemon=True, name="lock")
+        self.lost = False
+        """Whether somebody else has removed the lock, or taken it over."""
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Held:
         self._thread.start()
+        return self
 
     def __exit__(self, *_error: object) -> None:
         self._ended.set()
         self._thread.join()
-        with suppress(ConflictError):  # what somebody else holds by now stays
-            self._store.write(self._key, _FREE, self._tag)
+        self._write(_released())
+
+    def record_engine(self, pid: int) -> None:
+        """Note the process that works for us and takes Pulumi's own lock."""
+        self._change(engine=Process.of(pid))
+
+    def renew(self) -> bool:
+        """Whether we still have the lock, as far as the store answers."""
+        self._change(renewals=self._record.renewals + 1)
+        return not self.lost
 
     def _renew(self) -> None:
-        while not self._ended.wait(_RENEW_SECONDS):
-            self._holder = replace(self._holder, renewed=datetime.now(UTC).isoformat())
-            try:
-                self._tag = self._store.write(self._key, _encoded(self._holder), self._tag)
-            except ConflictError:
-                return  # somebody has unlocked it
-            except StoreError:
-                continue  # said again the next time
+        while not self.lost and not self._ended.wait(_RENEW_SECONDS):
+            self.renew()
+
+    def _change(self, **fields: Any) -> None:
+        with self._changing:
+            self._record = replace(self._record, **fields)
+            self._write(self._record.content())
+        if self.lost:
+            self._on_lost()
+
+    def _write(self, content: bytes) -> None:
+        """A store that does not answer is asked again at the next renewal; at the end, the lock is stale by itself."""
+        try:
+            self._writes.write(content)
+        except ConflictError:
+            self.lost = True
+        except StoreError:
+            return

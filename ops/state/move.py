@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.state import last_run
 from ops.state.checkpoint import Secrets, fingerprint_of, read_checkpoint
 from ops.state.moved import Moved, kept_key, read_stone, stone_key, write_stone
 from ops.state.size import Size, limit_of
 from pulumi_state.history import agent
-from pulumi_state.store import ABSENT, ConflictError, Store, layout
+from pulumi_state.store import ABSENT, ConflictError, Item, Store, layout
 
 Say = Callable[[str], None]
 
@@ -58,11 +59,12 @@ class Move:
 
     def run(self) -> None:
         """After ``check``, and under the stack's lock. Raises OpsError and StoreError."""
-        if self.source.read(self._key) is not None:
+        item = self.source.read(self._key)
+        if item is not None:
             self._mark()
-            self._copy()
+            self._copy(item)
             self._prove()
-            self._leave()
+            self._leave(item)
         self._clear()
 
     # --- steps ------------------------------------------------------------------------------------------
@@ -92,14 +94,16 @@ class Move:
                 ) from None
             self.say("goes on with a move that was interrupted")
 
-    def _copy(self) -> None:
+    def _copy(self, state: Item) -> None:
         prefix = layout.history(self.project, self.stack)
         history = [each.key for each in self.source.entries(prefix) if each.key.endswith(".json")]
         have = {each.key for each in self.target.entries(prefix)}
-        for key in [*(key for key in history if key not in have), layout.backup_of(self._key), self._key]:
+        for key in [*(key for key in history if key not in have), layout.backup_of(self._key)]:
             item = self.source.read(key)
             if item is not None:
                 self.target.write(key, item.content)
+        there = self.target.read(self._key)
+        self.target.write(self._key, state.content, there.tag if there else ABSENT)
         if self.target.read(layout.META) is None:
             self.target.write(layout.META, layout.META_CONTENT)
         self.say(f"copied the state and {len([key for key in history if key.endswith('.history.json')])} records")
@@ -117,16 +121,15 @@ class Move:
             )
         self.say(f"is the same there, secrets included: {len(one.resources)} resources, fingerprint {one.digest[:12]}")
 
-    def _leave(self) -> None:
+    def _leave(self, state: Item) -> None:
         """A stone and a copy where the state was; then it is the target's."""
-        item = self.source.read(self._key)
-        if item is not None:
-            self.source.write(kept_key(self.project, self.stack), item.content)
+        self.source.write(kept_key(self.project, self.stack), state.content)
         moment = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         who = agent(process_environment()).removeprefix("snu/")
         write_stone(self.source, self.project, self.stack, Moved(self.target.address, who, moment))
+        last_run.forget(self.source, self.project, self.stack)
         self.source.delete(layout.backup_of(self._key))
-        self.source.delete(self._key)
+        self.source.delete(self._key, state.tag)
         self.say(f"left a note in {self.source.address}, and a copy that Pulumi does not see")
 
     def _clear(self) -> None:
@@ -138,7 +141,8 @@ class Move:
                 ExitCode.FAILED,
             )
         self.target.delete(self._marker)
-        # A stack that comes back is no longer away.
+        # A stack that comes back is no longer away, and what it was before counts no more.
+        last_run.forget(self.target, self.project, self.stack)
         self.target.delete(stone_key(self.project, self.stack))
         self.target.delete(kept_key(self.project, self.stack))
 

@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from pulumi_state.store.address import address_of, folder_of
+from pulumi_state.store.chain import Chain
 from pulumi_state.store.store import ABSENT, ConflictError, Entry, Item, MissingError, Store, StoreError
 from pulumi_state.variables import ROOT_CERTIFICATE
 
 __all__ = [
     "ABSENT",
+    "Chain",
     "ConflictError",
     "Entry",
     "Item",

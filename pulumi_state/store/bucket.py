@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import SplitResult, parse_qs
 
@@ -98,9 +100,16 @@ class BucketStore:
         try:
             return self._ask(f"write {key}", put)
         except _RefusedError as refused:
-            if condition and refused.code in _CONFLICTS | _NOT_THERE:
-                raise ConflictError(f"{key} in {self.address} was changed by somebody else") from None
-            raise
+            if not condition or refused.code not in _CONFLICTS | _NOT_THERE:
+                raise
+        # The client repeats a request that got no answer, and is then refused because of its own first try.
+        found = self.read(key)
+        if found is None or found.content != content:
+            raise self._conflict(key)
+        return found.tag
+
+    def _conflict(self, key: str) -> ConflictError:
+        return ConflictError(f"{key} in {self.address} was changed by somebody else")
 
     def copy(self, source: str, target: str) -> None:
         origin: CopySourceTypeDef = {"Bucket": self._bucket, "Key": self._name(source)}
@@ -113,8 +122,31 @@ class BucketStore:
             if refused.code not in _NOT_THERE:
                 raise
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, expected: str | None = None) -> None:
+        """Scaleway has no conditional delete: what is written between the comparison and the delete is lost."""
+        if expected is not None:
+            found = self.read(key)
+            if found is None:
+                return
+            if found.tag != expected:
+                raise self._conflict(key)
         self._ask(f"delete {key}", lambda: self._client.delete_object(Bucket=self._bucket, Key=self._name(key)))
+
+    def age(self, key: str) -> timedelta | None:
+        def head() -> timedelta:
+            found = self._client.head_object(Bucket=self._bucket, Key=self._name(key))
+            answered = found["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+            try:
+                return parsedate_to_datetime(answered) - found["LastModified"]
+            except (TypeError, ValueError):
+                raise StoreError(f"{self.address} sends no readable Date header") from None
+
+        try:
+            return self._ask(f"read {key}", head)
+        except _RefusedError as refused:
+            if refused.code in _NOT_THERE:
+                return None
+            raise
 
     def entries(self, prefix: str) -> list[Entry]:
         cut = len(self._name(""))

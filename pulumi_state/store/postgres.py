@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, urlencode
 
@@ -41,14 +42,12 @@ class PostgresStore:
             options.setdefault("sslrootcert", root_certificate)
         self.address = address
         self._conninfo = url._replace(query=urlencode(options)).geturl()
-        self._connections = 0
         self._connection = self._connected()
         self._create(table)
 
     def _connected(self) -> psycopg.Connection[Any]:
         import psycopg
 
-        self._connections += 1
         more: dict[str, Any] = {"options": f"-csearch_path={self._schema}"} if self._schema else {}
         try:
             return psycopg.connect(
@@ -87,16 +86,15 @@ class PostgresStore:
     def write(self, key: str, content: bytes, expected: str | None = None) -> str:
         encoded = base64.b64encode(content).decode()
         data = json.dumps({"data": encoded})
-        connections = self._connections
-        done = self._ask(*_written(self._prefix + key, data, expected), f"write {key}")
-        if not done and not (self._connections > connections and self._holds(key, encoded)):
-            raise ConflictError(f"{key} in {self.address} was changed by somebody else")
+        if not self._ask(*_written(self._prefix + key, data, expected), f"write {key}"):
+            # A statement is repeated when the connection was lost, and then meets what its first try has written.
+            found = self.read(key)
+            if found is None or found.content != content:
+                raise self._conflict(key)
         return _tag(encoded)
 
-    def _holds(self, key: str, encoded: str) -> bool:
-        """Whether a write that got no answer, as the connection was lost, was carried out all the same."""
-        found = self.read(key)
-        return found is not None and found.tag == _tag(encoded)
+    def _conflict(self, key: str) -> ConflictError:
+        return ConflictError(f"{key} in {self.address} was changed by somebody else")
 
     def copy(self, source: str, target: str) -> None:
         statement = (
@@ -105,8 +103,19 @@ class PostgresStore:
         )
         self._ask(statement, [self._prefix + target, self._prefix + source], f"copy {source}")
 
-    def delete(self, key: str) -> None:
-        self._ask("DELETE FROM {table} WHERE key = %s", [self._prefix + key], f"delete {key}")
+    def delete(self, key: str, expected: str | None = None) -> None:
+        statement, values = "DELETE FROM {table} WHERE key = %s", [self._prefix + key]
+        if expected is None:
+            self._ask(statement, values, f"delete {key}")
+            return
+        unchanged = f"{statement} AND md5(data->>'data') = %s RETURNING key"
+        if not self._ask(unchanged, [*values, expected], f"delete {key}") and self.read(key) is not None:
+            raise self._conflict(key)
+
+    def age(self, key: str) -> timedelta | None:
+        statement = "SELECT clock_timestamp() - updated_at FROM {table} WHERE key = %s"
+        rows = self._ask(statement, [self._prefix + key], f"read {key}")
+        return rows[0][0] if rows else None
 
     def entries(self, prefix: str) -> list[Entry]:
         statement = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 ABSENT = ""
@@ -52,10 +52,12 @@ class Store(Protocol):
         ...
 
     def write(self, key: str, content: bytes, expected: str | None = None) -> str:
-        """Write the whole object at once; gives its new tag.
+        """Write the whole object at once and durably; returns its new tag.
 
         ``expected``: the tag that the object must still have, or ``ABSENT``. Raises ``ConflictError`` where it has
-        another one, atomically: of several writers with the same expectation one succeeds.
+        another one, atomically: of several writers with the same expectation one succeeds. An object that already is
+        ``content`` counts as written, so a write whose answer was lost can be repeated; content that must have one
+        writer has to name it.
         """
         ...
 
@@ -63,8 +65,16 @@ class Store(Protocol):
         """Copy an object within the store; nothing happens when ``source`` is not there."""
         ...
 
-    def delete(self, key: str) -> None:
-        """Remove an object; fine when it is not there."""
+    def delete(self, key: str, expected: str | None = None) -> None:
+        """Remove an object; fine when it is not there.
+
+        ``expected``: the tag that it must still have. Raises ``ConflictError`` where it has another one. A folder and
+        a database compare and remove in one step; a bucket, which has no conditional delete, in two.
+        """
+        ...
+
+    def age(self, key: str) -> timedelta | None:
+        """Time since the object was last written, by the store's own clock; None where there is none."""
         ...
 
     def entries(self, prefix: str) -> list[Entry]:

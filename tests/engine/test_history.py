@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from engine.request import Outcome, Request
-from pulumi_state import interrupted, stacks
+from pulumi_state import stacks
 from pulumi_state.errors import PulumiError
 from pulumi_state.history import agent
+from pulumi_state.process import Process
 from pulumi_state.statefile import StateFile
 from pulumi_state.store import layout
 from tests.support import embedded
@@ -130,11 +131,11 @@ def test_a_failed_update_is_on_record_and_a_preview_is_not(stack: Stack) -> None
 def test_a_lock_is_seen_and_respected(stack: Stack) -> None:
     stack.up()
     with stack.file.locked():
-        (lock,) = interrupted.locks_of(stack.file)
-        assert (lock.pid, lock.dead) == (os.getpid(), False)
+        (lock,) = stack.file.locks()
+        assert lock.process == Process.current()
         with pytest.raises(PulumiError, match=rf"locked by .* \(pid {os.getpid()}\)"):
             stack.up()
-    assert interrupted.locks_of(stack.file) == ()
+    assert stack.file.locks() == []
 
 
 def test_secure_values_stay_encrypted(stack: Stack) -> None:

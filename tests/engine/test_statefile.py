@@ -6,17 +6,20 @@ import json
 import os
 import socket
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pulumi_state.errors import StateError
+from pulumi_state.errors import OverwrittenError, StateError
 from pulumi_state.passphrase import Crypter
+from pulumi_state.process import Process
 from pulumi_state.statefile import StateFile
+from pulumi_state.store import StoreError
+from pulumi_state.store.folder import FolderStore
 from tests.engine.lab import Lab, Res
 
 
@@ -148,24 +151,20 @@ def _locks(file: FileInFolder) -> Path:
     return file.path.parents[2] / "locks" / "organization" / "snu" / "local"
 
 
-def _hold(file: FileInFolder, **changes: Any) -> Path:
+def _hold(file: FileInFolder, process: Process | None = None, **changes: Any) -> Path:
+    """A lock of another run; ``process``: as the embedded engine notes it."""
     folder = _locks(file)
     folder.mkdir(parents=True, exist_ok=True)
     held = {
-        "pid": os.getpid(),
+        "pid": process.pid if process else os.getpid(),
         "username": "ann",
         "hostname": socket.gethostname(),
         "timestamp": "2026-01-02T03:04:05Z",
     }
+    noted = {"snuProcess": asdict(process)} if process else {}
     path = folder / "other.json"
-    path.write_text(json.dumps(held | changes))
+    path.write_text(json.dumps(held | noted | changes))
     return path
-
-
-def _dead_pid() -> int:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
 
 
 def test_the_lock_is_there_while_it_is_held(file: FileInFolder) -> None:
@@ -191,14 +190,17 @@ def test_a_lock_of_a_living_process_is_respected(file: FileInFolder) -> None:
     assert list(_locks(file).iterdir()) == [other]
 
 
-def test_a_lock_of_another_machine_is_respected(file: FileInFolder) -> None:
-    _hold(file, hostname="elsewhere", pid=_dead_pid())
-    with pytest.raises(StateError, match="ann@elsewhere"), file.locked():
+@pytest.mark.parametrize("noted", [False, True], ids=["of the CLI", "of another boot"])
+def test_a_lock_of_which_nothing_is_known_is_respected(file: FileInFolder, noted: bool) -> None:
+    """A number that is no process here says nothing: host names tell no machines apart."""
+    other = _hold(file, Process(99_999_999, "another boot", "", "1") if noted else None, pid=99_999_999)
+    with pytest.raises(StateError, match=r"ann@.*`scripts/snu unlock local`"), file.locked():
         pass
+    assert list(_locks(file).iterdir()) == [other]
 
 
-def test_a_lock_of_a_dead_process_is_taken_away(file: FileInFolder) -> None:
-    other = _hold(file, pid=_dead_pid())
+def test_a_lock_of_a_process_that_has_ended_is_removed(file: FileInFolder) -> None:
+    other = _hold(file, replace(Process.current(), started="1"))
     with file.locked():
         assert not other.exists()
 
@@ -214,3 +216,46 @@ def test_a_folder_that_cannot_be_written(file: FileInFolder, tmp_path: Path) -> 
     (tmp_path / ".pulumi").write_text("a file where a folder should be")
     with pytest.raises(StateError, match="cannot"), file.locked():
         pass
+
+
+# --- conditions -------------------------------------------------------------------------------------------
+
+
+def test_a_state_that_another_run_has_changed_is_not_overwritten(file: FileInFolder, tmp_path: Path) -> None:
+    file.write("one")
+    other = FileInFolder(f"file://{tmp_path}", "snu", "local")
+    with suppress(StateError):
+        other.read()
+    other.write("two")
+    for _ in range(2):
+        with pytest.raises(OverwrittenError, match="the state of local was changed by another run, and is left as"):
+            file.write("three")
+    with pytest.raises(OverwrittenError):
+        file.delete()
+    assert file.path.read_text() == "two"
+
+
+def test_a_state_that_was_never_read_must_be_new(file: FileInFolder, tmp_path: Path) -> None:
+    file.write("one")
+    with pytest.raises(OverwrittenError):
+        FileInFolder(f"file://{tmp_path}", "snu", "local").write("two")
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+def test_a_write_without_an_answer_is_no_change_by_another_run(
+    file: FileInFolder, monkeypatch: pytest.MonkeyPatch, carried_out: bool
+) -> None:
+    file.write("one")
+    write = FolderStore.write
+
+    def unanswered(store: FolderStore, key: str, content: bytes, expected: str | None = None) -> str:
+        if carried_out:
+            write(store, key, content, expected)
+        raise StoreError("no answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderStore, "write", unanswered)
+        with pytest.raises(StateError, match="no answer"):
+            file.write("two")
+    file.write("three")
+    assert file.path.read_text() == "three"

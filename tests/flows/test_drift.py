@@ -293,7 +293,9 @@ def test_what_a_key_may_not_see_is_not_gone(lab: Lab, engine: str, tmp_path: Pat
 
 def test_a_stack_that_somebody_works_on_is_not_looked_at(lab: Lab) -> None:
     change_the_api(lab)
-    with acquire(open_store(lab.project.backend_url, {}), "snu", STACK, "a test", timeout=0, on_wait=print):
+    with acquire(
+        open_store(lab.project.backend_url, {}), "snu", STACK, "a test", timeout=0, on_wait=print, on_lost=print
+    ):
         run = lab.project.snu("drift", STACK, "--json")
     assert run.returncode == ExitCode.LOCKED
     (found,) = json.loads(run.stdout)["stacks"]

@@ -71,6 +71,12 @@ class Victim:
         while any(_runs(pid) for pid in family):
             time.sleep(_POLL_SECONDS)
 
+    def signal_all(self, number: signal.Signals) -> None:
+        """To the process and all that it has started."""
+        for pid in [self.process.pid, *_descendants(self.process.pid)]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def wait(self) -> Run:
         """Until it ends by itself."""
         output, _ = self.process.communicate(timeout=_GIVE_UP_SECONDS)

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +10,10 @@ import pytest
 from ops.recover.decide import Action, decide
 from ops.scaleway import catalogue
 from pulumi_state.errors import StateError
-from pulumi_state.interrupted import Pending, known_ids, locks_of, look, mend, recovered, remove_dead
+from pulumi_state.interrupted import Pending, known_ids, look, mend, recovered
 from pulumi_state.passphrase import Crypter
 from pulumi_state.snapshot import PendingOperation, ResourceState, SnapshotEncoder
 from pulumi_state.statefile import StateFile
-from pulumi_state.store import layout
 from pulumi_state.values import Secret
 
 CONTAINER, KEY = catalogue.CONTAINER.token, catalogue.API_KEY.token
@@ -172,52 +166,3 @@ def test_a_state_that_was_changed_meanwhile_is_left_alone(interrupted_file: Stat
     with pytest.raises(StateError, match="has changed since it was looked at"):
         mend(interrupted_file, found, {})
     assert interrupted_file.store.read(interrupted_file.key) == before
-
-
-# --- locks ----------------------------------------------------------------------------------------------
-
-
-def lock(file: StateFile, name: str, pid: int, host: str = "") -> Path:
-    path = Path(file.place(layout.locks(file.project, file.stack) + f"{name}.json"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    held = {
-        "pid": pid,
-        "username": "ann",
-        "hostname": host or socket.gethostname(),
-        "timestamp": "2025-01-01T00:00:00Z",
-    }
-    path.write_text(json.dumps(held))
-    return path
-
-
-def test_only_locks_of_dead_processes_of_this_machine_are_removed(tmp_path: Path) -> None:
-    file = StateFile(f"file://{tmp_path}", "p", "s")
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    dead = lock(file, "dead", process.pid)
-    live = lock(file, "live", os.getpid())
-    elsewhere = lock(file, "elsewhere", process.pid, "another-machine")
-    locks = locks_of(file)
-    assert str(next(each for each in locks if each.key.endswith(dead.name))) == (
-        f"ann@{socket.gethostname()} (pid {process.pid}) since 2025-01-01T00:00:00Z"
-    )
-    remove_dead(file, locks)
-    assert (dead.exists(), live.exists(), elsewhere.exists()) == (False, True, True)
-
-
-def test_a_killed_process_that_nobody_has_waited_for_is_dead(tmp_path: Path) -> None:
-    file = StateFile(f"file://{tmp_path}", "p", "s")
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    lock(file, "zombie", process.pid)
-    assert not locks_of(file)[0].dead
-    process.kill()
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    assert locks_of(file)[0].dead
-    process.wait()
-
-
-def test_a_lock_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    file = StateFile(f"file://{tmp_path}", "p", "s")
-    lock(file, "odd", 1).write_text("{}")
-    with pytest.raises(StateError, match=r"odd\.json cannot be read"):
-        locks_of(file)

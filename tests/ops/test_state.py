@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ def resources(stack: str, count: int) -> list[ResourceState]:
 
 def write_state(store: Store, stack: str = "a", count: int = 3) -> None:
     file = StateFile(store, PROJECT, stack)
+    file.read()
     file.write(SnapshotEncoder(Crypter.new(PASSPHRASE)).encode(file.full_name, resources(stack, count), ()))
 
 
@@ -358,9 +360,12 @@ class Mortal:
         self._count()
         self._inner.copy(source, target)
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, expected: str | None = None) -> None:
         self._count()
-        self._inner.delete(key)
+        self._inner.delete(key, expected)
+
+    def age(self, key: str) -> timedelta | None:
+        return self._inner.age(key)
 
     def close(self) -> None: ...
 

@@ -122,6 +122,36 @@ def test_what_was_deleted_has_changed(store: Store) -> None:
     assert store.read(KEY) is None
 
 
+def test_a_write_is_repeated_when_its_answer_was_lost(store: Store) -> None:
+    tag = store.write(KEY, b"one", ABSENT)
+    assert store.write(KEY, b"one", ABSENT) == tag
+    after = store.write(KEY, b"two", tag)
+    assert store.write(KEY, b"two", tag) == after
+    with pytest.raises(ConflictError):
+        store.write(KEY, b"one", tag + "x")
+
+
+def test_only_what_was_read_is_deleted(store: Store) -> None:
+    tag = store.write(KEY, b"one")
+    store.write(KEY, b"two")
+    with pytest.raises(ConflictError):
+        store.delete(KEY, tag)
+    item = store.read(KEY)
+    assert item is not None
+    store.delete(KEY, item.tag)
+    store.delete(KEY, item.tag)
+    assert store.read(KEY) is None
+
+
+def test_the_age_is_by_the_clock_of_the_store(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert store.age(KEY) is None
+    store.write(KEY, b"one")
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    age = store.age(KEY)
+    assert age is not None
+    assert timedelta(seconds=-1) <= age < timedelta(minutes=5)
+
+
 @pytest.mark.parametrize("exists", [False, True])
 def test_of_many_writers_one_wins(store: Store, address: str, opened: Callable[[str], Store], exists: bool) -> None:
     expected = store.write(KEY, b"before") if exists else ABSENT

@@ -6,11 +6,15 @@ import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
-from pulumi_state.store import MissingError, StoreError, address_of, open_store
+from pulumi_state.store import ABSENT, Item, MissingError, StoreError, address_of, folder, open_store
 from pulumi_state.store.folder import FolderStore
+from pulumi_state.store.postgres import PostgresStore
 from tests.support.buckets import KEYS, Bucket
 from tests.support.postgres import Database, Server
 
@@ -42,6 +46,49 @@ def test_broken_notes_of_the_cli_go(tmp_path: Path) -> None:
     store.drop_broken_notes(".pulumi/stacks/snu/stage")
     assert {path.name for path in folder.iterdir()} == {"stage.json", "stage.json.attrs", "ci.attrs"}
     FolderStore(tmp_path / "none").drop_broken_notes("")
+
+
+def test_a_folder_reaches_the_disk_before_a_write_is_promised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The content before the rename, the rename and each new folder after it."""
+    calls: list[tuple[str, str]] = []
+    sync, rename, make = os.fsync, os.replace, os.mkdir
+
+    def name(path: object) -> str:
+        found = Path(str(path)).relative_to(tmp_path).as_posix()
+        return "temporary" if found.endswith(".tmp") else found
+
+    def traced_sync(descriptor: int) -> None:
+        calls.append(("sync", name(Path(f"/proc/self/fd/{descriptor}").readlink())))
+        sync(descriptor)
+
+    def traced_rename(source: str, target: str) -> None:
+        calls.append(("rename", name(target)))
+        rename(source, target)
+
+    def traced_make(path: str, *mode: int) -> None:
+        calls.append(("make", name(path)))
+        make(path, *mode)
+
+    monkeypatch.setattr(os, "fsync", traced_sync)
+    monkeypatch.setattr(os, "replace", traced_rename)
+    monkeypatch.setattr(os, "mkdir", traced_make)
+    store = open_store(f"file://{tmp_path}", {})
+    store.write("a/b/c", b"one")
+    made = [("make", "a"), ("sync", "."), ("make", "a/b"), ("sync", "a")]
+    assert calls == [*made, ("sync", "temporary"), ("rename", "a/b/c"), ("sync", "a/b")]
+    calls.clear()
+    store.copy("a/b/c", "a/b/d")
+    store.delete("a/b/c")
+    assert calls == [("sync", "a/b"), ("sync", "a/b")]
+
+
+def test_a_process_that_was_paused_while_it_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "_GUARD_SECONDS", 0.0)
+    store = FolderStore(tmp_path)
+    with FolderStore(tmp_path)._guarded(), pytest.raises(StoreError, match=r"guard is locked by a process that was"):
+        store.write(KEY, b"one", ABSENT)
+    assert [path.name for path in store.path(KEY).parent.iterdir()] == []
+    store.write(KEY, b"one", ABSENT)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -141,6 +188,26 @@ def test_a_connection_that_is_lost(postgres_server: Server, database: Database) 
     )
     store.write(KEY, b"one")
     assert store.read(KEY) is not None
+
+
+def test_an_answer_that_is_lost(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The statement was carried out, then the connection broke: the repeated one meets its own result."""
+    store = PostgresStore(urlsplit(database.url), "database")
+    execute = store._execute
+    lost: list[str] = []
+
+    def execute_once(statement: str, values: list[str]) -> list[tuple[Any, ...]]:
+        rows = execute(statement, values)
+        if "INSERT" in statement and not lost:
+            lost.append(statement)
+            store.close()
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+        return rows
+
+    monkeypatch.setattr(store, "_execute", execute_once)
+    tag = store.write(KEY, b"one", ABSENT)
+    assert lost
+    assert store.read(KEY) == Item(b"one", tag)
 
 
 def test_a_password_that_must_be_quoted(postgres_server: Server) -> None:

@@ -1,0 +1,62 @@
+"""What ``snu unlock`` does."""
+
+from __future__ import annotations
+
+import sys
+
+from ops.confirm import confirm, confirm_name
+from ops.display.choose import printer_for
+from ops.display.text import Line
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.session import Session
+from ops.state.lock import Liveness, Lock, locks_of, unlock
+
+_COLOURS = {Liveness.RUNNING: "green", Liveness.UNKNOWN: "yellow"}
+
+
+def unlock_stack(session: Session, *, yes: bool, force: bool) -> ExitCode:
+    """Show a stack's locks and remove the stale ones; with ``force``, all of them."""
+    if force and yes:
+        raise OpsError("--force asks for the stack's name: it cannot be given together with --yes.", ExitCode.USAGE)
+    name = session.stack.name
+    found = locks_of(session.store, session.project, name)
+    if not found:
+        printer_for(sys.stdout).print([Line.of(f"{name} is not locked.")])
+        return ExitCode.OK
+    printer_for(sys.stdout).print([_line(each) for each in found])
+    removed = found if force else [each for each in found if each.liveness.is_stale]
+    if not removed:
+        raise OpsError(f"No lock of {name} is stale; none was removed. {_way_out(name, found)}", ExitCode.LOCKED)
+    if force:
+        _confirm_force(name)
+    elif not yes:
+        confirm(f"Remove {'this lock' if len(removed) == 1 else f'these {len(removed)} locks'}?")
+    for each in removed:
+        unlock(session.store, each)
+        printer_for(sys.stdout).print([Line.of(f"  removed the lock of {each.owner}")])
+    left = [each for each in found if each not in removed]
+    if left:
+        raise OpsError(f"{name} is still locked by {left[0].owner}. {_way_out(name, left)}", ExitCode.LOCKED)
+    return ExitCode.OK
+
+
+def _line(lock: Lock) -> Line:
+    return Line.of(f"  {lock.owner}: its process ", (lock.liveness.value, _COLOURS.get(lock.liveness, "red")))
+
+
+def _way_out(name: str, left: list[Lock]) -> str:
+    """How to remove what only a person can judge."""
+    cancel = f"`pulumi cancel {name}` or " if any(each.is_pulumis for each in left) else ""
+    return f"Once you know that its process has ended: {cancel}`scripts/snu unlock {name} --force`."
+
+
+def _confirm_force(name: str) -> None:
+    printer_for(sys.stdout).print(
+        [
+            Line.of("  A run that is only paused may go on without its lock. snu and the embedded engine then stop at"),
+            Line.of("  their next write. The Pulumi CLI overwrites the state: the next command notices that, and"),
+            Line.of(f"  `scripts/snu recover {name}` restores the newer state."),
+        ]
+    )
+    confirm_name(f"Type {name} to remove every lock: ", name)

@@ -1,0 +1,169 @@
+"""The state as the last run of ``snu`` left it: shows when a run that had lost its lock has overwritten it since.
+
+The Pulumi CLI writes a state unconditionally. A CLI that is paused, and continues after its lock was removed and
+another run has ended, puts its old state in the place of the newer one (docs/adr/0022-fencing.md).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.state import backup as backups
+from ops.state.history import record_keys, update_at
+from pulumi_state.errors import PulumiError
+from pulumi_state.statefile import StateFile
+from pulumi_state.store import ABSENT, Store, layout
+
+_FORMAT = 1
+Resource = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Overwritten:
+    """A state that is older than what the last run left."""
+
+    tag: str
+    """Of the state in the store."""
+    begun: datetime
+    """When the last run began."""
+    state: bytes
+    """What it left."""
+    unknown: tuple[str, ...]
+    """Names and ids of resources that only the state in the store has: the run that wrote it may have made them."""
+
+
+@dataclass(frozen=True)
+class Begin:
+    """What a run has found when it began."""
+
+    at: datetime
+    tag: str
+    """Of what the last run left."""
+    older: Overwritten | None
+
+
+@dataclass(frozen=True)
+class _LastRun:
+    begun: datetime
+    state: bytes
+    """At its end."""
+    updates: frozenset[str]
+    """Keys of the records of updates at its end."""
+
+    def content(self) -> bytes:
+        document = {
+            "version": _FORMAT,
+            "begun": self.begun.isoformat(),
+            "state": base64.b64encode(zlib.compress(self.state)).decode(),
+            "updates": sorted(self.updates),
+        }
+        return json.dumps(document).encode()
+
+    @classmethod
+    def parse(cls, content: bytes) -> _LastRun | None:
+        """None for what this version cannot read."""
+        try:
+            document = json.loads(content)
+            if document["version"] != _FORMAT:
+                return None
+            state = zlib.decompress(base64.b64decode(document["state"]))
+            return cls(datetime.fromisoformat(document["begun"]), state, frozenset(document["updates"]))
+        except (ValueError, KeyError, TypeError, zlib.error):
+            return None
+
+
+def begin(store: Store, project: str, stack: str) -> Begin:
+    """For ``remember``, at the begin of a run that has the lock. Raises StoreError."""
+    item = store.read(_key(project, stack))
+    return Begin(datetime.now(UTC), item.tag if item else ABSENT, overwritten(store, project, stack))
+
+
+def remember(store: Store, project: str, stack: str, begin: Begin) -> None:
+    """Keep the state as it is at the end of the run, unless it was found overwritten and was left so.
+
+    Raises StoreError, also where another run has ended meanwhile.
+    """
+    item = store.read(layout.checkpoint(project, stack))
+    if item is None:
+        store.delete(_key(project, stack), begin.tag)
+    elif begin.older is None or item.tag != begin.older.tag:
+        last = _LastRun(begin.at, item.content, frozenset(record_keys(store, project, stack)))
+        store.write(_key(project, stack), last.content(), begin.tag)
+
+
+def forget(store: Store, project: str, stack: str) -> None:
+    """For a stack whose state goes away. Raises StoreError."""
+    store.delete(_key(project, stack))
+
+
+def overwritten(store: Store, project: str, stack: str) -> Overwritten | None:
+    """None where the state is what the last run left, or what a later one made of it. Raises StoreError."""
+    kept, item = store.read(_key(project, stack)), store.read(layout.checkpoint(project, stack))
+    last = _LastRun.parse(kept.content) if kept else None
+    if last is None or item is None or item.content == last.state:
+        return None
+    left, found = _resources(last.state), _resources(item.content)
+    later = sorted(set(record_keys(store, project, stack)) - last.updates)
+    update = update_at(store, later[-1]) if later else None
+    older = update.begun < last.begun if update else _is_older(found, left, last.begun)
+    if not older:
+        return None
+    unknown = (f"{urn.rpartition('::')[2]} ({id})" for urn, id in found.keys() - left.keys() if id)
+    return Overwritten(item.tag, last.begun, last.state, tuple(sorted(unknown)))
+
+
+def restore(store: Store, project: str, stack: str, found: Overwritten) -> str:
+    """Give the stack back what its last run left; returns the key of the copy of what was there. Raises OpsError."""
+    file = StateFile(store, project, stack)
+    try:
+        file.read()
+        present = backups.take(store, project, stack)
+        key = backups.keep(store, present) if present else ""
+        file.write(found.state.decode())
+    except PulumiError as error:
+        raise OpsError(str(error), ExitCode.FAILED) from None
+    return key
+
+
+def _is_older(found: dict[tuple[str, str], Resource], left: dict[tuple[str, str], Resource], begun: datetime) -> bool:
+    """Whether a state without a record of its run has resources as they were before the last run."""
+    for key, resource in found.items():
+        later = left.get(key)
+        if later is None:
+            if (made := _time(resource.get("created"))) and made < begun:
+                return True
+        else:
+            one, other = _time(resource.get("modified")), _time(later.get("modified"))
+            if one and other and one < other:
+                return True
+    return False
+
+
+def _time(text: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text)).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def _resources(content: bytes) -> dict[tuple[str, str], Resource]:
+    return {(str(each.get("urn")), str(each.get("id") or "")): each for each in _listed(content)}
+
+
+def _listed(content: bytes) -> Iterator[Resource]:
+    try:
+        yield from json.loads(content)["checkpoint"]["latest"]["resources"] or ()
+    except (ValueError, KeyError, TypeError):
+        return
+
+
+def _key(project: str, stack: str) -> str:
+    return f"{layout.own('last-run', project, stack)}.json"
