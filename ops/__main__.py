@@ -27,7 +27,7 @@ def replace_unencodable() -> None:
 def main() -> int:
     """Run the command; every way to end is an ``ExitCode``."""
     import typer
-    from typer._click.exceptions import ClickException  # typer has no public name for it
+    from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError  # typer has no public names
 
     from ops.cli import app
     from pulumi_state.store import StoreError
@@ -37,8 +37,13 @@ def main() -> int:
         if status != _TYPERS_INTERRUPTED:
             return status
         raise KeyboardInterrupt
-    except ClickException as error:
+    except NoArgsIsHelpError as error:
         error.show()
+        return ExitCode.USAGE
+    except ClickException as error:
+        help_of = error.ctx.command_path if isinstance(error, UsageError) and error.ctx else ""
+        hint = f"Run `{help_of} --help` to see what is possible.\n" if help_of else ""
+        sys.stderr.write(f"error: {error.format_message()}\n{hint}")
         return ExitCode.USAGE
     except OpsError as error:
         sys.stdout.flush()

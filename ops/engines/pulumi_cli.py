@@ -68,7 +68,8 @@ def _apply(operation: Operation) -> list[str]:
 
 
 def _refresh(operation: Operation) -> list[str]:
-    return ["--refresh"] if operation.refresh else []
+    """Said either way: `Pulumi.yaml` may have another default."""
+    return [f"--refresh={'true' if operation.refresh else 'false'}"]
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
