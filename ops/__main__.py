@@ -10,6 +10,7 @@ import sys
 from ops.ahead import start_program
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.private_process import keep_private
 
 _GARBAGE_THRESHOLD = 100_000
 """So many new objects, and garbage is looked for."""
@@ -65,6 +66,7 @@ def main() -> int:
 if __name__ == "__main__":
     # What is imported lasts as long as the command: looking for garbage in it takes a tenth of a short one's time.
     gc.set_threshold(_GARBAGE_THRESHOLD)
+    keep_private()
     replace_unencodable()
     start_program(sys.argv[1:])
     ended = main()
