@@ -59,12 +59,6 @@ def _is_date(text: str) -> str:
     return text
 
 
-def _has_host(template: str) -> str:
-    if template.count("{host}") != 1:
-        raise _refuse("no_host")
-    return template
-
-
 def _network(text: str) -> str:
     try:
         network = ipaddress.ip_network(text)
@@ -110,9 +104,8 @@ Zone = Annotated[
 ]
 UrlTemplate = Annotated[
     str,
-    StringConstraints(pattern=r"^https?://[^\s]+$"),
-    AfterValidator(_has_host),
-    Allowed("an http(s) URL with one `{host}` in it"),
+    StringConstraints(pattern=r"^https?://\{host\}(:[0-9]{1,5})?$"),
+    Allowed("`https://{host}` or `http://{host}`, with a port if need be, like `http://{host}:8421`"),
 ]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+$"), Allowed("an http(s) URL without a path")]
 ProviderZone = Annotated[

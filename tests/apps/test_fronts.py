@@ -80,7 +80,15 @@ class TestPage:
         if encoding != "br":
             assert answer.text == front.get("/").text
 
-    @pytest.mark.parametrize("path", ["/environment", "/a/deep/route", "/index.html", "/index%2ehtml", "/%zz", "/?a=b"])
+    def test_files_are_compressed_as_the_client_accepts(self, front: AppProcess) -> None:
+        script = re.search(r'src="(/assets/[^"]+\.js)"', front.get("/").text)
+        assert script is not None
+        for accepted, encoding in (("br, gzip", "br"), ("br;q=0, gzip", "gzip"), ("gzip;q=0, br;q=0", None)):
+            assert front.get(script[1], Accept_Encoding=accepted).headers.get("content-encoding") == encoding
+
+    @pytest.mark.parametrize(
+        "path", ["/environment", "/a/deep/route", "/index.html", "/index%2ehtml", "/index.html/", "/%zz", "/?a=b"]
+    )
     def test_answers_every_route(self, front: AppProcess, path: str) -> None:
         answer = front.get(path)
         assert (answer.status_code, answer.text) == (200, front.get("/").text)

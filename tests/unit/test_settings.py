@@ -156,7 +156,18 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
         "an object",
         "one {NAME: KEY}",
     ),
-    "URL template without host": ({"urlTemplate": "https://x"}, "snu:urlTemplate", "`https://x`", "one `{host}`"),
+    "URL template without host": (
+        {"urlTemplate": "https://x"},
+        "snu:urlTemplate",
+        "`https://x`",
+        "`https://{host}` or",
+    ),
+    "URL template of another host": (
+        {"urlTemplate": "http://{host}@evil.example:8421"},
+        "snu:urlTemplate",
+        "`http://{host}@evil.example:8421`",
+        "`https://{host}` or",
+    ),
     "job without an image": (
         {"jobs": {"anonymize_db": {"cpu": 70, "memory": 128, "timeout": 60, "image": "none"}}},
         "snu:jobs.anonymize_db.image",

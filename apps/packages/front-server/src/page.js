@@ -49,9 +49,9 @@ export class Page {
 
 /**
  * @param {string | string[] | undefined} header
- * @returns {Set<string>}
+ * @returns {Set<string>} without those that the client refuses
  */
-function acceptedEncodings(header) {
+export function acceptedEncodings(header) {
   const items = String(header ?? "").split(",").map((item) => item.trim().toLowerCase().split(/\s*;\s*/));
   return new Set(items.flatMap(([name, quality]) => (name && !/^q=0(\.0*)?$/.test(quality ?? "") ? [name] : [])));
 }

@@ -111,6 +111,9 @@ export function webAddress() {
   };
 }
 
+// What a URL may have besides, such as `;`, would end a directive of a content security policy.
+const HOST = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])$/;
+
 /**
  * `https://host:port` of an address; `undefined` when it is none of the web.
  *
@@ -119,7 +122,8 @@ export function webAddress() {
  */
 export function originOf(address) {
   const url = URL.parse(address);
-  return url !== null && (url.protocol === "http:" || url.protocol === "https:") ? url.origin : undefined;
+  if (url === null || !HOST.test(url.hostname)) return undefined;
+  return url.protocol === "http:" || url.protocol === "https:" ? url.origin : undefined;
 }
 
 /**
