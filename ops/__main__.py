@@ -8,6 +8,7 @@ import os
 import sys
 
 from ops.ahead import start_program
+from ops.display.text import harmless
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.private_process import keep_private
@@ -44,15 +45,15 @@ def main() -> int:
     except ClickException as error:
         help_of = error.ctx.command_path if isinstance(error, UsageError) and error.ctx else ""
         hint = f"Run `{help_of} --help` to see what is possible.\n" if help_of else ""
-        sys.stderr.write(f"error: {error.format_message()}\n{hint}")
+        sys.stderr.write(f"error: {harmless(error.format_message())}\n{hint}")
         return ExitCode.USAGE
     except OpsError as error:
         sys.stdout.flush()
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {harmless(str(error))}\n")
         return error.code
     except StoreError as error:
         sys.stdout.flush()
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {harmless(str(error))}\n")
         return ExitCode.FAILED
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("Interrupted.\n")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from ops.display.base import is_plain
+from ops.display.text import harmless
 
 Progress = Callable[[str], None]
 
@@ -40,4 +41,4 @@ class _Lines:
     def __call__(self, text: str) -> None:
         if text != self._last:
             self._last = text
-            print(text, file=self._stream, flush=True)
+            print(harmless(text), file=self._stream, flush=True)
