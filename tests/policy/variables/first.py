@@ -73,7 +73,18 @@ HOSTILE: tuple[tuple[str, str], ...] = (
     ("BOT", "xo" + "xb-" + "123456789012-1234567890123-" + letters("slack", 24)),
     ("ALERTS", "https://hooks.slack" + ".com/services/T00FAKE00/B00FAKE00/" + letters("hook", 24)),
     ("DISCORD", "https://discord" + ".com/api/webhooks/123456789012345678/" + letters("discord", 68)),
-    ("TEAMS", "https://example.webhook.office" + ".com/webhookb2/" + uuid_of("a") + "@" + uuid_of("b") + "/IncomingWebhook/" + hexadecimal("teams", 32) + "/" + uuid_of("c")),
+    (
+        "TEAMS",
+        "https://example.webhook.office"
+        + ".com/webhookb2/"
+        + uuid_of("a")
+        + "@"
+        + uuid_of("b")
+        + "/IncomingWebhook/"
+        + hexadecimal("teams", 32)
+        + "/"
+        + uuid_of("c"),
+    ),
     ("MAIL", "SG" + "." + letters("sendgrid", 22) + "." + letters("sendgrid two", 43)),
     ("CAMPAIGNS", "xkey" + "sib-" + hexadecimal("brevo", 64) + "-" + letters("brevo", 16)),
     ("RELAY", "xsmtp" + "sib-" + hexadecimal("relay", 64) + "-" + letters("relay", 16)),
@@ -94,7 +105,16 @@ HOSTILE: tuple[tuple[str, str], ...] = (
     ("DROPLETS", "dop_" + "v1_" + hexadecimal("ocean", 64)),
     ("SMS", "S" + "K" + hexadecimal("twilio", 32)),
     ("SESSION", token({"sub": "fake", "role": "admin"}, "jwt")),
-    ("SERVICE_ACCOUNT", json.dumps({"type": "service_account", "private_key_id": hexadecimal("gcp", 40), "private_key": block("PRIVATE " + "KEY", "gcp")})),
+    (
+        "SERVICE_ACCOUNT",
+        json.dumps(
+            {
+                "type": "service_account",
+                "private_key_id": hexadecimal("gcp", 40),
+                "private_key": block("PRIVATE " + "KEY", "gcp"),
+            }
+        ),
+    ),
     ("NPMRC", "//registry.npmjs.org/:_auth" + "Token=" + uuid_of("npmrc")),
     ("NETRC", "machine git.example.test login robot password fakefake"),
     # addresses
@@ -107,15 +127,34 @@ HOSTILE: tuple[tuple[str, str], ...] = (
     ("OLD_SENTRY", "https://" + hexadecimal("pub", 32) + ":" + hexadecimal("sec", 32) + "@sentry.example.test/4"),
     ("GEO", "https://geo.example.test/v1?apiKey=" + letters("geo", 20)),
     ("EXPORT", "https://export.example.test/data?Token=" + letters("export", 24)),
-    ("INVOICE", "https://s3.example.test/snu/invoice.pdf?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=" + hexadecimal("amz", 64)),
-    ("SHARE", "https://snu.blob.core.windows.net/a?sv=2024-01-01&se=2030-01-01&sp=r&sig=" + base64_of("sas").replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")),
+    (
+        "INVOICE",
+        "https://s3.example.test/snu/invoice.pdf?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature="
+        + hexadecimal("amz", 64),
+    ),
+    (
+        "SHARE",
+        "https://snu.blob.core.windows.net/a?sv=2024-01-01&se=2030-01-01&sp=r&sig="
+        + base64_of("sas").replace("+", "%2B").replace("/", "%2F").replace("=", "%3D"),
+    ),
     ("CALENDAR", "https://calendar.example.test/feed?access_token=" + letters("calendar", 18)),
     ("CALLBACK", "https://api.example.test/cb?client_id=snu&client_secret=" + letters("cb", 30)),
     ("JDBC", "jdbc:postgresql://db.example.test/snu?user=snu&password=fake123"),
     ("LIEN", "https://sig.example.test/carte?cle=" + letters("carte", 20)),
     # connection strings, headers, fragments
-    ("STORAGE", "DefaultEndpointsProtocol=https;AccountName=snufake;Account" + "Key=" + base64_of("azure", 64) + ";EndpointSuffix=core.windows.net"),
-    ("BUS", "Endpoint=sb://snu.servicebus.windows.net/;SharedAccessKeyName=Root;SharedAccess" + "Key=" + base64_of("bus", 32)),
+    (
+        "STORAGE",
+        "DefaultEndpointsProtocol=https;AccountName=snufake;Account"
+        + "Key="
+        + base64_of("azure", 64)
+        + ";EndpointSuffix=core.windows.net",
+    ),
+    (
+        "BUS",
+        "Endpoint=sb://snu.servicebus.windows.net/;SharedAccessKeyName=Root;SharedAccess"
+        + "Key="
+        + base64_of("bus", 32),
+    ),
     ("MSSQL", "Server=tcp:db.example.test,1433;Database=snu;User ID=sa;Password=fakePass!1;Encrypt=true"),
     ("LIBPQ", "host=db.example.test dbname=snu user=snu password=fakefake"),
     ("HEADER", "Authorization: Bearer " + letters("bearer", 30)),
