@@ -25,12 +25,18 @@ def _words(text: str) -> frozenset[str]:
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 _SECRET_WORDS = _words("PASS PSWD PW PWD SALT PEPPER MDP CLE CLES CLEF CLEFS IDENTIFIANTS")
 _SECRET_PART = re.compile(
-    r"SECRET(?!AR)|TOKEN(?!I[SZ])|JETON|PASSWORD(?!LESS)|PASSWD|PASSPHRASE|CREDENTIAL|MOTDEPASSE|APIKEY|KEYS?$"
+    r"SECRET(?!AR)|TOKEN(?!I[SZ])|JETON|PASSWORD(?!LESS)|PASSWD|PASSPHRASE|CREDENTIAL|MOT(DE)?PASSE|APIKEY|KEYS?$"
 )
 _NOT_A_KEY = re.compile(r"(MON|TUR|DON|HOC|JOC|LAC|WHIS|TURN|HOT|LATCH)KEYS?")
-_SECRET_PHRASE = re.compile(r"(MOTS? (DE )?PASSE|PHRASE (DE )?PASSE|BASIC AUTH)\b")
+_SECRET_PHRASE = re.compile(
+    r"((MOTS?|PHRASE) (DE )?PASSE|CODE ACCES|BASIC AUTH|AUTHENTIFICATION BASIQUE|(RECOVERY|SEED) PHRASE|ERLANG COOKIE)"
+    r"\b"
+)
+_KEYS_OWNER = _words("API ACCESS SECRET PRIVATE SIGNING ENCRYPTION MASTER ADMIN SERVICE AUTH HMAC")
+"""Before a key that is followed by something else: API_KEY_BREVO is a secret, KAFKA_KEY_SERIALIZER is not."""
 _NOT_BEFORE = _words(
-    "PUBLIC PUBLISHABLE SITE SORT PARTITION PRIMARY FOREIGN UNIQUE SHARD ROUTING TRANSLATION "
+    "PUBLIC PUBLISHABLE SITE SORT SORTING PARTITION PRIMARY FOREIGN UNIQUE SHARD ROUTING TRANSLATION FALLBACK CACHE "
+    "STORAGE LOCALSTORAGE IDEMPOTENCY LOOKUP DESIGN MESSAGE SHOW "
     "MOT MOTS CHIFFRE CHIFFRES DATE DATES POINT POINTS ETAPE ETAPES"
 )
 """Public keys, keys of tables, and what French calls "clé" because it matters."""
@@ -39,6 +45,7 @@ _NOT_AFTER = _words(
     "URL URLS URI ENDPOINT HOST PATH CHEMIN FILE FICHIER FOLDER DIR LIEN LINK PAGE ROUTE REGION EMAIL PROJECT "
     "TTL AGE DURATION DUREE DELAI TIMEOUT EXPIRES EXPIRY EXPIRATION EXPIRE LIFETIME VALIDITY VALIDITE ROTATION "
     "LENGTH LONGUEUR SIZE TAILLE MIN MAX COUNT LIMIT NOMBRE ROUNDS ITERATIONS BITS DAYS HOURS MINUTES SECONDS JOURS "
+    "HASHER RULES REGLES LOGIN EVENT INVALIDE OUBLIE METIER "
     "TYPE FORMAT ALGORITHM ALGORITHME ALGO ISSUER AUDIENCE SCOPE SCOPES POLICY POLITIQUE MODE VERSION PROVIDER "
     "ENABLED DISABLED REQUIRED OBLIGATOIRE ACTIF "
     "PUBLIC PUBLIQUE PUBLIQUES PRIMAIRE ETRANGERE REPARTITION TRI"
@@ -54,13 +61,15 @@ def is_secret_name(name: str) -> bool:
     words = [word.upper() for word in _WORD.findall(name)]
     for place, word in enumerate(words):
         before, after = words[max(0, place - 1) : place], words[place + 1 :]
-        if _NOT_BEFORE.isdisjoint(before) and _NOT_AFTER.isdisjoint(after) and _names_secret(word, after):
+        if _NOT_BEFORE.isdisjoint(before) and _NOT_AFTER.isdisjoint(after) and _names_secret(before, word, after):
             return True
     return False
 
 
-def _names_secret(word: str, after: Sequence[str]) -> bool:
+def _names_secret(before: Sequence[str], word: str, after: Sequence[str]) -> bool:
     if word == "PASS" and after:  # PASS_CULTURE is no password
+        return False
+    if after and word in ("KEY", "KEYS") and _KEYS_OWNER.isdisjoint(before):
         return False
     return (
         word in _SECRET_WORDS
@@ -75,7 +84,7 @@ _LONGEST = 10_000
 """Characters that are looked at: some of detect-secrets' expressions take quadratic time."""
 _PLACEHOLDER = re.compile(r"\$?\{\{?[^{}]*\}?\}|\$\(?\w+\)?|<[\w -]+>|%\(\w+\)s|%s|\*+|\[[\w -]+\]")
 _HARMLESS = re.compile(
-    r"|(?i:true|false|yes|no|on|off|oui|non|none|null)"
+    r"|(?i:true|false|yes|no|on|off|oui|non|none|null|enabled|disabled)"
     r"|[-+]?[0-9]{1,7}([.,:][0-9]+)*|[0-9]{1,7} ?(ms|s|m|min|h|d|j|w)"
     r"|https?://\S+"
     r"|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+"  # the name of a variable or of a document's key
@@ -125,7 +134,7 @@ _FORMS = {
     "a GitLab token": r"\bgl(pat|rt|dt|ptt|soat)-[\w-]{20,}",
     "a Slack token": r"\bxox[abeoprs]-[\w-]{10,}",
     "a webhook": r"hooks\.slack\.com/(services|workflows|triggers)/\w+/\w+|discord(app)?\.com/api/webhooks/\d+/[\w-]+"
-    r"|webhook\.office\.com/webhookb2/",
+    r"|webhook\.office\.com/webhookb2/|hooks\.zapier\.com/hooks/catch/\d|/hooks/[a-z0-9]{20,}",
     "a JSON web token": r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*",
     "a Stripe key": r"\b([rs]k_(live|test)|whsec)_\w{10,}",
     "a Brevo key": r"\bx(keys|smtps)ib-\w{20,}",
@@ -133,6 +142,13 @@ _FORMS = {
     "an npm token": r"\bnpm_[A-Za-z0-9]{30,}",
     "a token": r"\b(sk-(proj|ant|or|svcacct)|sntry[su]|gl(sa|c)|dckr_(pat|oat)|shp(at|ca|pa|ss)|do[opr]_v1|hv[sbr]"
     r"|lin_api|PMAK|AT[AC]TT3|dp\.(pt|st|ct|sa)|xapp|figd|hf|ntn|sbp)[-_.](?=[\w-]*[0-9])[\w-]{20,}",
+    "a Mailgun key": r"\bkey-[0-9a-f]{32}\b",
+    "an Airtable token": r"\bpat[A-Za-z0-9]{14}\.[0-9a-f]{64}",
+    "a Mapbox token": r"\bsk\.eyJ[\w-]{8,}",
+    "a hashed password": r"\$(1|2[aby]|5|6|y|argon2id?)\$\S{8,}",
+    "a line of .pgpass": r"^[^:\s]+:(\d+|\*):[^:\s]+:[^:\s]+:[^:\s]+$",
+    "a private key in JSON": r"(?s)(?=.*\"kty\")(?=.*\"[dk]\":)^\s*\{",
+    "a login for curl": r"\bcurl\b[^\n]{0,200}\s(-u|--user)[ =]?[^\s:]+:\S",
     "a signed URL": r"[?&](?i:(x-(amz|goog)-)?sig(nature)?)=[^&\s]{16,}",
     "a header with a token": r"\b[Bb]earer\s+(?=\S*\d)[\w.~+/-]{16,}",
 }
@@ -242,7 +258,7 @@ _BITS = 3.8
 """Of information in each character; words in camelCase have less."""
 _PUBLIC_NAME = re.compile(r"IDS?$|PUBLI(C|SHABLE)|SITE_?KEY", re.IGNORECASE)
 _PUBLIC = re.compile(
-    r"^(ssh-|ecdsa-|sk-ssh-)\S+ AAAA|-----BEGIN [A-Z ]*(CERTIFICATE|PUBLIC KEY|REQUEST)( BLOCK)?-----|^data:[^,]*,"
+    r"(^|\s)(ssh-|ecdsa-|sk-ssh-)\S+ AAAA|-----BEGIN [A-Z ]*(CERTIFICATE|PUBLIC KEY|REQUEST)( BLOCK)?-----|^data:[^,]*,"
     r"|\bsha(256|384|512)[-:]|\bpk_(live|test)_"
 )
 

@@ -10,9 +10,9 @@ from benchmarks.secrets import false_alarms_in, missed_in
 from policy.secret_variables import is_secret_name, reason
 from tests.policy.variables import HARMLESS, HOSTILE
 
-MISSED = {"first": 1, "second": 20}
+MISSED = {"first": 1, "second": 6}
 """What was reached: `scripts/bench secrets` names them."""
-FALSE_ALARMS = {"first": 1, "second": 19}
+FALSE_ALARMS = {"first": 1, "second": 0}
 
 
 @pytest.mark.parametrize("half", HOSTILE)
