@@ -82,7 +82,7 @@ def _names_secret(before: Sequence[str], word: str, after: Sequence[str]) -> boo
 
 _LONGEST = 10_000
 """Characters that are looked at: some of detect-secrets' expressions take quadratic time."""
-_PLACEHOLDER = re.compile(r"\$?\{\{?[^{}]*\}?\}|\$\(?\w+\)?|<[\w -]+>|%\(\w+\)s|%s|\*+|\[[\w -]+\]")
+_PLACEHOLDER = re.compile(r"\$?\{\{?[^{}]*\}?\}|\$\(?[A-Z_][A-Z0-9_]*\)?|<[\w -]+>|%\(\w+\)s|%s|\*+|\[[\w -]+\]")
 _HARMLESS = re.compile(
     r"|(?i:true|false|yes|no|on|off|oui|non|none|null|enabled|disabled)"
     r"|[-+]?[0-9]{1,7}([.,:][0-9]+)*|[0-9]{1,7} ?(ms|s|m|min|h|d|j|w)"

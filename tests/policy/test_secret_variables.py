@@ -59,6 +59,11 @@ def test_names(name: str, expected: bool) -> None:
     assert is_secret_name(name) is expected
 
 
+@pytest.mark.parametrize(("value", "expected"), [("$DB_PASSWORD", False), ("${PW}", False), ("$ecret-in-lyon", True)])
+def test_a_placeholder_is_no_secret(value: str, expected: bool) -> None:
+    assert (reason("DB_PASSWORD", value) is not None) is expected
+
+
 @pytest.mark.parametrize(
     "value",
     [
