@@ -26,6 +26,7 @@ from benchmarks import (
     previews,
     promotion,
     restart,
+    secrets,
     stage,
     start,
     tests,
@@ -65,6 +66,9 @@ BENCHMARKS = {
     "adopt": Benchmark(adopt.run, "adoption of a stack of 21 resources and of one of 210"),
     "images": Benchmark(images.run, "builds that versions avoid, and `snu images` as the history grows"),
     "restart": Benchmark(restart.run, "an api that crashes, with PM2 in its container and without"),
+    "secrets": Benchmark(
+        secrets.run, "made-up secrets in plain variables that the policies miss, and harmless ones that they refuse"
+    ),
     "tests": Benchmark(tests.run, "what the tests take, folder by folder, here or in another checkout", rounds=1),
     "structure": Benchmark(
         structure.run, "lines by package, circles of imports, modules that a value passes", rounds=1

@@ -17,6 +17,7 @@ import uvicorn
 from localcloud.api.app import App
 from localcloud.api.cloud import Cloud
 from localcloud.api.control import Control
+from localcloud.api.control_token import make_token
 from localcloud.api.errors import StartError
 from localcloud.api.faults.book import FaultBook
 from localcloud.api.logs.reader import LogReader
@@ -71,12 +72,13 @@ def serve(settings: Settings) -> None:
     recorder = _recorder(settings.record)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{port}"
+    token = make_token(settings.data)
     note = settings.data / "server.json"
     note.write_text(json.dumps({"pid": os.getpid(), "url": url}))
     config = uvicorn.Config(
         App(
             cloud,
-            Control(cloud, faults, logs, storage, images, told, settings.data, seed),
+            Control(cloud, faults, logs, storage, images, told, settings.data, seed, token=token),
             faults,
             logs,
             images,

@@ -15,8 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from localcloud.api.control_token import control_headers
 from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
@@ -136,10 +138,10 @@ class LocalCloud:
             ExitCode.LOCAL_CLOUD,
         )
 
-    def _call(self, method: str, name: str) -> dict[str, Any]:
+    def _call(self, method: str, name: str, headers: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=_ANSWER_SECONDS)
         try:
-            connection.request(method, f"/_local/{name}")
+            connection.request(method, f"/_local/{name}", headers=dict(headers))
             response = connection.getresponse()
             body = json.loads(response.read())
             if response.status != 200 or not isinstance(body, dict):
@@ -290,7 +292,7 @@ class LocalCloud:
         if found.holder in (Holder.ANOTHER, Holder.STRANGER):
             raise self._taken(found)
         if found.holder is Holder.OURS:
-            self._call("POST", "reset")
+            self._call("POST", "reset", control_headers(found.health or {}))
             done.append(f"The local Scaleway at {self.address} holds again what it holds at its first start.")
         elif self.data.exists():
             if left := self._remove_leftovers():

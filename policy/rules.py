@@ -6,13 +6,10 @@ violates nothing, and no value that may be secret stands in a violation.
 
 import ipaddress
 import re
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import log2
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,6 +17,7 @@ from infra import naming
 from infra.settings import EnvironmentSettings, FoundationSettings, limits
 from infra.settings.models import PolicyExemption, PolicyRule
 from infra.settings.problems import Spot, unwrap
+from policy import secret_variables
 from scaleway_facts import limits as scaleway
 from scaleway_facts.fact import Limit
 
@@ -259,83 +257,14 @@ def _too_much(rule: Mapping[str, Any], allowed: Collection[str]) -> Iterator[str
 
 # --- secrets in plain variables -----------------------------------------------------------------
 
-_SECRET_PARTS = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL")
-_SECRET_WORDS = ("PASS", "PWD")
-_PUBLIC_WORDS = ("PUBLIC", "PUBLISHABLE")
-_ID_WORDS = ("ID", "IDS")
-_FORMS = {
-    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-    "an age identity": r"AGE-SECRET-KEY-1[A-Z0-9]{20,}",
-    "a GitHub token": r"\b(gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,})",
-    "a GitLab token": r"\bglpat-[\w-]{20,}",
-    "a Slack token": r"\bxox[abeoprs]-[\w-]{10,}",
-    "a Slack webhook": r"hooks\.slack\.com/(services|workflows|triggers)/\w+/\w+",
-    "a JSON web token": r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*",
-    "a Stripe key": r"\b[rs]k_(live|test)_\w{10,}",
-    "a Brevo key": r"\bxkeysib-\w{20,}",
-    "a URL with a secret in its query": r"[?&][\w-]*(token|key|secret|password|signature)=[^&]{8,}",
-}
-_SECRET_FORMS = {what: re.compile(pattern) for what, pattern in _FORMS.items()}
-_HARMLESS = re.compile(
-    r"|true|false|[-+]?[0-9]+([.,:][0-9]+)*|https?://\S+"
-    r"|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+"  # the name of a variable or of a document's key
-    r"|(/[a-z0-9._-]+)+"  # a file
-)
-_RANDOM = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9+/_-]{24,}={0,2}")
-_RANDOM_BITS = 3.8
-"""Bits of information in each character; words in camelCase have less."""
-
 
 def plain_variables(resource: Resource, _settings: Settings) -> Iterator[Finding]:
     for type_, key in ((CONTAINER, "environmentVariables"), (JOB, "env")):
         if resource.type == type_:
             for name, value in _mapping(resource.inputs.get(key)).items():
-                found = _looks_secret(name, value)
+                found = secret_variables.reason(name, value)
                 if found:
                     yield Finding(f"{key}.{name}", found)
-
-
-def _looks_secret(name: str, value: Any) -> str | None:
-    """Why a variable looks secret; a value that is hidden or not known is judged by the name."""
-    if isinstance(value, str):
-        for what, form in _SECRET_FORMS.items():
-            if form.search(value):
-                return f"has the form of {what}"
-        if _has_password(value):
-            return "is a URL with a password in it"
-        if _HARMLESS.fullmatch(value):
-            return None
-    if is_secret_name(name):
-        return "is called like a secret"
-    if isinstance(value, str) and _RANDOM.fullmatch(value) and _bits(value) >= _RANDOM_BITS and not _is_id(name):
-        return "is as random as a secret"
-    return None
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether a variable is called like a secret: `…_KEY`, `…TOKEN…`; ids of keys and public keys are none."""
-    words = name.upper().split("_")
-    for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
-        named = word in _SECRET_WORDS or word.endswith(("KEY", "KEYS")) or any(part in word for part in _SECRET_PARTS)
-        if named and before not in _PUBLIC_WORDS and after not in _ID_WORDS:
-            return True
-    return False
-
-
-def _is_id(name: str) -> bool:
-    return name.upper().endswith(_ID_WORDS)
-
-
-def _has_password(value: str) -> bool:
-    try:
-        return bool(urlsplit(value).password)
-    except ValueError:
-        return False
-
-
-def _bits(text: str) -> float:
-    counts = Counter(text).values()
-    return -sum(count / len(text) * log2(count / len(text)) for count in counts)
 
 
 # --- limits of Scaleway -------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from localcloud.api.cloud import REGIONS, Cloud
 from localcloud.api.cockpit.loki import Loki, is_loki_path
 from localcloud.api.container_runtime import BrokenAnswer, ContainerRuntime
 from localcloud.api.control import Control
+from localcloud.api.control_token import HEADER
 from localcloud.api.errors import ApiError, invalid, not_implemented, origin, permissions_denied, plain
 from localcloud.api.faults.book import NOTHING, FaultBook, Strike
 from localcloud.api.faults.kinds import Blow
@@ -265,6 +266,8 @@ class App:
             raise plain(413, f"the request's body has more than {MAX_BODY_BYTES} bytes")
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if path.startswith(Control.prefix):
+            if method not in _READING:
+                self._control.require(_header(headers, HEADER.lower().encode()))
             return Response(200, _json(self._control.answer(method, path, query, body)))
         if found is None:
             raise not_implemented(method, path)

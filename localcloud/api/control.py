@@ -1,4 +1,4 @@
-"""The control API, ``/_local/…``: for the command, for tests, for people. No token; loopback only, like all else.
+"""The control API, ``/_local/…``: for the command, for tests, for people. What changes something takes a token.
 
 GET  /_local/health        version, process, data folder, uptime, numbers of resources
 GET  /_local/resources     every resource without secrets, by kind, but for those scheduled for deletion;
@@ -18,6 +18,7 @@ POST /_local/object-storage   start it, if it does not run; the same answer
 
 from __future__ import annotations
 
+import hmac
 import os
 import re
 import time
@@ -27,6 +28,7 @@ from typing import Any
 
 from localcloud.api.call import parse_object
 from localcloud.api.cloud import Cloud
+from localcloud.api.control_token import FILE, HEADER
 from localcloud.api.errors import invalid, not_found, not_implemented, plain
 from localcloud.api.faults.book import FaultBook
 from localcloud.api.faults.reference import reference
@@ -57,8 +59,11 @@ class Control:
         runtime: Mapping[str, str] = NO_RUNTIME,
         data: Path | None = None,
         seed: Seed = DEFAULT,
+        *,
+        token: str,
     ) -> None:
         """``runtime``: what runs the containers (``engine``: ``docker`` or ``off``), and ``why``."""
+        self._token = token
         self._cloud = cloud
         self._faults = faults
         self._logs = logs
@@ -83,6 +88,12 @@ class Control:
             ("DELETE", "faults"): lambda query, body: {"faults": self._faults.clear()},
             ("GET", "faults/reference"): lambda query, body: reference(),
         }
+
+    def require(self, token: str | None) -> None:
+        """Raises 401 where a request that changes something does not have the token."""
+        if not hmac.compare_digest((token or "").encode(), self._token.encode()):
+            file = f"{self._data}/{FILE}" if self._data else FILE
+            raise plain(401, f"the header {HEADER} is {'wrong' if token else 'missing'}; its value is in {file}")
 
     def answer(self, method: str, path: str, query: Query, body: bytes) -> dict[str, Any]:
         name = path.removeprefix(self.prefix).rstrip("/")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from infra.settings.models import CrashAlertsSettings
 
 _MISSED_INTERVALS = 3
+_CLOCKS_DIFFER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,16 @@ class Watch:
     def is_silent(self, now: datetime) -> bool:
         """Whether a crash of now might be told to nobody."""
         longest = timedelta(minutes=self.interval_minutes * _MISSED_INTERVALS)
-        return self.last_good_run is None or now - self.last_good_run > longest
+        return (
+            self.last_good_run is None
+            or now - self.last_good_run > longest
+            or any(is_future(moment, now) for moment in (self.last_good_run, self.read_until))
+        )
+
+
+def is_future(moment: datetime | None, now: datetime) -> bool:
+    """Whether a run whose clock was wrong has left this moment; the next run reads the logs again."""
+    return moment is not None and moment > now + _CLOCKS_DIFFER
 
 
 def alerts_of(stack: Stack) -> tuple[str, CrashAlertsSettings] | None:

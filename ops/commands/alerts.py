@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ops.alerts.look import Watch, alerts_of, look
+from ops.alerts.look import Watch, alerts_of, is_future, look
 from ops.display.causes import not_looked_at
 from ops.display.choose import printer_for
 from ops.display.text import Line, counted, safe
@@ -75,5 +75,7 @@ def _lines(watch: Watch, now: datetime) -> Iterator[Line]:
 
 def _ago(moment: datetime | None, now: datetime) -> str:
     assert moment is not None
+    if is_future(moment, now):
+        return f"{_text(moment)}, which is in the future: a clock is wrong"
     seconds = max(0, int((now - moment).total_seconds()))
     return f"{counted(seconds, 'second') if seconds < 120 else counted(seconds // 60, 'minute')} ago"

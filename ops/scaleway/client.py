@@ -86,9 +86,9 @@ class Client:
         """``retry``: false for callers that poll."""
         return self._request("GET", path, query=query, retry=retry)
 
-    def post(self, path: str, body: Object | None = None) -> Object:
+    def post(self, path: str, body: Object | None = None, headers: Mapping[str, str] | None = None) -> Object:
         """The request may be carried out twice: see the class."""
-        return self._request("POST", path, body)
+        return self._request("POST", path, body, headers=headers)
 
     def patch(self, path: str, body: Object) -> Object:
         return self._request("PATCH", path, body)
@@ -128,12 +128,13 @@ class Client:
         body: Object | None = None,
         query: Mapping[str, str] | None = None,
         *,
+        headers: Mapping[str, str] | None = None,
         retry: bool = True,
     ) -> Object:
         delays = iter(RETRY_SECONDS if retry else ())
         while True:
             try:
-                return self._attempt(method, path, body, query)
+                return self._attempt(method, path, body, query, headers)
             except ScalewayError as error:
                 conflict = error.status == _CONFLICT and method in _CHANGES
                 delay = next(delays, None) if error.is_transient or conflict else None
@@ -141,11 +142,18 @@ class Client:
                     raise
             time.sleep(delay)
 
-    def _attempt(self, method: str, path: str, body: Object | None, query: Mapping[str, str] | None) -> Object:
+    def _attempt(
+        self,
+        method: str,
+        path: str,
+        body: Object | None,
+        query: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+    ) -> Object:
         import httpx
 
         try:
-            response = self._http.request(method, path, json=body, params=query)
+            response = self._http.request(method, path, json=body, params=query, headers=headers)
         except httpx.RequestError as error:
             # The error's own text may repeat a header.
             raise self._error(f"Scaleway did not answer {method} {path} ({type(error).__name__})", 0) from None

@@ -7,12 +7,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from localcloud.api.control_token import control_headers
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.scaleway.catalogue import API_KEY, SECRET, SECRET_VERSION
 from ops.scaleway.client import Client, ScalewayError
 from ops.stacks import Stack
 
+_HEALTH = "/_local/health"
 _STORAGE = "/_local/object-storage"
 _STORAGE_SECONDS = 60.0
 _POLL_SECONDS = 0.1
@@ -62,7 +64,7 @@ class Account:
         if not self._stack.is_local:
             return f"https://s3.{self.region}.scw.cloud"
         deadline = time.monotonic() + _STORAGE_SECONDS
-        storage = self._client.post(_STORAGE)
+        storage = self._client.post(_STORAGE, headers=control_headers(self._client.get(_HEALTH)))
         while not storage.get("ready"):
             if not storage.get("running") or time.monotonic() > deadline:
                 raise OpsError(

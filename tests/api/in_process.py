@@ -11,12 +11,15 @@ import pytest
 from localcloud.api.app import App
 from localcloud.api.cloud import Cloud
 from localcloud.api.control import Control
+from localcloud.api.control_token import HEADER
 from localcloud.api.faults.book import FaultBook
 from localcloud.api.logs.reader import LogReader
 from localcloud.api.products import ROUTES
 from localcloud.api.seeding import seed_store
 from localcloud.api.store import Store
 from tests.support.seed import ORGANIZATION, OWNER_SECRET_KEY, SEED
+
+TOKEN = "fake-control-token"
 
 
 class InProcess:
@@ -25,7 +28,7 @@ class InProcess:
         seed_store(self.cloud, SEED)
         faults = FaultBook(ROUTES)
         logs = LogReader()
-        self._app = App(self.cloud, Control(self.cloud, faults, logs), faults, logs)
+        self._app = App(self.cloud, Control(self.cloud, faults, logs, token=TOKEN), faults, logs)
 
     def __call__(self, method: str, path: str, query: str, body: Any) -> tuple[int, bytes]:
         """Status and content of the answer. Nothing in the application waits, so no event loop is needed."""
@@ -38,7 +41,11 @@ class InProcess:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        headers = [(b"host", b"localhost"), (b"x-auth-token", OWNER_SECRET_KEY.encode())]
+        headers = [
+            (b"host", b"localhost"),
+            (b"x-auth-token", OWNER_SECRET_KEY.encode()),
+            (HEADER.lower().encode(), TOKEN.encode()),
+        ]
         scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": headers}
         with pytest.raises(StopIteration):
             self._app(scope, receive, send).send(None)

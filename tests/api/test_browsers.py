@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import stat
 from pathlib import Path
 
 import pytest
 
+from localcloud.api.control_token import FILE, HEADER
 from tests.support.local_scaleway import HTTP, Client, Server
 from tests.support.ports import free_port
 from tests.support.seed import ORGANIZATION, OWNER_SECRET_KEY
@@ -75,6 +77,35 @@ def test_so_does_scaleways_api(server: Server, headers: dict[str, str], path: st
 )
 def test_programs_and_typed_addresses_are_answered(server: Server, headers: dict[str, str]) -> None:
     assert HTTP.get(f"{server.url}/_local/health", headers=headers).status_code == 200
+
+
+def test_only_who_may_read_the_data_folder_changes_something(tmp_path: Path) -> None:
+    def refused(method: str, path: str, **headers: str) -> str:
+        answer = HTTP.request(method, f"{server.url}/_local/{path}", headers=headers, json={})
+        assert answer.status_code == 401
+        return str(answer.json()["message"])
+
+    with Server(tmp_path / "data", "--object-storage-port", str(free_port())) as server:
+        file = tmp_path / "data" / FILE
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        api, token = server.client(), file.read_text()
+        api.create(f"{BASE}/namespaces", name="kept", project_id=ORGANIZATION)
+        fault = api("POST", "/_local/faults", {"fault": "latency"})["id"]
+        for method, path in (
+            *(("POST", path) for path in ("reset", "transitions", "status", "sql-server", "object-storage", "faults")),
+            *(("POST", f"{writer}/x/logs") for writer in ("containers", "job-runs")),
+            *(("DELETE", path) for path in ("faults", f"faults/{fault}")),
+            ("PUT", "reset"),
+        ):
+            assert refused(method, path) == f"the header {HEADER} is missing; its value is in {file}"
+            assert "is wrong" in refused(method, path, **{HEADER: f"{token}x", "X-Auth-Token": OWNER_SECRET_KEY})
+        assert "containers.namespace" in api("GET", "/_local/resources?seed=false")
+        assert not api("GET", "/_local/object-storage")["running"]
+        assert len(api("GET", "/_local/faults")["faults"]) == 1
+        server.stop()
+        server.start()
+        assert "is wrong" in refused("POST", "reset", **{HEADER: token})
+        assert token not in server.log
 
 
 def test_deployed_apps_are_asked_as_before(server: Server, host: str) -> None:

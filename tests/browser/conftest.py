@@ -17,7 +17,13 @@ __all__ = ["workspace"]
 CHROMIUM_VARIABLE = "SNU_TEST_CHROMIUM"
 """Path of the browser, where it is not on the PATH."""
 
+REBOUND_HOST = "rebound.example"
+"""A name of somebody else that leads to this machine."""
+
 _FLAGS = [
+    f"--host-resolver-rules=MAP {REBOUND_HOST} 127.0.0.1",
+    # What keeps pages away from this machine in newer browsers is not what the tests look at.
+    "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",

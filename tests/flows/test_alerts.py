@@ -104,7 +104,7 @@ def test_overlapping_runs_tell_once(alerting: Alerting) -> None:
 
 def test_a_run_that_is_killed_is_made_up_for(alerting: Alerting) -> None:
     alerting.crash()
-    alerting.slack.status = 503
+    alerting.slack.status, alerting.slack.retry_after = 503, 30
     run = alerting.start()
     while alerting.slack.refused == 0:
         assert run.poll() is None
@@ -116,7 +116,7 @@ def test_a_run_that_is_killed_is_made_up_for(alerting: Alerting) -> None:
     assert alerting.slack.messages == []
     lease = alerting.state()["lease"]
     assert lease["until"] < (time.time() + 5 * 60) * 1000
-    alerting.change_state(lease={**lease, "until": time.time() * 1000})
+    alerting.change_state(lease={**lease, "until": (time.time() + 30 * 86_400) * 1000})
     alerting.run()
     assert len(alerting.slack.messages) == 1
 
@@ -174,6 +174,13 @@ def test_a_heartbeat_that_is_missing_is_noticed(alerting: Alerting) -> None:
     silent = alerting.lab.project.snu("alerts", "local")
     assert silent.returncode == ExitCode.ALERTS_SILENT
     assert "16 minutes ago" in silent.stdout
+    alerting.change_state(cursor=str(time.time_ns() + DAY), heartbeat=heartbeat)
+    future = alerting.lab.project.snu("alerts", "local")
+    assert future.returncode == ExitCode.ALERTS_SILENT
+    assert "in the future: a clock is wrong" in future.stdout
+    alerting.run()
+    assert any("logs were missed" in text for text in alerting.slack.texts)
+    assert alerting.lab.project.snu("alerts", "local").returncode == ExitCode.OK
 
 
 def test_logs_that_cannot_be_read_are_read_later(alerting: Alerting) -> None:

@@ -156,7 +156,7 @@ class Alerting:
         empty: dict[str, Any] = {name: {} for name in ("known", "ends", "errors")}
         self.change_state(**empty, outbox=[], lease=None, cursor=str(time.time_ns()))
         self.slack.messages.clear()
-        self.slack.refused, self.slack.status = 0, 200
+        self.slack.refused, self.slack.status, self.slack.retry_after = 0, 200, 0
 
     def change_state(self, **changes: Any) -> None:
         self.store.write(STATE, json.dumps({**self.state(), **changes}).encode())

@@ -58,7 +58,10 @@ class Lab:
     # --- the local Scaleway -----------------------------------------------------------------------------
 
     def call(self, method: str, path: str, body: Any = None, *, key: str = OWNER_SECRET_KEY) -> httpx.Response:
-        return HTTP.request(method, self.project.api_url + path, json=body, headers={"X-Auth-Token": key})
+        headers = {"X-Auth-Token": key}
+        if method != "GET" and path.startswith("/_local/"):
+            headers |= self.project.control_headers
+        return HTTP.request(method, self.project.api_url + path, json=body, headers=headers)
 
     def ask(self, method: str, path: str, body: Any = None, *, key: str = OWNER_SECRET_KEY) -> Any:
         """As ``call``; gives the answer, which must be a success."""

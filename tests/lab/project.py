@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 import yaml
 
+from localcloud.api.control_token import control_headers
 from ops.local import SEED_FILE
 from ops.stack_file import edit, edited
 from tests.lab import stack_files
@@ -129,6 +130,11 @@ class Project:
             if self._cloud.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the local Scaleway did not start:\n{log.read_text()}")
             time.sleep(0.05)
+
+    @property
+    def control_headers(self) -> dict[str, str]:
+        """What the control API wants of a request that changes something."""
+        return control_headers({"data": self.directory / ".local/scaleway"})
 
     def cloud_answers(self) -> bool:
         with suppress(OSError), urllib.request.urlopen(f"{self.api_url}/_local/health", timeout=2):  # noqa: S310

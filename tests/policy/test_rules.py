@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from infra.settings import EnvironmentSettings, FoundationSettings
 from infra.settings.models import PolicyRule
 from policy import rules
-from policy.rules import RULES, SECRET, UNKNOWN, Resource, check, is_secret_name
+from policy.rules import RULES, SECRET, UNKNOWN, Resource, check
+from policy.secret_variables import is_secret_name
 from tests.support.policy_resources import CONTAINER, DIGEST, GOOD, IMAGE, environment, foundation, resource
 
 Settings = EnvironmentSettings | FoundationSettings
@@ -198,7 +199,7 @@ def test_names_of_secrets(name: str) -> None:
         "CELLAR_KEYID_SUPPORT",
         "FRANCE_CONNECT_CLIENT_ID",
         "BUCKET_NAME",
-        "CLE",
+        "MOTS_CLES",
         "SENTRY_URL",
         "VAPID_PUBLIC_KEY",
         "SLACK_BOT_CHANNEL",

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from localcloud.api.control_token import control_headers
 from ops.local import SEED_FILE
 from tests.support.seed import OWNER_SECRET_KEY
 
@@ -76,7 +77,12 @@ class Server:
         return text in self.log
 
     def client(self, secret_key: str = OWNER_SECRET_KEY) -> Client:
-        return Client(self.url, secret_key)
+        return Client(self.url, secret_key, self.control_headers)
+
+    @property
+    def control_headers(self) -> dict[str, str]:
+        """What the control API wants of a request that changes something."""
+        return control_headers({"data": self.data})
 
     def stop(self, by: signal.Signals = signal.SIGTERM) -> None:
         if self.process.poll() is None:
@@ -93,9 +99,9 @@ class Server:
 class Client:
     """Requests with a key; each says which status it expects."""
 
-    def __init__(self, url: str, secret_key: str) -> None:
+    def __init__(self, url: str, secret_key: str, more: Mapping[str, str] | None = None) -> None:
         self.url = url
-        self.headers = {"X-Auth-Token": secret_key}
+        self.headers = {"X-Auth-Token": secret_key, **(more or {})}
 
     def __call__(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
         answer = HTTP.request(method, self.url + path, json=body, headers=self.headers)

@@ -22,6 +22,8 @@ class Slack(FakeServer):
         """Those that were taken."""
         self.refused = 0
         self.status = 200
+        self.retry_after = 0
+        """Seconds that a refused poster is told to wait."""
         self.expect_request(_HOOK, method="POST").respond_with_handler(self._take)
 
     @property
@@ -38,4 +40,4 @@ class Slack(FakeServer):
             self.messages.append(request.get_json())
             return Response("ok")
         self.refused += 1
-        return Response("no", self.status, {"Retry-After": "0"})
+        return Response("no", self.status, {"Retry-After": str(self.retry_after)})

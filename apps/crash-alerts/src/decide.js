@@ -4,6 +4,7 @@
  */
 
 import { digest, fingerprintOf, normal } from "./fingerprint.js";
+import { outgoing } from "./outgoing.js";
 import { nanoseconds } from "./state.js";
 
 const HOUR = 3_600_000;
@@ -15,9 +16,8 @@ const MOST_KNOWN = 500;
 const FORGOTTEN_AFTER = 24 * HOUR;
 const LOOP_MINUTES = 10;
 const LOOP_ENDS = 5;
-const LONGEST_TITLE = 300;
 const STACK_LINES = 12;
-const LONGEST_DETAIL = 2500;
+const LONGEST_STACK = 16_000;
 
 /**
  * @typedef {import("./state.js").State} State
@@ -32,7 +32,7 @@ export class Decisions {
   /**
    * @param {State} state
    * @param {number} now milliseconds: of the run, not of the lines, so that an outage of days ends with one message
-   * @param {(text: string) => string} mask
+   * @param {import("./mask.js").Mask} mask
    */
   constructor(state, now, mask) {
     this.state = state;
@@ -132,18 +132,19 @@ export class Decisions {
   }
 
   /**
-   * Logs that nobody has read and that are not kept any more: the cursor goes on behind them.
+   * Logs that may not have been read and will not be: the cursor moves to where reading goes on.
    *
    * @param {number} since
    * @param {number} until
+   * @param {string} why
    */
-  gap(since, until) {
+  gap(since, until, why) {
     this.state.cursor = String(nanoseconds(until));
     this.#tell({
       kind: "gap",
       fingerprint: digest(["gap", String(since)]),
       app: "",
-      title: "Logs of this time were not looked at, and are not kept any more",
+      title: why,
       version: "",
       count: 1,
       since,
@@ -213,17 +214,20 @@ export class Decisions {
       this.#leaveOut(described.app, count, since, time);
       return;
     }
-    const title = clip(this.mask(described.title), LONGEST_TITLE);
-    const detail = clip(this.mask(described.detail), LONGEST_DETAIL);
-    this.#tell({ ...described, title, detail, fingerprint, count, since, until: time });
-    known[fingerprint] = { first: before?.first ?? since, announced: this.now, more: 0, app: described.app, title };
+    const { app, title } = this.#tell({ ...described, fingerprint, count, since, until: time });
+    known[fingerprint] = { first: before?.first ?? since, announced: this.now, more: 0, app, title };
     this.#forget();
   }
 
-  /** @param {Message} message */
+  /**
+   * @param {Message} message
+   * @returns {Message} as it leaves
+   */
   #tell(message) {
     this.#told++;
-    this.state.outbox.push(message);
+    const told = outgoing(message, this.mask);
+    this.state.outbox.push(told);
+    return told;
   }
 
   /**
@@ -253,11 +257,9 @@ export class Decisions {
       };
       outbox.push(left);
     }
-    const apps = (left.apps ??= {});
-    apps[app] = (apps[app] ?? 0) + count;
-    left.count += count;
-    left.since = Math.min(left.since, since);
-    left.until = Math.max(left.until, until);
+    const apps = { ...left.apps, [app]: (left.apps?.[app] ?? 0) + count };
+    const times = { since: Math.min(left.since, since), until: Math.max(left.until, until) };
+    Object.assign(left, outgoing({ ...left, ...times, apps, count: left.count + count }, this.mask));
   }
 
   #forget() {
@@ -271,13 +273,5 @@ export class Decisions {
 
 /** @param {string} stack */
 function firstLines(stack) {
-  return stack.split("\n", STACK_LINES).join("\n");
-}
-
-/**
- * @param {string} text
- * @param {number} longest
- */
-function clip(text, longest) {
-  return text.length > longest ? `${text.slice(0, longest).toWellFormed()}…` : text;
+  return stack.slice(0, LONGEST_STACK).split("\n", STACK_LINES).join("\n");
 }

@@ -3,10 +3,11 @@
  * (EX_CONFIG of sysexits.h) when variables or files are missing or wrong.
  */
 
-import { Log, SettingsError, StartError, endOnCrash, examine } from "@snu/service";
+import { SettingsError, StartError, endOnCrash, examine } from "@snu/service";
 
 import { AnswerError } from "./http.js";
 import { maskOf } from "./mask.js";
+import { OutgoingLog } from "./outgoing.js";
 import { run } from "./run.js";
 import { addressIn, readAccess, readDocument, variables } from "./settings.js";
 import { ConflictError } from "./storage.js";
@@ -15,7 +16,7 @@ const EXIT_FAILED = 1;
 const EXIT_CONFIGURATION = 78;
 const HEARTBEAT_SECONDS = 10;
 
-const log = new Log("crash-alerts", process.env.SNU_VERSION || "unversioned");
+const log = new OutgoingLog("crash-alerts", process.env.SNU_VERSION || "unversioned");
 endOnCrash(log);
 
 try {
@@ -23,7 +24,7 @@ try {
   if (problems.length > 0) throw new SettingsError(problems);
   const access = readAccess(settings.ACCESS_FILE);
   const document = readDocument(settings.DOCUMENT_FILE);
-  const mask = maskOf({ ...document, "the job's access": [access.logsToken, access.secretKey] });
+  const mask = (log.mask = maskOf({ ...document, "the job's access": [access.logsToken, access.secretKey] }));
   const outcome = await run({ settings, access, webhook: addressIn(document, settings.WEBHOOK_KEY), mask, log });
   if (outcome === "held") log.info("held", "Another run is at work; this one does nothing");
   else await beat(document);

@@ -9,13 +9,14 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 
 import { listContainers } from "./containers.js";
+import { TOLERANCE } from "./clock.js";
 import { WORDS, recognize } from "./crashes.js";
 import { Decisions, MOST_MESSAGES } from "./decide.js";
 import { AnswerError } from "./http.js";
 import { readLines } from "./loki.js";
 import { slackMessage } from "./message.js";
 import { post } from "./slack.js";
-import { milliseconds, nanoseconds, newState } from "./state.js";
+import { forgetFuture, milliseconds, nanoseconds, newState } from "./state.js";
 import { ConflictError, Storage } from "./storage.js";
 
 const MINUTE = 60_000;
@@ -28,13 +29,16 @@ const LEASE_RENEWAL = MINUTE;
 const LONGEST_RUN = 3 * MINUTE;
 const PAUSE_BETWEEN_MESSAGES = 1000;
 const LONGEST_ERROR = 500;
+const NOT_KEPT = "Logs of this time were not looked at, and are not kept any more";
+const FROM_THE_FUTURE =
+  "A run with a wrong clock noted logs as read that had not been written yet: crashes shortly before this time may have been missed";
 
 /**
  * @typedef {object} Job
  * @property {import("./settings.js").JobSettings} settings
  * @property {import("./settings.js").Access} access
  * @property {string} webhook
- * @property {(text: string) => string} mask
+ * @property {import("./mask.js").Mask} mask
  * @property {import("@snu/service").Log} log
  */
 
@@ -47,8 +51,13 @@ const LONGEST_ERROR = 500;
 export async function run(job) {
   const lease = new Lease(new Storage(job.access));
   const state = await lease.take(job.settings);
+  const { clock, ahead } = lease.storage.reckoning;
+  if (ahead !== 0) {
+    const text = `This machine's clock is ${describe(ahead)} object storage's, whose time this run goes by`;
+    job.log.warn("wrong-clock", text, { milliseconds: ahead });
+  }
   if (state === undefined) return "held";
-  let work = new Decisions(state, Date.now(), job.mask);
+  let work = new Decisions(state, clock.now(), job.mask);
   try {
     const read = await readLogs(job, work, (next) => lease.save((work = next).state));
     work = read.work;
@@ -56,7 +65,7 @@ export async function run(job) {
     const posted = await postMessages(job, work.state, lease);
     if (read.failure !== undefined) throw read.failure;
     const { heartbeat } = work.state;
-    if (read.complete && work.state.outbox.length === 0) heartbeat.lastGoodRun = Date.now();
+    if (read.complete && work.state.outbox.length === 0) heartbeat.lastGoodRun = clock.now();
     heartbeat.lastError = null;
     await lease.release(work.state);
     job.log.info("run", `Read ${read.lines} lines, posted ${posted} messages`, { lines: read.lines, posted });
@@ -74,8 +83,8 @@ export async function run(job) {
  * @param {unknown} error
  */
 async function leaveError(state, lease, job, error) {
-  const message = job.mask(error instanceof Error ? error.message : "an unknown error").slice(0, LONGEST_ERROR);
-  state.heartbeat.lastError = { time: Date.now(), message };
+  const message = job.mask(error instanceof Error ? error.message : "an unknown error", LONGEST_ERROR);
+  state.heartbeat.lastError = { time: lease.storage.reckoning.clock.now(), message };
   // Without object storage there is nowhere to leave it: the heartbeat that is missing tells.
   await lease.release(state).catch(() => undefined);
 }
@@ -99,7 +108,12 @@ async function readLogs({ settings, access }, before, save) {
     const containers = await listContainers(access, settings.NAMESPACE_ID, settings.ENVIRONMENT);
     before.statuses(containers);
     const byId = new Map(containers.map((container) => [container.id, container]));
-    if (BigInt(before.state.cursor) < kept) before.gap(milliseconds(BigInt(before.state.cursor)), milliseconds(kept));
+    const reached = BigInt(before.state.cursor);
+    if (reached < kept) before.gap(milliseconds(reached), milliseconds(kept), NOT_KEPT);
+    if (reached > nanoseconds(before.now + TOLERANCE)) {
+      const since = sinceInterval(before.now, settings);
+      before.gap(since, since, FROM_THE_FUTURE);
+    }
     let cursor = BigInt(before.state.cursor);
     while (cursor < end && performance.now() < deadline) {
       const next = cursor + WINDOW < end ? cursor + WINDOW : end;
@@ -151,6 +165,7 @@ async function postMessages({ settings, webhook, log }, state, lease) {
   let posted = 0;
   for (const message of state.outbox.slice(0, MOST_MESSAGES)) {
     if (posted > 0) await wait(PAUSE_BETWEEN_MESSAGES);
+    await lease.require(state);
     const answer = await post(webhook, slackMessage(settings.ENVIRONMENT, message));
     if (answer === "refused") log.warn("refused", "Slack takes no such message", { fingerprint: message.fingerprint });
     state.outbox = state.outbox.filter((other) => other !== message);
@@ -160,9 +175,25 @@ async function postMessages({ settings, webhook, log }, state, lease) {
   return posted;
 }
 
+/**
+ * Where a run begins that does not know how far the logs were read: one interval back.
+ *
+ * @param {number} now
+ * @param {import("./settings.js").JobSettings} settings
+ */
+function sinceInterval(now, { INTERVAL_MINUTES, SETTLE_SECONDS }) {
+  return now - INTERVAL_MINUTES * MINUTE - SETTLE_SECONDS * 1000;
+}
+
+/** @param {number} ahead milliseconds */
+function describe(ahead) {
+  return `${Math.round(Math.abs(ahead) / 1000)} seconds ${ahead > 0 ? "ahead of" : "behind"}`;
+}
+
 /** One run works at a time: whoever has written last that it does. */
 class Lease {
   #run = randomUUID();
+  #until = 0;
 
   /** @param {Storage} storage */
   constructor(storage) {
@@ -173,13 +204,15 @@ class Lease {
    * @param {import("./settings.js").JobSettings} settings
    * @returns {Promise<import("./state.js").State | undefined>} undefined: another run has it
    */
-  async take({ INTERVAL_MINUTES, SETTLE_SECONDS }) {
-    const now = Date.now();
-    const since = now - INTERVAL_MINUTES * MINUTE - SETTLE_SECONDS * 1000;
-    const state = (await this.storage.read()) ?? newState(since);
-    if (state.lease !== null && state.lease.until > now) return undefined;
+  async take(settings) {
+    const found = await this.storage.read();
+    const now = this.storage.reckoning.clock.now();
+    const state = found ?? newState(sinceInterval(now, settings));
+    // One that lasts longer than any is not one: a wrong clock has written it.
+    if (state.lease !== null && state.lease.until > now && state.lease.until <= now + LEASE + TOLERANCE) return undefined;
+    forgetFuture(state, now);
     state.heartbeat.lastRun = now;
-    state.heartbeat.intervalMinutes = INTERVAL_MINUTES;
+    state.heartbeat.intervalMinutes = settings.INTERVAL_MINUTES;
     try {
       await this.save(state);
     } catch (error) {
@@ -195,8 +228,19 @@ class Lease {
    * @param {import("./state.js").State} state
    */
   async save(state) {
-    state.lease = { run: this.#run, until: Date.now() + LEASE };
+    this.#until = this.storage.reckoning.clock.now() + LEASE;
+    state.lease = { run: this.#run, until: this.#until };
     await this.storage.write(state);
+  }
+
+  /**
+   * Before something that cannot be taken back: renews a lease that is about to end. Throws a `ConflictError` when
+   * this process was stopped for so long that another run has it.
+   *
+   * @param {import("./state.js").State} state
+   */
+  async require(state) {
+    if (this.storage.reckoning.clock.now() > this.#until - LEASE_RENEWAL) await this.save(state);
   }
 
   /** @param {import("./state.js").State} state */

@@ -4,6 +4,8 @@
  * Texts in it are masked already. `snu alerts` reads it: ops/alerts/state.py has the same shape.
  */
 
+import { TOLERANCE } from "./clock.js";
+
 /**
  * A crash that was reported, by its fingerprint.
  *
@@ -56,6 +58,7 @@
  */
 
 const MILLION = 1_000_000n;
+const MINUTE = 60_000;
 
 /**
  * The state before the first run: it watches from its own interval on, not the past.
@@ -74,6 +77,25 @@ export function newState(since) {
     lease: null,
     heartbeat: { lastRun: null, lastGoodRun: null, lastError: null, intervalMinutes: 0 },
   };
+}
+
+/**
+ * Without times that have not come yet, which a run with a wrong clock has left: they would keep the next runs from
+ * working, reading and telling for as long. The cursor is looked at where the logs are read.
+ *
+ * @param {State} state is changed
+ * @param {number} now
+ */
+export function forgetFuture({ known, ends, heartbeat }, now) {
+  for (const crash of Object.values(known)) {
+    crash.first = Math.min(crash.first, now);
+    crash.announced = Math.min(crash.announced, now);
+  }
+  const latest = Math.floor((now + TOLERANCE) / MINUTE);
+  for (const minutes of Object.values(ends)) {
+    for (const minute of Object.keys(minutes)) if (Number(minute) > latest) delete minutes[minute];
+  }
+  if ((heartbeat.lastGoodRun ?? 0) > now + TOLERANCE) heartbeat.lastGoodRun = null;
 }
 
 /** @param {number} milliseconds */

@@ -2,6 +2,7 @@
 
 import { AwsClient } from "aws4fetch";
 
+import { clockFrom } from "./clock.js";
 import { AnswerError, noAnswer } from "./http.js";
 
 const KEY = "crash-alerts.json";
@@ -15,6 +16,8 @@ export class ConflictError extends Error {}
 export class Storage {
   /** @type {string | undefined} of what was read or written last; undefined: there is no such object */
   #etag;
+  /** @type {import("./clock.js").Reckoning | undefined} by its first answer */
+  #reckoning;
 
   /** @param {import("./settings.js").Access} access */
   constructor({ accessKey, secretKey, region, storageUrl, bucket }) {
@@ -25,7 +28,12 @@ export class Storage {
 
   /** @returns {Promise<import("./state.js").State | undefined>} undefined: there is none yet */
   async read() {
-    const response = await this.#ask("read", `${this.bucket}/${KEY}`, { method: "GET" });
+    let response = await this.#ask("read", `${this.bucket}/${KEY}`, { method: "GET" });
+    // What a wrong clock has signed is refused.
+    if (response.status === 403 && this.reckoning.ahead !== 0) {
+      await response.body?.cancel();
+      response = await this.#ask("read", `${this.bucket}/${KEY}`, { method: "GET" });
+    }
     this.#etag = undefined;
     if (response.status === 404) return undefined;
     if (!response.ok) throw await refused("read", response);
@@ -54,6 +62,12 @@ export class Storage {
     this.#etag = response.headers.get("ETag") ?? undefined;
   }
 
+  /** What time it is; after `read`. */
+  get reckoning() {
+    if (this.#reckoning === undefined) throw new AnswerError("Object storage", "its answer has no date");
+    return this.#reckoning;
+  }
+
   async #makeBucket() {
     const body = `<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>${this.region}</LocationConstraint></CreateBucketConfiguration>`;
     const response = await this.#ask("make the bucket", this.bucket, { method: "PUT", body });
@@ -68,8 +82,14 @@ export class Storage {
    * @param {RequestInit} init
    */
   async #ask(what, url, init) {
+    const asked = Date.now();
     try {
-      return await this.client.fetch(url, { ...init, signal: AbortSignal.timeout(SECONDS * 1000) });
+      const signal = AbortSignal.timeout(SECONDS * 1000);
+      const now = new Date(this.#reckoning?.clock.now() ?? asked);
+      const datetime = now.toISOString().replace(/[:-]|\.\d{3}/g, "");
+      const response = await this.client.fetch(url, { ...init, signal, aws: { datetime } });
+      this.#reckoning ??= clockFrom(response.headers.get("Date"), asked, Date.now());
+      return response;
     } catch (error) {
       throw noAnswer(`Object storage (${what})`, error);
     }

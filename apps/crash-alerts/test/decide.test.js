@@ -6,7 +6,7 @@ import { newState } from "../src/state.js";
 
 const HOUR = 3_600_000;
 const NOW = Date.parse("2026-11-26T05:00:00Z");
-const mask = (/** @type {string} */ text) => text.replaceAll("hush", "***");
+const mask = (/** @type {string} */ text, longest = Infinity) => text.replaceAll("hush", "***").slice(0, longest);
 
 /** @param {Partial<import("../src/containers.js").Container>} [other] */
 function container(other = {}) {

@@ -7,6 +7,8 @@ export { SettingsError, examine, flag, integer, originOf, text, webAddress } fro
 
 /**
  * @typedef {import("./answers.js").Request} Request
+ * @typedef {import("./log.js").Fields} Fields
+ * @typedef {import("./log.js").Level} Level
  * @typedef {import("./answers.js").Response} Response
  * @typedef {import("./service.js").Booted} Booted
  * @typedef {import("./service.js").Handler} Handler
