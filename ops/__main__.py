@@ -29,6 +29,7 @@ def main() -> int:
     import typer
     from typer._click.exceptions import ClickException  # typer has no public name for it
 
+    from gitrepo import GitError
     from ops.cli import app
     from pulumi_state.store import StoreError
 
@@ -44,7 +45,7 @@ def main() -> int:
         sys.stdout.flush()
         sys.stderr.write(f"error: {error}\n")
         return error.code
-    except StoreError as error:
+    except (StoreError, GitError) as error:
         sys.stdout.flush()
         sys.stderr.write(f"error: {error}\n")
         return ExitCode.FAILED
