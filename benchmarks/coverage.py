@@ -27,7 +27,7 @@ from benchmarks.tests import modules_of
 from tests.support.bytecode import FOLDER_VARIABLE
 from tests.support.environment import ROOT
 
-PRODUCT = ("infra", "policy", "ops", "engine", "localcloud", "pulumi_state", "scaleway_facts")
+PRODUCT = ("infra", "policy", "ops", "engine", "localcloud", "gitrepo", "pulumi_state", "scaleway_facts")
 _SHORTEST = "tests/unit/test_naming.py"
 _ALL = "total"
 _CACHE = ".local/coverage"

@@ -17,6 +17,7 @@ import pygit2
 import yaml
 
 from benchmarks.measure import Ratio, Samples, Session, Skipped, print_table
+from gitrepo import Repository
 from infra.images.errors import ImageSourceError
 from infra.images.versions import Versions
 from infra.settings.images import ImageSources
@@ -38,9 +39,9 @@ def run(session: Session) -> None:
     if shutil.which("git") is None:
         raise Skipped("not on PATH: git")
     folder = session.repository or ROOT
-    if discovered := pygit2.discover_repository(str(folder)):
+    if repository := Repository.find(folder):
         sources = session.sources or [folder / "images.yaml"]
-        _avoided(pygit2.Repository(discovered), sources, session.size(_COMMITS, 5))
+        _avoided(repository, sources, session.size(_COMMITS, 5))
     else:
         session.leave_out("builds that are avoided", f"{folder} is not in a git repository")
     _growing(session.rounds, session.size(_LENGTHS[0], 10), session.size(_LENGTHS[1], 100))
@@ -49,9 +50,10 @@ def run(session: Session) -> None:
 # --- builds that are avoided ----------------------------------------------------------------------------
 
 
-def _avoided(repository: pygit2.Repository, files: Sequence[Path], most: int) -> None:
+def _avoided(repository: Repository, files: Sequence[Path], most: int) -> None:
     described = [ImageSources.model_validate(yaml.safe_load(file.read_text(encoding="utf-8"))) for file in files]
-    walker = repository.walk(repository.head.peel().id)
+    history = pygit2.Repository(str(repository.root))
+    walker = history.walk(history.head.peel().id)
     walker.simplify_first_parent()
     commits = list(itertools.islice(walker, most + 1))
     versions = [Versions(repository, sources) for sources in described]
@@ -75,7 +77,7 @@ def _avoided(repository: pygit2.Repository, files: Sequence[Path], most: int) ->
 def _version(versions: list[Versions], image: str, commit: pygit2.Commit) -> str | None:
     for each in versions:
         with suppress(ImageSourceError):
-            return each.inputs(image, commit.tree).version
+            return each.inputs(image, str(commit.tree_id)).version
     return None
 
 
@@ -136,13 +138,15 @@ def _counting_git(folder: Path, counter: Path) -> str:
 
 def _project(folder: Path, length: int) -> Project:
     project = copy_project(folder)
-    repository = pygit2.init_repository(str(folder), initial_head="main")
+    made = pygit2.init_repository(str(folder), initial_head="main")
     sources = {"workspace": "apps", "images": {name: {"folder": f"apps/{name}"} for name in _APPS}}
     (folder / "images.yaml").write_text(yaml.safe_dump(sources))
     (folder / ".gitignore").write_text("*\n")
     subprocess.run(["git", "fast-import", "--quiet"], input="".join(_history(length)).encode(), cwd=folder, check=True)
-    repository.checkout("HEAD", strategy=pygit2.enums.CheckoutStrategy.FORCE)
-    oldest = repository.revparse_single(f"HEAD~{length - 1}").peel(pygit2.Commit)
+    made.checkout("HEAD", strategy=pygit2.enums.CheckoutStrategy.FORCE)
+    repository = Repository.find(folder)
+    assert repository is not None
+    oldest = repository.tree(f"HEAD~{length - 1}")
     versions = Versions(repository, ImageSources.model_validate(sources))
     for stack in _STACKS:
         file = project.stack_file(stack)
@@ -150,7 +154,7 @@ def _project(folder: Path, length: int) -> Project:
         apps = document["config"]["snu:apps"]
         keep_apps(document["config"], {name: apps[name] for name in _APPS})
         for name in _APPS:
-            document["config"]["snu:images"][name]["version"] = versions.inputs(name, oldest.tree).version
+            document["config"]["snu:images"][name]["version"] = versions.inputs(name, oldest).version
         file.write_text(stack_yaml(document))
     return project
 

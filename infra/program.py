@@ -5,6 +5,7 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime import config as runtime_config
 
+from gitrepo import GitError
 from infra import environment, foundation
 from infra.images.errors import ImageSourceError
 from infra.settings import EnvironmentSettings, FoundationSettings, SettingsError, load
@@ -27,7 +28,7 @@ def run(project: Path) -> None:
                 foundation.build(settings)
             case EnvironmentSettings():
                 environment.build(settings, project)
-    except (SettingsError, ImageSourceError) as error:
+    except (SettingsError, ImageSourceError, GitError) as error:
         raise pulumi.RunError(str(error)) from None
 
 

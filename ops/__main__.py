@@ -31,6 +31,7 @@ def main() -> int:
     import typer
     from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError  # typer has no public names
 
+    from gitrepo import GitError
     from ops.cli import app
     from pulumi_state.store import StoreError
 
@@ -51,7 +52,7 @@ def main() -> int:
         sys.stdout.flush()
         sys.stderr.write(f"error: {harmless(str(error))}\n")
         return error.code
-    except StoreError as error:
+    except (StoreError, GitError) as error:
         sys.stdout.flush()
         sys.stderr.write(f"error: {harmless(str(error))}\n")
         return ExitCode.FAILED

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.settings.built import built_file
+from ops import git
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.environment import Environment, environments
@@ -124,10 +125,8 @@ def _add_files(found: Needed, stack: Stack) -> None:
 
 def _add_git(found: Needed, project: Path, keep_releases: int) -> None:
     """Releases that can be gone back to. Raises OpsError when not all of them may be here."""
-    from infra.images.working_copy import find_repository
-
-    repository = find_repository(project)
-    if repository is None or repository.is_shallow:
+    repository = git.find_repository(project, "its tags name the releases that must stay.")
+    if repository.is_shallow:
         raise OpsError(
             f"{project} has not the whole history with its tags, so releases that `scripts/snu rollback` needs are "
             "unknown: fetch them (`git fetch --unshallow --tags`). Nothing was deleted.",

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from gitrepo import GitError, Repository
+
 Kind = Literal["update", "refresh", "destroy", "resource-import"]
 
 
@@ -66,22 +68,19 @@ def _ci(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _commit(directory: Path) -> tuple[str, dict[str, str]]:
     """Title and facts of the commit that is checked out; nothing where there is none."""
-    import pygit2
-
     try:
-        place = pygit2.discover_repository(str(directory))
-        if place is None:
-            return "", {}
-        repository = pygit2.Repository(place)
-        head = repository.head
-        commit = head.peel(pygit2.Commit)
-    except (pygit2.GitError, KeyError, ValueError):
+        repository = Repository.find(directory)
+        commit = next(repository.history("HEAD"), None) if repository and repository.commit("HEAD") else None
+        branch = repository.branch() if repository else None
+    except GitError:
         return "", {}
-    return commit.message.strip().partition("\n")[0], {
-        "git.head": str(commit.id),
-        "git.headName": head.name,
-        "git.author": commit.author.name,
-        "git.author.email": commit.author.email,
-        "git.committer": commit.committer.name,
-        "git.committer.email": commit.committer.email,
+    if commit is None:
+        return "", {}
+    return commit.subject, {
+        "git.head": commit.id,
+        "git.headName": f"refs/heads/{branch}" if branch else "HEAD",
+        "git.author": commit.author,
+        "git.author.email": commit.author_email,
+        "git.committer": commit.committer,
+        "git.committer.email": commit.committer_email,
     }

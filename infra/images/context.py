@@ -5,20 +5,19 @@ import posixpath
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import pygit2
-
+from gitrepo import Entry, Repository
+from gitrepo.objects import EXECUTABLE, FOLDER, LINK, SUBMODULE
 from infra.images.errors import ImageSourceError
 from infra.images.inputs import Inputs
 
-_EXECUTABLE = pygit2.enums.FileMode.BLOB_EXECUTABLE
-_LINK = pygit2.enums.FileMode.LINK
 _UNUSED_SECONDS = 24 * 60 * 60
 
 
-def keep_context(repository: pygit2.Repository, inputs: Inputs, folder: Path) -> Path:
+def keep_context(repository: Repository, inputs: Inputs, folder: Path) -> Path:
     """The folder `<image>/<version>` in `folder`, filled if it is not there yet, and never changed after.
 
     So a build that takes its time has the files of its version, whatever runs beside it and whatever is written
@@ -38,7 +37,7 @@ def keep_context(repository: pygit2.Repository, inputs: Inputs, folder: Path) ->
     return kept
 
 
-def _fill(repository: pygit2.Repository, inputs: Inputs, kept: Path) -> None:
+def _fill(repository: Repository, inputs: Inputs, kept: Path) -> None:
     """All at once: a folder that is there is whole."""
     new = Path(tempfile.mkdtemp(prefix=".new-", dir=kept.parent))
     try:
@@ -51,14 +50,21 @@ def _fill(repository: pygit2.Repository, inputs: Inputs, kept: Path) -> None:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def write_context(repository: pygit2.Repository, inputs: Inputs, folder: Path) -> None:
+def write_context(repository: Repository, inputs: Inputs, folder: Path) -> None:
     """Fills an empty folder. What git ignores is not in it, nor what the version does not depend on.
 
     Docker takes permissions over into the image: they are the same whatever the umask is. Raises `ImageSourceError`
-    where the inputs hold a submodule: its files are not in the repository.
+    where the inputs hold a submodule, or files that Git has a stand-in for: they are not in the repository.
     """
-    for path, entry in inputs.taken.items():
-        _write(repository, repository[entry.id], entry.mode, inputs.name, folder / path)
+    files = dict(_files(repository, inputs))
+    paths = {posixpath.normpath(posixpath.join(inputs.workspace, path)): path for path in files}
+    if filtered := repository.filtered(paths):
+        raise ImageSourceError(
+            f"{inputs.name}: Git stores something else for {filtered[0]}, as its attribute `filter` says (LFS is such "
+            "a filter); images are built from what Git stores"
+        )
+    for path, entry in files.items():
+        _write(repository.objects.content(entry.id), entry.mode, folder / path)
     for path, text in inputs.cut.items():
         (folder / path).write_text(text, encoding="utf-8")
         (folder / path).chmod(0o644)
@@ -66,20 +72,23 @@ def write_context(repository: pygit2.Repository, inputs: Inputs, folder: Path) -
         Path(each).chmod(0o755)
 
 
-def _write(repository: pygit2.Repository, item: pygit2.Object, mode: int, image: str, target: Path) -> None:
-    if isinstance(item, pygit2.Tree):
-        target.mkdir(parents=True, exist_ok=True)
-        for each in item:
-            if each.filemode == pygit2.enums.FileMode.COMMIT:
-                raise ImageSourceError(
-                    f"{image}: {posixpath.join(target.name, str(each.name))} is a submodule; "
-                    "images cannot be built from submodules"
-                )
-            _write(repository, each, int(each.filemode), image, target / str(each.name))
-    elif isinstance(item, pygit2.Blob):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if mode == _LINK:
-            target.symlink_to(item.data.decode())
-            return
-        target.write_bytes(item.data)
-        target.chmod(0o755 if mode == _EXECUTABLE else 0o644)
+def _files(repository: Repository, inputs: Inputs) -> Iterator[tuple[str, Entry]]:
+    waiting = list(inputs.taken.items())
+    while waiting:
+        path, entry = waiting.pop()
+        if entry.mode == SUBMODULE:
+            raise ImageSourceError(f"{inputs.name}: {path} is a submodule; images cannot be built from submodules")
+        if entry.mode == FOLDER:
+            below = repository.objects.tree(entry.id)
+            waiting += ((posixpath.normpath(posixpath.join(path, name)), each) for name, each in below.items())
+        else:
+            yield path, entry
+
+
+def _write(content: bytes, mode: int, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if mode == LINK:
+        target.symlink_to(os.fsdecode(content))
+        return
+    target.write_bytes(content)
+    target.chmod(0o755 if mode == EXECUTABLE else 0o644)

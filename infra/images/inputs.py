@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from gitrepo import Entry
 from infra.images.errors import ImageSourceError
 from infra.images.lockfile import LOCK_FILE, OTHER_LOCK_FILES, is_prunable, pruned_lock
-from infra.images.tree import Entry, Files
+from infra.images.tree import Files
 from infra.images.workspace import MANIFEST, PNPM_WORKSPACE, Workspace
 from infra.settings.images import ImageSource
 
@@ -26,6 +27,8 @@ class Inputs:
     """What an image is built from; the same inputs have the same version, on any branch."""
 
     name: str
+    workspace: str
+    """The context's folder in the repository."""
     dockerfile: str
     """Relative to the context, as all paths here."""
     arguments: Mapping[str, str]
@@ -83,7 +86,8 @@ def inputs_of(name: str, source: ImageSource, workspace_folder: str, files: File
             _add_packages(found, folder)
     except ValueError as error:
         raise ImageSourceError(f"{name}: {error}") from None
-    return Inputs(name, dockerfile, source.arguments, _outermost(found.taken), found.cut, found.sources)
+    taken = _outermost(found.taken)
+    return Inputs(name, workspace_folder, dockerfile, source.arguments, taken, found.cut, found.sources)
 
 
 class _Collector:

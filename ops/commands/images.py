@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -73,6 +74,8 @@ def show(directory: Path | None, repository: Path | None, *, as_json: bool) -> E
         print(json.dumps(document, indent=2, default=str))
     else:
         printer_for(sys.stdout).print(_lines(reports))
+        if copy.repository.is_shallow:
+            print("This clone is shallow: `git fetch --unshallow --tags` fetches what its history lacks.")
         printer_for(sys.stdout).print(not_looked_at(unknown))
     return ExitCode.INCOMPLETE if unknown else ExitCode.OK
 
@@ -99,16 +102,19 @@ def _look(environment: Environment, reports: dict[str, Report]) -> str:
 
 def _add_changes(reports: dict[str, Report], copy: WorkingCopy) -> None:
     """What has changed since the versions that run, as far as this commit's history has them."""
+    from gitrepo import ShallowError
     from ops.images.history import History
 
-    repository = copy.repository
-    if repository.head_is_unborn:
+    if copy.state.commit is None:
         return
-    history = History(repository, copy.versions, repository.head.peel().id)
+    history = History(copy.repository, copy.versions, copy.state.commit)
     for name, report in reports.items():
         uses = [use for use in report.environments.values() if use.version is not None]
         found = history.find(name, {use.version for use in uses if use.version})
-        since = {version: history.changes(name, commit) for version, commit in found.items()}
+        since = {}
+        for version, commit in found.items():
+            with suppress(ShallowError):  # which leaves it unknown
+                since[version] = history.changes(name, commit)
         for use in uses:
             use.changes = [] if use.version == report.version else since.get(use.version or "")
 

@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitrepo import GitError
 from infra.images.context import write_context
 from infra.images.errors import ImageSourceError
 from infra.images.inputs import Inputs
@@ -18,8 +19,6 @@ from ops.images.docker import BuildError, Docker, Recipe
 from ops.images.environment import Environment
 
 if TYPE_CHECKING:
-    import pygit2
-
     from infra.images.working_copy import WorkingCopy
 
 OnState = Callable[[str, str, str], None]
@@ -51,11 +50,11 @@ class Choice:
     missing: list[Inputs]
 
 
-def choose(environment: Environment, copy: WorkingCopy, parent: Environment | None, base: pygit2.Tree | None) -> Choice:
+def choose(environment: Environment, copy: WorkingCopy, parent: Environment | None, base: str | None) -> Choice:
     """Ask the registry for each image that the stack runs and that `images.yaml` describes.
 
-    A preview environment takes from its ``parent`` what its branch has not changed since ``base``. Raises OpsError
-    when the registry does not say, and ImageSourceError when something of the sources is missing.
+    A preview environment takes from its ``parent`` what its branch has not changed since the tree ``base``. Raises
+    OpsError when the registry does not say, and ImageSourceError when something of the sources is missing.
     """
     there: list[Chosen] = []
     missing: list[Inputs] = []
@@ -71,7 +70,7 @@ def choose(environment: Environment, copy: WorkingCopy, parent: Environment | No
     return Choice(there, missing)
 
 
-def _is_unchanged(copy: WorkingCopy, inputs: Inputs, base: pygit2.Tree | None) -> bool:
+def _is_unchanged(copy: WorkingCopy, inputs: Inputs, base: str | None) -> bool:
     if base is None:
         return False
     try:
@@ -102,7 +101,7 @@ class Builder:
                     name = under_way[done]
                     try:
                         built.append(done.result())
-                    except (BuildError, ImageSourceError, OSError) as error:
+                    except (BuildError, ImageSourceError, GitError, OSError) as error:
                         failed[name] = str(error)
                         on_state(name, "failed", "")
             except KeyboardInterrupt:

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitrepo import GitError, Repository
 from infra.images.errors import ImageSourceError
 from infra.settings import Image, SettingsError
 from infra.settings.built import built_file, write_built
-from ops import git
 from ops.display.builds import build_display
 from ops.display.choose import printer_for
 from ops.display.text import Line, counted, short
@@ -24,8 +24,6 @@ from ops.images.environment import Environment, stack_of
 from ops.stacks import project_dir
 
 if TYPE_CHECKING:
-    import pygit2
-
     from infra.images.inputs import Inputs
     from infra.images.working_copy import WorkingCopy
 
@@ -75,7 +73,7 @@ def build_missing(
         environment=environment,
         copy=copy,
         logs=environment.stack.project_dir / ".local" / "builds",
-        labels=_labels(copy.repository),
+        labels=_labels(copy),
     )
     try:
         with build_display(sys.stdout) as on_state:
@@ -125,30 +123,25 @@ def _chosen_lines(chosen: list[Chosen], running: dict[str, Image]) -> Iterator[L
         )
 
 
-def _labels(repository: pygit2.Repository) -> dict[str, str]:
+def _labels(copy: WorkingCopy) -> dict[str, str]:
     """The commit of what is built; nothing where files differ from it."""
-    if repository.head_is_unborn or git.changed_files(repository):
-        return {}
-    return {"org.opencontainers.image.revision": str(repository.head.target)}
+    commit = copy.state.commit
+    return {"org.opencontainers.image.revision": commit} if commit and not copy.state.changed else {}
 
 
-def _branched_from(repository: pygit2.Repository, base: str | None) -> pygit2.Tree | None:
-    """The tree of the commit that the branch left the main branch at; None where history does not reach that far.
+def _branched_from(repository: Repository, base: str | None) -> str | None:
+    """The tree of the commit that the branch left the main branch at; None where the two have none in common.
 
-    Raises OpsError when `base` is no commit.
+    Raises OpsError when `base` is no commit, ShallowError when the clone has not enough of the history.
     """
-    import pygit2
-
     names = [base] if base else _MAIN_BRANCHES
     for name in names:
-        try:
-            found = repository.revparse_single(name).peel(pygit2.Commit)
-        except (KeyError, ValueError, pygit2.GitError):
-            continue
-        merge_base = repository.merge_base(repository.head.target, found.id)
-        return repository[merge_base].peel(pygit2.Tree) if merge_base else None
+        commit = repository.commit(name)
+        if commit is not None:
+            merge_base = repository.merge_base("HEAD", commit)
+            return repository.tree(merge_base) if merge_base else None
     if base:
-        raise OpsError(f"{base} is no commit of {repository.workdir}", ExitCode.USAGE)
+        raise OpsError(f"{base} is no commit of {repository.root}", ExitCode.USAGE)
     return None
 
 
@@ -160,8 +153,8 @@ def working_copy(folder: Path) -> WorkingCopy:
 
 @contextmanager
 def sources_readable() -> Iterator[None]:
-    """Raises OpsError for what is wrong with `images.yaml` or what it names."""
+    """Raises OpsError for what is wrong with `images.yaml`, what it names, or the repository."""
     try:
         yield
-    except (SettingsError, ImageSourceError) as error:
+    except (SettingsError, ImageSourceError, GitError) as error:
         raise OpsError(f"{error}\nNothing was built or changed.", ExitCode.SETTINGS) from error

@@ -1,17 +1,20 @@
-"""Where in a repository's history an image had a version, and what has changed its inputs since. No git process."""
+"""Where in a repository's history an image had a version, and what has changed its inputs since."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import itertools
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import pygit2
-
+from gitrepo import Commit, Repository, ShallowError
 from infra.images.errors import ImageSourceError
 from infra.images.inputs import Inputs
 from infra.images.versions import Versions
+
+_AT_ONCE = 128
+"""Commits."""
 
 
 @dataclass(frozen=True)
@@ -32,24 +35,20 @@ class History:
     What each commit's images are built from is found out once.
     """
 
-    def __init__(
-        self, repository: pygit2.Repository, versions: Versions, head: pygit2.Oid, others: Collection[pygit2.Oid] = ()
-    ) -> None:
+    def __init__(self, repository: Repository, versions: Versions, head: str, others: Collection[str] = ()) -> None:
         self._repository = repository
         self._versions = versions
         self._head = head
-        self._others = others
-        self._known: dict[tuple[str, pygit2.Oid], Inputs | None] = {}
+        self._walked: list[Commit] = []
+        self._walk = repository.history(head, *others)
+        self._known: dict[tuple[str, str], Inputs | None] = {}
 
-    def find(self, image: str, versions: Collection[str]) -> dict[str, pygit2.Oid]:
+    def find(self, image: str, versions: Collection[str]) -> dict[str, str]:
         """The newest commit at which the image had each of these versions; those that it never had are missing."""
         wanted = {*versions}
-        found: dict[str, pygit2.Oid] = {}
-        walker = self._repository.walk(self._head)
-        for other in self._others:
-            walker.push(other)
-        for commit in walker if wanted else ():
-            inputs = self._inputs(image, commit)
+        found: dict[str, str] = {}
+        for commit in self._loaded(self._commits()) if wanted else ():
+            inputs = self._inputs(image, commit.tree)
             if inputs is not None and inputs.version in wanted:
                 found[inputs.version] = commit.id
                 wanted.discard(inputs.version)
@@ -57,36 +56,51 @@ class History:
                     break
         return found
 
-    def changes(self, image: str, since: pygit2.Oid, until: pygit2.Oid | None = None) -> list[Change]:
+    def changes(self, image: str, since: str, until: str | None = None) -> list[Change]:
         """The commits that changed the image's inputs and that ``since`` does not hold; the newest first.
 
         ``until``: the commit that holds them, instead of the head. Merges are left out: what they bring in is listed.
+        Raises ShallowError where a shallow clone lacks some of them.
         """
-        walker = self._repository.walk(until or self._head)
-        walker.hide(since)
-        return [change for commit in walker if (change := self._change(image, commit))]
+        commits = self._repository.history(until or self._head, hidden=(since,))
+        return [change for commit in self._loaded(commits) if (change := self._change(image, commit))]
 
-    def _change(self, image: str, commit: pygit2.Commit) -> Change | None:
+    def _commits(self) -> Iterator[Commit]:
+        """Those that were walked before are not read again."""
+        yield from self._walked
+        for commit in self._walk:
+            self._walked.append(commit)
+            yield commit
+
+    def _loaded(self, commits: Iterator[Commit]) -> Iterator[Commit]:
+        """The same, read many at a time."""
+        while some := list(itertools.islice(commits, _AT_ONCE)):
+            self._versions.load([commit.tree for commit in some])
+            yield from some
+
+    def _change(self, image: str, commit: Commit) -> Change | None:
         parents = commit.parents
         if len(parents) > 1:
             return None
-        after = self._inputs(image, commit)
-        before = self._inputs(image, parents[0]) if parents else None
+        if not parents and self._repository.is_shallow:
+            raise ShallowError(self._repository.root)
+        after = self._inputs(image, commit.tree)
+        before = self._inputs(image, self._repository.tree(parents[0])) if parents else None
         if after is None or (before is not None and before.version == after.version):
             return None
         return Change(
-            commit=str(commit.id),
-            author=commit.author.name,
-            time=datetime.fromtimestamp(commit.commit_time, UTC),
-            subject=commit.message.partition("\n")[0],
+            commit=commit.id,
+            author=commit.author,
+            time=datetime.fromtimestamp(commit.time, UTC),
+            subject=commit.subject,
             paths=tuple(after.changes(before) if before else after.taken),
         )
 
-    def _inputs(self, image: str, commit: pygit2.Commit) -> Inputs | None:
+    def _inputs(self, image: str, tree: str) -> Inputs | None:
         """None where the image could not be built."""
-        key = (image, commit.id)
+        key = (image, tree)
         if key not in self._known:
             self._known[key] = None
             with suppress(ImageSourceError):
-                self._known[key] = self._versions.inputs(image, commit.tree)
+                self._known[key] = self._versions.inputs(image, tree)
         return self._known[key]

@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gitrepo import Repository, ShallowError
 from infra.images.errors import ImageSourceError
 from infra.images.reading import load_sources
 from infra.images.versions import Versions
-from infra.images.working_copy import find_repository
 from infra.settings import Image, SettingsError
 from ops.display import slack
 from ops.display.markdown import code
@@ -20,6 +20,7 @@ from ops.display.text import counted, safe, short
 from ops.images.history import Change, History
 from ops.releases.tags import Releases
 
+_CUT = ": the clone is shallow (`git fetch --unshallow --tags`)"
 _SHOWN = 50
 """Commits of an app."""
 _HEADS = 20
@@ -106,22 +107,22 @@ def _change(search: _Search | str | None, name: str, before: Image | None, after
 class _Search:
     history: History
     versions: Versions
+    is_shallow: bool
 
     @classmethod
     def of(cls, folder: Path, stacks: Collection[str]) -> _Search | str:
         """Or why there is no history to search."""
-        repository = find_repository(folder)
-        if repository is None or repository.head_is_unborn:
+        repository = Repository.find(folder)
+        head = repository.commit("HEAD") if repository is not None else None
+        if repository is None or head is None:
             return "commits not known: there is no git history here"
         try:
-            versions = Versions(repository, load_sources(Path(repository.workdir)))
+            versions = Versions(repository, load_sources(repository.root))
         except (SettingsError, ImageSourceError):
             return "commits not known: there is no images.yaml here"
-        import pygit2
-
         releases = [each for stack in stacks for each in Releases(repository).all(stack)[:_HEADS]]
-        others = [pygit2.Oid(hex=each.commit) for each in releases if each.commit in repository]
-        return cls(History(repository, versions, repository.head.peel().id, others), versions)
+        others = [each.commit for each in releases if repository.commit(each.commit)]
+        return cls(History(repository, versions, head, others), versions, repository.is_shallow)
 
     def change(self, name: str, before: Image, after: Image) -> AppChange:
         if name not in self.versions.images:
@@ -130,15 +131,14 @@ class _Search:
         missing = sorted({before.version, after.version} - found.keys())
         if missing:
             named = " and ".join(short(version) for version in missing)
-            return AppChange(name, before, after, unknown=f"commits not known: this history does not have {named}")
+            unknown = f"commits not known: this history does not have {named}{_CUT if self.is_shallow else ''}"
+            return AppChange(name, before, after, unknown=unknown)
         old, new = found[before.version], found[after.version]
-        return AppChange(
-            name,
-            before,
-            after,
-            added=self.history.changes(name, old, new),
-            removed=self.history.changes(name, new, old),
-        )
+        try:
+            added, removed = self.history.changes(name, old, new), self.history.changes(name, new, old)
+        except ShallowError:
+            return AppChange(name, before, after, unknown=f"commits not known{_CUT}")
+        return AppChange(name, before, after, added=added, removed=removed)
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,19 @@
-"""A stack's file as git has it, and a commit of that file and nothing else. No git process."""
+"""A stack's file as git has it, and a commit of that file and nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ops import git
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stack_file import edited
 from pulumi_state import yaml_file
 from pulumi_state.errors import PulumiError
 
-if TYPE_CHECKING:
-    import pygit2
+_NEED = "what runs where is committed."
 
 
 class CommittedFile:
@@ -21,17 +21,11 @@ class CommittedFile:
 
     def __init__(self, file: Path) -> None:
         """Raises OpsError where the file belongs to no repository, or nothing was committed yet."""
-        from infra.images.working_copy import find_repository
-
-        found = find_repository(file.parent)
-        if found is None or found.head_is_unborn:
-            raise OpsError(
-                f"{file.parent} belongs to no git repository with a commit, and what runs where is committed.",
-                ExitCode.USAGE,
-            )
-        self.repository = found
+        self.repository = git.find_repository(file.parent, _NEED)
+        if self.repository.commit("HEAD") is None:
+            raise OpsError(f"{self.repository.root} has no commit; {_NEED}", ExitCode.USAGE)
         self._file = file
-        self._path = file.resolve().relative_to(Path(found.workdir).resolve()).as_posix()
+        self._path = file.resolve().relative_to(self.repository.root.resolve()).as_posix()
 
     @property
     def name(self) -> str:
@@ -42,19 +36,17 @@ class CommittedFile:
 
         ``change``: what is to be committed; it may be in the file already, from a run that did not commit.
         """
-        import pygit2
-
-        try:
-            status = self.repository.status_file(self._path)
-        except KeyError:
-            status = pygit2.enums.FileStatus.WT_DELETED
-        if status != pygit2.enums.FileStatus.CURRENT and not self._has_only(change):
+        if not self.repository.is_committed(self._path) and not self._has_only(change):
             raise OpsError(
                 f"{self._file.name} has changes that are not committed, and they would be in the commit too. Commit "
                 "them or put them back (`git stash`), then try again; the file was not changed.",
                 ExitCode.USAGE,
             )
-        self._author()
+        if self.repository.identity() is None:
+            raise OpsError(
+                "git's settings do not say who commits: set user.name and user.email (`git config`).",
+                ExitCode.ENVIRONMENT,
+            )
 
     def _has_only(self, change: Callable[[Any], None]) -> bool:
         """Whether the file is the committed one with the change, and it makes a difference."""
@@ -79,35 +71,9 @@ class CommittedFile:
 
     def text_at(self, commit: str) -> str | None:
         """The file's text in a commit; None where it is not there, or the commit is not known here."""
-        import pygit2
-
-        try:
-            found = self.repository.revparse_single(commit).peel(pygit2.Tree)[self._path]
-        except (KeyError, ValueError, pygit2.GitError):
-            return None
-        return found.data.decode() if isinstance(found, pygit2.Blob) else None
+        content = self.repository.file(commit, self._path)
+        return None if content is None else content.decode()
 
     def commit(self, message: str) -> str:
         """Commit the file as it lies there; what else has changed stays as it is. Gives the commit's id."""
-        import pygit2
-
-        repository, author = self.repository, self._author()
-        head = repository.head.peel(pygit2.Commit)
-        index = pygit2.Index()
-        index.read_tree(head.tree)
-        entry = pygit2.IndexEntry(self._path, repository.create_blob_fromworkdir(self._path), index[self._path].mode)
-        index.add(entry)
-        made = repository.create_commit("HEAD", author, author, message, index.write_tree(repository), [head.id])
-        repository.index.read()
-        repository.index.add(entry)
-        repository.index.write()
-        return str(made)
-
-    def _author(self) -> pygit2.Signature:
-        try:
-            return self.repository.default_signature
-        except KeyError:
-            raise OpsError(
-                "git's settings do not say who commits: set user.name and user.email (`git config`).",
-                ExitCode.ENVIRONMENT,
-            ) from None
+        return self.repository.commit_file(self._path, message)

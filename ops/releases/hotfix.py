@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.images.working_copy import find_repository
+from ops import git
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import Repository, clear_errors, client
@@ -15,7 +15,6 @@ from ops.releases.release import Release
 from ops.releases.tags import Releases
 
 if TYPE_CHECKING:
-    import pygit2
     from github.PullRequest import PullRequest
     from github.Repository import Repository as Hosted
 
@@ -38,10 +37,12 @@ def branch_name(stack: str) -> str:
 
 def find(project: Path, stack: str, environ: Mapping[str, str]) -> HotFix:
     """What is checked out. Raises OpsError unless it is the stack's branch, and descends from what the stack runs."""
-    repository = find_repository(project)
-    if repository is None or repository.head_is_unborn:
-        raise OpsError(f"{project} belongs to no git repository with a commit.", ExitCode.USAGE)
-    wanted, found = branch_name(stack), _branch(repository, environ)
+    repository = git.find_repository(project, "a hot-fix is a branch of one.")
+    head = repository.commit("HEAD")
+    if head is None:
+        raise OpsError(f"{repository.root}: nothing was committed yet", ExitCode.USAGE)
+    # CI checks out a commit, and says in the environment of which branch it is.
+    wanted, found = branch_name(stack), repository.branch() or environ.get("GITHUB_REF_NAME", "")
     if found != wanted:
         raise OpsError(
             f"A hot-fix of {stack} is made on the branch {wanted}; this is {found or 'no branch'}. Cut it from what "
@@ -55,8 +56,7 @@ def find(project: Path, stack: str, environ: Mapping[str, str]) -> HotFix:
             "`git fetch --tags`. Nothing was changed.",
             ExitCode.USAGE,
         )
-    head = str(repository.head.target)
-    if head != release.commit and not _descends(repository, head, release.commit):
+    if not repository.includes(head, release.commit):
         raise OpsError(
             f"{wanted} does not hold commit {release.commit[:12]} of {release.name}, which {stack} runs: it would take "
             f"back what {stack} has. Cut it anew (`git switch -c {wanted} {release.name}`), and pick the fix onto it. "
@@ -64,20 +64,6 @@ def find(project: Path, stack: str, environ: Mapping[str, str]) -> HotFix:
             ExitCode.USAGE,
         )
     return HotFix(stack, wanted, head, release)
-
-
-def _branch(repository: pygit2.Repository, environ: Mapping[str, str]) -> str:
-    """CI checks out a commit, and says in the environment of which branch it is."""
-    return environ.get("GITHUB_REF_NAME", "") if repository.head_is_detached else str(repository.head.shorthand)
-
-
-def _descends(repository: pygit2.Repository, head: str, commit: str) -> bool:
-    import pygit2
-
-    try:
-        return repository.descendant_of(pygit2.Oid(hex=head), pygit2.Oid(hex=commit))
-    except (pygit2.GitError, KeyError, ValueError):
-        return False
 
 
 # --- back to the main branch ----------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from infra.images.working_copy import find_repository
+from ops import git
 from ops.display.text import Line
 from ops.environment import process_environment
 from ops.errors import OpsError
@@ -55,10 +55,8 @@ def _recorded(stack: Stack, plan: Plan) -> Release:
 
 def _commit(stack: Stack, plan: Plan) -> str:
     """The plan's; where that is not known here, what is checked out: the apply has proved it to be the same."""
-    repository = find_repository(stack.project_dir)
-    if repository is None or plan.commit in repository:
-        return plan.commit
-    return str(repository.head.target)
+    repository = git.find_repository(stack.project_dir, "releases are git's tags.")
+    return repository.commit(plan.commit) or repository.commit("HEAD") or plan.commit
 
 
 def _images(config: dict[str, Any]) -> dict[str, Any]:

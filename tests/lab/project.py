@@ -165,7 +165,7 @@ def copy_project(directory: Path) -> Project:
         shutil.copy(ROOT / name, directory / name)
     for path in ROOT.glob("Pulumi.*.yaml"):
         (directory / path.name).write_text(_settled(path))
-    for package in ("infra", "pulumi_state", "scaleway_facts"):
+    for package in ("infra", "gitrepo", "pulumi_state", "scaleway_facts"):
         shutil.copytree(ROOT / package, directory / package, ignore=shutil.ignore_patterns("__pycache__"))
     (directory / ".venv").symlink_to(sys.prefix)
     project = Project(directory, free_port())

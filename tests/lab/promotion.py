@@ -154,7 +154,7 @@ class Stages:
         return self.releases(stack)[0]
 
     def releases(self, stack: str) -> list[Release]:
-        return Releases(self.git).all(stack)
+        return Releases.of(Path(self.git.workdir)).all(stack)
 
     def digests(self, stack: str) -> dict[str, str]:
         """What the stack's file names."""

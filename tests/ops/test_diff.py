@@ -279,7 +279,7 @@ def test_a_folder_without_a_repository(tmp_path: Path) -> None:
     from ops.diff.revisions import find_revisions
     from ops.errors import OpsError
 
-    with pytest.raises(OpsError, match="belongs to no working copy"):
+    with pytest.raises(OpsError, match="belongs to no git repository"):
         find_revisions(tmp_path, "HEAD")
 
 

@@ -41,7 +41,7 @@ def found(repository: pygit2.Repository, **environ: str) -> HotFix:
 
 def test_a_branch_that_descends_from_the_release(repository: pygit2.Repository) -> None:
     released = str(repository.head.target)
-    release = Releases(repository).record("production", DAY, released, **CONTENT)
+    release = Releases.of(Path(repository.workdir)).record("production", DAY, released, **CONTENT)
     assert found(repository) == HotFix("production", BRANCH, released, release)
     fix = change(repository, "fix")
     assert found(repository).commit == fix
@@ -57,7 +57,7 @@ def test_a_branch_that_lacks_what_production_runs(repository: pygit2.Repository)
     base = repository.head.target
     repository.set_head("refs/heads/main")
     released = change(repository, "released since")
-    Releases(repository).record("production", DAY, released, **CONTENT)
+    Releases.of(Path(repository.workdir)).record("production", DAY, released, **CONTENT)
     repository.set_head(f"refs/heads/{BRANCH}")
     repository.reset(base, pygit2.enums.ResetMode.HARD)
     change(repository, "fix")
@@ -79,7 +79,7 @@ def test_a_release_whose_commit_is_elsewhere_is_not_descended_from(repository: p
     signature = pygit2.Signature("B", "b@snu.localhost")
     tree = repository.head.peel(pygit2.Commit).tree_id
     stray = repository.create_commit(None, signature, signature, "stray", tree, [])
-    Releases(repository).record("production", DAY, str(stray), **CONTENT)
+    Releases.of(Path(repository.workdir)).record("production", DAY, str(stray), **CONTENT)
     with pytest.raises(OpsError, match="does not hold commit"):
         found(repository)
 
@@ -89,7 +89,7 @@ def test_a_release_whose_commit_is_elsewhere_is_not_descended_from(repository: p
 
 @pytest.fixture
 def fix(repository: pygit2.Repository) -> HotFix:
-    Releases(repository).record("production", DAY, str(repository.head.target), **CONTENT)
+    Releases.of(Path(repository.workdir)).record("production", DAY, str(repository.head.target), **CONTENT)
     change(repository, "fix")
     return found(repository)
 

@@ -42,7 +42,7 @@ def head(repository: pygit2.Repository) -> str:
 
 
 def test_releases_are_counted_by_the_day_and_read_newest_first(repository: pygit2.Repository) -> None:
-    releases = Releases(repository)
+    releases = Releases.of(Path(repository.workdir))
     made = [releases.record("stage", day, head(repository), **CONTENT) for day in (DAY, DAY, date(2026, 12, 1))]
     releases.record("production", DAY, head(repository), **CONTENT)
     assert [each.name for each in made] == ["stage/2026-11-26.1", "stage/2026-11-26.2", "stage/2026-12-01.1"]
@@ -53,14 +53,14 @@ def test_releases_are_counted_by_the_day_and_read_newest_first(repository: pygit
 
 
 def test_the_tenth_of_a_day_follows_the_ninth(repository: pygit2.Repository) -> None:
-    releases = Releases(repository)
+    releases = Releases.of(Path(repository.workdir))
     for _ in range(11):
         releases.record("stage", DAY, head(repository), **CONTENT)
     assert [each.number for each in releases.all("stage")] == [*range(11, 0, -1)]
 
 
 def test_the_tag_says_it_to_people_and_to_programs(repository: pygit2.Repository) -> None:
-    Releases(repository).record("stage", DAY, head(repository), **CONTENT)
+    Releases.of(Path(repository.workdir)).record("stage", DAY, head(repository), **CONTENT)
     tag = repository[repository.references["refs/tags/stage/2026-11-26.1"].target]
     assert isinstance(tag, pygit2.Tag)
     assert tag.message.startswith("Release stage/2026-11-26.1: api 4f2a\n\nApplied by A Manager on 2026-11-26 at 09:30")
@@ -77,18 +77,18 @@ def test_foreign_tags_are_left_alone_and_keep_their_number(repository: pygit2.Re
     blob = repository.create_blob(b"no commit")
     repository.create_tag("stage/2026-11-26.5", blob, pygit2.enums.ObjectType.BLOB, signature, "mine")
     repository.references.create("refs/tags/stage/2026-11-26.6", target)  # a lightweight one
-    releases = Releases(repository)
+    releases = Releases.of(Path(repository.workdir))
     assert releases.all("stage") == []
     assert releases.record("stage", DAY, head(repository), **CONTENT).number == 7
     assert [each.number for each in releases.all("stage")] == [7]
 
 
 def test_an_unknown_release_is_answered_with_those_that_there_are(repository: pygit2.Repository) -> None:
-    Releases(repository).record("stage", DAY, head(repository), **CONTENT)
+    Releases.of(Path(repository.workdir)).record("stage", DAY, head(repository), **CONTENT)
     with pytest.raises(OpsError, match=r"stage has no release 2\. Its newest releases: stage/2026-11-26\.1"):
-        Releases(repository).find("stage", "2")
+        Releases.of(Path(repository.workdir)).find("stage", "2")
     with pytest.raises(OpsError, match="none; fetch the tags"):
-        Releases(repository).find("production", "2")
+        Releases.of(Path(repository.workdir)).find("production", "2")
 
 
 versions = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", fullmatch=True)
@@ -178,7 +178,7 @@ def test_a_fix_of_another_branch_is_found_by_its_release(code: pygit2.Repository
     main = code.head.target
     fix = change(code, "api", "Fix")
     fixed = image(code, "api")
-    Releases(code).record("stage", DAY, fix, **CONTENT)
+    Releases.of(Path(code.workdir)).record("stage", DAY, fix, **CONTENT)
     code.reset(main, pygit2.enums.ResetMode.HARD)
     change(code, "app", "main goes on")
     log = changelog("T", Path(code.workdir), ("stage",), {"api": before}, {"api": fixed})

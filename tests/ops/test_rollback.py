@@ -34,11 +34,12 @@ class Story:
         self.file.write_text(stack_yaml({"config": {"snu:apps": apps, "snu:images": {"api": version}}}))
         images = {"api": Image(version=version, digest=f"sha256:{version[0] * 64}")}
         commit = commit_all(self.git, version)
-        return Releases(self.git).record("stage", DAY, commit, **{**CONTENT, "images": images})
+        return Releases.of(self.file.parent).record("stage", DAY, commit, **{**CONTENT, "images": images})
 
     def back(self) -> Release:
         environment = cast(Environment, type("Fake", (), {"stack": type("Stack", (), {"name": "stage"})}))
-        return going_back.release_before(environment, CommittedFile(self.file), Releases(self.git).all("stage"))
+        releases = Releases.of(self.file.parent).all("stage")
+        return going_back.release_before(environment, CommittedFile(self.file), releases)
 
 
 @pytest.fixture
@@ -103,5 +104,5 @@ def test_a_file_that_another_program_wrote_has_no_variables(story: Story) -> Non
     story.file.write_text("[1, 2]\n")
     commit = commit_all(story.git, "no mapping")
     committed = CommittedFile(story.file)
-    found = Releases(story.git).record("stage", DAY, commit, **CONTENT)
+    found = Releases.of(Path(story.git.workdir)).record("stage", DAY, commit, **CONTENT)
     assert going_back._config(committed, found) is None

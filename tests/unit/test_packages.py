@@ -16,6 +16,7 @@ KNOWN = {
     "ops",
     "engine",
     "localcloud",
+    "gitrepo",
     "pulumi_state",
     "scaleway_facts",
     "_typeshed",
@@ -23,7 +24,7 @@ KNOWN = {
 }
 """Ours, and what type checkers bring."""
 PARTS = {
-    "requirements-production.txt": ("infra", "policy", "ops", "pulumi_state", "engine", "scaleway_facts"),
+    "requirements-production.txt": ("infra", "policy", "ops", "gitrepo", "pulumi_state", "engine", "scaleway_facts"),
     "requirements.txt": ("localcloud",),
 }
 

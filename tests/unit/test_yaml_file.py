@@ -292,7 +292,7 @@ def test_no_other_module_reads_stack_files() -> None:
     }
     found = {
         path.relative_to(ROOT).as_posix()
-        for package in ("engine", "infra", "localcloud", "ops", "policy", "pulumi_state")
+        for package in ("engine", "gitrepo", "infra", "localcloud", "ops", "policy", "pulumi_state")
         for path in (ROOT / package).rglob("*.py")
         if re.search(r"^\s*(import yaml|from (ruamel|yaml)\b)", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
