@@ -857,6 +857,10 @@ def env_down(
     repo: option.Repo = None,
     api_url: option.ApiUrl = option.GITHUB_API_URL,
     engine: option.Engine = EngineChoice.AUTO,
+    if_unwanted: Annotated[
+        bool,
+        typer.Option("--if-unwanted", help="Only if the pull request is closed, or may have no environment any more."),
+    ] = False,
     lock_timeout: option.LockTimeout = 1800.0,
     cwd: option.Cwd = None,
 ) -> ExitCode:
@@ -866,7 +870,8 @@ def env_down(
     """
     from ops.commands import env as work
 
-    return work.down(cwd, work.Meant(pr, branch, name), work.Hub(repo, api_url), engine, lock_timeout)
+    meant, hub = work.Meant(pr, branch, name), work.Hub(repo, api_url)
+    return work.down(cwd, meant, hub, engine, lock_timeout, if_unwanted=if_unwanted)
 
 
 @previews.command("list")
