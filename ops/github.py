@@ -28,6 +28,10 @@ RETRIES = 3
 RETRY_SECONDS = 0.5
 SERVER_ERRORS = (500, 502, 503, 504)
 WRITE_COMMENTS = "`pull-requests: write`, and the pull request must not be locked"
+WRITE_PULL_REQUESTS = (
+    "`contents: write` and `pull-requests: write`, and the repository must allow GitHub Actions to create pull "
+    "requests (Settings, Actions, General)"
+)
 WRITE_ISSUES = "`issues: write`"
 READ_ENVIRONMENTS = "the repository permission `environments: read`"
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
@@ -120,6 +124,12 @@ class GitHub:
         with self._asking("commit", f"{commit} in {self.repository}") as hub:
             pulls = hub.get_repo(self.repository.name).get_commit(commit).get_pulls()
             return next((pull.number for pull in pulls if pull.merged_at and pull.merge_commit_sha == commit), None)
+
+    def open_pull_requests_of(self, commit: str) -> tuple[str, ...]:
+        """The addresses of open pull requests whose newest commit this is. Raises OpsError."""
+        with self._asking("commit", f"{commit} in {self.repository}") as hub:
+            pulls = hub.get_repo(self.repository.name).get_commit(commit).get_pulls()
+            return tuple(pull.html_url for pull in pulls if pull.state == "open" and pull.head.sha == commit)
 
     def environments(self) -> frozenset[str]:
         """The names of the repository's deployment environments. Raises OpsError."""

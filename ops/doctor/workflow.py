@@ -46,7 +46,7 @@ def environments_of_keys(project: Path, stack: str) -> dict[str, list[str]]:
 
 
 def _commands(job: Mapping[str, Any]) -> list[str]:
-    return [str(step.get("run", "")) for step in job["steps"]]
+    return [str(step.get("run", "")) for step in job.get("steps", [])]
 
 
 def _jobs(project: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:

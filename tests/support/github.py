@@ -66,6 +66,9 @@ class FakeGitHub(FakeServer):
         """Name and commit."""
         self.commits: set[str] | None = None
         """Those that were pushed; None: all."""
+        self.merged: set[str] = set()
+        """Those that every base branch holds."""
+        self.may_open_pulls = True
         self.issues: list[dict[str, Any]] = []
         self.environments: dict[str, set[str]] = {}
         """Deployment environments, with the names of their secrets."""
@@ -80,6 +83,7 @@ class FakeGitHub(FakeServer):
                 Rule(f"{_REPOSITORY}/pulls", methods=["POST"], endpoint=self._open_pull),
                 Rule(f"{_REPOSITORY}/pulls/<int:number>", methods=["GET"], endpoint=self._get_pull),
                 Rule(f"{_REPOSITORY}/commits/<commit>/pulls", methods=["GET"], endpoint=self._pulls_of_commit),
+                Rule(f"{_REPOSITORY}/compare/<base>...<head>", methods=["GET"], endpoint=self._compare),
                 Rule(f"{_REPOSITORY}/branches/<path:name>", methods=["GET"], endpoint=self._get_branch),
                 Rule(f"{_REPOSITORY}/environments", methods=["GET"], endpoint=self._list_environments),
                 Rule(f"{_REPOSITORY}/environments/<name>", methods=["GET"], endpoint=self._get_environment),
@@ -192,9 +196,11 @@ class FakeGitHub(FakeServer):
         owner, _, branch = request.args["head"].partition(":")
         assert owner == "octo"
         pulls = [self._pull(number) for number, pull in self.pulls.items() if pull.branch == branch]
-        return 200, [pull for pull in pulls if pull["state"] == "open"]
+        return 200, [pull for pull in pulls if request.args["state"] in ("all", pull["state"])]
 
     def _open_pull(self, request: Request) -> Answer:
+        if not self.may_open_pulls:
+            return 403, {"message": "GitHub Actions is not permitted to create or approve pull requests."}
         asked = request.get_json()
         number = max(self.pulls, default=0) + 1
         self.pulls[number] = Pull(asked["head"], title=asked["title"], body=asked["body"], base=asked["base"])
@@ -223,6 +229,10 @@ class FakeGitHub(FakeServer):
             "base": {"ref": pull.base},
             "labels": [{"name": label} for label in pull.labels],
         }
+
+    def _compare(self, _request: Request, base: str, head: str) -> Answer:
+        ahead = 0 if head in self.merged else 1
+        return 200, {"status": "ahead" if ahead else "identical", "ahead_by": ahead, "behind_by": 0}
 
     # --- branches ---------------------------------------------------------------------------------------
 
