@@ -203,7 +203,8 @@ def _repeat(session: Session, found: Plan, options: Options) -> ExitCode:
     result = session.run(lambda each: session.engine.preview(replace(each, refresh=True)), options, display)
     if revision(session.stack.project_dir).tree != found.tree or has_changes(result.changes):
         raise refused(
-            f"The plan was applied already, and {found.stack} or the files here are no longer as it left them. Plan again."
+            f"The plan was applied already, and {found.stack} or the files here are no longer as it left them. Plan "
+            "again."
         )
     printer_for(sys.stdout).print(
         [Line.of(f"Plan {found.short_digest} was applied already, and {found.stack} is as it left it: nothing to do.")]

@@ -64,6 +64,8 @@ class FakeGitHub(FakeServer):
         self.pulls = {7: Pull("feature")}
         self.branches = {"main": "0" * 40}
         """Name and commit."""
+        self.protected: set[str] = set()
+        """Branches with a protection rule of any kind."""
         self.commits: set[str] | None = None
         """Those that were pushed; None: all."""
         self.merged: set[str] = set()
@@ -73,6 +75,10 @@ class FakeGitHub(FakeServer):
         self.environments: dict[str, set[str]] = {}
         """Deployment environments, with the names of their secrets."""
         self.may_read_secrets = True
+        self.settings: dict[str, Any] = {"allow_merge_commit": True}
+        """Of the repository."""
+        self.documents: dict[str, Any] = {}
+        """What else the repository's part of the API has, by path; a number is the status of an error."""
         self.expect_request(_ANY).respond_with_handler(self._respond)
         heads = f"{_REPOSITORY}/git/<any('ref', 'refs', 'matching-refs'):kind>/heads/<path:name>"
         self._routes = Map(
@@ -88,6 +94,8 @@ class FakeGitHub(FakeServer):
                 Rule(f"{_REPOSITORY}/environments", methods=["GET"], endpoint=self._list_environments),
                 Rule(f"{_REPOSITORY}/environments/<name>", methods=["GET"], endpoint=self._get_environment),
                 Rule(f"{_REPOSITORY}/environments/<name>/secrets", methods=["GET"], endpoint=self._list_secrets),
+                Rule(f"{_REPOSITORY}/environments/<name>/deployment-branch-policies", endpoint=self._list_policies),
+                Rule(f"{_REPOSITORY}/<any('rules', 'rulesets', 'actions'):kind>/<path:rest>", endpoint=self._other),
                 Rule(f"{_REPOSITORY}/git/refs", methods=["POST"], endpoint=self._create_reference),
                 Rule(heads, methods=["GET"], endpoint=self._get_reference),
                 Rule(heads, methods=["DELETE"], endpoint=self._delete_reference),
@@ -188,7 +196,19 @@ class FakeGitHub(FakeServer):
         return 200, {"login": self.login, "url": f"{self.url}/user"}
 
     def _repository(self, _request: Request) -> Answer:
-        return 200, {"full_name": _NAME, "url": f"{self.url}{_REPOSITORY}"}
+        return 200, {"full_name": _NAME, "url": f"{self.url}{_REPOSITORY}", **self.settings}
+
+    def _list_policies(self, _request: Request, name: str) -> Answer:
+        return self._document(f"environments/{name}/deployment-branch-policies")
+
+    def _other(self, _request: Request, kind: str, rest: str) -> Answer:
+        return self._document(f"{kind}/{rest}")
+
+    def _document(self, path: str) -> Answer:
+        found = self.documents.get(path, 404)
+        return (
+            (found, {"message": "Resource not accessible by integration"}) if isinstance(found, int) else (200, found)
+        )
 
     # --- pull requests ----------------------------------------------------------------------------------
 
@@ -237,7 +257,7 @@ class FakeGitHub(FakeServer):
     # --- branches ---------------------------------------------------------------------------------------
 
     def _get_branch(self, _request: Request, name: str) -> Answer:
-        return (200, {"name": name, "protected": False}) if name in self.branches else _NOT_FOUND
+        return (200, {"name": name, "protected": name in self.protected}) if name in self.branches else _NOT_FOUND
 
     def _create_reference(self, request: Request) -> Answer:
         asked = request.get_json()
@@ -265,7 +285,8 @@ class FakeGitHub(FakeServer):
         return (200, self._environment(name)) if name in self.environments else _NOT_FOUND
 
     def _environment(self, name: str) -> dict[str, Any]:
-        return {"name": name, "url": f"{self.url}{_REPOSITORY}/environments/{name}"}
+        known = self.documents.get(f"environments/{name}", {})
+        return {"name": name, "url": f"{self.url}{_REPOSITORY}/environments/{name}", **known}
 
     def _list_secrets(self, _request: Request, name: str) -> Answer:
         if not self.may_read_secrets:
