@@ -374,8 +374,6 @@ def test_a_hot_fix_reaches_production_with_nothing_else(stages: Stages, hub: Fak
 
 def test_each_step_of_a_release_can_be_repeated(stages: Stages, hub: FakeGitHub, tmp_path: Path) -> None:
     origin = pygit2.init_repository(str(tmp_path / "origin.git"), bare=True)
-    for remote in stages.git.remotes:
-        stages.git.remotes.delete(remote.name)
     stages.git.remotes.create("origin", origin.path)
     github = ("--repo", "octo/snu", "--api-url", hub.url)
 
@@ -420,8 +418,8 @@ def test_each_step_of_a_release_can_be_repeated(stages: Stages, hub: FakeGitHub,
     stages.change("api", "next")
     stages.deploy_ci()
     stages.release("stage", "ci")
-    stages.git.checkout_tree(stages.git[old])
-    stages.git.set_head(pygit2.Oid(hex=old))
+    stages.git.branches.local.create("overtaken", stages.git[old].peel(pygit2.Commit))
+    stages.git.checkout("refs/heads/overtaken")
     hub.pulls[1].commit = released
     for arguments, says in {
         ("promote", "stage", "production", "--commit", "--as-named"): "another release was deployed to stage meanwhile",

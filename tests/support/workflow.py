@@ -119,7 +119,7 @@ class Runner:
             given = {**described.get("env", {}), **step.get("env", {})}
             environment = {name: text for name, value in given.items() if (text := _filled(str(value), known))}
             done.append(self._step(step["run"], environment | {name: str(path) for name, path in files.items()}))
-            if done[-1].status != 0:
+            if done[-1].status != 0 and not step.get("continue-on-error"):
                 raise StepFailed(done[-1])
         return done
 
