@@ -711,7 +711,7 @@ def images_clean(
 
 @release.command("check")
 def release_check(
-    stack: option.HotFixStack = "production",
+    stack: option.StackName,
     repo: option.Repo = None,
     api_url: option.ApiUrl = option.GITHUB_API_URL,
     cwd: option.Cwd = None,

@@ -396,7 +396,7 @@ def test_each_step_of_a_release_can_be_repeated(stages: Stages, hub: FakeGitHub,
         assert f"Release {newest.name}" in second
         return commit
 
-    assert "production has no release yet" in stages.ok("release", "check").stdout
+    assert "production has no release yet" in stages.ok("release", "check", "production").stdout
     old = deployed("stage", "ci")
     first, second = twice("release", "publish", "stage")
     assert "pushed, at" in first
@@ -412,7 +412,7 @@ def test_each_step_of_a_release_can_be_repeated(stages: Stages, hub: FakeGitHub,
     assert "Pull request opened: https://github.example/octo/snu/pull/1" in first
     assert "Pull request exists already: https://github.example/octo/snu/pull/1" in second
     assert "--delete-branch does that" in second
-    assert f"holds commit {released[:12]}" in stages.ok("release", "check").stdout
+    assert f"holds commit {released[:12]}" in stages.ok("release", "check", "production").stdout
 
     # Another release overtakes a run that still has the old commit.
     stages.change("api", "next")
@@ -424,7 +424,7 @@ def test_each_step_of_a_release_can_be_repeated(stages: Stages, hub: FakeGitHub,
     for arguments, says in {
         ("promote", "stage", "production", "--commit", "--as-named"): "another release was deployed to stage meanwhile",
         ("up", "ci", "--yes", "--refuse-older"): "this run was overtaken by a newer one. Nothing was changed.",
-        ("release", "check", *github): "Merge https://github.example/octo/snu/pull/1 first",
+        ("release", "check", "production", *github): "Merge https://github.example/octo/snu/pull/1 first",
     }.items():
         run = stages.snu(*arguments, GITHUB_TOKEN=TOKEN)
         assert run.returncode == ExitCode.REFUSED, run.stdout + run.stderr

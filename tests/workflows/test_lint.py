@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.main import get_command
 
+from ops.cli import app
 from tests.support.environment import ROOT
 from tests.support.programs import needs
 
@@ -60,6 +63,17 @@ def test_each_step_is_one_command_of_ours(path: Path) -> None:
             assert len(lines) <= 1, f"{name}: {lines}"
             for line in lines:
                 assert ALLOWED_COMMANDS.match(_inner(line)), f"{name}: {line}"
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_each_command_exists_with_its_options(path: Path) -> None:
+    lines = [_inner(line) for _, job in jobs(path) for line in commands(job)]
+    for line in [line for line in lines if line.startswith("scripts/snu ")]:
+        command: Any = get_command(app)
+        _, *words = shlex.split(re.sub(r"\$\w+", "7", line.partition(" ||")[0]), comments=True)
+        while hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        command.make_context(line, words)
 
 
 @pytest.mark.parametrize("workflow", ["release", "hotfix", "rollback"])
