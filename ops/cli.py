@@ -40,6 +40,7 @@ local = _group("local", "The local Scaleway: a process of this machine that spea
 state = _group("state", "Stacks' states: where they are, their backups, their history.")
 images = _group("images", "The images of the apps: their versions, where they are, where they run.", alone=True)
 previews = _group("env", "Preview environments: one per pull request or branch.")
+release = _group("release", "The steps of a release around plan and apply; each can be repeated.")
 hotfix = _group("hotfix", "A hot-fix: the branch STACK_hotfix, cut from what the stack runs.")
 
 _PARALLEL = 16
@@ -84,6 +85,12 @@ def up(
     details: option.Details = False,
     wait: option.Wait = _WAIT_SECONDS,
     check_urls: option.CheckUrls = False,
+    refuse_older: Annotated[
+        bool,
+        typer.Option(
+            "--refuse-older", help="Status 16 if the last update was of a commit that descends from this one."
+        ),
+    ] = False,
     lock_timeout: option.LockTimeout = 0.0,
     cwd: option.Cwd = None,
 ) -> ExitCode:
@@ -102,7 +109,7 @@ def up(
         check_urls=check_urls,
         lock_timeout=lock_timeout,
     )
-    return work.up(Session.open(cwd, stack, engine, runs_program=True), options)
+    return work.up(Session.open(cwd, stack, engine, runs_program=True), options, refuse_older=refuse_older)
 
 
 @app.command()
@@ -307,6 +314,12 @@ def promote(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="The stack whose images are taken.")],
     target: Annotated[str, typer.Argument(metavar="TARGET", help="The stack whose snu:promoteFrom is SOURCE.")],
     commit: option.Commit = False,
+    as_named: Annotated[
+        bool,
+        typer.Option(
+            "--as-named", help="Status 16 if SOURCE runs other images than its file names: another release's."
+        ),
+    ] = False,
     markdown: option.ChangelogMarkdown = None,
     slack: option.ChangelogSlack = None,
     repository: option.Repository = None,
@@ -315,7 +328,7 @@ def promote(
     """Copy the images that SOURCE runs to TARGET's registry, write them into TARGET's file, and say what changes."""
     from ops.commands import promote as work
 
-    return work.promote(cwd, source, target, repository, work.Texts(markdown, slack), commit=commit)
+    return work.promote(cwd, source, target, repository, work.Texts(markdown, slack), commit=commit, as_named=as_named)
 
 
 @app.command("releases")
@@ -696,6 +709,71 @@ def images_clean(
     return work.clean(cwd, stack, older_than=older_than, keep_releases=keep_releases, yes=yes)
 
 
+@release.command("check")
+def release_check(
+    stack: option.StackName,
+    repo: option.Repo = None,
+    api_url: option.ApiUrl = option.GITHUB_API_URL,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Refuse the commit that is checked out (status 16) unless it holds what the stack runs.
+
+    With --repo and a token, the message names the pull request to merge.
+    """
+    from ops.commands import release as work
+    from ops.github import Repository
+
+    return work.check(cwd, stack, Repository(repo, api_url) if repo else None)
+
+
+@release.command("push")
+def release_push(
+    branch: Annotated[str, typer.Argument(metavar="BRANCH", help="The branch of the remote `origin`.")],
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Publish the commit that is checked out on a branch; status 16 if somebody else has pushed to it.
+
+    Repeated, it checks out the commit of the first attempt if that has the same content.
+    """
+    from ops.commands import release as work
+
+    return work.push(cwd, branch)
+
+
+@release.command("publish")
+def release_publish(
+    stack: option.StackName,
+    branch: Annotated[
+        str | None, typer.Option("--branch", metavar="BRANCH", help="Also move this branch forward to the release.")
+    ] = None,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Push the tag of the release that is checked out, under the next number if its name was taken meanwhile."""
+    from ops.commands import release as work
+
+    return work.publish(cwd, stack, branch)
+
+
+@release.command("finish")
+def release_finish(
+    stack: option.StackName,
+    branch: Annotated[str, typer.Option("--branch", metavar="BRANCH", help="The branch that was released.")],
+    repo: Annotated[str, typer.Option("--repo", metavar="OWNER/NAME", help="The repository on GitHub.")],
+    base: Annotated[str, typer.Option("--base", metavar="BRANCH", help="Where the release goes back to.")] = "main",
+    delete_branch: Annotated[
+        bool, typer.Option("--delete-branch", help="Delete the branch; the pull request has one of its own.")
+    ] = False,
+    api_url: option.ApiUrl = option.GITHUB_API_URL,
+    repository: option.Repository = None,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Open the pull request that brings the release that is checked out to the main branch, unless there is one."""
+    from ops.commands import release as work
+    from ops.github import Repository
+
+    return work.finish(cwd, stack, branch, repository, Repository(repo, api_url), base, delete=delete_branch)
+
+
 @hotfix.command("check")
 def hotfix_check(stack: option.HotFixStack = "production", cwd: option.Cwd = None) -> ExitCode:
     """Refuse what is checked out unless it is the stack's hot-fix branch and descends from what the stack runs."""
@@ -857,6 +935,10 @@ def env_down(
     repo: option.Repo = None,
     api_url: option.ApiUrl = option.GITHUB_API_URL,
     engine: option.Engine = EngineChoice.AUTO,
+    if_unwanted: Annotated[
+        bool,
+        typer.Option("--if-unwanted", help="Only if the pull request is closed, or may have no environment any more."),
+    ] = False,
     lock_timeout: option.LockTimeout = 1800.0,
     cwd: option.Cwd = None,
 ) -> ExitCode:
@@ -866,7 +948,8 @@ def env_down(
     """
     from ops.commands import env as work
 
-    return work.down(cwd, work.Meant(pr, branch, name), work.Hub(repo, api_url), engine, lock_timeout)
+    meant, hub = work.Meant(pr, branch, name), work.Hub(repo, api_url)
+    return work.down(cwd, meant, hub, engine, lock_timeout, if_unwanted=if_unwanted)
 
 
 @previews.command("list")

@@ -27,7 +27,11 @@ class ExitCode(IntEnum):
     ENGINE = 13, "no engine for this stack: the Pulumi CLI is missing, or the embedded engine refuses the stack"
     ENVIRONMENT = 14, "the environment lacks where a stack's state is kept, its secrets' passphrase, or GitHub's token"
     INTERRUPTED = 15, "an earlier run was interrupted, or has overwritten a newer state: run `scripts/snu recover`"
-    REFUSED = 16, "refused: a plan that is not valid or not as planned, or a foundation in use; nothing was changed"
+    REFUSED = (
+        16,
+        "refused: a plan that is not valid or not as planned, a run that another one has overtaken, or a foundation in "
+        "use; nothing was changed",
+    )
     PART_WAY = 17, "the apply was stopped before an operation that was not in the plan; what was done is said"
     LOCKED = (
         18,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from ops.errors import OpsError
@@ -28,8 +28,13 @@ RETRIES = 3
 RETRY_SECONDS = 0.5
 SERVER_ERRORS = (500, 502, 503, 504)
 WRITE_COMMENTS = "`pull-requests: write`, and the pull request must not be locked"
+WRITE_PULL_REQUESTS = (
+    "`contents: write` and `pull-requests: write`, and the repository must allow GitHub Actions to create pull "
+    "requests (Settings, Actions, General)"
+)
 WRITE_ISSUES = "`issues: write`"
 READ_ENVIRONMENTS = "the repository permission `environments: read`"
+READ_ADMINISTRATION = "the repository permission `administration: read`, which a workflow's token never has"
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PER_PAGE = 100
@@ -120,6 +125,25 @@ class GitHub:
         with self._asking("commit", f"{commit} in {self.repository}") as hub:
             pulls = hub.get_repo(self.repository.name).get_commit(commit).get_pulls()
             return next((pull.number for pull in pulls if pull.merged_at and pull.merge_commit_sha == commit), None)
+
+    def open_pull_requests_of(self, commit: str) -> tuple[str, ...]:
+        """The addresses of open pull requests whose newest commit this is. Raises OpsError."""
+        with self._asking("commit", f"{commit} in {self.repository}") as hub:
+            pulls = hub.get_repo(self.repository.name).get_commit(commit).get_pulls()
+            return tuple(pull.html_url for pull in pulls if pull.state == "open" and pull.head.sha == commit)
+
+    def document(self, path: str, what: str, right: str = "`contents: read`") -> Any:
+        """A document of the repository's part of the REST API, such as ``rules/branches/main``. Raises OpsError.
+
+        ``what``: it, as messages name it; ``right``: what the token needs.
+        """
+        with self._asking("repository with", what, right) as hub:
+            _, found = hub.requester.requestJsonAndCheck("GET", f"/repos/{self.repository}/{path}".rstrip("/"))
+            return found
+
+    def is_protected(self, branch: str) -> bool:
+        """Whether a branch is there, and any rule protects it. Raises OpsError."""
+        return self.has_branch(branch) and bool(self.document(f"branches/{branch}", f"branch {branch}")["protected"])
 
     def environments(self) -> frozenset[str]:
         """The names of the repository's deployment environments. Raises OpsError."""

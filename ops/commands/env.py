@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,12 +94,24 @@ def up(
     return ExitCode.OK
 
 
-def down(directory: Path | None, meant: Meant, hub: Hub, engine: EngineChoice, lock_timeout: float) -> ExitCode:
+def down(
+    directory: Path | None,
+    meant: Meant,
+    hub: Hub,
+    engine: EngineChoice,
+    lock_timeout: float,
+    *,
+    if_unwanted: bool = False,
+) -> ExitCode:
     """Raises OpsError when something is left, or the name is none of a preview environment."""
     meant.require_one("--pr, --branch and NAME")
     parent = Parent.find(project_dir(directory), process_environment())
     name = _name(parent, meant)
-    done = take_down(parent, Cloud(parent), name, engine, lock_timeout)
+    is_wanted = _is_wanted(parent, meant, hub) if if_unwanted else lambda: False
+    done = take_down(parent, Cloud(parent), name, engine, lock_timeout, is_wanted)
+    if done.kept:
+        print(f"{name} is kept: its pull request is open and is to have an environment.")
+        return ExitCode.OK
     print(f"{name} is taken down." if done.was_there else f"{name} is gone already.")
     number = names.pull_request_of(name)
     if number is not None and _may_comment(hub):
@@ -108,6 +120,16 @@ def down(directory: Path | None, meant: Meant, hub: Hub, engine: EngineChoice, l
         written = comment.write(github, number, name, text, create=False)
         print(f"Comment on {github.repository}#{number} {written.outcome}{written.url and f': {written.url}'}")
     return ExitCode.OK
+
+
+def _is_wanted(parent: Parent, meant: Meant, hub: Hub) -> Callable[[], bool]:
+    """Whether GitHub's pull request is to have its environment, when asked. Raises OpsError."""
+    number = meant.pull_request
+    if number is None:
+        raise OpsError("--if-unwanted needs --pr: only a pull request says what it wants.", ExitCode.USAGE)
+    github = hub.connect("Whether the pull request is open, GitHub says.")
+    rules = parent.rules
+    return lambda: not wanted.objection(parent.template, rules, github.repository.name, github.pull_request(number))
 
 
 def _name(parent: Parent, meant: Meant) -> str:

@@ -11,20 +11,20 @@ from infra.images.working_copy import WorkingCopy
 from infra.settings import Image
 from ops.commands.promote import Texts
 from ops.commands.promote import finish as finish_writing
+from ops.commands.release import bring_back
 from ops.display.builds import build_display
 from ops.display.choose import printer_for
 from ops.display.text import Line, short
 from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.github import Repository, read_token
+from ops.github import Repository
 from ops.images.builds import build_missing, not_built, sources_readable
 from ops.images.environment import Environment
 from ops.releases import hotfix
 from ops.releases.changelog import changelog
 from ops.releases.committed import CommittedFile
 from ops.releases.promotion import copy_images
-from ops.releases.tags import Releases
 from ops.stack_file import edit, put_images
 from ops.stacks import find_stack, project_dir
 
@@ -118,7 +118,6 @@ def finish(
     project = project_dir(directory)
     target = Environment.find(project, stack, process_environment())
     fix = hotfix.find(project, stack, process_environment())
-    token = read_token(process_environment())
     with sources_readable():
         waiting = _changed(WorkingCopy(repository or project), target, target)
     if waiting:
@@ -126,16 +125,5 @@ def finish(
         raise OpsError(
             f"{stack} does not run the fix yet: {listed}. Deploy it first; nothing was changed.", ExitCode.FAILED
         )
-    releases = Releases.of(project).all(stack)
-    before = releases[1].images if len(releases) > 1 else {}
-    title = f"Bring the hot-fix of {stack} back to {base}"
-    log = changelog(title, repository or project, (stack,), before, fix.release.images)
-    returned = hotfix.open_pull_request(hub, token, fix, base, title, log.markdown())
-    print(f"Pull request {'is open already' if returned.was_there else 'opened'}: {returned.url}")
-    if not delete:
-        print(f"It brings {returned.branch}, so the branch {fix.branch} can be deleted: --delete-branch does that.")
-    elif hotfix.delete_branch(hub, token, fix):
-        print(f"Deleted the branch {fix.branch}.")
-    else:
-        print(f"The branch {fix.branch} is gone already.")
+    bring_back(project, fix, repository, hub, base, f"Bring the hotfix of {stack} back to {base}", delete=delete)
     return ExitCode.OK

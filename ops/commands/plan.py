@@ -24,6 +24,7 @@ from ops.engines.select import EngineChoice
 from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.git import revision
 from ops.outside import REPAIRED_BY_PLAN, outside_markdown
 from ops.plans import keys
 from ops.plans.evidence import collect, differences, look_for, missing_images, operation_differences
@@ -128,6 +129,8 @@ def apply(file: Path, directory: Path | None, expected: str | None, choice: Engi
     printer_for(sys.stdout).print(_about(found, signer))
     with session.locked(f"snu apply of plan {found.short_digest}", options):
         ledger = Ledger(session.store, session.project, session.stack.name)
+        if ledger.is_applied(found):
+            return _repeat(session, found, options)
         ledger.check(found)
         _prove(session, found, options)
         if not options.yes:
@@ -217,6 +220,21 @@ def _require_unchanged(session: Session, found: Plan) -> Secrets:
     return secrets
 
 
+def _repeat(session: Session, found: Plan, options: Options) -> ExitCode:
+    """The last steps of an apply that had done all operations, if the stack is as it left it. Raises OpsError."""
+    display = display_for(sys.stdout, session.title("Checking"), preview=True, all_properties=options.details)
+    result = session.run(lambda each: session.engine.preview(replace(each, refresh=True)), options, display)
+    if revision(session.stack.project_dir).tree != found.tree or has_changes(result.changes):
+        raise refused(
+            f"The plan was applied already, and {found.stack} or the files here are no longer as it left them. Plan "
+            "again."
+        )
+    printer_for(sys.stdout).print(
+        [Line.of(f"Plan {found.short_digest} was applied already, and {found.stack} is as it left it: nothing to do.")]
+    )
+    return _finish(session, found, display.record, options)
+
+
 def _refused(found: Plan, problems: list[str]) -> OpsError:
     listed = "".join(f"\n  {problem}" for problem in problems)
     return OpsError(
@@ -244,9 +262,14 @@ def _do(session: Session, found: Plan, ledger: Ledger, options: Options) -> Exit
         raise
     finally:
         ledger.end(found, begun, outcome)
+    return _finish(session, found, display.record, options)
+
+
+def _finish(session: Session, found: Plan, record: Record, options: Options) -> ExitCode:
+    """Check the containers, and record the release. Raises OpsError."""
     from ops.readiness import check_containers
 
-    check_containers(session, display.record, options.wait_seconds, check_urls=options.check_urls)
+    check_containers(session, record, options.wait_seconds, check_urls=options.check_urls)
     from ops.releases.record import record_release
 
     printer_for(sys.stdout).print(record_release(session.stack, found))

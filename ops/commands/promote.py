@@ -19,7 +19,15 @@ from ops.images.copy import Copied
 from ops.images.environment import Environment
 from ops.releases.changelog import Changelog, changelog
 from ops.releases.committed import CommittedFile
-from ops.releases.promotion import Choice, choose, copy_images, megabytes, require_allowed, source_environ
+from ops.releases.promotion import (
+    Choice,
+    choose,
+    copy_images,
+    megabytes,
+    require_allowed,
+    require_as_named,
+    source_environ,
+)
 from ops.releases.tags import Releases
 from ops.stack_file import put_images, write_images
 from ops.stacks import Stack, project_dir
@@ -40,13 +48,22 @@ class Texts:
 
 
 def promote(
-    directory: Path | None, source_name: str, target_name: str, repository: Path | None, texts: Texts, *, commit: bool
+    directory: Path | None,
+    source_name: str,
+    target_name: str,
+    repository: Path | None,
+    texts: Texts,
+    *,
+    commit: bool,
+    as_named: bool,
 ) -> ExitCode:
     """Copy what the source runs into the target's registry, and name it in the target's file."""
     project = project_dir(directory)
     target = Environment.find(project, target_name, process_environment())
     require_allowed(project, source_name, target)
     source = Environment.find(project, source_name, source_environ(process_environment()))
+    if as_named:
+        require_as_named(source)
     committed = CommittedFile(target.stack.file) if commit else None
     choice = choose(source, target)
     if committed is not None:

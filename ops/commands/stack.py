@@ -16,6 +16,7 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.findings import Kind
 from ops.foundations import refuse_in_use
+from ops.releases.order import require_not_older
 from ops.session import Options, Session
 from ops.steps import has_changes
 
@@ -41,9 +42,11 @@ def preview_json(session: Session, options: Options) -> ExitCode:
     return ExitCode.CHANGES if changed and options.expect_no_changes else ExitCode.OK
 
 
-def up(session: Session, options: Options) -> ExitCode:
+def up(session: Session, options: Options, *, refuse_older: bool = False) -> ExitCode:
     """Preview, ask, apply, and then look at the containers."""
     with session.locked("snu up", options):
+        if refuse_older:
+            require_not_older(session)
         return _up(session, options)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from infra.settings import EnvironmentSettings
-from ops.doctor import workflow
+from ops.doctor import repository, workflow
 from ops.doctor.subject import Finding, Missing, State, Subject, Unknown, first_line
 from ops.errors import OpsError
 from ops.images.environment import Environment
@@ -174,7 +174,7 @@ def github_secrets(subject: Subject) -> Iterator[Finding]:
     if subject.github is None:
         yield Unknown("GitHub's environments and secrets", "give --repo OWNER/NAME, and set GITHUB_TOKEN")
         return
-    repository = subject.github.repository
+    hosted = subject.github.repository
     try:
         existing = subject.github.environments()
     except OpsError as error:
@@ -183,8 +183,8 @@ def github_secrets(subject: Subject) -> Iterator[Finding]:
     for environment, names in wanted.items():
         if environment not in existing:
             yield Missing(
-                f"{repository} has no environment {environment}",
-                f"gh api --method PUT repos/{repository}/environments/{environment}, then its rules: docs/workflows.md",
+                f"{hosted} has no environment {environment}",
+                f"gh api --method PUT repos/{hosted}/environments/{environment}, then its rules: docs/workflows.md",
             )
             continue
         try:
@@ -195,7 +195,7 @@ def github_secrets(subject: Subject) -> Iterator[Finding]:
         for name in lacking:
             yield Missing(
                 f"GitHub's environment {environment} has no secret {name}",
-                f"gh secret set {name} --repo {repository} --env {environment}",
+                f"gh secret set {name} --repo {hosted} --env {environment}",
             )
 
 
@@ -208,4 +208,7 @@ CHECKS: Sequence[Check] = (
     images,
     key_expiry,
     github_secrets,
+    repository.environment_rules,
+    repository.branch_rules,
+    repository.merges,
 )

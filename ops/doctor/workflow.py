@@ -1,4 +1,4 @@
-"""What the release workflow asks of GitHub: the environments of its jobs, and the secrets that each of them reads."""
+"""What the workflows of releases ask of GitHub: environments of their jobs, and the secrets that each of them reads."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pulumi_state import yaml_file
 from pulumi_state.errors import PulumiError
 
 FILE = ".github/workflows/release.yml"
+FILES = (FILE, ".github/workflows/hotfix.yml", ".github/workflows/rollback.yml")
 _SECRET = re.compile(r"\$\{\{\s*secrets\.(\w+)")
 _OWN_TOKEN = "GITHUB_TOKEN"  # noqa: S105 - a name
 
@@ -28,6 +29,24 @@ def secrets_by_environment(project: Path) -> Mapping[str, frozenset[str]]:
     for environment, job in _jobs(project):
         found[environment] |= {*_SECRET.findall(str(job))} - {_OWN_TOKEN}
     return {environment: frozenset(names) for environment, names in found.items()}
+
+
+def branches_by_environment(project: Path) -> Mapping[str, frozenset[str]]:
+    """The branches from which workflows of releases use each GitHub environment.
+
+    Empty for a project without them. Raises OpsError if a workflow cannot be read.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    for file in FILES:
+        for environment, _ in _jobs(project, file):
+            found[environment] |= _pushed(project / file)
+    return {environment: frozenset(branches) for environment, branches in found.items()}
+
+
+def _pushed(path: Path) -> set[str]:
+    """The branches whose pushes start a workflow; one that is started by hand is started on ``production``."""
+    events = yaml_file.read(path).values["on"]
+    return {*(events.get("push") or {}).get("branches", ()), *(["production"] if "workflow_dispatch" in events else [])}
 
 
 def environments_of_keys(project: Path, stack: str) -> dict[str, list[str]]:
@@ -46,12 +65,12 @@ def environments_of_keys(project: Path, stack: str) -> dict[str, list[str]]:
 
 
 def _commands(job: Mapping[str, Any]) -> list[str]:
-    return [str(step.get("run", "")) for step in job["steps"]]
+    return [str(step.get("run", "")) for step in job.get("steps", [])]
 
 
-def _jobs(project: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _jobs(project: Path, file: str = FILE) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Jobs with the name of their GitHub environment."""
-    path = project / FILE
+    path = project / file
     if not path.exists():
         return
     try:
@@ -62,4 +81,4 @@ def _jobs(project: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
             if name:
                 yield name, job
     except (PulumiError, KeyError, AttributeError) as error:
-        raise OpsError(f"{FILE} is not a workflow: {error}", ExitCode.ENVIRONMENT) from None
+        raise OpsError(f"{file} is not a workflow: {error}", ExitCode.ENVIRONMENT) from None

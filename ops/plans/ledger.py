@@ -80,6 +80,12 @@ class Ledger:
         if found is not None:
             raise _refused(found.content)
 
+    def is_applied(self, plan: Plan) -> bool:
+        """Whether an apply of the plan came to its end. Raises StoreError."""
+        found = self._store.read(self._key(plan))
+        entry = _parsed(found.content) if found else None
+        return entry is not None and entry.outcome == Outcome.APPLIED
+
     def begin(self, plan: Plan) -> Begun:
         """Record that the plan is used from now on. Raises OpsError when somebody else was faster."""
         who = f"{getpass.getuser()}@{socket.gethostname()}"

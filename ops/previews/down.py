@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ops.display.progress import progress_for
@@ -28,15 +28,29 @@ class Down:
     was_there: bool
     about: About | None
     """What it was made for, where that was known."""
+    kept: bool = False
+    """Whether it was left as it is, being wanted."""
 
 
-def take_down(parent: Parent, cloud: Cloud, name: str, engine: EngineChoice, lock_timeout: float) -> Down:
-    """Waits for whoever holds it. Raises OpsError when something is left, with a list of it."""
+def take_down(
+    parent: Parent,
+    cloud: Cloud,
+    name: str,
+    engine: EngineChoice,
+    lock_timeout: float,
+    is_wanted: Callable[[], bool] = lambda: False,
+) -> Down:
+    """Wait for whoever has locked it, and take it down unless it is wanted then.
+
+    Raises OpsError when something is left, with a list of it.
+    """
     found = look(parent, cloud.look(), name)
     stack = PreviewStack.open(parent, name, engine, validate=False)
     options = Options(yes=True, lock_timeout=lock_timeout)
     with stack.session.locked(_PURPOSE, options):
         about = abouts.read(parent.store, parent.project, name)
+        if is_wanted():
+            return Down(bool(found), about, kept=True)
         # Looked at again: an up that was waited for has made what was not there before.
         if not look(parent, cloud.look(), name):
             remove_files(parent, name)

@@ -89,6 +89,8 @@ class Judge:
                 found = github.pull_request(preview.pull_request)
                 if not found.is_open:
                     return Verdict(preview, Action.DOWN, "its pull request is closed")
+                if self.rules.label is not None and self.rules.label not in found.labels:
+                    return Verdict(preview, Action.DOWN, f"its pull request lacks the label {self.rules.label!r}")
                 labels = found.labels
         else:
             # One that was made without GitHub may be of a branch that GitHub has never seen.

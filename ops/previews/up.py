@@ -48,15 +48,15 @@ class Up:
 def bring_up(parent: Parent, cloud: Cloud, wanted: Wanted, engine: EngineChoice, build: Build, options: Options) -> Up:
     """Build its images, bring it up, look at its containers, and say on the pull request how it is.
 
-    Raises NotWantedError when the pull request was closed meanwhile, and OpsError when something went wrong; the
-    environment is down again in the first case, and in the second as far up as it came.
+    Raises NotWantedError if the pull request was closed or lost its label meanwhile: the environment is down again.
+    Raises OpsError if something went wrong: the environment is as far up as it came.
     """
     stack = _opened(parent, wanted, engine)
     with stack.session.locked(_PURPOSE, options):
         # Again: a down that was waited for has removed the file.
         write_file(parent, wanted.name)
-        if closed := wanted.closed():
-            raise NotWantedError(f"{closed} Nothing was made.")
+        if reason := wanted.objection(parent.template, parent.rules):
+            raise NotWantedError(f"{reason} Nothing was made.")
         _refuse_another(parent, wanted)
         with _told(parent, cloud, wanted, stack):
             about = About.now(wanted.branch, wanted.pull_request, wanted.repository)
@@ -64,8 +64,8 @@ def bring_up(parent: Parent, cloud: Cloud, wanted: Wanted, engine: EngineChoice,
             stack.mend()
             builds.build(parent.project_dir, wanted.name, build.repository, base=build.base, parallel=build.parallel)
             stack.up(options)
-            if closed := wanted.closed():
-                _take_back(stack, cloud, wanted, options, closed)
+            if reason := wanted.objection(parent.template, parent.rules):
+                _take_back(stack, cloud, wanted, options, reason)
         up = _up(stack)
         _comment(wanted, lambda: _report(parent, cloud, stack, "up").markdown())
     return up
@@ -105,11 +105,11 @@ def _told(parent: Parent, cloud: Cloud, wanted: Wanted, stack: PreviewStack) -> 
         raise
 
 
-def _take_back(stack: PreviewStack, cloud: Cloud, wanted: Wanted, options: Options, closed: str) -> None:
+def _take_back(stack: PreviewStack, cloud: Cloud, wanted: Wanted, options: Options, reason: str) -> None:
     end_held(stack, options)
     finish_held(stack, cloud)
-    _comment(wanted, lambda: comment.gone(wanted.name, "The pull request was closed while it came up."))
-    raise NotWantedError(f"{closed} {wanted.name} was taken down again.")
+    _comment(wanted, lambda: comment.gone(wanted.name, f"While it came up, this changed: {reason}"))
+    raise NotWantedError(f"{reason} {wanted.name} was taken down again.")
 
 
 def _comment(wanted: Wanted, text: Callable[[], str], after: OpsError | None = None) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from infra.settings.models import Previews
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.github import GitHub
+from ops.github import GitHub, PullRequest
 from ops.previews import names
 from ops.previews.template import Template
 
@@ -31,37 +31,47 @@ class Wanted:
     github: GitHub | None = None
     """Where the pull request is."""
 
-    def closed(self) -> str:
-        """Empty as long as the pull request is open, or else what is said of it. Raises OpsError."""
+    def objection(self, template: Template, rules: Previews) -> str:
+        """Why the pull request is no longer to have the environment; empty if it is. Raises OpsError."""
         if self.pull_request is None or self.github is None:
             return ""
-        is_open = self.github.pull_request(self.pull_request).is_open
-        return "" if is_open else f"The pull request {self.repository}#{self.pull_request} is closed."
+        found = self.github.pull_request(self.pull_request)
+        return objection(template, rules, self.github.repository.name, found)
 
 
 def of_pull_request(template: Template, rules: Previews, github: GitHub, number: int) -> Wanted:
     """Raises NotWantedError where the pull request is to have none, OpsError when GitHub does not say."""
     name = pull_request_name(template, number)
     found = github.pull_request(number)
-    what = f"The pull request {github.repository}#{number}"
+    if reason := objection(template, rules, github.repository.name, found):
+        raise NotWantedError(reason)
+    return Wanted(name, found.branch, number, github.repository.name, github)
+
+
+def objection(template: Template, rules: Previews, repository: str, found: PullRequest) -> str:
+    """Why a pull request is to have no environment; empty if it is to have one.
+
+    ``repository``: ``owner/name``.
+    """
+    what = f"The pull request {repository}#{found.number}"
     if not found.is_open:
-        raise NotWantedError(f"{what} is closed.")
-    if found.head.lower() != github.repository.name.lower():
-        raise NotWantedError(
+        return f"{what} is closed."
+    if found.head.lower() != repository.lower():
+        return (
             f"{what} comes from {found.head or 'a repository that is gone'}: what a fork brings does not run beside "
             f"the secrets of {template.parent}."
         )
-    _refuse_no_ci(found.branch)
+    if names.is_no_ci(found.branch):
+        return _no_ci(found.branch)
     if rules.label is not None and rules.label not in found.labels:
-        raise NotWantedError(
-            f"{what} does not have the label {rules.label!r}, which snu:previews of {template.parent} asks for."
-        )
-    return Wanted(name, found.branch, number, github.repository.name, github)
+        return f"{what} does not have the label {rules.label!r}, which snu:previews of {template.parent} asks for."
+    return ""
 
 
 def of_branch(template: Template, branch: str, repository: str) -> Wanted:
     """Raises NotWantedError where the branch's name says so."""
-    _refuse_no_ci(branch)
+    if names.is_no_ci(branch):
+        raise NotWantedError(_no_ci(branch))
     return Wanted(branch_name(template, branch), branch, None, repository)
 
 
@@ -80,6 +90,5 @@ def branch_name(template: Template, branch: str) -> str:
     return names.of_branch(branch, template.longest_name)
 
 
-def _refuse_no_ci(branch: str) -> None:
-    if names.is_no_ci(branch):
-        raise NotWantedError(f"The branch {branch!r} gets no environment: its name says no-ci.")
+def _no_ci(branch: str) -> str:
+    return f"The branch {branch!r} gets no environment: its name says no-ci."

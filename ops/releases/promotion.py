@@ -55,6 +55,19 @@ def require_allowed(project: Path, source: str, target: Environment) -> None:
     )
 
 
+def require_as_named(source: Environment) -> None:
+    """Raises OpsError, of the status REFUSED, where the source runs other images than its file names."""
+    named = source.settings.pinned
+    others = sorted(name for name, image in source.running.items() if name in named and named[name] != image)
+    if others:
+        name = source.stack.name
+        raise OpsError(
+            f"{name} runs other images than {source.stack.file.name} names here, of {', '.join(others)}: another "
+            f"release was deployed to {name} meanwhile. Nothing was promoted. Deploy {name} again, and then go on.",
+            ExitCode.REFUSED,
+        )
+
+
 def _allowed(project: Path) -> list[tuple[str, str]]:
     found = []
     for name in stack_names(project):

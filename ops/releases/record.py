@@ -33,7 +33,7 @@ def record_release(stack: Stack, plan: Plan) -> list[Line]:
         ]
     return [
         Line.of(("Release ", "bold"), (release.name, "bold green"), f" at {release.commit[:12]}: {release.summary}"),
-        Line.of(f"  Push it with: git push origin refs/tags/{release.name}"),
+        Line.of(f"  Push it with: scripts/snu release publish {stack.name}"),
     ]
 
 
@@ -41,7 +41,10 @@ def _recorded(stack: Stack, plan: Plan) -> Release:
     if plan.dirty:
         raise OpsError("its plan holds changes that are not committed", ExitCode.USAGE)
     now = datetime.now(UTC)
-    return Releases.of(stack.project_dir).record(
+    releases = Releases.of(stack.project_dir)
+    # The apply may be repeated.
+    known = next((each for each in releases.all(stack.name) if each.plan_id == plan.id), None)
+    return known or releases.record(
         stack.name,
         now.date(),
         _commit(stack, plan),

@@ -31,6 +31,7 @@ NOT_RUN = {
         r"^scripts/snu env (up|down|list|sweep)\b",
         r"^scripts/snu hotfix (check|build)\b",
     ),
+    "needs a remote repository": (r"^scripts/snu release (push|publish)\b",),
     "needs Docker": (r"^docker\b", r"^scripts/snu images build local$", r"^scripts/snu logs api --follow$"),
     "needs npm's registry; tests/apps does the same": (r"\bnpm (ci|start|run|test)\b",),
     "does not end by itself": (r"^scripts/snu local logs -f$",),

@@ -272,10 +272,18 @@ def test_a_plan_is_applied_exactly_and_once(lab: PlanLab) -> None:
     assert entry["outcome"] == "applied"
     assert lab.snu("preview", STACK, "--expect-no-changes", "--refresh").returncode == ExitCode.OK
     state = lab.lab.state_file(STACK).read_bytes()
+    writes = lab.writes()
     again = lab.apply()
-    assert again.returncode == ExitCode.REFUSED, again.stdout
-    assert "was applied already" in again.stderr
+    assert again.returncode == ExitCode.OK, again.stderr
+    assert "was applied already, and local is as it left it: nothing to do." in again.stdout
+    assert "Containers" in again.stdout
+    assert (lab.lab.state_file(STACK).read_bytes(), lab.writes()) == (state, writes)
+    _by_hand(lab)
+    refused = lab.apply()
+    assert refused.returncode == ExitCode.REFUSED, refused.stdout
+    assert "was applied already" in refused.stderr
     assert lab.lab.state_file(STACK).read_bytes() == state
+    assert len(lab.ledger()) == 1
 
 
 def test_the_status_names_what_runs_and_plans_that_wait(lab: PlanLab) -> None:
@@ -313,8 +321,9 @@ def test_the_status_names_what_runs_and_plans_that_wait(lab: PlanLab) -> None:
 def test_of_two_applies_of_one_plan_one_is_done(lab: PlanLab) -> None:
     with ThreadPoolExecutor() as pool:
         runs = [pool.submit(lab.apply, None, "--lock-timeout", "2m") for _ in range(2)]
-    codes = sorted(run.result().returncode for run in runs)
-    assert codes == [ExitCode.OK, ExitCode.REFUSED], [run.result().stderr for run in runs]
+    done = [run.result() for run in runs]
+    assert [run.returncode for run in done] == [ExitCode.OK] * 2, [run.stderr for run in done]
+    assert sum("nothing to do." in run.stdout for run in done) == 1
     assert len(lab.ledger()) == 1
 
 

@@ -118,6 +118,16 @@ def test_settings_can_ask_for_a_label(previews: PreviewLab, hub: FakeGitHub) -> 
     check_clear(run, "does not have the label 'preview'")
     hub.pulls[7].labels = ("preview",)
     previews.snu("env", "up", "--pr", "7")
+    down = ("env", "down", "--pr", "7", "--if-unwanted")
+    assert "pr-7 is kept: its pull request is open" in previews.snu(*down).stdout
+    assert previews.things("pr-7")
+    hub.pulls[7].labels = ()
+    assert "its pull request lacks the label 'preview'" in previews.snu("env", "sweep").stdout
+    assert "pr-7 is taken down." in previews.snu(*down).stdout
+    assert previews.things("pr-7") == {}
+    run = previews.run("env", "down", "pr-7", "--if-unwanted")
+    assert run.returncode == ExitCode.USAGE
+    check_clear(run, "--if-unwanted needs --pr")
 
 
 def test_closed_while_it_came_up_it_is_taken_down_again(previews: PreviewLab, hub: FakeGitHub) -> None:
@@ -129,7 +139,7 @@ def test_closed_while_it_came_up_it_is_taken_down_again(previews: PreviewLab, hu
     assert not previews.lab.state_file("pr-7").exists()
     (comment,) = hub.bodies(7)
     assert "taken down" in comment
-    assert "closed while it came up" in comment
+    assert "While it came up, this changed: The pull request octo/snu#7 is closed." in comment
 
 
 def test_a_failure_is_said_on_the_pull_request_without_a_secret(previews: PreviewLab, hub: FakeGitHub) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pygit2
@@ -366,3 +367,65 @@ def test_a_hot_fix_reaches_production_with_nothing_else(stages: Stages, hub: Fak
     assert f"`{fix[:8]}` `Fix it`" in hub.opened[0].body
     assert "main goes on" not in hub.opened[0].body
     assert TOKEN not in run.stdout + run.stderr
+
+
+# --- repeated and overtaken -----------------------------------------------------------------------------
+
+
+def test_each_step_of_a_release_can_be_repeated(stages: Stages, hub: FakeGitHub, tmp_path: Path) -> None:
+    origin = pygit2.init_repository(str(tmp_path / "origin.git"), bare=True)
+    stages.git.remotes.create("origin", origin.path)
+    github = ("--repo", "octo/snu", "--api-url", hub.url)
+
+    def twice(*arguments: str) -> tuple[str, str]:
+        first, second = (stages.ok(*arguments, GITHUB_TOKEN=TOKEN).stdout for _ in range(2))
+        return first, second
+
+    def deployed(stack: str, source: str) -> str:
+        stages.ok("promote", source, stack, "--commit", "--as-named")
+        commit = str(stages.git.head.target)
+        first, second = twice("release", "push", "release_candidate")
+        assert f"moved to {commit[:12]}" in first
+        assert f"holds {commit[:12]}" in second
+        plan = str(stages.folder / f"{stack}.plan")
+        stages.ok("plan", stack, "--out", plan)
+        first, second = twice("apply", plan, "--yes")
+        newest = stages.releases(stack)[0]
+        assert newest.commit == commit
+        assert f"Release {newest.name}" in first
+        assert f"Release {newest.name}" in second
+        return commit
+
+    assert "production has no release yet" in stages.ok("release", "check", "production").stdout
+    old = deployed("stage", "ci")
+    first, second = twice("release", "publish", "stage")
+    assert "pushed, at" in first
+    assert "is there already" in second
+    released = deployed("production", "stage")
+    first, second = twice("release", "publish", "production", "--branch", "production")
+    assert "production moved to" in first
+    assert "production is already at" in second
+    assert str(origin.references["refs/heads/production"].target) == released
+    assert len([name for name in origin.references if name.startswith("refs/tags/")]) == 2
+    hub.commits = {released}
+    first, second = twice("release", "finish", "production", "--branch", "release_candidate", *github)
+    assert "Pull request opened: https://github.example/octo/snu/pull/1" in first
+    assert "Pull request exists already: https://github.example/octo/snu/pull/1" in second
+    assert "--delete-branch does that" in second
+    assert f"holds commit {released[:12]}" in stages.ok("release", "check", "production").stdout
+
+    # Another release overtakes a run that still has the old commit.
+    stages.change("api", "next")
+    stages.deploy_ci()
+    stages.release("stage", "ci")
+    stages.git.branches.local.create("overtaken", stages.git[old].peel(pygit2.Commit))
+    stages.git.checkout("refs/heads/overtaken")
+    hub.pulls[1].commit = released
+    for arguments, says in {
+        ("promote", "stage", "production", "--commit", "--as-named"): "another release was deployed to stage meanwhile",
+        ("up", "ci", "--yes", "--refuse-older"): "this run was overtaken by a newer one. Nothing was changed.",
+        ("release", "check", "production", *github): "Merge https://github.example/octo/snu/pull/1 first",
+    }.items():
+        run = stages.snu(*arguments, GITHUB_TOKEN=TOKEN)
+        assert run.returncode == ExitCode.REFUSED, run.stdout + run.stderr
+        assert says in run.stderr

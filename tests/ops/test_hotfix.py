@@ -10,6 +10,7 @@ import pytest
 from ops.errors import OpsError
 from ops.releases import hotfix
 from ops.releases.hotfix import HotFix
+from ops.releases.pull_request import delete_branch, open_pull_request
 from ops.releases.tags import Releases
 from tests.lab.repository import commit_all
 from tests.ops.test_releases import CONTENT, DAY
@@ -42,7 +43,7 @@ def found(repository: pygit2.Repository, **environ: str) -> HotFix:
 def test_a_branch_that_descends_from_the_release(repository: pygit2.Repository) -> None:
     released = str(repository.head.target)
     release = Releases.of(Path(repository.workdir)).record("production", DAY, released, **CONTENT)
-    assert found(repository) == HotFix("production", BRANCH, released, release)
+    assert found(repository) == HotFix(BRANCH, released, release, "production")
     fix = change(repository, "fix")
     assert found(repository).commit == fix
     # In CI a commit is checked out.
@@ -97,30 +98,50 @@ def fix(repository: pygit2.Repository) -> HotFix:
 def test_the_pull_request_has_a_branch_of_its_own(hub: FakeGitHub, fix: HotFix) -> None:
     hub.commits = {fix.commit}
     hub.branches[BRANCH] = fix.commit
-    opened = hotfix.open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "The log")
+    opened = open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "The log")
     assert opened.branch == "production_hotfix-2026-11-26.1"
     assert not opened.was_there
     assert hub.branches[opened.branch] == fix.commit
     assert [(pull.title, pull.body) for pull in hub.opened] == [("Back", "The log")]
-    again = hotfix.open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "The log")
+    again = open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "The log")
     assert (again.url, again.was_there) == (opened.url, True)
     assert len(hub.opened) == 1
+    hub.pulls[1].is_open, hub.pulls[1].merged_as = False, "f" * 40
+    del hub.branches[opened.branch]
+    merged = open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "The log")
+    assert (merged.url, merged.was_there) == (opened.url, True)
+    assert hub.branches == {BRANCH: fix.commit}
 
-    assert hotfix.delete_branch(hub.repository, TOKEN, fix)
-    assert hub.branches == {opened.branch: fix.commit}
-    assert not hotfix.delete_branch(hub.repository, TOKEN, fix)
+    assert delete_branch(hub.repository, TOKEN, fix)
+    assert hub.branches == {}
+    assert not delete_branch(hub.repository, TOKEN, fix)
 
 
 def test_a_fix_that_was_not_pushed(hub: FakeGitHub, fix: HotFix) -> None:
     with pytest.raises(OpsError, match="push production_hotfix first"):
-        hotfix.open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "")
+        open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "")
     assert hub.opened == []
+
+
+def test_what_the_main_branch_holds_needs_no_pull_request(hub: FakeGitHub, fix: HotFix) -> None:
+    hub.commits, hub.merged = {fix.commit}, {fix.commit}
+    returned = open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "")
+    assert (returned.url, returned.was_there) == ("", True)
+    assert hub.opened == []
+
+
+def test_a_token_that_may_open_no_pull_request_can_be_corrected(hub: FakeGitHub, fix: HotFix) -> None:
+    hub.commits, hub.may_open_pulls = {fix.commit}, False
+    with pytest.raises(OpsError, match="must allow GitHub Actions to create pull requests"):
+        open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "")
+    hub.may_open_pulls = True
+    assert not open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "").was_there
 
 
 def test_a_branch_that_holds_something_else_is_left_alone(hub: FakeGitHub, fix: HotFix) -> None:
     hub.branches = {BRANCH: "0" * 40, f"{BRANCH}-2026-11-26.1": "1" * 40}
     with pytest.raises(OpsError, match="is on GitHub already, at commit 111111111111"):
-        hotfix.open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "")
+        open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "")
     with pytest.raises(OpsError, match="production_hotfix was not deleted: on GitHub it is at commit 000000000000"):
-        hotfix.delete_branch(hub.repository, TOKEN, fix)
+        delete_branch(hub.repository, TOKEN, fix)
     assert len(hub.branches) == 2

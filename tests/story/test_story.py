@@ -55,6 +55,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, docker_engine: Engine) -> It
                 "DOCKER_HOST": docker_engine.host,
                 "GITHUB_REPOSITORY": "octo/snu",
                 "GITHUB_API_URL": hub.url,
+                "GITHUB_RUN_ID": "1",
             }
             runner = Runner(world.folder, environment, {"github.token": TOKEN, "github.event.number": "7"})
             yield Story(world, hub, runner)
@@ -166,7 +167,8 @@ def hot_fixed(story: Story, changed: set[str]) -> None:
     assert world.built_in(story.job("hotfix", "stage")) == changed
     to_production(story, changed, workflow="hotfix")
     assert differing(before, world.runs("production")) == changed
-    assert [pull.base for pull in story.hub.opened] == ["main"]
+    assert story.hub.opened[-1].base == "main"
+    assert story.hub.opened[-1].branch.startswith("production_hotfix-")
 
 
 def broken_and_rolled_back(story: Story) -> None:

@@ -64,12 +64,21 @@ class FakeGitHub(FakeServer):
         self.pulls = {7: Pull("feature")}
         self.branches = {"main": "0" * 40}
         """Name and commit."""
+        self.protected: set[str] = set()
+        """Branches with a protection rule of any kind."""
         self.commits: set[str] | None = None
         """Those that were pushed; None: all."""
+        self.merged: set[str] = set()
+        """Those that every base branch holds."""
+        self.may_open_pulls = True
         self.issues: list[dict[str, Any]] = []
         self.environments: dict[str, set[str]] = {}
         """Deployment environments, with the names of their secrets."""
         self.may_read_secrets = True
+        self.settings: dict[str, Any] = {"allow_merge_commit": True}
+        """Of the repository."""
+        self.documents: dict[str, Any] = {}
+        """What else the repository's part of the API has, by path; a number is the status of an error."""
         self.expect_request(_ANY).respond_with_handler(self._respond)
         heads = f"{_REPOSITORY}/git/<any('ref', 'refs', 'matching-refs'):kind>/heads/<path:name>"
         self._routes = Map(
@@ -80,10 +89,13 @@ class FakeGitHub(FakeServer):
                 Rule(f"{_REPOSITORY}/pulls", methods=["POST"], endpoint=self._open_pull),
                 Rule(f"{_REPOSITORY}/pulls/<int:number>", methods=["GET"], endpoint=self._get_pull),
                 Rule(f"{_REPOSITORY}/commits/<commit>/pulls", methods=["GET"], endpoint=self._pulls_of_commit),
+                Rule(f"{_REPOSITORY}/compare/<base>...<head>", methods=["GET"], endpoint=self._compare),
                 Rule(f"{_REPOSITORY}/branches/<path:name>", methods=["GET"], endpoint=self._get_branch),
                 Rule(f"{_REPOSITORY}/environments", methods=["GET"], endpoint=self._list_environments),
                 Rule(f"{_REPOSITORY}/environments/<name>", methods=["GET"], endpoint=self._get_environment),
                 Rule(f"{_REPOSITORY}/environments/<name>/secrets", methods=["GET"], endpoint=self._list_secrets),
+                Rule(f"{_REPOSITORY}/environments/<name>/deployment-branch-policies", endpoint=self._list_policies),
+                Rule(f"{_REPOSITORY}/<any('rules', 'rulesets', 'actions'):kind>/<path:rest>", endpoint=self._other),
                 Rule(f"{_REPOSITORY}/git/refs", methods=["POST"], endpoint=self._create_reference),
                 Rule(heads, methods=["GET"], endpoint=self._get_reference),
                 Rule(heads, methods=["DELETE"], endpoint=self._delete_reference),
@@ -184,7 +196,19 @@ class FakeGitHub(FakeServer):
         return 200, {"login": self.login, "url": f"{self.url}/user"}
 
     def _repository(self, _request: Request) -> Answer:
-        return 200, {"full_name": _NAME, "url": f"{self.url}{_REPOSITORY}"}
+        return 200, {"full_name": _NAME, "url": f"{self.url}{_REPOSITORY}", **self.settings}
+
+    def _list_policies(self, _request: Request, name: str) -> Answer:
+        return self._document(f"environments/{name}/deployment-branch-policies")
+
+    def _other(self, _request: Request, kind: str, rest: str) -> Answer:
+        return self._document(f"{kind}/{rest}")
+
+    def _document(self, path: str) -> Answer:
+        found = self.documents.get(path, 404)
+        return (
+            (found, {"message": "Resource not accessible by integration"}) if isinstance(found, int) else (200, found)
+        )
 
     # --- pull requests ----------------------------------------------------------------------------------
 
@@ -192,9 +216,11 @@ class FakeGitHub(FakeServer):
         owner, _, branch = request.args["head"].partition(":")
         assert owner == "octo"
         pulls = [self._pull(number) for number, pull in self.pulls.items() if pull.branch == branch]
-        return 200, [pull for pull in pulls if pull["state"] == "open"]
+        return 200, [pull for pull in pulls if request.args["state"] in ("all", pull["state"])]
 
     def _open_pull(self, request: Request) -> Answer:
+        if not self.may_open_pulls:
+            return 403, {"message": "GitHub Actions is not permitted to create or approve pull requests."}
         asked = request.get_json()
         number = max(self.pulls, default=0) + 1
         self.pulls[number] = Pull(asked["head"], title=asked["title"], body=asked["body"], base=asked["base"])
@@ -224,10 +250,14 @@ class FakeGitHub(FakeServer):
             "labels": [{"name": label} for label in pull.labels],
         }
 
+    def _compare(self, _request: Request, base: str, head: str) -> Answer:
+        ahead = 0 if head in self.merged else 1
+        return 200, {"status": "ahead" if ahead else "identical", "ahead_by": ahead, "behind_by": 0}
+
     # --- branches ---------------------------------------------------------------------------------------
 
     def _get_branch(self, _request: Request, name: str) -> Answer:
-        return (200, {"name": name, "protected": False}) if name in self.branches else _NOT_FOUND
+        return (200, {"name": name, "protected": name in self.protected}) if name in self.branches else _NOT_FOUND
 
     def _create_reference(self, request: Request) -> Answer:
         asked = request.get_json()
@@ -255,7 +285,8 @@ class FakeGitHub(FakeServer):
         return (200, self._environment(name)) if name in self.environments else _NOT_FOUND
 
     def _environment(self, name: str) -> dict[str, Any]:
-        return {"name": name, "url": f"{self.url}{_REPOSITORY}/environments/{name}"}
+        known = self.documents.get(f"environments/{name}", {})
+        return {"name": name, "url": f"{self.url}{_REPOSITORY}/environments/{name}", **known}
 
     def _list_secrets(self, _request: Request, name: str) -> Answer:
         if not self.may_read_secrets:

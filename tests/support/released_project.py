@@ -16,6 +16,6 @@ def project(tmp_path: Path) -> Path:
     """The committed stacks and the release workflow."""
     folder = tmp_path / "project"
     (folder / workflow.FILE).parent.mkdir(parents=True)
-    for path in (*ROOT.glob("Pulumi*.yaml"), ROOT / workflow.FILE):
+    for path in (*ROOT.glob("Pulumi*.yaml"), *(ROOT / file for file in workflow.FILES)):
         shutil.copy(path, folder / path.relative_to(ROOT))
     return folder

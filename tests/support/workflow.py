@@ -1,12 +1,16 @@
-"""Runs the command lines of the workflows as GitHub would, in their order: steps with `run`, not actions."""
+"""Runs the command lines of the workflows as GitHub would, in their order: steps with `run`, not actions.
+
+And says which jobs an event starts, and what each of them waits for.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +18,67 @@ import yaml
 
 from tests.support.environment import ROOT, clean_environment
 
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 _EXPRESSION = re.compile(r"\$\{\{\s*(.+?)\s*\}\}")
+_COMPARISON = re.compile(r"(?P<left>[\w.]+) (?P<operator>==|!=) (?:'(?P<text>[^']*)'|(?P<right>[\w.]+))")
+
+
+def read(text: str) -> dict[str, Any]:
+    """A workflow; its events are a mapping in every case."""
+    workflow: dict[Any, Any] = yaml.safe_load(text)
+    events = workflow.pop(True)  # `on` is a truth value in YAML 1.1
+    if isinstance(events, str):
+        events = [events]
+    return workflow | {"on": events if isinstance(events, dict) else dict.fromkeys(events)}
+
+
+def is_met(condition: str, known: Mapping[str, str]) -> bool:
+    """Whether an `if` of comparisons, joined by `&&`, holds. Raises ValueError for other expressions."""
+    return all(_compared(term, known) for term in condition.split(" && "))
+
+
+def _compared(term: str, known: Mapping[str, str]) -> bool:
+    found = _COMPARISON.fullmatch(term)
+    if found is None:
+        raise ValueError(f"not a comparison: {term}")
+    right = found["text"] if found["right"] is None else known[found["right"]]
+    return (known[found["left"]] == right) is (found["operator"] == "==")
+
+
+@cache
+def _workflows() -> list[tuple[Path, dict[str, Any]]]:
+    return [(path, read(path.read_text())) for path in WORKFLOWS]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that an event starts."""
+
+    workflow: str
+    name: str
+    commands: tuple[str, ...]
+    group: str | None
+    """In which at most one runs, and one more waits: GitHub cancels one that waits when another one comes."""
+    cancels_running: bool
+
+
+def started_by(event: str, action: str, known: Mapping[str, str]) -> Iterator[Job]:
+    """The jobs without `needs` that an event starts, with the groups of their own or of their workflows."""
+    for path, workflow in _workflows():
+        if event not in workflow["on"] or action not in (workflow["on"][event] or {}).get("types", ()):
+            continue
+        for name, job in workflow["jobs"].items():
+            if "needs" in job or ("if" in job and not is_met(job["if"], known)):
+                continue
+            concurrency = job.get("concurrency") or workflow.get("concurrency") or {}
+            group = concurrency.get("group")
+            yield Job(
+                path.stem,
+                name,
+                tuple(str(step["run"]) for step in job["steps"] if "run" in step),
+                group and _filled(group, known),
+                bool(concurrency.get("cancel-in-progress")),
+            )
 
 
 @dataclass(frozen=True)
@@ -55,7 +119,7 @@ class Runner:
             given = {**described.get("env", {}), **step.get("env", {})}
             environment = {name: text for name, value in given.items() if (text := _filled(str(value), known))}
             done.append(self._step(step["run"], environment | {name: str(path) for name, path in files.items()}))
-            if done[-1].status != 0:
+            if done[-1].status != 0 and not step.get("continue-on-error"):
                 raise StepFailed(done[-1])
         return done
 

@@ -7,32 +7,22 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
+from ops.doctor.repository import PROTECTED_BRANCHES
 from tests.support.environment import ROOT
+from tests.support.workflow import WORKFLOWS, read
 
-WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
-PROTECTED = {"main", "production", "release_candidate", "production_hotfix"}
-"""Branches that only reviewed commits reach, by the rules in docs/workflows.md."""
 OPEN_TO_PULL_REQUESTS = {"preview-ci", "previews"}
 """GitHub environments whose keys open nothing but ci."""
 STACKS = ("foundation-ci", "ci", "foundation-production", "stage", "production")
 _STACK = re.compile(r"\$\{\{ matrix\.stack \}\}")
 
 
-def read(text: str) -> dict[str, Any]:
-    workflow: dict[Any, Any] = yaml.safe_load(text)
-    events = workflow.pop(True)  # `on` is a truth value in YAML 1.1
-    if isinstance(events, str):
-        events = [events]
-    return workflow | {"on": events if isinstance(events, dict) else dict.fromkeys(events)}
-
-
 def is_trusted(event: str, filters: dict[str, Any] | None) -> bool:
     """Whether this event only ever runs reviewed code, or is started by somebody who may write."""
     if event == "push":
         filters = filters or {}
-        return set(filters) == {"branches"} and set(filters["branches"]) <= PROTECTED
+        return set(filters) == {"branches"} and set(filters["branches"]) <= PROTECTED_BRANCHES
     return event in ("schedule", "workflow_dispatch")
 
 
@@ -107,4 +97,4 @@ def test_each_environment_is_documented_with_the_branches_that_may_use_it() -> N
     for name in used - {"", *OPEN_TO_PULL_REQUESTS}:
         branches = set(re.findall("`(.+?)`", rules[name].partition(".")[0]))
         assert branches, f"{name}: {rules[name]}"
-        assert branches <= PROTECTED, f"{name}: {rules[name]}"
+        assert branches <= PROTECTED_BRANCHES, f"{name}: {rules[name]}"

@@ -1,0 +1,40 @@
+"""Keeps an older commit from replacing a newer one that was deployed while the older one waited."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.releases.remote import Remote
+from ops.session import Session
+from ops.state.history import updates_of
+from pulumi_state.store import StoreError
+
+_UPDATE = "update"
+_MOST = 50
+
+
+def require_not_older(session: Session) -> None:
+    """Raises OpsError, of the status REFUSED, if the stack's last update was of a commit that descends from this one.
+
+    The caller has locked the stack. A commit that this repository and its origin do not know is of another history.
+    """
+    try:
+        updates = updates_of(session.store, session.project, session.stack.name, _MOST)
+    except StoreError as error:
+        raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
+    deployed = next((update.commit for update in updates if update.kind == _UPDATE and update.commit), None)
+    if deployed is None:
+        return
+    remote = Remote(session.stack.project_dir)
+    head = remote.head
+    if not remote.knows(deployed):
+        with suppress(OpsError):
+            remote.fetch(deployed)
+    if head != deployed and remote.holds(deployed, head):
+        raise OpsError(
+            f"{session.stack.name} was updated from commit {deployed[:12]}, which descends from {head[:12]}: this run "
+            "was overtaken by a newer one. Nothing was changed.",
+            ExitCode.REFUSED,
+        )

@@ -1,0 +1,170 @@
+"""What releases need of the repository on GitHub: one that is set up well, and each way in which it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.doctor import repository
+from ops.doctor.subject import Finding, Missing, Subject, Unknown
+from ops.doctor.workflow import branches_by_environment
+from ops.github import GitHub
+from tests.support.github import TOKEN, FakeGitHub
+from tests.support.released_project import project
+
+__all__ = ["project"]
+
+CHECKS = (repository.environment_rules, repository.branch_rules, repository.merges)
+MAIN = "rules/branches/main"
+PRODUCTION = "environments/production"
+WORKFLOW = "actions/permissions/workflow"
+
+
+@pytest.fixture
+def hub(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGitHub]:
+    """A repository that is set up as docs/workflows.md says."""
+    monkeypatch.setattr("ops.github.RETRIES", 0)
+    with FakeGitHub() as made:
+        made.environments = {name: set() for name in branches_by_environment(project)}
+        for name, branches in branches_by_environment(project).items():
+            policies = [{"name": branch, "type": "branch"} for branch in branches]
+            made.documents |= {
+                f"environments/{name}": {
+                    "deployment_branch_policy": {"protected_branches": False, "custom_branch_policies": True},
+                    "protection_rules": [{"type": "required_reviewers", "reviewers": [{"type": "Team"}]}],
+                    "can_admins_bypass": False,
+                },
+                f"environments/{name}/deployment-branch-policies": {"branch_policies": policies},
+            }
+        review = {"required_approving_review_count": 1, "dismiss_stale_reviews_on_push": True}
+        made.documents |= {
+            MAIN: [{"type": "pull_request", "ruleset_id": 1, "parameters": review}],
+            **{
+                f"rules/branches/{branch}": [{"type": "update", "ruleset_id": 2}, {"type": "deletion", "ruleset_id": 2}]
+                for branch in repository.RELEASE_BRANCHES
+            },
+            "rulesets/2": {
+                "name": "releases",
+                "bypass_actors": [{"actor_type": "Integration", "actor_id": 15368, "bypass_mode": "always"}],
+                "current_user_can_bypass": "never",
+            },
+            WORKFLOW: {"can_approve_pull_request_reviews": True},
+        }
+        yield made
+
+
+def findings(project: Path, hub: FakeGitHub, **environ: str) -> list[Finding]:
+    subject = Subject(project, (), environ, GitHub(hub.repository, TOKEN))
+    found = list(chain.from_iterable(check(subject) for check in CHECKS))
+    assert hub.writes == []
+    return found
+
+
+def test_a_repository_that_is_set_up_well(project: Path, hub: FakeGitHub) -> None:
+    assert findings(project, hub) == []
+
+
+def review(**parameters: Any) -> Callable[[FakeGitHub], None]:
+    return lambda hub: hub.documents[MAIN][0]["parameters"].update(parameters)
+
+
+def rule(path: str, **values: Any) -> Callable[[FakeGitHub], None]:
+    return lambda hub: hub.documents[path].update(values)
+
+
+def policy(name: str, kind: str = "branch") -> Callable[[FakeGitHub], None]:
+    path = f"{PRODUCTION}/deployment-branch-policies"
+    return lambda hub: hub.documents[path]["branch_policies"].append({"name": name, "type": kind})
+
+
+def no_policy(name: str) -> Callable[[FakeGitHub], None]:
+    def change(hub: FakeGitHub) -> None:
+        document = hub.documents["environments/stage/deployment-branch-policies"]
+        document["branch_policies"] = [each for each in document["branch_policies"] if each["name"] != name]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (
+            rule(PRODUCTION, deployment_branch_policy=None),
+            "every branch, and so every pull request, may use GitHub's env",
+        ),
+        (policy("feature/*"), "GitHub's environment production may be used from feature/*, which no rule protects"),
+        (policy("main", "tag"), "GitHub's environment production may be used from main"),
+        (no_policy("production_hotfix"), "environment stage may not be used from production_hotfix"),
+        (rule(PRODUCTION, protection_rules=[]), "production has no required reviewers"),
+        (rule(PRODUCTION, protection_rules=[{"type": "wait_timer"}]), "production has no required reviewers"),
+        (rule(PRODUCTION, can_admins_bypass=True), "administrators may bypass the required reviewers"),
+        (review(required_approving_review_count=0), "main takes changes that nobody has approved"),
+        (lambda hub: hub.documents[MAIN].clear(), "main takes changes that nobody has approved"),
+        (review(dismiss_stale_reviews_on_push=False), "holds for commits that are pushed after it"),
+        (review(allowed_merge_methods=["squash"]), "main takes no merge commits"),
+        (
+            lambda hub: hub.documents[MAIN].append({"type": "required_linear_history", "ruleset_id": 1}),
+            "main takes no merge commits",
+        ),
+        (
+            lambda hub: hub.documents["rules/branches/release_candidate"].clear(),
+            "whoever may write can push to release_candidate",
+        ),
+        (
+            lambda hub: hub.documents["rules/branches/production"].append({"type": "pull_request", "ruleset_id": 3}),
+            "the rule pull_request of the ruleset 'everything' keeps workflows from pushing to production",
+        ),
+        (rule("rulesets/2", bypass_actors=[]), "of the ruleset 'releases' keeps workflows from pushing to production"),
+        (rule(WORKFLOW, can_approve_pull_request_reviews=False), "workflows of octo/snu may not open pull requests"),
+        (lambda hub: hub.settings.update(allow_merge_commit=False), "octo/snu takes no merge commits"),
+    ],
+)
+def test_what_is_missing(project: Path, hub: FakeGitHub, change: Callable[[FakeGitHub], None], what: str) -> None:
+    hub.documents["rulesets/3"] = {"name": "everything", "bypass_actors": []}
+    change(hub)
+    found = findings(project, hub)
+    assert any(isinstance(each, Missing) and what in each.what and each.fix for each in found), found
+    names = {each.what.rpartition(" to ")[2] for each in found}
+    assert len(found) == 1 or names == {*repository.RELEASE_BRANCHES}
+
+
+@pytest.mark.parametrize(
+    ("change", "what", "why"),
+    [
+        (lambda hub: hub.documents.update({WORKFLOW: 403}), "may open pull requests", "administration: read"),
+        (lambda hub: hub.settings.clear(), "how pull requests may be merged", "may not read the settings"),
+        (lambda hub: hub.documents["rulesets/2"].pop("bypass_actors"), "may push to production", "who bypasses"),
+        (
+            lambda hub: (hub.documents[MAIN].clear(), hub.protected.add("main")),
+            "the rules of main",
+            "a branch protection rule of the older kind",
+        ),
+        (
+            lambda hub: hub.documents.update({f"{PRODUCTION}/deployment-branch-policies": 403}),
+            "the rules of GitHub's environment production",
+            "environments: read",
+        ),
+    ],
+)
+def test_what_cannot_be_read(
+    project: Path, hub: FakeGitHub, change: Callable[[FakeGitHub], object], what: str, why: str
+) -> None:
+    change(hub)
+    found = findings(project, hub)
+    assert found
+    assert all(isinstance(each, Unknown) for each in found)
+    assert any(isinstance(each, Unknown) and what in each.what and why in each.why for each in found), found
+
+
+def test_a_workflow_asks_for_its_own_token(project: Path, hub: FakeGitHub) -> None:
+    hub.documents[WORKFLOW] = 403
+    never = findings(project, hub, GITHUB_ACTIONS="true")
+    assert len([each for each in never if "keeps workflows from pushing" in each.what]) == len(
+        repository.RELEASE_BRANCHES
+    )
+    hub.documents["rulesets/2"] = {"name": "releases", "current_user_can_bypass": "always"}
+    assert [type(each) for each in findings(project, hub, GITHUB_ACTIONS="true")] == [Unknown]
