@@ -43,7 +43,7 @@ from tests.support.terraform import PROGRAMS
 from tests.support.terraform import Terraform as _Terraform
 
 STACK = "stage"
-FOUNDATION = "foundation-production"
+FOUNDATION = "foundation-stage"
 IMPORTS = "import pulumi, pulumiverse_scaleway.containers"
 
 _DELAYS = (0.0, 0.1)

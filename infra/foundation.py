@@ -7,7 +7,14 @@ from infra import naming
 from infra.components.alerts_access import AlertsAccess, AlertsAccessArgs
 from infra.components.bucket import BackendBucket, BackendBucketArgs
 from infra.components.database import BackendDatabase, BackendDatabaseArgs
-from infra.components.iam import DeployAccess, DeployAccessArgs
+from infra.components.iam import (
+    DeployAccess,
+    DeployAccessArgs,
+    FoundationPreviewAccess,
+    FoundationPreviewAccessArgs,
+    PreviewsAccess,
+    PreviewsAccessArgs,
+)
 from infra.components.observability import Observability, ObservabilityArgs
 from infra.components.registry import Registry, RegistryArgs
 from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs
@@ -55,19 +62,7 @@ def build(settings: FoundationSettings) -> None:
             ),
             opts,
         )
-    deploy = DeployAccess(
-        "deploy",
-        DeployAccessArgs(
-            project=settings.project.name,
-            project_id=project.id,
-            organization_id=settings.organization_id,
-            read_registries_of=settings.deploy.read_registries_of,
-            may_write_secrets=settings.previews,
-            may_open_databases=settings.opens_databases,
-            keys_expire_at=keys_expire_at,
-        ),
-        opts,
-    )
+    _access(settings, project.id, opts)
     observability = Observability(
         "observability",
         ObservabilityArgs(
@@ -107,15 +102,61 @@ def build(settings: FoundationSettings) -> None:
     connections = {name: each.connection for name, each in databases.items() if each.connection is not None}
     if connections:
         pulumi.export("backendConnections", connections)
+    reader_urls = {name: each.reader_url for name, each in databases.items() if each.reader_url is not None}
+    if reader_urls:
+        pulumi.export("backendReaderUrls", reader_urls)
     if buckets:
         pulumi.export("backendKeys", {name: bucket.key for name, bucket in buckets.items()})
-    pulumi.export("deployAccessKey", deploy.access_key)
-    pulumi.export("deploySecretKey", deploy.secret_key)
-    pulumi.export("secretReaderAccessKey", deploy.reader_access_key)
-    pulumi.export("secretReaderSecretKey", deploy.reader_secret_key)
+        pulumi.export("backendReaderKeys", {name: bucket.reader_key for name, bucket in buckets.items()})
     pulumi.export("logsUrl", observability.logs_url)
     pulumi.export("logsToken", observability.logs_token)
     pulumi.export("alertsSecretIds", {name: access.secret_id for name, access in alerts.items()})
+
+
+def _access(settings: FoundationSettings, project_id: pulumi.Output[str], opts: pulumi.ResourceOptions) -> None:
+    """Who may deploy and preview what. Their keys are made with `snu keys`."""
+    project, organization_id = settings.project.name, settings.organization_id
+    # A project once had one deploy application, called after it: its environment of the same name keeps it.
+    heir = project if project in settings.environments else next(iter(settings.environments))
+    for name in settings.environments:
+        aliases = [pulumi.Alias(name="deploy")] if name == heir else None
+        DeployAccess(
+            f"{name}-deploy",
+            DeployAccessArgs(
+                environment=name,
+                project_id=project_id,
+                organization_id=organization_id,
+                read_registries_of=settings.deploy.read_registries_of,
+                may_open_databases=settings.opens_databases,
+            ),
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(aliases=aliases)),
+        )
+    if settings.previews:
+        PreviewsAccess(
+            "previews-deploy",
+            PreviewsAccessArgs(
+                project=project,
+                project_id=project_id,
+                organization_id=organization_id,
+                may_open_databases=settings.opens_databases,
+            ),
+            opts,
+        )
+    FoundationPreviewAccess(
+        "foundation-preview",
+        FoundationPreviewAccessArgs(
+            project=project,
+            project_id=project_id,
+            organization_id=organization_id,
+            environments=[*settings.environments],
+            initial_documents=[
+                (_initial_project(initial, settings), initial.secret)
+                for environment in settings.environments.values()
+                if (initial := environment.secret.initial) is not None
+            ],
+        ),
+        opts,
+    )
 
 
 def _database(
@@ -144,9 +185,12 @@ def _keys_expire_at(settings: FoundationSettings) -> str | None:
 def _initial(initial: InitialDocument | None, settings: FoundationSettings) -> pulumi.Output[str] | None:
     if initial is None:
         return None
+    return read_text(secret_name=initial.secret, project_id=_initial_project(initial, settings))
+
+
+def _initial_project(initial: InitialDocument, settings: FoundationSettings) -> str:
     # An organization's default project has the organization's id.
-    project_id = settings.organization_id if initial.project == "default" else initial.project
-    return read_text(secret_name=initial.secret, project_id=project_id)
+    return settings.organization_id if initial.project == "default" else initial.project
 
 
 def _zone(zone: str, project_id: pulumi.Output[str], opts: pulumi.ResourceOptions) -> domain.Zone:

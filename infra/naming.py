@@ -42,14 +42,29 @@ def secret(environment: str) -> str:
     return f"snu-{environment}"
 
 
-def deploy_application(project_name: str) -> str:
-    """The IAM application that deploys a project's environments."""
-    return f"snu-deploy-{project_name}"
+def deploy_application(environment: str) -> str:
+    """The IAM application that deploys an environment."""
+    return f"snu-deploy-{environment}"
 
 
-def secret_reader_application(project_name: str) -> str:
-    """The IAM application that reads a project's secret documents and nothing else."""
-    return f"snu-get-secret-{project_name}"
+def preview_application(environment: str) -> str:
+    """The IAM application that previews an environment and writes nothing."""
+    return f"snu-preview-{environment}"
+
+
+def previews_application(project_name: str) -> str:
+    """The IAM application that deploys the preview environments of a project."""
+    return f"snu-deploy-{project_name}-previews"
+
+
+def foundation_preview_application(project_name: str) -> str:
+    """The IAM application that previews a foundation and writes nothing."""
+    return f"snu-preview-foundation-{project_name}"
+
+
+def secret_reader_application(environment: str) -> str:
+    """The IAM application that reads an environment's secret document and nothing else."""
+    return f"snu-get-secret-{environment}"
 
 
 def state_application(environment: str) -> str:
@@ -60,6 +75,28 @@ def state_application(environment: str) -> str:
 def state_bucket_application(environment: str) -> str:
     """The IAM application that keeps an environment's state in a bucket."""
     return f"snu-state-bucket-{environment}"
+
+
+def state_reader(application: str) -> str:
+    """The IAM application that reads the state that another one keeps."""
+    return f"{application}-reader"
+
+
+def applications(environment: str) -> list[str]:
+    """The IAM applications of an environment, whatever its state is kept in."""
+    states = (state_application(environment), state_bucket_application(environment))
+    return [
+        deploy_application(environment),
+        preview_application(environment),
+        secret_reader_application(environment),
+        alerts_application(environment),
+        *states,
+        *map(state_reader, states),
+    ]
+
+
+HANDED_OUT_KEY = "Made with snu keys, and in no state"
+"""The description of an API key that an owner has made for people or CI."""
 
 
 def policy(application: str) -> str:
@@ -92,6 +129,11 @@ def environment_state_secret(environment: str) -> str:
     return f"snu-{environment}-state"
 
 
+def state_reader_secret(environment: str) -> str:
+    """The secret of the foundation's project that says how an environment's state is read, and not written."""
+    return f"snu-{environment}-state-reader"
+
+
 def alerts_application(environment: str) -> str:
     """The IAM application as which the job that tells of crashes looks at containers and keeps its state."""
     return f"snu-alerts-{environment}"
@@ -118,6 +160,9 @@ STATE_DATABASE = "pulumi_state"
 
 STATE_USER = "pulumi"
 """The user of that database, no administrator."""
+
+STATE_READER = "pulumi_reader"
+"""The user that may read it and write nothing."""
 
 STATE_ADMINISTRATOR = "snu_admin"
 """The administrator that an instance must have; Pulumi's state is never reached with it."""

@@ -41,6 +41,7 @@ state = _group("state", "Stacks' states: where they are, their backups, their hi
 images = _group("images", "The images of the apps: their versions, where they are, where they run.", alone=True)
 previews = _group("env", "Preview environments: one per pull request or branch.")
 release = _group("release", "The steps of a release around plan and apply; each can be repeated.")
+keys = _group("keys", "API keys that people and CI deploy and preview with.")
 hotfix = _group("hotfix", "A hot-fix: the branch STACK_hotfix, cut from what the stack runs.")
 
 _PARALLEL = 16
@@ -69,7 +70,7 @@ def preview(
     options = Options(refresh=refresh, parallel=parallel, expect_no_changes=expect_no_changes, details=details)
     if json and markdown == "-":
         raise typer.BadParameter(_BOTH_TO_STDOUT)
-    session = Session.open(cwd, stack, engine, runs_program=True)
+    session = Session.open(cwd, stack, engine, runs_program=True, reads=True)
     return work.preview_json(session, options) if json else work.preview(session, options, markdown)
 
 
@@ -377,6 +378,40 @@ def unlock(
     return work.unlock_stack(session, yes=yes, force=force)
 
 
+@keys.command("list")
+def keys_list(stack: option.StackName, json: option.Json = False, cwd: option.Cwd = None) -> ExitCode:
+    """List the applications of a foundation, what each is for, and their API keys."""
+    from ops.commands import keys as work
+
+    return work.show(cwd, stack, as_json=json)
+
+
+@keys.command("make")
+def keys_make(
+    stack: option.StackName,
+    application: Annotated[str, typer.Argument(metavar="APPLICATION", help="As `snu keys list` prints it.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for the key, outside of the checkout.")],
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Make an API key of an application. It is written into files that only you can read, and into no state."""
+    from ops.commands import keys as work
+
+    return work.make(cwd, stack, application, out)
+
+
+@keys.command("revoke")
+def keys_revoke(
+    stack: option.StackName,
+    access_key: Annotated[str, typer.Argument(metavar="ACCESS_KEY", help="As `snu keys list` prints it.")],
+    yes: option.Yes = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Delete an API key of one of a foundation's applications. Whoever uses it is refused from then on."""
+    from ops.commands import keys as work
+
+    return work.revoke(cwd, stack, access_key, yes=yes)
+
+
 @app.command("plan-keys")
 def plan_keys(
     stack: option.StackName,
@@ -479,7 +514,7 @@ def outputs(
     from ops.commands import stack as work
     from ops.session import Session
 
-    session = Session.open(cwd, stack, engine, validate=False, needs_cloud=False)
+    session = Session.open(cwd, stack, engine, validate=False, needs_cloud=False, reads=True)
     return work.outputs(session, as_json=json)
 
 

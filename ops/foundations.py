@@ -79,7 +79,7 @@ def _users(foundation: Stack, environ: Mapping[str, str]) -> _Users:
     users, project, seen = _Users(), project_name(foundation.project_dir), set[tuple[str, str]]()
     for stack in _stacks_on(foundation):
         try:
-            backend = completed(stack, environ)
+            backend = completed(stack, environ, reads=True)
             store = open_store(backend[BACKEND_URL], backend)
             names = {stack.name, *stacks_in(store, project)} - {foundation.name}
         except (OpsError, StoreError) as error:

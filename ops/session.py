@@ -45,6 +45,7 @@ from ops.state.environment import completed
 from ops.state.last_run import begin, overwritten, remember, restore
 from ops.state.lock import Held, acquire, interrupt
 from ops.state.place import Kind, place_of
+from ops.state.private_copy import on_a_copy
 from ops.steps import label, name_of
 from pulumi_state.errors import PulumiError
 from pulumi_state.statefile import StateFile
@@ -107,10 +108,12 @@ class Session:
         validate: bool = True,
         needs_cloud: bool = True,
         runs_program: bool = False,
+        reads: bool = False,
         environ: Mapping[str, str] | None = None,
     ) -> Session:
         """Raises OpsError before anything is changed when something is missing or wrong.
 
+        ``reads``: the state is only read.
         ``validate``: whether the stack's settings matter; ``needs_cloud``: whether Scaleway does; ``runs_program``:
         whether the first that the engine is asked for is a preview or an up; ``environ``: this process's, by default.
         """
@@ -125,7 +128,10 @@ class Session:
             if settings is not None:
                 require_builder(engine, stack, settings)
             found.result()
-        return cls(stack, engine, completed(stack, environ))
+        reached = completed(stack, environ, reads=reads)
+        if reads and engine.name == EngineChoice.PULUMI:
+            reached = on_a_copy(reached)
+        return cls(stack, engine, reached)
 
     @cached_property
     def project(self) -> str:

@@ -239,12 +239,22 @@ def _full_access(settings: Settings) -> dict[str, Collection[str]]:
     """What may be had in full, by the policy's name: to deploy takes to make and to remove."""
     if not isinstance(settings, FoundationSettings):
         return {}
-    deploy = ["ContainersFullAccess", "ContainerRegistryFullAccess", "DomainsDNSFullAccess", "ServerlessJobsFullAccess"]
-    if settings.previews:
-        deploy.append("SecretManagerFullAccess")  # previews have secrets of their own
-    if settings.opens_databases:
-        deploy.append("RelationalDatabasesFullAccess")
-    return {naming.policy(naming.deploy_application(settings.project.name)): deploy}
+    databases = ["RelationalDatabasesFullAccess"] if settings.opens_databases else []
+    deploy = [
+        "ContainersFullAccess",
+        "ContainerRegistryFullAccess",
+        "DomainsDNSFullAccess",
+        "ServerlessJobsFullAccess",
+        *databases,
+    ]
+    allowed: dict[str, Collection[str]] = {}
+    for environment in settings.environments:
+        allowed[naming.policy(naming.deploy_application(environment))] = deploy
+        allowed[naming.policy(naming.preview_application(environment))] = databases
+    if settings.previews:  # they have secrets of their own
+        previews = naming.policy(naming.previews_application(settings.project.name))
+        allowed[previews] = [*deploy, "SecretManagerFullAccess"]
+    return allowed
 
 
 def _too_much(rule: Mapping[str, Any], allowed: Collection[str]) -> Iterator[str]:

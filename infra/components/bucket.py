@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import pulumi
 
 from infra import naming
-from infra.components.state_access import state_access
+from infra.components.access import Access
+from infra.components.state_access import state_access, state_reader_access
 from infra.secrecy import secret
 
+READ_OBJECTS = ("ObjectStorageBucketsRead", "ObjectStorageObjectsRead")
 USE_OBJECTS = (
     "ObjectStorageBucketsRead",
     "ObjectStorageObjectsDelete",
@@ -33,6 +35,7 @@ class BackendBucket(pulumi.ComponentResource):
 
     - `<name>-application`, `<name>-policy`, `<name>-key`: the IAM application that uses the bucket. The permission
       is given by project; the bucket's own policy keeps everybody else out.
+    - `<name>-reader-application`, `<name>-reader-policy`, `<name>-reader-key`: one that reads it and writes nothing
 
     The bucket and that policy are made by `snu bootstrap`: the state of the first stack is in a bucket before any
     program has run.
@@ -40,21 +43,21 @@ class BackendBucket(pulumi.ComponentResource):
 
     key: pulumi.Output[dict[str, str]]
     """`applicationId`, `accessKey` and `secretKey`: secret."""
+    reader_key: pulumi.Output[dict[str, str]]
+    """The same of the reader."""
 
     def __init__(self, name: str, args: BackendBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("snu:bucket:BackendBucket", name, None, opts)
-        application, made = state_access(
-            name,
-            args.environment,
-            naming.state_bucket_application(args.environment),
-            args.project_id,
-            USE_OBJECTS,
-            pulumi.ResourceOptions(parent=self),
-            args.keys_expire_at,
-        )
-        self.key = secret(
-            pulumi.Output.all(applicationId=application.id, accessKey=made.access_key, secretKey=made.secret_key).apply(
-                lambda parts: {key: str(value) for key, value in parts.items()}
-            )
-        )
-        self.register_outputs({"key": self.key})
+        application = naming.state_bucket_application(args.environment)
+        of_state = (name, args.environment, application, args.project_id)
+        child = pulumi.ResourceOptions(parent=self)
+        self.key = _key(state_access(*of_state, USE_OBJECTS, child, args.keys_expire_at))
+        self.reader_key = _key(state_reader_access(*of_state, READ_OBJECTS, child, args.keys_expire_at))
+        self.register_outputs({"key": self.key, "readerKey": self.reader_key})
+
+
+def _key(access: Access) -> pulumi.Output[dict[str, str]]:
+    parts = pulumi.Output.all(
+        applicationId=access.application.id, accessKey=access.key.access_key, secretKey=access.key.secret_key
+    )
+    return secret(parts.apply(lambda parts: {key: str(value) for key, value in parts.items()}))

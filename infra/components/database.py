@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 import pulumi
-from pulumiverse_scaleway import databases
+from pulumiverse_scaleway import databases, iam
 from pulumiverse_scaleway.databases.outputs import InstanceLoadBalancer, InstancePrivateNetwork
 
 from infra import naming
-from infra.components.state_access import state_access
+from infra.components.state_access import state_access, state_reader_access
 from infra.secrecy import secret
 from infra.settings import InstanceBackend, ServerlessBackend
 from infra.settings.models import DatabasePasswords
@@ -37,16 +37,20 @@ class BackendDatabase(pulumi.ComponentResource):
     - `<name>-database`: a Serverless SQL database
     - `<name>-application`, `<name>-policy`, `<name>-key`: the IAM application that it knows as its user. The
       permission is given by project, the platform knows none by database.
+    - `<name>-reader-application`, `<name>-reader-policy`, `<name>-reader-key`: one that reads it and writes nothing
 
     and when it is an instance:
 
     - `<name>-instance`: a PostgreSQL instance, encrypted at rest, with backups
     - `<name>-acl`: the networks that may connect to it, unless its only endpoint is in a private network
     - `<name>-database`, `<name>-user`, `<name>-privilege`: a database, its user (no administrator), its rights
+    - `<name>-reader`, `<name>-reader-privilege`: a user that may only read it, where there is a password for one
     """
 
     url: pulumi.Output[str]
     """The address for `PULUMI_BACKEND_URL`, with its password: secret."""
+    reader_url: pulumi.Output[str] | None = None
+    """The address with the login of a reader. None for an instance without a password for one."""
     connection: pulumi.Output[dict[str, str]] | None = None
     """What connecting to an instance takes besides the address: `certificate`, the PEM that its own is verified with,
     and `openInstance`, the id of an instance to whose ACL a run adds itself. None for a serverless database."""
@@ -55,12 +59,14 @@ class BackendDatabase(pulumi.ComponentResource):
         super().__init__("snu:database:BackendDatabase", name, None, opts)
         match args.backend:
             case ServerlessBackend():
-                self.url = self._serverless(name, args, args.backend)
+                self.url, self.reader_url = self._serverless(name, args, args.backend)
             case InstanceBackend():
-                self.url, self.connection = self._instance(name, args, args.backend)
-        self.register_outputs({"url": self.url, "connection": self.connection})
+                self.url, self.reader_url, self.connection = self._instance(name, args, args.backend)
+        self.register_outputs({"url": self.url, "readerUrl": self.reader_url, "connection": self.connection})
 
-    def _serverless(self, name: str, args: BackendDatabaseArgs, backend: ServerlessBackend) -> pulumi.Output[str]:
+    def _serverless(
+        self, name: str, args: BackendDatabaseArgs, backend: ServerlessBackend
+    ) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
         child = pulumi.ResourceOptions(parent=self)
         database = databases.ServerlessDatabase(
             f"{name}-database",
@@ -70,24 +76,19 @@ class BackendDatabase(pulumi.ComponentResource):
             project_id=args.project_id,
             opts=child,
         )
-        application, key = state_access(
-            name,
-            args.environment,
-            naming.state_application(args.environment),
-            args.project_id,
-            ("ServerlessSQLDatabaseReadWrite",),
-            child,
-            args.keys_expire_at,
-        )
-        return secret(
-            pulumi.Output.all(database.endpoint, application.id, key.secret_key).apply(
-                lambda parts: _with_login(parts[0], parts[1], parts[2])
-            )
-        )
+        of_state = (name, args.environment, naming.state_application(args.environment), args.project_id)
+        writer = state_access(*of_state, ("ServerlessSQLDatabaseReadWrite",), child, args.keys_expire_at)
+        reader = state_reader_access(*of_state, ("ServerlessSQLDatabaseReadOnly",), child, args.keys_expire_at)
+
+        def address(application: iam.Application, key: iam.ApiKey) -> pulumi.Output[str]:
+            parts = pulumi.Output.all(database.endpoint, application.id, key.secret_key)
+            return secret(parts.apply(lambda parts: _with_login(*parts)))
+
+        return address(*writer), address(*reader)
 
     def _instance(
         self, name: str, args: BackendDatabaseArgs, backend: InstanceBackend
-    ) -> tuple[pulumi.Output[str], pulumi.Output[dict[str, str]]]:
+    ) -> tuple[pulumi.Output[str], pulumi.Output[str] | None, pulumi.Output[dict[str, str]]]:
         if args.passwords is None:
             raise pulumi.RunError(f"the database instance of {args.environment} has no passwords")
         child = pulumi.ResourceOptions(parent=self)
@@ -123,29 +124,33 @@ class BackendDatabase(pulumi.ComponentResource):
         database = databases.Database(
             f"{name}-database", instance_id=instance.id, name=naming.STATE_DATABASE, opts=child
         )
-        user = databases.User(
-            f"{name}-user",
-            instance_id=instance.id,
-            name=naming.STATE_USER,
-            password=user_password,
-            is_admin=False,
-            opts=child,
-        )
-        databases.Privilege(
-            f"{name}-privilege",
-            instance_id=instance.id,
-            database_name=database.name,
-            user_name=user.name,
-            permission="all",
-            opts=child,
-        )
+
+        def let_in(user_resource: str, privilege: str, user_name: str, password: pulumi.Output[str], may: str) -> None:
+            user = databases.User(
+                user_resource, instance_id=instance.id, name=user_name, password=password, is_admin=False, opts=child
+            )
+            databases.Privilege(
+                privilege,
+                instance_id=instance.id,
+                database_name=database.name,
+                user_name=user.name,
+                permission=may,
+                opts=child,
+            )
+
+        let_in(f"{name}-user", f"{name}-privilege", naming.STATE_USER, user_password, "all")
         is_public = backend.private_network is None
         address = instance.load_balancer.apply(_address) if is_public else instance.private_network.apply(_address)
-        url = secret(pulumi.Output.all(address, user_password).apply(lambda parts: _instance_url(*parts)))
+        url = _instance_url(address, naming.STATE_USER, user_password)
+        reader_url = None
+        if args.passwords.reader is not None:
+            reader_password = pulumi.Output.secret(args.passwords.reader.get_secret_value())
+            let_in(f"{name}-reader", f"{name}-reader-privilege", naming.STATE_READER, reader_password, "readonly")
+            reader_url = _instance_url(address, naming.STATE_READER, reader_password)
         connection: dict[str, pulumi.Input[str]] = {"certificate": instance.certificate}
         if backend.open_for_runs:
             connection["openInstance"] = instance.id
-        return url, pulumi.Output.all(**connection)
+        return url, reader_url, pulumi.Output.all(**connection)
 
 
 def _private_network(backend: InstanceBackend) -> databases.InstancePrivateNetworkArgs | None:
@@ -172,6 +177,9 @@ def _address(endpoint: InstanceLoadBalancer | InstancePrivateNetwork | None) -> 
     return f"{endpoint.ip}:{endpoint.port}"
 
 
-def _instance_url(address: str, password: str) -> str:
-    login = f"{naming.STATE_USER}:{quote(password, safe='')}"
-    return f"postgres://{login}@{address}/{naming.STATE_DATABASE}?sslmode=verify-full"
+def _instance_url(address: pulumi.Output[str], user: str, password: pulumi.Output[str]) -> pulumi.Output[str]:
+    def url(address: str, password: str) -> str:
+        login = f"{user}:{quote(password, safe='')}"
+        return f"postgres://{login}@{address}/{naming.STATE_DATABASE}?sslmode=verify-full"
+
+    return secret(pulumi.Output.all(address, password).apply(lambda parts: url(*parts)))

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from infra import naming
 from infra.settings.models import App, EnvironmentSettings, FoundationSettings
 from infra.settings.problems import SettingsError
 from infra.settings.reading import flat_config
@@ -24,7 +25,7 @@ _RENEW_DAYS = 30
 def advice(settings: EnvironmentSettings | FoundationSettings, stack: str, project: Path) -> list[str]:
     """One sentence for each doubt. `project`: the folder with the files of all stacks."""
     if isinstance(settings, FoundationSettings):
-        found = [*_expiry(settings, datetime.now(UTC).date())]
+        found = [*_expiry(settings, datetime.now(UTC).date()), *shared_project(settings)]
     else:
         found = [*_apps_advice(settings), *_quota(settings, stack, project)]
     return [f"Pulumi.{stack}.yaml: {text}" for text in found]
@@ -37,6 +38,17 @@ def _expiry(settings: FoundationSettings, today: date) -> Iterator[str]:
     if left <= _RENEW_DAYS:
         when = f"expire in {left} day{'s' if left > 1 else ''}" if left > 0 else "have expired"
         yield f"snu:apiKeysExpireOn: the API keys {when}. Set a later day to replace them, as docs/api-keys.md says"
+
+
+def shared_project(settings: FoundationSettings) -> Iterator[str]:
+    """What Scaleway cannot keep apart: environments of one project."""
+    if len(settings.environments) > 1:
+        names = ", ".join(settings.environments)
+        yield (
+            f"snu:environments: {names} share the project {naming.project(settings.project.name)}, so the key that "
+            "deploys one of them can change the containers, records and images of the others, and a Serverless SQL "
+            "database's login opens those of the others. Give each a foundation of its own: see docs/keys.md"
+        )
 
 
 def _apps_advice(settings: EnvironmentSettings) -> Iterator[str]:

@@ -407,7 +407,7 @@ class InstanceBackend(Settings):
     open_for_runs: bool = Field(
         default=False,
         description="Let each run of `snu` add its own address to the allowed ranges and remove it when it ends. The "
-        "deploy application gets `RelationalDatabasesFullAccess` for it.",
+        "applications that deploy or preview get `RelationalDatabasesFullAccess` for it.",
     )
     private_network: limits.Uuid | None = Field(
         default=None,
@@ -479,7 +479,7 @@ class FoundationEnvironment(Settings):
 
 
 class Deploy(Settings):
-    """Whom the deploy application may read beside its own project."""
+    """What the applications that deploy may read outside of their project."""
 
     read_registries_of: list[limits.Uuid] = Field(default=[], description="Projects whose images it may copy from.")
 
@@ -494,10 +494,15 @@ class ObservabilitySettings(Settings):
 
 
 class DatabasePasswords(Settings):
-    """The two passwords of an instance."""
+    """The passwords of an instance's users."""
 
     administrator: limits.Password = Field(description="Of the administrator that every instance must have.")
     user: limits.Password = Field(description="Of the user that Pulumi logs in with.")
+    reader: limits.Password | None = Field(
+        default=None,
+        description="Of a user that may only read: previews, drift and status log in with it. Without it, they use the "
+        "other one.",
+    )
 
 
 class AcceptedOrphan(Settings):
@@ -535,11 +540,11 @@ class FoundationSettings(Settings):
     )
     previews: bool = Field(
         default=False,
-        description="Own the container namespace that preview environments share, and let the deploy "
-        "application make their secrets.",
+        description="Own the container namespace that preview environments share, and an application that deploys "
+        "them.",
     )
     zone: limits.Zone | None = Field(default=None, description="A DNS zone to own.")
-    deploy: Deploy = Field(default=Deploy(), description="The deploy application.")
+    deploy: Deploy = Field(default=Deploy(), description="The applications that deploy.")
     observability: ObservabilitySettings = Field(default=ObservabilitySettings(), description="Logs and alerts.")
     api_keys_expire_on: limits.Date | None = Field(
         default=None,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from localcloud.api import conditions
 from localcloud.api.clock import parse_timestamp
+from localcloud.api.conditions import Condition, Target
 from localcloud.api.errors import denied_authentication
 from localcloud.api.permissions import PERMISSION_SETS, Permission
 from localcloud.api.store import Store
@@ -20,17 +22,21 @@ RULES = "hidden.iam.rules"
 
 @dataclass(frozen=True)
 class Scope:
-    """Where a permission holds: everywhere in the organization, or in some projects."""
+    """Where a permission holds: everywhere in the organization, in some projects, or for some of their resources."""
 
     everywhere: bool
     projects: frozenset[str] = frozenset()
+    conditional: tuple[tuple[frozenset[str] | None, Condition], ...] = ()
+    """Projects (None: everywhere) where it holds for the resources that meet a condition."""
 
-    def covers(self, project_id: str | None) -> bool:
-        """``None`` stands for the organization itself."""
-        return self.everywhere or project_id in self.projects
+    def covers(self, project_id: str | None, target: Target | None = None) -> bool:
+        """``project_id``: None stands for the organization itself. ``target``: the resource, if it is one request's."""
+        if self.everywhere or project_id in self.projects:
+            return True
+        return any(holds(target) for projects, holds in self.conditional if projects is None or project_id in projects)
 
     def __bool__(self) -> bool:
-        return self.everywhere or bool(self.projects)
+        return self.everywhere or bool(self.projects) or bool(self.conditional)
 
 
 EVERYWHERE = Scope(True)
@@ -71,15 +77,21 @@ def scope_of(store: Store, principal: Principal, permission: Permission) -> Scop
         if user is not None and user["type"] == "owner":
             return EVERYWHERE
     projects: set[str] = set()
+    conditional = []
     for policy in store.all(POLICIES):
         if not _belongs(policy, principal):
             continue
         for rule in (store.get(RULES, policy["id"]) or {"rules": []})["rules"]:
             if any(PERMISSION_SETS[name].grants(permission) for name in rule["permission_set_names"]):
-                if "organization_id" in rule:
+                everywhere = "organization_id" in rule
+                if rule.get("condition"):
+                    holds = conditions.parse(rule["condition"])
+                    conditional.append((None if everywhere else frozenset(rule["project_ids"]), holds))
+                elif everywhere:
                     return EVERYWHERE
-                projects.update(rule["project_ids"])
-    return Scope(False, frozenset(projects))
+                else:
+                    projects.update(rule["project_ids"])
+    return Scope(False, frozenset(projects), tuple(conditional))
 
 
 def _belongs(policy: dict[str, object], principal: Principal) -> bool:

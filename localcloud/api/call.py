@@ -7,6 +7,7 @@ from typing import Any
 
 from localcloud.api.access import Principal, Scope
 from localcloud.api.cloud import Cloud
+from localcloud.api.conditions import Target
 from localcloud.api.errors import invalid, not_found, permissions_denied, plain
 from localcloud.api.paging import Query, first
 from localcloud.api.permissions import Permission
@@ -85,9 +86,9 @@ class Call:
         """A query parameter; ``None`` where it is absent, empty or ``unknown…``."""
         return first(self.query, name)
 
-    def authorize(self, project_id: str | None) -> None:
-        """403 unless the permission holds in the project (``None`` = the organization)."""
-        if not self.scope.covers(project_id):
+    def authorize(self, project_id: str | None, target: Target | None = None) -> None:
+        """403 unless the permission holds in the project (``None`` = the organization), for that resource of it."""
+        if not self.scope.covers(project_id, target):
             raise permissions_denied(self.permission.resource, self.permission.action)
 
     def project(self, project_id: Any) -> str:

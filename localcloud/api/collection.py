@@ -15,6 +15,7 @@ from uuid import uuid4
 from localcloud.api import paging, transitions
 from localcloud.api.call import Call
 from localcloud.api.clock import timestamp
+from localcloud.api.conditions import Target
 from localcloud.api.errors import not_found, transient_state
 from localcloud.api.store import Resource
 
@@ -41,8 +42,15 @@ class Collection:
         resource = call.store.get(self.kind, id) or next((it for it in self.derived(call) if it["id"] == id), None)
         if resource is None or resource.get("_region") not in (None, call.region):
             raise not_found(self.noun, id)
-        call.authorize(resource.get("_project"))
+        self.authorize(call, resource)
         return resource
+
+    def authorize(self, call: Call, resource: Resource) -> None:
+        """403 unless the caller may touch this resource."""
+        name = str(resource.get("name", ""))
+        if "path" in resource:
+            name = f"{resource['path'].rstrip('/')}/{name}"
+        call.authorize(resource.get("_project"), Target(resource["id"], name))
 
     def find_stable(self, call: Call, id: str) -> Resource:
         """As ``find``; 409 ``transient_state`` while the resource is on its way."""

@@ -1,4 +1,4 @@
-"""Looks whether a stack's crash alerts work, with the job's own access to what it keeps."""
+"""Looks whether a stack's crash alerts work: reads what the job keeps, with the user's key."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from infra import naming
-from ops.alerts.state import Access, State
+from ops.alerts.state import State
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.stacks import Stack, settings_of
+from ops.stacks import Stack, find_stack, settings_of
 from ops.state.account import Account
 from pulumi_state.store import MissingError, StoreError, open_store
 from pulumi_state.store.bucket import ACCESS_KEY, SECRET_KEY
 
 if TYPE_CHECKING:
-    from infra.settings.models import CrashAlertsSettings
+    from infra.settings.models import CrashAlertsSettings, FoundationSettings
 
 _MISSED_INTERVALS = 3
 _CLOCKS_DIFFER = timedelta(minutes=1)
@@ -88,14 +88,16 @@ def look(stack: Stack, environment: str, alerts: CrashAlertsSettings, environ: M
 
 def _read(stack: Stack, environment: str, environ: Mapping[str, str]) -> State | None:
     """None where the job has never run. Raises OpsError and StoreError."""
+    foundation = _foundation(stack)
+    bucket = naming.alerts_bucket(foundation.project.name, environment)
     account = Account(stack, environ)
     try:
-        access = _access(account, environment)
-        endpoint = account.storage_endpoint() if stack.is_local else access.storage_url
+        endpoint = foundation.object_storage or account.storage_endpoint()
+        keys = dict(zip((ACCESS_KEY, SECRET_KEY), account.storage_key(_project_id(account, environment)), strict=True))
+        region = account.region
     finally:
         account.close()
-    keys = {ACCESS_KEY: access.access_key, SECRET_KEY: access.secret_key.get_secret_value()}
-    store = open_store(f"s3://{access.bucket}?endpoint={endpoint}&region={access.region}", keys)
+    store = open_store(f"s3://{bucket}?endpoint={endpoint}&region={region}", keys)
     try:
         item = store.read(naming.ALERTS_STATE)
     except MissingError:  # the first run makes the bucket
@@ -108,26 +110,29 @@ def _read(stack: Stack, environment: str, environ: Mapping[str, str]) -> State |
         return State.model_validate_json(item.content)
     except ValidationError:
         raise OpsError(
-            f"{naming.ALERTS_STATE} in the bucket {access.bucket} is not what the job writes.", ExitCode.FAILED
+            f"{naming.ALERTS_STATE} in the bucket {bucket} is not what the job writes.", ExitCode.FAILED
         ) from None
 
 
-def _access(account: Account, environment: str) -> Access:
+def _foundation(stack: Stack) -> FoundationSettings:
+    name = stack.config["snu:environment"]["foundation"]
+    settings = settings_of(find_stack(stack.project_dir, name))
+    if settings.blueprint != "foundation":
+        raise OpsError(f"{stack.file.name}: {name} is not a foundation.", ExitCode.SETTINGS)
+    return settings
+
+
+def _project_id(account: Account, environment: str) -> str:
+    """The project that the job and its bucket are in: that of its secret."""
     name = naming.alerts_secret(environment)
     found = account.secrets_named(name)
-    content = account.content(found[0]) if len(found) == 1 else None
-    if content is None:
+    if len(found) != 1:
         raise OpsError(
-            f"the key in use sees {len(found)} secrets {name} with a version; expected one, which `scripts/snu up` "
-            "of the foundation makes.",
+            f"the key in use sees {len(found)} secrets {name}; expected one, which `scripts/snu up` of the foundation "
+            "makes.",
             ExitCode.ENVIRONMENT,
         )
-    try:
-        return Access.model_validate_json(content)
-    except ValidationError:
-        raise OpsError(
-            f"the secret {name} is not what the foundation writes: bring its stack up.", ExitCode.ENVIRONMENT
-        ) from None
+    return found[0].project_id
 
 
 def _moment(milliseconds: float | None) -> datetime | None:

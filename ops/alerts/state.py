@@ -1,26 +1,14 @@
-"""What the job leaves in object storage, and how it is reached. `apps/crash-alerts` writes the one and reads the other.
-
-Both have more than is declared here: this is what the command reads.
-"""
+"""What the job leaves in object storage. `apps/crash-alerts` writes more than is declared here, which is what the
+command reads."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 
 class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
-
-
-class Access(_Document):
-    """The secret that a foundation makes for the job: `infra/components/alerts_access.py`."""
-
-    region: str
-    storage_url: str
-    bucket: str
-    access_key: str
-    secret_key: SecretStr
 
 
 class LastError(_Document):

@@ -9,7 +9,7 @@ from pathlib import Path
 from ops.display.choose import printer_for
 from ops.display.text import Line, counted
 from ops.doctor.checks import CHECKS
-from ops.doctor.subject import Missing, Subject, Unknown
+from ops.doctor.subject import Missing, Risk, Subject, Unknown
 from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
@@ -42,6 +42,7 @@ def doctor(directory: Path | None, names: list[str], repository: str | None, api
     for why in dict.fromkeys(each.why for each in unknown):
         what = ", ".join(each.what for each in unknown if each.why == why)
         lines.append(Line.of(("not checked: ", "yellow"), f"{what}: {why}."))
+    lines += [Line.of(("warning: ", "yellow"), f"{each.what}.") for each in findings if isinstance(each, Risk)]
     of = ", ".join(stack.name for stack in stacks)
     if missing:
         summary = Line.of((f"{of}: {counted(len(missing), 'thing')} missing for a release.", "bold red"))

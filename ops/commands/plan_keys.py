@@ -28,7 +28,7 @@ def make_keys(directory: Path | None, name: str, out: Path, *, planner: str, app
     stack = find_stack(project_dir(directory), name)
     out = out.expanduser()
     _check_names(stack, planner, applier)
-    _check_folder(stack.project_dir, out)
+    check_folder(stack.project_dir, out)
     signing, applying = keys.new_signing_key(), keys.new_identity()
     files = {
         keys.SIGNING_KEY: out / f"{name}-plan-signing.key",
@@ -75,7 +75,7 @@ def _check_names(stack: Stack, planner: str, applier: str) -> None:
             )
 
 
-def _check_folder(project: Path, out: Path) -> None:
+def check_folder(project: Path, out: Path) -> None:
     """Raises OpsError for a folder of the checkout whose files Git would add."""
     folder = out.resolve()
     if folder.is_relative_to(project) and not folder.is_relative_to(project / ".local"):

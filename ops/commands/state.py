@@ -261,5 +261,8 @@ def _point(session: Session, document: StateDocument) -> None:
         elif found[1].address != document.address:
             account.write(found[0], document.text())
             _say(f"the secret {place.secret} says where the state is now")
+            for reader in account.secrets_named(place.reader) if place.reader else ():
+                account.withdraw(reader)
+                _say(f"the secret {place.reader} is empty until the next `scripts/snu bootstrap {place.foundation}`")
     finally:
         account.close()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from infra.settings import EnvironmentSettings
+from infra import naming
+from infra.settings import EnvironmentSettings, FoundationSettings
+from infra.settings.advice import shared_project
 from ops.doctor import repository, workflow
-from ops.doctor.subject import Finding, Missing, State, Subject, Unknown, first_line
+from ops.doctor.subject import Finding, Missing, Risk, State, Subject, Unknown, first_line
 from ops.errors import OpsError
 from ops.images.environment import Environment
 from ops.plans import keys
@@ -16,6 +18,7 @@ from ops.releases.promotion import source_environ
 from ops.scaleway.catalogue import API_KEY
 from ops.scaleway.client import Client, ScalewayError
 from ops.scaleway.profile import Profile
+from ops.stacks import find_stack
 from ops.state.checkpoint import outputs_of, read_checkpoint
 from ops.state.place import Kind, place_of
 from pulumi_state.errors import PulumiError
@@ -117,6 +120,22 @@ def foundations(subject: Subject) -> Iterator[Finding]:
             )
 
 
+def separation(subject: Subject) -> Iterator[Finding]:
+    """A key that deploys one environment cannot change another one."""
+    settings = [found for stack in subject.stacks if isinstance(found := subject.settings(stack), EnvironmentSettings)]
+    for name in sorted({each.environment.foundation for each in settings}):
+        foundation = find_stack(subject.project_dir, name)
+        found = subject.settings(foundation)
+        if isinstance(found, FoundationSettings):
+            yield from (Risk(f"{foundation.file.name}: {text}") for text in shared_project(found))
+            if found.previews:
+                yield Risk(
+                    f"{foundation.file.name}: preview environments share the project "
+                    f"{naming.project(found.project.name)}, so a pull request's code can change everything in it: see "
+                    "docs/keys.md"
+                )
+
+
 def images(subject: Subject) -> Iterator[Finding]:
     """Where the first of the stacks takes its images from, images run."""
     names = {stack.name for stack in subject.stacks}
@@ -205,6 +224,7 @@ CHECKS: Sequence[Check] = (
     given_keys,
     states,
     foundations,
+    separation,
     images,
     key_expiry,
     github_secrets,

@@ -39,7 +39,14 @@ class Unknown(NamedTuple):
     why: str
 
 
-Finding = Missing | Unknown
+class Risk(NamedTuple):
+    """Something that works, and that is less safe than it could be."""
+
+    what: str
+    """In one line, without a full stop."""
+
+
+Finding = Missing | Unknown | Risk
 
 
 class State(NamedTuple):

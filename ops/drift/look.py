@@ -72,7 +72,7 @@ def look(project_dir: Path, name: str, engine: EngineChoice, parallel: int = 16)
 def _open(project_dir: Path, name: str, engine: EngineChoice) -> Session:
     """Raises NotThereError."""
     try:
-        session = Session.open(project_dir, name, engine, validate=False)
+        session = Session.open(project_dir, name, engine, validate=False, reads=True)
         refuse_moved(session.store, session.project, name)
         state = read_checkpoint(session.store, session.project, name)
     except OpsError as error:

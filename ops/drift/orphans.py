@@ -137,17 +137,13 @@ class _Search:
                 yield _orphan(catalogue.APPLICATION, id_, found)
         for kind in kinds_in(Scope.APPLICATION):
             for id_, found in finder.existing(kind, query):
-                if found.get("application_id") in ids:
+                if found.get("application_id") in ids and found.get("description") != naming.HANDED_OUT_KEY:
                     yield _orphan(kind, id_, found)
 
     def _application_names(self) -> set[str]:
         project = self.settings.project.name
-        of_environments = (naming.alerts_application, naming.state_application, naming.state_bucket_application)
-        return {
-            naming.deploy_application(project),
-            naming.secret_reader_application(project),
-            *(name(environment) for name in of_environments for environment in self.settings.environments),
-        }
+        names = {naming.previews_application(project), naming.foundation_preview_application(project)}
+        return names.union(*map(naming.applications, self.settings.environments))
 
     def _buckets(self) -> Iterator[Finding]:
         """Where states are kept in object storage: otherwise nobody says that the key may use any."""

@@ -26,19 +26,20 @@ class Environment:
     stack: Stack
     settings: EnvironmentSettings
     _environ: Mapping[str, str]
+    _writes: bool = False
 
     @classmethod
-    def find(cls, project_dir: Path, name: str, environ: Mapping[str, str]) -> Environment:
-        """Raises OpsError: unknown, wrong settings, or a foundation."""
-        return cls.of(find_stack(project_dir, name), environ)
+    def find(cls, project_dir: Path, name: str, environ: Mapping[str, str], *, writes: bool = False) -> Environment:
+        """``writes``: its store is to be written. Raises OpsError: unknown, wrong settings, or a foundation."""
+        return cls.of(find_stack(project_dir, name), environ, writes=writes)
 
     @classmethod
-    def of(cls, stack: Stack, environ: Mapping[str, str]) -> Environment:
+    def of(cls, stack: Stack, environ: Mapping[str, str], *, writes: bool = False) -> Environment:
         """As `find`, of a stack whose file was read already."""
         settings = settings_of(stack)
         if not isinstance(settings, EnvironmentSettings):
             raise OpsError(f"{stack.name} is a foundation: it runs no images.", ExitCode.USAGE)
-        return cls(stack, settings, environ)
+        return cls(stack, settings, environ, writes)
 
     @cached_property
     def registry(self) -> str:
@@ -86,7 +87,7 @@ class Environment:
     @cached_property
     def store(self) -> Store:
         """Where its state is kept. Raises OpsError when it cannot be reached."""
-        environ = completed(self.stack, self._environ)
+        environ = completed(self.stack, self._environ, reads=not self._writes)
         try:
             return open_store(environ[BACKEND_URL], environ)
         except StoreError as error:

@@ -36,7 +36,7 @@ class Parent:
                 continue
             identity = find_stack(project_dir, name).config.get("snu:environment")
             if isinstance(identity, dict) and identity.get("name") == template.parent:
-                return cls(template, Environment.find(project_dir, name, environ), environ)
+                return cls(template, Environment.find(project_dir, name, environ, writes=True), environ)
         raise OpsError(
             f"{FILE} makes previews of the environment {template.parent}, and no stack of {project_dir} is that.",
             ExitCode.SETTINGS,

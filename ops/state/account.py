@@ -127,5 +127,11 @@ class Account:
         data = base64.b64encode(content).decode()
         self._client.post(self._versions(secret), {"data": data})
 
+    def withdraw(self, secret: Secret) -> None:
+        """Disable every version, so that it has no content until the next is written."""
+        for each in self._client.list(SECRET_VERSION.listing, region=self.region, secretId=secret.id):
+            if each["status"] == "enabled":
+                self._client.post(f"{self._versions(secret)}/{each['revision']}/disable")
+
     def _versions(self, secret: Secret) -> str:
         return SECRET_VERSION.listing.at(region=self.region, secretId=secret.id)

@@ -26,7 +26,7 @@ from pulumi_state import stacks
 from pulumi_state.errors import PulumiError
 from pulumi_state.passphrase import Crypter
 from pulumi_state.statefile import StateFile
-from pulumi_state.store import StoreError, open_store
+from pulumi_state.store import StoreError, address_of, open_store
 from pulumi_state.values import unwrap
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE
 
@@ -112,6 +112,7 @@ class Bootstrap:
         for name in self.settings.environments:
             document = self._environment_document(name, outputs)
             self._open(name, document, outputs)
+            self._reader_document(name, document, outputs)
 
     def _environment_document(self, name: str, outputs: Mapping[str, Any]) -> StateDocument:
         made = self.backend(name, outputs)
@@ -152,11 +153,12 @@ class Bootstrap:
                 certificate=connection.get("certificate", ""),
                 open_instance=connection.get("openInstance", ""),
             )
-        key = outputs["backendKeys"][name]
+        key, reader = outputs["backendKeys"][name], outputs["backendReaderKeys"][name]
         bucket = naming.environment_state_bucket(self.settings.project.name, name)
         storage = self._storage(bare_id(outputs["projectId"]))
         done = ensure_bucket(storage, bucket)
-        done += ensure_policy(storage, bucket, self.account.bearer(), f"application_id:{key['applicationId']}")
+        users = (f"application_id:{each['applicationId']}" for each in (key, reader))
+        done += ensure_policy(storage, bucket, self.account.bearer(), *users)
         self._told(f"bucket {bucket}", done, "is there: private, versioned, encrypted, for its environment only")
         return StateDocument(
             backend_url=SecretStr(storage.url(bucket)),
@@ -164,6 +166,21 @@ class Bootstrap:
             access_key=key["accessKey"],
             secret_key=SecretStr(key["secretKey"]),
         )
+
+    def _reader_document(self, name: str, writer: StateDocument, outputs: Mapping[str, Any]) -> None:
+        """The document of who may read the environment's state and not write it."""
+        document = _for_reader(name, writer, outputs)
+        secret = naming.state_reader_secret(name)
+        if document is None:
+            self._told(f"secret {secret}", [], "is not made: the foundation has no reader of that state")
+            return
+        place = replace(self.place, kind=Kind.ENVIRONMENT, secret=secret)
+        found = find_document(self.account, self.stack, place)
+        if found is not None and found[1] == document:
+            self._told(f"secret {secret}", [], "is there: how the state is read, and not written")
+            return
+        self._keep(secret, bare_id(outputs["projectId"]), document, f"State of {name}, to read")
+        self._told(f"secret {secret}", ["wrote how the state is read, and not written"], "")
 
     def _open(self, name: str, document: StateDocument, outputs: Mapping[str, Any]) -> None:
         try:
@@ -176,6 +193,18 @@ class Bootstrap:
             ) from None
         done = [f"wrote the outputs of {self.stack.name} that {name} needs"] if changed else []
         self._told(f"backend of {name}", done, f"has the outputs of {self.stack.name}")
+
+
+def _for_reader(name: str, writer: StateDocument, outputs: Mapping[str, Any]) -> StateDocument | None:
+    """The state document with the reader's login; None if the foundation has no reader of that place."""
+    url = (outputs.get("backendReaderUrls") or {}).get(name)
+    if url is not None and address_of(url) == writer.address:
+        return writer.model_copy(update={"backend_url": SecretStr(url)})
+    key = (outputs.get("backendReaderKeys") or {}).get(name)
+    if key is not None and writer.access_key:
+        login = {"access_key": key["accessKey"], "secret_key": SecretStr(key["secretKey"])}
+        return writer.model_copy(update=login)
+    return None
 
 
 def foundation_outputs(stack: Stack, environ: Mapping[str, str]) -> Mapping[str, Any]:

@@ -18,8 +18,9 @@ T = TypeVar("T")
 _EVERYBODY = ("AllUsers", "AuthenticatedUsers")
 _ENCRYPTION: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
 _POLICY_VERSION = "2023-04-17"
-_OWNER, _USER = "owner", "environment"
-_USE = ["s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+_OWNER, _USER, _READER = "owner", "environment", "reader"
+_READ = ["s3:ListBucket", "s3:GetObject"]
+_USE = [*_READ, "s3:PutObject", "s3:DeleteObject"]
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,10 @@ def _verify(client: S3Client, name: str) -> None:
         )
 
 
-def ensure_policy(storage: Storage, name: str, owner: str, user: str) -> list[str]:
-    """Let only ``user`` use a bucket, and its owners do everything; gives what was done.
+def ensure_policy(storage: Storage, name: str, owner: str, user: str, reader: str) -> list[str]:
+    """Let only ``user`` use a bucket, ``reader`` read it, and its owners do everything; gives what was done.
 
-    Both as bucket policies write principals, ``application_id:…``. Owners that the policy has already are kept.
+    All as bucket policies write principals, ``application_id:…``. Owners that the policy has already are kept.
     """
     client = storage.client()
     try:
@@ -98,14 +99,18 @@ def ensure_policy(storage: Storage, name: str, owner: str, user: str) -> list[st
         wanted = {
             "Version": _POLICY_VERSION,
             "Id": "snu-state",
-            "Statement": [_statement(name, _OWNER, owners, "s3:*"), _statement(name, _USER, [user], _USE)],
+            "Statement": [
+                _statement(name, _OWNER, owners, "s3:*"),
+                _statement(name, _USER, [user], _USE),
+                _statement(name, _READER, [reader], _READ),
+            ],
         }
         if before == wanted:
             return []
         _ask("set the policy", lambda: client.put_bucket_policy(Bucket=name, Policy=json.dumps(wanted)))
         if _policy(client, name) != wanted:
             raise OpsError(f"The bucket {name} does not have the policy that was set.", ExitCode.FAILED)
-        return ["set its policy: nobody but the environment's key and its owners comes in"]
+        return ["set its policy: the environment's key and its owners may use it, the reader's key may read it"]
     finally:
         client.close()
 

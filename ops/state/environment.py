@@ -25,9 +25,10 @@ def local_backend_url(project_dir: Path) -> str:
     return f"file://{local_state_dir(project_dir)}"
 
 
-def completed(stack: Stack, environ: Mapping[str, str]) -> dict[str, str]:
+def completed(stack: Stack, environ: Mapping[str, str], *, reads: bool = False) -> dict[str, str]:
     """The environment in which an engine runs on the stack: with its backend, passphrase and keys.
 
+    ``reads``: nothing is to be written, so that a reader's login is used where there is one.
     Raises OpsError when the stack's backend or passphrase cannot be found, or the user has set another backend.
     """
     place, environ = place_of(stack), dict(environ)
@@ -42,7 +43,7 @@ def completed(stack: Stack, environ: Mapping[str, str]) -> dict[str, str]:
     else:
         from ops.state.reach import variables_of
 
-        environ |= variables_of(stack, place, environ)
+        environ |= variables_of(stack, place, environ, reads=reads)
     return environ
 
 

@@ -35,6 +35,8 @@ class Place:
     """The secret that holds the state document."""
     bucket: str = ""
     """Of a foundation."""
+    reader: str = ""
+    """The secret with the document of a reader of the state."""
     foundation: str = ""
     """The stack that `snu bootstrap` is run for when something is missing."""
 
@@ -64,7 +66,7 @@ def _foundation(stack: Stack) -> Place:
     if not isinstance(project, str):
         return Place(Kind.UNKNOWN)
     bucket = _table(stack.config.get("snu:state")).get("bucket") or naming.foundation_state_bucket(project)
-    return Place(Kind.FOUNDATION, naming.foundation_state_secret(project), str(bucket), stack.name)
+    return Place(Kind.FOUNDATION, naming.foundation_state_secret(project), str(bucket), foundation=stack.name)
 
 
 def _environment(stack: Stack) -> Place:
@@ -73,7 +75,10 @@ def _environment(stack: Stack) -> Place:
     if not isinstance(name, str):
         return Place(Kind.UNKNOWN)
     return Place(
-        Kind.ENVIRONMENT, naming.environment_state_secret(name), foundation=str(environment.get("foundation") or "")
+        Kind.ENVIRONMENT,
+        naming.environment_state_secret(name),
+        reader=naming.state_reader_secret(name),
+        foundation=str(environment.get("foundation") or ""),
     )
 
 

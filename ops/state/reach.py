@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
@@ -43,7 +44,9 @@ def _not_allowed(stack: Stack, place: Place, refused: ScalewayError) -> str:
     if refused.status not in (401, 403):
         return f"Where the state of {stack.name} is kept could not be read: {refused}"
     whose = (
-        "an owner's key" if place.kind is Kind.FOUNDATION else f"the deploy key of {place.foundation}, or an owner's"
+        "an owner's key"
+        if place.kind is Kind.FOUNDATION
+        else "a key of the application that deploys it (docs/keys.md), or an owner's"
     )
     return (
         f"Where the state of {stack.name} is kept stands in the secret {place.secret}, which the key in use may not "
@@ -51,14 +54,15 @@ def _not_allowed(stack: Stack, place: Place, refused: ScalewayError) -> str:
     )
 
 
-def variables_of(stack: Stack, place: Place, environ: Mapping[str, str]) -> dict[str, str]:
+def variables_of(stack: Stack, place: Place, environ: Mapping[str, str], *, reads: bool = False) -> dict[str, str]:
     """Backend, passphrase and keys of a stack; none where the user has set them before `snu bootstrap`.
 
+    ``reads``: nothing is to be written, so that a reader's document is used where there is one.
     Raises OpsError when they cannot be found, or the user has set another backend.
     """
     account = Account(stack, environ)
     try:
-        found = find_document(account, stack, place)
+        found = (_reader_document(account, stack, place) if reads else None) or find_document(account, stack, place)
         if found is None:
             _without_document(stack, place, environ)
             return {}
@@ -70,6 +74,16 @@ def variables_of(stack: Stack, place: Place, environ: Mapping[str, str]) -> dict
         return connect(stack, environ, document, own)
     finally:
         account.close()
+
+
+def _reader_document(account: Account, stack: Stack, place: Place) -> tuple[Secret, StateDocument] | None:
+    """None where there is none that the key may read: it may be that of somebody who keeps the state."""
+    if not place.reader:
+        return None
+    try:
+        return find_document(account, stack, replace(place, secret=place.reader))
+    except OpsError:
+        return None
 
 
 def _without_document(stack: Stack, place: Place, environ: Mapping[str, str]) -> None:

@@ -38,6 +38,15 @@ class LiveLab:
             document["config"].update(self.lab.project.provider_settings())
             document["encryptionsalt"] = local["encryptionsalt"]
             path.write_text(stack_yaml(document))
+        self.share_production()
+
+    def share_production(self) -> None:
+        """As docs/adoption.md says: stage is adopted where it is live, in the project of production."""
+        environments = self.config("foundation-production", "environments")
+        shared = {"environments": {**environments, "staging": environments["production"]}}
+        deploy = {"readRegistriesOf": [self.project_id("snu-ci")]}
+        self.edit("foundation-production", **shared, deploy=deploy)
+        self.edit("stage", environment={"name": "staging", "foundation": "foundation-production"})
 
     def edit(self, stack: str, **config: Any) -> None:
         """Replace keys of the stack's settings, ``snu:`` left out."""

@@ -143,9 +143,9 @@ def test_without_every_acceptance_nothing_is_written(live: LiveLab) -> None:
     accepted.write_text(yaml.safe_dump(entries[1:]))
     missing = entries[0]
     _refused(live.adopt(stack, *sources, "--accept", str(accepted), "--yes"), missing["resource"], *missing["changes"])
-    unused = {"resource": "deploy-application", "changes": ["name"], "reason": "none"}
+    unused = {"resource": "production-deploy-application", "changes": ["name"], "reason": "none"}
     accepted.write_text(yaml.safe_dump([*entries, unused]))
-    _refused(live.adopt(stack, *sources, "--accept", str(accepted), "--yes"), "deploy-application: name")
+    _refused(live.adopt(stack, *sources, "--accept", str(accepted), "--yes"), "production-deploy-application: name")
     assert not live.lab.state_file(stack).exists()
 
 

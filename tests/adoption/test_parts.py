@@ -222,7 +222,7 @@ def test_the_other_stacks_are_named() -> None:
     rest = [*_recorded("production"), *_recorded("staging"), *_recorded("ci")]
     found = owners(find_stack(ROOT, "production"), rest)
     by_stack = {stack: {key[0] for key, owner in found.items() if owner == stack} for stack in set(found.values())}
-    assert by_stack.keys() == {"stage", "ci", "foundation-ci", "foundation-production"}
+    assert by_stack.keys() == {"stage", "ci", "foundation-ci", "foundation-stage", "foundation-production"}
     assert "scaleway_domain_record" in by_stack["ci"]
     assert "scaleway_domain_zone" in by_stack["foundation-ci"]
     assert {live.address for live in rest if live.key not in found} >= {"scaleway_job_definition.anonymize_db"}

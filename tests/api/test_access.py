@@ -66,6 +66,40 @@ def test_reading_a_secret_and_reading_its_value_are_two_permissions(server: Serv
     assert refusal["details"] == [{"resource": "secret_version", "action": "access"}]
 
 
+@pytest.mark.parametrize(
+    ("condition", "opened", "lists"),
+    [
+        ('resource.name == "/mine" || resource.name == "mine"', {"mine"}, False),
+        ('resource.name.startsWith("/folder/") || !has(resource.id)', {"nested"}, True),
+        ("!has(resource.id)", set(), True),
+        ("", {"mine", "other", "nested"}, True),
+    ],
+)
+def test_a_condition_opens_some_secrets_of_a_project(
+    server: Server, api: Client, project: str, condition: str, opened: set[str], lists: bool
+) -> None:
+    ids = {}
+    for name, path in (("mine", "/"), ("other", "/"), ("nested", "/folder/deeper")):
+        secret = api("POST", SECRETS, {"name": name, "path": path, "project_id": project})
+        api.create(f"{SECRETS}/{secret['id']}/versions", data="eA==")
+        ids[name] = secret["id"]
+    sets = ["SecretManagerReadOnly", "SecretManagerSecretAccess"]
+    rule = {"permission_set_names": sets, "project_ids": [project], "condition": condition}
+    client = deployer(server, api, rule)
+    for name, id_ in ids.items():
+        client("GET", f"{SECRETS}/{id_}/versions/1/access", status=200 if name in opened else 403)
+    listed = client("GET", SECRETS)["secrets"]
+    assert bool(listed) is lists
+
+
+def test_a_condition_that_is_not_evaluated_here_is_refused(api: Client, project: str) -> None:
+    application = api.create("/iam/v1alpha1/applications", name="deploy")
+    rule = {"permission_set_names": ["ContainersReadOnly"], "project_ids": [project], "condition": "request.ip == 'x'"}
+    body = {"name": "deploy", "application_id": application["id"], "rules": [rule]}
+    says = api.refused("POST", "/iam/v1alpha1/policies", body, "rules[0].condition")
+    assert "request.ip" in says
+
+
 def test_organization_sets(server: Server, api: Client, project: str) -> None:
     rule = {"permission_set_names": ["ProjectReadOnly", "IAMReadOnly"], "organization_id": ORGANIZATION}
     deploy = deployer(server, api, rule)

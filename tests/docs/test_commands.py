@@ -12,7 +12,7 @@ from tests.docs.machine import Machine, fresh_machine
 from tests.docs.shell import Shell
 from tests.support.environment import ROOT
 
-_STACKS = r"(ci|stage|production|foundation-ci|foundation-production)\b"
+_STACKS = r"(ci|stage|production|foundation-ci|foundation-stage|foundation-production)\b"
 
 NOT_RUN = {
     "has a placeholder that the reader replaces": (
@@ -24,6 +24,7 @@ NOT_RUN = {
     ),
     "needs a Scaleway account": (
         rf"^scripts/snu (alerts|bootstrap|drift|plan|preview|promote|rollback|up) {_STACKS}",
+        rf"^scripts/snu keys \w+ {_STACKS}",
         r"^scripts/snu apply (stage|production)\.plan\b",
         rf"^scripts/snu images (build|clean) {_STACKS}",
         r"\bscripts/snu state \w+ (stage|scratch)\b",

@@ -8,20 +8,27 @@ program needs it (images, logs), its API call is shown.
 from __future__ import annotations
 
 import base64
+import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from infra import naming
 from ops.exit_codes import ExitCode
+from ops.state.environment import local_state_dir
+from pulumi_state.store import layout
 from tests.lab.checks import check_clear, check_no_duplicates, check_state
 from tests.lab.keys import (
     OWNER,
     Key,
     deploy_key,
     deploy_policy,
+    make_key,
     outputs,
     recorded_sets,
     use,
@@ -29,6 +36,7 @@ from tests.lab.keys import (
     write_preview,
 )
 from tests.lab.lab import Lab
+from tests.support.reach import estate, reach
 from tests.support.seed import ORGANIZATION
 
 PROGRAM_NEEDS = {
@@ -49,20 +57,22 @@ OTHERS_NEED = {
 """Permission set → a request of a flow outside of the program: images, logs, the look at projects and keys."""
 
 ELSEWHERE = {"ContainerRegistryReadOnly", "SecretManagerFullAccess"}
-"""Sets that only one foundation gives: see the test of two projects."""
+"""Sets that only one foundation gives: see the test of the table."""
+UNCHECKED = {"ObjectStorageBucketsRead", "ObjectStorageObjectsRead"}
+"""Sets of object storage, where the local Scaleway asks nobody for a permission."""
 
 JOB = {"report": {"image": "api", "cpu": 140, "memory": 256, "timeout": 60}}
-FOUNDATIONS = ("foundation-local", "foundation-ci", "foundation-production")
+FOUNDATIONS = ("foundation-local", "foundation-ci", "foundation-stage", "foundation-production")
 
 
 def test_every_set_of_every_foundation_is_looked_at() -> None:
     given = {name for foundation in FOUNDATIONS for name in recorded_sets(foundation)}
-    assert given == PROGRAM_NEEDS.keys() | OTHERS_NEED.keys() | ELSEWHERE
+    assert given == PROGRAM_NEEDS.keys() | OTHERS_NEED.keys() | ELSEWHERE | UNCHECKED
 
 
 def with_deploy_key(lab: Lab) -> Key:
     """The stack local runs with the deploy application's key, and has a job."""
-    key = deploy_key(lab, "foundation-local")
+    key = deploy_key(lab, "local")
     use(lab, "local", key, snu__jobs=JOB)
     return key
 
@@ -73,7 +83,9 @@ def fails(lab: Lab, stack: str, *says: str) -> None:
     check_clear(run, *says)
 
 
-@pytest.mark.parametrize("permission_set", recorded_sets("foundation-local"))
+@pytest.mark.parametrize(
+    "permission_set", [each for each in recorded_sets("foundation-local") if each not in UNCHECKED]
+)
 def test_no_set_of_the_deploy_policy_can_be_spared(lab: Lab, permission_set: str) -> None:
     key = with_deploy_key(lab)
     _, rules = deploy_policy(lab, "local")
@@ -118,7 +130,7 @@ def test_a_key_that_does_not_exist(lab: Lab) -> None:
 
 SECRETS = "/secret-manager/v1beta1/regions/fr-par"
 REGISTRIES = "/registry/v1/regions/fr-par/namespaces"
-DATABASES = "/serverless-sqldb/v1alpha1/regions/fr-par/databases"
+NAMESPACES = "/containers/v1/regions/fr-par/namespaces"
 
 
 def write_document(lab: Lab, secret_id: str) -> None:
@@ -132,51 +144,85 @@ def _default_project(lab: Lab) -> str:
     return str(next(project["id"] for project in projects if project["name"] == "default"))
 
 
-def test_ci_and_production_are_closed_to_each_other(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Both foundations and all their environments in one Scaleway."""
+PROJECTS = {"ci": "ci", "stage": "staging", "production": "production"}
+"""Stack → its environment, and the project of its foundation."""
+
+
+def test_each_key_opens_what_the_table_says(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """All foundations and their environments in one Scaleway; each key of the table tries each thing in it."""
     with Lab.running(tmp_path_factory.mktemp("estate") / "project") as lab:
-        use(lab, "foundation-ci", OWNER)
-        lab.up_ok("foundation-ci")
-        ci = outputs(lab, "foundation-ci")
-        use(lab, "foundation-production", OWNER, snu__deploy={"readRegistriesOf": [ci["projectId"]]})
-        lab.up_ok("foundation-production")
-        production = outputs(lab, "foundation-production")
-        keys = {name: deploy_key(lab, f"foundation-{name}") for name in ("ci", "production")}
-        for secret in (*ci["secretIds"].values(), *production["secretIds"].values()):
-            write_document(lab, secret)
-        for stack, project in (("ci", "ci"), ("stage", "production"), ("production", "production")):
-            use(lab, stack, keys[project])
+        found: dict[str, dict[str, Any]] = {}
+        for stack, environment in PROJECTS.items():
+            foundation = f"foundation-{stack}"
+            more = {"snu__deploy": {"readRegistriesOf": [found["ci"]["projectId"]]}} if stack == "stage" else {}
+            use(lab, foundation, OWNER, **more)
+            lab.up_ok(foundation)
+            found[stack] = outputs(lab, foundation)
+            for secret in found[stack]["secretIds"].values():
+                write_document(lab, secret)
+            use(lab, stack, deploy_key(lab, environment))
             lab.up_ok(stack)
             check_state(lab, stack)
+            _keep_state_documents(lab, environment, found[stack]["projectId"])
         check_no_duplicates(lab)
-        _ci_sees_nothing_of_production(lab, keys["ci"], production)
-        _production_may_copy_from_ci(lab, keys["production"])
-        _previews_write_secrets(lab, keys["ci"])
+        keys = {application: make_key(lab, application) for application in estate().holders}
+        for application, key in keys.items():
+            for stack, environment in PROJECTS.items():
+                assert _tried(lab, key, environment, found[stack]) == _in_table(application, stack), application
+        _stage_may_copy_from_ci(lab, keys["snu-deploy-staging"])
+        _previews_write_secrets(lab, keys["snu-deploy-ci-previews"])
 
 
-def refused(lab: Lab, key: Key, method: str, path: str, action: str, resource: str) -> None:
-    answer = lab.call(method, path, key=key.secret)
-    assert answer.status_code == 403, f"{method} {path}: {answer.status_code} {answer.text}"
-    assert answer.json()["details"] == [{"resource": resource, "action": action}]
+def _keep_state_documents(lab: Lab, environment: str, project_id: str) -> None:
+    """As `snu bootstrap` does."""
+    for name in (naming.environment_state_secret(environment), naming.state_reader_secret(environment)):
+        made = lab.ask("POST", f"{SECRETS}/secrets", {"name": name, "project_id": project_id, "type": "opaque"})
+        lab.write_secret(made["id"], b"{}")
 
 
-def _ci_sees_nothing_of_production(lab: Lab, key: Key, production: dict[str, object]) -> None:
-    project = production["projectId"]
-    secret_ids = production["secretIds"]
-    assert isinstance(secret_ids, dict)
-    for secret in (each.rpartition("/")[2] for each in secret_ids.values()):
-        refused(lab, key, "GET", f"{SECRETS}/secrets/{secret}", "read", "secret")
-        refused(lab, key, "GET", f"{SECRETS}/secrets/{secret}/versions/latest/access", "access", "secret_version")
-    registries = lab.ask("GET", f"{REGISTRIES}?project_id={project}")["namespaces"]
-    databases = lab.ask("GET", f"{DATABASES}?project_id={project}")["databases"]
-    assert len(registries) == len(databases) == 2
-    for registry in registries:
-        refused(lab, key, "GET", f"{REGISTRIES}/{registry['id']}", "read", "namespace")
-    for database in databases:
-        refused(lab, key, "GET", f"{DATABASES}/{database['id']}", "read", "database")
-    visible = lab.ask("GET", f"{SECRETS}/secrets", key=key.secret)["secrets"]
-    assert {each["project_id"] for each in visible}.isdisjoint({project})
-    assert lab.ask("GET", f"{REGISTRIES}?project_id={project}", key=key.secret)["namespaces"] == []
+def _in_table(application: str, place: str) -> dict[str, str]:
+    opened = reach(application)
+    found = {kind: opened.get((place, kind), "") for kind in ("secrets", "registry", "containers", "state")}
+    if application.startswith("snu-preview-foundation-") and found["state"]:
+        found["state"] = "read"  # more is found in the foundation's state, which is no request to Scaleway
+    return found
+
+
+def _tried(lab: Lab, key: Key, environment: str, found: dict[str, Any]) -> dict[str, str]:
+    """What Scaleway answers a key, by kind of thing: as in the table."""
+    ids = {each["name"]: each["id"] for each in lab.ask("GET", f"{SECRETS}/secrets?page_size=100")["secrets"]}
+    (registry,) = lab.ask("GET", f"{REGISTRIES}?project_id={found['projectId']}")["namespaces"]
+    (namespace,) = lab.ask("GET", f"{NAMESPACES}?project_id={found['projectId']}&name=snu-{environment}")["namespaces"]
+
+    def allowed(method: str, path: str, body: dict[str, Any] | None = None) -> bool:
+        answer = lab.call(method, path, body, key=key.secret)
+        assert answer.status_code in (200, 403), answer.text
+        return answer.status_code == 200
+
+    def opens(secret: str) -> bool:
+        return allowed("GET", f"{SECRETS}/secrets/{ids[secret]}/versions/latest_enabled/access")
+
+    def access(read: bool, written: bool) -> str:
+        return "write" if written else "read" if read else ""
+
+    document = naming.secret(environment)
+    described = {"description": "tried"}
+    state = opens(naming.state_reader_secret(environment)), opens(naming.environment_state_secret(environment))
+    secrets = opens(document), allowed("PATCH", f"{SECRETS}/secrets/{ids[document]}", described)
+    registries = (
+        allowed("GET", f"{REGISTRIES}/{registry['id']}"),
+        allowed("PATCH", f"{REGISTRIES}/{registry['id']}", described),
+    )
+    containers = (
+        allowed("GET", f"{NAMESPACES}/{namespace['id']}"),
+        allowed("PATCH", f"{NAMESPACES}/{namespace['id']}", described),
+    )
+    return {
+        "secrets": access(*secrets),
+        "registry": access(*registries),
+        "containers": access(*containers),
+        "state": access(*state),
+    }
 
 
 def _pull(lab: Lab, key: Key, repository: str) -> httpx.Response:
@@ -185,18 +231,11 @@ def _pull(lab: Lab, key: Key, repository: str) -> httpx.Response:
     return httpx.get(url, headers={"Authorization": f"Basic {token}"})
 
 
-def _production_may_copy_from_ci(lab: Lab, key: Key) -> None:
-    """Images are promoted from there: it may read them and not write, and no more than its policy says."""
-    (registry,) = [each for each in lab.ask("GET", REGISTRIES)["namespaces"] if each["name"] == "snu-ci"]
-    path = f"{REGISTRIES}/{registry['id']}"
-    lab.ask("GET", path, key=key.secret)
-    refused(lab, key, "DELETE", path, "write", "namespace")
-    (document,) = [each for each in lab.ask("GET", f"{SECRETS}/secrets")["secrets"] if each["name"].endswith("ci")]
-    refused(lab, key, "GET", f"{SECRETS}/secrets/{document['id']}", "read", "secret")
+def _stage_may_copy_from_ci(lab: Lab, key: Key) -> None:
+    """Images are promoted from there: it may read them, and no more than its policy says."""
     allowed = _pull(lab, key, "snu-ci/api")
     assert allowed.status_code == 404, allowed.text  # nothing was pushed; who may not read is told 403
-    with without(lab, "production", "ContainerRegistryReadOnly"):
-        refused(lab, key, "GET", path, "read", "namespace")
+    with without(lab, "staging", "ContainerRegistryReadOnly"):
         denied = _pull(lab, key, "snu-ci/api")
         assert denied.status_code == 403, denied.text
         assert "DENIED" in denied.text
@@ -204,14 +243,46 @@ def _production_may_copy_from_ci(lab: Lab, key: Key) -> None:
 
 def _previews_write_secrets(lab: Lab, key: Key) -> None:
     stack = write_preview(lab.project.directory, "pr-12")
+    use(lab, stack, deploy_key(lab, "ci"))
+    fails(lab, stack, "insufficient permissions: write secret")
     use(lab, stack, key)
-    with without(lab, "ci", "SecretManagerFullAccess"):
-        fails(lab, stack, "insufficient permissions: write secret")
     lab.up_ok(stack)
     check_state(lab, stack)
 
 
-def test_keys_that_must_expire_are_replaced_when_their_day_changes(lab: Lab) -> None:
+def test_a_foundation_with_one_deploy_application_moves_on(lab: Lab) -> None:
+    """As its state was before each environment had one: nothing is replaced, and handed-out keys leave the state."""
+    lab.project.change("foundation-local", lambda config: config.update({"snu:protect": True}))
+    lab.up_ok("foundation-local")
+    key = make_key(lab, "snu-deploy-local")
+    path = lab.state_file("foundation-local")
+    state = json.loads(path.read_text().replace("local-deploy", "deploy"))
+    resources = state["checkpoint"]["latest"]["resources"]
+    (application,) = [each for each in resources if each["urn"].endswith("::deploy-application")]
+    (kept,) = [each for each in resources if each["urn"].endswith("::local-state-key")]
+    urn = application["urn"].replace("application:Application", "apiKey:ApiKey").replace("-application", "-key")
+    inputs = {**kept["inputs"], "applicationId": application["id"], "description": naming.HANDED_OUT_KEY}
+    outputs = {**kept["outputs"], **inputs, "accessKey": key.access}
+    old = {"urn": urn, "id": key.access, "parent": application["parent"], "inputs": inputs, "outputs": outputs}
+    resources.append({**kept, **old, "dependencies": [application["urn"]], "propertyDependencies": {}})
+    path.write_text(json.dumps(state))
+    shutil.rmtree(local_state_dir(lab.project.directory) / layout.own("last-run", "snu", ""), ignore_errors=True)
+    refused = lab.up("foundation-local")
+    assert refused.returncode != ExitCode.OK
+    assert "deploy-key" in refused.stdout + refused.stderr
+    revoked = lab.project.snu("keys", "revoke", "foundation-local", key.access, "--yes")
+    assert revoked.returncode == ExitCode.OK, revoked.stderr
+    before = {each["id"] for each in lab.resources("iam.application")}
+    lab.up_ok("foundation-local")
+    assert {each["id"] for each in lab.resources("iam.application")} == before
+    names = [
+        each["urn"].rpartition("::")[2] for each in json.loads(path.read_text())["checkpoint"]["latest"]["resources"]
+    ]
+    assert "local-deploy-application" in names
+    assert not {"deploy-application", "deploy-key"} & set(names)
+
+
+def test_keys_that_must_expire_are_replaced_when_their_day_changes(lab: Lab, tmp_path: Path) -> None:
     """Also where everything else is protected. Environments read the new keys where the old ones were."""
     settings = f"/iam/v1alpha1/organizations/{ORGANIZATION}/security-settings"
     lab.ask("PATCH", settings, {"max_api_key_expiration_duration": f"{90 * 86_400}s"})
@@ -227,8 +298,36 @@ def test_keys_that_must_expire_are_replaced_when_their_day_changes(lab: Lab) -> 
         made.append({each["access_key"] for each in keys})
     assert len(made[0]) == len(made[1]) > 0
     assert made[0].isdisjoint(made[1])
-    use(lab, "local", deploy_key(lab, "foundation-local"))
+    with lab.project.edited("foundation-local", partial(_expire_on, day)):
+        _check_the_command(lab, tmp_path / "keys", day)
+
+
+def _check_the_command(lab: Lab, folder: Path, day: str) -> None:
+    """`snu keys`: what it makes works, is in no state, is no drift, and ends when it is revoked."""
+    application = "snu-deploy-local"
+    made = lab.project.snu("keys", "make", "foundation-local", application, "--out", str(folder))
+    assert made.returncode == ExitCode.OK, made.stderr
+    key = Key(*((folder / f"{application}.{half}").read_text().strip() for half in ("access-key", "secret-key")))
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
+    assert key.secret not in made.stdout
+    assert f"gh secret set SCW_SECRET_KEY --env local < {folder}" in made.stdout
+    listed = lab.project.snu("keys", "list", "foundation-local").stdout
+    assert f"{key.access}, made on" in listed
+    assert f"expires on {day}" in listed
+    again = lab.project.snu("keys", "make", "foundation-local", application, "--out", str(folder))
+    assert again.returncode == ExitCode.USAGE
+    use(lab, "local", key)
     lab.up_ok("local")
+    for stack in ("foundation-local", "local"):
+        assert key.access not in lab.state_file(stack).read_text()
+    drift = lab.project.snu("drift", "foundation-local")
+    assert drift.returncode == ExitCode.OK, drift.stdout + drift.stderr
+    state_key = next(each["access_key"] for each in lab.resources("iam.api_key") if "state" in each["description"])
+    foreign = lab.project.snu("keys", "revoke", "foundation-local", state_key, "--yes")
+    assert foreign.returncode == ExitCode.USAGE
+    revoked = lab.project.snu("keys", "revoke", "foundation-local", key.access, "--yes")
+    assert revoked.returncode == ExitCode.OK, revoked.stderr
+    assert lab.call("GET", "/account/v3/projects", key=key.secret).status_code == 401
 
 
 def _expire_on(day: str, config: dict[str, Any]) -> None:

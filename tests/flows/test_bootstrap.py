@@ -12,20 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import yaml
 
 from ops.exit_codes import ExitCode
-from pulumi_state import stacks
-from pulumi_state.statefile import StateFile
 from pulumi_state.store import Store, open_store
-from pulumi_state.values import unwrap
 from tests.lab.interruption import Hold, Victim
-from tests.lab.keys import OWNER, Key, use
+from tests.lab.keys import OWNER, Key, deploy_key, make_key, use
 from tests.lab.lab import Lab, Run
 from tests.support.environment import clean_environment
 from tests.support.postgres import Server, postgres_server
-from tests.support.programs import needs
+from tests.support.programs import PULUMI, missing, needs
 from tests.support.seed import ORGANIZATION, OWNER_SECRET_KEY, SEED
 from tests.support.stack_yaml import stack_yaml
 
@@ -79,9 +77,9 @@ def documents(lab: Lab) -> dict[str, dict[str, Any]]:
     """The state documents in Secret Manager, by the name of their secret."""
     found = {}
     for secret in lab.ask("GET", f"{_SECRETS}/secrets?page_size=100")["secrets"]:
-        if secret["name"].endswith("-state"):
+        if secret["name"].endswith(("-state", "-state-reader")):
             versions = lab.ask("GET", f"{_SECRETS}/secrets/{secret['id']}/versions")["versions"]
-            if not versions:  # the run was killed before it wrote one
+            if not any(each["status"] == "enabled" for each in versions):  # the run was killed before it wrote one
                 continue
             answer = lab.ask("GET", f"{_SECRETS}/secrets/{secret['id']}/versions/latest_enabled/access")
             found[secret["name"]] = {
@@ -133,7 +131,7 @@ def test_from_an_empty_account_to_an_environment_that_is_up(lab: Lab) -> None:
     ):
         assert words in first.stdout
     found = documents(lab)
-    assert set(found) == {"snu-foundation-local-state", "snu-local-state"}
+    assert set(found) == {"snu-foundation-local-state", "snu-local-state", "snu-local-state-reader"}
     assert found["snu-foundation-local-state"]["_project"] == ORGANIZATION
     assert found["snu-local-state"]["_project"] != ORGANIZATION
     assert found["snu-foundation-local-state"]["passphrase"] != found["snu-local-state"]["passphrase"]
@@ -153,25 +151,23 @@ def test_from_an_empty_account_to_an_environment_that_is_up(lab: Lab) -> None:
     assert ".pulumi/stacks/snu/local.json" in keys
     ready = snu(lab, "doctor", ENVIRONMENT)
     assert ready.returncode == ExitCode.OK, ready.stdout
-    use(lab, ENVIRONMENT, _deploy_key(lab))
+    use(lab, ENVIRONMENT, deploy_key(lab, "local"))
     assert snu(lab, "preview", ENVIRONMENT, "--engine", "embedded", "--expect-no-changes").returncode == ExitCode.OK
     foundations = snu(lab, "preview", FOUNDATION, "--engine", "embedded")
     assert foundations.returncode == ExitCode.OK  # the owner's key stands in its file
-    use(lab, FOUNDATION, _deploy_key(lab))
+    use(lab, ENVIRONMENT, make_key(lab, "snu-preview-local"))
+    assert snu(lab, "preview", ENVIRONMENT, "--engine", "embedded", "--expect-no-changes").returncode == ExitCode.OK
+    assert snu(lab, "outputs", ENVIRONMENT).returncode == ExitCode.OK
+    unwritten = snu(lab, "up", ENVIRONMENT, "--engine", "embedded", "--yes")
+    assert unwritten.returncode == ExitCode.ENVIRONMENT
+    assert "the application that deploys it" in unwritten.stderr
+    use(lab, FOUNDATION, make_key(lab, "snu-preview-foundation-local"))
+    foundations = snu(lab, "preview", FOUNDATION, "--engine", "embedded", "--expect-no-changes")
+    assert foundations.returncode == ExitCode.OK, foundations.stdout + foundations.stderr
+    use(lab, FOUNDATION, deploy_key(lab, "local"))
     refused = snu(lab, "preview", FOUNDATION, "--engine", "embedded")
     assert refused.returncode == ExitCode.ENVIRONMENT
     assert "sees no secret snu-foundation-local-state" in refused.stderr or "may not read" in refused.stderr
-
-
-def _deploy_key(lab: Lab, foundation: str = FOUNDATION) -> Key:
-    document = documents(lab)[f"snu-{foundation}-state"]
-    environ = {
-        "PULUMI_CONFIG_PASSPHRASE": document["passphrase"],
-        "AWS_ACCESS_KEY_ID": "fake",
-        "AWS_SECRET_ACCESS_KEY": "fake",
-    }
-    found = unwrap(stacks.outputs(StateFile(document["backendUrl"], "snu", foundation, environ), environ))
-    return Key(found["deployAccessKey"], found["deploySecretKey"])
 
 
 def test_later_ups_of_the_foundation_publish_again(lab: Lab) -> None:
@@ -223,18 +219,30 @@ def test_a_backend_database_on_a_real_postgres(lab: Lab, postgres_server: Server
     assert "The backend of local is not usable yet" in first.stderr
     assert "run the same command again" in first.stderr
     url = documents(lab)["snu-local-state"]["backendUrl"]
-    user, password = url.removeprefix("postgres://").partition("@")[0].split(":")
+    user, password = _login(url)
     postgres_server.run(
         f"CREATE ROLE \"{user}\" LOGIN PASSWORD '{password}'", f'CREATE DATABASE "snu-state-local" OWNER "{user}"'
     )
     try:
         bootstrap_ok(lab)
+        reader, reader_password = _login(documents(lab)["snu-local-state-reader"]["backendUrl"])
+        postgres_server.run(f"CREATE ROLE \"{reader}\" LOGIN PASSWORD '{reader_password}'")
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{reader}"')
         up = snu(lab, "up", ENVIRONMENT, "--engine", "embedded", "--yes", "--skip-preview")
         assert up.returncode == ExitCode.OK, up.stdout + up.stderr
+        for engine in ("embedded", *(["pulumi"] if not missing(PULUMI) else [])):
+            read = snu(lab, "preview", ENVIRONMENT, "--engine", engine, "--expect-no-changes")
+            assert read.returncode == ExitCode.OK, read.stdout + read.stderr
         assert content(open_store(url, {}), ".pulumi/stacks/snu/local.json")["version"] == 3
         _move_to_a_bucket(lab)
     finally:
         postgres_server.run('DROP DATABASE "snu-state-local" WITH (FORCE)', f'DROP ROLE "{user}"')
+
+
+def _login(url: str) -> tuple[str, str]:
+    user, _, password = url.removeprefix("postgres://").partition("@")[0].partition(":")
+    return user, password
 
 
 def _move_to_a_bucket(lab: Lab) -> None:
@@ -249,6 +257,11 @@ def _move_to_a_bucket(lab: Lab) -> None:
     assert moved.returncode == ExitCode.OK, moved.stdout + moved.stderr
     assert "is the same there, secrets included" in moved.stdout
     assert documents(lab)["snu-local-state"]["backendUrl"].startswith("s3://snu-state-local-local?")
+    assert "the secret snu-local-state-reader is empty until the next" in moved.stdout
+    bootstrap_ok(lab)
+    found = documents(lab)
+    assert found["snu-local-state-reader"]["backendUrl"] == found["snu-local-state"]["backendUrl"]
+    assert found["snu-local-state-reader"]["accessKey"] != found["snu-local-state"]["accessKey"]
     again = snu(lab, "preview", ENVIRONMENT, "--engine", "embedded", "--expect-no-changes")
     assert again.returncode == ExitCode.OK, again.stdout + again.stderr
     history = json.loads(snu(lab, "state", "history", ENVIRONMENT, "--json").stdout)
@@ -260,18 +273,17 @@ def _move_to_a_bucket(lab: Lab) -> None:
 
 
 def test_a_foundation_with_two_environments(lab: Lab) -> None:
-    """As production's: its stack file, pointed at the local Scaleway."""
-    made = lab.ask("POST", "/account/v3/projects", {"name": "snu-ci", "description": ""})
+    """As production's was while stage had no project of its own."""
     stack = "foundation-production"
-    path = lab.project.stack_file(stack)
-    path.write_text(path.read_text().replace(_SNU_CI, made["id"]))
     use(lab, stack, OWNER)
     bucket = {"database": {"kind": "bucket"}}
     settings(lab, stack, state={"backend": "bucket"}, environments={"production": bucket, "staging": bucket})
     bootstrap_ok(lab, stack)
     found = documents(lab)
-    assert set(found) == {"snu-foundation-production-state", "snu-production-state", "snu-staging-state"}
+    states = {"snu-production-state", "snu-staging-state"}
+    assert set(found) == {"snu-foundation-production-state", *states, *(f"{each}-reader" for each in states)}
     assert len({document["passphrase"] for document in found.values()}) == 3
+    assert len({document.get("accessKey") for document in found.values()}) == 5
     assert found["snu-production-state"]["accessKey"] != found["snu-staging-state"]["accessKey"]
     _check_policies(lab, found)
     bootstrap_ok(lab, stack)
@@ -281,13 +293,17 @@ def test_a_foundation_with_two_environments(lab: Lab) -> None:
 def test_keys_of_pull_requests_open_no_state_but_that_of_ci(lab: Lab) -> None:
     """`previews` and `preview-ci` of docs/workflows.md, beside both foundations with all their environments."""
     bucket = {"database": {"kind": "bucket"}}
-    for stack, names in (("foundation-ci", ("ci",)), ("foundation-production", ("production", "staging"))):
+    for stack, name in (
+        ("foundation-ci", "ci"),
+        ("foundation-stage", "staging"),
+        ("foundation-production", "production"),
+    ):
         path = lab.project.stack_file(stack)
         projects = lab.ask("GET", "/account/v3/projects")["projects"]
         ci = next((each["id"] for each in projects if each["name"] == "snu-ci"), _SNU_CI)
         path.write_text(path.read_text().replace(_SNU_CI, ci))
         use(lab, stack, OWNER)
-        settings(lab, stack, state={"backend": "bucket"}, environments=dict.fromkeys(names, bucket))
+        settings(lab, stack, state={"backend": "bucket"}, environments={name: bucket})
         bootstrap_ok(lab, stack)
     every = lab.ask("GET", f"{_SECRETS}/secrets?page_size=100")["secrets"]
     assert {each["name"] for each in every} > {
@@ -309,28 +325,16 @@ def test_keys_of_pull_requests_open_no_state_but_that_of_ci(lab: Lab) -> None:
         return {name for name, answer in answers.items() if answer.status_code == 200}
 
     assert opened(OWNER) > {"snu-foundation-ci-state", "snu-production-state"}
-    previews = _deploy_key(lab, "foundation-ci")
-    preview_ci = _reader_key(lab, ci)
     of_ci = {each["name"] for each in every if each["project_id"] == ci}
+    previews, preview_ci = (make_key(lab, name) for name in ("snu-deploy-ci-previews", "snu-preview-ci"))
+    assert opened(previews) <= of_ci
+    assert opened(previews) >= {"snu-ci-state", "snu-ci-state-reader"}
+    assert opened(preview_ci) == {"snu-ci-state-reader"}  # nobody has written the document snu-ci yet
     for key in (previews, preview_ci):
-        assert "snu-ci-state" in opened(key)
-        assert opened(key) <= of_ci
         visible = lab.ask("GET", f"{_SECRETS}/secrets?page_size=100", key=key.secret)["secrets"]
         assert {each["name"] for each in visible} <= of_ci
     published = content(store_of(lab, "snu-ci-state"), ".pulumi/stacks/snu/foundation-ci.json")
     assert "Key" not in json.dumps(published["checkpoint"]["latest"]["resources"])
-
-
-def _reader_key(lab: Lab, project_id: str) -> Key:
-    """Of an application that may read all products of one project, secrets included."""
-    iam = "/iam/v1alpha1"
-    application = lab.ask("POST", f"{iam}/applications", {"name": "preview-ci", "organization_id": ORGANIZATION})
-    sets = ["AllProductsReadOnly", "SecretManagerReadOnly", "SecretManagerSecretAccess"]
-    rules = [{"permission_set_names": sets, "project_ids": [project_id]}]
-    policy = {"name": "preview-ci", "organization_id": ORGANIZATION, "rules": rules}
-    lab.ask("POST", f"{iam}/policies", {**policy, "application_id": application["id"]})
-    key = lab.ask("POST", f"{iam}/api-keys", {"application_id": application["id"], "description": "a test"})
-    return Key(key["access_key"], key["secret_key"])
 
 
 def _check_policies(lab: Lab, found: dict[str, dict[str, Any]]) -> None:
@@ -343,11 +347,14 @@ def _check_policies(lab: Lab, found: dict[str, dict[str, Any]]) -> None:
     for environment in ("production", "staging"):
         bucket = f"snu-state-production-{environment}"
         policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
-        owner, user = policy["Statement"]
+        owner, user, reader = policy["Statement"]
         assert owner["Principal"] == {"SCW": [f"user_id:{SEED.owner.id}"]}
         key = lab.ask("GET", f"/iam/v1alpha1/api-keys/{found[f'snu-{environment}-state']['accessKey']}")
         assert user["Principal"] == {"SCW": [f"application_id:{key['application_id']}"]}
         assert user["Resource"] == [bucket, f"{bucket}/*"]
+        reading = lab.ask("GET", f"/iam/v1alpha1/api-keys/{found[f'snu-{environment}-state-reader']['accessKey']}")
+        assert reader["Principal"] == {"SCW": [f"application_id:{reading['application_id']}"]}
+        assert reader["Action"] == ["s3:ListBucket", "s3:GetObject"]
         assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
         assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
         users.add(key["application_id"])
@@ -401,7 +408,7 @@ def test_a_key_that_may_not_read_the_document(lab: Lab) -> None:
     run = snu(lab, "preview", ENVIRONMENT, "--engine", "embedded")
     assert run.returncode == ExitCode.ENVIRONMENT
     assert "snu-local-state" in run.stderr
-    assert "deploy key of foundation-local" in run.stderr or "a key that may read it" in run.stderr
+    assert "the application that deploys it" in run.stderr or "a key that may read it" in run.stderr
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b'{"backendUrl": "s3://hush-hush"}', b"hush-hush"])

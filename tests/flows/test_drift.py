@@ -274,7 +274,7 @@ def test_a_connection_that_is_dropped(lab: Lab) -> None:
 
 def test_what_a_key_may_not_see_is_not_gone(lab: Lab, engine: str, tmp_path: Path) -> None:
     """To Scaleway's provider, a record that is refused with 403 is."""
-    use(lab, STACK, deploy_key(lab, FOUNDATION))
+    use(lab, STACK, deploy_key(lab, "local"))
     words = (
         "up",
         STACK,

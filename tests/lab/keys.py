@@ -1,4 +1,4 @@
-"""Keys of deploy applications: read from a foundation, written into a stack; what their policy gives and lacks."""
+"""Keys of deploy applications: made as an owner does, written into a stack; what their policy gives and lacks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from infra import naming
 from pulumi_state import stacks
 from pulumi_state.statefile import StateFile
 from pulumi_state.values import unwrap
@@ -33,10 +34,10 @@ OWNER = Key(OWNER_ACCESS_KEY, OWNER_SECRET_KEY)
 
 
 def recorded_sets(foundation: str) -> list[str]:
-    """The permission sets of the deploy policy that the program registers for a foundation."""
+    """The permission sets of the deploy policies that the program registers for a foundation."""
     resources = yaml.safe_load((SNAPSHOTS / f"test_structure[{foundation}].yaml").read_text())["resources"]
-    (policy,) = [each for each in resources if each["name"] == "deploy-policy"]
-    return [name for rule in policy["inputs"]["rules"] for name in rule["permissionSetNames"]]
+    policies = [each for each in resources if each["name"].endswith("-deploy-policy")]
+    return [name for each in policies for rule in each["inputs"]["rules"] for name in rule["permissionSetNames"]]
 
 
 def outputs(lab: Lab, stack: str) -> dict[str, Any]:
@@ -46,9 +47,15 @@ def outputs(lab: Lab, stack: str) -> dict[str, Any]:
     return found
 
 
-def deploy_key(lab: Lab, foundation: str) -> Key:
-    found = outputs(lab, foundation)
-    return Key(found["deployAccessKey"], found["deploySecretKey"])
+def deploy_key(lab: Lab, environment: str) -> Key:
+    """A new key of the application that deploys an environment."""
+    return make_key(lab, naming.deploy_application(environment))
+
+
+def make_key(lab: Lab, application: str) -> Key:
+    found = lab.find("iam.application", application)
+    made = lab.ask("POST", f"{_IAM}/api-keys", {"application_id": found["id"], "description": naming.HANDED_OUT_KEY})
+    return Key(made["access_key"], made["secret_key"])
 
 
 def use(lab: Lab, stack: str, key: Key, **config: Any) -> None:
@@ -65,20 +72,20 @@ def write_preview(directory: Path, name: str) -> str:
     return name
 
 
-def deploy_policy(lab: Lab, project: str) -> tuple[str, list[dict[str, Any]]]:
-    """Id and rules of the policy of a project's deploy application."""
+def deploy_policy(lab: Lab, environment: str) -> tuple[str, list[dict[str, Any]]]:
+    """Id and rules of the policy of the application that deploys an environment."""
     (policy,) = [
         each
         for each in lab.ask("GET", f"{_IAM}/policies?page_size=100")["policies"]
-        if each["name"] == f"snu-deploy-{project}-policy"
+        if each["name"] == f"snu-deploy-{environment}-policy"
     ]
     return policy["id"], lab.ask("GET", f"{_IAM}/rules?policy_id={policy['id']}")["rules"]
 
 
 @contextmanager
-def without(lab: Lab, project: str, permission_set: str) -> Iterator[None]:
-    """While this lasts, the deploy policy of the project lacks one of its permission sets."""
-    policy, rules = deploy_policy(lab, project)
+def without(lab: Lab, environment: str, permission_set: str) -> Iterator[None]:
+    """While this lasts, the deploy policy of the environment lacks one of its permission sets."""
+    policy, rules = deploy_policy(lab, environment)
     assert permission_set in [name for rule in rules for name in rule["permission_set_names"]]
     poorer = copy.deepcopy(rules)
     for rule in poorer:

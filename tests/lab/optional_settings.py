@@ -209,6 +209,7 @@ EXEMPT: Mapping[str, str] = {
     "environment.jobs.*.renamedFrom": "the former key is gone by then",
     "environment.crashAlerts": "removing it deletes the job",
     "foundation.environments.*.database(instance)": "these stacks have no instance",
+    "foundation.databasePasswords": "these stacks have no instance",
     "foundation.environments.*.formerDatabase(serverless)": "as in a `database` of this kind",
     "foundation.environments.*.formerDatabase(instance)": "as in a `database` of this kind",
     "foundation.environments.*.secret.initial.project": "read once, when the document is made",

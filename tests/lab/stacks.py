@@ -20,13 +20,14 @@ PREVIEW = "pr-12"
 GROUPS: dict[str, list[str]] = {
     "foundation-local": ["local"],
     "foundation-ci": ["ci", PREVIEW],
-    "foundation-production": ["stage", "production"],
+    "foundation-stage": ["stage"],
+    "foundation-production": ["production"],
 }
 """The environments that stand on each foundation."""
 
 _DIGEST = "sha256:" + "b" * 64
 _SNU_CI = "1b29c5d9-9723-400a-aa8b-0c85ae3567f7"
-"""The real project whose registries production may read; it does not exist on a local Scaleway."""
+"""The real project whose registries stage may read; it does not exist on a local Scaleway."""
 _PARENT_ZONE = {"domain": "beta-snu.dev", "subdomain": "", "project_id": ORGANIZATION}
 
 Configuration = dict[str, Any]
@@ -52,7 +53,7 @@ class Stacks(Pair):
         """Make what the foundation expects to find; the cloud has to be up."""
         if foundation == "foundation-ci":
             self.ask("POST", "/domain/v2beta1/dns-zones", _PARENT_ZONE)
-        if foundation == "foundation-production":
+        if foundation == "foundation-stage":
             # What runs in ci is promoted from there: another project, which stands already.
             made = self.ask("POST", "/account/v3/projects", {"name": "snu-ci", "description": ""})
             path = self.project.stack_file(foundation)

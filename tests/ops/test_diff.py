@@ -23,6 +23,7 @@ STACKS = {
     "foundation-ci",
     "foundation-local",
     "foundation-production",
+    "foundation-stage",
     "local",
     "preview (template)",
     "production",
@@ -97,7 +98,10 @@ def test_changes_of_settings(repository: Repository) -> None:
     assert found["head"] == {"name": head[:10], "commit": head}
     stacks = found["stacks"]
     assert stacks.keys() == STACKS
-    assert {name for name, stack in stacks.items() if not stack["effect"]} == {"foundation-production"}
+    assert {name for name, stack in stacks.items() if not stack["effect"]} == {
+        "foundation-production",
+        "foundation-stage",
+    }
 
     image = "<endpoint of staging-registry-namespace>/admin@sha256:"
     assert changes(stacks["stage"], "admin-container") == {"image": (f"{image}{'0' * 64}", f"{image}{'1' * 64}")}
@@ -144,7 +148,9 @@ def test_changes_of_the_program(repository: Repository) -> None:
     # What a resource that is made anew is referred to by is new as well, and replaces in its turn.
     assert "+- namespace  scaleway:containers:Namespace  replace  because of name" in ended.stdout
     assert '~ namespaceId: "<id of namespace>" → "<new id of namespace>"  (replaces the resource)' in ended.stdout
-    assert ended.stdout.rstrip().endswith("No effect: foundation-ci, foundation-local, foundation-production")
+    assert ended.stdout.rstrip().endswith(
+        "No effect: foundation-ci, foundation-local, foundation-production, foundation-stage"
+    )
 
 
 def test_other_dependencies_touch_every_stack(repository: Repository) -> None:
@@ -254,7 +260,7 @@ def test_documents_only_and_files_that_git_ignores(repository: Repository) -> No
     ended = diff(repository, "base", "--expect-no-changes", "--markdown", str(markdown))
     assert ended.returncode == ExitCode.OK
     assert ended.stdout.splitlines()[1:] == [f"No effect: {', '.join(sorted(STACKS))}"]
-    assert markdown.read_text().splitlines()[0].endswith(": 8 stacks without effect")
+    assert markdown.read_text().splitlines()[0].endswith(": 9 stacks without effect")
     assert (repository.project.directory / ".git/index").read_bytes() == index
     assert not list(repository.project.directory.rglob("__pycache__"))
 

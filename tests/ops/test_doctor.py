@@ -11,7 +11,7 @@ import pytest
 from ops.commands.doctor import doctor
 from ops.commands.plan_keys import make_keys
 from ops.doctor import checks, workflow
-from ops.doctor.subject import Finding, Missing, Subject, Unknown
+from ops.doctor.subject import Finding, Missing, Risk, Subject, Unknown
 from ops.exit_codes import ExitCode
 from ops.github import GitHub
 from ops.stacks import find_stack
@@ -88,8 +88,21 @@ def test_refused_settings(project: Path) -> None:
 
 def test_a_state_without_a_place(project: Path, scaleway: FakeServer) -> None:
     found = missing(checks.states(subject(project, KEY | {"SCW_API_URL": scaleway.url})))
-    assert set(found.values()) == {"scripts/snu bootstrap foundation-production"}
+    assert set(found.values()) == {
+        "scripts/snu bootstrap foundation-production",
+        "scripts/snu bootstrap foundation-stage",
+    }
     assert len(found) == len(RELEASED)
+
+
+def test_environments_that_share_a_project(project: Path) -> None:
+    assert list(checks.separation(subject(project))) == []
+    path = project / "Pulumi.foundation-production.yaml"
+    shared = path.read_text().replace("snu:environments:", "snu:environments:\n    other: {database: {kind: bucket}}")
+    path.write_text(shared.replace("snu:protect: true", "snu:protect: true\n  snu:previews: true"))
+    environments, previews = (each.what for each in checks.separation(subject(project)) if isinstance(each, Risk))
+    assert "other, production share the project snu-production" in environments
+    assert "a pull request's code can change everything in it" in previews
 
 
 def test_a_key_that_expires(project: Path, scaleway: FakeServer) -> None:

@@ -95,7 +95,7 @@ def test_up_change_error_and_destroy(running: Project, engine: str) -> None:
     assert "Container local-admin is in error: the image's port does not answer" in failed.stderr
 
     outputs = json.loads(snu(project, engine, "outputs", "foundation-local", "--json").stdout)
-    assert outputs["deploySecretKey"] == "[secret]"
+    assert outputs["logsToken"] == "[secret]"
 
     for stack in reversed(STACKS):
         gone = snu(project, engine, "destroy", stack, "--yes")
@@ -146,11 +146,11 @@ def test_a_preview_as_markdown(running: Project, engine: str) -> None:
     project = running
     printed = snu(project, engine, "preview", "foundation-local", "--markdown", "-")
     assert printed.returncode == ExitCode.OK, printed.stdout + printed.stderr
-    assert printed.stdout.startswith("### Preview of `foundation-local`: 30 to create, ")
+    assert printed.stdout.startswith("### Preview of `foundation-local`: 36 to create, ")
     assert "- `local-secrets-secret` · `scaleway:secrets:Secret`\n" in printed.stdout
     file = project.directory / "preview.md"
     both = snu(project, engine, "preview", "foundation-local", "--markdown", str(file))
-    assert "To do: 30 to create" in both.stdout
+    assert "To do: 36 to create" in both.stdout
     assert file.read_text() == printed.stdout
     nowhere = str(project.directory / "missing/preview.md")
     refused(project, *("preview", "foundation-local", "--markdown", nowhere), code=ExitCode.USAGE, says="be written")

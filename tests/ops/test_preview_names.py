@@ -13,7 +13,17 @@ from ops.previews import names
 from scaleway_facts.limits import CONTAINER_NAME
 
 LONGEST = names.longest_name(["api", "admin", "app"])
-RESERVED = ("ci", "stage", "staging", "production", "local", "foundation-ci", "foundation-production", "custom")
+RESERVED = (
+    "ci",
+    "stage",
+    "staging",
+    "production",
+    "local",
+    "foundation-ci",
+    "foundation-stage",
+    "foundation-production",
+    "custom",
+)
 BRANCHES = st.text(min_size=1) | st.from_regex(r"[a-zA-Z0-9/_.-]{1,60}", fullmatch=True)
 ODD = (
     "CI",

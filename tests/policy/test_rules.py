@@ -149,9 +149,14 @@ def test_more_than_the_work_takes(inputs: dict[str, Any]) -> None:
     ]
 
 
-def test_only_previews_let_the_deploy_application_write_secrets() -> None:
+def test_only_the_application_of_previews_may_write_secrets() -> None:
     inputs = rule_of("SecretManagerFullAccess", projectIds=["p"])
-    assert violations(resource(rules.POLICY, **inputs), foundation(previews=True)) == []
+    previews = inputs | {"name": "snu-deploy-test-previews-policy"}
+    assert violations(resource(rules.POLICY, **previews), foundation(previews=True)) == []
+    for refused, settings in ((inputs, foundation(previews=True)), (previews, FOUNDATION)):
+        assert violations(resource(rules.POLICY, **refused), settings) == [
+            ("least-privilege", "rules[0].permissionSetNames")
+        ]
 
 
 def test_only_databases_that_runs_open_let_the_deploy_application_change_them() -> None:

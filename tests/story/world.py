@@ -27,7 +27,16 @@ ENVIRONMENTS = {"ci": "ci", "stage": "staging", "production": "production"}
 SOURCES = {"stage": "ci", "production": "stage"}
 _BASE = "snu-test/httpd"
 _ZERO = "sha256:" + "0" * 64
-_STACK_FILES = ("ci", "stage", "production", "local", "foundation-local", "foundation-ci", "foundation-production")
+_STACK_FILES = (
+    "ci",
+    "stage",
+    "production",
+    "local",
+    "foundation-local",
+    "foundation-ci",
+    "foundation-stage",
+    "foundation-production",
+)
 
 _IGNORED = """\
 .venv

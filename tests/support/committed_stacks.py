@@ -17,7 +17,7 @@ from tests.support.environment import ROOT
 from tests.support.mocks import FOUNDATION_OUTPUTS, NOWHERE, Cloud, Run, run, stack_config
 from tests.support.stack_yaml import stack_yaml
 
-FOUNDATIONS = ("foundation-ci", "foundation-production", "foundation-local")
+FOUNDATIONS = ("foundation-ci", "foundation-stage", "foundation-production", "foundation-local")
 ENVIRONMENTS = ("ci", "stage", "production", "local", "pr-12")
 STACKS = FOUNDATIONS + ENVIRONMENTS
 

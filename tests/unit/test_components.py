@@ -16,7 +16,14 @@ from infra.components.alerts_access import AlertsAccess, AlertsAccessArgs
 from infra.components.bucket import BackendBucket, BackendBucketArgs
 from infra.components.containers import ContainerApp, ContainerAppArgs
 from infra.components.database import BackendDatabase, BackendDatabaseArgs
-from infra.components.iam import DeployAccess, DeployAccessArgs
+from infra.components.iam import (
+    DeployAccess,
+    DeployAccessArgs,
+    FoundationPreviewAccess,
+    FoundationPreviewAccessArgs,
+    PreviewsAccess,
+    PreviewsAccessArgs,
+)
 from infra.components.jobs import ScheduledJob, ScheduledJobArgs, duration
 from infra.components.observability import Observability, ObservabilityArgs
 from infra.components.registry import Registry, RegistryArgs
@@ -89,12 +96,21 @@ def test_registry() -> None:
     assert result.outputs == {"endpoint": "registry.example.test/ci-registry-namespace"}
 
 
+STATE_READER = {
+    "ci-state-reader-application": "scaleway:iam/application:Application",
+    "ci-state-reader-policy": "scaleway:iam/policy:Policy",
+    "ci-state-reader-key": "scaleway:iam/apiKey:ApiKey",
+}
+
+
 def test_serverless_database() -> None:
     def make() -> Outputs:
         args = BackendDatabaseArgs(
             environment="ci", project_id="p", backend=ServerlessBackend.model_validate({"kind": "serverless"})
         )
-        return {"url": BackendDatabase("ci-state", args, PROTECTED).url}
+        made = BackendDatabase("ci-state", args, PROTECTED)
+        assert made.reader_url is not None
+        return {"url": made.url, "reader": made.reader_url}
 
     result = build(make)
     assert result.named("ci-state").type == "snu:database:BackendDatabase"
@@ -103,6 +119,7 @@ def test_serverless_database() -> None:
         "ci-state-application": "scaleway:iam/application:Application",
         "ci-state-policy": "scaleway:iam/policy:Policy",
         "ci-state-key": "scaleway:iam/apiKey:ApiKey",
+        **STATE_READER,
     }
     assert result.named("ci-state-database").inputs == {
         "name": "snu-state-ci",
@@ -113,17 +130,25 @@ def test_serverless_database() -> None:
     assert result.named("ci-state-policy").inputs["rules"] == [
         {"projectIds": ["p"], "permissionSetNames": ["ServerlessSQLDatabaseReadWrite"]}
     ]
+    assert result.named("ci-state-reader-policy").inputs["rules"] == [
+        {"projectIds": ["p"], "permissionSetNames": ["ServerlessSQLDatabaseReadOnly"]}
+    ]
     assert result.outputs == {
+        "reader": Secret(
+            "postgres://id-of-ci-state-reader-application:secret-key-of-ci-state-reader-key"
+            "@ci-state-database.example.test:5432/state?sslmode=require"
+        ),
         "url": Secret(
             "postgres://id-of-ci-state-application:secret-key-of-ci-state-key"
             "@ci-state-database.example.test:5432/state?sslmode=require"
-        )
+        ),
     }
 
 
 def test_bucket() -> None:
     def make() -> Outputs:
-        return {"key": BackendBucket("ci-state", BackendBucketArgs(environment="ci", project_id="p"), PROTECTED).key}
+        bucket = BackendBucket("ci-state", BackendBucketArgs(environment="ci", project_id="p"), PROTECTED)
+        return {"key": bucket.key, "reader": bucket.reader_key}
 
     result = build(make)
     assert result.named("ci-state").type == "snu:bucket:BackendBucket"
@@ -131,7 +156,11 @@ def test_bucket() -> None:
         "ci-state-application": "scaleway:iam/application:Application",
         "ci-state-policy": "scaleway:iam/policy:Policy",
         "ci-state-key": "scaleway:iam/apiKey:ApiKey",
+        **STATE_READER,
     }
+    (reading,) = result.named("ci-state-reader-policy").inputs["rules"]
+    assert reading["permissionSetNames"] == ["ObjectStorageBucketsRead", "ObjectStorageObjectsRead"]
+    assert result.outputs["reader"].value["secretKey"] == "secret-key-of-ci-state-reader-key"
     (rule,) = result.named("ci-state-policy").inputs["rules"]
     assert rule["projectIds"] == ["p"]
     assert "ObjectStorageFullAccess" not in rule["permissionSetNames"]
@@ -140,6 +169,26 @@ def test_bucket() -> None:
     assert isinstance(key, Secret)
     assert key.value["applicationId"] == "id-of-ci-state-application"
     assert key.value["secretKey"] == "secret-key-of-ci-state-key"
+
+
+@pytest.mark.parametrize("reader", [None, SecretStr("p@ss/w0rd")])
+def test_a_database_instance_has_a_reader_where_there_is_a_password_for_one(reader: SecretStr | None) -> None:
+    passwords = DatabasePasswords(administrator=SecretStr("administrat0r"), user=SecretStr("passw0rd"), reader=reader)
+    backend = InstanceBackend.model_validate({"kind": "instance", "allowedRanges": ["203.0.113.7/32"]})
+
+    def make() -> Outputs:
+        args = BackendDatabaseArgs(environment="ci", project_id="p", backend=backend, passwords=passwords)
+        return {"reader": BackendDatabase("ci-state", args, PROTECTED).reader_url}
+
+    run = build(make)
+    if reader is None:
+        assert not {"ci-state-reader", "ci-state-reader-privilege"} & run.children("ci-state").keys()
+        return
+    assert run.named("ci-state-reader").inputs["name"] == "pulumi_reader"
+    assert run.named("ci-state-reader").inputs["isAdmin"] is False
+    assert run.named("ci-state-reader-privilege").inputs["permission"] == "readonly"
+    url = "postgres://pulumi_reader:p%40ss%2Fw0rd@192.0.2.1:5432/pulumi_state?sslmode=verify-full"
+    assert run.outputs["reader"] == Secret(url)
 
 
 def test_database_instance() -> None:
@@ -239,69 +288,90 @@ def test_secrets_that_start_as_a_copy() -> None:
 
 
 def deploy_access(**args: Any) -> Run:
-    def make() -> Outputs:
-        access = DeployAccess(
-            "deploy", DeployAccessArgs(project="ci", project_id="p", organization_id="o", **args), PROTECTED
+    def make() -> None:
+        DeployAccess(
+            "ci-deploy", DeployAccessArgs(environment="ci", project_id="p", organization_id="o", **args), PROTECTED
         )
-        return {"deploy": access.secret_key, "reader": access.reader_secret_key}
 
     return build(make)
 
 
-def test_deploy_access_changes_databases_only_where_runs_open_them() -> None:
-    for opens in (True, False):
-        project, *_ = deploy_access(may_open_databases=opens).named("deploy-policy").inputs["rules"]
-        assert ("RelationalDatabasesFullAccess" in project["permissionSetNames"]) is opens
+def rules_of(run: Run, policy: str) -> list[dict[str, Any]]:
+    rules: list[dict[str, Any]] = run.named(policy).inputs["rules"]
+    return rules
 
 
-def test_deploy_access_is_minimal() -> None:
-    result = deploy_access()
-    assert result.named("deploy").type == "snu:iam:DeployAccess"
-    assert result.children("deploy") == {
-        "deploy-application": "scaleway:iam/application:Application",
-        "deploy-policy": "scaleway:iam/policy:Policy",
-        "deploy-key": "scaleway:iam/apiKey:ApiKey",
-        "deploy-reader-application": "scaleway:iam/application:Application",
-        "deploy-reader-policy": "scaleway:iam/policy:Policy",
-        "deploy-reader-key": "scaleway:iam/apiKey:ApiKey",
+def secrets_in(rule: dict[str, Any]) -> set[str]:
+    """The names of the secrets that a rule opens."""
+    assert rule["permissionSetNames"] == ["SecretManagerSecretAccess"]
+    return set(re.findall(r'resource\.name == "([^"/]+)"', rule["condition"]))
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_access_changes_databases_only_where_runs_open_them(opens: bool) -> None:
+    run = deploy_access(may_open_databases=opens)
+    for policy in ("ci-deploy-policy", "ci-deploy-preview-policy"):
+        assert ("RelationalDatabasesFullAccess" in rules_of(run, policy)[0]["permissionSetNames"]) is opens
+
+
+def test_access_is_minimal_and_has_no_key() -> None:
+    run = deploy_access()
+    assert run.named("ci-deploy").type == "snu:iam:DeployAccess"
+    kinds = {"application": "scaleway:iam/application:Application", "policy": "scaleway:iam/policy:Policy"}
+    assert run.children("ci-deploy") == {
+        f"ci-deploy{purpose}-{kind}": type_ for purpose in ("", "-preview", "-reader") for kind, type_ in kinds.items()
     }
-    assert result.named("deploy-application").inputs["name"] == "snu-deploy-ci"
-    assert result.named("deploy-reader-application").inputs["name"] == "snu-get-secret-ci"
-    assert result.named("deploy-policy").inputs["applicationId"] == "id-of-deploy-application"
-    assert result.named("deploy-policy").inputs["rules"] == [
-        {
-            "projectIds": ["p"],
-            "permissionSetNames": [
-                "ContainersFullAccess",
-                "ContainerRegistryFullAccess",
-                "DomainsDNSFullAccess",
-                "SecretManagerReadOnly",
-                "SecretManagerSecretAccess",
-                "ObservabilityReadOnly",
-                "ServerlessJobsFullAccess",
-            ],
-        },
-        {"organizationId": "o", "permissionSetNames": ["ProjectReadOnly", "IAMReadOnly"]},
-    ]
-    assert result.named("deploy-reader-policy").inputs["applicationId"] == "id-of-deploy-reader-application"
-    assert result.named("deploy-reader-policy").inputs["rules"] == [
-        {"projectIds": ["p"], "permissionSetNames": ["SecretManagerReadOnly", "SecretManagerSecretAccess"]}
-    ]
-    assert result.outputs == {
-        "deploy": Secret("secret-key-of-deploy-key"),
-        "reader": Secret("secret-key-of-deploy-reader-key"),
+    for purpose, application in (
+        ("", "snu-deploy-ci"),
+        ("-preview", "snu-preview-ci"),
+        ("-reader", "snu-get-secret-ci"),
+    ):
+        assert run.named(f"ci-deploy{purpose}-application").inputs["name"] == application
+        policy = run.named(f"ci-deploy{purpose}-policy").inputs
+        assert policy["applicationId"] == f"id-of-ci-deploy{purpose}-application"
+    project, secrets, organization = rules_of(run, "ci-deploy-policy")
+    assert {each for each in project["permissionSetNames"] if not each.endswith(("ReadOnly", "Read"))} == {
+        "ContainersFullAccess",
+        "ContainerRegistryFullAccess",
+        "DomainsDNSFullAccess",
+        "ServerlessJobsFullAccess",
     }
+    assert project["projectIds"] == secrets["projectIds"] == ["p"]
+    assert secrets_in(secrets) == {"snu-ci", "snu-ci-state", "snu-ci-state-reader"}
+    assert organization == {"organizationId": "o", "permissionSetNames": ["ProjectReadOnly", "IAMReadOnly"]}
+    project, secrets, organization = rules_of(run, "ci-deploy-preview-policy")
+    assert all(each.endswith(("ReadOnly", "Read")) for each in project["permissionSetNames"])
+    assert secrets_in(secrets) == {"snu-ci", "snu-ci-state-reader"}
+    listed, document = rules_of(run, "ci-deploy-reader-policy")
+    assert listed == {"projectIds": ["p"], "permissionSetNames": ["SecretManagerReadOnly"]}
+    assert secrets_in(document) == {"snu-ci"}
 
 
-def test_deploy_access_to_other_registries_is_read_only() -> None:
-    rules = deploy_access(read_registries_of=["q"]).named("deploy-policy").inputs["rules"]
-    assert rules[2:] == [{"projectIds": ["q"], "permissionSetNames": ["ContainerRegistryReadOnly"]}]
+def test_access_to_other_registries_is_read_only() -> None:
+    rules = rules_of(deploy_access(read_registries_of=["q"]), "ci-deploy-policy")
+    assert rules[3:] == [{"projectIds": ["q"], "permissionSetNames": ["ContainerRegistryReadOnly"]}]
 
 
-def test_deploy_access_writes_secrets_only_where_previews_are() -> None:
-    rules = deploy_access(may_write_secrets=True).named("deploy-policy").inputs["rules"]
-    assert rules[0]["permissionSetNames"][-1] == "SecretManagerFullAccess"
-    assert rules[0]["projectIds"] == ["p"]
+def test_previews_write_secrets_of_their_own() -> None:
+    def make() -> None:
+        PreviewsAccess("previews", PreviewsAccessArgs(project="ci", project_id="p", organization_id="o"), PROTECTED)
+
+    run = build(make)
+    assert run.named("previews-application").inputs["name"] == "snu-deploy-ci-previews"
+    assert "SecretManagerFullAccess" in rules_of(run, "previews-policy")[0]["permissionSetNames"]
+
+
+def test_the_preview_of_a_foundation_opens_its_state_and_its_environments_states_to_read() -> None:
+    def make() -> None:
+        args = FoundationPreviewAccessArgs(project="x", project_id="p", organization_id="o", environments=["a", "b"])
+        FoundationPreviewAccess("preview", args, PROTECTED)
+
+    project, default, own, environments, _ = rules_of(build(make), "preview-policy")
+    assert all(each.endswith("ReadOnly") for each in project["permissionSetNames"] if "ObjectStorage" not in each)
+    assert default["projectIds"] == own["projectIds"] == ["o"]
+    assert secrets_in(own) == {"snu-foundation-x-state"}
+    assert environments["projectIds"] == ["p"]
+    assert secrets_in(environments) == {"snu-a-state-reader", "snu-b-state-reader"}
 
 
 def test_observability() -> None:

@@ -37,7 +37,7 @@ from tests.support.mocks import FOUNDATION_OUTPUTS, NOWHERE, UNKNOWN, Cloud, Res
 
 SNAPSHOTS = Path(__file__).parent / "__snapshots__" / "test_stacks"
 FACTS = json.loads((Path(__file__).parent / "provider_facts.json").read_text(encoding="utf-8"))["resources"]
-PROTECTED = ("foundation-ci", "foundation-production", "ci", "stage", "production")
+PROTECTED = ("foundation-ci", "foundation-stage", "foundation-production", "ci", "stage", "production")
 
 
 class YamlFiles(SingleFileSnapshotExtension):
@@ -334,7 +334,9 @@ def test_a_preview_has_a_secret_of_its_own_in_the_shared_namespace() -> None:
     }
 
 
-@pytest.mark.parametrize("stack", ["ci", "stage", "production", "foundation-ci", "foundation-production"])
+@pytest.mark.parametrize(
+    "stack", ["ci", "stage", "production", "foundation-ci", "foundation-stage", "foundation-production"]
+)
 def test_stacks_of_real_accounts_carry_no_keys(stack: str) -> None:
     config = config_of(stack)
     assert not config.keys() & {"scaleway:apiUrl", "scaleway:accessKey", "scaleway:secretKey"}

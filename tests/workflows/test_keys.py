@@ -10,11 +10,10 @@ import pytest
 
 from ops.doctor.repository import PROTECTED_BRANCHES
 from tests.support.environment import ROOT
+from tests.support.reach import OPEN_TO_PULL_REQUESTS, estate
 from tests.support.workflow import WORKFLOWS, read
 
-OPEN_TO_PULL_REQUESTS = {"preview-ci", "previews"}
-"""GitHub environments whose keys open nothing but ci."""
-STACKS = ("foundation-ci", "ci", "foundation-production", "stage", "production")
+STACKS = ("foundation-ci", "ci", "foundation-stage", "stage", "foundation-production", "production")
 _STACK = re.compile(r"\$\{\{ matrix\.stack \}\}")
 
 
@@ -86,15 +85,26 @@ def documented() -> dict[str, str]:
     return {name: rules for names, rules in rows for name in re.findall("`(.+?)`", names)}
 
 
+def used_environments() -> set[str]:
+    used = {
+        _STACK.sub(stack, environment_of(job))
+        for path in WORKFLOWS
+        for job in read(path.read_text())["jobs"].values()
+        for stack in STACKS
+    }
+    return used - {""}
+
+
+def test_snu_keys_knows_whose_key_each_environment_has() -> None:
+    assert used_environments() == {name for holder in estate().holders.values() for name in holder.github}
+
+
 def test_each_environment_is_documented_with_the_branches_that_may_use_it() -> None:
     """The rule of branches is what stops a pull request that edits a workflow; no file can hold it."""
-    used = set()
-    for path in WORKFLOWS:
-        for job in read(path.read_text())["jobs"].values():
-            used |= {_STACK.sub(stack, environment_of(job)) for stack in STACKS}
+    used = used_environments()
     rules = documented()
-    assert used - {""} == rules.keys()
-    for name in used - {"", *OPEN_TO_PULL_REQUESTS}:
+    assert used == rules.keys()
+    for name in used - OPEN_TO_PULL_REQUESTS:
         branches = set(re.findall("`(.+?)`", rules[name].partition(".")[0]))
         assert branches, f"{name}: {rules[name]}"
         assert branches <= PROTECTED_BRANCHES, f"{name}: {rules[name]}"

@@ -7,7 +7,7 @@ import string
 from typing import Any
 from uuid import uuid4
 
-from localcloud.api import paging
+from localcloud.api import conditions, paging
 from localcloud.api.access import API_KEYS, RULES, SECRET_KEYS
 from localcloud.api.call import PROJECTS, Call
 from localcloud.api.clock import duration, parse_duration, parse_timestamp
@@ -298,6 +298,14 @@ def _rules(call: Call, body: dict[str, Any], problems: Problems) -> list[dict[st
                 )
             elif known.scope_type == "organization" and not rule["organization_id"]:
                 problems.add(f"{at}permission_set_names", f"{name} applies to the organization, not to projects")
+        try:
+            conditions.parse(rule.get("condition") or "")
+        except ValueError as error:
+            problems.add(
+                f"{at}condition",
+                f"{error}; the local Scaleway evaluates resource.id and resource.name with == and startsWith(), and "
+                "!has(resource.id), joined by ||",
+            )
         if bool(rule.get("project_ids")) == bool(rule.get("organization_id")):
             problems.add(f"{at}project_ids", "exactly one of project_ids and organization_id is needed")
         elif rule["organization_id"] not in (None, call.organization_id):

@@ -149,9 +149,11 @@ def access_version(call: Call) -> Answer:
 @routes("GET", "/secrets-by-path/versions/{revision}/access", "secret_version", action="access")
 def access_version_by_path(call: Call) -> Answer:
     name, path = call.required_argument("secret_name"), call.argument("secret_path") or "/"
-    project = call.project(call.argument("project_id"))
+    project = call.argument("project_id") or call.principal.default_project_id
     for secret in secrets.every(call, name=name, path=path, _project=project, _region=call.region, _scheduled=None):
+        secrets.authorize(call, secret)
         return _access(call, secret, call.params["revision"])
+    call.project(project)  # refused before anything is said of what exists
     raise not_found("secret", name)
 
 

@@ -1,0 +1,123 @@
+"""``snu keys``: the API keys that people and CI work with."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+from ops.commands.plan_keys import check_folder
+from ops.confirm import confirm
+from ops.display.text import counted
+from ops.environment import process_environment
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.handed_out import HandedOut, Holder, foundation_settings, holders
+from ops.plans.keys import write_private
+from ops.scaleway.client import Client, Object
+from ops.stacks import Stack, find_stack, project_dir
+
+
+def show(directory: Path | None, name: str, *, as_json: bool) -> ExitCode:
+    """List a foundation's applications, with their keys. Raises OpsError."""
+    stack = find_stack(project_dir(directory), name)
+    settings = foundation_settings(stack)
+    with Client.of(stack, process_environment(), ExitCode.ENVIRONMENT) as client:
+        cloud = HandedOut(settings, client)
+        ids, keys = cloud.application_ids(), list(cloud.existing())
+    known = holders(stack, settings)
+    owned = {
+        holder.application: [key for application, key in keys if application == ids.get(holder.application)]
+        for holder in known
+    }
+    if as_json:
+        print(
+            json.dumps([_document(each, each.application in ids, owned[each.application]) for each in known], indent=2)
+        )
+        return ExitCode.OK
+    for each in known:
+        made = owned[each.application]
+        state = counted(len(made), "key") if each.application in ids else f"not made yet: scripts/snu up {name}"
+        print(f"{each.application}: {each.purpose} ({state})")
+        for key in made:
+            until = f", expires on {key['expires_at'][:10]}" if key.get("expires_at") else ""
+            print(f"  {key['access_key']}, made on {key['created_at'][:10]}{until}")
+    return ExitCode.OK
+
+
+def _document(holder: Holder, exists: bool, keys: list[Object]) -> Object:
+    return {
+        "application": holder.application,
+        "purpose": holder.purpose,
+        "exists": exists,
+        "keys": [
+            {"accessKey": key["access_key"], "createdAt": key["created_at"], "expiresAt": key.get("expires_at")}
+            for key in keys
+        ],
+    }
+
+
+def make(directory: Path | None, name: str, application: str, out: Path) -> ExitCode:
+    """Make a key, write its halves into files, and print the commands that give it to GitHub. Raises OpsError."""
+    stack = find_stack(project_dir(directory), name)
+    settings = foundation_settings(stack)
+    holder = _holder(stack, holders(stack, settings), application)
+    out = out.expanduser()
+    check_folder(stack.project_dir, out)
+    files = {half: out / f"{application}.{half}" for half in ("access-key", "secret-key")}
+    for path in files.values():
+        if path.exists():
+            raise OpsError(f"{path} exists already, and keys are not overwritten. Nothing was changed.", ExitCode.USAGE)
+    out.mkdir(parents=True, exist_ok=True)
+    with Client.of(stack, process_environment(), ExitCode.ENVIRONMENT) as client:
+        access_key, secret_key = HandedOut(settings, client).make(application)
+    write_private(files["access-key"], access_key)
+    write_private(files["secret-key"], secret_key)
+    print(f"Made the key {access_key} of {application}, which {holder.purpose}. Only you can read these files:")
+    for path in files.values():
+        print(f"  {path}")
+    _print_commands(holder, files)
+    return ExitCode.OK
+
+
+def _print_commands(holder: Holder, files: dict[str, Path]) -> None:
+    """The halves are read from the files: no argument, and so no list of processes, shows them."""
+    commands = [
+        f"gh secret set {prefix}_{half.upper().replace('-', '_')} --env {environment} < {shlex.quote(str(path))}"
+        for prefix, environments in (("SCW", holder.github), ("SNU_SOURCE", holder.github_source))
+        for environment in environments
+        for half, path in files.items()
+    ]
+    if commands:
+        print("Give it to the workflows, then delete the files:")
+        print("\n".join(f"  {command}" for command in commands))
+
+
+def revoke(directory: Path | None, name: str, access_key: str, *, yes: bool) -> ExitCode:
+    """Delete a key of one of the foundation's applications. Raises OpsError for any other key."""
+    stack = find_stack(project_dir(directory), name)
+    settings = foundation_settings(stack)
+    with Client.of(stack, process_environment(), ExitCode.ENVIRONMENT) as client:
+        cloud = HandedOut(settings, client)
+        ids = cloud.application_ids()
+        owned = {ids[each.application]: each for each in holders(stack, settings) if each.application in ids}
+        holder = next((owned.get(owner) for owner, key in cloud.existing() if key["access_key"] == access_key), None)
+        if holder is None:
+            raise OpsError(
+                f"{access_key} is not a key of an application of {name}: `scripts/snu keys list {name}` prints those. "
+                "Nothing was changed.",
+                ExitCode.USAGE,
+            )
+        if not yes:
+            confirm(f"Delete {access_key} of {holder.application}, which {holder.purpose}?")
+        cloud.revoke(access_key)
+    print(f"Deleted {access_key} of {holder.application}.")
+    return ExitCode.OK
+
+
+def _holder(stack: Stack, known: list[Holder], application: str) -> Holder:
+    for each in known:
+        if each.application == application:
+            return each
+    names = ", ".join(each.application for each in known)
+    raise OpsError(f"{stack.name} has no application {application}; it has: {names}.", ExitCode.USAGE)

@@ -1,0 +1,38 @@
+"""A copy of a state that is only read, for the Pulumi CLI: it opens no database without the right to make tables."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Mapping
+
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from pulumi_state.store import StoreError, layout, open_store
+from pulumi_state.variables import BACKEND_URL
+
+_COPIED = (layout.META, ".pulumi/stacks/", ".pulumi/locks/")
+"""All but the history and the backups."""
+
+
+def on_a_copy(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment with the backend in a folder that ends with this process, if it is in a database.
+
+    Only this user can read the folder; secrets are encrypted there as they are in the database. Raises OpsError.
+    """
+    if not environ[BACKEND_URL].startswith(("postgres://", "postgresql://")):
+        return dict(environ)
+    folder = tempfile.mkdtemp(prefix="snu-state-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    url = f"file://{folder}"
+    try:
+        source, target = open_store(environ[BACKEND_URL], environ), open_store(url, {})
+        for prefix in _COPIED:
+            for entry in source.entries(prefix):
+                if item := source.read(entry.key):
+                    target.write(entry.key, item.content)
+        source.close()
+    except StoreError as error:
+        raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
+    return {**environ, BACKEND_URL: url}

@@ -1,0 +1,104 @@
+"""What each key opens, and what no key may open: derived from the policies of the committed foundations."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from infra import naming
+from tests.support.committed_stacks import ENVIRONMENTS, built
+from tests.support.environment import ROOT
+from tests.support.reach import FOUNDATIONS, OPEN_TO_PULL_REQUESTS, PREVIEWS, estate, keys_of, places, reach, table
+
+API_KEY = "scaleway:iam/apiKey:ApiKey"
+IN_CI = {"ci", PREVIEWS}
+"""Scaleway separates preview environments from ci no further than by their secrets: they share a project."""
+
+
+def applications(github: str) -> list[str]:
+    """The applications whose keys the jobs of a GitHub environment have."""
+    found = [
+        holder.application for holder in estate().holders.values() if github in (*holder.github, *holder.github_source)
+    ]
+    assert found, f"no application is for the GitHub environment {github}"
+    return found
+
+
+def reached(application: str, access: str = "") -> set[str]:
+    """The foundations and environments that a key reaches, or reaches so."""
+    return {place for (place, _), found in reach(application).items() if access in ("", found)}
+
+
+def secret_of(place: str) -> set[str]:
+    return {application for application in estate().grants if reach(application).get((place, "secrets"))}
+
+
+def test_the_table_in_the_docs_is_the_derived_one() -> None:
+    document = (ROOT / "docs/keys.md").read_text(encoding="utf-8")
+    (found,) = re.findall(r"<!-- table -->\n\n(.*?)\n<!-- end -->", document, re.DOTALL)
+    assert found == table(), "run: python -m tests.support.reach, and put the table into docs/keys.md"
+
+
+def test_every_policy_is_in_the_table() -> None:
+    policies = sum(len(built(stack).of_type("scaleway:iam/policy:Policy")) for stack in FOUNDATIONS)
+    assert len(estate().grants) == policies
+    assert all(re.search(rf"`{application}`", table()) for application in estate().grants)
+    assert not any(built(stack).of_type("scaleway:iam/policy:Policy") for stack in ENVIRONMENTS)
+
+
+@pytest.mark.parametrize("stack", ["ci", "stage", "production"])
+def test_keys_that_deploy_a_stack_reach_no_other_one(stack: str) -> None:
+    """But for images that are promoted from the environment before, which they read."""
+    for application in applications(stack):
+        others = {spot: access for spot, access in reach(application).items() if spot[0] != stack}
+        if stack == "ci":
+            others = {spot: access for spot, access in others.items() if spot[0] != PREVIEWS}
+        if application.startswith("snu-deploy-"):
+            assert set(others.items()) <= {(("ci", "registry"), "read"), ((PREVIEWS, "registry"), "read")}
+        assert "write" not in others.values()
+        assert not any(kind == "secrets" and place == "production" for place, kind in others)
+
+
+def test_only_keys_of_production_open_secrets_of_production() -> None:
+    assert secret_of("production") == {f"snu-{purpose}-production" for purpose in ("deploy", "preview", "get-secret")}
+    assert {each for each in estate().grants if (("production", "containers"), "write") in reach(each).items()} == {
+        "snu-deploy-production"
+    }
+
+
+@pytest.mark.parametrize("github", sorted(OPEN_TO_PULL_REQUESTS))
+def test_the_code_of_a_pull_request_reaches_ci_only(github: str) -> None:
+    for application in applications(github):
+        assert reached(application) <= IN_CI
+    assert all(reached(each, "write") == set() for each in applications("preview-ci"))
+
+
+def test_no_key_of_a_pull_request_finds_one_that_deploys() -> None:
+    deploying = {naming.deploy_application(name) for name in ("ci", "staging", "production")}
+    for github in OPEN_TO_PULL_REQUESTS:
+        for application in applications(github):
+            assert not keys_of(application) & deploying
+    assert not set.union(*estate().in_state.values()) & estate().holders.keys()
+
+
+@pytest.mark.parametrize("stack", ["ci", "stage", "production"])
+def test_a_preview_writes_nothing(stack: str) -> None:
+    """It reads the state with another credential than a deploy writes it with."""
+    for application in applications(f"preview-{stack}"):
+        assert reached(application, "write") == set()
+        assert reach(application)[stack, "state"] == "read"
+
+
+def test_a_preview_of_a_foundation_deploys_nothing_and_opens_no_app_secret() -> None:
+    """It finds the keys with which states are kept: the foundation makes those."""
+    for foundation in FOUNDATIONS:
+        (application,) = applications(f"preview-{foundation}")
+        for (_, kind), access in reach(application).items():
+            assert kind != "secrets"
+            assert access == "read" or kind in ("state", "buckets")
+
+
+def test_states_of_environments_hold_no_api_key() -> None:
+    assert not any(built(stack).of_type(API_KEY) for stack in ENVIRONMENTS)
+    assert set(places()) == {*FOUNDATIONS, "ci", PREVIEWS, "stage", "production"}
