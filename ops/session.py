@@ -46,9 +46,10 @@ from ops.state.last_run import begin, overwritten, remember, restore
 from ops.state.lock import Held, acquire, interrupt
 from ops.state.place import Kind, place_of
 from ops.steps import label, name_of
+from pulumi_state import compression
 from pulumi_state.errors import PulumiError
 from pulumi_state.statefile import StateFile
-from pulumi_state.store import Store, StoreError, open_store
+from pulumi_state.store import Store, StoreError, checkpoints, open_store
 from pulumi_state.variables import BACKEND_URL
 
 if TYPE_CHECKING:
@@ -262,11 +263,18 @@ class Session:
     def title(self, doing: str) -> str:
         return f"{doing} {self.stack.name} (engine: {self.engine.name})"
 
+    def _engine_environ(self) -> dict[str, str]:
+        """Keeps the state in the form that it has: to convert it, the CLI removes it before it writes it again."""
+        if not self.engine.converts_state:
+            return self.environ
+        stored = checkpoints.find(self.store, self.project, self.stack.name)
+        return compression.environment(self.environ, compression.suffix_of(stored.key) if stored else "")
+
     def operation(self, options: Options, on_event: OnEvent) -> Operation:
         return Operation(
             project_dir=self.stack.project_dir,
             stack=self.stack.name,
-            environ=self.environ,
+            environ=self._engine_environ(),
             on_event=on_event,
             on_process=self._record_engine,
             parallel=options.parallel,

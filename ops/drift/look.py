@@ -25,7 +25,7 @@ from ops.state.checkpoint import read_checkpoint
 from ops.state.lock import locks_of
 from ops.state.moved import refuse_moved
 from ops.steps import name_of
-from pulumi_state.store import StoreError, layout
+from pulumi_state.store import StoreError, checkpoints
 
 _CLIENT = "scaleway-sdk-go: "
 """Before each error of the provider's client for Scaleway."""
@@ -129,8 +129,8 @@ def _undisturbed_state(session: Session) -> str:
             f"`scripts/snu recover {name}` first.",
             ExitCode.INTERRUPTED,
         )
-    item = store.read(layout.checkpoint(project, name))
-    return item.tag if item else ""
+    stored = checkpoints.find(store, project, name)
+    return stored.tag if stored else ""
 
 
 def _errors(record: Record, name: str) -> Iterator[OpsError]:

@@ -64,6 +64,8 @@ class Engine(Protocol):
     """
 
     name: str
+    converts_state: bool
+    """Whether it writes a state in the form that the environment asks for, not in the one that the state has."""
     refuses_interrupted: bool
     """Whether it starts no ``up`` and no ``destroy`` while the state has pending operations."""
 

@@ -17,6 +17,7 @@ class EmbeddedEngine:
     """Adapts ``engine`` to the command's interface."""
 
     name = "embedded"
+    converts_state = False
     refuses_interrupted = True
     """To go on could make twice what was created, or keep in the state what is gone."""
 

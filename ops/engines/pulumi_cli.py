@@ -30,6 +30,7 @@ class PulumiCli:
     """Stacks that the backend does not know yet are made; the stack that the user has selected stays so."""
 
     name = "pulumi"
+    converts_state = True
     refuses_interrupted = False
     """The CLI itself warns and goes on."""
 
