@@ -17,10 +17,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
+from ops.bound_process import bound_process
 from ops.engines.base import EngineError, EngineEvent, OnEvent, Operation, Result
 from ops.engines.program.process import Program, program_for
 
 _POLL_SECONDS = 0.05
+_GRACE_SECONDS = 30.0
+"""Between SIGINT and SIGKILL, when this process has ended before the CLI."""
 _NO_STACK = "no stack named"
 _LOST_CONNECTION = "error reading from server"
 """Start of gRPC's message when the program's process has ended."""
@@ -128,25 +131,25 @@ def _execute(arguments: list[str], operation: Operation, watch: _Watch) -> _Ende
         command = ["pulumi", *arguments, "--stack", operation.stack, "--non-interactive"]
         command += ["--parallel", str(operation.parallel), "--event-log", str(log)]
         with stdout.open("wb") as output, stderr.open("wb") as errors:
-            # A session of its own: Ctrl-C reaches the CLI once, through us, however we got it.
-            process = subprocess.Popen(
+            # It has a session of its own: Ctrl-C reaches the CLI once, through us, however we got it.
+            running = bound_process(
                 command,
+                grace=_GRACE_SECONDS,
                 cwd=operation.project_dir,
                 env=_environment(operation.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
-                start_new_session=True,
             )
-        with _interrupts_forwarded(process, watch):
-            operation.on_process(process.pid)
-            watch.follow(log, process)
-            status = process.wait()
+            with running as process, _interrupts_forwarded(process, watch):
+                operation.on_process(process.pid)
+                watch.follow(log, process)
+                status = process.wait()
         return _Ended(status, *(each.read_text(encoding="utf-8", errors="replace") for each in (stdout, stderr)))
 
 
 @contextmanager
-def _interrupts_forwarded(process: subprocess.Popen[bytes], watch: _Watch) -> Iterator[None]:
+def _interrupts_forwarded(process: subprocess.Popen[Any], watch: _Watch) -> Iterator[None]:
     """Give SIGINT to the CLI, which then cancels; a second one makes it end at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -184,7 +187,7 @@ class _Watch:
         if self.interrupted and not self._summary_seen:
             self._take({"summaryEvent": {"resourceChanges": {}}})
 
-    def follow(self, path: Path, process: subprocess.Popen[bytes]) -> None:
+    def follow(self, path: Path, process: subprocess.Popen[Any]) -> None:
         while not path.exists():
             if process.poll() is not None:
                 return
@@ -236,7 +239,7 @@ class _Watch:
         self._on_event(event)
 
 
-def _lines(log: TextIO, process: subprocess.Popen[bytes], on_poll: Callable[[], None]) -> Iterator[str]:
+def _lines(log: TextIO, process: subprocess.Popen[Any], on_poll: Callable[[], None]) -> Iterator[str]:
     """Complete lines, until the process has ended and all are read; ``on_poll`` is called after each look."""
     rest = ""
     while True:
