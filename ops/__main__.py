@@ -8,6 +8,7 @@ import os
 import sys
 
 from ops.ahead import start_program
+from ops.environment import bypass_proxies
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 
@@ -61,6 +62,7 @@ if __name__ == "__main__":
     # What is imported lasts as long as the command: looking for garbage in it takes a tenth of a short one's time.
     gc.set_threshold(_GARBAGE_THRESHOLD)
     replace_unencodable()
+    bypass_proxies()
     start_program(sys.argv[1:])
     ended = main()
     gc.freeze()
