@@ -11,6 +11,7 @@ from ops.ahead import start_program
 from ops.environment import bypass_proxies
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from pulumi_state.interrupts import handled, interrupt
 
 _GARBAGE_THRESHOLD = 100_000
 """So many new objects, and garbage is looked for."""
@@ -63,7 +64,8 @@ if __name__ == "__main__":
     gc.set_threshold(_GARBAGE_THRESHOLD)
     replace_unencodable()
     bypass_proxies()
-    start_program(sys.argv[1:])
-    ended = main()
+    with handled(interrupt, interrupt):
+        start_program(sys.argv[1:])
+        ended = main()
     gc.freeze()
     sys.exit(ended)

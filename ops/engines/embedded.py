@@ -49,6 +49,7 @@ def _request(operation: Operation) -> Request:
         backend_url=operation.environ[BACKEND_URL],
         environ=operation.environ,
         on_event=operation.on_event,
+        on_cancel=operation.on_cancel,
         parallel=operation.parallel,
         refresh=operation.refresh,
         targets=operation.targets,
