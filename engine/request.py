@@ -28,6 +28,8 @@ class Request:
     environ: Mapping[str, str]
     """Where the passphrase, and the keys of a bucket, are looked up."""
     on_event: Callable[[dict[str, Any]], None] = field(default=lambda _event: None)
+    on_cancel: Callable[[], None] = field(default=lambda: None)
+    """Is called once, at the first signal that cancels the operation."""
     parallel: int = 16
     refresh: bool = False
     """Read every resource from the cloud first."""

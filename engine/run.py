@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from functools import partial
 
 from engine.builtin import BuiltinProvider
 from engine.deployment import Context, Deployment, FailedError
@@ -22,6 +21,7 @@ from engine.refresh import refresh_all
 from engine.request import Outcome, Request, RunProgram
 from pulumi_state.errors import PulumiError, UnsupportedError
 from pulumi_state.history import Kind, Update
+from pulumi_state.interrupts import handled, interrupt
 from pulumi_state.passphrase import Crypter, passphrase_from
 from pulumi_state.project import StackConfig, project_name, read_for_passphrase
 from pulumi_state.protocol import language_pb2
@@ -66,21 +66,30 @@ class Run:
     async def execute(self, work: Callable[[], Awaitable[bool]]) -> Outcome:
         """Raises EngineError when the operation cannot be started; what fails later is reported as events."""
         started, start_time = time.monotonic(), int(time.time())
-        if threading.current_thread() is threading.main_thread():
-            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._cancel)
-        with nullcontext() if self._dry_run else self._file.locked():
-            ok = await work()
-            if self._update is not None and not self._dry_run:
-                self._file.add_history(self._update.ended(ok and not self._canceled, start_time, self._changes))
+        loop = asyncio.get_running_loop()
+        with (
+            handled(partial(loop.call_soon_threadsafe, self._cancel), partial(loop.call_soon_threadsafe, interrupt)),
+            nullcontext() if self._dry_run else self._file.locked(),
+        ):
+            try:
+                ok = await work()
+            except asyncio.CancelledError:  # by a second Ctrl-C
+                with suppress(PulumiError):  # nobody waits for an answer any more
+                    self._add_history(False, start_time)
+                raise
+            self._add_history(ok and not self._canceled, start_time)
         result = "canceled" if self._canceled else "succeeded" if ok else "failed"
         self._events.summary(self._changes, time.monotonic() - started, result)
         return Outcome(ok and not self._canceled, dict(self._changes))
 
+    def _add_history(self, ok: bool, start_time: int) -> None:
+        if self._update is not None and not self._dry_run:
+            self._file.add_history(self._update.ended(ok, start_time, self._changes))
+
     def _cancel(self) -> None:
-        """The first ctrl-C lets running operations end; the next one ends everything at once."""
-        if self._canceled:
-            raise KeyboardInterrupt
+        """Let operations under way end, and start no more."""
         self._canceled = True
+        self._request.on_cancel()
         if self._deployment is not None:
             self._deployment.fail("cancelled: operations under way are finished, no more are started")
 

@@ -9,9 +9,11 @@ import sys
 
 from ops.ahead import start_program
 from ops.display.text import harmless
+from ops.environment import bypass_proxies
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.private_process import keep_private
+from pulumi_state.interrupts import handled, interrupt
 
 _GARBAGE_THRESHOLD = 100_000
 """So many new objects, and garbage is looked for."""
@@ -70,7 +72,9 @@ if __name__ == "__main__":
     gc.set_threshold(_GARBAGE_THRESHOLD)
     keep_private()
     replace_unencodable()
-    start_program(sys.argv[1:])
-    ended = main()
+    bypass_proxies()
+    with handled(interrupt, interrupt):
+        start_program(sys.argv[1:])
+        ended = main()
     gc.freeze()
     sys.exit(ended)

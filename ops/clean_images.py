@@ -24,8 +24,9 @@ from ops.scaleway.catalogue import REGISTRY_IMAGES, REGISTRY_NAMESPACE, REGISTRY
 from ops.scaleway.client import Client, Object
 from ops.scaleway.list_call import ListCall
 from ops.stacks import Stack, find_stack, stack_names
-from ops.state.checkpoint import read_checkpoint, stacks_in
+from ops.state.checkpoint import read_checkpoint
 from pulumi_state.store import StoreError
+from pulumi_state.store.checkpoints import stacks_in
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _LONGEST_PLAN_HOURS = 24

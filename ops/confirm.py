@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import termios
 from typing import TYPE_CHECKING
 
 from ops.errors import OpsError
@@ -36,6 +37,7 @@ def confirm_name(question: str, name: str) -> None:
 def _answer(question: str) -> str:
     if not sys.stdin.isatty():
         raise OpsError(f"{question.strip()} There is no terminal to ask on: give --yes if you mean it.", ExitCode.USAGE)
+    termios.tcflush(sys.stdin, termios.TCIFLUSH)  # what was typed before the question does not answer it
     try:
         return input(question).strip()
     except EOFError:

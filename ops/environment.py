@@ -17,7 +17,22 @@ OWN_SECRETS = (
 )
 """Variables that this command alone reads: no engine, plugin or program gets them."""
 
+_LOOPBACK = ("localhost", ".localhost", "127.0.0.1", "::1")
+"""Hosts of this machine; the local Scaleway's containers have names below ``.localhost``."""
+_EXEMPTIONS = ("no_proxy", "NO_PROXY")
+"""gRPC reads only the first one, httpx prefers it, and other clients take either."""
+
 
 def process_environment() -> dict[str, str]:
-    """A copy, which is handed on as a value: nothing else of the command reads them, and nothing changes them."""
+    """A copy, which is handed on as a value: nothing else of the command reads the variables."""
     return dict(os.environ)
+
+
+def bypass_proxies() -> None:
+    """Exempt this machine from the proxies of this process, and of those that it starts.
+
+    The variables are changed once, when the command starts: each library reads them by itself.
+    """
+    listed = [host.strip() for variable in _EXEMPTIONS for host in os.environ.get(variable, "").split(",")]
+    exempt = ",".join(dict.fromkeys(host for host in (*listed, *_LOOPBACK) if host))
+    os.environ.update(dict.fromkeys(_EXEMPTIONS, exempt))

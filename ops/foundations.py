@@ -10,9 +10,10 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.record import Record
 from ops.stacks import Stack, find_stack, project_name, stack_names
-from ops.state.checkpoint import read_checkpoint, resources_on_scaleway, stacks_in
+from ops.state.checkpoint import read_checkpoint, resources_on_scaleway
 from ops.state.environment import completed
 from pulumi_state.store import Store, StoreError, open_store
+from pulumi_state.store.checkpoints import stacks_in
 from pulumi_state.urn import name_of
 from pulumi_state.variables import BACKEND_URL
 

@@ -21,7 +21,7 @@ _NO_NEWS = ("digest: ", "error: ")
 
 _AFTER_FAILURE = "Resource monitor has terminated"
 """Start of what the CLI adds once the program's registrations are refused, which a failure before has caused."""
-_AFTER_CANCEL = re.compile(r"(preview|update|refresh|destroy) cancell?ed")
+_AFTER_CANCEL = re.compile(r"(preview|update|refresh|destroy) cancell?ed|cancelled: .*")
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ class Record:
         if diagnostic.message.startswith(_AFTER_FAILURE):
             errors = sum(each.severity == "error" for each in self.diagnostics)
             return errors > 1 or any(progress.failed for progress in list(self.steps.values()))
-        return self.canceled and _AFTER_CANCEL.fullmatch(diagnostic.message) is not None
+        return (self.canceled or self.summary is None) and _AFTER_CANCEL.fullmatch(diagnostic.message) is not None
 
     @property
     def program_stopped(self) -> bool:

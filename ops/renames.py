@@ -17,9 +17,10 @@ from ops.record import Record
 from ops.scaleway import catalogue
 from ops.scaleway.catalogue import bare, kind_of
 from ops.stacks import Stack
-from ops.state.checkpoint import read_checkpoint, stacks_in
+from ops.state.checkpoint import read_checkpoint
 from ops.steps import Step, name_of
 from pulumi_state.store import Store
+from pulumi_state.store.checkpoints import stacks_in
 from pulumi_state.urn import type_of
 
 _EXCLUSIVE = (

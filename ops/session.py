@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from ops.display.base import Display, SilentDisplay, said_lines
 from ops.display.choose import display_for, printer_for
@@ -17,6 +17,7 @@ from ops.display.files import write_text
 from ops.display.markdown import plan_markdown
 from ops.display.policies import policy_lines, policy_markdown
 from ops.display.progress import progress_for
+from ops.display.report import diagnostic_lines
 from ops.display.text import Line
 from ops.engines.base import Engine, EngineError, OnEvent, Operation, Result
 from ops.engines.program.process import start_ahead
@@ -36,20 +37,22 @@ from ops.outside import (
 )
 from ops.policies import refuse, verdict_on
 from ops.protection import way_out
-from ops.record import Record
+from ops.record import Diagnostic, Record
 from ops.renames import refuse_collisions, refuse_second_owner
 from ops.scaleway.client import Client
 from ops.stacks import Stack, find_stack, project_dir, project_name, settings_of
 from ops.state.changes import after_change, before_change
 from ops.state.environment import completed
+from ops.state.interrupted import pending_markdown, pending_names, pending_text
 from ops.state.last_run import begin, overwritten, remember, restore
 from ops.state.lock import Held, acquire, interrupt
 from ops.state.place import Kind, place_of
 from ops.state.private_copy import on_a_copy
-from ops.steps import label, name_of
+from ops.steps import label
+from pulumi_state import compression
 from pulumi_state.errors import PulumiError
 from pulumi_state.statefile import StateFile
-from pulumi_state.store import Store, StoreError, open_store
+from pulumi_state.store import Store, StoreError, checkpoints, open_store
 from pulumi_state.variables import BACKEND_URL
 
 if TYPE_CHECKING:
@@ -238,21 +241,27 @@ class Session:
         """Raises OpsError when an earlier run was interrupted and the engine refuses to go on from there, and as
         ``require_latest``."""
         self.require_latest()
-        if not self.engine.refuses_interrupted:
-            return
-        from pulumi_state.interrupted import pending_operations
+        if self.engine.refuses_interrupted and (pending := self._pending()):
+            text = pending_text(self.stack.name, pending)
+            raise OpsError(f"{self.stack.name}: {text} Nothing was changed.", ExitCode.INTERRUPTED)
 
-        try:
-            pending = pending_operations(self.state)
-        except PulumiError as error:
-            raise OpsError(str(error), ExitCode.FAILED) from error
-        if pending:
-            listed = "".join(f"\n  {operation} {name_of(urn)}" for operation, urn in pending)
-            raise OpsError(
-                f"{self.stack.name}: an earlier run was interrupted, and whether it has ended these is not known:"
-                f"{listed}\nRun `scripts/snu recover {self.stack.name}` first; nothing was changed.",
-                ExitCode.INTERRUPTED,
-            )
+    def _pending(self) -> list[str]:
+        """What an interrupted run has left pending in the state. Raises OpsError."""
+        return pending_names(self.store, self.project, self.stack.name)
+
+    def _left_pending(self) -> str:
+        """What this run has left pending, below why it ended."""
+        with suppress(OpsError, StoreError):  # why it ended is worth more
+            if pending := self._pending():
+                return f"\n{self.stack.name}: {pending_text(self.stack.name, pending)}"
+        return ""
+
+    def warn_pending(self, stream: TextIO) -> list[str]:
+        """Show what an interrupted run has left pending, and return it. Raises OpsError."""
+        if pending := self._pending():
+            warning = Diagnostic("warning", f"{self.stack.name}: {pending_text(self.stack.name, pending)}")
+            printer_for(stream).print(diagnostic_lines(warning))
+        return pending
 
     def outputs(self) -> Mapping[str, Any]:
         """The stack's outputs; secret values are replaced by the text ``[secret]``. Raises OpsError."""
@@ -268,12 +277,20 @@ class Session:
     def title(self, doing: str) -> str:
         return f"{doing} {self.stack.name} (engine: {self.engine.name})"
 
-    def operation(self, options: Options, on_event: OnEvent) -> Operation:
+    def _engine_environ(self) -> dict[str, str]:
+        """Keeps the state in the form that it has: to convert it, the CLI removes it before it writes it again."""
+        if not self.engine.converts_state:
+            return self.environ
+        stored = checkpoints.find(self.store, self.project, self.stack.name)
+        return compression.environment(self.environ, compression.suffix_of(stored.key) if stored else "")
+
+    def operation(self, options: Options, on_event: OnEvent, on_cancel: Callable[[], None] = lambda: None) -> Operation:
         return Operation(
             project_dir=self.stack.project_dir,
             stack=self.stack.name,
-            environ=self.environ,
+            environ=self._engine_environ(),
             on_event=on_event,
+            on_cancel=on_cancel,
             on_process=self._record_engine,
             parallel=options.parallel,
             refresh=options.refresh,
@@ -283,15 +300,20 @@ class Session:
         """One operation with its display. Raises OpsError when it did not succeed."""
         try:
             with display:
-                result = work(self.operation(options, display.on_event))
+                result = work(self.operation(options, display.on_event, display.on_cancel))
+        except KeyboardInterrupt:
+            display.finish()
+            raise OpsError(f"{self.stack.name}: interrupted.{self._left_pending()}", ExitCode.CANCELLED) from None
         except EngineError as error:
             display.finish_failed()
             raise OpsError(str(error), ExitCode.FAILED) from error
         display.finish()
         if display.record.canceled:
-            raise OpsError(f"{self.stack.name}: cancelled before it was complete.", ExitCode.CANCELLED)
+            raise OpsError(
+                f"{self.stack.name}: cancelled before it was complete.{self._left_pending()}", ExitCode.CANCELLED
+            )
         if not result.ok:
-            raise OpsError(self._failure(display.record), ExitCode.FAILED)
+            raise OpsError(f"{self._failure(display.record)}{self._left_pending()}", ExitCode.FAILED)
         return result
 
     def _failure(self, record: Record) -> str:
@@ -377,7 +399,12 @@ class Session:
             else:
                 outside = self.say_outside(display.record, repaired=REPAIRED_BY_UPDATE if binding else ())
                 verdict = self.say_policies(display.record)
-            remarks = [*outside_markdown(self.stack.name, outside), *policy_markdown(verdict)]
+            pending = self.warn_pending(sys.stderr if markdown == "-" else sys.stdout)
+            remarks = [
+                *pending_markdown(self.stack.name, pending),
+                *outside_markdown(self.stack.name, outside),
+                *policy_markdown(verdict),
+            ]
         finally:
             if markdown is not None:
                 write_text(plan_markdown(display.record, stack=self.stack.name, remarks=remarks), markdown)

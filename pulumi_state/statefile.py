@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from pulumi_state.compression import compress, suffix_of
 from pulumi_state.errors import OverwrittenError, StateError
 from pulumi_state.locks import PulumiLock, new_lock, read_locks
 from pulumi_state.passphrase import Crypter
 from pulumi_state.snapshot import PendingOperation, Snapshot, resource_from_json
-from pulumi_state.store import ABSENT, Chain, ConflictError, Store, StoreError, layout, open_store
+from pulumi_state.store import ABSENT, Chain, ConflictError, Store, StoreError, checkpoints, layout, open_store
+
+_VERSION = 3
+"""Of checkpoints. The CLI writes 4 where a state uses what older CLIs cannot read, and names it in ``features``."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,31 @@ class Checkpoint:
             raise StateError(f"the state has a resource that cannot be read ({error!r})") from error
 
 
+def parse_checkpoint(content: bytes, name: str) -> dict[str, Any]:
+    """A checkpoint's document; ``name`` says in messages which one it is.
+
+    Raises StateError when it is damaged, or of a version that would be misread.
+    """
+    try:
+        document: dict[str, Any] = json.loads(content)
+        version, features = document["version"], document.get("features") or []
+        dict(document["checkpoint"].get("latest") or {})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StateError(f"the {name} is damaged ({error})") from None
+    if version != _VERSION or features:
+        listed = f" with the features {', '.join(map(str, features))}" if features else ""
+        raise StateError(
+            f"the {name} has version {version}{listed}; this version of snu reads version {_VERSION} without features. "
+            "Use the Pulumi CLI for this stack, or a newer snu"
+        )
+    return document
+
+
 class StateFile:
     """The state of one stack in a backend: a folder, a bucket or a database.
 
     Each write is conditional on what was read or written before through the same object; a state that was never read
-    must not exist yet.
+    must not exist yet. A state that the Pulumi CLI has compressed stays so.
     """
 
     def __init__(
@@ -58,7 +82,9 @@ class StateFile:
         self.project = project
         self.stack = stack
         self.key = layout.checkpoint(project, stack)
+        """Of the state that was read; until then of one that is not compressed."""
         self._has_meta = False
+        self._was_read = False
         try:
             self.store = open_store(backend, environ) if isinstance(backend, str) else backend
         except StoreError as error:
@@ -88,22 +114,17 @@ class StateFile:
         Raises StateError when it is not a checkpoint that this engine can read; nothing is changed.
         """
         with self._told():
-            item = self.store.read(self.key)
-        self._content = item.content if item else b""
-        self._writes = Chain(self.store, self.key, item.tag if item else ABSENT)
-        if item is None:
+            stored = checkpoints.find(self.store, self.project, self.stack)
+        self._was_read = True
+        self._content = stored.content if stored else b""
+        self.key = stored.key if stored else layout.checkpoint(self.project, self.stack)
+        self._writes = Chain(self.store, self.key, stored.tag if stored else ABSENT)
+        if stored is None:
             return None
         try:
-            document = json.loads(item.content)
-            version = document["version"]
-            latest = dict(document["checkpoint"].get("latest") or {})
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StateError(f"the {self.name} is damaged ({error}){self._backup_hint()}") from error
-        if version != 3 or document.get("features"):
-            raise StateError(
-                f"the {self.name} has version {version} with features {document.get('features') or 'none'}; "
-                "only version 3 can be read"
-            )
+            latest = parse_checkpoint(stored.content, self.name)["checkpoint"].get("latest") or {}
+        except StateError as error:
+            raise StateError(f"{error}{self._backup_hint()}") from error
         provider = latest.get("secrets_providers") or {"type": "passphrase"}
         if provider.get("type") != "passphrase":
             raise StateError(
@@ -129,15 +150,22 @@ class StateFile:
                 if self.store.read(layout.META) is None:
                     self.store.write(layout.META, layout.META_CONTENT)
                 self._has_meta = True
+            if not self._was_read and checkpoints.find(self.store, self.project, self.stack) is not None:
+                raise ConflictError(f"{self.place(self.key)} exists")
+            self._was_read = True
             self.store.copy(self.key, layout.backup_of(self.key))
-            self._writes.write(text.encode())
+            self._writes.write(self._compressed(text.encode()))
         self._content = text.encode()
+
+    def _compressed(self, content: bytes) -> bytes:
+        return compress(content, suffix_of(self.key))
 
     def delete(self) -> None:
         """Remove the checkpoint that was read, and its backup. Raises StateError."""
         with self._told():
             self.store.delete(self.key, self._writes.tag)
-            self.store.delete(layout.backup_of(self.key))
+            for key in layout.backups(self.project, self.stack):
+                self.store.delete(key)
         self._content = b""
         self._writes = Chain(self.store, self.key, ABSENT)
 
@@ -151,9 +179,11 @@ class StateFile:
     def add_history(self, update: Mapping[str, Any]) -> None:
         """Keep a record of an update and a copy of the state after it. Raises StateError when that is not possible."""
         entry = f"{layout.history(self.project, self.stack)}{self.stack}-{time.time_ns()}"
+        suffix = suffix_of(self.key)
+        record = self._compressed(json.dumps(update, ensure_ascii=False).encode())
         with self._told():
-            self.store.write(f"{entry}.history.json", json.dumps(update, ensure_ascii=False).encode(), ABSENT)
-            self.store.copy(self.key, f"{entry}.checkpoint.json")
+            self.store.write(f"{entry}{layout.RECORD}{suffix}", record, ABSENT)
+            self.store.copy(self.key, f"{entry}.checkpoint.json{suffix}")
 
     # --- locks ------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from pulumi_state.passphrase import Crypter, passphrase_from
 from pulumi_state.project import StackConfig, read_for_passphrase
 from pulumi_state.snapshot import Snapshot, SnapshotEncoder
 from pulumi_state.statefile import StateFile
-from pulumi_state.store import layout
+from pulumi_state.store import checkpoints, layout
 from pulumi_state.variables import BACKEND_URL
 
 
@@ -54,9 +54,8 @@ class Scratch:
         self._crypter: Crypter | None = None
         foundation = (stack.config.get("snu:environment") or {}).get("foundation")
         for name in filter(None, (stack.name, foundation)):
-            key = layout.checkpoint(project, name)
-            if (item := store.read(key)) is not None:
-                self._file.store.write(key, item.content)
+            if (stored := checkpoints.find(store, project, name)) is not None:
+                self._file.store.write(layout.checkpoint(project, name), stored.content)
 
     def preview(self) -> Look:
         """What ``up`` would do."""
@@ -106,8 +105,8 @@ class Scratch:
 
     def content(self) -> bytes:
         """The state as it is stored."""
-        item = self._file.store.read(self._file.key)
-        return item.content if item else b""
+        stored = checkpoints.find(self._file.store, self._project, self._stack.name)
+        return stored.content if stored else b""
 
     def _opened(self, salt: str | None) -> Crypter:
         """The crypter of a salt, derived once; a new one where there is no salt yet. Raises PulumiError."""

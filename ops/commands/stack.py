@@ -35,6 +35,7 @@ def preview_json(session: Session, options: Options) -> ExitCode:
         result = session.engine.preview(session.operation(options, document.on_event))
     except EngineError as error:
         raise OpsError(str(error), ExitCode.FAILED) from error
+    session.warn_pending(sys.stderr)
     print(json.dumps(result.document or document.as_dict(), indent=4, ensure_ascii=False))
     if not result.ok:
         return ExitCode.FAILED

@@ -21,6 +21,7 @@ from ops.state.checkpoint import Secrets
 from ops.state.connection import connect
 from ops.state.document import StateDocument
 from ops.state.history import Update, updates_of
+from ops.state.interrupted import interrupted_line, pending_names
 from ops.state.lock import locks_of
 from ops.state.move import Move, carry_published
 from ops.state.moved import read_stone
@@ -61,12 +62,14 @@ def show(session: Session) -> ExitCode:
 
 
 def history(session: Session, most: int, *, as_json: bool) -> ExitCode:
-    """The newest first."""
+    """The newest first; a run that was killed has left no record, but what the state has pending of it."""
+    pending = pending_names(session.store, session.project, session.stack.name)
     updates = updates_of(session.store, session.project, session.stack.name, most)
     if as_json:
         print(json.dumps([update.document for update in updates], indent=2, ensure_ascii=False))
         return ExitCode.OK
-    lines = [Line.of(_shown(update)) for update in updates]
+    lines = [interrupted_line(session.stack.name, pending)] if pending else []
+    lines += [Line.of(_shown(update)) for update in updates]
     printer_for(sys.stdout).print(lines or [Line.of(f"{session.stack.name} was never updated.")])
     return ExitCode.OK
 

@@ -20,6 +20,7 @@ from ops.plans.waiting import Waiting, waiting
 from ops.releases.tags import Releases
 from ops.stacks import project_dir, stack_names
 from ops.state.history import updates_of
+from ops.state.interrupted import interrupted_line, pending_names
 from ops.state.lock import locks_of
 from pulumi_state.store import StoreError
 
@@ -36,6 +37,8 @@ class Status:
     images: dict[str, str] = field(default_factory=dict)
     """The version that runs of each image, by name."""
     locks: list[str] = field(default_factory=list)
+    pending: list[str] = field(default_factory=list)
+    """Operations that an interrupted run has left pending."""
     plans: list[Waiting] = field(default_factory=list)
     updated: str = ""
     result: str = ""
@@ -85,6 +88,7 @@ def _look(environment: Environment) -> Status:
         found.images = {image: running.version for image, running in environment.running.items()}
         store, project = environment.store, environment.project
         found.locks = [lock.owner for lock in locks_of(store, project, name)]
+        found.pending = pending_names(store, project, name)
         found.plans = [plan for plan in waiting(store, project, name) if not plan.is_gone]
         updates = [each for each in updates_of(store, project, name, _UPDATES) if each.kind == "update"]
         if updates:
@@ -130,6 +134,7 @@ def _lines(found: Status) -> list[Line]:
         hint = f"  the cloud is not as it should be: scripts/snu drift {found.stack}"
         lines.append(Line.of((hint, "yellow") if found.drift else ("  no drift", "dim")))
     lines += [Line.of(("  locked by ", "yellow"), lock) for lock in found.locks]
+    lines += [interrupted_line(found.stack, found.pending).indented("  ")] if found.pending else []
     lines += [_plan(plan) for plan in found.plans]
     if found.promote_from:
         what = ", ".join(found.behind)

@@ -28,6 +28,9 @@ class Display(Protocol):
 
     def on_event(self, event: EngineEvent) -> None: ...
 
+    def on_cancel(self) -> None:
+        """Show that the operation was cancelled, and what it waits for."""
+
     def finish(self) -> None:
         """Show the tree, the diagnostics and the summary."""
 
@@ -51,6 +54,9 @@ class SilentDisplay:
 
     def on_event(self, event: EngineEvent) -> None:
         self.record.add(event)
+
+    def on_cancel(self) -> None:
+        return None
 
     def finish(self) -> None:
         return None

@@ -9,6 +9,7 @@ from typing import Self, TextIO
 from ops.display.base import finish_lines, said_lines
 from ops.display.changes import changes_of
 from ops.display.operations import look_of
+from ops.display.report import cancel_lines
 from ops.display.text import Line, seconds
 from ops.display.tree import change_line
 from ops.engines.base import EngineEvent
@@ -52,6 +53,9 @@ class PlainDisplay:
         item = self.record.add(event)
         if isinstance(item, Progress) and not self._preview and item.ended is not None:
             self._printer.print(self._step_lines(item))
+
+    def on_cancel(self) -> None:
+        self._printer.print(cancel_lines(self.record, preview=self._preview))
 
     def _step_lines(self, progress: Progress) -> list[Line]:
         step, look = progress.step, look_of(progress.step.op)

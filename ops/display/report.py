@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ops.cost.change import cost_text
 from ops.display.operations import look_of
 from ops.display.text import Line, counted, seconds
-from ops.record import Diagnostic, Record
+from ops.record import Diagnostic, Progress, Record
 from ops.steps import has_changes, name_of
 
 _ORDER = ("create", "update", "replace", "delete", "read", "import", "discard")
@@ -25,15 +25,14 @@ def diagnostic_lines(diagnostic: Diagnostic) -> list[Line]:
 
 def summary_lines(record: Record, *, preview: bool) -> list[Line]:
     """The last lines: counts, duration, and how it ended."""
-    left_over = [] if preview else _left_over(record)
     if record.summary is None:
-        return [*left_over, Line.of(("Ended before it was complete", "bold red"), _after(record))]
+        return [Line.of(("Ended before it was complete", "bold red"), _after(record))]
     if record.canceled:
         done = counts(record, preview=False)
-        return [*left_over, Line.of(("Cancelled", "bold red"), f": {done}", _after(record))]
+        return [Line.of(("Cancelled", "bold red"), f": {done}", _after(record))]
     if record.summary.result == "failed" or any(item.failed for item in record.steps.values()):
         done = counts(record, preview=preview)
-        return [*left_over, Line.of(("Failed", "bold red"), f": {done}", _after(record))]
+        return [Line.of(("Failed", "bold red"), f": {done}", _after(record))]
     if not has_changes(record.summary.changes):
         return [Line.of(("No change", "bold green"), f": {_unchanged(record.summary.changes)}", _after(record))]
     head = ("To do", "bold") if preview else ("Done", "bold green")
@@ -65,10 +64,18 @@ def _unchanged(changes: Mapping[str, int]) -> str:
     return f"{counted(changes.get('same', 0), 'resource')} unchanged"
 
 
-def _left_over(record: Record) -> list[Line]:
-    unfinished = record.unfinished()
-    if not unfinished:
-        return []
-    lines = [Line.of("Begun, and not known to be complete:")]
-    lines += [Line.of(f"  {item.step.name}: {look_of(item.step.op).doing}") for item in unfinished]
-    return [*lines, Line.of("`scripts/snu refresh` compares the state with the cloud.")]
+def cancel_lines(record: Record, *, preview: bool) -> list[Line]:
+    """What a run that was just cancelled waits for."""
+    waiting = [] if preview else record.unfinished()
+    if not waiting:
+        return [Line.of(("Cancelling", "bold red"), ": no more operations are started.")]
+    now = record.clock()
+    return [
+        Line.of(("Cancelling", "bold red"), f": waiting for {counted(len(waiting), 'operation')} under way:"),
+        *(Line.of(f"  {_under_way(each, now)}") for each in waiting),
+        Line.of("Press Ctrl-C again to end at once: what is under way then stays pending in the state."),
+    ]
+
+
+def _under_way(progress: Progress, now: float) -> str:
+    return f"{look_of(progress.step.op).doing} {progress.step.name} ({seconds(progress.elapsed(now))})"

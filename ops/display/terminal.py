@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ops.display.base import finish_lines, said_lines
 from ops.display.operations import look_of
+from ops.display.report import cancel_lines
 from ops.display.text import Line, counted, seconds
 from ops.engines.base import EngineEvent
 from ops.record import Progress, Record
@@ -76,6 +77,10 @@ class TerminalDisplay:
 
     def on_event(self, event: EngineEvent) -> None:
         self.record.add(event)
+
+    def on_cancel(self) -> None:
+        for line in cancel_lines(self.record, preview=self._preview):
+            self._live.console.print(to_rich(line))
 
     def _render(self) -> RenderableType:
         running = [item for item in self.record.running() if not item.step.is_root]

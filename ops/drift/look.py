@@ -24,7 +24,7 @@ from ops.state.checkpoint import read_checkpoint
 from ops.state.lock import locks_of
 from ops.state.moved import refuse_moved
 from ops.steps import name_of
-from pulumi_state.store import StoreError, layout
+from pulumi_state.store import StoreError, checkpoints
 
 _OUT_OF_REACH = (ExitCode.ENVIRONMENT, ExitCode.ENGINE, ExitCode.LOCAL_CLOUD)
 
@@ -124,8 +124,8 @@ def _undisturbed_state(session: Session) -> str:
             f"`scripts/snu recover {name}` first.",
             ExitCode.INTERRUPTED,
         )
-    item = store.read(layout.checkpoint(project, name))
-    return item.tag if item else ""
+    stored = checkpoints.find(store, project, name)
+    return stored.tag if stored else ""
 
 
 def _errors(record: Record, name: str) -> Iterator[OpsError]:

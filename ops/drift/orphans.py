@@ -20,11 +20,12 @@ from ops.stacks import Stack, find_stack, settings_of, stack_names
 from ops.state import place
 from ops.state.account import Account
 from ops.state.bucket import Storage, bucket_names
-from ops.state.checkpoint import outputs_of, read_checkpoint, stacks_in
+from ops.state.checkpoint import outputs_of, read_checkpoint
 from ops.state.moved import refuse_moved
 from ops.steps import short_type
 from pulumi_state.interrupted import CREATING, known_ids
 from pulumi_state.store import Store
+from pulumi_state.store.checkpoints import stacks_in
 
 if TYPE_CHECKING:
     from infra.settings import FoundationSettings

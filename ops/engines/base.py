@@ -31,6 +31,8 @@ class Operation:
     environ: Mapping[str, str] = field(repr=False)
     """Where the state is, and how it and its secrets are opened; also what the engine's processes get."""
     on_event: OnEvent = field(default=lambda _event: None)
+    on_cancel: Callable[[], None] = field(default=lambda: None)
+    """Is called once, at the first signal that cancels the operation."""
     on_process: Callable[[int], None] = field(default=lambda _pid: None)
     """Is given the number of each process that may change the state, when it is started."""
     parallel: int = 16
@@ -59,11 +61,13 @@ class Result:
 class Engine(Protocol):
     """Every method raises ``EngineError`` for what the user can mend; failures of single resources come as events.
 
-    The first Ctrl-C (SIGINT) lets operations under way end and starts no more; the engine then returns normally,
-    with ``ok`` false.
+    The first SIGINT, SIGTERM or SIGHUP lets operations under way end and starts no more; the engine then returns
+    normally, with ``ok`` false. A second Ctrl-C (SIGINT) ends it at once, and leaves them pending in the state.
     """
 
     name: str
+    converts_state: bool
+    """Whether it writes a state in the form that the environment asks for, not in the one that the state has."""
     refuses_interrupted: bool
     """Whether it starts no ``up`` and no ``destroy`` while the state has pending operations."""
 

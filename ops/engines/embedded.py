@@ -17,6 +17,7 @@ class EmbeddedEngine:
     """Adapts ``engine`` to the command's interface."""
 
     name = "embedded"
+    converts_state = False
     refuses_interrupted = True
     """To go on could make twice what was created, or keep in the state what is gone."""
 
@@ -48,6 +49,7 @@ def _request(operation: Operation) -> Request:
         backend_url=operation.environ[BACKEND_URL],
         environ=operation.environ,
         on_event=operation.on_event,
+        on_cancel=operation.on_cancel,
         parallel=operation.parallel,
         refresh=operation.refresh,
         targets=operation.targets,

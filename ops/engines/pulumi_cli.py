@@ -8,20 +8,22 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, TextIO
 
-from ops.engines.base import EngineError, EngineEvent, OnEvent, Operation, Result
+from ops.bound_process import bound_process
+from ops.engines.base import EngineError, EngineEvent, Operation, Result
 from ops.engines.program.process import Program, program_for
 from ops.environment import OWN_SECRETS
+from pulumi_state.interrupts import handled
 
 _POLL_SECONDS = 0.05
+_GRACE_SECONDS = 30.0
+"""Between SIGINT and SIGKILL, when this process has ended before the CLI."""
 _NO_STACK = "no stack named"
 _LOST_CONNECTION = "error reading from server"
 """Start of gRPC's message when the program's process has ended."""
@@ -31,6 +33,7 @@ class PulumiCli:
     """Stacks that the backend does not know yet are made; the stack that the user has selected stays so."""
 
     name = "pulumi"
+    converts_state = True
     refuses_interrupted = False
     """The CLI itself warns and goes on."""
 
@@ -98,7 +101,7 @@ class _Ended:
 def _run(
     arguments: list[str], operation: Operation, *, makes_stack: bool = True, program: Program | None = None
 ) -> Result:
-    watch = _Watch(operation.on_event, program)
+    watch = _Watch(operation, program)
     ended = _execute(arguments, operation, watch)
     if makes_stack and ended.status != 0 and _NO_STACK in ended.stderr and not watch.seen:
         _make_stack(operation)
@@ -129,55 +132,48 @@ def _execute(arguments: list[str], operation: Operation, watch: _Watch) -> _Ende
         command = ["pulumi", *arguments, "--stack", operation.stack, "--non-interactive"]
         command += ["--parallel", str(operation.parallel), "--event-log", str(log)]
         with stdout.open("wb") as output, stderr.open("wb") as errors:
-            # A session of its own: Ctrl-C reaches the CLI once, through us, however we got it.
-            process = subprocess.Popen(
+            running = bound_process(
                 command,
+                grace=_GRACE_SECONDS,
                 cwd=operation.project_dir,
                 env=_environment(operation.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
-                start_new_session=True,
             )
-        with _interrupts_forwarded(process, watch):
-            operation.on_process(process.pid)
-            watch.follow(log, process)
-            status = process.wait()
+            # It has a session of its own: a signal reaches the CLI once, through us, however we got it.
+            with running as process, watch.signals_forwarded(process):
+                operation.on_process(process.pid)
+                watch.follow(log, process)
+                status = process.wait()
         return _Ended(status, *(each.read_text(encoding="utf-8", errors="replace") for each in (stdout, stderr)))
-
-
-@contextmanager
-def _interrupts_forwarded(process: subprocess.Popen[bytes], watch: _Watch) -> Iterator[None]:
-    """Give SIGINT to the CLI, which then cancels; a second one makes it end at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def forward(_number: int, _frame: FrameType | None) -> None:
-        watch.interrupted = True
-        process.send_signal(signal.SIGINT)
-
-    before = signal.signal(signal.SIGINT, forward)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 class _Watch:
     """Reads the event log while it grows, and what the program prints."""
 
-    def __init__(self, on_event: OnEvent, program: Program | None = None) -> None:
-        self._on_event = on_event
+    def __init__(self, operation: Operation, program: Program | None = None) -> None:
+        self._on_event = operation.on_event
+        self._on_cancel = operation.on_cancel
         self._program = program
         self.seen = 0
         self.failure_seen = False
         """Whether the events already say why the operation did not succeed."""
         self.changes: Mapping[str, int] = {}
         self.interrupted = False
+        self._cancel_told = False
         self.added: list[Mapping[str, Any]] = []
         """Diagnostics that are not the CLI's: what the program has printed, and its exit status if it ended early."""
         self._summary_seen = False
+
+    def signals_forwarded(self, process: subprocess.Popen[Any]) -> AbstractContextManager[None]:
+        """At the first signal the CLI cancels; at the second Ctrl-C it ends at once."""
+
+        def interrupt() -> None:
+            self.interrupted = True
+            process.send_signal(signal.SIGINT)
+
+        return handled(interrupt, interrupt)
 
     def finish(self) -> None:
         """An interrupted CLI may end without a summary."""
@@ -185,19 +181,25 @@ class _Watch:
         if self.interrupted and not self._summary_seen:
             self._take({"summaryEvent": {"resourceChanges": {}}})
 
-    def follow(self, path: Path, process: subprocess.Popen[bytes]) -> None:
+    def follow(self, path: Path, process: subprocess.Popen[Any]) -> None:
         while not path.exists():
             if process.poll() is not None:
                 return
             time.sleep(_POLL_SECONDS)
         with path.open(encoding="utf-8") as log:
-            for line in _lines(log, process, self._take_output):
+            for line in _lines(log, process, self._on_poll):
                 event = json.loads(line)
                 if "summaryEvent" in event:
                     self._take_output(ended=True)
                     self._take_exit_status()
                 if not self._is_lost_connection(event):
                     self._take(event)
+
+    def _on_poll(self) -> None:
+        self._take_output()
+        if self.interrupted and not self._cancel_told:
+            self._cancel_told = True
+            self._on_cancel()
 
     def _take_output(self, *, ended: bool = False) -> None:
         """What the program has printed; no more comes before the first event, nor after the summary."""
@@ -237,7 +239,7 @@ class _Watch:
         self._on_event(event)
 
 
-def _lines(log: TextIO, process: subprocess.Popen[bytes], on_poll: Callable[[], None]) -> Iterator[str]:
+def _lines(log: TextIO, process: subprocess.Popen[Any], on_poll: Callable[[], None]) -> Iterator[str]:
     """Complete lines, until the process has ended and all are read; ``on_poll`` is called after each look."""
     rest = ""
     while True:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from infra.settings.images import PLATFORM
+from ops.bound_process import bound_process
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.registry import USER
@@ -85,16 +86,12 @@ class Docker:
         arguments += [word for key, value in recipe.labels.items() for word in ("--label", f"{key}={value}")]
         arguments += ["--network", recipe.network] if recipe.network else []
         recipe.log.parent.mkdir(parents=True, exist_ok=True)
-        with recipe.log.open("w", encoding="utf-8") as log:
-            process = self._start([*arguments, str(recipe.context)])
-            try:
-                for line in process.stdout or ():
-                    log.write(line)
-                    if line.strip():
-                        on_line(line.strip())
-                status = process.wait()
-            finally:
-                self._running.discard(process)
+        with recipe.log.open("w", encoding="utf-8") as log, self._started([*arguments, str(recipe.context)]) as process:
+            for line in process.stdout or ():
+                log.write(line)
+                if line.strip():
+                    on_line(line.strip())
+            status = process.wait()
         if status != 0:
             raise BuildError(self._failed(status, recipe.log))
 
@@ -131,22 +128,28 @@ class Docker:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_STOP_SECONDS)
 
-    def _start(self, command: list[str]) -> subprocess.Popen[str]:
-        with self._lock:
-            if self._stopped.is_set():
-                raise BuildError("stopped")
-            process = subprocess.Popen(
-                command,
-                env={**self.environ, "BUILDKIT_PROGRESS": "plain"},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                encoding="utf-8",
-                errors="replace",
-                start_new_session=True,  # Ctrl-C reaches it once, through us
-            )
-            self._running.add(process)
-            return process
+    @contextmanager
+    def _started(self, command: list[str]) -> Iterator[subprocess.Popen[str]]:
+        running = bound_process(
+            command,
+            grace=_STOP_SECONDS,
+            env={**self.environ, "BUILDKIT_PROGRESS": "plain"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        )
+        with ExitStack() as stack:
+            with self._lock:
+                if self._stopped.is_set():
+                    raise BuildError("stopped")
+                process = stack.enter_context(running)
+                self._running.add(process)
+            try:
+                yield process
+            finally:
+                self._running.discard(process)
 
     def _failed(self, status: int, log: Path) -> str:
         if self._stopped.is_set():

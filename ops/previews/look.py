@@ -12,7 +12,8 @@ from ops.previews import names
 from ops.previews.about import About
 from ops.previews.cloud import Found, Thing
 from ops.previews.parent import Parent
-from ops.state.checkpoint import outputs_in, read_checkpoint, resources_on_scaleway, stacks_in
+from ops.state.checkpoint import outputs_in, read_checkpoint, resources_on_scaleway
+from pulumi_state.store.checkpoints import stacks_in
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ops.readiness import check_containers
 from ops.recover.run import needs_recovery, recover_held
 from ops.session import Options, Session
 from ops.state.checkpoint import read_checkpoint
-from pulumi_state.store import layout
+from pulumi_state.store import checkpoints, layout
 
 
 @dataclass(frozen=True)
@@ -83,16 +83,15 @@ class PreviewStack:
     def forget(self) -> None:
         """Remove its state, the document beside it, and its files. Raises OpsError where it has resources."""
         store, project = self.parent.store, self.parent.project
-        checkpoint = layout.checkpoint(project, self.name)
-        item = store.read(checkpoint)
+        stored = checkpoints.find(store, project, self.name)
         state = self.state
         if state is not None and state.resources:
             raise OpsError(f"{self.name} has {state.resources} resources again; its state was kept.", ExitCode.FAILED)
         past = [entry.key for entry in store.entries(layout.history(project, self.name))]
-        for key in (*past, layout.backup_of(checkpoint)):
+        for key in (*past, *layout.backups(project, self.name)):
             store.delete(key)
-        if item is not None:
-            store.delete(checkpoint, item.tag)
+        if stored is not None:
+            store.delete(stored.key, stored.tag)
         abouts.remove(store, project, self.name)
         remove_files(self.parent, self.name)
 

@@ -23,7 +23,7 @@ from ops.previews.look import Preview, look
 from ops.previews.parent import Parent
 from ops.previews.stack import PreviewStack
 from ops.session import Options
-from ops.state.checkpoint import stacks_in
+from pulumi_state.store.checkpoints import stacks_in
 
 _PURPOSE = "snu env sweep"
 

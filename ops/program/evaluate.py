@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from ops.bound_process import bound_process
 from ops.display.text import safe
 from ops.engines.program.environment import program_environment
 from ops.environment import process_environment
@@ -76,29 +75,29 @@ class Evaluator:
         self._temporary = tempfile.TemporaryDirectory(prefix="snu-diff-", ignore_cleanup_errors=True)
         self._place = Path(self._temporary.name).resolve()
         self._errors = self._place / "errors"
+        self._running = ExitStack()
         home = {"HOME": str(self._place), "XDG_CONFIG_HOME": str(self._place)}
         with self._errors.open("wb") as errors:
-            self._process = subprocess.Popen(
+            running = bound_process(
                 [sys.executable, "-P", "-m", "ops.program.evaluator"],
                 cwd=self._place,
                 env=program_environment(process_environment()) | home | {"PYTHONPATH": str(CHECKOUT)},
                 stdin=subprocess.PIPE,
                 stdout=errors,
                 stderr=errors,
-                start_new_session=True,
+                grace=0.0,
             )
+            self._process = self._running.enter_context(running)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Whatever a program has started goes with it."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
         if self._process.stdin is not None:
             with suppress(BrokenPipeError):
                 self._process.stdin.close()
+        self._running.close()
         self._temporary.cleanup()
 
     def evaluate(self, layouts: Sequence[Layout], timeout: float) -> list[Stacks]:

@@ -12,8 +12,10 @@ from typing import Any
 from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from pulumi_state.errors import StateError
 from pulumi_state.history import agent
-from pulumi_state.store import Store, layout
+from pulumi_state.statefile import parse_checkpoint
+from pulumi_state.store import Store, checkpoints, layout
 from pulumi_state.urn import ROOT_STACK_TYPE
 
 _FORMAT = "snu-state-backup/1"
@@ -100,15 +102,14 @@ class Backup:
 
 
 def take(store: Store, project: str, stack: str) -> Backup | None:
-    """The present state; None where there is none. Raises OpsError when it cannot be read."""
-    item = store.read(layout.checkpoint(project, stack))
-    if item is None:
+    """The present state; None where there is none. Raises StoreError, and OpsError when it cannot be read."""
+    stored = checkpoints.find(store, project, stack)
+    if stored is None:
         return None
     try:
-        checkpoint = json.loads(item.content)
-        _ = checkpoint["version"]
-    except (ValueError, KeyError, TypeError):
-        raise OpsError(f"The state of {stack} in {store.address} is damaged.", ExitCode.FAILED) from None
+        checkpoint = parse_checkpoint(stored.content, f"state {stored.key} in {store.address}")
+    except StateError as error:
+        raise OpsError(str(error), ExitCode.FAILED) from None
     moment = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     return Backup(project, stack, store.address, moment, agent(process_environment()).removeprefix("snu/"), checkpoint)
 

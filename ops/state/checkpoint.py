@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from ops.canonical import Decrypt
@@ -14,10 +13,8 @@ from ops.state.fingerprint import Fingerprint, fingerprint
 from pulumi_state.errors import PulumiError
 from pulumi_state.passphrase import Crypter, passphrase_from
 from pulumi_state.statefile import Checkpoint, StateFile
-from pulumi_state.store import Store, layout
+from pulumi_state.store import Store
 from pulumi_state.urn import ROOT_STACK_TYPE
-
-_JSON = ".json"
 
 
 def read_checkpoint(store: Store, project: str, stack: str) -> Checkpoint | None:
@@ -26,13 +23,6 @@ def read_checkpoint(store: Store, project: str, stack: str) -> Checkpoint | None
         return StateFile(store, project, stack).read()
     except PulumiError as error:
         raise OpsError(str(error), ExitCode.FAILED) from None
-
-
-def stacks_in(store: Store, project: str) -> dict[str, datetime]:
-    """The stacks that have a state in a store, with the time of its last write. Raises StoreError."""
-    prefix = layout.checkpoint(project, "").removesuffix(_JSON)
-    names = {entry.key.removeprefix(prefix): entry.modified for entry in store.entries(prefix)}
-    return {name.removesuffix(_JSON): time for name, time in names.items() if name.endswith(_JSON) and "/" not in name}
 
 
 def outputs_of(store: Store, project: str, stack: str) -> dict[str, Any]:

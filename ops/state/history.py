@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pulumi_state.store import Store, layout
-
-_RECORD = ".history.json"
+from pulumi_state.store import Store, checkpoints
 
 
 @dataclass(frozen=True)
@@ -44,19 +42,14 @@ class Update:
 
 def updates_of(store: Store, project: str, stack: str, most: int) -> list[Update]:
     """The newest first, at most so many. Raises StoreError."""
-    keys = sorted(record_keys(store, project, stack), reverse=True)[:most]
+    keys = sorted(checkpoints.record_keys(store, project, stack), reverse=True)[:most]
     return [update for key in keys if (update := update_at(store, key)) is not None]
-
-
-def record_keys(store: Store, project: str, stack: str) -> list[str]:
-    """Keys of the records of updates, the oldest first. Raises StoreError."""
-    return [each.key for each in store.entries(layout.history(project, stack)) if each.key.endswith(_RECORD)]
 
 
 def update_at(store: Store, key: str) -> Update | None:
     """None for what is no record. Raises StoreError."""
     item = store.read(key)
-    return _read(item.content) if item else None
+    return _read(checkpoints.decompressed(store, key, item.content)) if item else None
 
 
 def _read(content: bytes) -> Update | None:

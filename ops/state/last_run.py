@@ -17,10 +17,11 @@ from typing import Any
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.state import backup as backups
-from ops.state.history import record_keys, update_at
+from ops.state.history import update_at
 from pulumi_state.errors import PulumiError
 from pulumi_state.statefile import StateFile
-from pulumi_state.store import ABSENT, Store, layout
+from pulumi_state.store import ABSENT, Store, checkpoints, layout
+from pulumi_state.store.checkpoints import record_keys
 
 _FORMAT = 1
 Resource = dict[str, Any]
@@ -91,11 +92,11 @@ def remember(store: Store, project: str, stack: str, begin: Begin) -> None:
 
     Raises StoreError, also where another run has ended meanwhile.
     """
-    item = store.read(layout.checkpoint(project, stack))
-    if item is None:
+    stored = checkpoints.find(store, project, stack)
+    if stored is None:
         store.delete(_key(project, stack), begin.tag)
-    elif begin.older is None or item.tag != begin.older.tag:
-        last = _LastRun(begin.at, item.content, frozenset(record_keys(store, project, stack)))
+    elif begin.older is None or stored.tag != begin.older.tag:
+        last = _LastRun(begin.at, stored.content, frozenset(record_keys(store, project, stack)))
         store.write(_key(project, stack), last.content(), begin.tag)
 
 
@@ -106,18 +107,18 @@ def forget(store: Store, project: str, stack: str) -> None:
 
 def overwritten(store: Store, project: str, stack: str) -> Overwritten | None:
     """None where the state is what the last run left, or what a later one made of it. Raises StoreError."""
-    kept, item = store.read(_key(project, stack)), store.read(layout.checkpoint(project, stack))
+    kept, stored = store.read(_key(project, stack)), checkpoints.find(store, project, stack)
     last = _LastRun.parse(kept.content) if kept else None
-    if last is None or item is None or item.content == last.state:
+    if last is None or stored is None or stored.content == last.state:
         return None
-    left, found = _resources(last.state), _resources(item.content)
+    left, found = _resources(last.state), _resources(stored.content)
     later = sorted(set(record_keys(store, project, stack)) - last.updates)
     update = update_at(store, later[-1]) if later else None
     older = update.begun < last.begun if update else _is_older(found, left, last.begun)
     if not older:
         return None
     unknown = (f"{urn.rpartition('::')[2]} ({id})" for urn, id in found.keys() - left.keys() if id)
-    return Overwritten(item.tag, last.begun, last.state, tuple(sorted(unknown)))
+    return Overwritten(stored.tag, last.begun, last.state, tuple(sorted(unknown)))
 
 
 def restore(store: Store, project: str, stack: str, found: Overwritten) -> str:

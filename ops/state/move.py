@@ -15,7 +15,8 @@ from ops.state.checkpoint import Secrets, fingerprint_of, read_checkpoint
 from ops.state.moved import Moved, kept_key, read_stone, stone_key, write_stone
 from ops.state.size import Size, limit_of
 from pulumi_state.history import agent
-from pulumi_state.store import ABSENT, ConflictError, Item, Store, layout
+from pulumi_state.store import ABSENT, ConflictError, Store, checkpoints, layout
+from pulumi_state.store.checkpoints import Stored
 
 Say = Callable[[str], None]
 
@@ -41,16 +42,16 @@ class Move:
                 f"The state of {self.stack} was moved to {stone.to} at {stone.when}, by {stone.who}: go on from there.",
                 ExitCode.USAGE,
             )
-        there = self.source.read(self._key)
+        there = self._state_in(self.source)
         if there is None and stone is None:
             raise OpsError(f"{self.source.address} has no state of {self.stack}.", ExitCode.USAGE)
-        if stone is None and self.target.read(self._key) is not None and not self._is_ours():
+        if stone is None and self._state_in(self.target) is not None and not self._is_ours():
             raise OpsError(
                 f"{self.target.address} has a state of {self.stack} already. It is left alone, and nothing was "
                 "changed: choose another place, or remove that state first.",
                 ExitCode.USAGE,
             )
-        size = Size(len(there.content) if there else 0, limit_of(self.target.address))
+        size = Size(len(there.raw) if there else 0, limit_of(self.target.address))
         if size.too_large:
             raise OpsError(
                 f"The state of {self.stack} has {size}, which is more than {self.target.address} takes.",
@@ -59,19 +60,18 @@ class Move:
 
     def run(self) -> None:
         """After ``check``, and under the stack's lock. Raises OpsError and StoreError."""
-        item = self.source.read(self._key)
-        if item is not None:
+        state = self._state_in(self.source)
+        if state is not None:
             self._mark()
-            self._copy(item)
+            self._copy(state)
             self._prove()
-            self._leave(item)
+            self._leave(state)
         self._clear()
 
     # --- steps ------------------------------------------------------------------------------------------
 
-    @property
-    def _key(self) -> str:
-        return layout.checkpoint(self.project, self.stack)
+    def _state_in(self, store: Store) -> Stored | None:
+        return checkpoints.find(store, self.project, self.stack)
 
     @property
     def _marker(self) -> str:
@@ -94,19 +94,22 @@ class Move:
                 ) from None
             self.say("goes on with a move that was interrupted")
 
-    def _copy(self, state: Item) -> None:
+    def _copy(self, state: Stored) -> None:
         prefix = layout.history(self.project, self.stack)
-        history = [each.key for each in self.source.entries(prefix) if each.key.endswith(".json")]
+        history = [each.key for each in self.source.entries(prefix)]
         have = {each.key for each in self.target.entries(prefix)}
-        for key in [*(key for key in history if key not in have), layout.backup_of(self._key)]:
+        for key in [*(key for key in history if key not in have), *layout.backups(self.project, self.stack)]:
             item = self.source.read(key)
             if item is not None:
                 self.target.write(key, item.content)
-        there = self.target.read(self._key)
-        self.target.write(self._key, state.content, there.tag if there else ABSENT)
+        there = self._state_in(self.target)
+        if there is not None and there.key != state.key:  # of a move that was interrupted, before the form changed
+            self.target.delete(there.key, there.tag)
+            there = None
+        self.target.write(state.key, state.raw, there.tag if there else ABSENT)
         if self.target.read(layout.META) is None:
             self.target.write(layout.META, layout.META_CONTENT)
-        self.say(f"copied the state and {len([key for key in history if key.endswith('.history.json')])} records")
+        self.say(f"copied the state and {len(checkpoints.record_keys(self.source, self.project, self.stack))} records")
 
     def _prove(self) -> None:
         """Both are read again: a store may give back what was not written."""
@@ -121,20 +124,21 @@ class Move:
             )
         self.say(f"is the same there, secrets included: {len(one.resources)} resources, fingerprint {one.digest[:12]}")
 
-    def _leave(self, state: Item) -> None:
+    def _leave(self, state: Stored) -> None:
         """A stone and a copy where the state was; then it is the target's."""
         self.source.write(kept_key(self.project, self.stack), state.content)
         moment = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         who = agent(process_environment()).removeprefix("snu/")
         write_stone(self.source, self.project, self.stack, Moved(self.target.address, who, moment))
         last_run.forget(self.source, self.project, self.stack)
-        self.source.delete(layout.backup_of(self._key))
-        self.source.delete(self._key, state.tag)
+        for key in layout.backups(self.project, self.stack):
+            self.source.delete(key)
+        self.source.delete(state.key, state.tag)
         self.say(f"left a note in {self.source.address}, and a copy that Pulumi does not see")
 
     def _clear(self) -> None:
         """Raises OpsError when the target has lost what it had."""
-        if self.target.read(self._key) is None:
+        if self._state_in(self.target) is None:
             raise OpsError(
                 f"{self.target.address} has no state of {self.stack}, although it was moved there. A copy stands in "
                 f"{self.source.address} as {kept_key(self.project, self.stack)}.",
@@ -149,12 +153,11 @@ class Move:
 
 def carry_published(source: Store, target: Store, project: str, foundation: str) -> bool:
     """An environment's copy of its foundation's outputs goes with it; gives whether there was one to carry."""
-    key = layout.checkpoint(project, foundation)
-    item = source.read(key)
-    if item is None or target.read(key) is not None:
+    stored = checkpoints.find(source, project, foundation)
+    if stored is None or checkpoints.find(target, project, foundation) is not None:
         return False
-    latest = json.loads(item.content)["checkpoint"].get("latest") or {}
+    latest = json.loads(stored.content)["checkpoint"].get("latest") or {}
     if len(latest.get("resources") or []) != 1:
         return False  # the foundation's own state, which stays
-    target.write(key, item.content)
+    target.write(stored.key, stored.raw)
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from pulumi_state.store import Store, layout
+from pulumi_state.store import Store, checkpoints
 
 SERVERLESS_LIMIT = 700_000
 """Bytes of a checkpoint that a Serverless SQL database takes: 1,024 KB a request, in which it stands in base64."""
@@ -39,9 +39,9 @@ class Size:
 
 
 def size_of(store: Store, project: str, stack: str) -> Size:
-    """Raises StoreError."""
-    item = store.read(layout.checkpoint(project, stack))
-    return Size(len(item.content) if item else 0, limit_of(store.address))
+    """The size as stored: what is compressed takes less. Raises StoreError."""
+    stored = checkpoints.find(store, project, stack)
+    return Size(len(stored.raw) if stored else 0, limit_of(store.address))
 
 
 def limit_of(address: str) -> int | None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pulumi_state.compression import SUFFIXES
+
 ORGANIZATION = "organization"
 META = ".pulumi/meta.yaml"
 """Says which layout it is."""
 META_CONTENT = b"version: 1\n"
+STACKS = ".pulumi/stacks/"
+CHECKPOINT = ".json"
+RECORD = ".history.json"
+"""Endings of keys, before the suffix of their compression."""
 
 
 def full_name(project: str, stack: str) -> str:
@@ -13,8 +19,18 @@ def full_name(project: str, stack: str) -> str:
 
 
 def checkpoint(project: str, stack: str) -> str:
-    """The stack's state."""
-    return f".pulumi/stacks/{project}/{stack}.json"
+    """The stack's state where it is not compressed, and the beginning of its keys otherwise."""
+    return f"{STACKS}{project}/{stack}{CHECKPOINT}"
+
+
+def checkpoint_forms(project: str, stack: str) -> list[str]:
+    """The keys that a stack's state may have, of which one at a time exists."""
+    return [f"{checkpoint(project, stack)}{suffix}" for suffix in SUFFIXES]
+
+
+def backups(project: str, stack: str) -> list[str]:
+    """The keys that copies of the state before its last write may have."""
+    return [backup_of(key) for key in checkpoint_forms(project, stack)]
 
 
 def backup_of(key: str) -> str:

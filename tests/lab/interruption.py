@@ -57,13 +57,18 @@ class Victim:
     def ended(self) -> bool:
         return self.process.poll() is not None
 
+    @property
+    def family(self) -> dict[int, str]:
+        """The process and all that it has started, with the first 15 characters of each program's name."""
+        return {pid: _program(pid) for pid in (self.process.pid, *_descendants(self.process.pid))}
+
     def kill(self, name: str = "") -> None:
         """End the process and all that it has started, at once; with a ``name``, first those that are called so.
 
         Returns when none of them runs any more.
         """
-        family = [self.process.pid, *_descendants(self.process.pid)]
-        first = [pid for pid in family if name and _program(pid) == name]
+        family = self.family
+        first = [pid for pid, program in family.items() if name and program == name]
         for pid in [*first, *family]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -73,7 +78,7 @@ class Victim:
 
     def signal_all(self, number: signal.Signals) -> None:
         """To the process and all that it has started."""
-        for pid in [self.process.pid, *_descendants(self.process.pid)]:
+        for pid in self.family:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
@@ -121,11 +126,11 @@ class Hold:
         match = {"method": method} if method else {}
         return cls(lab, lab.fault("hold", skip=requests, when=when, match=match))
 
-    def await_request(self, victim: Victim) -> None:
+    def await_request(self, victim: Victim | None = None) -> None:
         """Until a request is held; fails when the run ends before."""
         deadline = time.monotonic() + _GIVE_UP_SECONDS
         while not self._struck():
-            assert not victim.ended, f"it ended before it was held:\n{victim.wait().stdout}"
+            assert victim is None or not victim.ended, f"it ended before it was held:\n{victim.wait().stdout}"
             assert time.monotonic() < deadline, "nothing was held"
             time.sleep(_POLL_SECONDS)
 

@@ -11,6 +11,7 @@ import pytest
 from ops.display.base import Display
 from ops.display.choose import display_for
 from ops.display.plain import PlainDisplay
+from ops.display.report import cancel_lines
 from ops.display.text import Line
 from ops.display.tree import tree_lines
 from ops.engines.base import EngineEvent
@@ -158,14 +159,18 @@ def test_what_a_program_says_that_was_stopped_after_a_failure_is_left_aside() ->
     assert "the program's own words" in own
 
 
-def test_a_cancelled_update_says_what_is_left() -> None:
-    events = [*step("create", CONTAINER, None, {}, end="running"), summary("canceled", create=3)]
-    assert shown(events, preview=False) == (
-        "Begun, and not known to be complete:\n"
-        "  api-container: creating\n"
-        "`scripts/snu refresh` compares the state with the cloud.\n"
-        "Cancelled: 3 created (0.0s)\n"
-    )
+def test_a_cancelled_update_names_what_it_waits_for() -> None:
+    record = Record(clock=lambda: 0.0)
+    for event in step("create", CONTAINER, None, {}, end="running"):
+        record.add(event)
+    assert [line.plain for line in cancel_lines(record, preview=False)] == [
+        "Cancelling: waiting for 1 operation under way:",
+        "  creating api-container (0.0s)",
+        "Press Ctrl-C again to end at once: what is under way then stays pending in the state.",
+    ]
+    nothing = ["Cancelling: no more operations are started."]
+    assert [line.plain for line in cancel_lines(record, preview=True)] == nothing
+    assert [line.plain for line in cancel_lines(Record(), preview=False)] == nothing
 
 
 def test_no_change_is_said_in_one_line() -> None:

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 _RUN = "/pulumirpc.LanguageRuntime/Run"
 _END_SECONDS = 5.0
 """A process that breaks the connection is about to end."""
-_OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+_OPTIONS = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.enable_http_proxy", 0),
+]
 
 
 async def run(program: Program, request: RunRequest, on_output: Callable[[str, str], None]) -> tuple[bool, str]:

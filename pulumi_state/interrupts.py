@@ -1,0 +1,61 @@
+"""The signals that ask a run to end: of Ctrl-C, a cancelled CI job, ``docker stop`` or a closed terminal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def handled(on_first: Callable[[], object], on_second: Callable[[], object]) -> Iterator[None]:
+    """Call ``on_first`` in the main thread at the first signal, and ``on_second`` at each Ctrl-C after it.
+
+    SIGTERM and SIGHUP only ever count as the first: a terminal that is closed sends several, and a CI system that
+    cancels a job sends SIGTERM after SIGINT. A signal that is ignored, as under ``nohup``, stays so. In another thread
+    than the main one nothing is handled.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    begun = False
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        nonlocal begun
+        if number == signal.SIGHUP:
+            _leave_terminal()
+        if not begun:
+            begun = True
+            on_first()
+        elif number == signal.SIGINT:
+            on_second()
+
+    before = {
+        number: signal.signal(number, handle) for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def interrupt() -> None:
+    """Raise KeyboardInterrupt, as Python does at Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def _leave_terminal() -> None:
+    """A terminal that is closed refuses every read and write."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        with suppress(OSError):  # a descriptor may be closed
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode):
+                os.dup2(null, descriptor)
+    os.close(null)
