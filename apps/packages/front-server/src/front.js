@@ -5,7 +5,7 @@ import sirv from "sirv";
 
 import { StartError, pathOf, runService, sendJson } from "@snu/service";
 
-import { Page } from "./page.js";
+import { Page, acceptedEncodings } from "./page.js";
 import { SECURITY_HEADERS, contentSecurityPolicy } from "./security.js";
 import { substitute } from "./substitution.js";
 import { connectedOrigins, frontVariables, listedVariables } from "./variables.js";
@@ -73,7 +73,10 @@ function serve(page, dist) {
     const path = decoded(pathOf(request));
     // Files of a front are small; a wrong range would only be a way to make reading them fail.
     delete request.headers.range;
-    if (path === "/" || path === TEMPLATE) return page.send(request, response);
+    // sirv ignores one slash at the end, and would send the page as it was built.
+    if (path === "/" || path.replace(/\/$/, "") === TEMPLATE) return page.send(request, response);
+    // sirv looks for the names only, and takes no notice of `br;q=0`.
+    request.headers["accept-encoding"] = [...acceptedEncodings(request.headers["accept-encoding"])].join(", ");
     return files(request, response, () => {
       if (!path.startsWith(ASSETS) && !LOOKS_LIKE_FILE.test(path)) return page.send(request, response);
       return sendJson(response, 404, { error: "There is no such file." });

@@ -48,10 +48,10 @@ export class Page {
 }
 
 /**
- * @param {string | string[] | undefined} header
- * @returns {Set<string>}
+ * @param {string | string[] | undefined} header `Accept-Encoding`
+ * @returns {Set<string>} the encodings that it names, without those of quality 0
  */
-function acceptedEncodings(header) {
+export function acceptedEncodings(header) {
   const items = String(header ?? "").split(",").map((item) => item.trim().toLowerCase().split(/\s*;\s*/));
   return new Set(items.flatMap(([name, quality]) => (name && !/^q=0(\.0*)?$/.test(quality ?? "") ? [name] : [])));
 }
