@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
-import io
 import os
 import sys
 
 from ops.ahead import start_program
+from ops.display.output import clean_standard_output
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 
@@ -15,13 +15,6 @@ _GARBAGE_THRESHOLD = 100_000
 """So many new objects, and garbage is looked for."""
 _TYPERS_INTERRUPTED = 130
 """What typer makes of a KeyboardInterrupt."""
-
-
-def replace_unencodable() -> None:
-    """Let output that the terminal's encoding cannot express be replaced: no command fails over a character."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 def main() -> int:
@@ -60,7 +53,7 @@ def main() -> int:
 if __name__ == "__main__":
     # What is imported lasts as long as the command: looking for garbage in it takes a tenth of a short one's time.
     gc.set_threshold(_GARBAGE_THRESHOLD)
-    replace_unencodable()
+    clean_standard_output()
     start_program(sys.argv[1:])
     ended = main()
     gc.freeze()

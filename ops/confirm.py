@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from ops.display.output import clean
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stacks import Stack
@@ -37,6 +38,6 @@ def _answer(question: str) -> str:
     if not sys.stdin.isatty():
         raise OpsError(f"{question.strip()} There is no terminal to ask on: give --yes if you mean it.", ExitCode.USAGE)
     try:
-        return input(question).strip()
+        return input(clean(question)).strip()
     except EOFError:
         return ""

@@ -17,9 +17,9 @@ def progress_for(stream: TextIO) -> Iterator[Progress]:
     if is_plain(stream):
         yield _Lines(stream)
         return
-    from rich.console import Console
+    from ops.display.console import CleanConsole
 
-    console = Console(file=stream, highlight=False)
+    console = CleanConsole(stream)
     status = console.status("")
 
     def show(text: str) -> None:
