@@ -19,6 +19,7 @@ from ops.engines.program.process import Program
 from ops.engines.pulumi_cli import PulumiCli
 from tests.support.environment import ROOT, clean_environment
 from tests.support.fake_engine import FakeEngine
+from tests.support.processes import is_running, wait_until_ended
 
 _GIVE_UP_SECONDS = 60.0
 _FORBIDDEN = (
@@ -52,22 +53,6 @@ def project(tmp_path: Path) -> Path:
 
 def write(project: Path, program: str) -> None:
     (project / "__main__.py").write_text(textwrap.dedent(program))
-
-
-def is_running(pid: int) -> bool:
-    """Whether the process exists and is more than an entry that nobody has collected yet."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"
-
-
-def wait_until_ended(pid: int) -> None:
-    deadline = time.monotonic() + _GIVE_UP_SECONDS
-    while is_running(pid):
-        assert time.monotonic() < deadline, f"process {pid} is still running"
-        time.sleep(0.02)
 
 
 # --- LanguageRuntime ------------------------------------------------------------------------------------------------

@@ -1,0 +1,24 @@
+"""Whether processes that are no children of the test still run."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+_GIVE_UP_SECONDS = 60.0
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process exists and is more than an entry that nobody has collected yet."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_until_ended(pid: int) -> None:
+    deadline = time.monotonic() + _GIVE_UP_SECONDS
+    while is_running(pid):
+        assert time.monotonic() < deadline, f"process {pid} is still running"
+        time.sleep(0.02)
