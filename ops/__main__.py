@@ -10,6 +10,7 @@ from ops.ahead import start_program
 from ops.display.output import clean_standard_output
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.private_process import keep_private
 
 _GARBAGE_THRESHOLD = 100_000
 """So many new objects, and garbage is looked for."""
@@ -20,7 +21,7 @@ _TYPERS_INTERRUPTED = 130
 def main() -> int:
     """Run the command; every way to end is an ``ExitCode``."""
     import typer
-    from typer._click.exceptions import ClickException  # typer has no public name for it
+    from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError  # typer has no public names
 
     from ops.cli import app
     from pulumi_state.store import StoreError
@@ -30,8 +31,13 @@ def main() -> int:
         if status != _TYPERS_INTERRUPTED:
             return status
         raise KeyboardInterrupt
-    except ClickException as error:
+    except NoArgsIsHelpError as error:
         error.show()
+        return ExitCode.USAGE
+    except ClickException as error:
+        help_of = error.ctx.command_path if isinstance(error, UsageError) and error.ctx else ""
+        hint = f"Run `{help_of} --help` to see what is possible.\n" if help_of else ""
+        sys.stderr.write(f"error: {error.format_message()}\n{hint}")
         return ExitCode.USAGE
     except OpsError as error:
         sys.stdout.flush()
@@ -53,6 +59,7 @@ def main() -> int:
 if __name__ == "__main__":
     # What is imported lasts as long as the command: looking for garbage in it takes a tenth of a short one's time.
     gc.set_threshold(_GARBAGE_THRESHOLD)
+    keep_private()
     clean_standard_output()
     start_program(sys.argv[1:])
     ended = main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -29,7 +30,7 @@ from ops.plans.evidence import collect, differences, look_for, missing_images, o
 from ops.plans.ledger import Ledger, Outcome
 from ops.plans.make import Preview, check_plannable, plan_of
 from ops.plans.plan import Plan
-from ops.plans.sealed import Sealed, public_key, refused, seal
+from ops.plans.sealed import MOST_BYTES, Sealed, public_key, refused, seal
 from ops.plans.waiting import announce
 from ops.policies import refuse, verdict_on
 from ops.record import Record
@@ -131,16 +132,13 @@ def apply(file: Path, directory: Path | None, expected: str | None, choice: Engi
         _prove(session, found, options)
         if not options.yes:
             confirm(f"Apply this plan to {found.stack}?")
+        _require_unchanged(session, found)  # the question may have waited for hours
         return _do(session, found, ledger, options)
 
 
 def _opened(file: Path, folder: Path, environ: dict[str, str]) -> tuple[Plan, str]:
     """The plan, and the name of who signed it in the settings of its stack."""
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise OpsError(f"{file} cannot be read: {error.strerror}", ExitCode.USAGE) from error
-    sealed = Sealed.read(content)
+    sealed = Sealed.read(_read(file))
     stacks = {name: find_stack(folder, name) for name in stack_names(folder)}
     trusting = {name: stack for name, stack in stacks.items() if sealed.signer in _planners(stack).values()}
     if not trusting:
@@ -155,6 +153,22 @@ def _opened(file: Path, folder: Path, environ: dict[str, str]) -> tuple[Plan, st
             f"that key may plan {', '.join(trusting)}."
         )
     return found, next(name for name, key in _planners(stack).items() if key == sealed.signer)
+
+
+def _read(path: Path) -> bytes:
+    """Raises OpsError for what is not a regular file of a plan's size, without reading it."""
+    try:
+        # Opening a named pipe would otherwise wait for somebody who writes.
+        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise OpsError(f"{path} is not a regular file; expected a plan's file.", ExitCode.USAGE)
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise OpsError(f"{path} cannot be read: {error.strerror}", ExitCode.USAGE) from error
+    if len(content) > MOST_BYTES:
+        raise refused(f"{path} is larger than {MOST_BYTES // 2**20} MiB, and so is not a plan.")
+    return content
 
 
 def _planners(stack: Stack) -> Mapping[str, str]:
@@ -174,15 +188,7 @@ def _about(found: Plan, signer: str) -> list[Line]:
 
 def _prove(session: Session, found: Plan, options: Options) -> None:
     """Raises OpsError, and nothing was changed, when anything is not as it was planned."""
-    secrets = Secrets(session.environ)
-    stack = session.stack
-    now = collect(stack, session.project, session.store, secrets)
-    problems = differences(found, now, stack, session.project, session.engine.name)
-    problems += missing_images(
-        found, look_for((each for each, there in found.images.items() if there), stack, session.environ)
-    )
-    if problems:
-        raise _refused(found, problems)
+    secrets, stack = _require_unchanged(session, found), session.stack
     session.require_complete()
     preview = Preview()
     display = display_for(sys.stdout, session.title("Checking"), preview=True, all_properties=options.details)
@@ -192,6 +198,23 @@ def _prove(session: Session, found: Plan, options: Options) -> None:
     problems = operation_differences(found, preview.steps, preview.digests(secrets, found.salt))
     if problems:
         raise _refused(found, problems)
+
+
+def _require_unchanged(session: Session, found: Plan) -> Secrets:
+    """Raises OpsError where the plan has expired, or files, settings, state or images are not as they were then.
+
+    Gives what opened the state's secrets.
+    """
+    stack = find_stack(session.stack.project_dir, session.stack.name)  # its file may have been edited meanwhile
+    secrets = Secrets(session.environ)
+    now = collect(stack, session.project, session.store, secrets)
+    problems = differences(found, now, stack, session.project, session.engine.name)
+    problems += missing_images(
+        found, look_for((each for each, there in found.images.items() if there), stack, session.environ)
+    )
+    if problems:
+        raise _refused(found, problems)
+    return secrets
 
 
 def _refused(found: Plan, problems: list[str]) -> OpsError:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
+from ops.display.causes import merged
 from ops.display.report import diagnostic_lines, summary_lines
 from ops.display.text import Line
 from ops.display.tree import tree_lines
@@ -61,7 +62,7 @@ class SilentDisplay:
 def said_lines(record: Record) -> list[Line]:
     """The diagnostics; what a program complained about that its engine has stopped is left aside."""
     hidden = "info#err" if record.canceled or record.program_stopped else ""
-    told = (item for item in record.told if item.severity != hidden)
+    told = merged(item for item in record.told if item.severity != hidden)
     return [line for diagnostic in told for line in diagnostic_lines(diagnostic)]
 
 

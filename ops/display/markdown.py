@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ops.cost.change import cost_text
+from ops.display.causes import merged
 from ops.display.changes import Change, changes_of, output_changes, protection_change
 from ops.display.operations import look_of
 from ops.display.text import counted, safe
@@ -62,7 +63,7 @@ def plan_markdown(
     if limit < SHORTEST_LIMIT:
         raise ValueError(f"a limit of {limit} characters; expected {SHORTEST_LIMIT} or more")
     sections = _sections(record)
-    said = [item for item in record.told if item.severity in ("error", "warning")]
+    said = merged(item for item in record.told if item.severity in ("error", "warning"))
     head = f"{title} {code(stack)}"
     plan = f"plan {code(digest.removeprefix('sha256:')[:_DIGEST_SHOWN])}" if digest else ""
     if not sections and not said and not remarks and _ending(record) is None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ops.display.base import SilentDisplay
-from ops.display.causes import few
+from ops.display.causes import cause_of, few
 from ops.display.text import counted
 from ops.drift.findings import StackDrift, ended_steps, in_order
 from ops.drift.orphans import orphans_of
@@ -27,10 +26,6 @@ from ops.state.moved import refuse_moved
 from ops.steps import name_of
 from pulumi_state.store import StoreError, layout
 
-_CLIENT = "scaleway-sdk-go: "
-"""Before each error of the provider's client for Scaleway."""
-_OF_ONE = re.compile(r": provider=\S+$|\bget \"?[^\s\"]+\"?: ", re.IGNORECASE)
-"""What follows an error in the provider's log, and the request that failed: each resource has its own."""
 _OUT_OF_REACH = (ExitCode.ENVIRONMENT, ExitCode.ENGINE, ExitCode.LOCAL_CLOUD)
 
 
@@ -139,7 +134,7 @@ def _errors(record: Record, name: str) -> Iterator[OpsError]:
     of_resources = [each for each in errors if each.urn]  # the CLI ends with "preview failed", too
     if of_resources:
         yield from _unread(
-            (name_of(each.urn), OpsError(_cause(each.message), ExitCode.FAILED)) for each in of_resources
+            (name_of(each.urn), OpsError(cause_of(each.message), ExitCode.FAILED)) for each in of_resources
         )
     elif errors:
         yield from (OpsError(each.message, ExitCode.FAILED) for each in errors)
@@ -155,10 +150,3 @@ def _unread(causes: Iterable[tuple[str, OpsError]]) -> Iterator[OpsError]:
     for (text, code), unread in sorted(names.items()):
         subject = f"{counted(len(unread), 'resource')} could not be read ({few(sorted(unread))})"
         yield OpsError(f"{subject}: {text}", code)
-
-
-def _cause(message: str) -> str:
-    """What Scaleway's client said, without the resource that each layer of the provider and the CLI puts before it."""
-    text = _OF_ONE.sub("", " ".join(message.split()))
-    _, found, cause = text.rpartition(_CLIENT)
-    return cause if found else text

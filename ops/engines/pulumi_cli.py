@@ -19,6 +19,7 @@ from typing import Any, TextIO
 
 from ops.engines.base import EngineError, EngineEvent, OnEvent, Operation, Result
 from ops.engines.program.process import Program, program_for
+from ops.environment import OWN_SECRETS
 
 _POLL_SECONDS = 0.05
 _NO_STACK = "no stack named"
@@ -68,17 +69,18 @@ def _apply(operation: Operation) -> list[str]:
 
 
 def _refresh(operation: Operation) -> list[str]:
-    return ["--refresh"] if operation.refresh else []
+    """Said either way: `Pulumi.yaml` may have another default."""
+    return [f"--refresh={'true' if operation.refresh else 'false'}"]
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Quiet, with event logs switched on, and with this environment's ``uv`` at hand.
+    """Quiet, without the keys that only this command needs, and with this environment's ``uv`` at hand.
 
     With uv on PATH Pulumi's language host asks it for the installed packages, which is much faster than pip.
     """
     path = os.pathsep.join([environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
     return {
-        **environ,
+        **{name: value for name, value in environ.items() if name not in OWN_SECRETS},
         "PATH": path,
         "PULUMI_DEBUG_COMMANDS": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",

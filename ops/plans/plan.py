@@ -13,6 +13,7 @@ from ops.state.fingerprint import Fingerprint
 from ops.steps import Step
 
 _SHORT = 12
+_UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
 class Plan(BaseModel):
@@ -20,7 +21,7 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    id: str = Field(description="Unique: a plan is applied once.")
+    id: str = Field(pattern=_UUID, description="Unique: a plan is applied once. Part of a key in the store.")
     stack: str
     project: str
     engine: str = Field(description="The engine that planned, and that must apply.")

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _FORMAT = b"snu-plan 1\n"
+MOST_BYTES = 8 * 2**20
+"""Largest file that is read. A plan of 200 resources has about a tenth of it."""
+_MOST_CONTENT_BYTES = 32 * 2**20
+"""Largest content; what is larger is not decompressed."""
+_MOST_VALUES = 1_000_000
+"""A value of JSON takes two bytes in the file and a hundred in memory."""
 _SIGNER = "signer"
 _CONTENT = "content"
 
@@ -79,15 +85,24 @@ class Sealed:
         import pyrage
 
         try:
-            inner = json.loads(zlib.decompress(pyrage.decrypt(self._encrypted, [identity])))
+            inner = json.loads(_bounded(pyrage.decrypt(self._encrypted, [identity])))
             signer, content = inner[_SIGNER], dict(inner[_CONTENT])
         except pyrage.DecryptError:
             raise refused(
                 "The plan cannot be decrypted: it was made for other keys than the one given. Give the key of one of "
                 "the stack's snu:plans.appliers."
             ) from None
-        except (ValueError, KeyError, TypeError, zlib.error):
+        except (ValueError, KeyError, TypeError, RecursionError, zlib.error):
             raise refused("The plan's content is damaged.") from None
         if signer != self.signer:
             raise refused("The plan was signed anew by somebody who did not make it.")
         return content
+
+
+def _bounded(compressed: bytes) -> bytes:
+    """The decompressed content. Raises zlib.error, and ValueError where it is larger than any plan."""
+    decompressor = zlib.decompressobj()
+    content = decompressor.decompress(compressed, _MOST_CONTENT_BYTES)
+    if not decompressor.eof or sum(map(content.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+        raise ValueError("incomplete, or too large")
+    return content

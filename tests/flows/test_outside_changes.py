@@ -13,6 +13,7 @@ from ops.exit_codes import ExitCode
 from tests.lab.checks import check_clear, check_no_duplicates, check_state
 from tests.lab.drifting import check_clean, findings, look
 from tests.lab.lab import Lab, Run
+from tests.support.pulumi_cli import Cli, needs_pulumi
 
 pytestmark = pytest.mark.xdist_group("drift")  # one worker makes their lab
 
@@ -185,3 +186,17 @@ def test_a_foundation_is_not_destroyed_under_its_environments(lab: Lab, engine: 
     state.write_text(content)
     snu(lab, "destroy", STACK, "--yes", "--engine", engine, home=tmp_path)
     snu(lab, *destroy, home=tmp_path)
+
+
+@needs_pulumi
+def test_plain_pulumi_notices_a_change_and_puts_it_right(lab: Lab, tmp_path: Path) -> None:
+    container = lab.find("containers.container", "local-api")
+    lab.ask("PATCH", f"{CONTAINERS}/containers/{container['id']}", {"max_scale": 7})
+    cli = Cli(lab.project.directory, tmp_path, lab.project.backend_url)
+    previewed = cli.run("preview", "--stack", STACK)
+    assert previewed.returncode == 0, previewed.stderr
+    assert "~ 1 to update" in previewed.stdout
+    assert "to update" not in cli.run("preview", "--stack", STACK, "--refresh=false").stdout
+    applied = cli.run("up", "--stack", STACK, "--yes", "--skip-preview")
+    assert applied.returncode == 0, applied.stderr
+    assert lab.find("containers.container", "local-api")["max_scale"] == container["max_scale"]

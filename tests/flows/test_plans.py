@@ -6,19 +6,26 @@ On the embedded engine always, and on the Pulumi CLI where it is at hand.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from engine.plan import PlanError
 from engine.request import Request
+from ops.commands import plan as plan_command
+from ops.engines.select import EngineChoice
+from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.plans import keys
+from ops.plans import evidence, keys
 from ops.plans.sealed import seal
+from ops.session import Options
 from tests.lab.lab import Run
 from tests.lab.planning import STACK, PlanLab
 from tests.support import embedded
@@ -209,6 +216,52 @@ def test_what_changed_in_between_is_refused_and_nothing_changes(lab: PlanLab, ro
     assert lab.lab.state_file(STACK).read_bytes() == state
     assert lab.writes() == writes
     assert lab.ledger() == []
+
+
+def _edit_settings(lab: PlanLab, _monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.edit(lambda config: config["snu:apps"]["api"].update(memory=2048))
+
+
+def _let_a_day_pass(_lab: PlanLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = datetime.now(UTC) + timedelta(hours=25)
+    monkeypatch.setattr(evidence, "datetime", SimpleNamespace(now=lambda _zone: later))
+
+
+@pytest.mark.parametrize(
+    ("happen", "told"),
+    [
+        pytest.param(_edit_settings, "configuration: snu:apps was changed", id="settings edited"),
+        pytest.param(_let_a_day_pass, "the plan has expired", id="expired"),
+    ],
+)
+def test_what_changes_while_the_question_waits_is_refused_and_nothing_changes(
+    lab: PlanLab, happen: Callable[[PlanLab, pytest.MonkeyPatch], None], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_command, "confirm", lambda _question: happen(lab, monkeypatch))
+    monkeypatch.setenv("PULUMI_HOME", str(lab.home))
+    writes = lab.writes()
+    with pytest.raises(OpsError, match=told) as refused:
+        plan_command.apply(lab.plan, lab.directory, None, EngineChoice(lab.engine), Options())
+    assert refused.value.code is ExitCode.REFUSED
+    assert "Nothing was changed" in str(refused.value)
+    assert lab.writes() == writes
+    assert lab.ledger() == []
+
+
+def test_what_is_not_a_plan_s_file_is_refused_without_reading_it(lab: PlanLab, tmp_path: Path) -> None:
+    pipe, large = tmp_path / "pipe", tmp_path / "large"
+    os.mkfifo(pipe)
+    with large.open("wb") as file:
+        file.truncate(2**40)
+    for path, code in (
+        (Path("/dev/zero"), ExitCode.USAGE),
+        (pipe, ExitCode.USAGE),
+        (tmp_path, ExitCode.USAGE),
+        (large, ExitCode.REFUSED),
+    ):
+        refused = lab.apply(path)
+        assert refused.returncode == code, refused.stdout + refused.stderr
+        assert refused.stderr.startswith(f"error: {path} ")
 
 
 def test_a_plan_is_applied_exactly_and_once(lab: PlanLab) -> None:

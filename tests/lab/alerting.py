@@ -80,7 +80,9 @@ class Alerting:
         for reference in self._references:
             path = reference["file"]["path"]
             file = self.folder / Path(path).name
-            file.write_text(json.dumps(self.secret_text(reference["secret_manager_id"])))
+            content = json.dumps(self.secret_text(reference["secret_manager_id"]))
+            if not file.exists() or file.read_text() != content:  # a run that goes on may be reading it
+                file.write_text(content)
             variables = {name: str(file) if value == path else value for name, value in variables.items()}
         return variables
 

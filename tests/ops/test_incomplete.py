@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from ops.commands.drift import _code
-from ops.display.causes import few, not_looked_at
+from ops.display.causes import cause_of, few, merged, not_looked_at
 from ops.drift.findings import StackDrift
-from ops.drift.look import NoStateError, NotThereError, _cause
+from ops.drift.look import NoStateError, NotThereError
 from ops.drift.report import headline
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.findings import Finding, Kind
+from ops.record import Diagnostic
 from ops.stacks import Stack
 from ops.state import reach
 from ops.state.place import place_of
@@ -41,6 +42,17 @@ def test_few_of_many_names() -> None:
     assert few(list("abcdefg")) == "a, b, c, d, e and 2 more"
 
 
+def test_resources_that_fail_for_one_cause_are_one_error() -> None:
+    def denied(name: str) -> Diagnostic:
+        request = f'Get "http://127.0.0.1:1/containers/{name}"'
+        return Diagnostic("error", f"scaleway-sdk-go: {request}: 403 Forbidden", f"urn:pulumi:a::b::c:d:E::{name}")
+
+    other = Diagnostic("error", "scaleway-sdk-go: 404 Not Found", "urn:pulumi:a::b::c:d:E::z")
+    said = [Diagnostic("warning", "w"), denied("b"), other, denied("a"), Diagnostic("error", "w")]
+    together = Diagnostic("error", "2 resources (a, b): 403 Forbidden")
+    assert merged(said) == [said[0], together, other, said[-1]]
+
+
 @pytest.mark.parametrize(
     ("message", "cause"),
     [
@@ -63,7 +75,7 @@ def test_few_of_many_names() -> None:
     ],
 )
 def test_both_engines_words_for_one_cause(message: str, cause: str) -> None:
-    assert _cause(message) == cause
+    assert cause_of(message) == cause
 
 
 def test_no_drift_is_said_only_where_all_was_looked_at() -> None:

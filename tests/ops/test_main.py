@@ -33,3 +33,23 @@ def test_every_end_has_its_status(
     monkeypatch.setattr(sys, "argv", ["snu", "local", "env"])
     assert main() is code
     assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize(
+    ("words", "problem", "command"),
+    [
+        (["nope"], "No such command 'nope'.", "scripts/snu"),
+        (["up"], "Missing argument 'STACK'.", "scripts/snu up"),
+        (["local", "logs", "--x"], "No such option: --x", "scripts/snu local logs"),
+    ],
+)
+def test_a_wrong_command_line_is_one_error_and_the_help_to_read(
+    words: list[str],
+    problem: str,
+    command: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["snu", *words])
+    assert main() is ExitCode.USAGE
+    assert capsys.readouterr().err == f"error: {problem}\nRun `{command} --help` to see what is possible.\n"

@@ -76,7 +76,7 @@ def test_events_counts_and_the_document_are_handed_on(cli: Cli) -> None:
     assert result.document == {"changeSummary": {"same": 2}}
     assert cli.events == [{"preludeEvent": {"config": {}}}, SUMMARY]
     before, _, after = cli.calls[0].partition(" --client 127.0.0.1:")
-    assert before == "preview --json --refresh"
+    assert before == "preview --json --refresh=true"
     assert " --stack s --non-interactive --parallel 4 --event-log " in after
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 
 import pyrage
 import pytest
@@ -71,8 +73,6 @@ def test_each_recipient_opens_it() -> None:
 def test_a_plan_cannot_be_passed_off_as_ones_own() -> None:
     """Who may sign takes the encrypted part of another's plan and signs that."""
     encrypted = _FILE.split(b"\n", 2)[2]
-    import base64
-
     signature = base64.b64encode(_OTHER_KEY.sign(b"snu-plan 1\n" + encrypted)).decode()
     forged = b"snu-plan 1\n" + f"{public_key(_OTHER_KEY)} {signature}\n".encode() + encrypted
     with pytest.raises(OpsError, match="signed anew"):
@@ -82,3 +82,20 @@ def test_a_plan_cannot_be_passed_off_as_ones_own() -> None:
 def test_nothing_can_be_read_in_it() -> None:
     for word in ("stage", "create", json.dumps(_CONTENT)[:20]):
         assert word.encode() not in _FILE
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        pytest.param(b"[" + b"1," * 1_000_001 + b"1]", id="many values"),
+        pytest.param(b'"' + b"x" * (33 * 2**20) + b'"', id="large"),
+        pytest.param(b"[" * 100_000 + b"]" * 100_000, id="deep"),
+    ],
+)
+def test_content_larger_than_any_plan_is_not_read(inner: bytes) -> None:
+    """Though a planner that is trusted has signed it."""
+    recipient = pyrage.x25519.Recipient.from_str(_RECIPIENTS[0])
+    encrypted = pyrage.encrypt(zlib.compress(inner, 1), [recipient])
+    signature = base64.b64encode(_KEY.sign(b"snu-plan 1\n" + encrypted)).decode()
+    with pytest.raises(OpsError, match="damaged"):
+        Sealed.read(b"snu-plan 1\n" + f"{public_key(_KEY)} {signature}\n".encode() + encrypted).open(_IDENTITY)

@@ -25,6 +25,8 @@ PASSPHRASE = "local-not-a-secret"
 """What the local stacks' salt in the repository was made with."""
 
 _TIMEOUT_SECONDS = 300
+_NO_REFRESH = "--refresh=false"
+"""Against the option in `Pulumi.yaml`: what is compared is what the program leads to."""
 
 needs_pulumi = needs(*PULUMI)
 """Marks tests that need the real CLI and the real provider."""
@@ -148,19 +150,19 @@ class Cli:
         assert made.returncode == 0, made.stderr
 
     def preview(self, stack: str, *more: str) -> Run:
-        return self._operation(stack, "preview", *more)
+        return self._operation(stack, "preview", _NO_REFRESH, *more)
 
     def up(self, stack: str, *more: str) -> Run:
-        return self._operation(stack, "up", "--yes", "--skip-preview", *more)
+        return self._operation(stack, "up", "--yes", "--skip-preview", _NO_REFRESH, *more)
 
     def refresh(self, stack: str, *more: str) -> Run:
         return self._operation(stack, "refresh", "--yes", "--skip-preview", *more)
 
     def preview_destroy(self, stack: str) -> Run:
-        return self._operation(stack, "destroy", "--preview-only")
+        return self._operation(stack, "destroy", "--preview-only", _NO_REFRESH)
 
     def destroy(self, stack: str, *more: str) -> Run:
-        return self._operation(stack, "destroy", "--yes", "--skip-preview", *more)
+        return self._operation(stack, "destroy", "--yes", "--skip-preview", _NO_REFRESH, *more)
 
     def outputs(self, stack: str) -> dict[str, Any]:
         """With secrets in clear."""

@@ -21,9 +21,9 @@ _PR_SET_NO_NEW_PRIVS = 38
 def confine() -> None:
     """Confine this thread, the threads and processes that it starts, for good.
 
-    They stay in this process's group, by which they are ended, even where they call ``setsid``. They read neither memory
-    nor environment of other processes, where keys are, and from Linux 6.12 on they cannot signal them. They get no other
-    user's rights, by sudo for one. Raises OSError where the kernel refuses.
+    They stay in this process's group, by which they are ended, even where they call ``setsid``. They read neither
+    memory nor environment of other processes, where keys are, and from Linux 6.12 on they cannot signal them. They get
+    no other user's rights, by sudo for one. Raises OSError where the kernel refuses.
     """
     if sys.platform != "linux":
         return
