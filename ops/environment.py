@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 OWN_SECRETS = (
     "SNU_PLAN_SIGNING_KEY",
@@ -21,3 +22,8 @@ OWN_SECRETS = (
 def process_environment() -> dict[str, str]:
     """A copy, which is handed on as a value: nothing else of the command reads them, and nothing changes them."""
     return dict(os.environ)
+
+
+def without_own_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """What other programs get, which work with the cloud and the state."""
+    return {name: value for name, value in environ.items() if name not in OWN_SECRETS}

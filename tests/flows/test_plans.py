@@ -20,6 +20,7 @@ import pytest
 from engine.plan import PlanError
 from engine.request import Request
 from ops.commands import plan as plan_command
+from ops.engines.program.confine import landlock_version
 from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
@@ -368,7 +369,18 @@ def test_a_planner_that_the_settings_do_not_know_cannot_plan(lab: PlanLab) -> No
     assert "snu:plans.planners does not know the signing key" in refused.stderr
 
 
+_CANARY = "canary-not-a-secret"
 _LATE = """
+    import os
+    from contextlib import suppress
+    from pathlib import Path
+    found = [str(each) for each in os.environ.items() if "canary-not-a-secret" in each]
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if b"canary-not-a-secret" in path.read_bytes():
+                found.append(path.with_name("cmdline").read_text())
+    Path(".local/found").write_text(repr(found))
+
     def late(identity: str) -> str:
         containers.Namespace("late", name="late", project_id=foundation.project_id)
         return identity
@@ -378,7 +390,10 @@ _LATE = """
 
 
 def test_what_becomes_known_only_during_the_apply_stops_before_its_operation(lab: PlanLab) -> None:
-    """A resource that the program registers once the id of a new container is known."""
+    """A resource that the program registers once the id of a new container is known.
+
+    The program also looks for keys of the command, of the shell that started it, and of the engine.
+    """
     path = lab.directory / "infra/environment.py"
     mark = '    pulumi.export("namespaceId", namespace_id)\n'
     path.write_text(path.read_text().replace(mark, _LATE + mark))
@@ -387,8 +402,15 @@ def test_what_becomes_known_only_during_the_apply_stops_before_its_operation(lab
     path.write_text(path.read_text().replace('apps.items()}["api"]', 'apps.items()}["tasks"]'))
     lab.commit()
     plan = lab.directory / "late.plan"
-    lab.make_plan(plan)
-    stopped = lab.apply(plan)
+    canaries = dict.fromkeys((keys.IDENTITY, "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "SOME_PASSWORD"), _CANARY)
+    lab.make_plan(plan, **canaries)
+    seen = lab.directory / ".local/found"
+    if landlock_version() >= 2:
+        assert seen.read_text() == "[]"
+    seen.unlink()
+    stopped = lab.apply(plan, **{name: _CANARY for name in canaries if name != keys.IDENTITY})
+    if landlock_version() >= 2:
+        assert seen.read_text() == "[]"
     text = stopped.stdout + stopped.stderr
     assert stopped.returncode == ExitCode.PART_WAY, text
     assert "stopped before an operation that is not in the plan" in text
