@@ -223,29 +223,58 @@ def _edit_settings(lab: PlanLab, _monkeypatch: pytest.MonkeyPatch) -> None:
     lab.edit(lambda config: config["snu:apps"]["api"].update(memory=2048))
 
 
-def _let_a_day_pass(_lab: PlanLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def _let_all_else_happen(lab: PlanLab, monkeypatch: pytest.MonkeyPatch) -> None:
     later = datetime.now(UTC) + timedelta(hours=25)
     monkeypatch.setattr(evidence, "datetime", SimpleNamespace(now=lambda _zone: later))
+    _program(lab)
+    lab.edit(lambda config: config["snu:plans"].update(planners={}))
+    _image_gone(lab)
+    file = lab.lab.state_file(STACK)
+    state = json.loads(file.read_text())
+    (admin,) = [
+        each for each in state["checkpoint"]["latest"]["resources"] if each["urn"].endswith("::admin-container")
+    ]
+    admin["inputs"]["memoryLimitBytes"] += 1_000_000
+    file.write_text(json.dumps(state))
 
 
 @pytest.mark.parametrize(
     ("happen", "told"),
     [
-        pytest.param(_edit_settings, "configuration: snu:apps was changed", id="settings edited"),
-        pytest.param(_let_a_day_pass, "the plan has expired", id="expired"),
+        pytest.param(_edit_settings, ["configuration: snu:apps was changed"], id="settings edited"),
+        pytest.param(
+            _let_all_else_happen,
+            [
+                "the plan has expired",
+                "the files are others than planned",
+                "configuration: snu:plans was changed",
+                "is another one in the state: inputs.memoryLimitBytes",
+                "is gone from its registry",
+            ],
+            id="all else",
+        ),
     ],
 )
 def test_what_changes_while_the_question_waits_is_refused_and_nothing_changes(
-    lab: PlanLab, happen: Callable[[PlanLab, pytest.MonkeyPatch], None], told: str, monkeypatch: pytest.MonkeyPatch
+    lab: PlanLab,
+    happen: Callable[[PlanLab, pytest.MonkeyPatch], None],
+    told: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(plan_command, "confirm", lambda _question: happen(lab, monkeypatch))
+    left: list[object] = []
+
+    def confirm(_question: str) -> None:
+        happen(lab, monkeypatch)
+        left[:] = [lab.writes(), lab.lab.state_file(STACK).read_bytes()]
+
+    monkeypatch.setattr(plan_command, "confirm", confirm)
     monkeypatch.setenv("PULUMI_HOME", str(lab.home))
-    writes = lab.writes()
-    with pytest.raises(OpsError, match=told) as refused:
+    with pytest.raises(OpsError, match="Nothing was changed") as refused:
         plan_command.apply(lab.plan, lab.directory, None, EngineChoice(lab.engine), Options())
     assert refused.value.code is ExitCode.REFUSED
-    assert "Nothing was changed" in str(refused.value)
-    assert lab.writes() == writes
+    for text in told:
+        assert text in str(refused.value)
+    assert left == [lab.writes(), lab.lab.state_file(STACK).read_bytes()]
     assert lab.ledger() == []
 
 
