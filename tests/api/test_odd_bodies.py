@@ -89,7 +89,7 @@ def has(body: Any, names: Names) -> bool:
                 return False
         elif not isinstance(body, dict) or name not in body:
             return False
-        body = body[name]  # type: ignore[index]  # a list or an object, as checked
+        body = body[name]
     return True
 
 

@@ -24,7 +24,7 @@ def moving(workflow: dict[str, Any]) -> Iterator[str]:
     """
     jobs = {name: job for name, job in workflow["jobs"].items() if "steps" in job}
     starts = [name for name, job in jobs.items() if "needs" not in job]
-    fixed = _OF_THE_EVENT
+    fixed: tuple[str, ...] = _OF_THE_EVENT
     if len(starts) == 1 and set(_refs(jobs[starts[0]])) - set(_OF_THE_EVENT):
         fixed = ()
         del jobs[starts[0]]
@@ -72,7 +72,7 @@ def test_each_job_checks_out_the_commit_of_the_run(path: Any) -> None:
 def test_a_moving_commit_is_found(first: str, second: str, found: list[str]) -> None:
     checkouts = [{"uses": "actions/checkout@v5", **({"with": {"ref": ref}} if ref else {})} for ref in (first, second)]
     outputs = {"commit": "${{ steps.head.outputs.commit }}"}
-    jobs = {
+    jobs: dict[str, dict[str, Any]] = {
         "first": {"outputs": outputs, "steps": [checkouts[0], _NOTES_COMMIT]},
         "second": {"needs": "first", "steps": [checkouts[1]]},
         "called": {"uses": "./.github/workflows/tests.yml"},

@@ -83,7 +83,7 @@ def _keep_in_group() -> None:
 
 
 def _install_filter(instructions: Sequence[tuple[int, int, int, int]]) -> None:
-    array = (_Instruction * len(instructions))(*instructions)
+    array = (_Instruction * len(instructions))(*(_Instruction(*each) for each in instructions))
     program = _Filter(len(instructions), array)
     _call(_libc.prctl(_PR_SET_SECCOMP, 2, ctypes.byref(program), 0, 0))
 
