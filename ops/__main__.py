@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import gc
-import io
 import os
 import sys
 
 from ops.ahead import start_program
-from ops.display.text import harmless
+from ops.display.output import clean_standard_output
 from ops.environment import bypass_proxies
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
@@ -19,13 +18,6 @@ _GARBAGE_THRESHOLD = 100_000
 """So many new objects, and garbage is looked for."""
 _TYPERS_INTERRUPTED = 130
 """What typer makes of a KeyboardInterrupt."""
-
-
-def replace_unencodable() -> None:
-    """Let output that the terminal's encoding cannot express be replaced: no command fails over a character."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 def main() -> int:
@@ -48,15 +40,15 @@ def main() -> int:
     except ClickException as error:
         help_of = error.ctx.command_path if isinstance(error, UsageError) and error.ctx else ""
         hint = f"Run `{help_of} --help` to see what is possible.\n" if help_of else ""
-        sys.stderr.write(f"error: {harmless(error.format_message())}\n{hint}")
+        sys.stderr.write(f"error: {error.format_message()}\n{hint}")
         return ExitCode.USAGE
     except OpsError as error:
         sys.stdout.flush()
-        sys.stderr.write(f"error: {harmless(str(error))}\n")
+        sys.stderr.write(f"error: {error}\n")
         return error.code
     except (StoreError, GitError) as error:
         sys.stdout.flush()
-        sys.stderr.write(f"error: {harmless(str(error))}\n")
+        sys.stderr.write(f"error: {error}\n")
         return ExitCode.FAILED
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("Interrupted.\n")
@@ -71,7 +63,7 @@ if __name__ == "__main__":
     # What is imported lasts as long as the command: looking for garbage in it takes a tenth of a short one's time.
     gc.set_threshold(_GARBAGE_THRESHOLD)
     keep_private()
-    replace_unencodable()
+    clean_standard_output()
     bypass_proxies()
     with handled(interrupt, interrupt):
         start_program(sys.argv[1:])

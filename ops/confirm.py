@@ -6,6 +6,7 @@ import sys
 import termios
 from typing import TYPE_CHECKING
 
+from ops.display.output import clean
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stacks import Stack
@@ -39,6 +40,6 @@ def _answer(question: str) -> str:
         raise OpsError(f"{question.strip()} There is no terminal to ask on: give --yes if you mean it.", ExitCode.USAGE)
     termios.tcflush(sys.stdin, termios.TCIFLUSH)  # what was typed before the question does not answer it
     try:
-        return input(question).strip()
+        return input(clean(question)).strip()
     except EOFError:
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 OWN_SECRETS = (
     "SNU_PLAN_SIGNING_KEY",
@@ -36,3 +37,8 @@ def bypass_proxies() -> None:
     listed = [host.strip() for variable in _EXEMPTIONS for host in os.environ.get(variable, "").split(",")]
     exempt = ",".join(dict.fromkeys(host for host in (*listed, *_LOOPBACK) if host))
     os.environ.update(dict.fromkeys(_EXEMPTIONS, exempt))
+
+
+def without_own_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """What other programs get, which work with the cloud and the state."""
+    return {name: value for name, value in environ.items() if name not in OWN_SECRETS}

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Any
 
 from localcloud.api.control_token import control_headers
+from ops.engines.program.environment import program_environment
 from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
@@ -39,6 +40,8 @@ _STOP_SECONDS = 40.0
 _POLL_SECONDS = 0.05
 _LOG_TAIL = 15
 _LOGS_SECONDS = 60.0
+_SERVER_VARIABLES = ("DOCKER_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+"""Beginnings of the names, in either case, of what it needs of Docker; it outlives the shell and its keys."""
 _EXPORTS = {
     "SCW_API_URL": "scaleway:apiUrl",
     "SCW_ACCESS_KEY": "scaleway:accessKey",
@@ -218,7 +221,7 @@ class LocalCloud:
             return subprocess.Popen(
                 command,
                 cwd=CHECKOUT,
-                env=process_environment() | {"PYTHONPATH": str(CHECKOUT)},
+                env=_server_environment(process_environment()),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -386,3 +389,8 @@ class LocalCloud:
                     yield line
                 else:
                     sleep(_POLL_SECONDS * 4)
+
+
+def _server_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    more = {name: value for name, value in environ.items() if name.upper().startswith(_SERVER_VARIABLES)}
+    return program_environment(environ) | more | {"PYTHONPATH": str(CHECKOUT)}

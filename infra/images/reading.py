@@ -18,7 +18,7 @@ def load_sources(repository: Path) -> ImageSources:
     except OSError as error:
         allowed = f"a file {IMAGES_FILE} in the repository's root, see docs/images.md"
         raise SettingsError([Problem(str(file), "file", error.strerror or "no file", allowed)]) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError([Problem(IMAGES_FILE, "file", " ".join(str(error).split()), "YAML")]) from None
     try:
         return ImageSources.model_validate(content)

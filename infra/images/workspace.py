@@ -77,7 +77,7 @@ def _patterns(files: Files) -> list[str]:
     if pnpm:
         try:
             named = (yaml.safe_load(pnpm) or {}).get("packages")
-        except (yaml.YAMLError, AttributeError) as error:
+        except (yaml.YAMLError, AttributeError, RecursionError) as error:
             raise ValueError(f"{PNPM_WORKSPACE} cannot be read: {error}") from None
     else:
         named = (files.json(MANIFEST) or {}).get("workspaces")

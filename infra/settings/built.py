@@ -29,7 +29,7 @@ def read_built(project: Path, stack: str) -> dict[str, Any]:
             content = yaml.safe_load(stream)
     except FileNotFoundError:
         return {}
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError([_problem(file, project, " ".join(str(error).split()))]) from None
     if not isinstance(content, dict):
         raise SettingsError([_problem(file, project, "no object")])

@@ -70,6 +70,7 @@ def _network(text: str) -> str:
     return text
 
 
+_URL_PORT = r"(:[0-9]{1,5})?"
 _HOST_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST_PATTERN = rf"^{_HOST_LABEL}(\.{_HOST_LABEL})+$"
 _UUID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -104,10 +105,14 @@ Zone = Annotated[
 ]
 UrlTemplate = Annotated[
     str,
-    StringConstraints(pattern=r"^https?://\{host\}(:[0-9]{1,5})?$"),
-    Allowed("`https://{host}` or `http://{host}`, with a port if need be, like `http://{host}:8421`"),
+    StringConstraints(pattern=rf"^https?://\{{host\}}{_URL_PORT}$"),
+    Allowed("`https://{host}` or `http://{host}`, with a port if needed"),
 ]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+$"), Allowed("an http(s) URL without a path")]
+Url = Annotated[
+    str,
+    StringConstraints(pattern=rf"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]){_URL_PORT}$"),
+    Allowed("an http(s) URL of a host, without user and path"),
+]
 ProviderZone = Annotated[
     Literal["fr-par-1", "fr-par-2", "fr-par-3", "nl-ams-1", "nl-ams-2", "nl-ams-3", "pl-waw-1", "pl-waw-2", "pl-waw-3"],
     Allowed("a zone of `fr-par`, `nl-ams` or `pl-waw`, like `fr-par-1`"),

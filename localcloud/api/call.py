@@ -91,13 +91,8 @@ class Call:
         if not self.scope.covers(project_id, target):
             raise permissions_denied(self.permission.resource, self.permission.action)
 
-    def project(self, project_id: Any) -> str:
-        """The id of an existing project in which the permission holds; the key's default one where none is given.
-
-        ``project_id``: as the request has it, whatever that is.
-        """
-        if project_id is not None and not isinstance(project_id, str):
-            raise invalid("project_id", "must be a UUID")
+    def project(self, project_id: str | None) -> str:
+        """The id of an existing project in which the permission holds; the key's default one where none is given."""
         wanted = project_id or self.principal.default_project_id
         self.authorize(wanted)
         project = self.store.get(PROJECTS, wanted)

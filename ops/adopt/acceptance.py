@@ -56,7 +56,7 @@ def read_accepted(file: Path | None) -> list[Acceptance]:
             found = _LIST.validate_python(yaml.safe_load(stream) or [])
     except OSError as error:
         raise OpsError(f"{file} cannot be read: {error.strerror}", ExitCode.USAGE) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise OpsError(f"{file} is no YAML: {' '.join(str(error).split())}", ExitCode.USAGE) from None
     except ValidationError as error:
         problems = "".join(

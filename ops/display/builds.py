@@ -28,10 +28,11 @@ def build_display(stream: TextIO) -> Iterator[BuildDisplay]:
     if is_plain(stream):
         yield _Lines(stream)
         return
-    from rich.console import Console
     from rich.live import Live
     from rich.table import Table
     from rich.text import Text
+
+    from ops.display.console import CleanConsole
 
     board = _Board()
 
@@ -47,7 +48,7 @@ def build_display(stream: TextIO) -> Iterator[BuildDisplay]:
             )
         return table
 
-    console = Console(file=stream, highlight=False)
+    console = CleanConsole(stream)
     with Live(get_renderable=drawn, console=console, refresh_per_second=_REFRESHES_PER_SECOND, transient=True):
         yield board
 

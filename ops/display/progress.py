@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from ops.display.base import is_plain
-from ops.display.text import harmless
 
 Progress = Callable[[str], None]
 
@@ -18,9 +17,9 @@ def progress_for(stream: TextIO) -> Iterator[Progress]:
     if is_plain(stream):
         yield _Lines(stream)
         return
-    from rich.console import Console
+    from ops.display.console import CleanConsole
 
-    console = Console(file=stream, highlight=False)
+    console = CleanConsole(stream)
     status = console.status("")
 
     def show(text: str) -> None:
@@ -41,4 +40,4 @@ class _Lines:
     def __call__(self, text: str) -> None:
         if text != self._last:
             self._last = text
-            print(harmless(text), file=self._stream, flush=True)
+            print(text, file=self._stream, flush=True)

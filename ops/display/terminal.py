@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self, TextIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
 from ops.display.base import finish_lines, said_lines
+from ops.display.console import CleanConsole
 from ops.display.operations import look_of
 from ops.display.report import cancel_lines
 from ops.display.text import Line, counted, seconds
@@ -33,7 +34,7 @@ def to_rich(line: Line) -> Text:
 
 class TerminalPrinter:
     def __init__(self, stream: TextIO) -> None:
-        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        self._console = CleanConsole(stream, soft_wrap=True)
 
     def print(self, lines: Iterable[Line]) -> None:
         for line in lines:
@@ -61,7 +62,7 @@ class TerminalDisplay:
         self._spinner = Spinner("dots")
         self._live = Live(
             get_renderable=self._render,
-            console=Console(file=stream, highlight=False),
+            console=CleanConsole(stream),
             refresh_per_second=_REFRESHES_PER_SECOND,
             transient=True,
         )

@@ -20,9 +20,7 @@ class Line:
 
     @classmethod
     def of(cls, *parts: Span | str) -> Line:
-        """What comes from elsewhere (names, logs, messages of services) cannot steer the terminal."""
-        spans = ((part, "") if isinstance(part, str) else part for part in parts if part)
-        return cls(tuple((harmless(text), style) for text, style in spans))
+        return cls(tuple((part, "") if isinstance(part, str) else part for part in parts if part))
 
     @property
     def plain(self) -> str:
@@ -60,13 +58,6 @@ def safe(text: str) -> str:
     """The text on one line, with escapes for what would not be seen, or would change how the rest is shown:
     control characters, changes of direction, zero-width characters."""
     return text if text.isascii() and text.isprintable() else "".join(map(_safe_character, text))
-
-
-def harmless(text: str) -> str:
-    """Lines of text, each as ``safe`` gives it; tabs become blanks."""
-    return (
-        text if text.isascii() and text.isprintable() else "\n".join(map(safe, text.replace("\t", "    ").split("\n")))
-    )
 
 
 def _safe_character(character: str) -> str:

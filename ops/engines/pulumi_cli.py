@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from ops.bound_process import bound_process
 from ops.engines.base import EngineError, EngineEvent, Operation, Result
 from ops.engines.program.process import Program, program_for
-from ops.environment import OWN_SECRETS
+from ops.environment import without_own_secrets
 from pulumi_state.interrupts import handled
 
 _POLL_SECONDS = 0.05
@@ -83,7 +83,7 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     """
     path = os.pathsep.join([environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
     return {
-        **{name: value for name, value in environ.items() if name not in OWN_SECRETS},
+        **without_own_secrets(environ),
         "PATH": path,
         "PULUMI_DEBUG_COMMANDS": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",

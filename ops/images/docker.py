@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from infra.settings.images import PLATFORM
 from ops.bound_process import bound_process
+from ops.environment import without_own_secrets
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.registry import USER
@@ -76,7 +77,7 @@ class Docker:
             client.ping()
         except (DockerException, OSError) as error:
             raise _missing(f"no engine answers ({error})") from None
-        return cls(client, command, environ)
+        return cls(client, command, without_own_secrets(environ))
 
     def build(self, recipe: Recipe, on_line: OnLine) -> None:
         """Raises BuildError."""

@@ -33,6 +33,7 @@ import pulumi.runtime
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2, source_pb2
 
+from ops.engines.program.confine import confine
 from ops.program.stand_ins import GET_SOURCE, GET_VERSION, StandIns, fill_template
 from pulumi_state import schema
 from pulumi_state.errors import PulumiError
@@ -434,6 +435,7 @@ def _evaluate_revision(directory: Path, answer: Path) -> None:
     os.chdir(directory)
     sys.argv = [str(directory)]
     sys.addaudithook(_refuse_network)
+    confine()
     stacks = Revision(directory).evaluate()
     answer.write_text(json.dumps({"stacks": stacks}))
 

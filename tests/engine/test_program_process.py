@@ -14,6 +14,7 @@ import grpc
 import pytest
 
 from ops.engines.base import EngineError, Operation, Result
+from ops.engines.program.confine import landlock_version
 from ops.engines.program.process import Program
 from ops.engines.pulumi_cli import PulumiCli
 from tests.support.environment import ROOT, clean_environment
@@ -171,15 +172,66 @@ def test_a_program_runs_once(project: Path) -> None:
 # --- the process ----------------------------------------------------------------------------------------------------
 
 
+_STARTS = """
+    import os, subprocess, sys, time
+    print(subprocess.Popen(["sleep", "600"]).pid)
+    print(subprocess.Popen(["sleep", "600"], start_new_session=True).pid)
+    print(subprocess.Popen(["sleep", "600"], process_group=0).pid)
+    print(subprocess.check_output(["setsid", "--fork", "sh", "-c", "echo $$; exec sleep 600 >&-"], text=True), end="")
+    if os.fork() == 0:  # as daemons do
+        os.setsid()
+        if (pid := os.fork()) == 0:
+            time.sleep(600)
+        print(pid, flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
 def test_it_ends_with_the_block_and_takes_along_what_the_program_started(project: Path) -> None:
-    write(project, "import subprocess\nprint(subprocess.Popen(['sleep', '600']).pid)\n")
+    """Processes that have left its session and its group, too."""
+    write(project, _STARTS)
     with Program(project, os.environ) as program:
         FakeEngine().run(project, program.address)
-        child = int(next(line for _, line in program.output(ended=True)))
-        assert is_running(child)
+        children = [int(line) for _, line in program.output(ended=True)]
+        assert len(children) == 5
+        assert all(map(is_running, children))
         assert program.exit_status() is None
-    wait_until_ended(child)
+    for child in children:
+        wait_until_ended(child)
     assert program.exit_status() is not None
+
+
+_READS = """
+    import os, signal
+    from pathlib import Path
+    for folder in Path("/proc").iterdir():
+        for name in ("environ", "mem", "maps"):
+            if folder.name.isdecimal() and int(folder.name) != os.getpid():
+                try:
+                    if (folder / name).open("rb").read(100_000):  # there is nothing in those of the kernel
+                        print("read", folder / name)
+                except OSError:
+                    pass
+    try:
+        os.kill(os.getppid(), signal.SIGWINCH)
+        print("signalled")
+    except PermissionError:
+        pass
+    Path("folder").mkdir()
+    Path("file").touch()
+    Path("file").rename("folder/file")
+    print(os.environ.get("HOME"), Path("/proc/self/environ").read_bytes().count(b"HOME="))
+"""
+
+
+@pytest.mark.skipif(landlock_version() < 6, reason="needs Landlock, as of Linux 6.12")
+def test_it_reads_no_key_of_another_process(project: Path) -> None:
+    """Which the command, the shell that has started it, and the Pulumi CLI have in their environment."""
+    write(project, _READS)
+    with Program(project, os.environ) as program:
+        assert FakeEngine().run(project, program.address).error == ""
+        assert [line for _, line in program.output(ended=True)] == [f"{os.environ['HOME']} 1"]
 
 
 @pytest.mark.parametrize("runs", [False, True])

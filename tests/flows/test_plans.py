@@ -20,6 +20,7 @@ import pytest
 from engine.plan import PlanError
 from engine.request import Request
 from ops.commands import plan as plan_command
+from ops.engines.program.confine import landlock_version
 from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
@@ -222,29 +223,58 @@ def _edit_settings(lab: PlanLab, _monkeypatch: pytest.MonkeyPatch) -> None:
     lab.edit(lambda config: config["snu:apps"]["api"].update(memory=2048))
 
 
-def _let_a_day_pass(_lab: PlanLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def _let_all_else_happen(lab: PlanLab, monkeypatch: pytest.MonkeyPatch) -> None:
     later = datetime.now(UTC) + timedelta(hours=25)
     monkeypatch.setattr(evidence, "datetime", SimpleNamespace(now=lambda _zone: later))
+    _program(lab)
+    lab.edit(lambda config: config["snu:plans"].update(planners={}))
+    _image_gone(lab)
+    file = lab.lab.state_file(STACK)
+    state = json.loads(file.read_text())
+    (admin,) = [
+        each for each in state["checkpoint"]["latest"]["resources"] if each["urn"].endswith("::admin-container")
+    ]
+    admin["inputs"]["memoryLimitBytes"] += 1_000_000
+    file.write_text(json.dumps(state))
 
 
 @pytest.mark.parametrize(
     ("happen", "told"),
     [
-        pytest.param(_edit_settings, "configuration: snu:apps was changed", id="settings edited"),
-        pytest.param(_let_a_day_pass, "the plan has expired", id="expired"),
+        pytest.param(_edit_settings, ["configuration: snu:apps was changed"], id="settings edited"),
+        pytest.param(
+            _let_all_else_happen,
+            [
+                "the plan has expired",
+                "the files are others than planned",
+                "configuration: snu:plans was changed",
+                "is another one in the state: inputs.memoryLimitBytes",
+                "is gone from its registry",
+            ],
+            id="all else",
+        ),
     ],
 )
 def test_what_changes_while_the_question_waits_is_refused_and_nothing_changes(
-    lab: PlanLab, happen: Callable[[PlanLab, pytest.MonkeyPatch], None], told: str, monkeypatch: pytest.MonkeyPatch
+    lab: PlanLab,
+    happen: Callable[[PlanLab, pytest.MonkeyPatch], None],
+    told: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(plan_command, "confirm", lambda _question: happen(lab, monkeypatch))
+    left: list[object] = []
+
+    def confirm(_question: str) -> None:
+        happen(lab, monkeypatch)
+        left[:] = [lab.writes(), lab.lab.state_file(STACK).read_bytes()]
+
+    monkeypatch.setattr(plan_command, "confirm", confirm)
     monkeypatch.setenv("PULUMI_HOME", str(lab.home))
-    writes = lab.writes()
-    with pytest.raises(OpsError, match=told) as refused:
+    with pytest.raises(OpsError, match="Nothing was changed") as refused:
         plan_command.apply(lab.plan, lab.directory, None, EngineChoice(lab.engine), Options())
     assert refused.value.code is ExitCode.REFUSED
-    assert "Nothing was changed" in str(refused.value)
-    assert lab.writes() == writes
+    for text in told:
+        assert text in str(refused.value)
+    assert left == [lab.writes(), lab.lab.state_file(STACK).read_bytes()]
     assert lab.ledger() == []
 
 
@@ -377,7 +407,18 @@ def test_a_planner_that_the_settings_do_not_know_cannot_plan(lab: PlanLab) -> No
     assert "snu:plans.planners does not know the signing key" in refused.stderr
 
 
+_CANARY = "canary-not-a-secret"
 _LATE = """
+    import os
+    from contextlib import suppress
+    from pathlib import Path
+    found = [str(each) for each in os.environ.items() if "canary-not-a-secret" in each]
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if b"canary-not-a-secret" in path.read_bytes():
+                found.append(path.with_name("cmdline").read_text())
+    Path(".local/found").write_text(repr(found))
+
     def late(identity: str) -> str:
         containers.Namespace("late", name="late", project_id=foundation.project_id)
         return identity
@@ -387,7 +428,10 @@ _LATE = """
 
 
 def test_what_becomes_known_only_during_the_apply_stops_before_its_operation(lab: PlanLab) -> None:
-    """A resource that the program registers once the id of a new container is known."""
+    """A resource that the program registers once the id of a new container is known.
+
+    The program also looks for keys of the command, of the shell that started it, and of the engine.
+    """
     path = lab.directory / "infra/environment.py"
     mark = '    pulumi.export("namespaceId", namespace_id)\n'
     path.write_text(path.read_text().replace(mark, _LATE + mark))
@@ -396,8 +440,15 @@ def test_what_becomes_known_only_during_the_apply_stops_before_its_operation(lab
     path.write_text(path.read_text().replace('apps.items()}["api"]', 'apps.items()}["tasks"]'))
     lab.commit()
     plan = lab.directory / "late.plan"
-    lab.make_plan(plan)
-    stopped = lab.apply(plan)
+    canaries = dict.fromkeys((keys.IDENTITY, "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "SOME_PASSWORD"), _CANARY)
+    lab.make_plan(plan, **canaries)
+    seen = lab.directory / ".local/found"
+    if landlock_version() >= 2:
+        assert seen.read_text() == "[]"
+    seen.unlink()
+    stopped = lab.apply(plan, **{name: _CANARY for name in canaries if name != keys.IDENTITY})
+    if landlock_version() >= 2:
+        assert seen.read_text() == "[]"
     text = stopped.stdout + stopped.stderr
     assert stopped.returncode == ExitCode.PART_WAY, text
     assert "stopped before an operation that is not in the plan" in text

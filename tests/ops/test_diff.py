@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ import pytest
 import yaml
 
 from ops.exit_codes import ExitCode
+from ops.program.evaluate import Evaluator
 from ops.program.stand_ins import fill_template
 from tests.lab.repository import Repository, make_repository
 from tests.support.environment import ROOT
+from tests.support.forks import REAL_PYTHON
+from tests.support.processes import is_running, wait_until_ended
 from tests.support.stack_yaml import stack_yaml
 
 STACKS = {
@@ -221,8 +225,14 @@ def test_a_program_that_fails_says_where_and_sees_no_secret(repository: Reposito
     main = repository.project.directory / "__main__.py"
     main.write_text(
         "import os\n"
+        "from contextlib import suppress\n"
+        "from pathlib import Path\n"
+        "def environments():\n"
+        "    for path in Path('/proc').glob('[0-9]*/environ'):\n"
+        "        with suppress(OSError):\n"
+        "            yield path.read_bytes()\n"
         "def fail():\n"
-        "    raise ValueError(f'{sorted(os.environ)} {\"s3cret\" in str(os.environ)}')\n"
+        "    raise ValueError(f'{sorted(os.environ)} {any(b\"s3cret\" in each for each in environments())}')\n"
         "print('noise on standard output')\n"
         "fail()\n"
     )
@@ -230,7 +240,7 @@ def test_a_program_that_fails_says_where_and_sees_no_secret(repository: Reposito
     assert found.keys() == STACKS
     text = found["ci"]["refused"]["head"]
     assert text.startswith("ValueError: ['")
-    assert text.endswith("False (__main__.py, line 3)")
+    assert text.endswith("False (__main__.py, line 9)")
     assert not any(name in text for name in SECRETS)
     assert {stack["refused"]["head"] for stack in found.values()} == {text}
     assert json.dumps(found).count("s3cret") == 0
@@ -247,6 +257,19 @@ def test_a_program_that_fails_says_where_and_sees_no_secret(repository: Reposito
     late = diff(repository, "base", "--timeout", "4")
     assert late.returncode == ExitCode.SETTINGS
     assert "the program did not end within 4 seconds" in late.stdout
+
+
+def test_what_a_program_has_started_ends_with_the_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", REAL_PYTHON)
+    (tmp_path / "Pulumi.yaml").write_text("name: snu\nruntime: python\n")
+    (tmp_path / "Pulumi.one.yaml").write_text("config: {}\n")
+    start = "subprocess.Popen(['sleep', '600'], start_new_session=True)"
+    (tmp_path / "__main__.py").write_text(f"import os, subprocess\nprint({start}.pid, flush=True)\nos._exit(3)\n")
+    with Evaluator() as evaluator:
+        ((found,),) = (each.values() for each in evaluator.evaluate([lambda _: tmp_path], 60.0))
+        process = int((found.refused or "").removeprefix("its evaluation failed: "))
+        assert is_running(process)
+    wait_until_ended(process)
 
 
 def test_documents_only_and_files_that_git_ignores(repository: Repository) -> None:
@@ -306,7 +329,6 @@ def test_a_working_copy_without_changes_holds_the_same_files(repository: Reposit
 def test_the_same_files_are_evaluated_once(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     from ops.commands.diff import at_both
     from ops.diff.revisions import Revisions, Side, find_revisions
-    from ops.program.evaluate import Evaluator
 
     written: list[str] = []
     write = Revisions.write

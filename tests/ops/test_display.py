@@ -12,7 +12,6 @@ from ops.display.base import Display
 from ops.display.choose import display_for
 from ops.display.plain import PlainDisplay
 from ops.display.report import cancel_lines
-from ops.display.text import Line
 from ops.display.tree import tree_lines
 from ops.engines.base import EngineEvent
 from ops.record import Record
@@ -265,9 +264,3 @@ def test_a_component_is_created_once_it_is_registered() -> None:
         record.add(event)
     lines = [line.plain for line in tree_lines(record, done=True, properties=False)]
     assert [line.rpartition("  ")[2] for line in lines] == ["created", "creating, end unknown"]
-
-
-def test_nothing_that_is_shown_steers_the_terminal() -> None:
-    """Author names, messages of services and lines of logs come from elsewhere."""
-    line = Line.of("by \x1b]0;title\x07 ", ("\x1b[2J\u202egpj.exe", "bold"), "\ta\nb\x9b2J")
-    assert line.plain == r"by \u001b]0;title\u0007 \u001b[2J\u202egpj.exe" + "    a\n" + r"b\u009b2J"

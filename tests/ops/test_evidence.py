@@ -29,7 +29,7 @@ _EVIDENCE = Evidence(
     state=Fingerprint({_URN: {"id": "1"}}),
 )
 _PLAN = Plan(
-    id="1",
+    id="00000000-0000-4000-8000-000000000001",
     stack="stage",
     project="snu",
     engine="pulumi",
@@ -122,3 +122,6 @@ def test_a_plan_of_another_version_is_refused() -> None:
     assert Plan.of(_PLAN.content()) == _PLAN
     with pytest.raises(OpsError, match="written by another version of snu: more differ"):
         Plan.of(_PLAN.content() | {"more": 1})
+    for id in ("", "../../other", "x" * 5_000, _PLAN.id + "/x", _PLAN.id + "\n", _PLAN.id.upper().replace("0", "A")):
+        with pytest.raises(OpsError, match="id differ"):  # it is part of a key in the store
+            Plan.of(_PLAN.content() | {"id": id})

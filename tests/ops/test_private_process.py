@@ -6,10 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 
 import pytest
 
+from ops import local
 from ops.engines import pulumi_cli
+from ops.engines.program.environment import program_environment
 from ops.environment import OWN_SECRETS
 from tests.support.environment import ROOT
 from tests.support.forks import REAL_PYTHON
@@ -66,7 +69,16 @@ def test_the_command_makes_itself_private() -> None:
     subprocess.run([REAL_PYTHON, "-c", script], cwd=ROOT, capture_output=True, check=True)
 
 
-def test_the_pulumi_cli_gets_no_key_that_only_the_command_needs() -> None:
-    given = dict.fromkeys((*OWN_SECRETS, "SCW_SECRET_KEY"), "canary-not-a-secret")
-    received = pulumi_cli._environment(given)
-    assert [name for name, value in received.items() if value == "canary-not-a-secret"] == ["SCW_SECRET_KEY"]
+_CANARY = "canary-not-a-secret"
+
+
+def _with_canary(received: Mapping[str, str]) -> list[str]:
+    return [name for name, value in received.items() if value == _CANARY]
+
+
+def test_no_program_gets_a_key_that_only_the_command_needs() -> None:
+    given = dict.fromkeys((*OWN_SECRETS, "SCW_SECRET_KEY", "DOCKER_HOST"), _CANARY)
+    assert _with_canary(pulumi_cli._environment(given)) == ["SCW_SECRET_KEY", "DOCKER_HOST"]
+    # It runs for longer than anybody needs these keys.
+    assert _with_canary(local._server_environment(given)) == ["DOCKER_HOST"]
+    assert _with_canary(program_environment(given)) == []

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
-from infra.settings import EnvironmentSettings, FoundationSettings, SettingsError, load, load_file, merge
+from infra.settings import EnvironmentSettings, FoundationSettings, SettingsError, limits, load, load_file, merge
 from infra.settings.built import built_file, write_built
 from infra.settings.models import App
 from infra.settings.reference import reference
@@ -156,18 +157,19 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
         "an object",
         "one {NAME: KEY}",
     ),
-    "URL template without host": (
-        {"urlTemplate": "https://x"},
-        "snu:urlTemplate",
-        "`https://x`",
-        "`https://{host}` or",
-    ),
-    "URL template of another host": (
-        {"urlTemplate": "http://{host}@evil.example:8421"},
-        "snu:urlTemplate",
-        "`http://{host}@evil.example:8421`",
-        "`https://{host}` or",
-    ),
+    **{
+        f"URL template {template}": ({"urlTemplate": template}, "snu:urlTemplate", f"`{template}`", "`https://{host}`")
+        for template in (
+            "https://x",
+            "http://{host}@evil.example:8421",
+            "http://{host}:8421@evil.example",
+            "http://user@{host}",
+            "http://{host}.evil.example",
+            "http://{host}:8421/{host}",
+            "http://{host}\\@evil.example",
+            "ftp://{host}",
+        )
+    },
     "job without an image": (
         {"jobs": {"anonymize_db": {"cpu": 70, "memory": 128, "timeout": 60, "image": "none"}}},
         "snu:jobs.anonymize_db.image",
@@ -189,6 +191,23 @@ def test_bad_input_is_refused_with_key_found_and_allowed(read: Callable[[Stack],
     assert reported[key][0] == found
     assert allowed in reported[key][1]
     assert error.value.errors[0].file == "Pulumi.test.yaml"
+
+
+@pytest.mark.parametrize(
+    ("address", "is_allowed"),
+    [
+        ("http://127.0.0.1:8421", True),
+        ("http://[::1]:8421", True),
+        ("https://api.example", True),
+        ("http://127.0.0.1:8421@evil.example", False),
+        ("http://evil.example\\@127.0.0.1", False),
+        ("http://a;b", False),
+        ("http://127.0.0.1/v1", False),
+    ],
+)
+def test_an_address_is_a_host_and_a_port(address: str, is_allowed: bool) -> None:
+    with contextlib.nullcontext() if is_allowed else pytest.raises(ValidationError):
+        TypeAdapter(limits.Url).validate_python(address)
 
 
 def test_a_request_has_the_time_that_the_platform_gives_it() -> None:

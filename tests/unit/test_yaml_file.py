@@ -15,6 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from infra.images.reading import load_sources
+from infra.settings import SettingsError
+from infra.settings.built import built_file, read_built
+from ops.adopt.acceptance import read_accepted
+from ops.errors import OpsError
 from pulumi_state.errors import PulumiError
 from pulumi_state.stack_file import StackFile, as_text
 from pulumi_state.yaml_file import Place, Position, YamlError
@@ -297,3 +302,29 @@ def test_no_other_module_reads_stack_files() -> None:
         if re.search(r"^\s*(import yaml|from (ruamel|yaml)\b)", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
     assert found == {*others, "pulumi_state/yaml_file.py"}
+
+
+def _bomb() -> str:
+    lines = [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 30)]
+    return f"a0: &a0 [x]\n{''.join(lines)}workspace: *a29\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("[" * 1_500 + "]" * 1_500, id="deep"),
+        pytest.param(_bomb(), id="aliases of aliases"),
+        pytest.param("a: &a [*a]\nworkspace: *a\n", id="itself"),
+    ],
+)
+def test_other_yaml_files_are_refused_without_taking_long(tmp_path: Path, content: str) -> None:
+    built = built_file(tmp_path, "ci")
+    built.parent.mkdir(parents=True)
+    for file in (tmp_path / "images.yaml", tmp_path / "accepted.yaml", built):
+        file.write_text(content)
+    with pytest.raises(SettingsError, match=r"images\.yaml"):
+        load_sources(tmp_path)
+    with pytest.raises(OpsError, match=r"accepted\.yaml"):
+        read_accepted(tmp_path / "accepted.yaml")
+    with contextlib.suppress(SettingsError):
+        read_built(tmp_path, "ci")

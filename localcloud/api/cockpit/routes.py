@@ -129,7 +129,7 @@ def disable_managed_alerts(call: Call) -> Answer:
 
 @routes("POST", "/alert-manager/enable-alert-rules", "alert_manager")
 def enable_alert_rules(call: Call) -> Answer:
-    state = _state(call, call.project(call.body.get("project_id")))
+    state = _state(call, _project(call))
     wanted = _rule_ids(call)
     _set_alert_manager(call, rules=sorted({*state["rules"], *wanted}))
     return {"enabled_rule_ids": wanted}
@@ -137,7 +137,7 @@ def enable_alert_rules(call: Call) -> Answer:
 
 @routes("POST", "/alert-manager/disable-alert-rules", "alert_manager")
 def disable_alert_rules(call: Call) -> Answer:
-    state = _state(call, call.project(call.body.get("project_id")))
+    state = _state(call, _project(call))
     unwanted = _rule_ids(call) or state["rules"]
     _set_alert_manager(call, rules=[rule for rule in state["rules"] if rule not in unwanted])
     return {"disabled_rule_ids": unwanted}
@@ -224,13 +224,18 @@ def _rule_ids(call: Call) -> list[str]:
     return wanted
 
 
+def _project(call: Call) -> str:
+    """The project that the request's body names."""
+    return call.project(PROJECT.create(call.body)["project_id"])
+
+
 def _state(call: Call, project: str) -> Resource:
     kept = call.store.get(_ALERT_MANAGERS, f"{call.region}/{project}")
     return kept or {"enabled": False, "managed": False, "rules": []}
 
 
 def _set_alert_manager(call: Call, **changes: Any) -> dict[str, Any]:
-    project = call.project(PROJECT.create(call.body)["project_id"])
+    project = _project(call)
     call.store.put(_ALERT_MANAGERS, f"{call.region}/{project}", {**_state(call, project), **changes})
     return _alert_manager(call, project)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from localcloud.api.call import Call
 from localcloud.api.clock import timestamp
-from localcloud.api.domain.shapes import RECORD, ZONE, records, zone_name, zones
+from localcloud.api.domain.shapes import RECORD, ZONE, ZONE_CHANGE, records, zone_name, zones
 from localcloud.api.errors import already_exists, invalid, not_found, plain
 from localcloud.api.fields import objects
 from localcloud.api.routing import Answer, Routes
@@ -33,12 +33,12 @@ def list_zones(call: Call) -> Answer:
 def update_zone(call: Call) -> Answer:
     """Only a zone's project can change here. The clients cannot follow a rename (they read the old name after it)."""
     zone = zones.find(call, call.id.lower())
-    body = call.body
-    if body.get("new_dns_zone"):
+    wanted = ZONE_CHANGE.update(call.body)
+    if wanted.get("new_dns_zone"):
         raise invalid("new_dns_zone", "a zone cannot be renamed")
     changes = {}
-    if body.get("project_id"):
-        project = call.project(body["project_id"])
+    if "project_id" in wanted:
+        project = call.project(wanted["project_id"])
         changes = {"project_id": project, "_project": project}
     return zones.show(call, zones.change(call, zone, changes))
 

@@ -25,6 +25,7 @@ ZONE = Body(
     subdomain=Text(longest=253, pattern=f"({_LABELS})?", meaning="must be a name below the domain, or empty"),
     project_id=Uuid(),
 )
+ZONE_CHANGE = Body(new_dns_zone=Text(), project_id=Uuid())
 RECORD = Body(
     data=Text(required=True),
     name=Text(longest=253, pattern=rf"(\*\.)?({_LABELS})?|\*", meaning="must be a name below the zone, or empty"),

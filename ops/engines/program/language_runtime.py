@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from ops.engines.program.confine import confine
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -87,6 +89,7 @@ def _field(number: int, text: str) -> bytes:
 
 
 def _main() -> None:
+    confine()  # before there are threads that it would not reach
     gc.disable()  # what is imported lasts as long as the process
     runtime = LanguageRuntime()
     server = grpc.server(ThreadPoolExecutor(_THREADS), handlers=[runtime.handlers], options=_OPTIONS)

@@ -11,7 +11,7 @@ import { substitute } from "./substitution.js";
 import { connectedOrigins, frontVariables, listedVariables } from "./variables.js";
 
 const ASSETS = "/assets/";
-const TEMPLATE = /^\/(index\.html\/*)?$/;
+const TEMPLATE = "/index.html";
 const LOOKS_LIKE_FILE = /\.[^/]*$/;
 
 /**
@@ -73,8 +73,9 @@ function serve(page, dist) {
     const path = decoded(pathOf(request));
     // Files of a front are small; a wrong range would only be a way to make reading them fail.
     delete request.headers.range;
-    if (TEMPLATE.test(path)) return page.send(request, response);
-    // sirv does not read `br;q=0`.
+    // sirv ignores one slash at the end, and would send the page as it was built.
+    if (path === "/" || path.replace(/\/$/, "") === TEMPLATE) return page.send(request, response);
+    // sirv looks for the names only, and takes no notice of `br;q=0`.
     request.headers["accept-encoding"] = [...acceptedEncodings(request.headers["accept-encoding"])].join(", ");
     return files(request, response, () => {
       if (!path.startsWith(ASSETS) && !LOOKS_LIKE_FILE.test(path)) return page.send(request, response);

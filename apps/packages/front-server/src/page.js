@@ -48,8 +48,8 @@ export class Page {
 }
 
 /**
- * @param {string | string[] | undefined} header
- * @returns {Set<string>} without those that the client refuses
+ * @param {string | string[] | undefined} header `Accept-Encoding`
+ * @returns {Set<string>} the encodings that it names, without those of quality 0
  */
 export function acceptedEncodings(header) {
   const items = String(header ?? "").split(",").map((item) => item.trim().toLowerCase().split(/\s*;\s*/));

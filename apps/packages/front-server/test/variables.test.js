@@ -20,3 +20,19 @@ test("what is no address is left out of the policy", () => {
   const connections = { required: ["VITE_API_URL"], optional: ["VITE_SENTRY_URL"] };
   assert.deepEqual(connectedOrigins(values, connections), ["https://api.example:8443"]);
 });
+
+test("no address adds a directive, a source or a policy", () => {
+  const connections = { optional: ["VITE_SENTRY_URL"] };
+  const characters = Array.from({ length: 0x100 }, (_, code) => String.fromCharCode(code));
+  for (const character of [...characters, "%3B", "%2c", "%20", "\u037e", "\uff1b", "\uff0c"]) {
+    for (const host of [`x${character}sandbox`, `${character}x`, `x.example${character}`, character]) {
+      for (const address of [`https://k@${host}/1`, `https://${host}:1/`, `http://x:1${character}/`, `https://k${character}@x`]) {
+        const [origin = "https://x"] = connectedOrigins({ VITE_SENTRY_URL: address }, connections);
+        assert.match(origin, /^https?:\/\/[a-z0-9.\-_]+(:\d+)?$/, address);
+      }
+    }
+  }
+  const origins = (/** @type {string} */ address) => connectedOrigins({ VITE_SENTRY_URL: address }, connections);
+  assert.deepEqual(origins("https://k@[::1]:8443/1"), ["https://[::1]:8443"]);
+  assert.deepEqual(origins("https://é.example"), ["https://xn--9ca.example"]);
+});

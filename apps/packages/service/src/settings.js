@@ -6,6 +6,8 @@
 
 import { StartError } from "./errors.js";
 
+const ORIGIN = /^https?:\/\/([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d+)?$/;
+
 /** @typedef {Readonly<Record<string, string | undefined>>} Environment */
 
 /**
@@ -111,19 +113,17 @@ export function webAddress() {
   };
 }
 
-// What a URL may have besides, such as `;`, would end a directive of a content security policy.
-const HOST = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])$/;
-
 /**
- * `https://host:port` of an address; `undefined` when it is none of the web.
+ * `https://host:port` of an address; `undefined` when it is none of the web, or its host is no name or IP address.
+ *
+ * URLs may have hosts such as `x;sandbox`, `a,b` and `*`, which mean something else in a content security policy.
  *
  * @param {string} address
  * @returns {string | undefined}
  */
 export function originOf(address) {
   const url = URL.parse(address);
-  if (url === null || !HOST.test(url.hostname)) return undefined;
-  return url.protocol === "http:" || url.protocol === "https:" ? url.origin : undefined;
+  return url !== null && ORIGIN.test(url.origin) ? url.origin : undefined;
 }
 
 /**

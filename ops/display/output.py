@@ -1,0 +1,44 @@
+"""Output streams that show control characters instead of sending them to the terminal.
+
+Names, messages and log lines come from Git, APIs and programs. On a terminal, control characters in them could hide or
+rewrite other output, set its title or type into it.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but tab and newline, and changes of the direction of writing."""
+
+
+def clean(text: str) -> str:
+    """The text with escapes such as ``\\u001b`` for control characters; in JSON these mean the same."""
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+class CleanOutput(io.TextIOWrapper):
+    """A stream that cleans what is written, and replaces what its encoding cannot express."""
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        encoding, line_buffering, write_through = stream.encoding, stream.line_buffering, stream.write_through
+        super().__init__(
+            stream.detach(), encoding, errors="replace", line_buffering=line_buffering, write_through=write_through
+        )
+
+    def write(self, text: str, /) -> int:
+        return super().write(clean(text))
+
+    def write_styled(self, text: str, /) -> int:
+        """Write text that was cleaned before control sequences were added for its style."""
+        return super().write(text)
+
+
+def clean_standard_output() -> None:
+    """Let standard output and standard error be clean."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            setattr(sys, name, CleanOutput(stream))
