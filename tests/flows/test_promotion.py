@@ -289,7 +289,15 @@ def test_old_versions_leave_a_registry_and_what_is_needed_stays(stages: Stages) 
     stages.git.reset(stages.git.head.target, pygit2.enums.ResetMode.HARD)
     stages.ok("images", "clean", "stage", "--yes", "--keep-releases", "1")
     assert old_api not in stages.tag_names("snu-stage")
-    assert second.images["api"].version in stages.tag_names("snu-stage")
+    left = stages.tag_names("snu-stage")
+    assert second.images["api"].version in left
+
+    for name in [name for name in stages.git.references if name.startswith("refs/tags/stage/")]:
+        stages.git.references.delete(name)  # as in a clone without tags
+    run = stages.snu("images", "clean", "stage", "--yes", "--older-than", "1d")
+    assert run.returncode == ExitCode.USAGE, run.stdout
+    assert "git fetch --tags" in run.stderr
+    assert stages.tag_names("snu-stage") == left
 
 
 def test_nothing_is_deleted_where_something_is_not_known(stages: Stages) -> None:
