@@ -85,16 +85,15 @@ class Docker:
         arguments += [word for key, value in recipe.labels.items() for word in ("--label", f"{key}={value}")]
         arguments += ["--network", recipe.network] if recipe.network else []
         recipe.log.parent.mkdir(parents=True, exist_ok=True)
-        with recipe.log.open("w", encoding="utf-8") as log:
-            with self._start([*arguments, str(recipe.context)]) as process:
-                try:
-                    for line in process.stdout or ():
-                        log.write(line)
-                        if line.strip():
-                            on_line(line.strip())
-                    status = process.wait()
-                finally:
-                    self._running.discard(process)
+        with recipe.log.open("w", encoding="utf-8") as log, self._start([*arguments, str(recipe.context)]) as process:
+            try:
+                for line in process.stdout or ():
+                    log.write(line)
+                    if line.strip():
+                        on_line(line.strip())
+                status = process.wait()
+            finally:
+                self._running.discard(process)
         if status != 0:
             raise BuildError(self._failed(status, recipe.log))
 
