@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -77,12 +77,15 @@ def needed(project: Path, cleaned: list[Environment], environ: Mapping[str, str]
     found = Needed()
     shared = {_place(environment) for environment in cleaned}
     read: set[str] = set()
+    deployed: set[str] = set()
     for environment in environments(project, environ):
         try:
             if environment.store.address not in read:
                 _add_states(found, environment)
                 read.add(environment.store.address)
             _add_waiting(found, environment)
+            if "snu:promoteFrom" in environment.stack.config and environment.running:
+                deployed.add(environment.stack.name)
         except (OpsError, StoreError) as error:
             if _place(environment) in shared:
                 raise OpsError(
@@ -93,7 +96,7 @@ def needed(project: Path, cleaned: list[Environment], environ: Mapping[str, str]
             found.unasked[environment.stack.name] = str(error)
     for name in stack_names(project):
         _add_files(found, find_stack(project, name))
-    _add_git(found, project, keep_releases)
+    _add_git(found, project, keep_releases, deployed)
     return found
 
 
@@ -124,8 +127,11 @@ def _add_files(found: Needed, stack: Stack) -> None:
             found.add(file.read_text(encoding="utf-8"), f"in {file.relative_to(stack.project_dir)}")
 
 
-def _add_git(found: Needed, project: Path, keep_releases: int) -> None:
-    """Releases that can be gone back to. Raises OpsError when not all of them may be here."""
+def _add_git(found: Needed, project: Path, keep_releases: int, deployed: Collection[str]) -> None:
+    """Releases that can be gone back to. Raises OpsError when not all of them may be here.
+
+    ``deployed``: the stacks of which there must be one.
+    """
     repository = git.find_repository(project, "its tags name the releases that must stay.")
     if repository.is_shallow:
         raise OpsError(
@@ -134,8 +140,16 @@ def _add_git(found: Needed, project: Path, keep_releases: int) -> None:
             ExitCode.USAGE,
         )
     for name in stack_names(project):
+        releases = Releases(repository).all(name)
+        if name in deployed and not releases:
+            raise OpsError(
+                f"{name} runs images, and {project} has no tag of a release of {name}, so the releases that "
+                f"`scripts/snu rollback {name}` needs are unknown: fetch the tags (`git fetch --tags`), or plan and "
+                f"apply {name} if it has never had a release. Nothing was deleted.",
+                ExitCode.USAGE,
+            )
         distinct: list[Mapping[str, Any]] = []
-        for release in Releases(repository).all(name):
+        for release in releases:
             if release.images not in distinct:
                 if len(distinct) == keep_releases:
                     break

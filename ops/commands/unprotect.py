@@ -17,15 +17,16 @@ def unprotect_apps(session: Session, names: list[str], options: Options) -> Exit
     listed = ", ".join(names)
     with session.locked("snu unprotect", options):
         try:
-            checkpoint = session.state.read()
+            state = session.state
+            checkpoint = state.read()
             released = unprotect(checkpoint.latest if checkpoint else {}, stack.name, names)
             if not released.names:
                 print(f"{stack.name}: {listed} is not protected; nothing was changed.")
                 return ExitCode.OK
             if not options.yes:
                 confirm(f"Allow the next update of {stack.name} to delete or replace {', '.join(released.names)}?")
-            with session.state.locked():
-                session.state.write_latest(released.latest)
+            with state.locked():
+                state.write_latest(released.latest)
         except PulumiError as error:
             raise OpsError(str(error), ExitCode.FAILED) from error
     print(

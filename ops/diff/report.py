@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ops.cost.change import cost_text
 from ops.diff.compare import compare
 from ops.diff.revisions import Side
 from ops.display.changes import Change, changes_of, output_changes, protection_change
@@ -100,6 +101,8 @@ def effect_lines(effect: Effect, *, details: bool) -> Iterator[Line]:
             yield Line.of(("Stack ", ""), (stack.name, "bold"))
             yield from tree_lines(stack.record, done=False, properties=True, all_properties=details)
             yield Line.of(("To do", "bold"), f": {counts(stack.record, preview=True)}")
+            if cost := cost_text(stack.record):
+                yield Line.of(cost)
             yield Line()
     yield from (Line.of(("note", "yellow"), f": {note}") for note in effect.notes)
     if effect.unchanged:

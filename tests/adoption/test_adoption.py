@@ -116,9 +116,14 @@ def test_two_states_for_one_stack(live: LiveLab) -> None:
     """The foundation has the secrets of both environments, each of which Terraform has in a state of its own."""
     stack = "foundation-production"
     written = live.lab.journal()
-    run = live.adopt_ok(stack, *live.sources("production", "staging"))
+    live.adopt_ok(stack, *live.sources("production"))
+    first = live.lab.state(stack)["resources"]
+    run = live.adopt_ok(stack, *live.sources("production", "staging"))  # what was missing
     assert _ids(live, stack).keys() >= {"production-secrets-secret", "staging-secrets-secret"}
     assert "scaleway_container.api  declared by stage" in run.stdout
+    back = live.adopt(stack, "--undo", "--yes")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert live.lab.state(stack)["resources"] == first
     assert live.lab.journal() == written
 
 

@@ -176,6 +176,16 @@ def test_latency_holds_up_what_it_is_for_and_nothing_else(server: Server, api: C
     assert HTTP.get(f"{server.url}/account/v3/projects", headers=KEY).elapsed.total_seconds() < 0.15
 
 
+def test_the_first_rule_that_answers_wins_and_latencies_add_up(server: Server, api: Client, faults: Add) -> None:
+    """Rules are looked at before the key, and the log names those that struck."""
+    rules = [faults("latency", milliseconds=60, match={"product": "iam"}) for _ in range(2)]
+    rules += [faults("server_error", status=status, match={"product": "iam"}) for status in (503, 502)]
+    answer = HTTP.get(f"{server.url}/iam/v1alpha1/users", headers={"X-Auth-Token": "no key"})
+    assert answer.status_code == 503
+    assert answer.elapsed.total_seconds() >= 0.12
+    assert server.says(" ".join(f"[{rule['id']} {rule['fault']}]" for rule in rules[:3]))
+
+
 def test_nth_and_times(api: Client, faults: Add) -> None:
     faults("server_error", nth=[2, 3, 4], times=2)
     statuses = [api_status(api) for _ in range(5)]

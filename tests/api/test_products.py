@@ -147,6 +147,7 @@ def test_a_deleted_secret_can_be_recovered_for_a_week_and_keeps_its_name(
     assert api("GET", f"{path}/versions/1")["status"] == "scheduled_for_deletion"
     assert [each["name"] for each in api("GET", f"{SECRETS}?scheduled_for_deletion=true")["secrets"]] == ["s"]
     assert "s" not in [each["name"] for each in api("GET", SECRETS)["secrets"]]
+    assert api("GET", "/_local/resources?seed=false") == {}
     assert "same secret name" in api("POST", SECRETS, {"name": "s"}, status=409)["message"]
     for method, what in (("GET", "/versions/1/access"), ("PATCH", ""), ("POST", "/versions"), ("POST", "/protect")):
         api(method, f"{path}{what}", {"data": b64("two")} if method != "GET" else None, status=412)

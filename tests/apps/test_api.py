@@ -51,6 +51,13 @@ def test_others_may_not(api: AppProcess, origin: str) -> None:
     assert "access-control-allow-origin" not in api.get("/health/version").headers
 
 
+def test_it_says_whether_it_runs_tasks(api: AppProcess, workspace: Workspace) -> None:
+    assert api.get("/").json() == {"app": "api", "tasks": False}
+    addresses = {"ADMIN_URL": "https://admin.example", "APP_URL": "https://app.example"}
+    with workspace.start("api", **addresses, RUN_TASKS="true") as tasks:
+        assert tasks.ready().get("/").json() == {"app": "api", "tasks": True}
+
+
 def test_preflight_requests_are_answered(api: AppProcess) -> None:
     headers = {"Access-Control-Request-Method": "POST", "Origin": "https://app.example"}
     answer = api.request("OPTIONS", "/eligibility", **headers)

@@ -51,7 +51,8 @@ class TestEveryApp:
         read_only = ("--permission", "--allow-fs-read=*")
         with workspace.start(app, *read_only, **ENVIRONMENTS[app] | {"PORT": port}) as process:
             process.ready()
-            assert httpx.get(f"http://127.0.0.1:{port}/health/version", trust_env=False).json()["version"]
+            version = httpx.get(f"http://127.0.0.1:{port}/health/version", trust_env=False).json()["version"]
+            assert version == "unversioned"
             assert process.get("/").status_code == 200
             process.signal()
             assert process.status() == 0

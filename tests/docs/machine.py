@@ -35,6 +35,10 @@ class Machine:
     project: Project
     environment: dict[str, str]
 
+    @property
+    def home(self) -> Path:
+        return Path(self.environment["HOME"])
+
     def at_own_port(self, text: str) -> str:
         return at_port(text, self.project.port)
 

@@ -60,6 +60,7 @@ def test_the_documents_commands_work_on_a_fresh_machine(documents: list[list[Sta
     with fresh_machine(tmp_path) as machine:
         for document in documents:
             failures += run(document, machine)
+        failures += [f"written to the home folder: {path}" for path in sorted(machine.home.iterdir())]
     if failures:
         pytest.fail("\n\n".join(failures), pytrace=False)
 

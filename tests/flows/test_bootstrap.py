@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from ops.exit_codes import ExitCode
+from pulumi_state.passphrase import Crypter
 from pulumi_state.store import Store, open_store
 from tests.lab.interruption import Hold, Victim
 from tests.lab.keys import OWNER, Key, deploy_key, make_key, use
@@ -31,6 +32,7 @@ __all__ = ["postgres_server"]
 
 FOUNDATION, ENVIRONMENT = "foundation-local", "local"
 _SECRETS = "/secret-manager/v1beta1/regions/fr-par"
+_OWN_PASSPHRASE = "fake-passphrase-of-the-owner"
 _SNU_CI = "1b29c5d9-9723-400a-aa8b-0c85ae3567f7"
 """The real project whose registries production may read; it does not exist on a local Scaleway."""
 
@@ -123,9 +125,16 @@ def test_from_an_empty_account_to_an_environment_that_is_up(lab: Lab) -> None:
     needed = snu(lab, "doctor", ENVIRONMENT)
     assert needed.returncode == ExitCode.NOT_READY
     assert "Fix: scripts/snu bootstrap foundation-local" in needed.stdout
-    first = bootstrap_ok(lab)
+    file = lab.project.stack_file(FOUNDATION)
+    file.write_text(file.read_text() + f"encryptionsalt: {Crypter.new(_OWN_PASSPHRASE).salt}\n")
+    refused = bootstrap(lab)
+    assert refused.returncode == ExitCode.ENVIRONMENT
+    assert "has an encryptionsalt, so its stack has a passphrase already" in refused.stderr
+    assert documents(lab) == {}
+    first = bootstrap(lab, PULUMI_CONFIG_PASSPHRASE=_OWN_PASSPHRASE)
+    assert first.returncode == ExitCode.OK, first.stdout + first.stderr
+    assert "bucket snu-state-local: made it" in refused.stdout
     for words in (
-        "bucket snu-state-local: made it",
         "bucket snu-state-local-local: made it",
         "state store is complete",
     ):
@@ -134,7 +143,8 @@ def test_from_an_empty_account_to_an_environment_that_is_up(lab: Lab) -> None:
     assert set(found) == {"snu-foundation-local-state", "snu-local-state", "snu-local-state-reader"}
     assert found["snu-foundation-local-state"]["_project"] == ORGANIZATION
     assert found["snu-local-state"]["_project"] != ORGANIZATION
-    assert found["snu-foundation-local-state"]["passphrase"] != found["snu-local-state"]["passphrase"]
+    assert found["snu-foundation-local-state"]["passphrase"] == _OWN_PASSPHRASE
+    assert found["snu-local-state"]["passphrase"] != _OWN_PASSPHRASE
     published = content(store_of(lab, "snu-local-state"), ".pulumi/stacks/snu/foundation-local.json")
     (root,) = published["checkpoint"]["latest"]["resources"]
     assert set(root["outputs"]) == {"projectId", "registryEndpoints", "secretIds", "alertsSecretIds", "zone"}

@@ -333,11 +333,17 @@ def test_an_unknown_stack_is_refused_before_any_is_looked_at(lab: Lab) -> None:
 
 
 def test_without_names_it_shows_what_can_be_reached_and_does_not_call_the_rest_good(lab: Lab) -> None:
+    lab.project.stack_file("unborn").write_text(lab.project.stack_file(STACK).read_text())
     run = lab.project.snu("drift", "--json")
     assert run.returncode == ExitCode.INCOMPLETE, run.stderr
     document = json.loads(run.stdout)
     assert [each["stack"] for each in document["stacks"]] == [FOUNDATION, STACK]
-    assert {"ci", "stage", "production"} <= document["skipped"].keys()
+    assert {"ci", "stage", "production", "unborn"} <= document["skipped"].keys()
+    for stack in ("ci", "foundation-ci", "foundation-production", "production", "stage"):
+        lab.project.stack_file(stack).unlink()
+    run = lab.project.snu("drift")
+    assert run.returncode == ExitCode.OK, run.stdout + run.stderr
+    assert "No state yet: unborn" in run.stdout
     lab.project.stop_cloud()
     run = lab.project.snu("drift")
     assert run.returncode != ExitCode.OK

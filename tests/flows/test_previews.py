@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from ops.exit_codes import ExitCode
+from ops.state.lock import acquire
+from pulumi_state.store import open_store
 from tests.lab.checks import check_clear, check_no_duplicates
 from tests.lab.interruption import Hold, Victim
 from tests.lab.lab import Lab
@@ -49,6 +53,7 @@ def test_up_deploys_what_the_branch_changed_and_down_leaves_nothing(previews: Pr
     before = previews.versions()
     previews.change("api")
     made = previews.json("env", "up", "--pr", "7")
+    assert made.keys() == {"name", "urls", "images"}
     assert made["name"] == "pr-7"
     assert made["urls"]["api"] == f"http://api-pr-7.local.snu.localhost:{previews.lab.project.port}"
     assert {app for app in APPS if made["images"][app]["version"] != before[app]} == {"api"}
@@ -153,16 +158,29 @@ def test_a_failure_is_said_on_the_pull_request_without_a_secret(previews: Previe
     assert "fake-mongo-url" not in comment
 
 
-def test_settings_that_are_refused_are_said_on_the_pull_request(previews: PreviewLab, hub: FakeGitHub) -> None:
+def _update_api(change: dict[str, Any], config: dict[str, Any]) -> None:
+    config["snu:apps"]["api"].update(change)
+
+
+def test_settings_and_resources_that_are_refused_are_said_on_the_pull_request(
+    previews: PreviewLab, hub: FakeGitHub
+) -> None:
     template = previews.folder / "Pulumi.preview.template.yaml"
     whole = template.read_text()
-    previews.lab.project.change("preview.template", lambda config: config["snu:apps"]["api"].update(minScale=99))
-    run = previews.run("env", "up", "--pr", "7")
-    template.write_text(whole)
-    assert run.returncode == ExitCode.SETTINGS
-    (comment,) = hub.bodies(7)
-    assert "### Environment `pr-7`: failed" in comment
-    assert "minScale" in comment
+    cases: list[tuple[dict[str, Any], ExitCode, str]] = [
+        ({"minScale": 99}, ExitCode.SETTINGS, "minScale"),
+        ({"variables": {"MAIL_TOKEN": "hunter2-hunter2"}}, ExitCode.POLICY, "MAIL_TOKEN"),
+    ]
+    for change, status, says in cases:
+        previews.lab.project.change("preview.template", partial(_update_api, change))
+        run = previews.run("env", "up", "--pr", "7")
+        template.write_text(whole)
+        assert run.returncode == status, run.stdout + run.stderr
+        (comment,) = hub.bodies(7)
+        assert "### Environment `pr-7`: failed" in comment
+        assert says in comment
+        assert "hunter2" not in comment
+        assert previews.things("pr-7") == {}
     previews.snu("env", "up", "--pr", "7")
     assert "### Environment `pr-7`: up" in hub.bodies(7)[0]
 
@@ -272,9 +290,14 @@ def test_the_list_shows_states_and_cloud(previews: PreviewLab, hub: FakeGitHub) 
     ]
     assert all(each["ageHours"] < 1 for each in listed)
     assert listed[0]["urls"].keys() == set(APPS)
-    table = previews.lab.project.snu("env", "list").stdout.splitlines()
+    previews.lab.state_file("pr-9").write_text("{")
+    run = previews.lab.project.snu("env", "list")
+    assert run.returncode == ExitCode.INCOMPLETE
+    table = run.stdout.splitlines()
     assert table[0].startswith("pr-7  #7 feature  ")
     assert "orphaned" in table[1]
+    (number,) = [number for number, line in enumerate(table) if line.startswith("pr-9") and "unreadable" in line]
+    assert "is damaged" in table[number + 1]
 
 
 def test_a_sweep_only_looks_and_then_takes_away_what_nobody_needs(previews: PreviewLab, hub: FakeGitHub) -> None:
@@ -327,6 +350,11 @@ def test_a_sweep_forgets_what_is_not_in_the_cloud(previews: PreviewLab) -> None:
         previews.lab.ask("PATCH", "/domain/v2beta1/dns-zones/local.snu.localhost/records", {"changes": [change]})
     previews.delete_secret("snu-pr-7")
     assert previews.things("pr-7") == {}
+    store = open_store(previews.lab.project.backend_url, {})
+    with acquire(store, "snu", "pr-7", "a test", timeout=0, on_wait=print, on_lost=print):
+        shown = previews.snu("env", "sweep", "--yes").stdout
+    assert "for a test" in shown
+    assert previews.lab.state_file("pr-7").exists()
     assert swept(previews, "--yes") == {"pr-7": "forget"}
     assert swept(previews) == {}
     assert not previews.lab.state_file("pr-7").exists()

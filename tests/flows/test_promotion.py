@@ -266,6 +266,13 @@ def test_old_versions_leave_a_registry_and_what_is_needed_stays(stages: Stages) 
     state = json.loads(stages.lab.state_file("ci").read_text())
     state["checkpoint"]["latest"]["resources"][1]["inputs"] = {"image": f"x/api@{previewed}"}
     stages.write_state("pr-7", json.dumps(state))
+    waits, built = (digest_of(oci.push("snu-stage/api", tag, tag.encode())) for tag in ("waits", "built"))
+    stages.edit("stage", lambda config: config["snu:images"]["api"].update(version="waits", digest=waits))
+    stages.commit("Plan something")
+    stages.ok("plan", "stage", "--out", str(stages.folder / "waits.plan"))
+    stages.git.reset(stages.git.head.peel(pygit2.Commit).parents[0].id, pygit2.enums.ResetMode.HARD)
+    with (stages.folder / ".local/images/ci.yaml").open("a") as file:
+        file.write(f"# {built}\n")
     stages.age_tags()
     oci.push("snu-stage/api", "young", b"young")
 
@@ -274,6 +281,8 @@ def test_old_versions_leave_a_registry_and_what_is_needed_stays(stages: Stages) 
     assert "stays: in the state of pr-7" in listed
     assert f"stays: in the release {first.name}" in listed
     assert "stays: younger than 60 days" in listed
+    assert "stays: in a plan of stage that waits" in listed
+    assert "stays: in .local/images/ci.yaml" in listed
     going = {line.split()[0] for line in listed.splitlines() if line.endswith("goes")}
     old_api = first.images["api"].version
     assert going == {"api:needless"}
@@ -282,7 +291,8 @@ def test_old_versions_leave_a_registry_and_what_is_needed_stays(stages: Stages) 
     stages.ok("images", "clean", "stage", "--yes")
     assert "needless" not in stages.tag_names("snu-stage")
     assert "needless" in stages.tag_names("snu-ci")
-    assert {old_api, second.images["api"].version, "young"} <= stages.tag_names("snu-stage")
+    kept = {old_api, second.images["api"].version, "young", "waits", "built"}
+    assert kept <= stages.tag_names("snu-stage")
     stages.ok("rollback", "stage", "--to", first.name)
     assert "Nothing to delete." in stages.ok("images", "clean", "stage", "--yes").stdout
 
@@ -290,7 +300,15 @@ def test_old_versions_leave_a_registry_and_what_is_needed_stays(stages: Stages) 
     stages.git.reset(stages.git.head.target, pygit2.enums.ResetMode.HARD)
     stages.ok("images", "clean", "stage", "--yes", "--keep-releases", "1")
     assert old_api not in stages.tag_names("snu-stage")
-    assert second.images["api"].version in stages.tag_names("snu-stage")
+    left = stages.tag_names("snu-stage")
+    assert second.images["api"].version in left
+
+    for name in [name for name in stages.git.references if name.startswith("refs/tags/stage/")]:
+        stages.git.references.delete(name)  # as in a clone without tags
+    run = stages.snu("images", "clean", "stage", "--yes", "--older-than", "1d")
+    assert run.returncode == ExitCode.USAGE, run.stdout
+    assert "git fetch --tags" in run.stderr
+    assert stages.tag_names("snu-stage") == left
 
 
 def test_nothing_is_deleted_where_something_is_not_known(stages: Stages) -> None:

@@ -134,8 +134,10 @@ def test_one_app_is_removed_from_a_protected_stack(lab: Lab, snu: Snu) -> None:
     check_clear(refused, says, ": protected", "To allow this: scripts/snu unprotect local antivirus")
     assert refused.stdout.count("error: ") == 1
     assert "pulumi state unprotect" not in refused.stdout
+    written = lab.journal()
     snu("unprotect", "antivirus", "--yes")
     assert "4 to delete" in snu("preview").stdout
+    assert lab.journal() == written
     snu.up()
     assert "local-antivirus" not in names(lab, "containers.container")
     check_state(lab, STACK)
@@ -151,6 +153,9 @@ def test_an_update_protects_again_what_is_still_in_the_file(lab: Lab, tmp_path: 
     snu.up()
     assert "is not protected" not in snu("unprotect", "antivirus", "--yes").stdout
     assert "is not protected" in snu("unprotect", "antivirus", "--yes").stdout
+    lab.project.change(STACK, lambda config: config.update({"snu:protect": False}))
+    snu.up()
+    assert not [each for each in lab.state(STACK)["resources"] if each.get("protect")]
 
 
 def test_a_host_that_moves_to_another_app_takes_two_updates(lab: Lab, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -12,10 +13,12 @@ import pytest
 from ops.containers import Api, Container, containers_in, wait_until_settled
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.readiness import require_ready
 from ops.record import Record
 from ops.scaleway.catalogue import CONTAINER, CONTAINER_DOMAIN
 from ops.scaleway.client import Client
-from ops.stacks import Stack
+from ops.stacks import Stack, find_stack
+from tests.support.environment import ROOT
 
 
 def seen(record: Record, op: str, kind: str, name: str, outputs: dict[str, Any], identity: str) -> None:
@@ -160,3 +163,29 @@ def test_a_container_says_its_version(
     found = api_that_answers(monkeypatch, answer).wrong_version("api.test", "/health/version", "4f2a")
     assert found.startswith(wrong)
     assert bool(found) == bool(wrong)
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        (httpx.Response(200), ""),
+        (httpx.Response(404), ""),
+        (httpx.Response(502), "answers 502"),
+        (httpx.ConnectError("refused"), "no answer (refused)"),
+    ],
+)
+def test_an_update_fails_if_a_url_that_it_checks_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch, answer: httpx.Response | Exception, wrong: str
+) -> None:
+    api_that_answers(monkeypatch, answer)
+    monkeypatch.setattr(Api, "look", lambda _self, container: replace(container, status="ready"))
+    session: Any = SimpleNamespace(stack=find_stack(ROOT, "local"), environ={})
+    container = Container("fr-par/1", "some-container", ("some.localhost",))
+    require_ready(session, [container], 0, check_urls=False)
+    if not wrong:
+        require_ready(session, [container], 0, check_urls=True)
+        return
+    with pytest.raises(OpsError, match=r"http://some.localhost:\d+ of container some-container: ") as failed:
+        require_ready(session, [container], 0, check_urls=True)
+    assert wrong in str(failed.value)
+    assert failed.value.code is ExitCode.CONTAINERS

@@ -20,6 +20,8 @@ from ops.cost import prices as price_file
 from ops.cost.change import cost_text
 from ops.cost.prices import MONTH_HOURS, Prices, load_prices
 from ops.cost.usage import Amount, Usage, runs_a_month, total, usage_of
+from ops.diff.report import Effect, StackEffect, effect_lines
+from ops.diff.revisions import Side
 from ops.exit_codes import ExitCode
 from ops.program.evaluate import Evaluated, Resource
 from ops.record import Record
@@ -174,6 +176,14 @@ def test_a_plan_says_the_difference_that_it_makes(steps: list[Step], says: str) 
     assert not says or f"prices of {PRICES.date}" in text
 
 
+def test_a_diff_says_the_difference_for_each_stack() -> None:
+    record = Record.of([step("delete", container(), None)])
+    stacks = [StackEffect("ci", record), StackEffect("stage", Record.of([]))]
+    effect = Effect(Side("main", "1" * 40, "2" * 40), Side("working tree", None, "3" * 40), stacks)
+    shown = [line.plain for line in effect_lines(effect, details=False)]
+    assert shown[shown.index("To do: 1 to delete") + 1].startswith("Cost: -31.54 € a month idle, ")
+
+
 # the machine may be busy
 @given(sizes, scales)
 def test_no_difference_between_equals(size: tuple[int, int], scale: tuple[int, int]) -> None:
@@ -213,7 +223,12 @@ def test_the_command_shows_stacks_apps_and_the_total(project: Project) -> None:
     assert ["api", "37.42", "37.42"] in rows
     assert ["production-state", "0.20", "198.35"] in rows
     assert f"Prices of {PRICES.date}" in ended.stdout
-    for words in ("Not included: egress", "without VAT", "Idle: every app at its minScale", "sql-vcpu-hour"):
+    assumed = PRICES.assumptions
+    for words in (
+        *("Not included: egress", "without VAT", "Idle: every app at its minScale", "sql-vcpu-hour"),
+        f"Assumed: {assumed.sql_gigabytes} GB in a Serverless SQL database, {assumed.registry_gigabytes} GB in a",
+        "Not read on Scaleway's own page",
+    ):
         assert words in ended.stdout
 
     whole = json.loads(project.snu("cost", "--json").stdout)

@@ -148,6 +148,7 @@ def test_a_preview_as_markdown(running: Project, engine: str) -> None:
     assert printed.returncode == ExitCode.OK, printed.stdout + printed.stderr
     assert printed.stdout.startswith("### Preview of `foundation-local`: 36 to create, ")
     assert "- `local-secrets-secret` · `scaleway:secrets:Secret`\n" in printed.stdout
+    assert "\nCost: +" in printed.stdout
     file = project.directory / "preview.md"
     both = snu(project, engine, "preview", "foundation-local", "--markdown", str(file))
     assert "To do: 36 to create" in both.stdout

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from pytest_httpserver import HTTPServer
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stacks import Stack
+from ops.state.bucket import Storage, ensure_bucket
 from ops.state.document import StateDocument
 from ops.state.environment import completed
 from ops.state.place import Kind, place_of
@@ -52,6 +54,15 @@ def test_a_bucket_of_another_name() -> None:
     assert place_of(stack({**REAL, **FOUNDATION})).bucket == "snu-state-ci"
     named = {**REAL, **FOUNDATION, "snu:state": {"bucket": "mine"}}
     assert place_of(stack(named)).bucket == "mine"
+
+
+def test_a_bucket_of_somebody_else_is_neither_used_nor_changed(httpserver: HTTPServer) -> None:
+    """Bucket names are unique across all customers."""
+    httpserver.expect_request("/mine").respond_with_data(status=403)
+    with pytest.raises(OpsError, match=r"The bucket mine is there and not ours to use.*snu:state\.bucket") as refused:
+        ensure_bucket(Storage(httpserver.url_for("/"), "fr-par", ("fake", "fake")), "mine")
+    assert refused.value.code is ExitCode.ENVIRONMENT
+    assert {request.method for request, _ in httpserver.log} == {"HEAD"}
 
 
 def test_no_folder_for_a_real_stack() -> None:

@@ -42,6 +42,28 @@ def test_a_link_to_the_command_works_from_any_folder(tmp_path: Path) -> None:
     assert "nowhere" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("refuses", "says"),
+    [
+        ("sys.version_info", "bootstrap: Python 3.11 or newer is needed; found: Python 3.9.2."),
+        ("venv, ensurepip", "lacks the modules venv and ensurepip. On Debian and Ubuntu: apt-get install python3-venv"),
+    ],
+)
+def test_a_python_that_cannot_make_the_environment_is_named(tmp_path: Path, refuses: str, says: str) -> None:
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts/bootstrap", tmp_path / "scripts")
+    for name in ("requirements.txt", "requirements-dev.txt", "requirements-production.txt"):
+        (tmp_path / name).touch()
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\ncase "$*" in *--version*) echo Python 3.9.2 ;; *"{refuses}"*) exit 1 ;; esac\n')
+    python.chmod(0o755)
+    environment = {"PATH": os.environ["PATH"], "PYTHON": str(python)}
+    ended = subprocess.run([tmp_path / "scripts/bootstrap"], env=environment, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert says in ended.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
 @dataclass(frozen=True)
 class Index:
     """A package index behind a certificate of its own authority; it has one package."""

@@ -21,6 +21,7 @@ from ops.state import backup as backups
 from ops.state.changes import after_change, before_change
 from ops.state.checkpoint import Secrets, fingerprint_of, read_checkpoint
 from ops.state.history import updates_of
+from ops.state.lock import acquire
 from ops.state.move import Move
 from ops.state.moved import read_stone
 from ops.state.size import SERVERLESS_LIMIT, Size, limit_of, size_of
@@ -197,6 +198,29 @@ def test_a_backup_with_another_passphrase(open_session: Any, tmp_path: Path) -> 
     session.environ["PULUMI_CONFIG_PASSPHRASE"] = "another"
     with pytest.raises(OpsError, match="another passphrase"):
         commands.restore(session, file, YES, over=True, rename=False)
+
+
+def test_a_locked_state_is_shown_as_such_and_neither_replaced_nor_moved(
+    open_session: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = open_session("a", f"file://{tmp_path}/state")
+    write_state(session.store)
+    file = tmp_path / "backup.json"
+    commands.backup(session, file)
+    before = session.store.read(KEY)
+    with acquire(session.store, PROJECT, "a", "a test", timeout=0, on_wait=print, on_lost=print):
+        commands.show(session)
+        changes: list[Callable[[], object]] = [
+            lambda: commands.restore(session, file, YES, over=True, rename=False),
+            lambda: commands.move(session, f"file://{tmp_path}/elsewhere", YES),
+        ]
+        for change in changes:
+            with pytest.raises(OpsError, match="for a test") as refused:
+                change()
+            assert refused.value.code is ExitCode.LOCKED
+    assert "locked by" in capsys.readouterr().out
+    assert session.store.read(KEY) == before
+    assert not (tmp_path / "elsewhere" / KEY).exists()
 
 
 def test_files_that_cannot_be_used(open_session: Any, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, get_args
 
 import pytest
@@ -13,6 +14,7 @@ from infra.settings.models import PolicyRule
 from policy import rules
 from policy.rules import RULES, SECRET, UNKNOWN, Resource, check
 from policy.secret_variables import is_secret_name
+from tests.support.environment import ROOT
 from tests.support.policy_resources import CONTAINER, DIGEST, GOOD, IMAGE, environment, foundation, resource
 
 Settings = EnvironmentSettings | FoundationSettings
@@ -24,8 +26,11 @@ def violations(found: Resource, settings: Settings = ENVIRONMENT) -> list[tuple[
     return [(each.rule.name, each.property) for each in check([found], settings).violations]
 
 
-def test_settings_know_exactly_the_rules() -> None:
-    assert sorted(rule.name for rule in RULES) == sorted(get_args(PolicyRule))
+def test_settings_and_documents_know_exactly_the_rules() -> None:
+    names = sorted(rule.name for rule in RULES)
+    assert names == sorted(get_args(PolicyRule))
+    page = (ROOT / "docs/policies.md").read_text()
+    assert names == sorted(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE))
 
 
 @pytest.mark.parametrize("type_", GOOD)
