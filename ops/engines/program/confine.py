@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -23,14 +24,18 @@ def confine() -> None:
 
     They stay in this process's group, by which they are ended, even where they call ``setsid``. They read neither
     memory nor environment of other processes, where keys are, and from Linux 6.12 on they cannot signal them. They get
-    no other user's rights, by sudo for one. Raises OSError where the kernel refuses.
+    no other user's rights, by sudo for one. What a kernel or a container refuses is left out: the program runs anyway.
     """
     if sys.platform != "linux":
         return
-    _call(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))  # the others need it
-    _keep_in_group()
-    _isolate()
-    _drop_capabilities()
+    for step in (_gain_no_rights, _keep_in_group, _isolate, _drop_capabilities):
+        with suppress(OSError):
+            step()
+
+
+def _gain_no_rights() -> None:
+    """The other steps need it."""
+    _call(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 
 
 def _call(result: int) -> int:
