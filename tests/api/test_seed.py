@@ -80,11 +80,14 @@ def test_it_holds_what_its_file_says_again_after_a_reset_and_after_a_restart(tmp
         made = api.create("/account/v3/projects", name="more", organization_id=ORGANIZATION)
         assert made["organization_id"] == ORGANIZATION
         server.stop()
+        file.write_text(FILE.replace("me@", "you@"))
         server.start()
         assert [each["id"] for each in found(server)["account.project"]] == [ORGANIZATION, made["id"]]
+        assert [each["email"] for each in found(server)["iam.user"]] == ["me@example.test"]
         api = server.client(SECRET_KEY)
         api("POST", "/_local/reset")
         after = found(server)
+        assert [each["email"] for each in after["iam.user"]] == ["you@example.test"]
         assert after.keys() == before.keys()
         assert [each["id"] for kind in after.values() for each in kind if "id" in each] == [
             each["id"] for kind in before.values() for each in kind if "id" in each

@@ -75,6 +75,11 @@ class TestDockerfile:
         assert "\nRUN" not in text[text.index("ARG VERSION") :]
 
 
+def test_the_api_has_no_dependency_at_run_time() -> None:
+    dependencies = {name for folder in _needs(APPS / "api") for name in MANIFESTS[folder].get("dependencies", {})}
+    assert dependencies == {"@snu/service"}
+
+
 def test_both_fronts_are_built_the_same_way() -> None:
     admin, app = ((APPS / front / "Dockerfile").read_text() for front in ("admin", "app"))
     assert re.sub(r"\badmin\b", "app", admin) == app

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +65,8 @@ def test_up_deploys_what_the_branch_changed_and_down_leaves_nothing(previews: Pr
     assert f"| `api` | ready | {made['urls']['api']} | `{previews.versions()['api'][:12]}` |" in comment
 
     file = previews.lab.project.stack_file("pr-7")
+    history = previews.folder / ".local/state/.pulumi/history/snu/pr-7"
+    assert any(history.iterdir())
     written = file.stat().st_mtime_ns
     again = previews.snu("env", "up", "--pr", "7")
     assert "pr-7 is up" in again.stdout
@@ -78,6 +79,7 @@ def test_up_deploys_what_the_branch_changed_and_down_leaves_nothing(previews: Pr
     assert not file.exists()
     assert not (previews.folder / ".local/images/pr-7.yaml").exists()
     assert not previews.lab.state_file("pr-7").exists()
+    assert not history.exists() or not any(history.iterdir())
     assert not previews.document_file("pr-7").exists()
     (comment,) = hub.bodies(7)
     assert "`pr-7`: taken down" in comment
@@ -104,6 +106,7 @@ def test_a_branch_needs_no_github(previews: PreviewLab, hub: FakeGitHub) -> None
         (Pull("x-no-ci"), "The branch 'x-no-ci' gets no environment"),
         (Pull("feature", head="somebody/snu"), "comes from somebody/snu"),
         (Pull("feature", head=None), "comes from a repository that is gone"),
+        (Pull("feature", reads_until_closed=1), "The pull request octo/snu#7 is closed"),  # while it waited
     ],
 )
 def test_there_is_none_for_some(previews: PreviewLab, hub: FakeGitHub, pull: Pull, says: str) -> None:
@@ -113,7 +116,9 @@ def test_there_is_none_for_some(previews: PreviewLab, hub: FakeGitHub, pull: Pul
     check_clear(run, says)
     assert previews.things("pr-7") == {}
     assert hub.writes == []
-    assert not previews.lab.project.stack_file("pr-7").exists()
+    assert not previews.lab.state_file("pr-7").exists()
+    if pull.reads_until_closed is None:
+        assert not previews.lab.project.stack_file("pr-7").exists()
 
 
 def test_settings_can_ask_for_a_label(previews: PreviewLab, hub: FakeGitHub) -> None:
@@ -158,8 +163,11 @@ def test_a_failure_is_said_on_the_pull_request_without_a_secret(previews: Previe
     assert "fake-mongo-url" not in comment
 
 
-def _update_api(change: dict[str, Any], config: dict[str, Any]) -> None:
-    config["snu:apps"]["api"].update(change)
+_SPOILS: dict[str, Callable[[Any], None]] = {
+    "minScale": lambda config: config["snu:apps"]["api"].update(minScale=99),
+    "MAIL_TOKEN": lambda config: config["snu:apps"]["api"]["variables"].update(MAIL_TOKEN="hunter2-hunter2"),
+}
+"""What a template is changed to, by what is then refused."""
 
 
 def test_settings_and_resources_that_are_refused_are_said_on_the_pull_request(
@@ -167,18 +175,14 @@ def test_settings_and_resources_that_are_refused_are_said_on_the_pull_request(
 ) -> None:
     template = previews.folder / "Pulumi.preview.template.yaml"
     whole = template.read_text()
-    cases: list[tuple[dict[str, Any], ExitCode, str]] = [
-        ({"minScale": 99}, ExitCode.SETTINGS, "minScale"),
-        ({"variables": {"MAIL_TOKEN": "hunter2-hunter2"}}, ExitCode.POLICY, "MAIL_TOKEN"),
-    ]
-    for change, status, says in cases:
-        previews.lab.project.change("preview.template", partial(_update_api, change))
+    for name, status in (("minScale", ExitCode.SETTINGS), ("MAIL_TOKEN", ExitCode.POLICY)):
+        previews.lab.project.change("preview.template", _SPOILS[name])
         run = previews.run("env", "up", "--pr", "7")
         template.write_text(whole)
         assert run.returncode == status, run.stdout + run.stderr
         (comment,) = hub.bodies(7)
         assert "### Environment `pr-7`: failed" in comment
-        assert says in comment
+        assert name in comment
         assert "hunter2" not in comment
         assert previews.things("pr-7") == {}
     previews.snu("env", "up", "--pr", "7")
@@ -350,6 +354,7 @@ def test_a_sweep_forgets_what_is_not_in_the_cloud(previews: PreviewLab) -> None:
         previews.lab.ask("PATCH", "/domain/v2beta1/dns-zones/local.snu.localhost/records", {"changes": [change]})
     previews.delete_secret("snu-pr-7")
     assert previews.things("pr-7") == {}
+    assert "forgotten" in previews.lab.project.snu("env", "list").stdout
     store = open_store(previews.lab.project.backend_url, {})
     with acquire(store, "snu", "pr-7", "a test", timeout=0, on_wait=print, on_lost=print):
         shown = previews.snu("env", "sweep", "--yes").stdout

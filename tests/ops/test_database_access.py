@@ -131,7 +131,8 @@ def test_the_last_run_of_a_machine_removes_its_address(instance: Instance) -> No
     with running(instance) as first, running(instance) as second:
         end(first)
         assert "127.0.0.1/32" in instance.rules
-        end(second)
+        second.send_signal(signal.SIGINT)
+        second.communicate()
     assert instance.rules == {_OFFICE: "office"}
 
 

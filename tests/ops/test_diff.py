@@ -146,8 +146,10 @@ def test_changes_of_the_program(repository: Repository) -> None:
         'return f"snu-{environment}"\n\n\ndef container(',
         'return f"new-{environment}"\n\n\ndef container(',
     )
+    (repository.project.directory / "pyproject.toml").write_text("# other packages\n")
     ended = diff(repository, "base", "--expect-no-changes")
     assert ended.returncode == ExitCode.CHANGES
+    assert "note: pyproject.toml differs" in ended.stdout
     assert "→ working tree" in ended.stdout
     assert "~ ttl: 3600 → 1800" in ended.stdout
     # What a resource that is made anew is referred to by is new as well, and replaces in its turn.

@@ -210,14 +210,11 @@ def test_a_locked_state_is_shown_as_such_and_neither_replaced_nor_moved(
     before = session.store.read(KEY)
     with acquire(session.store, PROJECT, "a", "a test", timeout=0, on_wait=print, on_lost=print):
         commands.show(session)
-        changes: list[Callable[[], object]] = [
-            lambda: commands.restore(session, file, YES, over=True, rename=False),
-            lambda: commands.move(session, f"file://{tmp_path}/elsewhere", YES),
-        ]
-        for change in changes:
-            with pytest.raises(OpsError, match="for a test") as refused:
-                change()
-            assert refused.value.code is ExitCode.LOCKED
+        with pytest.raises(OpsError, match="for a test") as not_restored:
+            commands.restore(session, file, YES, over=True, rename=False)
+        with pytest.raises(OpsError, match="for a test") as not_moved:
+            commands.move(session, f"file://{tmp_path}/elsewhere", YES)
+    assert {not_restored.value.code, not_moved.value.code} == {ExitCode.LOCKED}
     assert "locked by" in capsys.readouterr().out
     assert session.store.read(KEY) == before
     assert not (tmp_path / "elsewhere" / KEY).exists()
@@ -292,6 +289,20 @@ def test_a_state_is_moved(session: Session, url: str, target_url: str, capsys: p
     assert "is the same there, secrets included: 6 resources" in said
     for login in (SECRET, PASSPHRASE, KEYS["AWS_SECRET_ACCESS_KEY"], "_user:"):
         assert login not in said
+
+
+def test_the_keys_of_another_bucket_are_given_beside_its_address(
+    open_session: Any, bucket: Bucket, tmp_path: Path
+) -> None:
+    session = open_session("a", f"file://{tmp_path}/state")
+    write_state(session.store)
+    session.environ["TARGET"] = bucket.url()
+    access_key, secret_key = (session.environ.pop(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+    with pytest.raises(OpsError, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
+        commands.move(session, "env:TARGET", YES)
+    session.environ.update(SNU_STATE_TO_ACCESS_KEY=access_key, SNU_STATE_TO_SECRET_KEY=secret_key)
+    assert commands.move(session, "env:TARGET", YES) is ExitCode.OK
+    assert read_checkpoint(open_store(bucket.url(), KEYS), PROJECT, "a") is not None
 
 
 def test_nobody_goes_on_where_a_state_was(session: Session, target_url: str) -> None:
