@@ -339,7 +339,7 @@ def test_without_names_it_shows_what_can_be_reached_and_does_not_call_the_rest_g
     document = json.loads(run.stdout)
     assert [each["stack"] for each in document["stacks"]] == [FOUNDATION, STACK]
     assert {"ci", "stage", "production", "unborn"} <= document["skipped"].keys()
-    for stack in ("ci", "foundation-ci", "foundation-production", "production", "stage"):
+    for stack in ("ci", "foundation-ci", "foundation-production", "foundation-stage", "production", "stage"):
         lab.project.stack_file(stack).unlink()
     run = lab.project.snu("drift")
     assert run.returncode == ExitCode.OK, run.stdout + run.stderr

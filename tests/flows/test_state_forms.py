@@ -78,7 +78,9 @@ NOT_READING = {
         "images build",
     ),
     *("local env", "local logs", "local reset", "local start", "local status", "local stop", "logs", "plan-keys"),
+    *("keys list", "keys make", "keys revoke"),
     *("promote", "releases", "rollback", "touched", "unlock"),
+    *("release check", "release finish", "release publish", "release push"),
 }
 """Commands that read no state, or read it only after what is refused before."""
 
