@@ -116,7 +116,8 @@ class _Search:
     def listed(self) -> Iterator[Finding]:
         """Without what is there on purpose. Raises OpsError when Scaleway does not say."""
         finder = Finder(Client.of(self.session.stack, self.session.environ))
-        bootstrapped = {naming.environment_state_secret(name) for name in self.settings.environments}
+        secrets = (naming.environment_state_secret, naming.state_reader_secret)
+        bootstrapped = {secret(name) for secret in secrets for name in self.settings.environments}
         for kind in kinds_in(Scope.PROJECT):
             for id_, found in finder.existing(kind, {"project_id": self.project_id}):
                 if not _is_scaleways(found) and not (kind is catalogue.SECRET and found["name"] in bootstrapped):

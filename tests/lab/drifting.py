@@ -53,7 +53,8 @@ def check_clean(lab: Lab, *stacks: str) -> None:
     """These stacks were looked at, whatever else was, and nothing of any is drift."""
     found = look(lab)
     assert {*stacks} <= found.keys(), found.keys()
-    assert {name: each["findings"] for name, each in found.items() if each["findings"]} == {}
+    left = {name: each["findings"] for name, each in found.items() if each["findings"]}
+    assert left == {}, left
 
 
 def findings(found: Document) -> list[tuple[str, str]]:

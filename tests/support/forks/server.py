@@ -188,6 +188,7 @@ def run(request: tuple[list[str], str, dict[Any, Any], int, bool], streams: Sequ
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests were started by nohup
     # Above all that is in use, so that none is closed before it has its place.
     kept = [os.dup2(stream, _MOST_FILES + number) for number, stream in enumerate(streams)]
     for number, stream in enumerate(kept):
