@@ -298,8 +298,9 @@ def _rules(call: Call, body: dict[str, Any], problems: Problems) -> list[dict[st
                 )
             elif known.scope_type == "organization" and not rule["organization_id"]:
                 problems.add(f"{at}permission_set_names", f"{name} applies to the organization, not to projects")
+        condition = rule.get("condition")
         try:
-            conditions.parse(rule.get("condition") or "")
+            conditions.parse(condition if isinstance(condition, str) else "")
         except ValueError as error:
             problems.add(
                 f"{at}condition",
