@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -54,6 +55,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _LONGEST.index(folder) if (folder := _folder(item)) in _LONGEST else len(_LONGEST))
 
 
+def heed_signals() -> None:
+    """Let what the tests start be cancelled by signals, also where the run itself ignores them: started by nohup, or in
+    the background of a script. A signal that is handled has its default action again in a program that is started."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 def _folder(item: pytest.Item) -> str:
     return item.path.relative_to(Path(__file__).parent).parts[0]
 
@@ -64,6 +73,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
     if hasattr(config, "workerinput"):
         return (yield)
     adopt_orphans()
+    heed_signals()
     with kept_bytecode(), forks.fork_servers(), shared_engine():
         status = yield
     if leftovers := end_leftovers():

@@ -111,7 +111,6 @@ def test_a_terminal_that_is_closed(lab: Lab) -> None:
     command = [REAL_PYTHON, "-P", "-m", "ops", *arguments("up", "local"), "--engine", "embedded", "-C", directory]
     pid, terminal = pty.fork()
     if pid == 0:
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests were started by nohup
         os.execve(REAL_PYTHON, command, clean_environment(PYTHONPATH=str(ROOT), TERM="xterm"))  # noqa: S606
     hold.await_request()
     os.close(terminal)

@@ -64,7 +64,7 @@ def test_without_a_runtime_there_are_no_logs_and_the_status_says_why(project: Pr
     started = project.snu("local", "start", "--runtime", "off", "--transitions", "0")
     assert "No process runs behind its containers: it was started with --runtime off." in started.stdout
     assert "--runtime off" in project.snu("local", "status").stdout
-    api = Client(project.api_url, OWNER_SECRET_KEY, project.control_headers)
+    api = Client(project.api_url, OWNER_SECRET_KEY, lambda: project.control_headers)
     namespace = api.create("/containers/v1/regions/fr-par/namespaces", name="n")
     api.create(
         "/containers/v1/regions/fr-par/containers", namespace_id=namespace["id"], name="local-api", image="registry/x:1"
@@ -84,7 +84,7 @@ def test_the_last_run_of_a_job_is_printed(project: Project) -> None:
     ended = project.snu("logs", "nightly")
     assert ended.returncode == ExitCode.LOCAL_CLOUD
     assert "no run of a job local-nightly" in ended.stderr
-    api = Client(project.api_url, OWNER_SECRET_KEY, project.control_headers)
+    api = Client(project.api_url, OWNER_SECRET_KEY, lambda: project.control_headers)
     jobs = "/serverless-jobs/v1alpha2/regions/fr-par/job-definitions"
     body = {"image_uri": "registry/nightly:1", "cpu_limit": 140, "memory_limit": 256}
     definition = api.create(jobs, name="local-nightly", **body)
@@ -116,7 +116,10 @@ def running(
     project = copy_project(tmp_path_factory.mktemp("command") / "project")
     started = project.snu("local", "start", "--transitions", "0", **docker_engine.environ)
     assert started.returncode == ExitCode.OK, started.stderr
-    yield project, Site(Client(project.api_url, OWNER_SECRET_KEY, project.control_headers), docker_engine, tiny_image)
+    yield (
+        project,
+        Site(Client(project.api_url, OWNER_SECRET_KEY, lambda: project.control_headers), docker_engine, tiny_image),
+    )
     project.snu("local", "stop", **docker_engine.environ)
 
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -77,7 +77,7 @@ class Server:
         return text in self.log
 
     def client(self, secret_key: str = OWNER_SECRET_KEY) -> Client:
-        return Client(self.url, secret_key, self.control_headers)
+        return Client(self.url, secret_key, lambda: self.control_headers)
 
     @property
     def control_headers(self) -> dict[str, str]:
@@ -99,9 +99,14 @@ class Server:
 class Client:
     """Requests with a key; each says which status it expects."""
 
-    def __init__(self, url: str, secret_key: str, more: Mapping[str, str] | None = None) -> None:
+    def __init__(self, url: str, secret_key: str, more: Callable[[], Mapping[str, str]] = dict) -> None:
+        """``more``: further headers, which a restart of the server changes."""
         self.url = url
-        self.headers = {"X-Auth-Token": secret_key, **(more or {})}
+        self._secret_key, self._more = secret_key, more
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"X-Auth-Token": self._secret_key, **self._more()}
 
     def __call__(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
         answer = HTTP.request(method, self.url + path, json=body, headers=self.headers)

@@ -20,9 +20,10 @@ KNOWN = {
     "pulumi_state",
     "scaleway_facts",
     "_typeshed",
+    "compression",
     "types_boto3_s3",
 }
-"""Ours, and what type checkers bring."""
+"""Ours, what type checkers bring, and what Python has from 3.14 on."""
 PARTS = {
     "requirements-production.txt": ("infra", "policy", "ops", "gitrepo", "pulumi_state", "engine", "scaleway_facts"),
     "requirements.txt": ("localcloud",),

@@ -48,6 +48,8 @@ class Server:
         self._listener.bind(address)
         self._listener.listen(64)
         self._running: dict[int, socket.socket] = {}
+        self._notes: dict[int, Path] = {}
+        """Where the tests read which process was forked."""
         self._selector = selectors.DefaultSelector()
         self._pipe: tuple[int, int] | tuple[()] = ()
 
@@ -119,7 +121,8 @@ class Server:
             run(marshal.loads(request), streams, self._client)  # noqa: S302 - from a client of this test run
         for stream in streams:
             os.close(stream)
-        (self._address.parent / f"process-{_peer(connection)}").write_text(str(process))
+        self._notes[process] = self._address.parent / f"process-{_peer(connection)}"
+        self._notes[process].write_text(str(process))
         with contextlib.suppress(OSError):
             connection.sendall(process.to_bytes(8, "big", signed=True))
         self._running[process] = connection
@@ -140,6 +143,7 @@ class Server:
             if process == 0:
                 return
             connection = self._running.pop(process)
+            self._notes.pop(process).unlink(missing_ok=True)  # another process may get the client's number
             with contextlib.suppress(OSError):
                 connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(8, "big", signed=True))
             self._selector.unregister(connection)
@@ -188,7 +192,6 @@ def run(request: tuple[list[str], str, dict[Any, Any], int, bool], streams: Sequ
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests were started by nohup
     # Above all that is in use, so that none is closed before it has its place.
     kept = [os.dup2(stream, _MOST_FILES + number) for number, stream in enumerate(streams)]
     for number, stream in enumerate(kept):
