@@ -86,5 +86,6 @@ def on_secrets(project_id: pulumi.Input[str], names: Sequence[str]) -> iam.Polic
         project_ids=[project_id],
         permission_set_names=["SecretManagerSecretAccess"],
         # A secret's folder is part of its name; the root folder's slash is written by some answers only.
-        condition=" || ".join(f'resource.name == "{form}"' for name in names for form in (f"/{name}", name)),
+        # In an order of its own: the engines give the settings' keys in different ones.
+        condition=" || ".join(f'resource.name == "{form}"' for name in sorted(names) for form in (f"/{name}", name)),
     )
