@@ -287,8 +287,10 @@ class Repository:
 
         Before Git 2.38 it has to descend from it. Raises ShallowError.
         """
-        if self._descends(commit, other):
-            return True
+        return self._descends(commit, other) or self.has_changes_of(commit, other)
+
+    def has_changes_of(self, commit: str, other: str) -> bool:
+        """Whether a merge of the other commit would change nothing; no before Git 2.38."""
         merged = self._git.ended("merge-tree", "--write-tree", commit, other)
         return merged.returncode == 0 and os.fsdecode(merged.stdout).strip() == self.tree(commit)
 

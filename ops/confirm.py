@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import sys
 import termios
-from typing import TYPE_CHECKING
 
 from ops.display.output import clean
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stacks import Stack
-
-if TYPE_CHECKING:
-    pass
 
 
 def confirm(question: str) -> None:

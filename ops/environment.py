@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+SIGNING_KEY = "SNU_PLAN_SIGNING_KEY"
+"""With the key that signs plans: base64 of its 32 bytes. With ``_FILE`` behind it, the path of a file that holds it."""
+IDENTITY = "SNU_PLAN_IDENTITY"
+"""With the age identity that decrypts plans; ``_FILE`` as above."""
+TOKEN, TOKEN_FILE = "GITHUB_TOKEN", "SNU_GITHUB_TOKEN_FILE"
+"""With the token for GitHub, or the path of a file that holds it."""
 OWN_SECRETS = (
-    "SNU_PLAN_SIGNING_KEY",
-    "SNU_PLAN_SIGNING_KEY_FILE",
-    "SNU_PLAN_IDENTITY",
-    "SNU_PLAN_IDENTITY_FILE",
-    "GITHUB_TOKEN",
+    SIGNING_KEY,
+    f"{SIGNING_KEY}_FILE",
+    IDENTITY,
+    f"{IDENTITY}_FILE",
+    TOKEN,
+    TOKEN_FILE,
     "GH_TOKEN",
-    "SNU_GITHUB_TOKEN_FILE",
     "ACTIONS_RUNTIME_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from ops.environment import TOKEN, TOKEN_FILE
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stacks import is_loopback
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TOKEN = "GITHUB_TOKEN"  # noqa: S105 - the variable's name
-TOKEN_FILE = "SNU_GITHUB_TOKEN_FILE"  # noqa: S105 - the variable's name
 API_URL = "https://api.github.com"
 
 RETRIES = 3

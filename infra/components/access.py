@@ -8,6 +8,9 @@ from pulumiverse_scaleway import iam
 
 from infra import naming
 
+READ_OBJECTS = ("ObjectStorageBucketsRead", "ObjectStorageObjectsRead")
+"""In buckets without a policy of their own, such as those of the crash alerts. Those of states have one."""
+
 
 class About(NamedTuple):
     """What people read of the three."""

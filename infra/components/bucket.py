@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import pulumi
 
 from infra import naming
-from infra.components.access import Access
-from infra.components.state_access import state_access, state_reader_access
+from infra.components.access import READ_OBJECTS, Access
+from infra.components.state_access import state_access
 from infra.secrecy import secret
 
-READ_OBJECTS = ("ObjectStorageBucketsRead", "ObjectStorageObjectsRead")
 USE_OBJECTS = (
     "ObjectStorageBucketsRead",
     "ObjectStorageObjectsDelete",
@@ -48,11 +47,17 @@ class BackendBucket(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: BackendBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("snu:bucket:BackendBucket", name, None, opts)
-        application = naming.state_bucket_application(args.environment)
-        of_state = (name, args.environment, application, args.project_id)
-        child = pulumi.ResourceOptions(parent=self)
-        self.key = _key(state_access(*of_state, USE_OBJECTS, child, args.keys_expire_at))
-        self.reader_key = _key(state_reader_access(*of_state, READ_OBJECTS, child, args.keys_expire_at))
+        access = state_access(
+            name,
+            args.environment,
+            naming.state_bucket_application(args.environment),
+            args.project_id,
+            USE_OBJECTS,
+            READ_OBJECTS,
+            pulumi.ResourceOptions(parent=self),
+            args.keys_expire_at,
+        )
+        self.key, self.reader_key = _key(access.writer), _key(access.reader)
         self.register_outputs({"key": self.key, "readerKey": self.reader_key})
 
 

@@ -9,7 +9,7 @@ from pulumiverse_scaleway import databases, iam
 from pulumiverse_scaleway.databases.outputs import InstanceLoadBalancer, InstancePrivateNetwork
 
 from infra import naming
-from infra.components.state_access import state_access, state_reader_access
+from infra.components.state_access import state_access
 from infra.secrecy import secret
 from infra.settings import InstanceBackend, ServerlessBackend
 from infra.settings.models import DatabasePasswords
@@ -76,15 +76,22 @@ class BackendDatabase(pulumi.ComponentResource):
             project_id=args.project_id,
             opts=child,
         )
-        of_state = (name, args.environment, naming.state_application(args.environment), args.project_id)
-        writer = state_access(*of_state, ("ServerlessSQLDatabaseReadWrite",), child, args.keys_expire_at)
-        reader = state_reader_access(*of_state, ("ServerlessSQLDatabaseReadOnly",), child, args.keys_expire_at)
+        access = state_access(
+            name,
+            args.environment,
+            naming.state_application(args.environment),
+            args.project_id,
+            ("ServerlessSQLDatabaseReadWrite",),
+            ("ServerlessSQLDatabaseReadOnly",),
+            child,
+            args.keys_expire_at,
+        )
 
         def address(application: iam.Application, key: iam.ApiKey) -> pulumi.Output[str]:
             parts = pulumi.Output.all(database.endpoint, application.id, key.secret_key)
             return secret(parts.apply(lambda parts: _with_login(*parts)))
 
-        return address(*writer), address(*reader)
+        return address(*access.writer), address(*access.reader)
 
     def _instance(
         self, name: str, args: BackendDatabaseArgs, backend: InstanceBackend

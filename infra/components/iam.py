@@ -10,10 +10,8 @@ import pulumi
 from pulumiverse_scaleway import iam
 
 from infra import naming
-from infra.components.access import About, on_projects, on_secrets, permit
+from infra.components.access import READ_OBJECTS, About, on_projects, on_secrets, permit
 
-READ_OBJECTS = ("ObjectStorageBucketsRead", "ObjectStorageObjectsRead")
-"""What the crash alerts keep; the buckets of states have policies of their own."""
 DEPLOY = (
     "ContainersFullAccess",
     "ContainerRegistryFullAccess",

@@ -10,10 +10,10 @@ from ops.display.choose import printer_for
 from ops.display.text import Line, counted
 from ops.doctor.checks import CHECKS
 from ops.doctor.subject import Missing, Risk, Subject, Unknown
-from ops.environment import process_environment
+from ops.environment import TOKEN, TOKEN_FILE, process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.github import TOKEN, TOKEN_FILE, GitHub, Repository, read_token
+from ops.github import GitHub, Repository, read_token
 from ops.stacks import find_stack, project_dir, stack_names
 
 

@@ -14,7 +14,7 @@ from ops.display.causes import not_looked_at
 from ops.display.choose import printer_for
 from ops.display.text import Line, counted, safe
 from ops.engines.select import EngineChoice
-from ops.environment import process_environment
+from ops.environment import TOKEN, TOKEN_FILE, process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import GitHub, Repository, read_token
@@ -149,8 +149,6 @@ def _name(parent: Parent, meant: Meant) -> str:
 
 def _may_comment(hub: Hub) -> bool:
     """Whether GitHub was named, and there is a token: to take an environment down needs neither."""
-    from ops.github import TOKEN, TOKEN_FILE
-
     return bool(hub.repository) and any(process_environment().get(variable) for variable in (TOKEN, TOKEN_FILE))
 
 

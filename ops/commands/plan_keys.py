@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from infra.settings import limits
 from ops.doctor.workflow import environments_of_keys
+from ops.environment import IDENTITY, SIGNING_KEY
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.plans import keys
@@ -31,8 +32,8 @@ def make_keys(directory: Path | None, name: str, out: Path, *, planner: str, app
     check_folder(stack.project_dir, out)
     signing, applying = keys.new_signing_key(), keys.new_identity()
     files = {
-        keys.SIGNING_KEY: out / f"{name}-plan-signing.key",
-        keys.IDENTITY: out / f"{name}-plan-identity.key",
+        SIGNING_KEY: out / f"{name}-plan-signing.key",
+        IDENTITY: out / f"{name}-plan-identity.key",
     }
     for path in files.values():
         if path.exists():

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ops.display.choose import printer_for
 from ops.display.text import Line
-from ops.environment import process_environment
+from ops.environment import TOKEN, TOKEN_FILE, process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.github import TOKEN, TOKEN_FILE, GitHub, Repository, read_token
+from ops.github import GitHub, Repository, read_token
 from ops.releases.changelog import changelog
 from ops.releases.publish import Published, move_branch, push_commit, push_release
 from ops.releases.pull_request import ReleasedBranch, delete_branch, open_pull_request
@@ -37,7 +37,7 @@ def _not_held(remote: Remote, release: Release, hub: Repository | None) -> OpsEr
     what = (
         f"{remote.head[:12]} does not hold commit {release.commit[:12]} of {release.name}, which {release.stack} runs"
     )
-    if remote.holds_changes(remote.head, release.commit):
+    if remote.repository.has_changes_of(remote.head, release.commit):
         return OpsError(
             f"{what}, though it has its changes: the pull request was squashed or rebased. Record it with "
             f"`git merge --strategy ours {release.name}`, and push; merge such pull requests with a merge commit. "

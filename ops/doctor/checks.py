@@ -10,6 +10,7 @@ from infra.settings import EnvironmentSettings, FoundationSettings
 from infra.settings.advice import shared_project
 from ops.doctor import repository, workflow
 from ops.doctor.subject import Finding, Missing, Risk, State, Subject, Unknown, first_line
+from ops.environment import IDENTITY, SIGNING_KEY
 from ops.errors import OpsError
 from ops.images.environment import Environment
 from ops.plans import keys
@@ -56,14 +57,14 @@ def given_keys(subject: Subject) -> Iterator[Finding]:
     if not plans:
         return
     try:
-        if _is_set(subject, keys.SIGNING_KEY):
+        if _is_set(subject, SIGNING_KEY):
             known = {key for each in plans for key in each.planners.values()}
             if public_key(keys.signing_key(subject.stacks[0], environ)) not in known:
-                yield Missing(f"{keys.SIGNING_KEY} is the key of no planner of {_names(subject)}", _NEW_KEYS)
-        if _is_set(subject, keys.IDENTITY):
+                yield Missing(f"{SIGNING_KEY} is the key of no planner of {_names(subject)}", _NEW_KEYS)
+        if _is_set(subject, IDENTITY):
             known = {key for each in plans for key in each.appliers.values()}
             if str(keys.identity(subject.stacks[0], environ).to_public()) not in known:
-                yield Missing(f"{keys.IDENTITY} is the identity of no applier of {_names(subject)}", _NEW_KEYS)
+                yield Missing(f"{IDENTITY} is the identity of no applier of {_names(subject)}", _NEW_KEYS)
     except OpsError as error:
         yield Missing(first_line(error), _NEW_KEYS)
 

@@ -8,16 +8,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ops.environment import IDENTITY, SIGNING_KEY, TOKEN
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.plans.keys import IDENTITY, SIGNING_KEY
 from pulumi_state import yaml_file
 from pulumi_state.errors import PulumiError
 
 FILE = ".github/workflows/release.yml"
 FILES = (FILE, ".github/workflows/hotfix.yml", ".github/workflows/rollback.yml")
 _SECRET = re.compile(r"\$\{\{\s*secrets\.(\w+)")
-_OWN_TOKEN = "GITHUB_TOKEN"  # noqa: S105 - a name
 
 
 def secrets_by_environment(project: Path) -> Mapping[str, frozenset[str]]:
@@ -27,7 +26,7 @@ def secrets_by_environment(project: Path) -> Mapping[str, frozenset[str]]:
     """
     found: dict[str, set[str]] = defaultdict(set)
     for environment, job in _jobs(project):
-        found[environment] |= {*_SECRET.findall(str(job))} - {_OWN_TOKEN}
+        found[environment] |= {*_SECRET.findall(str(job))} - {TOKEN}
     return {environment: frozenset(names) for environment, names in found.items()}
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ops.environment import IDENTITY, SIGNING_KEY
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.plans.sealed import public_key
@@ -18,11 +19,6 @@ from ops.stacks import Stack
 if TYPE_CHECKING:
     import pyrage.x25519
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-SIGNING_KEY = "SNU_PLAN_SIGNING_KEY"
-"""Variable with the signing key: base64 of its 32 bytes. With ``_FILE`` behind it, the path of a file that holds it."""
-IDENTITY = "SNU_PLAN_IDENTITY"
-"""Variable with the age identity; ``_FILE`` as above."""
 
 # Of the local stacks, whose settings name the public halves: known to everybody, worth nothing elsewhere.
 _LOCAL_SIGNING_KEY = base64.b64encode(b"local-not-a-secret-local-not-a-s").decode()

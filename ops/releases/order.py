@@ -29,7 +29,7 @@ def require_not_older(session: Session) -> None:
         return
     remote = Remote(session.stack.project_dir)
     head = remote.head
-    if not remote.knows(deployed):
+    if remote.repository.commit(deployed) is None:
         with suppress(OpsError):
             remote.fetch(deployed)
     if head != deployed and remote.holds(deployed, head):

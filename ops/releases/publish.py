@@ -50,11 +50,11 @@ def push_commit(remote: Remote, branch: str) -> Published:
 
 def _earlier_attempt(remote: Remote, head: str, there: str) -> str | None:
     """The commit on the remote that stands for this one, unless others have committed on top of it."""
-    tree, own = remote.tree(head), remote.committer
-    for commit, its_tree, email in remote.between(head, there):
-        if its_tree == tree:
-            return commit
-        if email != own:
+    tree, own = remote.repository.tree(head), remote.committer
+    for commit in remote.repository.history(there, hidden=[head]):
+        if commit.tree == tree:
+            return commit.id
+        if commit.committer_email != own:
             return None
     return head if remote.holds(there, head) else None
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 from gitrepo.program import Git, GitError
+from ops import git
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 
@@ -17,7 +17,7 @@ class Remote:
     """The remote `origin` of a working copy. All methods raise OpsError where git fails."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.repository = git.find_repository(folder, "releases are pushed from one.")
 
     # --- here -------------------------------------------------------------------------------------------
 
@@ -26,28 +26,9 @@ class Remote:
         """The commit that is checked out."""
         return self._line("rev-parse", "--verify", "HEAD^{commit}")
 
-    def tree(self, commit: str) -> str:
-        """The id of a commit's tree."""
-        return self._line("rev-parse", "--verify", f"{commit}^{{tree}}")
-
     def holds(self, commit: str, other: str) -> bool:
         """Whether a commit is another one or descends from it; no for what is not known here."""
         return self._ended("merge-base", "--is-ancestor", other, commit).returncode == 0
-
-    def knows(self, commit: str) -> bool:
-        """Whether a commit is here."""
-        return self._ended("cat-file", "-e", f"{commit}^{{commit}}").returncode == 0
-
-    def holds_changes(self, commit: str, other: str) -> bool:
-        """Whether a merge of the other commit would change nothing, as after its branch was squashed or rebased."""
-        merged = self._ended("merge-tree", "--write-tree", commit, other)
-        return merged.returncode == 0 and merged.stdout.strip() == self.tree(commit)
-
-    def between(self, older: str, newer: str) -> Iterator[tuple[str, str, str]]:
-        """Commits that only the newer one has, the newest first: id, tree, address of who committed."""
-        for line in self._line("log", "--format=%H %T %ce", f"{older}..{newer}").splitlines():
-            commit, tree, email = line.split(" ", 2)
-            yield commit, tree, email
 
     @property
     def committer(self) -> str:
@@ -100,7 +81,7 @@ class Remote:
 
     def _ended(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         try:
-            ended = Git(self._folder).ended(*arguments)
+            ended = Git(self.repository.root).ended(*arguments)
         except GitError as error:
             raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
         output, messages = (text.decode(errors="replace") for text in (ended.stdout, ended.stderr))

@@ -22,6 +22,7 @@ from engine.request import Request
 from ops.commands import plan as plan_command
 from ops.engines.program.confine import landlock_version
 from ops.engines.select import EngineChoice
+from ops.environment import IDENTITY, SIGNING_KEY
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.plans import evidence, keys
@@ -162,7 +163,7 @@ def _stranger(lab: PlanLab) -> Apply:
     stranger = keys.new_signing_key()
     path = lab.directory / "stranger.plan"
     recipients = lab.stack.config["snu:plans"]["appliers"].values()
-    path.write_bytes(seal(lab.content(), keys.signing_key(lab.stack, {keys.SIGNING_KEY: stranger.private}), recipients))
+    path.write_bytes(seal(lab.content(), keys.signing_key(lab.stack, {SIGNING_KEY: stranger.private}), recipients))
     return lambda: lab.apply(path)
 
 
@@ -440,13 +441,13 @@ def test_what_becomes_known_only_during_the_apply_stops_before_its_operation(lab
     path.write_text(path.read_text().replace('apps.items()}["api"]', 'apps.items()}["tasks"]'))
     lab.commit()
     plan = lab.directory / "late.plan"
-    canaries = dict.fromkeys((keys.IDENTITY, "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "SOME_PASSWORD"), _CANARY)
+    canaries = dict.fromkeys((IDENTITY, "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "SOME_PASSWORD"), _CANARY)
     lab.make_plan(plan, **canaries)
     seen = lab.directory / ".local/found"
     if landlock_version() >= 2:
         assert seen.read_text() == "[]"
     seen.unlink()
-    stopped = lab.apply(plan, **{name: _CANARY for name in canaries if name != keys.IDENTITY})
+    stopped = lab.apply(plan, **{name: _CANARY for name in canaries if name != IDENTITY})
     if landlock_version() >= 2:
         assert seen.read_text() == "[]"
     text = stopped.stdout + stopped.stderr

@@ -16,6 +16,7 @@ from typing import Any
 from tests.lab.lab import Lab, Run
 from tests.support.environment import clean_environment
 from tests.support.forks import forked_for
+from tests.support.processes import is_running
 
 _GIVE_UP_SECONDS = 120.0
 _POLL_SECONDS = 0.01
@@ -73,7 +74,7 @@ class Victim:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.communicate()
-        while any(_runs(pid) for pid in family):
+        while any(is_running(pid) for pid in family):
             time.sleep(_POLL_SECONDS)
 
     def signal_all(self, number: signal.Signals) -> None:
@@ -98,13 +99,6 @@ def _descendants(pid: int) -> Iterator[int]:
             for child in (task / "children").read_text().split():
                 yield int(child)
                 yield from _descendants(int(child))
-
-
-def _runs(pid: int) -> bool:
-    """Whether there is such a process that has not ended; one that nobody has waited for has."""
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
-    return False
 
 
 def _program(pid: int) -> str:

@@ -201,4 +201,4 @@ def test_how_the_last_release_came_back(clone: Clones, how: str) -> None:
         main.git("commit", "--quiet", "--message", "Release (#1)")
     head = main.git("rev-parse", "HEAD")
     assert main.remote.holds(head, released) is (how == "merge")
-    assert main.remote.holds_changes(head, released) is (how != "none")
+    assert main.remote.repository.has_changes_of(head, released) is (how != "none")

@@ -12,9 +12,9 @@ def is_running(pid: int) -> bool:
     """Whether the process exists and is more than an entry that nobody has collected yet."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return status.rpartition(")")[2].split()[0] != "Z"
+    return status.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
 def wait_until_ended(pid: int) -> None:
