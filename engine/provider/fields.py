@@ -42,6 +42,8 @@ class Field:
     """Brings a value into the form in which the parts of two are compared."""
     is_set: bool = False
     """A set of objects: what an element does not say, it does not have."""
+    sets: tuple[str, ...] = ()
+    """Properties inside of it that are sets of strings."""
     equal: Callable[[Any, Any], bool] | None = None
     """Whether a value in the state and one of the program mean the same."""
 

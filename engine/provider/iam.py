@@ -56,7 +56,11 @@ def _read_rules(rules: list[Object]) -> list[PropertyMap]:
 
 
 def _normal_rules(rules: list[PropertyMap]) -> list[PropertyMap]:
-    return _read_rules(_write_rules(rules))
+    """In the form of a state, but for the order of names: the provider finds a new name where the program has it."""
+    return [
+        {**read, "permissionSetNames": rule["permissionSetNames"]}
+        for read, rule in zip(_read_rules(_write_rules(rules)), rules, strict=True)
+    ]
 
 
 def _same_rules(old: list[PropertyMap], new: list[PropertyMap]) -> bool:
@@ -81,7 +85,14 @@ class Policy(ResourceType):
         Field("userId"),
         Field("groupId"),
         Field("noPrincipal", empty=False),
-        Field("rules", write=_write_rules, read=_read_rules, equal=_same_rules, normal=_normal_rules),
+        Field(
+            "rules",
+            write=_write_rules,
+            read=_read_rules,
+            equal=_same_rules,
+            normal=_normal_rules,
+            sets=("permissionSetNames",),
+        ),
         _ORGANIZATION,
         _EDITABLE,
         CREATED_AT,

@@ -245,20 +245,23 @@ def _compare_field(field: Field, type_: Any, olds: PropertyMap, news: PropertyMa
             return {}
         if isinstance(new, dict | list):
             old, new = field.normal(old), field.normal(new)
-        return compare(field.name, old, new, whole=whole, is_set=field.is_set) or {field.name: UPDATE}
+        return compare(field.name, old, new, whole=whole, is_set=field.is_set, sets=field.sets) or {field.name: UPDATE}
     if old is None and new == schema.zero_value(type_):
         return {}
-    return compare(field.name, old, new, whole=whole, is_set=field.is_set)
+    return compare(field.name, old, new, whole=whole, is_set=field.is_set, sets=field.sets)
 
 
 def _removed(path: str, old: Mapping[str, Any]) -> dict[str, str]:
     return {f"{path}.{key}": DELETE for key in old}
 
 
-def compare(path: str, old: Any, new: Any, *, whole: bool = False, is_set: bool = False) -> dict[str, str]:
+def compare(
+    path: str, old: Any, new: Any, *, whole: bool = False, is_set: bool = False, sets: Sequence[str] = ()
+) -> dict[str, str]:
     """Differences by property path, as the provider's detailed diff names them.
 
     ``whole``: a map, where a key that is not given any more is a deletion. ``is_set``: of objects, where it is too.
+    ``sets``: properties that are sets of strings, wherever they are.
     """
     if new is UNKNOWN:
         return {path: UPDATE if old is not None else ADD}
@@ -273,14 +276,14 @@ def compare(path: str, old: Any, new: Any, *, whole: bool = False, is_set: bool 
                 if whole or old[key] or (is_set and old[key] is not None):
                     found[f"{path}.{key}"] = DELETE
             else:
-                found |= compare(f"{path}.{key}", old.get(key), new[key], is_set=is_set)
+                found |= compare(f"{path}.{key}", old.get(key), new[key], is_set=is_set, sets=sets)
         return found
     if isinstance(old, list) and isinstance(new, list):
-        return _compare_lists(path, old, new, is_set)
+        return _compare_lists(path, old, new, is_set=is_set, sets=sets)
     return {} if old == new else {path: UPDATE}
 
 
-def _compare_lists(path: str, old: list[Any], new: list[Any], is_set: bool) -> dict[str, str]:
+def _compare_lists(path: str, old: list[Any], new: list[Any], *, is_set: bool, sets: Sequence[str]) -> dict[str, str]:
     """What went is named by its former place, what came by its new one; both at one place is a change of it.
 
     Lists of objects are compared place by place.
@@ -288,7 +291,13 @@ def _compare_lists(path: str, old: list[Any], new: list[Any], is_set: bool) -> d
     if new and not old:
         return {path: ADD}
     of_objects = any(isinstance(item, dict) for item in [*old, *new])
-    gone, come = (set(range(len(old))), set(range(len(new)))) if of_objects and not is_set else _unmatched(old, new)
+    if path.rpartition(".")[2] in sets:
+        gone = {index for index, item in enumerate(old) if item not in new}
+        come = {index for index, item in enumerate(new) if item not in old}
+    elif of_objects and not is_set:
+        gone, come = set(range(len(old))), set(range(len(new)))
+    else:
+        gone, come = _unmatched(old, new)
     found: dict[str, str] = {}
     for index in sorted(gone | come):
         place = f"{path}[{index}]"
@@ -297,7 +306,7 @@ def _compare_lists(path: str, old: list[Any], new: list[Any], is_set: bool) -> d
         elif index not in gone:
             found[place] = ADD
         else:
-            found |= compare(place, old[index], new[index], is_set=is_set)
+            found |= compare(place, old[index], new[index], is_set=is_set, sets=sets)
     return found
 
 

@@ -131,6 +131,16 @@ DIFFS: dict[str, tuple[str, PropertyMap, PropertyMap, dict[str, str]]] = {
         {"name": "p", "applicationId": "a", "rules": [{**RULE, "permissionSetNames": ["A", "B"]}]},
         {},
     ),
+    "a set's removed element by its place in the state, an added one by its place in the program": (
+        POLICY,
+        {"name": "p", "applicationId": "a", "rules": [{**RULE, "permissionSetNames": ["A", "B", "C"]}]},
+        {"name": "p", "applicationId": "a", "rules": [{**RULE, "permissionSetNames": ["C", "D", "B", "E"]}]},
+        {
+            "rules[0].permissionSetNames[0]": "delete",
+            "rules[0].permissionSetNames[1]": "add",
+            "rules[0].permissionSetNames[3]": "add",
+        },
+    ),
     "a default of the provider": (DATABASE, {"name": "d", "minCpu": 0, "maxCpu": 15}, {"name": "d"}, {}),
     "back to the default": (DATABASE, {"name": "d", "minCpu": 0, "maxCpu": 4}, {"name": "d"}, {"maxCpu": "update"}),
     "another region": (
