@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -80,12 +80,14 @@ class _Record:
     process: Process
     engine: Process | None = None
     """The Pulumi CLI that works for the owner; its own lock says too little to tell whether it has ended."""
+    left: tuple[str, ...] = ()
+    """Keys of the CLI's locks that are known to be stale."""
     renewals: int = 0
 
     @classmethod
-    def new(cls, purpose: str, engine: Process | None) -> _Record:
-        now = datetime.now(UTC).isoformat()
-        return cls(str(uuid.uuid4()), getpass.getuser(), socket.gethostname(), now, purpose, Process.current(), engine)
+    def new(cls, purpose: str, engine: Process | None, left: tuple[str, ...]) -> _Record:
+        now, own = datetime.now(UTC).isoformat(), Process.current()
+        return cls(str(uuid.uuid4()), getpass.getuser(), socket.gethostname(), now, purpose, own, engine, left)
 
     @classmethod
     def parse(cls, content: bytes) -> _Record | None:
@@ -103,8 +105,9 @@ class _Record:
         if "released" in found:
             return None
         try:
-            process, engine = found.pop("process"), found.pop("engine")
-            return cls(**found, process=Process.parse(process), engine=Process.parse(engine) if engine else None)
+            process, engine = Process.parse(found.pop("process")), found.pop("engine")
+            left = tuple(found.pop("left", ()))
+            return cls(**found, process=process, engine=Process.parse(engine) if engine else None, left=left)
         except (ValueError, KeyError, TypeError):
             raise _UnreadableError("an unknown owner (the lock is damaged)") from None
 
@@ -132,7 +135,8 @@ def locks_of(store: Store, project: str, stack: str) -> list[Lock]:
                 own = [Lock(key, item.tag, str(record), liveness)]
         except _UnreadableError as error:
             own = [Lock(key, item.tag, str(error), liveness)]
-    return own + _pulumis(store, project, stack, record, liveness)
+    left = _left_locks(item.content) if item is not None else ()
+    return own + _pulumis(store, project, stack, record, liveness, left)
 
 
 def acquire(
@@ -165,7 +169,7 @@ def acquire(
             told = said
             on_wait(said)
         time.sleep(_POLL_SECONDS)
-    return Held(store, key, *record, on_lost)
+    return Held(store, project, stack, *record, on_lost)
 
 
 def unlock(store: Store, lock: Lock) -> None:
@@ -191,9 +195,19 @@ def _key(project: str, stack: str) -> str:
     return f"{layout.own('locks', project, stack)}.json"
 
 
-def _released() -> bytes:
-    """The content of a lock that nobody has: never the same twice, so that no two releases are taken for one."""
-    return json.dumps({"version": _FORMAT, "released": str(uuid.uuid4())}).encode()
+def _released(left: Collection[str] = ()) -> bytes:
+    """The content of a lock that nobody owns: never the same twice, so that no two releases are taken for one.
+
+    ``left``: keys of the locks of a CLI that was killed while it worked for the last owner, who outlived it.
+    """
+    return json.dumps({"version": _FORMAT, "released": str(uuid.uuid4()), "left": list(left)}).encode()
+
+
+def _left_locks(content: bytes) -> tuple[str, ...]:
+    try:
+        return tuple(json.loads(content)["left"])
+    except (ValueError, KeyError, TypeError):
+        return ()
 
 
 def _liveness(store: Store, key: str, process: Process) -> Liveness:
@@ -205,14 +219,30 @@ def _liveness(store: Store, key: str, process: Process) -> Liveness:
     return Liveness.STALLED if runs else Liveness.SILENT
 
 
-def _pulumis(store: Store, project: str, stack: str, around: _Record | None, liveness: Liveness) -> list[Lock]:
-    """``around`` and ``liveness``: of ``snu``'s own lock, whose owner may have taken Pulumi's as well."""
+def _pulumis(
+    store: Store,
+    project: str,
+    stack: str,
+    around: _Record | None,
+    liveness: Liveness,
+    left: Collection[str],
+) -> list[Lock]:
+    """``around`` and ``liveness``: of ``snu``'s own lock, whose owner may have taken Pulumi's as well.
+
+    ``left``: keys of those whose owner is known to have ended.
+    """
     try:
         found = read_locks(store, project, stack)
     except StateError as error:
         raise OpsError(f"{error}.", ExitCode.LOCKED) from None
     return [
-        Lock(each.key, each.tag, f"{each} for pulumi", _pulumis_liveness(each, around, liveness), is_pulumis=True)
+        Lock(
+            each.key,
+            each.tag,
+            f"{each} for pulumi",
+            Liveness.ENDED if each.key in left else _pulumis_liveness(each, around, liveness),
+            is_pulumis=True,
+        )
         for each in found
     ]
 
@@ -238,27 +268,31 @@ def _take(store: Store, project: str, stack: str, key: str, purpose: str) -> tup
         liveness = _liveness(store, key, before.process)
         if liveness not in _TAKEN_OVER:
             return None
-    record = _Record.new(purpose, before.engine if before else None)
+    left = _left_locks(item.content) if item else ()
+    record = _Record.new(purpose, before.engine if before else None, left)
     try:
         tag = store.write(key, record.content(), item.tag if item else ABSENT)
     except ConflictError:
         return None
-    pulumis = _pulumis(store, project, stack, before, liveness)
+    pulumis = _pulumis(store, project, stack, before, liveness, left)
     if any(each.liveness not in _TAKEN_OVER for each in pulumis):
         with suppress(ConflictError):
-            store.write(key, item.content if item else _released(), tag)
+            store.write(key, item.content if item else _released(left), tag)
         return None
     for each in pulumis:
         if each.liveness is Liveness.SILENT:  # `snu recover` removes those of processes that have ended
             store.delete(each.key, each.tag)
-    return record, tag
+    return replace(record, left=tuple(each.key for each in pulumis if each.key in left)), tag
 
 
 class Held:
     """A lock that we have: renewed in a thread of its own, and released at the end."""
 
-    def __init__(self, store: Store, key: str, record: _Record, tag: str, on_lost: Callable[[], None]) -> None:
-        self._writes = Chain(store, key, tag)
+    def __init__(
+        self, store: Store, project: str, stack: str, record: _Record, tag: str, on_lost: Callable[[], None]
+    ) -> None:
+        self._store, self._project, self._stack = store, project, stack
+        self._writes = Chain(store, _key(project, stack), tag)
         self._record = record
         self._on_lost = on_lost
         self._changing = threading.Lock()
@@ -271,10 +305,20 @@ class Held:
         self._thread.start()
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    def __exit__(self, *error: object) -> None:
         self._ended.set()
         self._thread.join()
-        self._write(_released())
+        self._write(_released([*self._record.left, *(self._left() if any(error) else ())]))
+
+    def _left(self) -> list[str]:
+        """Keys of the locks that a killed CLI has left: here it is known that they are its own."""
+        engine = self._record.engine
+        if engine is None or engine.runs is not False:
+            return []
+        with suppress(StoreError, StateError):
+            locks = read_locks(self._store, self._project, self._stack)
+            return [lock.key for lock in locks if (lock.process.pid, lock.host) == (engine.pid, self._record.host)]
+        return []
 
     def record_engine(self, pid: int) -> None:
         """Note the process that works for us and takes Pulumi's own lock."""

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -313,6 +314,26 @@ def test_a_run_notes_the_cli_that_works_for_it(store: FolderStore, beside: Proce
         assert liveness(store) == [Liveness.RUNNING, Liveness.UNKNOWN]
         held.record_engine(beside.pid)
         assert liveness(store) == [Liveness.RUNNING, Liveness.RUNNING]
+
+
+def test_the_lock_of_a_killed_cli_is_known_though_its_run_ended(store: FolderStore) -> None:
+    """Only the CLI was killed, for want of memory perhaps: the run reports that and releases its own lock."""
+    with suppress(ZeroDivisionError), take(store) as held, subprocess.Popen(["sleep", "60"]) as killed:
+        held.record_engine(killed.pid)
+        write_pulumis(store, killed.pid, hostname=socket.gethostname())
+        killed.kill()
+        killed.wait()
+        raise ZeroDivisionError
+    assert liveness(store) == [Liveness.ENDED]
+    with take(store):
+        assert liveness(store) == [Liveness.RUNNING, Liveness.ENDED]
+    assert liveness(store) == [Liveness.ENDED], "known until it is removed"
+    (lock,) = locks_of(store, "snu", "dev")
+    unlock(store, lock)
+    with take(store):
+        pass
+    write_pulumis(store, killed.pid)
+    assert liveness(store) == [Liveness.UNKNOWN], "the number says nothing"
 
 
 def test_a_silent_run_leaves_no_lock_of_the_embedded_engine(store: FolderStore) -> None:
