@@ -35,6 +35,7 @@ def preview_json(session: Session, options: Options) -> ExitCode:
         result = session.engine.preview(session.operation(options, document.on_event))
     except EngineError as error:
         raise OpsError(str(error), ExitCode.FAILED) from error
+    session.warn_overwritten()
     session.warn_pending(sys.stderr)
     print(json.dumps(result.document or document.as_dict(), indent=4, ensure_ascii=False))
     if not result.ok:
@@ -109,6 +110,7 @@ def refresh(session: Session, options: Options) -> ExitCode:
 
 def outputs(session: Session, *, as_json: bool) -> ExitCode:
     found = session.outputs()
+    session.warn_overwritten()
     if as_json:
         print(json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False))
         return ExitCode.OK

@@ -45,6 +45,7 @@ _SHOWN_CHANGES = ("create", "update", "replace", "delete", "same")
 def show(session: Session) -> ExitCode:
     """Where the state is, how large, who holds it, who changed it last."""
     store, project, stack = session.store, session.project, session.stack.name
+    session.warn_overwritten()
     lines = [Line.of((stack, "bold"), f": state in {store.address}")]
     moved = read_stone(store, project, stack)
     if moved is not None:
@@ -63,7 +64,8 @@ def show(session: Session) -> ExitCode:
 
 def history(session: Session, most: int, *, as_json: bool) -> ExitCode:
     """The newest first; a run that was killed has left no record, but what the state has pending of it."""
-    pending = pending_names(session.store, session.project, session.stack.name)
+    session.warn_overwritten()
+    pending = pending_names(session.observed.stored)
     updates = updates_of(session.store, session.project, session.stack.name, most)
     if as_json:
         print(json.dumps([update.document for update in updates], indent=2, ensure_ascii=False))
@@ -90,6 +92,7 @@ def _shown(update: Update) -> str:
 def backup(session: Session, out: Path | None) -> ExitCode:
     """Into a file, or beside the state. Raises OpsError when there is no state."""
     store, project, stack = session.store, session.project, session.stack.name
+    session.warn_overwritten()
     found = backups.take(store, project, stack)
     if found is None:
         raise OpsError(f"{store.address} has no state of {stack}.", ExitCode.FAILED)

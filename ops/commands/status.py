@@ -39,6 +39,8 @@ class Status:
     locks: list[str] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
     """Operations that an interrupted run has left pending."""
+    overwritten: str = ""
+    """Not empty: the state is older than what the last run left; and what to do."""
     plans: list[Waiting] = field(default_factory=list)
     updated: str = ""
     result: str = ""
@@ -88,7 +90,8 @@ def _look(environment: Environment) -> Status:
         found.images = {image: running.version for image, running in environment.running.items()}
         store, project = environment.store, environment.project
         found.locks = [lock.owner for lock in locks_of(store, project, name)]
-        found.pending = pending_names(store, project, name)
+        found.overwritten = str(environment.observed.overwritten or "")
+        found.pending = pending_names(environment.observed.stored)
         found.plans = [plan for plan in waiting(store, project, name) if not plan.is_gone]
         updates = [each for each in updates_of(store, project, name, _UPDATES) if each.kind == "update"]
         if updates:
