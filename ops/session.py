@@ -199,6 +199,7 @@ class Session:
                 self.project,
                 self.stack.name,
                 purpose,
+                engine=self.engine.name,
                 timeout=timeout,
                 on_wait=progress,
                 on_lost=interrupt,

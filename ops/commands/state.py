@@ -63,10 +63,12 @@ def show(session: Session) -> ExitCode:
 
 
 def history(session: Session, most: int, *, as_json: bool) -> ExitCode:
-    """The newest first; a run that was killed has left no record, but what the state has pending of it."""
+    """The newest first. A run that was killed, and whose stale lock is still there, is not in the records yet."""
     session.warn_overwritten()
     pending = pending_names(session.observed.stored)
-    updates = updates_of(session.store, session.project, session.stack.name, most)
+    place = (session.store, session.project, session.stack.name)
+    killed = [each.interrupted for each in locks_of(*place) if each.interrupted is not None]
+    updates = [each.update for each in killed if not each.is_recorded(*place)] + updates_of(*place, most)
     if as_json:
         print(json.dumps([update.document for update in updates], indent=2, ensure_ascii=False))
         return ExitCode.OK
@@ -77,13 +79,13 @@ def history(session: Session, most: int, *, as_json: bool) -> ExitCode:
 
 
 def _shown(update: Update) -> str:
+    head = f"{update.kind} {update.begun:%Y-%m-%d %H:%M:%S}Z by {update.who}: {update.result}"
+    if update.is_interrupted:
+        return f"{head} ({update.message}), last seen after {update.seconds}s, engine {update.engine}"
     changes = [f"{count} {op}" for op in _SHOWN_CHANGES if (count := update.changes.get(op))]
     changes += [f"{count} {op}" for op, count in sorted(update.changes.items()) if op not in _SHOWN_CHANGES and count]
     at = f" at {update.commit[:10]}" if update.commit else ""
-    return (
-        f"{update.kind} {update.begun:%Y-%m-%d %H:%M:%S}Z by {update.who}: {update.result} in {update.seconds}s "
-        f"({', '.join(changes) or 'no resource'}), engine {update.engine}{at}"
-    )
+    return f"{head} in {update.seconds}s ({', '.join(changes) or 'no resource'}), engine {update.engine}{at}"
 
 
 # --- backups ----------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from ops.releases.tags import Releases
 from ops.stacks import project_dir, stack_names
 from ops.state.history import updates_of
 from ops.state.interrupted import interrupted_line, pending_names
-from ops.state.lock import locks_of
+from ops.state.lock import Lock, locks_of
 from pulumi_state.store import StoreError
 
 _UPDATES = 5
@@ -89,7 +89,7 @@ def _look(environment: Environment) -> Status:
     try:
         found.images = {image: running.version for image, running in environment.running.items()}
         store, project = environment.store, environment.project
-        found.locks = [lock.owner for lock in locks_of(store, project, name)]
+        found.locks = [_lock(lock) for lock in locks_of(store, project, name)]
         found.overwritten = str(environment.observed.overwritten or "")
         found.pending = pending_names(environment.observed.stored)
         found.plans = [plan for plan in waiting(store, project, name) if not plan.is_gone]
@@ -101,6 +101,10 @@ def _look(environment: Environment) -> Status:
         found.problem = str(error)
         found.images = {name: image.version for name, image in settings.pinned.items()}
     return found
+
+
+def _lock(lock: Lock) -> str:
+    return f"{lock.owner}, which {lock.liveness.value}" if lock.liveness.is_stale else lock.owner
 
 
 def _releases(project: Path) -> Releases | None:

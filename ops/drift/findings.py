@@ -22,10 +22,10 @@ class StackDrift:
     """In the order of kind, name and id: the same drift always reads the same."""
     problems: tuple[str, ...] = ()
     """What could not be looked at, and why: the findings are not all there may be."""
-    overwritten: str = ""
-    """Not empty: the state is older than what the last run left, so that the findings say little; and what to do."""
     code: ExitCode = ExitCode.OK
     """Of the first problem."""
+    overwritten: str = ""
+    """Not empty: the state is older than what the last run left, so that the findings say little; and what to do."""
 
     def of(self, kind: Kind) -> list[Finding]:
         return [each for each in self.findings if each.kind is kind]

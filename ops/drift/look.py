@@ -70,7 +70,7 @@ def look(project_dir: Path, name: str, engine: EngineChoice, parallel: int = 16)
         seen.problems.append(error)
     code = seen.problems[0].code if seen.problems else ExitCode.OK
     problems = tuple(map(str, seen.problems))
-    return StackDrift(name, seen.resources, in_order(seen.findings), problems, seen.overwritten, code)
+    return StackDrift(name, seen.resources, in_order(seen.findings), problems, code, seen.overwritten)
 
 
 def _open(project_dir: Path, name: str, engine: EngineChoice) -> Session:

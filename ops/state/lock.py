@@ -7,10 +7,8 @@ for, and is renewed as long as its owner runs. Pulumi's own locks are waited for
 
 from __future__ import annotations
 
-import getpass
 import json
 import signal
-import socket
 import threading
 import time
 import uuid
@@ -21,9 +19,12 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.state.history import InterruptedRun
 from pulumi_state.errors import StateError
+from pulumi_state.history import who_runs
 from pulumi_state.locks import PulumiLock, read_locks
 from pulumi_state.process import Process
 from pulumi_state.store import ABSENT, Chain, ConflictError, Store, StoreError, layout
@@ -65,6 +66,8 @@ class Lock:
     owner: str
     liveness: Liveness
     is_pulumis: bool = False
+    interrupted: InterruptedRun | None = None
+    """The run of ``snu`` that has left a stale lock."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,14 @@ class _Record:
     process: Process
     engine: Process | None = None
     """The Pulumi CLI that works for the owner; its own lock says too little to tell whether it has ended."""
+    engine_name: str = ""
     renewals: int = 0
 
     @classmethod
-    def new(cls, purpose: str, engine: Process | None) -> _Record:
+    def new(cls, purpose: str, engine_name: str, engine: Process | None) -> _Record:
+        user, _, host = who_runs(process_environment()).rpartition("@")
         now = datetime.now(UTC).isoformat()
-        return cls(str(uuid.uuid4()), getpass.getuser(), socket.gethostname(), now, purpose, Process.current(), engine)
+        return cls(str(uuid.uuid4()), user, host, now, purpose, Process.current(), engine, engine_name)
 
     @classmethod
     def parse(cls, content: bytes) -> _Record | None:
@@ -111,6 +116,11 @@ class _Record:
     def content(self) -> bytes:
         return json.dumps({"version": _FORMAT, **asdict(self)}).encode()
 
+    def interrupted(self, age: timedelta | None) -> InterruptedRun:
+        """The run, which never released the lock. ``age``: time since its last renewal."""
+        who, begun = f"{self.user}@{self.host}", datetime.fromisoformat(self.since)
+        return InterruptedRun(self.purpose, who, begun, datetime.now(UTC) - (age or timedelta()), self.engine_name)
+
     def __str__(self) -> str:
         return f"{self.user}@{self.host} (pid {self.process.pid}) for {self.purpose}, since {self.since[:19]}Z"
 
@@ -128,8 +138,10 @@ def locks_of(store: Store, project: str, stack: str) -> list[Lock]:
         try:
             record = _Record.parse(item.content)
             if record is not None:
-                liveness = _liveness(store, key, record.process)
-                own = [Lock(key, item.tag, str(record), liveness)]
+                age = store.age(key)
+                liveness = _liveness(record.process, age)
+                left = record.interrupted(age) if liveness.is_stale else None
+                own = [Lock(key, item.tag, str(record), liveness, interrupted=left)]
         except _UnreadableError as error:
             own = [Lock(key, item.tag, str(error), liveness)]
     return own + _pulumis(store, project, stack, record, liveness)
@@ -141,11 +153,14 @@ def acquire(
     stack: str,
     purpose: str,
     *,
+    engine: str = "",
     timeout: float,
     on_wait: Callable[[str], None],
     on_lost: Callable[[], None],
 ) -> Held:
-    """Lock the stack. ``timeout`` in seconds; ``on_wait`` is told who is waited for.
+    """Lock the stack. A run whose lock is taken over is recorded in the history as interrupted.
+
+    ``engine``: name of the one that will work; ``timeout`` in seconds; ``on_wait`` is told who is waited for.
 
     ``on_lost`` is called, in a thread of the lock's own, when somebody has removed the lock. Raises OpsError when the
     stack is not free in time.
@@ -153,7 +168,7 @@ def acquire(
     key = _key(project, stack)
     deadline = time.monotonic() + timeout
     told = ""
-    while (record := _take(store, project, stack, key, purpose)) is None:
+    while (record := _take(store, project, stack, key, purpose, engine)) is None:
         owners = [each.owner for each in locks_of(store, project, stack) if each.liveness is not Liveness.ENDED]
         if time.monotonic() >= deadline:
             raise OpsError(
@@ -196,8 +211,9 @@ def _released() -> bytes:
     return json.dumps({"version": _FORMAT, "released": str(uuid.uuid4())}).encode()
 
 
-def _liveness(store: Store, key: str, process: Process) -> Liveness:
-    runs, age = process.runs, store.age(key)
+def _liveness(process: Process, age: timedelta | None) -> Liveness:
+    """``age``: since the last renewal."""
+    runs = process.runs
     if runs is False:
         return Liveness.ENDED
     if age is None or age < _SILENT_AFTER:
@@ -226,7 +242,7 @@ def _pulumis_liveness(lock: PulumiLock, around: _Record | None, liveness: Livene
     return {True: Liveness.RUNNING, False: Liveness.ENDED, None: Liveness.UNKNOWN}[process.runs]
 
 
-def _take(store: Store, project: str, stack: str, key: str, purpose: str) -> tuple[_Record, str] | None:
+def _take(store: Store, project: str, stack: str, key: str, purpose: str, engine: str) -> tuple[_Record, str] | None:
     """The new lock, with its tag; None where somebody else has the stack."""
     item = store.read(key)
     liveness = Liveness.UNKNOWN
@@ -235,16 +251,19 @@ def _take(store: Store, project: str, stack: str, key: str, purpose: str) -> tup
     except _UnreadableError:
         return None
     if before is not None:
-        liveness = _liveness(store, key, before.process)
-        if liveness not in _TAKEN_OVER:
+        age = store.age(key)
+        liveness = _liveness(before.process, age)
+        if liveness not in _TAKEN_OVER or _blocking(_pulumis(store, project, stack, before, liveness)):
             return None
-    record = _Record.new(purpose, before.engine if before else None)
+        # Before its lock is gone: if this process is killed in between, the next one records it.
+        before.interrupted(age).record(store, project, stack)
+    record = _Record.new(purpose, engine, before.engine if before else None)
     try:
         tag = store.write(key, record.content(), item.tag if item else ABSENT)
     except ConflictError:
         return None
     pulumis = _pulumis(store, project, stack, before, liveness)
-    if any(each.liveness not in _TAKEN_OVER for each in pulumis):
+    if _blocking(pulumis):
         with suppress(ConflictError):
             store.write(key, item.content if item else _released(), tag)
         return None
@@ -252,6 +271,10 @@ def _take(store: Store, project: str, stack: str, key: str, purpose: str) -> tup
         if each.liveness is Liveness.SILENT:  # `snu recover` removes those of processes that have ended
             store.delete(each.key, each.tag)
     return record, tag
+
+
+def _blocking(pulumis: list[Lock]) -> bool:
+    return any(each.liveness not in _TAKEN_OVER for each in pulumis)
 
 
 class Held:

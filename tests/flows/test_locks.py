@@ -165,8 +165,8 @@ def test_a_paused_run_overwrites_nothing(lab: Lab, engine: str) -> None:
     refused = _snu(lab, "up", "local", "--yes", engine=engine)
     assert refused.returncode == ExitCode.INTERRUPTED
     assert "the state is older than what the run of" in refused.stderr
-    for words in (("preview", "local"), ("drift", "local")):
-        warned = _snu(lab, *words, engine=engine)
+    for command in ("preview", "drift"):
+        warned = _snu(lab, command, "local", engine=engine)
         assert "warning: local: the state is older than what the run of" in warned.stderr, warned.stdout + warned.stderr
     status = lab.project.snu("status", "--json")
     assert [each["stack"] for each in json.loads(status.stdout) if each["overwritten"]] == ["local"]

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ import pytest
 
 from ops.commands import stack as commands
 from ops.commands import state as state_commands
+from ops.commands.unlock import unlock_stack
 from ops.display.base import SilentDisplay
 from ops.engines.base import Operation, Result
 from ops.errors import OpsError
+from ops.exit_codes import ExitCode
 from ops.images.environment import Environment
 from ops.session import Options, Session
 from ops.stacks import Stack
@@ -24,6 +26,7 @@ from ops.state.last_run import Observed, remember
 from pulumi_state import passphrase
 from pulumi_state.compression import compress
 from pulumi_state.passphrase import Crypter
+from pulumi_state.process import Process
 from pulumi_state.store import ABSENT, Entry, Item, layout
 from tests.support.memory_store import MemoryStore
 from tests.support.settings import ENVIRONMENT, FOUNDATION
@@ -168,6 +171,30 @@ def test_they_say_nothing_else(session: Session, command: str, capsys: pytest.Ca
     write_state(session)
     READERS[command](session)
     assert "warning" not in capsys.readouterr().err
+
+
+def test_a_killed_run_is_in_the_history_before_and_after_it_is_recorded(
+    session: Session, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then it is known by its lock; whoever removes that records it."""
+    with monkeypatch.context() as patched:
+        patched.setattr(Process, "current", lambda: Process(99_999_999, "another boot", "", "1"))
+        session._acquire("snu destroy", 0.0)
+    assert isinstance(session.store, CountingStore)
+    session.store.now += timedelta(minutes=11)
+
+    def shown() -> dict[str, Any]:
+        capsys.readouterr()
+        state_commands.history(session, 5, as_json=True)
+        (killed,) = json.loads(capsys.readouterr().out)
+        return dict(killed)
+
+    before = shown()
+    assert (before["kind"], before["result"], before["message"]) == ("destroy", "interrupted", "snu destroy")
+    assert unlock_stack(session, yes=True, force=False) is ExitCode.OK
+    assert {**shown(), "seconds": 0} == {**before, "seconds": 0}
+    state_commands.history(session, 5, as_json=False)
+    assert "interrupted (snu destroy), last seen after" in capsys.readouterr().out
 
 
 def test_what_runs_may_be_older(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
