@@ -26,7 +26,7 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.findings import Finding, restore_secret
 from ops.findings import Kind as FindingKind
-from ops.foundations import refuse_removed_environments
+from ops.foundations import refuse_removed_environments, refuse_to_disconnect
 from ops.outside import (
     REPAIRED_BY_UPDATE,
     doubtful_deletions,
@@ -389,6 +389,7 @@ class Session:
         outside = self.say_outside(display.record, repaired=REPAIRED_BY_UPDATE)
         verdict = self.say_policies(display.record)
         self.refuse_impossible(display.record)
+        refuse_to_disconnect(self.stack, display.record)
         refuse(self.stack, verdict)
         return outside
 
@@ -424,5 +425,6 @@ class Session:
                 write_text(plan_markdown(display.record, stack=self.stack.name, remarks=remarks), markdown)
         self.refuse_impossible(display.record)
         if binding:
+            refuse_to_disconnect(self.stack, display.record)
             refuse(self.stack, verdict)
         return Previewed(result, outside)
