@@ -399,6 +399,7 @@ class Session:
         ``binding``: raises OpsError where a policy is violated, which else is shown only.
         """
         title = self.title("Previewing")
+        self.warn_overwritten()
         if markdown == "-":
             display: Display = SilentDisplay()
         else:
@@ -413,7 +414,6 @@ class Session:
                 outside = self.say_outside(display.record, repaired=REPAIRED_BY_UPDATE if binding else ())
                 verdict = self.say_policies(display.record)
             pending = self.warn_pending(sys.stderr if markdown == "-" else sys.stdout)
-            self.warn_overwritten()
             remarks = [
                 *overwritten_markdown(self.observed),
                 *pending_markdown(self.stack.name, pending),

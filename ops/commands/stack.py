@@ -31,11 +31,11 @@ def preview_json(session: Session, options: Options) -> ExitCode:
     from ops.preview_document import PreviewDocument
 
     document = PreviewDocument()
+    session.warn_overwritten()
     try:
         result = session.engine.preview(session.operation(options, document.on_event))
     except EngineError as error:
         raise OpsError(str(error), ExitCode.FAILED) from error
-    session.warn_overwritten()
     session.warn_pending(sys.stderr)
     print(json.dumps(result.document or document.as_dict(), indent=4, ensure_ascii=False))
     if not result.ok:

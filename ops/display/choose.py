@@ -39,4 +39,5 @@ def say(what: str, found: str) -> None:
 
 
 def warn(message: str, stream: TextIO) -> None:
+    """A warning; the lines after its first are indented."""
     printer_for(stream).print(diagnostic_lines(Diagnostic("warning", message)))

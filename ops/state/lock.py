@@ -109,7 +109,9 @@ class _Record:
             return None
         try:
             process, engine = found.pop("process"), found.pop("engine")
-            return cls(**found, process=Process.parse(process), engine=Process.parse(engine) if engine else None)
+            record = cls(**found, process=Process.parse(process), engine=Process.parse(engine) if engine else None)
+            datetime.fromisoformat(record.since)
+            return record
         except (ValueError, KeyError, TypeError):
             raise _UnreadableError("an unknown owner (the lock is damaged)") from None
 
@@ -118,7 +120,7 @@ class _Record:
 
     def interrupted(self, age: timedelta | None) -> InterruptedRun:
         """The run, which never released the lock. ``age``: time since its last renewal."""
-        who, begun = f"{self.user}@{self.host}", datetime.fromisoformat(self.since)
+        who, begun = f"{self.user}@{self.host}", datetime.fromisoformat(self.since).astimezone(UTC)
         return InterruptedRun(self.purpose, who, begun, datetime.now(UTC) - (age or timedelta()), self.engine_name)
 
     def __str__(self) -> str:

@@ -247,6 +247,19 @@ def test_an_owner_with_a_wrong_clock_loses_no_lock(store: FolderStore) -> None:
 
 # --- other formats --------------------------------------------------------------------------------------
 
+_UNDATED = json.dumps(
+    {
+        "version": 2,
+        "id": "1",
+        "user": "ann",
+        "host": "h",
+        "since": "some day",
+        "purpose": "snu up",
+        "process": asdict(ELSEWHERE),
+        "engine": None,
+    }
+).encode()
+
 
 @pytest.mark.parametrize(
     ("content", "said"),
@@ -256,6 +269,7 @@ def test_an_owner_with_a_wrong_clock_loses_no_lock(store: FolderStore) -> None:
         (b"{", "an unknown owner (the lock is damaged)"),
         (b"[]", "an unknown owner (the lock is damaged)"),
         (b'{"version": 2}', "an unknown owner (the lock is damaged)"),
+        (_UNDATED, "an unknown owner (the lock is damaged)"),
     ],
 )
 def test_a_lock_that_cannot_be_read_is_respected(store: FolderStore, content: bytes, said: str) -> None:
