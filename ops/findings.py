@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -14,7 +13,7 @@ from ops.display.values import SECRET, is_secret
 from ops.scaleway import catalogue
 from ops.scaleway.catalogue import CONTAINER, DATABASE_ACL, bare_id
 from ops.scaleway.client import Client
-from ops.state.database_access import temporary_until
+from ops.state.database_access import opened_by_runs
 from ops.steps import Step, short_type
 
 _VARIABLES = ("environmentVariables", "secretEnvironmentVariables", "env")
@@ -96,8 +95,8 @@ def _is_opened_by_runs(step: Step) -> bool:
     if step.type != DATABASE_ACL.token or not step.new:
         return False
     before, after = ((side.get("outputs") or {}).get("aclRules") or [] for side in (step.old, step.new))
-    now = datetime.now(UTC)
-    lasting = [rule for rule in after if not ((until := temporary_until(rule.get("description", ""))) and until > now)]
+    opened = opened_by_runs(after)
+    lasting = [rule for rule in after if rule.get("ip") not in opened]
     return bool(lasting == before)
 
 

@@ -9,8 +9,10 @@ from typing import Any
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.record import Record
+from ops.scaleway.catalogue import DATABASE_ACL
 from ops.stacks import Stack, find_stack, project_name, stack_names
 from ops.state.checkpoint import read_checkpoint, resources_on_scaleway
+from ops.state.database_access import opened_by_runs
 from ops.state.environment import completed
 from pulumi_state.store import Store, StoreError, open_store
 from pulumi_state.store.checkpoints import stacks_in
@@ -59,6 +61,24 @@ def refuse_removed_environments(stack: Stack, record: Record, environ: Mapping[s
             "place of its state would be deleted.",
             users,
             ["Keep it until no stack runs on it; to rename an environment: docs/renaming.md."],
+        )
+
+
+def refuse_to_disconnect(stack: Stack, record: Record) -> None:
+    """Raises OpsError for an update that would close a database instance to a run that has opened it for itself.
+
+    Such a run would lose its state in the middle of its work. Without a refresh the update leaves the ACL alone.
+    """
+    planned = {item.step.urn for item in list(record.steps.values()) if item.step.is_change and not item.refreshed}
+    acls = [each for each in record.refreshed_on_scaleway if each.type == DATABASE_ACL.token and each.urn in planned]
+    rules = [rule for each in acls for rule in (each.new.get("outputs") or {}).get("aclRules") or []]
+    if opened := opened_by_runs(rules):
+        listed = ", ".join(f"{network} until {until:%H:%M} UTC" for network, until in sorted(opened.items()))
+        raise OpsError(
+            f"{stack.name}: runs have opened the database of their state to themselves ({listed}), and this update "
+            "would disconnect them. Nothing was changed. Wait until they have ended, or pass --no-refresh, which "
+            "leaves their access as it is.",
+            ExitCode.LOCKED,
         )
 
 

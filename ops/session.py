@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from ops.display.base import Display, SilentDisplay, said_lines
-from ops.display.choose import display_for, printer_for
+from ops.display.choose import display_for, printer_for, warn
 from ops.display.files import write_text
 from ops.display.markdown import plan_markdown
 from ops.display.policies import policy_lines, policy_markdown
 from ops.display.progress import progress_for
-from ops.display.report import diagnostic_lines
 from ops.display.text import Line
 from ops.engines.base import Engine, EngineError, OnEvent, Operation, Result
 from ops.engines.program.process import start_ahead
@@ -27,7 +26,7 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.findings import Finding, restore_secret
 from ops.findings import Kind as FindingKind
-from ops.foundations import refuse_removed_environments
+from ops.foundations import refuse_removed_environments, refuse_to_disconnect
 from ops.outside import (
     REPAIRED_BY_UPDATE,
     doubtful_deletions,
@@ -37,14 +36,14 @@ from ops.outside import (
 )
 from ops.policies import refuse, verdict_on
 from ops.protection import way_out
-from ops.record import Diagnostic, Record
+from ops.record import Record
 from ops.renames import refuse_collisions, refuse_second_owner
 from ops.scaleway.client import Client
 from ops.stacks import Stack, find_stack, project_dir, project_name, settings_of
 from ops.state.changes import after_change, before_change
 from ops.state.environment import completed
-from ops.state.interrupted import pending_markdown, pending_names, pending_text
-from ops.state.last_run import begin, overwritten, remember, restore
+from ops.state.interrupted import overwritten_markdown, pending_markdown, pending_names, pending_text
+from ops.state.last_run import Observed, observe, remember, restore
 from ops.state.lock import Held, acquire, interrupt
 from ops.state.place import Kind, place_of
 from ops.state.private_copy import on_a_copy
@@ -98,7 +97,9 @@ class Session:
     stack: Stack
     engine: Engine
     environ: dict[str, str] = field(repr=False)
-    """In which the engine runs, and what the stack's state is reached with."""
+    """What the stack's state is reached with."""
+    reads: bool = False
+    """Whether the state is only read."""
     _locks: list[Held] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
@@ -131,10 +132,7 @@ class Session:
             if settings is not None:
                 require_builder(engine, stack, settings)
             found.result()
-        reached = completed(stack, environ, reads=reads)
-        if reads and engine.name == EngineChoice.PULUMI:
-            reached = on_a_copy(reached)
-        return cls(stack, engine, reached)
+        return cls(stack, engine, completed(stack, environ, reads=reads), reads)
 
     @cached_property
     def project(self) -> str:
@@ -153,6 +151,18 @@ class Session:
         """The stack's state there. Raises OpsError when it cannot be reached."""
         return StateFile(self.store, self.project, self.stack.name)
 
+    @cached_property
+    def observed(self) -> Observed:
+        """The state at the first look, or when the lock was taken: what previews, refusals and warnings go by.
+
+        What writes the state other than as the last step calls ``forget_observed``. Raises StoreError.
+        """
+        return observe(self.store, self.project, self.stack.name)
+
+    def forget_observed(self) -> None:
+        """Let the state be read again."""
+        vars(self).pop("observed", None)
+
     @contextmanager
     def locked(self, purpose: str, options: Options, *, moves: bool = False) -> Iterator[None]:
         """Lock the stack for the block.
@@ -163,6 +173,7 @@ class Session:
         """
         held = self._acquire(purpose, options.lock_timeout)
         self._locks.append(held)
+        self.forget_observed()
         try:
             with held:
                 if not moves:
@@ -177,6 +188,7 @@ class Session:
             raise self._lock_lost(purpose, error) from error
         finally:
             self._locks.remove(held)
+            self.forget_observed()
         if held.lost:
             raise self._lock_lost(purpose, None)
 
@@ -187,6 +199,7 @@ class Session:
                 self.project,
                 self.stack.name,
                 purpose,
+                engine=self.engine.name,
                 timeout=timeout,
                 on_wait=progress,
                 on_lost=interrupt,
@@ -198,14 +211,13 @@ class Session:
         if moves:
             yield
             return
-        place = (self.store, self.project, self.stack.name)
-        begun = begin(*place)
+        begin = self.observed
         try:
             yield
         finally:
             if held.renew():
                 with suppress(StoreError):  # what the block has to say is worth more
-                    remember(*place, begun)
+                    remember(self.store, self.project, self.stack.name, begin)
 
     def _lock_lost(self, purpose: str, error: BaseException | None) -> OpsError:
         """What is said after a run has lost its lock; the newer state is restored where this run has overwritten it."""
@@ -214,7 +226,7 @@ class Session:
         if isinstance(error, OpsError):
             lines.append(str(error))
         with suppress(OpsError, StoreError), self._acquire("restoring the state", 0.0):
-            found = overwritten(self.store, self.project, name)
+            found = observe(self.store, self.project, name).overwritten
             if found is not None:
                 kept = restore(self.store, self.project, name, found)
                 lines.append(f"It had overwritten the newer state, which is restored. What it wrote is kept as {kept}.")
@@ -224,14 +236,8 @@ class Session:
 
     def require_latest(self) -> None:
         """Raises OpsError when the state is older than what the last run left."""
-        found = overwritten(self.store, self.project, self.stack.name)
-        if found is not None:
-            raise OpsError(
-                f"{self.stack.name}: the state is older than what the run of {found.begun:%Y-%m-%d %H:%M} UTC left: a "
-                "run that had lost its lock has overwritten it, or a backup was imported. Run `scripts/snu recover "
-                f"{self.stack.name}` to restore the newer one; nothing was changed.",
-                ExitCode.INTERRUPTED,
-            )
+        if found := self.observed.overwritten:
+            raise OpsError(f"{found} Nothing was changed.", ExitCode.INTERRUPTED)
 
     def _record_engine(self, pid: int) -> None:
         for held in self._locks:
@@ -241,27 +247,28 @@ class Session:
         """Raises OpsError when an earlier run was interrupted and the engine refuses to go on from there, and as
         ``require_latest``."""
         self.require_latest()
-        if self.engine.refuses_interrupted and (pending := self._pending()):
+        if self.engine.refuses_interrupted and (pending := pending_names(self.observed.stored)):
             text = pending_text(self.stack.name, pending)
             raise OpsError(f"{self.stack.name}: {text} Nothing was changed.", ExitCode.INTERRUPTED)
-
-    def _pending(self) -> list[str]:
-        """What an interrupted run has left pending in the state. Raises OpsError."""
-        return pending_names(self.store, self.project, self.stack.name)
 
     def _left_pending(self) -> str:
         """What this run has left pending, below why it ended."""
         with suppress(OpsError, StoreError):  # why it ended is worth more
-            if pending := self._pending():
+            stored = checkpoints.find(self.store, self.project, self.stack.name)
+            if pending := pending_names(stored):
                 return f"\n{self.stack.name}: {pending_text(self.stack.name, pending)}"
         return ""
 
     def warn_pending(self, stream: TextIO) -> list[str]:
         """Show what an interrupted run has left pending, and return it. Raises OpsError."""
-        if pending := self._pending():
-            warning = Diagnostic("warning", f"{self.stack.name}: {pending_text(self.stack.name, pending)}")
-            printer_for(stream).print(diagnostic_lines(warning))
+        if pending := pending_names(self.observed.stored):
+            warn(f"{self.stack.name}: {pending_text(self.stack.name, pending)}", stream)
         return pending
+
+    def warn_overwritten(self) -> None:
+        """Show on standard error that the state is older than what the last run left. Raises StoreError."""
+        if found := self.observed.overwritten:
+            warn(str(found), sys.stderr)
 
     def outputs(self) -> Mapping[str, Any]:
         """The stack's outputs; secret values are replaced by the text ``[secret]``. Raises OpsError."""
@@ -281,8 +288,13 @@ class Session:
         """Keeps the state in the form that it has: to convert it, the CLI removes it before it writes it again."""
         if not self.engine.converts_state:
             return self.environ
-        stored = checkpoints.find(self.store, self.project, self.stack.name)
-        return compression.environment(self.environ, compression.suffix_of(stored.key) if stored else "")
+        stored = self.observed.stored
+        environ = self._copy if self.reads else self.environ
+        return compression.environment(environ, compression.suffix_of(stored.key) if stored else "")
+
+    @cached_property
+    def _copy(self) -> dict[str, str]:
+        return on_a_copy(self.environ)
 
     def operation(self, options: Options, on_event: OnEvent, on_cancel: Callable[[], None] = lambda: None) -> Operation:
         return Operation(
@@ -377,6 +389,7 @@ class Session:
         outside = self.say_outside(display.record, repaired=REPAIRED_BY_UPDATE)
         verdict = self.say_policies(display.record)
         self.refuse_impossible(display.record)
+        refuse_to_disconnect(self.stack, display.record)
         refuse(self.stack, verdict)
         return outside
 
@@ -386,6 +399,7 @@ class Session:
         ``binding``: raises OpsError where a policy is violated, which else is shown only.
         """
         title = self.title("Previewing")
+        self.warn_overwritten()
         if markdown == "-":
             display: Display = SilentDisplay()
         else:
@@ -401,6 +415,7 @@ class Session:
                 verdict = self.say_policies(display.record)
             pending = self.warn_pending(sys.stderr if markdown == "-" else sys.stdout)
             remarks = [
+                *overwritten_markdown(self.observed),
                 *pending_markdown(self.stack.name, pending),
                 *outside_markdown(self.stack.name, outside),
                 *policy_markdown(verdict),
@@ -410,5 +425,6 @@ class Session:
                 write_text(plan_markdown(display.record, stack=self.stack.name, remarks=remarks), markdown)
         self.refuse_impossible(display.record)
         if binding:
+            refuse_to_disconnect(self.stack, display.record)
             refuse(self.stack, verdict)
         return Previewed(result, outside)

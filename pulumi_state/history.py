@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 from gitrepo import GitError, Repository
 
+AGENT = "snu/"
+"""Prefix of ``exec.agent`` in the records of runs of ``snu``."""
 Kind = Literal["update", "refresh", "destroy", "resource-import"]
 
 
@@ -44,14 +46,19 @@ class Update:
 
 
 def agent(environ: Mapping[str, str]) -> str:
-    """Who does an update, in the record of either engine: ``snu/<user>@<machine>``, or a CI system's actor."""
+    """Who does an update, in the record of either engine: ``snu/`` and ``who_runs``."""
+    return f"{AGENT}{who_runs(environ)}"
+
+
+def who_runs(environ: Mapping[str, str]) -> str:
+    """``<user>@<machine>``, or a CI system's actor."""
     if actor := environ.get("GITHUB_ACTOR"):
-        return f"snu/{actor}@github"
+        return f"{actor}@github"
     try:
         user = getpass.getuser()
     except (OSError, KeyError):  # a user without a name, as in containers
         user = str(os.getuid())
-    return f"snu/{user}@{socket.gethostname()}"
+    return f"{user}@{socket.gethostname()}"
 
 
 def _ci(environ: Mapping[str, str]) -> dict[str, str]:

@@ -202,8 +202,7 @@ def mend(file: StateFile, found: Interrupted, adopted: Mapping[int, str], gone: 
     return to_read
 
 
-def pending_operations(file: StateFile) -> list[tuple[str, str]]:
-    """Operation and URN of what an earlier run has not ended; needs no passphrase. Raises PulumiError."""
-    checkpoint = file.read()
-    operations = (checkpoint.latest.get("pending_operations") or []) if checkpoint else []
+def pending_operations(deployment: Document) -> list[tuple[str, str]]:
+    """Operation and URN of what an earlier run has not ended; needs no passphrase."""
+    operations = deployment.get("pending_operations") or []
     return [(str(each.get("type")), str((each.get("resource") or {}).get("urn"))) for each in operations]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops.display.causes import not_looked_at
-from ops.display.choose import printer_for
+from ops.display.choose import printer_for, warn
 from ops.display.progress import progress_for
 from ops.display.text import Line
 from ops.drift import issue, report, slack
@@ -92,6 +92,8 @@ def drift(
                 skipped[name] = error
                 continue
         found.append(seen)
+        if seen.overwritten:
+            warn(seen.overwritten, sys.stderr)
         if not as_json:
             printer_for(stream).print(report.lines(seen))
         try:

@@ -31,6 +31,7 @@ def preview_json(session: Session, options: Options) -> ExitCode:
     from ops.preview_document import PreviewDocument
 
     document = PreviewDocument()
+    session.warn_overwritten()
     try:
         result = session.engine.preview(session.operation(options, document.on_event))
     except EngineError as error:
@@ -109,6 +110,7 @@ def refresh(session: Session, options: Options) -> ExitCode:
 
 def outputs(session: Session, *, as_json: bool) -> ExitCode:
     found = session.outputs()
+    session.warn_overwritten()
     if as_json:
         print(json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False))
         return ExitCode.OK

@@ -45,6 +45,7 @@ _SHOWN_CHANGES = ("create", "update", "replace", "delete", "same")
 def show(session: Session) -> ExitCode:
     """Where the state is, how large, who holds it, who changed it last."""
     store, project, stack = session.store, session.project, session.stack.name
+    session.warn_overwritten()
     lines = [Line.of((stack, "bold"), f": state in {store.address}")]
     moved = read_stone(store, project, stack)
     if moved is not None:
@@ -62,9 +63,12 @@ def show(session: Session) -> ExitCode:
 
 
 def history(session: Session, most: int, *, as_json: bool) -> ExitCode:
-    """The newest first; a run that was killed has left no record, but what the state has pending of it."""
-    pending = pending_names(session.store, session.project, session.stack.name)
-    updates = updates_of(session.store, session.project, session.stack.name, most)
+    """The newest first. A run that was killed, and whose stale lock is still there, is not in the records yet."""
+    session.warn_overwritten()
+    pending = pending_names(session.observed.stored)
+    place = (session.store, session.project, session.stack.name)
+    killed = [each.interrupted for each in locks_of(*place) if each.interrupted is not None]
+    updates = [each.update for each in killed if not each.is_recorded(*place)] + updates_of(*place, most)
     if as_json:
         print(json.dumps([update.document for update in updates], indent=2, ensure_ascii=False))
         return ExitCode.OK
@@ -75,13 +79,13 @@ def history(session: Session, most: int, *, as_json: bool) -> ExitCode:
 
 
 def _shown(update: Update) -> str:
+    head = f"{update.kind} {update.begun:%Y-%m-%d %H:%M:%S}Z by {update.who}: {update.result}"
+    if update.is_interrupted:
+        return f"{head} ({update.message}), last seen after {update.seconds}s, engine {update.engine}"
     changes = [f"{count} {op}" for op in _SHOWN_CHANGES if (count := update.changes.get(op))]
     changes += [f"{count} {op}" for op, count in sorted(update.changes.items()) if op not in _SHOWN_CHANGES and count]
     at = f" at {update.commit[:10]}" if update.commit else ""
-    return (
-        f"{update.kind} {update.begun:%Y-%m-%d %H:%M:%S}Z by {update.who}: {update.result} in {update.seconds}s "
-        f"({', '.join(changes) or 'no resource'}), engine {update.engine}{at}"
-    )
+    return f"{head} in {update.seconds}s ({', '.join(changes) or 'no resource'}), engine {update.engine}{at}"
 
 
 # --- backups ----------------------------------------------------------------------------------------------
@@ -90,6 +94,7 @@ def _shown(update: Update) -> str:
 def backup(session: Session, out: Path | None) -> ExitCode:
     """Into a file, or beside the state. Raises OpsError when there is no state."""
     store, project, stack = session.store, session.project, session.stack.name
+    session.warn_overwritten()
     found = backups.take(store, project, stack)
     if found is None:
         raise OpsError(f"{store.address} has no state of {stack}.", ExitCode.FAILED)

@@ -21,7 +21,7 @@ from ops.releases.tags import Releases
 from ops.stacks import project_dir, stack_names
 from ops.state.history import updates_of
 from ops.state.interrupted import interrupted_line, pending_names
-from ops.state.lock import locks_of
+from ops.state.lock import Lock, locks_of
 from pulumi_state.store import StoreError
 
 _UPDATES = 5
@@ -39,6 +39,8 @@ class Status:
     locks: list[str] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
     """Operations that an interrupted run has left pending."""
+    overwritten: str = ""
+    """Not empty: the state is older than what the last run left; and what to do."""
     plans: list[Waiting] = field(default_factory=list)
     updated: str = ""
     result: str = ""
@@ -87,8 +89,9 @@ def _look(environment: Environment) -> Status:
     try:
         found.images = {image: running.version for image, running in environment.running.items()}
         store, project = environment.store, environment.project
-        found.locks = [lock.owner for lock in locks_of(store, project, name)]
-        found.pending = pending_names(store, project, name)
+        found.locks = [_lock(lock) for lock in locks_of(store, project, name)]
+        found.overwritten = str(environment.observed.overwritten or "")
+        found.pending = pending_names(environment.observed.stored)
         found.plans = [plan for plan in waiting(store, project, name) if not plan.is_gone]
         updates = [each for each in updates_of(store, project, name, _UPDATES) if each.kind == "update"]
         if updates:
@@ -98,6 +101,10 @@ def _look(environment: Environment) -> Status:
         found.problem = str(error)
         found.images = {name: image.version for name, image in settings.pinned.items()}
     return found
+
+
+def _lock(lock: Lock) -> str:
+    return f"{lock.owner}, which {lock.liveness.value}" if lock.liveness.is_stale else lock.owner
 
 
 def _releases(project: Path) -> Releases | None:

@@ -34,6 +34,8 @@ def unlock_stack(session: Session, *, yes: bool, force: bool) -> ExitCode:
         confirm(f"Remove {'this lock' if len(removed) == 1 else f'these {len(removed)} locks'}?")
     for each in removed:
         unlock(session.store, each)
+        if each.interrupted is not None:
+            each.interrupted.record(session.store, session.project, name)
         printer_for(sys.stdout).print([Line.of(f"  removed the lock of {each.owner}")])
     left = [each for each in found if each not in removed]
     if left:

@@ -7,7 +7,9 @@ from typing import TextIO
 
 from ops.display.base import Display, Printer, is_plain
 from ops.display.plain import PlainDisplay, PlainPrinter
+from ops.display.report import diagnostic_lines
 from ops.display.text import Line
+from ops.record import Diagnostic
 
 
 def display_for(
@@ -34,3 +36,8 @@ def say(what: str, found: str) -> None:
     """One step, as it is done."""
     printer_for(sys.stdout).print([Line.of((what, "bold"), f": {found}")])
     sys.stdout.flush()
+
+
+def warn(message: str, stream: TextIO) -> None:
+    """A warning; the lines after its first are indented."""
+    printer_for(stream).print(diagnostic_lines(Diagnostic("warning", message)))

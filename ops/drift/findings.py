@@ -24,6 +24,8 @@ class StackDrift:
     """What could not be looked at, and why: the findings are not all there may be."""
     code: ExitCode = ExitCode.OK
     """Of the first problem."""
+    overwritten: str = ""
+    """Not empty: the state is older than what the last run left, so that the findings say little; and what to do."""
 
     def of(self, kind: Kind) -> list[Finding]:
         return [each for each in self.findings if each.kind is kind]

@@ -20,11 +20,12 @@ from ops.findings import Finding, findings_of
 from ops.outside import doubtful_deletions, secrets_to_restore
 from ops.record import Record
 from ops.session import Options, Session
-from ops.state.checkpoint import read_checkpoint
+from ops.state.interrupted import pending_names
 from ops.state.lock import locks_of
 from ops.state.moved import refuse_moved
 from ops.steps import name_of
 from pulumi_state.store import StoreError, checkpoints
+from pulumi_state.store.checkpoints import Stored
 
 _OUT_OF_REACH = (ExitCode.ENVIRONMENT, ExitCode.ENGINE, ExitCode.LOCAL_CLOUD)
 
@@ -44,6 +45,7 @@ class _Seen:
     findings: list[Finding] = field(default_factory=list)
     problems: list[OpsError] = field(default_factory=list)
     resources: int = 0
+    overwritten: str = ""
 
 
 def look(project_dir: Path, name: str, engine: EngineChoice, parallel: int = 16) -> StackDrift:
@@ -54,6 +56,7 @@ def look(project_dir: Path, name: str, engine: EngineChoice, parallel: int = 16)
     seen = _Seen()
     try:
         session = _open(project_dir, name, engine)
+        seen.overwritten = str(session.observed.overwritten or "")
         _read_resources(session, parallel, seen)
         if session.stack.config.get("snu:blueprint") == "foundation":
             seen.findings += orphans_of(session, process_environment())
@@ -66,7 +69,8 @@ def look(project_dir: Path, name: str, engine: EngineChoice, parallel: int = 16)
             raise
         seen.problems.append(error)
     code = seen.problems[0].code if seen.problems else ExitCode.OK
-    return StackDrift(name, seen.resources, in_order(seen.findings), tuple(map(str, seen.problems)), code)
+    problems = tuple(map(str, seen.problems))
+    return StackDrift(name, seen.resources, in_order(seen.findings), problems, code, seen.overwritten)
 
 
 def _open(project_dir: Path, name: str, engine: EngineChoice) -> Session:
@@ -74,19 +78,19 @@ def _open(project_dir: Path, name: str, engine: EngineChoice) -> Session:
     try:
         session = Session.open(project_dir, name, engine, validate=False, reads=True)
         refuse_moved(session.store, session.project, name)
-        state = read_checkpoint(session.store, session.project, name)
+        stored = session.observed.stored
     except OpsError as error:
         if error.code in _OUT_OF_REACH:
             raise NotThereError(str(error), error.code) from None
         raise
-    if state is None:
+    if stored is None:
         raise NoStateError(f"{name} has no state in {session.store.address}.", ExitCode.FAILED)
     return session
 
 
 def _read_resources(session: Session, parallel: int, seen: _Seen) -> None:
     """Raises OpsError where nothing that was read would mean anything."""
-    before, display = _undisturbed_state(session), SilentDisplay()
+    before, display = _undisturbed_state(session, session.observed.stored), SilentDisplay()
     try:
         result = session.engine.preview_refresh(session.operation(Options(parallel=parallel), display.on_event))
     except EngineError as error:
@@ -94,7 +98,8 @@ def _read_resources(session: Session, parallel: int, seen: _Seen) -> None:
     record = display.record
     if record.canceled:
         raise OpsError(f"{session.stack.name}: cancelled before it was complete.", ExitCode.CANCELLED)
-    if _undisturbed_state(session) != before:
+    now = checkpoints.find(session.store, session.project, session.stack.name)
+    if _undisturbed_state(session, now) != before:
         raise OpsError(
             f"{session.stack.name} was changed while it was looked at: run the same command again.", ExitCode.LOCKED
         )
@@ -108,7 +113,7 @@ def _read_resources(session: Session, parallel: int, seen: _Seen) -> None:
         seen.problems += _errors(record, session.stack.name)
 
 
-def _undisturbed_state(session: Session) -> str:
+def _undisturbed_state(session: Session, stored: Stored | None) -> str:
     """What changes with the stack's state. Raises OpsError where somebody works on it, or did so and was killed."""
     store, project, name = session.store, session.project, session.stack.name
     owners = [lock.owner for lock in locks_of(store, project, name) if not lock.liveness.is_stale]
@@ -117,14 +122,12 @@ def _undisturbed_state(session: Session) -> str:
             f"{name} is locked by {owners[0]}: what it changes is not drift. Run this again when it has ended.",
             ExitCode.LOCKED,
         )
-    state = read_checkpoint(store, project, name)
-    if state is not None and state.latest.get("pending_operations"):
+    if pending_names(stored):
         raise OpsError(
             f"{name}: an earlier run was interrupted, and whether it has ended its operations is not known. Run "
             f"`scripts/snu recover {name}` first.",
             ExitCode.INTERRUPTED,
         )
-    stored = checkpoints.find(store, project, name)
     return stored.tag if stored else ""
 
 

@@ -85,6 +85,7 @@ def markdown(drift: StackDrift) -> str:
         f"### Drift of {code(drift.stack)}: {headline(drift)}",
         "The cloud is not as the last update left it. `docs/drift.md` says what to do; this issue is kept up to date, "
         "and closed once there is no drift any more.",
+        *([f"**Warning:** {drift.overwritten}"] if drift.overwritten else []),
         lists_markdown(lists, _FOR_LISTS),
         *(way.markdown for way in ways_out_of(drift.stack, drift.findings)),
     ]

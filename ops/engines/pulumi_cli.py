@@ -1,4 +1,7 @@
-"""The Pulumi CLI as an engine: runs ``pulumi`` and forwards the events that it logs."""
+"""The Pulumi CLI as an engine: runs ``pulumi`` and forwards the events that it logs.
+
+Whatever is forwarded, the CLI's own text included, has the secrets of the CLI's environment masked.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from typing import Any, TextIO
 
 from ops.bound_process import bound_process
 from ops.engines.base import EngineError, EngineEvent, Operation, Result
+from ops.engines.masking import Mask
 from ops.engines.program.process import Program, program_for
 from ops.environment import without_own_secrets
 from pulumi_state.interrupts import handled
@@ -104,15 +108,15 @@ def _run(
     watch = _Watch(operation, program)
     ended = _execute(arguments, operation, watch)
     if makes_stack and ended.status != 0 and _NO_STACK in ended.stderr and not watch.seen:
-        _make_stack(operation)
+        _make_stack(operation, watch.mask)
         ended = _execute(arguments, operation, watch)
     watch.finish()
     if ended.status != 0 and not watch.failure_seen and not watch.interrupted:
-        raise EngineError(_said(ended.stderr or ended.stdout))
-    return Result(ended.status == 0, watch.changes, _document(arguments, ended, watch.added))
+        raise EngineError(_said(ended.stderr or ended.stdout, watch.mask))
+    return Result(ended.status == 0, watch.changes, watch.mask.value(_document(arguments, ended, watch.added)))
 
 
-def _make_stack(operation: Operation) -> None:
+def _make_stack(operation: Operation, mask: Mask) -> None:
     completed = subprocess.run(
         ["pulumi", "stack", "init", operation.stack, "--no-select", "--non-interactive"],
         cwd=operation.project_dir,
@@ -123,7 +127,7 @@ def _make_stack(operation: Operation) -> None:
         errors="replace",
     )
     if completed.returncode != 0:
-        raise EngineError(_said(completed.stderr))
+        raise EngineError(_said(completed.stderr, mask))
 
 
 def _execute(arguments: list[str], operation: Operation, watch: _Watch) -> _Ended:
@@ -156,6 +160,7 @@ class _Watch:
         self._on_event = operation.on_event
         self._on_cancel = operation.on_cancel
         self._program = program
+        self.mask = Mask(operation.environ)
         self.seen = 0
         self.failure_seen = False
         """Whether the events already say why the operation did not succeed."""
@@ -236,7 +241,7 @@ class _Watch:
                 summary["result"] = "canceled"
         if (event.get("diagnosticEvent") or {}).get("severity") == "error" or "resOpFailedEvent" in event:
             self.failure_seen = True
-        self._on_event(event)
+        self._on_event(self.mask.value(event))
 
 
 def _lines(log: TextIO, process: subprocess.Popen[Any], on_poll: Callable[[], None]) -> Iterator[str]:
@@ -267,6 +272,6 @@ def _document(arguments: list[str], ended: _Ended, added: Sequence[Mapping[str, 
     return document
 
 
-def _said(text: str) -> str:
+def _said(text: str, mask: Mask) -> str:
     """The CLI's own message."""
-    return text.strip().removeprefix("error: ") or "the Pulumi CLI failed and said nothing"
+    return mask.text(text).strip().removeprefix("error: ") or "the Pulumi CLI failed and said nothing"

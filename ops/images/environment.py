@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from infra.settings import EnvironmentSettings, Image
+from ops.display.choose import warn
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.registry import Registries
 from ops.scaleway.profile import Profile
 from ops.stacks import Stack, find_stack, project_name, settings_of, stack_names
-from ops.state.checkpoint import outputs_of
+from ops.state.checkpoint import latest_in, outputs_in, outputs_of
 from ops.state.environment import completed
+from ops.state.last_run import Observed, observe
 from pulumi_state.store import Store, StoreError, open_store
 from pulumi_state.variables import BACKEND_URL
 
@@ -70,9 +73,19 @@ class Environment:
         return Profile.of(self.stack, self._environ).secret_key
 
     @cached_property
+    def observed(self) -> Observed:
+        """Its state. Raises StoreError, and OpsError when its store cannot be reached."""
+        return observe(self.store, self.project, self.stack.name)
+
+    @cached_property
     def running(self) -> dict[str, Image]:
-        """The images that run, by name, as its last update left them. Raises OpsError."""
-        found = outputs_of(self.store, self.project, self.stack.name).get("images") or {}
+        """The images that run, by name, as its last update left them.
+
+        Says on standard error where the state is older than that. Raises OpsError and StoreError.
+        """
+        if older := self.observed.overwritten:
+            warn(str(older), sys.stderr)
+        found = outputs_in(latest_in(self.observed.stored)).get("images") or {}
         return {
             name: Image.model_validate(image)
             for name, image in found.items()

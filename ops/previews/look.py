@@ -78,7 +78,7 @@ def state_of(parent: Parent, name: str, modified: datetime) -> State | None:
     if checkpoint is None:
         return None
     modified = modified if modified.tzinfo else modified.replace(tzinfo=UTC)
-    return State(modified, len(resources_on_scaleway(checkpoint)), outputs_in(checkpoint), checkpoint.salt)
+    return State(modified, len(resources_on_scaleway(checkpoint)), outputs_in(checkpoint.latest), checkpoint.salt)
 
 
 def look(parent: Parent, found: Found, only: str | None = None) -> list[Preview]:

@@ -19,7 +19,7 @@ from ops.scaleway.catalogue import kind_of
 from ops.scaleway.client import Client
 from ops.scaleway.finder import Finder
 from ops.session import Options, Session
-from ops.state.last_run import Overwritten, overwritten, restore
+from ops.state.last_run import Overwritten, restore
 from ops.state.lock import Lock, locks_of, unlock
 from pulumi_state.errors import PulumiError
 from pulumi_state.store import StoreError, layout
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def recover_held(session: Session, *, yes: bool) -> ExitCode:
     """As `recover`, of a stack that the caller has locked."""
     stack = session.stack
-    older = overwritten(session.store, session.project, stack.name)
+    older = session.observed.overwritten
     if older is not None:
         _restore(session, older, yes=yes)
     locks = _left_over(session)
@@ -61,8 +61,7 @@ def recover_held(session: Session, *, yes: bool) -> ExitCode:
 
 def needs_recovery(session: Session) -> bool:
     """Whether `recover_held` would change anything. Raises OpsError."""
-    older = overwritten(session.store, session.project, session.stack.name)
-    return older is not None or bool(look(session).pending or _left_over(session))
+    return session.observed.overwritten is not None or bool(look(session).pending or _left_over(session))
 
 
 def _left_over(session: Session) -> list[Lock]:
@@ -84,6 +83,7 @@ def _restore(session: Session, older: Overwritten, *, yes: bool) -> None:
     if not yes:
         confirm(f"Restore the newer state of {name}?")
     kept = restore(session.store, session.project, name, older)
+    session.forget_observed()
     printer.print([Line.of(f"  restored; what was there is kept as {kept}")])
 
 
@@ -108,6 +108,7 @@ def _do(session: Session, found: Interrupted, decisions: list[Decision]) -> list
     deleted = {place for place, each in enumerate(decisions) if each.action is Action.DROP}
     try:
         to_read = interrupted.mend(session.state, found, adopted, deleted)
+        session.forget_observed()
         if to_read:
             _read(session, to_read)
         checkpoint = session.state.read()

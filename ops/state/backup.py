@@ -13,7 +13,7 @@ from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from pulumi_state.errors import StateError
-from pulumi_state.history import agent
+from pulumi_state.history import who_runs
 from pulumi_state.statefile import parse_checkpoint
 from pulumi_state.store import Store, checkpoints, layout
 from pulumi_state.urn import ROOT_STACK_TYPE
@@ -111,7 +111,7 @@ def take(store: Store, project: str, stack: str) -> Backup | None:
     except StateError as error:
         raise OpsError(str(error), ExitCode.FAILED) from None
     moment = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return Backup(project, stack, store.address, moment, agent(process_environment()).removeprefix("snu/"), checkpoint)
+    return Backup(project, stack, store.address, moment, who_runs(process_environment()), checkpoint)
 
 
 def keep(store: Store, backup: Backup) -> str:

@@ -12,8 +12,9 @@ from ops.exit_codes import ExitCode
 from ops.state.fingerprint import Fingerprint, fingerprint
 from pulumi_state.errors import PulumiError
 from pulumi_state.passphrase import Crypter, passphrase_from
-from pulumi_state.statefile import Checkpoint, StateFile
+from pulumi_state.statefile import Checkpoint, StateFile, parse_checkpoint
 from pulumi_state.store import Store
+from pulumi_state.store.checkpoints import Stored
 from pulumi_state.urn import ROOT_STACK_TYPE
 
 
@@ -28,12 +29,22 @@ def read_checkpoint(store: Store, project: str, stack: str) -> Checkpoint | None
 def outputs_of(store: Store, project: str, stack: str) -> dict[str, Any]:
     """What a stack gives out, secrets encrypted; nothing where it is not there. Raises OpsError: it cannot be read."""
     checkpoint = read_checkpoint(store, project, stack)
-    return outputs_in(checkpoint) if checkpoint else {}
+    return outputs_in(checkpoint.latest) if checkpoint else {}
 
 
-def outputs_in(checkpoint: Checkpoint) -> dict[str, Any]:
-    """As `outputs_of`, of a state that was read."""
-    resources = checkpoint.latest.get("resources") or []
+def latest_in(stored: Stored | None) -> dict[str, Any]:
+    """The deployment in a state; empty where there is none. Raises OpsError when it cannot be read."""
+    if stored is None:
+        return {}
+    try:
+        return parse_checkpoint(stored.content, f"state {stored.key}")["checkpoint"].get("latest") or {}
+    except PulumiError as error:
+        raise OpsError(str(error), ExitCode.FAILED) from None
+
+
+def outputs_in(latest: Mapping[str, Any]) -> dict[str, Any]:
+    """As `outputs_of`, of a deployment that was read."""
+    resources = latest.get("resources") or []
     root: dict[str, Any] = next((each for each in resources if each.get("type") == ROOT_STACK_TYPE), {})
     return dict(root.get("outputs") or {})
 

@@ -15,7 +15,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -50,6 +50,13 @@ def temporary_until(description: str) -> datetime | None:
     """Until when a rule that a run has added is valid; None for rules of the settings and of people."""
     found = _DESCRIPTION.fullmatch(description)
     return datetime.fromisoformat(found[1]).replace(tzinfo=UTC) if found else None
+
+
+def opened_by_runs(rules: Iterable[Mapping[str, Any]]) -> dict[str, datetime]:
+    """The networks among an ACL's rules that runs have added, and until when each rule is valid; none has expired."""
+    validity = {str(rule.get("ip")): temporary_until(str(rule.get("description", ""))) for rule in rules}
+    now = datetime.now(UTC)
+    return {ip: until for ip, until in validity.items() if until is not None and until > now}
 
 
 def public_address(stack: Stack, environ: Mapping[str, str]) -> str:

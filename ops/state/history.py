@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pulumi_state.store import Store, checkpoints
+from pulumi_state.history import AGENT
+from pulumi_state.store import ABSENT, ConflictError, Store, checkpoints, layout
+
+_INTERRUPTED = "interrupted"
+_KINDS = {"snu destroy": "destroy", "snu env down": "destroy", "snu env sweep": "destroy", "snu refresh": "refresh"}
+"""By the command that was run; of other commands, ``update``."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,11 @@ class Update:
     message: str
 
     @property
+    def is_interrupted(self) -> bool:
+        """Whether the run was killed: what it has changed is not known, and ``message`` is the command."""
+        return self.result == _INTERRUPTED
+
+    @property
     def document(self) -> dict[str, Any]:
         return {
             "kind": self.kind,
@@ -38,6 +49,58 @@ class Update:
             "commit": self.commit,
             "message": self.message,
         }
+
+
+@dataclass(frozen=True)
+class InterruptedRun:
+    """A run that has locked the stack and never released it."""
+
+    command: str
+    who: str
+    begun: datetime
+    seen: datetime
+    """When it last renewed its lock."""
+    engine: str
+
+    @property
+    def update(self) -> Update:
+        """As the history shows it."""
+        begun = self.begun.replace(microsecond=0)
+        seconds = max(0, int((self.seen - begun).total_seconds()))
+        kind = _KINDS.get(self.command, "update")
+        return Update(kind, self.who, begun, seconds, _INTERRUPTED, {}, self.engine, "", self.command)
+
+    def is_recorded(self, store: Store, project: str, stack: str) -> bool:
+        """Whether the history has it: the run has come as far as its own record, or was found before.
+
+        Raises StoreError.
+        """
+        begun = self.update.begun
+        return any(each.who == self.who and each.begun >= begun for each in updates_of(store, project, stack, 1))
+
+    def record(self, store: Store, project: str, stack: str) -> None:
+        """Add it to the history, unless it is there. Raises StoreError."""
+        if self.is_recorded(store, project, stack):
+            return
+        update = self.update
+        begun = int(update.begun.timestamp())
+        content = {
+            "kind": update.kind,
+            "startTime": begun,
+            "message": update.message,
+            "environment": {"exec.kind": update.engine, "exec.agent": f"{AGENT}{update.who}"},
+            "config": {},
+            "version": 0,
+            "result": update.result,
+            "endTime": begun + update.seconds,
+        }
+        key = f"{layout.history(project, stack)}{stack}-{_nanoseconds(self.begun)}{layout.RECORD}"
+        with suppress(ConflictError):  # another run has found it at the same time
+            store.write(key, json.dumps(content).encode(), ABSENT)
+
+
+def _nanoseconds(moment: datetime) -> int:
+    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1) * 1000
 
 
 def updates_of(store: Store, project: str, stack: str, most: int) -> list[Update]:
@@ -76,7 +139,7 @@ def _read(content: bytes) -> Update | None:
 def _who(environment: Mapping[str, str]) -> str:
     """Plain `pulumi` says only who made the commit that was checked out."""
     agent = environment.get("exec.agent", "")
-    if agent.startswith("snu/"):
-        return agent.removeprefix("snu/")
+    if agent.startswith(AGENT):
+        return agent.removeprefix(AGENT)
     author = environment.get("git.author")
     return f"somebody at a commit of {author}" if author else "not known"

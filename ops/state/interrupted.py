@@ -1,4 +1,4 @@
-"""What an interrupted run has left pending in a stack's state, as users are told of it."""
+"""What an interrupted run has left pending in a stack's state, or overwritten in it, as users are told of it."""
 
 from __future__ import annotations
 
@@ -6,23 +6,18 @@ from collections.abc import Sequence
 
 from ops.display.markdown import code
 from ops.display.text import Line
-from ops.errors import OpsError
-from ops.exit_codes import ExitCode
+from ops.state.checkpoint import latest_in
+from ops.state.last_run import Observed
 from ops.steps import name_of
-from pulumi_state.errors import PulumiError
 from pulumi_state.interrupted import pending_operations
-from pulumi_state.statefile import StateFile
-from pulumi_state.store import Store
+from pulumi_state.store.checkpoints import Stored
 
 _HEAD = "a run was interrupted, and whether these operations have ended is not known:"
 
 
-def pending_names(store: Store, project: str, stack: str) -> list[str]:
+def pending_names(stored: Stored | None) -> list[str]:
     """The operations, as ``creating api-container``. Raises OpsError when the state cannot be read."""
-    try:
-        return [f"{kind} {name_of(urn)}" for kind, urn in pending_operations(StateFile(store, project, stack))]
-    except PulumiError as error:
-        raise OpsError(str(error), ExitCode.FAILED) from error
+    return [f"{operation} {name_of(urn)}" for operation, urn in pending_operations(latest_in(stored))]
 
 
 def pending_text(stack: str, names: Sequence[str]) -> str:
@@ -40,6 +35,11 @@ def pending_markdown(stack: str, names: Sequence[str]) -> list[str]:
     if not names:
         return []
     return [f"**Warning:** {_HEAD}", "", *(f"- {code(name)}" for name in names), "", _next(stack), ""]
+
+
+def overwritten_markdown(observed: Observed) -> list[str]:
+    """That the state is older than what the last run left; nothing where it is not."""
+    return [f"**Warning:** {observed.overwritten}", ""] if observed.overwritten else []
 
 
 def _next(stack: str) -> str:

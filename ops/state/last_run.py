@@ -21,7 +21,7 @@ from ops.state.history import update_at
 from pulumi_state.errors import PulumiError
 from pulumi_state.statefile import StateFile
 from pulumi_state.store import ABSENT, Store, checkpoints, layout
-from pulumi_state.store.checkpoints import record_keys
+from pulumi_state.store.checkpoints import Stored, record_keys
 
 _FORMAT = 1
 Resource = dict[str, Any]
@@ -31,6 +31,7 @@ Resource = dict[str, Any]
 class Overwritten:
     """A state that is older than what the last run left."""
 
+    stack: str
     tag: str
     """Of the state in the store."""
     begun: datetime
@@ -40,15 +41,25 @@ class Overwritten:
     unknown: tuple[str, ...]
     """Names and ids of resources that only the state in the store has: the run that wrote it may have made them."""
 
+    def __str__(self) -> str:
+        """One line, with the command that restores."""
+        return (
+            f"{self.stack}: the state is older than what the run of {self.begun:%Y-%m-%d %H:%M} UTC left: a run that "
+            "had lost its lock has overwritten it, or a backup was imported. Run `scripts/snu recover "
+            f"{self.stack}` to restore the newer one."
+        )
+
 
 @dataclass(frozen=True)
-class Begin:
-    """What a run has found when it began."""
+class Observed:
+    """A stack's state as a command has read it, once, and what it shows of the runs before."""
 
     at: datetime
+    stored: Stored | None
+    """None where there is no state yet."""
     tag: str
     """Of what the last run left."""
-    older: Overwritten | None
+    overwritten: Overwritten | None
 
 
 @dataclass(frozen=True)
@@ -81,21 +92,25 @@ class _LastRun:
             return None
 
 
-def begin(store: Store, project: str, stack: str) -> Begin:
-    """For ``remember``, at the begin of a run that has the lock. Raises StoreError."""
-    item = store.read(_key(project, stack))
-    return Begin(datetime.now(UTC), item.tag if item else ABSENT, overwritten(store, project, stack))
+def observe(store: Store, project: str, stack: str) -> Observed:
+    """Read the state. Raises StoreError."""
+    at = datetime.now(UTC)
+    kept, stored = store.read(_key(project, stack)), checkpoints.find(store, project, stack)
+    last = _LastRun.parse(kept.content) if kept else None
+    older = _overwritten(store, project, stack, last, stored) if last and stored else None
+    return Observed(at, stored, kept.tag if kept else ABSENT, older)
 
 
-def remember(store: Store, project: str, stack: str, begin: Begin) -> None:
+def remember(store: Store, project: str, stack: str, begin: Observed) -> None:
     """Keep the state as it is at the end of the run, unless it was found overwritten and was left so.
 
-    Raises StoreError, also where another run has ended meanwhile.
+    ``begin``: what was observed when the run had got the lock. Raises StoreError, also where another run has ended
+    meanwhile.
     """
     stored = checkpoints.find(store, project, stack)
     if stored is None:
         store.delete(_key(project, stack), begin.tag)
-    elif begin.older is None or stored.tag != begin.older.tag:
+    elif begin.overwritten is None or stored.tag != begin.overwritten.tag:
         last = _LastRun(begin.at, stored.content, frozenset(record_keys(store, project, stack)))
         store.write(_key(project, stack), last.content(), begin.tag)
 
@@ -105,11 +120,9 @@ def forget(store: Store, project: str, stack: str) -> None:
     store.delete(_key(project, stack))
 
 
-def overwritten(store: Store, project: str, stack: str) -> Overwritten | None:
+def _overwritten(store: Store, project: str, stack: str, last: _LastRun, stored: Stored) -> Overwritten | None:
     """None where the state is what the last run left, or what a later one made of it. Raises StoreError."""
-    kept, stored = store.read(_key(project, stack)), checkpoints.find(store, project, stack)
-    last = _LastRun.parse(kept.content) if kept else None
-    if last is None or stored is None or stored.content == last.state:
+    if stored.content == last.state:
         return None
     left, found = _resources(last.state), _resources(stored.content)
     later = sorted(set(record_keys(store, project, stack)) - last.updates)
@@ -118,7 +131,7 @@ def overwritten(store: Store, project: str, stack: str) -> Overwritten | None:
     if not older:
         return None
     unknown = (f"{urn.rpartition('::')[2]} ({id})" for urn, id in found.keys() - left.keys() if id)
-    return Overwritten(stored.tag, last.begun, last.state, tuple(sorted(unknown)))
+    return Overwritten(stack, stored.tag, last.begun, last.state, tuple(sorted(unknown)))
 
 
 def restore(store: Store, project: str, stack: str, found: Overwritten) -> str:

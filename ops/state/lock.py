@@ -7,7 +7,6 @@ for, and is renewed as long as its owner runs. Pulumi's own locks are waited for
 
 from __future__ import annotations
 
-import getpass
 import json
 import signal
 import socket
@@ -21,9 +20,12 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.state.history import InterruptedRun
 from pulumi_state.errors import StateError
+from pulumi_state.history import who_runs
 from pulumi_state.locks import PulumiLock, read_locks
 from pulumi_state.process import Process
 from pulumi_state.store import ABSENT, Chain, ConflictError, Store, StoreError, layout
@@ -65,6 +67,8 @@ class Lock:
     owner: str
     liveness: Liveness
     is_pulumis: bool = False
+    interrupted: InterruptedRun | None = None
+    """The run of ``snu`` that has left a stale lock."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +86,14 @@ class _Record:
     """The Pulumi CLI that works for the owner; its own lock says too little to tell whether it has ended."""
     left: tuple[str, ...] = ()
     """Keys of the CLI's locks that are known to be stale."""
+    engine_name: str = ""
     renewals: int = 0
 
     @classmethod
-    def new(cls, purpose: str, engine: Process | None, left: tuple[str, ...]) -> _Record:
-        now, own = datetime.now(UTC).isoformat(), Process.current()
-        return cls(str(uuid.uuid4()), getpass.getuser(), socket.gethostname(), now, purpose, own, engine, left)
+    def new(cls, purpose: str, engine_name: str, engine: Process | None, left: tuple[str, ...]) -> _Record:
+        user, _, host = who_runs(process_environment()).rpartition("@")
+        now = datetime.now(UTC).isoformat()
+        return cls(str(uuid.uuid4()), user, host, now, purpose, Process.current(), engine, left, engine_name)
 
     @classmethod
     def parse(cls, content: bytes) -> _Record | None:
@@ -107,12 +113,19 @@ class _Record:
         try:
             process, engine = Process.parse(found.pop("process")), found.pop("engine")
             left = tuple(found.pop("left", ()))
-            return cls(**found, process=process, engine=Process.parse(engine) if engine else None, left=left)
+            record = cls(**found, process=process, engine=Process.parse(engine) if engine else None, left=left)
+            datetime.fromisoformat(record.since)
+            return record
         except (ValueError, KeyError, TypeError):
             raise _UnreadableError("an unknown owner (the lock is damaged)") from None
 
     def content(self) -> bytes:
         return json.dumps({"version": _FORMAT, **asdict(self)}).encode()
+
+    def interrupted(self, age: timedelta | None) -> InterruptedRun:
+        """The run, which never released the lock. ``age``: time since its last renewal."""
+        who, begun = f"{self.user}@{self.host}", datetime.fromisoformat(self.since).astimezone(UTC)
+        return InterruptedRun(self.purpose, who, begun, datetime.now(UTC) - (age or timedelta()), self.engine_name)
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host} (pid {self.process.pid}) for {self.purpose}, since {self.since[:19]}Z"
@@ -131,8 +144,10 @@ def locks_of(store: Store, project: str, stack: str) -> list[Lock]:
         try:
             record = _Record.parse(item.content)
             if record is not None:
-                liveness = _liveness(store, key, record.process)
-                own = [Lock(key, item.tag, str(record), liveness)]
+                age = store.age(key)
+                liveness = _liveness(record.process, age)
+                interrupted = record.interrupted(age) if liveness.is_stale else None
+                own = [Lock(key, item.tag, str(record), liveness, interrupted=interrupted)]
         except _UnreadableError as error:
             own = [Lock(key, item.tag, str(error), liveness)]
     left = _left_locks(item.content) if item is not None else ()
@@ -145,11 +160,14 @@ def acquire(
     stack: str,
     purpose: str,
     *,
+    engine: str = "",
     timeout: float,
     on_wait: Callable[[str], None],
     on_lost: Callable[[], None],
 ) -> Held:
-    """Lock the stack. ``timeout`` in seconds; ``on_wait`` is told who is waited for.
+    """Lock the stack. A run whose lock is taken over is recorded in the history as interrupted.
+
+    ``engine``: name of the one that will work; ``timeout`` in seconds; ``on_wait`` is told who is waited for.
 
     ``on_lost`` is called, in a thread of the lock's own, when somebody has removed the lock. Raises OpsError when the
     stack is not free in time.
@@ -157,7 +175,7 @@ def acquire(
     key = _key(project, stack)
     deadline = time.monotonic() + timeout
     told = ""
-    while (record := _take(store, project, stack, key, purpose)) is None:
+    while (record := _take(store, project, stack, key, purpose, engine)) is None:
         owners = [each.owner for each in locks_of(store, project, stack) if each.liveness is not Liveness.ENDED]
         if time.monotonic() >= deadline:
             raise OpsError(
@@ -210,8 +228,9 @@ def _left_locks(content: bytes) -> tuple[str, ...]:
         return ()
 
 
-def _liveness(store: Store, key: str, process: Process) -> Liveness:
-    runs, age = process.runs, store.age(key)
+def _liveness(process: Process, age: timedelta | None) -> Liveness:
+    """``age``: since the last renewal."""
+    runs = process.runs
     if runs is False:
         return Liveness.ENDED
     if age is None or age < _SILENT_AFTER:
@@ -256,26 +275,29 @@ def _pulumis_liveness(lock: PulumiLock, around: _Record | None, liveness: Livene
     return {True: Liveness.RUNNING, False: Liveness.ENDED, None: Liveness.UNKNOWN}[process.runs]
 
 
-def _take(store: Store, project: str, stack: str, key: str, purpose: str) -> tuple[_Record, str] | None:
+def _take(store: Store, project: str, stack: str, key: str, purpose: str, engine: str) -> tuple[_Record, str] | None:
     """The new lock, with its tag; None where somebody else has the stack."""
     item = store.read(key)
     liveness = Liveness.UNKNOWN
+    left = _left_locks(item.content) if item else ()
     try:
         before = _Record.parse(item.content) if item else None
     except _UnreadableError:
         return None
     if before is not None:
-        liveness = _liveness(store, key, before.process)
-        if liveness not in _TAKEN_OVER:
+        age = store.age(key)
+        liveness = _liveness(before.process, age)
+        if liveness not in _TAKEN_OVER or _blocking(_pulumis(store, project, stack, before, liveness, left)):
             return None
-    left = _left_locks(item.content) if item else ()
-    record = _Record.new(purpose, before.engine if before else None, left)
+        # Before its lock is gone: if this process is killed in between, the next one records it.
+        before.interrupted(age).record(store, project, stack)
+    record = _Record.new(purpose, engine, before.engine if before else None, left)
     try:
         tag = store.write(key, record.content(), item.tag if item else ABSENT)
     except ConflictError:
         return None
     pulumis = _pulumis(store, project, stack, before, liveness, left)
-    if any(each.liveness not in _TAKEN_OVER for each in pulumis):
+    if _blocking(pulumis):
         with suppress(ConflictError):
             store.write(key, item.content if item else _released(left), tag)
         return None
@@ -283,6 +305,10 @@ def _take(store: Store, project: str, stack: str, key: str, purpose: str) -> tup
         if each.liveness is Liveness.SILENT:  # `snu recover` removes those of processes that have ended
             store.delete(each.key, each.tag)
     return replace(record, left=tuple(each.key for each in pulumis if each.key in left)), tag
+
+
+def _blocking(pulumis: list[Lock]) -> bool:
+    return any(each.liveness not in _TAKEN_OVER for each in pulumis)
 
 
 class Held:
@@ -317,7 +343,7 @@ class Held:
             return []
         with suppress(StoreError, StateError):
             locks = read_locks(self._store, self._project, self._stack)
-            return [lock.key for lock in locks if (lock.process.pid, lock.host) == (engine.pid, self._record.host)]
+            return [lock.key for lock in locks if (lock.process.pid, lock.host) == (engine.pid, socket.gethostname())]
         return []
 
     def record_engine(self, pid: int) -> None:

@@ -26,7 +26,7 @@ from pulumi_state import schema
 from pulumi_state.values import Secret, contains_secret, unwrap
 from tests.adoption.record import ENVIRONMENTS, FOLDER
 from tests.support.environment import ROOT
-from tests.support.postgres import Database, database, postgres_server
+from tests.support.postgres import Database, Server, database, postgres_server
 
 __all__ = ["database", "postgres_server"]
 
@@ -110,6 +110,32 @@ def test_a_state_in_postgresql(database: Database, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PGPASSWORD", "another")
     with pytest.raises(OpsError, match="cannot be read"):
         read_states([source])
+
+
+def test_a_role_that_may_only_read_the_table_is_enough(
+    database: Database, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg
+
+    text = (FOLDER / "production.tfstate").read_text()
+    with psycopg.connect(database.url) as connection:
+        connection.execute("CREATE SCHEMA production")
+        connection.execute("CREATE TABLE production.states (id bigserial PRIMARY KEY, name text UNIQUE, data text)")
+        connection.execute("INSERT INTO production.states (name, data) VALUES ('default', %s)", [text])
+        connection.execute("CREATE TABLE production.other (id bigserial)")
+    role = f"reader_of_{database.name}"
+    postgres_server.run(f"CREATE ROLE {role} LOGIN PASSWORD 'fake'")
+    try:
+        with psycopg.connect(database.url) as connection:
+            connection.execute(f"GRANT CONNECT ON DATABASE {database.name} TO {role}")
+            connection.execute(f"GRANT USAGE ON SCHEMA production TO {role}")
+            connection.execute(f"GRANT SELECT ON production.states TO {role}")
+        monkeypatch.setenv("PGPASSWORD", "fake")
+        source = f"postgres://{role}@{database.address}?sslmode=disable&schema_name=production"
+        assert read_states([source]) == _recorded("production")
+    finally:
+        postgres_server.run(f"DROP OWNED BY {role}", database=database.name)
+        postgres_server.run(f"DROP ROLE {role}")
 
 
 # --- properties and identity ------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from ops.exit_codes import ExitCode
 from tests.lab.alerting import HOUR_MILLISECONDS, Alerting
 from tests.lab.lab import Lab
 from tests.support.apps.workspace import Workspace, workspace
+from tests.support.fake_server import FakeServer
 from tests.support.slack import Slack
 
 __all__ = ["workspace"]
@@ -161,6 +162,22 @@ def test_a_failed_deploy_and_a_restart_loop_are_told(alerting: Alerting) -> None
     count = len(alerting.slack.messages)
     alerting.run()
     assert len(alerting.slack.messages) == count
+
+
+def test_a_service_that_expects_good_runs_is_asked_after_each(alerting: Alerting) -> None:
+    with FakeServer() as service, alerting.heartbeat_at(f"{service.url}/beat"):
+        service.expect_request("/beat").respond_with_data("ok")
+        alerting.run()
+        assert service.requests == [("GET", "/beat")]
+        alerting.crash("a crash that nobody is told of")
+        alerting.slack.status = 500
+        alerting.run(status=1)
+        assert service.requests == [("GET", "/beat")]
+        alerting.slack.status = 200
+        alerting.run()
+        assert service.requests == [("GET", "/beat")] * 2
+    with alerting.heartbeat_at("http://127.0.0.1:9/beat"):
+        assert "heartbeat" in {line.get("event") for line in alerting.run()}
 
 
 def test_a_heartbeat_that_is_missing_is_noticed(alerting: Alerting) -> None:

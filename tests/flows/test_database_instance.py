@@ -21,6 +21,7 @@ __all__ = ["tls_server"]
 
 _INSTANCES = "/rdb/v1/regions/fr-par/instances"
 _OFFICE, _OWN = "203.0.113.7/32", "127.0.0.1/32"
+_ENGINES = ("embedded", *(() if missing(PULUMI) else ("pulumi",)))
 _PASSWORD = "p@ss/w0rd"
 
 
@@ -81,7 +82,7 @@ def test_up_and_down(lab: Lab, tls_server: TlsServer) -> None:
 
     _check_each_run_opens_and_closes(lab)
     ok(snu(lab, "up", ENVIRONMENT, "--engine", "embedded", "--yes", "--skip-preview"))
-    for engine in ("embedded", *(() if missing(PULUMI) else ("pulumi",))):
+    for engine in _ENGINES:
         ok(snu(lab, "preview", ENVIRONMENT, "--engine", engine, "--expect-no-changes"))
     assert allowed(lab) == {_OFFICE}
     _check_leftovers(lab)
@@ -114,6 +115,10 @@ def _check_leftovers(lab: Lab) -> None:
     described = [{"ip": ip, "description": f"snu run, until {until:%Y-%m-%dT%H:%MZ}"} for ip, until in rules]
     lab.ask("POST", acl_path(lab), {"rules": described})
     ok(snu(lab, "state", "show", ENVIRONMENT))
+    for engine in _ENGINES:
+        refused = snu(lab, "up", FOUNDATION, "--engine", engine, "--yes")
+        assert refused.returncode == ExitCode.LOCKED, refused.stdout + refused.stderr
+        assert f"(198.51.100.2/32 until {rules[1][1]:%H:%M} UTC)" in refused.stderr
     assert allowed(lab) == {_OFFICE, "198.51.100.2/32"}
 
 
@@ -136,4 +141,5 @@ def _check_certificate(lab: Lab, document: dict[str, Any]) -> None:
     assert refused.returncode == ExitCode.ENVIRONMENT, refused.stdout
     assert "certificate verify failed" in refused.stderr
     ok(snu(lab, "bootstrap", FOUNDATION, "--engine", "embedded", "--yes"))
+    assert allowed(lab) == {_OFFICE, "198.51.100.2/32"}
     assert documents(lab)["snu-local-state"]["certificate"] == kept["certificate"]

@@ -6,6 +6,7 @@ the environment has the containers.
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -99,6 +100,12 @@ def recover(lab: Lab, stack: str, engine: str = "embedded") -> Run:
     return run
 
 
+def results(lab: Lab, stack: str) -> list[str]:
+    """How the runs in the stack's history have ended."""
+    records = (lab.project.directory / ".local/state/.pulumi/history/snu" / stack).glob("*.history.json")
+    return [json.loads(record.read_text())["result"] for record in records]
+
+
 def completes(saved: Saved, stack: str, operation: str, engine: str = "embedded") -> None:
     """The operation, done again, ends where an undisturbed one ends."""
     lab = saved.lab
@@ -173,6 +180,7 @@ def test_killed_recovered_and_completed(saved: Saved, lab: Lab, case: Case) -> N
         assert refused.returncode == ExitCode.INTERRUPTED, refused.stdout + refused.stderr
         assert f"snu recover {case.stack}" in refused.stderr
     recover(lab, case.stack)
+    assert results(lab, case.stack).count("interrupted") == (case.victim == "engine")
     if case.operation == "up" and lab.state_file(case.stack).exists():
         strays = {key["access_key"] for key in made(lab).get("iam.api_key", [])} - ids(lab, "foundation-local")
         assert not strays, "keys whose secret nobody knows"
@@ -248,4 +256,5 @@ def test_the_real_cli_killed(saved: Saved, lab: Lab, stack: str, operation: str,
     state = lab.state_file(stack)
     state.with_name(f"{state.name}.attrs").write_bytes(b"")
     recover(lab, stack, "pulumi")
+    assert results(lab, stack).count("interrupted") == 1
     completes(saved, stack, operation, "pulumi")

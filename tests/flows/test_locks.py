@@ -165,6 +165,12 @@ def test_a_paused_run_overwrites_nothing(lab: Lab, engine: str) -> None:
     refused = _snu(lab, "up", "local", "--yes", engine=engine)
     assert refused.returncode == ExitCode.INTERRUPTED
     assert "the state is older than what the run of" in refused.stderr
+    for command in ("preview", "drift"):
+        warned = _snu(lab, command, "local", engine=engine)
+        assert "warning: local: the state is older than what the run of" in warned.stderr, warned.stdout + warned.stderr
+    status = lab.project.snu("status", "--json")
+    assert [each["stack"] for each in json.loads(status.stdout) if each["overwritten"]] == ["local"]
+    assert "warning: local: the state is older than what the run of" in status.stderr
     recovered = _snu(lab, "recover", "local", "--yes", engine=engine)
     assert recovered.returncode == ExitCode.OK, recovered.stdout + recovered.stderr
     assert "restored; what was there is kept as .snu/backups/snu/local/" in recovered.stdout

@@ -10,6 +10,7 @@ import pytest
 from ops.exit_codes import ExitCode
 from tests.lab.checks import check_clear, check_no_duplicates, check_state
 from tests.lab.lab import Lab, Run
+from tests.support.pulumi_cli import Cli, needs_pulumi
 
 pytestmark = pytest.mark.xdist_group("drift")  # one worker makes their lab
 
@@ -188,6 +189,25 @@ def test_a_stack_whose_file_alone_is_renamed_is_refused(lab: Lab, snu: Snu) -> N
     refused = snu("preview", stack="moved", expect=ExitCode.SETTINGS)
     check_clear(refused, "local already manages the domain ", "and 10 other resources")
     assert "pulumi stack rename moved --stack local" in refused.stderr
+
+
+@needs_pulumi
+@pytest.mark.parametrize("file_first", [False, True])
+def test_a_stack_is_renamed_with_its_state_and_history(lab: Lab, tmp_path: Path, file_first: bool) -> None:
+    """By the documented command, or by the one of the refusal where the file was renamed already."""
+    snu = Snu(lab, "pulumi", tmp_path)
+    commands = "pulumi stack rename moved --stack local"
+    if file_first:
+        lab.project.stack_file(STACK).rename(lab.project.stack_file("moved"))
+        refusal = snu("preview", stack="moved", expect=ExitCode.SETTINGS).stderr
+        commands = refusal.rpartition("was renamed to moved: ")[2].strip()
+    cli = Cli(lab.project.directory, tmp_path, lab.project.backend_url)
+    for command in commands.split(" && "):
+        ended = cli.run(*command.removeprefix("pulumi ").split())
+        assert ended.returncode == 0, ended.stderr
+    assert not lab.project.stack_file(STACK).exists()
+    snu("preview", "--expect-no-changes", stack="moved")
+    assert "by " in lab.project.snu("state", "history", "moved").stdout
 
 
 def test_an_environment_is_renamed_beside_the_old_one(lab: Lab, snu: Snu) -> None:

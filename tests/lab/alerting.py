@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -43,6 +44,18 @@ class Alerting:
         secret = reference["secret_manager_id"]
         document = {**self.secret_text(secret), "SLACK_WEBHOOK_URL": self.slack.webhook}
         self.lab.write_secret(secret, json.dumps(document).encode())
+
+    @contextmanager
+    def heartbeat_at(self, address: str) -> Iterator[None]:
+        """The secret document names this service for as long as the block lasts."""
+        (reference,) = [each for each in self._references if "document" in each["file"]["path"]]
+        secret = reference["secret_manager_id"]
+        document = self.secret_text(secret)
+        self.lab.write_secret(secret, json.dumps({**document, "HEARTBEAT_URL": address}).encode())
+        try:
+            yield
+        finally:
+            self.lab.write_secret(secret, json.dumps(document).encode())
 
     def _start_storage(self) -> None:
         start_object_storage(self.lab.ask)

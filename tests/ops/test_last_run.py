@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ops.state.last_run import Begin, begin, forget, overwritten, remember, restore
+from ops.state.last_run import Observed, forget, observe, remember, restore
 from pulumi_state.store import ABSENT, ConflictError, layout
 from tests.support.memory_store import MemoryStore
 
@@ -55,7 +55,7 @@ class Stack:
 
     @property
     def is_overwritten(self) -> bool:
-        return overwritten(self.store, *STACK) is not None
+        return observe(self.store, *STACK).overwritten is not None
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def stack() -> Stack:
     found.record(-70, -60)
     found.write(*NEW)
     found.record(0, 5)
-    remember(found.store, *STACK, Begin(NOW, ABSENT, None))
+    remember(found.store, *STACK, Observed(NOW, None, ABSENT, None))
     return found
 
 
@@ -120,7 +120,7 @@ def test_the_newer_state_is_restored_and_the_other_one_kept(stack: Stack) -> Non
     assert newer is not None
     stack.write(*OLD, resource("orphan", 7))
     stack.record(-10, 8)
-    found = overwritten(stack.store, *STACK)
+    found = observe(stack.store, *STACK).overwritten
     assert found is not None
     assert found.unknown == ("orphan (id-of-orphan)", "removed (id-of-removed)")
     kept = stack.store.read(restore(stack.store, *STACK, found))
@@ -132,7 +132,7 @@ def test_the_newer_state_is_restored_and_the_other_one_kept(stack: Stack) -> Non
 
 def test_a_run_that_only_refused_does_not_count(stack: Stack) -> None:
     stack.write(*OLD)
-    begun = begin(stack.store, *STACK)
+    begun = observe(stack.store, *STACK)
     remember(stack.store, *STACK, begun)
     assert stack.is_overwritten
     stack.write(*OLD, version="imported from a backup by a run of its own")
@@ -141,9 +141,9 @@ def test_a_run_that_only_refused_does_not_count(stack: Stack) -> None:
 
 
 def test_a_run_that_was_overtaken_does_not_count(stack: Stack) -> None:
-    paused = begin(stack.store, *STACK)
+    paused = observe(stack.store, *STACK)
     stack.write(*NEW, resource("more", 9))
-    remember(stack.store, *STACK, begin(stack.store, *STACK))
+    remember(stack.store, *STACK, observe(stack.store, *STACK))
     stack.write(*NEW)
     with pytest.raises(ConflictError):
         remember(stack.store, *STACK, paused)
@@ -158,10 +158,10 @@ def test_what_another_version_remembers_is_left_alone(stack: Stack) -> None:
 
 
 def test_a_stack_that_goes_away_is_forgotten(stack: Stack) -> None:
-    begun = begin(stack.store, *STACK)
+    begun = observe(stack.store, *STACK)
     stack.store.delete(layout.checkpoint(*STACK))
     remember(stack.store, *STACK, begun)
     assert stack.store.entries(".snu/") == []
-    remember(stack.store, *STACK, begin(stack.store, *STACK))
+    remember(stack.store, *STACK, observe(stack.store, *STACK))
     forget(stack.store, *STACK)
     assert stack.store.entries(".snu/") == []

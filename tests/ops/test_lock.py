@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import pytest
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.state import lock as locks
+from ops.state.history import Update, updates_of
 from ops.state.lock import Liveness, acquire, locks_of, unlock
 from pulumi_state.process import Process
 from pulumi_state.store import ConflictError, StoreError, layout
@@ -247,6 +248,19 @@ def test_an_owner_with_a_wrong_clock_loses_no_lock(store: FolderStore) -> None:
 
 # --- other formats --------------------------------------------------------------------------------------
 
+_UNDATED = json.dumps(
+    {
+        "version": 2,
+        "id": "1",
+        "user": "ann",
+        "host": "h",
+        "since": "some day",
+        "purpose": "snu up",
+        "process": asdict(ELSEWHERE),
+        "engine": None,
+    }
+).encode()
+
 
 @pytest.mark.parametrize(
     ("content", "said"),
@@ -256,6 +270,7 @@ def test_an_owner_with_a_wrong_clock_loses_no_lock(store: FolderStore) -> None:
         (b"{", "an unknown owner (the lock is damaged)"),
         (b"[]", "an unknown owner (the lock is damaged)"),
         (b'{"version": 2}', "an unknown owner (the lock is damaged)"),
+        (_UNDATED, "an unknown owner (the lock is damaged)"),
     ],
 )
 def test_a_lock_that_cannot_be_read_is_respected(store: FolderStore, content: bytes, said: str) -> None:
@@ -444,3 +459,111 @@ def test_a_store_without_an_answer_takes_nobody_s_lock(store: FolderStore, monke
     monkeypatch.setattr(store, "write", conflict)
     with pytest.raises(OpsError, match="dev is locked by another run"):
         take(store)
+
+
+# --- runs that never ended ------------------------------------------------------------------------------
+
+
+def interrupted(store: FolderStore) -> list[Update]:
+    return [each for each in updates_of(store, "snu", "dev", 10) if each.is_interrupted]
+
+
+def add_record(store: FolderStore, who: str, begun: datetime) -> None:
+    """As an engine does at the end of a run of a second."""
+    start = int(begun.timestamp())
+    environment = {"exec.kind": "cli", "exec.agent": f"snu/{who}"}
+    record = {"kind": "update", "result": "failed", "startTime": start, "endTime": start + 1}
+    key = f"{layout.history('snu', 'dev')}dev-{start + 1}000000000.history.json"
+    store.write(key, json.dumps(record | {"environment": environment}).encode())
+
+
+BEGUN = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+WHO = f"ann@{socket.gethostname()}"
+
+
+@pytest.mark.parametrize(
+    ("command", "kind"), [("snu up", "update"), ("snu destroy", "destroy"), ("snu apply of plan 1a", "update")]
+)
+def test_a_run_that_was_killed_is_recorded_once(store: FolderStore, ended: Process, command: str, kind: str) -> None:
+    write(store, ended, purpose=command, since=BEGUN.isoformat(), engine_name="embedded", minutes_ago=3)
+    for _ in range(2):
+        with take(store):
+            (found,) = interrupted(store)
+            assert (found.kind, found.who, found.engine, found.message) == (kind, WHO, "embedded", command)
+            assert found.begun == BEGUN.replace(microsecond=0)
+            assert found.begun + timedelta(seconds=found.seconds) < datetime.now(UTC) - timedelta(minutes=2)
+            assert found.changes == {}
+
+
+def test_a_silent_run_is_recorded(store: FolderStore) -> None:
+    write(store, ELSEWHERE, minutes_ago=11)
+    with take(store):
+        assert [each.who for each in interrupted(store)] == [WHO]
+
+
+@pytest.mark.parametrize("blocked", ["running", "cli"])
+def test_a_run_that_may_go_on_is_not_recorded(
+    store: FolderStore, ended: Process, beside: Process, blocked: str
+) -> None:
+    """Its Pulumi CLI may still write its own record."""
+    if blocked == "running":
+        write(store, beside)
+    else:
+        write(store, ended, engine=asdict(beside))
+        write_pulumis(store, beside.pid)
+    with pytest.raises(OpsError):
+        take(store)
+    assert interrupted(store) == []
+
+
+@pytest.mark.parametrize(
+    ("who", "later", "expected"),
+    [(WHO, 0, 0), (WHO, 5, 0), (WHO, -5, 1), ("bob@elsewhere", 5, 1)],
+    ids=["its own", "its own, later", "of an earlier run", "of somebody else's"],
+)
+def test_a_run_with_a_record_of_its_own_has_ended(
+    store: FolderStore, ended: Process, who: str, later: int, expected: int
+) -> None:
+    write(store, ended, since=BEGUN.isoformat())
+    add_record(store, who, BEGUN + timedelta(seconds=later))
+    with take(store):
+        assert len(interrupted(store)) == expected
+
+
+def test_two_that_find_it_record_it_once(store: FolderStore, ended: Process) -> None:
+    write(store, ended, since=BEGUN.isoformat())
+    (lock,) = locks_of(store, "snu", "dev")
+    assert lock.interrupted is not None
+    threads = [threading.Thread(target=lock.interrupted.record, args=(store, "snu", "dev")) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with take(store):
+        assert len(interrupted(store)) == 1
+
+
+def test_whoever_cannot_record_it_leaves_the_lock(
+    store: FolderStore, ended: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(store, ended, since=BEGUN.isoformat())
+    before = store.read(KEY)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "write", _raise)
+        with pytest.raises(StoreError):
+            take(store)
+    assert store.read(KEY) == before
+    with take(store):
+        assert len(interrupted(store)) == 1
+
+
+def _raise(*_arguments: object) -> str:
+    raise StoreError("no connection")
+
+
+def test_a_lock_says_whose_it_is_in_ci(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runner's user and machine say nothing."""
+    monkeypatch.setenv("GITHUB_ACTOR", "ann")
+    with take(store):
+        (lock,) = locks_of(store, "snu", "dev")
+    assert lock.owner.startswith("ann@github (pid ")

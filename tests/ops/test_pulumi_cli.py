@@ -11,6 +11,8 @@ import pytest
 
 from ops.engines.base import EngineError, Operation
 from ops.engines.pulumi_cli import PulumiCli
+from tests.support.environment import clean_environment
+from tests.support.pulumi_cli import needs_pulumi
 
 _SCRIPT = """#!/bin/sh
 echo "$@" >>calls
@@ -99,3 +101,47 @@ def test_a_failure_that_events_explain_is_a_result(cli: Cli) -> None:
     cli.put(status="255", events=lines({"diagnosticEvent": {"severity": "error", "message": "quota"}}, SUMMARY))
     assert not PulumiCli().destroy(cli.operation()).ok
     assert "--client" not in cli.calls[0]
+
+
+_PASSWORD = "hunter2secret"
+_ADDRESS = f"postgres://someone:{_PASSWORD}@127.0.0.1:9/state"
+
+
+@pytest.fixture
+def cli_with_secrets(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", _ADDRESS)
+    monkeypatch.setenv("SCW_SECRET_KEY", "11111111-fake-secret-key")
+    return cli
+
+
+@pytest.mark.parametrize("makes", [False, True])
+def test_the_clis_message_has_no_secret(cli_with_secrets: Cli, makes: bool) -> None:
+    """Also where it cannot make the stack."""
+    cli = cli_with_secrets
+    cli.put(status="255", stderr=f'error: unable to open state database "{_ADDRESS}": refused\n')
+    if makes:
+        (cli.folder / "made").unlink()
+        script = cli.folder / "bin/pulumi"
+        script.write_text(_SCRIPT.replace("touch made; exit 0", "cat stderr >&2; exit 1"))
+    with pytest.raises(EngineError) as failed:
+        PulumiCli().up(cli.operation())
+    assert str(failed.value) == 'unable to open state database "postgres://[secret]@127.0.0.1:9/state": refused'
+
+
+def test_events_and_document_have_no_secret(cli_with_secrets: Cli) -> None:
+    cli = cli_with_secrets
+    said = {"severity": "info", "message": f"{_ADDRESS} with 11111111-fake-secret-key"}
+    cli.put(events=lines({"diagnosticEvent": said}, SUMMARY), document=json.dumps({"diagnostics": [said]}))
+    result = PulumiCli().preview(cli.operation())
+    masked = {"severity": "info", "message": "postgres://[secret]@127.0.0.1:9/state with [secret]"}
+    assert result.document == {"diagnostics": [masked]}
+    assert cli.events == [{"diagnosticEvent": masked}, SUMMARY]
+
+
+@needs_pulumi
+def test_the_real_clis_message_has_no_password(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: x\nruntime: yaml\n")
+    environ = clean_environment(PULUMI_BACKEND_URL=_ADDRESS, PULUMI_HOME=str(tmp_path / "home"))
+    with pytest.raises(EngineError, match="unable to open state database") as failed:
+        PulumiCli().refresh(Operation(tmp_path, "s", environ))
+    assert _PASSWORD not in str(failed.value)

@@ -44,6 +44,7 @@ def test_its_process_has_the_limits_and_no_rights(site: Site) -> None:
     assert settings["CapDrop"] == ["ALL"]
     assert settings["SecurityOpt"] == ["no-new-privileges"]
     assert not settings["Privileged"]
+    assert settings["LogConfig"]["Config"] == {"max-size": "5m", "max-file": "2"}  # 10 MB of each process
     published = [binding for bindings in process.ports.values() for binding in bindings or ()]
     assert [binding["HostIp"] for binding in published] == ["127.0.0.1"]
 

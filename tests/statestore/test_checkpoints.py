@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ops.state.checkpoint import read_checkpoint
 from ops.state.history import updates_of
-from ops.state.last_run import begin, overwritten, remember
+from ops.state.last_run import observe, remember
 from pulumi_state.compression import GZIP, SUFFIXES, ZSTD, compress, decompress, environment, suffix_of
 from pulumi_state.errors import OverwrittenError
 from pulumi_state.statefile import StateFile
@@ -58,7 +58,7 @@ def test_the_environment_asks_for_one_form(environ: dict[str, str]) -> None:
 def test_a_state_keeps_its_form(store: Store, suffix: str) -> None:
     store.write(key(suffix), compress(document(resources=[]), suffix))
     store.write(layout.META, layout.META_CONTENT)
-    begun = begin(store, PROJECT, STACK)
+    begun = observe(store, PROJECT, STACK)
     file = StateFile(store, PROJECT, STACK)
     assert file.read() is not None
     file.write_latest({"resources": [{"urn": "urn:one"}]})
@@ -75,7 +75,7 @@ def test_a_state_keeps_its_form(store: Store, suffix: str) -> None:
     assert decompress(backup.content) == document(resources=[])
     assert {suffix_of(entry.key) for entry in store.entries(layout.history(PROJECT, STACK))} == {suffix}
     assert [update.result for update in updates_of(store, PROJECT, STACK, 5)] == ["succeeded"]
-    assert overwritten(store, PROJECT, STACK) is None
+    assert observe(store, PROJECT, STACK).overwritten is None
 
     other = StateFile(store, PROJECT, STACK)
     with pytest.raises(OverwrittenError):

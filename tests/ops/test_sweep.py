@@ -1,0 +1,164 @@
+"""A sweep looks again once it has the lock: what was brought up since it judged is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from ops.engines.select import EngineChoice
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.images.environment import Environment
+from ops.previews import about as abouts
+from ops.previews import sweep
+from ops.previews.about import About
+from ops.previews.cloud import Cloud, Thing
+from ops.previews.look import Preview, State
+from ops.previews.parent import Parent
+from ops.previews.stack import PreviewStack
+from ops.previews.sweep import Action, Outcome, Sweep, Verdict
+from ops.previews.template import Template
+from ops.scaleway.catalogue import CONTAINER
+from tests.support.memory_store import MemoryStore
+
+NAME = "pr-7"
+ABOUT = About("feature", 7, "octo/snu", "2026-06-01T12:00:00+00:00")
+THING = Thing(CONTAINER, f"{NAME}-api", "id", NAME, "ready")
+STATE = State(datetime.now(UTC), 3, {}, None)
+
+
+@dataclass
+class World:
+    """One environment, and what an ``env up`` does to it while the sweep waits for the lock."""
+
+    store: MemoryStore = field(default_factory=MemoryStore)
+    things: list[Thing] = field(default_factory=list)
+    state: State | None = None
+    meanwhile: Callable[[World], None] = lambda _world: None
+    done: list[str] = field(default_factory=list)
+
+    @property
+    def parent(self) -> Parent:
+        return cast(Parent, SimpleNamespace(store=self.store, project="snu"))
+
+    @property
+    def cloud(self) -> Cloud:
+        def look() -> Any:
+            return SimpleNamespace(of=lambda name: [each for each in self.things if each.preview == name])
+
+        def remove(thing: Thing) -> None:
+            self.done.append(f"remove {thing.name}")
+
+        return cast(Cloud, SimpleNamespace(look=look, remove=remove, wait_until_gone=lambda *_arguments: []))
+
+    @contextmanager
+    def locked(self, *_arguments: object) -> Iterator[None]:
+        meanwhile, self.meanwhile = self.meanwhile, lambda _world: None
+        meanwhile(self)
+        yield
+
+    def open(self, *_arguments: object, **_options: object) -> Any:
+        return OpenedStack(self)
+
+
+@dataclass
+class OpenedStack:
+    """As far as a sweep uses one."""
+
+    world: World
+
+    @property
+    def session(self) -> Any:
+        return SimpleNamespace(locked=self.world.locked)
+
+    @property
+    def state(self) -> State | None:
+        return self.world.state
+
+    def forget(self) -> None:
+        self.world.done.append("forget")
+
+
+def carry_out(world: World, action: Action, monkeypatch: pytest.MonkeyPatch) -> Outcome:
+    """A verdict on what the world has now."""
+    monkeypatch.setattr(PreviewStack, "open", world.open)
+    monkeypatch.setattr(sweep, "end_held", lambda _stack, _options: world.done.append("end"))
+    verdict = Verdict(Preview(NAME, ABOUT, world.state, tuple(world.things)), action, "it is closed")
+    return Sweep(world.parent, world.cloud, EngineChoice.EMBEDDED, None).run([verdict])
+
+
+def brought_up_again(world: World) -> None:
+    later = About(ABOUT.branch, ABOUT.pull_request, ABOUT.repository, "2026-06-01T13:00:00+00:00")
+    abouts.write(world.store, "snu", NAME, later)
+
+
+def containers_made(world: World) -> None:
+    world.things.append(THING)
+
+
+def resources_made(world: World) -> None:
+    world.state = STATE
+
+
+@pytest.mark.parametrize(
+    ("action", "meanwhile"),
+    [
+        (Action.DOWN, brought_up_again),
+        (Action.REMOVE, brought_up_again),
+        (Action.FORGET, brought_up_again),
+        (Action.FORGET, containers_made),
+        (Action.REMOVE, resources_made),
+    ],
+)
+def test_what_changed_meanwhile_is_skipped(
+    action: Action, meanwhile: Callable[[World], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(things=[THING] if action is Action.REMOVE else [], meanwhile=meanwhile)
+    abouts.write(world.store, "snu", NAME, ABOUT)
+    outcome = carry_out(world, action, monkeypatch)
+    assert outcome == Outcome({}, {NAME: "somebody has worked on it meanwhile"})
+    assert world.done == []
+
+
+@pytest.mark.parametrize(
+    ("action", "done"),
+    [
+        (Action.DOWN, ["end", "forget"]),
+        (Action.FORGET, ["end", "forget"]),
+        (Action.REMOVE, [f"remove {NAME}-api", "end", "forget"]),
+    ],
+)
+def test_what_did_not_change_goes(action: Action, done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(things=[THING] if action is Action.REMOVE else [])
+    abouts.write(world.store, "snu", NAME, ABOUT)
+    assert carry_out(world, action, monkeypatch) == Outcome({}, {})
+    assert world.done == done
+
+
+# --- what previews need of the foundation -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("output", "advice"),
+    [("previewNamespaceId", "Give it `snu:previews: true`, and bring it up first"), ("projectId", "Bring it up first")],
+)
+def test_a_foundation_without_an_output_is_named(output: str, advice: str) -> None:
+    identity = SimpleNamespace(foundation="foundation-ci")
+    environment = SimpleNamespace(settings=SimpleNamespace(environment=identity))
+    parent = Parent(cast(Template, None), cast(Environment, environment), {})
+    vars(parent)["_foundation"] = {}
+
+    def read() -> str:
+        return parent.namespace_id if output == "previewNamespaceId" else parent.project_id
+
+    with pytest.raises(OpsError, match=f"foundation-ci has no output {output}.*{advice}") as refused:
+        read()
+    assert refused.value.code is ExitCode.FAILED
+    vars(parent)["_foundation"] = {output: "fr-par/1"}
+    assert read() == "fr-par/1"
