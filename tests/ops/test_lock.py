@@ -270,7 +270,7 @@ _UNDATED = json.dumps(
         (b"{", "an unknown owner (the lock is damaged)"),
         (b"[]", "an unknown owner (the lock is damaged)"),
         (b'{"version": 2}', "an unknown owner (the lock is damaged)"),
-        (_UNDATED, "an unknown owner (the lock is damaged)"),
+        pytest.param(_UNDATED, "an unknown owner (the lock is damaged)", id="without a time"),
     ],
 )
 def test_a_lock_that_cannot_be_read_is_respected(store: FolderStore, content: bytes, said: str) -> None:
