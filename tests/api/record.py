@@ -40,6 +40,10 @@ def run_pulumi(url: str, folder: Path) -> None:
     for stack in stacks:
         cli.init(stack)
         _well(cli.up(stack, "--parallel", "1"))
+        if stack == stacks[0]:
+            stored = project.snu("keys", "store", stack, PULUMI_BACKEND_URL=f"file://{state}")
+            if stored.returncode:
+                raise SystemExit(stored.stderr)
     for stack in stacks:
         _well(cli.refresh(stack, "--parallel", "1"))
     project.edit("local", "port: 8089", "port: 8090")
