@@ -33,6 +33,8 @@ def import_provider() -> None:
 
 def apply(project: Project, stack: str) -> None:
     snu(project, "up", stack, "--yes", "--skip-preview")
+    if stack == _STACKS[0]:
+        snu(project, "keys", "store", stack)
 
 
 def fresh_project(folder: Path) -> Project:

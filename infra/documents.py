@@ -56,6 +56,12 @@ def read_text(
     return secret(version).apply(lambda version: base64.b64decode(version.data).decode())
 
 
+def is_written(secret_id: pulumi.Input[str]) -> pulumi.Output[bool]:
+    """Whether a secret has a version that can be read. Needs no right to its values."""
+    found = secrets.get_secret_output(secret_id=secret_id)
+    return found.apply(lambda found: any(version.status == "enabled" for version in found.versions))
+
+
 def _parsed(content: str, name: str) -> dict[str, Any]:
     """The JSON object that Secret Manager hands over in base64: UTF-8, with or without a byte order mark.
 

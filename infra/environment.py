@@ -13,7 +13,7 @@ from infra.components.alerts import CrashAlerts, CrashAlertsArgs
 from infra.components.containers import ContainerApp, ContainerAppArgs
 from infra.components.jobs import ScheduledJob, ScheduledJobArgs
 from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs
-from infra.documents import SecretDocument, read_text
+from infra.documents import SecretDocument, is_written, read_text
 from infra.foundation_reference import FoundationReference
 from infra.settings import App, AppUrl, EnvironmentSettings, Image, Job, MergedVariables, merge
 from infra.settings.models import CrashAlertsSettings
@@ -175,11 +175,26 @@ class _Parts:
                 namespace_id=namespace_id,
                 image=self.image(alerts.image).reference,
                 document_id=self._secret_id,
-                access_id=self._foundation.alerts_secret_id,
+                access_id=self._alerts_access(),
                 settings=alerts,
             ),
             self.opts,
         )
+
+    def _alerts_access(self) -> pulumi.Output[str]:
+        """The id of the secret with the job's access; fails with `pulumi.RunError` if it has no version."""
+        name = naming.alerts_secret(self._settings.environment.name)
+
+        def check(is_written: bool, secret_id: str) -> str:
+            if not is_written:
+                raise pulumi.RunError(
+                    f"the secret {name} has no version, so the crash alerts have no API key: run `scripts/snu keys "
+                    f"store {self._settings.environment.foundation}`"
+                )
+            return secret_id
+
+        secret_id = self._foundation.alerts_secret_id
+        return pulumi.Output.all(is_written(secret_id), secret_id).apply(lambda found: check(*found))
 
     def _taken_by_all(self) -> dict[str, MergedVariables]:
         """What the document must hold, by who takes it."""

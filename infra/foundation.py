@@ -26,7 +26,6 @@ from infra.settings.models import InitialDocument
 def build(settings: FoundationSettings) -> None:
     """Registers the foundation's resources and exports what environments and people need of it."""
     opts = pulumi.ResourceOptions(protect=settings.protect)
-    keys_expire_at = _keys_expire_at(settings)
 
     project = account.Project(
         "project",
@@ -34,7 +33,7 @@ def build(settings: FoundationSettings) -> None:
         description=settings.project.description,
         opts=opts,
     )
-    registries, databases, buckets, documents = {}, {}, {}, {}
+    registries, databases, documents = {}, {}, {}
     for name, environment in settings.environments.items():
         registries[name] = Registry(
             f"{name}-registry",
@@ -43,9 +42,9 @@ def build(settings: FoundationSettings) -> None:
         )
         match environment.database:
             case BucketBackend():
-                buckets[name] = BackendBucket(
+                BackendBucket(
                     f"{name}-state",
-                    BackendBucketArgs(environment=name, project_id=project.id, keys_expire_at=keys_expire_at),
+                    BackendBucketArgs(environment=name, project_id=project.id),
                     opts,
                 )
                 if environment.former_database is not None:
@@ -84,7 +83,6 @@ def build(settings: FoundationSettings) -> None:
                 protected=settings.protect,
                 api_url=pulumi.Config("scaleway").get("apiUrl"),
                 storage_url=settings.object_storage,
-                keys_expire_at=keys_expire_at,
             ),
             opts,
         )
@@ -105,12 +103,10 @@ def build(settings: FoundationSettings) -> None:
     reader_urls = {name: each.reader_url for name, each in databases.items() if each.reader_url is not None}
     if reader_urls:
         pulumi.export("backendReaderUrls", reader_urls)
-    if buckets:
-        pulumi.export("backendKeys", {name: bucket.key for name, bucket in buckets.items()})
-        pulumi.export("backendReaderKeys", {name: bucket.reader_key for name, bucket in buckets.items()})
     pulumi.export("logsUrl", observability.logs_url)
     pulumi.export("logsToken", observability.logs_token)
     pulumi.export("alertsSecretIds", {name: access.secret_id for name, access in alerts.items()})
+    pulumi.export("alertsAccess", {name: access.access for name, access in alerts.items()})
 
 
 def _access(settings: FoundationSettings, project_id: pulumi.Output[str], opts: pulumi.ResourceOptions) -> None:
@@ -172,14 +168,8 @@ def _database(
         project_id=project_id,
         backend=backend,
         passwords=passwords,
-        keys_expire_at=_keys_expire_at(settings),
     )
     return BackendDatabase(f"{name}-state", args, opts)
-
-
-def _keys_expire_at(settings: FoundationSettings) -> str | None:
-    """In RFC 3339, at the beginning of the day."""
-    return f"{settings.api_keys_expire_on}T00:00:00Z" if settings.api_keys_expire_on else None
 
 
 def _initial(initial: InitialDocument | None, settings: FoundationSettings) -> pulumi.Output[str] | None:

@@ -31,17 +31,8 @@ class FoundationReference:
 
     @property
     def secret_id(self) -> pulumi.Output[str]:
-        """The secret that holds the environment's document.
-
-        A plain value, without the reference as a dependency: with one, older engines leave what is read by
-        this id unknown in a preview.
-        """
-
-        async def read() -> str:
-            details = await self._reference.get_output_details("secretIds")
-            return self._of_environment(self._present("secretIds", details.value))
-
-        return pulumi.Output.from_input(read())
+        """The secret that holds the environment's document."""
+        return self._plain("secretIds")
 
     @property
     def preview_namespace_id(self) -> pulumi.Output[str]:
@@ -51,7 +42,7 @@ class FoundationReference:
     @property
     def alerts_secret_id(self) -> pulumi.Output[str]:
         """The secret with what the environment's crash alerts look at, and as whom."""
-        return self._require("alertsSecretIds").apply(self._of_environment)
+        return self._plain("alertsSecretIds")
 
     def zone(self, expected: str) -> pulumi.Output[str]:
         """The foundation's DNS zone; refuses another one than the environment's settings name."""
@@ -62,6 +53,16 @@ class FoundationReference:
             return zone
 
         return self._require("zone").apply(check)
+
+    def _plain(self, output: str) -> pulumi.Output[str]:
+        """The environment's part of an output, without the reference as a dependency: with one, older engines leave
+        what is read by this id unknown in a preview."""
+
+        async def read() -> str:
+            details = await self._reference.get_output_details(output)
+            return self._of_environment(self._present(output, details.value))
+
+        return pulumi.Output.from_input(read())
 
     def _require(self, output: str) -> pulumi.Output[Any]:
         return self._reference.get_output(output).apply(lambda value: self._present(output, value))

@@ -41,7 +41,7 @@ state = _group("state", "Stacks' states: where they are, their backups, their hi
 images = _group("images", "The images of the apps: their versions, where they are, where they run.", alone=True)
 previews = _group("env", "Preview environments: one per pull request or branch.")
 release = _group("release", "The steps of a release around plan and apply; each can be repeated.")
-keys = _group("keys", "API keys that people and CI deploy and preview with.")
+keys = _group("keys", "API keys of the applications that a foundation makes.")
 hotfix = _group("hotfix", "A hot-fix: the branch STACK_hotfix, cut from what the stack runs.")
 
 _PARALLEL = 16
@@ -384,6 +384,23 @@ def keys_list(stack: option.StackName, json: option.Json = False, cwd: option.Cw
     from ops.commands import keys as work
 
     return work.show(cwd, stack, as_json=json)
+
+
+@keys.command("store")
+def keys_store(
+    stack: option.StackName,
+    rotate: Annotated[bool, typer.Option("--rotate", help="Replace the keys that could stay too.")] = False,
+    lock_timeout: option.LockTimeout = 0.0,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Make the API keys that a foundation's environments read from Secret Manager, and store them there.
+
+    Keys that are current stay; others are replaced and then deleted. `snu bootstrap` does this too.
+    """
+    from ops.commands import keys as work
+    from ops.session import Options
+
+    return work.store(cwd, stack, Options(lock_timeout=lock_timeout), rotate=rotate)
 
 
 @keys.command("make")

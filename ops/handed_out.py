@@ -1,9 +1,10 @@
-"""API keys that people and CI work with: of the applications that a foundation makes, and in no state."""
+"""API keys of the applications that a foundation makes. They are in no state: an owner makes them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from infra import naming
@@ -12,17 +13,22 @@ from ops.exit_codes import ExitCode
 from ops.scaleway.catalogue import API_KEY, APPLICATION, PROJECT
 from ops.scaleway.client import Client, Object
 from ops.stacks import Stack, find_stack, settings_of, stack_names
+from ops.state.document import KeyPair
+from ops.state.place import Kind, place_of
 
 if TYPE_CHECKING:
     from infra.settings import FoundationSettings
+    from infra.settings.models import Backend
 
 
 @dataclass(frozen=True)
 class Holder:
-    """An application whose keys are handed out."""
+    """An application, and where its keys are."""
 
     application: str
     purpose: str
+    secret: str = ""
+    """The secret that has its key, which `snu keys store` makes. Without one, keys are handed out to people and CI."""
     github: tuple[str, ...] = ()
     """The GitHub environments whose jobs use a key of it as `SCW_ACCESS_KEY` and `SCW_SECRET_KEY`."""
     github_source: tuple[str, ...] = ()
@@ -45,7 +51,7 @@ def foundation_settings(stack: Stack) -> FoundationSettings:
 
 
 def holders(stack: Stack, settings: FoundationSettings) -> list[Holder]:
-    """The applications of a foundation whose keys are handed out."""
+    """The applications of a foundation."""
     configs = {name: find_stack(stack.project_dir, name).config for name in stack_names(stack.project_dir)}
     sources = {name: config.get("snu:promoteFrom") for name, config in configs.items()}
     project, found = settings.project.name, list[Holder]()
@@ -57,15 +63,41 @@ def holders(stack: Stack, settings: FoundationSettings) -> list[Holder]:
         targets = [_planned_in(target, sources) for target, source in sources.items() if source == name]
         preview, reader = naming.preview_application(environment), naming.secret_reader_application(environment)
         found += [
-            Holder(naming.deploy_application(environment), f"deploys {name}", deploying),
-            Holder(preview, f"previews {name}, and writes nothing", (f"preview-{name}",), tuple(targets)),
+            Holder(naming.deploy_application(environment), f"deploys {name}", github=deploying),
+            Holder(
+                preview,
+                f"previews {name}, and writes nothing",
+                github=(f"preview-{name}",),
+                github_source=tuple(targets),
+            ),
             Holder(reader, f"reads the secret document of {name}, and nothing else"),
         ]
     if settings.previews:
-        found.append(Holder(naming.previews_application(project), "deploys preview environments", ("previews",)))
+        previews = naming.previews_application(project)
+        found.append(Holder(previews, "deploys preview environments", github=("previews",)))
     preview = naming.foundation_preview_application(project)
-    found.append(Holder(preview, f"previews {stack.name}, and writes nothing", (f"preview-{stack.name}",)))
+    found.append(Holder(preview, f"previews {stack.name}, and writes nothing", github=(f"preview-{stack.name}",)))
+    has_documents = place_of(stack).kind is Kind.FOUNDATION
+    for environment, kept in settings.environments.items():
+        if has_documents and (keeper := state_application(environment, kept.database)):
+            writer, reader = naming.environment_state_secret(environment), naming.state_reader_secret(environment)
+            found += [
+                Holder(keeper, f"keeps the state of {environment}", writer),
+                Holder(naming.state_reader(keeper), f"reads the state of {environment}", reader),
+            ]
+        alerts = naming.alerts_application(environment)
+        found.append(Holder(alerts, f"looks for crashes of {environment}", naming.alerts_secret(environment)))
     return found
+
+
+def state_application(environment: str, backend: Backend) -> str:
+    """The application that keeps an environment's state; empty for a database instance, whose logins are passwords."""
+    match backend.kind:
+        case "bucket":
+            return naming.state_bucket_application(environment)
+        case "serverless":
+            return naming.state_application(environment)
+    return ""
 
 
 def _planned_in(target: str, sources: Mapping[str, str | None]) -> str:
@@ -96,29 +128,51 @@ class HandedOut:
             if application := key.get("application_id"):
                 yield application, key
 
-    def application_ids(self) -> dict[str, str]:
+    @cached_property
+    def application_ids(self) -> Mapping[str, str]:
         """The ids of the organization's applications, by name."""
         return {each["name"]: each["id"] for each in self._client.list(APPLICATION.listing, self._organization)}
 
-    def make(self, application: str) -> tuple[str, str]:
-        """Access key and secret key of a new key. Raises OpsError if the foundation has not made the application."""
+    def id_of(self, application: str) -> str:
+        """The id of one of the foundation's applications. Raises OpsError if it has not made it."""
+        if application not in self.application_ids:
+            raise self._not_made(f"application {application}")
+        return self.application_ids[application]
+
+    @cached_property
+    def project_id(self) -> str:
+        """The id of the foundation's project. Raises OpsError if it has not made it."""
         name = naming.project(self._settings.project.name)
-        projects = [each for each in self._client.list(PROJECT.listing, self._organization) if each["name"] == name]
-        application_id = self.application_ids().get(application)
-        if application_id is None or not projects:
-            missing = f"application {application}" if projects else f"project {name}"
-            raise OpsError(
-                f"There is no {missing} yet: bring the foundation up first. Nothing was changed.", ExitCode.FAILED
-            )
+        for each in self._client.list(PROJECT.listing, self._organization):
+            if each["name"] == name:
+                return str(each["id"])
+        raise self._not_made(f"project {name}")
+
+    @staticmethod
+    def _not_made(missing: str) -> OpsError:
+        return OpsError(f"There is no {missing} yet: bring the foundation up first.", ExitCode.FAILED)
+
+    def make(self, application: str) -> KeyPair:
+        """Make a key. Raises OpsError if the foundation has not made the application."""
         expires = self._settings.api_keys_expire_on
         body = {
-            "application_id": application_id,
-            "default_project_id": projects[0]["id"],
+            "application_id": self.id_of(application),
+            "default_project_id": self.project_id,
             "description": naming.HANDED_OUT_KEY,
             **({"expires_at": f"{expires}T00:00:00Z"} if expires else {}),
         }
         made = self._client.post(API_KEY.listing.path, body)
-        return made["access_key"], made["secret_key"]
+        return KeyPair(made["access_key"], made["secret_key"])
+
+    def keys_of(self, application: str) -> dict[str, Object]:
+        """The keys of an application, by access key. Raises OpsError as ``make``."""
+        id_ = self.id_of(application)
+        return {key["access_key"]: key for owner, key in self.existing() if owner == id_}
+
+    def is_current(self, key: Object) -> bool:
+        """Whether a key was made by `snu keys`, so that no state has it, and expires when the settings say."""
+        expires = str(key.get("expires_at") or "")[:10] or None
+        return key["description"] == naming.HANDED_OUT_KEY and expires == self._settings.api_keys_expire_on
 
     def revoke(self, access_key: str) -> None:
         self._client.delete(API_KEY.listing.object_at(id=access_key))

@@ -182,6 +182,7 @@ class Session:
                     yield
                 if not moves:
                     after_change(self.stack, self.store, self.environ)
+                    self._warn_of_outdated_keys()
         except (KeyboardInterrupt, OpsError, StoreError) as error:
             if not held.lost:
                 raise
@@ -191,6 +192,12 @@ class Session:
             self.forget_observed()
         if held.lost:
             raise self._lock_lost(purpose, None)
+
+    def _warn_of_outdated_keys(self) -> None:
+        if self.stack.config.get("snu:blueprint") == "foundation":
+            from ops.foundation_secrets import warn_of_outdated_keys
+
+            warn_of_outdated_keys(self.stack, self.environ)
 
     def _acquire(self, purpose: str, timeout: float) -> Held:
         with progress_for(sys.stdout) as progress:

@@ -45,7 +45,6 @@ REGISTRY = "scaleway:registry/namespace:Namespace"
 INSTANCE = "scaleway:databases/instance:Instance"
 ACL = "scaleway:databases/acl:Acl"
 SERVERLESS = "scaleway:databases/serverlessDatabase:ServerlessDatabase"
-API_KEY = "scaleway:iam/apiKey:ApiKey"
 SECRET_VERSION = "scaleway:secrets/version:Version"  # noqa: S105 - a type
 POLICY = "scaleway:iam/policy:Policy"
 TOKEN = "scaleway:observability/token:Token"  # noqa: S105 - a type
@@ -214,7 +213,7 @@ def _network(text: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
 
 
 def protection(resource: Resource, settings: Settings) -> Iterator[Finding]:
-    if resource.type == SECRET_VERSION or (resource.type == API_KEY and resource.inputs.get("expiresAt")):
+    if resource.type == SECRET_VERSION:
         return  # changes by being replaced
     if settings.protect and not resource.protect and not resource.type.startswith("pulumi:"):
         yield Finding("protect", "is not set, and snu:protect is true")

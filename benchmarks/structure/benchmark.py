@@ -115,6 +115,8 @@ def _bring_up(copy: Copy) -> None:
     try:
         for name in ("foundation-local", "local"):
             _snu(copy, "up", name, "--yes", "--engine", "embedded", "--skip-preview")
+            if name == "foundation-local":
+                _snu(copy, "keys", "store", name)
         with httpx.Client(base_url=f"http://127.0.0.1:{port}/containers/v1/regions/fr-par") as api:
             api.headers["X-Auth-Token"] = config["scaleway:secretKey"]
             container = api.get("/containers").raise_for_status().json()["containers"][0]["id"]

@@ -41,6 +41,7 @@ KNOWN_TYPES = frozenset(_TYPES)
 """The resource types that there are; others are refused by name."""
 _FUNCTIONS = {
     "scaleway:observability/getSource:getSource": cockpit.get_source,
+    "scaleway:secrets/getSecret:getSecret": secret_manager.get_secret,
     "scaleway:secrets/getVersion:getVersion": secret_manager.get_version,
 }
 

@@ -202,4 +202,20 @@ async def get_version(client: Client, arguments: PropertyMap) -> PropertyMap:
     }
 
 
-TYPES = (Secret(), Version())
+async def get_secret(client: Client, arguments: PropertyMap) -> PropertyMap:
+    """``scaleway:secrets/getSecret:getSecret`` by the secret's id: the secret with its versions, without their data.
+
+    Raises EngineError when there is none.
+    """
+    secret_id = str(unwrap(arguments)["secretId"])
+    region, _, bare = secret_id.rpartition("/")
+    resource_id = f"{region or client.region}/{bare}"
+    try:
+        found = await _SECRET.fetch(client, resource_id, {})
+    except ApiError as error:
+        raise EngineError(f"the secret {secret_id} cannot be read: {error}") from error
+    return {**_SECRET.outputs(client, resource_id, found, {}), "id": resource_id, "secretId": resource_id}
+
+
+_SECRET = Secret()
+TYPES = (_SECRET, Version())

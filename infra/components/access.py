@@ -1,4 +1,4 @@
-"""Who may do what: an IAM application with one policy and one key."""
+"""Who may do what: an IAM application with one policy. Its keys are made with `snu keys`, and are in no state."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,43 +13,10 @@ READ_OBJECTS = ("ObjectStorageBucketsRead", "ObjectStorageObjectsRead")
 
 
 class About(NamedTuple):
-    """What people read of the three."""
+    """What people read of the two."""
 
     application: str
     policy: str
-    key: str = ""
-
-
-class Access(NamedTuple):
-    """An application that may do what its policy says, and nothing else."""
-
-    application: iam.Application
-    key: iam.ApiKey
-
-
-def grant(
-    name: str,
-    application_name: str,
-    about: About,
-    project_id: pulumi.Input[str],
-    rules: Sequence[iam.PolicyRuleArgs],
-    opts: pulumi.ResourceOptions,
-    expires_at: str | None = None,
-) -> Access:
-    """Registers `<name>-application`, `<name>-policy` and `<name>-key`; the key's default project is given.
-
-    `expires_at`: when the key expires, in RFC 3339. Another time is another key, so such a key is not protected.
-    """
-    application = permit(name, application_name, about, rules, opts)
-    key = iam.ApiKey(
-        f"{name}-key",
-        application_id=application.id,
-        default_project_id=project_id,
-        description=about.key,
-        expires_at=expires_at,
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=False)) if expires_at else opts,
-    )
-    return Access(application, key)
 
 
 def permit(
@@ -58,8 +25,8 @@ def permit(
     about: About,
     rules: Sequence[iam.PolicyRuleArgs],
     opts: pulumi.ResourceOptions,
-) -> iam.Application:
-    """Registers `<name>-application` and `<name>-policy`. Its keys are made with `snu keys`, and in no state."""
+) -> None:
+    """Registers `<name>-application` and `<name>-policy`."""
     application = iam.Application(
         f"{name}-application", name=application_name, description=about.application, opts=opts
     )
@@ -71,7 +38,6 @@ def permit(
         rules=list(rules),
         opts=opts,
     )
-    return application
 
 
 def on_projects(project_ids: Sequence[pulumi.Input[str]], permission_sets: Sequence[str]) -> iam.PolicyRuleArgs:

@@ -1,13 +1,15 @@
-"""What the job that tells of crashes may do, and where it finds what it looks at."""
+"""What the job that reports crashes may do, and where it finds what it looks at."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pulumi
 from pulumiverse_scaleway import secrets
 
 from infra import naming
-from infra.components.access import About, grant, on_projects
+from infra.components.access import About, on_projects, permit
 from infra.components.observability import Observability
+from infra.documents import is_written
 from infra.secrecy import secret
 
 LOOK_AND_REMEMBER = (
@@ -38,49 +40,45 @@ class AlertsAccessArgs:
     """Of Scaleway's API, where it is another one than the platform's."""
     storage_url: str | None
     """Of object storage, where it is another one than the platform's in the region."""
-    keys_expire_at: str | None = None
-    """When its API keys expire, in RFC 3339; never if not given."""
 
 
 class AlertsAccess(pulumi.ComponentResource):
     """`snu:alerts:AlertsAccess`, produces:
 
-    - `<name>-application`, `<name>-policy`, `<name>-key`: looks at containers, and keeps its state in a bucket
-    - `<name>-secret`, `<name>-version`: the secret with all that the job is told, one JSON object of texts
+    - `<name>-application`, `<name>-policy`: looks at containers, and keeps its state in a bucket
+    - `<name>-secret`: the secret that the job reads, one JSON object of strings. `snu keys store` writes its versions,
+      since they have a key in them; until then there is a warning.
     """
 
     secret_id: pulumi.Output[str]
-    """The id of the secret, once it has its version."""
+    """The id of the secret."""
+    access: pulumi.Output[dict[str, str]]
+    """What the secret holds besides the key: secret."""
 
     def __init__(self, name: str, args: AlertsAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("snu:alerts:AlertsAccess", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        made = grant(
+        permit(
             name,
             naming.alerts_application(args.environment),
             About(
                 f"Looks for crashes of {args.environment}",
                 f"Allows to look for crashes of {args.environment}",
-                f"Crash alerts of {args.environment}",
             ),
-            args.project_id,
             [on_projects([args.project_id], LOOK_AND_REMEMBER)],
             child,
-            args.keys_expire_at,
         )
         logs = args.observability.platform_logs
-        access = pulumi.Output.json_dumps(
-            {
-                "apiUrl": args.api_url or PLATFORM_API,
-                "region": logs.region,
-                "logsUrl": logs.url,
-                "logsToken": args.observability.logs_token,
-                "retentionDays": logs.retention_days.apply(str),
-                "storageUrl": args.storage_url or logs.region.apply(lambda region: f"https://s3.{region}.scw.cloud"),
-                "bucket": naming.alerts_bucket(args.project, args.environment),
-                "accessKey": made.key.access_key,
-                "secretKey": made.key.secret_key,
-            }
+        self.access = secret(
+            pulumi.Output.all(
+                apiUrl=args.api_url or PLATFORM_API,
+                region=logs.region,
+                logsUrl=logs.url,
+                logsToken=args.observability.logs_token,
+                retentionDays=logs.retention_days.apply(str),
+                storageUrl=args.storage_url or logs.region.apply(lambda region: f"https://s3.{region}.scw.cloud"),
+                bucket=naming.alerts_bucket(args.project, args.environment),
+            )
         )
         holder = secrets.Secret(
             f"{name}-secret",
@@ -91,8 +89,19 @@ class AlertsAccess(pulumi.ComponentResource):
             project_id=args.project_id,
             opts=child,
         )
-        # Whatever changes in it replaces the version, which protection would forbid.
-        replaceable = pulumi.ResourceOptions(parent=self, protect=False)
-        version = secrets.Version(f"{name}-version", secret_id=holder.id, data=secret(access), opts=replaceable)
-        self.secret_id = version.secret_id
-        self.register_outputs({"secretId": self.secret_id})
+        self.secret_id = holder.id
+        written = is_written(holder.id).apply(self._warn(holder, naming.alerts_secret(args.environment)))
+        self.register_outputs({"secretId": self.secret_id, "isWritten": written})
+
+    @staticmethod
+    def _warn(holder: secrets.Secret, name: str) -> Callable[[bool], bool]:
+        def warn(is_written: bool) -> bool:
+            if not is_written:
+                pulumi.log.warn(
+                    f"the secret {name} has no version yet: run `scripts/snu keys store {pulumi.get_stack()}`, which "
+                    "makes the API key of the crash alerts and writes it there",
+                    holder,
+                )
+            return is_written
+
+        return warn

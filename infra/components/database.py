@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 import pulumi
-from pulumiverse_scaleway import databases, iam
+from pulumiverse_scaleway import databases
 from pulumiverse_scaleway.databases.outputs import InstanceLoadBalancer, InstancePrivateNetwork
 
 from infra import naming
@@ -27,17 +27,15 @@ class BackendDatabaseArgs:
     """The kind of database and its size."""
     passwords: DatabasePasswords | None = None
     """The passwords of an instance; a serverless database has none."""
-    keys_expire_at: str | None = None
-    """When its API keys expire, in RFC 3339; never if not given."""
 
 
 class BackendDatabase(pulumi.ComponentResource):
     """`snu:database:BackendDatabase`, produces, when it is serverless:
 
     - `<name>-database`: a Serverless SQL database
-    - `<name>-application`, `<name>-policy`, `<name>-key`: the IAM application that it knows as its user. The
-      permission is given by project, the platform knows none by database.
-    - `<name>-reader-application`, `<name>-reader-policy`, `<name>-reader-key`: one that reads it and writes nothing
+    - `<name>-application`, `<name>-policy`: the IAM application that it knows as its user. The permission is given by
+      project, the platform knows none by database.
+    - `<name>-reader-application`, `<name>-reader-policy`: one that reads it and writes nothing
 
     and when it is an instance:
 
@@ -48,9 +46,10 @@ class BackendDatabase(pulumi.ComponentResource):
     """
 
     url: pulumi.Output[str]
-    """The address for `PULUMI_BACKEND_URL`, with its password: secret."""
+    """The address for `PULUMI_BACKEND_URL`: of a serverless database without a login, which is an application with a
+    key from `snu keys store`; of an instance with its password, and so secret."""
     reader_url: pulumi.Output[str] | None = None
-    """The address with the login of a reader. None for an instance without a password for one."""
+    """The address of an instance with the login of a reader, if there is a password for one."""
     connection: pulumi.Output[dict[str, str]] | None = None
     """What connecting to an instance takes besides the address: `certificate`, the PEM that its own is verified with,
     and `openInstance`, the id of an instance to whose ACL a run adds itself. None for a serverless database."""
@@ -59,14 +58,12 @@ class BackendDatabase(pulumi.ComponentResource):
         super().__init__("snu:database:BackendDatabase", name, None, opts)
         match args.backend:
             case ServerlessBackend():
-                self.url, self.reader_url = self._serverless(name, args, args.backend)
+                self.url = self._serverless(name, args, args.backend)
             case InstanceBackend():
                 self.url, self.reader_url, self.connection = self._instance(name, args, args.backend)
         self.register_outputs({"url": self.url, "readerUrl": self.reader_url, "connection": self.connection})
 
-    def _serverless(
-        self, name: str, args: BackendDatabaseArgs, backend: ServerlessBackend
-    ) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+    def _serverless(self, name: str, args: BackendDatabaseArgs, backend: ServerlessBackend) -> pulumi.Output[str]:
         child = pulumi.ResourceOptions(parent=self)
         database = databases.ServerlessDatabase(
             f"{name}-database",
@@ -76,7 +73,7 @@ class BackendDatabase(pulumi.ComponentResource):
             project_id=args.project_id,
             opts=child,
         )
-        access = state_access(
+        state_access(
             name,
             args.environment,
             naming.state_application(args.environment),
@@ -84,14 +81,8 @@ class BackendDatabase(pulumi.ComponentResource):
             ("ServerlessSQLDatabaseReadWrite",),
             ("ServerlessSQLDatabaseReadOnly",),
             child,
-            args.keys_expire_at,
         )
-
-        def address(application: iam.Application, key: iam.ApiKey) -> pulumi.Output[str]:
-            parts = pulumi.Output.all(database.endpoint, application.id, key.secret_key)
-            return secret(parts.apply(lambda parts: _with_login(*parts)))
-
-        return address(*access.writer), address(*access.reader)
+        return database.endpoint
 
     def _instance(
         self, name: str, args: BackendDatabaseArgs, backend: InstanceBackend
@@ -170,12 +161,6 @@ def _by_address(network: str) -> tuple[int, bytes, int]:
     """Sorts networks, so that their order in the settings never is a change."""
     parsed = ipaddress.ip_network(network)
     return parsed.version, parsed.network_address.packed, parsed.prefixlen
-
-
-def _with_login(endpoint: str, user: str, password: str) -> str:
-    """The endpoint of a serverless database, with a login in it."""
-    scheme, _, address = endpoint.partition("://")
-    return f"{scheme}://{user}:{password}@{address}"
 
 
 def _address(endpoint: InstanceLoadBalancer | InstancePrivateNetwork | None) -> str:

@@ -1,19 +1,11 @@
-"""Who may keep the state of an environment, and who may only read it: IAM applications with keys of their own."""
+"""Who may keep the state of an environment, and who may only read it: two IAM applications."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import pulumi
 
 from infra import naming
-from infra.components.access import About, Access, grant, on_projects
-
-
-class StateAccess(NamedTuple):
-    """Two logins of one state."""
-
-    writer: Access
-    reader: Access
+from infra.components.access import About, on_projects, permit
 
 
 def state_access(
@@ -24,22 +16,16 @@ def state_access(
     write: Sequence[str],
     read: Sequence[str],
     opts: pulumi.ResourceOptions,
-    expires_at: str | None = None,
-) -> StateAccess:
-    """Registers `<name>-application`, `<name>-policy` and `<name>-key`, and the same of `<name>-reader`.
+) -> None:
+    """Registers `<name>-application` and `<name>-policy`, and the same of `<name>-reader`.
 
-    `write` and `read`: the permission sets of the two.
+    `write` and `read`: the permission sets of the two. `snu keys store` makes their keys, and writes them into the
+    secrets from which commands read how the state is reached.
     """
     state = f"Pulumi's state of {environment}"
-    keeps = About(f"Keeps {state}", f"Allows to keep {state}", state)
-    reads = About(f"Reads {state}", f"Allows to read {state}", f"Reader of {state}")
-
-    def of(name: str, application: str, about: About, permission_sets: Sequence[str]) -> Access:
-        return grant(
-            name, application, about, project_id, [on_projects([project_id], permission_sets)], opts, expires_at
-        )
-
-    return StateAccess(
-        of(name, application_name, keeps, write),
-        of(f"{name}-reader", naming.state_reader(application_name), reads, read),
-    )
+    for part, application, does, permission_sets in (
+        (name, application_name, ("Keeps", "keep"), write),
+        (f"{name}-reader", naming.state_reader(application_name), ("Reads", "read"), read),
+    ):
+        about = About(f"{does[0]} {state}", f"Allows to {does[1]} {state}")
+        permit(part, application, about, [on_projects([project_id], permission_sets)], opts)

@@ -548,8 +548,8 @@ class FoundationSettings(Settings):
     observability: ObservabilitySettings = Field(default=ObservabilitySettings(), description="Logs and alerts.")
     api_keys_expire_on: limits.Date | None = Field(
         default=None,
-        description="The day on which the API keys that the foundation makes expire, for an organization that has set "
-        "a maximum duration for keys. Another day replaces all of them: see `docs/api-keys.md`.",
+        description="The day on which API keys made with `snu keys` expire, for an organization that has set a maximum "
+        "duration for keys. After a change run `snu keys store`: see `docs/api-keys.md`.",
     )
     container_memory_quota: limits.MemoryQuota = Field(
         default=scaleway.CONTAINER_MEMORY_GB.most,

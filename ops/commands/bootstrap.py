@@ -9,6 +9,7 @@ from ops.display.choose import say
 from ops.engines.select import EngineChoice
 from ops.environment import process_environment
 from ops.exit_codes import ExitCode
+from ops.foundation_secrets import FoundationSecrets
 from ops.session import Options, Session
 from ops.stacks import find_stack, project_dir
 from ops.state.bootstrap import Bootstrap
@@ -24,9 +25,11 @@ def bootstrap(directory: Path | None, name: str, choice: EngineChoice, options: 
     steps = Bootstrap.of(stack, process_environment(), say)
     steps.prepare()
     session = Session.open(directory, name, choice)
-    ended = work.up(session, options)
-    if ended is not ExitCode.OK:
-        return ended
-    steps.complete(session.environ)
+    with session.locked("snu bootstrap", options):
+        ended = work.bring_up(session, options)
+        if ended is not ExitCode.OK:
+            return ended
+        with FoundationSecrets.opened(stack, steps.environ, session.environ, say) as secrets:
+            secrets.store()
     say(name, "the state store is complete; run this again at any time")
     return ExitCode.OK

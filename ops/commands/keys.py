@@ -1,4 +1,4 @@
-"""``snu keys``: the API keys that people and CI work with."""
+"""``snu keys``: the API keys of a foundation's applications."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from pathlib import Path
 
 from ops.commands.plan_keys import check_folder
 from ops.confirm import confirm
+from ops.display.choose import say
 from ops.display.text import counted
+from ops.engines.select import EngineChoice
 from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.foundation_secrets import FoundationSecrets
 from ops.handed_out import HandedOut, Holder, foundation_settings, holders
 from ops.plans.keys import write_private
 from ops.scaleway.client import Client, Object
+from ops.session import Options, Session
 from ops.stacks import Stack, find_stack, project_dir
 
 
@@ -24,7 +28,7 @@ def show(directory: Path | None, name: str, *, as_json: bool) -> ExitCode:
     settings = foundation_settings(stack)
     with Client.of(stack, process_environment(), ExitCode.ENVIRONMENT) as client:
         cloud = HandedOut(settings, client)
-        ids, keys = cloud.application_ids(), list(cloud.existing())
+        ids, keys = cloud.application_ids, list(cloud.existing())
     known = holders(stack, settings)
     owned = {
         holder.application: [key for application, key in keys if application == ids.get(holder.application)]
@@ -38,7 +42,8 @@ def show(directory: Path | None, name: str, *, as_json: bool) -> ExitCode:
     for each in known:
         made = owned[each.application]
         state = counted(len(made), "key") if each.application in ids else f"not made yet: scripts/snu up {name}"
-        print(f"{each.application}: {each.purpose} ({state})")
+        where = f", key in the secret {each.secret}" if each.secret else ""
+        print(f"{each.application}: {each.purpose}{where} ({state})")
         for key in made:
             until = f", expires on {key['expires_at'][:10]}" if key.get("expires_at") else ""
             print(f"  {key['access_key']}, made on {key['created_at'][:10]}{until}")
@@ -49,6 +54,7 @@ def _document(holder: Holder, exists: bool, keys: list[Object]) -> Object:
     return {
         "application": holder.application,
         "purpose": holder.purpose,
+        "secret": holder.secret or None,
         "exists": exists,
         "keys": [
             {"accessKey": key["access_key"], "createdAt": key["created_at"], "expiresAt": key.get("expires_at")}
@@ -62,6 +68,7 @@ def make(directory: Path | None, name: str, application: str, out: Path) -> Exit
     stack = find_stack(project_dir(directory), name)
     settings = foundation_settings(stack)
     holder = _holder(stack, holders(stack, settings), application)
+    _refuse_stored(stack, holder, holder.application)
     out = out.expanduser()
     check_folder(stack.project_dir, out)
     files = {half: out / f"{application}.{half}" for half in ("access-key", "secret-key")}
@@ -70,10 +77,10 @@ def make(directory: Path | None, name: str, application: str, out: Path) -> Exit
             raise OpsError(f"{path} exists already, and keys are not overwritten. Nothing was changed.", ExitCode.USAGE)
     out.mkdir(parents=True, exist_ok=True)
     with Client.of(stack, process_environment(), ExitCode.ENVIRONMENT) as client:
-        access_key, secret_key = HandedOut(settings, client).make(application)
-    write_private(files["access-key"], access_key)
-    write_private(files["secret-key"], secret_key)
-    print(f"Made the key {access_key} of {application}, which {holder.purpose}. Only you can read these files:")
+        key = HandedOut(settings, client).make(application)
+    write_private(files["access-key"], key.access_key)
+    write_private(files["secret-key"], key.secret_key)
+    print(f"Made the key {key.access_key} of {application}, which {holder.purpose}. Only you can read these files:")
     for path in files.values():
         print(f"  {path}")
     _print_commands(holder, files)
@@ -99,7 +106,7 @@ def revoke(directory: Path | None, name: str, access_key: str, *, yes: bool) -> 
     settings = foundation_settings(stack)
     with Client.of(stack, process_environment(), ExitCode.ENVIRONMENT) as client:
         cloud = HandedOut(settings, client)
-        ids = cloud.application_ids()
+        ids = cloud.application_ids
         owned = {ids[each.application]: each for each in holders(stack, settings) if each.application in ids}
         holder = next((owned.get(owner) for owner, key in cloud.existing() if key["access_key"] == access_key), None)
         if holder is None:
@@ -108,11 +115,37 @@ def revoke(directory: Path | None, name: str, access_key: str, *, yes: bool) -> 
                 "Nothing was changed.",
                 ExitCode.USAGE,
             )
+        _refuse_stored(stack, holder, access_key)
         if not yes:
             confirm(f"Delete {access_key} of {holder.application}, which {holder.purpose}?")
         cloud.revoke(access_key)
     print(f"Deleted {access_key} of {holder.application}.")
     return ExitCode.OK
+
+
+def store(directory: Path | None, name: str, options: Options, *, rotate: bool) -> ExitCode:
+    """Make the keys that secrets have, write them there, and delete those that they no longer have.
+
+    ``rotate``: replace every key. Raises OpsError; what was stored is kept, and the next run goes on from there.
+    """
+    session = Session.open(directory, name, EngineChoice.AUTO)
+    foundation_settings(session.stack)
+    with (
+        session.locked("snu keys store", options),
+        FoundationSecrets.opened(session.stack, process_environment(), session.environ, say, rotate=rotate) as secrets,
+    ):
+        secrets.store()
+    return ExitCode.OK
+
+
+def _refuse_stored(stack: Stack, holder: Holder, what: str) -> None:
+    """Raises OpsError for an application whose key is kept in Secret Manager."""
+    if holder.secret:
+        raise OpsError(
+            f"{what}: the secret {holder.secret} has the key of {holder.application}. `scripts/snu keys store "
+            f"{stack.name}` makes it, and replaces it with `--rotate`. Nothing was changed.",
+            ExitCode.USAGE,
+        )
 
 
 def _holder(stack: Stack, known: list[Holder], application: str) -> Holder:

@@ -49,10 +49,11 @@ def up(session: Session, options: Options, *, refuse_older: bool = False) -> Exi
     with session.locked("snu up", options):
         if refuse_older:
             require_not_older(session)
-        return _up(session, options)
+        return bring_up(session, options)
 
 
-def _up(session: Session, options: Options) -> ExitCode:
+def bring_up(session: Session, options: Options) -> ExitCode:
+    """As ``up``, for a caller that has locked the stack."""
     stack = session.stack
     session.require_complete()
     if options.skip_preview:

@@ -234,7 +234,7 @@ def _own_key(environ: Mapping[str, str]) -> tuple[str, str]:
 
 def _foundations_place(session: Session) -> StateDocument:
     """What the foundation has made for an environment, read with the user's key from the foundation's outputs."""
-    from ops.state.bootstrap import Bootstrap, foundation_outputs
+    from ops.foundation_secrets import FoundationSecrets
 
     stack = session.stack
     place = place_of(stack)
@@ -246,9 +246,11 @@ def _foundations_place(session: Session) -> StateDocument:
         for key, value in session.environ.items()
         if key not in (BACKEND_URL, PASSPHRASE) and key[:4] != "AWS_"
     }
-    steps = Bootstrap.of(foundation, environ, lambda what, done: _say(f"{what}: {done}"))
-    environ |= variables_of(foundation, steps.place, environ)
-    return steps.backend(str(stack.config["snu:environment"]["name"]), foundation_outputs(foundation, environ))
+    reached = environ | variables_of(foundation, place_of(foundation), environ)
+    with FoundationSecrets.opened(
+        foundation, environ, reached, lambda what, found: _say(f"{what}: {found}")
+    ) as secrets:
+        return secrets.backend(str(stack.config["snu:environment"]["name"]))
 
 
 def _point(session: Session, document: StateDocument) -> None:

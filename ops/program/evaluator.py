@@ -34,7 +34,7 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2, source_pb2
 
 from ops.engines.program.confine import confine
-from ops.program.stand_ins import GET_SOURCE, GET_VERSION, StandIns, fill_template
+from ops.program.stand_ins import GET_SECRET, GET_SOURCE, GET_VERSION, StandIns, fill_template
 from pulumi_state import schema
 from pulumi_state.errors import PulumiError
 from pulumi_state.project import project_name
@@ -154,6 +154,8 @@ class Monitor:
         arguments = from_struct(request.args)
         if request.tok == GET_VERSION:
             answer = {"data": self._document, "revision": "1", "secretId": unwrap(arguments.get("secretId")) or ""}
+        elif request.tok == GET_SECRET:
+            answer = {**unwrap(arguments), "versions": [{"status": "enabled"}]}
         elif request.tok == GET_SOURCE:
             answer = self._stand_ins.source(unwrap(arguments))
         else:

@@ -19,6 +19,7 @@ from pulumi_state import schema
 from pulumi_state.stack_file import as_text, full_key, is_secure
 from pulumi_state.values import SECRET_SIGNATURE, SIGNATURE_KEY, UNKNOWN, UNKNOWN_TEXT, Secret, unwrap
 
+GET_SECRET = "scaleway:secrets/getSecret:getSecret"  # noqa: S105 - a type token
 GET_SOURCE = "scaleway:observability/getSource:getSource"
 GET_VERSION = "scaleway:secrets/getVersion:getVersion"
 DIGEST = "digest"

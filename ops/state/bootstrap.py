@@ -13,10 +13,9 @@ from pydantic import SecretStr
 from infra import naming
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.scaleway.catalogue import bare_id
 from ops.stacks import LOCAL_PASSPHRASE, Stack, find_stack, project_name, settings_of, stack_names
 from ops.state.account import Account
-from ops.state.bucket import Storage, ensure_bucket, ensure_policy
+from ops.state.bucket import Storage, ensure_bucket
 from ops.state.connection import connect
 from ops.state.document import StateDocument
 from ops.state.place import Kind, Place, place_of
@@ -26,7 +25,7 @@ from pulumi_state import stacks
 from pulumi_state.errors import PulumiError
 from pulumi_state.passphrase import Crypter
 from pulumi_state.statefile import StateFile
-from pulumi_state.store import StoreError, address_of, open_store
+from pulumi_state.store import StoreError, open_store
 from pulumi_state.values import unwrap
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE
 
@@ -72,18 +71,13 @@ class Bootstrap:
             )
         return cls(stack, place, settings, Account(stack, environ), environ, say)
 
-    # --- before the foundation is up --------------------------------------------------------------------
-
     def prepare(self) -> None:
         """Steps 1 and 2: the bucket and the passphrase of the foundation's own state."""
-        storage = self._storage(self.account.organization_id)
+        storage = storage_of(self.account, self.account.organization_id)
         bucket = self.place.bucket
         done = ensure_bucket(storage, bucket)
         self._told(f"bucket {bucket}", done, "is there: private, versioned, encrypted")
         self._own_document(storage.url(bucket))
-
-    def _storage(self, project_id: str) -> Storage:
-        return Storage(self.account.storage_endpoint(), self.account.region, self.account.storage_key(project_id))
 
     def _own_document(self, url: str) -> None:
         found = find_document(self.account, self.stack, self.place)
@@ -91,120 +85,25 @@ class Bootstrap:
             self._told(f"secret {self.place.secret}", [], f"is there: the state is in {found[1].address}")
             return
         document = StateDocument(
-            backend_url=SecretStr(url), passphrase=_passphrase_for([self.stack], self.environ.get(PASSPHRASE))
+            backend_url=SecretStr(url), passphrase=passphrase_for([self.stack], self.environ.get(PASSPHRASE))
         )
-        self._keep(self.place.secret, self.account.organization_id, document, f"State of {self.stack.name}")
+        keep(self.account, self.place.secret, self.account.organization_id, document, f"State of {self.stack.name}")
         self._told(f"secret {self.place.secret}", ["made it, with the state's address and passphrase"], "")
-
-    def _keep(self, name: str, project_id: str, document: StateDocument, description: str) -> None:
-        found = self.account.secrets_named(name, project_id)
-        secret = found[0] if found else self.account.make_secret(name, project_id, description)
-        self.account.write(secret, document.text())
 
     def _told(self, what: str, done: list[str], otherwise: str) -> None:
         self.say(what, ", ".join(done) or otherwise)
 
-    # --- once the foundation is up ----------------------------------------------------------------------
 
-    def complete(self, environ: Mapping[str, str]) -> None:
-        """Steps 4 and 5, with the foundation's own backend in ``environ``: each environment's state."""
-        outputs = foundation_outputs(self.stack, environ)
-        for name in self.settings.environments:
-            document = self._environment_document(name, outputs)
-            self._open(name, document, outputs)
-            self._reader_document(name, document, outputs)
-
-    def _environment_document(self, name: str, outputs: Mapping[str, Any]) -> StateDocument:
-        made = self.backend(name, outputs)
-        secret = naming.environment_state_secret(name)
-        project_id = bare_id(outputs["projectId"])
-        place = replace(self.place, kind=Kind.ENVIRONMENT, secret=secret)
-        found = find_document(self.account, self.stack, place)
-        if found is None:
-            passphrase = _passphrase_for(_stacks_of(self.stack, name), self.environ.get(PASSPHRASE))
-            document = made.model_copy(update={"passphrase": passphrase})
-            self._keep(secret, project_id, document, f"State of {name}")
-            self._told(f"secret {secret}", ["made it, with the state's address, login and passphrase"], "")
-            return document
-        known = found[1]
-        renewed = made.model_copy(update={"passphrase": known.passphrase})
-        if known.address != made.address:
-            self._told(
-                f"secret {secret}",
-                [],
-                f"is there: the state is in {known.address}; the foundation's place for it is {made.address}",
-            )
-            return known
-        if renewed != known:
-            self.account.write(found[0], renewed.text())
-            self._told(f"secret {secret}", ["gave it the login of today"], "")
-            return renewed
-        self._told(f"secret {secret}", [], f"is there: the state is in {known.address}")
-        return known
-
-    def backend(self, name: str, outputs: Mapping[str, Any]) -> StateDocument:
-        """Where the foundation keeps the environment's state; the passphrase is empty yet."""
-        url = (outputs.get("backendUrls") or {}).get(name)
-        if url is not None:
-            connection = (outputs.get("backendConnections") or {}).get(name) or {}
-            return StateDocument(
-                backend_url=SecretStr(url),
-                passphrase=SecretStr(""),
-                certificate=connection.get("certificate", ""),
-                open_instance=connection.get("openInstance", ""),
-            )
-        key, reader = outputs["backendKeys"][name], outputs["backendReaderKeys"][name]
-        bucket = naming.environment_state_bucket(self.settings.project.name, name)
-        storage = self._storage(bare_id(outputs["projectId"]))
-        done = ensure_bucket(storage, bucket)
-        users = (f"application_id:{each['applicationId']}" for each in (key, reader))
-        done += ensure_policy(storage, bucket, self.account.bearer(), *users)
-        self._told(f"bucket {bucket}", done, "is there: private, versioned, encrypted, for its environment only")
-        return StateDocument(
-            backend_url=SecretStr(storage.url(bucket)),
-            passphrase=SecretStr(""),
-            access_key=key["accessKey"],
-            secret_key=SecretStr(key["secretKey"]),
-        )
-
-    def _reader_document(self, name: str, writer: StateDocument, outputs: Mapping[str, Any]) -> None:
-        """The document of who may read the environment's state and not write it."""
-        document = _for_reader(name, writer, outputs)
-        secret = naming.state_reader_secret(name)
-        if document is None:
-            self._told(f"secret {secret}", [], "is not made: the foundation has no reader of that state")
-            return
-        place = replace(self.place, kind=Kind.ENVIRONMENT, secret=secret)
-        found = find_document(self.account, self.stack, place)
-        if found is not None and found[1] == document:
-            self._told(f"secret {secret}", [], "is there: how the state is read, and not written")
-            return
-        self._keep(secret, bare_id(outputs["projectId"]), document, f"State of {name}, to read")
-        self._told(f"secret {secret}", ["wrote how the state is read, and not written"], "")
-
-    def _open(self, name: str, document: StateDocument, outputs: Mapping[str, Any]) -> None:
-        try:
-            changed = publish_to(self.stack, self.environ, document, outputs)
-        except StoreError as error:
-            raise OpsError(
-                f"The backend of {name} is not usable yet: {error}. What was made so far is kept; run the same "
-                "command again when that is mended.",
-                ExitCode.FAILED,
-            ) from None
-        done = [f"wrote the outputs of {self.stack.name} that {name} needs"] if changed else []
-        self._told(f"backend of {name}", done, f"has the outputs of {self.stack.name}")
+def storage_of(account: Account, project_id: str) -> Storage:
+    """The object storage of a project."""
+    return Storage(account.storage_endpoint(), account.region, account.storage_key(project_id))
 
 
-def _for_reader(name: str, writer: StateDocument, outputs: Mapping[str, Any]) -> StateDocument | None:
-    """The state document with the reader's login; None if the foundation has no reader of that place."""
-    url = (outputs.get("backendReaderUrls") or {}).get(name)
-    if url is not None and address_of(url) == writer.address:
-        return writer.model_copy(update={"backend_url": SecretStr(url)})
-    key = (outputs.get("backendReaderKeys") or {}).get(name)
-    if key is not None and writer.access_key:
-        login = {"access_key": key["accessKey"], "secret_key": SecretStr(key["secretKey"])}
-        return writer.model_copy(update=login)
-    return None
+def keep(account: Account, name: str, project_id: str, document: StateDocument, description: str) -> None:
+    """Write a state document into its secret, which is made if need be."""
+    found = account.secrets_named(name, project_id)
+    secret = found[0] if found else account.make_secret(name, project_id, description)
+    account.write(secret, document.text())
 
 
 def foundation_outputs(stack: Stack, environ: Mapping[str, str]) -> Mapping[str, Any]:
@@ -255,7 +154,7 @@ def publish_again(stack: Stack, environ: Mapping[str, str], say: Say) -> None:
             )
 
 
-def _stacks_of(foundation: Stack, environment: str) -> list[Stack]:
+def stacks_of(foundation: Stack, environment: str) -> list[Stack]:
     """The stacks of an environment, previews left out: they begin with a salt of their own."""
     found = []
     for name in stack_names(foundation.project_dir):
@@ -266,7 +165,7 @@ def _stacks_of(foundation: Stack, environment: str) -> list[Stack]:
     return found
 
 
-def _passphrase_for(stacks: list[Stack], given: str | None) -> SecretStr:
+def passphrase_for(stacks: list[Stack], given: str | None) -> SecretStr:
     """A new one, or the one with which the salt in a stack's file was made.
 
     Raises OpsError when there is a salt, and neither the given passphrase nor the public one is its.

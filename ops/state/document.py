@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
@@ -20,6 +21,13 @@ _S3 = {
 }
 
 
+class KeyPair(NamedTuple):
+    """Both halves of an API key."""
+
+    access_key: str
+    secret_key: str
+
+
 class StateDocument(BaseModel):
     """What the secret holds. Its text shows nothing of it."""
 
@@ -27,8 +35,10 @@ class StateDocument(BaseModel):
 
     backend_url: SecretStr = Field(description="As `PULUMI_BACKEND_URL`; a database's has its login in it.")
     passphrase: SecretStr = Field(description="Of the secrets in the state.")
-    access_key: str = Field(default="", description="Of a bucket. Without it, the user's own key is used.")
-    secret_key: SecretStr = Field(default=SecretStr(""), description="Of a bucket.")
+    access_key: str = Field(
+        default="", description="Of an application that uses it. Without one, a bucket is used with the user's own key."
+    )
+    secret_key: SecretStr = Field(default=SecretStr(""), description="Of that application.")
     certificate: str = Field(default="", description="PEM that a database's own certificate is verified with.")
     open_instance: str = Field(default="", description="Id of the instance to whose ACL a run adds its own address.")
 
@@ -46,6 +56,25 @@ class StateDocument(BaseModel):
     @property
     def url(self) -> str:
         return self.backend_url.get_secret_value()
+
+    @property
+    def key(self) -> KeyPair | None:
+        """The application's API key; None for a database instance, whose login is a password."""
+        return KeyPair(self.access_key, self.secret_key.get_secret_value()) if self.access_key else None
+
+    def with_key(self, application_id: str, key: KeyPair) -> Self:
+        """The document with an application's key, which is the login of a database too."""
+        url = self.url
+        if not url.startswith("s3://"):
+            scheme, _, rest = url.partition("://")
+            url = f"{scheme}://{application_id}:{key.secret_key}@{rest.rpartition('@')[2]}"
+        return self.model_copy(
+            update={
+                "backend_url": SecretStr(url),
+                "access_key": key.access_key,
+                "secret_key": SecretStr(key.secret_key),
+            }
+        )
 
     @property
     def address(self) -> str:

@@ -136,6 +136,8 @@ def built(docker_engine: Engine, pulumi_home: Path, tmp_path_factory: pytest.Tem
         for name in ("foundation-local", STACK):
             cli.init(name)
         site.heard(cli.up("foundation-local"))
+        stored = project.snu("keys", "store", "foundation-local", PULUMI_BACKEND_URL=project.backend_url)
+        assert stored.returncode == 0, stored.stderr
         yield site
     finally:
         project.stop_cloud()

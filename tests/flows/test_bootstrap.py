@@ -8,23 +8,32 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import boto3
 import psycopg
 import pytest
 import yaml
 
 from ops.exit_codes import ExitCode
+from ops.foundation_secrets import FoundationSecrets
+from ops.scaleway.client import Client
+from ops.stacks import find_stack
+from ops.state import last_run
+from ops.state.environment import completed
+from ops.state.lock import acquire
 from pulumi_state.passphrase import Crypter
-from pulumi_state.store import Store, open_store
+from pulumi_state.store import Store, layout, open_store
 from tests.lab.interruption import Hold, Victim
 from tests.lab.keys import OWNER, Key, deploy_key, make_key, use
 from tests.lab.lab import Lab, Run
 from tests.support.environment import clean_environment
 from tests.support.postgres import Server, postgres_server
 from tests.support.programs import PULUMI, missing, needs
+from tests.support.pulumi_cli import needs_pulumi
 from tests.support.seed import ORGANIZATION, OWNER_SECRET_KEY, SEED
 from tests.support.stack_yaml import stack_yaml
 
@@ -370,6 +379,197 @@ def _check_policies(lab: Lab, found: dict[str, dict[str, Any]]) -> None:
         users.add(key["application_id"])
     assert len(users) == 2
     s3.close()
+
+
+# --- the keys that secrets have ---------------------------------------------------------------------------
+
+
+STORED = {
+    "snu-local-state": ("snu-state-bucket-local", "local-state", "Pulumi's state of local"),
+    "snu-local-state-reader": (
+        "snu-state-bucket-local-reader",
+        "local-state-reader",
+        "Reader of Pulumi's state of local",
+    ),
+    "snu-local-alerts": ("snu-alerts-local", "local-alerts", "Crash alerts of local"),
+}
+"""Secret → the application whose key it has, and name and description of that key when the program still made it."""
+_IAM = "/iam/v1alpha1"
+
+
+def secret_id(lab: Lab, name: str) -> str:
+    return str(lab.find("secret_manager.secret", name)["id"])
+
+
+def keys_of(lab: Lab, application: str) -> list[str]:
+    owner = lab.find("iam.application", application)["id"]
+    return [each["access_key"] for each in lab.resources("iam.api_key") if each.get("application_id") == owner]
+
+
+def check_stored(lab: Lab) -> dict[str, str]:
+    """Each secret has the only key of its application, which works; gives the access keys."""
+    found = {}
+    for name, (application, *_) in STORED.items():
+        document = json.loads(lab.read_secret(secret_id(lab, name)))
+        assert keys_of(lab, application) == [document["accessKey"]]
+        assert lab.call("GET", "/account/v3/projects", key=document["secretKey"]).status_code == 403
+        found[name] = document["accessKey"]
+    return found
+
+
+def store_keys(lab: Lab, *, rotate: bool = False) -> None:
+    """`snu keys store` in this process, without its lock."""
+    stack = find_stack(lab.project.directory, FOUNDATION)
+    environ = clean_environment()
+    reached = completed(stack, environ)
+    with FoundationSecrets.opened(stack, environ, reached, lambda *_: None, rotate=rotate) as secrets:
+        secrets.store()
+
+
+class Killed(BaseException):
+    pass
+
+
+def kill_after(made: int, patch: pytest.MonkeyPatch) -> None:
+    """Let a run of `store_keys` end when so many requests have changed something."""
+    left = [made]
+
+    def dying(request: Callable[..., Any]) -> Callable[..., Any]:
+        def call(client: Client, path: str, *rest: Any, **more: Any) -> Any:
+            counts = not path.startswith("/_local/")
+            if counts and left[0] == 0:
+                raise Killed
+            left[0] -= counts
+            return request(client, path, *rest, **more)
+
+        return call
+
+    patch.setattr(Client, "post", dying(Client.post))
+    patch.setattr(Client, "delete", dying(Client.delete))
+
+
+def test_keys_that_secrets_have(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("boto3.session.Session", cache(boto3.session.Session))  # each loads for 0.2 s
+    kept_in_buckets(lab)
+    bootstrap_ok(lab)
+    _kill_between_requests(lab)
+    _keep_former_keys_of_a_locked_state(lab)
+    _warn_of_a_changed_access(lab)
+
+
+def _kill_between_requests(lab: Lab) -> None:
+    """After a key was made, and after the other secrets have theirs; tests/ops/test_stored_keys.py has every moment."""
+    for made in (1, 7):
+        before = check_stored(lab)
+        with pytest.MonkeyPatch.context() as patch:
+            kill_after(made, patch)
+            with pytest.raises(Killed):
+                store_keys(lab, rotate=True)
+        store_keys(lab)
+        after = check_stored(lab)
+        kept = [name for name in STORED if after[name] == before[name]]
+        assert kept == list(STORED)[{1: 0, 7: 2}[made] :]
+
+
+def _keep_former_keys_of_a_locked_state(lab: Lab) -> None:
+    before = check_stored(lab)
+    store = store_of(lab, "snu-local-state")
+    store.write(
+        layout.checkpoint("snu", ENVIRONMENT), b'{"version": 3, "checkpoint": {"stack": "local", "latest": null}}'
+    )
+    with acquire(store, "snu", ENVIRONMENT, "a test", timeout=0, on_wait=lambda _: None, on_lost=lambda: None):
+        refused = snu(lab, "keys", "store", FOUNDATION, "--rotate")
+    assert refused.returncode == ExitCode.FAILED
+    assert "The state of local is in use, so its former keys were not deleted" in refused.stderr
+    for name, (application, *_) in STORED.items():
+        assert (before[name] in keys_of(lab, application)) == ("state" in name)
+    stored = snu(lab, "keys", "store", FOUNDATION)
+    assert stored.returncode == ExitCode.OK, stored.stderr
+    check_stored(lab)
+
+
+def _warn_of_a_changed_access(lab: Lab) -> None:
+    """The token of the logs is another one; the key stays."""
+    before = check_stored(lab)
+    content = json.loads(lab.read_secret(secret_id(lab, "snu-local-alerts")))
+    lab.write_secret(secret_id(lab, "snu-local-alerts"), json.dumps(content | {"logsToken": "former"}).encode())
+    up = snu(lab, "up", FOUNDATION, "--engine", "embedded", "--yes", "--skip-preview")
+    assert up.returncode == ExitCode.OK, up.stdout + up.stderr
+    assert "snu-local-alerts. Run `scripts/snu keys store foundation-local`" in up.stderr
+    store_keys(lab)
+    assert check_stored(lab) == before
+    assert json.loads(lab.read_secret(secret_id(lab, "snu-local-alerts"))) == content
+    listed = snu(lab, "keys", "list", FOUNDATION).stdout
+    for name, (application, *_) in STORED.items():
+        assert re.search(
+            rf"^{application}: .*, key in the secret {name} \(1 key\)\n  {before[name]},", listed, re.MULTILINE
+        )
+    refused = snu(
+        lab, "keys", "make", FOUNDATION, "snu-alerts-local", "--out", str(lab.project.directory.parent / "out")
+    )
+    assert refused.returncode == ExitCode.USAGE
+    assert "`scripts/snu keys store foundation-local` makes it" in refused.stderr
+
+
+@pytest.mark.parametrize("engine", ["embedded", pytest.param("pulumi", marks=needs_pulumi)])
+def test_a_foundation_whose_state_has_keys_moves_on(lab: Lab, engine: str) -> None:
+    """New keys are in use before the former ones are deleted; what is protected is not for Pulumi to delete."""
+    kept_in_buckets(lab)
+    settings(lab, FOUNDATION, protect=True)
+    bootstrap_ok(lab)
+    former = _make_former_keys(lab)
+    refused = snu(lab, "up", FOUNDATION, "--engine", "embedded", "--yes")
+    assert refused.returncode != ExitCode.OK
+    assert "local-alerts-key" in refused.stdout + refused.stderr
+    assert check_stored(lab) == former
+    stored = snu(lab, "keys", "store", FOUNDATION)
+    assert stored.returncode == ExitCode.OK, stored.stderr
+    new = check_stored(lab)
+    assert not set(new.values()) & set(former.values())
+    up = snu(lab, "up", FOUNDATION, "--engine", engine, "--yes")
+    assert up.returncode == ExitCode.OK, up.stdout + up.stderr
+    assert "keys store" not in up.stdout + up.stderr
+    state = content(store_of(lab, "snu-foundation-local-state"), ".pulumi/stacks/snu/foundation-local.json")
+    types = {each["type"] for each in state["checkpoint"]["latest"]["resources"]}
+    assert "scaleway:iam/apiKey:ApiKey" not in types
+    assert not any("alerts-version" in each["urn"] for each in state["checkpoint"]["latest"]["resources"])
+    store_keys(lab)
+    assert check_stored(lab) == new
+
+
+def _make_former_keys(lab: Lab) -> dict[str, str]:
+    """Keys, versions and a state as they were when the program made the keys; gives the access keys by secret."""
+    store = store_of(lab, "snu-foundation-local-state")
+    key = ".pulumi/stacks/snu/foundation-local.json"
+    state = content(store, key)
+    resources = state["checkpoint"]["latest"]["resources"]
+    found = {}
+    for name, (application, part, description) in STORED.items():
+        (owner,) = [each for each in resources if each["urn"].endswith(f"::{part}-application")]
+        for access_key in keys_of(lab, application):
+            lab.ask("DELETE", f"{_IAM}/api-keys/{access_key}")
+        inputs = {"applicationId": owner["id"], "defaultProjectId": "", "description": description}
+        made = lab.ask("POST", f"{_IAM}/api-keys", {"application_id": owner["id"], "description": description})
+        inputs["defaultProjectId"] = made["default_project_id"]
+        halves = {"accessKey": made["access_key"], "secretKey": made["secret_key"]}
+        document = json.dumps(json.loads(lab.read_secret(secret_id(lab, name))) | halves)
+        lab.write_secret(secret_id(lab, name), document.encode())
+        urn = owner["urn"].replace("iam/application:Application", "iam/apiKey:ApiKey")
+        former = {"urn": urn.replace("-application", "-key"), "type": "scaleway:iam/apiKey:ApiKey", "inputs": inputs}
+        outputs = {**inputs, **halves, "id": made["access_key"]}
+        resources.append({**owner, **former, "id": made["access_key"], "outputs": outputs})
+        found[name] = made["access_key"]
+    (holder,) = [each for each in resources if each["urn"].endswith("::local-alerts-secret")]
+    revision = lab.ask("GET", f"{_SECRETS}/secrets/{secret_id(lab, name)}/versions/latest")["revision"]
+    urn = holder["urn"].replace("secrets/secret:Secret", "secrets/version:Version").replace("-secret", "-version")
+    inputs = {"secretId": holder["id"], "data": document}
+    former = {"urn": urn, "type": "scaleway:secrets/version:Version", "id": f"{holder['id']}/{revision}"}
+    outputs = {**inputs, "data": base64.b64encode(document.encode()).decode(), "revision": str(revision)}
+    resources.append({**holder, **former, "protect": False, "inputs": inputs, "outputs": outputs})
+    del resources[0]["outputs"]["alertsAccess"]
+    store.write(key, json.dumps(state).encode())
+    last_run.forget(store, "snu", FOUNDATION)
+    return found
 
 
 # --- what is refused --------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ REQUESTS = {
 
 @dataclass(frozen=True)
 class Saved:
-    """One lab and what it held: before anything, with the foundation, with everything."""
+    """One lab and what it held: before anything, with the foundation, with the keys it needs, with everything."""
 
     lab: Lab
     folders: Mapping[str, Path]
@@ -48,12 +48,19 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
     folder = tmp_path_factory.mktemp("interrupted")
     lab = Lab.at(folder / "project")
     counts = {}
-    for name, stack in (("empty", ""), ("founded", "foundation-local"), ("complete", "local")):
-        lab.project.start_cloud()
-        if stack:
-            lab.up_ok(stack)
+    lab.project.start_cloud()
+    for name, words in (
+        ("empty", []),
+        ("unstored", arguments("up", "foundation-local")),
+        ("founded", ["keys", "store", "foundation-local"]),
+        ("complete", arguments("up", "local")),
+    ):
+        if words:
+            run = lab.project.snu(*words)
+            assert run.returncode == ExitCode.OK, run.stdout + run.stderr
         counts[name] = census(lab)
         lab.save(folder / name)
+        lab.project.start_cloud()
     return Saved(lab, {name: folder / name for name in counts}, counts)
 
 
@@ -73,7 +80,7 @@ def begin(saved: Saved, stack: str, operation: str, transitions: float = 0.0) ->
 
 
 def end_state(stack: str, operation: str) -> str:
-    after = {("foundation-local", "up"): "founded", ("local", "up"): "complete", ("local", "destroy"): "founded"}
+    after = {("foundation-local", "up"): "unstored", ("local", "up"): "complete", ("local", "destroy"): "founded"}
     return after.get((stack, operation), "empty")
 
 
@@ -182,25 +189,25 @@ def test_killed_recovered_and_completed(saved: Saved, lab: Lab, case: Case) -> N
     recover(lab, case.stack)
     assert results(lab, case.stack).count("interrupted") == (case.victim == "engine")
     if case.operation == "up" and lab.state_file(case.stack).exists():
-        strays = {key["access_key"] for key in made(lab).get("iam.api_key", [])} - ids(lab, "foundation-local")
-        assert not strays, "keys whose secret nobody knows"
+        strays = {token["id"] for token in made(lab).get("cockpit.token", [])} - ids(lab, "foundation-local")
+        assert not strays, "tokens whose secret nobody knows"
     completes(saved, case.stack, case.operation)
 
 
 # --- single cases ---------------------------------------------------------------------------------------
 
 
-def test_a_key_that_was_made_and_not_recorded_is_replaced(saved: Saved, lab: Lab) -> None:
+def test_a_token_that_was_made_and_not_recorded_is_replaced(saved: Saved, lab: Lab) -> None:
     """Its answer, with the secret key, is lost each time; the client asks again, and is killed while it waits."""
     begin(saved, "foundation-local", "up")
-    match = {"method": "POST", "resource": "api_key"}
+    match = {"method": "POST", "resource": "token"}
     lab.fault("dropped_connection", when="after", match=match, times=1)
     hold = Hold(lab, lab.fault("hold", skip=1, match=match))
     victim = Victim.start(lab, *arguments("up", "foundation-local"), "--engine", "embedded")
     hold.await_request(victim)
     victim.kill()
     lab.clear_faults()
-    assert [each for each in pending(lab, "foundation-local") if "key" in each[1]]
+    assert ("creating", "observability-logs-reader") in pending(lab, "foundation-local")
     run = recover(lab, "foundation-local")
     assert "its secret key was told only once; the next up makes a new one" in run.stdout
     completes(saved, "foundation-local", "up")

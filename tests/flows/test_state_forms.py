@@ -78,7 +78,7 @@ NOT_READING = {
         "images build",
     ),
     *("local env", "local logs", "local reset", "local start", "local status", "local stop", "logs", "plan-keys"),
-    *("keys list", "keys make", "keys revoke"),
+    *("keys list", "keys make", "keys revoke", "keys store"),
     *("promote", "releases", "rollback", "touched", "unlock"),
     *("release check", "release finish", "release publish", "release push"),
 }

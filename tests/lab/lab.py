@@ -50,9 +50,12 @@ class Lab:
         return self.project.snu("up", stack, "--engine", "embedded", "--yes", *arguments, **environment)
 
     def up_ok(self, stack: str, *arguments: str) -> Run:
-        """Bring a stack up, without its preview; it must succeed."""
+        """Bring a stack up, without its preview, and store the keys of a foundation; both must succeed."""
         run = self.up(stack, "--skip-preview", *arguments)
         assert run.returncode == 0, run.stdout + run.stderr
+        if stack.startswith("foundation-"):
+            stored = self.project.snu("keys", "store", stack)
+            assert stored.returncode == 0, stored.stdout + stored.stderr
         return run
 
     # --- the local Scaleway -----------------------------------------------------------------------------

@@ -75,7 +75,7 @@ class PlanLab:
         config = self.repository.git.config
         config["user.name"], config["user.email"] = "A Planner", "planner@snu.localhost"
         self.lab.project.start_cloud()
-        self.ok("up", "foundation-local", "--yes", "--skip-preview")
+        self.lab.up_ok("foundation-local")
         first, second = self.push("first"), self.push("second")
 
         def shrink(config: dict[str, Any]) -> None:

@@ -60,12 +60,15 @@ class Stacks(Pair):
             path.write_text(path.read_text().replace(_SNU_CI, made["id"]))
 
     def fill_secrets(self, foundation: str) -> None:
-        """A foundation makes empty secrets; people write the documents. The local one's is written already."""
-        if foundation == "foundation-local":
-            return
-        document = json.dumps(DOCUMENT)
-        for secret_id in self.cli.outputs(foundation)["secretIds"].values():
-            self.write_secret(secret_id.rpartition("/")[2], document.encode())
+        """A foundation makes empty secrets; people write the documents. The local one's is written already.
+
+        The access of the crash alerts, with a key, is written by a command; here, where no job runs, it is empty.
+        """
+        outputs = self.cli.outputs(foundation)
+        empty = [*outputs["alertsSecretIds"].values()]
+        documents = [] if foundation == "foundation-local" else [*outputs["secretIds"].values()]
+        for secret_id, content in [*((each, {}) for each in empty), *((each, DOCUMENT) for each in documents)]:
+            self.write_secret(secret_id.rpartition("/")[2], json.dumps(content).encode())
 
     def edit(self, stack: str, change: Change) -> None:
         """Change settings, some of which may be as they are to become."""

@@ -61,6 +61,10 @@ def bring_up(project: Project, engine: str) -> None:
     for stack in STACKS:
         ended = snu(project, engine, "up", stack, "--yes", "--skip-preview", "--check-urls")
         assert ended.returncode == ExitCode.OK, ended.stdout + ended.stderr
+        if stack == "foundation-local":
+            assert "run `scripts/snu keys store foundation-local`" in ended.stdout
+            stored = project.snu("keys", "store", stack)
+            assert stored.returncode == ExitCode.OK, stored.stdout + stored.stderr
 
 
 def test_up_change_error_and_destroy(running: Project, engine: str) -> None:
@@ -74,6 +78,7 @@ def test_up_change_error_and_destroy(running: Project, engine: str) -> None:
         assert again.returncode == ExitCode.OK, again.stdout + again.stderr
         assert "No change" in again.stdout
         assert "deprecat" not in again.stdout.lower()
+        assert "keys store" not in again.stdout
 
     project.change("local", lambda config: config["snu:apps"]["antivirus"].update(port=8090))
     document = json.loads(snu(project, engine, "preview", "local", "--json").stdout)
@@ -146,12 +151,12 @@ def test_a_preview_as_markdown(running: Project, engine: str) -> None:
     project = running
     printed = snu(project, engine, "preview", "foundation-local", "--markdown", "-")
     assert printed.returncode == ExitCode.OK, printed.stdout + printed.stderr
-    assert printed.stdout.startswith("### Preview of `foundation-local`: 36 to create, ")
+    assert printed.stdout.startswith("### Preview of `foundation-local`: 32 to create, ")
     assert "- `local-secrets-secret` · `scaleway:secrets:Secret`\n" in printed.stdout
     assert "\nCost: +" in printed.stdout
     file = project.directory / "preview.md"
     both = snu(project, engine, "preview", "foundation-local", "--markdown", str(file))
-    assert "To do: 36 to create" in both.stdout
+    assert "To do: 32 to create" in both.stdout
     assert file.read_text() == printed.stdout
     nowhere = str(project.directory / "missing/preview.md")
     refused(project, *("preview", "foundation-local", "--markdown", nowhere), code=ExitCode.USAGE, says="be written")

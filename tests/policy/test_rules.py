@@ -127,9 +127,6 @@ def test_protection_follows_the_settings() -> None:
         assert violations(resource(type_)) == []
     assert violations(resource("pulumi:providers:scaleway"), protecting) == []
     assert violations(resource("scaleway:secrets/version:Version"), protecting) == []
-    key = "scaleway:iam/apiKey:ApiKey"
-    assert violations(resource(key), protecting) == [("protection", "protect")]
-    assert violations(resource(key, expiresAt="2027-06-30T00:00:00Z"), protecting) == []
 
 
 def rule_of(*sets: str, **scope: Any) -> dict[str, Any]:

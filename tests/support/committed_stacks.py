@@ -69,8 +69,11 @@ def built(stack: str, preview: bool = False) -> Run:
     return build(stack, config_of(stack), preview)
 
 
-def build(stack: str, config: dict[str, str], preview: bool = False) -> Run:
+def build(stack: str, config: dict[str, str], preview: bool = False, secret_status: str = "enabled") -> Run:
+    """``secret_status``: of the versions of secrets that are only looked for."""
     cloud = Cloud(
-        document=document_for(stack, config), foundation=FOUNDATION_OUTPUTS | {"zone": config.get("snu:zone")}
+        document=document_for(stack, config),
+        foundation=FOUNDATION_OUTPUTS | {"zone": config.get("snu:zone")},
+        secret_status=secret_status,
     )
     return run(functools.partial(program.run, NOWHERE), cloud=cloud, stack=stack, config=config, preview=preview)

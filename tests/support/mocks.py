@@ -84,6 +84,8 @@ class Cloud(pulumi_mocks.Mocks):
     preview: bool = False
     raw_data: str | None = None
     """The document's data as it stands, instead of `document`."""
+    secret_status: str = "enabled"
+    """Of the only version of each secret that is looked up."""
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def new_resource(self, args: pulumi_mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
@@ -102,6 +104,8 @@ class Cloud(pulumi_mocks.Mocks):
         self.calls.append((args.token, dict(args.args)))
         if args.token == "scaleway:observability/getSource:getSource":
             return {**args.args, "url": "https://logs.example.test", "region": "fr-par", "retentionDays": 7}, []
+        if args.token == "scaleway:secrets/getSecret:getSecret":
+            return {**args.args, "versions": [{"status": self.secret_status}]}, []
         data = self.raw_data
         if data is None:
             data = base64.b64encode(json.dumps(self.document).encode()).decode()
@@ -117,16 +121,12 @@ _COMPUTED: dict[str, Callable[[str], dict[str, Any]]] = {
     "docker:index/image:Image": lambda name: {"repoDigest": f"registry.example.test/snu-test/{name}@{PUSHED_DIGEST}"},
     "scaleway:registry/namespace:Namespace": lambda name: {"endpoint": f"registry.example.test/{name}"},
     "scaleway:databases/serverlessDatabase:ServerlessDatabase": lambda name: {
-        "endpoint": f"postgres://{name}.example.test:5432/state?sslmode=require"
+        "endpoint": f"postgres://{name}.example.test/state?sslmode=require"
     },
     "scaleway:databases/instance:Instance": lambda name: {
         "loadBalancer": {"ip": "192.0.2.1", "port": 5432, "endpointId": "e", "hostname": "", "name": ""},
         "privateNetwork": {"pnId": "pn", "ip": "10.0.0.2", "port": 5432, "enableIpam": True},
         "certificate": f"certificate-of-{name}",
-    },
-    "scaleway:iam/apiKey:ApiKey": lambda name: {
-        "accessKey": f"access-key-of-{name}",
-        "secretKey": f"secret-key-of-{name}",
     },
     "scaleway:observability/source:Source": lambda name: {"url": "https://logs.example.test"},
     "scaleway:observability/token:Token": lambda name: {"secretKey": f"secret-key-of-{name}"},

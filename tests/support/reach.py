@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infra import naming
-from infra.settings import FoundationSettings, ServerlessBackend, load
+from infra.settings import FoundationSettings, load
+from infra.settings.models import Backend
 from localcloud.api import conditions
 from localcloud.api.conditions import Target
 from localcloud.api.permissions import PERMISSION_SETS
-from ops.handed_out import Holder, holders
+from ops.handed_out import Holder, holders, state_application
 from ops.stacks import find_stack, stack_names
-from tests.support.committed_stacks import built, config_of
+from tests.support.committed_stacks import build, config_of
 from tests.support.environment import ROOT
 from tests.support.mocks import NOWHERE
 
@@ -60,7 +61,7 @@ class Environment:
     """With its own values; not the documents of its state."""
     state: str
     """The environment whose backend has its state."""
-    is_serverless: bool
+    backend: Backend
 
 
 @dataclass
@@ -75,7 +76,7 @@ class Estate:
     projects: dict[str, str] = field(default_factory=dict)
     """By foundation, its project's name without `snu-`."""
     holders: dict[str, Holder] = field(default_factory=dict)
-    """By application, what a key that is handed out is for."""
+    """By application, what a key of it is for."""
 
 
 Reach = dict[tuple[str, str], str]
@@ -86,14 +87,15 @@ Reach = dict[tuple[str, str], str]
 def estate() -> Estate:
     found = Estate()
     for foundation in FOUNDATIONS:
-        settings = load(foundation, config_of(foundation), NOWHERE)
-        assert isinstance(settings, FoundationSettings)
-        _add(found, foundation, settings)
+        add(found, foundation, config_of(foundation))
     return found
 
 
-def _add(found: Estate, foundation: str, settings: FoundationSettings) -> None:
-    resources = built(foundation).resources
+def add(found: Estate, foundation: str, config: dict[str, str]) -> None:
+    """Add a foundation with its environments."""
+    settings = load(foundation, config, NOWHERE)
+    assert isinstance(settings, FoundationSettings)
+    resources = build(foundation, config).resources
     project = settings.project.name
     names = {
         f"{_MOCK_ID}{each.name}": str(each.inputs["name"])
@@ -108,12 +110,11 @@ def _add(found: Estate, foundation: str, settings: FoundationSettings) -> None:
             found.in_state.setdefault(foundation, set()).add(names[each.inputs["applicationId"]])
     found.projects[foundation] = project
     for name, environment in settings.environments.items():
-        is_serverless = isinstance(environment.database, ServerlessBackend)
         secrets: tuple[str, ...] = (naming.secret(name), naming.alerts_secret(name))
-        found.environments.append(Environment(stack_of(name), project, secrets, name, is_serverless))
+        found.environments.append(Environment(stack_of(name), project, secrets, name, environment.database))
         if settings.previews:
             secrets = (naming.secret(_PREVIEW),)
-            found.environments.append(Environment(PREVIEWS, project, secrets, name, is_serverless))
+            found.environments.append(Environment(PREVIEWS, project, secrets, name, environment.database))
     for holder in holders(find_stack(ROOT, foundation), settings):
         found.holders[holder.application] = holder
 
@@ -151,13 +152,13 @@ def _found(application: str) -> Iterator[str]:
     for each in everything.environments:
         if each.place == PREVIEWS:
             continue
-        kept = (naming.state_application if each.is_serverless else naming.state_bucket_application)(each.state)
+        keeper = state_application(each.state, each.backend)
         for secret, owner in (
-            (naming.environment_state_secret(each.state), kept),
-            (naming.state_reader_secret(each.state), naming.state_reader(kept)),
+            (naming.environment_state_secret(each.state), keeper),
+            (naming.state_reader_secret(each.state), naming.state_reader(keeper) if keeper else ""),
             (naming.alerts_secret(each.state), naming.alerts_application(each.state)),
         ):
-            if "access" in _actions(application, each.project, "secret_manager", secret):
+            if owner and _opens(application, each.project, secret):
                 yield owner
     for foundation, owners in everything.in_state.items():
         if _foundation_state(application, foundation):
@@ -169,10 +170,14 @@ def _actions(application: str, project: str, product: str, secret: str | None = 
     return {action for grant in grants for action in grant.allows(product, secret)}
 
 
+def _opens(application: str, project: str, secret: str) -> bool:
+    return "access" in _actions(application, project, "secret_manager", secret)
+
+
 def _foundation_state(application: str, foundation: str) -> str:
     """Its bucket in the default project has no policy; what decrypts it is in a secret there."""
     document = naming.foundation_state_secret(estate().projects[foundation])
-    if "access" not in _actions(application, DEFAULT_PROJECT, "secret_manager", document):
+    if not _opens(application, DEFAULT_PROJECT, document):
         return ""
     actions = _actions(application, DEFAULT_PROJECT, "object_storage")
     return "write" if "write_object" in actions else "read" if "read_object" in actions else ""
@@ -204,10 +209,23 @@ def _own_reach(application: str) -> Iterator[tuple[tuple[str, str], str]]:
 
 
 def _state(application: str, environment: Environment) -> str:
-    if environment.is_serverless:
-        return _access([_actions(application, environment.project, "serverless_sqldb")], _STATE_READ, _STATE_WRITTEN)
-    keeper = naming.state_bucket_application(environment.state)  # the bucket's policy lets nobody else in
-    return {keeper: "write", naming.state_reader(keeper): "read"}.get(application, "")
+    match environment.backend.kind:
+        case "serverless":
+            actions = _actions(application, environment.project, "serverless_sqldb")
+            return _access([actions], _STATE_READ, _STATE_WRITTEN)
+        case "bucket":
+            keeper = naming.state_bucket_application(environment.state)  # the bucket's policy lets nobody else in
+            return {keeper: "write", naming.state_reader(keeper): "read"}.get(application, "")
+    return _instance_state(application, environment)
+
+
+def _instance_state(application: str, environment: Environment) -> str:
+    """Passwords open it: they are in two secrets, and in the state of the foundation that has made the users."""
+    (foundation,) = [name for name, project in estate().projects.items() if project == environment.project]
+    document = naming.environment_state_secret(environment.state)
+    if _opens(application, environment.project, document) or _foundation_state(application, foundation):
+        return "write"
+    return "read" if _opens(application, environment.project, naming.state_reader_secret(environment.state)) else ""
 
 
 def _access(actions: Iterable[set[str]], reading: set[str], writing: set[str]) -> str:
@@ -242,9 +260,9 @@ def table() -> str:
 
 
 def _users(application: str) -> str:
-    holder = estate().holders.get(application)
-    if holder is None:
-        return "the state document" if "-state" in application else "the crash alerts"
+    holder = estate().holders[application]
+    if holder.secret:
+        return f"the secret `{holder.secret}`"
     github = [*holder.github, *(f"{name} (source)" for name in holder.github_source)]
     return ", ".join(f"`{name}`" for name in github) or "people"
 

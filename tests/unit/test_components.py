@@ -1,6 +1,5 @@
 """Each component by itself: its children, their inputs, protection and secrets."""
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -99,7 +98,6 @@ def test_registry() -> None:
 STATE_READER = {
     "ci-state-reader-application": "scaleway:iam/application:Application",
     "ci-state-reader-policy": "scaleway:iam/policy:Policy",
-    "ci-state-reader-key": "scaleway:iam/apiKey:ApiKey",
 }
 
 
@@ -109,8 +107,8 @@ def test_serverless_database() -> None:
             environment="ci", project_id="p", backend=ServerlessBackend.model_validate({"kind": "serverless"})
         )
         made = BackendDatabase("ci-state", args, PROTECTED)
-        assert made.reader_url is not None
-        return {"url": made.url, "reader": made.reader_url}
+        assert made.reader_url is None
+        return {"url": made.url}
 
     result = build(make)
     assert result.named("ci-state").type == "snu:database:BackendDatabase"
@@ -118,7 +116,6 @@ def test_serverless_database() -> None:
         "ci-state-database": "scaleway:databases/serverlessDatabase:ServerlessDatabase",
         "ci-state-application": "scaleway:iam/application:Application",
         "ci-state-policy": "scaleway:iam/policy:Policy",
-        "ci-state-key": "scaleway:iam/apiKey:ApiKey",
         **STATE_READER,
     }
     assert result.named("ci-state-database").inputs == {
@@ -133,42 +130,25 @@ def test_serverless_database() -> None:
     assert result.named("ci-state-reader-policy").inputs["rules"] == [
         {"projectIds": ["p"], "permissionSetNames": ["ServerlessSQLDatabaseReadOnly"]}
     ]
-    assert result.outputs == {
-        "reader": Secret(
-            "postgres://id-of-ci-state-reader-application:secret-key-of-ci-state-reader-key"
-            "@ci-state-database.example.test:5432/state?sslmode=require"
-        ),
-        "url": Secret(
-            "postgres://id-of-ci-state-application:secret-key-of-ci-state-key"
-            "@ci-state-database.example.test:5432/state?sslmode=require"
-        ),
-    }
+    assert result.outputs == {"url": "postgres://ci-state-database.example.test/state?sslmode=require"}
 
 
 def test_bucket() -> None:
-    def make() -> Outputs:
-        bucket = BackendBucket("ci-state", BackendBucketArgs(environment="ci", project_id="p"), PROTECTED)
-        return {"key": bucket.key, "reader": bucket.reader_key}
+    def make() -> None:
+        BackendBucket("ci-state", BackendBucketArgs(environment="ci", project_id="p"), PROTECTED)
 
     result = build(make)
     assert result.named("ci-state").type == "snu:bucket:BackendBucket"
     assert result.children("ci-state") == {
         "ci-state-application": "scaleway:iam/application:Application",
         "ci-state-policy": "scaleway:iam/policy:Policy",
-        "ci-state-key": "scaleway:iam/apiKey:ApiKey",
         **STATE_READER,
     }
     (reading,) = result.named("ci-state-reader-policy").inputs["rules"]
     assert reading["permissionSetNames"] == ["ObjectStorageBucketsRead", "ObjectStorageObjectsRead"]
-    assert result.outputs["reader"].value["secretKey"] == "secret-key-of-ci-state-reader-key"
     (rule,) = result.named("ci-state-policy").inputs["rules"]
     assert rule["projectIds"] == ["p"]
     assert "ObjectStorageFullAccess" not in rule["permissionSetNames"]
-    assert result.named("ci-state-key").protect
-    key = result.outputs["key"]
-    assert isinstance(key, Secret)
-    assert key.value["applicationId"] == "id-of-ci-state-application"
-    assert key.value["secretKey"] == "secret-key-of-ci-state-key"
 
 
 @pytest.mark.parametrize("reader", [None, SecretStr("p@ss/w0rd")])
@@ -530,24 +510,23 @@ def test_alerts_access(storage_url: str | None, storage: str) -> None:
             api_url=None,
             storage_url=storage_url,
         )
-        return {"id": AlertsAccess("staging-alerts", args, PROTECTED).secret_id}
+        made = AlertsAccess("staging-alerts", args, PROTECTED)
+        return {"id": made.secret_id, "access": made.access}
 
     result = build(make)
     assert result.children("staging-alerts") == {
         "staging-alerts-application": "scaleway:iam/application:Application",
         "staging-alerts-policy": "scaleway:iam/policy:Policy",
-        "staging-alerts-key": "scaleway:iam/apiKey:ApiKey",
         "staging-alerts-secret": "scaleway:secrets/secret:Secret",
-        "staging-alerts-version": "scaleway:secrets/version:Version",
     }
     (rule,) = result.named("staging-alerts-policy").inputs["rules"]
     assert rule["projectIds"] == ["p"]
     assert not {name for name in rule["permissionSetNames"] if "FullAccess" in name or "Secret" in name}
     holder = result.named("staging-alerts-secret").inputs
     assert (holder["name"], holder["protected"], holder["projectId"]) == ("snu-staging-alerts", True, "p")
-    data = result.named("staging-alerts-version").inputs["data"]
-    assert isinstance(data, Secret)
-    assert json.loads(data.value) == {
+    access = result.outputs["access"]
+    assert isinstance(access, Secret)
+    assert access.value == {
         "apiUrl": "https://api.scaleway.com",
         "region": "fr-par",
         "logsUrl": "https://logs.example.test",
@@ -555,8 +534,6 @@ def test_alerts_access(storage_url: str | None, storage: str) -> None:
         "retentionDays": "7",
         "storageUrl": storage,
         "bucket": "snu-alerts-production-staging",
-        "accessKey": "access-key-of-staging-alerts-key",
-        "secretKey": "secret-key-of-staging-alerts-key",
     }
     (asked,) = [arguments for token, arguments in result.calls if token.endswith("getSource")]
     assert asked == {"origin": "scaleway", "type": "logs", "projectId": "p"}

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
 
+import pulumi
 import pytest
 
 from infra import naming
-from tests.support.committed_stacks import ENVIRONMENTS, built
+from tests.support.committed_stacks import ENVIRONMENTS, build, built, config_of
 from tests.support.environment import ROOT
-from tests.support.reach import FOUNDATIONS, OPEN_TO_PULL_REQUESTS, PREVIEWS, estate, keys_of, places, reach, table
+from tests.support.reach import (
+    FOUNDATIONS,
+    OPEN_TO_PULL_REQUESTS,
+    PREVIEWS,
+    Estate,
+    add,
+    estate,
+    keys_of,
+    places,
+    reach,
+    table,
+)
 
 API_KEY = "scaleway:iam/apiKey:ApiKey"
 IN_CI = {"ci", PREVIEWS}
@@ -79,7 +92,6 @@ def test_no_key_of_a_pull_request_finds_one_that_deploys() -> None:
     for github in OPEN_TO_PULL_REQUESTS:
         for application in applications(github):
             assert not keys_of(application) & deploying
-    assert not set.union(*estate().in_state.values()) & estate().holders.keys()
 
 
 @pytest.mark.parametrize("stack", ["ci", "stage", "production"])
@@ -90,15 +102,58 @@ def test_a_preview_writes_nothing(stack: str) -> None:
         assert reach(application)[stack, "state"] == "read"
 
 
-def test_a_preview_of_a_foundation_deploys_nothing_and_opens_no_app_secret() -> None:
-    """It finds the keys with which states are kept: the foundation makes those."""
+def test_a_preview_of_a_foundation_writes_nothing_and_opens_no_app_secret() -> None:
     for foundation in FOUNDATIONS:
         (application,) = applications(f"preview-{foundation}")
-        for (_, kind), access in reach(application).items():
-            assert kind != "secrets"
-            assert access == "read" or kind in ("state", "buckets")
+        assert reached(application, "write") == set()
+        assert reach(application)[foundation, "state"] == "read"
+        assert not any(kind == "secrets" for _, kind in reach(application))
 
 
-def test_states_of_environments_hold_no_api_key() -> None:
+def test_passwords_of_a_database_instance_are_in_the_state_of_its_foundation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a key that previews such a foundation can write its environments' states, as docs/keys.md says."""
+    config = config_of("foundation-production")
+    environments = json.loads(config["snu:environments"])
+    environments["production"]["database"] = {"kind": "instance", "allowedRanges": ["203.0.113.7/32"]}
+    passwords = {"administrator": "Administrat0r!", "user": "Passw0rd!", "reader": "Read0nly!"}
+    config |= {
+        "snu:environments": json.dumps(environments),
+        "snu:databasePasswords": json.dumps({"production": passwords}),
+    }
+    changed = Estate()
+    add(changed, "foundation-production", config)
+    monkeypatch.setattr("tests.support.reach.estate", lambda: changed)
+    states = {each: reach.__wrapped__(each).get(("production", "state")) for each in changed.grants}
+    assert states == {
+        "snu-alerts-production": None,
+        "snu-deploy-production": "write",
+        "snu-get-secret-production": None,
+        "snu-preview-foundation-production": "write",
+        "snu-preview-production": "read",
+    }
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_crash_alerts_without_a_key_are_refused(preview: bool) -> None:
+    with pytest.raises(pulumi.RunError) as error:
+        build("stage", config_of("stage"), preview, secret_status="disabled")
+    assert str(error.value).endswith(
+        "the secret snu-staging-alerts has no version, so the crash alerts have no API key: run `scripts/snu keys "
+        "store foundation-stage`"
+    )
+
+
+@pytest.mark.parametrize(("status", "warnings"), [("disabled", 1), ("enabled", 0)])
+def test_a_foundation_warns_of_crash_alerts_without_a_key(
+    status: str, warnings: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", lambda text, *_: said.append(text))
+    build("foundation-stage", config_of("foundation-stage"), secret_status=status)
+    assert sum("snu-staging-alerts has no version yet" in text for text in said) == warnings
+
+
+def test_no_state_holds_an_api_key() -> None:
+    assert estate().in_state == {}
     assert not any(built(stack).of_type(API_KEY) for stack in ENVIRONMENTS)
     assert set(places()) == {*FOUNDATIONS, "ci", PREVIEWS, "stage", "production"}

@@ -64,7 +64,7 @@ export function readAccess(file) {
   const found = readObject(file, "The job's access");
   const missing = ACCESS_KEYS.filter((key) => typeof found[key] !== "string" || found[key] === "");
   if (missing.length > 0) {
-    throw new StartError(`The job's access lacks ${missing.join(", ")}: bring the foundation's stack up.`);
+    throw new StartError(`The job's access lacks ${missing.join(", ")}: an owner of the foundation runs scripts/snu keys store.`);
   }
   return /** @type {Access} */ (/** @type {unknown} */ (found));
 }

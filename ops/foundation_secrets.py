@@ -1,0 +1,251 @@
+"""What an owner adds to a foundation that is up: API keys, and the secrets that have them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import SecretStr
+
+from infra import naming
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.handed_out import HandedOut, foundation_settings, holders, state_application
+from ops.scaleway.catalogue import bare_id
+from ops.scaleway.client import Client
+from ops.stacks import Stack, project_name
+from ops.state.account import Account
+from ops.state.bootstrap import foundation_outputs, keep, passphrase_for, publish_to, stacks_of, storage_of
+from ops.state.bucket import ensure_bucket, ensure_policy
+from ops.state.connection import connect
+from ops.state.document import StateDocument
+from ops.state.lock import locks_of
+from ops.state.place import Kind, Place, place_of
+from ops.state.reach import find_document
+from ops.stored_keys import StoredKeys, outdated_keys, store_alerts_access
+from pulumi_state.store import StoreError, address_of, checkpoints, open_store
+from pulumi_state.variables import PASSPHRASE
+
+if TYPE_CHECKING:
+    from infra.settings import FoundationSettings
+    from ops.state.bootstrap import Say
+
+
+@dataclass
+class FoundationSecrets:
+    """What an owner adds to a foundation that is up: API keys, and the secrets that have them.
+
+    Each step looks first. A key is replaced before the former one is deleted.
+    """
+
+    stack: Stack
+    place: Place
+    settings: FoundationSettings
+    account: Account
+    environ: Mapping[str, str]
+    """The user's, before any stack's own passphrase was set."""
+    outputs: Mapping[str, Any]
+    """The foundation's."""
+    keys: StoredKeys
+
+    @classmethod
+    @contextmanager
+    def opened(
+        cls,
+        stack: Stack,
+        user_environ: Mapping[str, str],
+        stack_environ: Mapping[str, str],
+        say: Say,
+        *,
+        rotate: bool = False,
+    ) -> Iterator[Self]:
+        """``stack_environ``: with the foundation's own backend. Raises OpsError as ``foundation_outputs``, and when the
+        stack is not a foundation or was never brought up."""
+        settings = foundation_settings(stack)
+        outputs = foundation_outputs(stack, stack_environ)
+        if "projectId" not in outputs:
+            raise OpsError(
+                f"{stack.name} is not up yet, so it has no applications. Run `scripts/snu up {stack.name}` first; "
+                "nothing was changed.",
+                ExitCode.FAILED,
+            )
+        with Client.of(stack, user_environ, ExitCode.ENVIRONMENT) as client, _account(stack, user_environ) as account:
+            keys = StoredKeys(HandedOut(settings, client), say, rotate)
+            yield cls(stack, place_of(stack), settings, account, user_environ, outputs, keys)
+
+    def store(self) -> None:
+        """Every environment's state, and the access of its crash alerts.
+
+        Raises OpsError and ScalewayError; what was stored so far is kept, and the next run goes on from there.
+        """
+        in_use = []
+        for name in self.settings.environments:
+            if self.place.kind is Kind.FOUNDATION:
+                in_use += self._store_state(name)
+            store_alerts_access(self.account, self.keys, name, self.outputs, self._project_id)
+        if in_use:
+            raise OpsError("\n".join(in_use), ExitCode.FAILED)
+
+    @property
+    def _project_id(self) -> str:
+        return bare_id(self.outputs["projectId"])
+
+    def _store_state(self, name: str) -> list[str]:
+        """Gives what is left to do: former keys that a run still works with."""
+        document, application = self._environment_document(name)
+        self._publish(name, document)
+        reader = self._reader_document(name, document, application)
+        if not application:
+            return []
+        held = {application: document, **({naming.state_reader(application): reader} if reader else {})}
+        former = {each: self.keys.others(each, stored.access_key) for each, stored in held.items()}
+        left = [access_key for access_keys in former.values() for access_key in access_keys]
+        if left and (owners := self._lock_owners(document)):
+            return [
+                f"The state of {name} is in use, so its former keys were not deleted ({', '.join(left)}). Run the same "
+                f"command again once these have ended: {'; '.join(owners)}. `scripts/snu unlock STACK` removes the "
+                "lock of a run that is no longer there."
+            ]
+        for each, stored in held.items():
+            self.keys.delete_others(each, stored.access_key)
+        return []
+
+    def _lock_owners(self, document: StateDocument) -> list[str]:
+        """Who works with the stacks whose states are where a document leads. Raises StoreError and OpsError."""
+        project = project_name(self.stack.project_dir)
+        with closing(open_store(document.url, connect(self.stack, self.environ, document))) as store:
+            return [
+                f"{stack} by {lock.owner}"
+                for stack in sorted(checkpoints.stacks_in(store, project))
+                for lock in locks_of(store, project, stack)
+            ]
+
+    def _environment_document(self, name: str) -> tuple[StateDocument, str]:
+        """With the application whose key it has: empty if a password opens that place, or somebody else's login."""
+        wanted, application = self._backend(name)
+        secret = naming.environment_state_secret(name)
+        found = find_document(self.account, self.stack, self._place_of(secret))
+        if found is None:
+            passphrase = passphrase_for(stacks_of(self.stack, name), self.environ.get(PASSPHRASE))
+            document = self._with_key(wanted.model_copy(update={"passphrase": passphrase}), application, None)
+            keep(self.account, secret, self._project_id, document, f"State of {name}")
+            self._told(f"secret {secret}", "made it, with the state's address, login and passphrase")
+            return document, application
+        known, elsewhere = found[1], ""
+        if known.address == wanted.address:
+            wanted = wanted.model_copy(update={"passphrase": known.passphrase})
+        else:
+            elsewhere = f"; the foundation's place for it is {wanted.address}"
+            wanted, application = known, self._former_application(name, known)
+        document = self._with_key(wanted, application, known)
+        if document != known:
+            self.account.write(found[0], document.text())
+            self._told(f"secret {secret}", f"wrote the current login{elsewhere}")
+        else:
+            self._told(f"secret {secret}", f"is there: the state is in {known.address}{elsewhere}")
+        return document, application
+
+    def _reader_document(self, name: str, writer: StateDocument, application: str) -> StateDocument | None:
+        """The document of who may read the environment's state and not write it; None if nobody is."""
+        secret = naming.state_reader_secret(name)
+        url = writer.url if application else (self.outputs.get("backendReaderUrls") or {}).get(name)
+        if url is None or address_of(url) != writer.address:
+            self._told(f"secret {secret}", "is not made: the foundation has no reader of that state")
+            return None
+        found = find_document(self.account, self.stack, self._place_of(secret))
+        known = found[1] if found else None
+        reader = naming.state_reader(application) if application else ""
+        document = self._with_key(writer.model_copy(update={"backend_url": SecretStr(url)}), reader, known)
+        if document == known:
+            self._told(f"secret {secret}", "is there: how the state is read, and not written")
+            return document
+        keep(self.account, secret, self._project_id, document, f"State of {name}, to read")
+        self._told(f"secret {secret}", "wrote how the state is read, and not written")
+        return document
+
+    def backend(self, name: str) -> StateDocument:
+        """Where the foundation keeps the environment's state, with a login; the passphrase is empty yet."""
+        return self._with_key(*self._backend(name), None)
+
+    def _backend(self, name: str) -> tuple[StateDocument, str]:
+        """As ``backend``, and the application whose key the login is still to get; empty if a password is in it."""
+        database = self.settings.environments[name].database
+        application = state_application(name, database)
+        if database.kind != "bucket":
+            connection = (self.outputs.get("backendConnections") or {}).get(name) or {}
+            document = StateDocument(
+                backend_url=SecretStr(self.outputs["backendUrls"][name]),
+                passphrase=SecretStr(""),
+                certificate=connection.get("certificate", ""),
+                open_instance=connection.get("openInstance", ""),
+            )
+            return document, application
+        bucket = naming.environment_state_bucket(self.settings.project.name, name)
+        storage = storage_of(self.account, self._project_id)
+        done = ensure_bucket(storage, bucket)
+        users = (
+            f"application_id:{self.keys.cloud.id_of(each)}" for each in (application, naming.state_reader(application))
+        )
+        done += ensure_policy(storage, bucket, self.account.bearer(), *users)
+        self._told(
+            f"bucket {bucket}", ", ".join(done) or "is there: private, versioned, encrypted, for its environment only"
+        )
+        return StateDocument(backend_url=SecretStr(storage.url(bucket)), passphrase=SecretStr("")), application
+
+    def _former_application(self, name: str, known: StateDocument) -> str:
+        """The application of the former database, if a document leads there as that application."""
+        former = self.settings.environments[name].former_database
+        application = state_application(name, former) if former else ""
+        return application if application and f"://{self.keys.cloud.id_of(application)}:" in known.url else ""
+
+    def _with_key(self, wanted: StateDocument, application: str, known: StateDocument | None) -> StateDocument:
+        """``wanted`` with a key of the application, if there is one; ``known`` is what the secret holds."""
+        if not application:
+            return wanted
+        key = self.keys.keep_or_make(application, known.key if known else None)
+        return wanted.with_key(self.keys.cloud.id_of(application), key)
+
+    def _place_of(self, secret: str) -> Place:
+        return replace(self.place, kind=Kind.ENVIRONMENT, secret=secret)
+
+    def _publish(self, name: str, document: StateDocument) -> None:
+        try:
+            changed = publish_to(self.stack, self.environ, document, self.outputs)
+        except StoreError as error:
+            raise OpsError(
+                f"The backend of {name} is not usable yet: {error}. What was made so far is kept; run the same "
+                "command again when that is mended.",
+                ExitCode.FAILED,
+            ) from None
+        done = f"wrote the outputs of {self.stack.name} that {name} needs"
+        self._told(f"backend of {name}", done if changed else f"has the outputs of {self.stack.name}")
+
+    def _told(self, what: str, found: str) -> None:
+        self.keys.say(what, found)
+
+
+def warn_of_outdated_keys(stack: Stack, environ: Mapping[str, str]) -> None:
+    """After an ``up`` of a foundation: say which secrets do not have the key, or the access, that they should.
+
+    Crash alerts without any access are left out: the program itself warns of them. Nothing is said if Scaleway does
+    not answer, or not to this key.
+    """
+    with suppress(OpsError):
+        settings, outputs = foundation_settings(stack), foundation_outputs(stack, environ)
+        if "projectId" not in outputs:
+            return
+        with Client.of(stack, environ) as client, _account(stack, environ) as account:
+            cloud = HandedOut(settings, client)
+            names = ", ".join(outdated_keys(account, cloud, holders(stack, settings), outputs))
+        if names:
+            sys.stderr.write(
+                f"warning: {stack.name}: these secrets have no current API key, or an access that has changed: "
+                f"{names}. Run `scripts/snu keys store {stack.name}`.\n"
+            )
+
+
+def _account(stack: Stack, environ: Mapping[str, str]) -> closing[Account]:
+    return closing(Account(stack, environ))

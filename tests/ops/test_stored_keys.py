@@ -1,0 +1,171 @@
+"""Keys that secrets have: wherever a run is killed, the next one leaves one key for each application, which works."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from infra import naming
+from infra.settings import FoundationSettings, load
+from ops.errors import OpsError
+from ops.handed_out import HandedOut, Holder
+from ops.scaleway.client import Client
+from ops.state.account import Account, Secret
+from ops.state.document import KeyPair, StateDocument
+from ops.stored_keys import StoredKeys, outdated_keys, store_alerts_access
+from tests.support.committed_stacks import config_of
+from tests.support.mocks import NOWHERE
+
+APPLICATION, SECRET = naming.alerts_application("ci"), naming.alerts_secret("ci")
+SETTINGS = cast(FoundationSettings, load("foundation-ci", config_of("foundation-ci"), NOWHERE))
+ACCESS = {"logsToken": "token", "bucket": "b"}
+OUTPUTS = {"projectId": "p", "alertsAccess": {"ci": ACCESS}}
+
+
+class Killed(BaseException):
+    pass
+
+
+@dataclass
+class Cloud:
+    """IAM and Secret Manager with one application and its secret, for as many changes as a run lives."""
+
+    keys: dict[str, dict[str, Any]] = field(default_factory=dict)
+    versions: list[bytes] = field(default_factory=list)
+    left: int | None = None
+    _number: Iterator[int] = field(default_factory=itertools.count)
+
+    def _change(self) -> None:
+        if self.left == 0:
+            raise Killed
+        if self.left is not None:
+            self.left -= 1
+
+    def list(self, call: Any, query: Any = None) -> Iterable[dict[str, Any]]:
+        match call.key:
+            case "api_keys":
+                return [*self.keys.values()]
+            case "applications":
+                return [{"name": APPLICATION, "id": "a"}]
+        return [{"name": "snu-ci", "id": "p"}]
+
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        self._change()
+        access_key = f"SCW{next(self._number)}"
+        self.keys[access_key] = {"access_key": access_key, **body}
+        return {"access_key": access_key, "secret_key": f"secret-of-{access_key}"}
+
+    def delete(self, path: str) -> None:
+        self._change()
+        self.keys.pop(path.rpartition("/")[2], None)
+
+    def secrets_named(self, name: str, project_id: str) -> Sequence[Secret]:
+        return [Secret("s", name, project_id)] if name == SECRET else []
+
+    def content(self, secret: Secret) -> bytes | None:
+        return self.versions[-1] if self.versions else None
+
+    def write(self, secret: Secret, content: bytes) -> None:
+        self._change()
+        self.versions.append(content)
+
+    @property
+    def stored(self) -> dict[str, str]:
+        found: dict[str, str] = json.loads(self.versions[-1])
+        return found
+
+    def handed_out(self, day: str | None = None) -> HandedOut:
+        return HandedOut(SETTINGS.model_copy(update={"api_keys_expire_on": day}), cast(Client, self))
+
+    def run(self, *, rotate: bool = False, day: str | None = None, left: int | None = None) -> None:
+        self.left = left
+        keys = StoredKeys(self.handed_out(day), lambda *_: None, rotate)
+        store_alerts_access(cast(Account, self), keys, "ci", OUTPUTS, "p")
+
+    def is_outdated(self, day: str | None = None, outputs: Mapping[str, Any] = OUTPUTS) -> bool:
+        holders = [Holder(APPLICATION, "looks for crashes", SECRET), Holder("other", "deploys")]
+        return [*outdated_keys(cast(Account, self), self.handed_out(day), holders, outputs)] == [SECRET]
+
+
+runs = st.fixed_dictionaries(
+    {
+        "rotate": st.booleans(),
+        "day": st.sampled_from([None, "2030-01-01", "2031-01-01"]),
+        "left": st.none() | st.integers(0, 4),
+    }
+)
+
+
+@given(st.lists(runs, max_size=5))
+def test_the_secret_always_has_a_key_that_works_and_in_the_end_the_only_one(killed: list[dict[str, Any]]) -> None:
+    cloud = Cloud()
+    for each in killed:
+        with suppress(Killed):
+            cloud.run(**each)
+        assert not cloud.versions or cloud.stored["accessKey"] in cloud.keys
+    cloud.run(day="2031-01-01")
+    assert [*cloud.keys] == [cloud.stored["accessKey"]]
+    assert cloud.keys[cloud.stored["accessKey"]]["expires_at"] == "2031-01-01T00:00:00Z"
+    assert cloud.stored.items() >= ACCESS.items()
+    versions, keys = [*cloud.versions], {**cloud.keys}
+    assert not cloud.is_outdated("2031-01-01")
+    cloud.run(day="2031-01-01")
+    assert (cloud.versions, cloud.keys) == (versions, keys)
+
+
+def test_a_key_that_a_state_has_is_replaced() -> None:
+    """Also without the output that a program of before does not have: the rest of the secret stays."""
+    cloud = Cloud()
+    former = cloud.post("", {"application_id": "a", "description": "Crash alerts of ci"})
+    document = {"logsToken": "token", "accessKey": former["access_key"], "secretKey": former["secret_key"]}
+    cloud.write(Secret("s", SECRET, "p"), json.dumps(document).encode())
+    assert cloud.is_outdated()
+    keys = StoredKeys(cloud.handed_out(), lambda *_: None)
+    store_alerts_access(cast(Account, cloud), keys, "ci", {"projectId": "p"}, "p")
+    assert former["access_key"] not in cloud.keys
+    assert cloud.stored["logsToken"] == "token"
+    assert cloud.stored["accessKey"] in cloud.keys
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_outdated"),
+    [({}, False), ({"logsToken": "another"}, True), ({"accessKey": "SCWGONE"}, True), (None, False)],
+)
+def test_what_a_run_would_change_is_outdated(changed: dict[str, str] | None, is_outdated: bool) -> None:
+    """Where there is no version yet, the program itself warns."""
+    cloud = Cloud()
+    if changed is not None:
+        cloud.run()
+        cloud.write(Secret("s", SECRET, "p"), json.dumps(cloud.stored | changed).encode())
+    assert cloud.is_outdated() is is_outdated
+
+
+@pytest.mark.parametrize("login", ["", "former-application:former-secret@"])
+def test_a_key_is_the_login_of_a_database_and_never_stands_in_the_address_of_a_bucket(login: str) -> None:
+    bucket = "s3://state?endpoint=http://127.0.0.1:1&region=fr-par"
+    key = KeyPair("SCW1", "secret")
+    for url, wanted in (
+        (f"postgres://{login}db.example.test:5432/state?sslmode=require", "postgres://a:secret@db.example.test:5432/"),
+        (bucket, bucket),
+    ):
+        document = StateDocument(backend_url=SecretStr(url), passphrase=SecretStr("p")).with_key("a", key)
+        assert document.url.startswith(wanted)
+        assert "former" not in document.url
+        assert StateDocument.parse(document.text(), "").key == key
+
+
+def test_without_anything_to_look_at_no_key_is_made() -> None:
+    cloud = Cloud()
+    keys = StoredKeys(cloud.handed_out(), lambda *_: None)
+    with pytest.raises(OpsError, match="no output `alertsAccess` yet: bring the foundation up first"):
+        store_alerts_access(cast(Account, cloud), keys, "ci", {"projectId": "p"}, "p")
+    assert not cloud.keys
