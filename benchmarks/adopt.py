@@ -19,7 +19,7 @@ from benchmarks.measure import Ratio, Samples, Session, Target, print_table
 from ops.scaleway.catalogue import KINDS
 from pulumi_state.passphrase import Crypter
 from pulumi_state.snapshot import ResourceState
-from pulumi_state.statefile import StateFile
+from pulumi_state.state_file import StateFile
 from pulumi_state.values import unwrap
 from tests.lab.configuration import keep_apps
 from tests.lab.lab import Lab

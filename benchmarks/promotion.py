@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.measure import Ratio, Samples, Session, Target, print_table
 from infra.settings import Image
-from ops.images.copy import Copied, Copier
+from ops.images.copy import Copier, CopyStatistics
 from ops.images.registry import Repository
 from tests.support.local_scaleway import Server
 from tests.support.oci import Oci, digest_of, make_namespace
@@ -70,5 +70,5 @@ def _sent(source: str, target: str, images: dict[str, Image]) -> float:
     return sum(each.sent for each in copied) / _MEGABYTE
 
 
-def _copied(source: str, target: str, image: Image) -> Copied:
+def _copied(source: str, target: str, image: Image) -> CopyStatistics:
     return Copier(Repository(source, OWNER_SECRET_KEY), Repository(target, OWNER_SECRET_KEY)).copy(image)

@@ -32,7 +32,7 @@ from benchmarks.measure import Ratio, Samples, Session, Target, print_table
 from ops.exit_codes import ExitCode
 from pulumi_state.passphrase import Crypter
 from pulumi_state.snapshot import ResourceState
-from pulumi_state.statefile import StateFile
+from pulumi_state.state_file import StateFile
 from tests.lab.project import Project, copy_project
 from tests.support.environment import clean_environment
 from tests.support.programs import PULUMI

@@ -16,8 +16,8 @@ from engine.errors import EngineError, ProviderError
 from engine.events import Events, counted
 from engine.goal import Goal
 from engine.journal import Journal
-from engine.plan import Constraint, Plan, PlanError
 from engine.plugin import NO_DIFF, Diff, PartialFailureError, Provider
+from engine.update_plan import Constraint, Plan, PlanError
 from pulumi_state import urn as urns
 from pulumi_state.aliases import Aliases
 from pulumi_state.errors import PulumiError, StateError, UnsupportedError

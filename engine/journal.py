@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from pulumi_state.snapshot import PendingOperation, ResourceState, Snapshot, SnapshotEncoder
-from pulumi_state.statefile import StateFile
+from pulumi_state.state_file import StateFile
 
 
 class Journal:

@@ -14,21 +14,21 @@ from engine.deployment import Context, Deployment, FailedError
 from engine.events import Events
 from engine.journal import Journal
 from engine.monitor import EngineService, ResourceMonitor, serve
-from engine.plan import Constraint, Plan, read_plan, salt_of
 from engine.plugin import Provider
 from engine.provider import ScalewayProvider, check_config
 from engine.refresh import refresh_all
 from engine.request import Outcome, Request, RunProgram
+from engine.update_plan import Constraint, Plan, read_plan, salt_of
 from pulumi_state.errors import PulumiError, UnsupportedError
 from pulumi_state.history import Kind, Update
-from pulumi_state.interrupts import handled, interrupt
 from pulumi_state.passphrase import Crypter, passphrase_from
 from pulumi_state.project import StackConfig, project_name, read_for_passphrase
 from pulumi_state.protocol import language_pb2
 from pulumi_state.provider import SECRET_SETTINGS, package_config
+from pulumi_state.signals import handled, interrupt
 from pulumi_state.snapshot import ResourceState, Snapshot, SnapshotEncoder
-from pulumi_state.stacks import StackReader
-from pulumi_state.statefile import StateFile
+from pulumi_state.stack_reader import StackReader
+from pulumi_state.state_file import StateFile
 from pulumi_state.values import REDACTED
 
 _PROGRAM_END_SECONDS = 30.0

@@ -32,7 +32,7 @@ class Entry(NamedTuple):
     """The object's name in hexadecimal digits: the same content has the same."""
 
 
-class Found(NamedTuple):
+class GitObject(NamedTuple):
     """An object."""
 
     id: str
@@ -50,7 +50,7 @@ class Objects:
         self._process: tuple[subprocess.Popen[bytes], IO[bytes]] | None = None
         self._trees: dict[str, Mapping[str, Entry]] = {}
 
-    def find(self, name: str) -> Found | None:
+    def find(self, name: str) -> GitObject | None:
         """The object that a name stands for, as `main:file` or `HEAD^{tree}`; None where there is none."""
         return None if "\n" in name else next(self._ask([name]))
 
@@ -74,12 +74,12 @@ class Objects:
         while len(self._trees) > _KEPT + len(wanted):
             self._trees.pop(next(iter(self._trees)))
 
-    def _content(self, identity: str, found: Found | None) -> bytes:
+    def _content(self, identity: str, found: GitObject | None) -> bytes:
         if found is None:
             raise GitError(f"object {identity} is missing in {self._git.folder}; fetch it again")
         return found.content
 
-    def _ask(self, names: Sequence[str]) -> Iterator[Found | None]:
+    def _ask(self, names: Sequence[str]) -> Iterator[GitObject | None]:
         """All are asked for before the first answer is read: together they have to fit into a pipe."""
         with self._lock:
             process, messages = self._process or self._start()
@@ -102,7 +102,7 @@ class Objects:
         return self._process
 
 
-def _answer(output: IO[bytes]) -> Found | Literal[False] | None:
+def _answer(output: IO[bytes]) -> GitObject | Literal[False] | None:
     """False where there is no such object, None where the output has ended."""
     header = output.readline()
     if not header:
@@ -110,7 +110,7 @@ def _answer(output: IO[bytes]) -> Found | Literal[False] | None:
     words = header.split()
     if len(words) != 3 or not words[2].isdigit():  # "<name> missing", "<name> ambiguous"
         return False
-    return Found(words[0].decode(), words[1].decode(), output.read(int(words[2]) + 1)[:-1])
+    return GitObject(words[0].decode(), words[1].decode(), output.read(int(words[2]) + 1)[:-1])
 
 
 def _entries(content: bytes, length: int) -> Iterator[tuple[str, Entry]]:

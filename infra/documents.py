@@ -12,7 +12,7 @@ from typing import Any
 import pulumi
 from pulumiverse_scaleway import secrets
 
-from infra.secrecy import secret
+from infra.secret_output import secret
 from infra.settings import MergedVariables
 from scaleway_facts.limits import SECRET_VARIABLE_VALUE, VARIABLE_VALUE
 

@@ -108,14 +108,14 @@ def serve(settings: Settings) -> None:
 
 def _runtime(settings: Settings, cloud: Cloud) -> tuple[Runtime | None, dict[str, str]]:
     """What runs the containers, and what the control API says of it. Raises ``StartError``."""
-    from localcloud.runtime.choice import Choice, NoEngine, choose, owner_of
+    from localcloud.runtime.engine_choice import EngineChoice, EngineUnavailable, choose, owner_of
 
     try:
-        chosen = choose(Choice(settings.runtime))
-    except NoEngine as error:
+        chosen = choose(EngineChoice(settings.runtime))
+    except EngineUnavailable as error:
         raise StartError(f"{error}. Start Docker, or give --runtime auto or off.") from error
     if chosen.client is None:
-        from localcloud.runtime.held import release
+        from localcloud.runtime.disabled import release
 
         release(cloud)
         return None, {"engine": "off", "why": chosen.why}

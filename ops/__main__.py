@@ -6,13 +6,13 @@ import gc
 import os
 import sys
 
-from ops.ahead import start_program
-from ops.display.output import clean_standard_output
-from ops.environment import bypass_proxies
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.prestart import start_program
 from ops.private_process import keep_private
-from pulumi_state.interrupts import handled, interrupt
+from ops.process_environment import bypass_proxies
+from ops.report.output import clean_standard_output
+from pulumi_state.signals import handled, interrupt
 
 _GARBAGE_THRESHOLD = 100_000
 """So many new objects, and garbage is looked for."""

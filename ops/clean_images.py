@@ -17,7 +17,7 @@ from infra.settings.built import built_file
 from ops import git
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.images.environment import Environment, environments
+from ops.images.stack_images import StackImages, environments
 from ops.plans.waiting import waiting
 from ops.releases.tags import Releases
 from ops.scaleway.catalogue import REGISTRY_IMAGES, REGISTRY_NAMESPACE, REGISTRY_TAGS
@@ -34,7 +34,7 @@ _LONGEST_PLAN_HOURS = 24
 
 
 @dataclass(frozen=True)
-class Tag:
+class RegistryTag:
     """A version of an image in a registry."""
 
     id: str
@@ -46,7 +46,7 @@ class Tag:
 
 
 @dataclass
-class Needed:
+class ImagesInUse:
     """Digests that must stay, each with why."""
 
     reasons: dict[str, str] = field(default_factory=dict)
@@ -60,10 +60,10 @@ class Needed:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TagDecision:
     """What becomes of a tag."""
 
-    tag: Tag
+    tag: RegistryTag
     stays: str
     """Why it stays; empty where it goes."""
 
@@ -71,10 +71,10 @@ class Verdict:
 # --- what is needed -------------------------------------------------------------------------------------
 
 
-def needed(project: Path, cleaned: list[Environment], environ: Mapping[str, str], keep_releases: int) -> Needed:
+def needed(project: Path, cleaned: list[StackImages], environ: Mapping[str, str], keep_releases: int) -> ImagesInUse:
     """Of all that is known here. Raises OpsError when the state of an environment that shares a registry with one that
     is cleaned cannot be read, or the releases are not all here."""
-    found = Needed()
+    found = ImagesInUse()
     shared = {_place(environment) for environment in cleaned}
     read: set[str] = set()
     deployed: set[str] = set()
@@ -100,13 +100,13 @@ def needed(project: Path, cleaned: list[Environment], environ: Mapping[str, str]
     return found
 
 
-def _place(environment: Environment) -> tuple[str, str]:
+def _place(environment: StackImages) -> tuple[str, str]:
     """The same for environments that share a registry: a preview environment has none of its own."""
     identity = environment.settings.environment
     return identity.foundation, identity.preview_of or identity.name
 
 
-def _add_states(found: Needed, environment: Environment) -> None:
+def _add_states(found: ImagesInUse, environment: StackImages) -> None:
     """Of every stack in its store: previews of others, whose files are not here, are there as well.
 
     All of a state counts: after an update that failed, containers run what the outputs do not say.
@@ -116,18 +116,18 @@ def _add_states(found: Needed, environment: Environment) -> None:
         found.add(json.dumps(checkpoint.latest if checkpoint else {}), f"in the state of {stack}")
 
 
-def _add_waiting(found: Needed, environment: Environment) -> None:
+def _add_waiting(found: ImagesInUse, environment: StackImages) -> None:
     for plan in waiting(environment.store, environment.project, environment.stack.name):
         found.add(" ".join(plan.images), f"in a plan of {environment.stack.name} that waits")
 
 
-def _add_files(found: Needed, stack: Stack) -> None:
+def _add_files(found: ImagesInUse, stack: Stack) -> None:
     for file in (stack.file, built_file(stack.project_dir, stack.name)):
         if file.exists():
             found.add(file.read_text(encoding="utf-8"), f"in {file.relative_to(stack.project_dir)}")
 
 
-def _add_git(found: Needed, project: Path, keep_releases: int, deployed: Collection[str]) -> None:
+def _add_git(found: ImagesInUse, project: Path, keep_releases: int, deployed: Collection[str]) -> None:
     """Releases that can be gone back to. Raises OpsError when not all of them may be here.
 
     ``deployed``: the stacks of which there must be one.
@@ -160,9 +160,9 @@ def _add_git(found: Needed, project: Path, keep_releases: int, deployed: Collect
 # --- what is there --------------------------------------------------------------------------------------
 
 
-def cleaned(project: Path, stack: str | None, environ: Mapping[str, str]) -> list[Environment]:
+def cleaned(project: Path, stack: str | None, environ: Mapping[str, str]) -> list[StackImages]:
     """One environment for each registry: that of a stack, or all. Raises OpsError."""
-    chosen = environments(project, environ) if stack is None else [Environment.find(project, stack, environ)]
+    chosen = environments(project, environ) if stack is None else [StackImages.find(project, stack, environ)]
     return list({_place(environment): environment for environment in reversed(chosen)}.values())
 
 
@@ -173,7 +173,7 @@ class Registry:
         """Raises OpsError when there is no API key."""
         self._client = Client.of(stack, environ)
 
-    def tags(self, registry: str) -> list[Tag]:
+    def tags(self, registry: str) -> list[RegistryTag]:
         """All tags of a registry. Raises OpsError when Scaleway does not say."""
         name = registry.partition("/")[2]
         namespaces = self._list(REGISTRY_NAMESPACE.listing, {"name": name})
@@ -181,12 +181,12 @@ class Registry:
         if namespace is None:
             raise OpsError(f"Scaleway knows no registry {registry}, or the key in use may not see it.", ExitCode.FAILED)
         return [
-            Tag(tag["id"], image["name"], tag["name"], tag["digest"], _touched(tag))
+            RegistryTag(tag["id"], image["name"], tag["name"], tag["digest"], _touched(tag))
             for image in self._list(REGISTRY_IMAGES, {"namespace_id": namespace["id"]})
             for tag in self._list(REGISTRY_TAGS, imageId=image["id"])
         ]
 
-    def delete(self, tag: Tag) -> None:
+    def delete(self, tag: RegistryTag) -> None:
         """Succeeds if it is already gone. Raises ScalewayError."""
         self._client.delete(REGISTRY_TAGS.object_at(region=self._client.profile.region, id=tag.id))
 
@@ -217,16 +217,16 @@ def shortest_age(project: Path, wanted: timedelta) -> timedelta:
     return max(wanted, timedelta(hours=max(hours)))
 
 
-def verdicts(tags: list[Tag], found: Needed, age: timedelta, now: datetime) -> list[Verdict]:
+def verdicts(tags: list[RegistryTag], found: ImagesInUse, age: timedelta, now: datetime) -> list[TagDecision]:
     """By image, the oldest first."""
-    young: Callable[[Tag], bool] = lambda tag: now - tag.touched < age  # noqa: E731
+    young: Callable[[RegistryTag], bool] = lambda tag: now - tag.touched < age  # noqa: E731
     # A young tag holds the image, and so the old tags of it.
     held = {(tag.image, tag.digest) for tag in tags if young(tag)}
     return [
-        Verdict(tag, found.reasons.get(tag.digest) or _age_reason(tag, held, age))
+        TagDecision(tag, found.reasons.get(tag.digest) or _age_reason(tag, held, age))
         for tag in sorted(tags, key=lambda tag: (tag.image, tag.touched, tag.name))
     ]
 
 
-def _age_reason(tag: Tag, held: set[tuple[str, str]], age: timedelta) -> str:
+def _age_reason(tag: RegistryTag, held: set[tuple[str, str]], age: timedelta) -> str:
     return f"younger than {age.total_seconds() / 86_400:g} days" if (tag.image, tag.digest) in held else ""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ops.commands import options as option
-from ops.drift.channels import Channel
+from ops.drift.channels import ReportChannel
 from ops.durations import SECONDS
 from ops.engines.select import EngineChoice
-from ops.environment import process_environment
 from ops.exit_codes import ExitCode
 from ops.local_runtime import RuntimeChoice
+from ops.process_environment import process_environment
 
 if TYPE_CHECKING:
     from ops.local import LocalCloud
@@ -329,7 +329,9 @@ def promote(
     """Copy the images that SOURCE runs to TARGET's registry, write them into TARGET's file, and say what changes."""
     from ops.commands import promote as work
 
-    return work.promote(cwd, source, target, repository, work.Texts(markdown, slack), commit=commit, as_named=as_named)
+    return work.promote(
+        cwd, source, target, repository, work.ChangelogTargets(markdown, slack), commit=commit, as_named=as_named
+    )
 
 
 @app.command("releases")
@@ -355,9 +357,9 @@ def rollback(
 ) -> ExitCode:
     """Write an earlier release's images and variables into the stack's file, to be planned and applied."""
     from ops.commands import rollback as work
-    from ops.commands.promote import Texts
+    from ops.commands.promote import ChangelogTargets
 
-    return work.rollback(cwd, stack, to, repository, Texts(markdown, slack), commit=commit)
+    return work.rollback(cwd, stack, to, repository, ChangelogTargets(markdown, slack), commit=commit)
 
 
 @app.command()
@@ -497,10 +499,10 @@ def drift(
     engine: option.Engine = EngineChoice.AUTO,
     json: option.Json = False,
     report: Annotated[
-        list[Channel] | None,
+        list[ReportChannel] | None,
         typer.Option(
             "--report",
-            metavar="|".join(Channel),
+            metavar="|".join(ReportChannel),
             help="Keep an issue on GitHub for each stack; tell Slack (SLACK_WEBHOOK_URL); may be given twice.",
         ),
     ] = None,
@@ -516,7 +518,7 @@ def drift(
 
     from ops.commands import drift as work
 
-    reporter = work.Reporter.of(report or [], repo, api_url, process_environment())
+    reporter = work.DriftReporter.of(report or [], repo, api_url, process_environment())
     return work.drift(cwd, stacks or [], engine, parallel, reporter, as_json=json)
 
 
@@ -846,9 +848,9 @@ def hotfix_build(
 ) -> ExitCode:
     """Build the apps that the branch changed for the stack that STACK is promoted from, which gets STACK's others."""
     from ops.commands import hotfix as work
-    from ops.commands.promote import Texts
+    from ops.commands.promote import ChangelogTargets
 
-    return work.build(cwd, stack, repository, Texts(markdown, slack), parallel=parallel, commit=commit)
+    return work.build(cwd, stack, repository, ChangelogTargets(markdown, slack), parallel=parallel, commit=commit)
 
 
 @hotfix.command("finish")
@@ -975,8 +977,10 @@ def env_up(
     options = Options(
         yes=True, refresh=True, parallel=parallel, wait_seconds=wait, check_urls=check_urls, lock_timeout=lock_timeout
     )
-    build = work.Build(repository, base, builds)
-    return work.up(cwd, work.Meant(pr, branch), work.Hub(repo, api_url), engine, build, options, as_json=json)
+    build = work.ImageBuild(repository, base, builds)
+    return work.up(
+        cwd, work.PreviewSelector(pr, branch), work.GitHubOptions(repo, api_url), engine, build, options, as_json=json
+    )
 
 
 @previews.command("down")
@@ -1000,7 +1004,7 @@ def env_down(
     """
     from ops.commands import env as work
 
-    meant, hub = work.Meant(pr, branch, name), work.Hub(repo, api_url)
+    meant, hub = work.PreviewSelector(pr, branch, name), work.GitHubOptions(repo, api_url)
     return work.down(cwd, meant, hub, engine, lock_timeout, if_unwanted=if_unwanted)
 
 
@@ -1024,7 +1028,7 @@ def env_sweep(
     """Find preview environments that are closed, gone, expired, orphaned or forgotten; take them away with --yes."""
     from ops.commands import env as work
 
-    return work.sweep(cwd, work.Hub(repo, api_url), engine, yes=yes, as_json=json)
+    return work.sweep(cwd, work.GitHubOptions(repo, api_url), engine, yes=yes, as_json=json)
 
 
 def _state_session(cwd: option.Cwd, stack: str) -> Session:

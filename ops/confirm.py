@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import termios
 
-from ops.display.output import clean
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.report.output import clean
 from ops.stacks import Stack
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.record import Record
+from ops.operation_record import OperationRecord
 from ops.scaleway.catalogue import CONTAINER, CONTAINER_DOMAIN, ResourceKind, bare_id
 from ops.scaleway.client import REQUEST_SECONDS, Client, ScalewayError, concurrent_map, http_client
 from ops.stacks import Stack
@@ -64,7 +64,7 @@ class Container:
         return self.status in _FAILED
 
 
-def containers_in(record: Record) -> list[Container]:
+def containers_in(record: OperationRecord) -> list[Container]:
     """The containers that an ``up`` has seen, unchanged ones too."""
     return _containers(_states(record))
 
@@ -74,7 +74,7 @@ def containers_of(latest: Mapping[str, Any]) -> list[Container]:
     return _containers(latest.get("resources") or [])
 
 
-def _states(record: Record) -> list[Mapping[str, Any]]:
+def _states(record: OperationRecord) -> list[Mapping[str, Any]]:
     """Those that the operation has left; what its refresh found may be deleted since."""
     steps = (item.step for item in record.steps.values() if not item.refreshed)
     return [step.new for step in steps if step.new and not step.is_replacement_part]
@@ -103,7 +103,7 @@ def _containers(states: Collection[Mapping[str, Any]]) -> list[Container]:
     return sorted(found.values(), key=lambda container: container.name)
 
 
-def domains_in(record: Record) -> list[Container]:
+def domains_in(record: OperationRecord) -> list[Container]:
     """The domains of containers that an ``up`` has seen, unchanged ones too; their name is the host name."""
     found = {
         identity: Container(identity, _value(state, "hostname"), kind=CONTAINER_DOMAIN)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from ops.display.changes import Change, changes_of, is_secret_at
-from ops.display.values import SECRET, is_secret
+from ops.report.changes import Change, changes_of, is_secret_at
+from ops.report.values import SECRET, is_secret
 from ops.scaleway import catalogue
 from ops.scaleway.catalogue import CONTAINER, DATABASE_ACL, bare_id
 from ops.scaleway.client import Client
@@ -20,7 +20,7 @@ _VARIABLES = ("environmentVariables", "secretEnvironmentVariables", "env")
 """Where apps and jobs have their variables."""
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """Of findings."""
 
     CHANGED = "changed"
@@ -39,7 +39,7 @@ class Kind(StrEnum):
 class Finding:
     """One resource that is not as it should be."""
 
-    kind: Kind
+    kind: FindingKind
     type: str
     """As ``scaleway:containers:Container``."""
     name: str
@@ -60,13 +60,13 @@ def findings_of(steps: Iterable[Step]) -> Iterator[Finding]:
             continue
         about = _about(step)
         if not step.new:
-            yield Finding(Kind.DELETED, *about)
+            yield Finding(FindingKind.DELETED, *about)
         elif step.detailed_diff or step.is_change:
-            yield Finding(Kind.CHANGED, *about, tuple(_without_secrets(step, each) for each in changes_of(step)))
+            yield Finding(FindingKind.CHANGED, *about, tuple(_without_secrets(step, each) for each in changes_of(step)))
         outputs = step.new.get("outputs") or {}
         if step.type == CONTAINER.token and outputs.get("status") == "error":
             message = outputs.get("errorMessage") or "Scaleway gives no reason"
-            yield Finding(Kind.FAILED, *about, (Change("errorMessage", "add", None, message),))
+            yield Finding(FindingKind.FAILED, *about, (Change("errorMessage", "add", None, message),))
 
 
 def scheduled_secrets(client: Client, steps: Iterable[Step]) -> Iterator[Finding]:
@@ -77,7 +77,7 @@ def scheduled_secrets(client: Client, steps: Iterable[Step]) -> Iterator[Finding
         query = {"scheduled_for_deletion": "true"}
         for found in client.list(catalogue.SECRET.listing, query, region=region, projectId=project):
             if (step := secrets.get(f"{region}/{found['id']}")) is not None:
-                yield Finding(Kind.SCHEDULED, *_about(step))
+                yield Finding(FindingKind.SCHEDULED, *_about(step))
 
 
 def restore_secret(client: Client, finding: Finding) -> None:

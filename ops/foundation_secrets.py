@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import SecretStr
 
 from infra import naming
+from ops.application_keys import ApplicationKeys, foundation_settings, holders, state_application
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.handed_out import HandedOut, foundation_settings, holders, state_application
 from ops.scaleway.catalogue import bare_id
 from ops.scaleway.client import Client
 from ops.stacks import Stack, project_name
 from ops.state.account import Account
+from ops.state.backend import BackendKind, StateBackend, backend_of
+from ops.state.backend_connection import connect
+from ops.state.backend_document import BackendDocument
+from ops.state.backend_lookup import find_document
 from ops.state.bootstrap import foundation_outputs, keep, passphrase_for, publish_to, stacks_of, storage_of
 from ops.state.bucket import ensure_bucket, ensure_policy
-from ops.state.connection import connect
-from ops.state.document import StateDocument
 from ops.state.lock import locks_of
-from ops.state.place import Kind, Place, place_of
-from ops.state.reach import find_document
 from ops.stored_keys import StoredKeys, outdated_keys, store_alerts_access
 from pulumi_state.store import StoreError, address_of, checkpoints, open_store
 from pulumi_state.variables import PASSPHRASE
@@ -42,7 +42,7 @@ class FoundationSecrets:
     """
 
     stack: Stack
-    place: Place
+    place: StateBackend
     settings: FoundationSettings
     account: Account
     environ: Mapping[str, str]
@@ -73,8 +73,8 @@ class FoundationSecrets:
                 ExitCode.FAILED,
             )
         with Client.of(stack, user_environ, ExitCode.ENVIRONMENT) as client, _account(stack, user_environ) as account:
-            keys = StoredKeys(HandedOut(settings, client), say, rotate)
-            yield cls(stack, place_of(stack), settings, account, user_environ, outputs, keys)
+            keys = StoredKeys(ApplicationKeys(settings, client), say, rotate)
+            yield cls(stack, backend_of(stack), settings, account, user_environ, outputs, keys)
 
     def store(self) -> None:
         """Every environment's state, and the access of its crash alerts.
@@ -83,7 +83,7 @@ class FoundationSecrets:
         """
         in_use = []
         for name in self.settings.environments:
-            if self.place.kind is Kind.FOUNDATION:
+            if self.place.kind is BackendKind.FOUNDATION:
                 in_use += self._store_state(name)
             store_alerts_access(self.account, self.keys, name, self.outputs, self._project_id)
         if in_use:
@@ -113,7 +113,7 @@ class FoundationSecrets:
             self.keys.delete_others(each, stored.access_key)
         return []
 
-    def _lock_owners(self, document: StateDocument) -> list[str]:
+    def _lock_owners(self, document: BackendDocument) -> list[str]:
         """Who works with the stacks whose states are where a document leads. Raises StoreError and OpsError."""
         project = project_name(self.stack.project_dir)
         with closing(open_store(document.url, connect(self.stack, self.environ, document))) as store:
@@ -123,7 +123,7 @@ class FoundationSecrets:
                 for lock in locks_of(store, project, stack)
             ]
 
-    def _environment_document(self, name: str) -> tuple[StateDocument, str]:
+    def _environment_document(self, name: str) -> tuple[BackendDocument, str]:
         """With the application whose key it has: empty if a password opens that place, or somebody else's login."""
         wanted, application = self._backend(name)
         secret = naming.environment_state_secret(name)
@@ -148,7 +148,7 @@ class FoundationSecrets:
             self._told(f"secret {secret}", f"is there: the state is in {known.address}{elsewhere}")
         return document, application
 
-    def _reader_document(self, name: str, writer: StateDocument, application: str) -> StateDocument | None:
+    def _reader_document(self, name: str, writer: BackendDocument, application: str) -> BackendDocument | None:
         """The document of who may read the environment's state and not write it; None if nobody is."""
         secret = naming.state_reader_secret(name)
         url = writer.url if application else (self.outputs.get("backendReaderUrls") or {}).get(name)
@@ -166,17 +166,17 @@ class FoundationSecrets:
         self._told(f"secret {secret}", "wrote how the state is read, and not written")
         return document
 
-    def backend(self, name: str) -> StateDocument:
+    def backend(self, name: str) -> BackendDocument:
         """Where the foundation keeps the environment's state, with a login; the passphrase is empty yet."""
         return self._with_key(*self._backend(name), None)
 
-    def _backend(self, name: str) -> tuple[StateDocument, str]:
+    def _backend(self, name: str) -> tuple[BackendDocument, str]:
         """As ``backend``, and the application whose key the login is still to get; empty if a password is in it."""
         database = self.settings.environments[name].database
         application = state_application(name, database)
         if database.kind != "bucket":
             connection = (self.outputs.get("backendConnections") or {}).get(name) or {}
-            document = StateDocument(
+            document = BackendDocument(
                 backend_url=SecretStr(self.outputs["backendUrls"][name]),
                 passphrase=SecretStr(""),
                 certificate=connection.get("certificate", ""),
@@ -193,25 +193,25 @@ class FoundationSecrets:
         self._told(
             f"bucket {bucket}", ", ".join(done) or "is there: private, versioned, encrypted, for its environment only"
         )
-        return StateDocument(backend_url=SecretStr(storage.url(bucket)), passphrase=SecretStr("")), application
+        return BackendDocument(backend_url=SecretStr(storage.url(bucket)), passphrase=SecretStr("")), application
 
-    def _former_application(self, name: str, known: StateDocument) -> str:
+    def _former_application(self, name: str, known: BackendDocument) -> str:
         """The application of the former database, if a document leads there as that application."""
         former = self.settings.environments[name].former_database
         application = state_application(name, former) if former else ""
         return application if application and f"://{self.keys.cloud.id_of(application)}:" in known.url else ""
 
-    def _with_key(self, wanted: StateDocument, application: str, known: StateDocument | None) -> StateDocument:
+    def _with_key(self, wanted: BackendDocument, application: str, known: BackendDocument | None) -> BackendDocument:
         """``wanted`` with a key of the application, if there is one; ``known`` is what the secret holds."""
         if not application:
             return wanted
         key = self.keys.keep_or_make(application, known.key if known else None)
         return wanted.with_key(self.keys.cloud.id_of(application), key)
 
-    def _place_of(self, secret: str) -> Place:
-        return replace(self.place, kind=Kind.ENVIRONMENT, secret=secret)
+    def _place_of(self, secret: str) -> StateBackend:
+        return replace(self.place, kind=BackendKind.ENVIRONMENT, secret=secret)
 
-    def _publish(self, name: str, document: StateDocument) -> None:
+    def _publish(self, name: str, document: BackendDocument) -> None:
         try:
             changed = publish_to(self.stack, self.environ, document, self.outputs)
         except StoreError as error:
@@ -238,7 +238,7 @@ def warn_of_outdated_keys(stack: Stack, environ: Mapping[str, str]) -> None:
         if "projectId" not in outputs:
             return
         with Client.of(stack, environ) as client, _account(stack, environ) as account:
-            cloud = HandedOut(settings, client)
+            cloud = ApplicationKeys(settings, client)
             names = ", ".join(outdated_keys(account, cloud, holders(stack, settings), outputs))
         if names:
             sys.stderr.write(

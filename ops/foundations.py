@@ -8,12 +8,12 @@ from typing import Any
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.record import Record
+from ops.operation_record import OperationRecord
 from ops.scaleway.catalogue import DATABASE_ACL
 from ops.stacks import Stack, find_stack, project_name, stack_names
+from ops.state.backend_environment import completed
 from ops.state.checkpoint import read_checkpoint, resources_on_scaleway
 from ops.state.database_access import opened_by_runs
-from ops.state.environment import completed
 from pulumi_state.store import Store, StoreError, open_store
 from pulumi_state.store.checkpoints import stacks_in
 from pulumi_state.urn import name_of
@@ -45,7 +45,7 @@ def refuse_in_use(stack: Stack, environ: Mapping[str, str]) -> None:
         raise _refused(f"{stack.name} is not destroyed: other stacks run on it.", users, ways)
 
 
-def refuse_removed_environments(stack: Stack, record: Record, environ: Mapping[str, str]) -> None:
+def refuse_removed_environments(stack: Stack, record: OperationRecord, environ: Mapping[str, str]) -> None:
     """Raises OpsError for a preview that takes an environment from a foundation while its stack has resources."""
     environments = _table(stack.config.get("snu:environments")).keys()
     removed = _environments_before(record) - environments
@@ -64,7 +64,7 @@ def refuse_removed_environments(stack: Stack, record: Record, environ: Mapping[s
         )
 
 
-def refuse_to_disconnect(stack: Stack, record: Record) -> None:
+def refuse_to_disconnect(stack: Stack, record: OperationRecord) -> None:
     """Raises OpsError for an update that would close a database instance to a run that has opened it for itself.
 
     Such a run would lose its state in the middle of its work. Without a refresh the update leaves the ACL alone.
@@ -133,7 +133,7 @@ def _look(store: Store, project: str, name: str, foundation: str, users: _Users)
         users.resources[name] = count
 
 
-def _environments_before(record: Record) -> set[str]:
+def _environments_before(record: OperationRecord) -> set[str]:
     """The environments that the foundation had when it was last updated."""
     for item in record.steps.values():
         if item.step.is_root:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitrepo import GitError, Repository
-from ops.display.text import safe
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.report.text import safe
 
 _SHOWN = 10
 

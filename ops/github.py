@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from ops.environment import TOKEN, TOKEN_FILE
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.process_environment import TOKEN, TOKEN_FILE
 from ops.stacks import is_loopback
 
 if TYPE_CHECKING:

@@ -20,11 +20,11 @@ from typing import Any
 
 from localcloud.api.control_token import control_headers
 from ops.engines.program.environment import program_environment
-from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.process_environment import process_environment
 from ops.stacks import CHECKOUT, LOCAL_PASSPHRASE, Stack, find_stack
-from ops.state.environment import local_backend_url, local_state_dir
+from ops.state.backend_environment import local_backend_url, local_state_dir
 from pulumi_state.process import Process
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE, PASSPHRASE_FILE
 
@@ -53,7 +53,7 @@ _EXPORTS = {
 }
 
 
-class Holder(Enum):
+class PortOwner(Enum):
     """Who listens on the port of the local Scaleway."""
 
     NOBODY = auto()
@@ -65,10 +65,10 @@ class Holder(Enum):
 
 
 @dataclass(frozen=True)
-class Found:
+class PortStatus:
     """What was found on the port."""
 
-    holder: Holder
+    holder: PortOwner
     pid: int | None = None
     health: Mapping[str, Any] | None = None
 
@@ -102,35 +102,35 @@ class LocalCloud:
 
     # --- what runs --------------------------------------------------------------------------------------
 
-    def find(self) -> Found:
+    def find(self) -> PortStatus:
         """Look who answers at the address."""
         try:
             health = self._call("GET", "health")
         except ConnectionRefusedError:
-            return Found(Holder.NOBODY)
+            return PortStatus(PortOwner.NOBODY)
         except (OSError, http.client.HTTPException, ValueError):
-            return Found(Holder.STRANGER)
+            return PortStatus(PortOwner.STRANGER)
         pid = health.get("pid")
         if not isinstance(pid, int):
-            return Found(Holder.STRANGER)
+            return PortStatus(PortOwner.STRANGER)
         ours = pid == self._recorded_pid() or health.get("data") == str(self.data.resolve())
-        return Found(Holder.OURS if ours else Holder.ANOTHER, pid, health)
+        return PortStatus(PortOwner.OURS if ours else PortOwner.ANOTHER, pid, health)
 
-    def require(self) -> Found:
+    def require(self) -> PortStatus:
         """The project's local Scaleway, which runs. Raises OpsError when nobody answers, or somebody else."""
         found = self.find()
-        if found.holder is Holder.NOBODY:
+        if found.holder is PortOwner.NOBODY:
             raise OpsError(
                 f"No local Scaleway answers at {self.address} (scaleway:apiUrl in {self._stack.file.name}). "
                 "Start it with: scripts/snu local start",
                 ExitCode.LOCAL_CLOUD,
             )
-        if found.holder is not Holder.OURS:
+        if found.holder is not PortOwner.OURS:
             raise self._taken(found)
         return found
 
-    def _taken(self, found: Found) -> OpsError:
-        if found.holder is Holder.STRANGER:
+    def _taken(self, found: PortStatus) -> OpsError:
+        if found.holder is PortOwner.STRANGER:
             by = "a program that is no local Scaleway"
         else:
             data = (found.health or {}).get("data")
@@ -169,10 +169,10 @@ class LocalCloud:
         with other options.
         """
         found = self.find()
-        if found.holder is Holder.OURS and found.pid:
+        if found.holder is PortOwner.OURS and found.pid:
             self._require_options(found, transitions, runtime)
             return found.pid, False
-        if found.holder is not Holder.NOBODY:
+        if found.holder is not PortOwner.NOBODY:
             raise self._taken(found)
         process = self._spawn(transitions, runtime)
         self._pid_file.write_text(f"{process.pid}\n")
@@ -181,7 +181,7 @@ class LocalCloud:
             if process.poll() is not None:
                 return self._after_early_end()
             found = self.find()
-            if found.holder is Holder.OURS and found.pid:
+            if found.holder is PortOwner.OURS and found.pid:
                 self._pid_file.write_text(f"{found.pid}\n")
                 return found.pid, True
             time.sleep(_POLL_SECONDS)
@@ -193,7 +193,7 @@ class LocalCloud:
             ExitCode.LOCAL_CLOUD,
         )
 
-    def _require_options(self, found: Found, transitions: float | None, runtime: str) -> None:
+    def _require_options(self, found: PortStatus, transitions: float | None, runtime: str) -> None:
         """Raises OpsError where the one that runs was started with other options than these."""
         health = found.health or {}
         engine, lasting = (health.get("runtime") or {}).get("engine"), health.get("transitions_seconds")
@@ -231,11 +231,11 @@ class LocalCloud:
     def _after_early_end(self) -> tuple[int, bool]:
         """The process ended at once: another start may have been quicker."""
         found = self.find()
-        if found.pid and found.holder is Holder.OURS:
+        if found.pid and found.holder is PortOwner.OURS:
             self._pid_file.write_text(f"{found.pid}\n")
             return found.pid, False
         self._pid_file.unlink(missing_ok=True)
-        if found.holder is not Holder.NOBODY:
+        if found.holder is not PortOwner.NOBODY:
             raise self._taken(found)
         raise OpsError(
             f"The local Scaleway ended while it started. Its log ({self.log}) ends with:\n{self._tail()}",
@@ -248,11 +248,11 @@ class LocalCloud:
         Processes that one has left that was killed are taken away.
         """
         found = self.find()
-        if found.holder is Holder.NOBODY:
+        if found.holder is PortOwner.NOBODY:
             self._pid_file.unlink(missing_ok=True)
             self._remove_leftovers()
             return False
-        if found.holder is not Holder.OURS or found.pid is None:
+        if found.holder is not PortOwner.OURS or found.pid is None:
             raise self._taken(found)
         process = Process.of(found.pid)
         with suppress(ProcessLookupError):
@@ -292,9 +292,9 @@ class LocalCloud:
         """
         found = self.find()
         done = []
-        if found.holder in (Holder.ANOTHER, Holder.STRANGER):
+        if found.holder in (PortOwner.ANOTHER, PortOwner.STRANGER):
             raise self._taken(found)
-        if found.holder is Holder.OURS:
+        if found.holder is PortOwner.OURS:
             self._call("POST", "reset", control_headers(found.health or {}))
             done.append(f"The local Scaleway at {self.address} holds again what it holds at its first start.")
         elif self.data.exists():

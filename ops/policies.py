@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ops.display.values import is_secret, is_unknown
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.record import Record
+from ops.operation_record import OperationRecord
+from ops.report.values import is_secret, is_unknown
 from ops.stacks import Stack, settings_of
 from ops.steps import Step
 
 if TYPE_CHECKING:
-    from policy.rules import Resource, Verdict
+    from policy.rules import PolicyResult, Resource
 
 
-def verdict_on(record: Record, stack: Stack) -> Verdict:
+def verdict_on(record: OperationRecord, stack: Stack) -> PolicyResult:
     """Of the resources that the stack would have, those that do not change included."""
     from policy.rules import check
 
     return check(_resources(record), settings_of(stack))
 
 
-def refuse(stack: Stack, verdict: Verdict) -> None:
+def refuse(stack: Stack, verdict: PolicyResult) -> None:
     """Raises OpsError when there is a violation."""
     if verdict.violations:
         listed = "".join(f"\n  {violation}" for violation in verdict.violations)
@@ -35,7 +35,7 @@ def refuse(stack: Stack, verdict: Verdict) -> None:
         )
 
 
-def _resources(record: Record) -> list[Resource]:
+def _resources(record: OperationRecord) -> list[Resource]:
     from policy.rules import Resource
 
     return [
@@ -44,7 +44,7 @@ def _resources(record: Record) -> list[Resource]:
     ]
 
 
-def _planned(record: Record) -> Iterable[Step]:
+def _planned(record: OperationRecord) -> Iterable[Step]:
     """The last step on each resource that the stack will have: a refresh comes before the program."""
     last: dict[str, Step] = {}
     for progress in sorted(record.steps.values(), key=lambda progress: progress.started):

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ops.display.markdown import COMMENT_LIMIT
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import Repository, clear_errors, client, read_token, tried_again
+from ops.report.markdown import COMMENT_LIMIT
 
 if TYPE_CHECKING:
     from github import Github
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from github.IssueComment import IssueComment
     from github.PullRequest import PullRequest
 
-__all__ = ["Outcome", "Target", "Written", "marker", "read_token", "write_comment"]
+__all__ = ["CommentResult", "CommentTarget", "Outcome", "marker", "read_token", "write_comment"]
 
 ACTIONS_BOT = "github-actions[bot]"
 """Whose comments a workflow's own token writes; that token may not ask who it is."""
@@ -36,7 +36,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Written:
+class CommentResult:
     """What became of a comment."""
 
     outcome: Outcome
@@ -46,7 +46,7 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Target:
+class CommentTarget:
     """A pull request, and whose comments on it are ours."""
 
     repository: str
@@ -77,7 +77,7 @@ def marker(stack: str, kind: str = "plan") -> str:
 
 
 def write_comment(
-    target: Target,
+    target: CommentTarget,
     stack: str,
     text: str,
     token: str,
@@ -85,7 +85,7 @@ def write_comment(
     kind: str = "plan",
     create: bool = True,
     sleep: Callable[[float], None] = time.sleep,
-) -> Written:
+) -> CommentResult:
     """Make the pull request have exactly this comment of ours of a kind for the stack.
 
     ``create``: also where there is none yet. Raises OpsError when GitHub refuses, cannot be reached, or the text is too
@@ -105,19 +105,19 @@ def write_comment(
         return tried_again(lambda: _upsert(pull, author, first, body, create=create), sleep)
 
 
-def _upsert(pull: PullRequest, author: str, first: str, body: str, *, create: bool) -> Written:
+def _upsert(pull: PullRequest, author: str, first: str, body: str, *, create: bool) -> CommentResult:
     ours = [comment for comment in pull.get_issue_comments() if is_ours(comment, author, first)]
     if not ours and not create:
-        return Written(Outcome.MISSING, "", 0)
+        return CommentResult(Outcome.MISSING, "", 0)
     if not ours:
-        return Written(Outcome.CREATED, pull.create_issue_comment(body).html_url, 0)
+        return CommentResult(Outcome.CREATED, pull.create_issue_comment(body).html_url, 0)
     kept, *others = sorted(ours, key=lambda comment: comment.id)
     for comment in others:
         comment.delete()
     if normal(kept.body) == body:
-        return Written(Outcome.UNCHANGED, kept.html_url, len(others))
+        return CommentResult(Outcome.UNCHANGED, kept.html_url, len(others))
     kept.edit(body)
-    return Written(Outcome.EDITED, kept.html_url, len(others))
+    return CommentResult(Outcome.EDITED, kept.html_url, len(others))
 
 
 def is_ours(written: IssueComment | Issue, author: str, first: str) -> bool:

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 
 from infra.settings import EnvironmentSettings
 from ops.containers import GONE, NO_ANSWER, Api, Container, containers_in, domains_in, wait_until_settled
-from ops.display.choose import printer_for
-from ops.display.progress import progress_for
-from ops.display.text import Line, counted, safe
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.outside import redeploy_way_out
-from ops.record import Record
+from ops.external_changes import redeploy_way_out
+from ops.operation_record import OperationRecord
+from ops.report.factory import printer_for
+from ops.report.progress import progress_for
+from ops.report.text import Line, counted, safe
 from ops.scaleway.catalogue import CONTAINER
 from ops.scaleway.client import concurrent_map
 from ops.session import Session
@@ -25,7 +25,7 @@ _LOG_LINES = 10
 _STATUS_STYLE = {"ready": "green", "error": "bold red", "locked": "bold red"}
 
 
-def check_containers(session: Session, record: Record, wait_seconds: float, *, check_urls: bool) -> None:
+def check_containers(session: Session, record: OperationRecord, wait_seconds: float, *, check_urls: bool) -> None:
     """As ``require_ready``, for the containers that an ``up`` has seen and for their domains."""
     if containers := containers_in(record) + domains_in(record):
         require_ready(session, containers, wait_seconds, check_urls=check_urls)

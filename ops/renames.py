@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ops.display.text import counted
-from ops.display.values import is_unknown
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.record import Record
+from ops.operation_record import OperationRecord
+from ops.report.text import counted
+from ops.report.values import is_unknown
 from ops.scaleway import catalogue
 from ops.scaleway.catalogue import bare, kind_of
 from ops.stacks import Stack
@@ -40,7 +40,7 @@ _SETTINGS = {"ContainerApp": "apps", "ScheduledJob": "jobs"}
 """The setting that lists the components of a type."""
 
 
-def refuse_collisions(stack: Stack, record: Record) -> None:
+def refuse_collisions(stack: Stack, record: OperationRecord) -> None:
     """Raises OpsError for a preview whose update would ask Scaleway for a name that is still taken."""
     found = list(_collisions(item.step for item in record.steps.values() if not item.refreshed))
     if found:
@@ -53,7 +53,7 @@ def refuse_collisions(stack: Stack, record: Record) -> None:
         )
 
 
-def refuse_second_owner(stack: Stack, record: Record, store: Store, project: str) -> None:
+def refuse_second_owner(stack: Stack, record: OperationRecord, store: Store, project: str) -> None:
     """Raises OpsError for a stack without resources whose names another stack of the same store already has.
 
     So it is where a stack's file was renamed and its state was not. Raises StoreError when the store cannot be read.

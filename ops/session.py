@@ -11,51 +11,50 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
-from ops.display.base import Display, SilentDisplay, said_lines
-from ops.display.choose import display_for, printer_for, warn
-from ops.display.files import write_text
-from ops.display.markdown import plan_markdown
-from ops.display.policies import policy_lines, policy_markdown
-from ops.display.progress import progress_for
-from ops.display.text import Line
 from ops.engines.base import Engine, EngineError, OnEvent, Operation, Result
 from ops.engines.program.process import start_ahead
 from ops.engines.select import EngineChoice, require_builder, select_engine
-from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.findings import Finding, restore_secret
-from ops.findings import Kind as FindingKind
-from ops.foundations import refuse_removed_environments, refuse_to_disconnect
-from ops.outside import (
+from ops.external_changes import (
     REPAIRED_BY_UPDATE,
     doubtful_deletions,
     outside_findings,
     outside_lines,
     outside_markdown,
 )
+from ops.findings import Finding, FindingKind, restore_secret
+from ops.foundations import refuse_removed_environments, refuse_to_disconnect
+from ops.operation_record import OperationRecord
 from ops.policies import refuse, verdict_on
+from ops.process_environment import process_environment
 from ops.protection import way_out
-from ops.record import Record
 from ops.renames import refuse_collisions, refuse_second_owner
+from ops.report.base import Display, SilentDisplay, said_lines
+from ops.report.factory import display_for, printer_for, warn
+from ops.report.files import write_text
+from ops.report.markdown import plan_markdown
+from ops.report.policies import policy_lines, policy_markdown
+from ops.report.progress import progress_for
+from ops.report.text import Line
 from ops.scaleway.client import Client
 from ops.stacks import Stack, find_stack, project_dir, project_name, settings_of
-from ops.state.changes import after_change, before_change
-from ops.state.environment import completed
+from ops.state.backend import BackendKind, backend_of
+from ops.state.backend_environment import completed
+from ops.state.change_guard import after_change, before_change
 from ops.state.interrupted import overwritten_markdown, pending_markdown, pending_names, pending_text
 from ops.state.last_run import Observed, observe, remember, restore
-from ops.state.lock import Held, acquire, interrupt
-from ops.state.place import Kind, place_of
+from ops.state.lock import HeldLock, acquire, interrupt
 from ops.state.private_copy import on_a_copy
 from ops.steps import label
 from pulumi_state import compression
 from pulumi_state.errors import PulumiError
-from pulumi_state.statefile import StateFile
+from pulumi_state.state_file import StateFile
 from pulumi_state.store import Store, StoreError, checkpoints, open_store
 from pulumi_state.variables import BACKEND_URL
 
 if TYPE_CHECKING:
-    from policy.rules import Verdict
+    from policy.rules import PolicyResult
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Options:
 
 def _require_cloud(stack: Stack, needed: bool) -> None:
     """Raises OpsError where the stack is local and its local Scaleway, or that of its state, does not run."""
-    if stack.is_local and (needed or place_of(stack).kind is not Kind.FILE):
+    if stack.is_local and (needed or backend_of(stack).kind is not BackendKind.FILE):
         from ops.local import LocalCloud
 
         LocalCloud(stack).require()
@@ -100,7 +99,7 @@ class Session:
     """What the stack's state is reached with."""
     reads: bool = False
     """Whether the state is only read."""
-    _locks: list[Held] = field(default_factory=list, init=False, repr=False, compare=False)
+    _locks: list[HeldLock] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
     def open(
@@ -199,7 +198,7 @@ class Session:
 
             warn_of_outdated_keys(self.stack, self.environ)
 
-    def _acquire(self, purpose: str, timeout: float) -> Held:
+    def _acquire(self, purpose: str, timeout: float) -> HeldLock:
         with progress_for(sys.stdout) as progress:
             return acquire(
                 self.store,
@@ -213,7 +212,7 @@ class Session:
             )
 
     @contextmanager
-    def _remembered(self, held: Held, moves: bool) -> Iterator[None]:
+    def _remembered(self, held: HeldLock, moves: bool) -> Iterator[None]:
         """Notes at the end what the block has left, where we still have the lock then."""
         if moves:
             yield
@@ -279,7 +278,7 @@ class Session:
 
     def outputs(self) -> Mapping[str, Any]:
         """The stack's outputs; secret values are replaced by the text ``[secret]``. Raises OpsError."""
-        from pulumi_state.stacks import outputs
+        from pulumi_state.stack_reader import outputs
         from pulumi_state.values import redact
 
         try:
@@ -335,13 +334,13 @@ class Session:
             raise OpsError(f"{self._failure(display.record)}{self._left_pending()}", ExitCode.FAILED)
         return result
 
-    def _failure(self, record: Record) -> str:
+    def _failure(self, record: OperationRecord) -> str:
         name = self.stack.name
         if not record.refusals:
             return f"{name}: did not succeed, see above."
         return f"{name}: refused, see above.\n{way_out(name, self.stack.file.name, record.refusals, record.parents)}"
 
-    def say_outside(self, record: Record, *, repaired: Collection[FindingKind] = ()) -> list[Finding]:
+    def say_outside(self, record: OperationRecord, *, repaired: Collection[FindingKind] = ()) -> list[Finding]:
         """Show what no update has done: resources deleted, changed or in error on Scaleway.
 
         ``repaired``: what the operation itself puts right.
@@ -350,7 +349,7 @@ class Session:
         printer_for(sys.stdout).print(outside_lines(self.stack.name, findings, repaired))
         return findings
 
-    def refuse_impossible(self, record: Record) -> None:
+    def refuse_impossible(self, record: OperationRecord) -> None:
         """Raises OpsError for a preview whose update would fail half way, or break a stack that runs on this one.
 
         Also where the refresh took for deleted what may be there: an update would lose it from the state.
@@ -364,7 +363,7 @@ class Session:
             raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
         refuse_removed_environments(self.stack, record, process_environment())
 
-    def say_policies(self, record: Record) -> Verdict:
+    def say_policies(self, record: OperationRecord) -> PolicyResult:
         """Show what the policies have to say of an operation's resources."""
         verdict = verdict_on(record, self.stack)
         printer_for(sys.stdout).print(policy_lines(verdict))

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra import naming
+from ops.application_keys import ApplicationKeys, KeyHolder
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.handed_out import HandedOut, Holder
-from ops.state.document import KeyPair
+from ops.state.backend_document import KeyPair
 
 if TYPE_CHECKING:
     from ops.scaleway.client import Object
@@ -29,7 +29,7 @@ _ACCESS_KEY, _SECRET_KEY = "accessKey", "secretKey"
 class StoredKeys:
     """The keys of a foundation's applications that secrets have. Requests raise ScalewayError."""
 
-    cloud: HandedOut
+    cloud: ApplicationKeys
     say: Say
     rotate: bool = False
     """Whether keys that could stay are replaced too."""
@@ -84,7 +84,7 @@ def store_alerts_access(
 
 
 def outdated_keys(
-    account: Account, cloud: HandedOut, holders: Iterable[Holder], outputs: Mapping[str, Any]
+    account: Account, cloud: ApplicationKeys, holders: Iterable[KeyHolder], outputs: Mapping[str, Any]
 ) -> Iterator[str]:
     """The secrets that `snu keys store` would change, but for those of crash alerts that have no version yet."""
     by_application: dict[str, list[Object]] = {}

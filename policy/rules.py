@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from infra import naming
 from infra.settings import EnvironmentSettings, FoundationSettings, limits
 from infra.settings.models import PolicyExemption, PolicyRule
-from infra.settings.problems import Spot, unwrap
+from infra.settings.problems import SettingLocation, unwrap
 from policy import secret_variables
 from scaleway_facts import limits as scaleway
 from scaleway_facts.fact import Limit
@@ -104,7 +104,7 @@ class Violation:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PolicyResult:
     """What came of the rules."""
 
     violations: Sequence[Violation]
@@ -113,7 +113,7 @@ class Verdict:
     """Exemptions that fit nothing."""
 
 
-def check(resources: Iterable[Resource], settings: Settings, rules: Iterable[Rule] | None = None) -> Verdict:
+def check(resources: Iterable[Resource], settings: Settings, rules: Iterable[Rule] | None = None) -> PolicyResult:
     """Hold the resources of a stack to the rules, to all of them unless others are given."""
     exemptions = settings.policies.exemptions
     chosen = RULES if rules is None else list(rules)
@@ -126,7 +126,7 @@ def check(resources: Iterable[Resource], settings: Settings, rules: Iterable[Rul
         else:
             exempted.append((violation, exemption))
     used = [exemption for _, exemption in exempted]
-    return Verdict(violations, exempted, [each for each in exemptions if each not in used])
+    return PolicyResult(violations, exempted, [each for each in exemptions if each not in used])
 
 
 def _violations(resources: Sequence[Resource], settings: Settings, rules: Sequence[Rule]) -> Iterator[Violation]:
@@ -393,7 +393,7 @@ def _allows(kind: Any, value: Any) -> bool:
 
 
 def _allowed(kind: Any) -> str:
-    return Spot("", *unwrap(kind)).allowed or "another value"
+    return SettingLocation("", *unwrap(kind)).allowed or "another value"
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pulumi_state import yaml_file
-from pulumi_state.yaml_file import Document, Flaw, KeyPath
+from pulumi_state.yaml_file import Document, KeyPath, YamlProblem
 
 _KEYS = ("config", "encryptedkey", "encryptionsalt", "environment", "secretsprovider")
 _PASSPHRASE = "passphrase"  # noqa: S105 - a provider's name
@@ -78,7 +78,7 @@ def is_secure(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == {"secure"}
 
 
-def _flaws(document: Document) -> Iterator[Flaw]:
+def _flaws(document: Document) -> Iterator[YamlProblem]:
     """What is wrong with a file beside its syntax."""
     values = document.values
     for key in values:
@@ -99,6 +99,6 @@ def _flaws(document: Document) -> Iterator[Flaw]:
             yield _flaw(document, ("config", key), "no value", 'write one, `""` for an empty one, or remove the line')
 
 
-def _flaw(document: Document, path: KeyPath, found: str, remedy: str) -> Flaw:
+def _flaw(document: Document, path: KeyPath, found: str, remedy: str) -> YamlProblem:
     place = document.places[path]
-    return Flaw(place.key or place.value, path, found, remedy)
+    return YamlProblem(place.key or place.value, path, found, remedy)

@@ -1,7 +1,7 @@
 """Reads ``Pulumi.yaml`` and ``Pulumi.<stack>.yaml``: values with their positions, in one dialect of YAML.
 
 The Pulumi CLI reads these files with go-yaml v3, which follows neither version of YAML to the letter; Python reads
-YAML 1.1, most editors and linters YAML 1.2. What all of them read alike is accepted. The rest is a ``Flaw``, with the
+YAML 1.1, most editors and linters YAML 1.2. What all of them read alike is accepted. The rest is a ``YamlProblem``, with the
 quoted form that keeps what is written. Anchors, tags, merge keys and directives are flaws too: no setting needs them.
 """
 
@@ -65,7 +65,7 @@ class Position(NamedTuple):
     column: int
 
 
-class Place(NamedTuple):
+class ValuePosition(NamedTuple):
     """The positions of a value and of its key; an item of a list has no key."""
 
     key: Position | None
@@ -73,7 +73,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Flaw:
+class YamlProblem:
     """Something in a file that is not valid, or that not every reader of YAML reads alike."""
 
     position: Position | None
@@ -86,7 +86,7 @@ class Flaw:
 class YamlError(PulumiError):
     """A file is refused."""
 
-    def __init__(self, name: str, flaws: Sequence[Flaw]) -> None:
+    def __init__(self, name: str, flaws: Sequence[YamlProblem]) -> None:
         self.flaws = flaws[:_SHOWN_FLAWS]
         lines = [f"{_where(name, flaw)}: found {flaw.found}; {flaw.remedy}" for flaw in self.flaws]
         if len(flaws) > _SHOWN_FLAWS:
@@ -102,8 +102,8 @@ class Document:
     """What the file is called in messages."""
     values: dict[str, Any] = field(default_factory=dict)
     """Strings, booleans, numbers and None, in mappings and lists. A flawed value is the string that is written."""
-    places: Mapping[KeyPath, Place] = field(default_factory=dict)
-    flaws: Sequence[Flaw] = ()
+    places: Mapping[KeyPath, ValuePosition] = field(default_factory=dict)
+    flaws: Sequence[YamlProblem] = ()
 
     def checked(self) -> Document:
         """Raises YamlError where the document has flaws."""
@@ -127,7 +127,7 @@ def read(path: Path) -> Document:
 def parse(content: bytes | str, name: str) -> Document:
     """Reads a document with its flaws; ``name`` is for messages. Raises YamlError where it has no values."""
     if len(content) > _MOST_BYTES:
-        flaw = Flaw(None, (), f"more than {_MOST_BYTES // 1024} KiB", "a stack's file is smaller")
+        flaw = YamlProblem(None, (), f"more than {_MOST_BYTES // 1024} KiB", "a stack's file is smaller")
         raise YamlError(name, [flaw])
     builder = _Builder(name)
     text = content if isinstance(content, str) else builder.decode(content)
@@ -146,7 +146,7 @@ def key_text(path: KeyPath) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in shown).removeprefix(".")
 
 
-def _where(name: str, flaw: Flaw) -> str:
+def _where(name: str, flaw: YamlProblem) -> str:
     place = name if flaw.position is None else f"{name}:{flaw.position.line}"
     return f"{place}: {key_text(flaw.path)}" if flaw.path else place
 
@@ -170,8 +170,8 @@ class _Builder:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._flaws: list[Flaw] = []
-        self._places: dict[KeyPath, Place] = {}
+        self._flaws: list[YamlProblem] = []
+        self._places: dict[KeyPath, ValuePosition] = {}
         self._open: list[_Collection] = []
         self._root: Any = None
 
@@ -181,12 +181,16 @@ class _Builder:
         for mark, marked, called in _MARKS:
             if content.startswith(mark):
                 encoding = marked
-                self._flaws.append(Flaw(Position(1, 1), (), called, "save the file as UTF-8 without a byte order mark"))
+                self._flaws.append(
+                    YamlProblem(Position(1, 1), (), called, "save the file as UTF-8 without a byte order mark")
+                )
         try:
             return content.decode(encoding)
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
-            flaw = Flaw(Position(line, 1), (), f"the byte 0x{content[error.start]:02x}", "save the file as UTF-8")
+            flaw = YamlProblem(
+                Position(line, 1), (), f"the byte 0x{content[error.start]:02x}", "save the file as UTF-8"
+            )
             raise YamlError(self._name, [flaw]) from None
 
     def build(self, text: str) -> Document:
@@ -214,7 +218,7 @@ class _Builder:
         if self._root is None:
             self._root = {}
         if not isinstance(self._root, dict):
-            self._flaws.append(Flaw(Position(1, 1), (), _kind(self._root), "a stack's file is a mapping"))
+            self._flaws.append(YamlProblem(Position(1, 1), (), _kind(self._root), "a stack's file is a mapping"))
             self._root = {}
         return Document(self._name, self._root, self._places, self._flaws)
 
@@ -222,11 +226,13 @@ class _Builder:
         if unprintable := _NOT_PRINTABLE.search(text):
             found = f"the control character U+{ord(unprintable[0]):04X}"
             position = _position_of(text, unprintable.start())
-            raise self._refused(Flaw(position, (), found, "remove it, or write it as an escape in double quotes"))
+            raise self._refused(
+                YamlProblem(position, (), found, "remove it, or write it as an escape in double quotes")
+            )
         for character in _UNUSUAL_BREAK.finditer(text):
             found = f"the character U+{ord(character[0]):04X}, a line break to some YAML readers"
             position = _position_of(text, character.start())
-            self._flaws.append(Flaw(position, (), found, "write it as an escape in double quotes"))
+            self._flaws.append(YamlProblem(position, (), found, "write it as an escape in double quotes"))
 
     def _node(self, event: Any) -> None:
         import yaml
@@ -250,7 +256,7 @@ class _Builder:
         if isinstance(value, dict | list):
             if len(self._open) == _MOST_LEVELS:
                 found = f"more than {_MOST_LEVELS} levels of nesting"
-                raise self._refused(Flaw(_start(event), (), found, "no setting is nested so deep"))
+                raise self._refused(YamlProblem(_start(event), (), found, "no setting is nested so deep"))
             self._open.append(_Collection(path, value))
 
     def _put(self, parent: _Collection | None, event: Any, path: KeyPath, value: Any) -> None:
@@ -263,7 +269,7 @@ class _Builder:
             name, key = parent.key
             parent.key = None
             parent.values.setdefault(name, value)
-        self._places.setdefault(path, Place(key, _start(event)))
+        self._places.setdefault(path, ValuePosition(key, _start(event)))
 
     @staticmethod
     def _path(parent: _Collection | None) -> KeyPath:
@@ -278,7 +284,7 @@ class _Builder:
 
         if not isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
             raise self._refused(
-                Flaw(_start(event), parent.path, "a mapping or list as a key", "a key is a string on one line")
+                YamlProblem(_start(event), parent.path, "a mapping or list as a key", "a key is a string on one line")
             )
         name = event.value if isinstance(event, yaml.ScalarEvent) else f"*{event.anchor}"
         path = (*parent.path, name)
@@ -322,9 +328,9 @@ class _Builder:
             self._flaw(event, f"the tag `{tag}`", "remove it; quotes make a value a string", path)
 
     def _flaw(self, event: Any, found: str, remedy: str, path: KeyPath) -> None:
-        self._flaws.append(Flaw(_start(event), path, found, remedy))
+        self._flaws.append(YamlProblem(_start(event), path, found, remedy))
 
-    def _refused(self, flaw: Flaw) -> YamlError:
+    def _refused(self, flaw: YamlProblem) -> YamlError:
         return YamlError(self._name, [*self._flaws, flaw])
 
 
@@ -364,13 +370,13 @@ def _position_of(text: str, index: int) -> Position:
     return Position(text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index))
 
 
-def _syntax_flaw(error: Any, text: str) -> Flaw:
+def _syntax_flaw(error: Any, text: str) -> YamlProblem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is None:
-        return Flaw(None, (), f"invalid YAML ({' '.join(str(error).split())})", "correct it")
+        return YamlProblem(None, (), f"invalid YAML ({' '.join(str(error).split())})", "correct it")
     position = Position(mark.line + 1, mark.column + 1)
     line = text.splitlines()[mark.line : mark.line + 1]
     if line and line[0][mark.column : mark.column + 1] == "\t":
-        return Flaw(position, (), "a tab", "indent with spaces")
+        return YamlProblem(position, (), "a tab", "indent with spaces")
     said = ", ".join(part for part in (error.context, error.problem) if part)
-    return Flaw(position, (), f"invalid YAML ({said})", f"correct it near column {position.column}")
+    return YamlProblem(position, (), f"invalid YAML ({said})", f"correct it near column {position.column}")

@@ -12,7 +12,7 @@ READ_OBJECTS = ("ObjectStorageBucketsRead", "ObjectStorageObjectsRead")
 """In buckets without a policy of their own, such as those of the crash alerts. Those of states have one."""
 
 
-class About(NamedTuple):
+class AccessDescriptions(NamedTuple):
     """What people read of the two."""
 
     application: str
@@ -22,7 +22,7 @@ class About(NamedTuple):
 def permit(
     name: str,
     application_name: str,
-    about: About,
+    about: AccessDescriptions,
     rules: Sequence[iam.PolicyRuleArgs],
     opts: pulumi.ResourceOptions,
 ) -> None:

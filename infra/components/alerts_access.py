@@ -7,10 +7,10 @@ import pulumi
 from pulumiverse_scaleway import secrets
 
 from infra import naming
-from infra.components.access import About, on_projects, permit
+from infra.components.access import AccessDescriptions, on_projects, permit
 from infra.components.observability import Observability
 from infra.documents import is_written
-from infra.secrecy import secret
+from infra.secret_output import secret
 
 LOOK_AND_REMEMBER = (
     "ContainersReadOnly",
@@ -61,7 +61,7 @@ class AlertsAccess(pulumi.ComponentResource):
         permit(
             name,
             naming.alerts_application(args.environment),
-            About(
+            AccessDescriptions(
                 f"Looks for crashes of {args.environment}",
                 f"Allows to look for crashes of {args.environment}",
             ),

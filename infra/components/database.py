@@ -10,7 +10,7 @@ from pulumiverse_scaleway.databases.outputs import InstanceLoadBalancer, Instanc
 
 from infra import naming
 from infra.components.state_access import state_access
-from infra.secrecy import secret
+from infra.secret_output import secret
 from infra.settings import InstanceBackend, ServerlessBackend
 from infra.settings.models import DatabasePasswords
 

@@ -10,7 +10,7 @@ import pulumi
 from pulumiverse_scaleway import iam
 
 from infra import naming
-from infra.components.access import READ_OBJECTS, About, on_projects, on_secrets, permit
+from infra.components.access import READ_OBJECTS, AccessDescriptions, on_projects, on_secrets, permit
 
 DEPLOY = (
     "ContainersFullAccess",
@@ -191,5 +191,5 @@ def _on_organization(organization_id: str) -> iam.PolicyRuleArgs:
     return iam.PolicyRuleArgs(organization_id=organization_id, permission_set_names=list(ORGANIZATION))
 
 
-def _about(purpose: str) -> About:
-    return About(f"Application that {purpose}", f"Policy of the application that {purpose}")
+def _about(purpose: str) -> AccessDescriptions:
+    return AccessDescriptions(f"Application that {purpose}", f"Policy of the application that {purpose}")

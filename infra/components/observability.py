@@ -7,7 +7,7 @@ import pulumi
 from pulumiverse_scaleway import observability
 
 from infra import naming
-from infra.secrecy import secret
+from infra.secret_output import secret
 
 
 @dataclass(frozen=True, kw_only=True)

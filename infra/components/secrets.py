@@ -6,7 +6,7 @@ from datetime import timedelta
 import pulumi
 from pulumiverse_scaleway import secrets
 
-from infra.secrecy import secret
+from infra.secret_output import secret
 from scaleway_facts.behaviour import LONGEST_EPHEMERAL
 
 _EPHEMERAL = secrets.SecretEphemeralPolicyArgs(action="disable", ttl=f"{LONGEST_EPHEMERAL // timedelta(hours=1)}h0m0s")

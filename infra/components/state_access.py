@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pulumi
 
 from infra import naming
-from infra.components.access import About, on_projects, permit
+from infra.components.access import AccessDescriptions, on_projects, permit
 
 
 def state_access(
@@ -27,5 +27,5 @@ def state_access(
         (name, application_name, ("Keeps", "keep"), write),
         (f"{name}-reader", naming.state_reader(application_name), ("Reads", "read"), read),
     ):
-        about = About(f"{does[0]} {state}", f"Allows to {does[1]} {state}")
+        about = AccessDescriptions(f"{does[0]} {state}", f"Allows to {does[1]} {state}")
         permit(part, application, about, [on_projects([project_id], permission_sets)], opts)

@@ -6,8 +6,8 @@ from pathlib import Path
 from gitrepo import Repository
 from infra.images.context import keep_context
 from infra.images.errors import ImageSourceError
+from infra.images.images_file import load_sources
 from infra.images.inputs import Inputs
-from infra.images.reading import load_sources
 from infra.images.versions import Versions
 
 

@@ -63,7 +63,7 @@ class SettingsError(Exception):
         super().__init__("\n".join(lines))
 
 
-class Spot(NamedTuple):
+class SettingLocation(NamedTuple):
     """A place in the settings: its key path, the type that stands there, and the type's metadata."""
 
     key: str
@@ -113,9 +113,9 @@ def top_level_key(key: str, model: Any = None) -> str:
     return key if ":" in key else f"{getattr(model, 'namespace', 'snu:')}{key}"
 
 
-def find_spot(model: type[BaseModel], location: Sequence[int | str]) -> Spot:
+def find_spot(model: type[BaseModel], location: Sequence[int | str]) -> SettingLocation:
     """Follows pydantic's location of an error down through the types."""
-    spot = Spot("", model, ())
+    spot = SettingLocation("", model, ())
     for part in location:
         if part == "[key]":  # pydantic's word for "the key itself"
             break
@@ -123,26 +123,26 @@ def find_spot(model: type[BaseModel], location: Sequence[int | str]) -> Spot:
     return spot
 
 
-def _step(spot: Spot, part: int | str) -> Spot:
+def _step(spot: SettingLocation, part: int | str) -> SettingLocation:
     annotation = spot.annotation
     origin = get_origin(annotation)
     if origin in (Union, types.UnionType):  # `part` names the variant, it stands nowhere in the YAML
         for variant in get_args(annotation):
             kind, metadata = unwrap(variant)
             if str(part) in _variant_names(kind, metadata):
-                return Spot(spot.key, kind, metadata)
+                return SettingLocation(spot.key, kind, metadata)
         return spot
     key = _key(spot, part)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         field = keys_of(annotation).get(str(part))
         if field is not None:
-            return Spot(key, *unwrap(field.annotation, field.metadata))
+            return SettingLocation(key, *unwrap(field.annotation, field.metadata))
     elif origin in (dict, list):
-        return Spot(key, *unwrap(get_args(annotation)[-1]))
-    return Spot(key, None, ())
+        return SettingLocation(key, *unwrap(get_args(annotation)[-1]))
+    return SettingLocation(key, None, ())
 
 
-def _key(parent: Spot, part: int | str) -> str:
+def _key(parent: SettingLocation, part: int | str) -> str:
     if isinstance(part, int):
         return f"{parent.key}[{part}]"
     return f"{parent.key}.{part}" if parent.key else top_level_key(part, parent.annotation)
@@ -222,14 +222,14 @@ def _is_scalar(text: str) -> bool:
 def _key_allowed(model: type[BaseModel], location: Sequence[int | str]) -> str:
     mapping = find_spot(model, location[:-2])
     key_type = get_args(mapping.annotation)[0]
-    return Spot("", *unwrap(key_type)).allowed or "another name"
+    return SettingLocation("", *unwrap(key_type)).allowed or "another name"
 
 
-def _found(spot: Spot, value: Any) -> str:
+def _found(spot: SettingLocation, value: Any) -> str:
     return _found_string(spot, value, "`{}`") if isinstance(value, str) else _shown(value)
 
 
-def _found_string(spot: Spot, value: str, form: str = 'the string "{}"') -> str:
+def _found_string(spot: SettingLocation, value: str, form: str = 'the string "{}"') -> str:
     if not value:
         return "an empty string"
     # A variable's value may be a secret that somebody wrote into the wrong place.

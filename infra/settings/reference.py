@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from infra.settings.images import ImageSources
 from infra.settings.models import EnvironmentSettings, FoundationSettings, ProviderSettings
-from infra.settings.problems import Spot, keys_of, top_level_key, unwrap
+from infra.settings.problems import SettingLocation, keys_of, top_level_key, unwrap
 
 _INTRODUCTION = """\
 # Settings
@@ -94,12 +94,14 @@ def _allowed(field: FieldInfo) -> str:
     if any(True for _ in _models("", kind)) and not isinstance(kind, type):
         return "see below"
     if get_origin(kind) in (dict, list):
-        items = Spot("", *unwrap(get_args(kind)[-1])).allowed
-        names = f"names: {Spot('', *unwrap(get_args(kind)[0])).allowed}; " if get_origin(kind) is dict else ""
+        items = SettingLocation("", *unwrap(get_args(kind)[-1])).allowed
+        names = (
+            f"names: {SettingLocation('', *unwrap(get_args(kind)[0])).allowed}; " if get_origin(kind) is dict else ""
+        )
         return f"{names}{'each ' + items if items else 'see the description'}"
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return "see below"
-    return Spot("", kind, metadata).allowed or "see the description"
+    return SettingLocation("", kind, metadata).allowed or "see the description"
 
 
 def _default(field: FieldInfo) -> str:

@@ -15,29 +15,29 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs
 
-from localcloud.api import home
+from localcloud.api import home_page
 from localcloud.api.access import authenticate, scope_of
 from localcloud.api.asgi import Message, Receive, Scope, Send, Service
 from localcloud.api.browsers import is_loopback, refusal
-from localcloud.api.call import Call
 from localcloud.api.clock import timestamp
 from localcloud.api.cloud import REGIONS, Cloud
 from localcloud.api.cockpit.loki import Loki, is_loki_path
-from localcloud.api.container_runtime import BrokenAnswer, ContainerRuntime
+from localcloud.api.container_runtime import ContainerRuntime, TruncatedResponse
 from localcloud.api.control import Control
 from localcloud.api.control_token import HEADER
 from localcloud.api.errors import ApiError, invalid, not_implemented, origin, permissions_denied, plain
-from localcloud.api.faults.book import NOTHING, FaultBook, Strike
-from localcloud.api.faults.kinds import Blow
+from localcloud.api.faults.book import NOTHING, FaultBook, FaultEffect
+from localcloud.api.faults.kinds import InjectedResponse
 from localcloud.api.faults.rule import Rule
+from localcloud.api.host_pages import answer_host, container_of
 from localcloud.api.logs.reader import LogReader
 from localcloud.api.logs.routes import logs_of, serve_logs
 from localcloud.api.oci.endpoints import is_registry_path
 from localcloud.api.oci.service import Registry
-from localcloud.api.pages import HTML, PAGE_HEADERS
+from localcloud.api.page_layout import HTML, PAGE_HEADERS
 from localcloud.api.products import ROUTES
 from localcloud.api.recorder import Recorder
-from localcloud.api.router import answer_host, container_of
+from localcloud.api.request import ApiRequest
 from localcloud.api.routing import Route, Table
 from localcloud.api.store import Resource
 
@@ -140,7 +140,7 @@ class App:
         found: tuple[Route, dict[str, str]] | None,
         body: bytes,
         receive: Receive | None,
-    ) -> Strike:
+    ) -> FaultEffect:
         """What the faults do to a request of the API; what keeps it from being looked at is over when this returns."""
         if not self._faults:
             return NOTHING
@@ -148,7 +148,7 @@ class App:
         if strike.delay:
             await asyncio.sleep(strike.delay)
         if not await _cleared(strike.held_before, receive):
-            return replace(strike, before=Blow(None))
+            return replace(strike, before=InjectedResponse(None))
         return strike
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -196,7 +196,7 @@ class App:
             return None
         try:
             return await self._runtime.serve(container, scope, receive, send)
-        except BrokenAnswer as broken:
+        except TruncatedResponse as broken:
             await _hang_up(send)
             return broken.status, broken.why
 
@@ -209,12 +209,14 @@ class App:
         if not _is_for_api(headers):
             if not path.startswith(Control.prefix) or container_of(self._cloud, host or "") is not None:
                 return None
-        elif home.is_at(method, path) and headers.get(b"sec-fetch-mode") == b"navigate":
+        elif home_page.is_at(method, path) and headers.get(b"sec-fetch-mode") == b"navigate":
             site = None
         return refusal(host, origin, site)
 
     @staticmethod
-    async def _serve(service: Service, strike: Strike, scope: Scope, receive: Receive, send: Send) -> tuple[int, str]:
+    async def _serve(
+        service: Service, strike: FaultEffect, scope: Scope, receive: Receive, send: Send
+    ) -> tuple[int, str]:
         """Status and, for the log, why it is an error."""
         blow = _blown(strike.before)
         if blow is None:
@@ -244,7 +246,7 @@ class App:
         headers: dict[bytes, bytes],
         body: bytes | None,
         found: tuple[Route, dict[str, str]] | None,
-        strike: Strike,
+        strike: FaultEffect,
     ) -> Response:
         cloud, method, path = self._cloud, scope["method"], scope["path"]
         if cloud.store.sweep(cloud.now()):
@@ -257,8 +259,8 @@ class App:
                 self._runtime.standing if self._runtime is not None else None,
             )
             return Response(status, text.encode(), content_type, headers=PAGE_HEADERS)
-        if home.is_at(method, path):
-            text = home.render(
+        if home_page.is_at(method, path):
+            text = home_page.render(
                 cloud, self._is_run, self._control.runtime, self._control.storage, self._control.commands
             )
             return Response(200, text.encode(), HTML, headers=PAGE_HEADERS)
@@ -279,11 +281,13 @@ class App:
         granted = scope_of(cloud.store, principal, route.permission)
         if not granted:
             raise permissions_denied(route.permission.resource, route.permission.action)
-        answer = route.handler(Call(cloud, params, query, body, principal, route.permission, granted, strike.course))
+        answer = route.handler(
+            ApiRequest(cloud, params, query, body, principal, route.permission, granted, strike.course)
+        )
         return Response(204) if answer is None else Response(200, _json(answer))
 
 
-def _blown(blow: Blow | None) -> Response | None:
+def _blown(blow: InjectedResponse | None) -> Response | None:
     """The answer that a fault gives."""
     if blow is None:
         return None
@@ -353,7 +357,7 @@ async def _swallow(message: Message) -> None:
     """In place of ``send`` where the answer is not to arrive."""
 
 
-def _log(method: str, path: str, status: int, begun: float, reason: str, strike: Strike) -> None:
+def _log(method: str, path: str, status: int, begun: float, reason: str, strike: FaultEffect) -> None:
     """One line; the rules that struck the request stand in brackets. 499: it got no answer."""
     took = (time.perf_counter() - begun) * 1_000
     why = "".join(f" {part}" for part in (reason, *(f"[{rule}]" for rule in strike.rules)) if part)

@@ -13,10 +13,10 @@ from typing import Any
 from uuid import uuid4
 
 from localcloud.api import paging, transitions
-from localcloud.api.call import Call
 from localcloud.api.clock import timestamp
 from localcloud.api.conditions import Target
 from localcloud.api.errors import not_found, transient_state
+from localcloud.api.request import ApiRequest
 from localcloud.api.store import Resource
 
 
@@ -32,12 +32,14 @@ class Collection:
     """Key of the items in a list answer."""
     filters: Mapping[str, str] = field(default_factory=dict)
     """Query parameter of lists → field it is compared with."""
-    show: Callable[[Call, Resource], dict[str, Any]] = lambda call, resource: transitions.visible(resource, call.now)
+    show: Callable[[ApiRequest, Resource], dict[str, Any]] = lambda call, resource: transitions.visible(
+        resource, call.now
+    )
     """The complete object that an answer has."""
-    derived: Callable[[Call], Iterable[Resource]] = lambda call: ()
+    derived: Callable[[ApiRequest], Iterable[Resource]] = lambda call: ()
     """Resources that exist without being kept; they are found and listed as others are."""
 
-    def find(self, call: Call, id: str) -> Resource:
+    def find(self, call: ApiRequest, id: str) -> Resource:
         """The resource, in this region, if the caller may touch it. Raises 404 and 403."""
         resource = call.store.get(self.kind, id) or next((it for it in self.derived(call) if it["id"] == id), None)
         if resource is None or resource.get("_region") not in (None, call.region):
@@ -45,21 +47,21 @@ class Collection:
         self.authorize(call, resource)
         return resource
 
-    def authorize(self, call: Call, resource: Resource) -> None:
+    def authorize(self, call: ApiRequest, resource: Resource) -> None:
         """403 unless the caller may touch this resource."""
         name = str(resource.get("name", ""))
         if "path" in resource:
             name = f"{resource['path'].rstrip('/')}/{name}"
         call.authorize(resource.get("_project"), Target(resource["id"], name))
 
-    def find_stable(self, call: Call, id: str) -> Resource:
+    def find_stable(self, call: ApiRequest, id: str) -> Resource:
         """As ``find``; 409 ``transient_state`` while the resource is on its way."""
         resource = self.find(call, id)
         if transitions.is_transient(resource, call.now):
             raise transient_state(self.noun, id, transitions.status(resource, call.now))
         return resource
 
-    def every(self, call: Call, **where: Any) -> Iterable[Resource]:
+    def every(self, call: ApiRequest, **where: Any) -> Iterable[Resource]:
         """All of this kind whose fields have the given values, whoever may see them, without those being deleted."""
         for resource in call.store.all(self.kind):
             if not transitions.is_deleting(resource) and all(
@@ -67,7 +69,7 @@ class Collection:
             ):
                 yield resource
 
-    def seen(self, call: Call, **where: Any) -> list[Resource]:
+    def seen(self, call: ApiRequest, **where: Any) -> list[Resource]:
         """All that a list request of this caller asks for."""
         wanted = [
             (column, values) for name, column in self.filters.items() if (values := paging.wanted(call.query, name))
@@ -81,7 +83,7 @@ class Collection:
             and all(_matches(resource.get(column), values) for column, values in wanted)
         ]
 
-    def list(self, call: Call, **where: Any) -> dict[str, Any]:
+    def list(self, call: ApiRequest, **where: Any) -> dict[str, Any]:
         """The answer to a list request."""
         items = paging.ordered(self.seen(call, **where), call.query)
         answer = paging.page(items, call.query, self.plural)
@@ -89,7 +91,7 @@ class Collection:
         return answer
 
     def add(
-        self, call: Call, values: Mapping[str, Any], *, project: str | None, transient: str | None = None
+        self, call: ApiRequest, values: Mapping[str, Any], *, project: str | None, transient: str | None = None
     ) -> Resource:
         """Keep a new resource: with id, times and region; ``transient`` is its status on the way to ready."""
         moment = timestamp(call.now)
@@ -104,7 +106,7 @@ class Collection:
         return resource
 
     def change(
-        self, call: Call, resource: Resource, values: Mapping[str, Any], transient: str | None = None
+        self, call: ApiRequest, resource: Resource, values: Mapping[str, Any], transient: str | None = None
     ) -> Resource:
         """Keep the resource with new values."""
         changed = {**resource, **values, "updated_at": timestamp(call.now)}
@@ -113,14 +115,14 @@ class Collection:
         self.put(call, changed)
         return changed
 
-    def put(self, call: Call, resource: Resource) -> None:
+    def put(self, call: ApiRequest, resource: Resource) -> None:
         call.store.put(self.kind, resource["id"], resource)
 
-    def remove(self, call: Call, resource: Resource) -> None:
+    def remove(self, call: ApiRequest, resource: Resource) -> None:
         """Delete at once."""
         call.store.delete(self.kind, resource["id"])
 
-    def retire(self, call: Call, resource: Resource) -> Resource:
+    def retire(self, call: ApiRequest, resource: Resource) -> Resource:
         """Delete by way of the status ``deleting``, which the answer always shows."""
         if transitions.is_deleting(resource):
             return resource

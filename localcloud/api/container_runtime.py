@@ -8,7 +8,7 @@ from localcloud.api.asgi import Receive, Scope, Send
 from localcloud.api.store import Resource
 
 
-class BrokenAnswer(Exception):
+class TruncatedResponse(Exception):
     """An answer that cannot be ended as it began: its connection has to be cut, so that it is not taken for whole."""
 
     def __init__(self, status: int, why: str) -> None:

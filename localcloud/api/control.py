@@ -26,7 +26,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from localcloud.api.call import parse_object
 from localcloud.api.cloud import Cloud
 from localcloud.api.control_token import FILE, HEADER
 from localcloud.api.errors import invalid, not_found, not_implemented, plain
@@ -37,6 +36,7 @@ from localcloud.api.logs.routes import add_lines, logs_of
 from localcloud.api.object_storage import ObjectStorage
 from localcloud.api.oci.service import Registry
 from localcloud.api.paging import Query, number
+from localcloud.api.request import parse_object
 from localcloud.api.seed import DEFAULT, Command, Seed
 from localcloud.api.seeding import seed_store
 from localcloud.api.store import HIDDEN_PREFIX, VAULT_PREFIX

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-_CHILD = "localcloud.api.object_storage_child"
+_CHILD = "localcloud.api.object_storage_server"
 _RESET_SECONDS = 5.0
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from localcloud.api.call import Call
 from localcloud.api.permissions import Permission
+from localcloud.api.request import ApiRequest
 
 Answer = dict[str, Any] | None
 """What a handler gives: a JSON object (200) or nothing (204)."""
-Handler = Callable[[Call], Answer]
+Handler = Callable[[ApiRequest], Answer]
 
 
 @dataclass(frozen=True)

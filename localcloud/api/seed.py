@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.api.cloud import REGIONS
-from localcloud.api.domain.shapes import ZONE
+from localcloud.api.domain.schemas import ZONE
 from localcloud.api.errors import StartError
-from localcloud.api.fields import Body, Problems, Text, Texts, Uuid, Word
-from localcloud.api.secret_manager import shapes as secret_manager
+from localcloud.api.secret_manager import schemas as secret_manager
+from localcloud.api.validation import Body, EnumField, Problems, StringMap, Text, Uuid
 from scaleway_facts.limits import SECRET_VERSION
 
 Table = Mapping[str, Any]
@@ -36,8 +36,8 @@ OWNER = Body(
 DNS_ZONE = Body(**{name: ZONE.fields[name] for name in ("domain", "subdomain")})
 SECRET = Body(
     id=Uuid(required=True),
-    region=Word(words=REGIONS, default=REGIONS[0]),
-    document=Texts(required=True),
+    region=EnumField(words=REGIONS, default=REGIONS[0]),
+    document=StringMap(required=True),
     **{name: secret_manager.SECRET.fields[name] for name in ("name", "description", "path", "tags", "type")},
 )
 COMMAND = Body(command=Text(required=True), description=Text(required=True))
@@ -84,7 +84,7 @@ class Seed:
     commands: tuple[Command, ...]
 
 
-class BadSeed(Exception):
+class SeedError(Exception):
     """Everything that is not valid: which key, and what is expected."""
 
 
@@ -96,7 +96,7 @@ def read_seed(path: Path) -> Seed:
         raise StartError(f"The seed file {path} cannot be read ({error.strerror}).") from error
     except ValueError as error:  # also of bytes that are not UTF-8
         raise StartError(f"The seed file {path} is not TOML: {error}.") from error
-    except BadSeed as error:
+    except SeedError as error:
         raise StartError(f"The seed file {path} is not valid: {error}.") from error
 
 
@@ -117,7 +117,7 @@ def parse_seed(document: Table) -> Seed:
             if not SECRET_VERSION.allows(len(json.dumps(secret["document"]))):
                 problems.add(f"secrets[{index}].document", f"must be at most {SECRET_VERSION.most} bytes as JSON")
     if problems.found:
-        raise BadSeed("; ".join(f"{problem.argument} {problem.help or 'is required'}" for problem in problems.found))
+        raise SeedError("; ".join(f"{problem.argument} {problem.help or 'is required'}" for problem in problems.found))
     return Seed(
         organization_id=organization["id"],
         owner=Owner(**owner),

@@ -7,17 +7,17 @@ import json
 
 from localcloud.api.access import EVERYWHERE, Principal
 from localcloud.api.account.routes import new_project
-from localcloud.api.account.shapes import projects
-from localcloud.api.call import PROJECTS, Call
+from localcloud.api.account.schemas import projects
 from localcloud.api.cloud import Cloud
 from localcloud.api.domain.routes import new_zone
-from localcloud.api.domain.shapes import zones
+from localcloud.api.domain.schemas import zones
 from localcloud.api.errors import StartError
 from localcloud.api.iam.routes import add_api_key
-from localcloud.api.iam.shapes import users
+from localcloud.api.iam.schemas import users
 from localcloud.api.permissions import Permission
+from localcloud.api.request import PROJECTS, ApiRequest
 from localcloud.api.secret_manager.routes import add_version, new_secret
-from localcloud.api.secret_manager.shapes import SECRET, secrets
+from localcloud.api.secret_manager.schemas import SECRET, secrets
 from localcloud.api.seed import Owner, Secret, Seed
 from localcloud.api.store import VAULT_PREFIX
 
@@ -51,14 +51,14 @@ def seed_store(cloud: Cloud, seed: Seed) -> None:
     store.commit()
 
 
-def _call(cloud: Cloud, seed: Seed, region: str | None = None) -> Call:
+def _call(cloud: Cloud, seed: Seed, region: str | None = None) -> ApiRequest:
     """The owner's."""
     principal = Principal(seed.owner.access_key, seed.owner.id, None, seed.organization_id)
     params = {} if region is None else {"region": region}
-    return Call(cloud, params, {}, b"", principal, _PERMISSION, EVERYWHERE)
+    return ApiRequest(cloud, params, {}, b"", principal, _PERMISSION, EVERYWHERE)
 
 
-def _add_owner(call: Call, owner: Owner) -> None:
+def _add_owner(call: ApiRequest, owner: Owner) -> None:
     """The user, and the API key."""
     users.add(
         call,
@@ -95,7 +95,7 @@ def _add_owner(call: Call, owner: Owner) -> None:
     )
 
 
-def _add_secret(call: Call, secret: Secret) -> None:
+def _add_secret(call: ApiRequest, secret: Secret) -> None:
     """With its one version."""
     project = call.organization_id
     values = new_secret(call, SECRET.create(secret.values), project)

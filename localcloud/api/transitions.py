@@ -18,7 +18,7 @@ _HELD_UNTIL = 253_402_300_800.0
 
 
 @dataclass(frozen=True)
-class Course:
+class StatusOutcome:
     """How the statuses go that one request sets on their way."""
 
     seconds: float | None = None
@@ -32,9 +32,9 @@ class Course:
         """Seconds."""
         return (usual if self.seconds is None else self.seconds) * self.factor
 
-    def followed_by(self, other: Course) -> Course:
+    def followed_by(self, other: StatusOutcome) -> StatusOutcome:
         """Both at once: what the other does not say, this one does."""
-        return Course(
+        return StatusOutcome(
             self.seconds if other.seconds is None else other.seconds,
             self.factor * other.factor,
             self.final if other.final == "ready" else other.final,
@@ -42,7 +42,7 @@ class Course:
         )
 
 
-NORMAL = Course()
+NORMAL = StatusOutcome()
 
 
 def begin(resource: Resource, transient: str, now: float, seconds: float, final: str = "ready") -> Resource:
@@ -50,7 +50,7 @@ def begin(resource: Resource, transient: str, now: float, seconds: float, final:
     return {**resource, "status": final, "_transient": transient, "_until": now + seconds}
 
 
-def set_out(resource: Resource, transient: str, now: float, course: Course, usual: float) -> Resource:
+def set_out(resource: Resource, transient: str, now: float, course: StatusOutcome, usual: float) -> Resource:
     """``resource`` on the way that ``course`` describes; ``usual`` is how long that lasts, in seconds."""
     moving = begin(resource, transient, now, course.lasts(usual), course.final)
     return {**moving, "error_message": course.error_message} if course.error_message else moving

@@ -8,7 +8,7 @@
     probes      startup and liveness; ``backoff``: how long a restart waits; ``balancer``: which instance is next
     gateway     takes a request to an instance
     last_line   what a process wrote last
-    engine      what all this needs of a container engine; ``docker_engine``: Docker's; ``choice``: whether there is one
+    engine      what all this needs of a container engine; ``docker_engine``: Docker's; ``engine_choice``: whether there is one
 
 Everything happens in the server's event loop, but for the calls of the engine (``docker_engine``).
 """

@@ -7,7 +7,7 @@ from typing import Any
 
 from localcloud.api.clock import parse_duration
 from localcloud.api.cloud import Cloud
-from localcloud.api.containers.shapes import NAMESPACES
+from localcloud.api.containers.schemas import NAMESPACES
 from localcloud.api.containers.variables import SECRET_VARIABLES
 from localcloud.api.oci.repository import Repository, find_namespace
 from localcloud.api.store import Resource, Store

@@ -21,7 +21,7 @@ from docker.models.containers import Container
 from docker.types import CancellableStream, LogConfig
 
 from localcloud.api.errors import EngineError
-from localcloud.api.logs.lines import Kept, LogLine
+from localcloud.api.logs.lines import LoggedProcess, LogLine
 from localcloud.runtime.engine import Exit, Running
 from localcloud.runtime.program import Program
 from localcloud.runtime.revision import Revision
@@ -166,14 +166,14 @@ class DockerEngine:
 
         await _call(remove, "the process cannot be removed")
 
-    async def kept(self, container_id: str | None = None) -> list[Kept]:
+    async def kept(self, container_id: str | None = None) -> list[LoggedProcess]:
         labels = [f"{OWNER}={self._owner}"] + ([f"{CONTAINER}={container_id}"] if container_id else [])
 
-        def kept() -> list[Kept]:
+        def kept() -> list[LoggedProcess]:
             found = self._client.api.containers(all=True, filters={"label": labels})
             found.sort(key=lambda item: item["Created"])
             return [
-                Kept(
+                LoggedProcess(
                     item["Id"],
                     item["Labels"].get(CONTAINER, ""),
                     item["Labels"].get(INSTANCE, ""),
@@ -185,7 +185,7 @@ class DockerEngine:
         return await _call(kept, "the processes cannot be listed")
 
     async def lines(
-        self, kept: Kept, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
+        self, kept: LoggedProcess, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
     ) -> AsyncGenerator[LogLine, None]:
         """With a tail it may be that many of either stream."""
         loop = asyncio.get_running_loop()

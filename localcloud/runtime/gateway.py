@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from localcloud.api.asgi import Receive, Scope, Send
-from localcloud.api.container_runtime import BrokenAnswer
+from localcloud.api.container_runtime import TruncatedResponse
 from localcloud.runtime.balancer import Backend, busy
 from localcloud.runtime.workload import Workload
 
@@ -25,7 +25,7 @@ _HOP_BY_HOP = frozenset(
 _OURS = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
 
 
-class ClientGone(Exception):
+class ClientDisconnected(Exception):
     """Nobody waits for the answer any more."""
 
 
@@ -56,7 +56,7 @@ class _Exchange:
         while True:
             message = await self.receive()
             if message["type"] == "http.disconnect":
-                raise ClientGone
+                raise ClientDisconnected
             if chunk := message.get("body", b""):
                 yield chunk
             if not message.get("more_body"):
@@ -100,7 +100,7 @@ class Gateway:
             try:
                 with busy(backend):
                     return await self._ask(backend, exchange)
-            except ClientGone:
+            except ClientDisconnected:
                 return 499, "the client went away"
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 if exchange.body_began:
@@ -172,7 +172,7 @@ def _forwarded(headers: Headers, client: tuple[str, int] | None, scheme: str) ->
 async def _refuse(exchange: _Exchange, status: int, why: str) -> tuple[int, str]:
     """A short page; where the answer has begun, the connection is cut, so that nobody takes it for whole."""
     if exchange.answered:
-        raise BrokenAnswer(status, why)
+        raise TruncatedResponse(status, why)
     text = f"{status}: {why}\n".encode()
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(text)).encode())]
     if status == 503:

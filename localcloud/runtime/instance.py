@@ -16,7 +16,7 @@ from localcloud.runtime.probes import Check, listening, started, unwell, well_ag
 from localcloud.runtime.revision import Revision
 
 
-class Unwell(Exception):
+class UnhealthyError(Exception):
     """A deploy's instance did not become well; the text says why."""
 
 
@@ -39,7 +39,7 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Parts:
+class InstanceContext:
     """What all instances share."""
 
     engine: Engine
@@ -59,7 +59,9 @@ _SECOND_EXIT = 2
 class Instance:
     """Kept running until ``stop``."""
 
-    def __init__(self, parts: Parts, revision: Revision, number: int, ended: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self, parts: InstanceContext, revision: Revision, number: int, ended: Callable[[str], Awaitable[None]]
+    ) -> None:
         """``ended`` is told the engine's id of every process that has ended."""
         self._parts = parts
         self._revision = revision
@@ -69,7 +71,7 @@ class Instance:
         self._running: Running | None = None
         self._task: asyncio.Task[None] | None = None
         self.first_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done when it is ready for the first time; ``Unwell`` when it never will be, and then nothing runs."""
+        """Done when it is ready for the first time; ``UnhealthyError`` when it never will be, and then nothing runs."""
         self.backend: Backend | None = None
         """Where requests go; ``None`` while it is not ready."""
         self._served: Backend | None = None
@@ -108,7 +110,7 @@ class Instance:
             await self._take_down()
 
     def _give_up(self, fault: str) -> None:
-        self.first_ready.set_exception(Unwell(fault))
+        self.first_ready.set_exception(UnhealthyError(fault))
         self.first_ready.exception()  # is looked at: nobody may wait for it any more
 
     async def _run(self, name: str) -> tuple[str, float, bool]:

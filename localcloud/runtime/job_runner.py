@@ -13,14 +13,14 @@ from localcloud.api.errors import EngineError, origin
 from localcloud.api.logs.reader import LogReader
 from localcloud.api.serverless_jobs import runs
 from localcloud.api.serverless_jobs.runs import DEFINITIONS, ENDED, RUNS, new_run
-from localcloud.api.serverless_jobs.schedule import MINUTE, BadSchedule, is_due
+from localcloud.api.serverless_jobs.schedule import MINUTE, ScheduleError, is_due
 from localcloud.api.store import Resource
 from localcloud.runtime.clock import Clock
 from localcloud.runtime.engine import Engine, Exit
 from localcloud.runtime.instance import Timing
 from localcloud.runtime.last_line import last_line
-from localcloud.runtime.notes import note
-from localcloud.runtime.task import Task, Unfit, task_of
+from localcloud.runtime.messages import note
+from localcloud.runtime.task import Task, TaskError, task_of
 
 KEPT_ENDED = 10
 """So many ended runs of a job keep their logs."""
@@ -121,7 +121,7 @@ class JobRunner:
             try:
                 if is_due(schedule, minute):
                     new_run(self._cloud, definition, self._cloud.now())
-            except BadSchedule as error:
+            except ScheduleError as error:
                 note(f"job {definition['name']}: its {error.part} {error}")
         self._commit()
         self.look()
@@ -155,7 +155,7 @@ class JobRunner:
         run = self._cloud.store.get(RUNS, id) or {}
         try:
             task = task_of(self._cloud, run)
-        except Unfit as unfit:
+        except TaskError as unfit:
             return _Outcome("failed", unfit.reason, str(unfit))
         try:
             await self._pull(task.image)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from localcloud.runtime.choice import Choice, choose, owner_of
+from localcloud.runtime.engine_choice import EngineChoice, choose, owner_of
 
 
 def remove_leftovers_of(data: Path) -> int:
@@ -13,7 +13,7 @@ def remove_leftovers_of(data: Path) -> int:
 
     Without a Docker engine there are none. Raises EngineError.
     """
-    client = choose(Choice.AUTO).client
+    client = choose(EngineChoice.AUTO).client
     if client is None:
         return 0
     from localcloud.runtime.docker_engine import DockerEngine

@@ -15,7 +15,7 @@ from localcloud.api import transitions
 from localcloud.api.access import API_KEYS, SECRET_KEYS, USERS
 from localcloud.api.asgi import Receive, Scope, Send
 from localcloud.api.cloud import Cloud
-from localcloud.api.containers.shapes import CONTAINERS
+from localcloud.api.containers.schemas import CONTAINERS
 from localcloud.api.errors import EngineError, origin
 from localcloud.api.logs.reader import LogReader
 from localcloud.api.serverless_jobs.runs import give_up
@@ -24,9 +24,9 @@ from localcloud.runtime.clock import Clock, RealClock
 from localcloud.runtime.desired import held_image, revision_of
 from localcloud.runtime.engine import Engine
 from localcloud.runtime.gateway import Gateway, new_client
-from localcloud.runtime.instance import Parts, Timing
+from localcloud.runtime.instance import InstanceContext, Timing
 from localcloud.runtime.job_runner import JobRunner
-from localcloud.runtime.notes import note
+from localcloud.runtime.messages import note
 from localcloud.runtime.probes import Check, NetworkCheck
 from localcloud.runtime.revision import Revision
 from localcloud.runtime.workload import Workload
@@ -57,7 +57,7 @@ class Runtime:
         self._clock = clock or RealClock()
         self._job_runner = JobRunner(cloud, engine, self.logs, self._clock, self._timing, self._pull, self._commit)
         self._client: httpx.AsyncClient | None = None
-        self._parts: Parts | None = None
+        self._parts: InstanceContext | None = None
         self._gateway: Gateway | None = None
         self._workloads: dict[str, Workload] = {}
         self._handled: dict[str, int] = {}
@@ -110,7 +110,7 @@ class Runtime:
         give_up(self._cloud)
         self._client = new_client()
         self._gateway = Gateway(self._client)
-        self._parts = Parts(
+        self._parts = InstanceContext(
             self._engine,
             self._check or NetworkCheck(self._client),
             self._clock,

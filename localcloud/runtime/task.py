@@ -18,7 +18,7 @@ from localcloud.runtime.program import Program
 _MEBIBYTE = 1_048_576
 
 
-class Unfit(Exception):
+class TaskError(Exception):
     """The run cannot start; the text says why."""
 
     def __init__(self, reason: str, message: str) -> None:
@@ -42,7 +42,7 @@ def task_of(cloud: Cloud, run: Resource) -> Task:
     definition = cloud.store.get(DEFINITIONS, run["job_definition_id"]) or {}
     image = held_image(cloud, definition.get("image_uri", ""))
     if image is None:
-        raise Unfit("image_not_found", "the local registry does not hold the job's image")
+        raise TaskError("image_not_found", "the local registry does not hold the job's image")
     environment, files = dict(run["environment_variables"]), {}
     secrets: list[str] = []
     for reference in cloud.store.all(REFERENCES):
@@ -76,7 +76,7 @@ def _words(command: str) -> list[str]:
     try:
         return shlex.split(command)
     except ValueError as error:
-        raise Unfit("invalid_request", "the quotes of the job's command do not match") from error
+        raise TaskError("invalid_request", "the quotes of the job's command do not match") from error
 
 
 def _secret(cloud: Cloud, reference: Resource) -> bytes:
@@ -84,7 +84,7 @@ def _secret(cloud: Cloud, reference: Resource) -> bytes:
     revision = reference["secret_manager_version"]
     version = find_version(cloud.store, reference["secret_manager_id"], revision)
     if version is None:
-        raise Unfit("secret_not_found", f"a secret of the job has no version {revision}")
+        raise TaskError("secret_not_found", f"a secret of the job has no version {revision}")
     if version["status"] != "enabled":
-        raise Unfit("secret_disabled", f"version {revision} of a secret of the job is disabled")
+        raise TaskError("secret_disabled", f"version {revision} of a secret of the job is disabled")
     return base64.b64decode(payload(cloud.store, version))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from localcloud.api.errors import EngineError
 from localcloud.runtime.balancer import Backend, Balancer
-from localcloud.runtime.instance import Instance, Parts, Unwell
+from localcloud.runtime.instance import Instance, InstanceContext, UnhealthyError
 from localcloud.runtime.revision import Revision
 
 _KEPT_ENDED = 10
@@ -16,7 +16,7 @@ _KEPT_ENDED = 10
 
 
 class Workload:
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: InstanceContext) -> None:
         self._parts = parts
         self._balancer = Balancer()
         self._ended: deque[str] = deque()
@@ -57,7 +57,7 @@ class Workload:
             for instance in coming:
                 instance.begin()
             await asyncio.gather(*(instance.first_ready for instance in coming))
-        except Unwell as error:
+        except UnhealthyError as error:
             await _stop(coming)
             return str(error)
         except asyncio.CancelledError:

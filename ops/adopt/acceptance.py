@@ -12,9 +12,9 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from ops.display.changes import changes_of
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.report.changes import changes_of
 from ops.steps import Step, label
 
 CREATE = "create"
@@ -75,7 +75,7 @@ def read_accepted(file: Path | None) -> list[Acceptance]:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AcceptanceResult:
     """What a list says of the differences."""
 
     open: Mapping[str, Sequence[str]]
@@ -86,7 +86,7 @@ class Verdict:
     """What entries accept and does not differ."""
 
 
-def judge(steps: Iterable[Step], accepted: Sequence[Acceptance]) -> Verdict:
+def judge(steps: Iterable[Step], accepted: Sequence[Acceptance]) -> AcceptanceResult:
     """``steps`` are those of the preview after the import."""
     changed = [step for step in steps if step.is_change and step.is_custom]
     names = _names(changed)
@@ -105,7 +105,7 @@ def judge(steps: Iterable[Step], accepted: Sequence[Acceptance]) -> Verdict:
         if not any(Acceptance.meets(wanted, change) for change in differences.get(entry.resource, ()))
     ]
     never = [f"{label(step.urn)}: {step.op}" for step in changed if step.op not in _ACCEPTABLE]
-    return Verdict({name: changes for name, changes in undecided.items() if changes}, never, unused)
+    return AcceptanceResult({name: changes for name, changes in undecided.items() if changes}, never, unused)
 
 
 def _changes(step: Step) -> list[str]:

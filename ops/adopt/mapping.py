@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.adopt.properties import properties_of
-from ops.adopt.terraform import Live
-from ops.display.values import is_unknown
+from ops.adopt.terraform import TerraformResource
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.report.values import is_unknown
 from ops.scaleway.catalogue import ResourceKind, bare, kind_of, kind_of_terraform
 from ops.scaleway.dns import record_name
 from ops.steps import Step, label
@@ -22,15 +22,15 @@ _DEFAULTED = frozenset({"projectId", "path"})
 
 
 @dataclass(frozen=True)
-class Candidate:
+class MappedResource:
     """A resource of Terraform's, as a Pulumi type has it."""
 
-    live: Live
+    live: TerraformResource
     kind: ResourceKind
     properties: PropertyMap
 
     @classmethod
-    def of(cls, live: Live) -> Candidate | None:
+    def of(cls, live: TerraformResource) -> MappedResource | None:
         """None for a type that this program knows nothing like."""
         kind = kind_of_terraform(live.type)
         return None if kind is None else cls(live, kind, properties_of(kind.token, live.attributes))
@@ -50,12 +50,12 @@ def identity_of(token: str) -> Sequence[str]:
     return () if kind is None or kind.only_once else kind.identity
 
 
-def match(steps: Iterable[Step], candidates: Sequence[Candidate]) -> dict[str, Candidate]:
+def match(steps: Iterable[Step], candidates: Sequence[MappedResource]) -> dict[str, MappedResource]:
     """By URN, what each resource of a preview is; one whose identity the preview cannot know yet is left out.
 
     Raises OpsError when more than one could be meant, or one is meant twice.
     """
-    found: dict[str, Candidate] = {}
+    found: dict[str, MappedResource] = {}
     for step in steps:
         if not identity_of(step.type) or not is_known(step):
             continue
@@ -87,7 +87,7 @@ def is_known(step: Step) -> bool:
     return not any(is_unknown(inputs.get(name)) for name in (*identity, *replacing))
 
 
-def _check_once(found: Mapping[str, Candidate]) -> None:
+def _check_once(found: Mapping[str, MappedResource]) -> None:
     taken: dict[tuple[str, str], str] = {}
     for urn, candidate in found.items():
         other = taken.setdefault(candidate.live.key, urn)
@@ -98,7 +98,7 @@ def _check_once(found: Mapping[str, Candidate]) -> None:
             )
 
 
-def _is_same(step: Step, candidate: Candidate) -> bool:
+def _is_same(step: Step, candidate: MappedResource) -> bool:
     wanted = step.new.get("inputs") or {}
     names = [name for name in identity_of(step.type) if name not in _DEFAULTED or wanted.get(name) is not None]
     return bool(names) and all(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ops.display.values import is_secret, is_unknown
+from ops.report.values import is_secret, is_unknown
 from pulumi_state import schema
 from pulumi_state.values import PropertyMap, make_secret
 

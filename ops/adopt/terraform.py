@@ -23,7 +23,7 @@ _CONNECT_SECONDS = 30
 
 
 @dataclass(frozen=True)
-class Live:
+class TerraformResource:
     """A resource that Terraform has made and manages."""
 
     address: str
@@ -42,7 +42,7 @@ class Live:
         return self.type, self.id
 
 
-def read_states(sources: Iterable[str]) -> list[Live]:
+def read_states(sources: Iterable[str]) -> list[TerraformResource]:
     """The managed resources of all states; data sources are left out.
 
     A source is a file, or ``postgres://<user>@<host>/<database>?schema_name=…[&workspace=…]``, whose password is taken
@@ -90,7 +90,7 @@ def _stored(url: SplitResult) -> str:
     return str(row[0])
 
 
-def _resources(source: str, document: Any) -> list[Live]:
+def _resources(source: str, document: Any) -> list[TerraformResource]:
     shown = source.partition("?")[0]
     if not isinstance(document, dict) or document.get("version") != _VERSION:
         found = document.get("version") if isinstance(document, dict) else None
@@ -113,13 +113,13 @@ def _address(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
     return f"{module}{resource['type']}.{resource['name']}{index}"
 
 
-def _live(source: str, address: str, type_: str, instance: Mapping[str, Any]) -> Live:
+def _live(source: str, address: str, type_: str, instance: Mapping[str, Any]) -> TerraformResource:
     unfinished = "deposed" if instance.get("deposed") else instance.get("status")
     if unfinished:
         _refuse(
             source, f"has {address} as {unfinished}: Terraform was interrupted. Let `terraform apply` end what it began"
         )
-    live = Live(address, str(type_), dict(instance["attributes"]))
+    live = TerraformResource(address, str(type_), dict(instance["attributes"]))
     if not live.id:
         _refuse(source, f"has {address} without an id")
     return live

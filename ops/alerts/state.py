@@ -26,16 +26,16 @@ class Heartbeat(_Document):
     last_error: LastError | None
 
 
-class Waiting(_Document):
+class PendingMessage(_Document):
     """A message that Slack has not taken yet."""
 
     kind: str
     count: int
 
 
-class State(_Document):
+class AlertsState(_Document):
     """What a run leaves to the next one: `apps/crash-alerts/src/state.js`."""
 
     cursor: int = Field(description="Nanoseconds since 1970: all logs before were read.")
-    outbox: list[Waiting]
+    outbox: list[PendingMessage]
     heartbeat: Heartbeat

@@ -6,21 +6,21 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ops.adopt.acceptance import Verdict, as_list, judge, read_accepted
-from ops.adopt.owners import owners
-from ops.adopt.scratch import scratch_of
-from ops.adopt.terraform import Live, read_states
-from ops.adopt.trial import Trial, attempt, steps_of
-from ops.adopt.write import AdoptedState
+from ops.adopt.acceptance import AcceptanceResult, as_list, judge, read_accepted
+from ops.adopt.adopted_state import AdoptedState
+from ops.adopt.dry_run import DryRunResult, attempt, steps_of
+from ops.adopt.other_stacks import owners
+from ops.adopt.scratch_stack import scratch_of
+from ops.adopt.terraform import TerraformResource, read_states
 from ops.confirm import confirm
-from ops.display.base import said_lines
-from ops.display.choose import printer_for
-from ops.display.files import write_text
-from ops.display.progress import progress_for
-from ops.display.text import Line, counted, safe
-from ops.display.tree import tree_lines
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.report.base import said_lines
+from ops.report.factory import printer_for
+from ops.report.files import write_text
+from ops.report.progress import progress_for
+from ops.report.text import Line, counted, safe
+from ops.report.tree import tree_lines
 from ops.scaleway.catalogue import kind_of_terraform
 from ops.session import Options, Session
 from ops.steps import name_of, short_type
@@ -72,7 +72,7 @@ def undo(session: Session, options: Options) -> ExitCode:
     return ExitCode.OK
 
 
-def _require_accepted(name: str, verdict: Verdict, write_accept: str | None) -> None:
+def _require_accepted(name: str, verdict: AcceptanceResult, write_accept: str | None) -> None:
     """Raises OpsError with the list that is missing."""
     if verdict.never:
         raise OpsError(
@@ -108,7 +108,7 @@ def _listed(items: Sequence[str]) -> str:
 # --- the report -------------------------------------------------------------------------------------------
 
 
-def _report(session: Session, trial: Trial) -> Iterator[Line]:
+def _report(session: Session, trial: DryRunResult) -> Iterator[Line]:
     yield Line.of((session.title("Adopting"), "bold"))
     for urn, candidate in trial.imported.items():
         yield Line.of(
@@ -130,7 +130,7 @@ def _report(session: Session, trial: Trial) -> Iterator[Line]:
     yield from said_lines(trial.after.record)
 
 
-def _why(live: Live, declared: Mapping[tuple[str, str], str]) -> str:
+def _why(live: TerraformResource, declared: Mapping[tuple[str, str], str]) -> str:
     if owner := declared.get(live.key):
         return f"declared by {owner}"
     kind = kind_of_terraform(live.type)

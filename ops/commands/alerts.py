@@ -9,13 +9,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ops.alerts.look import Watch, alerts_of, is_future, look
-from ops.display.causes import not_looked_at
-from ops.display.choose import printer_for
-from ops.display.text import Line, counted, safe
-from ops.environment import process_environment
+from ops.alerts.status import AlertsStatus, alerts_of, is_future, look
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.process_environment import process_environment
+from ops.report.causes import not_looked_at
+from ops.report.factory import printer_for
+from ops.report.text import Line, counted, safe
 from ops.stacks import find_stack, project_dir, stack_names
 
 
@@ -45,7 +45,7 @@ def alerts(directory: Path | None, stacks: list[str], *, as_json: bool) -> ExitC
     return ExitCode.ALERTS_SILENT if any(watch.is_silent(now) for watch in watches) else ExitCode.OK
 
 
-def _document(watch: Watch, now: datetime) -> dict[str, object]:
+def _document(watch: AlertsStatus, now: datetime) -> dict[str, object]:
     return {**asdict(watch), "silent": watch.is_silent(now)}
 
 
@@ -54,7 +54,7 @@ def _text(value: object) -> str:
     return f"{value:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _lines(watch: Watch, now: datetime) -> Iterator[Line]:
+def _lines(watch: AlertsStatus, now: datetime) -> Iterator[Line]:
     silent = watch.is_silent(now)
     word = ("  silent", "bold red") if silent else ("  watched", "green")
     if watch.problem:

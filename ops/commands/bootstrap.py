@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ops.commands import stack as work
-from ops.display.choose import say
 from ops.engines.select import EngineChoice
-from ops.environment import process_environment
 from ops.exit_codes import ExitCode
 from ops.foundation_secrets import FoundationSecrets
+from ops.process_environment import process_environment
+from ops.report.factory import say
 from ops.session import Options, Session
 from ops.stacks import find_stack, project_dir
 from ops.state.bootstrap import Bootstrap

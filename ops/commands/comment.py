@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import GitHub, Repository
-from ops.pull_request import Target, read_token, write_comment
+from ops.process_environment import process_environment
+from ops.pull_request import CommentTarget, read_token, write_comment
 
 
 def comment(
@@ -28,7 +28,7 @@ def comment(
             print(f"No pull request was merged as {commit}: nothing was written.")
             return ExitCode.OK
         pull_request = number
-    target = Target(repository, pull_request, api_url, author)
+    target = CommentTarget(repository, pull_request, api_url, author)
     written = write_comment(target, stack, text, token)
     print(f"Comment on {target} for {stack} {written.outcome}: {written.url}")
     if written.removed:

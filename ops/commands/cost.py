@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ops.cost.prices import FILE, MONTH_HOURS, Prices, load_prices
-from ops.cost.usage import Amount, Usage, total, usage_of
-from ops.display.choose import printer_for
-from ops.display.text import Line
+from ops.cost.usage import CostAmount, Usage, total, usage_of
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.program.evaluate import Evaluated, evaluate
+from ops.report.factory import printer_for
+from ops.report.text import Line
 from ops.stacks import find_stack, project_dir, settings_of, stack_names
 
 _LEFT_OUT = "egress, requests to secrets and DNS, logs of one's own and logs kept longer than 7 days, buckets, support"
@@ -105,11 +105,11 @@ def _table(stacks: Stacks, prices: Prices) -> Iterator[Line]:
     used = _all(stacks)
     gross, free = used.cost(prices), used.free(prices)
     yield _row(_TOTAL, gross, width, "bold")
-    yield _row(_FREE, Amount() - free, width)
+    yield _row(_FREE, CostAmount() - free, width)
     yield _row(_NET, gross - free, width, "bold")
 
 
-def _row(name: str, amount: Amount, width: int, style: str = "") -> Line:
+def _row(name: str, amount: CostAmount, width: int, style: str = "") -> Line:
     return Line.of((f"{name:<{width}}", style), f"{amount.idle:>12.2f}{amount.full:>12.2f}")
 
 
@@ -137,5 +137,5 @@ def _document(stacks: Stacks, prices: Prices, notes: list[str], warnings: list[s
     }
 
 
-def _amounts(amount: Amount) -> dict[str, float]:
+def _amounts(amount: CostAmount) -> dict[str, float]:
     return {"idle": float(round(amount.idle, 2)), "full": float(round(amount.full, 2))}

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from ops.diff.report import display_name, effect_document, effect_lines, effect_markdown, effect_of
 from ops.diff.revisions import Revisions, find_revisions
-from ops.display.choose import printer_for
-from ops.display.files import write_text
-from ops.display.text import Line
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.program.evaluate import Evaluator, Stacks
+from ops.report.factory import printer_for
+from ops.report.files import write_text
+from ops.report.text import Line
 from ops.stacks import project_dir
 
 _TEMPLATE = ".template"

@@ -6,14 +6,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from ops.display.choose import printer_for
-from ops.display.text import Line, counted
 from ops.doctor.checks import CHECKS
-from ops.doctor.subject import Missing, Risk, Subject, Unknown
-from ops.environment import TOKEN, TOKEN_FILE, process_environment
+from ops.doctor.context import DoctorContext, MissingRequirement, Risk, UncheckedRequirement
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import GitHub, Repository, read_token
+from ops.process_environment import TOKEN, TOKEN_FILE, process_environment
+from ops.report.factory import printer_for
+from ops.report.text import Line, counted
 from ops.stacks import find_stack, project_dir, stack_names
 
 
@@ -34,10 +34,10 @@ def doctor(directory: Path | None, names: list[str], repository: str | None, api
     )
     if not stacks:
         raise OpsError("No stack has snu:promoteFrom: name the stacks to check.", ExitCode.USAGE)
-    subject = Subject(project, stacks, environ, _github(environ, repository, api_url))
+    subject = DoctorContext(project, stacks, environ, _github(environ, repository, api_url))
     findings = dict.fromkeys(finding for check in CHECKS for finding in check(subject))
-    missing = [each for each in findings if isinstance(each, Missing)]
-    unknown = [each for each in findings if isinstance(each, Unknown)]
+    missing = [each for each in findings if isinstance(each, MissingRequirement)]
+    unknown = [each for each in findings if isinstance(each, UncheckedRequirement)]
     lines = [Line.of(("missing: ", "red"), f"{each.what}. Fix: ", (each.fix, "bold")) for each in missing]
     for why in dict.fromkeys(each.why for each in unknown):
         what = ", ".join(each.what for each in unknown if each.why == why)

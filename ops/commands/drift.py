@@ -8,24 +8,24 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.display.causes import not_looked_at
-from ops.display.choose import printer_for, warn
-from ops.display.progress import progress_for
-from ops.display.text import Line
 from ops.drift import issue, report, slack
-from ops.drift.channels import Channel
+from ops.drift.channels import ReportChannel
+from ops.drift.check import NoStateError, StateUnavailableError, look
 from ops.drift.findings import StackDrift
 from ops.drift.issue import Outcome
-from ops.drift.look import NoStateError, NotThereError, look
 from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import Repository, read_token
+from ops.report.causes import not_looked_at
+from ops.report.factory import printer_for, warn
+from ops.report.progress import progress_for
+from ops.report.text import Line
 from ops.stacks import find_stack, project_dir, stack_names
 
 
 @dataclass(frozen=True)
-class Reporter:
+class DriftReporter:
     """Tells people of drift."""
 
     repository: Repository | None
@@ -33,14 +33,16 @@ class Reporter:
     webhook: str
 
     @classmethod
-    def of(cls, channels: Collection[Channel], repo: str | None, api_url: str, environ: Mapping[str, str]) -> Reporter:
+    def of(
+        cls, channels: Collection[ReportChannel], repo: str | None, api_url: str, environ: Mapping[str, str]
+    ) -> DriftReporter:
         """Raises OpsError, before anything is looked at, where a token, an address or the repository is missing."""
         repository, token = None, ""
-        if Channel.GITHUB in channels:
+        if ReportChannel.GITHUB in channels:
             if not repo:
                 raise OpsError("--report github needs --repo OWNER/NAME, or GITHUB_REPOSITORY.", ExitCode.USAGE)
             repository, token = Repository(repo, api_url), read_token(environ)
-        return cls(repository, token, slack.webhook(environ) if Channel.SLACK in channels else "")
+        return cls(repository, token, slack.webhook(environ) if ReportChannel.SLACK in channels else "")
 
     def report(self, drift: StackDrift) -> str:
         """What was written where; empty: nothing. Raises OpsError.
@@ -68,7 +70,7 @@ def drift(
     names: list[str],
     engine: EngineChoice,
     parallel: int,
-    reporter: Reporter,
+    reporter: DriftReporter,
     *,
     as_json: bool,
 ) -> ExitCode:
@@ -77,7 +79,7 @@ def drift(
     for name in names:
         find_stack(project, name)
     found: list[StackDrift] = []
-    skipped: dict[str, NotThereError] = {}
+    skipped: dict[str, StateUnavailableError] = {}
     failed = ExitCode.OK
     stream = sys.stderr if as_json else sys.stdout
     for name in names or stack_names(project):
@@ -85,7 +87,7 @@ def drift(
             with progress_for(stream) as progress:
                 progress(f"Looking at {name}")
                 seen = look(project, name, engine, parallel)
-        except NotThereError as error:
+        except StateUnavailableError as error:
             if names:
                 seen = StackDrift(name, 0, problems=(str(error),), code=error.code)
             else:
@@ -110,13 +112,13 @@ def drift(
     return _code(found, skipped, failed)
 
 
-def _skipped_lines(skipped: Mapping[str, NotThereError]) -> Iterator[Line]:
+def _skipped_lines(skipped: Mapping[str, StateUnavailableError]) -> Iterator[Line]:
     if missing := [name for name, error in skipped.items() if isinstance(error, NoStateError)]:
         yield Line.of(("No state yet: ", "dim"), ", ".join(missing))
     yield from not_looked_at({name: str(error) for name, error in skipped.items() if name not in missing})
 
 
-def _code(found: list[StackDrift], skipped: Mapping[str, NotThereError], failed: ExitCode) -> ExitCode:
+def _code(found: list[StackDrift], skipped: Mapping[str, StateUnavailableError], failed: ExitCode) -> ExitCode:
     """What was not looked at, or not reported, takes precedence over drift: with 20 everything was."""
     problems = [each.code for each in found if each.problems]
     unreachable = [error.code for error in skipped.values() if not isinstance(error, NoStateError)]

@@ -10,29 +10,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ops.display.causes import not_looked_at
-from ops.display.choose import printer_for
-from ops.display.text import Line, counted, safe
 from ops.engines.select import EngineChoice
-from ops.environment import TOKEN, TOKEN_FILE, process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import GitHub, Repository, read_token
-from ops.previews import comment, names, wanted
+from ops.previews import comment, eligibility, names
 from ops.previews.cloud import Cloud
 from ops.previews.down import take_down
-from ops.previews.look import Preview, look
+from ops.previews.inventory import Preview, look
 from ops.previews.parent import Parent
-from ops.previews.sweep import Action, Judge, Outcome, Survey, Sweep, survey
-from ops.previews.up import Build, bring_up
+from ops.previews.sweep import Sweep, SweepAction, SweepResult, SweepRules, SweepSurvey, survey
+from ops.previews.up import ImageBuild, bring_up
+from ops.process_environment import TOKEN, TOKEN_FILE, process_environment
+from ops.report.causes import not_looked_at
+from ops.report.factory import printer_for
+from ops.report.text import Line, counted, safe
 from ops.session import Options
 from ops.stacks import project_dir
 
-__all__ = ["Build", "Hub", "Meant", "down", "show", "sweep", "up"]
+__all__ = ["GitHubOptions", "ImageBuild", "PreviewSelector", "down", "show", "sweep", "up"]
 
 
 @dataclass(frozen=True)
-class Meant:
+class PreviewSelector:
     """Which environment the user means: exactly one of these."""
 
     pull_request: int | None
@@ -47,7 +47,7 @@ class Meant:
 
 
 @dataclass(frozen=True)
-class Hub:
+class GitHubOptions:
     """The repository on GitHub, as the user names it."""
 
     repository: str | None
@@ -67,10 +67,10 @@ class Hub:
 
 def up(
     directory: Path | None,
-    meant: Meant,
-    hub: Hub,
+    meant: PreviewSelector,
+    hub: GitHubOptions,
     engine: EngineChoice,
-    build: Build,
+    build: ImageBuild,
     options: Options,
     *,
     as_json: bool,
@@ -82,9 +82,9 @@ def up(
         rules = parent.rules
         if meant.pull_request is not None:
             github = hub.connect("Whether the pull request is open, GitHub says.")
-            one = wanted.of_pull_request(parent.template, rules, github, meant.pull_request)
+            one = eligibility.of_pull_request(parent.template, rules, github, meant.pull_request)
         else:
-            one = wanted.of_branch(parent.template, meant.branch or "", hub.named)
+            one = eligibility.of_branch(parent.template, meant.branch or "", hub.named)
         made = bring_up(parent, Cloud(parent), one, engine, build, options)
     if as_json:
         images = {app: image.model_dump() for app, image in made.images.items()}
@@ -96,8 +96,8 @@ def up(
 
 def down(
     directory: Path | None,
-    meant: Meant,
-    hub: Hub,
+    meant: PreviewSelector,
+    hub: GitHubOptions,
     engine: EngineChoice,
     lock_timeout: float,
     *,
@@ -122,21 +122,23 @@ def down(
     return ExitCode.OK
 
 
-def _is_wanted(parent: Parent, meant: Meant, hub: Hub) -> Callable[[], bool]:
+def _is_wanted(parent: Parent, meant: PreviewSelector, hub: GitHubOptions) -> Callable[[], bool]:
     """Whether GitHub's pull request is to have its environment, when asked. Raises OpsError."""
     number = meant.pull_request
     if number is None:
         raise OpsError("--if-unwanted needs --pr: only a pull request says what it wants.", ExitCode.USAGE)
     github = hub.connect("Whether the pull request is open, GitHub says.")
     rules = parent.rules
-    return lambda: not wanted.objection(parent.template, rules, github.repository.name, github.pull_request(number))
+    return lambda: (
+        not eligibility.objection(parent.template, rules, github.repository.name, github.pull_request(number))
+    )
 
 
-def _name(parent: Parent, meant: Meant) -> str:
+def _name(parent: Parent, meant: PreviewSelector) -> str:
     if meant.pull_request is not None:
-        return wanted.pull_request_name(parent.template, meant.pull_request)
+        return eligibility.pull_request_name(parent.template, meant.pull_request)
     if meant.branch is not None:
-        return wanted.branch_name(parent.template, meant.branch)
+        return eligibility.branch_name(parent.template, meant.branch)
     name = meant.name or ""
     if not names.is_preview(name):
         raise OpsError(
@@ -147,7 +149,7 @@ def _name(parent: Parent, meant: Meant) -> str:
     return name
 
 
-def _may_comment(hub: Hub) -> bool:
+def _may_comment(hub: GitHubOptions) -> bool:
     """Whether GitHub was named, and there is a token: to take an environment down needs neither."""
     return bool(hub.repository) and any(process_environment().get(variable) for variable in (TOKEN, TOKEN_FILE))
 
@@ -211,18 +213,18 @@ def _rows(previews: list[Preview]) -> Iterator[Line]:
         )
 
 
-def sweep(directory: Path | None, hub: Hub, engine: EngineChoice, *, yes: bool, as_json: bool) -> ExitCode:
+def sweep(directory: Path | None, hub: GitHubOptions, engine: EngineChoice, *, yes: bool, as_json: bool) -> ExitCode:
     """Without ``yes`` it only looks. Raises OpsError when something could not be judged or taken away."""
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
         parent = Parent.find(project_dir(directory), process_environment())
         cloud = Cloud(parent)
         github = hub.connect("") if hub.named else None
-        found = survey(parent, cloud, Judge(parent.rules, github))
+        found = survey(parent, cloud, SweepRules(parent.rules, github))
         acting = [verdict for verdict in found.verdicts if verdict.acts]
         if not as_json:
             printer_for(sys.stdout).print(list(_findings(found, github is None, yes=yes)))
-        outcome = Sweep(parent, cloud, engine, github).run(acting) if yes else Outcome({}, {})
-    unknown = {verdict.name: verdict.reason for verdict in found.verdicts if verdict.action is Action.ASK}
+        outcome = Sweep(parent, cloud, engine, github).run(acting) if yes else SweepResult({}, {})
+    unknown = {verdict.name: verdict.reason for verdict in found.verdicts if verdict.action is SweepAction.ASK}
     failed = {**unknown, **outcome.failed}
     done = [each.name for each in acting if yes and each.name not in {**failed, **outcome.skipped}]
     if as_json:
@@ -238,14 +240,14 @@ def sweep(directory: Path | None, hub: Hub, engine: EngineChoice, *, yes: bool, 
     return ExitCode.OK
 
 
-def _findings(found: Survey, without_github: bool, *, yes: bool) -> Iterator[Line]:
+def _findings(found: SweepSurvey, without_github: bool, *, yes: bool) -> Iterator[Line]:
     acting = [verdict for verdict in found.verdicts if verdict.acts]
     if without_github:
         yield Line.of("Without --repo: whether pull requests are closed and branches gone is not looked at.")
     for verdict in found.verdicts:
-        style = "yellow" if verdict.acts else "red" if verdict.action is Action.ASK else "dim"
+        style = "yellow" if verdict.acts else "red" if verdict.action is SweepAction.ASK else "dim"
         yield Line.of((verdict.name, "bold"), "  ", (f"{verdict.action}: {safe(verdict.reason)}", style))
-        if verdict.action is Action.REMOVE:
+        if verdict.action is SweepAction.REMOVE:
             yield from (Line.of((f"    {safe(str(thing))}", "dim")) for thing in verdict.preview.things)
     for what, reason in found.left_alone.items():
         yield Line.of((f"{safe(what)}  left alone: {reason}", "dim"))
@@ -255,7 +257,9 @@ def _findings(found: Survey, without_github: bool, *, yes: bool) -> Iterator[Lin
         yield Line.of(f"{counted(len(acting), 'environment')} to sweep. Nothing was changed: --yes does it.")
 
 
-def _sweep_document(found: Survey, outcome: Outcome, failed: dict[str, str], done: list[str]) -> dict[str, Any]:
+def _sweep_document(
+    found: SweepSurvey, outcome: SweepResult, failed: dict[str, str], done: list[str]
+) -> dict[str, Any]:
     verdicts = [
         {
             "name": each.name,

@@ -9,22 +9,22 @@ from pathlib import Path
 from infra.images.inputs import Inputs
 from infra.images.working_copy import WorkingCopy
 from infra.settings import Image
-from ops.commands.promote import Texts
+from ops.commands.promote import ChangelogTargets
 from ops.commands.promote import finish as finish_writing
 from ops.commands.release import bring_back
-from ops.display.builds import build_display
-from ops.display.choose import printer_for
-from ops.display.text import Line, short
-from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import Repository
 from ops.images.builds import build_missing, not_built, sources_readable
-from ops.images.environment import Environment
+from ops.images.stack_images import StackImages
+from ops.process_environment import process_environment
 from ops.releases import hotfix
 from ops.releases.changelog import changelog
-from ops.releases.committed import CommittedFile
+from ops.releases.committed_file import CommittedFile
 from ops.releases.promotion import copy_images
+from ops.report.builds import build_display
+from ops.report.factory import printer_for
+from ops.report.text import Line, short
 from ops.stack_file import edit, put_images
 from ops.stacks import find_stack, project_dir
 
@@ -38,11 +38,11 @@ def check(directory: Path | None, stack: str) -> ExitCode:
 
 
 def build(
-    directory: Path | None, stack: str, repository: Path | None, texts: Texts, *, parallel: int, commit: bool
+    directory: Path | None, stack: str, repository: Path | None, texts: ChangelogTargets, *, parallel: int, commit: bool
 ) -> ExitCode:
     """Build what the branch changed for the stack that this one is promoted from, and take the rest from this one."""
     project = project_dir(directory)
-    target = Environment.find(project, stack, process_environment())
+    target = StackImages.find(project, stack, process_environment())
     source = _source(project, target)
     hotfix.find(project, stack, process_environment())
     committed = CommittedFile(source.stack.file) if commit else None
@@ -69,16 +69,16 @@ def build(
     return ExitCode.OK
 
 
-def _source(project: Path, target: Environment) -> Environment:
+def _source(project: Path, target: StackImages) -> StackImages:
     if target.settings.promote_from is None:
         raise OpsError(
             f"{target.stack.name} has no snu:promoteFrom: it builds its own images, and needs no hot-fix.",
             ExitCode.USAGE,
         )
-    return Environment.find(project, target.settings.promote_from, process_environment())
+    return StackImages.find(project, target.settings.promote_from, process_environment())
 
 
-def _changed(copy: WorkingCopy, target: Environment, source: Environment) -> list[Inputs]:
+def _changed(copy: WorkingCopy, target: StackImages, source: StackImages) -> list[Inputs]:
     """Of the images that both name, those whose version is not what the target runs. Raises ImageSourceError."""
     names = sorted(target.settings.pinned.keys() & source.settings.pinned.keys() & copy.sources.images.keys())
     found = [copy.inputs(name) for name in names]
@@ -86,7 +86,7 @@ def _changed(copy: WorkingCopy, target: Environment, source: Environment) -> lis
     return [inputs for inputs in found if running.get(inputs.name) != inputs.version]
 
 
-def _built(source: Environment, copy: WorkingCopy, changed: list[Inputs], parallel: int) -> dict[str, Image]:
+def _built(source: StackImages, copy: WorkingCopy, changed: list[Inputs], parallel: int) -> dict[str, Image]:
     """Each as it is in the source's registry, where it is now. Raises OpsError."""
     chosen: dict[str, Image] = {}
     missing = []
@@ -116,7 +116,7 @@ def finish(
 ) -> ExitCode:
     """Once the stack runs the fix: a pull request that brings it back to the main branch."""
     project = project_dir(directory)
-    target = Environment.find(project, stack, process_environment())
+    target = StackImages.find(project, stack, process_environment())
     fix = hotfix.find(project, stack, process_environment())
     with sources_readable():
         waiting = _changed(WorkingCopy(repository or project), target, target)

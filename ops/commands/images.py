@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ops import clean_images as cleaning
-from ops.display.causes import not_looked_at
-from ops.display.choose import printer_for
-from ops.display.text import Line, counted, safe, short
-from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.builds import sources_readable, working_copy
-from ops.images.environment import Environment, environments
+from ops.images.stack_images import StackImages, environments
+from ops.process_environment import process_environment
+from ops.report.causes import not_looked_at
+from ops.report.factory import printer_for
+from ops.report.text import Line, counted, safe, short
 from ops.stacks import project_dir
 
 if TYPE_CHECKING:
     from infra.images.working_copy import WorkingCopy
-    from ops.images.history import Change
+    from ops.images.history import ImageChange
 
 _SHOWN_CHANGES = 5
 
@@ -33,7 +33,7 @@ _SHOWN_CHANGES = 5
 
 
 @dataclass
-class Use:
+class ImageUse:
     """How an environment stands to an image."""
 
     version: str | None
@@ -42,17 +42,17 @@ class Use:
     """The state says what runs; where it cannot be reached, the stack's file says what is meant to run."""
     held: bool | None
     """Whether its registry has the present version; None: not known."""
-    changes: list[Change] | None = None
+    changes: list[ImageChange] | None = None
     """What has changed since the version that it runs; None where this history does not have it."""
 
 
 @dataclass
-class Report:
+class ImageReport:
     """What is known of an image."""
 
     version: str
     sources: list[str]
-    environments: dict[str, Use]
+    environments: dict[str, ImageUse]
     """By stack."""
 
 
@@ -62,7 +62,7 @@ def show(directory: Path | None, repository: Path | None, *, as_json: bool) -> E
     with sources_readable():
         copy = working_copy(repository or project)
         inputs = {name: copy.inputs(name) for name in copy.versions.images}
-    reports = {name: Report(each.version, sorted([*each.taken, *each.cut]), {}) for name, each in inputs.items()}
+    reports = {name: ImageReport(each.version, sorted([*each.taken, *each.cut]), {}) for name, each in inputs.items()}
     unknown: dict[str, str] = {}
     for environment in environments(project, process_environment()):
         reason = _look(environment, reports)
@@ -80,7 +80,7 @@ def show(directory: Path | None, repository: Path | None, *, as_json: bool) -> E
     return ExitCode.INCOMPLETE if unknown else ExitCode.OK
 
 
-def _look(environment: Environment, reports: dict[str, Report]) -> str:
+def _look(environment: StackImages, reports: dict[str, ImageReport]) -> str:
     """Add what is known of an environment; gives why not all of it is."""
     reason = ""
     said_by: Literal["state", "file"] = "state"
@@ -96,11 +96,11 @@ def _look(environment: Environment, reports: dict[str, Report]) -> str:
                 held = environment.digest_of(name, reports[name].version) is not None
             except OpsError as error:
                 reason = str(error)
-        reports[name].environments[environment.stack.name] = Use(running.get(name), said_by, held)
+        reports[name].environments[environment.stack.name] = ImageUse(running.get(name), said_by, held)
     return reason
 
 
-def _add_changes(reports: dict[str, Report], copy: WorkingCopy) -> None:
+def _add_changes(reports: dict[str, ImageReport], copy: WorkingCopy) -> None:
     """What has changed since the versions that run, as far as this commit's history has them."""
     from gitrepo import ShallowError
     from ops.images.history import History
@@ -119,7 +119,7 @@ def _add_changes(reports: dict[str, Report], copy: WorkingCopy) -> None:
             use.changes = [] if use.version == report.version else since.get(use.version or "")
 
 
-def _lines(reports: dict[str, Report]) -> Iterator[Line]:
+def _lines(reports: dict[str, ImageReport]) -> Iterator[Line]:
     width = max((len(stack) for report in reports.values() for stack in report.environments), default=0)
     for name, report in reports.items():
         yield Line.of((name, "bold"), f"  {short(report.version)}")
@@ -131,7 +131,7 @@ def _lines(reports: dict[str, Report]) -> Iterator[Line]:
                 yield Line.of((told, "dim"), (f"  ({', '.join(change.paths)})", "dim"))
 
 
-def _words(use: Use, present: str) -> Iterator[tuple[str, str]]:
+def _words(use: ImageUse, present: str) -> Iterator[tuple[str, str]]:
     runs = "runs" if use.said_by == "state" else "is set to"
     if use.version is None:
         yield "runs none", ""
@@ -177,7 +177,7 @@ def clean(directory: Path | None, stack: str | None, *, older_than: float, keep_
     return ExitCode.OK
 
 
-def _delete(registry: cleaning.Registry, decided: list[cleaning.Verdict]) -> list[str]:
+def _delete(registry: cleaning.Registry, decided: list[cleaning.TagDecision]) -> list[str]:
     """Gives why some could not be deleted; one failure leaves the others alone."""
     failed = []
     for tag in [each.tag for each in decided if not each.stays]:
@@ -188,7 +188,7 @@ def _delete(registry: cleaning.Registry, decided: list[cleaning.Verdict]) -> lis
     return failed
 
 
-def _verdict_lines(registry: str, decided: list[cleaning.Verdict], unasked: dict[str, str]) -> Iterator[Line]:
+def _verdict_lines(registry: str, decided: list[cleaning.TagDecision], unasked: dict[str, str]) -> Iterator[Line]:
     yield Line.of((registry, "bold"))
     for each in decided:
         tag = each.tag

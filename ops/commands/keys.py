@@ -6,17 +6,17 @@ import json
 import shlex
 from pathlib import Path
 
+from ops.application_keys import ApplicationKeys, KeyHolder, foundation_settings, holders
 from ops.commands.plan_keys import check_folder
 from ops.confirm import confirm
-from ops.display.choose import say
-from ops.display.text import counted
 from ops.engines.select import EngineChoice
-from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.foundation_secrets import FoundationSecrets
-from ops.handed_out import HandedOut, Holder, foundation_settings, holders
 from ops.plans.keys import write_private
+from ops.process_environment import process_environment
+from ops.report.factory import say
+from ops.report.text import counted
 from ops.scaleway.client import Client, Object
 from ops.session import Options, Session
 from ops.stacks import Stack, find_stack, project_dir
@@ -27,7 +27,7 @@ def show(directory: Path | None, name: str, *, as_json: bool) -> ExitCode:
     stack = find_stack(project_dir(directory), name)
     settings = foundation_settings(stack)
     with Client.of(stack, process_environment(), ExitCode.ENVIRONMENT) as client:
-        cloud = HandedOut(settings, client)
+        cloud = ApplicationKeys(settings, client)
         ids, keys = cloud.application_ids, list(cloud.existing())
     known = holders(stack, settings)
     owned = {
@@ -50,7 +50,7 @@ def show(directory: Path | None, name: str, *, as_json: bool) -> ExitCode:
     return ExitCode.OK
 
 
-def _document(holder: Holder, exists: bool, keys: list[Object]) -> Object:
+def _document(holder: KeyHolder, exists: bool, keys: list[Object]) -> Object:
     return {
         "application": holder.application,
         "purpose": holder.purpose,
@@ -77,7 +77,7 @@ def make(directory: Path | None, name: str, application: str, out: Path) -> Exit
             raise OpsError(f"{path} exists already, and keys are not overwritten. Nothing was changed.", ExitCode.USAGE)
     out.mkdir(parents=True, exist_ok=True)
     with Client.of(stack, process_environment(), ExitCode.ENVIRONMENT) as client:
-        key = HandedOut(settings, client).make(application)
+        key = ApplicationKeys(settings, client).make(application)
     write_private(files["access-key"], key.access_key)
     write_private(files["secret-key"], key.secret_key)
     print(f"Made the key {key.access_key} of {application}, which {holder.purpose}. Only you can read these files:")
@@ -87,7 +87,7 @@ def make(directory: Path | None, name: str, application: str, out: Path) -> Exit
     return ExitCode.OK
 
 
-def _print_commands(holder: Holder, files: dict[str, Path]) -> None:
+def _print_commands(holder: KeyHolder, files: dict[str, Path]) -> None:
     """The halves are read from the files: no argument, and so no list of processes, shows them."""
     commands = [
         f"gh secret set {prefix}_{half.upper().replace('-', '_')} --env {environment} < {shlex.quote(str(path))}"
@@ -105,7 +105,7 @@ def revoke(directory: Path | None, name: str, access_key: str, *, yes: bool) -> 
     stack = find_stack(project_dir(directory), name)
     settings = foundation_settings(stack)
     with Client.of(stack, process_environment(), ExitCode.ENVIRONMENT) as client:
-        cloud = HandedOut(settings, client)
+        cloud = ApplicationKeys(settings, client)
         ids = cloud.application_ids
         owned = {ids[each.application]: each for each in holders(stack, settings) if each.application in ids}
         holder = next((owned.get(owner) for owner, key in cloud.existing() if key["access_key"] == access_key), None)
@@ -138,7 +138,7 @@ def store(directory: Path | None, name: str, options: Options, *, rotate: bool) 
     return ExitCode.OK
 
 
-def _refuse_stored(stack: Stack, holder: Holder, what: str) -> None:
+def _refuse_stored(stack: Stack, holder: KeyHolder, what: str) -> None:
     """Raises OpsError for an application whose key is kept in Secret Manager."""
     if holder.secret:
         raise OpsError(
@@ -148,7 +148,7 @@ def _refuse_stored(stack: Stack, holder: Holder, what: str) -> None:
         )
 
 
-def _holder(stack: Stack, known: list[Holder], application: str) -> Holder:
+def _holder(stack: Stack, known: list[KeyHolder], application: str) -> KeyHolder:
     for each in known:
         if each.application == application:
             return each

@@ -6,9 +6,9 @@ import shlex
 import sys
 
 from ops.confirm import confirm
-from ops.environment import process_environment
 from ops.exit_codes import ExitCode
-from ops.local import Holder, LocalCloud
+from ops.local import LocalCloud, PortOwner
+from ops.process_environment import process_environment
 
 
 def start(cloud: LocalCloud, transitions: float | None, runtime: str) -> ExitCode:
@@ -27,7 +27,7 @@ def stop(cloud: LocalCloud) -> ExitCode:
 
 def status(cloud: LocalCloud) -> ExitCode:
     found = cloud.find()
-    if found.holder is Holder.NOBODY:
+    if found.holder is PortOwner.NOBODY:
         print(f"The local Scaleway does not run; it would listen at {cloud.address}.")
         return ExitCode.LOCAL_CLOUD
     health = cloud.require().health or {}

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra import naming
-from ops.display.text import safe
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.local import LocalCloud
+from ops.report.text import safe
 from ops.stacks import find_stack, project_dir, settings_of
 
 if TYPE_CHECKING:

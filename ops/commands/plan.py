@@ -13,28 +13,28 @@ from datetime import timedelta
 from pathlib import Path
 
 from ops.confirm import confirm
-from ops.display.choose import display_for, printer_for
-from ops.display.files import write_text
-from ops.display.markdown import plan_markdown
-from ops.display.operations import look_of
-from ops.display.policies import policy_markdown
-from ops.display.text import Line
 from ops.engines.base import Operation, Result
 from ops.engines.select import EngineChoice
-from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.external_changes import REPAIRED_BY_PLAN, outside_markdown
 from ops.git import revision
-from ops.outside import REPAIRED_BY_PLAN, outside_markdown
+from ops.operation_record import OperationRecord
 from ops.plans import keys
+from ops.plans.contents import Plan
+from ops.plans.create import PlannedPreview, check_plannable, plan_of
 from ops.plans.evidence import collect, differences, look_for, missing_images, operation_differences
-from ops.plans.ledger import Ledger, Outcome
-from ops.plans.make import Preview, check_plannable, plan_of
-from ops.plans.plan import Plan
-from ops.plans.sealed import MOST_BYTES, Sealed, public_key, refused, seal
+from ops.plans.ledger import ApplyOutcome, Ledger
+from ops.plans.sealed_file import MOST_BYTES, SealedFile, public_key, refused, seal
 from ops.plans.waiting import announce
 from ops.policies import refuse, verdict_on
-from ops.record import Record
+from ops.process_environment import process_environment
+from ops.report.factory import display_for, printer_for
+from ops.report.files import write_text
+from ops.report.markdown import plan_markdown
+from ops.report.operation_styles import look_of
+from ops.report.policies import policy_markdown
+from ops.report.text import Line
 from ops.session import Options, Session
 from ops.stacks import Stack, find_stack, project_dir, settings_of, stack_names
 from ops.state.checkpoint import Secrets
@@ -67,7 +67,7 @@ def plan(
     evidence = collect(stack, session.project, session.store, secrets)
     check_plannable(stack, evidence, allow_dirty=allow_dirty)
     display = display_for(sys.stdout, session.title("Planning"), preview=True, all_properties=options.details)
-    preview = Preview()
+    preview = PlannedPreview()
     with preview.saving(session.engine.preview) as work:
         result = session.run(work, options, display)
     outside = session.say_outside(display.record, repaired=REPAIRED_BY_PLAN)
@@ -141,7 +141,7 @@ def apply(file: Path, directory: Path | None, expected: str | None, choice: Engi
 
 def _opened(file: Path, folder: Path, environ: dict[str, str]) -> tuple[Plan, str]:
     """The plan, and the name of who signed it in the settings of its stack."""
-    sealed = Sealed.read(_read(file))
+    sealed = SealedFile.read(_read(file))
     stacks = {name: find_stack(folder, name) for name in stack_names(folder)}
     trusting = {name: stack for name, stack in stacks.items() if sealed.signer in _planners(stack).values()}
     if not trusting:
@@ -193,7 +193,7 @@ def _prove(session: Session, found: Plan, options: Options) -> None:
     """Raises OpsError, and nothing was changed, when anything is not as it was planned."""
     secrets, stack = _require_unchanged(session, found), session.stack
     session.require_complete()
-    preview = Preview()
+    preview = PlannedPreview()
     display = display_for(sys.stdout, session.title("Checking"), preview=True, all_properties=options.details)
     with preview.saving(session.engine.preview) as work:
         session.run(work, options, display)
@@ -246,7 +246,7 @@ def _refused(found: Plan, problems: list[str]) -> OpsError:
 
 def _do(session: Session, found: Plan, ledger: Ledger, options: Options) -> ExitCode:
     begun = ledger.begin(found)
-    outcome = Outcome.FAILED
+    outcome = ApplyOutcome.FAILED
     display = display_for(sys.stdout, session.title("Applying"), preview=False, properties=False)
     try:
         with _engine_plan(found) as path:
@@ -255,7 +255,7 @@ def _do(session: Session, found: Plan, ledger: Ledger, options: Options) -> Exit
                 return session.engine.up(replace(operation, refresh=True, plan=path))
 
             session.run(work, options, display)
-        outcome = Outcome.APPLIED
+        outcome = ApplyOutcome.APPLIED
     except OpsError as error:
         if error.code is ExitCode.FAILED:
             raise _stopped(found, display.record, error) from error
@@ -265,7 +265,7 @@ def _do(session: Session, found: Plan, ledger: Ledger, options: Options) -> Exit
     return _finish(session, found, display.record, options)
 
 
-def _finish(session: Session, found: Plan, record: Record, options: Options) -> ExitCode:
+def _finish(session: Session, found: Plan, record: OperationRecord, options: Options) -> ExitCode:
     """Check the containers, and record the release. Raises OpsError."""
     from ops.readiness import check_containers
 
@@ -286,7 +286,7 @@ def _engine_plan(found: Plan) -> Iterator[Path]:
         yield path
 
 
-def _stopped(found: Plan, record: Record, error: OpsError) -> OpsError:
+def _stopped(found: Plan, record: OperationRecord, error: OpsError) -> OpsError:
     """What was done of a plan that did not come to its end, and what was not."""
     failed = any(item.failed for item in record.steps.values())
     by_plan = not failed and any(text in said.message for said in record.diagnostics for text in _NOT_IN_PLAN)

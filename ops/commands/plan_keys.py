@@ -10,10 +10,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from infra.settings import limits
 from ops.doctor.workflow import environments_of_keys
-from ops.environment import IDENTITY, SIGNING_KEY
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.plans import keys
+from ops.process_environment import IDENTITY, SIGNING_KEY
 from ops.stack_file import edit
 from ops.stacks import Stack, find_stack, project_dir
 

@@ -8,19 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.settings import Image
-from ops.display.builds import build_display
-from ops.display.choose import printer_for
-from ops.display.files import write_text
-from ops.display.text import Line, short
-from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.images.copy import Copied
-from ops.images.environment import Environment
+from ops.images.copy import CopyStatistics
+from ops.images.stack_images import StackImages
+from ops.process_environment import process_environment
 from ops.releases.changelog import Changelog, changelog
-from ops.releases.committed import CommittedFile
+from ops.releases.committed_file import CommittedFile
 from ops.releases.promotion import (
-    Choice,
+    ImageChoice,
     choose,
     copy_images,
     megabytes,
@@ -29,12 +25,16 @@ from ops.releases.promotion import (
     source_environ,
 )
 from ops.releases.tags import Releases
+from ops.report.builds import build_display
+from ops.report.factory import printer_for
+from ops.report.files import write_text
+from ops.report.text import Line, short
 from ops.stack_file import put_images, write_images
 from ops.stacks import Stack, project_dir
 
 
 @dataclass(frozen=True)
-class Texts:
+class ChangelogTargets:
     """Where a changelog goes besides standard output: files, or ``-``."""
 
     markdown: str | None = None
@@ -52,16 +52,16 @@ def promote(
     source_name: str,
     target_name: str,
     repository: Path | None,
-    texts: Texts,
+    texts: ChangelogTargets,
     *,
     commit: bool,
     as_named: bool,
 ) -> ExitCode:
     """Copy what the source runs into the target's registry, and name it in the target's file."""
     project = project_dir(directory)
-    target = Environment.find(project, target_name, process_environment())
+    target = StackImages.find(project, target_name, process_environment())
     require_allowed(project, source_name, target)
-    source = Environment.find(project, source_name, source_environ(process_environment()))
+    source = StackImages.find(project, source_name, source_environ(process_environment()))
     if as_named:
         require_as_named(source)
     committed = CommittedFile(target.stack.file) if commit else None
@@ -91,7 +91,9 @@ def promote(
     return ExitCode.OK
 
 
-def finish(stack: Stack, log: Changelog, texts: Texts, committed: CommittedFile | None, note: str = "") -> None:
+def finish(
+    stack: Stack, log: Changelog, texts: ChangelogTargets, committed: CommittedFile | None, note: str = ""
+) -> None:
     """Print a changelog, commit the stack's file with it where that is wanted, and say what comes next.
 
     ``note``: what else the commit's message has to say.
@@ -107,12 +109,12 @@ def finish(stack: Stack, log: Changelog, texts: Texts, committed: CommittedFile 
     print(f"  scripts/snu apply {stack.name}.plan")
 
 
-def present(target: Environment, names: Collection[str]) -> Mapping[str, Image]:
+def present(target: StackImages, names: Collection[str]) -> Mapping[str, Image]:
     """What the target runs; of what it does not run yet, what its file names."""
     return {name: image for name, image in (target.settings.pinned | target.running).items() if name in names}
 
 
-def _taken(choice: Choice, copied: Mapping[str, Copied]) -> Iterator[Line]:
+def _taken(choice: ImageChoice, copied: Mapping[str, CopyStatistics]) -> Iterator[Line]:
     width = max(map(len, choice.taken), default=0)
     for name, image in choice.taken.items():
         took = copied[name]
@@ -127,14 +129,14 @@ def _taken(choice: Choice, copied: Mapping[str, Copied]) -> Iterator[Line]:
         )
 
 
-def _not_taken(choice: Choice, source: str) -> Iterator[Line]:
+def _not_taken(choice: ImageChoice, source: str) -> Iterator[Line]:
     if choice.staying:
         yield Line.of((f"  Stays as it is, as {source} does not run it: {', '.join(choice.staying)}", "yellow"))
     if choice.unused:
         yield Line.of((f"  Only {source} runs: {', '.join(choice.unused)}", "dim"))
 
 
-def _unreleased(project: Path, source: Environment) -> Iterator[Line]:
+def _unreleased(project: Path, source: StackImages) -> Iterator[Line]:
     """A source that is promoted to as well runs a release, or something went wrong there."""
     if source.settings.promote_from is None:
         return

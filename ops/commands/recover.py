@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ops.exit_codes import ExitCode
-from ops.recover.run import recover_held
+from ops.recovery.run import recover_held
 from ops.session import Options, Session
 
 

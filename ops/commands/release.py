@@ -5,18 +5,18 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ops.display.choose import printer_for
-from ops.display.text import Line
-from ops.environment import TOKEN, TOKEN_FILE, process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import GitHub, Repository, read_token
+from ops.process_environment import TOKEN, TOKEN_FILE, process_environment
 from ops.releases.changelog import changelog
-from ops.releases.publish import Published, move_branch, push_commit, push_release
+from ops.releases.publish import PublishedReference, move_branch, push_commit, push_release
 from ops.releases.pull_request import ReleasedBranch, delete_branch, open_pull_request
 from ops.releases.release import Release
 from ops.releases.remote import Remote
 from ops.releases.tags import Releases
+from ops.report.factory import printer_for
+from ops.report.text import Line
 from ops.stacks import find_stack, project_dir
 
 
@@ -73,7 +73,7 @@ def publish(directory: Path | None, stack: str, branch: str | None) -> ExitCode:
     return ExitCode.OK
 
 
-def _say(published: Published, there: str, done: str) -> None:
+def _say(published: PublishedReference, there: str, done: str) -> None:
     words = there if published.was_there else done
     printer_for(sys.stdout).print([Line.of((published.name, "bold"), f" {words} {published.commit[:12]}.")])
 

@@ -7,18 +7,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ops.commands.promote import Texts, finish, present
-from ops.display.choose import printer_for
-from ops.display.text import Line, safe, short
-from ops.environment import process_environment
+from ops.commands.promote import ChangelogTargets, finish, present
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.images.environment import Environment
+from ops.images.stack_images import StackImages
+from ops.process_environment import process_environment
 from ops.releases.changelog import changelog
-from ops.releases.committed import CommittedFile
-from ops.releases.going_back import NOT_ROLLED_BACK, Earlier, earlier, release_before, write
+from ops.releases.committed_file import CommittedFile
 from ops.releases.release import Release
+from ops.releases.rollback import NOT_ROLLED_BACK, RollbackTarget, earlier, release_before, write
 from ops.releases.tags import Releases
+from ops.report.factory import printer_for
+from ops.report.text import Line, safe, short
 from ops.stacks import find_stack, project_dir
 
 
@@ -52,11 +52,11 @@ def _line(release: Release) -> Line:
 
 
 def rollback(
-    directory: Path | None, name: str, to: str | None, repository: Path | None, texts: Texts, *, commit: bool
+    directory: Path | None, name: str, to: str | None, repository: Path | None, texts: ChangelogTargets, *, commit: bool
 ) -> ExitCode:
     """Write an earlier release's images and variables into the stack's file."""
     project = project_dir(directory)
-    environment = Environment.find(project, name, process_environment())
+    environment = StackImages.find(project, name, process_environment())
     if environment.settings.promote_from is None:
         raise OpsError(
             f"{name} has no snu:promoteFrom, and so no releases to go back to: it runs what was built for it. Build an "
@@ -83,7 +83,7 @@ def rollback(
     return ExitCode.OK
 
 
-def _written(found: Earlier) -> Iterator[Line]:
+def _written(found: RollbackTarget) -> Iterator[Line]:
     yield _line(found.release)
     if found.newer:
         yield Line.of((f"  Stays as it is, as the release did not have it: {', '.join(found.newer)}", "yellow"))

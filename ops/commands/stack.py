@@ -6,17 +6,17 @@ import json
 import sys
 
 from ops.confirm import confirm, confirm_by_name
-from ops.display.choose import display_for, printer_for
-from ops.display.text import Line
-from ops.display.values import shown
 from ops.engines.base import EngineError
 from ops.engines.program.process import start_ahead
-from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.findings import Kind
+from ops.findings import FindingKind
 from ops.foundations import refuse_in_use
+from ops.process_environment import process_environment
 from ops.releases.order import require_not_older
+from ops.report.factory import display_for, printer_for
+from ops.report.text import Line
+from ops.report.values import shown
 from ops.session import Options, Session
 from ops.steps import has_changes
 
@@ -61,7 +61,7 @@ def bring_up(session: Session, options: Options) -> ExitCode:
         start_ahead(stack.project_dir, session.environ)
     else:
         previewed, outside = session.preview(options, binding=True)
-        changed = has_changes(previewed.changes) or any(each.kind is Kind.SCHEDULED for each in outside)
+        changed = has_changes(previewed.changes) or any(each.kind is FindingKind.SCHEDULED for each in outside)
         if changed and options.expect_no_changes:
             return ExitCode.CHANGES
         start_ahead(stack.project_dir, session.environ)
@@ -89,7 +89,7 @@ def _destroy(session: Session, options: Options) -> ExitCode:
     title = session.title("Previewing the end of")
     display = display_for(sys.stdout, title, preview=True, all_properties=options.details)
     planned = session.run(session.engine.preview_destroy, options, display)
-    session.say_outside(display.record, repaired=tuple(Kind))
+    session.say_outside(display.record, repaired=tuple(FindingKind))
     if has_changes(planned.changes) and not options.yes:
         confirm_by_name(stack)
     display = display_for(sys.stdout, session.title("Destroying"), preview=False, properties=False)

@@ -9,25 +9,25 @@ from contextlib import suppress
 from pathlib import Path
 
 from ops.confirm import confirm
-from ops.display.choose import printer_for
-from ops.display.text import Line, counted
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.report.factory import printer_for
+from ops.report.text import Line, counted
 from ops.session import Options, Session
 from ops.stacks import find_stack
 from ops.state import backup as backups
 from ops.state.account import Account
+from ops.state.backend import BackendKind, backend_of
+from ops.state.backend_connection import connect
+from ops.state.backend_document import BackendDocument
+from ops.state.backend_lookup import find_document, variables_of
 from ops.state.checkpoint import Secrets
-from ops.state.connection import connect
-from ops.state.document import StateDocument
 from ops.state.history import Update, updates_of
 from ops.state.interrupted import interrupted_line, pending_names
 from ops.state.lock import locks_of
 from ops.state.move import Move, carry_published
-from ops.state.moved import read_stone
-from ops.state.place import Kind, place_of
-from ops.state.reach import find_document, variables_of
 from ops.state.size import size_of, way_out
+from ops.state.tombstone import read_stone
 from pulumi_state.errors import PulumiError
 from pulumi_state.store import Store, StoreError, open_store
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE
@@ -196,13 +196,13 @@ def _say(what: str) -> None:
 
 
 def _carry(session: Session, target: Store) -> None:
-    foundation = place_of(session.stack).foundation
+    foundation = backend_of(session.stack).foundation
     is_another = bool(foundation) and foundation != session.stack.name
     if is_another and carry_published(session.store, target, session.project, foundation):
         _say(f"copied the outputs of {foundation}")
 
 
-def _target(session: Session, to: str) -> StateDocument:
+def _target(session: Session, to: str) -> BackendDocument:
     """Where to, and how it is reached, with the passphrase that the state has. Raises OpsError."""
     from pydantic import SecretStr
 
@@ -220,7 +220,7 @@ def _target(session: Session, to: str) -> StateDocument:
             )
         # The user's own key is used, and not written down for others.
         access, secret = (session.environ.get(name, "") for name in _TARGET_KEYS.values())
-        made = StateDocument(
+        made = BackendDocument(
             backend_url=SecretStr(url), passphrase=SecretStr(""), access_key=access, secret_key=SecretStr(secret)
         )
     return made.model_copy(update={"passphrase": SecretStr(Secrets(session.environ).passphrase)})
@@ -232,13 +232,13 @@ def _own_key(environ: Mapping[str, str]) -> tuple[str, str]:
     return access, secret
 
 
-def _foundations_place(session: Session) -> StateDocument:
+def _foundations_place(session: Session) -> BackendDocument:
     """What the foundation has made for an environment, read with the user's key from the foundation's outputs."""
     from ops.foundation_secrets import FoundationSecrets
 
     stack = session.stack
-    place = place_of(stack)
-    if place.kind is not Kind.ENVIRONMENT:
+    place = backend_of(stack)
+    if place.kind is not BackendKind.ENVIRONMENT:
         raise OpsError(f"{stack.name} is no environment with a foundation: give an address.", ExitCode.USAGE)
     foundation = find_stack(stack.project_dir, place.foundation)
     environ = {
@@ -246,18 +246,18 @@ def _foundations_place(session: Session) -> StateDocument:
         for key, value in session.environ.items()
         if key not in (BACKEND_URL, PASSPHRASE) and key[:4] != "AWS_"
     }
-    reached = environ | variables_of(foundation, place_of(foundation), environ)
+    reached = environ | variables_of(foundation, backend_of(foundation), environ)
     with FoundationSecrets.opened(
         foundation, environ, reached, lambda what, found: _say(f"{what}: {found}")
     ) as secrets:
         return secrets.backend(str(stack.config["snu:environment"]["name"]))
 
 
-def _point(session: Session, document: StateDocument) -> None:
+def _point(session: Session, document: BackendDocument) -> None:
     """Let the stack be found at its new place."""
     stack = session.stack
-    place = place_of(stack)
-    if place.kind not in (Kind.ENVIRONMENT, Kind.FOUNDATION):
+    place = backend_of(stack)
+    if place.kind not in (BackendKind.ENVIRONMENT, BackendKind.FOUNDATION):
         _say(
             f"{stack.name} is found there with {BACKEND_URL} set to that address, or with snu:state in "
             f"{stack.file.name}: see docs/state.md"

@@ -8,16 +8,16 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ops.display.causes import not_looked_at
-from ops.display.choose import printer_for
-from ops.display.text import Line, counted, short
 from ops.engines.select import EngineChoice
-from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.images.environment import Environment, environments
-from ops.plans.waiting import Waiting, waiting
+from ops.images.stack_images import StackImages, environments
+from ops.plans.waiting import WaitingPlan, waiting
+from ops.process_environment import process_environment
 from ops.releases.tags import Releases
+from ops.report.causes import not_looked_at
+from ops.report.factory import printer_for
+from ops.report.text import Line, counted, short
 from ops.stacks import project_dir, stack_names
 from ops.state.history import updates_of
 from ops.state.interrupted import interrupted_line, pending_names
@@ -28,7 +28,7 @@ _UPDATES = 5
 
 
 @dataclass
-class Status:
+class StackStatus:
     """Of a stack that runs images."""
 
     stack: str
@@ -41,7 +41,7 @@ class Status:
     """Operations that an interrupted run has left pending."""
     overwritten: str = ""
     """Not empty: the state is older than what the last run left; and what to do."""
-    plans: list[Waiting] = field(default_factory=list)
+    plans: list[WaitingPlan] = field(default_factory=list)
     updated: str = ""
     result: str = ""
     """Of the newest update."""
@@ -83,9 +83,9 @@ def status(directory: Path | None, *, as_json: bool, drift: bool) -> ExitCode:
     return ExitCode.INCOMPLETE if problems else ExitCode.OK
 
 
-def _look(environment: Environment) -> Status:
+def _look(environment: StackImages) -> StackStatus:
     settings, name = environment.settings, environment.stack.name
-    found = Status(name, promote_from=settings.promote_from)
+    found = StackStatus(name, promote_from=settings.promote_from)
     try:
         found.images = {image: running.version for image, running in environment.running.items()}
         store, project = environment.store, environment.project
@@ -115,20 +115,20 @@ def _releases(project: Path) -> Releases | None:
         return None
 
 
-def _has_drift(project: Path, found: Status) -> bool | None:
+def _has_drift(project: Path, found: StackStatus) -> bool | None:
     """A problem is the stack's, and does not hide the others."""
-    from ops.drift.look import NotThereError, look
+    from ops.drift.check import StateUnavailableError, look
 
     try:
         seen = look(project, found.stack, EngineChoice.AUTO)
-    except NotThereError as error:
+    except StateUnavailableError as error:
         found.problem = str(error)
         return None
     found.problem = "\n".join(seen.problems)
     return bool(seen.findings) if not seen.problems else None
 
 
-def _lines(found: Status) -> list[Line]:
+def _lines(found: StackStatus) -> list[Line]:
     head = [(found.stack, "bold")]
     if found.problem:
         return [Line.of(*head, ("  not looked at", "bold red")), _images(found, "its file says")]
@@ -153,12 +153,12 @@ def _lines(found: Status) -> list[Line]:
     return lines
 
 
-def _images(found: Status, verb: str) -> Line:
+def _images(found: StackStatus, verb: str) -> Line:
     told = ", ".join(f"{name} {short(version)}" for name, version in sorted(found.images.items()))
     return Line.of(f"  {verb} ", told or "no image")
 
 
-def _plan(plan: Waiting) -> Line:
+def _plan(plan: WaitingPlan) -> Line:
     left = datetime.fromisoformat(plan.expires) - datetime.now(UTC)
     hours = counted(max(0, int(left.total_seconds() // 3600)), "hour")
     return Line.of(("  plan ", "yellow"), (short(plan.digest), "bold"), f" by {plan.author} waits, {hours} left")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 
 from ops.confirm import confirm, confirm_name
-from ops.display.choose import printer_for
-from ops.display.text import Line
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.report.factory import printer_for
+from ops.report.text import Line
 from ops.session import Session
 from ops.state.lock import Liveness, Lock, locks_of, unlock
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ops.confirm import confirm
-from ops.display.text import counted
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.protection import unprotect
+from ops.report.text import counted
 from ops.session import Options, Session
 from pulumi_state.errors import PulumiError
 

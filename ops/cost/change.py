@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ops.cost.prices import Prices
-    from ops.cost.usage import Amount, Usage
-    from ops.record import Record
+    from ops.cost.usage import CostAmount, Usage
+    from ops.operation_record import OperationRecord
 
 
-def cost_text(record: Record) -> str:
+def cost_text(record: OperationRecord) -> str:
     """In one line; empty where the plan changes nothing that is paid for."""
     from ops.cost.prices import load_prices
 
@@ -25,7 +25,7 @@ def cost_text(record: Record) -> str:
     return f"{text}; not priced: {', '.join(unpriced)}" if unpriced else text
 
 
-def signed(amount: Amount) -> str:
+def signed(amount: CostAmount) -> str:
     """``+12.30 € a month idle, +98.00 € at full scale``."""
     return f"{_signed(amount.idle)} € a month idle, {_signed(amount.full)} € at full scale"
 
@@ -39,7 +39,7 @@ def _cents(euros: Decimal) -> Decimal:
     return round(euros, 2)
 
 
-def _usages(record: Record, prices: Prices) -> tuple[Usage, Usage]:
+def _usages(record: OperationRecord, prices: Prices) -> tuple[Usage, Usage]:
     """Of what changes, before and after."""
     from ops.cost.usage import total, usage_of
 

@@ -23,50 +23,50 @@ _MONTHS = 12
 
 
 @dataclass(frozen=True)
-class Amount:
+class CostAmount:
     """At rest, and at full scale."""
 
     idle: Decimal = Decimal(0)
     full: Decimal = Decimal(0)
 
-    def __add__(self, other: Amount) -> Amount:
-        return Amount(self.idle + other.idle, self.full + other.full)
+    def __add__(self, other: CostAmount) -> CostAmount:
+        return CostAmount(self.idle + other.idle, self.full + other.full)
 
-    def __sub__(self, other: Amount) -> Amount:
-        return Amount(self.idle - other.idle, self.full - other.full)
+    def __sub__(self, other: CostAmount) -> CostAmount:
+        return CostAmount(self.idle - other.idle, self.full - other.full)
 
-    def __mul__(self, factor: Decimal) -> Amount:
-        return Amount(self.idle * factor, self.full * factor)
+    def __mul__(self, factor: Decimal) -> CostAmount:
+        return CostAmount(self.idle * factor, self.full * factor)
 
-    def at_most(self, most: Decimal) -> Amount:
-        return Amount(min(self.idle, most), min(self.full, most))
+    def at_most(self, most: Decimal) -> CostAmount:
+        return CostAmount(min(self.idle, most), min(self.full, most))
 
 
 @dataclass(frozen=True)
 class Usage:
     """Units of each price."""
 
-    units: Mapping[str, Amount] = field(default_factory=dict)
+    units: Mapping[str, CostAmount] = field(default_factory=dict)
     unpriced: frozenset[str] = frozenset()
     """What is paid for as well, and why it is not in the units."""
 
     def __add__(self, other: Usage) -> Usage:
         names = [*self.units, *(name for name in other.units if name not in self.units)]
-        units = {name: self.units.get(name, Amount()) + other.units.get(name, Amount()) for name in names}
+        units = {name: self.units.get(name, CostAmount()) + other.units.get(name, CostAmount()) for name in names}
         return Usage(units, self.unpriced | other.unpriced)
 
-    def cost(self, prices: Prices) -> Amount:
+    def cost(self, prices: Prices) -> CostAmount:
         """In the file's currency, with nothing for nothing."""
-        return sum((units * prices.prices[name].amount for name, units in self.units.items()), Amount())
+        return sum((units * prices.prices[name].amount for name, units in self.units.items()), CostAmount())
 
-    def free(self, prices: Prices) -> Amount:
+    def free(self, prices: Prices) -> CostAmount:
         """What an account that uses nothing else does not pay of it."""
         return sum(
             (
                 units.at_most(prices.prices[name].free) * prices.prices[name].amount
                 for name, units in self.units.items()
             ),
-            Amount(),
+            CostAmount(),
         )
 
 
@@ -90,11 +90,11 @@ class _NotPricedError(Exception):
     """Why a resource has no price: without any text of the program, as it may stand in a comment."""
 
 
-Units = Iterator[tuple[str, Amount]]
+Units = Iterator[tuple[str, CostAmount]]
 
 
 def _container(inputs: Mapping[str, Any], _prices: Prices) -> Units:
-    seconds = Amount(_number(inputs, "minScale", 0), _number(inputs, "maxScale")) * Decimal(_MONTH_SECONDS)
+    seconds = CostAmount(_number(inputs, "minScale", 0), _number(inputs, "maxScale")) * Decimal(_MONTH_SECONDS)
     yield "vcpu-second", seconds * (_number(inputs, "cpuLimit") / 1000)
     yield "gigabyte-second", seconds * (_number(inputs, "memoryLimitBytes") / _BYTES_PER_GIGABYTE)
 
@@ -108,13 +108,13 @@ def _job(inputs: Mapping[str, Any], prices: Prices) -> Units:
     except ValueError as error:
         raise _NotPricedError("a job whose timeout is not known") from error
     usual = min(longest, Decimal(prices.assumptions.job_run_seconds))
-    seconds = Amount(usual, longest) * runs_a_month(str(cron.get("schedule")))
+    seconds = CostAmount(usual, longest) * runs_a_month(str(cron.get("schedule")))
     yield "vcpu-second", seconds * (_number(inputs, "cpuLimit") / 1000)
     yield "gigabyte-second", seconds * (_number(inputs, "memoryLimit") / _MEGABYTES_PER_GIGABYTE)
 
 
 def _serverless(inputs: Mapping[str, Any], prices: Prices) -> Units:
-    vcpus = Amount(_number(inputs, "minCpu", 0), _number(inputs, "maxCpu"))
+    vcpus = CostAmount(_number(inputs, "minCpu", 0), _number(inputs, "maxCpu"))
     yield "sql-vcpu-hour", vcpus * Decimal(MONTH_HOURS)
     yield "sql-gigabyte-hour", _always(prices.assumptions.sql_gigabytes * MONTH_HOURS)
 
@@ -152,8 +152,8 @@ _READERS: Mapping[Billing, Callable[[Mapping[str, Any], Prices], Units]] = {
 }
 
 
-def _always(units: int | Decimal) -> Amount:
-    return Amount(Decimal(units), Decimal(units))
+def _always(units: int | Decimal) -> CostAmount:
+    return CostAmount(Decimal(units), Decimal(units))
 
 
 def _number(inputs: Mapping[str, Any], key: str, default: int | None = None) -> Decimal:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ops.operation_record import OperationRecord
 from ops.program.evaluate import Evaluated, Resource
-from ops.record import Record
 from ops.steps import Step
 from pulumi_state import schema
 from pulumi_state.aliases import Alias, Aliases
@@ -42,7 +42,7 @@ class _Pair:
         return bool(schema.outputs_of(self.new.type).get(key, {}).get("replaces")) or key in wanted or "*" in wanted
 
 
-def compare(base: Evaluated | None, head: Evaluated | None) -> Record:
+def compare(base: Evaluated | None, head: Evaluated | None) -> OperationRecord:
     """The record that a preview of HEAD would have where BASE is what exists; None: there is no such stack.
 
     Both must have been evaluated.
@@ -57,17 +57,17 @@ def compare(base: Evaluated | None, head: Evaluated | None) -> Record:
     went = [old for old in olds if old.urn not in former.values()]
     steps = _settled(pairs, {new.name for new in came} & {old.name for old in went})
     root = _root(base, head)
-    return Record.of([root, *steps, *map(_created, came), *map(_deleted, went)])
+    return OperationRecord.of([root, *steps, *map(_created, came), *map(_deleted, went)])
 
 
-def _one_sided(base: Evaluated | None, head: Evaluated | None) -> Record:
+def _one_sided(base: Evaluated | None, head: Evaluated | None) -> OperationRecord:
     """All resources come or go, and the stack with them."""
     side = head or base
     if side is None:
-        return Record.of([])
+        return OperationRecord.of([])
     step = _created if head else _deleted
     root = Resource(side.urn, ROOT_STACK_TYPE, side.urn.rpartition("::")[2], "", False, False, {})
-    return Record.of([step(root), *map(step, _sorted(side.resources))])
+    return OperationRecord.of([step(root), *map(step, _sorted(side.resources))])
 
 
 def _sorted(resources: Iterable[Resource]) -> list[Resource]:

@@ -8,15 +8,15 @@ from typing import Any
 
 from ops.cost.change import cost_text
 from ops.diff.compare import compare
-from ops.diff.revisions import Side
-from ops.display.changes import Change, changes_of, output_changes, protection_change
-from ops.display.markdown import LIMIT, SHORTEST_LIMIT, code, fenced, has_effect, plan_markdown
-from ops.display.report import counts
-from ops.display.text import Line, counted
-from ops.display.tree import tree_lines
-from ops.display.values import is_secret, shown
+from ops.diff.revisions import RevisionSide
+from ops.operation_record import OperationRecord
 from ops.program.evaluate import Evaluated, Stacks
-from ops.record import Record
+from ops.report.changes import Change, changes_of, output_changes, protection_change
+from ops.report.markdown import LIMIT, SHORTEST_LIMIT, code, fenced, has_effect, plan_markdown
+from ops.report.summary import counts
+from ops.report.text import Line, counted
+from ops.report.tree import tree_lines
+from ops.report.values import is_secret, shown
 from ops.steps import Step
 
 _TEMPLATE_SUFFIX = ".template"
@@ -32,7 +32,7 @@ class StackEffect:
 
     name: str
     """As people read it: ``stage``, ``preview (template)``."""
-    record: Record | None
+    record: OperationRecord | None
     """None: one of the sides is refused."""
     refused_at_base: str | None = None
     refused_at_head: str | None = None
@@ -44,7 +44,7 @@ class StackEffect:
             return self.refused_at_base != self.refused_at_head
         return has_effect(self.record)
 
-    def refusals(self, base: Side, head: Side) -> list[tuple[str, str]]:
+    def refusals(self, base: RevisionSide, head: RevisionSide) -> list[tuple[str, str]]:
         """What is refused, as a sentence without its end, and why."""
         sides = ((base, self.refused_at_base), (head, self.refused_at_head))
         return [(f"At {side.shown} the stack {self.name} is refused", text) for side, text in sides if text]
@@ -54,8 +54,8 @@ class StackEffect:
 class Effect:
     """What the change does."""
 
-    base: Side
-    head: Side
+    base: RevisionSide
+    head: RevisionSide
     stacks: Sequence[StackEffect]
     notes: Sequence[str] = field(default=())
 
@@ -77,7 +77,7 @@ def display_name(stack: str) -> str:
     return f"{stack.removesuffix(_TEMPLATE_SUFFIX)} (template)" if stack.endswith(_TEMPLATE_SUFFIX) else stack
 
 
-def effect_of(base: Side, head: Side, at_base: Stacks, at_head: Stacks, notes: Sequence[str]) -> Effect:
+def effect_of(base: RevisionSide, head: RevisionSide, at_base: Stacks, at_head: Stacks, notes: Sequence[str]) -> Effect:
     names = sorted({*at_base, *at_head})
     return Effect(base, head, [_stack_effect(name, at_base.get(name), at_head.get(name)) for name in names], notes)
 
@@ -187,7 +187,7 @@ def effect_document(effect: Effect) -> dict[str, Any]:
     }
 
 
-def _side_document(side: Side) -> dict[str, str | None]:
+def _side_document(side: RevisionSide) -> dict[str, str | None]:
     return {"name": side.name, "commit": side.commit}
 
 

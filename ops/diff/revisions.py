@@ -18,7 +18,7 @@ _PROJECT_FILE = "Pulumi.yaml"
 
 
 @dataclass(frozen=True)
-class Side:
+class RevisionSide:
     """One of the two revisions."""
 
     name: str
@@ -42,8 +42,8 @@ class Revisions:
     repository: Repository
     project: Path
     """The project's folder, relative to the repository's."""
-    base: Side
-    head: Side
+    base: RevisionSide
+    head: RevisionSide
 
     @property
     def same(self) -> bool:
@@ -54,7 +54,7 @@ class Revisions:
         """Those of the project's files that are not the same at both."""
         return [name for name in names if self._content(self.base, name) != self._content(self.head, name)]
 
-    def write(self, side: Side, folder: Path) -> Path:
+    def write(self, side: RevisionSide, folder: Path) -> Path:
         """Lay a revision's files out; gives the project's folder. The working copy and its index stay as they are.
 
         Raises OpsError when the revision has no project there.
@@ -69,7 +69,7 @@ class Revisions:
             )
         return project
 
-    def _content(self, side: Side, name: str) -> bytes | None:
+    def _content(self, side: RevisionSide, name: str) -> bytes | None:
         return self.repository.file(side.tree, (self.project / name).as_posix())
 
 
@@ -82,7 +82,7 @@ def find_revisions(project_dir: Path, text: str) -> Revisions:
     project = project_dir.resolve().relative_to(repository.root.resolve())
     parts = _RANGE.fullmatch(text)
     if parts is None:
-        head = Side(WORKING_TREE, None, repository.working_state().tree)
+        head = RevisionSide(WORKING_TREE, None, repository.working_state().tree)
         return Revisions(repository, project, _side(repository, text), head)
     base, head = _side(repository, parts["base"]), _side(repository, parts["head"] or "HEAD")
     if parts["dots"] == "...":
@@ -92,11 +92,11 @@ def find_revisions(project_dir: Path, text: str) -> Revisions:
                 f"{base.name} and {head.name} have no commit in common. Use `..` for what differs between the two.",
                 ExitCode.USAGE,
             )
-        base = Side(base.name, common, repository.tree(common))
+        base = RevisionSide(base.name, common, repository.tree(common))
     return Revisions(repository, project, base, head)
 
 
-def _side(repository: Repository, name: str) -> Side:
+def _side(repository: Repository, name: str) -> RevisionSide:
     commit = repository.commit(name)
     if commit is None:
         raise OpsError(
@@ -104,4 +104,4 @@ def _side(repository: Repository, name: str) -> Side:
             "has: BASE..HEAD, or BASE alone to compare it with the working copy. A shallow clone may have to fetch it.",
             ExitCode.USAGE,
         )
-    return Side(name, commit, repository.tree(commit))
+    return RevisionSide(name, commit, repository.tree(commit))

@@ -9,49 +9,57 @@ from infra import naming
 from infra.settings import EnvironmentSettings, FoundationSettings
 from infra.settings.advice import shared_project
 from ops.doctor import repository, workflow
-from ops.doctor.subject import Finding, Missing, Risk, State, Subject, Unknown, first_line
-from ops.environment import IDENTITY, SIGNING_KEY
+from ops.doctor.context import (
+    DoctorContext,
+    Finding,
+    MissingRequirement,
+    Risk,
+    StackState,
+    UncheckedRequirement,
+    first_line,
+)
 from ops.errors import OpsError
-from ops.images.environment import Environment
+from ops.images.stack_images import StackImages
 from ops.plans import keys
-from ops.plans.sealed import public_key
+from ops.plans.sealed_file import public_key
+from ops.process_environment import IDENTITY, SIGNING_KEY
 from ops.releases.promotion import source_environ
 from ops.scaleway.catalogue import API_KEY
 from ops.scaleway.client import Client, ScalewayError
 from ops.scaleway.profile import Profile
 from ops.stacks import find_stack
+from ops.state.backend import BackendKind, backend_of
 from ops.state.checkpoint import outputs_of, read_checkpoint
-from ops.state.place import Kind, place_of
 from pulumi_state.errors import PulumiError
 from pulumi_state.passphrase import Crypter, passphrase_from
 
-Check = Callable[[Subject], Iterator[Finding]]
+Check = Callable[[DoctorContext], Iterator[Finding]]
 
 _EXPIRES_SOON = timedelta(days=14)
 
 
-def settings(subject: Subject) -> Iterator[Finding]:
+def settings(subject: DoctorContext) -> Iterator[Finding]:
     """Every stack's file is accepted."""
-    yield from (found for stack in subject.stacks if isinstance(found := subject.settings(stack), Missing))
+    yield from (found for stack in subject.stacks if isinstance(found := subject.settings(stack), MissingRequirement))
 
 
-def plan_keys(subject: Subject) -> Iterator[Finding]:
+def plan_keys(subject: DoctorContext) -> Iterator[Finding]:
     """Every stack names who may plan and apply."""
     for stack in subject.stacks:
         found = subject.settings(stack)
-        if not isinstance(found, Missing) and found.plans is None:
-            yield Missing(
+        if not isinstance(found, MissingRequirement) and found.plans is None:
+            yield MissingRequirement(
                 f"{stack.file.name} has no snu:plans, so nothing can be planned",
                 f"scripts/snu plan-keys {stack.name} --out FOLDER",
             )
 
 
-def given_keys(subject: Subject) -> Iterator[Finding]:
+def given_keys(subject: DoctorContext) -> Iterator[Finding]:
     """Private keys of plans, where the environment has any, belong to one of the stacks."""
     plans = [
         found.plans
         for stack in subject.stacks
-        if not isinstance(found := subject.settings(stack), Missing) and found.plans is not None
+        if not isinstance(found := subject.settings(stack), MissingRequirement) and found.plans is not None
     ]
     environ = dict(subject.environ)
     if not plans:
@@ -60,31 +68,31 @@ def given_keys(subject: Subject) -> Iterator[Finding]:
         if _is_set(subject, SIGNING_KEY):
             known = {key for each in plans for key in each.planners.values()}
             if public_key(keys.signing_key(subject.stacks[0], environ)) not in known:
-                yield Missing(f"{SIGNING_KEY} is the key of no planner of {_names(subject)}", _NEW_KEYS)
+                yield MissingRequirement(f"{SIGNING_KEY} is the key of no planner of {_names(subject)}", _NEW_KEYS)
         if _is_set(subject, IDENTITY):
             known = {key for each in plans for key in each.appliers.values()}
             if str(keys.identity(subject.stacks[0], environ).to_public()) not in known:
-                yield Missing(f"{IDENTITY} is the identity of no applier of {_names(subject)}", _NEW_KEYS)
+                yield MissingRequirement(f"{IDENTITY} is the identity of no applier of {_names(subject)}", _NEW_KEYS)
     except OpsError as error:
-        yield Missing(first_line(error), _NEW_KEYS)
+        yield MissingRequirement(first_line(error), _NEW_KEYS)
 
 
 _NEW_KEYS = "store the private key that scripts/snu plan-keys wrote for this stack"
 
 
-def _is_set(subject: Subject, variable: str) -> bool:
+def _is_set(subject: DoctorContext, variable: str) -> bool:
     return bool(subject.environ.get(variable) or subject.environ.get(f"{variable}_FILE"))
 
 
-def _names(subject: Subject) -> str:
+def _names(subject: DoctorContext) -> str:
     return " or ".join(stack.name for stack in subject.stacks)
 
 
-def states(subject: Subject) -> Iterator[Finding]:
+def states(subject: DoctorContext) -> Iterator[Finding]:
     """Every stack's state has a place that can be reached, and a passphrase that fits."""
     for stack in subject.stacks:
         found = subject.state(stack)
-        if not isinstance(found, State):
+        if not isinstance(found, StackState):
             yield found
             continue
         try:
@@ -93,19 +101,21 @@ def states(subject: Subject) -> Iterator[Finding]:
             if salt:
                 Crypter.open(passphrase_from(found.environ), salt)
             else:
-                yield Missing(
+                yield MissingRequirement(
                     f"{stack.file.name} has no encryptionsalt and the stack no state, so no plan could be applied",
                     f"pulumi stack init {stack.name}, and commit the file",
                 )
         except (OpsError, PulumiError) as error:
-            yield Missing(f"the state of {stack.name} cannot be used: {first_line(error)}", "see docs/state.md")
+            yield MissingRequirement(
+                f"the state of {stack.name} cannot be used: {first_line(error)}", "see docs/state.md"
+            )
 
 
-def foundations(subject: Subject) -> Iterator[Finding]:
+def foundations(subject: DoctorContext) -> Iterator[Finding]:
     """Every environment finds the outputs of its foundation beside its own state."""
     for stack in subject.stacks:
         found, state = subject.settings(stack), subject.state(stack)
-        if not isinstance(found, EnvironmentSettings) or not isinstance(state, State):
+        if not isinstance(found, EnvironmentSettings) or not isinstance(state, StackState):
             continue
         identity = found.environment
         environment = identity.preview_of or identity.name
@@ -114,14 +124,14 @@ def foundations(subject: Subject) -> Iterator[Finding]:
         except OpsError:
             continue  # the check of states has reported it
         if any(environment not in (outputs.get(key) or {}) for key in ("registryEndpoints", "secretIds")):
-            command = "up" if place_of(stack).kind is Kind.FILE else "bootstrap"
-            yield Missing(
+            command = "up" if backend_of(stack).kind is BackendKind.FILE else "bootstrap"
+            yield MissingRequirement(
                 f"{stack.name} does not find the outputs of {identity.foundation}",
                 f"scripts/snu {command} {identity.foundation}",
             )
 
 
-def separation(subject: Subject) -> Iterator[Finding]:
+def separation(subject: DoctorContext) -> Iterator[Finding]:
     """A key that deploys one environment cannot change another one."""
     settings = [found for stack in subject.stacks if isinstance(found := subject.settings(stack), EnvironmentSettings)]
     for name in sorted({each.environment.foundation for each in settings}):
@@ -137,7 +147,7 @@ def separation(subject: Subject) -> Iterator[Finding]:
                 )
 
 
-def images(subject: Subject) -> Iterator[Finding]:
+def images(subject: DoctorContext) -> Iterator[Finding]:
     """Where the first of the stacks takes its images from, images run."""
     names = {stack.name for stack in subject.stacks}
     for stack in subject.stacks:
@@ -146,18 +156,18 @@ def images(subject: Subject) -> Iterator[Finding]:
         if source is None or source in names:
             continue  # a release brings them
         try:
-            running = Environment.find(subject.project_dir, source, source_environ(subject.environ)).running
+            running = StackImages.find(subject.project_dir, source, source_environ(subject.environ)).running
         except OpsError as error:
-            yield Unknown(f"the images of {source}", first_line(error).removeprefix(f"{source}: "))
+            yield UncheckedRequirement(f"the images of {source}", first_line(error).removeprefix(f"{source}: "))
             continue
         if not running:
-            yield Missing(
+            yield MissingRequirement(
                 f"{source} runs no images, so there is nothing to promote to {stack.name}",
                 f"scripts/snu images build {source}, then scripts/snu up {source}",
             )
 
 
-def key_expiry(subject: Subject) -> Iterator[Finding]:
+def key_expiry(subject: DoctorContext) -> Iterator[Finding]:
     """The Scaleway key in use is valid for some time."""
     real = [stack for stack in subject.stacks if not stack.is_local]
     if not real:
@@ -165,44 +175,44 @@ def key_expiry(subject: Subject) -> Iterator[Finding]:
     try:
         profile = Profile.of(real[0], subject.environ)
         if not profile.access_key:
-            yield Unknown("when the Scaleway key expires", "SCW_ACCESS_KEY is not set")
+            yield UncheckedRequirement("when the Scaleway key expires", "SCW_ACCESS_KEY is not set")
             return
         with Client(profile) as client:
             found = client.get(API_KEY.listing.object_at(id=profile.access_key))
     except ScalewayError as error:
-        yield Unknown("when the Scaleway key expires", first_line(error))
+        yield UncheckedRequirement("when the Scaleway key expires", first_line(error))
         return
     except OpsError:
         return  # the check of states has reported that there is no key
     expires = found.get("expires_at")
     if expires and datetime.fromisoformat(expires) - datetime.now(UTC) < _EXPIRES_SOON:
-        yield Missing(
+        yield MissingRequirement(
             f"the Scaleway key {profile.access_key} expires on {expires[:10]}",
             "make a new one, and store it with gh secret set SCW_SECRET_KEY --env ENVIRONMENT",
         )
 
 
-def github_secrets(subject: Subject) -> Iterator[Finding]:
+def github_secrets(subject: DoctorContext) -> Iterator[Finding]:
     """GitHub has the environments of the release workflow, with their secrets."""
     try:
         wanted = workflow.secrets_by_environment(subject.project_dir)
     except OpsError as error:
-        yield Missing(first_line(error), f"restore {workflow.FILE}")
+        yield MissingRequirement(first_line(error), f"restore {workflow.FILE}")
         return
     if not wanted:
         return
     if subject.github is None:
-        yield Unknown("GitHub's environments and secrets", "give --repo OWNER/NAME, and set GITHUB_TOKEN")
+        yield UncheckedRequirement("GitHub's environments and secrets", "give --repo OWNER/NAME, and set GITHUB_TOKEN")
         return
     hosted = subject.github.repository
     try:
         existing = subject.github.environments()
     except OpsError as error:
-        yield Unknown("GitHub's environments and secrets", first_line(error))
+        yield UncheckedRequirement("GitHub's environments and secrets", first_line(error))
         return
     for environment, names in wanted.items():
         if environment not in existing:
-            yield Missing(
+            yield MissingRequirement(
                 f"{hosted} has no environment {environment}",
                 f"gh api --method PUT repos/{hosted}/environments/{environment}, then its rules: docs/workflows.md",
             )
@@ -210,10 +220,10 @@ def github_secrets(subject: Subject) -> Iterator[Finding]:
         try:
             lacking = sorted(names - subject.github.secret_names(environment))
         except OpsError as error:
-            yield Unknown(f"the secrets of GitHub's environment {environment}", first_line(error))
+            yield UncheckedRequirement(f"the secrets of GitHub's environment {environment}", first_line(error))
             continue
         for name in lacking:
-            yield Missing(
+            yield MissingRequirement(
                 f"GitHub's environment {environment} has no secret {name}",
                 f"gh secret set {name} --repo {hosted} --env {environment}",
             )

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ops.environment import IDENTITY, SIGNING_KEY, TOKEN
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.process_environment import IDENTITY, SIGNING_KEY, TOKEN
 from pulumi_state import yaml_file
 from pulumi_state.errors import PulumiError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Channel(StrEnum):
+class ReportChannel(StrEnum):
     """What ``--report`` may say."""
 
     GITHUB = "github"

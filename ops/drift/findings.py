@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ops.exit_codes import ExitCode
-from ops.findings import Finding, Kind
-from ops.record import Record
+from ops.findings import Finding, FindingKind
+from ops.operation_record import OperationRecord
 from ops.steps import Step
 
 
@@ -27,16 +27,16 @@ class StackDrift:
     overwritten: str = ""
     """Not empty: the state is older than what the last run left, so that the findings say little; and what to do."""
 
-    def of(self, kind: Kind) -> list[Finding]:
+    def of(self, kind: FindingKind) -> list[Finding]:
         return [each for each in self.findings if each.kind is kind]
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    kinds = list(Kind)
+    kinds = list(FindingKind)
     return tuple(sorted(findings, key=lambda each: (kinds.index(each.kind), each.name, each.type, each.id)))
 
 
-def ended_steps(record: Record) -> list[Step]:
+def ended_steps(record: OperationRecord) -> list[Step]:
     """Those of resources of the cloud that a refresh has read."""
     done = (each for each in list(record.steps.values()) if each.ended is not None and not each.failed)
     return [each.step for each in done if each.step.is_custom and not each.step.type.startswith("pulumi:")]

@@ -29,7 +29,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Written:
+class IssueResult:
     """What became of an issue."""
 
     outcome: Outcome
@@ -39,7 +39,7 @@ class Written:
 
 def keep_issue(
     repository: Repository, token: str, stack: str, text: str | None, *, sleep: Callable[[float], None] = time.sleep
-) -> Written:
+) -> IssueResult:
     """Make the stack's issue say this and be open; None: make it closed, where there is one.
 
     Only an issue that the token's owner has written, and that has the label, is it. Raises OpsError when GitHub
@@ -51,32 +51,32 @@ def keep_issue(
         return tried_again(lambda: _kept(home, author, stack, first, text), sleep)
 
 
-def _kept(home: Home, author: str, stack: str, first: str, text: str | None) -> Written:
+def _kept(home: Home, author: str, stack: str, first: str, text: str | None) -> IssueResult:
     ours = [each for each in home.get_issues(state="all", labels=[LABEL]) if is_ours(each, author, first)]
     ours.sort(key=lambda issue: issue.number)
     for issue in ours[1:]:  # two runs at the same time, or an answer that was lost
         _close(issue)
     if text is None:
-        return _closed(ours[0]) if ours else Written(Outcome.UNCHANGED)
+        return _closed(ours[0]) if ours else IssueResult(Outcome.UNCHANGED)
     body = f"{first}\n{normal(text)}"
     if not ours:
         made = home.create_issue(title=f"Drift of {stack}", body=body, labels=[LABEL])
-        return Written(Outcome.CREATED, made.html_url)
+        return IssueResult(Outcome.CREATED, made.html_url)
     kept = ours[0]
     if kept.state != "open":
         kept.edit(body=body, state="open")
-        return Written(Outcome.REOPENED, kept.html_url)
+        return IssueResult(Outcome.REOPENED, kept.html_url)
     if normal(kept.body or "") == body:
-        return Written(Outcome.UNCHANGED, kept.html_url)
+        return IssueResult(Outcome.UNCHANGED, kept.html_url)
     kept.edit(body=body)
-    return Written(Outcome.EDITED, kept.html_url)
+    return IssueResult(Outcome.EDITED, kept.html_url)
 
 
-def _closed(issue: Issue) -> Written:
+def _closed(issue: Issue) -> IssueResult:
     if not _close(issue):
-        return Written(Outcome.UNCHANGED, issue.html_url)
+        return IssueResult(Outcome.UNCHANGED, issue.html_url)
     issue.create_comment(_GONE)
-    return Written(Outcome.CLOSED, issue.html_url)
+    return IssueResult(Outcome.CLOSED, issue.html_url)
 
 
 def _close(issue: Issue) -> bool:

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 from infra import naming
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.findings import Finding, Kind
-from ops.images.environment import Environment
+from ops.findings import Finding, FindingKind
+from ops.images.stack_images import StackImages
 from ops.scaleway import catalogue
 from ops.scaleway.catalogue import ResourceKind, Scope, kinds_in
 from ops.scaleway.client import Client, Object
 from ops.scaleway.finder import Finder
 from ops.session import Session
 from ops.stacks import Stack, find_stack, settings_of, stack_names
-from ops.state import place
+from ops.state import backend
 from ops.state.account import Account
 from ops.state.bucket import Storage, bucket_names
 from ops.state.checkpoint import outputs_of, read_checkpoint
-from ops.state.moved import refuse_moved
+from ops.state.tombstone import refuse_moved
 from ops.steps import short_type
-from pulumi_state.interrupted import CREATING, known_ids
+from pulumi_state.interruption import CREATING, known_ids
 from pulumi_state.store import Store
 from pulumi_state.store.checkpoints import stacks_in
 
@@ -79,7 +79,7 @@ def _stores(session: Session, environ: Mapping[str, str]) -> dict[str, Store]:
     stores = {session.store.address: session.store}
     for stack in _environments(session.stack):
         try:
-            store = Environment.of(stack, environ).store
+            store = StackImages.of(stack, environ).store
             refuse_moved(store, session.project, stack.name)
         except OpsError as error:
             raise OpsError(
@@ -149,8 +149,8 @@ class _Search:
 
     def _buckets(self) -> Iterator[Finding]:
         """Where states are kept in object storage: otherwise nobody says that the key may use any."""
-        own = place.place_of(self.session.stack)
-        if own.kind is not place.Kind.FOUNDATION:
+        own = backend.backend_of(self.session.stack)
+        if own.kind is not backend.BackendKind.FOUNDATION:
             return
         account = Account(self.session.stack, self.session.environ)
         try:
@@ -166,7 +166,7 @@ class _Search:
         }
         for name in bucket_names(storage):
             if name not in {own.bucket, *made}:
-                yield Finding(Kind.ORPHAN, short_type(catalogue.BUCKET.token), name, name, account.region)
+                yield Finding(FindingKind.ORPHAN, short_type(catalogue.BUCKET.token), name, name, account.region)
 
 
 def _is_scaleways(found: Object) -> bool:
@@ -176,4 +176,4 @@ def _is_scaleways(found: Object) -> bool:
 
 def _orphan(kind: ResourceKind, id_: str, found: Object) -> Finding:
     name = next((str(found[key]) for key in _NAMES if found.get(key)), id_)
-    return Finding(Kind.ORPHAN, short_type(kind.token), name, id_, str(found.get("region") or ""))
+    return Finding(FindingKind.ORPHAN, short_type(kind.token), name, id_, str(found.get("region") or ""))

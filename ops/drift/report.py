@@ -6,27 +6,27 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from ops.display.markdown import LIMIT, Listed, code, fenced, lists_markdown
-from ops.display.slack import escaped
-from ops.display.text import Line, counted, safe
-from ops.display.tree import change_line
 from ops.drift.findings import StackDrift
-from ops.findings import Finding, Kind
-from ops.outside import ways_out_of
+from ops.external_changes import ways_out_of
+from ops.findings import Finding, FindingKind
+from ops.report.markdown import LIMIT, Listed, code, fenced, lists_markdown
+from ops.report.slack import escaped
+from ops.report.text import Line, counted, safe
+from ops.report.tree import change_line
 
 _LOOKS = {
-    Kind.CHANGED: ("~", "yellow"),
-    Kind.DELETED: ("-", "red"),
-    Kind.SCHEDULED: ("-", "red"),
-    Kind.FAILED: ("!", "red"),
-    Kind.ORPHAN: ("?", "magenta"),
+    FindingKind.CHANGED: ("~", "yellow"),
+    FindingKind.DELETED: ("-", "red"),
+    FindingKind.SCHEDULED: ("-", "red"),
+    FindingKind.FAILED: ("!", "red"),
+    FindingKind.ORPHAN: ("?", "magenta"),
 }
 _TITLES = {
-    Kind.DELETED: "Gone from the cloud",
-    Kind.CHANGED: "Changed in the cloud",
-    Kind.SCHEDULED: "Scheduled for deletion",
-    Kind.FAILED: "In error",
-    Kind.ORPHAN: "In the project, and in no state",
+    FindingKind.DELETED: "Gone from the cloud",
+    FindingKind.CHANGED: "Changed in the cloud",
+    FindingKind.SCHEDULED: "Scheduled for deletion",
+    FindingKind.FAILED: "In error",
+    FindingKind.ORPHAN: "In the project, and in no state",
 }
 _FOR_LISTS = LIMIT - 8_000
 """Characters; the rest is for what stands around the lists."""
@@ -48,8 +48,8 @@ def document(drift: StackDrift) -> dict[str, Any]:
 
 def headline(drift: StackDrift) -> str:
     """``1 changed, 2 deleted``; there is no drift only where everything could be looked at."""
-    counts = ((len(drift.of(kind)), kind) for kind in Kind)
-    plural = {Kind.ORPHAN: "orphans"}
+    counts = ((len(drift.of(kind)), kind) for kind in FindingKind)
+    plural = {FindingKind.ORPHAN: "orphans"}
     parts = [f"{number} {kind if number == 1 else plural.get(kind, kind)}" for number, kind in counts if number]
     if drift.problems:
         parts.append("not all looked at" if drift.resources else "not looked at")

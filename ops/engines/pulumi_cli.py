@@ -22,8 +22,8 @@ from ops.bound_process import bound_process
 from ops.engines.base import EngineError, EngineEvent, Operation, Result
 from ops.engines.masking import Mask
 from ops.engines.program.process import Program, program_for
-from ops.environment import without_own_secrets
-from pulumi_state.interrupts import handled
+from ops.process_environment import without_own_secrets
+from pulumi_state.signals import handled
 
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 30.0

@@ -15,8 +15,8 @@ from infra.images.context import write_context
 from infra.images.errors import ImageSourceError
 from infra.images.inputs import Inputs
 from infra.settings import Image
-from ops.images.docker import BuildError, Docker, Recipe
-from ops.images.environment import Environment
+from ops.images.docker import BuildError, BuildOptions, Docker
+from ops.images.stack_images import StackImages
 
 if TYPE_CHECKING:
     from infra.images.working_copy import WorkingCopy
@@ -25,7 +25,7 @@ OnState = Callable[[str, str, str], None]
 """Gets the image's name, what is done with it, and a line about that."""
 
 
-class Origin(Enum):
+class ImageOrigin(Enum):
     """Where an image comes from."""
 
     REGISTRY = "in the registry"
@@ -34,40 +34,40 @@ class Origin(Enum):
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectedImage:
     """The image that a stack is to run."""
 
     name: str
     image: Image
-    origin: Origin
+    origin: ImageOrigin
 
 
 @dataclass(frozen=True)
-class Choice:
+class ImageSelection:
     """What a stack's images are to be: those that are there, and those that are missing."""
 
-    there: list[Chosen]
+    there: list[SelectedImage]
     missing: list[Inputs]
 
 
-def choose(environment: Environment, copy: WorkingCopy, parent: Environment | None, base: str | None) -> Choice:
+def choose(environment: StackImages, copy: WorkingCopy, parent: StackImages | None, base: str | None) -> ImageSelection:
     """Ask the registry for each image that the stack runs and that `images.yaml` describes.
 
     A preview environment takes from its ``parent`` what its branch has not changed since the tree ``base``. Raises
     OpsError when the registry does not say, and ImageSourceError when something of the sources is missing.
     """
-    there: list[Chosen] = []
+    there: list[SelectedImage] = []
     missing: list[Inputs] = []
     for name in sorted(environment.settings.images.keys() & copy.sources.images.keys()):
         inputs = copy.inputs(name)
         digest = environment.digest_of(name, inputs.version)
         if digest is not None:
-            there.append(Chosen(name, Image(version=inputs.version, digest=digest), Origin.REGISTRY))
+            there.append(SelectedImage(name, Image(version=inputs.version, digest=digest), ImageOrigin.REGISTRY))
         elif parent is not None and name in parent.running and _is_unchanged(copy, inputs, base):
-            there.append(Chosen(name, parent.running[name], Origin.UNCHANGED))
+            there.append(SelectedImage(name, parent.running[name], ImageOrigin.UNCHANGED))
         else:
             missing.append(inputs)
-    return Choice(there, missing)
+    return ImageSelection(there, missing)
 
 
 def _is_unchanged(copy: WorkingCopy, inputs: Inputs, base: str | None) -> bool:
@@ -80,19 +80,21 @@ def _is_unchanged(copy: WorkingCopy, inputs: Inputs, base: str | None) -> bool:
 
 
 @dataclass
-class Builder:
+class ImageBuilder:
     """Builds missing images for one environment."""
 
     docker: Docker
-    environment: Environment
+    environment: StackImages
     copy: WorkingCopy
     logs: Path
     """The folder for what each build says."""
     labels: Mapping[str, str]
 
-    def build(self, missing: list[Inputs], *, parallel: int, on_state: OnState) -> tuple[list[Chosen], dict[str, str]]:
+    def build(
+        self, missing: list[Inputs], *, parallel: int, on_state: OnState
+    ) -> tuple[list[SelectedImage], dict[str, str]]:
         """What was built and pushed, and by name why the others were not. One failure leaves the others alone."""
-        built: list[Chosen] = []
+        built: list[SelectedImage] = []
         failed: dict[str, str] = {}
         with ThreadPoolExecutor(parallel) as pool:
             under_way = {pool.submit(self._build, inputs, on_state): inputs.name for inputs in missing}
@@ -110,14 +112,14 @@ class Builder:
                 raise
         return sorted(built, key=lambda each: each.name), failed
 
-    def _build(self, inputs: Inputs, on_state: OnState) -> Chosen:
+    def _build(self, inputs: Inputs, on_state: OnState) -> SelectedImage:
         name = inputs.name
         reference = f"{self.environment.registry}/{name}:{inputs.version}"
         on_state(name, "building", "")
         with tempfile.TemporaryDirectory(prefix=f"snu-{name}-") as folder:
             context = Path(folder)
             write_context(self.copy.repository, inputs, context)
-            recipe = Recipe(
+            recipe = BuildOptions(
                 context=context,
                 dockerfile=context / inputs.dockerfile,
                 reference=reference,
@@ -133,4 +135,4 @@ class Builder:
         if digest is None:
             raise BuildError(f"{reference} was pushed, and the registry does not have it")
         on_state(name, "done", digest)
-        return Chosen(name, Image(version=inputs.version, digest=digest), Origin.BUILT)
+        return SelectedImage(name, Image(version=inputs.version, digest=digest), ImageOrigin.BUILT)

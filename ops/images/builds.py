@@ -12,15 +12,15 @@ from gitrepo import GitError, Repository
 from infra.images.errors import ImageSourceError
 from infra.settings import Image, SettingsError
 from infra.settings.built import built_file, write_built
-from ops.display.builds import build_display
-from ops.display.choose import printer_for
-from ops.display.text import Line, counted, short
-from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.images.build import Builder, Chosen, Origin, choose
+from ops.images.build import ImageBuilder, ImageOrigin, SelectedImage, choose
 from ops.images.docker import Docker
-from ops.images.environment import Environment, stack_of
+from ops.images.stack_images import StackImages, stack_of
+from ops.process_environment import process_environment
+from ops.report.builds import build_display
+from ops.report.factory import printer_for
+from ops.report.text import Line, counted, short
 from ops.stacks import project_dir
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def build(directory: Path | None, stack: str, repository: Path | None, *, base: 
     """Build and push what the registry lacks, and write version and digest of each image into the configuration."""
     project = project_dir(directory)
     environ = process_environment()
-    environment = Environment.find(project, stack, environ)
+    environment = StackImages.find(project, stack, environ)
     settings = environment.settings
     if settings.promote_from is not None:
         raise OpsError(
@@ -62,13 +62,13 @@ def build(directory: Path | None, stack: str, repository: Path | None, *, base: 
 
 
 def build_missing(
-    environment: Environment, copy: WorkingCopy, missing: list[Inputs], parallel: int, unchanged: str
-) -> tuple[list[Chosen], dict[str, str]]:
+    environment: StackImages, copy: WorkingCopy, missing: list[Inputs], parallel: int, unchanged: str
+) -> tuple[list[SelectedImage], dict[str, str]]:
     """Build and push for an environment, and show it; what was built, and by name why the others were not.
 
     ``unchanged``: what is said to be as it was. Raises OpsError where there is no Docker, and after Ctrl-C.
     """
-    builder = Builder(
+    builder = ImageBuilder(
         docker=Docker.connect(process_environment()),
         environment=environment,
         copy=copy,
@@ -96,7 +96,7 @@ def _unchanged(stack: str) -> str:
     )
 
 
-def _write(project: Path, stack: str, chosen: list[Chosen]) -> ExitCode:
+def _write(project: Path, stack: str, chosen: list[SelectedImage]) -> ExitCode:
     if not chosen:
         print(f"{stack} runs no image that images.yaml describes; nothing was changed.")
         return ExitCode.OK
@@ -109,10 +109,10 @@ def _write(project: Path, stack: str, chosen: list[Chosen]) -> ExitCode:
     return ExitCode.OK
 
 
-def _chosen_lines(chosen: list[Chosen], running: dict[str, Image]) -> Iterator[Line]:
+def _chosen_lines(chosen: list[SelectedImage], running: dict[str, Image]) -> Iterator[Line]:
     width = max((len(each.name) for each in chosen), default=0)
     for each in chosen:
-        style = "bold green" if each.origin is Origin.BUILT else "green"
+        style = "bold green" if each.origin is ImageOrigin.BUILT else "green"
         yield Line.of(
             (f"  {each.name:<{width}}", "bold"),
             f"  {short(each.image.version)}  ",

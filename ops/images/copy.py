@@ -27,7 +27,7 @@ _DIGITS = 12
 
 
 @dataclass(frozen=True)
-class Copied:
+class CopyStatistics:
     """What a copy took, in bytes."""
 
     sent: int
@@ -57,7 +57,7 @@ class Copier:
         self._stopped = False
         self._sent = self._mounted = self._done = self._all = 0
 
-    def copy(self, image: Image) -> Copied:
+    def copy(self, image: Image) -> CopyStatistics:
         """Make the target have the image under its digest and its version, and prove that by reading it again.
 
         Raises RegistryError: the source lacks something of it, a registry fails for good, or gives other bytes.
@@ -84,7 +84,7 @@ class Copier:
         for manifest in manifests:
             self._patiently(self._put, manifest, manifest.digest)
         self._patiently(self._name, manifests[-1], image.version)
-        return Copied(self._sent, self._mounted)
+        return CopyStatistics(self._sent, self._mounted)
 
     # --- manifests --------------------------------------------------------------------------------------
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from infra.settings.images import PLATFORM
 from ops.bound_process import bound_process
-from ops.environment import without_own_secrets
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.registry import USER
+from ops.process_environment import without_own_secrets
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -32,7 +32,7 @@ class BuildError(Exception):
 
 
 @dataclass(frozen=True)
-class Recipe:
+class BuildOptions:
     """What Docker is told."""
 
     context: Path
@@ -79,7 +79,7 @@ class Docker:
             raise _missing(f"no engine answers ({error})") from None
         return cls(client, command, without_own_secrets(environ))
 
-    def build(self, recipe: Recipe, on_line: OnLine) -> None:
+    def build(self, recipe: BuildOptions, on_line: OnLine) -> None:
         """Raises BuildError."""
         arguments = [self.command, "build", "--platform", PLATFORM, "--tag", recipe.reference]
         arguments += ["--file", str(recipe.dockerfile)]

@@ -18,7 +18,7 @@ _AT_ONCE = 128
 
 
 @dataclass(frozen=True)
-class Change:
+class ImageChange:
     """A commit that changed what an image is built from."""
 
     commit: str
@@ -56,7 +56,7 @@ class History:
                     break
         return found
 
-    def changes(self, image: str, since: str, until: str | None = None) -> list[Change]:
+    def changes(self, image: str, since: str, until: str | None = None) -> list[ImageChange]:
         """The commits that changed the image's inputs and that ``since`` does not hold; the newest first.
 
         ``until``: the commit that holds them, instead of the head. Merges are left out: what they bring in is listed.
@@ -78,7 +78,7 @@ class History:
             self._versions.load([commit.tree for commit in some])
             yield from some
 
-    def _change(self, image: str, commit: Commit) -> Change | None:
+    def _change(self, image: str, commit: Commit) -> ImageChange | None:
         parents = commit.parents
         if len(parents) > 1:
             return None
@@ -88,7 +88,7 @@ class History:
         before = self._inputs(image, self._repository.tree(parents[0])) if parents else None
         if after is None or (before is not None and before.version == after.version):
             return None
-        return Change(
+        return ImageChange(
             commit=commit.id,
             author=commit.author,
             time=datetime.fromtimestamp(commit.time, UTC),

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ops import git
-from ops.canonical import canonical
+from ops.canonical_json import canonical
 from ops.images.registry import Registries, is_by_digest
-from ops.plans.plan import Plan
+from ops.plans.contents import Plan
 from ops.scaleway.profile import Profile
 from ops.stacks import Stack
 from ops.state.checkpoint import Secrets, fingerprint_of, read_checkpoint
@@ -149,7 +149,7 @@ def _ops(steps: list[Step]) -> str:
 
 
 def _changes(steps: list[Step]) -> dict[str, str]:
-    from ops.display.changes import changes_of, properties_of
+    from ops.report.changes import changes_of, properties_of
 
     return {
         change.path: canonical([change.kind, change.old, change.new])

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops.environment import IDENTITY, SIGNING_KEY
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.plans.sealed import public_key
+from ops.plans.sealed_file import public_key
+from ops.process_environment import IDENTITY, SIGNING_KEY
 from ops.stacks import Stack
 
 if TYPE_CHECKING:

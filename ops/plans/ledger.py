@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from ops.errors import OpsError
-from ops.plans.plan import Plan
-from ops.plans.sealed import refused
+from ops.plans.contents import Plan
+from ops.plans.sealed_file import refused
 from pulumi_state.store import ABSENT, ConflictError, Store, layout
 
 _JSON = ".json"
@@ -20,7 +20,7 @@ _FORMAT = 2
 """Version of an entry's JSON. 1 had neither version nor id."""
 
 
-class Outcome(StrEnum):
+class ApplyOutcome(StrEnum):
     """How an apply has ended."""
 
     BEGUN = "begun"
@@ -29,7 +29,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """One apply; times are ISO 8601 in UTC."""
 
     plan: str
@@ -39,11 +39,11 @@ class Entry:
     begun: str
     id: str = ""
     """Tells this apply from every other one of the same plan, by whom and when ever."""
-    outcome: Outcome = Outcome.BEGUN
+    outcome: ApplyOutcome = ApplyOutcome.BEGUN
     ended: str = ""
 
     @classmethod
-    def parse(cls, content: bytes) -> Entry:
+    def parse(cls, content: bytes) -> LedgerEntry:
         """Raises ValueError for what another version has written, or is damaged."""
         try:
             found = json.loads(content)
@@ -59,10 +59,10 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Begun:
+class BegunApply:
     """An apply that was recorded as begun."""
 
-    entry: Entry
+    entry: LedgerEntry
     tag: str
     """Of the entry in the store."""
 
@@ -84,19 +84,19 @@ class Ledger:
         """Whether an apply of the plan came to its end. Raises StoreError."""
         found = self._store.read(self._key(plan))
         entry = _parsed(found.content) if found else None
-        return entry is not None and entry.outcome == Outcome.APPLIED
+        return entry is not None and entry.outcome == ApplyOutcome.APPLIED
 
-    def begin(self, plan: Plan) -> Begun:
+    def begin(self, plan: Plan) -> BegunApply:
         """Record that the plan is used from now on. Raises OpsError when somebody else was faster."""
         who = f"{getpass.getuser()}@{socket.gethostname()}"
-        entry = Entry(plan.id, plan.digest, plan.author, who, _now(), id=str(uuid.uuid4()))
+        entry = LedgerEntry(plan.id, plan.digest, plan.author, who, _now(), id=str(uuid.uuid4()))
         try:
-            return Begun(entry, self._store.write(self._key(plan), entry.content(), ABSENT))
+            return BegunApply(entry, self._store.write(self._key(plan), entry.content(), ABSENT))
         except ConflictError:
             self.check(plan)
             raise
 
-    def end(self, plan: Plan, begun: Begun, outcome: Outcome) -> None:
+    def end(self, plan: Plan, begun: BegunApply, outcome: ApplyOutcome) -> None:
         """Raises StoreError."""
         ended = replace(begun.entry, outcome=outcome, ended=_now())
         self._store.write(self._key(plan), ended.content(), begun.tag)
@@ -105,7 +105,7 @@ class Ledger:
         """The ids of the plans that were begun. Raises StoreError."""
         return {entry.key.rpartition("/")[2].removesuffix(_JSON) for entry in self._store.entries(self._prefix)}
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[LedgerEntry]:
         """All but what another version of this command wrote. Raises StoreError."""
         found = [self._store.read(entry.key) for entry in self._store.entries(self._prefix)]
         parsed = [_parsed(item.content) for item in found if item is not None]
@@ -115,9 +115,9 @@ class Ledger:
         return f"{self._prefix}/{plan.id}{_JSON}"
 
 
-def _parsed(content: bytes) -> Entry | None:
+def _parsed(content: bytes) -> LedgerEntry | None:
     try:
-        return Entry.parse(content)
+        return LedgerEntry.parse(content)
     except ValueError:
         return None
 
@@ -128,7 +128,7 @@ def _now() -> str:
 
 def _refused(content: bytes) -> OpsError:
     try:
-        entry = Entry.parse(content)
+        entry = LedgerEntry.parse(content)
     except ValueError as error:
         return refused(f"The plan was applied already, and the record of that cannot be read: {error}. Plan again.")
     return refused(

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ops.canonical import Decrypt, digest, in_order, with_clear_secrets
+from ops.canonical_json import Decrypt, digest, in_order, with_clear_secrets
 from ops.steps import Step
 
 _PULUMIS, _EMBEDDED = "resourcePlans", "resources"

@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ops.plans.contents import Plan
 from ops.plans.ledger import Ledger
-from ops.plans.plan import Plan
 from pulumi_state.store import Store, StoreError, layout
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingPlan:
     """A plan that waits for its apply; times are ISO 8601 in UTC."""
 
     plan: str
@@ -41,7 +41,7 @@ class Waiting:
 
 def announce(store: Store, plan: Plan, file: Path) -> bool:
     """Note the plan with its file, and forget those that have expired. Gives whether that was possible."""
-    note = Waiting(
+    note = WaitingPlan(
         plan=plan.id,
         digest=plan.digest,
         author=plan.author,
@@ -62,24 +62,24 @@ def announce(store: Store, plan: Plan, file: Path) -> bool:
     return True
 
 
-def waiting(store: Store, project: str, stack: str) -> list[Waiting]:
+def waiting(store: Store, project: str, stack: str) -> list[WaitingPlan]:
     """Plans that have neither expired nor been begun; the newest first. Raises StoreError."""
     begun = Ledger(store, project, stack).begun()
     found = [each for _, each in _notes(store, project, stack) if not _has_expired(each)]
     return sorted((each for each in found if each.plan not in begun), key=lambda each: each.created)[::-1]
 
 
-def _notes(store: Store, project: str, stack: str) -> Iterator[tuple[str, Waiting]]:
+def _notes(store: Store, project: str, stack: str) -> Iterator[tuple[str, WaitingPlan]]:
     for entry in list(store.entries(_prefix(project, stack))):
         found = store.read(entry.key)
         if found is not None:
             try:
-                yield entry.key, Waiting(**json.loads(found.content))
+                yield entry.key, WaitingPlan(**json.loads(found.content))
             except (ValueError, TypeError):
                 continue  # of another version of this command
 
 
-def _has_expired(note: Waiting) -> bool:
+def _has_expired(note: WaitingPlan) -> bool:
     return datetime.now(UTC) >= datetime.fromisoformat(note.expires)
 
 

@@ -23,7 +23,7 @@ _SETTLE_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
-class Thing:
+class CloudObject:
     """Something in the cloud that a preview environment has."""
 
     kind: ResourceKind
@@ -38,15 +38,15 @@ class Thing:
 
 
 @dataclass(frozen=True)
-class Found:
+class CloudObjects:
     """What is there."""
 
-    things: tuple[Thing, ...]
+    things: tuple[CloudObject, ...]
     """In the order in which they are removed."""
     unknown: tuple[str, ...]
     """Containers of the namespace that previews share whose names are no preview environment's."""
 
-    def of(self, *previews: str) -> list[Thing]:
+    def of(self, *previews: str) -> list[CloudObject]:
         return [each for each in self.things if each.preview in previews]
 
 
@@ -63,10 +63,10 @@ class Cloud:
         self._poll_seconds = _LOCAL_POLL_SECONDS if stack.is_local else _POLL_SECONDS
         self._settle_seconds = 0.0 if stack.is_local else _SETTLE_SECONDS
 
-    def look(self) -> Found:
+    def look(self) -> CloudObjects:
         """All that preview environments have. Raises ScalewayError."""
         containers = [
-            Thing(
+            CloudObject(
                 CONTAINER,
                 each["name"],
                 each["id"],
@@ -79,9 +79,9 @@ class Cloud:
         owners = {each.id: each.preview for each in containers}
         things = [*self._domains(owners), *containers, *self._zone_records(), *self._own_secrets()]
         unknown = tuple(each.name for each in containers if not each.preview)
-        return Found(tuple(each for each in things if each.preview), unknown)
+        return CloudObjects(tuple(each for each in things if each.preview), unknown)
 
-    def wait_until_gone(self, previews: list[str], progress: Callable[[str], None]) -> list[Thing]:
+    def wait_until_gone(self, previews: list[str], progress: Callable[[str], None]) -> list[CloudObject]:
         """Look until nothing of these environments is there, as long as something is being deleted; gives the rest."""
         begun = time.monotonic()
         while left := self.look().of(*previews):
@@ -94,7 +94,7 @@ class Cloud:
             time.sleep(self._poll_seconds)
         return left
 
-    def remove(self, thing: Thing) -> None:
+    def remove(self, thing: CloudObject) -> None:
         """Delete it; succeeds if it is already gone. Raises ScalewayError."""
         if thing.kind is not RECORD:
             self._client.delete(thing.kind.listing.object_at(region=self._region, id=thing.id))
@@ -109,20 +109,20 @@ class Cloud:
     def _listed(self, kind: ResourceKind, **query: str) -> Iterator[Object]:
         return self._client.list(kind.listing, query, region=self._region, dnsZone=self._template.zone or "")
 
-    def _domains(self, owners: Mapping[str, str]) -> Iterator[Thing]:
+    def _domains(self, owners: Mapping[str, str]) -> Iterator[CloudObject]:
         for each in self._listed(CONTAINER_DOMAIN, project_id=self._project_id):
             host = each["hostname"]
             preview = owners.get(each["container_id"]) or self._template.preview_of_host(host) or ""
-            yield Thing(CONTAINER_DOMAIN, host, each["id"], preview, str(each.get("status") or ""))
+            yield CloudObject(CONTAINER_DOMAIN, host, each["id"], preview, str(each.get("status") or ""))
 
-    def _zone_records(self) -> Iterator[Thing]:
+    def _zone_records(self) -> Iterator[CloudObject]:
         zone = self._template.zone
         if zone is None:
             return
         for each in self._listed(RECORD, **RECORDS_OF_PROGRAM):
             host = f"{each['name']}.{zone}"
-            yield Thing(RECORD, host, each["id"], self._template.preview_of_host(host) or "")
+            yield CloudObject(RECORD, host, each["id"], self._template.preview_of_host(host) or "")
 
-    def _own_secrets(self) -> Iterator[Thing]:
+    def _own_secrets(self) -> Iterator[CloudObject]:
         for each in self._listed(SECRET, project_id=self._project_id):
-            yield Thing(SECRET, each["name"], each["id"], names.of_secret(each["name"]) or "")
+            yield CloudObject(SECRET, each["name"], each["id"], names.of_secret(each["name"]) or "")

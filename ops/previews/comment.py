@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra import naming
-from ops.display.markdown import code, fenced
-from ops.display.text import short
 from ops.errors import OpsError
 from ops.github import GitHub
-from ops.previews.cloud import Thing
+from ops.previews.cloud import CloudObject
 from ops.previews.parent import Parent
-from ops.pull_request import Target, Written, write_comment
+from ops.pull_request import CommentResult, CommentTarget, write_comment
+from ops.report.markdown import code, fenced
+from ops.report.text import short
 from ops.scaleway.catalogue import CONTAINER
 from ops.state.account import Account
 
@@ -26,7 +26,7 @@ _SHORTEST_SECRET = 4
 
 
 @dataclass(frozen=True)
-class Report:
+class CommentBody:
     """How an environment is."""
 
     name: str
@@ -34,7 +34,7 @@ class Report:
     urls: Mapping[str, str]
     versions: Mapping[str, str]
     """Of the images, by app."""
-    containers: Mapping[str, Thing]
+    containers: Mapping[str, CloudObject]
     """By app."""
     problem: str = ""
 
@@ -65,13 +65,13 @@ def gone(name: str, why: str) -> str:
     return f"### Environment {code(name)}: taken down\n\n{why}"
 
 
-def write(github: GitHub, number: int, name: str, text: str, *, create: bool = True) -> Written:
+def write(github: GitHub, number: int, name: str, text: str, *, create: bool = True) -> CommentResult:
     """Raises OpsError."""
-    target = Target(github.repository.name, number, github.repository.api_url)
+    target = CommentTarget(github.repository.name, number, github.repository.api_url)
     return write_comment(target, name, text, github.token, kind=KIND, create=create)
 
 
-def containers_by_app(name: str, things: Iterable[Thing]) -> dict[str, Thing]:
+def containers_by_app(name: str, things: Iterable[CloudObject]) -> dict[str, CloudObject]:
     prefix = naming.container(name, "")
     return {each.name.removeprefix(prefix): each for each in things if each.kind is CONTAINER}
 

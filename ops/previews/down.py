@@ -6,27 +6,27 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ops.display.progress import progress_for
 from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.previews import about as abouts
-from ops.previews.about import About
-from ops.previews.cloud import Cloud, Thing
-from ops.previews.look import look
+from ops.previews import metadata as abouts
+from ops.previews.cloud import Cloud, CloudObject
+from ops.previews.inventory import look
+from ops.previews.metadata import PreviewMetadata
 from ops.previews.parent import Parent
 from ops.previews.stack import PreviewStack, remove_files
+from ops.report.progress import progress_for
 from ops.session import Options
 
 _PURPOSE = "snu env down"
 
 
 @dataclass(frozen=True)
-class Down:
+class RemovalResult:
     """What became of it."""
 
     was_there: bool
-    about: About | None
+    about: PreviewMetadata | None
     """What it was made for, where that was known."""
     kept: bool = False
     """Whether it was left as it is, being wanted."""
@@ -39,7 +39,7 @@ def take_down(
     engine: EngineChoice,
     lock_timeout: float,
     is_wanted: Callable[[], bool] = lambda: False,
-) -> Down:
+) -> RemovalResult:
     """Wait for whoever has locked it, and take it down unless it is wanted then.
 
     Raises OpsError when something is left, with a list of it.
@@ -50,14 +50,14 @@ def take_down(
     with stack.session.locked(_PURPOSE, options):
         about = abouts.read(parent.store, parent.project, name)
         if is_wanted():
-            return Down(bool(found), about, kept=True)
+            return RemovalResult(bool(found), about, kept=True)
         # Looked at again: an up that was waited for has made what was not there before.
         if not look(parent, cloud.look(), name):
             remove_files(parent, name)
-            return Down(bool(found), about)
+            return RemovalResult(bool(found), about)
         end_held(stack, options)
         finish_held(stack, cloud)
-    return Down(True, about)
+    return RemovalResult(True, about)
 
 
 def end_held(stack: PreviewStack, options: Options) -> None:
@@ -76,7 +76,7 @@ def finish_held(stack: PreviewStack, cloud: Cloud) -> None:
     stack.forget()
 
 
-def refuse_left(name: str, left: Iterable[Thing]) -> None:
+def refuse_left(name: str, left: Iterable[CloudObject]) -> None:
     """Raises OpsError where something is left."""
     listed = "".join(f"\n  {each} ({each.id})" for each in left)
     if listed:

@@ -11,7 +11,7 @@ from typing import Any
 from infra.settings.models import Previews
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.images.environment import Environment
+from ops.images.stack_images import StackImages
 from ops.previews import names
 from ops.previews.template import FILE, Template
 from ops.stacks import Stack, find_stack, stack_names
@@ -24,7 +24,7 @@ class Parent:
     """The parent environment, looked at without an engine."""
 
     template: Template
-    environment: Environment
+    environment: StackImages
     environ: Mapping[str, str]
 
     @classmethod
@@ -36,7 +36,7 @@ class Parent:
                 continue
             identity = find_stack(project_dir, name).config.get("snu:environment")
             if isinstance(identity, dict) and identity.get("name") == template.parent:
-                return cls(template, Environment.find(project_dir, name, environ, writes=True), environ)
+                return cls(template, StackImages.find(project_dir, name, environ, writes=True), environ)
         raise OpsError(
             f"{FILE} makes previews of the environment {template.parent}, and no stack of {project_dir} is that.",
             ExitCode.SETTINGS,

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from infra.settings.built import built_file
-from ops.display.choose import display_for
 from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.previews import about as abouts
-from ops.previews.look import State, state_of
+from ops.previews import metadata as abouts
+from ops.previews.inventory import RecordedState, state_of
 from ops.previews.parent import Parent
 from ops.readiness import check_containers
-from ops.recover.run import needs_recovery, recover_held
+from ops.recovery.run import needs_recovery, recover_held
+from ops.report.factory import display_for
 from ops.session import Options, Session
 from ops.state.checkpoint import read_checkpoint
 from pulumi_state.store import checkpoints, layout
@@ -36,7 +36,7 @@ class PreviewStack:
         return cls(parent, name, Session.open(parent.project_dir, name, engine, validate=validate))
 
     @property
-    def state(self) -> State | None:
+    def state(self) -> RecordedState | None:
         """Raises OpsError when it cannot be read."""
         return state_of(self.parent, self.name, datetime.now(UTC))
 

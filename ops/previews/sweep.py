@@ -9,26 +9,26 @@ from enum import StrEnum
 from functools import partial
 
 from infra.settings.models import Previews
-from ops.display.progress import progress_for
-from ops.display.text import counted
 from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import GitHub
-from ops.previews import about as abouts
 from ops.previews import comment, names
-from ops.previews.cloud import Cloud, Thing
+from ops.previews import metadata as abouts
+from ops.previews.cloud import Cloud, CloudObject
 from ops.previews.down import end_held, refuse_left
-from ops.previews.look import Preview, look
+from ops.previews.inventory import Preview, look
 from ops.previews.parent import Parent
 from ops.previews.stack import PreviewStack
+from ops.report.progress import progress_for
+from ops.report.text import counted
 from ops.session import Options
 from pulumi_state.store.checkpoints import stacks_in
 
 _PURPOSE = "snu env sweep"
 
 
-class Action(StrEnum):
+class SweepAction(StrEnum):
     """What is to be done about a preview environment."""
 
     KEEP = "keep"
@@ -42,11 +42,11 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SweepDecision:
     """What is to be done about a preview environment, and why."""
 
     preview: Preview
-    action: Action
+    action: SweepAction
     reason: str
 
     @property
@@ -55,83 +55,85 @@ class Verdict:
 
     @property
     def acts(self) -> bool:
-        return self.action not in (Action.KEEP, Action.ASK)
+        return self.action not in (SweepAction.KEEP, SweepAction.ASK)
 
 
 @dataclass(frozen=True)
-class Judge:
+class SweepRules:
     """Decides about preview environments. Without GitHub only about what needs none."""
 
     rules: Previews
     github: GitHub | None
 
-    def verdict(self, preview: Preview) -> Verdict:
+    def verdict(self, preview: Preview) -> SweepDecision:
         """An error of GitHub or of the state is a verdict too."""
         if preview.problem:
-            return Verdict(preview, Action.ASK, preview.problem)
+            return SweepDecision(preview, SweepAction.ASK, preview.problem)
         if preview.is_forgotten:
-            return Verdict(preview, Action.FORGET, "nothing of it is in the cloud")
+            return SweepDecision(preview, SweepAction.FORGET, "nothing of it is in the cloud")
         if preview.is_orphan:
-            return Verdict(preview, Action.REMOVE, "no state knows what is in the cloud")
+            return SweepDecision(preview, SweepAction.REMOVE, "no state knows what is in the cloud")
         try:
             return self._of_use(preview)
         except OpsError as error:
-            return Verdict(preview, Action.ASK, str(error))
+            return SweepDecision(preview, SweepAction.ASK, str(error))
 
-    def _of_use(self, preview: Preview) -> Verdict:
+    def _of_use(self, preview: Preview) -> SweepDecision:
         github = self.github
         theirs = preview.about.repository if preview.about else ""
         if github is not None and theirs and theirs.lower() != github.repository.name.lower():
-            return Verdict(preview, Action.KEEP, f"it belongs to the repository {theirs}")
+            return SweepDecision(preview, SweepAction.KEEP, f"it belongs to the repository {theirs}")
         labels: frozenset[str] | None = None
         if preview.pull_request is not None:
             if github is not None:
                 found = github.pull_request(preview.pull_request)
                 if not found.is_open:
-                    return Verdict(preview, Action.DOWN, "its pull request is closed")
+                    return SweepDecision(preview, SweepAction.DOWN, "its pull request is closed")
                 if self.rules.label is not None and self.rules.label not in found.labels:
-                    return Verdict(preview, Action.DOWN, f"its pull request lacks the label {self.rules.label!r}")
+                    return SweepDecision(
+                        preview, SweepAction.DOWN, f"its pull request lacks the label {self.rules.label!r}"
+                    )
                 labels = found.labels
         else:
             # One that was made without GitHub may be of a branch that GitHub has never seen.
             labels = frozenset()
             if github is not None and preview.about and theirs and not github.has_branch(preview.about.branch):
-                return Verdict(preview, Action.DOWN, f"its branch {preview.about.branch!r} is gone")
+                return SweepDecision(preview, SweepAction.DOWN, f"its branch {preview.about.branch!r} is gone")
         return self._of_age(preview, labels)
 
-    def _of_age(self, preview: Preview, labels: frozenset[str] | None) -> Verdict:
+    def _of_age(self, preview: Preview, labels: frozenset[str] | None) -> SweepDecision:
         hours, most = preview.age(), self.rules.expire_after
         if hours is None or hours <= most:
-            return Verdict(preview, Action.KEEP, "it is in use")
+            return SweepDecision(preview, SweepAction.KEEP, "it is in use")
         old = f"it had no update for {hours:.0f} hours, and {most} are allowed"
         if labels is None:
-            return Verdict(preview, Action.KEEP, f"{old}; its labels are not known without GitHub")
+            return SweepDecision(preview, SweepAction.KEEP, f"{old}; its labels are not known without GitHub")
         if self.rules.keep_label in labels:
-            return Verdict(preview, Action.KEEP, f"{old}; it has the label {self.rules.keep_label!r}")
-        return Verdict(preview, Action.DOWN, old)
+            return SweepDecision(preview, SweepAction.KEEP, f"{old}; it has the label {self.rules.keep_label!r}")
+        return SweepDecision(preview, SweepAction.DOWN, old)
 
 
 @dataclass(frozen=True)
-class Survey:
+class SweepSurvey:
     """What there is, and what is to be done about it."""
 
-    verdicts: list[Verdict]
+    verdicts: list[SweepDecision]
     left_alone: dict[str, str]
     """What is no preview environment, and why it is not touched."""
 
 
-def survey(parent: Parent, cloud: Cloud, judge: Judge) -> Survey:
+def survey(parent: Parent, cloud: Cloud, judge: SweepRules) -> SweepSurvey:
     """Look only. Raises OpsError and StoreError when cloud or store do not say what they have."""
     found = cloud.look()
     previews = look(parent, found)
     others = [name for name in sorted(stacks_in(parent.store, parent.project)) if not names.is_preview(name)]
     left_alone = {f"stack {name}": "its name is no preview environment's" for name in others}
     left_alone |= {f"container {name}": "its name is no preview environment's" for name in found.unknown}
-    return Survey([judge.verdict(preview) for preview in previews], left_alone)
+    return SweepSurvey([judge.verdict(preview) for preview in previews], left_alone)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SweepResult:
     """What became of the environments that were to go: by name, empty where all went well."""
 
     failed: dict[str, str]
@@ -150,14 +152,14 @@ class Sweep:
         self._failed: dict[str, str] = {}
         self._skipped: dict[str, str] = {}
 
-    def run(self, verdicts: Iterable[Verdict]) -> Outcome:
+    def run(self, verdicts: Iterable[SweepDecision]) -> SweepResult:
         """The cloud is looked at once for all of them, after all of them."""
         ended = [verdict for verdict in verdicts if self._try(verdict.name, partial(self._end, verdict))]
         left = self._left([verdict.name for verdict in ended])
         for verdict in ended:
             mine = [thing for thing in left if thing.preview == verdict.name]
             self._try(verdict.name, partial(self._finish, verdict, mine))
-        return Outcome(self._failed, self._skipped)
+        return SweepResult(self._failed, self._skipped)
 
     def _try(self, name: str, work: Callable[[], bool]) -> bool:
         try:
@@ -167,31 +169,31 @@ class Sweep:
             kept[name] = str(error)
             return False
 
-    def _end(self, verdict: Verdict) -> bool:
+    def _end(self, verdict: SweepDecision) -> bool:
         stack = PreviewStack.open(self._parent, verdict.name, self._engine, validate=False)
         options = Options(yes=True)
         with stack.session.locked(_PURPOSE, options):
             if self._has_changed(verdict, stack):
                 self._skipped[verdict.name] = "somebody has worked on it meanwhile"
                 return False
-            if verdict.action is Action.REMOVE:
+            if verdict.action is SweepAction.REMOVE:
                 for thing in verdict.preview.things:
                     self._cloud.remove(thing)
             end_held(stack, options)
         return True
 
-    def _has_changed(self, verdict: Verdict, stack: PreviewStack) -> bool:
+    def _has_changed(self, verdict: SweepDecision, stack: PreviewStack) -> bool:
         """Whether it is not what was judged any more: an up may have ended before we had the lock."""
         if abouts.read(self._parent.store, self._parent.project, verdict.name) != verdict.preview.about:
             return True
-        if verdict.action is Action.FORGET:
+        if verdict.action is SweepAction.FORGET:
             return bool(self._cloud.look().of(verdict.name))
-        if verdict.action is Action.REMOVE:
+        if verdict.action is SweepAction.REMOVE:
             state = stack.state
             return state is not None and bool(state.resources)
         return False
 
-    def _left(self, ended: list[str]) -> list[Thing]:
+    def _left(self, ended: list[str]) -> list[CloudObject]:
         if not ended:
             return []
         with progress_for(sys.stdout) as progress:
@@ -199,7 +201,7 @@ class Sweep:
                 ended, lambda _text: progress(f"Waiting until {counted(len(ended), 'environment')} are gone")
             )
 
-    def _finish(self, verdict: Verdict, left: list[Thing]) -> bool:
+    def _finish(self, verdict: SweepDecision, left: list[CloudObject]) -> bool:
         refuse_left(verdict.name, left)
         stack = PreviewStack.open(self._parent, verdict.name, self._engine, validate=False)
         with stack.session.locked(_PURPOSE, Options(yes=True)):

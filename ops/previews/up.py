@@ -12,15 +12,15 @@ from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images import builds
-from ops.previews import about as abouts
 from ops.previews import comment
-from ops.previews.about import About
+from ops.previews import metadata as abouts
 from ops.previews.cloud import Cloud
-from ops.previews.comment import Report
+from ops.previews.comment import CommentBody
 from ops.previews.down import end_held, finish_held
+from ops.previews.eligibility import NotEligibleError, PreviewRequest
+from ops.previews.metadata import PreviewMetadata
 from ops.previews.parent import Parent
 from ops.previews.stack import PreviewStack, write_file
-from ops.previews.wanted import NotWantedError, Wanted
 from ops.session import Options
 from ops.stacks import find_stack, settings_of
 
@@ -28,7 +28,7 @@ _PURPOSE = "snu env up"
 
 
 @dataclass(frozen=True)
-class Build:
+class ImageBuild:
     """What the images are built from."""
 
     repository: Path | None
@@ -37,7 +37,7 @@ class Build:
 
 
 @dataclass(frozen=True)
-class Up:
+class PreviewResult:
     """An environment that is up."""
 
     name: str
@@ -45,10 +45,12 @@ class Up:
     images: dict[str, Image]
 
 
-def bring_up(parent: Parent, cloud: Cloud, wanted: Wanted, engine: EngineChoice, build: Build, options: Options) -> Up:
+def bring_up(
+    parent: Parent, cloud: Cloud, wanted: PreviewRequest, engine: EngineChoice, build: ImageBuild, options: Options
+) -> PreviewResult:
     """Build its images, bring it up, look at its containers, and say on the pull request how it is.
 
-    Raises NotWantedError if the pull request was closed or lost its label meanwhile: the environment is down again.
+    Raises NotEligibleError if the pull request was closed or lost its label meanwhile: the environment is down again.
     Raises OpsError if something went wrong: the environment is as far up as it came.
     """
     stack = _opened(parent, wanted, engine)
@@ -56,10 +58,10 @@ def bring_up(parent: Parent, cloud: Cloud, wanted: Wanted, engine: EngineChoice,
         # Again: a down that was waited for has removed the file.
         write_file(parent, wanted.name)
         if reason := wanted.objection(parent.template, parent.rules):
-            raise NotWantedError(f"{reason} Nothing was made.")
+            raise NotEligibleError(f"{reason} Nothing was made.")
         _refuse_another(parent, wanted)
         with _told(parent, cloud, wanted, stack):
-            about = About.now(wanted.branch, wanted.pull_request, wanted.repository)
+            about = PreviewMetadata.now(wanted.branch, wanted.pull_request, wanted.repository)
             abouts.write(parent.store, parent.project, wanted.name, about)
             stack.mend()
             builds.build(parent.project_dir, wanted.name, build.repository, base=build.base, parallel=build.parallel)
@@ -71,18 +73,18 @@ def bring_up(parent: Parent, cloud: Cloud, wanted: Wanted, engine: EngineChoice,
     return up
 
 
-def _opened(parent: Parent, wanted: Wanted, engine: EngineChoice) -> PreviewStack:
+def _opened(parent: Parent, wanted: PreviewRequest, engine: EngineChoice) -> PreviewStack:
     """Raises OpsError, which is said on the pull request too: what it brings may be what is refused."""
     try:
         return PreviewStack.open(parent, wanted.name, engine, validate=True)
     except OpsError as error:
         problem = comment.without_secrets(parent, wanted.name, str(error))
-        report = Report(wanted.name, "failed", urls={}, versions={}, containers={}, problem=problem)
+        report = CommentBody(wanted.name, "failed", urls={}, versions={}, containers={}, problem=problem)
         _comment(wanted, report.markdown, after=error)
         raise
 
 
-def _refuse_another(parent: Parent, wanted: Wanted) -> None:
+def _refuse_another(parent: Parent, wanted: PreviewRequest) -> None:
     """Two branches whose hashes are the same: one in four thousand million."""
     known = abouts.read(parent.store, parent.project, wanted.name)
     if known is not None and wanted.pull_request is None and known.branch != wanted.branch:
@@ -93,11 +95,11 @@ def _refuse_another(parent: Parent, wanted: Wanted) -> None:
 
 
 @contextmanager
-def _told(parent: Parent, cloud: Cloud, wanted: Wanted, stack: PreviewStack) -> Iterator[None]:
+def _told(parent: Parent, cloud: Cloud, wanted: PreviewRequest, stack: PreviewStack) -> Iterator[None]:
     """What goes wrong in the block is said on the pull request too."""
     try:
         yield
-    except NotWantedError:
+    except NotEligibleError:
         raise
     except OpsError as error:
         problem = comment.without_secrets(parent, wanted.name, str(error))
@@ -105,14 +107,14 @@ def _told(parent: Parent, cloud: Cloud, wanted: Wanted, stack: PreviewStack) -> 
         raise
 
 
-def _take_back(stack: PreviewStack, cloud: Cloud, wanted: Wanted, options: Options, reason: str) -> None:
+def _take_back(stack: PreviewStack, cloud: Cloud, wanted: PreviewRequest, options: Options, reason: str) -> None:
     end_held(stack, options)
     finish_held(stack, cloud)
     _comment(wanted, lambda: comment.gone(wanted.name, f"While it came up, this changed: {reason}"))
-    raise NotWantedError(f"{reason} {wanted.name} was taken down again.")
+    raise NotEligibleError(f"{reason} {wanted.name} was taken down again.")
 
 
-def _comment(wanted: Wanted, text: Callable[[], str], after: OpsError | None = None) -> None:
+def _comment(wanted: PreviewRequest, text: Callable[[], str], after: OpsError | None = None) -> None:
     """Raises OpsError when it cannot be written, ``after`` which error that is.
 
     The environment itself is what it is.
@@ -127,10 +129,10 @@ def _comment(wanted: Wanted, text: Callable[[], str], after: OpsError | None = N
     print(f"Comment on {wanted.repository}#{wanted.pull_request} {written.outcome}: {written.url}")
 
 
-def _up(stack: PreviewStack) -> Up:
+def _up(stack: PreviewStack) -> PreviewResult:
     state = stack.state
     urls = state.outputs.get("urls") if state else None
-    return Up(stack.name, {str(app): str(url) for app, url in (urls or {}).items()}, _images(stack))
+    return PreviewResult(stack.name, {str(app): str(url) for app, url in (urls or {}).items()}, _images(stack))
 
 
 def _images(stack: PreviewStack) -> dict[str, Image]:
@@ -142,8 +144,8 @@ def _images(stack: PreviewStack) -> dict[str, Image]:
     return {app: settings.pinned[name] for app, name in named.items() if name in settings.pinned}
 
 
-def _report(parent: Parent, cloud: Cloud, stack: PreviewStack, status: str, problem: str = "") -> Report:
-    return Report(
+def _report(parent: Parent, cloud: Cloud, stack: PreviewStack, status: str, problem: str = "") -> CommentBody:
+    return CommentBody(
         name=stack.name,
         status=status,
         urls=_up(stack).urls,

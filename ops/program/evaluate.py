@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from ops.bound_process import bound_process
-from ops.display.text import safe
 from ops.engines.program.environment import program_environment
-from ops.environment import process_environment
+from ops.process_environment import process_environment
+from ops.report.text import safe
 from ops.stacks import CHECKOUT
 
 _MOST_BYTES = 64 * 1024 * 1024

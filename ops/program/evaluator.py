@@ -34,7 +34,7 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2, source_pb2
 
 from ops.engines.program.confine import confine
-from ops.program.stand_ins import GET_SECRET, GET_SOURCE, GET_VERSION, StandIns, fill_template
+from ops.program.placeholders import GET_SECRET, GET_SOURCE, GET_VERSION, Placeholders, fill_template
 from pulumi_state import schema
 from pulumi_state.errors import PulumiError
 from pulumi_state.project import project_name
@@ -73,7 +73,9 @@ class MissingStackError(Exception):
 class Monitor:
     """Takes a program's registrations in place of an engine, and keeps them."""
 
-    def __init__(self, project: str, stack: str, stand_ins: StandIns, document: str, known: Mapping[str, Any]) -> None:
+    def __init__(
+        self, project: str, stack: str, stand_ins: Placeholders, document: str, known: Mapping[str, Any]
+    ) -> None:
         """``document``: what Secret Manager answers. ``known``: outputs of other stacks; None where one is refused."""
         self._project = project
         self._stack = stack
@@ -206,7 +208,7 @@ def _evaluate(
     directory: Path, project: str, stack: str, config: Mapping[str, Any], known: Mapping[str, Any]
 ) -> dict[str, Any]:
     """One stack; never raises."""
-    stand_ins = StandIns()
+    stand_ins = Placeholders()
     values, secret_keys = stand_ins.config(config, project)
     monitor = Monitor(project, stack, stand_ins, stand_ins.document(config), known)
     try:
@@ -233,7 +235,7 @@ def _evaluate(
     }
 
 
-def _provider_config(values: Mapping[str, str], stand_ins: StandIns) -> dict[str, Any]:
+def _provider_config(values: Mapping[str, str], stand_ins: Placeholders) -> dict[str, Any]:
     """What the configuration gives to the provider, which no resource's inputs show."""
     found = {key: text for key, text in values.items() if key.startswith(_PROVIDER_PREFIX)}
     return {

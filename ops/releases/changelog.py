@@ -11,14 +11,14 @@ from pathlib import Path
 
 from gitrepo import Repository, ShallowError
 from infra.images.errors import ImageSourceError
-from infra.images.reading import load_sources
+from infra.images.images_file import load_sources
 from infra.images.versions import Versions
 from infra.settings import Image, SettingsError
-from ops.display import slack
-from ops.display.markdown import code
-from ops.display.text import counted, safe, short
-from ops.images.history import Change, History
+from ops.images.history import History, ImageChange
 from ops.releases.tags import Releases
+from ops.report import slack
+from ops.report.markdown import code
+from ops.report.text import counted, safe, short
 
 _CUT = ": the clone is shallow (`git fetch --unshallow --tags`)"
 _SHOWN = 50
@@ -34,9 +34,9 @@ class AppChange:
     name: str
     before: Image | None
     after: Image
-    added: list[Change] = field(default_factory=list)
+    added: list[ImageChange] = field(default_factory=list)
     """The newest first."""
-    removed: list[Change] = field(default_factory=list)
+    removed: list[ImageChange] = field(default_factory=list)
     """Commits that were in the version before and are not in the one after."""
     unknown: str = ""
     """Why the commits are not known."""
@@ -78,7 +78,7 @@ class Changelog:
             yield from _commits(change.removed, style, "without ")
 
 
-def _commits(changes: list[Change], style: _Style, prefix: str) -> Iterator[str]:
+def _commits(changes: list[ImageChange], style: _Style, prefix: str) -> Iterator[str]:
     for change in changes[:_SHOWN]:
         said = style.text(safe(change.subject))
         yield f"{style.item}{prefix}{style.code(change.commit[:8])} {said} ({style.text(safe(change.author))})"

@@ -14,7 +14,7 @@ from ops.releases.tags import Releases
 
 
 @dataclass(frozen=True)
-class HotFix(ReleasedBranch):
+class Hotfix(ReleasedBranch):
     """A branch that may become a release by itself. It holds the stack's newest release, which may be its own."""
 
     stack: str
@@ -24,7 +24,7 @@ def branch_name(stack: str) -> str:
     return f"{stack}_hotfix"
 
 
-def find(project: Path, stack: str, environ: Mapping[str, str]) -> HotFix:
+def find(project: Path, stack: str, environ: Mapping[str, str]) -> Hotfix:
     """What is checked out. Raises OpsError unless it is the stack's branch, and descends from what the stack runs."""
     repository = git.find_repository(project, "a hot-fix is a branch of one.")
     head = repository.commit("HEAD")
@@ -52,4 +52,4 @@ def find(project: Path, stack: str, environ: Mapping[str, str]) -> HotFix:
             "Nothing was changed.",
             ExitCode.USAGE,
         )
-    return HotFix(wanted, head, release, stack)
+    return Hotfix(wanted, head, release, stack)

@@ -9,10 +9,10 @@ from pathlib import Path
 from infra.settings import EnvironmentSettings, Image
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.images.copy import Copied, Copier
-from ops.images.environment import Environment
+from ops.images.copy import Copier, CopyStatistics
 from ops.images.registry import RegistryError
-from ops.releases.committed import CommittedFile
+from ops.images.stack_images import StackImages
+from ops.releases.committed_file import CommittedFile
 from ops.stack_file import put_images
 from ops.stacks import find_stack, settings_of, stack_names
 
@@ -41,7 +41,7 @@ def source_environ(environ: Mapping[str, str]) -> dict[str, str]:
     return {**environ, **own} if all(own.values()) else {**environ}
 
 
-def require_allowed(project: Path, source: str, target: Environment) -> None:
+def require_allowed(project: Path, source: str, target: StackImages) -> None:
     """Raises OpsError unless the target's file says that it takes its images from the source."""
     if target.settings.promote_from == source:
         return
@@ -55,7 +55,7 @@ def require_allowed(project: Path, source: str, target: Environment) -> None:
     )
 
 
-def require_as_named(source: Environment) -> None:
+def require_as_named(source: StackImages) -> None:
     """Raises OpsError, of the status REFUSED, where the source runs other images than its file names."""
     named = source.settings.pinned
     others = sorted(name for name, image in source.running.items() if name in named and named[name] != image)
@@ -80,7 +80,7 @@ def _allowed(project: Path) -> list[tuple[str, str]]:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ImageChoice:
     """What a promotion does with each image."""
 
     taken: dict[str, Image]
@@ -92,7 +92,7 @@ class Choice:
     unused: list[str]
     """What only the source runs."""
 
-    def since(self, committed: CommittedFile) -> Choice:
+    def since(self, committed: CommittedFile) -> ImageChoice:
         """As seen from the last commit: an earlier run may have written the target's file without committing it."""
         written = {
             name: image for name, image in self.taken.items() if committed.is_altered_by(put_images({name: image}))
@@ -100,7 +100,7 @@ class Choice:
         return replace(self, written=written)
 
 
-def choose(source: Environment, target: Environment) -> Choice:
+def choose(source: StackImages, target: StackImages) -> ImageChoice:
     """Raises OpsError when the source runs nothing, or its state cannot be reached."""
     running, named = source.running, target.settings.pinned
     if not running:
@@ -109,7 +109,7 @@ def choose(source: Environment, target: Environment) -> Choice:
             ExitCode.FAILED,
         )
     taken = {name: running[name] for name in sorted(named.keys() & running.keys())}
-    return Choice(
+    return ImageChoice(
         taken=taken,
         written={name: image for name, image in taken.items() if named[name] != image},
         staying=sorted(named.keys() - running.keys()),
@@ -118,10 +118,10 @@ def choose(source: Environment, target: Environment) -> Choice:
 
 
 def copy_images(
-    source: Environment, target: Environment, images: Mapping[str, Image], on_state: OnState
-) -> dict[str, Copied]:
+    source: StackImages, target: StackImages, images: Mapping[str, Image], on_state: OnState
+) -> dict[str, CopyStatistics]:
     """Copy what the target's registry lacks; by name, what that took. Raises OpsError; what is copied stays."""
-    copied: dict[str, Copied] = {}
+    copied: dict[str, CopyStatistics] = {}
     for name, image in images.items():
         repository = target.registries.repository(f"{target.registry}/{name}")
 

@@ -16,7 +16,7 @@ _HEADS = "refs/heads/"
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedReference:
     """A reference on the remote."""
 
     name: str
@@ -24,7 +24,7 @@ class Published:
     was_there: bool
 
 
-def push_commit(remote: Remote, branch: str) -> Published:
+def push_commit(remote: Remote, branch: str) -> PublishedReference:
     """Make the commit that is checked out part of a branch of the remote.
 
     Where an earlier attempt of the same run has pushed a commit with the same content, that one is checked out and
@@ -32,12 +32,12 @@ def push_commit(remote: Remote, branch: str) -> Published:
     """
     head, there = remote.head, remote.find(_HEADS + branch)
     if there == head:
-        return Published(branch, head, was_there=True)
+        return PublishedReference(branch, head, was_there=True)
     if there is not None:
         remote.fetch(there)
     if there is None or remote.holds(head, there):
         if remote.push(f"{head}:{_HEADS}{branch}"):
-            return Published(branch, head, was_there=False)
+            return PublishedReference(branch, head, was_there=False)
         there = remote.find(_HEADS + branch) or ""
         raise _overtaken(branch, there)
     known = _earlier_attempt(remote, head, there)
@@ -45,7 +45,7 @@ def push_commit(remote: Remote, branch: str) -> Published:
         raise _overtaken(branch, there)
     if known != head:
         remote.adopt(known)
-    return Published(branch, known, was_there=True)
+    return PublishedReference(branch, known, was_there=True)
 
 
 def _earlier_attempt(remote: Remote, head: str, there: str) -> str | None:
@@ -67,15 +67,15 @@ def _overtaken(branch: str, there: str) -> OpsError:
     )
 
 
-def push_release(remote: Remote, releases: Releases, release: Release) -> Published:
+def push_release(remote: Remote, releases: Releases, release: Release) -> PublishedReference:
     """Push the tag of a release; where its name was taken meanwhile, under the next number. Raises OpsError."""
     for _ in range(_ATTEMPTS):
         reference = _TAGS + release.name
         own, there = remote.tag(release.name), remote.find(reference)
         if there == own:
-            return Published(release.name, release.commit, was_there=True)
+            return PublishedReference(release.name, release.commit, was_there=True)
         if there is None and remote.push(f"{reference}:{reference}"):
-            return Published(release.name, release.commit, was_there=False)
+            return PublishedReference(release.name, release.commit, was_there=False)
         remote.delete_tag(release.name)
         remote.fetch(f"{_TAGS}{release.stack}/*:{_TAGS}{release.stack}/*")
         known = next((each for each in releases.all(release.stack) if each.plan_id == release.plan_id), None)
@@ -96,17 +96,17 @@ def push_release(remote: Remote, releases: Releases, release: Release) -> Publis
     )
 
 
-def move_branch(remote: Remote, branch: str, commit: str) -> Published:
+def move_branch(remote: Remote, branch: str, commit: str) -> PublishedReference:
     """Move a branch of the remote forward to what was deployed. Raises OpsError where it has gone another way."""
     there = remote.find(_HEADS + branch)
     if there == commit:
-        return Published(branch, commit, was_there=True)
+        return PublishedReference(branch, commit, was_there=True)
     if there is not None:
         remote.fetch(there)
         if remote.holds(there, commit):
-            return Published(branch, there, was_there=True)
+            return PublishedReference(branch, there, was_there=True)
     if (there is None or remote.holds(commit, there)) and remote.push(f"{commit}:{_HEADS}{branch}"):
-        return Published(branch, commit, was_there=False)
+        return PublishedReference(branch, commit, was_there=False)
     raise OpsError(
         f"{branch} was not moved to commit {commit[:12]}, which is deployed: it is at {(there or '')[:12]}, which that "
         f"commit does not hold. Merge one into the other, and push {branch}.",

@@ -26,7 +26,7 @@ class ReleasedBranch:
 
 
 @dataclass(frozen=True)
-class Returned:
+class PullRequestResult:
     """What was done on GitHub."""
 
     branch: str
@@ -39,7 +39,7 @@ class Returned:
 
 def open_pull_request(
     hub: Repository, token: str, released: ReleasedBranch, base: str, title: str, body: str
-) -> Returned:
+) -> PullRequestResult:
     """Open a pull request from a branch of its own at the release's commit; one that is open or merged stays.
 
     The branch that was released can be deleted then, and the pull request stays open. Raises OpsError.
@@ -50,12 +50,12 @@ def open_pull_request(
         hosted = github.get_repo(hub.name)
         for each in hosted.get_pulls(state="all", head=f"{owner}:{name}", base=base):
             if each.state == "open" or each.merged_at is not None:
-                return Returned(name, each.html_url, was_there=True)
+                return PullRequestResult(name, each.html_url, was_there=True)
         _require_branch(hosted, name, released)
         if hosted.compare(base, released.commit).ahead_by == 0:
-            return Returned(name, "", was_there=True)
+            return PullRequestResult(name, "", was_there=True)
         made: PullRequest = hosted.create_pull(base=base, head=name, title=title, body=body)
-        return Returned(name, made.html_url, was_there=False)
+        return PullRequestResult(name, made.html_url, was_there=False)
 
 
 def _require_branch(hosted: Hosted, name: str, released: ReleasedBranch) -> None:

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ops import git
-from ops.display.text import Line
-from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.plans.make import author_of
-from ops.plans.plan import Plan
+from ops.plans.contents import Plan
+from ops.plans.create import author_of
+from ops.process_environment import process_environment
 from ops.releases.release import Release
 from ops.releases.tags import Releases
+from ops.report.text import Line
 from ops.stacks import Stack
 
 

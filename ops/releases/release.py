@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from infra.settings import Image
-from ops.display.text import safe, short
+from ops.report.text import safe, short
 
 _NAME = re.compile(r"(?P<stack>[A-Za-z0-9_-]+)/(?P<day>\d{4}-\d{2}-\d{2})\.(?P<number>[1-9]\d{0,5})")
 _BLOCK = re.compile(r"^```snu-release\n(?P<json>.*?)\n```$", re.DOTALL | re.MULTILINE)

@@ -13,7 +13,7 @@ from ops.scaleway.list_call import Properties
 from ops.steps import name_of
 
 if TYPE_CHECKING:
-    from pulumi_state.interrupted import Pending
+    from pulumi_state.interruption import InterruptedOperation
 
 _GONE = frozenset({"deleting", "deleted", "destroyed", "scheduled_for_deletion"})
 
@@ -47,11 +47,11 @@ class Finder:
             if not error.is_not_found:  # what contained them is gone, and they with it
                 raise
 
-    def find(self, pending: Pending) -> list[str]:
+    def find(self, pending: InterruptedOperation) -> list[str]:
         """Ids of the objects that are what ``pending`` was to create."""
         return [found_id for found_id, same in self._candidates(pending) if same]
 
-    def is_there(self, pending: Pending) -> bool:
+    def is_there(self, pending: InterruptedOperation) -> bool:
         """Whether the object that was being deleted is still listed, whatever its name is now.
 
         A read is not conclusive for every kind: for a deleted Serverless SQL database it returns 403.
@@ -64,7 +64,7 @@ class Finder:
         region, _, id_ = resource_id.rpartition("/")
         self._client.delete(kind.listing.object_at(region=region, id=id_))
 
-    def _candidates(self, pending: Pending) -> Iterator[tuple[str, bool]]:
+    def _candidates(self, pending: InterruptedOperation) -> Iterator[tuple[str, bool]]:
         """Ids of the objects that are listed where ``pending`` belongs, and whether each is the one it is about."""
         kind = _kind(pending)
         properties = self._properties(pending.inputs)
@@ -90,7 +90,7 @@ class Finder:
         return properties
 
 
-def _kind(pending: Pending) -> ResourceKind:
+def _kind(pending: InterruptedOperation) -> ResourceKind:
     """Raises OpsError for a type that cannot be listed."""
     kind = kind_of(pending.type)
     if kind is None or not kind.is_listed:

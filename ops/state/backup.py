@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.process_environment import process_environment
 from pulumi_state.errors import StateError
 from pulumi_state.history import who_runs
-from pulumi_state.statefile import parse_checkpoint
+from pulumi_state.state_file import parse_checkpoint
 from pulumi_state.store import Store, checkpoints, layout
 from pulumi_state.urn import ROOT_STACK_TYPE
 

@@ -15,16 +15,16 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stacks import LOCAL_PASSPHRASE, Stack, find_stack, project_name, settings_of, stack_names
 from ops.state.account import Account
+from ops.state.backend import BackendKind, StateBackend, backend_of
+from ops.state.backend_connection import connect
+from ops.state.backend_document import BackendDocument
+from ops.state.backend_lookup import find_document
 from ops.state.bucket import Storage, ensure_bucket
-from ops.state.connection import connect
-from ops.state.document import StateDocument
-from ops.state.place import Kind, Place, place_of
-from ops.state.publish import publish
-from ops.state.reach import find_document
-from pulumi_state import stacks
+from ops.state.published_outputs import publish
+from pulumi_state import stack_reader
 from pulumi_state.errors import PulumiError
 from pulumi_state.passphrase import Crypter
-from pulumi_state.statefile import StateFile
+from pulumi_state.state_file import StateFile
 from pulumi_state.store import StoreError, open_store
 from pulumi_state.values import unwrap
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE
@@ -43,7 +43,7 @@ class Bootstrap:
     """The state store of one foundation."""
 
     stack: Stack
-    place: Place
+    place: StateBackend
     settings: FoundationSettings
     account: Account
     environ: Mapping[str, str]
@@ -62,8 +62,8 @@ class Bootstrap:
                 f"`scripts/snu bootstrap {settings.environment.foundation}`.",
                 ExitCode.USAGE,
             )
-        place = place_of(stack)
-        if place.kind is not Kind.FOUNDATION:
+        place = backend_of(stack)
+        if place.kind is not BackendKind.FOUNDATION:
             raise OpsError(
                 f"{stack.name} keeps its state in a folder of this checkout, and so needs no bootstrap. Say "
                 f"`backend: bucket` in snu:state of {stack.file.name} to keep it in object storage.",
@@ -84,7 +84,7 @@ class Bootstrap:
         if found is not None:
             self._told(f"secret {self.place.secret}", [], f"is there: the state is in {found[1].address}")
             return
-        document = StateDocument(
+        document = BackendDocument(
             backend_url=SecretStr(url), passphrase=passphrase_for([self.stack], self.environ.get(PASSPHRASE))
         )
         keep(self.account, self.place.secret, self.account.organization_id, document, f"State of {self.stack.name}")
@@ -99,7 +99,7 @@ def storage_of(account: Account, project_id: str) -> Storage:
     return Storage(account.storage_endpoint(), account.region, account.storage_key(project_id))
 
 
-def keep(account: Account, name: str, project_id: str, document: StateDocument, description: str) -> None:
+def keep(account: Account, name: str, project_id: str, document: BackendDocument, description: str) -> None:
     """Write a state document into its secret, which is made if need be."""
     found = account.secrets_named(name, project_id)
     secret = found[0] if found else account.make_secret(name, project_id, description)
@@ -110,14 +110,14 @@ def foundation_outputs(stack: Stack, environ: Mapping[str, str]) -> Mapping[str,
     """In clear. Raises OpsError when the stack has no state yet."""
     try:
         file = StateFile(environ[BACKEND_URL], project_name(stack.project_dir), stack.name, environ)
-        found = stacks.outputs(file, environ)
+        found = stack_reader.outputs(file, environ)
     except PulumiError as error:
         raise OpsError(str(error), ExitCode.FAILED) from None
     outputs: Mapping[str, Any] = unwrap(found)
     return outputs
 
 
-def publish_to(stack: Stack, environ: Mapping[str, str], document: StateDocument, outputs: Mapping[str, Any]) -> bool:
+def publish_to(stack: Stack, environ: Mapping[str, str], document: BackendDocument, outputs: Mapping[str, Any]) -> bool:
     """Write a foundation's outputs where an environment's document leads. Raises StoreError and OpsError."""
     store = open_store(document.url, connect(stack, environ, document))
     try:
@@ -133,8 +133,8 @@ def publish_again(stack: Stack, environ: Mapping[str, str], say: Say) -> None:
     """
     from infra.settings import FoundationSettings
 
-    place = place_of(stack)
-    settings = settings_of(stack) if place.kind is Kind.FOUNDATION else None
+    place = backend_of(stack)
+    settings = settings_of(stack) if place.kind is BackendKind.FOUNDATION else None
     if not isinstance(settings, FoundationSettings):
         return
     account = Account(stack, environ)
@@ -142,7 +142,7 @@ def publish_again(stack: Stack, environ: Mapping[str, str], say: Say) -> None:
     if "projectId" not in outputs:
         return  # it was destroyed, or was never complete
     for name in settings.environments:
-        environment = replace(place, kind=Kind.ENVIRONMENT, secret=naming.environment_state_secret(name))
+        environment = replace(place, kind=BackendKind.ENVIRONMENT, secret=naming.environment_state_secret(name))
         try:
             found = find_document(account, stack, environment)
             if found is not None and publish_to(stack, environ, found[1], outputs):

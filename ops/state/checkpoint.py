@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ops.canonical import Decrypt
+from ops.canonical_json import Decrypt
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.state.fingerprint import Fingerprint, fingerprint
 from pulumi_state.errors import PulumiError
 from pulumi_state.passphrase import Crypter, passphrase_from
-from pulumi_state.statefile import Checkpoint, StateFile, parse_checkpoint
+from pulumi_state.state_file import Checkpoint, StateFile, parse_checkpoint
 from pulumi_state.store import Store
 from pulumi_state.store.checkpoints import Stored
 from pulumi_state.urn import ROOT_STACK_TYPE

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ops.canonical import Decrypt, digest, in_order, leaves, with_clear_secrets
+from ops.canonical_json import Decrypt, digest, in_order, leaves, with_clear_secrets
 
 _MEANINGLESS = frozenset({"created", "modified", "sourcePosition", "stackTrace"})
 _PROVIDER_PREFIX = "__"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ops.display.markdown import code
-from ops.display.text import Line
+from ops.report.markdown import code
+from ops.report.text import Line
 from ops.state.checkpoint import latest_in
 from ops.state.last_run import Observed
 from ops.steps import name_of
-from pulumi_state.interrupted import pending_operations
+from pulumi_state.interruption import pending_operations
 from pulumi_state.store.checkpoints import Stored
 
 _HEAD = "a run was interrupted, and whether these operations have ended is not known:"

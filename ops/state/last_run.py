@@ -19,7 +19,7 @@ from ops.exit_codes import ExitCode
 from ops.state import backup as backups
 from ops.state.history import update_at
 from pulumi_state.errors import PulumiError
-from pulumi_state.statefile import StateFile
+from pulumi_state.state_file import StateFile
 from pulumi_state.store import ABSENT, Store, checkpoints, layout
 from pulumi_state.store.checkpoints import Stored, record_keys
 
@@ -28,7 +28,7 @@ Resource = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Overwritten:
+class OverwrittenState:
     """A state that is older than what the last run left."""
 
     stack: str
@@ -59,7 +59,7 @@ class Observed:
     """None where there is no state yet."""
     tag: str
     """Of what the last run left."""
-    overwritten: Overwritten | None
+    overwritten: OverwrittenState | None
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def forget(store: Store, project: str, stack: str) -> None:
     store.delete(_key(project, stack))
 
 
-def _overwritten(store: Store, project: str, stack: str, last: _LastRun, stored: Stored) -> Overwritten | None:
+def _overwritten(store: Store, project: str, stack: str, last: _LastRun, stored: Stored) -> OverwrittenState | None:
     """None where the state is what the last run left, or what a later one made of it. Raises StoreError."""
     if stored.content == last.state:
         return None
@@ -131,10 +131,10 @@ def _overwritten(store: Store, project: str, stack: str, last: _LastRun, stored:
     if not older:
         return None
     unknown = (f"{urn.rpartition('::')[2]} ({id})" for urn, id in found.keys() - left.keys() if id)
-    return Overwritten(stack, stored.tag, last.begun, last.state, tuple(sorted(unknown)))
+    return OverwrittenState(stack, stored.tag, last.begun, last.state, tuple(sorted(unknown)))
 
 
-def restore(store: Store, project: str, stack: str, found: Overwritten) -> str:
+def restore(store: Store, project: str, stack: str, found: OverwrittenState) -> str:
     """Give the stack back what its last run left; returns the key of the copy of what was there. Raises OpsError."""
     file = StateFile(store, project, stack)
     try:

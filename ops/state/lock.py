@@ -20,9 +20,9 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.process_environment import process_environment
 from ops.state.history import InterruptedRun
 from pulumi_state.errors import StateError
 from pulumi_state.history import who_runs
@@ -164,7 +164,7 @@ def acquire(
     timeout: float,
     on_wait: Callable[[str], None],
     on_lost: Callable[[], None],
-) -> Held:
+) -> HeldLock:
     """Lock the stack. A run whose lock is taken over is recorded in the history as interrupted.
 
     ``engine``: name of the one that will work; ``timeout`` in seconds; ``on_wait`` is told who is waited for.
@@ -187,7 +187,7 @@ def acquire(
             told = said
             on_wait(said)
         time.sleep(_POLL_SECONDS)
-    return Held(store, project, stack, *record, on_lost)
+    return HeldLock(store, project, stack, *record, on_lost)
 
 
 def unlock(store: Store, lock: Lock) -> None:
@@ -311,7 +311,7 @@ def _blocking(pulumis: list[Lock]) -> bool:
     return any(each.liveness not in _TAKEN_OVER for each in pulumis)
 
 
-class Held:
+class HeldLock:
     """A lock that we have: renewed in a thread of its own, and released at the end."""
 
     def __init__(
@@ -327,7 +327,7 @@ class Held:
         self.lost = False
         """Whether somebody else has removed the lock, or taken it over."""
 
-    def __enter__(self) -> Held:
+    def __enter__(self) -> HeldLock:
         self._thread.start()
         return self
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ops.environment import process_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.process_environment import process_environment
 from ops.state import last_run
 from ops.state.checkpoint import Secrets, fingerprint_of, read_checkpoint
-from ops.state.moved import Moved, kept_key, read_stone, stone_key, write_stone
-from ops.state.size import Size, limit_of
+from ops.state.size import StateSize, limit_of
+from ops.state.tombstone import Tombstone, kept_key, read_stone, stone_key, write_stone
 from pulumi_state.history import agent
 from pulumi_state.store import ABSENT, ConflictError, Store, checkpoints, layout
 from pulumi_state.store.checkpoints import Stored
@@ -51,7 +51,7 @@ class Move:
                 "changed: choose another place, or remove that state first.",
                 ExitCode.USAGE,
             )
-        size = Size(len(there.raw) if there else 0, limit_of(self.target.address))
+        size = StateSize(len(there.raw) if there else 0, limit_of(self.target.address))
         if size.too_large:
             raise OpsError(
                 f"The state of {self.stack} has {size}, which is more than {self.target.address} takes.",
@@ -129,7 +129,7 @@ class Move:
         self.source.write(kept_key(self.project, self.stack), state.content)
         moment = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         who = agent(process_environment()).removeprefix("snu/")
-        write_stone(self.source, self.project, self.stack, Moved(self.target.address, who, moment))
+        write_stone(self.source, self.project, self.stack, Tombstone(self.target.address, who, moment))
         last_run.forget(self.source, self.project, self.stack)
         for key in layout.backups(self.project, self.stack):
             self.source.delete(key)

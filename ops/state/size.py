@@ -14,7 +14,7 @@ _SERVERLESS_HOST = ".pg.sdb."
 
 
 @dataclass(frozen=True)
-class Size:
+class StateSize:
     """Of a state; bytes."""
 
     bytes: int
@@ -38,10 +38,10 @@ class Size:
         return f"{size} of {self.limit / 1000:,.0f} KB ({self.share:.0%})" if self.limit else size
 
 
-def size_of(store: Store, project: str, stack: str) -> Size:
+def size_of(store: Store, project: str, stack: str) -> StateSize:
     """The size as stored: what is compressed takes less. Raises StoreError."""
     stored = checkpoints.find(store, project, stack)
-    return Size(len(stored.raw) if stored else 0, limit_of(store.address))
+    return StateSize(len(stored.raw) if stored else 0, limit_of(store.address))
 
 
 def limit_of(address: str) -> int | None:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from engine.provider import KNOWN_TYPES
 from ops.adopt.acceptance import Acceptance, as_list, judge, read_accepted
-from ops.adopt.mapping import Candidate, identity_of, match
-from ops.adopt.owners import owners
+from ops.adopt.mapping import MappedResource, identity_of, match
+from ops.adopt.other_stacks import owners
 from ops.adopt.properties import hidden, properties_of
-from ops.adopt.terraform import Live, read_states
+from ops.adopt.terraform import TerraformResource, read_states
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.scaleway.catalogue import KINDS
@@ -35,7 +35,7 @@ _DOMAIN = "scaleway:containers/domain:Domain"
 _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
-def _recorded(name: str) -> list[Live]:
+def _recorded(name: str) -> list[TerraformResource]:
     return read_states([str(FOLDER / f"{name}.tfstate")])
 
 
@@ -161,7 +161,7 @@ def test_properties_are_those_of_the_pulumi_type(environment: str) -> None:
             assert isinstance(value, {"string": str, "integer": int, "number": int, "boolean": bool}[type_])
 
     for live in _recorded(environment):
-        candidate = Candidate.of(live)
+        candidate = MappedResource.of(live)
         assert candidate is not None
         token = candidate.type
         found = properties_of(token, live.attributes)
@@ -193,8 +193,8 @@ def test_a_secret_of_the_schema_is_one_as_a_whole() -> None:
     assert found["port"] == 1
 
 
-def _candidate(type_: str, id_: str = "fr-par/1", **attributes: Any) -> Candidate:
-    found = Candidate.of(Live(f"{type_}.{id_}", type_, {"id": id_, **attributes}))
+def _candidate(type_: str, id_: str = "fr-par/1", **attributes: Any) -> MappedResource:
+    found = MappedResource.of(TerraformResource(f"{type_}.{id_}", type_, {"id": id_, **attributes}))
     assert found is not None
     return found
 

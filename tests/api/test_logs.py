@@ -16,7 +16,7 @@ from localcloud.api.errors import EngineError
 from localcloud.api.logs import added as added_lines
 from localcloud.api.logs import reader as reading
 from localcloud.api.logs.added import AddedLines
-from localcloud.api.logs.lines import Kept, LogLine
+from localcloud.api.logs.lines import LoggedProcess, LogLine
 from localcloud.api.logs.reader import LogReader
 
 
@@ -33,11 +33,13 @@ class Engine:
         self.asked: list[tuple[str, int | None]] = []
         self.broken = ""
 
-    async def kept(self, container_id: str | None = None) -> list[Kept]:
-        return [Kept(id, id[0], "1", id in self.ended) for id in self.processes if container_id in (None, id[0])]
+    async def kept(self, container_id: str | None = None) -> list[LoggedProcess]:
+        return [
+            LoggedProcess(id, id[0], "1", id in self.ended) for id in self.processes if container_id in (None, id[0])
+        ]
 
     async def lines(
-        self, kept: Kept, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
+        self, kept: LoggedProcess, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
     ) -> AsyncGenerator[LogLine, None]:
         self.asked.append((kept.id, tail))
         if kept.id == self.broken:

@@ -16,7 +16,7 @@ from unittest import mock
 
 import pytest
 
-from localcloud.api import call
+from localcloud.api import request
 from localcloud.api.products import ROUTES
 from localcloud.api.routing import Route, Table
 from tests.api.in_process import InProcess
@@ -109,7 +109,7 @@ class Sender:
 
     def vary(self, method: str, path: str, query: str, body: Any) -> None:
         """Send the body with odd values in place of each of its parts, and of each field that is read besides."""
-        store, parse = self.server.cloud.store, call.parse_object
+        store, parse = self.server.cloud.store, request.parse_object
         self._read = set()
 
         def noting(content: bytes) -> dict[str, Any]:
@@ -117,7 +117,7 @@ class Sender:
 
         with (
             mock.patch.object(store, "commit", side_effect=lambda _entry=None: store.rollback()),
-            mock.patch.object(call, "parse_object", noting),
+            mock.patch.object(request, "parse_object", noting),
         ):
             for variant in [body, *variants(body)]:
                 self._send(method, path, query, variant)

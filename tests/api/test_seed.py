@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from localcloud.api.seed import DEFAULT, BadSeed, parse_seed
+from localcloud.api.seed import DEFAULT, SeedError, parse_seed
 from tests.api.test_server import run
 from tests.support.environment import ROOT
 from tests.support.local_scaleway import HTTP, Server
@@ -138,7 +138,7 @@ def test_what_a_file_leaves_out_is_the_default() -> None:
     ],
 )
 def test_a_file_that_is_not_valid_is_refused_by_key(document: dict[str, Any], says: str) -> None:
-    with pytest.raises(BadSeed) as refused:
+    with pytest.raises(SeedError) as refused:
         parse_seed(document)
     assert says in str(refused.value)
 

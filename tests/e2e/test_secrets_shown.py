@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ops.display.markdown import plan_markdown
-from ops.display.plain import PlainDisplay
+from ops.report.markdown import plan_markdown
+from ops.report.plain import PlainDisplay
 from tests.e2e.described import STACK, Description, Lab, ref, secret
 from tests.support.pulumi_cli import Run, needs_pulumi
 

@@ -23,7 +23,7 @@ from pulumi_state.errors import PulumiError
 from pulumi_state.passphrase import Crypter
 from pulumi_state.provider import ProviderRequest
 from pulumi_state.snapshot import ResourceState, Snapshot, SnapshotEncoder
-from pulumi_state.statefile import StateFile
+from pulumi_state.state_file import StateFile
 from pulumi_state.values import UNKNOWN, PropertyMap, unwrap
 
 STACK, PROJECT = "dev", "lab"

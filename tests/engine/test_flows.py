@@ -14,9 +14,9 @@ import pytest
 from engine import operations
 from engine.events import EngineEvent
 from engine.request import Outcome, Request
-from pulumi_state import stacks
+from pulumi_state import stack_reader
 from pulumi_state.errors import PulumiError
-from pulumi_state.statefile import StateFile
+from pulumi_state.state_file import StateFile
 from pulumi_state.urn import name_of
 from tests.lab.lab import Lab
 from tests.lab.project import Project, copy_project
@@ -87,7 +87,7 @@ def containers(project: Project) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """Both stacks, up. A test that changes anything brings it back."""
+    """Both stack_reader, up. A test that changes anything brings it back."""
     project = copy_project(tmp_path_factory.mktemp("flows") / "project")
     project.start_cloud()
     for stack in STACKS:
@@ -148,10 +148,10 @@ def test_what_changed_in_the_cloud_is_seen_by_a_refresh(deployed: Project) -> No
 
 
 def test_outputs_of_a_stack(deployed: Project) -> None:
-    found = stacks.outputs(StateFile(deployed.backend_url, "snu", "local"), PASSPHRASE)
+    found = stack_reader.outputs(StateFile(deployed.backend_url, "snu", "local"), PASSPHRASE)
     assert found
     with pytest.raises(PulumiError, match="does not exist"):
-        stacks.outputs(StateFile(deployed.backend_url, "snu", "other"), PASSPHRASE)
+        stack_reader.outputs(StateFile(deployed.backend_url, "snu", "other"), PASSPHRASE)
 
 
 def test_no_secret_stands_in_an_event_or_in_clear_in_the_state(deployed: Project) -> None:

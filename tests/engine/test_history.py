@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from engine.request import Outcome, Request
-from pulumi_state import stacks
+from pulumi_state import stack_reader
 from pulumi_state.errors import PulumiError
 from pulumi_state.history import agent
 from pulumi_state.process import Process
-from pulumi_state.statefile import StateFile
+from pulumi_state.state_file import StateFile
 from pulumi_state.store import layout
 from tests.support import embedded
 from tests.support.buckets import KEYS, bucket, object_storage
@@ -69,7 +69,7 @@ class Stack:
         return embedded.up(Request(self.folder, "dev", self.backend_url, self.environ))
 
     def outputs(self) -> dict[str, Any]:
-        return stacks.outputs(StateFile(self.backend_url, "small", "dev", self.environ), self.environ)
+        return stack_reader.outputs(StateFile(self.backend_url, "small", "dev", self.environ), self.environ)
 
     def history(self) -> list[dict[str, Any]]:
         """The newest first."""

@@ -11,7 +11,7 @@ import pytest
 
 from engine.deployment import Context
 from engine.events import Events
-from engine.plan import Constraint, Plan, PlanError, read_plan, salt_of
+from engine.update_plan import Constraint, Plan, PlanError, read_plan, salt_of
 from pulumi_state.errors import PulumiError
 from pulumi_state.passphrase import Crypter
 from pulumi_state.snapshot import Snapshot

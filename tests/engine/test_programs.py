@@ -18,9 +18,9 @@ import pytest
 
 from engine import operations
 from engine.request import Outcome, Request
-from pulumi_state import snapshot, stacks, statefile
+from pulumi_state import snapshot, stack_reader, state_file
 from pulumi_state.errors import PulumiError
-from pulumi_state.statefile import StateFile
+from pulumi_state.state_file import StateFile
 from tests.engine.test_flows import PASSPHRASE, Ran
 from tests.lab.project import Project
 from tests.support import embedded
@@ -193,7 +193,7 @@ def test_aliases_ignored_changes_reads_and_logs(small: Small) -> None:
         assert second.ok, second.errors()
         assert second.outcome.changes["same"] == 2
         assert "create" not in second.outcome.changes
-        found = stacks.outputs(StateFile(f"file://{small.folder}", "small", "dev"), PASSPHRASE)
+        found = stack_reader.outputs(StateFile(f"file://{small.folder}", "small", "dev"), PASSPHRASE)
         assert found["was"]
         assert "h1dden" not in small.state.read_text()
 
@@ -337,7 +337,7 @@ def test_many_containers_take_linear_work(small: Small, monkeypatch: pytest.Monk
     How many operations one write serves depends on the machine: of writes and encodings only the most is known.
     """
     done: Counter[str] = Counter()
-    _count_calls(monkeypatch, done, "writes", statefile.StateFile, "write")
+    _count_calls(monkeypatch, done, "writes", state_file.StateFile, "write")
     _count_calls(monkeypatch, done, "encodings", snapshot, "resource_to_json")
     small.write("")
     small.cloud.start_cloud()

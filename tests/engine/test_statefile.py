@@ -17,7 +17,7 @@ import pytest
 from pulumi_state.errors import OverwrittenError, StateError
 from pulumi_state.passphrase import Crypter
 from pulumi_state.process import Process
-from pulumi_state.statefile import StateFile
+from pulumi_state.state_file import StateFile
 from pulumi_state.store import StoreError
 from pulumi_state.store.folder import FolderStore
 from tests.engine.lab import Lab, Res

@@ -23,7 +23,7 @@ from ops.foundation_secrets import FoundationSecrets
 from ops.scaleway.client import Client
 from ops.stacks import find_stack
 from ops.state import last_run
-from ops.state.environment import completed
+from ops.state.backend_environment import completed
 from ops.state.lock import acquire
 from pulumi_state.passphrase import Crypter
 from pulumi_state.store import Store, layout, open_store

@@ -17,16 +17,16 @@ from typing import Any
 
 import pytest
 
-from engine.plan import PlanError
 from engine.request import Request
+from engine.update_plan import PlanError
 from ops.commands import plan as plan_command
 from ops.engines.program.confine import landlock_version
 from ops.engines.select import EngineChoice
-from ops.environment import IDENTITY, SIGNING_KEY
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.plans import evidence, keys
-from ops.plans.sealed import seal
+from ops.plans.sealed_file import seal
+from ops.process_environment import IDENTITY, SIGNING_KEY
 from ops.session import Options
 from tests.lab.lab import Run
 from tests.lab.planning import STACK, PlanLab

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from infra.settings.built import write_built
-from localcloud.runtime.choice import owner_of
+from localcloud.runtime.engine_choice import owner_of
 from ops.exit_codes import ExitCode
 from tests.lab.alerting import Alerting
 from tests.lab.lab import Lab

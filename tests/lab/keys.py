@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from infra import naming
-from pulumi_state import stacks
-from pulumi_state.statefile import StateFile
+from pulumi_state import stack_reader
+from pulumi_state.state_file import StateFile
 from pulumi_state.values import unwrap
 from tests.lab.lab import Lab
 from tests.support.environment import ROOT
@@ -43,7 +43,9 @@ def recorded_sets(foundation: str) -> list[str]:
 def outputs(lab: Lab, stack: str) -> dict[str, Any]:
     """The outputs of a stack, secrets in clear."""
     environ = {"PULUMI_CONFIG_PASSPHRASE": "local-not-a-secret"}
-    found: dict[str, Any] = unwrap(stacks.outputs(StateFile(lab.project.backend_url, "snu", stack, environ), environ))
+    found: dict[str, Any] = unwrap(
+        stack_reader.outputs(StateFile(lab.project.backend_url, "snu", stack, environ), environ)
+    )
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pygit2
 
 from ops.plans import keys
-from ops.plans.sealed import Sealed, seal
+from ops.plans.sealed_file import SealedFile, seal
 from ops.stacks import Stack, find_stack
 from pulumi_state.store import layout
 from tests.lab.lab import Lab, Run
@@ -140,7 +140,7 @@ class PlanLab:
         return find_stack(self.directory, STACK)
 
     def content(self, path: Path | None = None) -> dict[str, Any]:
-        return Sealed.read((path or self.plan).read_bytes()).open(keys.identity(self.stack, {}))
+        return SealedFile.read((path or self.plan).read_bytes()).open(keys.identity(self.stack, {}))
 
     def altered(self, **fields: Any) -> Path:
         """The plan with other fields, signed as the real one."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ops import ahead
+from ops import prestart
 from ops.cli import app
 from tests.support.environment import ROOT
 
@@ -15,7 +15,7 @@ from tests.support.environment import ROOT
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     folders: list[Path] = []
-    monkeypatch.setattr(ahead, "start_ahead", lambda folder, _environ: folders.append(folder))
+    monkeypatch.setattr(prestart, "start_ahead", lambda folder, _environ: folders.append(folder))
     return folders
 
 
@@ -31,17 +31,17 @@ def test_it_knows_the_commands_that_run_the_program_first() -> None:
         for command in app.registered_commands
         if command.callback is not None and "runs_program=True" in inspect.getsource(command.callback)
     }
-    assert running == ahead.PROGRAM_COMMANDS
+    assert running == prestart.PROGRAM_COMMANDS
 
 
 @pytest.mark.parametrize("words", [["-C", "{}"], ["local", "--cwd", "{}"], ["--cwd={}", "local"]])
 def test_the_project_is_where_the_command_line_says(project: Path, started: list[Path], words: list[str]) -> None:
-    ahead.start_program(["up", *(word.format(project) for word in words)])
+    prestart.start_program(["up", *(word.format(project) for word in words)])
     assert started == [project]
 
 
 def test_the_project_is_this_checkout_otherwise(started: list[Path]) -> None:
-    ahead.start_program(["preview", "local"])
+    prestart.start_program(["preview", "local"])
     assert started == [ROOT]
 
 
@@ -49,5 +49,5 @@ def test_the_project_is_this_checkout_otherwise(started: list[Path]) -> None:
     "words", [[], ["status", "local"], ["up", "--help"], ["up", "--cwd", "/nowhere"], ["destroy", "up"]]
 )
 def test_nothing_is_started_for_what_does_not_run_it(started: list[Path], words: list[str], tmp_path: Path) -> None:
-    ahead.start_program(words)
+    prestart.start_program(words)
     assert started == []

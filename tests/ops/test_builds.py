@@ -17,9 +17,9 @@ from infra.images.inputs import Inputs
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images import build
-from ops.images.build import Builder
+from ops.images.build import ImageBuilder
 from ops.images.builds import _branched_from
-from ops.images.docker import BuildError, Docker, Recipe
+from ops.images.docker import BuildError, BuildOptions, Docker
 from tests.lab.repository import commit_all
 
 # --- side by side ---------------------------------------------------------------------------------------
@@ -35,7 +35,7 @@ class FakeDocker:
     most: int = 0
     guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def build(self, recipe: Recipe, on_line: object) -> None:
+    def build(self, recipe: BuildOptions, on_line: object) -> None:
         with self.guard:
             self.inside += 1
             self.most = max(self.most, self.inside)
@@ -53,12 +53,12 @@ def inputs(name: str) -> Inputs:
     return cast(Inputs, SimpleNamespace(**made))
 
 
-def builder(docker: FakeDocker, folder: Path) -> Builder:
+def builder(docker: FakeDocker, folder: Path) -> ImageBuilder:
     environment: Any = SimpleNamespace(
         registry="registry/snu", secret_key="fake", digest_of=lambda name, _version: f"sha256:{name[0] * 64}"
     )
     copy: Any = SimpleNamespace(repository=None, sources=SimpleNamespace(network=None))
-    return Builder(cast(Docker, docker), environment, copy, folder, {})
+    return ImageBuilder(cast(Docker, docker), environment, copy, folder, {})
 
 
 @pytest.mark.parametrize(("parallel", "together"), [(3, 3), (1, 1)])

@@ -23,7 +23,7 @@ from ops.scaleway.profile import Profile
 from ops.stacks import Stack
 from ops.steps import short_type
 from pulumi_state import schema
-from pulumi_state.interrupted import CREATING, DELETING, Pending
+from pulumi_state.interruption import CREATING, DELETING, InterruptedOperation
 from tests.support.environment import ROOT
 
 _SDK = "pulumiverse_scaleway"
@@ -200,8 +200,8 @@ def listed(key: str, *objects: dict[str, Any]) -> httpx.Response:
     return httpx.Response(200, json={key: objects, "total_count": len(objects)})
 
 
-def pending(kind: ResourceKind, operation: str = CREATING, id_: str = "", **inputs: Any) -> Pending:
-    return Pending(operation, f"urn:pulumi:ci::snu::{kind.token}::thing", kind.token, True, id_, inputs)
+def pending(kind: ResourceKind, operation: str = CREATING, id_: str = "", **inputs: Any) -> InterruptedOperation:
+    return InterruptedOperation(operation, f"urn:pulumi:ci::snu::{kind.token}::thing", kind.token, True, id_, inputs)
 
 
 CONTAINERS = "/containers/v1/regions/fr-par/containers"

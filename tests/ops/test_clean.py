@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.clean_images import Needed, Tag, shortest_age, verdicts
+from ops.clean_images import ImagesInUse, RegistryTag, shortest_age, verdicts
 from tests.support.environment import ROOT
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -16,7 +16,7 @@ AGE = timedelta(days=60)
 DIGESTS = [f"sha256:{digit * 64}" for digit in "abcd"]
 
 tags = st.builds(
-    Tag,
+    RegistryTag,
     id=st.uuids().map(str),
     image=st.sampled_from(["api", "app"]),
     name=st.text("abc", min_size=1, max_size=3),
@@ -26,8 +26,8 @@ tags = st.builds(
 
 
 @given(held=st.lists(tags, max_size=12), wanted=st.sets(st.sampled_from(DIGESTS)))
-def test_what_is_needed_or_young_stays_with_all_its_tags(held: list[Tag], wanted: set[str]) -> None:
-    found = Needed()
+def test_what_is_needed_or_young_stays_with_all_its_tags(held: list[RegistryTag], wanted: set[str]) -> None:
+    found = ImagesInUse()
     for digest in wanted:
         found.add(f"x@{digest} and more", "in use")
     decided = verdicts(held, found, AGE, NOW)
@@ -48,7 +48,7 @@ def test_what_is_needed_or_young_stays_with_all_its_tags(held: list[Tag], wanted
 
 
 def test_the_first_reason_is_told() -> None:
-    found = Needed()
+    found = ImagesInUse()
     found.add(DIGESTS[0], "in the state of ci")
     found.add(DIGESTS[0], "in Pulumi.ci.yaml")
     assert found.reasons == {DIGESTS[0]: "in the state of ci"}

@@ -11,7 +11,7 @@ import pytest
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.pull_request import Outcome, Target, Written, marker, read_token, write_comment
+from ops.pull_request import CommentResult, CommentTarget, Outcome, marker, read_token, write_comment
 from tests.support.environment import clean_environment
 from tests.support.github import TOKEN, FakeGitHub, Pull
 from tests.support.ports import silent_port
@@ -31,13 +31,13 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ops.github.RETRY_SECONDS", 0.0)
 
 
-def write(server: FakeGitHub, text: str = TEXT, stack: str = "stage", author: str | None = None) -> Written:
-    return write_comment(Target("octo/snu", 7, server.url, author), stack, text, TOKEN)
+def write(server: FakeGitHub, text: str = TEXT, stack: str = "stage", author: str | None = None) -> CommentResult:
+    return write_comment(CommentTarget("octo/snu", 7, server.url, author), stack, text, TOKEN)
 
 
 def refused(server: FakeGitHub, token: str = TOKEN) -> str:
     with pytest.raises(OpsError) as caught:
-        write_comment(Target("octo/snu", 7, server.url), "stage", TEXT, token)
+        write_comment(CommentTarget("octo/snu", 7, server.url), "stage", TEXT, token)
     assert caught.value.code is ExitCode.FAILED
     assert "\n" not in str(caught.value)
     assert TOKEN not in str(caught.value)
@@ -53,7 +53,7 @@ def test_created_then_left_alone_then_edited_in_place(server: FakeGitHub) -> Non
     assert write(server, f"{TEXT}\n").outcome is Outcome.UNCHANGED
     assert server.writes == ["POST"]
     edited = write(server, "other")
-    assert edited == Written(Outcome.EDITED, first.url, 0)
+    assert edited == CommentResult(Outcome.EDITED, first.url, 0)
     assert server.bodies() == ["somebody's", "<!-- snu:plan:stage -->\nother"]
 
 
@@ -70,7 +70,7 @@ def test_duplicates_go_on_whatever_page_they_stand(server: FakeGitHub) -> None:
         server.add(f"comment {number}", login="somebody")
     server.add(MARKED)
     server.add(MARKED)
-    assert write(server) == Written(Outcome.UNCHANGED, server.comments[0]["html_url"], 2)
+    assert write(server) == CommentResult(Outcome.UNCHANGED, server.comments[0]["html_url"], 2)
     assert server.writes == ["DELETE", "DELETE"]
     assert len(server.comments) == 231
 
@@ -99,7 +99,7 @@ def test_a_server_error_is_tried_again(server: FakeGitHub, method: str) -> None:
     server.add(MARKED)
     server.add(MARKED)
     server.fail(method, 502, 503)
-    assert write(server, "new") == Written(Outcome.EDITED, server.comments[0]["html_url"], 1)
+    assert write(server, "new") == CommentResult(Outcome.EDITED, server.comments[0]["html_url"], 1)
 
 
 @pytest.mark.parametrize("done", [False, True])
@@ -156,12 +156,12 @@ def test_nobody_listens() -> None:
 @pytest.mark.parametrize("url", ["http://api.github.com", "ftp://127.0.0.1", "http://127.0.0.1.example.org"])
 def test_the_token_goes_over_https_only(url: str) -> None:
     with pytest.raises(OpsError, match="expected an https:// address"):
-        Target("octo/snu", 7, url)
+        CommentTarget("octo/snu", 7, url)
 
 
 def test_names_that_cannot_be() -> None:
     with pytest.raises(OpsError, match="expected OWNER/NAME"):
-        Target("octo", 7, "https://api.github.com")
+        CommentTarget("octo", 7, "https://api.github.com")
     with pytest.raises(OpsError, match="expected letters"):
         marker("stage --> @everyone")
 

@@ -13,22 +13,22 @@ import pytest
 from ops.containers import Api, Container, containers_in, wait_until_settled
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.operation_record import OperationRecord
 from ops.readiness import require_ready
-from ops.record import Record
 from ops.scaleway.catalogue import CONTAINER, CONTAINER_DOMAIN
 from ops.scaleway.client import Client
 from ops.stacks import Stack, find_stack
 from tests.support.environment import ROOT
 
 
-def seen(record: Record, op: str, kind: str, name: str, outputs: dict[str, Any], identity: str) -> None:
+def seen(record: OperationRecord, op: str, kind: str, name: str, outputs: dict[str, Any], identity: str) -> None:
     new = None if op == "delete" else {"id": identity, "type": kind, "outputs": outputs, "inputs": {}}
     urn = f"urn:pulumi:local::snu::{kind}::{name}"
     record.add({"resOutputsEvent": {"metadata": {"op": op, "urn": urn, "type": kind, "old": None, "new": new}}})
 
 
 def test_unchanged_containers_are_looked_at_and_deleted_ones_are_not() -> None:
-    record = Record()
+    record = OperationRecord()
     seen(record, "same", CONTAINER.token, "api", {"name": "local-api", "publicEndpoint": "https://x.y"}, "r/1")
     seen(record, "create", CONTAINER.token, "app", {"name": "local-app", "privacy": "private"}, "r/2")
     seen(record, "delete", CONTAINER.token, "old", {}, "r/3")

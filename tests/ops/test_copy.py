@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from werkzeug import Request, Response
 
 from infra.settings import Image
-from ops.images.copy import Copied, Copier
+from ops.images.copy import Copier, CopyStatistics
 from ops.images.registry import Registries, RegistryError, Repository
 from tests.support.fake_server import FakeServer, json_response
 from tests.support.local_scaleway import Server
@@ -58,7 +58,7 @@ class Pair:
     def push(self, tag: str, *layers: bytes) -> Image:
         return Image(version=tag, digest=digest_of(self.oci.push(self.name, tag, *layers)))
 
-    def copy(self, image: Image) -> Copied:
+    def copy(self, image: Image) -> CopyStatistics:
         return Copier(self.source, self.target, sleep=lambda _seconds: None).copy(image)
 
 
@@ -72,7 +72,7 @@ def test_only_missing_blobs_are_sent(server: Server) -> None:
     copied = pair.copy(first)
     assert 150_000 < copied.sent < 152_000
     assert copied.mounted == 0
-    assert pair.copy(first) == Copied(0, 0)
+    assert pair.copy(first) == CopyStatistics(0, 0)
     second = pair.push("2", layer(100_000, 1), layer(3_000, 3))
     assert 3_000 < pair.copy(second).sent < 5_000
     for image in (first, second):
@@ -154,7 +154,7 @@ def test_any_graph_of_images_arrives_byte_for_byte(server: Server, data: st.Data
     found = pair.target.manifest("top")
     assert found is not None
     assert found.content == top
-    assert pair.copy(Image(version="top", digest=digest_of(top))) == Copied(0, 0)
+    assert pair.copy(Image(version="top", digest=digest_of(top))) == CopyStatistics(0, 0)
 
 
 # --- a registry on a bad day ----------------------------------------------------------------------------
@@ -278,7 +278,7 @@ def stubs() -> Iterator[tuple[Stub, Stub]]:
         yield source, target
 
 
-def copy(source: Stub, target: Stub, image: Image) -> Copied:
+def copy(source: Stub, target: Stub, image: Image) -> CopyStatistics:
     return Copier(source.repository, target.repository, sleep=lambda _seconds: None).copy(image)
 
 

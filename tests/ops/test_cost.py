@@ -19,12 +19,12 @@ from ops.commands.cost import usages
 from ops.cost import prices as price_file
 from ops.cost.change import cost_text
 from ops.cost.prices import MONTH_HOURS, Prices, load_prices
-from ops.cost.usage import Amount, Usage, runs_a_month, total, usage_of
+from ops.cost.usage import CostAmount, Usage, runs_a_month, total, usage_of
 from ops.diff.report import Effect, StackEffect, effect_lines
-from ops.diff.revisions import Side
+from ops.diff.revisions import RevisionSide
 from ops.exit_codes import ExitCode
+from ops.operation_record import OperationRecord
 from ops.program.evaluate import Evaluated, Resource
-from ops.record import Record
 from ops.steps import Step
 from tests.lab.project import Project
 from tests.support.environment import ROOT
@@ -41,7 +41,7 @@ def container(cpu: int = 1000, memory: int = 1024, least: int = 1, most: int = 1
     return {"cpuLimit": cpu, "memoryLimitBytes": memory * 1_000_000, "minScale": least, "maxScale": most}
 
 
-def cost_of(type_: str, inputs: Mapping[str, Any]) -> Amount:
+def cost_of(type_: str, inputs: Mapping[str, Any]) -> CostAmount:
     return usage_of(type_, inputs, PRICES).cost(PRICES)
 
 
@@ -50,8 +50,8 @@ def cost_of(type_: str, inputs: Mapping[str, Any]) -> Amount:
 
 def test_a_container_is_paid_for_by_vcpu_and_memory() -> None:
     used = usage_of(CONTAINER, container(70, 128, 1, 3), PRICES).units
-    assert used["vcpu-second"] == Amount(Decimal("0.07") * SECONDS, Decimal("0.21") * SECONDS)
-    assert used["gigabyte-second"] == Amount(Decimal("0.125") * SECONDS, Decimal("0.375") * SECONDS)
+    assert used["vcpu-second"] == CostAmount(Decimal("0.07") * SECONDS, Decimal("0.21") * SECONDS)
+    assert used["gigabyte-second"] == CostAmount(Decimal("0.125") * SECONDS, Decimal("0.375") * SECONDS)
 
 
 scales = st.tuples(st.integers(0, 50), st.integers(1, 50)).map(lambda pair: (min(pair), max(pair)))
@@ -83,7 +83,7 @@ def test_a_serverless_database_sleeps_or_works(one: int, other: int) -> None:
 @given(st.integers(1, 86_400), sizes, st.sampled_from(["*/5 * * * *", "0 4 * * *", "0 0 1 * *", "0 0 30 2 *"]))
 def test_a_job_is_paid_for_while_it_runs(timeout: int, size: tuple[int, int], schedule: str) -> None:
     inputs = {"cpuLimit": size[0], "memoryLimit": size[1], "timeout": f"{timeout}s"}
-    assert cost_of(JOB, inputs) == Amount()
+    assert cost_of(JOB, inputs) == CostAmount()
     amount = cost_of(JOB, inputs | {"cron": {"schedule": schedule}})
     assert 0 <= amount.idle <= amount.full
     assert (amount.idle == amount.full) == (timeout <= PRICES.assumptions.job_run_seconds or amount.full == 0)
@@ -170,16 +170,16 @@ def step(op: str, old: dict[str, Any] | None, new: dict[str, Any] | None, name: 
     ],
 )
 def test_a_plan_says_the_difference_that_it_makes(steps: list[Step], says: str) -> None:
-    text = cost_text(Record.of(steps))
+    text = cost_text(OperationRecord.of(steps))
     assert says in text
     assert bool(text) == bool(says)
     assert not says or f"prices of {PRICES.date}" in text
 
 
 def test_a_diff_says_the_difference_for_each_stack() -> None:
-    record = Record.of([step("delete", container(), None)])
-    stacks = [StackEffect("ci", record), StackEffect("stage", Record.of([]))]
-    effect = Effect(Side("main", "1" * 40, "2" * 40), Side("working tree", None, "3" * 40), stacks)
+    record = OperationRecord.of([step("delete", container(), None)])
+    stacks = [StackEffect("ci", record), StackEffect("stage", OperationRecord.of([]))]
+    effect = Effect(RevisionSide("main", "1" * 40, "2" * 40), RevisionSide("working tree", None, "3" * 40), stacks)
     shown = [line.plain for line in effect_lines(effect, details=False)]
     assert shown[shown.index("To do: 1 to delete") + 1].startswith("Cost: -31.54 € a month idle, ")
 
@@ -188,7 +188,7 @@ def test_a_diff_says_the_difference_for_each_stack() -> None:
 @given(sizes, scales)
 def test_no_difference_between_equals(size: tuple[int, int], scale: tuple[int, int]) -> None:
     inputs = container(*size, *scale)
-    assert cost_text(Record.of([step("update", inputs, dict(inputs))])) == ""
+    assert cost_text(OperationRecord.of([step("update", inputs, dict(inputs))])) == ""
 
 
 # --- stacks -------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import yaml
 
 from ops.exit_codes import ExitCode
 from ops.program.evaluate import Evaluator
-from ops.program.stand_ins import fill_template
+from ops.program.placeholders import fill_template
 from tests.lab.repository import Repository, make_repository
 from tests.support.environment import ROOT
 from tests.support.forks import REAL_PYTHON
@@ -331,12 +331,12 @@ def test_a_working_copy_without_changes_holds_the_same_files(repository: Reposit
 
 def test_the_same_files_are_evaluated_once(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     from ops.commands.diff import at_both
-    from ops.diff.revisions import Revisions, Side, find_revisions
+    from ops.diff.revisions import Revisions, RevisionSide, find_revisions
 
     written: list[str] = []
     write = Revisions.write
 
-    def counted(self: Revisions, side: Side, folder: Path) -> Path:
+    def counted(self: Revisions, side: RevisionSide, folder: Path) -> Path:
         written.append(side.name)
         return write(self, side, folder)
 

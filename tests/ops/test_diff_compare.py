@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ops.diff.compare import compare
-from ops.display.values import SECRET, shown
+from ops.operation_record import OperationRecord
 from ops.program.evaluate import Evaluated, Resource
-from ops.program.stand_ins import StandIns, fill_template
-from ops.record import Record
+from ops.program.placeholders import Placeholders, fill_template
+from ops.report.values import SECRET, shown
 from pulumi_state.values import UNKNOWN, UNKNOWN_TEXT, Secret
 
 ROOT = "urn:pulumi:stage::snu::pulumi:pulumi:Stack::snu-stage"
@@ -26,7 +26,7 @@ def stack(*resources: Resource, **more: Any) -> Evaluated:
     return Evaluated(urn=ROOT, project="snu", resources=resources, **more)
 
 
-def operations(record: Record) -> dict[str, str]:
+def operations(record: OperationRecord) -> dict[str, str]:
     return {step.name: step.op for step in (item.step for item in record.steps.values()) if step.is_change}
 
 
@@ -65,7 +65,7 @@ def test_a_stack_at_one_side_only_comes_or_goes_whole() -> None:
 
 
 def test_secrets_are_told_apart_and_never_told() -> None:
-    stand_ins = StandIns()
+    stand_ins = Placeholders()
     key = stand_ins.text("key A")
     first, second = stand_ins.shown({"s": Secret("hunter2")}), stand_ins.shown({"s": Secret("hunter3")})
     assert first != second
@@ -77,7 +77,7 @@ def test_secrets_are_told_apart_and_never_told() -> None:
 
 def test_encrypted_values_differ_when_their_ciphertexts_do() -> None:
     def config(ciphertext: str) -> tuple[dict[str, str], list[str]]:
-        return StandIns().config({"snu:p": {"a": {"secure": ciphertext}}, "zone": "z"}, "snu")
+        return Placeholders().config({"snu:p": {"a": {"secure": ciphertext}}, "zone": "z"}, "snu")
 
     values, secret_keys = config("v1:x")
     assert secret_keys == ["snu:p"]
@@ -88,13 +88,13 @@ def test_encrypted_values_differ_when_their_ciphertexts_do() -> None:
 
 
 def test_outputs_have_the_types_of_the_schema() -> None:
-    outputs = StandIns().outputs("scaleway:databases/instance:Instance", "db", {"name": "x"})
+    outputs = Placeholders().outputs("scaleway:databases/instance:Instance", "db", {"name": "x"})
     assert outputs["name"] == "x"
     assert outputs["loadBalancer"]["ip"] == "<ip of loadBalancer of db>"
     assert outputs["upgradableVersions"] == []
-    key = StandIns().outputs("scaleway:iam/apiKey:ApiKey", "k", {})
+    key = Placeholders().outputs("scaleway:iam/apiKey:ApiKey", "k", {})
     assert key["secretKey"] == Secret("<secretKey of k>")
-    assert StandIns().outputs("other:thing:Thing", "t", {"a": 1}) == {"a": 1}
+    assert Placeholders().outputs("other:thing:Thing", "t", {"a": 1}) == {"a": 1}
 
 
 def test_a_template_is_filled_with_what_is_valid() -> None:

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 
 import pytest
 
-from ops.display.base import Display
-from ops.display.choose import display_for
-from ops.display.plain import PlainDisplay
-from ops.display.report import cancel_lines
-from ops.display.tree import tree_lines
 from ops.engines.base import EngineEvent
-from ops.record import Record
+from ops.operation_record import OperationRecord
+from ops.report.base import Display
+from ops.report.factory import display_for
+from ops.report.plain import PlainDisplay
+from ops.report.summary import cancel_lines
+from ops.report.tree import tree_lines
 from tests.ops.events import APP, CONTAINER, STACK, UNKNOWN, diagnostic, step, summary
 
 
@@ -159,7 +159,7 @@ def test_what_a_program_says_that_was_stopped_after_a_failure_is_left_aside() ->
 
 
 def test_a_cancelled_update_names_what_it_waits_for() -> None:
-    record = Record(clock=lambda: 0.0)
+    record = OperationRecord(clock=lambda: 0.0)
     for event in step("create", CONTAINER, None, {}, end="running"):
         record.add(event)
     assert [line.plain for line in cancel_lines(record, preview=False)] == [
@@ -169,7 +169,7 @@ def test_a_cancelled_update_names_what_it_waits_for() -> None:
     ]
     nothing = ["Cancelling: no more operations are started."]
     assert [line.plain for line in cancel_lines(record, preview=True)] == nothing
-    assert [line.plain for line in cancel_lines(Record(), preview=False)] == nothing
+    assert [line.plain for line in cancel_lines(OperationRecord(), preview=False)] == nothing
 
 
 def test_no_change_is_said_in_one_line() -> None:
@@ -259,7 +259,7 @@ def test_cancelled_is_said_once() -> None:
 def test_a_component_is_created_once_it_is_registered() -> None:
     component = step("create", APP, None, {}, end="running")
     running = step("create", CONTAINER, None, {}, end="running")
-    record = Record()
+    record = OperationRecord()
     for event in [*component, *running, summary("failed")]:
         record.add(event)
     lines = [line.plain for line in tree_lines(record, done=True, properties=False)]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from infra.settings.images import ImageSources
-from ops.images.docker import BuildError, Docker, Recipe
+from ops.images.docker import BuildError, BuildOptions, Docker
 
 _ENGINE: Any = None
 """A build asks the command; only a push asks the engine."""
@@ -21,9 +21,11 @@ def docker(folder: Path, script: str) -> Docker:
     return Docker(_ENGINE, str(command), {})
 
 
-def recipe(folder: Path, network: str | None = None) -> Recipe:
+def recipe(folder: Path, network: str | None = None) -> BuildOptions:
     log = folder / ".local/builds/api.log"
-    return Recipe(folder, folder / "Dockerfile", "registry/api:1", {"VERSION": "1"}, {"revision": "2"}, network, log)
+    return BuildOptions(
+        folder, folder / "Dockerfile", "registry/api:1", {"VERSION": "1"}, {"revision": "2"}, network, log
+    )
 
 
 @pytest.mark.parametrize("network", ["host", None])

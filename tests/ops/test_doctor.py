@@ -11,7 +11,7 @@ import pytest
 from ops.commands.doctor import doctor
 from ops.commands.plan_keys import make_keys
 from ops.doctor import checks, workflow
-from ops.doctor.subject import Finding, Missing, Risk, Subject, Unknown
+from ops.doctor.context import DoctorContext, Finding, MissingRequirement, Risk, UncheckedRequirement
 from ops.exit_codes import ExitCode
 from ops.github import GitHub
 from ops.stacks import find_stack
@@ -35,15 +35,15 @@ def scaleway(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
         yield server
 
 
-def subject(project: Path, environ: Mapping[str, str] | None = None, github: GitHub | None = None) -> Subject:
-    return Subject(project, tuple(find_stack(project, name) for name in RELEASED), environ or {}, github)
+def subject(project: Path, environ: Mapping[str, str] | None = None, github: GitHub | None = None) -> DoctorContext:
+    return DoctorContext(project, tuple(find_stack(project, name) for name in RELEASED), environ or {}, github)
 
 
 def missing(findings: Iterator[Finding]) -> dict[str, str]:
     """What is missing, with its fix; fails for what could not be checked."""
     found = list(findings)
-    assert all(isinstance(each, Missing) for each in found), found
-    return {each.what: each.fix for each in found if isinstance(each, Missing)}
+    assert all(isinstance(each, MissingRequirement) for each in found), found
+    return {each.what: each.fix for each in found if isinstance(each, MissingRequirement)}
 
 
 def make(project: Path, tmp_path: Path, stack: str) -> Path:
@@ -117,7 +117,7 @@ def test_a_key_that_expires(project: Path, scaleway: FakeServer) -> None:
         json_response(403, {"message": "insufficient permissions"})
     )
     (unknown,) = checks.key_expiry(subject(project, KEY | {"SCW_API_URL": scaleway.url}))
-    assert isinstance(unknown, Unknown)
+    assert isinstance(unknown, UncheckedRequirement)
 
 
 def test_environments_and_secrets_of_github(project: Path, hub: FakeGitHub) -> None:
@@ -135,7 +135,7 @@ def test_environments_and_secrets_of_github(project: Path, hub: FakeGitHub) -> N
 
     hub.may_read_secrets = False
     unknown = list(checks.github_secrets(subject(project, github=github)))
-    assert [isinstance(each, Unknown) for each in unknown] == [True] * len(wanted)
+    assert [isinstance(each, UncheckedRequirement) for each in unknown] == [True] * len(wanted)
     assert hub.writes == []
 
 

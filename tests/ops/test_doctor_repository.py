@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ops.doctor import repository
-from ops.doctor.subject import Finding, Missing, Subject, Unknown
+from ops.doctor.context import DoctorContext, Finding, MissingRequirement, UncheckedRequirement
 from ops.doctor.workflow import branches_by_environment
 from ops.github import GitHub
 from tests.support.github import TOKEN, FakeGitHub
@@ -58,7 +58,7 @@ def hub(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGitHub]:
 
 
 def findings(project: Path, hub: FakeGitHub, **environ: str) -> list[Finding]:
-    subject = Subject(project, (), environ, GitHub(hub.repository, TOKEN))
+    subject = DoctorContext(project, (), environ, GitHub(hub.repository, TOKEN))
     found = list(chain.from_iterable(check(subject) for check in CHECKS))
     assert hub.writes == []
     return found
@@ -127,7 +127,7 @@ def test_what_is_missing(project: Path, hub: FakeGitHub, change: Callable[[FakeG
     hub.documents["rulesets/3"] = {"name": "everything", "bypass_actors": []}
     change(hub)
     found = findings(project, hub)
-    assert any(isinstance(each, Missing) and what in each.what and each.fix for each in found), found
+    assert any(isinstance(each, MissingRequirement) and what in each.what and each.fix for each in found), found
     names = {each.what.rpartition(" to ")[2] for each in found}
     assert len(found) == 1 or names == {*repository.RELEASE_BRANCHES}
 
@@ -156,8 +156,10 @@ def test_what_cannot_be_read(
     change(hub)
     found = findings(project, hub)
     assert found
-    assert all(isinstance(each, Unknown) for each in found)
-    assert any(isinstance(each, Unknown) and what in each.what and why in each.why for each in found), found
+    assert all(isinstance(each, UncheckedRequirement) for each in found)
+    assert any(isinstance(each, UncheckedRequirement) and what in each.what and why in each.why for each in found), (
+        found
+    )
 
 
 def test_a_workflow_asks_for_its_own_token(project: Path, hub: FakeGitHub) -> None:
@@ -167,4 +169,4 @@ def test_a_workflow_asks_for_its_own_token(project: Path, hub: FakeGitHub) -> No
         repository.RELEASE_BRANCHES
     )
     hub.documents["rulesets/2"] = {"name": "releases", "current_user_can_bypass": "always"}
-    assert [type(each) for each in findings(project, hub, GITHUB_ACTIONS="true")] == [Unknown]
+    assert [type(each) for each in findings(project, hub, GITHUB_ACTIONS="true")] == [UncheckedRequirement]

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ops.drift.findings import in_order
-from ops.findings import Finding, Kind, findings_of
+from ops.findings import Finding, FindingKind, findings_of
 from ops.steps import Step
 
 _CIPHER = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "[secret]"}
@@ -45,14 +45,19 @@ def test_what_only_the_platform_changes_is_no_finding(op: str) -> None:
 @pytest.mark.parametrize("op", ["refresh", "update"])
 def test_both_engines_words_for_a_change(op: str) -> None:
     (found,) = findings_of([step(op, {"port": 1}, {"port": 2}, {"port": "update"})])
-    assert (found.kind, found.name, found.id, found.region) == (Kind.CHANGED, "api-container", "fr-par/1", "fr-par")
+    assert (found.kind, found.name, found.id, found.region) == (
+        FindingKind.CHANGED,
+        "api-container",
+        "fr-par/1",
+        "fr-par",
+    )
     assert [(each.path, each.old, each.new) for each in found.changes] == [("port", 1, 2)]
 
 
 @pytest.mark.parametrize("op", ["refresh", "delete"])
 def test_both_engines_words_for_a_deletion(op: str) -> None:
     (found,) = findings_of([step(op, {"port": 1}, None, None)])
-    assert (found.kind, found.changes) == (Kind.DELETED, ())
+    assert (found.kind, found.changes) == (FindingKind.DELETED, ())
 
 
 @pytest.mark.parametrize(
@@ -98,7 +103,7 @@ def test_the_value_of_an_added_variable_is_not_told(path: str) -> None:
     assert [(each.old, each.new) for each in found.changes] == [(None, "[secret]")]
 
 
-_SOME = st.builds(Finding, st.sampled_from(Kind), *[st.sampled_from("abc")] * 4)
+_SOME = st.builds(Finding, st.sampled_from(FindingKind), *[st.sampled_from("abc")] * 4)
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -8,23 +8,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ops.commands.drift import Reporter
-from ops.display.changes import Change
-from ops.display.markdown import COMMENT_LIMIT
+from ops.commands.drift import DriftReporter
 from ops.drift import slack
-from ops.drift.channels import Channel
+from ops.drift.channels import ReportChannel
 from ops.drift.findings import StackDrift
 from ops.drift.issue import LABEL
 from ops.drift.report import markdown, slack_text
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.findings import Finding, Kind
+from ops.findings import Finding, FindingKind
+from ops.report.changes import Change
+from ops.report.markdown import COMMENT_LIMIT
 from tests.support.github import TOKEN, FakeGitHub
 from tests.support.slack import Slack
 
 MARKER = "<!-- snu:drift:stage -->"
 CHANGED = Finding(
-    Kind.CHANGED,
+    FindingKind.CHANGED,
     "scaleway:containers:Container",
     "api-container",
     "fr-par/1",
@@ -34,7 +34,7 @@ CHANGED = Finding(
         Change("secretEnvironmentVariables.A", "update", "[secret]", "[secret]"),
     ),
 )
-ORPHAN = Finding(Kind.ORPHAN, "scaleway:secrets:Secret", "by-hand", "fr-par/2", "fr-par")
+ORPHAN = Finding(FindingKind.ORPHAN, "scaleway:secrets:Secret", "by-hand", "fr-par/2", "fr-par")
 CLEAN = StackDrift("stage", 3)
 DRIFT = StackDrift("stage", 3, (CHANGED,))
 MORE = StackDrift("stage", 3, (CHANGED, ORPHAN))
@@ -47,8 +47,8 @@ class Channels:
     def __init__(self, hub: FakeGitHub, channel: Slack) -> None:
         self.hub, self.channel = hub, channel
         environ = {"GITHUB_TOKEN": TOKEN, "SLACK_WEBHOOK_URL": channel.webhook}
-        self.both = Reporter.of([*Channel], "octo/snu", hub.url, environ)
-        self.slack = Reporter.of([Channel.SLACK], None, hub.url, environ)
+        self.both = DriftReporter.of([*ReportChannel], "octo/snu", hub.url, environ)
+        self.slack = DriftReporter.of([ReportChannel.SLACK], None, hub.url, environ)
 
     @property
     def messages(self) -> list[str]:
@@ -176,9 +176,9 @@ def test_an_address_that_is_none_is_refused_and_not_repeated(url: str) -> None:
 
 def test_what_is_missing_is_said_before_anything_is_looked_at() -> None:
     with pytest.raises(OpsError, match="--repo"):
-        Reporter.of([Channel.GITHUB], None, "https://api.github.example", {"GITHUB_TOKEN": TOKEN})
+        DriftReporter.of([ReportChannel.GITHUB], None, "https://api.github.example", {"GITHUB_TOKEN": TOKEN})
     with pytest.raises(OpsError, match="GITHUB_TOKEN"):
-        Reporter.of([Channel.GITHUB], "octo/snu", "https://api.github.example", {})
+        DriftReporter.of([ReportChannel.GITHUB], "octo/snu", "https://api.github.example", {})
 
 
 _TEXT = st.text(max_size=300) | st.sampled_from(
@@ -186,7 +186,9 @@ _TEXT = st.text(max_size=300) | st.sampled_from(
 )
 _CHANGES = st.builds(Change, _TEXT, st.sampled_from(["add", "update", "delete"]), _TEXT, _TEXT)
 _FINDINGS = st.lists(
-    st.builds(Finding, st.sampled_from(Kind), _TEXT, _TEXT, _TEXT, _TEXT, st.lists(_CHANGES, max_size=20).map(tuple)),
+    st.builds(
+        Finding, st.sampled_from(FindingKind), _TEXT, _TEXT, _TEXT, _TEXT, st.lists(_CHANGES, max_size=20).map(tuple)
+    ),
     max_size=12,
 ).map(tuple)
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import requests
 
-from ops.environment import bypass_proxies
+from ops.process_environment import bypass_proxies
 from pulumi_state.store.bucket import client
 from tests.support.ports import free_port
 

@@ -9,9 +9,9 @@ import pytest
 
 from ops.errors import OpsError
 from ops.git import Revision
+from ops.plans.contents import Plan
+from ops.plans.create import check_plannable
 from ops.plans.evidence import Evidence, differences, images_of, missing_images, operation_differences
-from ops.plans.make import check_plannable
-from ops.plans.plan import Plan
 from ops.stacks import Stack
 from ops.state.fingerprint import Fingerprint
 from ops.steps import Step

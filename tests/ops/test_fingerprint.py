@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.canonical import canonical, digest
+from ops.canonical_json import canonical, digest
 from ops.state.fingerprint import Fingerprint, fingerprint
 from pulumi_state.values import SECRET_SIGNATURE, SIGNATURE_KEY
 

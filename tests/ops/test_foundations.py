@@ -10,7 +10,7 @@ import pytest
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.foundations import refuse_to_disconnect
-from ops.record import Record
+from ops.operation_record import OperationRecord
 from ops.stacks import Stack
 
 URN = "urn:pulumi:foundation-dev::snu::scaleway:databases/acl:Acl::dev-acl"
@@ -19,7 +19,7 @@ RUN = {"ip": "198.51.100.2/32", "description": "snu run, until 2999-01-01T12:34Z
 EXPIRED = {"ip": "198.51.100.3/32", "description": "snu run, until 2020-01-01T00:00Z"}
 
 
-def preview(live: list[dict[str, str]], *, planned: str, refresh: bool = True) -> Record:
+def preview(live: list[dict[str, str]], *, planned: str, refresh: bool = True) -> OperationRecord:
     def event(op: str) -> dict[str, Any]:
         state = {
             "type": "scaleway:databases/acl:Acl",
@@ -34,7 +34,7 @@ def preview(live: list[dict[str, str]], *, planned: str, refresh: bool = True) -
         common = {"urn": URN, "type": state["type"], "detailedDiff": None, "provider": ""}
         return {"metadata": {"op": op, **common, "old": state, "new": state}}
 
-    record = Record()
+    record = OperationRecord()
     if refresh:
         record.add({"resourcePreEvent": event("refresh")})
         record.add({"resOutputsEvent": event("update")})
@@ -61,5 +61,5 @@ def test_a_run_in_the_database_is_not_disconnected() -> None:
     ],
     ids=["nobody there", "no update", "no refresh"],
 )
-def test_what_disconnects_nobody_goes_on(record: Record) -> None:
+def test_what_disconnects_nobody_goes_on(record: OperationRecord) -> None:
     refuse_to_disconnect(STACK, record)

@@ -9,7 +9,7 @@ import pytest
 
 from ops.errors import OpsError
 from ops.releases import hotfix
-from ops.releases.hotfix import HotFix
+from ops.releases.hotfix import Hotfix
 from ops.releases.pull_request import delete_branch, open_pull_request
 from ops.releases.tags import Releases
 from tests.lab.repository import commit_all
@@ -36,14 +36,14 @@ def change(repository: pygit2.Repository, message: str) -> str:
     return commit_all(repository, message)
 
 
-def found(repository: pygit2.Repository, **environ: str) -> HotFix:
+def found(repository: pygit2.Repository, **environ: str) -> Hotfix:
     return hotfix.find(Path(repository.workdir), "production", environ)
 
 
 def test_a_branch_that_descends_from_the_release(repository: pygit2.Repository) -> None:
     released = str(repository.head.target)
     release = Releases.of(Path(repository.workdir)).record("production", DAY, released, **CONTENT)
-    assert found(repository) == HotFix(BRANCH, released, release, "production")
+    assert found(repository) == Hotfix(BRANCH, released, release, "production")
     fix = change(repository, "fix")
     assert found(repository).commit == fix
     # In CI a commit is checked out.
@@ -89,13 +89,13 @@ def test_a_release_whose_commit_is_elsewhere_is_not_descended_from(repository: p
 
 
 @pytest.fixture
-def fix(repository: pygit2.Repository) -> HotFix:
+def fix(repository: pygit2.Repository) -> Hotfix:
     Releases.of(Path(repository.workdir)).record("production", DAY, str(repository.head.target), **CONTENT)
     change(repository, "fix")
     return found(repository)
 
 
-def test_the_pull_request_has_a_branch_of_its_own(hub: FakeGitHub, fix: HotFix) -> None:
+def test_the_pull_request_has_a_branch_of_its_own(hub: FakeGitHub, fix: Hotfix) -> None:
     hub.commits = {fix.commit}
     hub.branches[BRANCH] = fix.commit
     opened = open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "The log")
@@ -117,20 +117,20 @@ def test_the_pull_request_has_a_branch_of_its_own(hub: FakeGitHub, fix: HotFix) 
     assert not delete_branch(hub.repository, TOKEN, fix)
 
 
-def test_a_fix_that_was_not_pushed(hub: FakeGitHub, fix: HotFix) -> None:
+def test_a_fix_that_was_not_pushed(hub: FakeGitHub, fix: Hotfix) -> None:
     with pytest.raises(OpsError, match="push production_hotfix first"):
         open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "")
     assert hub.opened == []
 
 
-def test_what_the_main_branch_holds_needs_no_pull_request(hub: FakeGitHub, fix: HotFix) -> None:
+def test_what_the_main_branch_holds_needs_no_pull_request(hub: FakeGitHub, fix: Hotfix) -> None:
     hub.commits, hub.merged = {fix.commit}, {fix.commit}
     returned = open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "")
     assert (returned.url, returned.was_there) == ("", True)
     assert hub.opened == []
 
 
-def test_a_token_that_may_open_no_pull_request_can_be_corrected(hub: FakeGitHub, fix: HotFix) -> None:
+def test_a_token_that_may_open_no_pull_request_can_be_corrected(hub: FakeGitHub, fix: Hotfix) -> None:
     hub.commits, hub.may_open_pulls = {fix.commit}, False
     with pytest.raises(OpsError, match="must allow GitHub Actions to create pull requests"):
         open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "")
@@ -138,7 +138,7 @@ def test_a_token_that_may_open_no_pull_request_can_be_corrected(hub: FakeGitHub,
     assert not open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "").was_there
 
 
-def test_a_branch_that_holds_something_else_is_left_alone(hub: FakeGitHub, fix: HotFix) -> None:
+def test_a_branch_that_holds_something_else_is_left_alone(hub: FakeGitHub, fix: Hotfix) -> None:
     hub.branches = {BRANCH: "0" * 40, f"{BRANCH}-2026-11-26.1": "1" * 40}
     with pytest.raises(OpsError, match="is on GitHub already, at commit 111111111111"):
         open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "")

@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 
 from ops.commands.drift import _code
-from ops.display.causes import cause_of, few, merged, not_looked_at
+from ops.drift.check import NoStateError, StateUnavailableError
 from ops.drift.findings import StackDrift
-from ops.drift.look import NoStateError, NotThereError
 from ops.drift.report import headline
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.findings import Finding, Kind
-from ops.record import Diagnostic
+from ops.findings import Finding, FindingKind
+from ops.operation_record import Diagnostic
+from ops.report.causes import cause_of, few, merged, not_looked_at
 from ops.stacks import Stack
-from ops.state import reach
-from ops.state.place import place_of
+from ops.state import backend_lookup
+from ops.state.backend import backend_of
 
-_FINDING = Finding(Kind.CHANGED, "scaleway:containers:Container", "api-container", "fr-par/1", "fr-par")
+_FINDING = Finding(FindingKind.CHANGED, "scaleway:containers:Container", "api-container", "fr-par/1", "fr-par")
 
 
 def test_one_cause_is_one_line_whatever_it_is_about() -> None:
@@ -88,7 +88,7 @@ def test_no_drift_is_said_only_where_all_was_looked_at() -> None:
 def test_the_status_of_drift() -> None:
     clean, drifted = StackDrift("a", 3), StackDrift("a", 3, (_FINDING,))
     unread = StackDrift("a", 0, problems=("x",), code=ExitCode.LOCKED)
-    unreachable = {"b": NotThereError("no key", ExitCode.ENVIRONMENT)}
+    unreachable = {"b": StateUnavailableError("no key", ExitCode.ENVIRONMENT)}
     absent = {"c": NoStateError("c has no state", ExitCode.FAILED)}
     assert _code([clean], {}, ExitCode.OK) == ExitCode.OK
     assert _code([clean], absent, ExitCode.OK) == ExitCode.OK
@@ -102,13 +102,13 @@ def test_the_status_of_drift() -> None:
 
 def test_a_folder_is_no_backend_of_a_real_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As left in a shell by `local env`: nothing runs there, and something does where the state is."""
-    monkeypatch.setattr(reach, "find_document", lambda *_: None)
+    monkeypatch.setattr(backend_lookup, "find_document", lambda *_: None)
     environment = {"name": "production", "foundation": "foundation-production"}
     stack = Stack(
         tmp_path, "production", {"snu:blueprint": "environment", "snu:environment": environment}, "passphrase"
     )
     given = {"SCW_ACCESS_KEY": "SCWXXXXXXXXXXXXXXXXX", "SCW_SECRET_KEY": "x", "PULUMI_CONFIG_PASSPHRASE": "x"}
     with pytest.raises(OpsError, match=r"leads to a folder of this machine.*Unset it for production") as refused:
-        reach.variables_of(stack, place_of(stack), {**given, "PULUMI_BACKEND_URL": f"file://{tmp_path}"})
+        backend_lookup.variables_of(stack, backend_of(stack), {**given, "PULUMI_BACKEND_URL": f"file://{tmp_path}"})
     assert refused.value.code is ExitCode.ENVIRONMENT
-    assert reach.variables_of(stack, place_of(stack), {**given, "PULUMI_BACKEND_URL": "s3://a-bucket"}) == {}
+    assert backend_lookup.variables_of(stack, backend_of(stack), {**given, "PULUMI_BACKEND_URL": "s3://a-bucket"}) == {}

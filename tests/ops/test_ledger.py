@@ -10,8 +10,8 @@ import pytest
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.plans.ledger import Ledger, Outcome
-from ops.plans.plan import Plan
+from ops.plans.contents import Plan
+from ops.plans.ledger import ApplyOutcome, Ledger
 from pulumi_state.store import ConflictError, StoreError
 from tests.support.memory_store import Fault, MemoryStore
 
@@ -36,9 +36,9 @@ def test_a_plan_is_used_once(ledger: Ledger) -> None:
         with pytest.raises(OpsError, match=r"applied already, by .* \(begun\)") as refused:
             attempt(PLAN)
         assert refused.value.code is ExitCode.REFUSED
-    ledger.end(PLAN, begun, Outcome.APPLIED)
+    ledger.end(PLAN, begun, ApplyOutcome.APPLIED)
     (entry,) = ledger.entries()
-    assert (entry.plan, entry.outcome) == ("one", Outcome.APPLIED)
+    assert (entry.plan, entry.outcome) == ("one", ApplyOutcome.APPLIED)
 
 
 def test_a_record_whose_answer_was_lost_still_counts(ledger: Ledger, store: MemoryStore) -> None:
@@ -53,7 +53,7 @@ def test_an_end_does_not_replace_what_another_run_wrote(ledger: Ledger, store: M
     begun = ledger.begin(PLAN)
     store.write(KEY, b"something else")
     with pytest.raises(ConflictError):
-        ledger.end(PLAN, begun, Outcome.APPLIED)
+        ledger.end(PLAN, begun, ApplyOutcome.APPLIED)
 
 
 @pytest.mark.parametrize(

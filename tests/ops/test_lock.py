@@ -64,7 +64,7 @@ class Lost:
         self.noticed.set()
 
 
-def take(store: FolderStore, timeout: float = 0.0, on_lost: Lost | None = None) -> locks.Held:
+def take(store: FolderStore, timeout: float = 0.0, on_lost: Lost | None = None) -> locks.HeldLock:
     return acquire(
         store, "snu", "dev", "snu up", timeout=timeout, on_wait=lambda _text: None, on_lost=on_lost or Lost()
     )

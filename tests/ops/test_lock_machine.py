@@ -16,10 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from ops.errors import OpsError
 from ops.state import lock as locks
-from ops.state.lock import Held, acquire, locks_of, unlock
+from ops.state.lock import HeldLock, acquire, locks_of, unlock
 from pulumi_state.errors import OverwrittenError, StateError
 from pulumi_state.process import Process
-from pulumi_state.statefile import StateFile
+from pulumi_state.state_file import StateFile
 from pulumi_state.store import StoreError, layout
 from tests.support.memory_store import Fault, MemoryStore
 
@@ -37,7 +37,7 @@ class Run:
     process: Process
     skew: timedelta
     """How far its machine's clock is from the store's."""
-    held: Held | None = None
+    held: HeldLock | None = None
     file: StateFile | None = None
     written: list[str] = field(default_factory=list)
     """The state as it believes it to be."""

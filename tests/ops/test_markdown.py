@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from ops.display.markdown import COMMENT_LIMIT, LIMIT, SHORTEST_LIMIT, code, plan_markdown
-from ops.display.text import safe
 from ops.engines.base import EngineEvent
-from ops.record import Record
+from ops.operation_record import OperationRecord
+from ops.report.markdown import COMMENT_LIMIT, LIMIT, SHORTEST_LIMIT, code, plan_markdown
+from ops.report.text import safe
 from tests.ops.events import APP, CONTAINER, STACK, UNKNOWN, diagnostic, step, summary
 
 DOMAIN = "scaleway:containers/domain:Domain"
@@ -31,8 +31,8 @@ HOSTILE = [
 ]
 
 
-def recorded(*events: EngineEvent | list[EngineEvent]) -> Record:
-    record = Record()
+def recorded(*events: EngineEvent | list[EngineEvent]) -> OperationRecord:
+    record = OperationRecord()
     for event in events:
         for each in event if isinstance(event, list) else [event]:
             record.add(each)
@@ -130,7 +130,10 @@ def test_long_parts_are_folded_but_never_what_is_lost() -> None:
     )
     assert "<details><summary>20 resources</summary>\n\n- `c0` · " in text
     assert (
-        plan_markdown(Record(steps=dict(reversed(record.steps.items())), summary=record.summary), stack="stage") == text
+        plan_markdown(
+            OperationRecord(steps=dict(reversed(record.steps.items())), summary=record.summary), stack="stage"
+        )
+        == text
     )
 
 
@@ -202,7 +205,7 @@ def test_deletions_are_cut_last_and_counted() -> None:
 def test_the_limit_leaves_room_for_a_marker() -> None:
     assert 0 < COMMENT_LIMIT - LIMIT < 1000
     with pytest.raises(ValueError, match="expected 4000 or more"):
-        plan_markdown(Record(), stack="s", limit=SHORTEST_LIMIT - 1)
+        plan_markdown(OperationRecord(), stack="s", limit=SHORTEST_LIMIT - 1)
 
 
 def test_what_cannot_be_seen_is_shown_as_an_escape() -> None:
@@ -279,7 +282,7 @@ STEP = st.one_of(
 
 
 @st.composite
-def plans(draw: st.DrawFn) -> Record:
+def plans(draw: st.DrawFn) -> OperationRecord:
     drawn = draw(st.lists(STEP, max_size=12))
     repeated = [
         (op, f"{name}{copy}", *rest) for op, name, *rest in drawn for copy in range(draw(st.sampled_from([1, 1, 12])))
@@ -295,7 +298,7 @@ def plans(draw: st.DrawFn) -> Record:
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(plan=plans(), limit=st.integers(SHORTEST_LIMIT, 20_000), stack=TEXT, digest=TEXT)
 def test_any_plan_is_well_formed_within_its_limit_and_names_what_is_lost(
-    plan: Record, limit: int, stack: str, digest: str
+    plan: OperationRecord, limit: int, stack: str, digest: str
 ) -> None:
     text = plan_markdown(plan, stack=stack, digest=digest, limit=limit)
     assert len(text) <= limit

@@ -15,11 +15,11 @@ import pytest
 from ops.commands import stack as commands
 from ops.commands import state as state_commands
 from ops.commands.unlock import unlock_stack
-from ops.display.base import SilentDisplay
 from ops.engines.base import Operation, Result
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.images.environment import Environment
+from ops.images.stack_images import StackImages
+from ops.report.base import SilentDisplay
 from ops.session import Options, Session
 from ops.stacks import Stack
 from ops.state.last_run import Observed, remember
@@ -200,7 +200,7 @@ def test_a_killed_run_is_in_the_history_before_and_after_it_is_recorded(
 def test_what_runs_may_be_older(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
     """For status, promotion and clean-up, which run no engine."""
     overwrite(session)
-    environment = Environment.of(session.stack, {})
+    environment = StackImages.of(session.stack, {})
     vars(environment).update(store=session.store, project=PROJECT)
     assert environment.running == {}
     assert environment.observed.overwritten is not None

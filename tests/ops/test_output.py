@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from rich.live import Live
 from rich.text import Text
 
-from ops.display.console import CleanConsole
-from ops.display.output import CleanOutput, clean
-from ops.display.plain import PlainPrinter
-from ops.display.terminal import TerminalPrinter
-from ops.display.text import Line
+from ops.report.console import CleanConsole
+from ops.report.output import CleanOutput, clean
+from ops.report.plain import PlainPrinter
+from ops.report.terminal import TerminalPrinter
+from ops.report.text import Line
 from tests.support.environment import ROOT, clean_environment
 
 _STYLES = re.compile(r"\x1b\[[0-9;]*m")

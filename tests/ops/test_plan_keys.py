@@ -10,7 +10,7 @@ from infra.settings import load_file
 from ops.commands.plan_keys import make_keys
 from ops.errors import OpsError
 from ops.plans import keys
-from ops.plans.sealed import public_key
+from ops.plans.sealed_file import public_key
 from ops.stacks import Stack
 from tests.support.environment import ROOT
 from tests.support.released_project import project

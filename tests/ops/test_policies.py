@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from ops.display.policies import policy_lines, policy_markdown
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.operation_record import OperationRecord
 from ops.policies import refuse, verdict_on
-from ops.record import Record
+from ops.report.policies import policy_lines, policy_markdown
 from ops.stacks import Stack
-from policy.rules import Verdict
+from policy.rules import PolicyResult
 from tests.ops.events import CONTAINER, UNKNOWN, step
 from tests.support.policy_resources import CONTAINER as INPUTS
 from tests.support.stack_yaml import stack_yaml
@@ -33,8 +33,8 @@ def stack(tmp_path: Path) -> Stack:
     return Stack(tmp_path, "test", config, "passphrase")
 
 
-def verdict(stack: Stack, *steps: list[Any]) -> Verdict:
-    record = Record()
+def verdict(stack: Stack, *steps: list[Any]) -> PolicyResult:
+    record = OperationRecord()
     for events in steps:
         for event in events:
             record.add(event)
@@ -46,7 +46,7 @@ def plain(inputs: dict[str, Any]) -> dict[str, Any]:
     return inputs | {"secretEnvironmentVariables": "[secret]", "__defaults": ["timeout"]}
 
 
-def rules_of(found: Verdict) -> list[str]:
+def rules_of(found: PolicyResult) -> list[str]:
     return [violation.rule.name for violation in found.violations]
 
 

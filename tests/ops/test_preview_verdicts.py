@@ -9,11 +9,11 @@ import pytest
 
 from infra.settings.models import Previews
 from ops.github import GitHub, Repository
-from ops.previews.about import About
-from ops.previews.cloud import Thing
-from ops.previews.comment import Report, containers_by_app
-from ops.previews.look import Preview, State
-from ops.previews.sweep import Action, Judge
+from ops.previews.cloud import CloudObject
+from ops.previews.comment import CommentBody, containers_by_app
+from ops.previews.inventory import Preview, RecordedState
+from ops.previews.metadata import PreviewMetadata
+from ops.previews.sweep import SweepAction, SweepRules
 from ops.scaleway.catalogue import CONTAINER
 from tests.support.github import TOKEN, FakeGitHub, Pull
 
@@ -27,8 +27,8 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGitHub]:
         yield fake
 
 
-def judge(hub: FakeGitHub | None) -> Judge:
-    return Judge(RULES, GitHub(Repository("octo/snu", hub.url), TOKEN) if hub else None)
+def judge(hub: FakeGitHub | None) -> SweepRules:
+    return SweepRules(RULES, GitHub(Repository("octo/snu", hub.url), TOKEN) if hub else None)
 
 
 def preview(
@@ -37,74 +37,74 @@ def preview(
     updated = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
     return Preview(
         name,
-        About("feature", 7 if name == "pr-7" else None, repository, updated),
-        State(datetime.now(UTC), 1, {}, None) if state else None,
+        PreviewMetadata("feature", 7 if name == "pr-7" else None, repository, updated),
+        RecordedState(datetime.now(UTC), 1, {}, None) if state else None,
         (thing(name, "api"),) if cloud else (),
     )
 
 
-def thing(name: str, app: str, status: str = "ready") -> Thing:
-    return Thing(CONTAINER, f"{name}-{app}", "id", name, status)
+def thing(name: str, app: str, status: str = "ready") -> CloudObject:
+    return CloudObject(CONTAINER, f"{name}-{app}", "id", name, status)
 
 
 BRANCH = "br-feature-12345678"
 
 
-def action(hub: FakeGitHub | None, one: Preview) -> Action:
+def action(hub: FakeGitHub | None, one: Preview) -> SweepAction:
     return judge(hub).verdict(one).action
 
 
 def test_half_of_an_environment_needs_no_github() -> None:
-    assert action(None, preview(state=False)) is Action.REMOVE
-    assert action(None, preview(cloud=False)) is Action.FORGET
-    assert action(None, preview(state=False, cloud=False)) is Action.FORGET
-    assert action(None, Preview("pr-7", None, State(datetime.now(UTC), 0, {}, None), (thing("pr-7", "a"),))) is (
-        Action.REMOVE
-    )
+    assert action(None, preview(state=False)) is SweepAction.REMOVE
+    assert action(None, preview(cloud=False)) is SweepAction.FORGET
+    assert action(None, preview(state=False, cloud=False)) is SweepAction.FORGET
+    assert action(
+        None, Preview("pr-7", None, RecordedState(datetime.now(UTC), 0, {}, None), (thing("pr-7", "a"),))
+    ) is (SweepAction.REMOVE)
 
 
 def test_a_state_that_cannot_be_read_is_neither(hub: FakeGitHub) -> None:
     unreadable = Preview("pr-7", None, None, (thing("pr-7", "api"),), "it is damaged")
-    assert action(hub, unreadable) is Action.ASK
-    assert action(hub, Preview("pr-7", None, None, (), "it is damaged")) is Action.ASK
+    assert action(hub, unreadable) is SweepAction.ASK
+    assert action(hub, Preview("pr-7", None, None, (), "it is damaged")) is SweepAction.ASK
 
 
 def test_pull_requests(hub: FakeGitHub) -> None:
-    assert action(hub, preview()) is Action.KEEP
-    assert action(hub, preview(hours=25)) is Action.DOWN
+    assert action(hub, preview()) is SweepAction.KEEP
+    assert action(hub, preview(hours=25)) is SweepAction.DOWN
     hub.pulls[7].labels = ("persist",)
-    assert action(hub, preview(hours=25)) is Action.KEEP
+    assert action(hub, preview(hours=25)) is SweepAction.KEEP
     hub.pulls[7].is_open = False
-    assert action(hub, preview()) is Action.DOWN
-    assert action(hub, preview(repository="other/repository")) is Action.KEEP
-    assert action(hub, preview(repository="Octo/SNU")) is Action.DOWN
-    assert action(None, preview(hours=25)) is Action.KEEP
+    assert action(hub, preview()) is SweepAction.DOWN
+    assert action(hub, preview(repository="other/repository")) is SweepAction.KEEP
+    assert action(hub, preview(repository="Octo/SNU")) is SweepAction.DOWN
+    assert action(None, preview(hours=25)) is SweepAction.KEEP
 
 
 def test_branches(hub: FakeGitHub) -> None:
-    assert action(hub, preview(BRANCH)) is Action.DOWN
-    assert action(hub, preview(BRANCH, repository="")) is Action.KEEP
+    assert action(hub, preview(BRANCH)) is SweepAction.DOWN
+    assert action(hub, preview(BRANCH, repository="")) is SweepAction.KEEP
     hub.branches["feature"] = "1" * 40
-    assert action(hub, preview(BRANCH)) is Action.KEEP
-    assert action(hub, preview(BRANCH, hours=25)) is Action.DOWN
-    assert action(None, preview(BRANCH, hours=25)) is Action.DOWN
+    assert action(hub, preview(BRANCH)) is SweepAction.KEEP
+    assert action(hub, preview(BRANCH, hours=25)) is SweepAction.DOWN
+    assert action(None, preview(BRANCH, hours=25)) is SweepAction.DOWN
 
 
 def test_what_github_does_not_say_takes_nothing_down(hub: FakeGitHub) -> None:
     del hub.pulls[7]
-    assert action(hub, preview(hours=25)) is Action.ASK
+    assert action(hub, preview(hours=25)) is SweepAction.ASK
     hub.pulls[7] = Pull("feature")
     for status in (401, 403, 404, 500):
         hub.fail("GET", *[status] * 9, document={"message": "no"})
-        assert action(hub, preview()) is Action.ASK, status
-        assert action(hub, preview(BRANCH)) is Action.ASK, status
+        assert action(hub, preview()) is SweepAction.ASK, status
+        assert action(hub, preview(BRANCH)) is SweepAction.ASK, status
     hub.fail("GET", *[200] * 9, document={"number": 7, "url": f"{hub.url}/x"})
-    assert action(hub, preview()) is Action.ASK
+    assert action(hub, preview()) is SweepAction.ASK
 
 
 def test_the_comment_shows_each_app_and_no_line_of_a_log() -> None:
     containers = containers_by_app("pr-7", [thing("pr-7", "api", "error"), thing("pr-7", "admin")])
-    report = Report(
+    report = CommentBody(
         "pr-7",
         "failed",
         {"api": "https://api-pr-7.ci.example.org"},

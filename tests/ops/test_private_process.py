@@ -13,7 +13,7 @@ import pytest
 from ops import local
 from ops.engines import pulumi_cli
 from ops.engines.program.environment import program_environment
-from ops.environment import OWN_SECRETS
+from ops.process_environment import OWN_SECRETS
 from tests.support.environment import ROOT
 from tests.support.forks import REAL_PYTHON
 

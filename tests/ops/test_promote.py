@@ -9,7 +9,7 @@ import pygit2
 import pytest
 
 from ops.errors import OpsError
-from ops.releases.committed import CommittedFile
+from ops.releases.committed_file import CommittedFile
 from ops.releases.promotion import source_environ
 from ops.stack_file import edit
 from tests.lab.repository import commit_all

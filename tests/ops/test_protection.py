@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from ops.display.base import said_lines
 from ops.errors import OpsError
+from ops.operation_record import OperationRecord
 from ops.protection import Refusal, unprotect, way_out
-from ops.record import Record
+from ops.report.base import said_lines
 
 APP = "urn:pulumi:production::snu::snu:containers:ContainerApp::antivirus"
 CONTAINER = (
@@ -22,8 +22,8 @@ DELETE = 'resource "{}" cannot be deleted\nbecause it is protected. To unprotect
 REPLACE = 'unable to replace resource "{}"\nas it is currently marked for protection. To unprotect …'
 
 
-def refused(*messages: str) -> Record:
-    record = Record()
+def refused(*messages: str) -> OperationRecord:
+    record = OperationRecord()
     for message in messages:
         record.add({"diagnosticEvent": {"severity": "error", "message": f"error: {message}"}})
     return record

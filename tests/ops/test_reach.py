@@ -12,11 +12,11 @@ from pytest_httpserver import HTTPServer
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stacks import Stack
+from ops.state.backend import BackendKind, backend_of
+from ops.state.backend_document import BackendDocument
+from ops.state.backend_environment import completed
 from ops.state.bucket import Storage, ensure_bucket
-from ops.state.document import StateDocument
-from ops.state.environment import completed
-from ops.state.place import Kind, place_of
-from ops.state.publish import PUBLISHED, publish
+from ops.state.published_outputs import PUBLISHED, publish
 from pulumi_state.store import open_store
 
 LOCAL, REAL = {"scaleway:apiUrl": "http://127.0.0.1:1"}, {"scaleway:organizationId": "org"}
@@ -31,29 +31,33 @@ def stack(config: dict[str, Any]) -> Stack:
 @pytest.mark.parametrize(
     ("config", "kind", "secret"),
     [
-        ({**LOCAL, **FOUNDATION}, Kind.FILE, ""),
-        ({**LOCAL, **ENVIRONMENT}, Kind.FILE, ""),
-        ({**LOCAL, **FOUNDATION, "snu:state": {"backend": "bucket"}}, Kind.FOUNDATION, "snu-foundation-ci-state"),
-        ({**REAL, **FOUNDATION}, Kind.FOUNDATION, "snu-foundation-ci-state"),
-        ({**REAL, **ENVIRONMENT}, Kind.ENVIRONMENT, "snu-staging-state"),
+        ({**LOCAL, **FOUNDATION}, BackendKind.FILE, ""),
+        ({**LOCAL, **ENVIRONMENT}, BackendKind.FILE, ""),
+        (
+            {**LOCAL, **FOUNDATION, "snu:state": {"backend": "bucket"}},
+            BackendKind.FOUNDATION,
+            "snu-foundation-ci-state",
+        ),
+        ({**REAL, **FOUNDATION}, BackendKind.FOUNDATION, "snu-foundation-ci-state"),
+        ({**REAL, **ENVIRONMENT}, BackendKind.ENVIRONMENT, "snu-staging-state"),
         (
             {**REAL, **ENVIRONMENT, "snu:environment": {"name": "pr-1", "previewOf": "ci", "foundation": "f"}},
-            Kind.ENVIRONMENT,
+            BackendKind.ENVIRONMENT,
             "snu-ci-state",
         ),
-        (REAL, Kind.UNKNOWN, ""),
-        ({**REAL, "snu:blueprint": "environment", "snu:environment": "odd"}, Kind.UNKNOWN, ""),
+        (REAL, BackendKind.UNKNOWN, ""),
+        ({**REAL, "snu:blueprint": "environment", "snu:environment": "odd"}, BackendKind.UNKNOWN, ""),
     ],
 )
-def test_where_a_state_belongs(config: dict[str, Any], kind: Kind, secret: str) -> None:
-    place = place_of(stack(config))
+def test_where_a_state_belongs(config: dict[str, Any], kind: BackendKind, secret: str) -> None:
+    place = backend_of(stack(config))
     assert (place.kind, place.secret) == (kind, secret)
 
 
 def test_a_bucket_of_another_name() -> None:
-    assert place_of(stack({**REAL, **FOUNDATION})).bucket == "snu-state-ci"
+    assert backend_of(stack({**REAL, **FOUNDATION})).bucket == "snu-state-ci"
     named = {**REAL, **FOUNDATION, "snu:state": {"bucket": "mine"}}
-    assert place_of(stack(named)).bucket == "mine"
+    assert backend_of(stack(named)).bucket == "mine"
 
 
 def test_a_bucket_of_somebody_else_is_neither_used_nor_changed(httpserver: HTTPServer) -> None:
@@ -67,7 +71,7 @@ def test_a_bucket_of_somebody_else_is_neither_used_nor_changed(httpserver: HTTPS
 
 def test_no_folder_for_a_real_stack() -> None:
     with pytest.raises(OpsError, match="for the local Scaleway only") as raised:
-        place_of(stack({**REAL, **FOUNDATION, "snu:state": {"backend": "file"}}))
+        backend_of(stack({**REAL, **FOUNDATION, "snu:state": {"backend": "file"}}))
     assert raised.value.code is ExitCode.SETTINGS
 
 
@@ -88,18 +92,18 @@ def test_a_scaleway_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> Non
 # --- documents --------------------------------------------------------------------------------------------
 
 
-def document(**changes: Any) -> StateDocument:
+def document(**changes: Any) -> BackendDocument:
     values = {
         "backend_url": SecretStr("postgres://user:hush-hush@db.test/state"),
         "passphrase": SecretStr("hush-hush"),
     }
-    return StateDocument(**(values | changes))
+    return BackendDocument(**(values | changes))
 
 
 def test_a_document_shows_nothing_and_is_read_as_it_was_written() -> None:
     made = document(access_key="SCWFAKE", secret_key=SecretStr("hush-hush"))
     assert "hush" not in f"{made} {made!r} {made.address}"
-    assert StateDocument.parse(made.text(), "it") == made
+    assert BackendDocument.parse(made.text(), "it") == made
 
 
 def test_what_an_engine_gets() -> None:

@@ -7,49 +7,49 @@ from typing import Any
 
 import pytest
 
-from ops.recover.decide import Action, decide
+from ops.recovery.decide import RecoveryAction, decide
 from ops.scaleway import catalogue
 from pulumi_state.errors import StateError
-from pulumi_state.interrupted import Pending, known_ids, look, mend, recovered
+from pulumi_state.interruption import InterruptedOperation, known_ids, look, mend, recovered
 from pulumi_state.passphrase import Crypter
 from pulumi_state.snapshot import PendingOperation, ResourceState, SnapshotEncoder
-from pulumi_state.statefile import StateFile
+from pulumi_state.state_file import StateFile
 from pulumi_state.values import Secret
 
 CONTAINER, KEY = catalogue.CONTAINER.token, catalogue.API_KEY.token
 
 
-def pending(operation: str = "creating", type_: str = CONTAINER, *, custom: bool = True) -> Pending:
-    return Pending(operation, f"urn:pulumi:s::p::{type_}::thing", type_, custom, "", {"name": "thing"})
+def pending(operation: str = "creating", type_: str = CONTAINER, *, custom: bool = True) -> InterruptedOperation:
+    return InterruptedOperation(operation, f"urn:pulumi:s::p::{type_}::thing", type_, custom, "", {"name": "thing"})
 
 
-def never(_pending: Pending) -> Any:
+def never(_pending: InterruptedOperation) -> Any:
     raise AssertionError("nothing is to be looked up")
 
 
 @pytest.mark.parametrize(
     ("ids", "known", "action"),
     [
-        ([], set(), Action.FORGET),
-        (["a"], set(), Action.ADOPT),
-        (["a"], {"a"}, Action.FORGET),
-        (["a", "b"], {"a"}, Action.ADOPT),
-        (["a", "b"], set(), Action.REFUSE),
+        ([], set(), RecoveryAction.FORGET),
+        (["a"], set(), RecoveryAction.ADOPT),
+        (["a"], {"a"}, RecoveryAction.FORGET),
+        (["a", "b"], {"a"}, RecoveryAction.ADOPT),
+        (["a", "b"], set(), RecoveryAction.REFUSE),
     ],
 )
-def test_a_creation_is_decided_by_what_is_found(ids: list[str], known: set[str], action: Action) -> None:
+def test_a_creation_is_decided_by_what_is_found(ids: list[str], known: set[str], action: RecoveryAction) -> None:
     """What the state knows is never taken for what was being created."""
     assert decide(pending(), frozenset(known), lambda _: ids, never).action is action
 
 
 def test_a_key_that_nobody_knows_is_removed_and_several_are_not_guessed_at() -> None:
     key = pending(type_=KEY)
-    assert decide(key, frozenset(), lambda _: ["SCW1"], never).action is Action.REMOVE
-    assert decide(key, frozenset(), lambda _: ["SCW1", "SCW2"], never).action is Action.REFUSE
+    assert decide(key, frozenset(), lambda _: ["SCW1"], never).action is RecoveryAction.REMOVE
+    assert decide(key, frozenset(), lambda _: ["SCW1", "SCW2"], never).action is RecoveryAction.REFUSE
 
 
-@pytest.mark.parametrize(("there", "action"), [(True, Action.READ), (False, Action.DROP)])
-def test_a_deletion_is_decided_by_whether_it_is_still_listed(there: bool, action: Action) -> None:
+@pytest.mark.parametrize(("there", "action"), [(True, RecoveryAction.READ), (False, RecoveryAction.DROP)])
+def test_a_deletion_is_decided_by_whether_it_is_still_listed(there: bool, action: RecoveryAction) -> None:
     assert decide(pending("deleting"), frozenset(), never, lambda _: there).action is action
 
 
@@ -65,15 +65,18 @@ def test_what_was_deleted_leaves_the_state_and_is_nobodys_dependency() -> None:
 
 
 def test_what_needs_no_look_up() -> None:
-    assert decide(pending("updating"), frozenset(), never, never).action is Action.READ
+    assert decide(pending("updating"), frozenset(), never, never).action is RecoveryAction.READ
     for other in (
         pending("reading"),
         pending(custom=False),
         pending(type_="pulumi:providers:scaleway"),
         pending(type_="docker:index/image:Image"),
     ):
-        assert decide(other, frozenset(), never, never).action is Action.FORGET
-    assert decide(pending(type_="docker:index/container:Container"), frozenset(), never, never).action is Action.REFUSE
+        assert decide(other, frozenset(), never, never).action is RecoveryAction.FORGET
+    assert (
+        decide(pending(type_="docker:index/container:Container"), frozenset(), never, never).action
+        is RecoveryAction.REFUSE
+    )
 
 
 # --- documents ------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.errors import OpsError
-from ops.record import Record
+from ops.operation_record import OperationRecord
 from ops.renames import refuse_collisions
 from ops.scaleway import catalogue
 from ops.scaleway.catalogue import ResourceKind
@@ -41,7 +41,7 @@ def record(name: str, zone: str = "z.dev") -> dict[str, Any]:
 
 def refusal(*steps: Step) -> str:
     with pytest.raises(OpsError, match="Nothing was changed") as refused:
-        refuse_collisions(STACK, Record.of(steps))
+        refuse_collisions(STACK, OperationRecord.of(steps))
     return str(refused.value)
 
 
@@ -73,7 +73,7 @@ def test_what_is_not_known_yet_is_no_collision() -> None:
     container = {"name": "stage-a", "namespaceId": "fr-par/1"}
     refuse_collisions(
         STACK,
-        Record.of(
+        OperationRecord.of(
             [
                 step("delete", "a", catalogue.CONTAINER, container, {}),
                 step("create", "b", catalogue.CONTAINER, {}, {**container, "namespaceId": UNKNOWN}),
@@ -112,4 +112,4 @@ def test_an_update_is_refused_just_where_a_host_goes_from_one_app_to_another(
     if any(owners.get(name, app) != app for app, name in after.items()):
         refusal(*steps)
     else:
-        refuse_collisions(STACK, Record.of(steps))
+        refuse_collisions(STACK, OperationRecord.of(steps))

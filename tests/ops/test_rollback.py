@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from infra.settings import Image
 from ops.errors import OpsError
-from ops.images.environment import Environment
-from ops.releases import going_back
-from ops.releases.committed import CommittedFile
+from ops.images.stack_images import StackImages
+from ops.releases import rollback
+from ops.releases.committed_file import CommittedFile
 from ops.releases.release import Release
 from ops.releases.tags import Releases
 from tests.lab.repository import commit_all
@@ -37,21 +37,21 @@ class Story:
         return Releases.of(self.file.parent).record("stage", DAY, commit, **{**CONTENT, "images": images})
 
     def back(self) -> Release:
-        environment = cast(Environment, type("Fake", (), {"stack": type("Stack", (), {"name": "stage"})}))
+        environment = cast(StackImages, type("Fake", (), {"stack": type("Stack", (), {"name": "stage"})}))
         releases = Releases.of(self.file.parent).all("stage")
-        return going_back.release_before(environment, CommittedFile(self.file), releases)
+        return rollback.release_before(environment, CommittedFile(self.file), releases)
 
 
 @pytest.fixture
 def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
-    monkeypatch.setattr(going_back, "_runs", lambda *_: True)
+    monkeypatch.setattr(rollback, "_runs", lambda *_: True)
     return Story(tmp_path)
 
 
 def test_the_newest_where_the_last_deploy_was_not_good(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     story.release("a")
     newest = story.release("b")
-    monkeypatch.setattr(going_back, "_runs", lambda *_: False)
+    monkeypatch.setattr(rollback, "_runs", lambda *_: False)
     assert story.back() == newest
 
 
@@ -82,7 +82,7 @@ def test_there_is_nothing_before_the_first(story: Story) -> None:
 def test_going_back_again_and_again_ends_at_the_first(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, versions: list[str]
 ) -> None:
-    monkeypatch.setattr(going_back, "_runs", lambda *_: True)
+    monkeypatch.setattr(rollback, "_runs", lambda *_: True)
     story = Story(tmp_path_factory.mktemp("story"))
     for version in versions:
         running = story.release(version)
@@ -105,4 +105,4 @@ def test_a_file_that_another_program_wrote_has_no_variables(story: Story) -> Non
     commit = commit_all(story.git, "no mapping")
     committed = CommittedFile(story.file)
     found = Releases.of(Path(story.git.workdir)).record("stage", DAY, commit, **CONTENT)
-    assert going_back._config(committed, found) is None
+    assert rollback._config(committed, found) is None

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.plans.sealed import Sealed, public_key, seal
+from ops.plans.sealed_file import SealedFile, public_key, seal
 
 _KEY = Ed25519PrivateKey.from_private_bytes(b"1" * 32)
 _OTHER_KEY = Ed25519PrivateKey.from_private_bytes(b"2" * 32)
@@ -32,7 +32,7 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.text(), JSON, max_size=4))
 def test_what_was_sealed_comes_out(content: dict[str, object]) -> None:
-    sealed = Sealed.read(seal(content, _KEY, _RECIPIENTS))
+    sealed = SealedFile.read(seal(content, _KEY, _RECIPIENTS))
     assert sealed.signer == public_key(_KEY)
     assert sealed.open(_IDENTITY) == content
 
@@ -42,32 +42,32 @@ def test_a_byte_that_was_altered_is_noticed(place: int, difference: int) -> None
     altered = bytearray(_FILE)
     altered[place] ^= difference
     with pytest.raises(OpsError) as refused:
-        Sealed.read(bytes(altered))
+        SealedFile.read(bytes(altered))
     assert refused.value.code is ExitCode.REFUSED
 
 
 @given(st.integers(0, len(_FILE) - 1))
 def test_a_file_that_was_cut_is_noticed(length: int) -> None:
     with pytest.raises(OpsError):
-        Sealed.read(_FILE[:length])
+        SealedFile.read(_FILE[:length])
 
 
 @given(st.binary(max_size=400))
 def test_anything_else_is_refused(content: bytes) -> None:
     for file in (content, b"snu-plan 1\n" + content):
         with pytest.raises(OpsError):
-            Sealed.read(file)
+            SealedFile.read(file)
 
 
 def test_another_key_does_not_open_it() -> None:
     with pytest.raises(OpsError, match="cannot be decrypted"):
-        Sealed.read(_FILE).open(pyrage.x25519.Identity.generate())
+        SealedFile.read(_FILE).open(pyrage.x25519.Identity.generate())
 
 
 def test_each_recipient_opens_it() -> None:
     second = pyrage.x25519.Identity.generate()
     file = seal(_CONTENT, _KEY, [*_RECIPIENTS, str(second.to_public())])
-    assert Sealed.read(file).open(_IDENTITY) == Sealed.read(file).open(second) == _CONTENT
+    assert SealedFile.read(file).open(_IDENTITY) == SealedFile.read(file).open(second) == _CONTENT
 
 
 def test_a_plan_cannot_be_passed_off_as_ones_own() -> None:
@@ -76,7 +76,7 @@ def test_a_plan_cannot_be_passed_off_as_ones_own() -> None:
     signature = base64.b64encode(_OTHER_KEY.sign(b"snu-plan 1\n" + encrypted)).decode()
     forged = b"snu-plan 1\n" + f"{public_key(_OTHER_KEY)} {signature}\n".encode() + encrypted
     with pytest.raises(OpsError, match="signed anew"):
-        Sealed.read(forged).open(_IDENTITY)
+        SealedFile.read(forged).open(_IDENTITY)
 
 
 def test_nothing_can_be_read_in_it() -> None:
@@ -98,4 +98,4 @@ def test_content_larger_than_any_plan_is_not_read(inner: bytes) -> None:
     encrypted = pyrage.encrypt(zlib.compress(inner, 1), [recipient])
     signature = base64.b64encode(_KEY.sign(b"snu-plan 1\n" + encrypted)).decode()
     with pytest.raises(OpsError, match="damaged"):
-        Sealed.read(b"snu-plan 1\n" + f"{public_key(_KEY)} {signature}\n".encode() + encrypted).open(_IDENTITY)
+        SealedFile.read(b"snu-plan 1\n" + f"{public_key(_KEY)} {signature}\n".encode() + encrypted).open(_IDENTITY)

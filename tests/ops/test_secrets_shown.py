@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.display.markdown import plan_markdown
-from ops.display.plain import PlainDisplay, PlainPrinter
 from ops.drift import report
 from ops.drift.findings import StackDrift
 from ops.engines.base import EngineEvent
 from ops.findings import findings_of
+from ops.report.markdown import plan_markdown
+from ops.report.plain import PlainDisplay, PlainPrinter
 from ops.steps import Step
 from pulumi_state.values import Secret, redact, to_checkpoint, unwrap
 from tests.ops.events import CONTAINER, step, summary

@@ -11,7 +11,7 @@ from ops.engines.select import EngineChoice, select_engine
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stacks import LOCAL_PASSPHRASE, Stack, find_stack, project_dir, stack_names
-from ops.state.environment import completed
+from ops.state.backend_environment import completed
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE, PASSPHRASE_FILE
 
 LOCAL_URL = "http://127.0.0.1:1234"

@@ -18,17 +18,17 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.session import Options, Session
 from ops.state import backup as backups
-from ops.state.changes import after_change, before_change
+from ops.state.change_guard import after_change, before_change
 from ops.state.checkpoint import Secrets, fingerprint_of, read_checkpoint
 from ops.state.history import updates_of
 from ops.state.lock import acquire
 from ops.state.move import Move
-from ops.state.moved import read_stone
-from ops.state.size import SERVERLESS_LIMIT, Size, limit_of, size_of
+from ops.state.size import SERVERLESS_LIMIT, StateSize, limit_of, size_of
+from ops.state.tombstone import read_stone
 from pulumi_state import passphrase
 from pulumi_state.passphrase import Crypter
 from pulumi_state.snapshot import ResourceState, SnapshotEncoder
-from pulumi_state.statefile import StateFile
+from pulumi_state.state_file import StateFile
 from pulumi_state.store import Entry, Item, Store, layout, open_store
 from pulumi_state.values import make_secret
 from tests.support.buckets import KEYS, Bucket, bucket, object_storage
@@ -475,9 +475,9 @@ def test_which_backends_have_a_limit(address: str, limit: int | None) -> None:
     [(0, False, False), (419_999, False, False), (420_000, True, False), (700_000, True, True)],
 )
 def test_a_warning_well_before_a_refusal(size: int, near: bool, too_large: bool) -> None:
-    found = Size(size, SERVERLESS_LIMIT)
+    found = StateSize(size, SERVERLESS_LIMIT)
     assert (found.near, found.too_large) == (near, too_large)
-    assert not Size(size, None).near
+    assert not StateSize(size, None).near
 
 
 def test_a_state_that_grows(open_session: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

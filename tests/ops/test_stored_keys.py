@@ -16,11 +16,11 @@ from pydantic import SecretStr
 
 from infra import naming
 from infra.settings import FoundationSettings, load
+from ops.application_keys import ApplicationKeys, KeyHolder
 from ops.errors import OpsError
-from ops.handed_out import HandedOut, Holder
 from ops.scaleway.client import Client
 from ops.state.account import Account, Secret
-from ops.state.document import KeyPair, StateDocument
+from ops.state.backend_document import BackendDocument, KeyPair
 from ops.stored_keys import StoredKeys, outdated_keys, store_alerts_access
 from tests.support.committed_stacks import config_of
 from tests.support.mocks import NOWHERE
@@ -83,8 +83,8 @@ class Cloud:
         found: dict[str, str] = json.loads(self.versions[-1])
         return found
 
-    def handed_out(self, day: str | None = None) -> HandedOut:
-        return HandedOut(SETTINGS.model_copy(update={"api_keys_expire_on": day}), cast(Client, self))
+    def handed_out(self, day: str | None = None) -> ApplicationKeys:
+        return ApplicationKeys(SETTINGS.model_copy(update={"api_keys_expire_on": day}), cast(Client, self))
 
     def run(self, *, rotate: bool = False, day: str | None = None, left: int | None = None) -> None:
         self.left = left
@@ -92,7 +92,7 @@ class Cloud:
         store_alerts_access(cast(Account, self), keys, "ci", OUTPUTS, "p")
 
     def is_outdated(self, day: str | None = None, outputs: Mapping[str, Any] = OUTPUTS) -> bool:
-        holders = [Holder(APPLICATION, "looks for crashes", SECRET), Holder("other", "deploys")]
+        holders = [KeyHolder(APPLICATION, "looks for crashes", SECRET), KeyHolder("other", "deploys")]
         return [*outdated_keys(cast(Account, self), self.handed_out(day), holders, outputs)] == [SECRET]
 
 
@@ -157,10 +157,10 @@ def test_a_key_is_the_login_of_a_database_and_never_stands_in_the_address_of_a_b
         (f"postgres://{login}db.example.test:5432/state?sslmode=require", "postgres://a:secret@db.example.test:5432/"),
         (bucket, bucket),
     ):
-        document = StateDocument(backend_url=SecretStr(url), passphrase=SecretStr("p")).with_key("a", key)
+        document = BackendDocument(backend_url=SecretStr(url), passphrase=SecretStr("p")).with_key("a", key)
         assert document.url.startswith(wanted)
         assert "former" not in document.url
-        assert StateDocument.parse(document.text(), "").key == key
+        assert BackendDocument.parse(document.text(), "").key == key
 
 
 def test_without_anything_to_look_at_no_key_is_made() -> None:

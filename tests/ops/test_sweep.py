@@ -14,23 +14,23 @@ import pytest
 from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.images.environment import Environment
-from ops.previews import about as abouts
+from ops.images.stack_images import StackImages
+from ops.previews import metadata as abouts
 from ops.previews import sweep
-from ops.previews.about import About
-from ops.previews.cloud import Cloud, Thing
-from ops.previews.look import Preview, State
+from ops.previews.cloud import Cloud, CloudObject
+from ops.previews.inventory import Preview, RecordedState
+from ops.previews.metadata import PreviewMetadata
 from ops.previews.parent import Parent
 from ops.previews.stack import PreviewStack
-from ops.previews.sweep import Action, Outcome, Sweep, Verdict
+from ops.previews.sweep import Sweep, SweepAction, SweepDecision, SweepResult
 from ops.previews.template import Template
 from ops.scaleway.catalogue import CONTAINER
 from tests.support.memory_store import MemoryStore
 
 NAME = "pr-7"
-ABOUT = About("feature", 7, "octo/snu", "2026-06-01T12:00:00+00:00")
-THING = Thing(CONTAINER, f"{NAME}-api", "id", NAME, "ready")
-STATE = State(datetime.now(UTC), 3, {}, None)
+ABOUT = PreviewMetadata("feature", 7, "octo/snu", "2026-06-01T12:00:00+00:00")
+THING = CloudObject(CONTAINER, f"{NAME}-api", "id", NAME, "ready")
+STATE = RecordedState(datetime.now(UTC), 3, {}, None)
 
 
 @dataclass
@@ -38,8 +38,8 @@ class World:
     """One environment, and what an ``env up`` does to it while the sweep waits for the lock."""
 
     store: MemoryStore = field(default_factory=MemoryStore)
-    things: list[Thing] = field(default_factory=list)
-    state: State | None = None
+    things: list[CloudObject] = field(default_factory=list)
+    state: RecordedState | None = None
     meanwhile: Callable[[World], None] = lambda _world: None
     done: list[str] = field(default_factory=list)
 
@@ -52,7 +52,7 @@ class World:
         def look() -> Any:
             return SimpleNamespace(of=lambda name: [each for each in self.things if each.preview == name])
 
-        def remove(thing: Thing) -> None:
+        def remove(thing: CloudObject) -> None:
             self.done.append(f"remove {thing.name}")
 
         return cast(Cloud, SimpleNamespace(look=look, remove=remove, wait_until_gone=lambda *_arguments: []))
@@ -78,23 +78,23 @@ class OpenedStack:
         return SimpleNamespace(locked=self.world.locked)
 
     @property
-    def state(self) -> State | None:
+    def state(self) -> RecordedState | None:
         return self.world.state
 
     def forget(self) -> None:
         self.world.done.append("forget")
 
 
-def carry_out(world: World, action: Action, monkeypatch: pytest.MonkeyPatch) -> Outcome:
+def carry_out(world: World, action: SweepAction, monkeypatch: pytest.MonkeyPatch) -> SweepResult:
     """A verdict on what the world has now."""
     monkeypatch.setattr(PreviewStack, "open", world.open)
     monkeypatch.setattr(sweep, "end_held", lambda _stack, _options: world.done.append("end"))
-    verdict = Verdict(Preview(NAME, ABOUT, world.state, tuple(world.things)), action, "it is closed")
+    verdict = SweepDecision(Preview(NAME, ABOUT, world.state, tuple(world.things)), action, "it is closed")
     return Sweep(world.parent, world.cloud, EngineChoice.EMBEDDED, None).run([verdict])
 
 
 def brought_up_again(world: World) -> None:
-    later = About(ABOUT.branch, ABOUT.pull_request, ABOUT.repository, "2026-06-01T13:00:00+00:00")
+    later = PreviewMetadata(ABOUT.branch, ABOUT.pull_request, ABOUT.repository, "2026-06-01T13:00:00+00:00")
     abouts.write(world.store, "snu", NAME, later)
 
 
@@ -109,35 +109,35 @@ def resources_made(world: World) -> None:
 @pytest.mark.parametrize(
     ("action", "meanwhile"),
     [
-        (Action.DOWN, brought_up_again),
-        (Action.REMOVE, brought_up_again),
-        (Action.FORGET, brought_up_again),
-        (Action.FORGET, containers_made),
-        (Action.REMOVE, resources_made),
+        (SweepAction.DOWN, brought_up_again),
+        (SweepAction.REMOVE, brought_up_again),
+        (SweepAction.FORGET, brought_up_again),
+        (SweepAction.FORGET, containers_made),
+        (SweepAction.REMOVE, resources_made),
     ],
 )
 def test_what_changed_meanwhile_is_skipped(
-    action: Action, meanwhile: Callable[[World], None], monkeypatch: pytest.MonkeyPatch
+    action: SweepAction, meanwhile: Callable[[World], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World(things=[THING] if action is Action.REMOVE else [], meanwhile=meanwhile)
+    world = World(things=[THING] if action is SweepAction.REMOVE else [], meanwhile=meanwhile)
     abouts.write(world.store, "snu", NAME, ABOUT)
     outcome = carry_out(world, action, monkeypatch)
-    assert outcome == Outcome({}, {NAME: "somebody has worked on it meanwhile"})
+    assert outcome == SweepResult({}, {NAME: "somebody has worked on it meanwhile"})
     assert world.done == []
 
 
 @pytest.mark.parametrize(
     ("action", "done"),
     [
-        (Action.DOWN, ["end", "forget"]),
-        (Action.FORGET, ["end", "forget"]),
-        (Action.REMOVE, [f"remove {NAME}-api", "end", "forget"]),
+        (SweepAction.DOWN, ["end", "forget"]),
+        (SweepAction.FORGET, ["end", "forget"]),
+        (SweepAction.REMOVE, [f"remove {NAME}-api", "end", "forget"]),
     ],
 )
-def test_what_did_not_change_goes(action: Action, done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(things=[THING] if action is Action.REMOVE else [])
+def test_what_did_not_change_goes(action: SweepAction, done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(things=[THING] if action is SweepAction.REMOVE else [])
     abouts.write(world.store, "snu", NAME, ABOUT)
-    assert carry_out(world, action, monkeypatch) == Outcome({}, {})
+    assert carry_out(world, action, monkeypatch) == SweepResult({}, {})
     assert world.done == done
 
 
@@ -151,7 +151,7 @@ def test_what_did_not_change_goes(action: Action, done: list[str], monkeypatch: 
 def test_a_foundation_without_an_output_is_named(output: str, advice: str) -> None:
     identity = SimpleNamespace(foundation="foundation-ci")
     environment = SimpleNamespace(settings=SimpleNamespace(environment=identity))
-    parent = Parent(cast(Template, None), cast(Environment, environment), {})
+    parent = Parent(cast(Template, None), cast(StackImages, environment), {})
     vars(parent)["_foundation"] = {}
 
     def read() -> str:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from localcloud.api.errors import EngineError
-from localcloud.api.logs.lines import Kept, LogLine
+from localcloud.api.logs.lines import LoggedProcess, LogLine
 from localcloud.runtime.engine import Exit, Running
-from localcloud.runtime.instance import Parts, Timing
+from localcloud.runtime.instance import InstanceContext, Timing
 from localcloud.runtime.revision import Probe, Revision
 from localcloud.runtime.task import Task
 
@@ -157,15 +157,15 @@ class FakeEngine:
         if (process := self.processes.pop(id, None)) is not None and process.runs:
             process.end(137)
 
-    async def kept(self, container_id: str | None = None) -> list[Kept]:
+    async def kept(self, container_id: str | None = None) -> list[LoggedProcess]:
         return [
-            Kept(id, process.program.container_id, process.instance, not process.runs)
+            LoggedProcess(id, process.program.container_id, process.instance, not process.runs)
             for id, process in self.processes.items()
             if container_id in (None, process.program.container_id)
         ]
 
     async def lines(
-        self, kept: Kept, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
+        self, kept: LoggedProcess, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
     ) -> AsyncGenerator[LogLine, None]:
         output = self.processes[kept.id].output
         numbered = list(enumerate(output))[-tail if tail else 0 :]
@@ -192,10 +192,10 @@ class Lab:
     clock: FakeClock
     engine: FakeEngine
     check: FakeCheck
-    parts: Parts
+    parts: InstanceContext
 
 
 def make_lab(**timing: float) -> Lab:
     clock = FakeClock()
     engine, check = FakeEngine(clock), FakeCheck()
-    return Lab(clock, engine, check, Parts(engine, check, clock, Timing(**timing)))
+    return Lab(clock, engine, check, InstanceContext(engine, check, clock, Timing(**timing)))

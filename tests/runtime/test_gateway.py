@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from localcloud.api.container_runtime import BrokenAnswer
+from localcloud.api.container_runtime import TruncatedResponse
 from localcloud.runtime.gateway import Gateway
 from localcloud.runtime.workload import Workload
 from tests.runtime.fakes import PROBE, Lab, make_lab, revision, settle
@@ -170,7 +170,7 @@ async def test_an_answer_that_stops_in_the_middle_breaks_the_connection(lab: Lab
         raise httpx.ReadError("reset")
 
     client = Client()
-    with pytest.raises(BrokenAnswer):
+    with pytest.raises(TruncatedResponse):
         await ask(await workload_of(lab), client, lambda request: httpx.Response(200, content=body()))
     assert client.body == b"half"
 

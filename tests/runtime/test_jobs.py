@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from localcloud.api.secret_manager.payloads import PAYLOADS, VERSIONS
 from localcloud.api.serverless_jobs.runs import DEFINITIONS, REFERENCES, RUNS, new_run, shown, stopped
-from localcloud.api.serverless_jobs.schedule import BadSchedule, is_due
+from localcloud.api.serverless_jobs.schedule import ScheduleError, is_due
 from localcloud.api.store import Resource
 from localcloud.runtime import job_runner
-from localcloud.runtime.held import release
+from localcloud.runtime.disabled import release
 from localcloud.runtime.task import Task
 from tests.runtime.fakes import settle
 from tests.runtime.test_runtime import IMAGE, World
@@ -417,6 +417,6 @@ def test_a_minute_is_due_when_its_clock_reads_what_the_schedule_says(minute: int
     ],
 )
 def test_a_schedule_that_never_comes_is_refused(schedule: str, zone: str, part: str) -> None:
-    with pytest.raises(BadSchedule) as refusal:
+    with pytest.raises(ScheduleError) as refusal:
         is_due({"schedule": schedule, "timezone": zone}, 0)
     assert refusal.value.part == part

@@ -17,9 +17,9 @@ from localcloud.api.cloud import Cloud
 from localcloud.api.store import Store
 from localcloud.runtime.backoff import Backoff
 from localcloud.runtime.balancer import Backend, Balancer, busy
-from localcloud.runtime.choice import Choice, NoEngine, choose, owner_of
 from localcloud.runtime.desired import held_image
 from localcloud.runtime.docker_engine import start_container
+from localcloud.runtime.engine_choice import EngineChoice, EngineUnavailable, choose, owner_of
 from localcloud.runtime.probes import NetworkCheck, listening, started, unwell
 from localcloud.runtime.revision import Probe, Revision
 from tests.runtime.fakes import PROBE, REVISION, FakeCheck, FakeClock, revision, settle
@@ -149,7 +149,7 @@ def test_images_that_our_registry_does_not_hold(tmp_path: Path, image: str) -> N
 
 
 def test_off_is_off() -> None:
-    chosen = choose(Choice.OFF)
+    chosen = choose(EngineChoice.OFF)
     assert chosen.client is None
     assert "--runtime off" in chosen.why
 
@@ -167,11 +167,11 @@ def test_no_engine_is_told_and_refused_only_where_one_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, host: str, told: str
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", host)
-    chosen = choose(Choice.AUTO)
+    chosen = choose(EngineChoice.AUTO)
     assert chosen.client is None
     assert told in chosen.why
-    with pytest.raises(NoEngine, match="Docker engine"):
-        choose(Choice.DOCKER)
+    with pytest.raises(EngineUnavailable, match="Docker engine"):
+        choose(EngineChoice.DOCKER)
 
 
 def test_the_owner_follows_from_where_the_data_are(tmp_path: Path) -> None:

@@ -11,14 +11,14 @@ import pytest
 
 from localcloud.api import transitions
 from localcloud.api.cloud import Cloud
-from localcloud.api.containers.shapes import CONTAINERS
+from localcloud.api.containers.schemas import CONTAINERS
 from localcloud.api.containers.variables import SECRET_VARIABLES
 from localcloud.api.logs.reader import LogReader
 from localcloud.api.oci.repository import IMAGES, MANIFESTS, NAMESPACES
 from localcloud.api.seed import DEFAULT
 from localcloud.api.seeding import seed_store
 from localcloud.api.store import Store
-from localcloud.runtime.held import release
+from localcloud.runtime.disabled import release
 from localcloud.runtime.runtime import Runtime
 from tests.runtime.fakes import FakeCheck, FakeClock, FakeEngine, revision, settle
 

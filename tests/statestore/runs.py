@@ -16,7 +16,7 @@ from pathlib import Path
 from ops.errors import OpsError
 from ops.state import lock
 from pulumi_state.errors import StateError
-from pulumi_state.statefile import StateFile
+from pulumi_state.state_file import StateFile
 from pulumi_state.store import Store, StoreError, open_store
 from tests.support.buckets import KEYS
 

@@ -13,7 +13,7 @@ from ops.state.history import updates_of
 from ops.state.last_run import observe, remember
 from pulumi_state.compression import GZIP, SUFFIXES, ZSTD, compress, decompress, environment, suffix_of
 from pulumi_state.errors import OverwrittenError
-from pulumi_state.statefile import StateFile
+from pulumi_state.state_file import StateFile
 from pulumi_state.store import Store, StoreError, checkpoints, layout
 
 PROJECT, STACK = "snu", "stage.json.gz"  # as awkward as names may be

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulumi_state.interrupts import handled, interrupt
+from pulumi_state.signals import handled, interrupt
 from tests.support.environment import ROOT, clean_environment
 from tests.support.forks import REAL_PYTHON
 
@@ -52,7 +52,7 @@ def test_another_thread_handles_none() -> None:
 
 _CLOSED_TERMINAL = """
 import os, pty, signal, sys
-from pulumi_state.interrupts import handled
+from pulumi_state.signals import handled
 terminal, own = pty.openpty()
 for descriptor in (0, 1, 2):
     os.dup2(own, descriptor)

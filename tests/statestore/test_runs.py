@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pulumi_state.statefile import StateFile
+from pulumi_state.state_file import StateFile
 from pulumi_state.store import Store
 from tests.statestore import runs
 from tests.support.environment import clean_environment

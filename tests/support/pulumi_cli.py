@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 from engine import operations
 from engine.request import Request
-from pulumi_state import stacks
+from pulumi_state import stack_reader
 from pulumi_state.errors import PulumiError
 from pulumi_state.project import project_name
-from pulumi_state.statefile import StateFile
+from pulumi_state.state_file import StateFile
 from tests.support import embedded
 from tests.support.environment import clean_environment
 from tests.support.programs import PULUMI, needs
@@ -214,7 +214,7 @@ class Embedded:
     def outputs(self, stack: str) -> dict[str, Any]:
         """With secrets as ``Secret``."""
         file = StateFile(self._backend_url, project_name(self._directory), stack, self._environ)
-        return stacks.outputs(file, self._environ)
+        return stack_reader.outputs(file, self._environ)
 
     @property
     def _environ(self) -> dict[str, str]:

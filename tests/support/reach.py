@@ -16,7 +16,7 @@ from infra.settings.models import Backend
 from localcloud.api import conditions
 from localcloud.api.conditions import Target
 from localcloud.api.permissions import PERMISSION_SETS
-from ops.handed_out import Holder, holders, state_application
+from ops.application_keys import KeyHolder, holders, state_application
 from ops.stacks import find_stack, stack_names
 from tests.support.committed_stacks import build, config_of
 from tests.support.environment import ROOT
@@ -75,7 +75,7 @@ class Estate:
     """By foundation, the applications whose API keys are in its state."""
     projects: dict[str, str] = field(default_factory=dict)
     """By foundation, its project's name without `snu-`."""
-    holders: dict[str, Holder] = field(default_factory=dict)
+    holders: dict[str, KeyHolder] = field(default_factory=dict)
     """By application, what a key of it is for."""
 
 

@@ -23,7 +23,7 @@ from ops.diff.revisions import find_revisions
 from ops.errors import OpsError
 from ops.images.history import History
 from ops.releases import hotfix
-from ops.releases.committed import CommittedFile
+from ops.releases.committed_file import CommittedFile
 from ops.releases.tags import Releases
 
 FILES = {

@@ -14,9 +14,9 @@ PRODUCTS = sorted({route.permission.product for route in ROUTES})
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
-def test_a_product_has_routes_and_shapes(product: str) -> None:
+def test_a_product_has_routes_and_schemas(product: str) -> None:
     folder = ROOT / "api" / product
-    assert {"__init__.py", "routes.py", "shapes.py"} <= {path.name for path in folder.iterdir()}
+    assert {"__init__.py", "routes.py", "schemas.py"} <= {path.name for path in folder.iterdir()}
     assert {route.handler.__module__ for route in ROUTES if route.permission.product == product} == {
         f"localcloud.api.{product}.routes"
     }
@@ -24,7 +24,7 @@ def test_a_product_has_routes_and_shapes(product: str) -> None:
 
 def test_the_layers_of_every_product_are_checked() -> None:
     contracts = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    (found,) = [each["containers"] for each in contracts if each.get("layers") == ["routes", "shapes"]]
+    (found,) = [each["containers"] for each in contracts if each.get("layers") == ["routes", "schemas"]]
     assert found == [f"localcloud.api.{product}" for product in PRODUCTS]
 
 

@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from infra.images.reading import load_sources
+from infra.images.images_file import load_sources
 from infra.settings import SettingsError
 from infra.settings.built import built_file, read_built
 from ops.adopt.acceptance import read_accepted
 from ops.errors import OpsError
 from pulumi_state.errors import PulumiError
 from pulumi_state.stack_file import StackFile, as_text
-from pulumi_state.yaml_file import Place, Position, YamlError
+from pulumi_state.yaml_file import Position, ValuePosition, YamlError
 from tests.support.environment import ROOT, clean_environment
 from tests.support.programs import needs
 from tests.support.yaml_scalars import written
@@ -200,10 +200,10 @@ def test_an_empty_file_has_no_configuration() -> None:
 
 def test_keys_and_values_have_positions() -> None:
     places = parse("config:\n  snu:a: 1\n  snu:b:\n    - {c: d}\n").document.places
-    assert places["config", "snu:a"] == Place(Position(2, 3), Position(2, 10))
-    assert places["config", "snu:b"] == Place(Position(3, 3), Position(4, 5))
-    assert places["config", "snu:b", 0] == Place(None, Position(4, 7))
-    assert places["config", "snu:b", 0, "c"] == Place(Position(4, 8), Position(4, 11))
+    assert places["config", "snu:a"] == ValuePosition(Position(2, 3), Position(2, 10))
+    assert places["config", "snu:b"] == ValuePosition(Position(3, 3), Position(4, 5))
+    assert places["config", "snu:b", 0] == ValuePosition(None, Position(4, 7))
+    assert places["config", "snu:b", 0, "c"] == ValuePosition(Position(4, 8), Position(4, 11))
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
@@ -287,12 +287,12 @@ def _canonical(text: str) -> str:
 def test_no_other_module_reads_stack_files() -> None:
     """What imports a YAML library reads another kind of file, or writes."""
     others = {
-        "infra/images/reading.py",  # images.yaml
+        "infra/images/images_file.py",  # images.yaml
         "infra/images/workspace.py",  # pnpm-workspace.yaml
         "infra/settings/built.py",  # .local/images
         "ops/adopt/acceptance.py",
         "ops/cost/prices.py",
-        "ops/releases/going_back.py",  # copies with comments what the reader has accepted
+        "ops/releases/rollback.py",  # copies with comments what the reader has accepted
         "ops/stack_file.py",  # writes
     }
     found = {

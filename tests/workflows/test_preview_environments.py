@@ -26,11 +26,11 @@ from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import PullRequest
-from ops.previews import about as abouts
 from ops.previews import comment
-from ops.previews.cloud import Found, Thing
-from ops.previews.look import State
-from ops.pull_request import Outcome, Written
+from ops.previews import metadata as abouts
+from ops.previews.cloud import CloudObject, CloudObjects
+from ops.previews.inventory import RecordedState
+from ops.pull_request import CommentResult, Outcome
 from ops.scaleway.catalogue import CONTAINER
 from ops.session import Options
 from tests.support.memory_store import MemoryStore
@@ -41,7 +41,7 @@ REPOSITORY = "octo/snu"
 LABEL = "preview"
 ALL = 100
 """More turns than any run needs."""
-HUB = env.Hub(REPOSITORY, "https://api.github.com")
+HUB = env.GitHubOptions(REPOSITORY, "https://api.github.com")
 
 
 class CancelledError(BaseException):
@@ -171,12 +171,12 @@ class World:
 
     def execute(self, command: list[str]) -> bool:
         """Whether the step ends well."""
-        meant = env.Meant(7, None)
+        meant = env.PreviewSelector(7, None)
         assert command[:2] == ["scripts/snu", "env"]
         try:
             if command[2] == "up":
                 options = Options(yes=True, lock_timeout=1)
-                env.up(None, meant, HUB, EngineChoice.AUTO, env.Build(None, None, 1), options, as_json=False)
+                env.up(None, meant, HUB, EngineChoice.AUTO, env.ImageBuild(None, None, 1), options, as_json=False)
             else:
                 env.down(None, meant, HUB, EngineChoice.AUTO, 1, if_unwanted="--if-unwanted" in command)
         except OpsError as error:
@@ -188,8 +188,8 @@ class World:
         self.pause()  # what it says may not be true any more
         return found
 
-    def look(self) -> Found:
-        return Found((Thing(CONTAINER, f"{NAME}-api", "id", NAME),) if self.things else (), ())
+    def look(self) -> CloudObjects:
+        return CloudObjects((CloudObject(CONTAINER, f"{NAME}-api", "id", NAME),) if self.things else (), ())
 
     @contextmanager
     def locked(self, *_: object) -> Iterator[None]:
@@ -217,10 +217,10 @@ class Stack:
         return cls()
 
     @property
-    def state(self) -> State | None:
+    def state(self) -> RecordedState | None:
         from datetime import UTC, datetime
 
-        return State(datetime.now(UTC), 1, {}, None) if self.world.things else None
+        return RecordedState(datetime.now(UTC), 1, {}, None) if self.world.things else None
 
     def mend(self) -> None:
         self.world.pause()
@@ -266,13 +266,13 @@ def plant(patch: pytest.MonkeyPatch, world: World) -> None:
         "ops.previews.up._report": lambda *_: SimpleNamespace(markdown=str),
         "ops.previews.up._up": lambda _stack: SimpleNamespace(name=NAME, urls={}),
         "ops.previews.down.remove_files": lambda *_: None,
-        "ops.previews.look.stacks_in": stacks,
-        "ops.previews.look.state_of": lambda *_: Stack().state,
+        "ops.previews.inventory.stacks_in": stacks,
+        "ops.previews.inventory.state_of": lambda *_: Stack().state,
         "ops.previews.sweep.stacks_in": stacks,
         **{f"ops.previews.{module}.PreviewStack": Stack for module in ("up", "down", "sweep")},
     }.items():
         patch.setattr(name, value)
-    patch.setattr(comment, "write", lambda *_, **__: Written(Outcome.EDITED, "", 0))
+    patch.setattr(comment, "write", lambda *_, **__: CommentResult(Outcome.EDITED, "", 0))
     patch.setattr(comment, "without_secrets", lambda *_: "")
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from localcloud.api.access import API_KEYS
-from localcloud.api.account.shapes import PROJECT, projects
-from localcloud.api.call import PROJECTS, Call
+from localcloud.api.account.schemas import PROJECT, projects
 from localcloud.api.errors import already_exists, not_found, precondition_failed
+from localcloud.api.request import PROJECTS, ApiRequest
 from localcloud.api.routing import Answer, Routes
 from localcloud.api.store import HIDDEN_PREFIX, VAULT_PREFIX
 from localcloud.api.transitions import is_deleting
@@ -16,7 +16,7 @@ routes = Routes("/account/v3/projects", product="account")
 
 
 @routes("POST", "", "project")
-def create_project(call: Call) -> Answer:
+def create_project(call: ApiRequest) -> Answer:
     call.authorize(None)
     body = call.body
     values = PROJECT.create(body)
@@ -30,17 +30,17 @@ def create_project(call: Call) -> Answer:
 
 
 @routes("GET", "", "project")
-def list_projects(call: Call) -> Answer:
+def list_projects(call: ApiRequest) -> Answer:
     return projects.list(call)
 
 
 @routes("GET", "/{id}", "project")
-def get_project(call: Call) -> Answer:
+def get_project(call: ApiRequest) -> Answer:
     return projects.show(call, projects.find(call, call.id))
 
 
 @routes("PATCH", "/{id}", "project")
-def update_project(call: Call) -> Answer:
+def update_project(call: ApiRequest) -> Answer:
     project = projects.find(call, call.id)
     changes = PROJECT.update(call.body)
     if changes.get("name", project["name"]) != project["name"]:
@@ -49,7 +49,7 @@ def update_project(call: Call) -> Answer:
 
 
 @routes("DELETE", "/{id}", "project")
-def delete_project(call: Call) -> Answer:
+def delete_project(call: ApiRequest) -> Answer:
     project = projects.find(call, call.id)
     if project["id"] == call.organization_id:
         raise precondition_failed("unknown_precondition", "the default project cannot be deleted")
@@ -60,17 +60,17 @@ def delete_project(call: Call) -> Answer:
     return None
 
 
-def new_project(call: Call, values: dict[str, Any]) -> dict[str, Any]:
+def new_project(call: ApiRequest, values: dict[str, Any]) -> dict[str, Any]:
     """A complete project."""
     return {**values, "organization_id": call.organization_id, "qualification": None}
 
 
-def _check_name_is_free(call: Call, name: str) -> None:
+def _check_name_is_free(call: ApiRequest, name: str) -> None:
     for other in projects.every(call, name=name):
         raise already_exists("project", other["id"], "a project with this name exists in the organization")
 
 
-def _resources_of(call: Call, project_id: str) -> list[str]:
+def _resources_of(call: ApiRequest, project_id: str) -> list[str]:
     """The kinds of which the project still holds something (an API key's default project counts too).
 
     What is being deleted does not count: the clients do not wait for all of it before they delete the project.

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import NAMESPACE_URL, uuid5
 
-from localcloud.api.call import PROJECTS
 from localcloud.api.cloud import REGIONS, Cloud
+from localcloud.api.request import PROJECTS
 from localcloud.api.store import Resource
 from localcloud.api.transitions import is_deleting
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from localcloud.api.cloud import Cloud
-from localcloud.api.containers.shapes import CONTAINERS
+from localcloud.api.containers.schemas import CONTAINERS
 from localcloud.api.logs.lines import LogLine
 from localcloud.api.serverless_jobs.runs import DEFINITIONS, RUNS
 from localcloud.api.store import Resource

@@ -15,8 +15,8 @@ from localcloud.api.clock import parse_nanotime
 from localcloud.api.cloud import Cloud
 from localcloud.api.cockpit import data_sources
 from localcloud.api.cockpit.log_streams import LogStream, streams_of
-from localcloud.api.cockpit.range_query import BadQuery, parse_range
-from localcloud.api.cockpit.shapes import TOKEN_SECRETS, tokens
+from localcloud.api.cockpit.range_query import QueryError, parse_range
+from localcloud.api.cockpit.schemas import TOKEN_SECRETS, tokens
 from localcloud.api.errors import EngineError, origin
 from localcloud.api.logs.reader import LogReader
 from localcloud.api.store import Resource
@@ -49,9 +49,9 @@ class Loki:
         status, reason, content_type = 200, "", b"application/json; charset=UTF-8"
         try:
             body = json.dumps(await self._answer(scope), ensure_ascii=False, separators=(",", ":"))
-        except (_Refusal, BadQuery, EngineError) as error:
+        except (_Refusal, QueryError, EngineError) as error:
             reason = body = str(error)
-            status = error.status if isinstance(error, _Refusal) else 400 if isinstance(error, BadQuery) else 500
+            status = error.status if isinstance(error, _Refusal) else 400 if isinstance(error, QueryError) else 500
         except Exception as error:
             status, reason, body = 500, origin(error), "internal error"
         if reason:

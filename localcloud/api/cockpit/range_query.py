@@ -24,7 +24,7 @@ _SECONDS_DIGITS = 10
 """A number with more digits is of nanoseconds."""
 
 
-class BadQuery(Exception):
+class QueryError(Exception):
     """The text is for the client."""
 
 
@@ -43,26 +43,26 @@ def parse_range(query_string: bytes, now: float) -> RangeQuery:
     given = {name: values[0] for name, values in parse_qs(query_string.decode("latin-1")).items()}
     for name in _REFUSED:
         if name in given:
-            raise BadQuery(f"the local Scaleway does not implement the parameter {name}: give start and end")
+            raise QueryError(f"the local Scaleway does not implement the parameter {name}: give start and end")
     end = _moment("end", given["end"]) if "end" in given else int(now * SECOND)
     start = _moment("start", given["start"]) if "start" in given else end - _DEFAULT_SPAN
     if start >= end:
-        raise BadQuery("end timestamp must not be before or equal to start time")
+        raise QueryError("end timestamp must not be before or equal to start time")
     direction = given.get("direction", "backward").lower()
     if direction not in ("forward", "backward"):
-        raise BadQuery(f"invalid direction '{direction}'")
+        raise QueryError(f"invalid direction '{direction}'")
     try:
         return RangeQuery(parse(given.get("query", "")), start, end, _limit(given), direction == "forward")
     except LogQLError as error:
-        raise BadQuery(str(error)) from error
+        raise QueryError(str(error)) from error
 
 
 def _limit(given: dict[str, str]) -> int:
     text = given.get("limit", str(_DEFAULT_ENTRIES))
     if not _WHOLE.fullmatch(text) or int(text) == 0:
-        raise BadQuery("limit must be a positive value")
+        raise QueryError("limit must be a positive value")
     if int(text) > MOST_ENTRIES:
-        raise BadQuery(
+        raise QueryError(
             f"max entries limit per query exceeded, limit > max_entries_limit_per_query ({text} > {MOST_ENTRIES})"
         )
     return int(text)
@@ -79,7 +79,7 @@ def _moment(name: str, text: str) -> int:
             moment = parse_nanotime(text)
         nanotime(moment)
     except ValueError as error:
-        raise BadQuery(
+        raise QueryError(
             f"could not parse {name} '{text}': it is nanoseconds or seconds since the epoch, or RFC 3339"
         ) from error
     return moment

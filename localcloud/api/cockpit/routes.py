@@ -6,9 +6,8 @@ import secrets as random
 from typing import Any
 
 from localcloud.api import paging
-from localcloud.api.call import Call
 from localcloud.api.cockpit.data_sources import DEFAULT_RETENTION, url
-from localcloud.api.cockpit.shapes import (
+from localcloud.api.cockpit.schemas import (
     CONTACT_POINT,
     PROJECT,
     SOURCE,
@@ -20,6 +19,7 @@ from localcloud.api.cockpit.shapes import (
     tokens,
 )
 from localcloud.api.errors import already_exists, invalid, not_found
+from localcloud.api.request import ApiRequest
 from localcloud.api.routing import Answer, Routes
 from localcloud.api.store import HIDDEN_PREFIX, Resource
 
@@ -31,7 +31,7 @@ _ALERT_MANAGERS = f"{HIDDEN_PREFIX}cockpit.alert_manager"
 
 
 @routes("POST", "/data-sources", "data_source")
-def create_source(call: Call) -> Answer:
+def create_source(call: ApiRequest) -> Answer:
     values = SOURCE.create(call.body)
     project = call.project(values["project_id"])
     values |= {
@@ -49,28 +49,28 @@ def create_source(call: Call) -> Answer:
 
 
 @routes("GET", "/data-sources", "data_source")
-def list_sources(call: Call) -> Answer:
+def list_sources(call: ApiRequest) -> Answer:
     return sources.list(call)
 
 
 @routes("GET", "/data-sources/{id}", "data_source")
-def get_source(call: Call) -> Answer:
+def get_source(call: ApiRequest) -> Answer:
     return sources.show(call, sources.find(call, call.id))
 
 
 @routes("PATCH", "/data-sources/{id}", "data_source")
-def update_source(call: Call) -> Answer:
+def update_source(call: ApiRequest) -> Answer:
     return sources.show(call, sources.change(call, _own_source(call), SOURCE_CHANGE.update(call.body)))
 
 
 @routes("DELETE", "/data-sources/{id}", "data_source")
-def delete_source(call: Call) -> Answer:
+def delete_source(call: ApiRequest) -> Answer:
     sources.remove(call, _own_source(call))
     return None
 
 
 @routes("POST", "/tokens", "token")
-def create_token(call: Call) -> Answer:
+def create_token(call: ApiRequest) -> Answer:
     values = TOKEN.create(call.body)
     project = call.project(values["project_id"])
     scopes = values.pop("token_scopes") or ["write_only_metrics", "write_only_logs"]
@@ -82,17 +82,17 @@ def create_token(call: Call) -> Answer:
 
 
 @routes("GET", "/tokens", "token")
-def list_tokens(call: Call) -> Answer:
+def list_tokens(call: ApiRequest) -> Answer:
     return tokens.list(call)
 
 
 @routes("GET", "/tokens/{id}", "token")
-def get_token(call: Call) -> Answer:
+def get_token(call: ApiRequest) -> Answer:
     return tokens.show(call, tokens.find(call, call.id))
 
 
 @routes("DELETE", "/tokens/{id}", "token")
-def delete_token(call: Call) -> Answer:
+def delete_token(call: ApiRequest) -> Answer:
     token = tokens.find(call, call.id)
     call.store.delete(TOKEN_SECRETS, token["id"])
     tokens.remove(call, token)
@@ -103,32 +103,32 @@ def delete_token(call: Call) -> Answer:
 
 
 @routes("GET", "/alert-manager", "alert_manager")
-def get_alert_manager(call: Call) -> Answer:
+def get_alert_manager(call: ApiRequest) -> Answer:
     return _alert_manager(call, call.project(call.argument("project_id")))
 
 
 @routes("POST", "/alert-manager/enable", "alert_manager")
-def enable_alert_manager(call: Call) -> Answer:
+def enable_alert_manager(call: ApiRequest) -> Answer:
     return _set_alert_manager(call, enabled=True)
 
 
 @routes("POST", "/alert-manager/disable", "alert_manager")
-def disable_alert_manager(call: Call) -> Answer:
+def disable_alert_manager(call: ApiRequest) -> Answer:
     return _set_alert_manager(call, enabled=False, managed=False, rules=[])
 
 
 @routes("POST", "/alert-manager/managed-alerts/enable", "alert_manager")
-def enable_managed_alerts(call: Call) -> Answer:
+def enable_managed_alerts(call: ApiRequest) -> Answer:
     return _set_alert_manager(call, managed=True)
 
 
 @routes("POST", "/alert-manager/managed-alerts/disable", "alert_manager")
-def disable_managed_alerts(call: Call) -> Answer:
+def disable_managed_alerts(call: ApiRequest) -> Answer:
     return _set_alert_manager(call, managed=False)
 
 
 @routes("POST", "/alert-manager/enable-alert-rules", "alert_manager")
-def enable_alert_rules(call: Call) -> Answer:
+def enable_alert_rules(call: ApiRequest) -> Answer:
     state = _state(call, _project(call))
     wanted = _rule_ids(call)
     _set_alert_manager(call, rules=sorted({*state["rules"], *wanted}))
@@ -136,7 +136,7 @@ def enable_alert_rules(call: Call) -> Answer:
 
 
 @routes("POST", "/alert-manager/disable-alert-rules", "alert_manager")
-def disable_alert_rules(call: Call) -> Answer:
+def disable_alert_rules(call: ApiRequest) -> Answer:
     state = _state(call, _project(call))
     unwanted = _rule_ids(call) or state["rules"]
     _set_alert_manager(call, rules=[rule for rule in state["rules"] if rule not in unwanted])
@@ -144,7 +144,7 @@ def disable_alert_rules(call: Call) -> Answer:
 
 
 @routes("GET", "/alerts", "alert")
-def list_alerts(call: Call) -> Answer:
+def list_alerts(call: ApiRequest) -> Answer:
     """The preconfigured alerts that are enabled."""
     project = call.project(call.argument("project_id"))
     alerts = [
@@ -165,7 +165,7 @@ def list_alerts(call: Call) -> Answer:
 
 
 @routes("POST", "/alert-manager/contact-points", "contact_point")
-def create_contact_point(call: Call) -> Answer:
+def create_contact_point(call: ApiRequest) -> Answer:
     values = CONTACT_POINT.create(call.body)
     project = call.project(values.pop("project_id"))
     if not _state(call, project)["enabled"]:
@@ -177,13 +177,13 @@ def create_contact_point(call: Call) -> Answer:
 
 
 @routes("GET", "/alert-manager/contact-points", "contact_point")
-def list_contact_points(call: Call) -> Answer:
+def list_contact_points(call: ApiRequest) -> Answer:
     answer = contact_points.list(call)
     return {**answer, "has_additional_contact_points": False, "has_additional_receivers": False}
 
 
 @routes("PATCH", "/alert-manager/contact-points", "contact_point")
-def update_contact_point(call: Call) -> Answer:
+def update_contact_point(call: ApiRequest) -> Answer:
     values = CONTACT_POINT.create(call.body)
     point = _contact_point(call, values)
     changes = {"send_resolved_notifications": values["send_resolved_notifications"]}
@@ -191,18 +191,18 @@ def update_contact_point(call: Call) -> Answer:
 
 
 @routes("POST", "/alert-manager/contact-points/delete", "contact_point")
-def delete_contact_point(call: Call) -> Answer:
+def delete_contact_point(call: ApiRequest) -> Answer:
     contact_points.remove(call, _contact_point(call, CONTACT_POINT.create(call.body)))
     return None
 
 
 @global_routes("GET", "/grafana", "grafana")
-def get_grafana(call: Call) -> Answer:
+def get_grafana(call: ApiRequest) -> Answer:
     project = call.project(call.argument("project_id"))
     return {"grafana_url": f"https://{project}.dashboard.cockpit.localhost"}
 
 
-def _own_source(call: Call) -> Resource:
+def _own_source(call: ApiRequest) -> Resource:
     """The data source of a request that changes it: one that the project made."""
     source = sources.find(call, call.id)
     if source["origin"] != "custom":
@@ -210,37 +210,37 @@ def _own_source(call: Call) -> Resource:
     return source
 
 
-def _contact_point(call: Call, values: dict[str, Any]) -> Resource:
+def _contact_point(call: ApiRequest, values: dict[str, Any]) -> Resource:
     project = call.project(values["project_id"])
     for point in contact_points.every(call, _project=project, _region=call.region, email=values["email"]):
         return point
     raise not_found("contact_point", project)
 
 
-def _rule_ids(call: Call) -> list[str]:
+def _rule_ids(call: ApiRequest) -> list[str]:
     wanted = call.body.get("rule_ids") or []
     if not isinstance(wanted, list) or not all(isinstance(rule, str) for rule in wanted):
         raise invalid("rule_ids", "must be a list of strings")
     return wanted
 
 
-def _project(call: Call) -> str:
+def _project(call: ApiRequest) -> str:
     """The project that the request's body names."""
     return call.project(PROJECT.create(call.body)["project_id"])
 
 
-def _state(call: Call, project: str) -> Resource:
+def _state(call: ApiRequest, project: str) -> Resource:
     kept = call.store.get(_ALERT_MANAGERS, f"{call.region}/{project}")
     return kept or {"enabled": False, "managed": False, "rules": []}
 
 
-def _set_alert_manager(call: Call, **changes: Any) -> dict[str, Any]:
+def _set_alert_manager(call: ApiRequest, **changes: Any) -> dict[str, Any]:
     project = _project(call)
     call.store.put(_ALERT_MANAGERS, f"{call.region}/{project}", {**_state(call, project), **changes})
     return _alert_manager(call, project)
 
 
-def _alert_manager(call: Call, project: str) -> dict[str, Any]:
+def _alert_manager(call: ApiRequest, project: str) -> dict[str, Any]:
     state = _state(call, project)
     url = f"https://{project}.alertmanager.cockpit.{call.region}.localhost"
     return {

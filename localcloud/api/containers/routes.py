@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from localcloud.api import transitions
-from localcloud.api.call import Call
 from localcloud.api.clock import timestamp
 from localcloud.api.containers import variables
-from localcloud.api.containers.shapes import (
+from localcloud.api.containers.schemas import (
     CONTAINER,
     DOMAIN,
     NAMESPACE,
@@ -21,9 +20,10 @@ from localcloud.api.containers.shapes import (
 )
 from localcloud.api.domain.resolver import leads_to
 from localcloud.api.errors import already_exists, plain, quotas_exceeded
-from localcloud.api.fields import Body, Problems
+from localcloud.api.request import ApiRequest
 from localcloud.api.routing import Answer, Routes
 from localcloud.api.store import Resource
+from localcloud.api.validation import Body, Problems
 from scaleway_facts import limits
 
 routes = Routes("/containers/v1/regions/{region}", product="containers")
@@ -32,7 +32,7 @@ routes = Routes("/containers/v1/regions/{region}", product="containers")
 
 
 @routes("POST", "/namespaces", "namespace")
-def create_namespace(call: Call) -> Answer:
+def create_namespace(call: ApiRequest) -> Answer:
     values = _checked(NAMESPACE, call.body)
     project = call.project(values["project_id"])
     same_project = list(namespaces.every(call, _project=project, _region=call.region))
@@ -53,17 +53,17 @@ def create_namespace(call: Call) -> Answer:
 
 
 @routes("GET", "/namespaces", "namespace")
-def list_namespaces(call: Call) -> Answer:
+def list_namespaces(call: ApiRequest) -> Answer:
     return namespaces.list(call)
 
 
 @routes("GET", "/namespaces/{id}", "namespace")
-def get_namespace(call: Call) -> Answer:
+def get_namespace(call: ApiRequest) -> Answer:
     return namespaces.show(call, namespaces.find(call, call.id))
 
 
 @routes("PATCH", "/namespaces/{id}", "namespace")
-def update_namespace(call: Call) -> Answer:
+def update_namespace(call: ApiRequest) -> Answer:
     namespace = namespaces.find_stable(call, call.id)
     changes = _checked_changes(call, NAMESPACE, call.body, namespace)
     for container in containers.every(call, namespace_id=namespace["id"]):
@@ -76,7 +76,7 @@ def update_namespace(call: Call) -> Answer:
 
 
 @routes("DELETE", "/namespaces/{id}", "namespace")
-def delete_namespace(call: Call) -> Answer:
+def delete_namespace(call: ApiRequest) -> Answer:
     """Takes its containers along, also those which are being deleted already."""
     namespace = namespaces.find(call, call.id)
     for container in list(containers.every(call, namespace_id=namespace["id"])):
@@ -89,7 +89,7 @@ def delete_namespace(call: Call) -> Answer:
 
 
 @routes("POST", "/containers", "container")
-def create_container(call: Call) -> Answer:
+def create_container(call: ApiRequest) -> Answer:
     values = _checked(CONTAINER, call.body)
     namespace = namespaces.find_stable(call, values["namespace_id"])
     _check_variable_counts(values, namespace)
@@ -106,17 +106,17 @@ def create_container(call: Call) -> Answer:
 
 
 @routes("GET", "/containers", "container")
-def list_containers(call: Call) -> Answer:
+def list_containers(call: ApiRequest) -> Answer:
     return containers.list(call)
 
 
 @routes("GET", "/containers/{id}", "container")
-def get_container(call: Call) -> Answer:
+def get_container(call: ApiRequest) -> Answer:
     return containers.show(call, containers.find(call, call.id))
 
 
 @routes("PATCH", "/containers/{id}", "container")
-def update_container(call: Call) -> Answer:
+def update_container(call: ApiRequest) -> Answer:
     """Every update redeploys. The request's ``https_connection_only`` is the answer's ``https_connections_only``."""
     container = containers.find_stable(call, call.id)
     body = dict(call.body)
@@ -134,14 +134,14 @@ def update_container(call: Call) -> Answer:
 
 
 @routes("POST", "/containers/{id}/redeploy", "container")
-def redeploy_container(call: Call) -> Answer:
+def redeploy_container(call: ApiRequest) -> Answer:
     container = containers.find_stable(call, call.id)
     container = containers.change(call, container, {"error_message": ""}, transient="upgrading")
     return containers.show(call, _deployed(call, container))
 
 
 @routes("DELETE", "/containers/{id}", "container")
-def delete_container(call: Call) -> Answer:
+def delete_container(call: ApiRequest) -> Answer:
     return containers.show(call, _retire_container(call, containers.find(call, call.id)))
 
 
@@ -149,7 +149,7 @@ def delete_container(call: Call) -> Answer:
 
 
 @routes("POST", "/domains", "domain")
-def create_domain(call: Call) -> Answer:
+def create_domain(call: ApiRequest) -> Answer:
     values = DOMAIN.create(call.body)
     values["hostname"] = values["hostname"].lower()
     container = containers.find(call, values["container_id"])
@@ -168,24 +168,24 @@ def create_domain(call: Call) -> Answer:
 
 
 @routes("GET", "/domains", "domain")
-def list_domains(call: Call) -> Answer:
+def list_domains(call: ApiRequest) -> Answer:
     return domains.list(call)
 
 
 @routes("GET", "/domains/{id}", "domain")
-def get_domain(call: Call) -> Answer:
+def get_domain(call: ApiRequest) -> Answer:
     return domains.show(call, domains.find(call, call.id))
 
 
 @routes("PATCH", "/domains/{id}", "domain")
-def update_domain(call: Call) -> Answer:
+def update_domain(call: ApiRequest) -> Answer:
     domain = domains.find_stable(call, call.id)
     changes = {name: value for name, value in DOMAIN.update(call.body).items() if name == "tags"}
     return domains.show(call, domains.change(call, domain, changes))
 
 
 @routes("DELETE", "/domains/{id}", "domain")
-def delete_domain(call: Call) -> Answer:
+def delete_domain(call: ApiRequest) -> Answer:
     return domains.show(call, domains.retire(call, domains.find(call, call.id)))
 
 
@@ -200,7 +200,7 @@ def _checked(shape: Body, body: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _checked_changes(call: Call, shape: Body, body: Mapping[str, Any], current: Resource) -> dict[str, Any]:
+def _checked_changes(call: ApiRequest, shape: Body, body: Mapping[str, Any], current: Resource) -> dict[str, Any]:
     problems = Problems()
     changes = shape.update(body, problems)
     variables.check_plain(changes.get("environment_variables", {}), problems)
@@ -246,7 +246,7 @@ def _check_variable_counts(container: Mapping[str, Any], namespace: Mapping[str,
     problems.raise_if_any()
 
 
-def _with_secrets(call: Call, owner: Resource, wanted: Mapping[str, str]) -> Resource:
+def _with_secrets(call: ApiRequest, owner: Resource, wanted: Mapping[str, str]) -> Resource:
     """The namespace or container with its secret variables kept, and their hashes in it."""
     kind = containers if "namespace_id" in owner else namespaces
     hashes = variables.keep_secret(call, owner["id"], wanted, owner.get("secret_environment_variables", {}))
@@ -255,7 +255,7 @@ def _with_secrets(call: Call, owner: Resource, wanted: Mapping[str, str]) -> Res
     return owner
 
 
-def _deployed(call: Call, container: Resource) -> Resource:
+def _deployed(call: ApiRequest, container: Resource) -> Resource:
     """The container with one deploy more (``_generation`` counts them), unless a fault lets this one fail."""
     if container["status"] == "error":
         return container
@@ -266,7 +266,7 @@ def _deployed(call: Call, container: Resource) -> Resource:
     return container
 
 
-def _retire_container(call: Call, container: Resource) -> Resource:
+def _retire_container(call: ApiRequest, container: Resource) -> Resource:
     """Its domains go with it."""
     for domain in list(domains.every(call, container_id=container["id"])):
         domains.retire(call, domain)

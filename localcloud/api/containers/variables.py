@@ -11,8 +11,8 @@ from typing import Any
 
 from argon2 import PasswordHasher
 
-from localcloud.api.call import Call
-from localcloud.api.fields import Problems
+from localcloud.api.request import ApiRequest
+from localcloud.api.validation import Problems
 from scaleway_facts import limits
 from scaleway_facts.fact import Limit
 
@@ -63,7 +63,9 @@ def check_secret(variables: Mapping[str, str], problems: Problems, *, kept: Mapp
             problems.add("secret_environment_variables", f"{name} must be at most {most} bytes")
 
 
-def keep_secret(call: Call, owner_id: str, wanted: Mapping[str, str], hashes: Mapping[str, str]) -> dict[str, str]:
+def keep_secret(
+    call: ApiRequest, owner_id: str, wanted: Mapping[str, str], hashes: Mapping[str, str]
+) -> dict[str, str]:
     """Keep the values of ``wanted`` and give their hashes. ``""`` keeps a value; a name that is absent goes."""
     kept = call.store.get(SECRET_VARIABLES, owner_id)
     old: dict[str, str] = kept["values"] if kept else {}
@@ -72,5 +74,5 @@ def keep_secret(call: Call, owner_id: str, wanted: Mapping[str, str], hashes: Ma
     return {name: _HASHER.hash(value) if value else hashes[name] for name, value in wanted.items()}
 
 
-def forget_secret(call: Call, owner_id: str) -> None:
+def forget_secret(call: ApiRequest, owner_id: str) -> None:
     call.store.delete(SECRET_VARIABLES, owner_id)

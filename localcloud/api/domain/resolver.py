@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localcloud.api.domain.shapes import RECORDS, ZONES
+from localcloud.api.domain.schemas import RECORDS, ZONES
 from localcloud.api.store import Resource, Store
 
 _MAX_HOPS = 8

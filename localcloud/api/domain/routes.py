@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud.api.call import Call
 from localcloud.api.clock import timestamp
-from localcloud.api.domain.shapes import RECORD, ZONE, ZONE_CHANGE, records, zone_name, zones
+from localcloud.api.domain.schemas import RECORD, ZONE, ZONE_CHANGE, records, zone_name, zones
 from localcloud.api.errors import already_exists, invalid, not_found, plain
-from localcloud.api.fields import objects
+from localcloud.api.request import ApiRequest
 from localcloud.api.routing import Answer, Routes
 from localcloud.api.store import Resource
+from localcloud.api.validation import objects
 
 routes = Routes("/domain/v2beta1/dns-zones", product="domain")
 
@@ -18,19 +18,19 @@ NAME_SERVERS = ["ns0.dom.localhost", "ns1.dom.localhost"]
 
 
 @routes("POST", "", "dns_zone")
-def create_zone(call: Call) -> Answer:
+def create_zone(call: ApiRequest) -> Answer:
     values = ZONE.create(call.body)
     project = call.project(values["project_id"])
     return zones.show(call, zones.add(call, new_zone(call, values, project), project=project))
 
 
 @routes("GET", "", "dns_zone")
-def list_zones(call: Call) -> Answer:
+def list_zones(call: ApiRequest) -> Answer:
     return zones.list(call)
 
 
 @routes("PATCH", "/{id}", "dns_zone")
-def update_zone(call: Call) -> Answer:
+def update_zone(call: ApiRequest) -> Answer:
     """Only a zone's project can change here. The clients cannot follow a rename (they read the old name after it)."""
     zone = zones.find(call, call.id.lower())
     wanted = ZONE_CHANGE.update(call.body)
@@ -44,7 +44,7 @@ def update_zone(call: Call) -> Answer:
 
 
 @routes("DELETE", "/{id}", "dns_zone")
-def delete_zone(call: Call) -> Answer:
+def delete_zone(call: ApiRequest) -> Answer:
     zone = zones.find(call, call.id.lower())
     if not zone["subdomain"]:
         raise plain(403, "cannot delete a root DNS zone")
@@ -55,7 +55,7 @@ def delete_zone(call: Call) -> Answer:
 
 
 @routes("GET", "/{id}/records", "record")
-def list_records(call: Call) -> Answer:
+def list_records(call: ApiRequest) -> Answer:
     """As on the platform, ``name=`` (present but empty) means any name; of types the case does not matter."""
     zone = zones.find(call, call.id.lower())
     wanted = call.argument("type")
@@ -63,7 +63,7 @@ def list_records(call: Call) -> Answer:
 
 
 @routes("PATCH", "/{id}/records", "record")
-def update_records(call: Call) -> Answer:
+def update_records(call: ApiRequest) -> Answer:
     """Apply a list of changes; each is one of ``add``, ``set``, ``delete``, ``clear``. All of them or none."""
     zone = zones.find(call, call.id.lower())
     body = call.body
@@ -80,7 +80,7 @@ def update_records(call: Call) -> Answer:
     return {"records": [records.show(call, record) for record in answer]}
 
 
-def new_zone(call: Call, values: dict[str, Any], project: str) -> dict[str, Any]:
+def new_zone(call: ApiRequest, values: dict[str, Any], project: str) -> dict[str, Any]:
     """A complete zone. Raises 409 if it exists."""
     values = {**values, "domain": values["domain"].lower(), "subdomain": values["subdomain"].lower()}
     name = zone_name(values)
@@ -100,11 +100,11 @@ def new_zone(call: Call, values: dict[str, Any], project: str) -> dict[str, Any]
     }
 
 
-def _add(call: Call, zone: Resource, what: dict[str, Any]) -> list[Resource]:
+def _add(call: ApiRequest, zone: Resource, what: dict[str, Any]) -> list[Resource]:
     return [_keep(call, zone, record, None) for record in objects(what, "records")]
 
 
-def _set(call: Call, zone: Resource, what: dict[str, Any]) -> list[Resource]:
+def _set(call: ApiRequest, zone: Resource, what: dict[str, Any]) -> list[Resource]:
     """Replace the records that are meant by new ones; the first of them keeps the old id (clients read by it)."""
     old = _meant(call, zone, what)
     for record in old:
@@ -116,13 +116,13 @@ def _set(call: Call, zone: Resource, what: dict[str, Any]) -> list[Resource]:
     ]
 
 
-def _delete(call: Call, zone: Resource, what: dict[str, Any]) -> list[Resource]:
+def _delete(call: ApiRequest, zone: Resource, what: dict[str, Any]) -> list[Resource]:
     for record in _meant(call, zone, what):
         records.remove(call, record)
     return []
 
 
-def _clear(call: Call, zone: Resource, what: dict[str, Any]) -> list[Resource]:
+def _clear(call: ApiRequest, zone: Resource, what: dict[str, Any]) -> list[Resource]:
     for record in _records_of(call, zone):
         records.remove(call, record)
     return []
@@ -131,7 +131,7 @@ def _clear(call: Call, zone: Resource, what: dict[str, Any]) -> list[Resource]:
 _VERBS = {"add": _add, "set": _set, "delete": _delete, "clear": _clear}
 
 
-def _keep(call: Call, zone: Resource, given: dict[str, Any], id: str | None) -> Resource:
+def _keep(call: ApiRequest, zone: Resource, given: dict[str, Any], id: str | None) -> Resource:
     values = RECORD.create(_upper(given))
     values["data"] = _as_answered(values)
     values["name"] = values["name"].lower()
@@ -165,7 +165,7 @@ def _as_answered(values: dict[str, Any]) -> str:
     return data
 
 
-def _meant(call: Call, zone: Resource, what: dict[str, Any]) -> list[Resource]:
+def _meant(call: ApiRequest, zone: Resource, what: dict[str, Any]) -> list[Resource]:
     """The records that a change means: by ``id`` or by ``id_fields`` (name, type, and data if given)."""
     if what.get("id"):
         found = [record for record in _records_of(call, zone) if record["id"] == what["id"]]
@@ -184,5 +184,5 @@ def _meant(call: Call, zone: Resource, what: dict[str, Any]) -> list[Resource]:
     ]
 
 
-def _records_of(call: Call, zone: Resource) -> list[Resource]:
+def _records_of(call: ApiRequest, zone: Resource) -> list[Resource]:
     return list(records.every(call, zone=zone["id"]))

@@ -12,34 +12,34 @@ from dataclasses import dataclass
 from typing import Any
 
 from localcloud.api.errors import not_found
-from localcloud.api.faults.kinds import Blow, Target
+from localcloud.api.faults.kinds import InjectedResponse, MatchedRequest
 from localcloud.api.faults.rule import Request, Rule, parse
 from localcloud.api.routing import Route
 from localcloud.api.store import Store
-from localcloud.api.transitions import NORMAL, Course
+from localcloud.api.transitions import NORMAL, StatusOutcome
 
 
 @dataclass(frozen=True)
-class Strike:
+class FaultEffect:
     """What happens to one request."""
 
     delay: float = 0.0
     """Seconds before it is looked at."""
-    before: Blow | None = None
+    before: InjectedResponse | None = None
     """Given instead of carrying the request out."""
-    after: Blow | None = None
+    after: InjectedResponse | None = None
     """Given in place of the answer of what was carried out."""
     held_before: tuple[Rule, ...] = ()
     """Until these are cleared, it is not looked at."""
     held_after: tuple[Rule, ...] = ()
     """Until these are cleared, it is not answered."""
-    course: Course = NORMAL
+    course: StatusOutcome = NORMAL
     """How the statuses go that the request sets on their way."""
     rules: tuple[str, ...] = ()
     """Which rules did it, for the log."""
 
 
-NOTHING = Strike()
+NOTHING = FaultEffect()
 
 
 class FaultBook:
@@ -80,14 +80,14 @@ class FaultBook:
 
     def strike(
         self, store: Store, method: str, path: str, found: tuple[Route, dict[str, str]] | None, body: bytes | None
-    ) -> Strike:
+    ) -> FaultEffect:
         """What the rules do to a request; ``found`` is its route with the path's parameters."""
         request = _request(store, method, path, found, body or b"")
         struck = [rule for rule in self._rules.values() if rule.strikes(request)]
         if not struck:
             return NOTHING
-        target = Target(request.product, request.resource, request.id)
-        blows: dict[str, Blow] = {}
+        target = MatchedRequest(request.product, request.resource, request.id)
+        blows: dict[str, InjectedResponse] = {}
         held: dict[str, list[Rule]] = {"before": [], "after": []}
         course, delay = NORMAL, 0.0
         for rule in struck:
@@ -101,7 +101,7 @@ class FaultBook:
             if fault.holds:
                 held[rule.values["when"]].append(rule)
         names = tuple(f"{rule.id} {rule.fault.name}" for rule in struck)
-        return Strike(
+        return FaultEffect(
             delay,
             blows.get("before"),
             blows.get("after"),

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from localcloud.api.errors import ApiError, plain, quotas_exceeded, transient_state
-from localcloud.api.transitions import Course
+from localcloud.api.transitions import StatusOutcome
 
 Values = Mapping[str, Any]
 """The parameters of a rule, checked and complete."""
 
 
 @dataclass(frozen=True)
-class Target:
+class MatchedRequest:
     """The request that a fault strikes, as far as the answer speaks of it."""
 
     product: str
@@ -23,7 +23,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Blow:
+class InjectedResponse:
     """The answer that a fault gives in place of the right one; ``error`` None = none at all: the socket is closed."""
 
     error: ApiError | None
@@ -31,7 +31,7 @@ class Blow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Number:
+class NumberParameter:
     """A parameter that is a number."""
 
     about: str
@@ -50,7 +50,7 @@ class Number:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class ChoiceParameter:
     """A parameter that is one of a few values."""
 
     about: str
@@ -66,7 +66,7 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Words:
+class TextParameter:
     """A parameter that is a text."""
 
     about: str
@@ -81,8 +81,8 @@ class Words:
         return isinstance(value, str) and 0 < len(value) <= self.longest
 
 
-Parameter = Number | Choice | Words
-WHEN = Choice(
+Parameter = NumberParameter | ChoiceParameter | TextParameter
+WHEN = ChoiceParameter(
     about="whether the operation is left undone (before) or carried out all the same (after)",
     default="before",
     values=("before", "after"),
@@ -102,36 +102,36 @@ class Fault:
     """Where the fault can happen at all; empty = everywhere."""
     resource: str = ""
     methods: tuple[str, ...] = ()
-    blow: Callable[[Values, Target], Blow] | None = None
-    course: Callable[[Values], Course] | None = None
+    blow: Callable[[Values, MatchedRequest], InjectedResponse] | None = None
+    course: Callable[[Values], StatusOutcome] | None = None
     delay: Callable[[Values], float] | None = None
     """Seconds."""
     holds: bool = False
     """Until the rule is cleared."""
 
 
-def _quota(values: Values, target: Target) -> Blow:
+def _quota(values: Values, target: MatchedRequest) -> InjectedResponse:
     quota = values["quota"]
-    return Blow(quotas_exceeded(f"{target.product}_{target.resource}s", quota, quota))
+    return InjectedResponse(quotas_exceeded(f"{target.product}_{target.resource}s", quota, quota))
 
 
-def _busy(values: Values, target: Target) -> Blow:
-    return Blow(transient_state(target.resource or "resource", target.id, values["current_state"]))
+def _busy(values: Values, target: MatchedRequest) -> InjectedResponse:
+    return InjectedResponse(transient_state(target.resource or "resource", target.id, values["current_state"]))
 
 
-def _too_many(values: Values, target: Target) -> Blow:
-    return Blow(plain(429, "too many requests"), ((b"retry-after", f"{values['retry_after']:g}".encode()),))
+def _too_many(values: Values, target: MatchedRequest) -> InjectedResponse:
+    return InjectedResponse(plain(429, "too many requests"), ((b"retry-after", f"{values['retry_after']:g}".encode()),))
 
 
 _SERVER_ERRORS = {500: "internal error", 502: "bad gateway", 503: "service unavailable", 504: "gateway timeout"}
 
 
-def _server_error(values: Values, target: Target) -> Blow:
-    return Blow(plain(values["status"], _SERVER_ERRORS[values["status"]]))
+def _server_error(values: Values, target: MatchedRequest) -> InjectedResponse:
+    return InjectedResponse(plain(values["status"], _SERVER_ERRORS[values["status"]]))
 
 
-def _error(values: Values) -> Course:
-    return Course(final="error", error_message=values["message"])
+def _error(values: Values) -> StatusOutcome:
+    return StatusOutcome(final="error", error_message=values["message"])
 
 
 _DEPLOYS = ("POST", "PATCH", "PUT")
@@ -142,7 +142,9 @@ FAULTS: dict[str, Fault] = {
         Fault(
             name="container_error",
             about="A container ends in status error, with a message, when it is created, updated or redeployed.",
-            parameters={"message": Words(about="its error_message", default="the container did not become ready")},
+            parameters={
+                "message": TextParameter(about="its error_message", default="the container did not become ready")
+            },
             product="containers",
             resource="container",
             methods=_DEPLOYS,
@@ -152,7 +154,9 @@ FAULTS: dict[str, Fault] = {
             name="certificate_failure",
             about="The domain of a container ends in status error: its certificate cannot be had.",
             parameters={
-                "message": Words(about="its error_message", default="the certificate could not be issued (HTTP-01)")
+                "message": TextParameter(
+                    about="its error_message", default="the certificate could not be issued (HTTP-01)"
+                )
             },
             product="containers",
             resource="domain",
@@ -163,32 +167,36 @@ FAULTS: dict[str, Fault] = {
             name="slow_transition",
             about="Statuses such as creating, updating, deleting last longer for what the request touches.",
             parameters={
-                "seconds": Number(about="how long they last"),
-                "factor": Number(about="how many times as long as they would", most=1_000),
+                "seconds": NumberParameter(about="how long they last"),
+                "factor": NumberParameter(about="how many times as long as they would", most=1_000),
             },
             one_of=("seconds", "factor"),
             methods=("POST", "PATCH", "PUT", "DELETE"),
-            course=lambda values: Course(
+            course=lambda values: StatusOutcome(
                 seconds=values["seconds"], factor=1.0 if values["factor"] is None else values["factor"]
             ),
         ),
         Fault(
             name="transient_state",
             about="409: the resource is on its way from one status to another.",
-            parameters={"current_state": Words(about="the status that it is said to be in", default="updating")},
+            parameters={
+                "current_state": TextParameter(about="the status that it is said to be in", default="updating")
+            },
             blow=_busy,
         ),
         Fault(
             name="too_many_requests",
             about="429 with Retry-After.",
-            parameters={"retry_after": Number(about="seconds after which the client may try again", default=1)},
+            parameters={
+                "retry_after": NumberParameter(about="seconds after which the client may try again", default=1)
+            },
             blow=_too_many,
         ),
         Fault(
             name="server_error",
             about="A 5xx of the platform or of what stands before it.",
             parameters={
-                "status": Choice(about="the HTTP status", default=500, values=tuple(_SERVER_ERRORS)),
+                "status": ChoiceParameter(about="the HTTP status", default=500, values=tuple(_SERVER_ERRORS)),
                 "when": WHEN,
             },
             blow=_server_error,
@@ -197,19 +205,21 @@ FAULTS: dict[str, Fault] = {
             name="dropped_connection",
             about="The connection is closed without an answer.",
             parameters={"when": WHEN},
-            blow=lambda values, target: Blow(None),
+            blow=lambda values, target: InjectedResponse(None),
         ),
         Fault(
             name="quota_reached",
             about="403 quotas_exceeded when something is created.",
-            parameters={"quota": Number(about="the quota, all of it used", default=10, least=1, most=1e6, whole=True)},
+            parameters={
+                "quota": NumberParameter(about="the quota, all of it used", default=10, least=1, most=1e6, whole=True)
+            },
             methods=("POST",),
             blow=_quota,
         ),
         Fault(
             name="latency",
             about="The answer comes later.",
-            parameters={"milliseconds": Number(about="added to each answer", default=100, most=600_000)},
+            parameters={"milliseconds": NumberParameter(about="added to each answer", default=100, most=600_000)},
             delay=lambda values: values["milliseconds"] / 1_000,
         ),
         Fault(

@@ -9,11 +9,9 @@ from uuid import uuid4
 
 from localcloud.api import conditions, paging
 from localcloud.api.access import API_KEYS, RULES, SECRET_KEYS
-from localcloud.api.call import PROJECTS, Call
 from localcloud.api.clock import duration, parse_duration, parse_timestamp
 from localcloud.api.errors import already_exists, invalid, not_found
-from localcloud.api.fields import Problems, objects
-from localcloud.api.iam.shapes import (
+from localcloud.api.iam.schemas import (
     API_KEY,
     API_KEY_CHANGE,
     APPLICATION,
@@ -29,8 +27,10 @@ from localcloud.api.iam.shapes import (
     users,
 )
 from localcloud.api.permissions import PERMISSION_SETS
+from localcloud.api.request import PROJECTS, ApiRequest
 from localcloud.api.routing import Answer, Routes
 from localcloud.api.store import Resource
+from localcloud.api.validation import Problems, objects
 
 routes = Routes("/iam/v1alpha1", product="iam")
 
@@ -40,17 +40,17 @@ _KEY_LETTERS = string.ascii_uppercase + string.digits
 
 
 @routes("GET", "/users", "user")
-def list_users(call: Call) -> Answer:
+def list_users(call: ApiRequest) -> Answer:
     return users.list(call)
 
 
 @routes("GET", "/users/{id}", "user")
-def get_user(call: Call) -> Answer:
+def get_user(call: ApiRequest) -> Answer:
     return users.show(call, users.find(call, call.id))
 
 
 @routes("GET", "/permission-sets", "permission_set")
-def list_permission_sets(call: Call) -> Answer:
+def list_permission_sets(call: ApiRequest) -> Answer:
     items = paging.ordered([permission_set(name) for name in sorted(PERMISSION_SETS)], call.query)
     return paging.page(items, call.query, "permission_sets")
 
@@ -59,7 +59,7 @@ def list_permission_sets(call: Call) -> Answer:
 
 
 @routes("POST", "/applications", "application")
-def create_application(call: Call) -> Answer:
+def create_application(call: ApiRequest) -> Answer:
     values = APPLICATION.create(_in_organization(call))
     for other in applications.every(call, name=values["name"]):
         raise already_exists("application", other["id"], "an application with this name exists")
@@ -68,23 +68,23 @@ def create_application(call: Call) -> Answer:
 
 
 @routes("GET", "/applications", "application")
-def list_applications(call: Call) -> Answer:
+def list_applications(call: ApiRequest) -> Answer:
     return applications.list(call)
 
 
 @routes("GET", "/applications/{id}", "application")
-def get_application(call: Call) -> Answer:
+def get_application(call: ApiRequest) -> Answer:
     return applications.show(call, applications.find(call, call.id))
 
 
 @routes("PATCH", "/applications/{id}", "application")
-def update_application(call: Call) -> Answer:
+def update_application(call: ApiRequest) -> Answer:
     application = applications.find(call, call.id)
     return applications.show(call, applications.change(call, application, APPLICATION.update(call.body)))
 
 
 @routes("DELETE", "/applications/{id}", "application")
-def delete_application(call: Call) -> Answer:
+def delete_application(call: ApiRequest) -> Answer:
     """Its keys go with it; its policies stay, without a principal."""
     application = applications.find(call, call.id)
     for key in list(api_keys.every(call, application_id=application["id"])):
@@ -100,7 +100,7 @@ def delete_application(call: Call) -> Answer:
 
 
 @routes("POST", "/policies", "policy")
-def create_policy(call: Call) -> Answer:
+def create_policy(call: ApiRequest) -> Answer:
     body = _in_organization(call)
     problems = Problems()
     values = POLICY.create(body, problems)
@@ -116,17 +116,17 @@ def create_policy(call: Call) -> Answer:
 
 
 @routes("GET", "/policies", "policy")
-def list_policies(call: Call) -> Answer:
+def list_policies(call: ApiRequest) -> Answer:
     return policies.list(call)
 
 
 @routes("GET", "/policies/{id}", "policy")
-def get_policy(call: Call) -> Answer:
+def get_policy(call: ApiRequest) -> Answer:
     return policies.show(call, policies.find(call, call.id))
 
 
 @routes("PATCH", "/policies/{id}", "policy")
-def update_policy(call: Call) -> Answer:
+def update_policy(call: ApiRequest) -> Answer:
     policy = policies.find(call, call.id)
     changes = POLICY.update(call.body)
     if changes.keys() & _PRINCIPALS:
@@ -136,7 +136,7 @@ def update_policy(call: Call) -> Answer:
 
 
 @routes("DELETE", "/policies/{id}", "policy")
-def delete_policy(call: Call) -> Answer:
+def delete_policy(call: ApiRequest) -> Answer:
     policy = policies.find(call, call.id)
     call.store.delete(RULES, policy["id"])
     policies.remove(call, policy)
@@ -144,13 +144,13 @@ def delete_policy(call: Call) -> Answer:
 
 
 @routes("GET", "/rules", "rule")
-def list_rules(call: Call) -> Answer:
+def list_rules(call: ApiRequest) -> Answer:
     policy = policies.find(call, call.required_argument("policy_id"))
     return paging.page(rules_of(call, policy["id"]), call.query, "rules")
 
 
 @routes("PUT", "/rules", "rule")
-def set_rules(call: Call) -> Answer:
+def set_rules(call: ApiRequest) -> Answer:
     body = call.body
     policy = policies.find(call, str(body.get("policy_id")))
     problems = Problems()
@@ -165,7 +165,7 @@ def set_rules(call: Call) -> Answer:
 
 
 @routes("POST", "/api-keys", "api_key")
-def create_api_key(call: Call) -> Answer:
+def create_api_key(call: ApiRequest) -> Answer:
     call.authorize(None)
     values = API_KEY.create(call.body)
     bearers = {name: value for name in ("application_id", "user_id") if (value := values.pop(name))}
@@ -184,28 +184,28 @@ def create_api_key(call: Call) -> Answer:
 
 
 @routes("GET", "/api-keys", "api_key")
-def list_api_keys(call: Call) -> Answer:
+def list_api_keys(call: ApiRequest) -> Answer:
     return api_keys.list(call)
 
 
 @routes("GET", "/api-keys/{id}", "api_key")
-def get_api_key(call: Call) -> Answer:
+def get_api_key(call: ApiRequest) -> Answer:
     return api_keys.show(call, api_keys.find(call, call.id))
 
 
 @routes("PATCH", "/api-keys/{id}", "api_key")
-def update_api_key(call: Call) -> Answer:
+def update_api_key(call: ApiRequest) -> Answer:
     key = api_keys.find(call, call.id)
     return api_keys.show(call, api_keys.change(call, key, API_KEY_CHANGE.update(call.body)))
 
 
 @routes("DELETE", "/api-keys/{id}", "api_key")
-def delete_api_key(call: Call) -> Answer:
+def delete_api_key(call: ApiRequest) -> Answer:
     _remove_key(call, api_keys.find(call, call.id))
     return None
 
 
-def _check_expiry(call: Call, expires_at: str | None) -> None:
+def _check_expiry(call: ApiRequest, expires_at: str | None) -> None:
     longest = parse_duration(_security_settings(call)["max_api_key_expiration_duration"])
     if longest and (expires_at is None or parse_timestamp(expires_at) > call.now + longest):
         raise invalid("expires_at", f"must be given and at most {duration(longest)} ahead, as the organization demands")
@@ -215,30 +215,30 @@ def _check_expiry(call: Call, expires_at: str | None) -> None:
 
 
 @routes("GET", "/organizations/{id}/security-settings", "security_settings")
-def get_security_settings(call: Call) -> Answer:
+def get_security_settings(call: ApiRequest) -> Answer:
     _check_organization(call)
     return _security_settings(call)
 
 
 @routes("PATCH", "/organizations/{id}/security-settings", "security_settings")
-def update_security_settings(call: Call) -> Answer:
+def update_security_settings(call: ApiRequest) -> Answer:
     _check_organization(call)
     settings = {**_security_settings(call), **SECURITY_SETTINGS.update(call.body)}
     call.store.put(_SECURITY_SETTINGS, call.organization_id, settings)
     return settings
 
 
-def _check_organization(call: Call) -> None:
+def _check_organization(call: ApiRequest) -> None:
     call.authorize(None)
     if call.id != call.organization_id:
         raise not_found("organization", call.id)
 
 
-def _security_settings(call: Call) -> dict[str, Any]:
+def _security_settings(call: ApiRequest) -> dict[str, Any]:
     return call.store.get(_SECURITY_SETTINGS, call.organization_id) or SECURITY_SETTINGS.create({})
 
 
-def add_api_key(call: Call, access_key: str, secret_key: str, values: dict[str, Any]) -> Resource:
+def add_api_key(call: ApiRequest, access_key: str, secret_key: str, values: dict[str, Any]) -> Resource:
     """Keep a new key, and its secret one in the vault. ``values`` has its bearer, a user or an application."""
     key = {
         "id": access_key,
@@ -252,7 +252,7 @@ def add_api_key(call: Call, access_key: str, secret_key: str, values: dict[str, 
     return api_keys.add(call, new(key), project=None)
 
 
-def _remove_key(call: Call, key: Resource) -> None:
+def _remove_key(call: ApiRequest, key: Resource) -> None:
     for link in list(call.store.all(SECRET_KEYS)):
         if link["access_key"] == key["access_key"]:
             call.store.delete(SECRET_KEYS, link["id"])
@@ -262,7 +262,7 @@ def _remove_key(call: Call, key: Resource) -> None:
 _PRINCIPALS = {"application_id", "user_id", "group_id", "no_principal"}
 
 
-def _in_organization(call: Call) -> dict[str, Any]:
+def _in_organization(call: ApiRequest) -> dict[str, Any]:
     """The request's body, once its organization is checked."""
     call.authorize(None)
     body = call.body
@@ -271,7 +271,7 @@ def _in_organization(call: Call) -> dict[str, Any]:
     return body
 
 
-def _check_principal(call: Call, values: dict[str, Any]) -> None:
+def _check_principal(call: ApiRequest, values: dict[str, Any]) -> None:
     given = values.keys() & _PRINCIPALS
     if len(given) != 1:
         raise invalid("application_id", "exactly one of application_id, user_id, group_id, no_principal is needed")
@@ -283,7 +283,7 @@ def _check_principal(call: Call, values: dict[str, Any]) -> None:
         raise not_found("group", values["group_id"])
 
 
-def _rules(call: Call, body: dict[str, Any], problems: Problems) -> list[dict[str, Any]]:
+def _rules(call: ApiRequest, body: dict[str, Any], problems: Problems) -> list[dict[str, Any]]:
     """The rules of a body, complete. A rule of projects has no ``organization_id``, as the clients need it."""
     rules = []
     for index, given in enumerate(objects(body, "rules")):
@@ -321,5 +321,5 @@ def _rules(call: Call, body: dict[str, Any], problems: Problems) -> list[dict[st
     return rules
 
 
-def _set_rules(call: Call, policy_id: str, rules: list[dict[str, Any]]) -> None:
+def _set_rules(call: ApiRequest, policy_id: str, rules: list[dict[str, Any]]) -> None:
     call.store.put(RULES, policy_id, {"id": policy_id, "rules": rules})

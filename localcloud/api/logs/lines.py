@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 
 @dataclass(frozen=True)
-class Kept:
+class LoggedProcess:
     """A process of a container that there are logs of, whether or not it still runs."""
 
     id: str
@@ -31,12 +31,12 @@ class LogLine:
 class LogSource(Protocol):
     """Where the lines of processes are read."""
 
-    async def kept(self, container_id: str | None = None) -> list[Kept]:
+    async def kept(self, container_id: str | None = None) -> list[LoggedProcess]:
         """All processes, or those of one container; the oldest first. Raises EngineError."""
         ...
 
     def lines(
-        self, kept: Kept, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
+        self, kept: LoggedProcess, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
     ) -> AsyncGenerator[LogLine, None]:
         """What a process wrote: the last ``tail`` lines (``None``: all) after the time ``since`` and before ``until``.
 

@@ -10,7 +10,7 @@ from operator import attrgetter
 from localcloud.api.clock import nanotime
 from localcloud.api.errors import EngineError
 from localcloud.api.logs.added import AddedLines
-from localcloud.api.logs.lines import Kept, LogLine, LogSource
+from localcloud.api.logs.lines import LoggedProcess, LogLine, LogSource
 
 _AT_ONCE = 8
 """Processes whose logs are read at the same time."""
@@ -92,15 +92,17 @@ class LogReader:
     def _news_of(self, container_id: str) -> asyncio.Event:
         return self._news.setdefault(container_id, asyncio.Event())
 
-    async def _kept(self, container_id: str | None = None) -> list[Kept]:
+    async def _kept(self, container_id: str | None = None) -> list[LoggedProcess]:
         return await self._source.kept(container_id) if self._source is not None else []
 
-    async def _written(self, container_ids: Collection[str], start: int, end: int) -> list[tuple[Kept, list[LogLine]]]:
+    async def _written(
+        self, container_ids: Collection[str], start: int, end: int
+    ) -> list[tuple[LoggedProcess, list[LogLine]]]:
         turns = asyncio.Semaphore(_AT_ONCE)
         every = await self._kept()
         self._last = {kept.id: self._last[kept.id] for kept in every if kept.id in self._last}
 
-        async def written(kept: Kept) -> tuple[Kept, list[LogLine]]:
+        async def written(kept: LoggedProcess) -> tuple[LoggedProcess, list[LogLine]]:
             async with turns:
                 if kept.ended and await self._last_of(kept) < nanotime(start):
                     return kept, []
@@ -108,7 +110,7 @@ class LogReader:
 
         return await asyncio.gather(*(written(kept) for kept in every if kept.container_id in container_ids))
 
-    async def _within(self, kept: Kept, since: str, until: str) -> list[LogLine]:
+    async def _within(self, kept: LoggedProcess, since: str, until: str) -> list[LogLine]:
         """An engine finds the last lines at once, but reads all of a log to find those since a time."""
         for tail in _TAILS:
             lines = await self._read(kept, tail=tail, since=since)
@@ -116,13 +118,15 @@ class LogReader:
                 return [line for line in lines if line.time < until]
         return await self._read(kept, since=since, until=until)
 
-    async def _last_of(self, kept: Kept) -> str:
+    async def _last_of(self, kept: LoggedProcess) -> str:
         """The time of the last line of a process that has ended, which is asked for once."""
         if kept.id not in self._last:
             self._last[kept.id] = max((line.time for line in await self._read(kept, tail=1)), default="")
         return self._last[kept.id]
 
-    async def _read(self, kept: Kept, *, tail: int | None = None, since: str = "", until: str = "") -> list[LogLine]:
+    async def _read(
+        self, kept: LoggedProcess, *, tail: int | None = None, since: str = "", until: str = ""
+    ) -> list[LogLine]:
         assert self._source is not None
         return [line async for line in self._source.lines(kept, tail=tail, since=since, until=until)]
 
@@ -133,14 +137,14 @@ class LogReader:
         known = {kept.id: lines[-1].time for kept, lines in zip(every, found, strict=True) if lines}
         return [line for part in found for line in part], known
 
-    async def _lines_of(self, kept: Kept, tail: int | None) -> list[LogLine]:
+    async def _lines_of(self, kept: LoggedProcess, tail: int | None) -> list[LogLine]:
         """In order of time; at least the last one, so that it is known where the next begin."""
         most = None if tail is None else max(tail, 1)
         with suppress(EngineError):  # it was removed meanwhile
             return sorted(await self._read(kept, tail=most), key=_time)
         return []
 
-    async def _pump(self, kept: Kept, since: str, queue: asyncio.Queue[LogLine]) -> None:
+    async def _pump(self, kept: LoggedProcess, since: str, queue: asyncio.Queue[LogLine]) -> None:
         assert self._source is not None
         with suppress(EngineError):
             async with aclosing(self._source.lines(kept, since=since, follow=True)) as lines:

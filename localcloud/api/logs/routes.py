@@ -21,13 +21,13 @@ from urllib.parse import parse_qs
 from localcloud.api.asgi import Receive, Send
 from localcloud.api.clock import SECOND, nanotime, parse_nanotime
 from localcloud.api.cloud import Cloud
-from localcloud.api.containers.shapes import CONTAINERS
+from localcloud.api.containers.schemas import CONTAINERS
 from localcloud.api.errors import ApiError, EngineError, not_found
-from localcloud.api.fields import Body, Field, Problems, Text, Word, objects
 from localcloud.api.logs.lines import LogLine
 from localcloud.api.logs.reader import LogReader
 from localcloud.api.paging import number
 from localcloud.api.serverless_jobs.runs import RUNS
+from localcloud.api.validation import Body, EnumField, Field, Problems, Text, objects
 
 _PATH = re.compile(r"/_local/(containers|job-runs)/([^/]+)/logs")
 _DEFAULT_TAIL = 100
@@ -37,7 +37,7 @@ _ADDED = "added"
 
 
 @dataclass(frozen=True)
-class Writer:
+class LogOwner:
     """Whose logs a path is about."""
 
     kind: str
@@ -52,20 +52,22 @@ class Writer:
 
 LINE = Body(
     text=Text(default=None, longest=1_000_000),
-    stream=Word(words=("stdout", "stderr"), default="stderr"),
+    stream=EnumField(words=("stdout", "stderr"), default="stderr"),
     time=Field(),
     instance=Text(default=_ADDED, longest=255),
 )
 
 
-def logs_of(path: str) -> Writer | None:
+def logs_of(path: str) -> LogOwner | None:
     match = _PATH.fullmatch(path)
     if match is None:
         return None
-    return Writer(CONTAINERS, "container", match[2]) if match[1] == "containers" else Writer(RUNS, "job_run", match[2])
+    return (
+        LogOwner(CONTAINERS, "container", match[2]) if match[1] == "containers" else LogOwner(RUNS, "job_run", match[2])
+    )
 
 
-def add_lines(cloud: Cloud, logs: LogReader, writer: Writer, body: dict[str, Any]) -> dict[str, Any]:
+def add_lines(cloud: Cloud, logs: LogReader, writer: LogOwner, body: dict[str, Any]) -> dict[str, Any]:
     """Raises 404 and 400, and then nothing is added."""
     writer.check(cloud)
     problems, now = Problems(), int(cloud.now() * SECOND)
@@ -98,7 +100,7 @@ def _time(given: Any, default: int, name: str, problems: Problems) -> str:
 
 
 async def serve_logs(
-    cloud: Cloud, logs: LogReader, writer: Writer, query_string: bytes, receive: Receive, send: Send
+    cloud: Cloud, logs: LogReader, writer: LogOwner, query_string: bytes, receive: Receive, send: Send
 ) -> tuple[int, str]:
     """Gives the status and, for the log, why it is an error."""
     query = parse_qs(query_string.decode("latin-1"))

@@ -3,7 +3,7 @@
 A repository is ``<registry namespace>/<image path>``. Bytes lie in files, all else in the API's store.
 
     service       a request's way: endpoint, access, handler, answer
-    endpoints     paths and names; ``wire``: requests and replies; ``errors``: the spec's error answers
+    endpoints     paths and names; ``bodies``: requests and replies; ``errors``: the spec's error answers
     access        who may pull and push
     blobs         files by digest; ``uploads``: files on their way; ``ranges``: parts of them
     manifests     what a manifest says, checked

@@ -8,9 +8,9 @@ import binascii
 from localcloud.api.access import Principal, authenticate, scope_of
 from localcloud.api.cloud import Cloud
 from localcloud.api.errors import ApiError
+from localcloud.api.oci.bodies import Request
 from localcloud.api.oci.errors import denied, name_unknown, unauthorized
 from localcloud.api.oci.repository import Repository, find_namespace
-from localcloud.api.oci.wire import Request
 from localcloud.api.permissions import Permission
 
 PULL = Permission("registry", "read", "image")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from localcloud.api.oci.bodies import FilePart, Reply
 from localcloud.api.oci.endpoints import is_digest
 from localcloud.api.oci.errors import OciError, blob_unknown, digest_invalid, unsupported
-from localcloud.api.oci.ranges import Unsatisfiable, wanted_part
+from localcloud.api.oci.ranges import RangeNotSatisfiable, wanted_part
 from localcloud.api.oci.removal import remove_link
 from localcloud.api.oci.repository import manifests_of
-from localcloud.api.oci.site import Visit
-from localcloud.api.oci.wire import Part, Reply
+from localcloud.api.oci.requests import RegistryRequest
 from localcloud.api.store import Resource
 
 
-async def get(visit: Visit) -> Reply:
+async def get(visit: RegistryRequest) -> Reply:
     """The content, or the one part of it that ``Range`` asks for; HEAD is answered by the same."""
     link = _link(visit)
     digest, size = link["digest"], link["size"]
@@ -24,7 +24,7 @@ async def get(visit: Visit) -> Reply:
     }
     try:
         part = wanted_part(visit.request.header("range"), size)
-    except Unsatisfiable as error:
+    except RangeNotSatisfiable as error:
         limits = {"Content-Range": f"bytes */{size}"}
         raise OciError(416, "SIZE_INVALID", "the range lies outside the blob", headers=limits) from error
     try:
@@ -32,13 +32,13 @@ async def get(visit: Visit) -> Reply:
     except FileNotFoundError as error:
         raise blob_unknown(digest) from error
     if part is None:
-        return Reply(200, headers, Part(file, 0, size))
+        return Reply(200, headers, FilePart(file, 0, size))
     start, length = part
     headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"
-    return Reply(206, headers, Part(file, start, length))
+    return Reply(206, headers, FilePart(file, start, length))
 
 
-async def delete(visit: Visit) -> Reply:
+async def delete(visit: RegistryRequest) -> Reply:
     """Refused while a manifest of the repository refers to it."""
     link = _link(visit)
     image = visit.repository.image
@@ -50,7 +50,7 @@ async def delete(visit: Visit) -> Reply:
     return Reply(202)
 
 
-def _link(visit: Visit) -> Resource:
+def _link(visit: RegistryRequest) -> Resource:
     digest = visit.values["digest"]
     if not is_digest(digest):
         raise digest_invalid({"digest": digest})

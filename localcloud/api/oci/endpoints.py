@@ -29,7 +29,7 @@ _ENDPOINTS = [
 
 
 @dataclass(frozen=True)
-class Target:
+class RegistryPath:
     """What a path leads to."""
 
     endpoint: str
@@ -45,17 +45,17 @@ def is_registry_path(path: str) -> bool:
     return path == PREFIX or path.startswith(f"{PREFIX}/")
 
 
-def find(path: str) -> Target:
+def find(path: str) -> RegistryPath:
     """Raises ``NAME_INVALID`` for a malformed repository, 404 for what the spec does not have."""
     if path.rstrip("/") == PREFIX:
-        return Target("ping")
+        return RegistryPath("ping")
     for endpoint, pattern in _ENDPOINTS:
         if match := pattern.fullmatch(path):
             values = match.groupdict()
             name = values.pop("name")
             if not is_name(name):
                 raise name_invalid(name)
-            return Target(endpoint, name, values)
+            return RegistryPath(endpoint, name, values)
     raise OciError(404, "UNSUPPORTED", "the registry has no such endpoint")
 
 

@@ -6,16 +6,16 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
+from localcloud.api.oci.bodies import Reply
 from localcloud.api.oci.endpoints import is_digest
 from localcloud.api.oci.errors import OciError, digest_invalid, name_unknown
 from localcloud.api.oci.manifests import OCI_INDEX
 from localcloud.api.oci.repository import manifests_of
-from localcloud.api.oci.site import Visit
-from localcloud.api.oci.wire import Reply
+from localcloud.api.oci.requests import RegistryRequest
 from localcloud.api.store import Resource
 
 
-async def tags(visit: Visit) -> Reply:
+async def tags(visit: RegistryRequest) -> Reply:
     """In lexical order without regard to case; ``n`` tags after ``last``, with a link to the next ones."""
     if visit.repository.image is None:
         raise name_unknown(visit.name)
@@ -35,7 +35,7 @@ async def tags(visit: Visit) -> Reply:
     return Reply(200, headers, _json({"name": visit.name, "tags": names}))
 
 
-async def referrers(visit: Visit) -> Reply:
+async def referrers(visit: RegistryRequest) -> Reply:
     """An index of the manifests about one, which need not be here; ``artifactType`` filters them."""
     digest = visit.values["digest"]
     if not is_digest(digest):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from localcloud.api.oci.bodies import BodyTooLarge, FilePart, Reply
 from localcloud.api.oci.endpoints import is_digest, is_tag
 from localcloud.api.oci.errors import digest_invalid, manifest_invalid, manifest_unknown
 from localcloud.api.oci.manifests import MAX_BYTES, parse
 from localcloud.api.oci.removal import remove_manifests, remove_tag
-from localcloud.api.oci.site import Visit
-from localcloud.api.oci.wire import Part, Reply, TooLarge
+from localcloud.api.oci.requests import RegistryRequest
 
 
-async def get(visit: Visit) -> Reply:
+async def get(visit: RegistryRequest) -> Reply:
     """The manifest as it was pushed, whatever ``Accept`` says; HEAD is answered by the same."""
     reference = visit.values["reference"]
     manifest = visit.repository.manifest(reference)
@@ -22,10 +22,10 @@ async def get(visit: Visit) -> Reply:
     except FileNotFoundError as error:
         raise manifest_unknown(reference) from error
     headers = {"Content-Type": manifest["media_type"], "Docker-Content-Digest": digest, "ETag": f'"{digest}"'}
-    return Reply(200, headers, Part(file, 0, manifest["size"]))
+    return Reply(200, headers, FilePart(file, 0, manifest["size"]))
 
 
-async def put(visit: Visit) -> Reply:
+async def put(visit: RegistryRequest) -> Reply:
     """Keep a manifest whose parts are all here."""
     reference = visit.values["reference"]
     by_digest = ":" in reference
@@ -35,7 +35,7 @@ async def put(visit: Visit) -> Reply:
         raise manifest_invalid("a tag has at most 128 letters, digits and ._-, and begins with none of .-")
     try:
         content = await visit.request.body(MAX_BYTES)
-    except TooLarge as error:
+    except BodyTooLarge as error:
         raise manifest_invalid(f"it has more than {MAX_BYTES} bytes", status=413) from error
     visit.require_repository()
     manifest = parse(content, visit.request.header("content-type"))
@@ -50,7 +50,7 @@ async def put(visit: Visit) -> Reply:
     return Reply(201, headers)
 
 
-async def delete(visit: Visit) -> Reply:
+async def delete(visit: RegistryRequest) -> Reply:
     """By digest: with all tags that lead to it. By tag: the tag, and the manifest if nothing else holds it."""
     repository, reference = visit.repository, visit.values["reference"]
     image, manifest = repository.image, repository.manifest(reference)

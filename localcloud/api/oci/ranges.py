@@ -8,14 +8,14 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE)
 _CHUNK = re.compile(r"(?:bytes[ =])?(\d{1,18})-(\d{1,18})(?:/(?:\d+|\*))?", re.IGNORECASE)
 
 
-class Unsatisfiable(Exception):
+class RangeNotSatisfiable(Exception):
     """The range lies outside the content."""
 
 
 def wanted_part(header: str, size: int) -> tuple[int, int] | None:
     """First byte and length that a ``Range`` asks for; ``None`` = all, also for what may be ignored: lists of ranges.
 
-    Raises ``Unsatisfiable``.
+    Raises ``RangeNotSatisfiable``.
     """
     match = _RANGE.fullmatch(header)
     if match is None or match.groups() == ("", ""):
@@ -28,7 +28,7 @@ def wanted_part(header: str, size: int) -> tuple[int, int] | None:
         if last and int(last) < start:
             return None
     if start > end:
-        raise Unsatisfiable
+        raise RangeNotSatisfiable
     return start, end - start + 1
 
 

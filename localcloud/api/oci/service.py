@@ -13,10 +13,10 @@ from localcloud.api.errors import origin
 from localcloud.api.oci import blob_routes, endpoints, listing_routes, manifest_routes, removal, upload_routes
 from localcloud.api.oci.access import PULL, PUSH, open_repository, principal_of
 from localcloud.api.oci.blobs import Blobs
+from localcloud.api.oci.bodies import ClientDisconnected, Reply, Request
 from localcloud.api.oci.errors import OciError, unauthorized, unsupported
-from localcloud.api.oci.site import Handler, Site, Visit
+from localcloud.api.oci.requests import Handler, RegistryRequest, Site
 from localcloud.api.oci.uploads import Uploads
-from localcloud.api.oci.wire import ClientGone, Reply, Request
 from localcloud.api.permissions import Permission
 
 _HANDLERS: dict[str, dict[str, tuple[Permission, Handler]]] = {
@@ -69,7 +69,7 @@ class Registry:
         try:
             reply = await self._answer(request)
             self._write(request, reply)
-        except ClientGone:
+        except ClientDisconnected:
             return 499, "the client went away"
         except OciError as error:
             store.rollback()
@@ -101,7 +101,7 @@ class Registry:
             raise unsupported("the endpoint does not have this method", Allow=", ".join(methods))
         permission, handler = methods[request.method]
         repository = open_repository(cloud, principal, target.name, permission)
-        return await handler(Visit(self._site, request, principal, repository, target.name, target.values))
+        return await handler(RegistryRequest(self._site, request, principal, repository, target.name, target.values))
 
     def _write(self, request: Request, reply: Reply) -> None:
         """Write what the handler changed, with an entry of the journal for what is not a part of an upload."""

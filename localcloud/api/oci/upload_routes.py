@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from localcloud.api.oci.access import PULL, open_repository
+from localcloud.api.oci.bodies import ClientDisconnected, Reply
 from localcloud.api.oci.endpoints import is_digest, is_name
 from localcloud.api.oci.errors import OciError, digest_invalid, size_invalid
 from localcloud.api.oci.ranges import chunk_range, received
-from localcloud.api.oci.site import Visit
+from localcloud.api.oci.requests import RegistryRequest
 from localcloud.api.oci.uploads import Upload
-from localcloud.api.oci.wire import ClientGone, Reply
 
 
-async def begin(visit: Visit) -> Reply:
+async def begin(visit: RegistryRequest) -> Reply:
     """POST: mount (``?mount=&from=``), whole blob (``?digest=``), or the start of an upload."""
     request, site = visit.request, visit.site
     mounted = _mount(visit)
@@ -25,17 +25,17 @@ async def begin(visit: Visit) -> Reply:
         return _progress(visit, upload, 202)
     try:
         await _receive(visit, upload)
-    except (ClientGone, OciError):
+    except (ClientDisconnected, OciError):
         site.uploads.cancel(upload)
         raise
     return _finish(visit, upload, digest)
 
 
-async def status(visit: Visit) -> Reply:
+async def status(visit: RegistryRequest) -> Reply:
     return _progress(visit, _upload(visit), 204)
 
 
-async def add(visit: Visit) -> Reply:
+async def add(visit: RegistryRequest) -> Reply:
     """PATCH: one chunk."""
     upload = _upload(visit)
     with upload.alone():
@@ -43,7 +43,7 @@ async def add(visit: Visit) -> Reply:
     return _progress(visit, upload, 202)
 
 
-async def finish(visit: Visit) -> Reply:
+async def finish(visit: RegistryRequest) -> Reply:
     """PUT: the last chunk, which may be empty, and the digest of the whole."""
     upload = _upload(visit)
     digest = visit.request.argument("digest")
@@ -54,16 +54,16 @@ async def finish(visit: Visit) -> Reply:
     return _finish(visit, upload, digest)
 
 
-async def cancel(visit: Visit) -> Reply:
+async def cancel(visit: RegistryRequest) -> Reply:
     visit.site.uploads.cancel(_upload(visit))
     return Reply(204)
 
 
-def _upload(visit: Visit) -> Upload:
+def _upload(visit: RegistryRequest) -> Upload:
     return visit.site.uploads.find(visit.values["upload"], visit.repository.key, visit.now)
 
 
-async def _receive(visit: Visit, upload: Upload) -> None:
+async def _receive(visit: RegistryRequest, upload: Upload) -> None:
     """Append the request's body. Raises 416 for a chunk out of order, ``SIZE_INVALID`` for a false length."""
     request = visit.request
     length = request.header("content-length")
@@ -89,7 +89,7 @@ async def _receive(visit: Visit, upload: Upload) -> None:
         raise size_invalid({"range": said[1], "received": upload.size - before})
 
 
-def _mount(visit: Visit) -> Reply | None:
+def _mount(visit: RegistryRequest) -> Reply | None:
     """Mount a blob that the caller may pull elsewhere; ``None`` where it cannot be, so that the client uploads it."""
     digest, source = visit.request.argument("mount"), visit.request.argument("from")
     if digest is None:
@@ -109,18 +109,18 @@ def _mount(visit: Visit) -> Reply | None:
     return _created(visit, digest)
 
 
-def _finish(visit: Visit, upload: Upload, digest: str) -> Reply:
+def _finish(visit: RegistryRequest, upload: Upload, digest: str) -> Reply:
     visit.require_repository()
     visit.site.uploads.finish(upload, digest)
     visit.repository.link(digest, upload.size, visit.now)
     return _created(visit, digest)
 
 
-def _created(visit: Visit, digest: str) -> Reply:
+def _created(visit: RegistryRequest, digest: str) -> Reply:
     return Reply(201, {"Location": f"{visit.base}/blobs/{digest}", "Docker-Content-Digest": digest})
 
 
-def _progress(visit: Visit, upload: Upload, status: int) -> Reply:
+def _progress(visit: RegistryRequest, upload: Upload, status: int) -> Reply:
     headers = {
         "Location": f"{visit.base}/blobs/uploads/{upload.id}",
         "Range": received(upload.size),

@@ -9,11 +9,9 @@ from typing import Any
 from uuid import uuid4
 
 from localcloud.api import paging
-from localcloud.api.call import Call
 from localcloud.api.collection import Collection
 from localcloud.api.errors import already_exists, invalid, not_found
-from localcloud.api.fields import Problems, objects
-from localcloud.api.rdb.shapes import (
+from localcloud.api.rdb.schemas import (
     ACL_RULE,
     ACL_RULE_IPS,
     DATABASE,
@@ -32,8 +30,10 @@ from localcloud.api.rdb.shapes import (
     privileges,
     users,
 )
+from localcloud.api.request import ApiRequest
 from localcloud.api.routing import Answer, Routes
 from localcloud.api.store import Resource
+from localcloud.api.validation import Problems, objects
 
 routes = Routes("/rdb/v1/regions/{region}/instances", product="rdb")
 
@@ -51,7 +51,7 @@ _CERTIFICATE = "-----BEGIN CERTIFICATE-----\nFAKE\n-----END CERTIFICATE-----\n"
 
 
 @routes("POST", "", "instance")
-def create_instance(call: Call) -> Answer:
+def create_instance(call: ApiRequest) -> Answer:
     """With its first user, an administrator, and the database ``rdb``."""
     values = INSTANCE.create(call.body)
     project = call.project(values["project_id"])
@@ -103,17 +103,17 @@ def create_instance(call: Call) -> Answer:
 
 
 @routes("GET", "", "instance")
-def list_instances(call: Call) -> Answer:
+def list_instances(call: ApiRequest) -> Answer:
     return instances.list(call)
 
 
 @routes("GET", "/{id}", "instance")
-def get_instance(call: Call) -> Answer:
+def get_instance(call: ApiRequest) -> Answer:
     return instances.show(call, instances.find(call, call.id))
 
 
 @routes("PATCH", "/{id}", "instance")
-def update_instance(call: Call) -> Answer:
+def update_instance(call: ApiRequest) -> Answer:
     instance = instances.find_stable(call, call.id)
     given = INSTANCE_CHANGE.update(call.body)
     backups = {
@@ -130,7 +130,7 @@ def update_instance(call: Call) -> Answer:
 
 
 @routes("POST", "/{id}/upgrade", "instance")
-def upgrade_instance(call: Call) -> Answer:
+def upgrade_instance(call: ApiRequest) -> Answer:
     """Encryption at rest can be switched on, never off."""
     instance = instances.find_stable(call, call.id)
     given = UPGRADE.update(call.body)
@@ -149,7 +149,7 @@ def upgrade_instance(call: Call) -> Answer:
 
 
 @routes("DELETE", "/{id}", "instance")
-def delete_instance(call: Call) -> Answer:
+def delete_instance(call: ApiRequest) -> Answer:
     instance = instances.find(call, call.id)
     for part in (databases, users, privileges):
         for resource in list(part.every(call, instance_id=instance["id"])):
@@ -159,7 +159,7 @@ def delete_instance(call: Call) -> Answer:
 
 
 @routes("GET", "/{id}/certificate", "instance")
-def get_certificate(call: Call) -> Answer:
+def get_certificate(call: ApiRequest) -> Answer:
     instances.find(call, call.id)
     certificate = call.cloud.sql_certificate or _CERTIFICATE
     return {
@@ -170,7 +170,7 @@ def get_certificate(call: Call) -> Answer:
 
 
 @routes("PUT", "/{id}/settings", "instance")
-def set_settings(call: Call) -> Answer:
+def set_settings(call: ApiRequest) -> Answer:
     instance = instances.find_stable(call, call.id)
     settings = _setting_list({**_SETTINGS, **_settings(call.body, "settings")})
     instances.change(call, instance, {"settings": settings})
@@ -181,7 +181,7 @@ def set_settings(call: Call) -> Answer:
 
 
 @routes("POST", "/{id}/databases", "database")
-def create_database(call: Call) -> Answer:
+def create_database(call: ApiRequest) -> Answer:
     instance = instances.find_stable(call, call.id)
     name = DATABASE.create(call.body)["name"]
     values = {"name": name, "owner": SUPERUSER, "managed": True, "size": 0}
@@ -189,12 +189,12 @@ def create_database(call: Call) -> Answer:
 
 
 @routes("GET", "/{id}/databases", "database")
-def list_databases(call: Call) -> Answer:
+def list_databases(call: ApiRequest) -> Answer:
     return databases.list(call, instance_id=instances.find(call, call.id)["id"])
 
 
 @routes("DELETE", "/{id}/databases/{name}", "database")
-def delete_database(call: Call) -> Answer:
+def delete_database(call: ApiRequest) -> Answer:
     database = _find_part(call, databases, call.params["name"])
     for privilege in list(privileges.every(call, instance_id=call.id, database_name=database["name"])):
         privileges.remove(call, privilege)
@@ -206,19 +206,19 @@ def delete_database(call: Call) -> Answer:
 
 
 @routes("POST", "/{id}/users", "user")
-def create_user(call: Call) -> Answer:
+def create_user(call: ApiRequest) -> Answer:
     instance = instances.find_stable(call, call.id)
     values = USER.create(call.body)
     return users.show(call, _add_user(call, instance, values["name"], values["password"], values["is_admin"]))
 
 
 @routes("GET", "/{id}/users", "user")
-def list_users(call: Call) -> Answer:
+def list_users(call: ApiRequest) -> Answer:
     return users.list(call, instance_id=instances.find(call, call.id)["id"])
 
 
 @routes("PATCH", "/{id}/users/{name}", "user")
-def update_user(call: Call) -> Answer:
+def update_user(call: ApiRequest) -> Answer:
     user = _find_part(call, users, call.params["name"])
     changes = USER_CHANGE.update(call.body)
     if "password" in changes:
@@ -227,7 +227,7 @@ def update_user(call: Call) -> Answer:
 
 
 @routes("DELETE", "/{id}/users/{name}", "user")
-def delete_user(call: Call) -> Answer:
+def delete_user(call: ApiRequest) -> Answer:
     user = _find_part(call, users, call.params["name"])
     for privilege in list(privileges.every(call, instance_id=call.id, user_name=user["name"])):
         privileges.remove(call, privilege)
@@ -237,7 +237,7 @@ def delete_user(call: Call) -> Answer:
 
 
 @routes("PUT", "/{id}/privileges", "privilege")
-def set_privilege(call: Call) -> Answer:
+def set_privilege(call: ApiRequest) -> Answer:
     """``none`` takes the privilege away."""
     instance = instances.find_stable(call, call.id)
     values = PRIVILEGE.create(call.body)
@@ -252,7 +252,7 @@ def set_privilege(call: Call) -> Answer:
 
 
 @routes("GET", "/{id}/privileges", "privilege")
-def list_privileges(call: Call) -> Answer:
+def list_privileges(call: ApiRequest) -> Answer:
     return privileges.list(call, instance_id=instances.find(call, call.id)["id"])
 
 
@@ -260,12 +260,12 @@ def list_privileges(call: Call) -> Answer:
 
 
 @routes("GET", "/{id}/acls", "acl")
-def list_acls(call: Call) -> Answer:
+def list_acls(call: ApiRequest) -> Answer:
     return paging.page(instances.find(call, call.id)["_acl"], call.query, "rules")
 
 
 @routes("POST", "/{id}/acls", "acl")
-def add_acls(call: Call) -> Answer:
+def add_acls(call: ApiRequest) -> Answer:
     instance = instances.find_stable(call, call.id)
     added = _acl_rules(call)
     known = {rule["ip"] for rule in added}
@@ -275,7 +275,7 @@ def add_acls(call: Call) -> Answer:
 
 
 @routes("PUT", "/{id}/acls", "acl")
-def set_acls(call: Call) -> Answer:
+def set_acls(call: ApiRequest) -> Answer:
     instance = instances.find_stable(call, call.id)
     rules = _acl_rules(call)
     instances.change(call, instance, {"_acl": rules})
@@ -283,7 +283,7 @@ def set_acls(call: Call) -> Answer:
 
 
 @routes("DELETE", "/{id}/acls", "acl")
-def delete_acls(call: Call) -> Answer:
+def delete_acls(call: ApiRequest) -> Answer:
     instance = instances.find_stable(call, call.id)
     unwanted = ACL_RULE_IPS.create(call.body)["acl_rule_ips"]
     removed = [rule for rule in instance["_acl"] if rule["ip"] in unwanted]
@@ -291,20 +291,20 @@ def delete_acls(call: Call) -> Answer:
     return {"rules": removed}
 
 
-def _add_user(call: Call, instance: Resource, name: str, password: str, is_admin: bool) -> Resource:
+def _add_user(call: ApiRequest, instance: Resource, name: str, password: str, is_admin: bool) -> Resource:
     user = _add_part(call, users, instance, name, {"name": name, "is_admin": is_admin})
     call.store.put(PASSWORDS, user["id"], {"id": user["id"], "password": password})
     return user
 
 
-def _add_part(call: Call, kind: Collection, instance: Resource, name: str, values: dict[str, Any]) -> Resource:
+def _add_part(call: ApiRequest, kind: Collection, instance: Resource, name: str, values: dict[str, Any]) -> Resource:
     id = f"{instance['id']}/{name}"
     if call.store.get(kind.kind, id) is not None:
         raise already_exists(kind.noun, name, "the name is taken in this instance")
     return kind.add(call, {"id": id, "instance_id": instance["id"], **values}, project=instance["_project"])
 
 
-def _find_part(call: Call, kind: Collection, name: str) -> Resource:
+def _find_part(call: ApiRequest, kind: Collection, name: str) -> Resource:
     instance = instances.find_stable(call, call.id)
     resource = call.store.get(kind.kind, f"{instance['id']}/{name}")
     if resource is None:
@@ -328,7 +328,7 @@ def _volume(kind: str, size: int) -> dict[str, Any]:
     return {"type": kind, "class": kind.split("_")[0], "size": size}
 
 
-def _acl_rules(call: Call) -> list[dict[str, Any]]:
+def _acl_rules(call: ApiRequest) -> list[dict[str, Any]]:
     problems = Problems()
     rules = [
         _acl_rule(ACL_RULE.create(rule, problems, f"rules[{index}]."), problems)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from localcloud.api.call import Call
 from localcloud.api.errors import already_exists
 from localcloud.api.oci import removal
-from localcloud.api.registry.shapes import IMAGE_CHANGE, NAMESPACE, NAMESPACE_CHANGE, images, namespaces, tags
+from localcloud.api.registry.schemas import IMAGE_CHANGE, NAMESPACE, NAMESPACE_CHANGE, images, namespaces, tags
+from localcloud.api.request import ApiRequest
 from localcloud.api.routing import Answer, Routes
 
 routes = Routes("/registry/v1/regions/{region}", product="registry")
 
 
 @routes("POST", "/namespaces", "namespace")
-def create_namespace(call: Call) -> Answer:
+def create_namespace(call: ApiRequest) -> Answer:
     values = NAMESPACE.create(call.body)
     project = call.project(values["project_id"])
     for other in namespaces.every(call, name=values["name"], _region=call.region):
@@ -28,23 +28,23 @@ def create_namespace(call: Call) -> Answer:
 
 
 @routes("GET", "/namespaces", "namespace")
-def list_namespaces(call: Call) -> Answer:
+def list_namespaces(call: ApiRequest) -> Answer:
     return namespaces.list(call)
 
 
 @routes("GET", "/namespaces/{id}", "namespace")
-def get_namespace(call: Call) -> Answer:
+def get_namespace(call: ApiRequest) -> Answer:
     return namespaces.show(call, namespaces.find(call, call.id))
 
 
 @routes("PATCH", "/namespaces/{id}", "namespace")
-def update_namespace(call: Call) -> Answer:
+def update_namespace(call: ApiRequest) -> Answer:
     namespace = namespaces.find_stable(call, call.id)
     return namespaces.show(call, namespaces.change(call, namespace, NAMESPACE_CHANGE.update(call.body)))
 
 
 @routes("DELETE", "/namespaces/{id}", "namespace")
-def delete_namespace(call: Call) -> Answer:
+def delete_namespace(call: ApiRequest) -> Answer:
     """The images in it go with it, as on the platform."""
     namespace = namespaces.find(call, call.id)
     removal.remove_namespace(call.store, namespace)
@@ -52,23 +52,23 @@ def delete_namespace(call: Call) -> Answer:
 
 
 @routes("GET", "/images", "image")
-def list_images(call: Call) -> Answer:
+def list_images(call: ApiRequest) -> Answer:
     return images.list(call)
 
 
 @routes("GET", "/images/{id}", "image")
-def get_image(call: Call) -> Answer:
+def get_image(call: ApiRequest) -> Answer:
     return images.show(call, images.find(call, call.id))
 
 
 @routes("PATCH", "/images/{id}", "image")
-def update_image(call: Call) -> Answer:
+def update_image(call: ApiRequest) -> Answer:
     image = images.find(call, call.id)
     return images.show(call, images.change(call, image, IMAGE_CHANGE.update(call.body)))
 
 
 @routes("DELETE", "/images/{id}", "image")
-def delete_image(call: Call) -> Answer:
+def delete_image(call: ApiRequest) -> Answer:
     image = images.find(call, call.id)
     answer = images.show(call, image)
     removal.remove_image(call.store, image)
@@ -76,18 +76,18 @@ def delete_image(call: Call) -> Answer:
 
 
 @routes("GET", "/images/{id}/tags", "tag")
-def list_tags(call: Call) -> Answer:
+def list_tags(call: ApiRequest) -> Answer:
     image = images.find(call, call.id)
     return tags.list(call, image_id=image["id"])
 
 
 @routes("GET", "/tags/{id}", "tag")
-def get_tag(call: Call) -> Answer:
+def get_tag(call: ApiRequest) -> Answer:
     return tags.show(call, tags.find(call, call.id))
 
 
 @routes("DELETE", "/tags/{id}", "tag")
-def delete_tag(call: Call) -> Answer:
+def delete_tag(call: ApiRequest) -> Answer:
     tag = tags.find(call, call.id)
     removal.remove_tag(call.store, tag)
     return {**tags.show(call, tag), "status": "deleting"}

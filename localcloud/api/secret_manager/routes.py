@@ -7,12 +7,12 @@ import binascii
 import zlib
 from typing import Any
 
-from localcloud.api.call import Call
 from localcloud.api.clock import parse_duration, parse_timestamp, timestamp
 from localcloud.api.errors import already_exists, invalid, not_found, precondition_failed
+from localcloud.api.request import ApiRequest
 from localcloud.api.routing import Answer, Routes
 from localcloud.api.secret_manager.payloads import PAYLOADS, SCHEDULED, SECRETS, find_version, payload, versions_of
-from localcloud.api.secret_manager.shapes import (
+from localcloud.api.secret_manager.schemas import (
     SECRET,
     SECRET_CHANGE,
     VERSION,
@@ -28,7 +28,7 @@ routes = Routes("/secret-manager/v1beta1/regions/{region}", product="secret_mana
 
 
 @routes("POST", "/secrets", "secret")
-def create_secret(call: Call) -> Answer:
+def create_secret(call: ApiRequest) -> Answer:
     values = SECRET.create(call.body)
     project = call.project(values["project_id"])
     _check_name_is_free(call, project, values["name"], values["path"])
@@ -36,19 +36,19 @@ def create_secret(call: Call) -> Answer:
 
 
 @routes("GET", "/secrets", "secret")
-def list_secrets(call: Call) -> Answer:
+def list_secrets(call: ApiRequest) -> Answer:
     """Those that are scheduled for deletion only if asked for, and then no others."""
     scheduled = call.argument("scheduled_for_deletion") == "true"
     return secrets.list(call, _scheduled=scheduled or None)
 
 
 @routes("GET", "/secrets/{id}", "secret")
-def get_secret(call: Call) -> Answer:
+def get_secret(call: ApiRequest) -> Answer:
     return secrets.show(call, secrets.find(call, call.id))
 
 
 @routes("PATCH", "/secrets/{id}", "secret")
-def update_secret(call: Call) -> Answer:
+def update_secret(call: ApiRequest) -> Answer:
     secret = _find(call)
     changes = SECRET_CHANGE.update(call.body)
     place = {**secret, **changes}
@@ -58,7 +58,7 @@ def update_secret(call: Call) -> Answer:
 
 
 @routes("DELETE", "/secrets/{id}", "secret")
-def delete_secret(call: Call) -> Answer:
+def delete_secret(call: ApiRequest) -> Answer:
     """Ephemeral ones go at once; others are kept for a time (``scaleway_facts.behaviour``)."""
     secret = secrets.find(call, call.id)
     if secret["protected"]:
@@ -76,7 +76,7 @@ def delete_secret(call: Call) -> Answer:
 
 
 @routes("POST", "/secrets/{id}/restore", "secret")
-def restore_secret(call: Call) -> Answer:
+def restore_secret(call: ApiRequest) -> Answer:
     secret = secrets.find(call, call.id)
     for version in versions_of(call.store, secret["id"]):
         _restore_version(call, version)
@@ -84,17 +84,17 @@ def restore_secret(call: Call) -> Answer:
 
 
 @routes("POST", "/secrets/{id}/protect", "secret")
-def protect_secret(call: Call) -> Answer:
+def protect_secret(call: ApiRequest) -> Answer:
     return secrets.show(call, secrets.change(call, _find(call), {"protected": True}))
 
 
 @routes("POST", "/secrets/{id}/unprotect", "secret")
-def unprotect_secret(call: Call) -> Answer:
+def unprotect_secret(call: ApiRequest) -> Answer:
     return secrets.show(call, secrets.change(call, _find(call), {"protected": False}))
 
 
 @routes("POST", "/secrets/{id}/versions", "secret_version", action="create_version")
-def create_version(call: Call) -> Answer:
+def create_version(call: ApiRequest) -> Answer:
     secret = _find(call)
     values = VERSION.create(call.body)
     _check_size(values["data"])
@@ -105,49 +105,49 @@ def create_version(call: Call) -> Answer:
 
 
 @routes("GET", "/secrets/{id}/versions", "secret_version")
-def list_versions(call: Call) -> Answer:
+def list_versions(call: ApiRequest) -> Answer:
     secret = secrets.find(call, call.id)
     return versions.list(call, secret_id=secret["id"])
 
 
 @routes("GET", "/secrets/{id}/versions/{revision}", "secret_version")
-def get_version(call: Call) -> Answer:
+def get_version(call: ApiRequest) -> Answer:
     return versions.show(call, _find_version(call))
 
 
 @routes("PATCH", "/secrets/{id}/versions/{revision}", "secret_version")
-def update_version(call: Call) -> Answer:
+def update_version(call: ApiRequest) -> Answer:
     return versions.show(call, versions.change(call, _find_active_version(call), VERSION_CHANGE.update(call.body)))
 
 
 @routes("DELETE", "/secrets/{id}/versions/{revision}", "secret_version")
-def delete_version(call: Call) -> Answer:
+def delete_version(call: ApiRequest) -> Answer:
     _schedule_version(call, _find_version(call))
     return None
 
 
 @routes("POST", "/secrets/{id}/versions/{revision}/restore", "secret_version")
-def restore_version(call: Call) -> Answer:
+def restore_version(call: ApiRequest) -> Answer:
     return versions.show(call, _restore_version(call, _find_version(call)))
 
 
 @routes("POST", "/secrets/{id}/versions/{revision}/enable", "secret_version")
-def enable_version(call: Call) -> Answer:
+def enable_version(call: ApiRequest) -> Answer:
     return versions.show(call, versions.change(call, _find_active_version(call), {"status": "enabled"}))
 
 
 @routes("POST", "/secrets/{id}/versions/{revision}/disable", "secret_version")
-def disable_version(call: Call) -> Answer:
+def disable_version(call: ApiRequest) -> Answer:
     return versions.show(call, versions.change(call, _find_active_version(call), {"status": "disabled"}))
 
 
 @routes("GET", "/secrets/{id}/versions/{revision}/access", "secret_version", action="access")
-def access_version(call: Call) -> Answer:
+def access_version(call: ApiRequest) -> Answer:
     return _access(call, secrets.find(call, call.id), call.params["revision"])
 
 
 @routes("GET", "/secrets-by-path/versions/{revision}/access", "secret_version", action="access")
-def access_version_by_path(call: Call) -> Answer:
+def access_version_by_path(call: ApiRequest) -> Answer:
     name, path = call.required_argument("secret_name"), call.argument("secret_path") or "/"
     project = call.argument("project_id") or call.principal.default_project_id
     for secret in secrets.every(call, name=name, path=path, _project=project, _region=call.region, _scheduled=None):
@@ -157,7 +157,7 @@ def access_version_by_path(call: Call) -> Answer:
     raise not_found("secret", name)
 
 
-def new_secret(call: Call, values: dict[str, Any], project: str) -> dict[str, Any]:
+def new_secret(call: ApiRequest, values: dict[str, Any], project: str) -> dict[str, Any]:
     """A complete secret, without versions."""
     return {
         **values,
@@ -171,7 +171,7 @@ def new_secret(call: Call, values: dict[str, Any], project: str) -> dict[str, An
     }
 
 
-def add_version(call: Call, secret: Resource, data: str, description: str) -> Resource:
+def add_version(call: ApiRequest, secret: Resource, data: str, description: str) -> Resource:
     """Keep a new version of a secret; revisions are never used twice. ``data`` is base64."""
     revision = secret["_last_revision"] + 1
     secrets.put(call, {**secret, "_last_revision": revision})
@@ -194,7 +194,7 @@ def add_version(call: Call, secret: Resource, data: str, description: str) -> Re
     )
 
 
-def _access(call: Call, secret: Resource, revision: str) -> dict[str, Any]:
+def _access(call: ApiRequest, secret: Resource, revision: str) -> dict[str, Any]:
     version = _version(call, secret, revision)
     if version["status"] == SCHEDULED:
         raise precondition_failed("resource_not_usable", "the version is scheduled for deletion")
@@ -210,7 +210,7 @@ def _access(call: Call, secret: Resource, revision: str) -> dict[str, Any]:
     }
 
 
-def _find(call: Call) -> Resource:
+def _find(call: ApiRequest) -> Resource:
     """The secret of the request's path, which must not be scheduled for deletion."""
     secret = secrets.find(call, call.id)
     if secret.get("_scheduled"):
@@ -218,7 +218,7 @@ def _find(call: Call) -> Resource:
     return secret
 
 
-def _find_active_version(call: Call) -> Resource:
+def _find_active_version(call: ApiRequest) -> Resource:
     """The version of the request's path, which must not be scheduled for deletion."""
     version = _find_version(call)
     if version["status"] == SCHEDULED:
@@ -226,18 +226,18 @@ def _find_active_version(call: Call) -> Resource:
     return version
 
 
-def _find_version(call: Call) -> Resource:
+def _find_version(call: ApiRequest) -> Resource:
     return _version(call, secrets.find(call, call.id), call.params["revision"])
 
 
-def _version(call: Call, secret: Resource, revision: str) -> Resource:
+def _version(call: ApiRequest, secret: Resource, revision: str) -> Resource:
     version = find_version(call.store, secret["id"], revision)
     if version is None:
         raise not_found("secret_version", f"{secret['id']}/{revision}")
     return version
 
 
-def _leaving(call: Call) -> dict[str, Any]:
+def _leaving(call: ApiRequest) -> dict[str, Any]:
     """What a secret or version gets when it is to be gone after a time. The store drops it then."""
     return {"deletion_requested_at": timestamp(call.now), "_gone_at": call.now + SECRET_RETENTION.total_seconds()}
 
@@ -247,7 +247,7 @@ def _staying(resource: Resource) -> Resource:
     return {name: value for name, value in resource.items() if name != "_gone_at"} | {"deletion_requested_at": None}
 
 
-def _schedule_version(call: Call, version: Resource) -> None:
+def _schedule_version(call: ApiRequest, version: Resource) -> None:
     if version["status"] == SCHEDULED:
         return
     leaving = _leaving(call)
@@ -256,7 +256,7 @@ def _schedule_version(call: Call, version: Resource) -> None:
     versions.change(call, version, {**leaving, "status": SCHEDULED, "_former_status": version["status"]})
 
 
-def _restore_version(call: Call, version: Resource) -> Resource:
+def _restore_version(call: ApiRequest, version: Resource) -> Resource:
     if version["status"] != SCHEDULED:
         return version
     kept = call.store.get(PAYLOADS, version["id"]) or {}
@@ -264,7 +264,7 @@ def _restore_version(call: Call, version: Resource) -> Resource:
     return versions.change(call, _staying(version), {"status": version["_former_status"]})
 
 
-def _ephemeral_properties(call: Call, policy: dict[str, Any] | None) -> dict[str, Any] | None:
+def _ephemeral_properties(call: ApiRequest, policy: dict[str, Any] | None) -> dict[str, Any] | None:
     """A version's own, from its secret's policy."""
     if not policy:
         return None
@@ -276,17 +276,17 @@ def _ephemeral_properties(call: Call, policy: dict[str, Any] | None) -> dict[str
     }
 
 
-def _has_expired(call: Call, version: Resource) -> bool:
+def _has_expired(call: ApiRequest, version: Resource) -> bool:
     expires_at = (version["ephemeral_properties"] or {}).get("expires_at")
     return expires_at is not None and parse_timestamp(expires_at) <= call.now
 
 
-def _remove_version(call: Call, version: Resource) -> None:
+def _remove_version(call: ApiRequest, version: Resource) -> None:
     call.store.delete(PAYLOADS, version["id"])
     versions.remove(call, version)
 
 
-def _check_name_is_free(call: Call, project: str, name: str, path: str) -> None:
+def _check_name_is_free(call: ApiRequest, project: str, name: str, path: str) -> None:
     """One that is scheduled for deletion keeps its name."""
     place = (project, call.region, name, path)
     for other in call.store.all(SECRETS):

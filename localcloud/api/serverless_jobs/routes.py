@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud.api.call import Call
 from localcloud.api.errors import already_exists, invalid, plain
-from localcloud.api.fields import Problems, objects
+from localcloud.api.request import ApiRequest
 from localcloud.api.routing import Answer, Routes
 from localcloud.api.secret_manager import payloads
 from localcloud.api.serverless_jobs.runs import ENDED, new_run, state, stopped
-from localcloud.api.serverless_jobs.schedule import BadSchedule, is_due
-from localcloud.api.serverless_jobs.shapes import DEFINITION, SECRET, SECRETS, START, definitions, references, runs
+from localcloud.api.serverless_jobs.schedule import ScheduleError, is_due
+from localcloud.api.serverless_jobs.schemas import DEFINITION, SECRET, SECRETS, START, definitions, references, runs
 from localcloud.api.store import Resource
+from localcloud.api.validation import Problems, objects
 
 routes = Routes("/serverless-jobs/v1alpha2/regions/{region}", product="serverless_jobs")
 
 
 @routes("POST", "/job-definitions", "job_definition")
-def create_definition(call: Call) -> Answer:
+def create_definition(call: ApiRequest) -> Answer:
     values = DEFINITION.create(call.body)
     project = call.project(values["project_id"])
     for other in definitions.every(call, _project=project, name=values["name"], _region=call.region):
@@ -28,17 +28,17 @@ def create_definition(call: Call) -> Answer:
 
 
 @routes("GET", "/job-definitions", "job_definition")
-def list_definitions(call: Call) -> Answer:
+def list_definitions(call: ApiRequest) -> Answer:
     return definitions.list(call)
 
 
 @routes("GET", "/job-definitions/{id}", "job_definition")
-def get_definition(call: Call) -> Answer:
+def get_definition(call: ApiRequest) -> Answer:
     return definitions.show(call, definitions.find(call, call.id))
 
 
 @routes("PATCH", "/job-definitions/{id}", "job_definition")
-def update_definition(call: Call) -> Answer:
+def update_definition(call: ApiRequest) -> Answer:
     """``cron_schedule`` with both parts null takes the schedule away."""
     definition = definitions.find(call, call.id)
     changes = DEFINITION.update(call.body)
@@ -49,7 +49,7 @@ def update_definition(call: Call) -> Answer:
 
 
 @routes("DELETE", "/job-definitions/{id}", "job_definition")
-def delete_definition(call: Call) -> Answer:
+def delete_definition(call: ApiRequest) -> Answer:
     definition = definitions.find(call, call.id)
     held = list(runs.every(call, job_definition_id=definition["id"]))
     if any(state(run, call.now) not in ENDED for run in held):
@@ -63,7 +63,7 @@ def delete_definition(call: Call) -> Answer:
 
 
 @routes("POST", "/job-definitions/{id}/start", "job_run", action="start")
-def start(call: Call) -> Answer:
+def start(call: ApiRequest) -> Answer:
     definition = definitions.find(call, call.id)
     wanted = START.create(call.body)
     started = [new_run(call.cloud, definition, call.now, wanted) for _ in range(wanted["replicas"])]
@@ -71,24 +71,24 @@ def start(call: Call) -> Answer:
 
 
 @routes("GET", "/job-runs", "job_run")
-def list_runs(call: Call) -> Answer:
+def list_runs(call: ApiRequest) -> Answer:
     return runs.list(call)
 
 
 @routes("GET", "/job-runs/{id}", "job_run")
-def get_run(call: Call) -> Answer:
+def get_run(call: ApiRequest) -> Answer:
     return runs.show(call, runs.find(call, call.id))
 
 
 @routes("POST", "/job-runs/{id}/stop", "job_run", action="start")
-def stop_run(call: Call) -> Answer:
+def stop_run(call: ApiRequest) -> Answer:
     run = stopped(runs.find(call, call.id), call.now)
     runs.put(call, run)
     return runs.show(call, run)
 
 
 @routes("POST", "/secrets", "secret")
-def create_secrets(call: Call) -> Answer:
+def create_secrets(call: ApiRequest) -> Answer:
     values = SECRETS.create(call.body)
     definition = definitions.find(call, values["job_definition_id"])
     problems = Problems()
@@ -101,22 +101,22 @@ def create_secrets(call: Call) -> Answer:
 
 
 @routes("GET", "/secrets", "secret")
-def list_secrets(call: Call) -> Answer:
+def list_secrets(call: ApiRequest) -> Answer:
     return references.list(call)
 
 
 @routes("GET", "/secrets/{id}", "secret")
-def get_secret(call: Call) -> Answer:
+def get_secret(call: ApiRequest) -> Answer:
     return references.show(call, references.find(call, call.id))
 
 
 @routes("DELETE", "/secrets/{id}", "secret")
-def delete_secret(call: Call) -> Answer:
+def delete_secret(call: ApiRequest) -> Answer:
     references.remove(call, references.find(call, call.id))
     return None
 
 
-def _reference(call: Call, definition: Resource, item: dict[str, Any]) -> Resource:
+def _reference(call: ApiRequest, definition: Resource, item: dict[str, Any]) -> Resource:
     """A secret as the job sees it: in a variable or in a file."""
     secret = call.store.get(payloads.SECRETS, item["secret_manager_id"])
     if secret is None or secret["_project"] != definition["_project"]:
@@ -145,6 +145,6 @@ def _cron(given: dict[str, str] | None) -> dict[str, str] | None:
     found = {"schedule": given["schedule"], "timezone": given.get("timezone", "UTC")}
     try:
         is_due(found, 0)
-    except BadSchedule as error:
+    except ScheduleError as error:
         raise invalid(f"cron_schedule.{error.part}", str(error)) from error
     return found

@@ -12,7 +12,7 @@ MINUTE = 60
 """Seconds: how fine a schedule can be."""
 
 
-class BadSchedule(Exception):
+class ScheduleError(Exception):
     """The text says what is needed."""
 
     def __init__(self, part: str, message: str) -> None:
@@ -30,10 +30,10 @@ def is_due(schedule: Mapping[str, str], minute: int) -> bool:
     try:
         zone = ZoneInfo(schedule["timezone"])
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise BadSchedule("timezone", "must be the name of a time zone, such as Europe/Paris") from error
+        raise ScheduleError("timezone", "must be the name of a time zone, such as Europe/Paris") from error
     before = datetime.fromtimestamp(minute - MINUTE, zone)
     try:
         following = next(CronSim(schedule["schedule"], before), None)
     except CronSimError as error:
-        raise BadSchedule("schedule", f"must be the five fields of cron: {error}") from error
+        raise ScheduleError("schedule", f"must be the five fields of cron: {error}") from error
     return following is not None and following.timestamp() == minute

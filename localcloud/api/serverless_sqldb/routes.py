@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud.api.call import Call
 from localcloud.api.errors import already_exists, invalid, permissions_denied
+from localcloud.api.request import ApiRequest
 from localcloud.api.routing import Answer, Routes
-from localcloud.api.serverless_sqldb.shapes import DATABASE, DATABASE_CHANGE, databases
+from localcloud.api.serverless_sqldb.schemas import DATABASE, DATABASE_CHANGE, databases
 from localcloud.api.store import HIDDEN_PREFIX, Resource
 
 routes = Routes("/serverless-sqldb/v1alpha1/regions/{region}", product="serverless_sqldb")
@@ -18,7 +18,7 @@ _GRAVE_SECONDS = 30.0
 
 
 @routes("POST", "/databases", "database")
-def create_database(call: Call) -> Answer:
+def create_database(call: ApiRequest) -> Answer:
     values = DATABASE.create(call.body)
     _check_cpu(values)
     project = call.project(values["project_id"])
@@ -39,19 +39,19 @@ def create_database(call: Call) -> Answer:
 
 
 @routes("GET", "/databases", "database")
-def list_databases(call: Call) -> Answer:
+def list_databases(call: ApiRequest) -> Answer:
     return databases.list(call)
 
 
 @routes("GET", "/databases/{id}", "database")
-def get_database(call: Call) -> Answer:
+def get_database(call: ApiRequest) -> Answer:
     if call.store.get(_GRAVES, call.id) and not call.store.get(databases.kind, call.id):
         raise permissions_denied()
     return databases.show(call, databases.find(call, call.id))
 
 
 @routes("PATCH", "/databases/{id}", "database")
-def update_database(call: Call) -> Answer:
+def update_database(call: ApiRequest) -> Answer:
     database = databases.find_stable(call, call.id)
     changes = DATABASE_CHANGE.update(call.body)
     _check_cpu({**database, **changes})
@@ -59,14 +59,14 @@ def update_database(call: Call) -> Answer:
 
 
 @routes("DELETE", "/databases/{id}", "database")
-def delete_database(call: Call) -> Answer:
+def delete_database(call: ApiRequest) -> Answer:
     database = databases.retire(call, databases.find(call, call.id))
     grave = {"id": database["id"], "_gone_at": database["_gone_at"] + _GRAVE_SECONDS}
     call.store.put(_GRAVES, database["id"], grave)
     return databases.show(call, database)
 
 
-def _endpoint(call: Call, database: Resource) -> str:
+def _endpoint(call: ApiRequest, database: Resource) -> str:
     """Leads nowhere, unless the control API has been told of a server, where it names the database."""
     if call.cloud.sql_server:
         return f"postgres://{call.cloud.sql_server}/{database['name']}?sslmode=disable"

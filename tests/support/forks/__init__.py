@@ -48,7 +48,7 @@ _SERVERS = {
         *("httpx", "httpcore", "h11", "anyio._backends._asyncio", "certifi", "encodings.idna"),
         *("grpc._utilities", "typer._adapters", "typer._click.decorators", "typer._click._textwrap"),
     ),
-    "diff": ("pulumi", "pulumiverse_scaleway.containers", "pulumi_state.schema", "ops.program.stand_ins"),
+    "diff": ("pulumi", "pulumiverse_scaleway.containers", "pulumi_state.schema", "ops.program.placeholders"),
     "storage": ("moto.moto_server.werkzeug_app", "moto.s3.responses", "werkzeug.serving"),
 }
 """What each server imports before its first fork. A Pulumi program has its own packages `infra` and `scaleway_facts`,
@@ -58,7 +58,7 @@ _TARGETS = {
     "ops": "snu",
     "ops.program.evaluator": "diff",
     "localcloud": "snu",
-    "localcloud.api.object_storage_child": "storage",
+    "localcloud.api.object_storage_server": "storage",
 }
 """Script or module: the server that it is forked from."""
 _MEASURING = b"COVERAGE_"

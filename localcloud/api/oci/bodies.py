@@ -1,0 +1,104 @@
+"""Requests and replies. Bodies are streams: a blob is never in memory as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import IO
+
+from localcloud.api.asgi import Receive, Send
+
+PIECE_BYTES = 256 * 1024
+"""How much of a file is read at once."""
+
+
+class ClientDisconnected(Exception):
+    """The client went away before the end of its body; there is nobody to answer."""
+
+
+class BodyTooLarge(Exception):
+    """The body has more bytes than it may have."""
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[bytes, bytes]
+    receive: Receive
+
+    def header(self, name: str) -> str:
+        """Its value without spaces around it; empty where it is absent."""
+        return self.headers.get(name.lower().encode(), b"").decode("latin-1").strip()
+
+    def argument(self, name: str) -> str | None:
+        """The query parameter; ``None`` where it is absent."""
+        return self.query.get(name, [None])[0]
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body, as it arrives. Raises ``ClientDisconnected``."""
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnected
+            if chunk := message.get("body", b""):
+                yield chunk
+            if not message.get("more_body"):
+                return
+
+    async def body(self, most: int) -> bytes:
+        """A small body. Raises ``BodyTooLarge`` above ``most`` bytes, and ``ClientDisconnected``."""
+        content = bytearray()
+        async for chunk in self.chunks():
+            content += chunk
+            if len(content) > most:
+                raise BodyTooLarge
+        return bytes(content)
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """A part of an open file, which is closed once it is sent."""
+
+    file: IO[bytes]
+    start: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | FilePart = b""
+
+    @property
+    def length(self) -> int:
+        return self.body.length if isinstance(self.body, FilePart) else len(self.body)
+
+    async def send(self, send: Send, *, with_body: bool) -> None:
+        """Write it; ``with_body`` is false for HEAD, whose Content-Length is that of GET (RFC 9110, 8.6)."""
+        headers = {"docker-distribution-api-version": "registry/2.0", **self.headers}
+        if self.status != 204:
+            headers.setdefault("content-length", str(self.length))
+        encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+        try:
+            await send({"type": "http.response.start", "status": self.status, "headers": encoded})
+            if with_body and isinstance(self.body, FilePart):
+                await self._send_part(send, self.body)
+            content = self.body if with_body and isinstance(self.body, bytes) else b""
+            await send({"type": "http.response.body", "body": content})
+        finally:
+            if isinstance(self.body, FilePart):
+                self.body.file.close()
+
+    @staticmethod
+    async def _send_part(send: Send, part: FilePart) -> None:
+        part.file.seek(part.start)
+        left = part.length
+        while left > 0:
+            piece = part.file.read(min(PIECE_BYTES, left))
+            if not piece:
+                raise OSError("a blob's file ended before its time")
+            left -= len(piece)
+            await send({"type": "http.response.body", "body": piece, "more_body": True})

@@ -1,0 +1,58 @@
+"""Namespaces, images and tags, and what requests may say of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localcloud.api.collection import Collection
+from localcloud.api.oci.repository import IMAGES, NAMESPACES, TAGS
+from localcloud.api.request import ApiRequest
+from localcloud.api.store import Resource
+from localcloud.api.transitions import visible
+from localcloud.api.validation import Body, Boolean, EnumField, Text, Uuid
+
+
+def _show_namespace(call: ApiRequest, namespace: Resource) -> dict[str, Any]:
+    held = [image for image in call.store.all(IMAGES) if image["namespace_id"] == namespace["id"]]
+    return {
+        **visible(namespace, call.now),
+        "endpoint": f"localhost:{call.cloud.port}/{namespace['name']}",
+        "image_count": len(held),
+        "size": sum(image["size"] for image in held),
+    }
+
+
+def _show_image(call: ApiRequest, image: Resource) -> dict[str, Any]:
+    names = [tag["name"] for tag in call.store.all(TAGS) if tag["image_id"] == image["id"]]
+    return {**visible(image, call.now), "tags": names}
+
+
+namespaces = Collection(
+    NAMESPACES,
+    "namespace",
+    "namespaces",
+    {"name": "name", "project_id": "project_id", "organization_id": "organization_id"},
+    show=_show_namespace,
+)
+images = Collection(
+    IMAGES,
+    "image",
+    "images",
+    {"name": "name", "namespace_id": "namespace_id", "project_id": "_project"},
+    show=_show_image,
+)
+tags = Collection(TAGS, "tag", "tags", {"name": "name"})
+
+NAMESPACE = Body(
+    name=Text(
+        required=True,
+        longest=63,
+        pattern=r"[a-z0-9]+([._-][a-z0-9]+)*",
+        meaning="must be lower-case letters and digits, with single - . _ between them",
+    ),
+    description=Text(),
+    project_id=Uuid(),
+    is_public=Boolean(),
+)
+NAMESPACE_CHANGE = Body(description=Text(), is_public=Boolean())
+IMAGE_CHANGE = Body(visibility=EnumField(words=("inherit", "public", "private")))

@@ -1,0 +1,40 @@
+"""Which other stack declares a live resource: one Terraform state covers what several stacks declare here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ops.adopt.mapping import MappedResource
+from ops.adopt.terraform import TerraformResource
+from ops.program.evaluate import evaluate
+from ops.scaleway import catalogue
+from ops.scaleway.catalogue import ResourceKind, kind_of
+from ops.stacks import Stack, stack_names
+
+
+def owners(stack: Stack, rest: Sequence[TerraformResource]) -> dict[tuple[str, str], str]:
+    """Other stacks' names by the keys of the live resources that they declare.
+
+    Resources that no stack declares are left out, and those of a stack whose file is not valid.
+    """
+    declared: dict[tuple[ResourceKind, Any], str] = {}
+    evaluated = evaluate(stack.project_dir)
+    for name in stack_names(stack.project_dir):
+        if name != stack.name and name in evaluated:
+            for resource in evaluated[name].resources:
+                kind = kind_of(resource.type)
+                if kind is not None and (label := _name_of(kind, resource.inputs)) is not None:
+                    declared[kind, label] = name
+    candidates = (candidate for live in rest if (candidate := MappedResource.of(live)) is not None)
+    found = {each.live.key: declared.get((each.kind, _name_of(each.kind, each.properties))) for each in candidates}
+    return {key: owner for key, owner in found.items() if owner is not None}
+
+
+def _name_of(kind: ResourceKind, properties: Mapping[str, Any]) -> Any:
+    """None for a kind whose resources have no name."""
+    if kind is catalogue.ZONE:
+        return f"{properties.get('subdomain')}.{properties.get('domain')}"
+    if kind is catalogue.RECORD:
+        return f"{properties.get('name')}.{properties.get('dnsZone')}"
+    return properties.get("hostname") or properties.get("name")

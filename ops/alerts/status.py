@@ -1,0 +1,139 @@
+"""Looks whether a stack's crash alerts work: reads what the job keeps, with the user's key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from infra import naming
+from ops.alerts.state import AlertsState
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.stacks import Stack, find_stack, settings_of
+from ops.state.account import Account
+from pulumi_state.store import MissingError, StoreError, open_store
+from pulumi_state.store.bucket import ACCESS_KEY, SECRET_KEY
+
+if TYPE_CHECKING:
+    from infra.settings.models import CrashAlertsSettings, FoundationSettings
+
+_MISSED_INTERVALS = 3
+_CLOCKS_DIFFER = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class AlertsStatus:
+    """How a stack's crash alerts are."""
+
+    stack: str
+    interval_minutes: int
+    problem: str = ""
+    """Why nothing of them can be seen; the rest is unknown then."""
+    last_run: datetime | None = None
+    last_good_run: datetime | None = None
+    """When all logs had been read and Slack had taken all messages."""
+    read_until: datetime | None = None
+    """All logs before were read."""
+    waiting: int = 0
+    """Messages that Slack has not taken yet."""
+    last_error: str = ""
+    """Of the last run; empty where it was good."""
+
+    def is_silent(self, now: datetime) -> bool:
+        """Whether a crash of now might be told to nobody."""
+        longest = timedelta(minutes=self.interval_minutes * _MISSED_INTERVALS)
+        return (
+            self.last_good_run is None
+            or now - self.last_good_run > longest
+            or any(is_future(moment, now) for moment in (self.last_good_run, self.read_until))
+        )
+
+
+def is_future(moment: datetime | None, now: datetime) -> bool:
+    """Whether a run whose clock was wrong has left this moment; the next run reads the logs again."""
+    return moment is not None and moment > now + _CLOCKS_DIFFER
+
+
+def alerts_of(stack: Stack) -> tuple[str, CrashAlertsSettings] | None:
+    """The name of the stack's environment and the settings of its crash alerts; None where it has none."""
+    settings = settings_of(stack)
+    if settings.blueprint == "foundation" or settings.crash_alerts is None:
+        return None
+    return settings.environment.name, settings.crash_alerts
+
+
+def look(stack: Stack, environment: str, alerts: CrashAlertsSettings, environ: Mapping[str, str]) -> AlertsStatus:
+    """What the job has left. Whatever keeps it from being read is the watch's problem: nothing is raised."""
+    try:
+        state = _read(stack, environment, environ)
+    except (OpsError, StoreError) as error:
+        return AlertsStatus(stack.name, alerts.interval_minutes, problem=str(error))
+    if state is None:
+        return AlertsStatus(stack.name, alerts.interval_minutes)
+    heartbeat = state.heartbeat
+    return AlertsStatus(
+        stack.name,
+        alerts.interval_minutes,
+        last_run=_moment(heartbeat.last_run),
+        last_good_run=_moment(heartbeat.last_good_run),
+        read_until=_moment(state.cursor / 1e6),
+        waiting=len(state.outbox),
+        last_error=heartbeat.last_error.message if heartbeat.last_error else "",
+    )
+
+
+def _read(stack: Stack, environment: str, environ: Mapping[str, str]) -> AlertsState | None:
+    """None where the job has never run. Raises OpsError and StoreError."""
+    foundation = _foundation(stack)
+    bucket = naming.alerts_bucket(foundation.project.name, environment)
+    account = Account(stack, environ)
+    try:
+        endpoint = foundation.object_storage or account.storage_endpoint()
+        keys = dict(zip((ACCESS_KEY, SECRET_KEY), account.storage_key(_project_id(account, environment)), strict=True))
+        region = account.region
+    finally:
+        account.close()
+    store = open_store(f"s3://{bucket}?endpoint={endpoint}&region={region}", keys)
+    try:
+        item = store.read(naming.ALERTS_STATE)
+    except MissingError:  # the first run makes the bucket
+        return None
+    finally:
+        store.close()
+    if item is None:
+        return None
+    try:
+        return AlertsState.model_validate_json(item.content)
+    except ValidationError:
+        raise OpsError(
+            f"{naming.ALERTS_STATE} in the bucket {bucket} is not what the job writes.", ExitCode.FAILED
+        ) from None
+
+
+def _foundation(stack: Stack) -> FoundationSettings:
+    name = stack.config["snu:environment"]["foundation"]
+    settings = settings_of(find_stack(stack.project_dir, name))
+    if settings.blueprint != "foundation":
+        raise OpsError(f"{stack.file.name}: {name} is not a foundation.", ExitCode.SETTINGS)
+    return settings
+
+
+def _project_id(account: Account, environment: str) -> str:
+    """The project that the job and its bucket are in: that of its secret."""
+    name = naming.alerts_secret(environment)
+    found = account.secrets_named(name)
+    if len(found) != 1:
+        raise OpsError(
+            f"the key in use sees {len(found)} secrets {name}; expected one, which `scripts/snu up` of the foundation "
+            "makes.",
+            ExitCode.ENVIRONMENT,
+        )
+    return found[0].project_id
+
+
+def _moment(milliseconds: float | None) -> datetime | None:
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1e3, UTC)

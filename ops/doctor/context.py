@@ -1,0 +1,122 @@
+"""What the checks look at: the stacks, and how far their states can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ops.errors import OpsError
+from ops.github import GitHub
+from ops.stacks import Stack, project_name, settings_of
+from ops.state.account import Account
+from ops.state.backend import BackendKind, backend_of
+from ops.state.backend_environment import completed
+from ops.state.backend_lookup import find_document
+from pulumi_state.store import Store, StoreError, open_store
+from pulumi_state.variables import BACKEND_URL
+
+if TYPE_CHECKING:
+    from infra.settings import EnvironmentSettings, FoundationSettings
+
+    Settings = EnvironmentSettings | FoundationSettings
+
+
+class MissingRequirement(NamedTuple):
+    """Something that a release needs and that is not there."""
+
+    what: str
+    """In one line, without a full stop."""
+    fix: str
+    """The command that fixes it, or what else to do."""
+
+
+class UncheckedRequirement(NamedTuple):
+    """Something that could not be checked."""
+
+    what: str
+    why: str
+
+
+class Risk(NamedTuple):
+    """Something that works, and that is less safe than it could be."""
+
+    what: str
+    """In one line, without a full stop."""
+
+
+Finding = MissingRequirement | UncheckedRequirement | Risk
+
+
+class StackState(NamedTuple):
+    """The state of a stack, reached."""
+
+    store: Store
+    environ: Mapping[str, str]
+    """With its passphrase."""
+
+
+@dataclass(frozen=True, eq=False)
+class DoctorContext:
+    """The stacks of a release, asked with the keys of an environment."""
+
+    project_dir: Path
+    stacks: tuple[Stack, ...]
+    environ: Mapping[str, str]
+    github: GitHub | None
+    """None without a repository or a token."""
+
+    _settings: dict[str, Settings | MissingRequirement] = field(default_factory=dict)
+    _states: dict[str, StackState | Finding] = field(default_factory=dict)
+
+    def settings(self, stack: Stack) -> Settings | MissingRequirement:
+        """The stack's settings, or why they are refused."""
+        if stack.name not in self._settings:
+            self._settings[stack.name] = _read_settings(stack)
+        return self._settings[stack.name]
+
+    def state(self, stack: Stack) -> StackState | Finding:
+        """The stack's state, or why it cannot be reached."""
+        if stack.name not in self._states:
+            self._states[stack.name] = self._reach(stack)
+        return self._states[stack.name]
+
+    def _reach(self, stack: Stack) -> StackState | Finding:
+        try:
+            place = backend_of(stack)
+            if place.kind in (BackendKind.FOUNDATION, BackendKind.ENVIRONMENT):
+                account = Account(stack, self.environ)
+                try:
+                    if find_document(account, stack, place) is None:
+                        return MissingRequirement(
+                            f"the state of {stack.name} has no place yet, as there is no secret {place.secret}",
+                            f"scripts/snu bootstrap {place.foundation}",
+                        )
+                finally:
+                    account.close()
+            environ = completed(stack, self.environ)
+        except OpsError as error:
+            return UncheckedRequirement(f"the state of {stack.name}", first_line(error).removeprefix(f"{stack.name}: "))
+        try:
+            return StackState(open_store(environ[BACKEND_URL], environ), environ)
+        except StoreError as error:
+            return MissingRequirement(f"the state of {stack.name} cannot be reached: {error}", "see docs/state.md")
+
+    @property
+    def project(self) -> str:
+        """The name of the Pulumi project."""
+        return project_name(self.project_dir)
+
+
+def _read_settings(stack: Stack) -> Settings | MissingRequirement:
+    try:
+        return settings_of(stack)
+    except OpsError as error:
+        return MissingRequirement(
+            first_line(error), f"scripts/snu preview {stack.name} shows every problem of the file"
+        )
+
+
+def first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".")

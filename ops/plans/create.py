@@ -1,0 +1,135 @@
+"""Makes a plan: a preview with everything that proves later that nothing has changed."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ops import git
+from ops.engines.base import EngineEvent, Operation, Result
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.plans.contents import Plan
+from ops.plans.evidence import Evidence, images_of, look_for
+from ops.plans.operations import operation_digests
+from ops.stacks import Stack
+from ops.state.checkpoint import Secrets
+from ops.steps import Step
+
+Work = Callable[[Operation], Result]
+
+_KEPT = ("urn", "type", "op")
+_KEPT_OF_CHANGES = (*_KEPT, "old", "new", "diffs", "keys", "detailedDiff")
+
+
+@dataclass
+class PlannedPreview:
+    """What a preview with a saved plan has found."""
+
+    update_plan: str = ""
+    metadata: list[dict[str, Any]] = field(default_factory=list)
+    """Of each step, as its event has it."""
+
+    @property
+    def steps(self) -> list[Step]:
+        return [Step.of({"metadata": metadata}) for metadata in self.metadata]
+
+    @contextmanager
+    def saving(self, work: Work) -> Iterator[Work]:
+        """The preview to run in the block. The engine's plan lies, for as long, in a folder that only we can read."""
+        with tempfile.TemporaryDirectory(prefix="snu-plan-") as folder:
+            path = Path(folder) / "plan.json"
+
+            def preview(operation: Operation) -> Result:
+                result = work(
+                    replace(operation, refresh=True, save_plan=path, on_event=self._listening(operation.on_event))
+                )
+                self.update_plan = path.read_text(encoding="utf-8") if path.exists() else ""
+                return result
+
+            yield preview
+
+    def _listening(self, on_event: Callable[[EngineEvent], None]) -> Callable[[EngineEvent], None]:
+        def listen(event: EngineEvent) -> None:
+            if (body := event.get("resourcePreEvent")) and body["metadata"]["op"] != "refresh":
+                self.metadata.append(body["metadata"])
+            on_event(event)
+
+        return listen
+
+    def digests(self, secrets: Secrets, salt: str) -> dict[str, str]:
+        return operation_digests(self.update_plan, self.steps, secrets.decrypt_with(salt), secrets.passphrase.encode())
+
+
+def check_plannable(stack: Stack, evidence: Evidence, *, allow_dirty: bool) -> None:
+    """Raises OpsError when a plan that is made now could not be applied later."""
+    if not evidence.salt:
+        raise OpsError(
+            f"{stack.file.name} has no encryptionsalt, and the stack no state yet: a later apply could not decrypt "
+            f"the plan's secrets. Make the stack first (`pulumi stack init {stack.name}`), and commit the file.",
+            ExitCode.SETTINGS,
+        )
+    if evidence.revision.dirty and not allow_dirty:
+        raise OpsError(
+            f"{len(evidence.revision.changed)} files differ from the commit, and an approver would not see them:"
+            f"{evidence.revision.shown_changes()}\nCommit them, or plan with --allow-dirty; the plan is then marked.",
+            ExitCode.USAGE,
+        )
+
+
+def plan_of(
+    stack: Stack,
+    project: str,
+    engine: str,
+    evidence: Evidence,
+    preview: PlannedPreview,
+    secrets: Secrets,
+    lifetime: timedelta,
+    environ: Mapping[str, str],
+) -> Plan:
+    """Raises OpsError when an image that would run is not in its registry; local stacks may do without."""
+    images = look_for(images_of(preview.steps), stack, environ)
+    missing = [reference for reference, there in images.items() if not there]
+    if missing and not stack.is_local:
+        raise OpsError(
+            f"{stack.name} is to run what its registry does not hold: {', '.join(missing)}. Build or promote it first.",
+            ExitCode.FAILED,
+        )
+    now = datetime.now(UTC)
+    return Plan(
+        id=str(uuid.uuid4()),
+        stack=stack.name,
+        project=project,
+        engine=engine,
+        backend=evidence.backend,
+        author=author_of(stack, environ),
+        created=now,
+        expires=now + lifetime,
+        commit=evidence.revision.commit,
+        tree=evidence.revision.tree,
+        dirty=evidence.revision.dirty,
+        config=dict(evidence.config),
+        salt=evidence.salt,
+        state=evidence.state,
+        images=images,
+        operations=preview.digests(secrets, evidence.salt),
+        steps=[_kept(metadata) for metadata in preview.metadata],
+        update_plan=preview.update_plan,
+    )
+
+
+def author_of(stack: Stack, environ: Mapping[str, str]) -> str:
+    """CI's actor, or git's user, or who is logged in."""
+    return environ.get("GITHUB_ACTOR") or git.author(stack.project_dir) or environ.get("USER", "unknown")
+
+
+def _kept(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Of unchanged resources only that they are there."""
+    keys = _KEPT if metadata["op"] == "same" else _KEPT_OF_CHANGES
+    return {key: metadata[key] for key in keys if metadata.get(key) is not None}

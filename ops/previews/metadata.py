@@ -1,0 +1,65 @@
+"""What a preview environment was made for: a small document beside its state, as its name does not tell the branch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from pulumi_state.store import Store, layout
+
+_KIND = "previews"
+_SUFFIX = ".json"
+
+
+@dataclass(frozen=True)
+class PreviewMetadata:
+    """What a preview environment was made for, and when it was brought up last."""
+
+    branch: str
+    pull_request: int | None
+    repository: str
+    """``owner/name`` on GitHub; empty where it was made without GitHub."""
+    updated: str
+    """The begin of the last ``env up``, ISO 8601 in UTC."""
+
+    @classmethod
+    def now(cls, branch: str, pull_request: int | None, repository: str) -> PreviewMetadata:
+        return cls(branch, pull_request, repository, datetime.now(UTC).isoformat(timespec="seconds"))
+
+    @property
+    def time(self) -> datetime:
+        return datetime.fromisoformat(self.updated)
+
+
+def known(store: Store, project: str) -> list[str]:
+    """The names of those that have a document. Raises StoreError."""
+    prefix = layout.own(_KIND, project, "")
+    keys = [entry.key for entry in store.entries(prefix) if entry.key.endswith(_SUFFIX)]
+    return [key.removeprefix(prefix).removesuffix(_SUFFIX) for key in keys]
+
+
+def read(store: Store, project: str, name: str) -> PreviewMetadata | None:
+    """None where there is no document, or none that can be read. Raises StoreError."""
+    item = store.read(_key(project, name))
+    if item is None:
+        return None
+    try:
+        found = PreviewMetadata(**json.loads(item.content))
+        return found if found.time.tzinfo else None
+    except (ValueError, TypeError):
+        return None
+
+
+def write(store: Store, project: str, name: str, about: PreviewMetadata) -> None:
+    """Raises StoreError."""
+    store.write(_key(project, name), json.dumps(asdict(about)).encode())
+
+
+def remove(store: Store, project: str, name: str) -> None:
+    """Raises StoreError."""
+    store.delete(_key(project, name))
+
+
+def _key(project: str, name: str) -> str:
+    return f"{layout.own(_KIND, project, name)}{_SUFFIX}"

@@ -1,0 +1,144 @@
+"""Which properties a step changes, from what to what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ops.report.values import is_secret
+from ops.steps import Step
+
+_MISSING: Any = object()
+_PATH_PART = re.compile(r"""\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[]+)""")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One property that differs."""
+
+    path: str
+    kind: str
+    """``add``, ``update`` or ``delete``."""
+    old: Any
+    new: Any
+    replaces: bool = False
+    """Whether this property forces the resource to be replaced."""
+
+
+def changes_of(step: Step) -> list[Change]:
+    """The properties that differ, each at its innermost path, in the paths' order."""
+    if step.detailed_diff:
+        found = [change for path, item in step.detailed_diff.items() for change in _at(step, path, item)]
+    elif step.old and step.new:
+        found = list(_compare_keys(step))
+    else:
+        found = []
+    return sorted(found, key=lambda change: _natural(change.path))
+
+
+def output_changes(step: Step) -> list[Change]:
+    """Outputs of the stack that differ."""
+    return list(_compare("", step.old.get("outputs") or {}, step.new.get("outputs") or {}, False))
+
+
+def protection_change(step: Step) -> Change | None:
+    """Whether the resource may be deleted, where that differs: no change of the resource itself to an engine."""
+    old, new = bool(step.old.get("protect")), bool(step.new.get("protect"))
+    return Change("protect", "update", old, new) if step.old and step.new and old != new else None
+
+
+def properties_of(step: Step) -> list[Change]:
+    """All properties of a resource that comes or goes."""
+    kind, state = ("add", step.new) if step.new else ("delete", step.old)
+    values = state.get("inputs") or {}
+    return [
+        Change(key, kind, None if kind == "add" else value, value if kind == "add" else None)
+        for key, value in sorted(values.items())
+        if not key.startswith("__")
+    ]
+
+
+def is_secret_at(value: Any, path: str) -> bool:
+    """Whether a property at a path, or what it is in, is secret."""
+    return is_secret(_lookup(value, path))
+
+
+def _natural(path: str) -> list[tuple[int, int, str]]:
+    return [(0, int(index), "") if index else (1, 0, key or name) for key, index, name in _PATH_PART.findall(path)]
+
+
+def _compare_keys(step: Step) -> Iterator[Change]:
+    inputs = step.old.get("inputs") or {}, step.new.get("inputs") or {}
+    for key in step.diff_keys or sorted(inputs[0].keys() | inputs[1].keys()):
+        if not key.startswith("__"):
+            old, new = (side.get(key, _MISSING) for side in inputs)
+            found = list(_compare(key, old, new, key in step.replace_keys))
+            if not found and step.diff_keys:  # secrets look alike on both sides
+                found = [Change(key, "update", _known(old), _known(new), key in step.replace_keys)]
+            yield from found
+
+
+def _at(step: Step, path: str, item: Mapping[str, Any]) -> Iterator[Change]:
+    kind = str(item.get("diffKind", "update"))
+    replaces = kind.endswith("-replace")
+    kind = kind.removesuffix("-replace")
+    new = _lookup(step.new.get("inputs"), path)
+    if new is _MISSING and kind != "delete":
+        new = _lookup(step.new.get("outputs"), path)
+    first, second = ("inputs", "outputs") if item.get("inputDiff") else ("outputs", "inputs")
+    old = _lookup(step.old.get(first), path)
+    if old is _MISSING or (old == new and not is_secret(old)):
+        alternative = _lookup(step.old.get(second), path)
+        old = old if alternative is _MISSING else alternative
+    if kind == "add":
+        old = _MISSING
+    elif kind == "delete":
+        new = _MISSING
+    found = list(_compare(path, old, new, replaces))
+    yield from found or [Change(path, kind, _known(old), _known(new), replaces)]
+
+
+def _compare(path: str, old: Any, new: Any, replaces: bool) -> Iterator[Change]:
+    if old == new:
+        return
+    if old is _MISSING:
+        yield Change(path, "add", None, new, replaces)
+    elif new is _MISSING:
+        yield Change(path, "delete", old, None, replaces)
+    elif isinstance(old, dict) and isinstance(new, dict) and not is_secret(old) and not is_secret(new):
+        for key in sorted(old.keys() | new.keys()):
+            if not key.startswith("__"):
+                yield from _compare(_join(path, key), old.get(key, _MISSING), new.get(key, _MISSING), replaces)
+    elif isinstance(old, list) and isinstance(new, list):
+        for index in range(max(len(old), len(new))):
+            before = old[index] if index < len(old) else _MISSING
+            after = new[index] if index < len(new) else _MISSING
+            yield from _compare(f"{path}[{index}]", before, after, replaces)
+    else:
+        yield Change(path, "update", old, new, replaces)
+
+
+def _join(path: str, key: str) -> str:
+    if not key.replace("_", "").replace("-", "").isalnum():
+        return f'{path}["{key}"]'
+    return f"{path}.{key}" if path else key
+
+
+def _lookup(value: Any, path: str) -> Any:
+    """The property at a path; the secret that it is in, where it is in one."""
+    for quoted, index, name in _PATH_PART.findall(path):
+        if is_secret(value):
+            return value
+        if index and isinstance(value, list):
+            value = value[int(index)] if int(index) < len(value) else _MISSING
+        elif isinstance(value, dict):
+            value = value.get(quoted or name, _MISSING)
+        else:
+            return _MISSING
+    return _MISSING if value is None else value
+
+
+def _known(value: Any) -> Any:
+    return None if value is _MISSING else value

@@ -1,0 +1,60 @@
+"""What the policies say of a stack, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ops.report.markdown import LIMIT, code
+from ops.report.text import Line, counted, safe
+
+if TYPE_CHECKING:
+    from policy.rules import PolicyResult
+
+_ROOM = LIMIT // 4
+"""Characters of a comment that may go to the policies."""
+
+
+def policy_lines(verdict: PolicyResult) -> Iterator[Line]:
+    """On a terminal and in logs; nothing where there is nothing to say."""
+    if verdict.violations:
+        yield Line.of((f"Policies: {counted(len(verdict.violations), 'violation')}", "bold red"))
+    for violation in verdict.violations:
+        about = f"{violation.property} {safe(violation.found)}"
+        yield Line.of("  ", (violation.resource, "bold"), f": {about}  ", (violation.rule.name, "red"))
+        yield Line.of((f"    {violation.rule.why} {violation.rule.way_out}", "dim"))
+    for violation, exemption in verdict.exempted:
+        about = f"{violation.resource}: {violation.property} {safe(violation.found)}"
+        yield Line.of(("Exempted", "yellow"), f" from {violation.rule.name}: {about}: {safe(exemption.reason)}")
+    for exemption in verdict.unused:
+        yield Line.of(
+            ("warning", "yellow"),
+            f": the exemption of {exemption.resource} from {exemption.rule} fits nothing: remove it from snu:policies",
+        )
+
+
+def policy_markdown(verdict: PolicyResult, room: int = _ROOM) -> list[str]:
+    """For a comment, as many lines as fit into so many characters: violations first."""
+    lines = [
+        f"- {code(violation.resource)}: {code(f'{violation.property} {violation.found}')}, rule "
+        f"{code(violation.rule.name)}. {violation.rule.why} {violation.rule.way_out}"
+        for violation in verdict.violations
+    ]
+    lines += [
+        f"- exempted from {code(violation.rule.name)}: {code(f'{violation.resource} {violation.property}')}, because: "
+        f"{code(exemption.reason)}"
+        for violation, exemption in verdict.exempted
+    ]
+    lines += [
+        f"- an exemption that fits nothing: {code(exemption.resource)} from {code(exemption.rule)}"
+        for exemption in verdict.unused
+    ]
+    if not lines:
+        return []
+    kept = 0
+    while kept < len(lines) and len(lines[kept]) + 1 <= room:
+        room -= len(lines[kept]) + 1
+        kept += 1
+    more = [f"- … and {counted(len(lines) - kept, 'more line')}"] if kept < len(lines) else []
+    title = counted(len(verdict.violations), "violation") if verdict.violations else "no violation"
+    return [f"**Policies: {title}**", "", *lines[:kept], *more, ""]

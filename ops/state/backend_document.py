@@ -1,0 +1,104 @@
+"""How a stack's state is reached: one JSON document in Secret Manager for each foundation and each environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.alias_generators import to_camel
+
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from pulumi_state.store import address_of
+from pulumi_state.variables import BACKEND_URL, PASSPHRASE
+
+_S3 = {
+    # Not every S3 knows the checksums that newer clients send by themselves.
+    "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+    "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+class KeyPair(NamedTuple):
+    """Both halves of an API key."""
+
+    access_key: str
+    secret_key: str
+
+
+class BackendDocument(BaseModel):
+    """What the secret holds. Its text shows nothing of it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+    backend_url: SecretStr = Field(description="As `PULUMI_BACKEND_URL`; a database's has its login in it.")
+    passphrase: SecretStr = Field(description="Of the secrets in the state.")
+    access_key: str = Field(
+        default="", description="Of an application that uses it. Without one, a bucket is used with the user's own key."
+    )
+    secret_key: SecretStr = Field(default=SecretStr(""), description="Of that application.")
+    certificate: str = Field(default="", description="PEM that a database's own certificate is verified with.")
+    open_instance: str = Field(default="", description="Id of the instance to whose ACL a run adds its own address.")
+
+    @classmethod
+    def parse(cls, text: bytes, where: str) -> BackendDocument:
+        """Raises OpsError when it is not such a document; nothing of it is repeated."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            wrong = ", ".join(sorted({".".join(map(str, each["loc"])) or "the whole" for each in error.errors()}))
+            raise OpsError(
+                f"{where} is no state document; wrong or missing: {wrong}. See docs/state.md.", ExitCode.ENVIRONMENT
+            ) from None
+
+    @property
+    def url(self) -> str:
+        return self.backend_url.get_secret_value()
+
+    @property
+    def key(self) -> KeyPair | None:
+        """The application's API key; None for a database instance, whose login is a password."""
+        return KeyPair(self.access_key, self.secret_key.get_secret_value()) if self.access_key else None
+
+    def with_key(self, application_id: str, key: KeyPair) -> Self:
+        """The document with an application's key, which is the login of a database too."""
+        url = self.url
+        if not url.startswith("s3://"):
+            scheme, _, rest = url.partition("://")
+            url = f"{scheme}://{application_id}:{key.secret_key}@{rest.rpartition('@')[2]}"
+        return self.model_copy(
+            update={
+                "backend_url": SecretStr(url),
+                "access_key": key.access_key,
+                "secret_key": SecretStr(key.secret_key),
+            }
+        )
+
+    @property
+    def address(self) -> str:
+        """Where it is, without a login."""
+        return address_of(self.url)
+
+    def text(self) -> bytes:
+        """As the secret holds it."""
+        values = {
+            "backendUrl": self.url,
+            "passphrase": self.passphrase.get_secret_value(),
+            "accessKey": self.access_key,
+            "secretKey": self.secret_key.get_secret_value(),
+            "certificate": self.certificate,
+            "openInstance": self.open_instance,
+        }
+        import json
+
+        return json.dumps({key: value for key, value in values.items() if value}, indent=2).encode()
+
+    def environment(self, own_key: tuple[str, str]) -> Mapping[str, str]:
+        """What an engine needs in its environment; ``own_key`` is the user's, for a bucket without one."""
+        found = {BACKEND_URL: self.url, PASSPHRASE: self.passphrase.get_secret_value()}
+        if self.url.startswith("s3://"):
+            access, secret = (self.access_key, self.secret_key.get_secret_value()) if self.access_key else own_key
+            found |= {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret, **_S3}
+        return found
