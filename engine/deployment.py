@@ -48,7 +48,7 @@ class Context:
     journal: Journal
     dry_run: bool
     parallel: int
-    recorded: Plan | None = None
+    recorded_plan: Plan | None = None
     """Takes down what a preview plans."""
     constraint: Constraint | None = None
     """What an update may do; anything, where there is none."""
@@ -161,17 +161,17 @@ class Deployment:
             self._context.events.step_done(op, old, resource, diff)
 
     def _find_old(self, urn: str, goal: Goal) -> ResourceState | None:
-        heir = self._aliases.heir_of(urn)
+        heir = self._aliases.current_urn_of(urn)
         if heir is not None:
             raise self.fail(f"Duplicate resource URN '{urn}' conflicting with alias on resource with URN '{heir}'", urn)
-        for candidate in (urn, *self._aliases.of(goal.type, goal.name, goal.parent, goal.aliases)):
+        for candidate in (urn, *self._aliases.former_urns(goal.type, goal.name, goal.parent, goal.aliases)):
             old = self._olds.get(candidate)
             if old is None:
                 continue
             if candidate != urn:
-                if candidate in self._goals or self._aliases.heir_of(candidate) is not None:
+                if candidate in self._goals or self._aliases.current_urn_of(candidate) is not None:
                     raise self.fail(f"Duplicate resource alias '{candidate}' applied to resource '{urn}'", urn)
-                self._aliases.use(urn, candidate)
+                self._aliases.record(urn, candidate)
             return old
         return None
 
@@ -311,8 +311,8 @@ class Deployment:
             return
         inputs = new.inputs if new is not None and op != "read" else None
         resource_id = old.id if old is not None else ""
-        if self._context.recorded is not None:
-            self._context.recorded.record(op, resource.urn, inputs, resource_id)
+        if self._context.recorded_plan is not None:
+            self._context.recorded_plan.record(op, resource.urn, inputs, resource_id)
         if self._context.constraint is not None:
             try:
                 self._context.constraint.check(op, resource.urn, inputs, resource_id)
@@ -351,7 +351,7 @@ class Deployment:
                 new.init_errors = [str(error)]
             except PulumiError as error:
                 # What the platform may have made all the same stays pending, to be looked for.
-                if not (isinstance(error, ProviderError) and error.doubtful):
+                if not (isinstance(error, ProviderError) and error.uncertain):
                     await journal.end(new)
                 raise
             new.outputs = new.with_secrets(outputs)
@@ -542,7 +542,7 @@ class Deployment:
                 self._context.constraint.check_registered()
             except PlanError as error:
                 raise self.fail(str(error)) from error
-        kept = set(self._goals) | self._aliases.used()
+        kept = set(self._goals) | self._aliases.used_urns()
         condemned: list[tuple[str, ResourceState]] = []
         for resource in self._previous.resources:
             if resource.delete:

@@ -12,5 +12,5 @@ class EngineError(PulumiError):
 class ProviderError(EngineError):
     """Scaleway's API refused or failed; the text is the platform's own, without secrets."""
 
-    doubtful = False
+    uncertain = False
     """Whether the platform may have done part or all of what failed: a request of it succeeded or got no answer."""

@@ -44,14 +44,14 @@ def _update(request: Request, run_program: RunProgram, *, dry_run: bool) -> Outc
     from engine.run import Run
 
     run = Run(request, "update", dry_run=dry_run)
-    return asyncio.run(run.execute(lambda: run.program(run_program)))
+    return asyncio.run(run.execute(lambda: run.update(run_program)))
 
 
 def _refresh(request: Request, *, dry_run: bool) -> Outcome:
     from engine.run import Run
 
     run = Run(request, "refresh", dry_run=dry_run)
-    return asyncio.run(run.execute(run.refresh_only))
+    return asyncio.run(run.execute(run.refresh))
 
 
 def _destroy(request: Request, *, dry_run: bool) -> Outcome:

@@ -22,10 +22,10 @@ from engine.update_plan import Constraint, Plan, read_plan, salt_of
 from pulumi_state.errors import PulumiError, UnsupportedError
 from pulumi_state.history import Kind, Update
 from pulumi_state.passphrase import Crypter, passphrase_from
-from pulumi_state.project import StackConfig, project_name, read_for_passphrase
+from pulumi_state.project import StackConfig, project_name, read_stack_file
 from pulumi_state.protocol import language_pb2
 from pulumi_state.provider import SECRET_SETTINGS, package_config
-from pulumi_state.signals import handled, interrupt
+from pulumi_state.signals import handle_signals, raise_keyboard_interrupt
 from pulumi_state.snapshot import ResourceState, Snapshot, SnapshotEncoder
 from pulumi_state.stack_reader import StackReader
 from pulumi_state.state_file import StateFile
@@ -68,7 +68,10 @@ class Run:
         started, start_time = time.monotonic(), int(time.time())
         loop = asyncio.get_running_loop()
         with (
-            handled(partial(loop.call_soon_threadsafe, self._cancel), partial(loop.call_soon_threadsafe, interrupt)),
+            handle_signals(
+                partial(loop.call_soon_threadsafe, self._cancel),
+                partial(loop.call_soon_threadsafe, raise_keyboard_interrupt),
+            ),
             nullcontext() if self._dry_run else self._file.locked(),
         ):
             try:
@@ -84,7 +87,7 @@ class Run:
 
     def _add_history(self, ok: bool, start_time: int) -> None:
         if self._update is not None and not self._dry_run:
-            self._file.add_history(self._update.ended(ok, start_time, self._changes))
+            self._file.add_history(self._update.record(ok, start_time, self._changes))
 
     def _cancel(self) -> None:
         """Let operations under way end, and start no more."""
@@ -97,7 +100,7 @@ class Run:
 
     async def _prepare(self) -> tuple[Context, Snapshot]:
         """Read configuration and state; raises EngineError before anything is changed."""
-        stack_file = read_for_passphrase(self._request.project_dir / f"Pulumi.{self._request.stack}.yaml")
+        stack_file = read_stack_file(self._request.project_dir / f"Pulumi.{self._request.stack}.yaml")
         reader = StackReader(self._project, self._file.store, passphrase_from(self._request.environ))
         checkpoint = self._file.read()
 
@@ -106,14 +109,14 @@ class Run:
             if known_salt is None and self._request.plan is not None:
                 known_salt = salt_of(self._request.plan)  # the preview made one, which the state is to have
             crypter = reader.crypter(known_salt) if known_salt else reader.new_crypter()
-            config = StackConfig.of(stack_file, crypter, self._project)
+            config = StackConfig.decrypt(stack_file, crypter, self._project)
             if checkpoint is None or checkpoint.salt is None:
                 return crypter, config, Snapshot()
             return crypter, config, checkpoint.snapshot(reader.crypter(checkpoint.salt))
 
         crypter, self._config, previous = await asyncio.to_thread(open_secrets)
         self._update = Update(
-            self._kind, self._request.project_dir, stack_file.keyed(self._project), self._request.environ
+            self._kind, self._request.project_dir, stack_file.full_config(self._project), self._request.environ
         )
         if previous.pending_operations and not self._dry_run:
             listed = "\n".join(
@@ -140,7 +143,7 @@ class Run:
             journal=journal,
             dry_run=self._dry_run,
             parallel=self._request.parallel,
-            recorded=Plan() if self._request.save_plan else None,
+            recorded_plan=Plan() if self._request.save_plan else None,
             constraint=self._constraint(crypter),
         )
         self._crypter = crypter
@@ -151,7 +154,7 @@ class Run:
 
     # --- operations -------------------------------------------------------------------------------------
 
-    async def program(self, run_program: RunProgram) -> bool:
+    async def update(self, run_program: RunProgram) -> bool:
         context, previous = await self._prepare()
         try:
             self._events.prelude(self._shown_config())
@@ -159,8 +162,8 @@ class Run:
                 return False
             deployment = self._start(context)
             ok = await self._drive(run_program, deployment, context)
-            if ok and context.recorded is not None and self._request.save_plan is not None:
-                context.recorded.write(self._request.save_plan, self._crypter)
+            if ok and context.recorded_plan is not None and self._request.save_plan is not None:
+                context.recorded_plan.write(self._request.save_plan, self._crypter)
             return ok
         finally:
             await self._close(context)
@@ -232,7 +235,7 @@ class Run:
         except TimeoutError:
             return False, f"the program did not end within {limit:g} seconds"
 
-    async def refresh_only(self) -> bool:
+    async def refresh(self) -> bool:
         context, previous = await self._prepare()
         try:
             self._events.prelude(self._shown_config())

@@ -11,7 +11,7 @@ from contextlib import suppress
 from threading import Lock
 from typing import IO, Literal, NamedTuple
 
-from gitrepo.program import Git, GitError, failed
+from gitrepo.program import Git, GitError, git_error
 
 FOLDER = 0o040000
 LINK = 0o120000
@@ -91,7 +91,7 @@ class Objects:
             answers = [_answer(process.stdout) for _ in names]
             if None in answers:
                 messages.seek(0)
-                raise failed("cat-file", process.wait(), messages.read())
+                raise git_error("cat-file", process.wait(), messages.read())
         return (answer or None for answer in answers)
 
     def _start(self) -> tuple[subprocess.Popen[bytes], IO[bytes]]:

@@ -58,22 +58,22 @@ class Git:
 
     folder: Path
 
-    def run(self, *arguments: str, given: bytes = b"", **variables: str) -> bytes:
+    def run(self, *arguments: str, stdin: bytes = b"", **variables: str) -> bytes:
         """Its output. Raises GitError where it fails."""
-        ended = self.ended(*arguments, given=given, **variables)
+        ended = self.try_run(*arguments, stdin=stdin, **variables)
         if ended.returncode != 0:
-            raise failed(arguments[0], ended.returncode, ended.stderr)
+            raise git_error(arguments[0], ended.returncode, ended.stderr)
         return ended.stdout
 
-    def line(self, *arguments: str, given: bytes = b"", **variables: str) -> str:
+    def line(self, *arguments: str, stdin: bytes = b"", **variables: str) -> str:
         """Its output, without the end of its last line. Raises GitError where it fails."""
-        return os.fsdecode(self.run(*arguments, given=given, **variables).removesuffix(b"\n"))
+        return os.fsdecode(self.run(*arguments, stdin=stdin, **variables).removesuffix(b"\n"))
 
-    def ended(self, *arguments: str, given: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
+    def try_run(self, *arguments: str, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
         """However it ends; for commands whose status is an answer. Raises GitError where there is no `git`."""
         with _started():
             return subprocess.run(
-                self._command(arguments), input=given, capture_output=True, env=_environment(variables)
+                self._command(arguments), input=stdin, capture_output=True, env=_environment(variables)
             )
 
     def start(self, messages: IO[bytes], *arguments: str) -> subprocess.Popen[bytes]:
@@ -92,7 +92,7 @@ class Git:
         return ["git", "--no-pager", *settings, "-C", str(self.folder), *arguments]
 
 
-def failed(command: str, status: int, messages: bytes) -> GitError:
+def git_error(command: str, status: int, messages: bytes) -> GitError:
     """The error of a process that failed."""
     lines = [line.strip() for line in messages.decode(errors="replace").splitlines() if line.strip()]
     said = "\n".join(map(_without_prefix, lines))

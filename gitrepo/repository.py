@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from gitrepo.objects import Objects
-from gitrepo.program import OLDEST, Git, GitError, failed
+from gitrepo.program import OLDEST, Git, GitError, git_error
 
 _UNBORN = "(initial)"
 _COMMIT_FIELDS = ("%H", "%T", "%P", "%an", "%ae", "%cn", "%ce", "%ct", "%s")
@@ -104,11 +104,11 @@ class Repository:
         Raises GitError where `git` is missing or too old, or refuses the repository, as one of another user.
         """
         arguments = ("rev-parse", "--is-shallow-repository", "--absolute-git-dir", "--show-toplevel")
-        ended = Git(folder).ended(*arguments)
+        ended = Git(folder).try_run(*arguments)
         if ended.returncode != 0:
             if b"not a git repository" in ended.stderr:
                 return None
-            raise failed("rev-parse", ended.returncode, ended.stderr)
+            raise git_error("rev-parse", ended.returncode, ended.stderr)
         shallow, git_folder, root = os.fsdecode(ended.stdout).split("\n")[:3]
         if shallow.startswith("-"):  # an option that it does not know
             raise GitError(f"{Git(folder).line('version')} is too old: install {OLDEST} or newer")
@@ -135,12 +135,12 @@ class Repository:
 
     def branch(self) -> str | None:
         """The branch that is checked out, without `refs/heads/`; None where a commit is."""
-        ended = self._git.ended("symbolic-ref", "--quiet", "HEAD")
+        ended = self._git.try_run("symbolic-ref", "--quiet", "HEAD")
         return os.fsdecode(ended.stdout).strip().removeprefix("refs/heads/") or None
 
     def identity(self) -> str | None:
         """Who commits here, as `name <email>`; None where Git's settings do not say."""
-        ended = self._git.ended("var", "GIT_COMMITTER_IDENT")
+        ended = self._git.try_run("var", "GIT_COMMITTER_IDENT")
         return ended.stdout.decode(errors="replace").rpartition(">")[0] + ">" if ended.returncode == 0 else None
 
     # --- the working copy -------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ class Repository:
                     "--ignore-skip-worktree-entries",
                     "-z",
                     "--stdin",
-                    given=paths,
+                    stdin=paths,
                     GIT_INDEX_FILE=copy,
                 )
                 # A partial clone would have to fetch every file that it lacks otherwise.
@@ -190,21 +190,21 @@ class Repository:
                 GIT_INDEX_FILE=f"{temporary}/index",
             )
 
-    def filtered(self, paths: Iterable[str]) -> list[str]:
+    def paths_with_filter(self, paths: Iterable[str]) -> list[str]:
         """Those of the files whose content in Git is not what a checkout has: they have a filter, such as LFS."""
         given = b"".join(os.fsencode(path) + b"\0" for path in paths)
-        fields = os.fsdecode(self._git.run("check-attr", "-z", "--stdin", "filter", given=given)).split("\0")
+        fields = os.fsdecode(self._git.run("check-attr", "-z", "--stdin", "filter", stdin=given)).split("\0")
         return [path for path, value in zip(fields[::3], fields[2::3], strict=False) if value not in _NO_FILTER]
 
     def commit_file(self, path: str, message: str) -> str:
         """Commit a file as it lies there, and nothing else; gives the commit."""
         arguments = ("--quiet", "--no-verify", "--cleanup=verbatim", "--file=-", "--only", "--", path)
-        self._git.run("commit", *arguments, given=message.encode())
+        self._git.run("commit", *arguments, stdin=message.encode())
         return self._git.line("rev-parse", "HEAD")
 
     @cached_property
     def _is_sparse(self) -> bool:
-        return self._git.ended("config", "--type=bool", "core.sparseCheckout").stdout.strip() == b"true"
+        return self._git.try_run("config", "--type=bool", "core.sparseCheckout").stdout.strip() == b"true"
 
     @contextmanager
     def _index(self) -> Iterator[str]:
@@ -221,7 +221,7 @@ class Repository:
         with self._copied(index) as copy:
             for option, paths in (("--no-assume-unchanged", unchanging), ("--no-skip-worktree", skipped)):
                 given = b"".join(os.fsencode(path) + b"\0" for path in paths)
-                self._git.run("update-index", option, "-z", "--stdin", given=given, GIT_INDEX_FILE=copy)
+                self._git.run("update-index", option, "-z", "--stdin", stdin=given, GIT_INDEX_FILE=copy)
             yield copy
 
     @contextmanager
@@ -267,15 +267,15 @@ class Repository:
                             yield _commit(line.decode(errors="replace").removesuffix("\n").split("\0"))
                     if process.wait() != 0:
                         messages.seek(0)
-                        raise failed("rev-list", process.returncode, messages.read())
+                        raise git_error("rev-list", process.returncode, messages.read())
                 finally:
                     process.terminate()
 
     def merge_base(self, one: str, other: str) -> str | None:
         """The newest commit that two have in common, None where there is none. Raises ShallowError."""
-        ended = self._git.ended("merge-base", one, other)
+        ended = self._git.try_run("merge-base", one, other)
         if ended.returncode > 1:
-            raise failed("merge-base", ended.returncode, ended.stderr)
+            raise git_error("merge-base", ended.returncode, ended.stderr)
         base = os.fsdecode(ended.stdout).strip() or None
         # Any other commit may hide a newer one that the clone lacks.
         if self.is_shallow and base not in (self.commit(one), self.commit(other)):
@@ -291,16 +291,16 @@ class Repository:
 
     def has_changes_of(self, commit: str, other: str) -> bool:
         """Whether a merge of the other commit would change nothing; no before Git 2.38."""
-        merged = self._git.ended("merge-tree", "--write-tree", commit, other)
+        merged = self._git.try_run("merge-tree", "--write-tree", commit, other)
         return merged.returncode == 0 and os.fsdecode(merged.stdout).strip() == self.tree(commit)
 
     def _descends(self, commit: str, other: str) -> bool:
         """Whether it is that commit, too. Raises ShallowError."""
         descends = False
         if self.commit(other) is not None:
-            ended = self._git.ended("merge-base", "--is-ancestor", other, commit)
+            ended = self._git.try_run("merge-base", "--is-ancestor", other, commit)
             if ended.returncode > 1:
-                raise failed("merge-base", ended.returncode, ended.stderr)
+                raise git_error("merge-base", ended.returncode, ended.stderr)
             descends = ended.returncode == 0
         if not descends and self.is_shallow:
             raise ShallowError(self.root)
@@ -322,11 +322,11 @@ class Repository:
         """
         who = dict(zip(("GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"), tagger or (), strict=False))
         arguments = ("--annotate", "--cleanup=verbatim", "--file=-", "--", name, commit)
-        ended = self._git.ended("tag", *arguments, given=message.encode(), **who)
+        ended = self._git.try_run("tag", *arguments, stdin=message.encode(), **who)
         if ended.returncode != 0:
             if self.objects.find(f"refs/tags/{name}") is not None:
                 raise TagExistsError(f"the tag {name} exists")
-            raise failed("tag", ended.returncode, ended.stderr)
+            raise git_error("tag", ended.returncode, ended.stderr)
 
 
 def _commit(fields: Sequence[str]) -> Commit:

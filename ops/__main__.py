@@ -12,7 +12,7 @@ from ops.prestart import start_program
 from ops.private_process import keep_private
 from ops.process_environment import bypass_proxies
 from ops.report.output import clean_standard_output
-from pulumi_state.signals import handled, interrupt
+from pulumi_state.signals import handle_signals, raise_keyboard_interrupt
 
 _GARBAGE_THRESHOLD = 100_000
 """So many new objects, and garbage is looked for."""
@@ -65,7 +65,7 @@ if __name__ == "__main__":
     keep_private()
     clean_standard_output()
     bypass_proxies()
-    with handled(interrupt, interrupt):
+    with handle_signals(raise_keyboard_interrupt, raise_keyboard_interrupt):
         start_program(sys.argv[1:])
         ended = main()
     gc.freeze()

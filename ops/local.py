@@ -254,11 +254,11 @@ class LocalCloud:
             return False
         if found.holder is not PortOwner.OURS or found.pid is None:
             raise self._taken(found)
-        process = Process.of(found.pid)
+        process = Process.from_pid(found.pid)
         with suppress(ProcessLookupError):
             os.kill(found.pid, signal.SIGTERM)
         deadline = time.monotonic() + _STOP_SECONDS
-        while process.runs:
+        while process.is_running:
             if time.monotonic() > deadline:
                 raise OpsError(
                     f"Process {found.pid} got SIGTERM and still runs after {_STOP_SECONDS:.0f} seconds.",

@@ -296,7 +296,7 @@ class Session:
             return self.environ
         stored = self.observed.stored
         environ = self._copy if self.reads else self.environ
-        return compression.environment(environ, compression.suffix_of(stored.key) if stored else "")
+        return compression.cli_environment(environ, compression.suffix_of(stored.key) if stored else "")
 
     @cached_property
     def _copy(self) -> dict[str, str]:

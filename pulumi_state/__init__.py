@@ -1,4 +1,4 @@
-"""Pulumi's own formats and places: state, configuration, history, locks, and the stores that hold them.
+"""Pulumi's own formats: state, configuration, history and locks, and the backends that store them.
 
-Knows nothing of the engines, of Scaleway or of the command: imports nothing else of this project.
+Independent of the engines, of Scaleway and of the command line. Of this project it imports only `gitrepo`.
 """

@@ -10,7 +10,7 @@ from pulumi_state import urn as urns
 
 @dataclass(frozen=True)
 class Alias:
-    """A former identity; what is empty is as it is now."""
+    """A former identity of a resource; empty fields are unchanged."""
 
     urn: str = ""
     name: str = ""
@@ -22,45 +22,48 @@ class Alias:
 
 
 class Aliases:
-    """Finds the former URNs of resources, as ``generateAliases`` of Pulumi's step generator does."""
+    """Resolves resources' former URNs, as ``generateAliases`` in Pulumi's step generator does."""
 
     def __init__(self, stack: str, project: str) -> None:
+        """Start with no alias in use."""
         self._stack = stack
         self._project = project
-        self._former: dict[str, str] = {}
-        """Former URN by today's, for resources that were found under an alias."""
-        self._heirs: dict[str, str] = {}
-        """The reverse."""
+        self._former_by_current: dict[str, str] = {}
+        """Former URN by current URN, for resources that were found under an alias."""
+        self._current_by_former: dict[str, str] = {}
 
-    def use(self, urn: str, former: str) -> None:
-        """The resource was found under an alias."""
-        self._former[urn] = former
-        self._heirs[former] = urn
+    def record(self, urn: str, former: str) -> None:
+        """Record that a resource was found under the alias ``former``."""
+        self._former_by_current[urn] = former
+        self._current_by_former[former] = urn
 
-    def used(self) -> set[str]:
-        """Former URNs of what was found under an alias."""
-        return set(self._heirs)
+    def used_urns(self) -> set[str]:
+        """Return the former URNs under which resources were found."""
+        return set(self._current_by_former)
 
-    def heir_of(self, former: str) -> str | None:
-        """The URN of the resource that was found under this alias."""
-        return self._heirs.get(former)
+    def current_urn_of(self, former: str) -> str | None:
+        """Return the current URN of the resource that was found under this alias."""
+        return self._current_by_former.get(former)
 
-    def of(self, type_: str, name: str, parent: str, aliases: Iterable[Alias]) -> list[str]:
-        """Of a resource, the most wanted first; ``parent`` is its parent's URN, empty for none."""
-        found = [self._collapse(type_, name, parent, alias) for alias in aliases]
-        former_parent = self._former.get(parent)
+    def former_urns(self, type_: str, name: str, parent: str, aliases: Iterable[Alias]) -> list[str]:
+        """Return a resource's possible former URNs, preferred ones first.
+
+        ``parent`` is the parent's URN, empty for none.
+        """
+        candidates = [self._urn_of(type_, name, parent, alias) for alias in aliases]
+        former_parent = self._former_by_current.get(parent)
         if former_parent:
             inherited = [self._inherited(type_, name, parent, former_parent)]
-            for alias in found:
-                inherited.append(self._inherited(urns.type_of(alias), urns.name_of(alias), parent, former_parent))
-            found += inherited
-        return list(dict.fromkeys(found))
+            for urn in candidates:
+                inherited.append(self._inherited(urns.type_of(urn), urns.name_of(urn), parent, former_parent))
+            candidates += inherited
+        return list(dict.fromkeys(candidates))
 
-    def _collapse(self, type_: str, name: str, parent: str, alias: Alias) -> str:
+    def _urn_of(self, type_: str, name: str, parent: str, alias: Alias) -> str:
         if alias.urn:
             return alias.urn
         if alias.parent:
-            parent = self._former.get(alias.parent, alias.parent)
+            parent = self._former_by_current.get(alias.parent, alias.parent)
         if alias.no_parent:
             parent = ""
         return urns.new_urn(

@@ -1,7 +1,7 @@
-"""Compression of the objects that the Pulumi CLI writes into a backend.
+"""Compression of the objects that the Pulumi CLI writes to a backend.
 
-With ``PULUMI_DIY_BACKEND_GZIP`` or ``PULUMI_DIY_BACKEND_ZSTD`` the CLI (3.259.0, ``pkg/backend/diy/state.go``) adds
-``.gz`` or ``.zst`` to an object's name. It reads each form by the content's first bytes, whatever the name.
+With ``PULUMI_DIY_BACKEND_GZIP`` or ``PULUMI_DIY_BACKEND_ZSTD`` the CLI (3.259.0, ``pkg/backend/diy/state.go``) appends
+``.gz`` or ``.zst`` to an object's name. When reading, it detects the format by the first bytes, whatever the name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from types import ModuleType
 
 GZIP, ZSTD = ".gz", ".zst"
 SUFFIXES = ("", GZIP, ZSTD)
-"""Of an object's name; the empty one is that of an object that is not compressed."""
+"""Suffixes of objects' names; empty for objects that are not compressed."""
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
@@ -23,12 +23,12 @@ _FORMER_VARIABLES = ("PULUMI_SELF_MANAGED_STATE_GZIP", "PULUMI_SELF_MANAGED_STAT
 
 
 def suffix_of(key: str) -> str:
-    """The suffix that says how an object is compressed."""
+    """Return the suffix that names an object's compression, empty for none."""
     return next((suffix for suffix in (GZIP, ZSTD) if key.endswith(suffix)), "")
 
 
 def compress(content: bytes, suffix: str) -> bytes:
-    """The content as an object with this suffix holds it; equal content gives equal bytes."""
+    """Compress content as the suffix says; equal content gives equal bytes."""
     if suffix == GZIP:
         return gzip.compress(content, mtime=0)
     if suffix == ZSTD:
@@ -37,7 +37,7 @@ def compress(content: bytes, suffix: str) -> bytes:
 
 
 def decompress(content: bytes) -> bytes:
-    """The content without its compression. Raises ValueError when it is damaged."""
+    """Decompress content, detecting its format. Raises ValueError if it is damaged."""
     try:
         if content.startswith(_GZIP_MAGIC):
             return gzip.decompress(content)
@@ -64,7 +64,7 @@ def _zstd() -> ModuleType:
     return zstd
 
 
-def environment(environ: Mapping[str, str], suffix: str) -> dict[str, str]:
-    """The environment in which the CLI writes this form, whatever the user's variables ask for."""
+def cli_environment(environ: Mapping[str, str], suffix: str) -> dict[str, str]:
+    """Return the environment in which the CLI writes this compression, whatever the user's variables say."""
     kept = {name: value for name, value in environ.items() if name not in (*_VARIABLES.values(), *_FORMER_VARIABLES)}
     return kept | ({_VARIABLES[suffix]: "true"} if suffix else {})

@@ -1,10 +1,10 @@
-"""What can be wrong with what Pulumi keeps; every text is for the user."""
+"""Errors in Pulumi's files and state. Their messages are shown to the user."""
 
 from __future__ import annotations
 
 
 class PulumiError(Exception):
-    """Something cannot be read, written or done; the text says what was found and what to do."""
+    """Base of these errors; the message says what was found and what to do."""
 
 
 class StateError(PulumiError):
@@ -12,7 +12,7 @@ class StateError(PulumiError):
 
 
 class OverwrittenError(StateError):
-    """Somebody else has changed a stack's state since it was read; nothing was written."""
+    """Another run has changed the stack's state since it was read; nothing was written."""
 
 
 class PassphraseError(PulumiError):
@@ -20,7 +20,8 @@ class PassphraseError(PulumiError):
 
 
 class UnsupportedError(PulumiError):
-    """Something of Pulumi's that only the Pulumi CLI does."""
+    """A Pulumi feature that only the Pulumi CLI supports."""
 
     def __init__(self, feature: str) -> None:
+        """Name the feature; the message refers to the Pulumi CLI."""
         super().__init__(f"the embedded engine does not support {feature}; use the Pulumi CLI for it (--engine pulumi)")

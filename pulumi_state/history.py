@@ -1,4 +1,4 @@
-"""The record of an update, as Pulumi keeps it (``backend.UpdateInfo``) and ``pulumi stack history`` shows it."""
+"""Records of updates in Pulumi's format (``backend.UpdateInfo``), as ``pulumi stack history`` shows them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ Kind = Literal["update", "refresh", "destroy", "resource-import"]
 
 @dataclass(frozen=True)
 class Update:
-    """What is known of an update before it ends."""
+    """An update, as known before it ends."""
 
     kind: Kind
     project_dir: Path
     config: Mapping[str, Any]
-    """As it stands in the stack's file: secure values stay encrypted."""
+    """The configuration from the stack's file; secure values stay encrypted."""
     environ: Mapping[str, str] = field(repr=False)
-    """Which says who does it."""
+    """Environment variables, which name the CI system and its user."""
 
-    def ended(self, ok: bool, start_time: int, changes: Mapping[str, int]) -> dict[str, Any]:
-        """The record. Times are seconds since 1970."""
+    def record(self, ok: bool, start_time: int, changes: Mapping[str, int]) -> dict[str, Any]:
+        """Return the record of the update, which ends now. Times are in seconds since 1970."""
         message, commit = _commit(self.project_dir)
         return {
             "kind": self.kind,
@@ -56,7 +56,7 @@ def who_runs(environ: Mapping[str, str]) -> str:
         return f"{actor}@github"
     try:
         user = getpass.getuser()
-    except (OSError, KeyError):  # a user without a name, as in containers
+    except (OSError, KeyError):  # the user has no name, as in some containers
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
 
@@ -64,17 +64,17 @@ def who_runs(environ: Mapping[str, str]) -> str:
 def _ci(environ: Mapping[str, str]) -> dict[str, str]:
     if not environ.get("GITHUB_ACTIONS"):
         return {}
-    found = {
+    metadata = {
         "ci.system": "GitHub",
         "ci.build.id": environ.get("GITHUB_RUN_ID", ""),
         "ci.build.number": environ.get("GITHUB_RUN_NUMBER", ""),
         "ci.build.type": environ.get("GITHUB_EVENT_NAME", ""),
     }
-    return {key: value for key, value in found.items() if value}
+    return {key: value for key, value in metadata.items() if value}
 
 
 def _commit(directory: Path) -> tuple[str, dict[str, str]]:
-    """Title and facts of the commit that is checked out; nothing where there is none."""
+    """Return the subject and metadata of the checked-out commit, both empty if there is none."""
     try:
         repository = Repository.find(directory)
         commit = next(repository.history("HEAD"), None) if repository and repository.commit("HEAD") else None

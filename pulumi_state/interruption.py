@@ -1,7 +1,7 @@
-"""After a kill: what an interrupted run has left in a stack's state, and the state without it.
+"""Recovery of a stack's state after an interrupted run: its pending operations, and the state without them.
 
-The same for both engines: it works on the checkpoint itself, in which secrets stay encrypted. What is in the cloud is
-looked up elsewhere.
+Works on the checkpoint itself, in which secrets stay encrypted, and so serves both engines. Whether a pending
+operation was carried out is for the caller to find out.
 """
 
 from __future__ import annotations
@@ -23,68 +23,69 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class InterruptedOperation:
-    """An operation that was begun and whose end the state does not know."""
+    """An operation that was started and whose outcome is not in the state."""
 
     operation: str
-    """``creating``, ``updating``, ``deleting``, or another word of the Pulumi CLI's."""
+    """``creating``, ``updating``, ``deleting``, or another type that the Pulumi CLI records."""
     urn: str
     type: str
     custom: bool
     id: str
     inputs: Mapping[str, Any] = field(repr=False)
-    """In clear: for comparisons, never to be shown."""
+    """Decrypted, for comparison only; never display them."""
 
 
 @dataclass(frozen=True)
 class InterruptedState:
-    """What was found in a stack's state."""
+    """A stack's state with its pending operations."""
 
     pending: tuple[InterruptedOperation, ...]
     known: frozenset[str]
-    """Ids of the resources that the state has."""
+    """IDs of the resources in the state."""
     document: Document = field(repr=False)
-    """The state when it was looked at; it must still be so when it is recovered."""
+    """The state as it was read; ``recover_state`` requires that it has not changed since."""
 
 
 # --- documents ------------------------------------------------------------------------------------------
 
 
-def known_ids(deployment: Document) -> frozenset[str]:
+def resource_ids(deployment: Document) -> frozenset[str]:
+    """Return the IDs of the resources in a state."""
     return frozenset(str(resource["id"]) for resource in deployment.get("resources") or [] if resource.get("id"))
 
 
-def recovered(
+def recovered_deployment(
     deployment: Document, adopted: Mapping[int, str], gone: Collection[int] = ()
 ) -> tuple[Document, list[str]]:
-    """The state without its pending operations, and the URNs of the resources that are to be read from the cloud.
+    """Return the state without its pending operations, and the URNs of the resources to refresh.
 
-    ``adopted``: by place in the list of pending operations, the id of what was created; it becomes a resource of
-    the state, whose outputs are its inputs until it is read. ``gone``: places of what was deleted. Raises StateError
-    when a resource needs another one that is not in the state.
+    ``adopted`` maps indexes of pending operations to the IDs of the resources that these have created: they are added
+    to the state, with their inputs as outputs until they are refreshed. ``gone`` are the indexes of the operations
+    whose resources no longer exist. Raises StateError if a resource refers to one that is not in the state.
     """
     resources: list[Document] = list(deployment.get("resources") or [])
     to_read: list[str] = []
-    for place, operation in enumerate(deployment.get("pending_operations") or []):
-        begun = operation["resource"]
-        if place in adopted:
-            resources = _with_adopted(resources, begun, adopted[place])
-            to_read.append(begun["urn"])
-        elif place in gone:
-            resources = [each for each in resources if not _is(each, begun) or each.get("pendingReplacement")]
-        elif operation["type"] in (UPDATING, DELETING) and begun.get("custom"):
-            to_read += [each["urn"] for each in resources if _is(each, begun)]
+    for index, operation in enumerate(deployment.get("pending_operations") or []):
+        pending = operation["resource"]
+        if index in adopted:
+            resources = _with_adopted(resources, pending, adopted[index])
+            to_read.append(pending["urn"])
+        elif index in gone:
+            resources = [item for item in resources if not _is_same(item, pending) or item.get("pendingReplacement")]
+        elif operation["type"] in (UPDATING, DELETING) and pending.get("custom"):
+            to_read += [item["urn"] for item in resources if _is_same(item, pending)]
     changed = {key: value for key, value in deployment.items() if key != "pending_operations"}
-    changed["resources"] = _in_order(_without_dangling(resources) if gone else resources)
+    changed["resources"] = _sorted(_without_dangling_references(resources) if gone else resources)
     return changed, list(dict.fromkeys(to_read))
 
 
-def _is(resource: Document, begun: Document) -> bool:
-    """Whether it is the resource of an operation; an update may rename it, so the id tells."""
-    return bool(resource.get("id")) and resource.get("id") == begun.get("id") and resource["type"] == begun["type"]
+def _is_same(resource: Document, pending: Document) -> bool:
+    """Whether both are the same resource; compares IDs, since an update may change the URN."""
+    return bool(resource.get("id")) and resource.get("id") == pending.get("id") and resource["type"] == pending["type"]
 
 
-def _without_dangling(resources: list[Document]) -> list[Document]:
-    """What is gone is nobody's parent and nobody's dependency any more."""
+def _without_dangling_references(resources: list[Document]) -> list[Document]:
+    """Remove references to parents and dependencies that no longer exist."""
     known = {resource["urn"] for resource in resources}
     kept = []
     for resource in resources:
@@ -102,24 +103,24 @@ def _without_dangling(resources: list[Document]) -> list[Document]:
     return kept
 
 
-def _with_adopted(resources: list[Document], begun: Document, resource_id: str) -> list[Document]:
-    """As the creation would have left it: what it replaces is gone, or waits for its deletion."""
-    moment = now()
-    made = {
-        **begun,
+def _with_adopted(resources: list[Document], pending: Document, resource_id: str) -> list[Document]:
+    """Add a created resource, as its creation would have: the one it replaces is removed or marked for deletion."""
+    timestamp = now()
+    adopted = {
+        **pending,
         "id": resource_id,
-        "outputs": {**_without_defaults(begun.get("inputs") or {}), "id": resource_id},
-        "created": moment,
-        "modified": moment,
+        "outputs": {**_without_defaults(pending.get("inputs") or {}), "id": resource_id},
+        "created": timestamp,
+        "modified": timestamp,
     }
     kept = []
     for resource in resources:
-        if resource["urn"] == begun["urn"] and not resource.get("delete"):
+        if resource["urn"] == pending["urn"] and not resource.get("delete"):
             if resource.get("pendingReplacement"):
                 continue
             resource = {**resource, "delete": True}
         kept.append(resource)
-    return [*kept, made]
+    return [*kept, adopted]
 
 
 def _without_defaults(value: Any) -> Any:
@@ -131,15 +132,15 @@ def _without_defaults(value: Any) -> Any:
 
 
 def _references(resource: Document) -> set[str]:
-    found = {str(resource.get("provider") or "").rpartition("::")[0], str(resource.get("parent") or "")}
-    found.update(resource.get("dependencies") or ())
+    references = {str(resource.get("provider") or "").rpartition("::")[0], str(resource.get("parent") or "")}
+    references.update(resource.get("dependencies") or ())
     for urns in (resource.get("propertyDependencies") or {}).values():
-        found.update(urns or ())
-    return found - {""}
+        references.update(urns or ())
+    return references - {""}
 
 
-def _in_order(resources: list[Document]) -> list[Document]:
-    """Each after what it refers to, otherwise in the order given."""
+def _sorted(resources: list[Document]) -> list[Document]:
+    """Sort resources so that each comes after those it refers to, otherwise keeping their order."""
     by_urn: dict[str, list[Document]] = {}
     for resource in resources:
         by_urn.setdefault(resource["urn"], []).append(resource)
@@ -152,9 +153,9 @@ def _in_order(resources: list[Document]) -> list[Document]:
         placed.add(id(resource))
         for urn in sorted(_references(resource)):
             if urn not in by_urn:
-                raise StateError(f"{resource['urn']} needs {urn}, which is not in the state")
-            for needed in by_urn[urn]:
-                place(needed)
+                raise StateError(f"{resource['urn']} refers to {urn}, which is not in the state")
+            for referenced in by_urn[urn]:
+                place(referenced)
         ordered.append(resource)
 
     for resource in resources:
@@ -165,8 +166,8 @@ def _in_order(resources: list[Document]) -> list[Document]:
 # --- a stack in its backend ------------------------------------------------------------------------------
 
 
-def look(file: StateFile, environ: Mapping[str, str]) -> InterruptedState:
-    """What an interrupted run has left; ``environ`` has the passphrase. Raises PulumiError when it cannot be read."""
+def read_interrupted_state(file: StateFile, environ: Mapping[str, str]) -> InterruptedState:
+    """Read a state's pending operations; ``environ`` has the passphrase. Raises PulumiError if it cannot be read."""
     checkpoint = file.read()
     if checkpoint is None or checkpoint.salt is None or not checkpoint.latest.get("pending_operations"):
         return InterruptedState((), frozenset(), {} if checkpoint is None else checkpoint.latest)
@@ -182,22 +183,23 @@ def look(file: StateFile, environ: Mapping[str, str]) -> InterruptedState:
         )
         for operation in snapshot.pending_operations
     )
-    return InterruptedState(pending, known_ids(checkpoint.latest), checkpoint.latest)
+    return InterruptedState(pending, resource_ids(checkpoint.latest), checkpoint.latest)
 
 
-def mend(file: StateFile, found: InterruptedState, adopted: Mapping[int, str], gone: Collection[int] = ()) -> list[str]:
-    """Write the state as it ought to be, see ``recovered``.
+def recover_state(
+    file: StateFile, interrupted: InterruptedState, adopted: Mapping[int, str], gone: Collection[int] = ()
+) -> list[str]:
+    """Write the recovered state, and return the URNs of the resources to refresh; see ``recovered_deployment``.
 
-    Returns the URNs of the resources that are to be read from the cloud. Raises PulumiError, and the state is as it
-    was, when it is no longer what ``look`` has found, or when another process has the stack's lock.
+    Raises PulumiError, leaving the state unchanged, if the state is no longer ``interrupted`` or the stack is locked.
     """
-    if not found.pending:
+    if not interrupted.pending:
         return []
     with file.locked():
         checkpoint = file.read()
-        if checkpoint is None or checkpoint.latest != found.document:
-            raise StateError("the state has changed since it was looked at; run recover again")
-        latest, to_read = recovered(checkpoint.latest, adopted, gone)
+        if checkpoint is None or checkpoint.latest != interrupted.document:
+            raise StateError("the state has changed since it was read; run recover again")
+        latest, to_read = recovered_deployment(checkpoint.latest, adopted, gone)
         file.write_latest(latest)
     return to_read
 

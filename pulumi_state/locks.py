@@ -1,4 +1,4 @@
-"""Pulumi's own locks of a stack: one object for each process that works on it, written once."""
+"""Pulumi's own stack locks: one object for each process that works on a stack."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pulumi_state.snapshot import now
 from pulumi_state.store import Item, Store, layout
 
 _PROCESS = "snuProcess"
-"""A field of ours, which the CLI ignores. The CLI itself says no more than a host name and a process number."""
+"""Our additional field, which the CLI ignores. The CLI itself records only a host name and a process ID."""
 
 
 @dataclass(frozen=True)
 class PulumiLock:
-    """One lock, and whose it is."""
+    """A lock and its owner."""
 
     key: str
     tag: str
@@ -29,11 +29,12 @@ class PulumiLock:
     process: Process
 
     def __str__(self) -> str:
+        """Describe the owner, for messages."""
         return f"{self.user}@{self.host} (pid {self.process.pid}) since {self.since}"
 
 
 def new_lock(project: str, stack: str) -> tuple[str, bytes]:
-    """Key and content of a lock of this process."""
+    """Return the key and content of a new lock owned by this process."""
     process = Process.current()
     content = {
         "pid": process.pid,
@@ -46,7 +47,7 @@ def new_lock(project: str, stack: str) -> tuple[str, bytes]:
 
 
 def read_locks(store: Store, project: str, stack: str) -> list[PulumiLock]:
-    """Raises StoreError, and StateError when a lock cannot be read."""
+    """Read a stack's locks. Raises StoreError, and StateError if a lock is malformed."""
     keys = [entry.key for entry in store.entries(layout.locks(project, stack)) if entry.key.endswith(".json")]
     items = [(key, store.read(key)) for key in keys]
     return [_parsed(store, key, item) for key, item in items if item is not None]
@@ -54,9 +55,9 @@ def read_locks(store: Store, project: str, stack: str) -> list[PulumiLock]:
 
 def _parsed(store: Store, key: str, item: Item) -> PulumiLock:
     try:
-        found = json.loads(item.content)
-        process = Process.parse(found[_PROCESS]) if _PROCESS in found else Process(int(found["pid"]))
-        user, host, since = (str(found[name]) for name in ("username", "hostname", "timestamp"))
+        lock = json.loads(item.content)
+        process = Process.parse(lock[_PROCESS]) if _PROCESS in lock else Process(int(lock["pid"]))
+        user, host, since = (str(lock[name]) for name in ("username", "hostname", "timestamp"))
     except (ValueError, KeyError, TypeError):
-        raise StateError(f"the lock {key} in {store.address} cannot be read; remove it if no update runs") from None
+        raise StateError(f"the lock {key} in {store.address} is malformed; remove it if no update is running") from None
     return PulumiLock(key, item.tag, user, host, since, process)

@@ -24,9 +24,9 @@ _CHECK_TEXT = "pulumi"
 
 
 def passphrase_from(environ: Mapping[str, str]) -> str:
-    """The passphrase as Pulumi finds it: the variable wins over the file, even when it is empty.
+    """Return the passphrase as Pulumi does: the variable takes precedence over the file, even if it is empty.
 
-    Raises PassphraseError when there is neither, or the file cannot be read.
+    Raises PassphraseError if neither is set or the file cannot be read.
     """
     if PASSPHRASE in environ:
         return environ[PASSPHRASE]
@@ -35,24 +35,25 @@ def passphrase_from(environ: Mapping[str, str]) -> str:
         try:
             return path.read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise PassphraseError(f"{PASSPHRASE_FILE} names {path}, which cannot be read: {error.strerror}") from error
+            raise PassphraseError(f"{path}, named by {PASSPHRASE_FILE}, cannot be read: {error.strerror}") from error
     raise PassphraseError(
-        f"no passphrase for the stack's secrets: set {PASSPHRASE} or {PASSPHRASE_FILE} to the one that the "
-        "stack was made with"
+        f"no passphrase for the stack's secrets; set {PASSPHRASE} or {PASSPHRASE_FILE} to the one that the stack was "
+        "created with"
     )
 
 
 class Crypter:
-    """Encrypts and decrypts a stack's secrets; ``salt`` is the text that state and configuration carry."""
+    """Encrypts and decrypts a stack's secrets."""
 
     def __init__(self, key: bytes, salt: str) -> None:
+        """Use a derived key; ``salt`` is the string in the state and configuration (``v1:<salt>:<check>``)."""
         self._cipher = AESGCM(key)
         self.salt = salt
         self._ciphertexts: dict[tuple[str, str], str] = {}
 
     @classmethod
     def new(cls, passphrase: str) -> Crypter:
-        """A crypter with a new salt."""
+        """Create a crypter with a new salt."""
         raw = os.urandom(8)
         crypter = cls(_derive(passphrase, raw), "")
         encoded = base64.b64encode(raw).decode()
@@ -61,9 +62,9 @@ class Crypter:
 
     @classmethod
     def open(cls, passphrase: str, salt: str) -> Crypter:
-        """The crypter of a stack that has a salt.
+        """Open the crypter of a stack that has a salt.
 
-        Raises PassphraseError when the passphrase is another one, StateError when the salt is malformed.
+        Raises PassphraseError if the passphrase is wrong, StateError if the salt is malformed.
         """
         try:
             version, encoded, check = salt.split(":", 2)
@@ -71,7 +72,7 @@ class Crypter:
         except ValueError as error:
             raise StateError("the stack's encryption salt is malformed; expected v1:<salt>:<check>") from error
         if version != "v1":
-            raise StateError(f"the stack's encryption salt has version {version!r}; only v1 is known")
+            raise StateError(f"the stack's encryption salt has version {version!r}; only v1 is supported")
         crypter = cls(_derive(passphrase, raw), salt)
         try:
             matches = crypter._decrypt_text(check) == _CHECK_TEXT
@@ -79,36 +80,39 @@ class Crypter:
             matches = False
         if not matches:
             raise PassphraseError(
-                f"incorrect passphrase: set {PASSPHRASE} or {PASSPHRASE_FILE} to the one that the stack was made with"
+                f"incorrect passphrase; set {PASSPHRASE} or {PASSPHRASE_FILE} to the one the stack was created with"
             )
         return crypter
 
-    def encrypt(self, place: str, value: Any) -> str:
-        """Encrypt a value; the same value at the same place keeps its ciphertext, so that no-ops write no change."""
-        plaintext = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-        known = self._ciphertexts.get((place, plaintext))
-        if known is None:
-            known = self._ciphertexts[place, plaintext] = self._encrypt_text(plaintext)
-        return known
+    def encrypt(self, urn: str, value: Any) -> str:
+        """Encrypt a value of a resource.
 
-    def decrypt(self, place: str, ciphertext: str) -> Any:
-        """Raises StateError when the ciphertext was not made with this stack's key."""
+        An unchanged value keeps its ciphertext, so that an update without changes leaves the state as it was.
+        """
+        plaintext = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+        ciphertext = self._ciphertexts.get((urn, plaintext))
+        if ciphertext is None:
+            ciphertext = self._ciphertexts[urn, plaintext] = self._encrypt_text(plaintext)
+        return ciphertext
+
+    def decrypt(self, urn: str, ciphertext: str) -> Any:
+        """Decrypt a value of a resource. Raises StateError if it was encrypted with another key."""
         try:
             plaintext = self._decrypt_text(ciphertext)
         except (InvalidTag, ValueError) as error:
             raise StateError(
-                "a secret in the state cannot be decrypted: the state belongs to another passphrase or is damaged"
+                "a secret in the state cannot be decrypted: its passphrase was another one, or the state is damaged"
             ) from error
-        self._ciphertexts[place, plaintext] = ciphertext
+        self._ciphertexts[urn, plaintext] = ciphertext
         return json.loads(plaintext)
 
     def decrypt_text(self, ciphertext: str) -> str:
-        """A secure value of the stack's configuration. Raises StateError when it was made with another key."""
+        """Decrypt a secure value of the configuration. Raises StateError if it was encrypted with another key."""
         try:
             return self._decrypt_text(ciphertext)
         except (InvalidTag, ValueError) as error:
             raise StateError(
-                "a secure value of the stack's configuration cannot be decrypted: it was made with another passphrase"
+                "a secure value of the stack's configuration cannot be decrypted: its passphrase was another one"
             ) from error
 
     def _encrypt_text(self, plaintext: str) -> str:
@@ -122,5 +126,5 @@ class Crypter:
 
 
 def _derive(passphrase: str, salt: bytes) -> bytes:
-    """Not by ``hashlib``, which can take twice as long: a noticeable part of a run that changes nothing."""
+    # hashlib can take twice as long, a noticeable part of a run without changes.
     return PBKDF2HMAC(SHA256(), _KEY_BYTES, salt, _ITERATIONS).derive(passphrase.encode())

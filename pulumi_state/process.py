@@ -1,4 +1,4 @@
-"""Which process wrote something: told apart beyond doubt from every other, and whether it still runs."""
+"""Identity of processes across machines, containers and reboots, and whether they are still running."""
 
 from __future__ import annotations
 
@@ -13,46 +13,47 @@ from typing import Any
 
 _PROC = Path("/proc")
 _ENDED = ("Z", "X")
-"""States of a process that has ended and whose parent has not looked yet."""
+"""States of a process that has ended but has not been reaped: zombie and dead."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process. Its number is used again; the start time tells it from the others that had it.
+    """A process. Process IDs are reused, so its start time is a part of its identity.
 
-    ``boot`` and ``namespace`` say where the number is valid: one run of one kernel, and there one PID namespace, of
-    which each container has its own. Host names tell neither machines nor containers apart.
+    ``boot`` and ``namespace`` are the scope of the process ID: one boot of one kernel, and in it one PID namespace
+    (each container has its own). Host names identify neither machines nor containers.
     """
 
     pid: int
     boot: str = ""
-    """Empty where the system does not tell: whether the process runs is then never known."""
+    """Empty if the system does not report it: whether the process is running is then unknown."""
     namespace: str = ""
     started: str = ""
 
     @classmethod
-    def of(cls, pid: int) -> Process:
-        """A process that runs beside this one."""
-        boot, namespace = _where()
-        started = _started(pid) if boot else None
+    def from_pid(cls, pid: int) -> Process:
+        """Identify a process that is running in this PID namespace."""
+        boot, namespace = _scope()
+        started = _start_time(pid) if boot else None
         return cls(pid, boot, namespace, started) if started else cls(pid)
 
     @classmethod
     def current(cls) -> Process:
-        return cls.of(os.getpid())
+        """Identify this process."""
+        return cls.from_pid(os.getpid())
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> Process:
-        """Raises KeyError, TypeError and ValueError."""
+        """Read a process from JSON. Raises KeyError, TypeError or ValueError if it is malformed."""
         return cls(int(document["pid"]), *(str(document[name]) for name in ("boot", "namespace", "started")))
 
     @property
-    def runs(self) -> bool | None:
-        """None where that cannot be known from here."""
-        if not self.boot or (self.boot, self.namespace) != _where():
+    def is_running(self) -> bool | None:
+        """Whether the process is running; None if that cannot be determined from here."""
+        if not self.boot or (self.boot, self.namespace) != _scope():
             return None
-        started = _started(self.pid)
-        if started is None and _is_of_another_user(self.pid):  # and may be hidden from us
+        started = _start_time(self.pid)
+        if started is None and _is_of_another_user(self.pid):  # whose processes may be hidden
             return None
         return started == self.started
 
@@ -67,21 +68,21 @@ def _is_of_another_user(pid: int) -> bool:
     return False
 
 
-def _where() -> tuple[str, str]:
-    """Identifiers of the running kernel and of our PID namespace; empty where they are not to be had."""
+def _scope() -> tuple[str, str]:
+    """Return the identifiers of the current boot and of our PID namespace, empty if they are unavailable."""
     if sys.platform == "darwin":
         return _output("sysctl", "-n", "kern.bootsessionuuid"), ""
     with suppress(OSError):
-        if (_PROC / "self").readlink() == Path(str(os.getpid())):  # otherwise /proc is another namespace's
+        if (_PROC / "self").readlink() == Path(str(os.getpid())):  # otherwise /proc belongs to another namespace
             boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
             return boot, str((_PROC / "self/ns/pid").readlink())
     return "", ""
 
 
-def _started(pid: int) -> str | None:
-    """When a process was started, in a form of the system's own; None where it does not run."""
+def _start_time(pid: int) -> str | None:
+    """Return when a process started, in the system's own format; None if it is not running."""
     if sys.platform == "darwin":
-        return _of_ps(_output("ps", "-p", str(pid), "-o", "stat=", "-o", "lstart="))
+        return _start_time_in(_output("ps", "-p", str(pid), "-o", "stat=", "-o", "lstart="))
     try:
         fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -89,8 +90,8 @@ def _started(pid: int) -> str | None:
     return None if fields[0] in _ENDED else fields[19]
 
 
-def _of_ps(line: str) -> str | None:
-    state, _, started = line.strip().partition(" ")
+def _start_time_in(ps_line: str) -> str | None:
+    state, _, started = ps_line.strip().partition(" ")
     return None if not started or state.startswith(_ENDED) else started.strip()
 
 

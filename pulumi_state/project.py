@@ -1,4 +1,4 @@
-"""A Pulumi project on disk: Pulumi.yaml, and a stack's configuration as Pulumi hands it to programs."""
+"""A Pulumi project on disk: ``Pulumi.yaml``, and a stack's configuration as programs receive it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StackConfig:
-    """A stack's configuration, in clear: kept in memory only."""
+    """A stack's decrypted configuration, which is kept in memory only."""
 
     values: dict[str, str]
-    """By full key, such as ``snu:apps``; objects and lists are JSON texts."""
+    """Values by full key, such as ``snu:apps``; objects and lists are JSON strings."""
     secret_keys: list[str]
 
     @classmethod
-    def of(cls, file: StackFile, crypter: Crypter, project: str) -> StackConfig:
-        """The configuration as programs get it (``pkg/workspace`` and ``sdk/go/common/resource/config``)."""
+    def decrypt(cls, file: StackFile, crypter: Crypter, project: str) -> StackConfig:
+        """Decrypt a stack's file (after ``pkg/workspace`` and ``sdk/go/common/resource/config``). Raises StateError."""
         values: dict[str, str] = {}
         secret_keys: list[str] = []
-        for key, value in file.keyed(project).items():
+        for key, value in file.full_config(project).items():
             clear, secret = _decrypted(value, crypter)
             values[key] = as_text(clear)
             if secret:
@@ -35,27 +35,28 @@ class StackConfig:
         return cls(values, secret_keys)
 
 
-def read_for_passphrase(path: Path) -> StackFile:
-    """A stack's file whose secrets a passphrase opens, the only way the embedded engine knows.
+def read_stack_file(path: Path) -> StackFile:
+    """Read the file of a stack that uses the passphrase provider, the only one that the embedded engine supports.
 
-    Raises PulumiError where the file is missing, has flaws or names another secrets provider.
+    Raises PulumiError if the file is missing, is invalid or names another secrets provider.
     """
     file = StackFile.read(path)
     if file.secrets_provider != "passphrase":
         raise PulumiError(
-            f"{path.name} names the secrets provider {file.secrets_provider}; the embedded engine knows passphrase only"
+            f"{path.name}: found the secrets provider {file.secrets_provider}; the embedded engine supports only "
+            "passphrase"
         )
     return file
 
 
 def project_name(directory: Path) -> str:
-    """Raises PulumiError when there is no Python project in the folder."""
+    """Return the name in a folder's ``Pulumi.yaml``. Raises PulumiError if it does not describe a Python project."""
     document = yaml_file.read(directory / "Pulumi.yaml").checked().values
     name = document.get("name")
     runtime = document.get("runtime")
     language = runtime.get("name") if isinstance(runtime, dict) else runtime
     if not isinstance(name, str) or language != "python":
-        raise PulumiError(f"{directory / 'Pulumi.yaml'} describes no Python project")
+        raise PulumiError(f"{directory / 'Pulumi.yaml'} does not describe a Python project")
     return name
 
 

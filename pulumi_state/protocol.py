@@ -1,6 +1,6 @@
-"""Pulumi's protocol, as its SDK carries it, without an import of the SDK itself, which takes half a second.
+"""Pulumi's generated gRPC and protobuf modules, without importing its SDK, which takes half a second.
 
-The SDK's generated modules need nothing else of it; they are loaded below a name of this package.
+The generated modules depend on nothing else in the SDK. They are loaded under a package name of their own.
 """
 
 from __future__ import annotations

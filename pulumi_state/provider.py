@@ -1,4 +1,4 @@
-"""Default providers of packages, as Pulumi names them and keeps them in states."""
+"""Packages' default providers, as Pulumi names them and keeps them in the state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pulumi_state.values import PropertyMap, make_secret
 
 @dataclass(frozen=True)
 class ProviderRequest:
-    """Which provider serves a resource: the package's default one, in the version that the SDK names."""
+    """The provider that a resource asks for: its package's default one, in the version that the SDK names."""
 
     package: str
     version: str = ""
@@ -19,7 +19,7 @@ class ProviderRequest:
 
     @property
     def name(self) -> str:
-        """The default provider's name, as Pulumi makes it (``pkg/resource/deploy/providers/provider.go``)."""
+        """The default provider's name, built as in Pulumi (``pkg/resource/deploy/providers/provider.go``)."""
         name = "default"
         if self.version:
             name += "_" + self.version.replace(".", "_")
@@ -29,22 +29,22 @@ class ProviderRequest:
 
 
 def _qualified_name(url: str) -> str:
-    """Pulumi's ``tokens.IntoQName``."""
+    """Convert a URL to a qualified name, as Pulumi's ``tokens.IntoQName`` does."""
     return "/".join(re.sub(r"[^a-zA-Z0-9_.-]", "_", part) for part in url.split("/") if part)
 
 
 SECRET_SETTINGS = {"scaleway": frozenset({"accessKey", "secretKey"})}
-"""Settings that the package's schema declares secret."""
+"""Settings by package that its schema declares secret."""
 
 
 def package_config(package: str, config: Mapping[str, str]) -> dict[str, str]:
-    """The configuration of a package's default provider: ``scaleway:region`` gives ``region``."""
+    """Return the configuration of a package's default provider: ``scaleway:region`` becomes ``region``."""
     prefix = f"{package}:"
     return {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
 
 
 def provider_inputs(request: ProviderRequest, config: Mapping[str, str]) -> PropertyMap:
-    """What the default provider of a package is configured with, as Pulumi keeps it in states."""
+    """Return the inputs of a package's default provider, as Pulumi keeps them in the state."""
     inputs: PropertyMap = {
         key: make_secret(value) if key in SECRET_SETTINGS.get(request.package, ()) else value
         for key, value in package_config(request.package, config).items()

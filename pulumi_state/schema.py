@@ -1,4 +1,4 @@
-"""Facts on the provider's resource types: ``schema.json``, out of pulumiverse-scaleway's own schema."""
+"""Properties of the provider's resource types, from ``schema.json``, an extract of pulumiverse-scaleway's schema."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ def _document() -> dict[str, Any]:
 
 @cache
 def inputs_of(token: str) -> dict[str, dict[str, Any]]:
-    """By name: ``type`` (a word, ``{"map of": …}`` or a list) and what is true of it: ``required``, ``replaces``."""
+    """Return a resource type's inputs by name.
+
+    Each has a ``type`` (a string, ``{"map of": …}`` or a list) and, if they apply, ``required`` and ``replaces``.
+    Raises KeyError if the type is unknown.
+    """
     inputs: dict[str, dict[str, Any]] = _document()["resources"][token]["inputs"]
     return inputs
 
 
 def mark_objects(type_: Any, value: Any) -> Any:
-    """Objects of a declared type carry the list of their defaults, as the provider's Check adds it."""
+    """Add ``__defaults`` to objects of a declared type, as the provider's Check does."""
     if isinstance(type_, list) and isinstance(value, list):
         return [mark_objects(type_[0], item) for item in value]
     if isinstance(type_, str) and ":" in type_ and isinstance(value, dict):
@@ -36,7 +40,7 @@ def mark_objects(type_: Any, value: Any) -> Any:
 
 
 def zero_value(type_: Any) -> Any:
-    """What the provider takes an absent property of the type for."""
+    """Return the value that the provider assumes for an absent property of the type."""
     if isinstance(type_, list):
         return []
     if isinstance(type_, dict):
@@ -45,17 +49,17 @@ def zero_value(type_: Any) -> Any:
 
 
 def outputs_of(token: str) -> dict[str, dict[str, Any]]:
-    """By name, whatever a resource may have once it exists, inputs included; nothing for a type that is not known."""
+    """Return all properties of an existing resource by name, inputs included; empty if the type is unknown."""
     facts = _document()["resources"].get(token, {})
     return {**facts.get("inputs", {}), **facts.get("outputsOnly", {})}
 
 
 def fields_of(type_: str) -> dict[str, dict[str, Any]]:
-    """By name, the fields of an object's type; nothing for a type that is not known."""
+    """Return the fields of an object type by name; empty if the type is unknown."""
     fields: dict[str, dict[str, Any]] = _document()["types"].get(type_, {})
     return fields
 
 
 def modules() -> set[str]:
-    """The package's modules that the resource types stand in: ``containers`` and so on."""
+    """Return the package's modules that have resource types, such as ``containers``."""
     return {token.split(":")[1].partition("/")[0] for token in _document()["resources"]}

@@ -1,4 +1,4 @@
-"""The signals that ask a run to end: of Ctrl-C, a cancelled CI job, ``docker stop`` or a closed terminal."""
+"""Signals that ask a run to stop: from Ctrl-C, a cancelled CI job, ``docker stop`` or a closed terminal."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def handled(on_first: Callable[[], object], on_second: Callable[[], object]) -> Iterator[None]:
-    """Call ``on_first`` in the main thread at the first signal, and ``on_second`` at each Ctrl-C after it.
+def handle_signals(on_first: Callable[[], object], on_second: Callable[[], object]) -> Iterator[None]:
+    """Call ``on_first`` in the main thread on the first signal, and ``on_second`` on each Ctrl-C after it.
 
-    SIGTERM and SIGHUP only ever count as the first: a terminal that is closed sends several, and a CI system that
-    cancels a job sends SIGTERM after SIGINT. A signal that is ignored, as under ``nohup``, stays so. In another thread
-    than the main one nothing is handled.
+    A later SIGTERM or SIGHUP is ignored: a closing terminal sends several, and a CI system that cancels a job sends
+    SIGTERM after SIGINT. Signals that are ignored on entry, as under ``nohup``, stay ignored. Outside the main thread
+    this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -46,16 +46,16 @@ def handled(on_first: Callable[[], object], on_second: Callable[[], object]) -> 
             signal.signal(number, handler)
 
 
-def interrupt() -> None:
-    """Raise KeyboardInterrupt, as Python does at Ctrl-C."""
+def raise_keyboard_interrupt() -> None:
+    """Raise KeyboardInterrupt, as Python does on Ctrl-C."""
     raise KeyboardInterrupt
 
 
 def _leave_terminal() -> None:
-    """A terminal that is closed refuses every read and write."""
+    """Redirect standard streams from a closed terminal, where every read and write fails, to /dev/null."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in range(3):
-        with suppress(OSError):  # a descriptor may be closed
+        with suppress(OSError):  # the descriptor may be closed
             if stat.S_ISCHR(os.fstat(descriptor).st_mode):
                 os.dup2(null, descriptor)
     os.close(null)

@@ -1,4 +1,4 @@
-"""A stack's resources as Pulumi's checkpoint holds them (ResourceV3 in ``sdk/go/common/apitype/core.go``)."""
+"""A stack's resources as in Pulumi's checkpoint (ResourceV3 in ``sdk/go/common/apitype/core.go``)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from pulumi_state.values import PropertyMap, carry_secrets, from_checkpoint, mak
 
 
 def now() -> str:
+    """Return the current time in UTC, in Pulumi's format (RFC 3339)."""
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 @dataclass(eq=False)
 class ResourceState:
-    """One resource; compared by identity, as a URN can stand twice while its resource is being replaced."""
+    """A resource. Compared by identity, since two have the same URN while one replaces the other."""
 
     urn: str
     type: str
@@ -29,14 +30,14 @@ class ResourceState:
     outputs: PropertyMap = field(default_factory=dict)
     parent: str = ""
     provider: str = ""
-    """``<URN of the provider>::<its id>``; empty for components and providers."""
+    """``<provider's URN>::<provider's id>``; empty for components and providers."""
     protect: bool = False
     external: bool = False
-    """Read, not managed: a stack reference."""
+    """Whether the resource is read, not managed, such as a stack reference."""
     delete: bool = False
-    """Replaced by a newer resource of the same URN and still to be deleted."""
+    """Whether it was replaced by a newer resource of the same URN and is still to be deleted."""
     pending_replacement: bool = False
-    """Deleted in order to be replaced, and not created anew yet."""
+    """Whether it was deleted for its replacement, which is not created yet."""
     dependencies: list[str] = field(default_factory=list)
     property_dependencies: dict[str, list[str]] = field(default_factory=dict)
     additional_secret_outputs: list[str] = field(default_factory=list)
@@ -46,34 +47,37 @@ class ResourceState:
     modified: str = ""
     source_position: str = ""
     other: dict[str, Any] = field(default_factory=dict)
-    """Fields that this engine does not use, kept as they were read."""
+    """Fields that the embedded engine does not use, preserved as they were read."""
 
     @property
     def provider_urn(self) -> str:
+        """The provider's URN, empty for components and providers."""
         return self.provider.rpartition("::")[0]
 
     @property
     def name(self) -> str:
+        """The resource's name in the program."""
         return urns.name_of(self.urn)
 
     def with_secrets(self, outputs: PropertyMap) -> PropertyMap:
-        """Its outputs with every secret marked: what came from secret inputs, and what the SDK names."""
+        """Mark as secret the outputs that come from secret inputs, and those in ``additional_secret_outputs``."""
         marked = carry_secrets(outputs, self.inputs)
         named = (key for key in self.additional_secret_outputs if key in marked)
         return marked | {key: make_secret(unwrap(marked[key])) for key in named}
 
     def copy(self, **changes: Any) -> ResourceState:
+        """Return a shallow copy with some fields changed."""
         return replace(self, **changes)
 
     def references(self) -> set[str]:
-        """URNs that must exist as long as this resource does: provider, parent, dependencies."""
-        found = {self.provider_urn, self.parent, *self.dependencies}
+        """Return the URNs that must exist as long as this resource does: provider, parent and dependencies."""
+        references = {self.provider_urn, self.parent, *self.dependencies}
         for dependencies in self.property_dependencies.values():
-            found.update(dependencies)
-        return found - {""}
+            references.update(dependencies)
+        return references - {""}
 
 
-# Attribute, key in the checkpoint, and the value that is left out there.
+# Attribute, key in the checkpoint, and the default that is omitted there.
 _FIELDS: tuple[tuple[str, str, Any], ...] = (
     ("delete", "delete", False),
     ("id", "id", ""),
@@ -98,10 +102,11 @@ _KNOWN_KEYS = {"urn", "custom", *(key for _, key, _ in _FIELDS)}
 
 
 def resource_to_json(resource: ResourceState, crypter: Crypter) -> dict[str, Any]:
+    """Encode a resource for a checkpoint, with its secrets encrypted."""
     encoded: dict[str, Any] = {"urn": resource.urn, "custom": resource.custom}
-    for attribute, key, absent in _FIELDS:
+    for attribute, key, default in _FIELDS:
         value = getattr(resource, attribute)
-        if value == absent:
+        if value == default:
             continue
         if attribute in ("inputs", "outputs"):
             value = to_checkpoint(value, lambda item: crypter.encrypt(resource.urn, item))
@@ -110,14 +115,18 @@ def resource_to_json(resource: ResourceState, crypter: Crypter) -> dict[str, Any
 
 
 def resource_from_json(encoded: dict[str, Any], crypter: Crypter) -> ResourceState:
+    """Decode a resource of a checkpoint, and decrypt its secrets.
+
+    Raises KeyError or TypeError if it is malformed, StateError if a secret cannot be decrypted.
+    """
     resource = ResourceState(urn=encoded["urn"], type=encoded["type"], custom=encoded["custom"])
-    for attribute, key, _absent in _FIELDS:
+    for attribute, key, _default in _FIELDS:
         if key not in encoded:
             continue
         value = encoded[key]
         if attribute in ("inputs", "outputs"):
             if not isinstance(value, dict):
-                raise TypeError(f"{key} of {resource.urn} is no map")
+                raise TypeError(f"{key} of {resource.urn} is not a map")
             value = from_checkpoint(value, lambda item: crypter.decrypt(resource.urn, item))
         setattr(resource, attribute, value)
     resource.other = {key: value for key, value in encoded.items() if key not in _KNOWN_KEYS}
@@ -125,10 +134,10 @@ def resource_from_json(encoded: dict[str, Any], crypter: Crypter) -> ResourceSta
 
 
 def resource_to_event(resource: ResourceState | None) -> dict[str, Any] | None:
-    """The state as engine events show it (``StepEventStateMetadata``), without secrets."""
+    """Encode a resource for engine events (``StepEventStateMetadata``), without secrets."""
     if resource is None:
         return None
-    shown: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "type": resource.type,
         "urn": resource.urn,
         "id": resource.id,
@@ -139,15 +148,15 @@ def resource_to_event(resource: ResourceState | None) -> dict[str, Any] | None:
     }
     for flag in ("custom", "delete", "protect", "external"):
         if getattr(resource, flag):
-            shown[flag] = True
+            metadata[flag] = True
     if resource.init_errors:
-        shown["initErrors"] = resource.init_errors
-    return shown
+        metadata["initErrors"] = resource.init_errors
+    return metadata
 
 
 @dataclass
 class PendingOperation:
-    """An operation that was started and whose end is not known: ``creating``, ``updating`` or ``deleting``."""
+    """An operation that was started and whose outcome is unknown: ``creating``, ``updating`` or ``deleting``."""
 
     resource: ResourceState
     type: str
@@ -155,16 +164,17 @@ class PendingOperation:
 
 @dataclass
 class Snapshot:
-    """Resources in an order in which each comes after what it refers to."""
+    """A stack's resources, each after those it refers to, and its pending operations."""
 
     resources: list[ResourceState] = field(default_factory=list)
     pending_operations: list[PendingOperation] = field(default_factory=list)
 
     def by_urn(self) -> dict[str, ResourceState]:
-        """The current resources; those that wait for their deletion after a replacement are left out."""
+        """Return the current resources, without those that were replaced and are still to be deleted."""
         return {resource.urn: resource for resource in self.resources if not resource.delete}
 
     def stack_outputs(self) -> PropertyMap:
+        """Return the stack's outputs, empty if it has none."""
         for resource in self.resources:
             if resource.type == urns.ROOT_STACK_TYPE:
                 return resource.outputs
@@ -172,25 +182,26 @@ class Snapshot:
 
 
 class SnapshotEncoder:
-    """Encodes snapshots again and again while a stack changes, each resource only when it changed."""
+    """Encodes successive snapshots of a changing stack; unchanged resources are encoded once."""
 
     def __init__(self, crypter: Crypter) -> None:
+        """Encrypt secrets with ``crypter``."""
         self._crypter = crypter
         self._encoded: dict[int, tuple[ResourceState, str]] = {}
 
     def forget(self, resource: ResourceState) -> None:
-        """The resource was changed in place."""
+        """Encode a resource again next time, since it was changed in place."""
         self._encoded.pop(id(resource), None)
 
     def _resource(self, resource: ResourceState) -> str:
-        known = self._encoded.get(id(resource))
-        if known is None or known[0] is not resource:
+        cached = self._encoded.get(id(resource))
+        if cached is None or cached[0] is not resource:
             text = json.dumps(resource_to_json(resource, self._crypter), ensure_ascii=False)
-            known = self._encoded[id(resource)] = (resource, text)
-        return known[1]
+            cached = self._encoded[id(resource)] = (resource, text)
+        return cached[1]
 
     def encode(self, stack: str, resources: Iterable[ResourceState], pending: Iterable[PendingOperation]) -> str:
-        """The checkpoint file's text; ``stack`` is its full name, ``organization/<project>/<stack>``."""
+        """Return the checkpoint file's content; ``stack`` is the full name, ``organization/<project>/<stack>``."""
         listed = ",\n".join(self._resource(resource) for resource in resources)
         operations = ",\n".join(
             f'{{"resource": {self._resource(operation.resource)}, "type": {json.dumps(operation.type)}}}'

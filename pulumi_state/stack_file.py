@@ -1,4 +1,4 @@
-"""A stack's file, ``Pulumi.<stack>.yaml``: its configuration as the CLI hands it to programs, with positions."""
+"""A stack's file, ``Pulumi.<stack>.yaml``: its configuration as programs receive it, with positions."""
 
 from __future__ import annotations
 
@@ -17,88 +17,93 @@ _PASSPHRASE = "passphrase"  # noqa: S105 - a provider's name
 
 @dataclass(frozen=True)
 class StackFile:
-    """A stack's file before its secure values are decrypted."""
+    """A stack's file; its secure values are encrypted."""
 
     document: Document
     config: Mapping[str, Any]
-    """By key as written: ``snu:apps``, or ``apps`` for the project's own namespace."""
+    """Values by key as written: ``snu:apps``, or ``apps`` for the project's own namespace."""
 
     @classmethod
     def read(cls, path: Path) -> StackFile:
-        """Raises PulumiError where the file is missing, YamlError with every flaw that it has."""
-        return cls.scan(path).checked()
+        """Read a valid file. Raises PulumiError if it cannot be read, YamlError listing every problem in it."""
+        return cls.read_with_problems(path).checked()
 
     @classmethod
     def parse(cls, content: bytes | str, name: str) -> StackFile:
-        """``name`` is for messages. Raises YamlError with every flaw."""
+        """Parse valid content; ``name`` is used in messages. Raises YamlError listing every problem."""
         return cls._of(yaml_file.parse(content, name)).checked()
 
     @classmethod
-    def scan(cls, path: Path) -> StackFile:
-        """Reads a file with its flaws. Raises PulumiError where there is nothing to be read."""
+    def read_with_problems(cls, path: Path) -> StackFile:
+        """Read a file that may have problems, see ``yaml_file.read``. Raises PulumiError if it cannot be read."""
         return cls._of(yaml_file.read(path))
 
     @classmethod
     def _of(cls, document: Document) -> StackFile:
         config = document.values.get("config")
-        document = replace(document, flaws=[*document.flaws, *_flaws(document)])
+        document = replace(document, problems=[*document.problems, *_problems(document)])
         return cls(document, config if isinstance(config, dict) else {})
 
     def checked(self) -> StackFile:
-        """Raises YamlError where the file has flaws."""
+        """Return the file if it is valid. Raises YamlError otherwise."""
         self.document.checked()
         return self
 
     @property
     def secrets_provider(self) -> str:
-        """The stack's secrets provider, ``passphrase`` where the file names none."""
+        """The stack's secrets provider, ``passphrase`` if the file names none."""
         return self.document.values.get("secretsprovider") or _PASSPHRASE
 
     @property
     def salt(self) -> str | None:
+        """The encryption salt of the passphrase provider."""
         return self.document.values.get("encryptionsalt")
 
-    def keyed(self, project: str) -> dict[str, Any]:
-        """The configuration by full key; secure values stay encrypted."""
+    def full_config(self, project: str) -> dict[str, Any]:
+        """Return the configuration by full key; secure values stay encrypted."""
         return {full_key(key, project): value for key, value in self.config.items()}
 
 
 def full_key(key: str, project: str) -> str:
-    """A configuration key with its namespace, which is the project's name where none is written."""
+    """Return a configuration key with its namespace, by default the project's name."""
     return key if ":" in key else f"{project}:{key}"
 
 
 def as_text(value: Any) -> str:
-    """A configuration value as the CLI hands it over: objects, lists, numbers and booleans as JSON."""
+    """Encode a configuration value as the CLI does for programs: all but strings as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def is_secure(value: Any) -> bool:
-    """Whether a value is encrypted: ``{secure: v1:…}``."""
+    """Return whether a value is encrypted: ``{secure: v1:…}``."""
     return isinstance(value, dict) and value.keys() == {"secure"}
 
 
-def _flaws(document: Document) -> Iterator[YamlProblem]:
-    """What is wrong with a file beside its syntax."""
+def _problems(document: Document) -> Iterator[YamlProblem]:
+    """Yield the problems in a file's content, as opposed to its syntax."""
     values = document.values
     for key in values:
         if key not in _KEYS:
-            yield _flaw(document, (key,), "an unknown key", f"a stack's file has the keys {', '.join(_KEYS)}")
+            yield _problem(document, (key,), "an unknown key", f"a stack's file has the keys {', '.join(_KEYS)}")
     for key in ("encryptedkey", "encryptionsalt", "secretsprovider"):
         if not isinstance(values.get(key), str | None):
-            yield _flaw(document, (key,), f"`{json.dumps(values[key])}`", f"{key} is a string")
+            yield _problem(document, (key,), f"`{json.dumps(values[key])}`", f"{key} is a string")
     config = values.get("config")
     if config is None:
         return
     if not isinstance(config, dict):
-        yield _flaw(document, ("config",), "no mapping", "write a stack's settings below it, as `key: value` lines")
+        yield _problem(
+            document, ("config",), "no mapping", "write the stack's settings below it, as `key: value` lines"
+        )
         return
     for key, value in config.items():
         if value is None:
-            # The CLI hands over an empty string, and announces that it will hand over null.
-            yield _flaw(document, ("config", key), "no value", 'write one, `""` for an empty one, or remove the line')
+            # The CLI passes an empty string, and announces that it will pass null.
+            yield _problem(
+                document, ("config", key), "no value", 'write one, `""` for an empty one, or remove the line'
+            )
 
 
-def _flaw(document: Document, path: KeyPath, found: str, remedy: str) -> YamlProblem:
-    place = document.places[path]
-    return YamlProblem(place.key or place.value, path, found, remedy)
+def _problem(document: Document, path: KeyPath, found: str, remedy: str) -> YamlProblem:
+    position = document.positions[path]
+    return YamlProblem(position.key or position.value, path, found, remedy)

@@ -1,4 +1,4 @@
-"""Stacks of one backend as others see them: what their states hold, and their outputs."""
+"""Reads other stacks' states and outputs, as stack references do."""
 
 from __future__ import annotations
 
@@ -14,25 +14,29 @@ from pulumi_state.values import PropertyMap
 
 
 class StackReader:
-    """Opens stacks of one backend; a key is derived once for each salt, as that takes a noticeable time."""
+    """Reads the stacks of one backend, deriving a key only once per salt, since that is slow."""
 
     def __init__(self, project: str, store: Store, passphrase: str) -> None:
+        """Read stacks of ``project``, all encrypted with one passphrase."""
         self._project = project
         self._store = store
         self._passphrase = passphrase
         self._crypters: dict[str, Crypter] = {}
 
     def crypter(self, salt: str) -> Crypter:
+        """Return the crypter for a salt. Raises PassphraseError or StateError as ``Crypter.open``."""
         if salt not in self._crypters:
             self._crypters[salt] = Crypter.open(self._passphrase, salt)
         return self._crypters[salt]
 
     def new_crypter(self) -> Crypter:
+        """Return a crypter with a new salt."""
         crypter = Crypter.new(self._passphrase)
         self._crypters[crypter.salt] = crypter
         return crypter
 
     def snapshot(self, file: StateFile) -> Snapshot | None:
+        """Read a stack's state, None if the stack does not exist. Raises PulumiError if it cannot be read."""
         checkpoint = file.read()
         if checkpoint is None:
             return None
@@ -41,18 +45,21 @@ class StackReader:
         return checkpoint.snapshot(self.crypter(checkpoint.salt))
 
     def outputs(self, name: str) -> PropertyMap:
-        """``name`` is a stack of this project, alone or as ``organization/<project>/<stack>``."""
+        """Return a stack's outputs; ``name`` is ``<stack>`` or ``organization/<project>/<stack>``.
+
+        Raises PulumiError if the stack does not exist or cannot be read.
+        """
         parts = name.split("/")
         file = StateFile(self._store, parts[1] if len(parts) == 3 else self._project, parts[-1])
         snapshot = self.snapshot(file)
         if snapshot is None:
-            raise PulumiError(f"the stack {name!r}, which the program refers to, does not exist: bring it up first")
+            raise PulumiError(f"the stack {name} does not exist, and the program uses its outputs; bring it up first")
         return snapshot.stack_outputs()
 
 
 def outputs(file: StateFile, environ: Mapping[str, str]) -> PropertyMap:
-    """The stack's outputs, secrets as ``Secret``; ``environ`` has the passphrase.
+    """Return a stack's outputs, with secrets as ``Secret``; ``environ`` has the passphrase.
 
-    Raises PulumiError when the stack has no state.
+    Raises PulumiError if the stack has no state.
     """
     return StackReader(file.project, file.store, passphrase_from(environ)).outputs(file.stack)

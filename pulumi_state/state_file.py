@@ -1,6 +1,6 @@
-"""A stack's state in the layout of Pulumi's own backends (``pkg/backend/diy``), so that the CLI can take it over.
+"""A stack's state in the layout of Pulumi's own backends (``pkg/backend/diy``), so that the CLI can use it too.
 
-Below ``.pulumi/``: ``stacks/<project>/<stack>.json`` with its ``.bak``, ``locks/…``, ``history/…`` and ``meta.yaml``.
+Under ``.pulumi/``: ``stacks/<project>/<stack>.json`` with its ``.bak``, ``locks/…``, ``history/…`` and ``meta.yaml``.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from pulumi_state.snapshot import PendingOperation, Snapshot, resource_from_json
 from pulumi_state.store import ABSENT, Chain, ConflictError, Store, StoreError, checkpoints, layout, open_store
 
 _VERSION = 3
-"""Of checkpoints. The CLI writes 4 where a state uses what older CLIs cannot read, and names it in ``features``."""
+"""Version of checkpoints. The CLI writes 4 if a state uses what older CLIs cannot read, listed in ``features``."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint file says, before its secrets are decrypted."""
+    """The content of a checkpoint file; its secrets are encrypted."""
 
     salt: str | None
     latest: dict[str, Any]
 
     def snapshot(self, crypter: Crypter) -> Snapshot:
-        """Raises StateError when a resource is incomplete or a secret does not decrypt."""
+        """Decode resources and decrypt secrets. Raises StateError if a resource is malformed or a secret unreadable."""
         try:
             return Snapshot(
                 resources=[resource_from_json(item, crypter) for item in self.latest.get("resources") or []],
@@ -42,13 +42,13 @@ class Checkpoint:
                 ],
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise StateError(f"the state has a resource that cannot be read ({error!r})") from error
+            raise StateError(f"the state has a malformed resource ({error!r})") from error
 
 
 def parse_checkpoint(content: bytes, name: str) -> dict[str, Any]:
-    """A checkpoint's document; ``name`` says in messages which one it is.
+    """Parse a checkpoint; ``name`` identifies it in messages.
 
-    Raises StateError when it is damaged, or of a version that would be misread.
+    Raises StateError if it is damaged or has an unsupported version.
     """
     try:
         document: dict[str, Any] = json.loads(content)
@@ -59,8 +59,8 @@ def parse_checkpoint(content: bytes, name: str) -> dict[str, Any]:
     if version != _VERSION or features:
         listed = f" with the features {', '.join(map(str, features))}" if features else ""
         raise StateError(
-            f"the {name} has version {version}{listed}; this version of snu reads version {_VERSION} without features. "
-            "Use the Pulumi CLI for this stack, or a newer snu"
+            f"the {name} has version {version}{listed}; this version of snu supports version {_VERSION} without "
+            "features. Use the Pulumi CLI for this stack, or a newer snu"
         )
     return document
 
@@ -68,21 +68,21 @@ def parse_checkpoint(content: bytes, name: str) -> dict[str, Any]:
 class StateFile:
     """The state of one stack in a backend: a folder, a bucket or a database.
 
-    Each write is conditional on what was read or written before through the same object; a state that was never read
-    must not exist yet. A state that the Pulumi CLI has compressed stays so.
+    A write succeeds only if the state is still what this object last read or wrote; before the first read it must not
+    exist yet. A state that the Pulumi CLI has compressed stays compressed.
     """
 
     def __init__(
         self, backend: str | Store, project: str, stack: str, environ: Mapping[str, str] = MappingProxyType({})
     ) -> None:
-        """``backend``: an open store, or an address, whose keys come from ``environ``.
+        """Open the backend, given as a store or as an address with its credentials in ``environ``.
 
-        Raises StateError when the backend is of no known kind or lets nobody in.
+        Raises StateError if its kind is unknown or access is denied.
         """
         self.project = project
         self.stack = stack
         self.key = layout.checkpoint(project, stack)
-        """Of the state that was read; until then of one that is not compressed."""
+        """Key of the state that was read; before that, of an uncompressed one."""
         self._has_meta = False
         self._was_read = False
         try:
@@ -94,26 +94,24 @@ class StateFile:
 
     @property
     def full_name(self) -> str:
+        """The stack's full name, ``organization/<project>/<stack>``."""
         return layout.full_name(self.project, self.stack)
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
-        return f"state file {self.place(self.key)}"
+        """The state's name in messages."""
+        return f"state file {self.location(self.key)}"
 
-    def place(self, key: str) -> str:
-        """Where an object of the backend is: a path, or an address."""
+    def location(self, key: str) -> str:
+        """Return where an object of the backend is, for messages: a path, or a key and an address."""
         address = self.store.address
         if address.startswith("file://"):
             return f"{address.removeprefix('file://')}/{key}"
         return f"{key} in {address}"
 
     def read(self) -> Checkpoint | None:
-        """The checkpoint, or None when the stack does not exist yet.
-
-        Raises StateError when it is not a checkpoint that this engine can read; nothing is changed.
-        """
-        with self._told():
+        """Read the checkpoint, None if the stack does not exist yet. Raises StateError if it is not supported."""
+        with self._state_errors():
             stored = checkpoints.find(self.store, self.project, self.stack)
         self._was_read = True
         self._content = stored.content if stored else b""
@@ -128,30 +126,30 @@ class StateFile:
         provider = latest.get("secrets_providers") or {"type": "passphrase"}
         if provider.get("type") != "passphrase":
             raise StateError(
-                f"the {self.name} is encrypted by the secrets provider {provider.get('type')!r}; "
-                "only passphrase is known"
+                f"the {self.name} is encrypted by the secrets provider {provider.get('type')}; only passphrase is "
+                "supported"
             )
         return Checkpoint(salt=(provider.get("state") or {}).get("salt"), latest=latest)
 
     def _backup_hint(self) -> str:
         backup = layout.backup_of(self.key)
-        with self._told():
-            found = self.store.read(backup)
-        return f"; the state before the last write is in {self.place(backup)}" if found else ""
+        with self._state_errors():
+            exists = self.store.read(backup) is not None
+        return f"; the state before the last write is in {self.location(backup)}" if exists else ""
 
     def write(self, text: str) -> None:
-        """Replace the checkpoint in one step, and keep the one before as ``.bak``.
+        """Replace the checkpoint atomically, and keep the previous one as ``.bak``.
 
-        Raises StateError when it cannot be written; OverwrittenError where somebody else has written meanwhile, and
-        what they wrote is kept.
+        Raises StateError if it cannot be written, OverwrittenError if another run has written it meanwhile; what that
+        run wrote is kept.
         """
-        with self._told():
+        with self._state_errors():
             if not self._has_meta:
                 if self.store.read(layout.META) is None:
                     self.store.write(layout.META, layout.META_CONTENT)
                 self._has_meta = True
             if not self._was_read and checkpoints.find(self.store, self.project, self.stack) is not None:
-                raise ConflictError(f"{self.place(self.key)} exists")
+                raise ConflictError(f"{self.location(self.key)} exists")
             self._was_read = True
             self.store.copy(self.key, layout.backup_of(self.key))
             self._writes.write(self._compressed(text.encode()))
@@ -161,8 +159,8 @@ class StateFile:
         return compress(content, suffix_of(self.key))
 
     def delete(self) -> None:
-        """Remove the checkpoint that was read, and its backup. Raises StateError."""
-        with self._told():
+        """Remove the checkpoint that was read, and its backups. Raises StateError."""
+        with self._state_errors():
             self.store.delete(self.key, self._writes.tag)
             for key in layout.backups(self.project, self.stack):
                 self.store.delete(key)
@@ -170,33 +168,33 @@ class StateFile:
         self._writes = Chain(self.store, self.key, ABSENT)
 
     def write_latest(self, latest: Mapping[str, Any]) -> None:
-        """Replace what the checkpoint that was read says of the stack's resources, as ``write`` does."""
+        """Replace the deployment in the checkpoint that was read; otherwise as ``write``."""
         new: dict[str, Any] = {"version": 3, "checkpoint": {"stack": self.full_name}}
         document = json.loads(self._content) if self._content else new
         document["checkpoint"]["latest"] = latest
         self.write(json.dumps(document, ensure_ascii=False))
 
     def add_history(self, update: Mapping[str, Any]) -> None:
-        """Keep a record of an update and a copy of the state after it. Raises StateError when that is not possible."""
+        """Add a record of an update, with a copy of the state after it, to the history. Raises StateError."""
         entry = f"{layout.history(self.project, self.stack)}{self.stack}-{time.time_ns()}"
         suffix = suffix_of(self.key)
         record = self._compressed(json.dumps(update, ensure_ascii=False).encode())
-        with self._told():
+        with self._state_errors():
             self.store.write(f"{entry}{layout.RECORD}{suffix}", record, ABSENT)
             self.store.copy(self.key, f"{entry}.checkpoint.json{suffix}")
 
     # --- locks ------------------------------------------------------------------------------------------
 
     def locks(self) -> list[PulumiLock]:
-        """Pulumi's locks of the stack, one for each process. Raises StateError, also where one cannot be read."""
-        with self._told():
+        """Read Pulumi's locks of the stack, one per process. Raises StateError, also if one is malformed."""
+        with self._state_errors():
             return read_locks(self.store, self.project, self.stack)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Lock the stack as Pulumi does.
+        """Lock the stack as Pulumi does. Stale locks are removed.
 
-        Raises StateError naming the owner when another update runs. The lock of a process that has ended is removed.
+        Raises StateError naming the lock owner if another update is running.
         """
         key, content = new_lock(self.project, self.stack)
         try:
@@ -209,25 +207,25 @@ class StateFile:
                     self._check_lock(lock)
             yield
         finally:
-            with suppress(StoreError):  # what happened before is worth more than this
+            with suppress(StoreError):  # must not hide an earlier error
                 self.store.delete(key)
 
     def _check_lock(self, lock: PulumiLock) -> None:
-        if lock.process.runs is not False:
+        if lock.process.is_running is not False:
             raise StateError(
-                f"the stack {self.stack} is locked by {lock}; wait until that update ends, or look with "
+                f"the stack {self.stack} is locked by {lock}; wait until that update ends, or inspect the lock with "
                 f"`scripts/snu unlock {self.stack}`"
             )
-        with self._told():
+        with self._state_errors():
             self.store.delete(lock.key)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _state_errors(self) -> Iterator[None]:
         try:
             yield
         except ConflictError as error:
             raise OverwrittenError(
-                f"the state of {self.stack} was changed by another run, and is left as that run wrote it: {error}"
+                f"the state of {self.stack} was changed by another run, whose version was kept: {error}"
             ) from error
         except StoreError as error:
-            raise StateError(f"the state: {error}") from error
+            raise StateError(f"state of {self.stack}: {error}") from error

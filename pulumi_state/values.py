@@ -1,8 +1,7 @@
-"""Property values, and their three encodings: protobuf (programs), JSON (checkpoints) and JSON (events).
+"""Property values and their three encodings: protobuf for programs, JSON for checkpoints and for events.
 
-A value is what JSON can say (``None``, ``bool``, numbers, ``str``, lists, maps with string keys), a
-``Secret`` around a value, or ``UNKNOWN`` for what a preview cannot know yet.
-Signatures are those of Pulumi's ``sdk/go/common/resource/properties.go``.
+A value is a JSON value (``None``, ``bool``, a number, ``str``, a list, or a map with string keys), a ``Secret`` that
+wraps a value, or ``UNKNOWN``. The signatures are from Pulumi's ``sdk/go/common/resource/properties.go``.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ PropertyMap = dict[str, Value]
 
 
 class _Unknown:
-    """What a preview cannot know before the update; there is one instance, ``UNKNOWN``."""
+    """A value that only the update can determine; its only instance is ``UNKNOWN``."""
 
     def __repr__(self) -> str:
         return "UNKNOWN"
@@ -47,21 +46,22 @@ UNKNOWN: Final = _Unknown()
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A value that is encrypted wherever it is kept and hidden wherever it is shown."""
+    """A value that is encrypted when stored and redacted when displayed."""
 
     value: Value
 
     def __repr__(self) -> str:
+        """Return a redacted representation."""
         return "Secret([secret])"
 
 
 def make_secret(value: Value) -> Value:
-    """The value as one secret, with none inside."""
+    """Wrap a value as one secret, unwrapping any secrets inside."""
     return value if isinstance(value, Secret) else Secret(unwrap(value))
 
 
 def _map_value(value: Value, leaf: Callable[[Value], Value]) -> Value:
-    """Rebuild lists and maps; ``leaf`` decides everything else, secrets included."""
+    """Rebuild lists and maps, applying ``leaf`` to everything else, secrets included."""
     if isinstance(value, dict):
         return {key: _map_value(item, leaf) for key, item in value.items()}
     if isinstance(value, list):
@@ -70,12 +70,12 @@ def _map_value(value: Value, leaf: Callable[[Value], Value]) -> Value:
 
 
 def unwrap(value: Value) -> Value:
-    """The value without its secret wrappers, at every depth."""
+    """Remove secret wrappers at every depth."""
     return _map_value(value, lambda item: unwrap(item.value) if isinstance(item, Secret) else item)
 
 
 def redact(value: Value) -> Value:
-    """The value as events show it: secrets as ``[secret]``, unknowns as Pulumi's unknown text."""
+    """Encode a value for events: secrets as ``[secret]``, unknown values as Pulumi's placeholder."""
 
     def leaf(item: Value) -> Value:
         if isinstance(item, Secret):
@@ -98,15 +98,17 @@ def _walk(value: Value) -> Iterator[Value]:
 
 
 def contains_unknown(value: Value) -> bool:
+    """Return whether a value is or contains ``UNKNOWN``."""
     return any(item is UNKNOWN for item in _walk(value))
 
 
 def contains_secret(value: Value) -> bool:
+    """Return whether a value is or contains a ``Secret``."""
     return any(isinstance(item, Secret) for item in _walk(value))
 
 
 def carry_secrets(outputs: PropertyMap, inputs: PropertyMap) -> PropertyMap:
-    """Outputs whose property of the same name was a secret input become secret too, key by key in maps."""
+    """Mark as secret the outputs whose inputs of the same name are secret, key by key in maps."""
     carried = dict(outputs)
     for key, given in inputs.items():
         if key not in carried:
@@ -122,7 +124,7 @@ def carry_secrets(outputs: PropertyMap, inputs: PropertyMap) -> PropertyMap:
 
 
 def from_struct(struct: struct_pb2.Struct) -> PropertyMap:
-    """Read a property map that a program sent.
+    """Decode a property map that a program has sent.
 
     Raises UnsupportedError for assets, archives, resource references and output values.
     """
@@ -156,7 +158,8 @@ def _from_signed(fields: Mapping[str, struct_pb2.Value]) -> Value:
 
 
 def to_struct(properties: PropertyMap) -> struct_pb2.Struct:
-    from google.protobuf import struct_pb2  # a heavy import, which a reader of values does not need
+    """Encode a property map for a program. Raises TypeError if a value is not a property value."""
+    from google.protobuf import struct_pb2  # slow to import, and rarely needed
 
     struct = struct_pb2.Struct()
     for key, value in properties.items():
@@ -194,7 +197,7 @@ def _fill(target: struct_pb2.Value, value: Value) -> None:
 
 
 def to_checkpoint(value: Value, encrypt: Callable[[Value], str]) -> Value:
-    """The value as a checkpoint holds it; ``encrypt`` turns a secret's content into ciphertext."""
+    """Encode a value for a checkpoint; ``encrypt`` returns the ciphertext of a secret."""
 
     def leaf(item: Value) -> Value:
         if isinstance(item, Secret):
@@ -205,6 +208,7 @@ def to_checkpoint(value: Value, encrypt: Callable[[Value], str]) -> Value:
 
 
 def from_checkpoint(value: Value, decrypt: Callable[[str], Value]) -> Value:
+    """Decode a value of a checkpoint. Raises UnsupportedError as ``from_struct``, and what ``decrypt`` raises."""
     if isinstance(value, list):
         return [from_checkpoint(item, decrypt) for item in value]
     if isinstance(value, dict):

@@ -71,7 +71,7 @@ class ScalewayProvider:
         return self._type(type_).planned(olds, news)
 
     async def create(self, type_: str, news: PropertyMap) -> tuple[str, PropertyMap]:
-        with self._client.telling_doubt():
+        with self._client.marking_uncertain():
             return await self._type(type_).create(self._client, news)
 
     async def read(

@@ -99,14 +99,14 @@ class Client:
         await self._http.aclose()
 
     @contextlib.contextmanager
-    def telling_doubt(self) -> Iterator[None]:
+    def marking_uncertain(self) -> Iterator[None]:
         """A ProviderError that comes out of here says whether the platform may have changed all the same."""
         touched: list[str] = []
         token = _TOUCHED.set(touched)
         try:
             yield
         except ProviderError as error:
-            error.doubtful = bool(touched)
+            error.uncertain = bool(touched)
             raise
         finally:
             _TOUCHED.reset(token)
@@ -133,7 +133,7 @@ class Client:
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Any:
-        doubtful = False
+        uncertain = False
         for seconds in (*_RETRY_SECONDS, None):
             try:
                 response = await self._http.request(method, path, json=body, params=query)
@@ -142,7 +142,7 @@ class Client:
                     f"the local Scaleway at {self._url} does not answer: start it with `scripts/snu local start`"
                 ) from error
             except httpx.HTTPError as error:
-                doubtful = True
+                uncertain = True
                 _touch(method, path)
                 if seconds is None:
                     raise ProviderError(f"{method} {path}: {_silence(error)}") from error
@@ -150,8 +150,8 @@ class Client:
                 if response.is_success:
                     _touch(method, path)
                 if response.status_code not in _TRANSIENT_STATUS_CODES or seconds is None:
-                    return _content(response, doubtful=doubtful)
-                doubtful = doubtful or response.is_server_error
+                    return _content(response, uncertain=uncertain)
+                uncertain = uncertain or response.is_server_error
                 with contextlib.suppress(ValueError):
                     seconds = float(response.headers.get("Retry-After", seconds))
             await asyncio.sleep(seconds)
@@ -196,8 +196,8 @@ def _silence(error: httpx.HTTPError) -> str:
     return f"no answer: the local Scaleway closed the connection ({attempts})"
 
 
-def _content(response: httpx.Response, *, doubtful: bool) -> Any:
-    """``doubtful``: an earlier attempt may have been carried out, although it looked like a failure."""
+def _content(response: httpx.Response, *, uncertain: bool) -> Any:
+    """``uncertain``: an earlier attempt may have been carried out, although it looked like a failure."""
     if response.is_success:
         try:
             return response.json() if response.content else {}
@@ -205,7 +205,7 @@ def _content(response: httpx.Response, *, doubtful: bool) -> Any:
             kind = response.headers.get("Content-Type", "unknown content")
             raise ProviderError(f"{response.request.method} {response.url.path}: answered {kind}, not JSON") from None
     text = error_text(response)
-    if doubtful and response.status_code == httpx.codes.CONFLICT:
+    if uncertain and response.status_code == httpx.codes.CONFLICT:
         text += "; an earlier attempt got no answer and may have made it: look for it before you try again"
     raise ApiError(response.status_code, text)
 

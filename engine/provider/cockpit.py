@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.errors import EngineError
 from engine.provider.client import Client
 from engine.provider.fields import Field
-from engine.provider.resource import CREATED_AT, PROJECT, UPDATED_AT, Object, OnceKnownSecret, ResourceType
+from engine.provider.resource import CREATED_AT, PROJECT, UPDATED_AT, Object, ResourceType, SecretKeyResource
 from pulumi_state.values import PropertyMap, unwrap
 
 
@@ -66,7 +66,7 @@ def _same_scopes(old: PropertyMap, new: PropertyMap) -> bool:
     return _write_scopes(old) == _write_scopes(new)
 
 
-class Token(OnceKnownSecret):
+class Token(SecretKeyResource):
     token = "scaleway:observability/token:Token"  # noqa: S105 - a type token
     path = "/cockpit/v1/regions/{region}/tokens"
     fields = (

@@ -55,7 +55,7 @@ def _compare_secrets(olds: PropertyMap, news: PropertyMap) -> dict[str, str]:
     return changes
 
 
-class _WithSecrets(ResourceType):
+class _SecretVariablesResource(ResourceType):
     """Namespaces and containers: secret variables are sent in clear and answered as hashes."""
 
     def diff(self, olds: PropertyMap, news: PropertyMap, ignore: Any) -> Diff:
@@ -92,7 +92,7 @@ _NAMESPACE_TRANSIENT = frozenset({"creating", "updating", "upgrading", "deleting
 _TRANSIENT = _NAMESPACE_TRANSIENT | {"locking"}
 
 
-class Namespace(_WithSecrets):
+class Namespace(_SecretVariablesResource):
     token = "scaleway:containers/namespace:Namespace"  # noqa: S105 - a type token
     path = "/containers/v1/regions/{region}/namespaces"
     transient = _NAMESPACE_TRANSIENT
@@ -178,7 +178,7 @@ def _megabytes(value: Any) -> int:
     return int(value) // 1_000_000
 
 
-class Container(_WithSecrets):
+class Container(_SecretVariablesResource):
     token = "scaleway:containers/container:Container"  # noqa: S105 - a type token
     path = "/containers/v1/regions/{region}/containers"
     transient = _TRANSIENT

@@ -150,7 +150,7 @@ class Instance(ResourceType):
         return outputs
 
 
-class _OfInstance(ResourceType):
+class _InstanceChild(ResourceType):
     """What is kept below an instance and has no id of its own in the API."""
 
     path = "/rdb/v1/regions/{region}/instances"
@@ -165,12 +165,12 @@ class _OfInstance(ResourceType):
         await client.wait(path, _INSTANCE_TRANSIENT)
         return path
 
-    def made_id(self, client: Client, news: PropertyMap, *parts: str) -> str:
+    def child_id(self, client: Client, news: PropertyMap, *parts: str) -> str:
         region, _, bare = str(unwrap(news["instanceId"])).rpartition("/")
         return "/".join((region or client.region, bare, *parts))
 
 
-class _Named(_OfInstance):
+class _NamedInstanceChild(_InstanceChild):
     """What has a name in one of an instance's lists."""
 
     noun: str
@@ -191,7 +191,7 @@ class _Named(_OfInstance):
                 raise
 
 
-class Database(_Named):
+class Database(_NamedInstanceChild):
     token = "scaleway:databases/database:Database"  # noqa: S105 - a type token
     noun = "database"
     fields = (
@@ -205,12 +205,12 @@ class Database(_Named):
     async def create(self, client: Client, news: PropertyMap) -> tuple[str, PropertyMap]:
         name = unwrap(news["name"])
         await client.post(f"{await self.ready(client, news)}/databases", {"name": name})
-        resource_id = self.made_id(client, news, name)
+        resource_id = self.child_id(client, news, name)
         found = await self.fetch(client, resource_id, {**news, "name": name})
         return resource_id, self.outputs(client, resource_id, found, news)
 
 
-class User(_Named):
+class User(_NamedInstanceChild):
     token = "scaleway:databases/user:User"  # noqa: S105 - a type token
     noun = "user"
     fields = (
@@ -228,7 +228,7 @@ class User(_Named):
             "is_admin": plain.get("isAdmin", False),
         }
         await client.post(f"{await self.ready(client, news)}/users", body)
-        resource_id = self.made_id(client, news, plain["name"])
+        resource_id = self.child_id(client, news, plain["name"])
         return resource_id, self.outputs(client, resource_id, await self.fetch(client, resource_id, news), news)
 
     async def update(self, client: Client, resource_id: str, olds: PropertyMap, news: PropertyMap) -> PropertyMap:
@@ -244,7 +244,7 @@ class User(_Named):
         return outputs
 
 
-class Privilege(_OfInstance):
+class Privilege(_InstanceChild):
     token = "scaleway:databases/privilege:Privilege"  # noqa: S105 - a type token
     fields = (
         Field("instanceId", answered=False, equal=same_id),
@@ -269,7 +269,7 @@ class Privilege(_OfInstance):
     async def create(self, client: Client, news: PropertyMap) -> tuple[str, PropertyMap]:
         plain = unwrap(news)
         await self._put(client, news, plain["permission"])
-        resource_id = self.made_id(client, news, plain["databaseName"], plain["userName"])
+        resource_id = self.child_id(client, news, plain["databaseName"], plain["userName"])
         return resource_id, self.outputs(client, resource_id, await self.fetch(client, resource_id, news), news)
 
     async def update(self, client: Client, resource_id: str, olds: PropertyMap, news: PropertyMap) -> PropertyMap:
@@ -304,7 +304,7 @@ def _acl_rules(rules: list[Object]) -> list[Object]:
     return [{key: rule[key] for key in ("ip", "description")} for rule in rules]
 
 
-class Acl(_OfInstance):
+class Acl(_InstanceChild):
     """The whole list of rules that an instance has, and no object of its own."""
 
     token = "scaleway:databases/acl:Acl"  # noqa: S105 - a type token
@@ -317,7 +317,7 @@ class Acl(_OfInstance):
         path = await self.ready(client, news)
         await client.put(f"{path}/acls", {"rules": unwrap(news["aclRules"])})
         await client.wait(path, _INSTANCE_TRANSIENT)
-        resource_id = self.made_id(client, news)
+        resource_id = self.child_id(client, news)
         return resource_id, self.outputs(client, resource_id, await self.fetch(client, resource_id, news), news)
 
     async def update(self, client: Client, resource_id: str, olds: PropertyMap, news: PropertyMap) -> PropertyMap:

@@ -56,7 +56,7 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<!^)([A-Z])", lambda found: f"_{found[1].lower()}", name)
 
 
-def or_nothing(value: Any) -> Any:
+def none_if_empty(value: Any) -> Any:
     """An empty list is not kept."""
     return value or None
 

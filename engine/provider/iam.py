@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from engine.provider.client import Client
-from engine.provider.fields import Field, or_nothing
-from engine.provider.resource import CREATED_AT, UPDATED_AT, Object, OnceKnownSecret, ResourceType
+from engine.provider.fields import Field, none_if_empty
+from engine.provider.resource import CREATED_AT, UPDATED_AT, Object, ResourceType, SecretKeyResource
 from pulumi_state.values import PropertyMap
 
 _ORGANIZATION = Field("organizationId", computed=True)
@@ -19,7 +19,7 @@ class Application(ResourceType):
     fields = (
         Field("name"),
         Field("description"),
-        Field("tags", read=or_nothing),
+        Field("tags", read=none_if_empty),
         _ORGANIZATION,
         _EDITABLE,
         CREATED_AT,
@@ -80,7 +80,7 @@ class Policy(ResourceType):
     fields = (
         Field("name"),
         Field("description"),
-        Field("tags", read=or_nothing),
+        Field("tags", read=none_if_empty),
         Field("applicationId"),
         Field("userId"),
         Field("groupId"),
@@ -119,7 +119,7 @@ class Policy(ResourceType):
         return {**policy, "rules": rules["rules"]}
 
 
-class ApiKey(OnceKnownSecret):
+class ApiKey(SecretKeyResource):
     """Its id is the access key."""
 
     token = "scaleway:iam/apiKey:ApiKey"  # noqa: S105 - a type token

@@ -139,14 +139,16 @@ class ResourceType:
         region = self.region(client, news)
         found = await client.post(self.collection(client, region, news), self.body(client, news))
         resource_id = self.resource_id(client, region, found)
-        return resource_id, await self._settled(client, resource_id, news, found)
+        return resource_id, await self._wait_until_settled(client, resource_id, news, found)
 
     async def update(self, client: Client, resource_id: str, olds: PropertyMap, news: PropertyMap) -> PropertyMap:
         body = self.changes(olds, news)
         found = await client.patch(self.item(client, resource_id, olds), body)
-        return await self._settled(client, resource_id, {**_kept(self, olds), **news}, found)
+        return await self._wait_until_settled(client, resource_id, {**_unanswered(self, olds), **news}, found)
 
-    async def _settled(self, client: Client, resource_id: str, given: PropertyMap, found: Object) -> PropertyMap:
+    async def _wait_until_settled(
+        self, client: Client, resource_id: str, given: PropertyMap, found: Object
+    ) -> PropertyMap:
         """Wait until the status is final; what was made stays known when that fails."""
         try:
             if found.get("status") in self.transient:
@@ -179,7 +181,7 @@ class ResourceType:
             if error.status == 404:
                 return None
             raise
-        return self.outputs(client, resource_id, found, {**_kept(self, outputs), **inputs})
+        return self.outputs(client, resource_id, found, {**_unanswered(self, outputs), **inputs})
 
     async def fetch(self, client: Client, resource_id: str, outputs: PropertyMap) -> Object:
         found: Object = await client.get(self.item(client, resource_id, outputs))
@@ -212,7 +214,7 @@ class ResourceType:
             await client.wait_gone(item, self.gone)
 
 
-class OnceKnownSecret(ResourceType):
+class SecretKeyResource(ResourceType):
     """A type whose secret key is answered once, when the object is made: the state keeps it."""
 
     def outputs(self, client: Client, resource_id: str, found: Object, given: PropertyMap) -> PropertyMap:
@@ -223,7 +225,7 @@ class OnceKnownSecret(ResourceType):
         return outputs
 
 
-def _kept(type_: ResourceType, olds: PropertyMap) -> PropertyMap:
+def _unanswered(type_: ResourceType, olds: PropertyMap) -> PropertyMap:
     """What the platform says once, or never, stays as the state has it."""
     return {field.name: olds[field.name] for field in type_.fields if not field.answered and field.name in olds}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.errors import EngineError
 from engine.provider.client import ApiError, Client
-from engine.provider.fields import Field, bare_id, or_nothing, read_duration, same_id, write_duration
+from engine.provider.fields import Field, bare_id, none_if_empty, read_duration, same_id, write_duration
 from engine.provider.resource import CREATED_AT, PROJECT, UPDATED_AT, Object, ResourceType
 from pulumi_state.values import PropertyMap, make_secret, unwrap
 
@@ -61,7 +61,7 @@ class Secret(ResourceType):
     fields = (
         Field("name"),
         Field("description"),
-        Field("tags", read=or_nothing),
+        Field("tags", read=none_if_empty),
         Field("path", default="/", checked_default=True),
         Field("type", default="opaque"),
         Field("protected"),

@@ -58,7 +58,7 @@ def write_context(repository: Repository, inputs: Inputs, folder: Path) -> None:
     """
     files = dict(_files(repository, inputs))
     paths = {posixpath.normpath(posixpath.join(inputs.workspace, path)): path for path in files}
-    if filtered := repository.filtered(paths):
+    if filtered := repository.paths_with_filter(paths):
         raise ImageSourceError(
             f"{inputs.name}: Git stores something else for {filtered[0]}, as its attribute `filter` says (LFS is such "
             "a filter); images are built from what Git stores"

@@ -41,8 +41,8 @@ def load(stack: str, config: Mapping[str, str], project: Path) -> FoundationSett
     """
     path = project / f"Pulumi.{stack}.yaml"
     file = source_of(config, path)
-    if file is not None and file.document.flaws:
-        raise _flawed(path.name, YamlError(path.name, file.document.flaws))
+    if file is not None and file.document.problems:
+        raise _flawed(path.name, YamlError(path.name, file.document.problems))
     return _validate(path, stack, config, file)
 
 
@@ -75,13 +75,13 @@ def _flawed(file: str, error: YamlError) -> SettingsError:
     return SettingsError(
         Problem(
             file,
-            _key_of(flaw.path),
-            flaw.found,
-            flaw.remedy,
-            line=flaw.position.line if flaw.position else None,
-            remedy=flaw.remedy,
+            _key_of(problem.path),
+            problem.found,
+            problem.remedy,
+            line=problem.position.line if problem.position else None,
+            remedy=problem.remedy,
         )
-        for flaw in error.flaws
+        for problem in error.problems
     )
 
 
@@ -97,7 +97,7 @@ def _key_of(path: KeyPath) -> str:
 
 
 def _lines_of(file: StackFile) -> dict[str, int]:
-    return {_key_of(path): (place.key or place.value).line for path, place in file.document.places.items()}
+    return {_key_of(path): (place.key or place.value).line for path, place in file.document.positions.items()}
 
 
 def _validate(

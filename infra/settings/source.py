@@ -17,12 +17,12 @@ def source_of(config: Mapping[str, str], path: Path) -> StackFile | None:
     It has not if the file is missing, or if `--config-file` named another one: then their values differ.
     """
     try:
-        file = StackFile.scan(path)
+        file = StackFile.read_with_problems(path)
     except PulumiError:
         return None
     if not file.config:
         return None
-    flawed = {flaw.path for flaw in file.document.flaws}
+    flawed = {problem.path for problem in file.document.problems}
     for key, value in file.config.items():
         given = config.get(top_level_key(key))
         if given is None or not (value == given or _agree(value, from_json(given), ("config", key), flawed)):

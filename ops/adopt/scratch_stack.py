@@ -19,7 +19,7 @@ from ops.report.base import SilentDisplay, said_lines
 from ops.session import Session
 from pulumi_state.errors import PulumiError
 from pulumi_state.passphrase import Crypter, passphrase_from
-from pulumi_state.project import StackConfig, read_for_passphrase
+from pulumi_state.project import StackConfig, read_stack_file
 from pulumi_state.snapshot import Snapshot, SnapshotEncoder
 from pulumi_state.state_file import StateFile
 from pulumi_state.store import checkpoints, layout
@@ -88,8 +88,8 @@ class ScratchStack:
     def config(self) -> StackConfig:
         """The stack's configuration, in clear."""
         try:
-            file = read_for_passphrase(self._stack.file)
-            return StackConfig.of(file, self._opened(file.salt), self._project)
+            file = read_stack_file(self._stack.file)
+            return StackConfig.decrypt(file, self._opened(file.salt), self._project)
         except PulumiError as error:
             raise OpsError(str(error), ExitCode.SETTINGS) from None
 
@@ -98,7 +98,7 @@ class ScratchStack:
         try:
             checkpoint = self._file.read()
             salt = checkpoint.salt if checkpoint else None
-            crypter = self._opened(salt or read_for_passphrase(self._stack.file).salt)
+            crypter = self._opened(salt or read_stack_file(self._stack.file).salt)
             self._file.write(SnapshotEncoder(crypter).encode(self._file.full_name, snapshot.resources, ()))
         except PulumiError as error:
             raise OpsError(str(error), ExitCode.FAILED) from None

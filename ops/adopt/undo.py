@@ -40,4 +40,4 @@ def drop_note(store: Store, project: str, stack: str) -> None:
 
 
 def _key(project: str, stack: str) -> str:
-    return f"{layout.own('adoptions', project, stack)}.json"
+    return f"{layout.snu_prefix('adoptions', project, stack)}.json"

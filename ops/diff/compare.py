@@ -119,11 +119,11 @@ def _former(head: Evaluated, existing: set[str]) -> dict[str, str]:
     for resource in head.resources:
         if resource.urn in found:
             continue
-        for urn in aliases.of(
+        for urn in aliases.former_urns(
             resource.type, resource.name, resource.parent, [Alias(**each) for each in resource.aliases]
         ):
             if urn in existing and urn not in found.values():
-                aliases.use(resource.urn, urn)
+                aliases.record(resource.urn, urn)
                 found[resource.urn] = urn
                 break
     return found

@@ -23,7 +23,7 @@ from ops.state.bucket import Storage, bucket_names
 from ops.state.checkpoint import outputs_of, read_checkpoint
 from ops.state.tombstone import refuse_moved
 from ops.steps import short_type
-from pulumi_state.interruption import CREATING, known_ids
+from pulumi_state.interruption import CREATING, resource_ids
 from pulumi_state.store import Store
 from pulumi_state.store.checkpoints import stacks_in
 
@@ -70,7 +70,7 @@ def _known(session: Session, environ: Mapping[str, str]) -> set[str]:
                     f"run was interrupted. Look again when it has ended, or run `scripts/snu recover {stack}`.",
                     ExitCode.INTERRUPTED,
                 )
-            ids |= known_ids(checkpoint.latest)
+            ids |= resource_ids(checkpoint.latest)
     return ids
 
 

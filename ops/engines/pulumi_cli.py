@@ -23,7 +23,7 @@ from ops.engines.base import EngineError, EngineEvent, Operation, Result
 from ops.engines.masking import Mask
 from ops.engines.program.process import Program, program_for
 from ops.process_environment import without_own_secrets
-from pulumi_state.signals import handled
+from pulumi_state.signals import handle_signals
 
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 30.0
@@ -178,7 +178,7 @@ class _Watch:
             self.interrupted = True
             process.send_signal(signal.SIGINT)
 
-        return handled(interrupt, interrupt)
+        return handle_signals(interrupt, interrupt)
 
     def finish(self) -> None:
         """An interrupted CLI may end without a summary."""

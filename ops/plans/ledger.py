@@ -72,7 +72,7 @@ class Ledger:
 
     def __init__(self, store: Store, project: str, stack: str) -> None:
         self._store = store
-        self._prefix = layout.own("ledger", project, stack)
+        self._prefix = layout.snu_prefix("ledger", project, stack)
 
     def check(self, plan: Plan) -> None:
         """Raises OpsError when the plan was applied already."""

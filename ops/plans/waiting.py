@@ -84,4 +84,4 @@ def _has_expired(note: WaitingPlan) -> bool:
 
 
 def _prefix(project: str, stack: str) -> str:
-    return layout.own("waiting", project, stack)
+    return layout.snu_prefix("waiting", project, stack)

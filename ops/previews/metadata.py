@@ -34,7 +34,7 @@ class PreviewMetadata:
 
 def known(store: Store, project: str) -> list[str]:
     """The names of those that have a document. Raises StoreError."""
-    prefix = layout.own(_KIND, project, "")
+    prefix = layout.snu_prefix(_KIND, project, "")
     keys = [entry.key for entry in store.entries(prefix) if entry.key.endswith(_SUFFIX)]
     return [key.removeprefix(prefix).removesuffix(_SUFFIX) for key in keys]
 
@@ -62,4 +62,4 @@ def remove(store: Store, project: str, name: str) -> None:
 
 
 def _key(project: str, name: str) -> str:
-    return f"{layout.own(_KIND, project, name)}{_SUFFIX}"
+    return f"{layout.snu_prefix(_KIND, project, name)}{_SUFFIX}"

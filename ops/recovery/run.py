@@ -94,8 +94,10 @@ def look(session: Session) -> InterruptedState:
     try:
         if isinstance(session.store, FolderStore):
             # A CLI that was killed while it wrote one could not read the state any more.
-            session.store.drop_broken_notes(session.state.key, layout.history(session.project, session.stack.name))
-        return interruption.look(session.state, session.environ)
+            session.store.remove_broken_attributes(
+                session.state.key, layout.history(session.project, session.stack.name)
+            )
+        return interruption.read_interrupted_state(session.state, session.environ)
     except (PulumiError, StoreError) as error:
         raise OpsError(str(error), ExitCode.FAILED) from error
 
@@ -107,7 +109,7 @@ def _do(session: Session, found: InterruptedState, decisions: list[RecoveryDecis
     adopted = {place: each.ids[0] for place, each in enumerate(decisions) if each.action is RecoveryAction.ADOPT}
     deleted = {place for place, each in enumerate(decisions) if each.action is RecoveryAction.DROP}
     try:
-        to_read = interruption.mend(session.state, found, adopted, deleted)
+        to_read = interruption.recover_state(session.state, found, adopted, deleted)
         session.forget_observed()
         if to_read:
             _read(session, to_read)

@@ -81,7 +81,7 @@ class Remote:
 
     def _ended(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         try:
-            ended = Git(self.repository.root).ended(*arguments)
+            ended = Git(self.repository.root).try_run(*arguments)
         except GitError as error:
             raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
         output, messages = (text.decode(errors="replace") for text in (ended.stdout, ended.stderr))

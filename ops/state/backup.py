@@ -117,7 +117,7 @@ def take(store: Store, project: str, stack: str) -> Backup | None:
 def keep(store: Store, backup: Backup) -> str:
     """Put a backup beside the state, where Pulumi does not look; gives its key."""
     stamp = backup.time.replace(":", "").replace("-", "").replace(".", "")
-    key = f"{layout.own('backups', backup.project, backup.stack)}/{stamp}.json"
+    key = f"{layout.snu_prefix('backups', backup.project, backup.stack)}/{stamp}.json"
     store.write(key, backup.text())
     return key
 

@@ -180,4 +180,4 @@ def _listed(content: bytes) -> Iterator[Resource]:
 
 
 def _key(project: str, stack: str) -> str:
-    return f"{layout.own('last-run', project, stack)}.json"
+    return f"{layout.snu_prefix('last-run', project, stack)}.json"

@@ -210,7 +210,7 @@ def interrupt() -> None:
 
 
 def _key(project: str, stack: str) -> str:
-    return f"{layout.own('locks', project, stack)}.json"
+    return f"{layout.snu_prefix('locks', project, stack)}.json"
 
 
 def _released(left: Collection[str] = ()) -> bytes:
@@ -230,7 +230,7 @@ def _left_locks(content: bytes) -> tuple[str, ...]:
 
 def _liveness(process: Process, age: timedelta | None) -> Liveness:
     """``age``: since the last renewal."""
-    runs = process.runs
+    runs = process.is_running
     if runs is False:
         return Liveness.ENDED
     if age is None or age < _SILENT_AFTER:
@@ -272,7 +272,7 @@ def _pulumis_liveness(lock: PulumiLock, around: _Record | None, liveness: Livene
     process = lock.process
     if around is not None and around.engine is not None and around.engine.pid == process.pid:
         process = around.engine
-    return {True: Liveness.RUNNING, False: Liveness.ENDED, None: Liveness.UNKNOWN}[process.runs]
+    return {True: Liveness.RUNNING, False: Liveness.ENDED, None: Liveness.UNKNOWN}[process.is_running]
 
 
 def _take(store: Store, project: str, stack: str, key: str, purpose: str, engine: str) -> tuple[_Record, str] | None:
@@ -339,7 +339,7 @@ class HeldLock:
     def _left(self) -> list[str]:
         """Keys of the locks that a killed CLI has left: here it is known that they are its own."""
         engine = self._record.engine
-        if engine is None or engine.runs is not False:
+        if engine is None or engine.is_running is not False:
             return []
         with suppress(StoreError, StateError):
             locks = read_locks(self._store, self._project, self._stack)
@@ -348,7 +348,7 @@ class HeldLock:
 
     def record_engine(self, pid: int) -> None:
         """Note the process that works for us and takes Pulumi's own lock."""
-        self._change(engine=Process.of(pid))
+        self._change(engine=Process.from_pid(pid))
 
     def renew(self) -> bool:
         """Whether we still have the lock, as far as the store answers."""

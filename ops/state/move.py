@@ -16,7 +16,7 @@ from ops.state.size import StateSize, limit_of
 from ops.state.tombstone import Tombstone, kept_key, read_stone, stone_key, write_stone
 from pulumi_state.history import agent
 from pulumi_state.store import ABSENT, ConflictError, Store, checkpoints, layout
-from pulumi_state.store.checkpoints import Stored
+from pulumi_state.store.checkpoints import StoredCheckpoint
 
 Say = Callable[[str], None]
 
@@ -70,13 +70,13 @@ class Move:
 
     # --- steps ------------------------------------------------------------------------------------------
 
-    def _state_in(self, store: Store) -> Stored | None:
+    def _state_in(self, store: Store) -> StoredCheckpoint | None:
         return checkpoints.find(store, self.project, self.stack)
 
     @property
     def _marker(self) -> str:
         """In the target as long as the move goes on: says that what stands there is only a copy."""
-        return f"{layout.own('moving', self.project, self.stack)}.json"
+        return f"{layout.snu_prefix('moving', self.project, self.stack)}.json"
 
     def _is_ours(self) -> bool:
         found = self.target.read(self._marker)
@@ -94,7 +94,7 @@ class Move:
                 ) from None
             self.say("goes on with a move that was interrupted")
 
-    def _copy(self, state: Stored) -> None:
+    def _copy(self, state: StoredCheckpoint) -> None:
         prefix = layout.history(self.project, self.stack)
         history = [each.key for each in self.source.entries(prefix)]
         have = {each.key for each in self.target.entries(prefix)}
@@ -124,7 +124,7 @@ class Move:
             )
         self.say(f"is the same there, secrets included: {len(one.resources)} resources, fingerprint {one.digest[:12]}")
 
-    def _leave(self, state: Stored) -> None:
+    def _leave(self, state: StoredCheckpoint) -> None:
         """A stone and a copy where the state was; then it is the target's."""
         self.source.write(kept_key(self.project, self.stack), state.content)
         moment = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -23,12 +23,12 @@ class Tombstone:
 
 
 def stone_key(project: str, stack: str) -> str:
-    return f"{layout.own(_KIND, project, stack)}.json"
+    return f"{layout.snu_prefix(_KIND, project, stack)}.json"
 
 
 def kept_key(project: str, stack: str) -> str:
     """The state as it was when it was moved."""
-    return f"{layout.own(_KIND, project, stack)}.checkpoint.json"
+    return f"{layout.snu_prefix(_KIND, project, stack)}.checkpoint.json"
 
 
 def read_stone(store: Store, project: str, stack: str) -> Tombstone | None:

@@ -1,7 +1,7 @@
-"""Where stacks' state is kept: a folder, a bucket or a PostgreSQL database, in Pulumi's own layout.
+"""Backends that keep stacks' state in Pulumi's own layout: a folder, a bucket or a PostgreSQL database.
 
-Knows nothing of Pulumi's engine, of Scaleway's API or of the command; both engines' states, locks, ledgers and
-backups lie in such stores.
+Both engines' states, locks, ledgers and backups are kept in such stores. Independent of Pulumi's engine, of Scaleway's
+API and of the command line.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ _SCHEMES = "file://<folder>, s3://<bucket>?endpoint=…&region=…, postgres://<
 
 
 def open_store(backend_url: str, environ: Mapping[str, str]) -> Store:
-    """The store of a backend's address, as ``PULUMI_BACKEND_URL`` holds it; keys of buckets and the
-    certificates of databases come from ``environ``.
+    """Open the store at a backend's address, in the format of ``PULUMI_BACKEND_URL``.
 
-    Raises StoreError when the address is of no known kind, or the store lets nobody in.
+    A bucket's keys and a database's CA certificates come from ``environ``. Raises StoreError if the kind of address is
+    unknown or access is denied.
     """
     try:
         url = urlsplit(backend_url)
         _ = url.port
     except ValueError:
-        raise StoreError(f"a backend's address cannot be read; allowed: {_SCHEMES}") from None
+        raise StoreError(f"invalid backend address; expected {_SCHEMES}") from None
     match url.scheme:
         case "file":
             from pulumi_state.store.folder import FolderStore
@@ -54,4 +54,4 @@ def open_store(backend_url: str, environ: Mapping[str, str]) -> Store:
             from pulumi_state.store.postgres import PostgresStore
 
             return PostgresStore(url, address_of(backend_url), environ.get(ROOT_CERTIFICATE, ""))
-    raise StoreError(f"a backend of the kind {url.scheme or 'without a name'}://; allowed: {_SCHEMES}")
+    raise StoreError(f"unknown kind of backend, {url.scheme or '(none)'}://; expected {_SCHEMES}")

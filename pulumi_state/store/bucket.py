@@ -1,4 +1,4 @@
-"""An S3 bucket as a store (Pulumi's ``s3://`` backend): Scaleway's object storage, or moto's."""
+"""An S3 bucket as a store (Pulumi's ``s3://`` backend): on Scaleway's Object Storage or on moto."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ ACCESS_KEY = "AWS_ACCESS_KEY_ID"
 SECRET_KEY = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - the variable's name
 _CONFLICTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 _NO_BUCKET = "NoSuchBucket"
-_NOT_THERE = frozenset({"NoSuchKey", "404", "NotFound"})
+_MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
 
 
 def client(endpoint: str, region: str, access_key: str, secret_key: str) -> S3Client:
-    """A client of an S3 endpoint; nothing of the user's own AWS configuration is used."""
+    """Create a client of an S3 endpoint, with the given region and keys instead of the user's AWS configuration."""
     import boto3
     from botocore.config import Config
 
@@ -42,7 +42,7 @@ def client(endpoint: str, region: str, access_key: str, secret_key: str) -> S3Cl
             read_timeout=_READ_SECONDS,
             retries={"mode": "standard", "total_max_attempts": 4},
             s3={"addressing_style": "path"},
-            # Not every S3 knows the checksums that newer clients send by themselves.
+            # Not every S3 implementation supports the checksums that newer clients send by default.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         ),
@@ -50,17 +50,20 @@ def client(endpoint: str, region: str, access_key: str, secret_key: str) -> S3Cl
 
 
 class BucketStore:
-    """``s3://<bucket>[/<folder>]?endpoint=…&region=…``, as Pulumi reads it; keys come from the environment."""
+    """A bucket, or a folder in one: ``s3://<bucket>[/<folder>]?endpoint=…&region=…``, as in Pulumi."""
 
     def __init__(self, url: SplitResult, environ: Mapping[str, str], address: str) -> None:
-        """``address`` is for messages. Raises StoreError when the address or the environment lacks something."""
+        """Use the keys in ``environ``; ``address`` is used in messages.
+
+        Raises StoreError if the address or the environment is incomplete.
+        """
         query = {key: values[-1] for key, values in parse_qs(url.query).items()}
         missing = [name for name in (ACCESS_KEY, SECRET_KEY) if not environ.get(name)]
         if missing:
-            raise StoreError(f"the bucket {url.netloc} needs keys: set {' and '.join(missing)}")
+            raise StoreError(f"no keys for the bucket {url.netloc}; set {' and '.join(missing)}")
         if not url.netloc or "endpoint" not in query:
             raise StoreError(
-                f"s3://{url.netloc} names no bucket or no endpoint; expected s3://<bucket>?endpoint=…&region=…"
+                f"s3://{url.netloc} lacks a bucket or an endpoint; expected s3://<bucket>?endpoint=…&region=…"
             )
         self._bucket = url.netloc
         self._folder = url.path.strip("/")
@@ -70,24 +73,27 @@ class BucketStore:
                 query["endpoint"], query.get("region", "fr-par"), environ[ACCESS_KEY], environ[SECRET_KEY]
             )
         except ValueError:
-            raise StoreError(f"{address} names an endpoint that is no address") from None
+            raise StoreError(f"{address} has an invalid endpoint") from None
 
     def _name(self, key: str) -> str:
         return f"{self._folder}/{key}" if self._folder else key
 
     def read(self, key: str) -> Item | None:
+        """Return an object, see ``Store.read``."""
+
         def get() -> Item:
-            found = self._client.get_object(Bucket=self._bucket, Key=self._name(key))
-            return Item(found["Body"].read(), found["ETag"])
+            response = self._client.get_object(Bucket=self._bucket, Key=self._name(key))
+            return Item(response["Body"].read(), response["ETag"])
 
         try:
             return self._ask(f"read {key}", get)
         except _RefusedError as refused:
-            if refused.code in _NOT_THERE:
+            if refused.code in _MISSING:
                 return None
             raise
 
     def write(self, key: str, content: bytes, expected: str | None = None) -> str:
+        """Write an object, see ``Store.write``."""
         condition: dict[str, Any] = {}
         if expected == ABSENT:
             condition = {"IfNoneMatch": "*"}
@@ -100,18 +106,19 @@ class BucketStore:
         try:
             return self._ask(f"write {key}", put)
         except _RefusedError as refused:
-            if not condition or refused.code not in _CONFLICTS | _NOT_THERE:
+            if not condition or refused.code not in _CONFLICTS | _MISSING:
                 raise
-        # The client repeats a request that got no answer, and is then refused because of its own first try.
-        found = self.read(key)
-        if found is None or found.content != content:
+        # The client retries a request without a response, which then conflicts with its own first attempt.
+        current = self.read(key)
+        if current is None or current.content != content:
             raise self._conflict(key)
-        return found.tag
+        return current.tag
 
     def _conflict(self, key: str) -> ConflictError:
-        return ConflictError(f"{key} in {self.address} was changed by somebody else")
+        return ConflictError(f"{key} in {self.address} was changed by another run")
 
     def copy(self, source: str, target: str) -> None:
+        """Copy an object, see ``Store.copy``."""
         origin: CopySourceTypeDef = {"Bucket": self._bucket, "Key": self._name(source)}
         try:
             self._ask(
@@ -119,70 +126,77 @@ class BucketStore:
                 lambda: self._client.copy_object(Bucket=self._bucket, Key=self._name(target), CopySource=origin),
             )
         except _RefusedError as refused:
-            if refused.code not in _NOT_THERE:
+            if refused.code not in _MISSING:
                 raise
 
     def delete(self, key: str, expected: str | None = None) -> None:
-        """Scaleway has no conditional delete: what is written between the comparison and the delete is lost."""
+        """Remove an object, see ``Store.delete``.
+
+        Scaleway has no conditional delete: what another run writes between the comparison and the deletion is lost.
+        """
         if expected is not None:
-            found = self.read(key)
-            if found is None:
+            current = self.read(key)
+            if current is None:
                 return
-            if found.tag != expected:
+            if current.tag != expected:
                 raise self._conflict(key)
         self._ask(f"delete {key}", lambda: self._client.delete_object(Bucket=self._bucket, Key=self._name(key)))
 
     def age(self, key: str) -> timedelta | None:
+        """Return the time since the last write, see ``Store.age``."""
+
         def head() -> timedelta:
-            found = self._client.head_object(Bucket=self._bucket, Key=self._name(key))
-            answered = found["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+            response = self._client.head_object(Bucket=self._bucket, Key=self._name(key))
+            server_time = response["ResponseMetadata"]["HTTPHeaders"].get("date", "")
             try:
-                return parsedate_to_datetime(answered) - found["LastModified"]
+                return parsedate_to_datetime(server_time) - response["LastModified"]
             except (TypeError, ValueError):
-                raise StoreError(f"{self.address} sends no readable Date header") from None
+                raise StoreError(f"{self.address} sent no valid Date header") from None
 
         try:
             return self._ask(f"read {key}", head)
         except _RefusedError as refused:
-            if refused.code in _NOT_THERE:
+            if refused.code in _MISSING:
                 return None
             raise
 
     def entries(self, prefix: str) -> list[Entry]:
-        cut = len(self._name(""))
+        """List objects, see ``Store.entries``."""
+        prefix_length = len(self._name(""))
 
-        def look() -> list[Entry]:
-            pages = self._client.get_paginator("list_objects_v2")
+        def list_objects() -> list[Entry]:
+            paginator = self._client.get_paginator("list_objects_v2")
             return [
-                Entry(item["Key"][cut:], item["Size"], item["LastModified"])
-                for page in pages.paginate(Bucket=self._bucket, Prefix=self._name(prefix))
+                Entry(item["Key"][prefix_length:], item["Size"], item["LastModified"])
+                for page in paginator.paginate(Bucket=self._bucket, Prefix=self._name(prefix))
                 for item in page.get("Contents", [])
             ]
 
-        return self._ask(f"list {prefix}", look)
+        return self._ask(f"list {prefix}", list_objects)
 
     def close(self) -> None:
+        """Close the client's connections."""
         self._client.close()
 
-    def _ask(self, what: str, call: Callable[[], T]) -> T:
+    def _ask(self, action: str, call: Callable[[], T]) -> T:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             return call()
         except ClientError as error:
-            said = error.response.get("Error", {})
-            code, message = str(said.get("Code", "")), str(said.get("Message", ""))
-            refused = f"{self.address} refuses to {what}"
+            details = error.response.get("Error", {})
+            code, message = str(details.get("Code", "")), str(details.get("Message", ""))
+            refused = f"{self.address} refuses to {action}"
             if code == _NO_BUCKET:
                 raise MissingError(f"{refused}: {code} {message}".rstrip()) from None
             raise _RefusedError(refused, code, message) from None
         except BotoCoreError as error:
-            raise StoreError(f"{self.address} does not answer, asked to {what}: {type(error).__name__}") from None
+            raise StoreError(f"cannot {action}: no response from {self.address} ({type(error).__name__})") from None
 
 
 class _RefusedError(StoreError):
     """S3 refused a request."""
 
-    def __init__(self, what: str, code: str, message: str) -> None:
-        super().__init__(f"{what}: {code} {message}".rstrip())
+    def __init__(self, refused: str, code: str, message: str) -> None:
+        super().__init__(f"{refused}: {code} {message}".rstrip())
         self.code = code

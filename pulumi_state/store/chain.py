@@ -1,4 +1,4 @@
-"""Successive writes of one object by one writer."""
+"""Successive conditional writes of one object by one writer."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from pulumi_state.store.store import Store
 
 
 class Chain:
-    """Writes an object again and again, each time only if it still is what the write before made of it.
+    """Writes an object repeatedly, each time only if it is still what the previous write left.
 
-    A write that got no answer may have been carried out or not: it is repeated before the next one.
+    A write without a response may or may not have been carried out: it is repeated before the next one.
     """
 
     def __init__(self, store: Store, key: str, tag: str) -> None:
-        """``tag``: what the object must have at the first write, or ``ABSENT``."""
+        """Expect the object to have ``tag`` at the first write, or not to exist if it is ``ABSENT``."""
         self._store = store
         self._key = key
         self.tag = tag
         self._unanswered: bytes | None = None
 
     def write(self, content: bytes) -> None:
-        """Raises ConflictError, now and ever after, where somebody else has written; StoreError."""
+        """Write the object. Raises ConflictError, from then on always, if another writer has changed it; StoreError."""
         if self._unanswered is not None:
             self._write(self._unanswered)
         self._write(content)

@@ -1,4 +1,4 @@
-"""Finds stacks' states and the records of their updates, in each form that the Pulumi CLI writes."""
+"""Finds stacks' states and update records, in every format that the Pulumi CLI writes."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A state as it is in a store."""
+class StoredCheckpoint:
+    """A stack's state in a store."""
 
     key: str
     tag: str
     raw: bytes = field(repr=False)
-    """As stored, compressed or not."""
+    """The stored bytes, compressed or not."""
     content: bytes = field(repr=False)
-    """As JSON."""
+    """The decompressed JSON."""
 
 
-def find(store: Store, project: str, stack: str) -> Stored | None:
-    """A stack's state; None where the stack does not exist.
+def find(store: Store, project: str, stack: str) -> StoredCheckpoint | None:
+    """Find a stack's state, None if the stack does not exist.
 
-    Raises StoreError when the store has the state in two forms, in another layout or damaged: to take the stack for
-    absent would be wrong.
+    Raises StoreError if the state exists in two formats, in another layout, or is damaged, so that the stack is not
+    mistaken for a new one.
     """
     forms = layout.checkpoint_forms(project, stack)
     for _ in range(_ATTEMPTS):
@@ -39,38 +39,38 @@ def find(store: Store, project: str, stack: str) -> Stored | None:
         if len(present) > 1:
             latest = max(present, key=lambda entry: entry.modified)
             raise StoreError(
-                f"{store.address} has the state of {stack} twice: {' and '.join(entry.key for entry in present)}. The "
-                f"Pulumi CLI uses the one that was written last ({latest.key}): compare them, and remove the other one"
+                f"{store.address} has two states of {stack}: {' and '.join(entry.key for entry in present)}. The "
+                f"Pulumi CLI uses the one written last ({latest.key}); compare them and remove the other one"
             )
         if not present:
             require_layout(store)
             return None
         key = present[0].key
         if (item := store.read(key)) is not None:
-            return Stored(key, item.tag, item.content, decompressed(store, key, item.content))
+            return StoredCheckpoint(key, item.tag, item.content, decompressed(store, key, item.content))
     raise StoreError(f"the state of {stack} in {store.address} is being replaced; run the command again")
 
 
 def stacks_in(store: Store, project: str) -> dict[str, datetime]:
-    """The stacks that have a state in a store, with the time of its last write. Raises StoreError as ``find``."""
+    """Return the stacks with a state in a store, and when it was last written. Raises StoreError as ``find``."""
     require_layout(store)
     prefix = layout.checkpoint(project, "").removesuffix(layout.CHECKPOINT)
-    found = {}
+    stacks = {}
     for entry in store.entries(prefix):
         name = _stack_of(entry.key.removeprefix(prefix))
         if name and "/" not in name:
-            found[name] = entry.modified
-    return found
+            stacks[name] = entry.modified
+    return stacks
 
 
 def record_keys(store: Store, project: str, stack: str) -> list[str]:
-    """Keys of the records of a stack's updates, the oldest first. Raises StoreError."""
+    """Return the keys of a stack's update records, oldest first. Raises StoreError."""
     endings = tuple(f"{layout.RECORD}{suffix}" for suffix in SUFFIXES)
     return [entry.key for entry in store.entries(layout.history(project, stack)) if entry.key.endswith(endings)]
 
 
 def decompressed(store: Store, key: str, content: bytes) -> bytes:
-    """The content of an object without its compression. Raises StoreError when it is damaged."""
+    """Decompress an object's content. Raises StoreError if it is damaged."""
     try:
         return decompress(content)
     except ValueError as error:
@@ -78,28 +78,28 @@ def decompressed(store: Store, key: str, content: bytes) -> bytes:
 
 
 def require_layout(store: Store) -> None:
-    """Raises StoreError when the store's states are not where this version looks for them."""
+    """Check that the store has the layout that this version reads. Raises StoreError if not."""
     meta = store.read(layout.META)
     if meta is not None:
-        found = _LAYOUT.search(meta.content)
-        if found is None or int(found[1]) > _SUPPORTED_LAYOUT:
-            version = found[1].decode() if found else "that cannot be read"
+        version = _LAYOUT.search(meta.content)
+        if version is None or int(version[1]) > _SUPPORTED_LAYOUT:
+            found = f"layout version {version[1].decode()}" if version else "no valid layout version"
             raise StoreError(
-                f"{layout.META} in {store.address} has version {version}; this version of snu reads the layout of "
-                f"version {_SUPPORTED_LAYOUT}"
+                f"{layout.META} in {store.address} has {found}; this version of snu supports version "
+                f"{_SUPPORTED_LAYOUT}"
             )
-        if int(found[1]) == _SUPPORTED_LAYOUT:
+        if int(version[1]) == _SUPPORTED_LAYOUT:
             return
     prefix = layout.STACKS
     names = [_stack_of(entry.key.removeprefix(prefix)) for entry in store.entries(prefix)]
     if legacy := sorted({name for name in names if name and "/" not in name}):
         raise StoreError(
-            f"{store.address} has stacks in the CLI's former layout, without projects ({', '.join(legacy)}): convert "
+            f"{store.address} has stacks in the CLI's former layout, without projects ({', '.join(legacy)}); convert "
             "it with `pulumi state upgrade`"
         )
 
 
 def _stack_of(name: str) -> str:
-    """The stack whose state has this file name; empty for what is no state, as ``<stack>.json.bak``."""
+    """Return the stack whose state has this file name, empty for other files such as ``<stack>.json.bak``."""
     plain = name.removesuffix(suffix_of(name))
     return plain.removesuffix(layout.CHECKPOINT) if plain.endswith(layout.CHECKPOINT) else ""

@@ -1,4 +1,4 @@
-"""A folder of this machine as a store (Pulumi's ``file://`` backend)."""
+"""A local folder as a store (Pulumi's ``file://`` backend)."""
 
 from __future__ import annotations
 
@@ -22,20 +22,23 @@ _GUARD_POLL_SECONDS = 0.005
 _TEMPORARY = ".tmp"
 _PULUMI = ".pulumi"
 _ATTRIBUTES = ".attrs"
-"""The Pulumi CLI's own notes, beside each file that it writes."""
+"""Suffix of the metadata file that the Pulumi CLI writes beside each of its files."""
 
 
 class FolderStore:
-    """Objects are files. A write replaces its file in one step, and has reached the disk when it returns."""
+    """A folder whose files are the objects. Writes are atomic, and on disk when they return."""
 
     def __init__(self, root: Path) -> None:
+        """Use a folder, which is created by the first write."""
         self._root = root
         self.address = f"file://{root}"
 
     def path(self, key: str) -> Path:
+        """Return the file of an object."""
         return self._root / key
 
     def read(self, key: str) -> Item | None:
+        """Return an object, see ``Store.read``."""
         try:
             content = self.path(key).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
@@ -45,46 +48,49 @@ class FolderStore:
         return Item(content, _tag(content))
 
     def write(self, key: str, content: bytes, expected: str | None = None) -> str:
+        """Write an object, see ``Store.write``."""
         path = self.path(key)
-        with self._prepared(path, content) as fresh:
+        with self._temporary_file(path, content) as temporary:
             if expected is None:
-                fresh.replace(path)
+                temporary.replace(path)
             else:
                 with self._guarded():
-                    if self._is(key, expected):
-                        fresh.replace(path)
-                    elif not self._is(key, _tag(content)):
+                    if self._has_tag(key, expected):
+                        temporary.replace(path)
+                    elif not self._has_tag(key, _tag(content)):
                         raise self._conflict(key)
             _sync(path.parent)
         return _tag(content)
 
-    def _is(self, key: str, expected: str) -> bool:
-        found = self.read(key)
-        return (found.tag if found else ABSENT) == expected
+    def _has_tag(self, key: str, expected: str) -> bool:
+        item = self.read(key)
+        return (item.tag if item else ABSENT) == expected
 
     def _conflict(self, key: str) -> ConflictError:
-        return ConflictError(f"{self.path(key)} was changed by somebody else")
+        return ConflictError(f"{self.path(key)} was changed by another run")
 
     def copy(self, source: str, target: str) -> None:
+        """Copy an object, see ``Store.copy``."""
         origin, copy = self.path(source), self.path(target)
         try:
             if not origin.exists():
                 return
             _make_folder(copy.parent)
             copy.unlink(missing_ok=True)
-            copy.hardlink_to(origin)  # files are replaced, never written into
+            copy.hardlink_to(origin)  # safe, since files are replaced and never modified
             _sync(copy.parent)
         except OSError as error:
             raise StoreError(f"{copy} cannot be written: {error.strerror}") from error
 
     def delete(self, key: str, expected: str | None = None) -> None:
+        """Remove an object, see ``Store.delete``."""
         if expected is None:
             self._remove(key)
             return
         with self._guarded():
-            if self._is(key, expected):
+            if self._has_tag(key, expected):
                 self._remove(key)
-            elif not self._is(key, ABSENT):
+            elif not self._has_tag(key, ABSENT):
                 raise self._conflict(key)
 
     def _remove(self, key: str) -> None:
@@ -98,7 +104,7 @@ class FolderStore:
             raise StoreError(f"{path} cannot be removed: {error.strerror}") from error
 
     def age(self, key: str) -> timedelta | None:
-        """By the clock of the file system, which on a network is the server's."""
+        """Return the time since the last write by the file system's clock, on a network the server's."""
         try:
             written = self.path(key).stat().st_mtime
         except (FileNotFoundError, NotADirectoryError):
@@ -110,22 +116,22 @@ class FolderStore:
             return timedelta(seconds=os.fstat(guard.fileno()).st_mtime - written)
 
     def entries(self, prefix: str) -> list[Entry]:
-        """Of a prefix that ends within a name, the files whose name begins so."""
+        """List objects, see ``Store.entries``; a prefix may end within a file's name."""
         folder, _, _ = prefix.rpartition("/")
-        found = []
+        entries = []
         for path in self.path(folder).rglob("*"):
             key = path.relative_to(self._root).as_posix()
             if key.startswith(prefix) and not path.name.endswith((_TEMPORARY, _ATTRIBUTES)):
                 with suppress(FileNotFoundError):
                     stat = path.stat()
                     if path.is_file():
-                        found.append(Entry(key, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)))
-        return sorted(found, key=lambda entry: entry.key)
+                        entries.append(Entry(key, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)))
+        return sorted(entries, key=lambda entry: entry.key)
 
-    def drop_broken_notes(self, *prefixes: str) -> None:
-        """Remove the CLI's notes that are no JSON: it writes them in place, and reads no object beside such a one.
+    def remove_broken_attributes(self, *prefixes: str) -> None:
+        """Remove the CLI's ``.attrs`` files that are not valid JSON, as a killed CLI may leave them.
 
-        One without a note it reads. Raises StoreError.
+        The CLI cannot read an object beside such a file, but can read one without it. Raises StoreError.
         """
         for path in self.path(_PULUMI).rglob(f"*{_ATTRIBUTES}"):
             key = path.relative_to(self._root).as_posix()
@@ -137,24 +143,25 @@ class FolderStore:
                 except OSError as error:
                     raise StoreError(f"{path} cannot be read: {error.strerror}") from error
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Do nothing, since no file stays open."""
 
     @contextmanager
-    def _prepared(self, path: Path, content: bytes) -> Iterator[Path]:
-        """A file beside ``path`` with the content, which has reached the disk; removed where it was not used."""
-        fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_TEMPORARY}")
+    def _temporary_file(self, path: Path, content: bytes) -> Iterator[Path]:
+        """Write the content to a file beside ``path`` and sync it; it is removed unless it was renamed."""
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_TEMPORARY}")
         try:
             _make_folder(path.parent)
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            yield fresh
+            yield temporary
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error.strerror}") from error
         finally:
             with suppress(OSError):
-                fresh.unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
 
     def _guard(self) -> IO[str]:
         guard = self.path(_GUARD)
@@ -166,17 +173,17 @@ class FolderStore:
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        """One conditional writer at a time; the kernel frees the guard of a process that ends.
+        """Allow one conditional writer at a time; the kernel releases the guard of a process that ends.
 
-        Raises StoreError where a process keeps it, which only one that is paused does.
+        Raises StoreError if a process does not release it, which happens only if that process is paused.
         """
         deadline = time.monotonic() + _GUARD_SECONDS
         with self._guard() as guard:
             while not _locked(guard):
                 if time.monotonic() > deadline:
                     raise StoreError(
-                        f"{self.path(_GUARD)} is locked by a process that was paused while it wrote: let it go on, or "
-                        "end it (`lsof` names it)"
+                        f"{self.path(_GUARD)} is locked by a process that was paused while writing; resume or end that "
+                        "process (`lsof` shows it)"
                     )
                 time.sleep(_GUARD_POLL_SECONDS)
             yield
@@ -191,7 +198,7 @@ def _locked(file: IO[str]) -> bool:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder and those above it; each has reached the disk."""
+    """Create a folder and its parents, and sync each to disk."""
     if folder.is_dir():
         return
     _make_folder(folder.parent)
@@ -200,7 +207,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Until then a crash may undo what was renamed, linked, made or removed in the folder."""
+    """Sync a folder, so that a crash cannot undo what was renamed, linked, created or removed in it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Where Pulumi keeps what in a backend that is a store (``pkg/backend/diy``), and where ``snu`` keeps its own."""
+"""Keys of the objects in a backend: Pulumi's own (``pkg/backend/diy``), and those of ``snu``."""
 
 from __future__ import annotations
 
@@ -6,48 +6,49 @@ from pulumi_state.compression import SUFFIXES
 
 ORGANIZATION = "organization"
 META = ".pulumi/meta.yaml"
-"""Says which layout it is."""
+"""Key of the object with the layout's version."""
 META_CONTENT = b"version: 1\n"
 STACKS = ".pulumi/stacks/"
 CHECKPOINT = ".json"
 RECORD = ".history.json"
-"""Endings of keys, before the suffix of their compression."""
+"""Endings of keys, before a compression suffix."""
 
 
 def full_name(project: str, stack: str) -> str:
+    """Return a stack's full name: ``organization/<project>/<stack>``."""
     return f"{ORGANIZATION}/{project}/{stack}"
 
 
 def checkpoint(project: str, stack: str) -> str:
-    """The stack's state where it is not compressed, and the beginning of its keys otherwise."""
+    """Return the key of a stack's state, to which a compression suffix may be appended."""
     return f"{STACKS}{project}/{stack}{CHECKPOINT}"
 
 
 def checkpoint_forms(project: str, stack: str) -> list[str]:
-    """The keys that a stack's state may have, of which one at a time exists."""
+    """Return the possible keys of a stack's state, only one of which exists at a time."""
     return [f"{checkpoint(project, stack)}{suffix}" for suffix in SUFFIXES]
 
 
 def backups(project: str, stack: str) -> list[str]:
-    """The keys that copies of the state before its last write may have."""
+    """Return the possible keys of backups of a stack's state."""
     return [backup_of(key) for key in checkpoint_forms(project, stack)]
 
 
 def backup_of(key: str) -> str:
-    """What an object was before its last write."""
+    """Return the key of an object's backup: its content before the last write."""
     return f"{key}.bak"
 
 
 def locks(project: str, stack: str) -> str:
-    """Prefix of the locks of Pulumi's own, one for each process that works on the stack."""
+    """Return the prefix of Pulumi's own locks, one for each process that works on the stack."""
     return f".pulumi/locks/{full_name(project, stack)}/"
 
 
 def history(project: str, stack: str) -> str:
-    """Prefix of the records of past updates, each with a copy of the state after it."""
+    """Return the prefix of a stack's update records, each with a copy of the state after it."""
     return f".pulumi/history/{project}/{stack}/"
 
 
-def own(kind: str, project: str, stack: str) -> str:
-    """Prefix of what ``snu`` keeps of a stack: ``locks``, ``ledger``, ``backups``."""
+def snu_prefix(kind: str, project: str, stack: str) -> str:
+    """Return the prefix of what ``snu`` keeps for a stack: ``locks``, ``ledger``, ``backups`` and so on."""
     return f".snu/{kind}/{project}/{stack}"

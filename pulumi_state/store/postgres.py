@@ -1,7 +1,7 @@
 """A PostgreSQL database as a store (Pulumi's ``postgres://`` backend): a Serverless SQL database or an instance.
 
-One row for each object, in Pulumi's own table (``pkg/backend/diy/postgres``): the content in base64 in a JSON object.
-The CLI puts the path of the address, which is the database's name, before every key.
+Each object is a row in Pulumi's own table (``pkg/backend/diy/postgres``), with its content in base64 in a JSON object.
+The CLI prefixes every key with the path of the address, which is the database's name.
 """
 
 from __future__ import annotations
@@ -22,19 +22,22 @@ if TYPE_CHECKING:
 
 _TABLE = "pulumi_state"
 _TABLE_NAME = re.compile(r"[a-z_][a-z0-9_]*")
-_CONNECT_SECONDS = 30  # a Serverless SQL database that sleeps takes seconds to wake up
+_CONNECT_SECONDS = 30  # an idle Serverless SQL database takes seconds to start
 
 
 class PostgresStore:
-    """``postgres://<user>:<password>@<host>/<database>?sslmode=…[&table=…][&search_path=…]``, as Pulumi reads it."""
+    """A database: ``postgres://<user>:<password>@<host>/<database>?sslmode=…[&table=…][&search_path=…]``."""
 
     def __init__(self, url: SplitResult, address: str, root_certificate: str = "") -> None:
-        """``address`` is for messages; ``root_certificate`` is the file that the server's certificate is verified with,
-        unless the URL names one (`sslrootcert`). Raises StoreError when the database does not let us in."""
+        """Connect to the database, and create Pulumi's table if it does not exist.
+
+        ``address`` is used in messages. ``root_certificate`` is the file of CA certificates that verify the server's,
+        unless the URL names one (``sslrootcert``). Raises StoreError if access is denied.
+        """
         options = dict(parse_qsl(url.query))
-        table = options.pop("table", _TABLE).lower()  # the CLI leaves it without quotes, and PostgreSQL folds it
+        table = options.pop("table", _TABLE).lower()  # the CLI does not quote it, so PostgreSQL lowercases it
         if not _TABLE_NAME.fullmatch(table):
-            raise StoreError(f"{address.partition('?')[0]}: table= is no plain name; letters, digits and _ are allowed")
+            raise StoreError(f"{address.partition('?')[0]}: invalid table=; expected letters, digits and _")
         folder = url.path.lstrip("/")
         self._prefix = folder if folder.endswith("/") or not folder else f"{folder}/"
         self._schema = options.pop("search_path", "")
@@ -48,55 +51,58 @@ class PostgresStore:
     def _connected(self) -> psycopg.Connection[Any]:
         import psycopg
 
-        more: dict[str, Any] = {"options": f"-csearch_path={self._schema}"} if self._schema else {}
+        schema: dict[str, Any] = {"options": f"-csearch_path={self._schema}"} if self._schema else {}
         try:
             return psycopg.connect(
                 self._conninfo,
                 autocommit=True,
                 connect_timeout=_CONNECT_SECONDS,
-                prepare_threshold=None,  # a pooler may give each statement to another server
-                **more,
+                prepare_threshold=None,  # a pooler may send each statement to a different server
+                **schema,
             )
         except psycopg.OperationalError as error:
             raise StoreError(f"{self.address} cannot be reached: {_first_line(error)}") from None
-        except psycopg.Error:  # its text may repeat the address with its password
-            raise StoreError(f"{self.address} has options that PostgreSQL does not know") from None
+        except psycopg.Error:  # its message may contain the password
+            raise StoreError(f"{self.address} has options that PostgreSQL does not support") from None
 
     def _create(self, table: str) -> None:
-        """As the CLI makes it; where it exists nothing is needed but the right to use it."""
+        """Create the table as the CLI does; if it exists, only the permission to use it is needed."""
         from psycopg import errors, sql
 
         self._names = {"table": sql.Identifier(table), "index": sql.Identifier(f"{table}_key_prefix_idx")}
-        what = "make its table"
-        if self._ask("SELECT to_regclass(quote_ident(%s)) IS NOT NULL", [table], what)[0][0]:
+        action = "create its table"
+        if self._ask("SELECT to_regclass(quote_ident(%s)) IS NOT NULL", [table], action)[0][0]:
             return
-        with suppress(errors.UniqueViolation, errors.DuplicateTable):  # somebody else was quicker
+        with suppress(errors.UniqueViolation, errors.DuplicateTable):  # another client was faster
             self._ask(
                 "CREATE TABLE IF NOT EXISTS {table} (key TEXT PRIMARY KEY, data JSON NOT NULL, "
                 "updated_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now())",
                 [],
-                what,
+                action,
             )
-            self._ask("CREATE INDEX IF NOT EXISTS {index} ON {table} (key text_pattern_ops)", [], what)
+            self._ask("CREATE INDEX IF NOT EXISTS {index} ON {table} (key text_pattern_ops)", [], action)
 
     def read(self, key: str) -> Item | None:
+        """Return an object, see ``Store.read``."""
         rows = self._ask("SELECT data->>'data' FROM {table} WHERE key = %s", [self._prefix + key], f"read {key}")
         return Item(base64.b64decode(rows[0][0]), _tag(rows[0][0])) if rows else None
 
     def write(self, key: str, content: bytes, expected: str | None = None) -> str:
+        """Write an object, see ``Store.write``."""
         encoded = base64.b64encode(content).decode()
         data = json.dumps({"data": encoded})
-        if not self._ask(*_written(self._prefix + key, data, expected), f"write {key}"):
-            # A statement is repeated when the connection was lost, and then meets what its first try has written.
-            found = self.read(key)
-            if found is None or found.content != content:
+        if not self._ask(*_write_statement(self._prefix + key, data, expected), f"write {key}"):
+            # A statement is retried after a lost connection, and then conflicts with its own first attempt.
+            current = self.read(key)
+            if current is None or current.content != content:
                 raise self._conflict(key)
         return _tag(encoded)
 
     def _conflict(self, key: str) -> ConflictError:
-        return ConflictError(f"{key} in {self.address} was changed by somebody else")
+        return ConflictError(f"{key} in {self.address} was changed by another run")
 
     def copy(self, source: str, target: str) -> None:
+        """Copy an object, see ``Store.copy``."""
         statement = (
             "INSERT INTO {table} (key, data) SELECT %s, data FROM {table} WHERE key = %s "
             "ON CONFLICT (key) DO UPDATE SET data = EXCLUDED.data, updated_at = now()"
@@ -104,6 +110,7 @@ class PostgresStore:
         self._ask(statement, [self._prefix + target, self._prefix + source], f"copy {source}")
 
     def delete(self, key: str, expected: str | None = None) -> None:
+        """Remove an object, see ``Store.delete``."""
         statement, values = "DELETE FROM {table} WHERE key = %s", [self._prefix + key]
         if expected is None:
             self._ask(statement, values, f"delete {key}")
@@ -113,11 +120,13 @@ class PostgresStore:
             raise self._conflict(key)
 
     def age(self, key: str) -> timedelta | None:
+        """Return the time since the last write, see ``Store.age``."""
         statement = "SELECT clock_timestamp() - updated_at FROM {table} WHERE key = %s"
         rows = self._ask(statement, [self._prefix + key], f"read {key}")
         return rows[0][0] if rows else None
 
     def entries(self, prefix: str) -> list[Entry]:
+        """List objects, see ``Store.entries``."""
         statement = (
             "SELECT key, octet_length(data->>'data') / 4 * 3, updated_at FROM {table} "
             'WHERE starts_with(key, %s) ORDER BY key COLLATE "C"'
@@ -126,15 +135,16 @@ class PostgresStore:
         return [Entry(key[len(self._prefix) :], size, modified) for key, size, modified in rows]
 
     def close(self) -> None:
+        """Close the connection."""
         self._connection.close()
 
     def __del__(self) -> None:
-        """A store that nobody uses any more leaves no connection open."""
+        """Close the connection of a store that is no longer used."""
         if hasattr(self, "_connection"):
             self.close()
 
-    def _ask(self, statement: str, values: list[str], what: str) -> list[tuple[Any, ...]]:
-        """What a statement answers. A connection that was lost, as a database that sleeps drops it, is made anew."""
+    def _ask(self, statement: str, values: list[str], action: str) -> list[tuple[Any, ...]]:
+        """Execute a statement, reconnecting once if the connection was lost, as when a database becomes idle."""
         import psycopg
 
         try:
@@ -143,12 +153,12 @@ class PostgresStore:
             raise
         except psycopg.Error as error:
             if not self._connection.closed:
-                raise StoreError(f"{self.address} refuses to {what}: {_first_line(error)}") from None
+                raise StoreError(f"{self.address} refuses to {action}: {_first_line(error)}") from None
         self._connection = self._connected()
         try:
             return self._execute(statement, values)
         except psycopg.Error as error:
-            raise StoreError(f"{self.address} refuses to {what}: {_first_line(error)}") from None
+            raise StoreError(f"{self.address} refuses to {action}: {_first_line(error)}") from None
 
     def _execute(self, statement: str, values: list[str]) -> list[tuple[Any, ...]]:
         from psycopg import sql
@@ -158,8 +168,8 @@ class PostgresStore:
             return cursor.fetchall() if cursor.description else []
 
 
-def _written(key: str, data: str, expected: str | None) -> tuple[str, list[str]]:
-    """The statement that writes, and its values; it gives a row when it has."""
+def _write_statement(key: str, data: str, expected: str | None) -> tuple[str, list[str]]:
+    """Return the statement that writes an object, and its values; it returns a row if it has written."""
     insert = "INSERT INTO {table} (key, data) VALUES (%s, %s) ON CONFLICT (key) DO "
     if expected is None:
         return f"{insert}UPDATE SET data = EXCLUDED.data, updated_at = now() RETURNING key", [key, data]
@@ -176,5 +186,5 @@ def _first_line(error: Exception) -> str:
 
 
 def _tag(encoded: str) -> str:
-    """As PostgreSQL computes it of the same text."""
+    """Compute the tag as PostgreSQL's ``md5`` does."""
     return hashlib.md5(encoded.encode(), usedforsecurity=False).hexdigest()

@@ -1,4 +1,4 @@
-"""What every store can do: keep objects under keys, and write them only if they still are what one thinks."""
+"""The interface of a store: objects under keys, with conditional writes."""
 
 from __future__ import annotations
 
@@ -7,78 +7,80 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 ABSENT = ""
-"""As an expected tag: the object must not be there."""
+"""Expected tag of an object that must not exist."""
 
 
 class StoreError(Exception):
-    """The store cannot be used; the text is for the user and holds no credential."""
+    """The store cannot be used. The message is shown to the user and contains no credentials."""
 
 
 class MissingError(StoreError):
-    """The store itself is not there: nobody has made the bucket."""
+    """The store itself, such as the bucket, does not exist."""
 
 
 class ConflictError(StoreError):
-    """The object is not what the writer expected; nothing was written."""
+    """The object is not what the writer expected. Nothing was written."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """An object as it was read."""
+    """An object with its content."""
 
     content: bytes
     tag: str
-    """Changes with the content: what a conditional write expects."""
+    """Changes with the content; conditional writes expect it."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An object as it is listed."""
+    """An object in a listing."""
 
     key: str
     size: int
-    """Bytes; for a database an estimate."""
+    """Size in bytes; an estimate if the store is a database."""
     modified: datetime
 
 
 class Store(Protocol):
-    """Objects under keys such as ``.pulumi/stacks/snu/stage.json``. Every method raises ``StoreError``."""
+    """Objects under keys such as ``.pulumi/stacks/snu/stage.json``. Every method may raise ``StoreError``."""
 
     address: str
-    """Where it is, without credentials: for messages and comparisons."""
+    """The store's address without credentials, for messages and comparisons."""
 
     def read(self, key: str) -> Item | None:
-        """The object, or None where there is none."""
+        """Return the object, None if it does not exist."""
         ...
 
     def write(self, key: str, content: bytes, expected: str | None = None) -> str:
-        """Write the whole object at once and durably; returns its new tag.
+        """Write an object atomically and durably, and return its new tag.
 
-        ``expected``: the tag that the object must still have, or ``ABSENT``. Raises ``ConflictError`` where it has
-        another one, atomically: of several writers with the same expectation one succeeds. An object that already is
-        ``content`` counts as written, so a write whose answer was lost can be repeated; content that must have one
-        writer has to name it.
+        ``expected`` is the tag that the object must have, or ``ABSENT``. Raises ``ConflictError`` if it has another
+        one; only one of several writers with the same expectation succeeds. An object whose content already is
+        ``content`` counts as written, so that a write whose response was lost can be repeated. Writers that must
+        exclude each other therefore have to write different content.
         """
         ...
 
     def copy(self, source: str, target: str) -> None:
-        """Copy an object within the store; nothing happens when ``source`` is not there."""
+        """Copy an object within the store; does nothing if ``source`` does not exist."""
         ...
 
     def delete(self, key: str, expected: str | None = None) -> None:
-        """Remove an object; fine when it is not there.
+        """Remove an object; does nothing if it does not exist.
 
-        ``expected``: the tag that it must still have. Raises ``ConflictError`` where it has another one. A folder and
-        a database compare and remove in one step; a bucket, which has no conditional delete, in two.
+        ``expected`` is the tag that it must have. Raises ``ConflictError`` if it has another one. Atomic in a folder
+        and a database, but not in a bucket, which has no conditional delete.
         """
         ...
 
     def age(self, key: str) -> timedelta | None:
-        """Time since the object was last written, by the store's own clock; None where there is none."""
+        """Return the time since the object was last written, by the store's own clock; None if it does not exist."""
         ...
 
     def entries(self, prefix: str) -> list[Entry]:
-        """The objects below a prefix, by key."""
+        """Return the objects whose keys have a prefix, sorted by key."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release connections."""
+        ...

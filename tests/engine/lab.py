@@ -199,7 +199,7 @@ class CheckedFile(StateFile):
     @property
     def path(self) -> Path:
         """The checkpoint, as the backend is a folder."""
-        return Path(self.place(self.key))
+        return Path(self.location(self.key))
 
     def write(self, text: str) -> None:
         self.writes += 1

@@ -204,7 +204,7 @@ BAD: dict[str, tuple[Callable[[Project], object], str]] = {
     "no text": (lambda project: project.stack_file("local").write_bytes(b"\xff\xfe\x00\xd8"), "Pulumi.local.yaml"),
     "no mapping": (
         lambda project: project.stack_file("local").write_text("- a"),
-        "Pulumi.local.yaml:1: found a list; a stack's file is a mapping",
+        "Pulumi.local.yaml:1: found a list; write a mapping, as `key: value` lines",
     ),
     "config is a list": (
         lambda project: project.stack_file("local").write_text("config: [1]"),

@@ -120,14 +120,22 @@ def test_aliases_are_those_of_pulumis_step_generator() -> None:
     root = "urn:pulumi:dev::p::pulumi:pulumi:Stack::p-dev"
     component = "urn:pulumi:dev::p::m:i:C::new"
     former = "urn:pulumi:dev::p::m:i:C::old"
-    assert aliases.of(*_resource("new", "m:i:C", root, Alias(name="old"))) == [former]
-    assert aliases.of(*_resource("x", "m:i:T", root, Alias(type="m:i:Old"))) == ["urn:pulumi:dev::p::m:i:Old::x"]
-    assert aliases.of(*_resource("x", "m:i:T", component, Alias(no_parent=True))) == ["urn:pulumi:dev::p::m:i:T::x"]
-    assert aliases.of(*_resource("x", "m:i:T", root, Alias(stack="s", project="q"))) == ["urn:pulumi:s::q::m:i:T::x"]
-    assert aliases.of(*_resource("x", "m:i:T", root, Alias(parent=former))) == ["urn:pulumi:dev::p::m:i:C$m:i:T::x"]
-    aliases.use(component, former)
-    assert aliases.of(*_resource("new-x", "m:i:T", component)) == ["urn:pulumi:dev::p::m:i:C$m:i:T::old-x"]
-    assert aliases.of(*_resource("x", "m:i:T", component, Alias(name="y"))) == [
+    assert aliases.former_urns(*_resource("new", "m:i:C", root, Alias(name="old"))) == [former]
+    assert aliases.former_urns(*_resource("x", "m:i:T", root, Alias(type="m:i:Old"))) == [
+        "urn:pulumi:dev::p::m:i:Old::x"
+    ]
+    assert aliases.former_urns(*_resource("x", "m:i:T", component, Alias(no_parent=True))) == [
+        "urn:pulumi:dev::p::m:i:T::x"
+    ]
+    assert aliases.former_urns(*_resource("x", "m:i:T", root, Alias(stack="s", project="q"))) == [
+        "urn:pulumi:s::q::m:i:T::x"
+    ]
+    assert aliases.former_urns(*_resource("x", "m:i:T", root, Alias(parent=former))) == [
+        "urn:pulumi:dev::p::m:i:C$m:i:T::x"
+    ]
+    aliases.record(component, former)
+    assert aliases.former_urns(*_resource("new-x", "m:i:T", component)) == ["urn:pulumi:dev::p::m:i:C$m:i:T::old-x"]
+    assert aliases.former_urns(*_resource("x", "m:i:T", component, Alias(name="y"))) == [
         "urn:pulumi:dev::p::m:i:C$m:i:T::y",
         "urn:pulumi:dev::p::m:i:C$m:i:T::x",
     ]

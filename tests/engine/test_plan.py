@@ -22,7 +22,7 @@ from tests.engine.lab import EXCLUSIVE, Lab, Res, Run
 class PlannedLab(Lab):
     """A lab whose previews save plans, in a file, and whose updates can be held to them."""
 
-    recorded: Plan | None = None
+    recorded_plan: Plan | None = None
     constraint: Constraint | None = None
 
     def __init__(self, folder: Path) -> None:
@@ -31,13 +31,13 @@ class PlannedLab(Lab):
 
     def context(self, events: Events, previous: Snapshot, **options: Any) -> Context:
         context = super().context(events, previous, **options)
-        return replace(context, recorded=self.recorded, constraint=self.constraint)
+        return replace(context, recorded_plan=self.recorded_plan, constraint=self.constraint)
 
     def plan(self, *program: Res) -> Run:
-        self.recorded = Plan()
+        self.recorded_plan = Plan()
         run = self.preview(*program)
-        self.recorded.write(self.plan_file, self.crypter)
-        self.recorded = None
+        self.recorded_plan.write(self.plan_file, self.crypter)
+        self.recorded_plan = None
         return run
 
     def apply(self, *program: Res) -> Run:

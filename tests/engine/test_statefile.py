@@ -26,7 +26,7 @@ from tests.engine.lab import Lab, Res
 class FileInFolder(StateFile):
     @property
     def path(self) -> Path:
-        return Path(self.place(self.key))
+        return Path(self.location(self.key))
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def test_a_lock_of_a_process_that_has_ended_is_removed(file: FileInFolder) -> No
 @pytest.mark.parametrize("spoil", [lambda path: path.write_text("{"), lambda path: path.write_text("[]")])
 def test_a_lock_that_cannot_be_read(file: FileInFolder, spoil: Callable[[Path], Any]) -> None:
     spoil(_hold(file))
-    with pytest.raises(StateError, match="remove it if no update runs"), file.locked():
+    with pytest.raises(StateError, match="remove it if no update is running"), file.locked():
         pass
 
 
@@ -228,7 +228,7 @@ def test_a_state_that_another_run_has_changed_is_not_overwritten(file: FileInFol
         other.read()
     other.write("two")
     for _ in range(2):
-        with pytest.raises(OverwrittenError, match="the state of local was changed by another run, and is left as"):
+        with pytest.raises(OverwrittenError, match="the state of local was changed by another run, whose version was kept"):
             file.write("three")
     with pytest.raises(OverwrittenError):
         file.delete()

@@ -154,7 +154,7 @@ class PlanLab:
         return self.altered(expires=past.isoformat())
 
     def ledger(self) -> list[dict[str, Any]]:
-        folder = self.directory / ".local/state" / layout.own("ledger", "snu", STACK)
+        folder = self.directory / ".local/state" / layout.snu_prefix("ledger", "snu", STACK)
         return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
 
     def copy_state(self, folder: Path) -> str:

@@ -28,7 +28,7 @@ from pulumi_state.store import ConflictError, StoreError, layout
 from pulumi_state.store.folder import FolderStore
 from tests.support.forks import REAL_PYTHON
 
-KEY = f"{layout.own('locks', 'snu', 'dev')}.json"
+KEY = f"{layout.snu_prefix('locks', 'snu', 'dev')}.json"
 PULUMIS = f"{layout.locks('snu', 'dev')}some-id.json"
 ELSEWHERE = Process(os.getpid(), "another boot", "another namespace", "1")
 MINUTE = 60
@@ -42,7 +42,7 @@ def store(tmp_path: Path) -> FolderStore:
 @pytest.fixture(scope="module")
 def ended() -> Process:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        found = Process.of(process.pid)
+        found = Process.from_pid(process.pid)
     assert found.boot
     return found
 
@@ -51,7 +51,7 @@ def ended() -> Process:
 def beside() -> Iterator[Process]:
     """A process that runs, and is not this one."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        yield Process.of(process.pid)
+        yield Process.from_pid(process.pid)
 
 
 class Lost:

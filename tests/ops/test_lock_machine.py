@@ -24,7 +24,7 @@ from pulumi_state.store import StoreError, layout
 from tests.support.memory_store import Fault, MemoryStore
 
 STACK = ("snu", "dev")
-LOCK = f"{layout.own('locks', *STACK)}.json"
+LOCK = f"{layout.snu_prefix('locks', *STACK)}.json"
 SILENCE = timedelta(minutes=10)
 RUNS = st.integers(0, 3)
 FAULTS = st.lists(st.sampled_from(Fault), min_size=1, max_size=3)

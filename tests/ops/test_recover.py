@@ -10,7 +10,13 @@ import pytest
 from ops.recovery.decide import RecoveryAction, decide
 from ops.scaleway import catalogue
 from pulumi_state.errors import StateError
-from pulumi_state.interruption import InterruptedOperation, known_ids, look, mend, recovered
+from pulumi_state.interruption import (
+    InterruptedOperation,
+    read_interrupted_state,
+    recover_state,
+    recovered_deployment,
+    resource_ids,
+)
 from pulumi_state.passphrase import Crypter
 from pulumi_state.snapshot import PendingOperation, ResourceState, SnapshotEncoder
 from pulumi_state.state_file import StateFile
@@ -59,7 +65,7 @@ def test_what_was_deleted_leaves_the_state_and_is_nobodys_dependency() -> None:
         "resources": [gone, resource("b", id="2", dependencies=[gone["urn"]])],
         "pending_operations": [{"resource": gone, "type": "deleting"}],
     }
-    changed, to_read = recovered(document, {}, {0})
+    changed, to_read = recovered_deployment(document, {}, {0})
     assert [(each["id"], each["dependencies"]) for each in changed["resources"]] == [("2", [])]
     assert to_read == []
 
@@ -95,7 +101,7 @@ def test_an_adopted_resource_stands_after_what_it_needs_and_instead_of_what_it_r
         "resources": [old, dependent, needed],
         "pending_operations": [{"resource": begun, "type": "creating"}],
     }
-    changed, to_read = recovered(document, {0: "new"})
+    changed, to_read = recovered_deployment(document, {0: "new"})
     assert [each["id"] for each in changed["resources"]] == ["c", "new", "b"]
     assert changed["resources"][1]["outputs"] == {"name": "x", "id": "new"}
     assert to_read == [old["urn"]]
@@ -107,7 +113,7 @@ def test_a_replacement_that_was_made_leaves_the_old_one_to_its_deletion() -> Non
         "resources": [resource("a", id="old")],
         "pending_operations": [{"resource": resource("a"), "type": "creating"}],
     }
-    changed, _ = recovered(document, {0: "new"})
+    changed, _ = recovered_deployment(document, {0: "new"})
     assert [(each["id"], each.get("delete", False)) for each in changed["resources"]] == [("old", True), ("new", False)]
 
 
@@ -121,7 +127,7 @@ def test_what_was_updated_or_deleted_is_read_by_its_id() -> None:
             {"resource": resource("d"), "type": "creating"},
         ],
     }
-    changed, to_read = recovered(document, {})
+    changed, to_read = recovered_deployment(document, {})
     assert [urn.rpartition("::")[2] for urn in to_read] == ["a", "b"]
     assert changed["resources"] == document["resources"]
 
@@ -129,7 +135,7 @@ def test_what_was_updated_or_deleted_is_read_by_its_id() -> None:
 def test_a_resource_without_what_it_needs_is_refused() -> None:
     begun = resource("a", parent="urn:pulumi:s::p::t:t:T::nowhere")
     with pytest.raises(StateError, match="nowhere, which is not in the state"):
-        recovered({"pending_operations": [{"resource": begun, "type": "creating"}]}, {0: "1"})
+        recovered_deployment({"pending_operations": [{"resource": begun, "type": "creating"}]}, {0: "1"})
 
 
 @pytest.fixture
@@ -146,26 +152,26 @@ ENVIRON = {"PULUMI_CONFIG_PASSPHRASE": "word"}
 
 
 def test_secrets_of_what_was_begun_are_read_and_not_shown(interrupted_file: StateFile) -> None:
-    (found,) = look(interrupted_file, ENVIRON).pending
+    (found,) = read_interrupted_state(interrupted_file, ENVIRON).pending
     assert found.inputs == {"list": ["hidden"]}
     assert "hidden" not in repr(found)
 
 
 def test_what_was_made_is_in_the_state_with_its_secrets_encrypted(interrupted_file: StateFile) -> None:
-    (urn,) = mend(interrupted_file, look(interrupted_file, ENVIRON), {0: "id"})
+    (urn,) = recover_state(interrupted_file, read_interrupted_state(interrupted_file, ENVIRON), {0: "id"})
     item = interrupted_file.store.read(interrupted_file.key)
     assert item is not None
     assert b"hidden" not in item.content
-    after = look(interrupted_file, ENVIRON)
+    after = read_interrupted_state(interrupted_file, ENVIRON)
     assert after.pending == ()
-    assert known_ids(after.document) == {"id"}
+    assert resource_ids(after.document) == {"id"}
     assert urn == "urn:pulumi:s::p::t:t:T::a"
 
 
 def test_a_state_that_was_changed_meanwhile_is_left_alone(interrupted_file: StateFile) -> None:
-    found = look(interrupted_file, ENVIRON)
+    found = read_interrupted_state(interrupted_file, ENVIRON)
     interrupted_file.write_latest({**found.document, "resources": [resource("other", id="2")]})
     before = interrupted_file.store.read(interrupted_file.key)
-    with pytest.raises(StateError, match="has changed since it was looked at"):
-        mend(interrupted_file, found, {})
+    with pytest.raises(StateError, match="has changed since it was read"):
+        recover_state(interrupted_file, found, {})
     assert interrupted_file.store.read(interrupted_file.key) == before

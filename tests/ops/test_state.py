@@ -145,7 +145,7 @@ def test_a_backup_is_restored_as_it_was(session: Session, tmp_path: Path, capsys
         commands.restore(session, file, YES, over=False, rename=False)
     assert commands.restore(session, file, YES, over=True, rename=False) is ExitCode.OK
     assert digest(session.store) == before
-    (kept,) = session.store.entries(layout.own("backups", PROJECT, "a"))
+    (kept,) = session.store.entries(layout.snu_prefix("backups", PROJECT, "a"))
     item = session.store.read(kept.key)
     assert item is not None
     assert len(backups.Backup.parse(item.content, "it").resources) == 7
@@ -175,7 +175,7 @@ def test_a_backup_beside_the_state(session: Session, capsys: pytest.CaptureFixtu
     write_state(session.store)
     commands.backup(session, None)
     commands.backup(session, None)
-    assert len(session.store.entries(layout.own("backups", PROJECT, "a"))) == 2
+    assert len(session.store.entries(layout.snu_prefix("backups", PROJECT, "a"))) == 2
     assert "5 resources" in capsys.readouterr().out
 
 
@@ -280,7 +280,7 @@ def test_a_state_is_moved(session: Session, url: str, target_url: str, capsys: p
     target = open_store(target_url, KEYS)
     assert digest(target) == before
     assert [update.who for update in updates_of(target, PROJECT, "a", 9)] == ["ann@laptop"]
-    assert target.entries(layout.own("moving", PROJECT, "a")) == []
+    assert target.entries(layout.snu_prefix("moving", PROJECT, "a")) == []
     stone = read_stone(session.store, PROJECT, "a")
     assert stone is not None
     assert stone.to == target.address
@@ -345,7 +345,7 @@ def test_a_target_that_has_the_stack(session: Session, target_url: str) -> None:
     [
         ("postgres://u:hush@h/d", "must not stand in the arguments"),
         ("env:NOT_SET", "NOT_SET is not set"),
-        ("gs://bucket", "a backend of the kind gs://"),
+        ("gs://bucket", "unknown kind of backend, gs://"),
         ("foundation", "is no environment with a foundation"),
     ],
 )
@@ -429,7 +429,7 @@ def test_killed_before_each_change_and_repeated(tmp_path: Path, environ: None) -
             again.run()
         assert fingerprint_of(read_checkpoint(target, PROJECT, "a"), secrets).digest == wanted
         assert source.read(KEY) is None
-        assert target.entries(layout.own("moving", PROJECT, "a")) == []
+        assert target.entries(layout.snu_prefix("moving", PROJECT, "a")) == []
         assert len(updates_of(target, PROJECT, "a", 9)) == 1
         if killed <= last:
             break

@@ -100,7 +100,7 @@ def test_many_entries(store: Store) -> None:
 
 def test_only_if_absent(store: Store) -> None:
     tag = store.write(KEY, b"one", ABSENT)
-    with pytest.raises(ConflictError, match="changed by somebody else"):
+    with pytest.raises(ConflictError, match="changed by another run"):
         store.write(KEY, b"two", ABSENT)
     assert content_of(store) == b"one"
     assert store.write(KEY, b"three", tag) != tag

@@ -38,7 +38,7 @@ class MemoryStore:
         found = self.read(key)
         if expected is not None and (found.tag if found else ABSENT) != expected:
             if found is None or found.content != content:
-                raise ConflictError(f"{key} was changed by somebody else")
+                raise ConflictError(f"{key} was changed by another run")
         else:
             self.objects[key] = (content, self.now)
         if fault is Fault.ANSWER_LOST:
@@ -52,7 +52,7 @@ class MemoryStore:
     def delete(self, key: str, expected: str | None = None) -> None:
         found = self.read(key)
         if found is not None and expected is not None and found.tag != expected:
-            raise ConflictError(f"{key} was changed by somebody else")
+            raise ConflictError(f"{key} was changed by another run")
         self.objects.pop(key, None)
 
     def age(self, key: str) -> timedelta | None:

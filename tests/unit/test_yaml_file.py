@@ -142,7 +142,7 @@ def test_other_readers_agree_on_what_is_accepted(scalar: str, as_key: bool) -> N
 STRUCTURE: dict[str, tuple[str | bytes, str]] = {
     "a duplicate key": (
         "config:\n  snu:a: 1\n  snu:b: 1\n  snu:a: 2\n",
-        ":4: snu:a: found the key `snu:a`, which line 2",
+        ":4: snu:a: found the key `snu:a` again, first on line 2",
     ),
     "a tab": ("config:\n\tsnu:a: 1\n", ":2: found a tab; indent with spaces"),
     "an alias": ("config:\n  a: &x [1]\n  b: *x\n", ":2: a: found the anchor `&x`"),
@@ -167,7 +167,7 @@ STRUCTURE: dict[str, tuple[str | bytes, str]] = {
     "a control character": ("config:\n  a: \x07\n", ":2: found the control character U+0007"),
     "a null byte": (b"config: {}\n\x00", ":2: found the control character U+0000"),
     "a line separator": ("config:\n  a: b\u2028c\n", ":2: found the character U+2028"),
-    "a string that the CLI cuts": ('config:\n  a: "\\nb"\n', ":2: a: found a string of several lines"),
+    "a string that the CLI cuts": ('config:\n  a: "\\nb"\n', ":2: a: found a multi-line string"),
     "brackets without end": ("config: " + "[" * 100_000, ":1: found more than 32 levels"),
     "lists without end": ("config:\n" + "- " * 100_000, ":2: found more than 32 levels"),
     "mappings without end": ("config: " + "{a: " * 100_000, ":1: found more than 32 levels"),
@@ -199,7 +199,7 @@ def test_an_empty_file_has_no_configuration() -> None:
 
 
 def test_keys_and_values_have_positions() -> None:
-    places = parse("config:\n  snu:a: 1\n  snu:b:\n    - {c: d}\n").document.places
+    places = parse("config:\n  snu:a: 1\n  snu:b:\n    - {c: d}\n").document.positions
     assert places["config", "snu:a"] == ValuePosition(Position(2, 3), Position(2, 10))
     assert places["config", "snu:b"] == ValuePosition(Position(3, 3), Position(4, 5))
     assert places["config", "snu:b", 0] == ValuePosition(None, Position(4, 7))
