@@ -1,10 +1,10 @@
-"""Git, by running the `git` program: the only place of the project that reads or writes a repository.
+"""Access to Git repositories through the `git` program.
 
-program     starts `git` with an environment and settings that leave its meaning to the repository alone
-objects     commits, trees and files by name, from one `git cat-file` that stays open
-repository  the working copy, the history and the tags of a repository
+program     runs `git`, isolated from the user's settings and from an outer `git`
+objects     reads commits, trees and files from one long-running `git cat-file`
+repository  the working copy, history and tags of a repository
 
-Imports nothing else of the project, and nothing but the standard library.
+Imports only the standard library.
 """
 
 from gitrepo.objects import Entry

@@ -1,4 +1,4 @@
-"""Objects by name, from one `git cat-file --batch` for as long as the repository is in use."""
+"""Reads Git objects from one long-running `git cat-file --batch`."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ LINK = 0o120000
 SUBMODULE = 0o160000
 EXECUTABLE = 0o100755
 _FILE = 0o100644
-_KEPT = 4096
-"""Trees that are kept: most are the same in commit after commit."""
-_AT_ONCE = 256
+_CACHED_TREES = 4096
+"""Number of trees to cache: most are the same in successive commits."""
+_BATCH = 256
 
 
 class Entry(NamedTuple):
     """A file, folder, link or submodule of a tree."""
 
     mode: int
-    """As Git counts them: 0o100644, 0o100755, 0o120000 (link), 0o040000 (folder), 0o160000 (submodule)."""
+    """Git's file mode: 0o100644, 0o100755, 0o120000 (link), 0o040000 (folder) or 0o160000 (submodule)."""
     id: str
-    """The object's name in hexadecimal digits: the same content has the same."""
+    """The object ID, a hash of its content in hexadecimal."""
 
 
 class GitObject(NamedTuple):
-    """An object."""
+    """An object with its content."""
 
     id: str
     kind: str
@@ -42,7 +42,7 @@ class GitObject(NamedTuple):
 
 
 class Objects:
-    """Reads objects. Safe to use from several threads."""
+    """Reads objects. Thread-safe."""
 
     def __init__(self, git: Git) -> None:
         self._git = git
@@ -51,27 +51,27 @@ class Objects:
         self._trees: dict[str, Mapping[str, Entry]] = {}
 
     def find(self, name: str) -> GitObject | None:
-        """The object that a name stands for, as `main:file` or `HEAD^{tree}`; None where there is none."""
-        return None if "\n" in name else next(self._ask([name]))
+        """Return the object of a name such as `main:file` or `HEAD^{tree}`, None if there is none."""
+        return None if "\n" in name else next(self._read([name]))
 
     def content(self, identity: str) -> bytes:
-        """An object that another one names. Raises GitError where it is missing."""
+        """Return the content of an object by its ID. Raises GitError if it is missing."""
         return self._content(identity, self.find(identity))
 
     def tree(self, identity: str) -> Mapping[str, Entry]:
-        """The entries of a tree, by name. Raises GitError where the object is missing."""
+        """Return the entries of a tree by name. Raises GitError if it is missing."""
         if identity not in self._trees:
             self.load_trees([identity])
         return self._trees[identity]
 
     def load_trees(self, identities: Iterable[str]) -> None:
-        """Read trees that will be asked for, which is faster than one by one. Raises GitError as `tree`."""
-        wanted = [identity for identity in dict.fromkeys(identities) if identity not in self._trees]
-        for start in range(0, len(wanted), _AT_ONCE):
-            names = wanted[start : start + _AT_ONCE]
-            for identity, found in zip(names, self._ask(names), strict=True):
-                self._trees[identity] = dict(_entries(self._content(identity, found), len(identity) // 2))
-        while len(self._trees) > _KEPT + len(wanted):
+        """Read trees into the cache at once, which is faster than one by one. Raises GitError if one is missing."""
+        uncached = [identity for identity in dict.fromkeys(identities) if identity not in self._trees]
+        for start in range(0, len(uncached), _BATCH):
+            names = uncached[start : start + _BATCH]
+            for identity, tree in zip(names, self._read(names), strict=True):
+                self._trees[identity] = dict(_entries(self._content(identity, tree), len(identity) // 2))
+        while len(self._trees) > _CACHED_TREES + len(uncached):
             self._trees.pop(next(iter(self._trees)))
 
     def _content(self, identity: str, found: GitObject | None) -> bytes:
@@ -79,8 +79,8 @@ class Objects:
             raise GitError(f"object {identity} is missing in {self._git.folder}; fetch it again")
         return found.content
 
-    def _ask(self, names: Sequence[str]) -> Iterator[GitObject | None]:
-        """All are asked for before the first answer is read: together they have to fit into a pipe."""
+    def _read(self, names: Sequence[str]) -> Iterator[GitObject | None]:
+        """Read objects. All names are written before the first response is read, so they must fit into a pipe."""
         with self._lock:
             process, messages = self._process or self._start()
             assert process.stdin is not None
@@ -88,11 +88,11 @@ class Objects:
             with suppress(BrokenPipeError):
                 process.stdin.write(b"".join(os.fsencode(name) + b"\n" for name in names))
                 process.stdin.flush()
-            answers = [_answer(process.stdout) for _ in names]
-            if None in answers:
+            responses = [_response(process.stdout) for _ in names]
+            if None in responses:
                 messages.seek(0)
                 raise git_error("cat-file", process.wait(), messages.read())
-        return (answer or None for answer in answers)
+        return (response or None for response in responses)
 
     def _start(self) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
         messages = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
@@ -102,8 +102,8 @@ class Objects:
         return self._process
 
 
-def _answer(output: IO[bytes]) -> GitObject | Literal[False] | None:
-    """False where there is no such object, None where the output has ended."""
+def _response(output: IO[bytes]) -> GitObject | Literal[False] | None:
+    """Read one response: False if there is no such object, None at the end of the output."""
     header = output.readline()
     if not header:
         return None
@@ -114,7 +114,7 @@ def _answer(output: IO[bytes]) -> GitObject | Literal[False] | None:
 
 
 def _entries(content: bytes, length: int) -> Iterator[tuple[str, Entry]]:
-    """The entries of a tree. `length`: of an object's name, in bytes."""
+    """Parse the entries of a tree; `length` is that of an object ID in bytes."""
     start = 0
     while start < len(content):
         end = content.index(b"\0", start)
@@ -129,7 +129,7 @@ def _stop(process: subprocess.Popen[bytes], messages: IO[bytes]) -> None:
 
 
 def _canonical(mode: int) -> int:
-    """Very old trees have other permissions, which count as one of the two."""
+    """Normalize the other permissions that very old trees have."""
     if mode in (FOLDER, LINK, SUBMODULE):
         return mode
     return EXECUTABLE if mode & 0o100 else _FILE

@@ -1,4 +1,4 @@
-"""Starts the `git` program."""
+"""Runs the `git` program."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _KEPT = (
     "GIT_SSH",
     "GIT_SSL_",
 )
-"""Who commits, where settings are, and how a partial clone reaches its remote.
+"""Variables to pass on: the committer, the location of settings, and access to a partial clone's remote.
 
-What a hook or an outer `git` sets is not among them: GIT_DIR, GIT_INDEX_FILE and their like name another repository.
+GIT_DIR, GIT_INDEX_FILE and the like, which a hook or an outer `git` sets, are dropped: they name another repository.
 """
 _VARIABLES = {
     "GIT_LITERAL_PATHSPECS": "1",
-    "GIT_NO_REPLACE_OBJECTS": "1",  # an object's name is what its content is called
+    "GIT_NO_REPLACE_OBJECTS": "1",  # read the objects themselves, not their replacements
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C",
@@ -49,35 +49,35 @@ OLDEST = "2.25"
 
 
 class GitError(Exception):
-    """`git` is missing, too old, or refused; the message is what it said."""
+    """`git` is missing, too old or has failed; the message is its own."""
 
 
 @dataclass(frozen=True)
 class Git:
-    """The program, started in one folder."""
+    """Runs `git` in one folder."""
 
     folder: Path
 
     def run(self, *arguments: str, stdin: bytes = b"", **variables: str) -> bytes:
-        """Its output. Raises GitError where it fails."""
-        ended = self.try_run(*arguments, stdin=stdin, **variables)
-        if ended.returncode != 0:
-            raise git_error(arguments[0], ended.returncode, ended.stderr)
-        return ended.stdout
+        """Return the output. Raises GitError if the command fails."""
+        result = self.try_run(*arguments, stdin=stdin, **variables)
+        if result.returncode != 0:
+            raise git_error(arguments[0], result.returncode, result.stderr)
+        return result.stdout
 
     def line(self, *arguments: str, stdin: bytes = b"", **variables: str) -> str:
-        """Its output, without the end of its last line. Raises GitError where it fails."""
+        """Return the output without its final newline. Raises GitError if the command fails."""
         return os.fsdecode(self.run(*arguments, stdin=stdin, **variables).removesuffix(b"\n"))
 
     def try_run(self, *arguments: str, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
-        """However it ends; for commands whose status is an answer. Raises GitError where there is no `git`."""
+        """Return the result, whatever its exit status. Raises GitError if `git` is missing."""
         with _started():
             return subprocess.run(
                 self._command(arguments), input=stdin, capture_output=True, env=_environment(variables)
             )
 
     def start(self, messages: IO[bytes], *arguments: str) -> subprocess.Popen[bytes]:
-        """A process whose output is read while it runs. `messages` gets its standard error."""
+        """Start a process whose output is read while it runs; standard error goes to `messages`."""
         with _started():
             return subprocess.Popen(
                 self._command(arguments),
@@ -93,10 +93,10 @@ class Git:
 
 
 def git_error(command: str, status: int, messages: bytes) -> GitError:
-    """The error of a process that failed."""
+    """Return the error of a failed command."""
     lines = [line.strip() for line in messages.decode(errors="replace").splitlines() if line.strip()]
-    said = "\n".join(map(_without_prefix, lines))
-    return GitError(f"git: {said}" if said else f"`git {command}` ended with status {status}")
+    text = "\n".join(map(_without_prefix, lines))
+    return GitError(f"git: {text}" if text else f"`git {command}` failed with exit status {status}")
 
 
 @contextmanager
@@ -104,7 +104,7 @@ def _started() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise GitError(f"git cannot be started ({error.strerror}): install it, {OLDEST} or newer") from None
+        raise GitError(f"git cannot be started ({error.strerror}); install version {OLDEST} or newer") from None
 
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A repository: its working copy, history and tags."""
+"""A Git repository: its working copy, history and tags."""
 
 from __future__ import annotations
 
@@ -18,52 +18,52 @@ _UNBORN = "(initial)"
 _COMMIT_FIELDS = ("%H", "%T", "%P", "%an", "%ae", "%cn", "%ce", "%ct", "%s")
 _NO_FILTER = ("unspecified", "unset")
 _PATH_FIELD = {"1": 7, "u": 9, "?": 0}
-"""Kinds of lines of `git status --porcelain=v2`, and how many fields there are before the path."""
+"""Number of fields before the path, by kind of line of `git status --porcelain=v2`."""
 _TAG_FIELDS = ("%(refname:strip=2)", "%(objecttype)", "%(*objecttype)", "%(*objectname)", "%(contents)")
 
 
 class ShallowError(GitError):
-    """What is asked for needs more history than a shallow clone has."""
+    """A shallow clone lacks the history that is needed."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
-            f"{folder} is a shallow clone, which lacks a part of the history: `git fetch --unshallow --tags`"
+            f"{folder} is a shallow clone without the history that is needed; run `git fetch --unshallow --tags`"
         )
 
 
 class TagExistsError(GitError):
-    """The tag's name is taken."""
+    """A tag of that name already exists."""
 
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit of the history."""
+    """A commit in the history."""
 
     id: str
     tree: str
     parents: tuple[str, ...]
-    """None of them at the end of a shallow clone."""
+    """IDs of the parents; empty at the boundary of a shallow clone."""
     author: str
     author_email: str
     committer: str
     committer_email: str
     time: int
-    """When it was committed, in seconds since 1970."""
+    """Commit time in seconds since 1970."""
     subject: str
 
 
 @dataclass(frozen=True)
 class WorkingState:
-    """The files of a working copy, committed or not. Ignored files do not count."""
+    """The state of a working copy, including uncommitted but not ignored files."""
 
     commit: str | None
-    """The one that is checked out; None before the first."""
+    """The checked-out commit; None before the first."""
     tree: str
-    """The tree that a commit of everything would have."""
+    """The tree that committing everything would create."""
     changed: tuple[str, ...]
-    """Files that differ from the commit, in the working copy or staged."""
+    """Files that differ from the commit, staged or not."""
     opaque: tuple[str, ...]
-    """Repositories within this one, and submodules with changes: `tree` does not have their files."""
+    """Nested repositories, and submodules with changes, whose files are not in `tree`."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Tag:
 
     name: str
     commit: str | None
-    """None for a tag without a message, or of something that is no commit."""
+    """The tagged commit; None for a lightweight tag, or if the tag is not of a commit."""
     message: str
 
 
@@ -81,15 +81,15 @@ class _Status:
     commit: str | None
     changed: tuple[str, ...]
     nested: tuple[str, ...]
-    """Repositories that are no submodules."""
+    """Nested repositories that are not submodules."""
     opaque: tuple[str, ...]
 
 
 class Repository:
-    """A repository with a working copy. All methods raise GitError where `git` fails."""
+    """A repository with a working copy. All methods raise GitError if `git` fails."""
 
     def __init__(self, root: Path, git_folder: Path, *, is_shallow: bool) -> None:
-        """See `find`."""
+        """Use `find` instead."""
         self.root = root
         """The folder of the working copy."""
         self.is_shallow = is_shallow
@@ -99,63 +99,63 @@ class Repository:
 
     @classmethod
     def find(cls, folder: Path) -> Repository | None:
-        """The repository that a folder belongs to, None where there is none.
+        """Find the repository that contains a folder, None if there is none.
 
-        Raises GitError where `git` is missing or too old, or refuses the repository, as one of another user.
+        Raises GitError if `git` is missing, too old or rejects the repository, such as one owned by another user.
         """
         arguments = ("rev-parse", "--is-shallow-repository", "--absolute-git-dir", "--show-toplevel")
-        ended = Git(folder).try_run(*arguments)
-        if ended.returncode != 0:
-            if b"not a git repository" in ended.stderr:
+        result = Git(folder).try_run(*arguments)
+        if result.returncode != 0:
+            if b"not a git repository" in result.stderr:
                 return None
-            raise git_error("rev-parse", ended.returncode, ended.stderr)
-        shallow, git_folder, root = os.fsdecode(ended.stdout).split("\n")[:3]
-        if shallow.startswith("-"):  # an option that it does not know
-            raise GitError(f"{Git(folder).line('version')} is too old: install {OLDEST} or newer")
+            raise git_error("rev-parse", result.returncode, result.stderr)
+        shallow, git_folder, root = os.fsdecode(result.stdout).split("\n")[:3]
+        if shallow.startswith("-"):  # an unknown option is echoed
+            raise GitError(f"{Git(folder).line('version')} is too old; install {OLDEST} or newer")
         return cls(Path(root), Path(git_folder), is_shallow=shallow == "true")
 
     # --- names ------------------------------------------------------------------------------------------
 
     def commit(self, name: str) -> str | None:
-        """The commit that a name stands for here, if any: a branch, a tag, `HEAD~2`."""
+        """Return the ID of the commit that a branch, a tag or `HEAD~2` refers to, if any."""
         found = self.objects.find(f"{name}^{{commit}}")
         return found.id if found else None
 
     def tree(self, name: str) -> str:
-        """The tree of a commit. Raises GitError where there is no such commit."""
+        """Return the ID of a commit's tree. Raises GitError if there is no such commit."""
         found = self.objects.find(f"{name}^{{tree}}")
         if found is None:
             raise GitError(f"{self.root} has no commit {name}")
         return found.id
 
     def file(self, commit: str, path: str) -> bytes | None:
-        """A file's content in a commit; None where either is not there."""
+        """Return a file's content in a commit, None if either does not exist."""
         found = self.objects.find(f"{commit}:{path}")
         return found.content if found and found.kind == "blob" else None
 
     def branch(self) -> str | None:
-        """The branch that is checked out, without `refs/heads/`; None where a commit is."""
-        ended = self._git.try_run("symbolic-ref", "--quiet", "HEAD")
-        return os.fsdecode(ended.stdout).strip().removeprefix("refs/heads/") or None
+        """Return the checked-out branch, without `refs/heads/`; None if HEAD is detached."""
+        result = self._git.try_run("symbolic-ref", "--quiet", "HEAD")
+        return os.fsdecode(result.stdout).strip().removeprefix("refs/heads/") or None
 
     def identity(self) -> str | None:
-        """Who commits here, as `name <email>`; None where Git's settings do not say."""
-        ended = self._git.try_run("var", "GIT_COMMITTER_IDENT")
-        return ended.stdout.decode(errors="replace").rpartition(">")[0] + ">" if ended.returncode == 0 else None
+        """Return the committer configured here, as `name <email>`; None if there is none."""
+        result = self._git.try_run("var", "GIT_COMMITTER_IDENT")
+        return result.stdout.decode(errors="replace").rpartition(">")[0] + ">" if result.returncode == 0 else None
 
     # --- the working copy -------------------------------------------------------------------------------
 
     def working_state(self) -> WorkingState:
-        """What lies in the working copy, whatever the index hides; nothing is staged.
+        """Return the state of the working copy, including files that the index hides. Stages nothing.
 
-        Files that a sparse checkout leaves out are as the index has them.
+        Files that a sparse checkout omits are taken from the index.
         """
         with self._index() as index:
             status = self._status(index)
             if not status.changed and status.commit is not None:
                 return WorkingState(status.commit, self.tree(status.commit), (), ())
             with self._copied(index) as copy:
-                paths = b"".join(os.fsencode(path) + b"\0" for path in status.changed if path not in status.nested)
+                stdin = b"".join(os.fsencode(path) + b"\0" for path in status.changed if path not in status.nested)
                 self._git.run(
                     "update-index",
                     "--add",
@@ -164,20 +164,20 @@ class Repository:
                     "--ignore-skip-worktree-entries",
                     "-z",
                     "--stdin",
-                    stdin=paths,
+                    stdin=stdin,
                     GIT_INDEX_FILE=copy,
                 )
-                # A partial clone would have to fetch every file that it lacks otherwise.
+                # Otherwise a partial clone would fetch every missing file.
                 tree = self._git.line("write-tree", "--missing-ok", GIT_INDEX_FILE=copy)
         return WorkingState(status.commit, tree, status.changed, status.opaque)
 
     def is_committed(self, path: str) -> bool:
-        """Whether a file is there, and as the commit that is checked out has it."""
+        """Return whether a file is in the checked-out commit and unchanged."""
         with self._index() as index:
             return not self._status(index, path).changed and self.file("HEAD", path) is not None
 
     def check_out(self, tree: str, folder: Path) -> None:
-        """Write the files of a tree into an empty folder, as a checkout would; this working copy stays as it is."""
+        """Write the files of a tree into an empty folder, as a checkout would, leaving the working copy alone."""
         with tempfile.TemporaryDirectory(prefix="snu-index-") as temporary:
             self._git.run(
                 "read-tree",
@@ -191,13 +191,13 @@ class Repository:
             )
 
     def paths_with_filter(self, paths: Iterable[str]) -> list[str]:
-        """Those of the files whose content in Git is not what a checkout has: they have a filter, such as LFS."""
-        given = b"".join(os.fsencode(path) + b"\0" for path in paths)
-        fields = os.fsdecode(self._git.run("check-attr", "-z", "--stdin", "filter", stdin=given)).split("\0")
+        """Return the files with a Git filter, such as LFS: their content in Git differs from a checkout's."""
+        stdin = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        fields = os.fsdecode(self._git.run("check-attr", "-z", "--stdin", "filter", stdin=stdin)).split("\0")
         return [path for path, value in zip(fields[::3], fields[2::3], strict=False) if value not in _NO_FILTER]
 
     def commit_file(self, path: str, message: str) -> str:
-        """Commit a file as it lies there, and nothing else; gives the commit."""
+        """Commit one file of the working copy and nothing else, and return the commit's ID."""
         arguments = ("--quiet", "--no-verify", "--cleanup=verbatim", "--file=-", "--only", "--", path)
         self._git.run("commit", *arguments, stdin=message.encode())
         return self._git.line("rev-parse", "HEAD")
@@ -208,20 +208,20 @@ class Repository:
 
     @contextmanager
     def _index(self) -> Iterator[str]:
-        """The index's file; a copy, where files are marked so that Git does not look at them."""
+        """Yield the index file, or a copy without the marks `assume-unchanged` and `skip-worktree` if files have any."""
         index = str(self._git_folder / "index")
         listed = os.fsdecode(self._git.run("ls-files", "-v", "-z", "--full-name")).split("\0")
-        unchanging = [line[2:] for line in listed if line[:1].islower()]
+        assumed_unchanged = [line[2:] for line in listed if line[:1].islower()]
         skipped = [line[2:] for line in listed if line[:1] in ("S", "s")]
         if skipped and self._is_sparse:
             skipped = [path for path in skipped if os.path.lexists(self.root / path)]
-        if not unchanging and not skipped:
+        if not assumed_unchanged and not skipped:
             yield index
             return
         with self._copied(index) as copy:
-            for option, paths in (("--no-assume-unchanged", unchanging), ("--no-skip-worktree", skipped)):
-                given = b"".join(os.fsencode(path) + b"\0" for path in paths)
-                self._git.run("update-index", option, "-z", "--stdin", stdin=given, GIT_INDEX_FILE=copy)
+            for option, paths in (("--no-assume-unchanged", assumed_unchanged), ("--no-skip-worktree", skipped)):
+                stdin = b"".join(os.fsencode(path) + b"\0" for path in paths)
+                self._git.run("update-index", option, "-z", "--stdin", stdin=stdin, GIT_INDEX_FILE=copy)
             yield copy
 
     @contextmanager
@@ -229,7 +229,7 @@ class Repository:
         with tempfile.TemporaryDirectory(prefix="snu-index-") as temporary:
             copy = f"{temporary}/index"
             if Path(index).exists():
-                shutil.copy2(index, copy)  # its time tells Git which files to look at again
+                shutil.copy2(index, copy)  # its time tells Git which files to check again
             yield copy
 
     def _status(self, index: str, *paths: str) -> _Status:
@@ -243,7 +243,7 @@ class Repository:
             elif kind in _PATH_FIELD:
                 *fields, path = rest.split(" ", _PATH_FIELD[kind])
                 changed.append(path.removesuffix("/"))
-                # A submodule's state is `S`, and letters for its commit, changed files and new files.
+                # A submodule's field is `S` followed by flags for its commit, changed files and untracked files.
                 if path.endswith("/"):
                     nested.append(path.removesuffix("/"))
                 elif fields and fields[1].startswith("S") and not fields[1].endswith(".."):
@@ -255,7 +255,7 @@ class Repository:
     # --- history ----------------------------------------------------------------------------------------
 
     def history(self, *heads: str, hidden: Collection[str] = ()) -> Iterator[Commit]:
-        """The commits that the heads hold and the hidden ones do not, the newest first; read as far as it is asked."""
+        """Yield the commits reachable from the heads and not from the hidden commits, newest first, reading lazily."""
         form = "%x00".join(_COMMIT_FIELDS)
         with tempfile.TemporaryFile() as messages:
             arguments = (f"--format={form}", *heads, *(f"^{commit}" for commit in hidden), "--")
@@ -272,36 +272,36 @@ class Repository:
                     process.terminate()
 
     def merge_base(self, one: str, other: str) -> str | None:
-        """The newest commit that two have in common, None where there is none. Raises ShallowError."""
-        ended = self._git.try_run("merge-base", one, other)
-        if ended.returncode > 1:
-            raise git_error("merge-base", ended.returncode, ended.stderr)
-        base = os.fsdecode(ended.stdout).strip() or None
-        # Any other commit may hide a newer one that the clone lacks.
+        """Return the newest common ancestor of two commits, None if there is none. Raises ShallowError."""
+        result = self._git.try_run("merge-base", one, other)
+        if result.returncode > 1:
+            raise git_error("merge-base", result.returncode, result.stderr)
+        base = os.fsdecode(result.stdout).strip() or None
+        # In a shallow clone, a newer common ancestor than this may be missing.
         if self.is_shallow and base not in (self.commit(one), self.commit(other)):
             raise ShallowError(self.root)
         return base
 
     def includes(self, commit: str, other: str) -> bool:
-        """Whether a commit has all that the other one has: descends from it, or has its changes, as after a squash.
+        """Return whether a commit descends from the other one or has its changes, as after a squash.
 
-        Before Git 2.38 it has to descend from it. Raises ShallowError.
+        Before Git 2.38 only descendants are recognized. Raises ShallowError.
         """
         return self._descends(commit, other) or self.has_changes_of(commit, other)
 
     def has_changes_of(self, commit: str, other: str) -> bool:
-        """Whether a merge of the other commit would change nothing; no before Git 2.38."""
+        """Return whether merging the other commit would change nothing; False before Git 2.38."""
         merged = self._git.try_run("merge-tree", "--write-tree", commit, other)
         return merged.returncode == 0 and os.fsdecode(merged.stdout).strip() == self.tree(commit)
 
     def _descends(self, commit: str, other: str) -> bool:
-        """Whether it is that commit, too. Raises ShallowError."""
+        """Return whether a commit is the other one or descends from it. Raises ShallowError."""
         descends = False
         if self.commit(other) is not None:
-            ended = self._git.try_run("merge-base", "--is-ancestor", other, commit)
-            if ended.returncode > 1:
-                raise git_error("merge-base", ended.returncode, ended.stderr)
-            descends = ended.returncode == 0
+            result = self._git.try_run("merge-base", "--is-ancestor", other, commit)
+            if result.returncode > 1:
+                raise git_error("merge-base", result.returncode, result.stderr)
+            descends = result.returncode == 0
         if not descends and self.is_shallow:
             raise ShallowError(self.root)
         return descends
@@ -309,24 +309,24 @@ class Repository:
     # --- tags -------------------------------------------------------------------------------------------
 
     def tags(self, folder: str) -> list[Tag]:
-        """The tags whose names begin with `folder/`."""
+        """Return the tags whose names start with `folder/`."""
         form = "".join(f"{field}%00" for field in _TAG_FIELDS)
         output = self._git.run("for-each-ref", f"--format={form}", f"refs/tags/{folder}/")
         fields = output.decode(errors="surrogateescape").split("\0")
-        return [_tag([each.removeprefix("\n") for each in record]) for record in _chunks(fields, len(_TAG_FIELDS))]
+        return [_tag([field.removeprefix("\n") for field in record]) for record in _chunks(fields, len(_TAG_FIELDS))]
 
     def tag(self, name: str, commit: str, message: str, tagger: tuple[str, str] | None = None) -> None:
-        """Make an annotated tag. `tagger`: name and address, where Git's settings name nobody.
+        """Create an annotated tag. `tagger` is a name and an email address, if Git's settings have none.
 
         Raises TagExistsError.
         """
-        who = dict(zip(("GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"), tagger or (), strict=False))
+        variables = dict(zip(("GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"), tagger or (), strict=False))
         arguments = ("--annotate", "--cleanup=verbatim", "--file=-", "--", name, commit)
-        ended = self._git.try_run("tag", *arguments, stdin=message.encode(), **who)
-        if ended.returncode != 0:
+        result = self._git.try_run("tag", *arguments, stdin=message.encode(), **variables)
+        if result.returncode != 0:
             if self.objects.find(f"refs/tags/{name}") is not None:
-                raise TagExistsError(f"the tag {name} exists")
-            raise git_error("tag", ended.returncode, ended.stderr)
+                raise TagExistsError(f"the tag {name} already exists")
+            raise git_error("tag", result.returncode, result.stderr)
 
 
 def _commit(fields: Sequence[str]) -> Commit:

@@ -1,4 +1,4 @@
-"""What is known of Scaleway's limits, quotas and behaviour: each fact stated once, with its source and date.
+"""Scaleway's limits, quotas and behaviour: each fact is defined once, with its source and date.
 
-Settings, policies, the local Scaleway and `docs/limits.md` read it. Imports nothing of the project.
+Used by settings, policies, the local Scaleway and `docs/limits.md`. Imports nothing else of the project.
 """

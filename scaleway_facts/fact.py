@@ -1,4 +1,4 @@
-"""How a fact is stated."""
+"""The types of facts: limits and behaviour, each with its source."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -6,46 +6,50 @@ from datetime import date
 
 @dataclass(frozen=True)
 class Source:
-    """Where something is stated."""
+    """The source of a fact."""
 
     title: str
     url: str
     stated: date
-    """When the source stated it, or was last validated by its publisher."""
+    """When the source was published or last validated by its publisher."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """A range of whole numbers, both ends included."""
+    """A range of integers, both ends included."""
 
     subject: str
     least: int = 0
     most: int
     unit: str = ""
     default: int | None = None
-    """What the platform fills in."""
+    """The platform's default."""
     source: Source | None
-    """None: Scaleway states no figure, and this is the project's own bound."""
+    """None if Scaleway documents no figure and this is the project's own limit."""
     firm: bool = True
-    """Whether going past it is refused. False where sources contradict each other or the figure is second-hand:
-    going past it is a warning, and the local Scaleway accepts it."""
+    """Whether a value outside of it is rejected.
+
+    False if sources contradict each other or the figure is second-hand: such a value causes a warning, and the local
+    Scaleway accepts it.
+    """
     note: str = ""
 
     def allows(self, value: int) -> bool:
+        """Return whether a value is within the range."""
         return self.least <= value <= self.most
 
     @property
     def range(self) -> str:
-        """In words: `70 to 6000`."""
+        """The range in words: `70 to 6000`."""
         return str(self.least) if self.least == self.most else f"{self.least} to {self.most}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
-    """What the platform does."""
+    """What the platform does in a certain case."""
 
     subject: str
     statement: str
     source: Source
     note: str = ""
-    """Where sources disagree, or what the project makes of it."""
+    """Where sources disagree, or what the project assumes."""

@@ -1,4 +1,4 @@
-"""Writes the table of all facts: `python -m scaleway_facts.reference > docs/limits.md`."""
+"""Generates the reference of all facts: `python -m scaleway_facts.reference > docs/limits.md`."""
 
 from collections.abc import Iterator
 from types import ModuleType
@@ -12,28 +12,28 @@ _Fact = TypeVar("_Fact", Limit, Behaviour)
 _INTRODUCTION = """\
 # Limits and behaviour of Scaleway
 
-For whoever sizes an app or wonders why a value is refused: every figure that settings, policies and the local
-Scaleway apply, and what the platform does in the cases that surprise. Generated from `scaleway_facts/`; a test
-keeps it up to date. Update it with `python -m scaleway_facts.reference > docs/limits.md`.
+For engineers who size an app or wonder why a value is rejected: the limits that settings, policies and the local
+Scaleway enforce, and behaviour of the platform that may surprise. Generated from `scaleway_facts/`; a test checks that
+it is up to date. Update it with `python -m scaleway_facts.reference > docs/limits.md`.
 
-A firm limit is refused in the settings, by the policy `limits` and by the local Scaleway. Going past one that is
-not firm is a warning in previews: its figure is second-hand, or sources contradict each other. Where no source is
-named, Scaleway documents no figure and the bound is this project's own.
+Firm limits are enforced by the settings, by the policy `limits` and by the local Scaleway. Exceeding a limit that is
+not firm causes a warning in previews: its figure is second-hand, or sources contradict each other. Limits without a
+source are this project's own, since Scaleway documents none.
 """
 
 
 def reference() -> str:
-    """The whole page, in Markdown."""
+    """Return the page in Markdown."""
     return "\n".join(
         [
             _INTRODUCTION,
             "## Limits\n",
-            "| what | allowed | default | firm | source |",
+            "| limit | range | default | firm | source |",
             "|---|---|---|---|---|",
             *map(_limit, _facts(limits, Limit)),
             "",
-            f"Ports that the platform uses itself: {', '.join(map(str, limits.UNAVAILABLE_PORTS))}. Names of variables "
-            f"that it reserves: `{limits.RESERVED_VARIABLE}` and `{limits.RESERVED_VARIABLE_PREFIX}*`.\n",
+            f"Reserved ports: {', '.join(map(str, limits.UNAVAILABLE_PORTS))}. Reserved variable names: "
+            f"`{limits.RESERVED_VARIABLE}` and `{limits.RESERVED_VARIABLE_PREFIX}*`.\n",
             "## Behaviour\n",
             "| when | what happens | source |",
             "|---|---|---|",
@@ -44,7 +44,7 @@ def reference() -> str:
 
 
 def _facts(module: ModuleType, kind: type[_Fact]) -> Iterator[_Fact]:
-    """In the order in which the module states them."""
+    """Yield the module's facts of one type, in the order of their definition."""
     return (value for value in vars(module).values() if isinstance(value, kind))
 
 

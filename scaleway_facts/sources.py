@@ -1,4 +1,4 @@
-"""Where the facts are stated."""
+"""The sources of the facts."""
 
 from datetime import date
 

@@ -107,7 +107,7 @@ def test_a_file_that_is_not_text(file: FileInFolder) -> None:
     [
         ({"version": 4}, "version 4"),
         ({"features": ["hooks"]}, "hooks"),
-        ({"checkpoint": {"latest": {"secrets_providers": {"type": "cloud"}}}}, "'cloud'"),
+        ({"checkpoint": {"latest": {"secrets_providers": {"type": "cloud"}}}}, "secrets provider cloud;"),
     ],
 )
 def test_what_the_engine_does_not_read_is_refused_by_name(
@@ -125,7 +125,7 @@ def test_a_resource_that_is_incomplete(file: FileInFolder, resource: Any) -> Non
     write(file, {"version": 3, "checkpoint": {"latest": {"resources": [resource]}}})
     checkpoint = file.read()
     assert checkpoint is not None
-    with pytest.raises(StateError, match="cannot be read"):
+    with pytest.raises(StateError, match="malformed resource"):
         checkpoint.snapshot(Crypter(bytes(32), ""))
 
 
