@@ -1,4 +1,4 @@
-"""The package ``pulumi`` itself: default providers as resources, and references to other stacks."""
+"""The built-in package ``pulumi``: default providers as resources, and stack references."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pulumi_state.values import PropertyMap, contains_secret, unwrap
 STACK_REFERENCE = "pulumi:pulumi:StackReference"
 
 StackOutputs = Callable[[str], PropertyMap]
-"""The outputs of a stack by its name; raises EngineError when there is none."""
+"""Returns the outputs of a stack by its name; raises PulumiError if it does not exist."""
 
 
 class BuiltinProvider:
-    """Providers are kept in the state with their configuration as inputs and outputs, as Pulumi keeps them."""
+    """Manages providers, whose inputs and outputs in the state are their configuration, and stack references."""
 
     def __init__(
         self, stack_outputs: StackOutputs, check_config: Mapping[str, Callable[[PropertyMap], list[str]]]
     ) -> None:
-        """``check_config`` says by package what is wrong with a provider's configuration."""
+        """``check_config`` maps packages to functions that return the problems in a provider's configuration."""
         self._stack_outputs = stack_outputs
         self._check_config = check_config
 
@@ -60,11 +60,11 @@ class BuiltinProvider:
         if type_ != STACK_REFERENCE:
             return inputs, outputs
         name = inputs.get("name", resource_id)
-        found = self._stack_outputs(name)
+        outputs = self._stack_outputs(name)
         return inputs, {
             "name": name,
-            "outputs": found,
-            "secretOutputNames": sorted(key for key, value in found.items() if contains_secret(value)),
+            "outputs": outputs,
+            "secretOutputNames": sorted(key for key, value in outputs.items() if contains_secret(value)),
         }
 
     async def invoke(self, token: str, arguments: PropertyMap) -> PropertyMap:

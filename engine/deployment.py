@@ -1,7 +1,7 @@
-"""One preview or update: decides the steps of each registered resource and carries them out.
+"""A preview or update: determines the steps of each registered resource and executes them.
 
-Which steps follow from what was registered and what the state holds is Pulumi's step generator
-(``pkg/resource/deploy/step_generator.go``), for what the embedded engine supports.
+The steps are those of Pulumi's step generator (``pkg/resource/deploy/step_generator.go``), as far as the embedded
+engine supports its features.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ from pulumi_state.values import (
 
 
 class FailedError(EngineError):
-    """The deployment failed and takes no more registrations; the reasons were reported as diagnostics."""
+    """The deployment has failed and accepts no more registrations. The errors were reported as diagnostics."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a deployment works with."""
+    """The settings and services of a deployment."""
 
     project: str
     stack: str
     config: Mapping[str, str]
     providers: Mapping[str, Provider]
-    """By package, such as ``scaleway``."""
+    """Providers by package, such as ``scaleway``."""
     events: Events
     journal: Journal
     dry_run: bool
     parallel: int
     recorded_plan: Plan | None = None
-    """Takes down what a preview plans."""
+    """Records what a preview plans."""
     constraint: Constraint | None = None
-    """What an update may do; anything, where there is none."""
+    """The plan that an update must follow, if any."""
 
 
 class Deployment:
-    """Registrations come in at any time and in parallel; ``finish`` deletes what was not registered."""
+    """Executes registrations, which arrive at any time and in parallel; ``finish`` deletes what was not registered."""
 
     def __init__(self, context: Context, previous: Snapshot) -> None:
         self._context = context
@@ -65,7 +65,7 @@ class Deployment:
         self._news: dict[str, ResourceState] = {}
         self._aliases = Aliases(context.stack, context.project)
         self._deleted: set[str] = set()
-        """URNs that were deleted because a resource that they depend on is deleted before its replacement."""
+        """URNs of resources deleted because one that they depend on is deleted before its replacement."""
         self._replace_keys: dict[str, list[str]] = {}
         self._providers: dict[ProviderRequest, asyncio.Task[ResourceState]] = {}
         self._generating = asyncio.Lock()
@@ -73,18 +73,18 @@ class Deployment:
         self._stopped = asyncio.Event()
         self._refused = False
         self.state_error: StateError | None = None
-        """Why an operation could not be recorded."""
-        self._under_way: set[asyncio.Task[None]] = set()
+        """The error if an operation could not be recorded in the state."""
+        self._running: set[asyncio.Task[None]] = set()
         self._components: dict[str, tuple[str, ResourceState | None, Diff]] = {}
-        """Steps of components that have not said their outputs yet."""
+        """Steps of components whose outputs are not registered yet."""
         self.changes: Counter[str] = Counter()
-        """Number of resources by operation, as Pulumi counts them."""
+        """Number of resources by operation, counted as by Pulumi."""
 
     # --- failure ----------------------------------------------------------------------------------------
 
     @property
     def stopped(self) -> bool:
-        """No further operation starts."""
+        """Whether no further operations are started."""
         return self._stopped.is_set()
 
     @property
@@ -95,46 +95,43 @@ class Deployment:
         await self._stopped.wait()
 
     def fail(self, message: str, urn: str = "") -> FailedError:
-        """Report an error; no further operation starts."""
+        """Report an error, and start no further operations."""
         self._context.events.diagnostic("error", message, urn)
         self._stopped.set()
         return FailedError(message)
 
     def _fail_on_state(self, error: StateError) -> FailedError:
-        """No further operation starts. Reported once, at the end, for all operations that could not be recorded."""
+        """Start no further operations; the error is reported once, at the end, however many operations it affects."""
         self.state_error = error
         self._stopped.set()
         return FailedError(str(error))
 
     def _refuse(self, message: str, urn: str) -> None:
-        """As ``fail``, but a preview goes on, to show the change that is refused and all others."""
+        """As ``fail``, but let a preview continue, to show this change and all others."""
         if not self._context.dry_run:
             raise self.fail(message, urn)
         self._context.events.diagnostic("error", message, urn)
         self._refused = True
 
     async def settle(self) -> None:
-        """Wait until the operations under way have ended."""
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        """Wait until running operations have ended."""
+        await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _undisturbed(self, steps: Coroutine[Any, Any, None]) -> None:
-        """Operations on the cloud go on to their end, even when the program that asked for them is gone."""
+    async def _to_completion(self, steps: Coroutine[Any, Any, None]) -> None:
+        """Run operations to completion, even if the program that requested them is no longer running."""
         task = asyncio.create_task(steps)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
         await asyncio.shield(task)
 
     def _check_running(self) -> None:
         if self.stopped:
-            raise FailedError("the update has failed; nothing more is started")
+            raise FailedError("the update has failed; no further operations are started")
 
     # --- registration -----------------------------------------------------------------------------------
 
     async def register(self, goal: Goal) -> ResourceState:
-        """Bring one resource to its goal.
-
-        Raises FailedError when this or another resource failed.
-        """
+        """Bring a resource to its goal state. Raises FailedError if this or another resource has failed."""
         provider = await self._default_provider(goal.provider) if goal.provider else None
         async with self._generating:
             self._check_running()
@@ -145,15 +142,15 @@ class Deployment:
             old = self._find_old(urn, goal)
             new = self._new_state(urn, goal, old, provider)
             steps = await self._steps(goal, old, new)
-        await self._undisturbed(steps)
+        await self._to_completion(steps)
         self._news[urn] = new
         return new
 
     async def register_outputs(self, urn: str, outputs: PropertyMap) -> None:
-        """Attach a component's or the stack's outputs."""
+        """Set the outputs of a component or of the stack."""
         resource = self._news.get(urn)
         if resource is None:
-            raise self.fail(f"outputs were registered for {urn}, which is no resource of this run")
+            raise self.fail(f"outputs were registered for {urn}, which is not a resource of this run")
         resource.outputs = outputs
         await self._context.journal.end(changed=resource, save=False)
         if urn in self._components:
@@ -161,9 +158,11 @@ class Deployment:
             self._context.events.step_done(op, old, resource, diff)
 
     def _find_old(self, urn: str, goal: Goal) -> ResourceState | None:
-        heir = self._aliases.current_urn_of(urn)
-        if heir is not None:
-            raise self.fail(f"Duplicate resource URN '{urn}' conflicting with alias on resource with URN '{heir}'", urn)
+        current = self._aliases.current_urn_of(urn)
+        if current is not None:
+            raise self.fail(
+                f"Duplicate resource URN '{urn}' conflicting with alias on resource with URN '{current}'", urn
+            )
         for candidate in (urn, *self._aliases.former_urns(goal.type, goal.name, goal.parent, goal.aliases)):
             old = self._olds.get(candidate)
             if old is None:
@@ -209,7 +208,7 @@ class Deployment:
             raise UnsupportedError(f"the package {package} (resource {resource.name})") from None
 
     def require_package(self, type_: str, name: str) -> None:
-        """Raises UnsupportedError where no provider serves a resource of that type."""
+        """Raise UnsupportedError if no provider supports resources of this type."""
         if (package := type_.split(":", 1)[0]) not in self._context.providers:
             raise UnsupportedError(f"the package {package} (resource {name})")
 
@@ -225,7 +224,7 @@ class Deployment:
     # --- steps ------------------------------------------------------------------------------------------
 
     async def _steps(self, goal: Goal, old: ResourceState | None, new: ResourceState) -> Coroutine[Any, Any, None]:
-        """Decide what is to be done; what comes back does it."""
+        """Determine the steps for a resource; the returned coroutine executes them."""
         provider = self._provider_of(new)
         ignored = _apply_ignored(goal, old, new)
         recreating = new.urn in self._deleted or (old is not None and old.urn in self._deleted)
@@ -241,7 +240,7 @@ class Deployment:
         if old is None:
             return self._create(provider, new)
         if old.external:
-            raise UnsupportedError(f"managing {new.name} where the stack has only read a resource of that name")
+            raise UnsupportedError(f"managing {new.name}, which the stack has so far only read")
         diff = self._diff(provider, old, new)
         if not diff.replaces and not old.pending_replacement:
             if not diff.changed and not old.init_errors:
@@ -266,7 +265,7 @@ class Deployment:
             return Diff(forced=unwrap(old.inputs) != unwrap(new.inputs))
         return provider.diff(new.type, old.outputs, new.inputs, new.ignore_changes)
 
-    async def _run(
+    async def _run_step(
         self,
         op: str,
         old: ResourceState | None,
@@ -274,9 +273,9 @@ class Deployment:
         diff: Diff,
         work: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """One step with its events; a failure stops the deployment."""
+        """Execute a step with its events; a failure stops the deployment."""
         self._check_running()
-        self._keep_to_plan(op, old, new)
+        self._check_plan(op, old, new)
         events = self._context.events
         if work is None:
             events.step_started(op, old, new, diff)
@@ -295,7 +294,7 @@ class Deployment:
                     events.step_failed(op, old, new, diff)
                     resource = new or old
                     urn = resource.urn if resource else ""
-                    raise self.fail(_explained(op, urn, error), urn) from error
+                    raise self.fail(_error_message(op, urn, error), urn) from error
         if counted(op, old, new):
             self.changes[op] += 1
         resource = new or old
@@ -304,8 +303,8 @@ class Deployment:
         elif new is not None:
             self._components[new.urn] = (op, old, diff)
 
-    def _keep_to_plan(self, op: str, old: ResourceState | None, new: ResourceState | None) -> None:
-        """Note the step of a preview, or make sure that it is the one that was planned."""
+    def _check_plan(self, op: str, old: ResourceState | None, new: ResourceState | None) -> None:
+        """Record a step of a preview, or check that a step of an update was planned."""
         resource = new or old
         if resource is None:
             return
@@ -327,15 +326,15 @@ class Deployment:
         async def keep() -> None:
             await self._context.journal.end(done=new, gone=old, save=False)
 
-        await self._run("same", old, new, NO_DIFF, keep)
+        await self._run_step("same", old, new, NO_DIFF, keep)
 
     async def _create(self, provider: Provider | None, new: ResourceState) -> None:
-        await self._run("create", None, new, NO_DIFF, lambda: self._do_create(provider, new))
+        await self._run_step("create", None, new, NO_DIFF, lambda: self._do_create(provider, new))
 
     async def _do_create(
         self, provider: Provider | None, new: ResourceState, replaced: ResourceState | None = None
     ) -> None:
-        """``replaced`` is the old resource, which stays for its deletion, or is gone where that is done."""
+        """Create a resource; ``replaced`` is the old one, which remains in the state until it is deleted."""
         journal = self._context.journal
         failure: PartialFailureError | None = None
         if self._context.dry_run:
@@ -350,7 +349,7 @@ class Deployment:
                 new.id, outputs = error.resource_id, error.outputs
                 new.init_errors = [str(error)]
             except PulumiError as error:
-                # What the platform may have made all the same stays pending, to be looked for.
+                # Keep the operation pending if the resource may exist, so that recovery looks for it.
                 if not (isinstance(error, ProviderError) and error.uncertain):
                     await journal.end(new)
                 raise
@@ -366,7 +365,7 @@ class Deployment:
             raise failure
 
     async def _update(self, provider: Provider | None, old: ResourceState, new: ResourceState, diff: Diff) -> None:
-        await self._run("update", old, new, diff, lambda: self._do_update(provider, old, new))
+        await self._run_step("update", old, new, diff, lambda: self._do_update(provider, old, new))
 
     async def _do_update(self, provider: Provider | None, old: ResourceState, new: ResourceState) -> None:
         journal = self._context.journal
@@ -382,7 +381,7 @@ class Deployment:
                 outputs = await provider.update(new.type, old.id, old.outputs, new.inputs)
             except PartialFailureError as error:
                 new.outputs = new.with_secrets(error.outputs)
-                new.inputs = old.inputs  # what the program asked for did not come about
+                new.inputs = old.inputs  # the requested change was not made
                 new.init_errors = [str(error)]
                 await journal.end(new, done=new, gone=old)
                 raise
@@ -401,13 +400,13 @@ class Deployment:
                 f"or use the command:\n`pulumi state unprotect '{old.urn}'`",
                 old.urn,
             )
-        await self._run(op, old, None, NO_DIFF, lambda: self._do_delete(old, keep_as_pending))
+        await self._run_step(op, old, None, NO_DIFF, lambda: self._do_delete(old, keep_as_pending))
 
     async def _do_delete(self, old: ResourceState, keep_as_pending: bool) -> None:
         journal = self._context.journal
         provider = self._provider_of(old)
-        there = not old.external and not old.pending_replacement
-        if provider is not None and there and not self._context.dry_run:
+        exists = not old.external and not old.pending_replacement
+        if provider is not None and exists and not self._context.dry_run:
             await journal.begin(old, "deleting")
             try:
                 await provider.delete(old.type, old.id, old.outputs)
@@ -423,14 +422,14 @@ class Deployment:
     async def _replace_before_delete(
         self, provider: Provider | None, old: ResourceState, new: ResourceState, diff: Diff
     ) -> None:
-        """Create the new one; ``finish`` deletes the old one when all dependents have moved over."""
+        """Create the replacement; ``finish`` deletes the old resource once no dependents use it."""
 
         async def create() -> None:
             await self._do_create(provider, new, replaced=old)
-            old.delete = True  # also what was deleted before it, of which there is only a record
+            old.delete = True  # also if it is already deleted and only its record remains
 
-        await self._run("create-replacement", old, new, diff, create)
-        await self._run("replace", old, new, diff)
+        await self._run_step("create-replacement", old, new, diff, create)
+        await self._run_step("replace", old, new, diff)
 
     async def _replace_after_delete(
         self,
@@ -441,27 +440,27 @@ class Deployment:
         *,
         shown: Diff | None = None,
     ) -> None:
-        """``shown`` is what the step `replace` says; Pulumi gives it no reasons where another's deletion is the one."""
-        await self._run("replace", old, new, diff if shown is None else shown)
-        await self._run("create-replacement", old, new, diff, lambda: self._do_create(provider, new, replaced=old))
+        """``shown`` is the diff of the `replace` step, which in Pulumi is empty if another's deletion is the reason."""
+        await self._run_step("replace", old, new, diff if shown is None else shown)
+        await self._run_step("create-replacement", old, new, diff, lambda: self._do_create(provider, new, replaced=old))
 
     async def _delete_then_replace(
         self, provider: Provider | None, old: ResourceState, new: ResourceState, diff: Diff
     ) -> None:
-        condemned = self._dependents_to_replace(old, new)
-        for dependent, keys in condemned:
+        dependents = self._dependents_to_replace(old, new)
+        for dependent, keys in dependents:
             self._deleted.add(dependent.urn)
             self._replace_keys[dependent.urn] = keys
-        for dependent, _keys in reversed(condemned):
+        for dependent, _keys in reversed(dependents):
             await self._delete("delete-replaced", dependent, keep_as_pending=True)
         if not old.pending_replacement:
             await self._delete("delete-replaced", old, keep_as_pending=True)
         await self._replace_after_delete(provider, old, new, diff)
 
     def _dependents_to_replace(self, root: ResourceState, new: ResourceState) -> list[tuple[ResourceState, list[str]]]:
-        """Resources that the deletion of ``root`` would make replace, in dependency order, with the reasons."""
+        """Return the resources that deleting ``root`` requires to replace, in dependency order, with the reasons."""
         replaced = {root.urn}
-        found: list[tuple[ResourceState, list[str]]] = []
+        dependents: list[tuple[ResourceState, list[str]]] = []
         for resource in self._previous.resources:
             provider = self._provider_of(resource)
             if resource is root or resource.delete or resource.external or provider is None:
@@ -484,8 +483,8 @@ class Deployment:
                         resource.urn,
                     )
                 replaced.add(resource.urn)
-                found.append((resource, diff.replace_keys))
-        return found
+                dependents.append((resource, diff.replace_keys))
+        return dependents
 
     # --- reading ----------------------------------------------------------------------------------------
 
@@ -502,7 +501,7 @@ class Deployment:
             self._goals[urn] = goal
             old = self._olds.get(urn)
             if old is not None and not old.external:
-                raise UnsupportedError(f"reading {goal.name} where the stack manages a resource of that name")
+                raise UnsupportedError(f"reading {goal.name}, which the stack manages")
         new = self._new_state(urn, goal, old, provider_state)
         new.external = True
         new.id = resource_id
@@ -511,20 +510,20 @@ class Deployment:
         async def work() -> None:
             if provider is None:
                 raise UnsupportedError(f"reads of {goal.type}")
-            found = await provider.read(goal.type, resource_id, goal.inputs, {})
-            if found is None:
+            current = await provider.read(goal.type, resource_id, goal.inputs, {})
+            if current is None:
                 raise EngineError(f"{goal.type} {resource_id} does not exist")
-            _inputs, outputs = found
+            _inputs, outputs = current
             new.inputs = goal.inputs
             new.outputs = new.with_secrets(outputs)
             await self._context.journal.end(done=new, gone=old, save=False)
 
-        await self._undisturbed(self._run("read", old, new, NO_DIFF, work))
+        await self._to_completion(self._run_step("read", old, new, NO_DIFF, work))
         self._news[urn] = new
         return new
 
     async def invoke(self, request: ProviderRequest, token: str, arguments: PropertyMap) -> PropertyMap:
-        """Call a function of a package; unknown arguments were held back by the SDK."""
+        """Call a function of a package. The SDK does not send calls with unknown arguments."""
         self._check_running()
         await self._default_provider(request)
         provider = self._context.providers.get(request.package)
@@ -532,10 +531,10 @@ class Deployment:
             raise UnsupportedError(f"functions of the package {request.package} ({token})")
         return await provider.invoke(token, arguments)
 
-    # --- the end ----------------------------------------------------------------------------------------
+    # --- finishing --------------------------------------------------------------------------------------
 
     async def finish(self) -> None:
-        """Delete what was replaced, and what the program does not register any more."""
+        """Delete the resources that were replaced, and those that the program no longer registers."""
         self._check_running()
         if self._context.constraint is not None:
             try:
@@ -543,28 +542,28 @@ class Deployment:
             except PlanError as error:
                 raise self.fail(str(error)) from error
         kept = set(self._goals) | self._aliases.used_urns()
-        condemned: list[tuple[str, ResourceState]] = []
+        deletions: list[tuple[str, ResourceState]] = []
         for resource in self._previous.resources:
             if resource.delete:
-                condemned.append(("delete-replaced", resource))
+                deletions.append(("delete-replaced", resource))
             elif resource.urn not in kept:
                 op = "remove-pending-replace" if resource.pending_replacement else "delete"
-                condemned.append(("discard" if resource.external else op, resource))
-        await delete_in_order(self._previous.resources, condemned, self._finish_one)
+                deletions.append(("discard" if resource.external else op, resource))
+        await delete_in_order(self._previous.resources, deletions, self._run_deletion)
 
-    async def _finish_one(self, op: str, resource: ResourceState) -> None:
+    async def _run_deletion(self, op: str, resource: ResourceState) -> None:
         if op == "remove-pending-replace":
-            await self._run(op, resource, None, NO_DIFF, lambda: self._context.journal.end(gone=resource))
+            await self._run_step(op, resource, None, NO_DIFF, lambda: self._context.journal.end(gone=resource))
         else:
             await self._delete(op, resource)
 
 
 def _apply_ignored(goal: Goal, old: ResourceState | None, new: ResourceState) -> PropertyMap:
-    """The goal's inputs with those that ``ignore_changes`` names as they were."""
+    """Return the goal's inputs, with the old values of those in ``ignore_changes``."""
     inputs = dict(goal.inputs)
     for key in goal.ignore_changes:
         if "." in key or "[" in key or key == "*":
-            raise UnsupportedError(f"ignore_changes of anything but whole properties by name ({key} of {new.name})")
+            raise UnsupportedError(f"nested properties or wildcards in ignore_changes ({key} of {new.name})")
         if old is None:
             continue
         if key in old.inputs:
@@ -574,38 +573,39 @@ def _apply_ignored(goal: Goal, old: ResourceState | None, new: ResourceState) ->
     return inputs
 
 
-def _explained(op: str, urn: str, error: Exception) -> str:
+def _error_message(op: str, urn: str, error: Exception) -> str:
     if isinstance(error, EngineError):
         return str(error)
-    return f"{op} {urns.name_of(urn)}: an answer was not understood ({error!r})"
+    return f"{op} {urns.name_of(urn)}: unexpected response ({error!r})"
 
 
 async def delete_in_order(
     resources: list[ResourceState],
-    condemned: list[tuple[str, ResourceState]],
+    deletions: list[tuple[str, ResourceState]],
     delete: Callable[[str, ResourceState], Awaitable[None]],
 ) -> None:
-    """Delete in parallel, each resource after all condemned ones that refer to it.
+    """Delete in parallel, each resource after all deleted resources that refer to it.
 
-    ``resources`` are those of the state, in its order; references through resources that stay count as well.
+    ``resources`` are all resources of the state, in its order: resources may refer to each other through ones that
+    are kept.
     """
     tasks: dict[ResourceState, asyncio.Task[None]] = {}
-    dependents: dict[ResourceState, list[ResourceState]] = {resource: [] for _, resource in condemned}
-    below: dict[str, set[ResourceState]] = {}
+    dependents: dict[ResourceState, list[ResourceState]] = {resource: [] for _, resource in deletions}
+    referenced_by_urn: dict[str, set[ResourceState]] = {}
     for resource in resources:
-        referenced = set[ResourceState]().union(*(below.get(urn, ()) for urn in resource.references()))
+        referenced = set[ResourceState]().union(*(referenced_by_urn.get(urn, ()) for urn in resource.references()))
         if resource in dependents:
             for target in referenced:
                 dependents[target].append(resource)
             referenced = {resource}
-        below[resource.urn] = below.get(resource.urn, set()) | referenced
+        referenced_by_urn[resource.urn] = referenced_by_urn.get(resource.urn, set()) | referenced
 
     async def run(op: str, resource: ResourceState) -> None:
         for dependent in dependents[resource]:
             await tasks[dependent]
         await delete(op, resource)
 
-    for op, resource in condemned:
+    for op, resource in deletions:
         tasks[resource] = asyncio.create_task(run(op, resource))
     results = await asyncio.gather(*tasks.values(), return_exceptions=True)
     errors = [result for result in results if isinstance(result, BaseException)]

@@ -1,4 +1,4 @@
-"""What can go wrong in the embedded engine; every text is for the user."""
+"""Errors of the embedded engine. Their messages are shown to the user."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pulumi_state.errors import PulumiError
 
 
 class EngineError(PulumiError):
-    """The operation cannot go on; the text says what was found and what to do."""
+    """The operation cannot continue; the message says what was found and what to do."""
 
 
 class ProviderError(EngineError):
-    """Scaleway's API refused or failed; the text is the platform's own, without secrets."""
+    """Scaleway's API has rejected a request or failed; the message is its own, without secrets."""
 
     uncertain = False
-    """Whether the platform may have done part or all of what failed: a request of it succeeded or got no answer."""
+    """Whether the operation may have been carried out in part: a request has succeeded or got no response."""

@@ -1,4 +1,4 @@
-"""Engine events in Pulumi's own shape (``sdk/go/common/apitype/events.go``)."""
+"""Engine events in Pulumi's format (``sdk/go/common/apitype/events.go``)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _LOGICAL = frozenset({"same", "create", "update", "replace", "delete", "read", "
 
 
 def reported(op: str, resource: ResourceState) -> bool:
-    """Pulumi keeps its default providers, and what only tidies the state, to itself (``pkg/engine/update.go``)."""
+    """Return whether Pulumi reports a step, see ``pkg/engine/update.go``: not of default providers or state cleanup."""
     default_provider = resource.type.startswith("pulumi:providers:") and resource.name.startswith("default")
     return not default_provider and op != "remove-pending-replace"
 
 
 def counted(op: str, old: ResourceState | None, new: ResourceState | None) -> bool:
-    """Whether a step stands in the summary: the parts of a replacement do not, an unchanged read does not."""
+    """Return whether a step counts in the summary: not the parts of a replacement, nor a read without changes."""
     resource = new or old
     if resource is None or not reported(op, resource) or op not in _LOGICAL:
         return False
@@ -31,7 +31,7 @@ def counted(op: str, old: ResourceState | None, new: ResourceState | None) -> bo
 
 
 class Events:
-    """Numbers and dates the events of one operation."""
+    """Emits the events of one operation, with sequence numbers and timestamps."""
 
     def __init__(self, on_event: OnEvent, *, preview: bool) -> None:
         self._on_event = on_event
@@ -84,7 +84,7 @@ class Events:
         self._emit(kind, body)
 
     def diagnostic(self, severity: str, message: str, urn: str = "", *, ephemeral: bool = False) -> None:
-        """``severity`` is ``debug``, ``info``, ``info#err``, ``warning`` or ``error``."""
+        """Emit a diagnostic; ``severity`` is ``debug``, ``info``, ``info#err``, ``warning`` or ``error``."""
         body: dict[str, Any] = {"severity": severity, "message": message, "color": "never"}
         if urn:
             body["urn"] = urn
@@ -93,7 +93,7 @@ class Events:
         self._emit("diagnosticEvent", body)
 
     def summary(self, changes: Mapping[str, int], seconds: float, result: str) -> None:
-        """``result`` is ``succeeded``, ``failed`` or ``canceled``."""
+        """Emit the summary; ``result`` is ``succeeded``, ``failed`` or ``canceled``."""
         self._emit(
             "summaryEvent",
             {

@@ -1,4 +1,4 @@
-"""What a program registers, read from the requests of its SDK; what the engine does not do is refused by name."""
+"""Resource registrations, decoded from the SDK's requests. Raises UnsupportedError for unsupported features."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pulumi_state.protocol import alias_pb2, resource_pb2
 from pulumi_state.provider import ProviderRequest
 from pulumi_state.values import PropertyMap, from_struct
 
-_REFUSED = {
+_UNSUPPORTED = {
     "remote": "remote components",
     "importId": "the resource option import_",
     "customTimeouts": "the resource option custom_timeouts",
@@ -35,6 +35,8 @@ _REFUSED = {
 
 @dataclass(frozen=True)
 class Goal:
+    """The desired state of a resource, as the program registers it."""
+
     type: str
     name: str
     custom: bool
@@ -58,18 +60,18 @@ def provider_request(
 
 
 def _is_set(request: resource_pb2.RegisterResourceRequest, name: str) -> bool:
-    """Whether a field says anything; an optional one that says ``false`` does not, nor one that the SDK lacks."""
+    """Return whether a field has a value other than ``false``; the SDK may lack the field."""
     value = getattr(request, name, None)
     return bool(value.ByteSize()) if isinstance(value, Message) else bool(value)
 
 
 def goal_from(request: resource_pb2.RegisterResourceRequest) -> Goal:
-    """Raises UnsupportedError for what the embedded engine does not do."""
-    for name, feature in _REFUSED.items():
+    """Decode a registration. Raises UnsupportedError if it uses a feature that the embedded engine lacks."""
+    for name, feature in _UNSUPPORTED.items():
         if _is_set(request, name):
-            raise UnsupportedError(f"{feature} (asked for by {request.name})")
+            raise UnsupportedError(f"{feature} (requested by {request.name})")
     if request.custom and urns.qualified_type(f"::::{request.type}").startswith("pulumi:providers:"):
-        raise UnsupportedError(f"explicit providers (asked for by {request.name})")
+        raise UnsupportedError(f"explicit providers (requested by {request.name})")
     return Goal(
         type=request.type,
         name=request.name,

@@ -1,7 +1,7 @@
-"""Keeps the state on disk true while resources change: what is done, and what was begun.
+"""Keeps the stored state up to date during an update: completed and pending operations.
 
-The rules are those of Pulumi's snapshot manager (``pkg/backend/snapshot.go``): resources that were
-registered come first, in the order in which they were finished, then what the program has not reached yet.
+Follows Pulumi's snapshot manager (``pkg/backend/snapshot.go``): registered resources come first, in the order of their
+completion, then those that the program has not registered yet.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pulumi_state.state_file import StateFile
 
 
 class Journal:
-    """The state of a running update. Writes that are asked for at the same time become one."""
+    """The state of a running update. Concurrent writes are combined."""
 
     def __init__(self, base: Snapshot, file: StateFile | None, encoder: SnapshotEncoder) -> None:
-        """``file`` is None for a preview: nothing is written."""
+        """``file`` is None for a preview, which writes nothing."""
         self._base = list(base.resources)
         self._file = file
         self._encoder = encoder
@@ -25,7 +25,7 @@ class Journal:
         self._pending: dict[ResourceState, PendingOperation] = {
             operation.resource: operation
             for operation in base.pending_operations
-            if operation.type == "creating"  # only these may have left something that the state does not know
+            if operation.type == "creating"  # only these may have left a resource that is not in the state
         }
         self._writing = asyncio.Lock()
         self._version = 0
@@ -39,7 +39,7 @@ class Journal:
         return Snapshot(self.resources(), list(self._pending.values()))
 
     async def begin(self, resource: ResourceState, operation: str) -> None:
-        """Record that ``operation`` (``creating``, ``updating``, ``deleting``) starts, before it does."""
+        """Record that ``operation`` (``creating``, ``updating``, ``deleting``) is about to start."""
         self._pending[resource] = PendingOperation(resource, operation)
         await self._save()
 
@@ -52,14 +52,14 @@ class Journal:
         changed: ResourceState | None = None,
         save: bool = True,
     ) -> None:
-        """Record what became of an operation: a resource is ``done`` (in the state), ``gone``, or ``changed`` in place.
+        """Record the end of an operation: the resources that are ``done``, ``gone`` or ``changed`` in place.
 
-        Without ``save`` it is written with the next operation that needs it, or by ``flush``.
+        Without ``save``, this is written together with a later operation or by ``flush``.
         """
         if pending is not None:
             self._pending.pop(pending, None)
             self._encoder.forget(pending)
-        if done is not None and all(done is not known for known in self._finished):
+        if done is not None and all(done is not finished for finished in self._finished):
             self._finished.append(done)
         if gone is not None:
             self._gone.add(gone)
@@ -71,7 +71,7 @@ class Journal:
             await self._save()
 
     def _rename(self, former: str, urn: str) -> None:
-        """What refers to a resource by the URN that it had refers to the one that it has."""
+        """Update references to a resource whose URN has changed."""
 
         def renamed(reference: str) -> str:
             return urn if reference == former else reference
@@ -89,7 +89,7 @@ class Journal:
             self._encoder.forget(resource)
 
     def drop_dangling_references(self) -> None:
-        """Resources that are gone are nobody's parent and nobody's dependency any more."""
+        """Remove references to parents and dependencies that no longer exist."""
         resources = self.resources()
         known = {resource.urn for resource in resources}
         for resource in resources:
@@ -104,13 +104,13 @@ class Journal:
             self._encoder.forget(resource)
 
     async def _save(self) -> None:
-        """Return once a write that includes everything up to now is on disk."""
+        """Write the state, or wait for a concurrent write that includes everything so far."""
         if self._file is None:
             return
         self._version += 1
-        wanted = self._version
+        required = self._version
         async with self._writing:
-            if self._written >= wanted:
+            if self._written >= required:
                 return
             version = self._version
             text = self._encoder.encode(self._file.full_name, self.resources(), self._pending.values())

@@ -1,4 +1,4 @@
-"""The two gRPC services that a Pulumi program talks to: ResourceMonitor and Engine (``proto/pulumi``)."""
+"""The gRPC services that a Pulumi program calls: ResourceMonitor and Engine (``proto/pulumi``)."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ Rpc = Any
 
 
 class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
-    """Takes a program's registrations; answers when the resource is as registered."""
+    """Receives a program's registrations, and responds once the resource is up to date."""
 
     def __init__(self, deployment: Deployment, context: Context) -> None:
         self._deployment = deployment
         self._context = context
         self.program_done = asyncio.Event()
-        """The program has registered everything."""
+        """Set once the program has registered everything."""
         self.release = asyncio.Event()
-        """The deletions are done too; the program may end."""
+        """Set once deletions are done too, so that the program may end."""
 
     async def GetDeploymentInfo(self, request: empty_pb2.Empty, rpc: Rpc) -> resource_pb2.DeploymentInfo:
         return resource_pb2.DeploymentInfo(
@@ -62,7 +62,7 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
     async def RegisterResource(
         self, request: resource_pb2.RegisterResourceRequest, rpc: Rpc
     ) -> resource_pb2.RegisterResourceResponse:
-        async with self._refusing(rpc):
+        async with self._reporting_errors(rpc):
             if request.custom:
                 self._deployment.require_package(request.type, request.name)
             resource = await self._deployment.register(goal_from(request))
@@ -76,16 +76,16 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
     async def RegisterResourceOutputs(
         self, request: resource_pb2.RegisterResourceOutputsRequest, rpc: Rpc
     ) -> empty_pb2.Empty:
-        async with self._refusing(rpc):
+        async with self._reporting_errors(rpc):
             await self._deployment.register_outputs(request.urn, from_struct(request.outputs))
         return empty_pb2.Empty()
 
     async def ReadResource(
         self, request: resource_pb2.ReadResourceRequest, rpc: Rpc
     ) -> resource_pb2.ReadResourceResponse:
-        async with self._refusing(rpc):
+        async with self._reporting_errors(rpc):
             if request.provider:
-                raise UnsupportedError(f"explicit providers (asked for by {request.name})")
+                raise UnsupportedError(f"explicit providers (requested by {request.name})")
             goal = Goal(
                 type=request.type,
                 name=request.name,
@@ -98,7 +98,7 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
             )
             resource = await self._deployment.read(goal, request.id)
             response = resource_pb2.ReadResourceResponse(urn=resource.urn, properties=to_struct(resource.outputs))
-            if "id" in response.DESCRIPTOR.fields_by_name:  # newer SDKs take a read without an id for unknown
+            if "id" in response.DESCRIPTOR.fields_by_name:  # newer SDKs treat a read without an ID as unknown
                 setattr(response, "id", resource.id)  # noqa: B010 - the types are those of the pinned SDK
             return response
         raise AssertionError("unreachable")
@@ -106,9 +106,9 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
     async def Invoke(
         self, request: resource_pb2.ResourceInvokeRequest, rpc: Rpc
     ) -> resource_pb2.ResourceInvokeResponse:
-        async with self._refusing(rpc):
+        async with self._reporting_errors(rpc):
             if request.provider:
-                raise UnsupportedError(f"explicit providers (asked for by {request.tok})")
+                raise UnsupportedError(f"explicit providers (requested by {request.tok})")
             try:
                 result = await self._deployment.invoke(
                     provider_request(request.tok, request), request.tok, from_struct(request.args)
@@ -124,23 +124,23 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
         raise AssertionError("unreachable")
 
     async def Call(self, request: resource_pb2.ResourceCallRequest, rpc: Rpc) -> Any:
-        async with self._refusing(rpc):
+        async with self._reporting_errors(rpc):
             raise UnsupportedError(f"method calls ({request.tok})")
 
     async def RegisterStackTransform(self, request: Any, rpc: Rpc) -> Any:
-        async with self._refusing(rpc):
+        async with self._reporting_errors(rpc):
             raise UnsupportedError("stack transforms")
 
     async def RegisterStackInvokeTransform(self, request: Any, rpc: Rpc) -> Any:
-        async with self._refusing(rpc):
+        async with self._reporting_errors(rpc):
             raise UnsupportedError("invoke transforms")
 
     async def RegisterResourceHook(self, request: Any, rpc: Rpc) -> Any:
-        async with self._refusing(rpc):
+        async with self._reporting_errors(rpc):
             raise UnsupportedError("resource hooks")
 
     async def RegisterPackage(self, request: Any, rpc: Rpc) -> Any:
-        async with self._refusing(rpc):
+        async with self._reporting_errors(rpc):
             raise UnsupportedError("parameterized packages")
 
     async def SignalAndWaitForShutdown(self, request: empty_pb2.Empty, rpc: Rpc) -> empty_pb2.Empty:
@@ -149,23 +149,23 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
         return empty_pb2.Empty()
 
     @asynccontextmanager
-    async def _refusing(self, rpc: Rpc) -> AsyncIterator[None]:
-        """Errors were reported as diagnostics; the program is told that the monitor is gone, and ends quietly."""
+    async def _reporting_errors(self, rpc: Rpc) -> AsyncIterator[None]:
+        """Report errors as diagnostics and abort the call, so that the program ends without an error of its own."""
         try:
             yield
         except FailedError:
             pass
         except PulumiError as error:
             self._deployment.fail(str(error))
-        except Exception as error:  # whatever it is, the program is not the one to explain it
-            self._deployment.fail(f"the embedded engine failed on a request of the program ({error!r})")
+        except Exception as error:  # a bug in the engine, which the program cannot explain
+            self._deployment.fail(f"the embedded engine could not process a request of the program ({error!r})")
         else:
             return
         await rpc.abort(grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")
 
 
 class EngineService(engine_pb2_grpc.EngineServicer):
-    """Takes a program's log and keeps the root resource's URN."""
+    """Receives a program's log messages and stores the root resource's URN."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -194,7 +194,7 @@ class EngineService(engine_pb2_grpc.EngineServicer):
 
 @asynccontextmanager
 async def serve(monitor: ResourceMonitor, engine: EngineService) -> AsyncIterator[str]:
-    """Serve both on a free port of the loopback interface; yields the address."""
+    """Serve both on a free port of the loopback interface, and yield the address."""
     server = grpc.aio.server(options=_NO_MESSAGE_LIMIT)
     resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
     engine_pb2_grpc.add_EngineServicer_to_server(engine, server)

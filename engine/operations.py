@@ -1,19 +1,14 @@
-"""The operations of the embedded engine: preview, up, refresh, destroy, and a stack's outputs.
+"""The embedded engine's operations: preview, up, refresh and destroy.
 
-This module imports little; the engine's own parts are imported when an operation begins.
+Each raises PulumiError if it cannot be started; later failures are reported as events. The engine itself is imported
+only when an operation starts, to keep this module fast to import.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 from engine.request import Outcome, Request, RunProgram
-
-# Each raises EngineError when the operation cannot be started; what fails later is reported as events.
 
 
 def preview(request: Request, run_program: RunProgram) -> Outcome:

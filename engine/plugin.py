@@ -1,4 +1,4 @@
-"""What the deployment needs of a provider: as much of Pulumi's ``proto/pulumi/provider.proto`` as is used."""
+"""The provider interface: the part of Pulumi's ``proto/pulumi/provider.proto`` that the engine uses."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ REPLACE_SUFFIX = "-replace"
 
 @dataclass(frozen=True)
 class Diff:
-    """What would change, by property path: ``add``, ``delete`` or ``update``, with ``-replace`` where it replaces."""
+    """A resource's changes by property path: ``add``, ``delete`` or ``update``, plus ``-replace`` if it replaces."""
 
     detailed: dict[str, str] = field(default_factory=dict)
     delete_before_replace: bool = False
     forced: bool = False
-    """Changed, though no single property says how."""
+    """Whether the resource has changed, although no property path is known."""
     forced_replace_keys: tuple[str, ...] = ()
 
     @property
@@ -44,12 +44,12 @@ NO_DIFF = Diff()
 
 
 def top_level(path: str) -> str:
-    """The property that a path such as ``rules[0].projectIds`` is below."""
+    """Return the top-level property of a path such as ``rules[0].projectIds``."""
     return path.split(".", 1)[0].split("[", 1)[0]
 
 
 class PartialFailureError(ProviderError):
-    """The resource exists, but did not become what was asked for; it is kept in the state with the reasons."""
+    """The resource exists, but not as requested. It is kept in the state with the error."""
 
     def __init__(self, message: str, resource_id: str, outputs: PropertyMap) -> None:
         super().__init__(message)
@@ -58,21 +58,21 @@ class PartialFailureError(ProviderError):
 
 
 class Provider(Protocol):
-    """Operations on one package's resources; the resource type's token comes first everywhere.
+    """Operations on one package's resources; ``type_`` is the resource type's token.
 
-    ``check`` and ``diff`` work on the given values alone; the others reach the cloud and raise ProviderError.
+    ``check``, ``diff`` and ``planned`` use only their arguments. The others call the API and raise ProviderError.
     """
 
     def check(self, type_: str, news: PropertyMap) -> tuple[PropertyMap, list[str]]:
-        """The inputs with the provider's defaults, and what is wrong with them."""
+        """Return the inputs with the provider's defaults, and the problems in them."""
         ...
 
     def diff(self, type_: str, olds: PropertyMap, news: PropertyMap, ignore: list[str]) -> Diff:
-        """``olds`` are the outputs in the state, ``news`` the checked inputs; ``ignore`` are property paths."""
+        """Compare the outputs in the state with the checked inputs; ``ignore`` are property paths."""
         ...
 
     def planned(self, type_: str, olds: PropertyMap | None, news: PropertyMap) -> PropertyMap:
-        """What a preview expects as outputs after a create (``olds`` None) or an update."""
+        """Return the outputs that a preview expects after a creation (``olds`` is None) or an update."""
         ...
 
     async def create(self, type_: str, news: PropertyMap) -> tuple[str, PropertyMap]: ...
@@ -80,7 +80,7 @@ class Provider(Protocol):
     async def read(
         self, type_: str, resource_id: str, inputs: PropertyMap, outputs: PropertyMap
     ) -> tuple[PropertyMap, PropertyMap] | None:
-        """Inputs and outputs as the cloud has them, or None when the resource is gone."""
+        """Return the actual inputs and outputs, None if the resource no longer exists."""
         ...
 
     async def update(self, type_: str, resource_id: str, olds: PropertyMap, news: PropertyMap) -> PropertyMap: ...
@@ -90,5 +90,5 @@ class Provider(Protocol):
     async def invoke(self, token: str, arguments: PropertyMap) -> PropertyMap: ...
 
     async def close(self) -> None:
-        """Give back connections."""
+        """Close connections."""
         ...

@@ -1,4 +1,4 @@
-"""Brings the state in line with what the cloud has."""
+"""Updates the state from the live resources."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ async def refresh_all(
     changes: Counter[str],
     canceled: Callable[[], bool],
 ) -> bool:
-    """Read every managed resource, or those of them that are targets; what is gone leaves the journal's state.
+    """Refresh all managed resources or only ``targets``, and remove those that no longer exist from the state.
 
-    ``changes`` counts what was found. False when a resource could not be read: that was reported, and the
-    others are refreshed all the same. After ``canceled`` no further read starts.
+    Counts the results in ``changes``. Returns False if a resource could not be read, which is reported; the others are
+    refreshed anyway. Once ``canceled`` returns True, no further reads are started.
     """
     slots = asyncio.Semaphore(max(1, context.parallel))
 
-    async def one(resource: ResourceState) -> bool:
+    async def refresh(resource: ResourceState) -> bool:
         async with slots:
             return not canceled() and await _refresh(context, resource, changes)
 
@@ -40,7 +40,7 @@ async def refresh_all(
         and not resource.pending_replacement
         and not resource.type.startswith("pulumi:providers:")
     ]
-    results = await asyncio.gather(*(one(resource) for resource in managed))
+    results = await asyncio.gather(*(refresh(resource) for resource in managed))
     context.journal.drop_dangling_references()
     await context.journal.flush()
     return all(results)
@@ -52,20 +52,20 @@ async def _refresh(context: Context, resource: ResourceState, changes: Counter[s
     before = resource.copy()
     events.step_started("refresh", before, before, NO_DIFF)
     try:
-        found = await provider.read(resource.type, resource.id, resource.inputs, resource.outputs)
+        current = await provider.read(resource.type, resource.id, resource.inputs, resource.outputs)
     except PulumiError as error:
         events.step_failed("refresh", before, before, NO_DIFF)
         events.diagnostic("error", str(error), resource.urn)
         return False
-    if found is None:
+    if current is None:
         changes["delete"] += 1
         events.step_done("refresh", before, None, NO_DIFF)
         await context.journal.end(gone=resource)
         return True
-    inputs, outputs = found
+    inputs, outputs = current
     inputs = carry_secrets(inputs, resource.inputs)
     outputs = resource.with_secrets(outputs)
-    diff = _seen_from_the_cloud(provider.diff(resource.type, outputs, resource.inputs, resource.ignore_changes))
+    diff = _reversed(provider.diff(resource.type, outputs, resource.inputs, resource.ignore_changes))
     changes["update" if diff.changed else "same"] += 1
     if (inputs, outputs) != (resource.inputs, resource.outputs):
         resource.modified = now()
@@ -78,7 +78,7 @@ async def _refresh(context: Context, resource: ResourceState, changes: Counter[s
 _REVERSED = {ADD: DELETE, DELETE: ADD}
 
 
-def _seen_from_the_cloud(diff: Diff) -> Diff:
-    """What the cloud changed, out of what an update would have to change back; computed properties do not count."""
+def _reversed(diff: Diff) -> Diff:
+    """Return the changes in the cloud, from the diff of the update that would revert them."""
     kinds = {path: kind.removesuffix(REPLACE_SUFFIX) for path, kind in diff.detailed.items()}
     return Diff({path: _REVERSED.get(kind, kind) for path, kind in kinds.items()})

@@ -1,4 +1,4 @@
-"""What an operation of the engine is asked for, and what it gives."""
+"""The parameters and the result of an operation of the embedded engine."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from pulumi.runtime.proto.language_pb2 import RunRequest
 
 RunProgram = Callable[["RunRequest", Callable[[str, str], None]], Coroutine[Any, Any, tuple[bool, str]]]
-"""Runs the program as Pulumi's ``RunRequest`` says.
+"""Runs the program as specified by Pulumi's ``RunRequest``.
 
-Gives ``info`` or ``info#err`` and each line that it prints to the second argument, and returns whether it succeeded,
-and what is wrong if it has not told that itself.
+Passes each line that it prints to the second argument, with the severity ``info`` or ``info#err``. Returns whether it
+succeeded, and an error message if the program has not printed one itself.
 """
 
 
@@ -26,23 +26,25 @@ class Request:
     stack: str
     backend_url: str
     environ: Mapping[str, str]
-    """Where the passphrase, and the keys of a bucket, are looked up."""
+    """Environment variables, which contain the passphrase and a bucket's keys."""
     on_event: Callable[[dict[str, Any]], None] = field(default=lambda _event: None)
     on_cancel: Callable[[], None] = field(default=lambda: None)
-    """Is called once, at the first signal that cancels the operation."""
+    """Called once, on the first signal, which cancels the operation."""
     parallel: int = 16
     refresh: bool = False
-    """Read every resource from the cloud first."""
+    """Whether to refresh first."""
     targets: Collection[str] = ()
-    """URNs that a refresh is limited to; empty for all."""
+    """URNs of the resources to refresh; empty for all."""
     save_plan: Path | None = None
-    """Where a preview writes what it plans."""
+    """File to which a preview saves its plan."""
     plan: Path | None = None
-    """What an update is held to."""
+    """File with the plan that an update must follow."""
 
 
 @dataclass(frozen=True)
 class Outcome:
+    """The result of an operation."""
+
     ok: bool
     changes: Mapping[str, int]
-    """Number of resources by what was done with them."""
+    """Number of resources by operation."""

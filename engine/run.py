@@ -1,4 +1,4 @@
-"""One operation of the embedded engine, from its preparation to its summary."""
+"""One operation of the embedded engine, from preparation to summary."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ from pulumi_state.stack_reader import StackReader
 from pulumi_state.state_file import StateFile
 from pulumi_state.values import REDACTED
 
-_PROGRAM_END_SECONDS = 30.0
-_PROGRAM_END_AFTER_CANCEL_SECONDS = 2.0
+_PROGRAM_EXIT_SECONDS = 30.0
+_PROGRAM_EXIT_AFTER_CANCEL_SECONDS = 2.0
 
 
 def _require_packages(previous: Snapshot, providers: Mapping[str, Provider]) -> None:
-    """Raises UnsupportedError where the state holds what no provider serves: it could be neither read nor deleted."""
+    """Raise UnsupportedError if no provider can read or delete a resource in the state."""
     unknown: dict[str, list[str]] = {}
     for resource in previous.resources:
         package = resource.type.split(":", 1)[0]
         if resource.custom and package not in providers:
             unknown.setdefault(package, []).append(resource.name)
     for package, names in unknown.items():
-        raise UnsupportedError(f"the package {package}, of which the stack's state holds {', '.join(sorted(names))}")
+        raise UnsupportedError(f"the package {package} (in the state: {', '.join(sorted(names))})")
 
 
 class Run:
-    """One operation from its start to its summary."""
+    """One operation on one stack."""
 
     def __init__(self, request: Request, kind: Kind, *, dry_run: bool) -> None:
-        """Raises StateError when the backend cannot be used."""
+        """Open the backend. Raises StateError if that is not possible."""
         self._request = request
         self._kind = kind
         self._dry_run = dry_run
@@ -60,11 +60,11 @@ class Run:
         self._changes: Counter[str] = Counter()
         self._canceled = False
         self._update: Update | None = None
-        """Known once the operation is prepared: what failed before has changed nothing."""
+        """Set once the operation is prepared; earlier failures are not recorded, since they change nothing."""
         self._deployment: Deployment | None = None
 
     async def execute(self, work: Callable[[], Awaitable[bool]]) -> Outcome:
-        """Raises EngineError when the operation cannot be started; what fails later is reported as events."""
+        """Run the operation. Raises PulumiError if it cannot be started; later failures are reported as events."""
         started, start_time = time.monotonic(), int(time.time())
         loop = asyncio.get_running_loop()
         with (
@@ -77,7 +77,7 @@ class Run:
             try:
                 ok = await work()
             except asyncio.CancelledError:  # by a second Ctrl-C
-                with suppress(PulumiError):  # nobody waits for an answer any more
+                with suppress(PulumiError):  # the user is not waiting for the result
                     self._add_history(False, start_time)
                 raise
             self._add_history(ok and not self._canceled, start_time)
@@ -90,25 +90,25 @@ class Run:
             self._file.add_history(self._update.record(ok, start_time, self._changes))
 
     def _cancel(self) -> None:
-        """Let operations under way end, and start no more."""
+        """Let running operations end, and start no further ones."""
         self._canceled = True
         self._request.on_cancel()
         if self._deployment is not None:
-            self._deployment.fail("cancelled: operations under way are finished, no more are started")
+            self._deployment.fail("cancelled; waiting for running operations, no further ones are started")
 
     # --- preparation ------------------------------------------------------------------------------------
 
     async def _prepare(self) -> tuple[Context, Snapshot]:
-        """Read configuration and state; raises EngineError before anything is changed."""
+        """Read configuration and state. Raises PulumiError before anything is changed."""
         stack_file = read_stack_file(self._request.project_dir / f"Pulumi.{self._request.stack}.yaml")
         reader = StackReader(self._project, self._file.store, passphrase_from(self._request.environ))
         checkpoint = self._file.read()
 
         def open_secrets() -> tuple[Crypter, StackConfig, Snapshot]:
-            known_salt = stack_file.salt or (checkpoint.salt if checkpoint else None)
-            if known_salt is None and self._request.plan is not None:
-                known_salt = salt_of(self._request.plan)  # the preview made one, which the state is to have
-            crypter = reader.crypter(known_salt) if known_salt else reader.new_crypter()
+            salt = stack_file.salt or (checkpoint.salt if checkpoint else None)
+            if salt is None and self._request.plan is not None:
+                salt = salt_of(self._request.plan)  # created by the preview, to be used for the state
+            crypter = reader.crypter(salt) if salt else reader.new_crypter()
             config = StackConfig.decrypt(stack_file, crypter, self._project)
             if checkpoint is None or checkpoint.salt is None:
                 return crypter, config, Snapshot()
@@ -125,7 +125,8 @@ class Run:
             self._events.diagnostic(
                 "warning",
                 "an earlier run was interrupted while it was\n"
-                f"{listed}\nWhether these were carried out is not known; look at the cloud before you go on.",
+                f"{listed}\nThese operations may or may not have been carried out; check the resources before you "
+                "continue.",
             )
         config = package_config("scaleway", self._config.values)
         providers: dict[str, Provider] = {
@@ -157,7 +158,7 @@ class Run:
     async def update(self, run_program: RunProgram) -> bool:
         context, previous = await self._prepare()
         try:
-            self._events.prelude(self._shown_config())
+            self._events.prelude(self._redacted_config())
             if self._request.refresh and not await self._refresh(context, previous):
                 return False
             deployment = self._start(context)
@@ -171,7 +172,7 @@ class Run:
     def _start(self, context: Context) -> Deployment:
         self._deployment = Deployment(context, context.journal.snapshot())
         if self._canceled:
-            self._deployment.fail("cancelled before anything was started")
+            self._deployment.fail("cancelled; nothing was started")
         return self._deployment
 
     async def _close(self, context: Context) -> None:
@@ -207,13 +208,13 @@ class Run:
                 monitor.release.set()
             if not ok:
                 await deployment.settle()
-            succeeded, problem = await self._program_end(running)
+            succeeded, problem = await self._program_exit(running)
         if not succeeded and not deployment.failed and not engine.errors:
-            self._events.diagnostic("error", problem or "the program failed and did not say why")
+            self._events.diagnostic("error", problem or "the program failed without an error message")
         return ok and not deployment.failed and not engine.errors and succeeded
 
     def _run_request(self, context: Context, address: str) -> language_pb2.RunRequest:
-        """``address``: of both services."""
+        """``address`` is that of both gRPC services."""
         directory = str(self._request.project_dir.resolve())
         return language_pb2.RunRequest(
             organization="organization",
@@ -228,17 +229,17 @@ class Run:
             info=language_pb2.ProgramInfo(root_directory=directory, program_directory=directory, entry_point="."),
         )
 
-    async def _program_end(self, running: asyncio.Task[tuple[bool, str]]) -> tuple[bool, str]:
-        limit = _PROGRAM_END_AFTER_CANCEL_SECONDS if self._canceled else _PROGRAM_END_SECONDS
+    async def _program_exit(self, running: asyncio.Task[tuple[bool, str]]) -> tuple[bool, str]:
+        limit = _PROGRAM_EXIT_AFTER_CANCEL_SECONDS if self._canceled else _PROGRAM_EXIT_SECONDS
         try:
             return await asyncio.wait_for(running, limit)
         except TimeoutError:
-            return False, f"the program did not end within {limit:g} seconds"
+            return False, f"the program did not exit within {limit:g} seconds"
 
     async def refresh(self) -> bool:
         context, previous = await self._prepare()
         try:
-            self._events.prelude(self._shown_config())
+            self._events.prelude(self._redacted_config())
             return await self._refresh(context, previous)
         finally:
             await self._close(context)
@@ -253,7 +254,7 @@ class Run:
     async def destroy(self) -> bool:
         context, previous = await self._prepare()
         try:
-            self._events.prelude(self._shown_config())
+            self._events.prelude(self._redacted_config())
             if self._refuse_protected(previous.resources):
                 return False
             if self._request.refresh and not await self._refresh(context, previous):
@@ -272,14 +273,14 @@ class Run:
             )
         return bool(protected)
 
-    def _shown_config(self) -> dict[str, str]:
-        hidden = {f"{package}:{key}" for package, keys in SECRET_SETTINGS.items() for key in keys}
-        hidden.update(self._config.secret_keys)
-        return {key: REDACTED if key in hidden else value for key, value in self._config.values.items()}
+    def _redacted_config(self) -> dict[str, str]:
+        secret = {f"{package}:{key}" for package, keys in SECRET_SETTINGS.items() for key in keys}
+        secret.update(self._config.secret_keys)
+        return {key: REDACTED if key in secret else value for key, value in self._config.values.items()}
 
 
 async def _delete_all(deployment: Deployment) -> bool:
-    """Whether everything could be deleted; why not was reported."""
+    """Delete all resources; returns False, after reporting the errors, if that failed."""
     try:
         await deployment.finish()
     except FailedError:

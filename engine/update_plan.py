@@ -1,7 +1,7 @@
-"""Saved plans: what a preview found is written down, and an update may do nothing else.
+"""Update plans: a preview saves its planned operations, and an update may do nothing else.
 
-The document's form is this engine's own and says so: the Pulumi CLI's plans are refused by name, as the CLI refuses
-these. Secrets in it are encrypted like those of the state.
+The format is this engine's own: it rejects the Pulumi CLI's plans, and the CLI rejects these. Secrets are encrypted
+like those in the state.
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ from pulumi_state.values import UNKNOWN, PropertyMap, Secret, from_checkpoint, t
 _FORMAT = "embedded-engine-plan"
 _VERSION = 1
 _NOT_FOR_PULUMI = "a plan of the embedded engine, which the Pulumi CLI cannot apply"
-"""Stands where the CLI looks for an object, so that it refuses the file when it reads it."""
+"""The value of ``manifest``, where the CLI expects an object, so that it rejects the file."""
 _DELETIONS = frozenset({"delete", "delete-replaced", "discard", "discard-replaced", "remove-pending-replace"})
 
 
 class PlanError(EngineError):
-    """The plan cannot be read, or does not allow what is about to be done."""
+    """The plan cannot be read, or does not allow an operation."""
 
 
 @dataclass
 class PlannedResource:
-    """What becomes of one resource."""
+    """The planned operations on a resource."""
 
     ops: list[str] = field(default_factory=list)
-    """Operations in their order."""
+    """Operations in order."""
     inputs: PropertyMap = field(default_factory=dict)
-    """Of the goal; ``UNKNOWN`` where the preview could not know."""
+    """Inputs of the goal; ``UNKNOWN`` if the preview could not know them."""
     id: str = ""
-    """Of the object in the cloud that was there."""
+    """ID of the existing resource, if any."""
 
 
 class Plan:
-    """By URN, what a preview planned."""
+    """The operations that a preview has planned, by URN."""
 
     def __init__(self, resources: Mapping[str, PlannedResource] | None = None) -> None:
         self.resources: dict[str, PlannedResource] = dict(resources or {})
 
     def record(self, op: str, urn: str, inputs: PropertyMap | None, resource_id: str) -> None:
-        """A step of a preview; ``inputs`` of the goal, where the resource has one."""
+        """Record a step of a preview; ``inputs`` are those of the goal, None if the resource has none."""
         planned = self.resources.setdefault(urn, PlannedResource())
         planned.ops.append(op)
         if inputs is not None:
@@ -57,7 +57,7 @@ class Plan:
             planned.id = resource_id
 
     def write(self, path: Path, crypter: Crypter) -> None:
-        """Raises PlanError when the file cannot be written."""
+        """Save the plan. Raises PlanError if the file cannot be written."""
         document = {
             "manifest": _NOT_FOR_PULUMI,
             "format": _FORMAT,
@@ -80,12 +80,12 @@ class Plan:
 
 
 def salt_of(path: Path) -> str:
-    """The salt that the secrets of a plan were encrypted with. Raises PlanError when the file is none of ours."""
+    """Return the encryption salt of a plan. Raises PlanError if the file is not a valid plan."""
     return str(_document(path)["salt"])
 
 
 def read_plan(path: Path, crypter: Crypter) -> Plan:
-    """Raises PlanError when the file is none of ours, StateError when its secrets do not decrypt."""
+    """Read a plan. Raises PlanError if the file is not a valid plan, StateError if secrets cannot be decrypted."""
     document = _document(path)
     return Plan(
         {
@@ -105,67 +105,67 @@ def _document(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise PlanError(f"the plan {path} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise PlanError(f"{path} is no plan") from error
+        raise PlanError(f"{path} is not a plan") from error
     if isinstance(document, dict) and "resourcePlans" in document and document.get("format") is None:
-        raise PlanError(f"{path} is a plan of the Pulumi CLI; the embedded engine applies only its own")
+        raise PlanError(f"{path} is a plan of the Pulumi CLI; the embedded engine applies only its own plans")
     if not isinstance(document, dict) or (document.get("format"), document.get("version")) != (_FORMAT, _VERSION):
-        raise PlanError(f"{path} is no plan of this engine; expected the format {_FORMAT}, version {_VERSION}")
+        raise PlanError(f"{path} is not a plan of this engine; expected format {_FORMAT}, version {_VERSION}")
     return document
 
 
 class Constraint:
-    """Lets an update do what is planned, and nothing else."""
+    """Restricts an update to the operations of a plan."""
 
     def __init__(self, plan: Plan) -> None:
-        self._left = {urn: list(planned.ops) for urn, planned in plan.resources.items()}
+        self._remaining = {urn: list(planned.ops) for urn, planned in plan.resources.items()}
         self._plan = plan
 
     def check(self, op: str, urn: str, inputs: PropertyMap | None, resource_id: str) -> None:
-        """Before a step. Raises PlanError when it is not the one that is planned next for the resource."""
-        left = self._left.get(urn)
-        if not left or op not in left:
-            planned = f"planned: {', '.join(left)}" if left else "nothing is planned for it"
+        """Check a step before it is executed. Raises PlanError if it was not planned."""
+        remaining = self._remaining.get(urn)
+        if not remaining or op not in remaining:
+            planned = f"planned: {', '.join(remaining)}" if remaining else "nothing is planned for it"
             raise PlanError(f"{op} of {urns.name_of(urn)} is not allowed by the plan: {planned}")
         planned_resource = self._plan.resources[urn]
         if planned_resource.id and resource_id and resource_id != planned_resource.id:
             raise PlanError(
-                f"{op} of {urns.name_of(urn)} is not allowed by the plan: it is another object in the cloud "
-                f"({resource_id}, planned for {planned_resource.id})"
+                f"{op} of {urns.name_of(urn)} is not allowed by the plan: found the resource ID {resource_id}; planned "
+                f"for {planned_resource.id}"
             )
         if inputs is not None:
             differing = sorted(_differing(planned_resource.inputs, inputs))
             if differing:
                 raise PlanError(
-                    f"{op} of {urns.name_of(urn)} is not allowed by the plan: other values than planned for "
+                    f"{op} of {urns.name_of(urn)} is not allowed by the plan: values differ from the plan: "
                     f"{', '.join(differing)}"
                 )
-        left.remove(op)
+        remaining.remove(op)
 
     def check_registered(self) -> None:
-        """Before deletions. Raises PlanError when the program left out what it registered in the preview."""
+        """Check registrations before deletions. Raises PlanError if the program omits any that are planned."""
         missing = sorted(
-            urns.name_of(urn) for urn, ops in self._left.items() if any(op not in _DELETIONS for op in ops)
+            urns.name_of(urn) for urn, ops in self._remaining.items() if any(op not in _DELETIONS for op in ops)
         )
         if missing:
-            raise PlanError(f"the plan expects operations on {', '.join(missing)}, and the program asks for none")
+            raise PlanError(f"the plan has operations on {', '.join(missing)}, which the program did not request")
 
 
-def _differing(planned: PropertyMap, found: PropertyMap) -> list[str]:
-    """Properties that are not as planned; what the preview could not know may be anything."""
-    return [key for key in planned.keys() | found.keys() if not _allows(planned.get(key), found.get(key))]
+def _differing(planned: PropertyMap, actual: PropertyMap) -> list[str]:
+    """Return the properties that are not as planned; those unknown to the preview may have any value."""
+    return [key for key in planned.keys() | actual.keys() if not _allows(planned.get(key), actual.get(key))]
 
 
-def _allows(planned: Any, found: Any) -> bool:
+def _allows(planned: Any, actual: Any) -> bool:
     if isinstance(planned, Secret):
-        return _allows(planned.value, unwrap(found))
-    if isinstance(found, Secret):
-        return _allows(planned, unwrap(found))
+        return _allows(planned.value, unwrap(actual))
+    if isinstance(actual, Secret):
+        return _allows(planned, unwrap(actual))
     if planned is UNKNOWN:
         return True
-    if isinstance(planned, dict) and isinstance(found, dict):
-        return not _differing(planned, found)
-    if isinstance(planned, list) and isinstance(found, list):
-        return len(planned) == len(found) and all(
-            _allows(one, other) for one, other in zip(planned, found, strict=True)
+    if isinstance(planned, dict) and isinstance(actual, dict):
+        return not _differing(planned, actual)
+    if isinstance(planned, list) and isinstance(actual, list):
+        return len(planned) == len(actual) and all(
+            _allows(one, other) for one, other in zip(planned, actual, strict=True)
         )
-    return bool(planned == found)
+    return bool(planned == actual)

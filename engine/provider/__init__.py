@@ -1,7 +1,7 @@
-"""The provider layer: what pulumiverse-scaleway does, for the resource types that the program uses.
+"""The provider layer: reimplements pulumiverse-scaleway for the resource types that the program uses.
 
-Each product has a module with a table of its types' fields; requests and waits follow what the real
-provider was seen to send.
+Each product has a module with a table of its types' fields. Requests and waits follow the recorded traffic of the real
+provider.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PRODUCTS = (
 )
 _TYPES: dict[str, ResourceType] = {type_.token: type_ for product in _PRODUCTS for type_ in product.TYPES}
 KNOWN_TYPES = frozenset(_TYPES)
-"""The resource types that there are; others are refused by name."""
+"""The supported resource types; others raise UnsupportedError."""
 _FUNCTIONS = {
     "scaleway:observability/getSource:getSource": cockpit.get_source,
     "scaleway:secrets/getSecret:getSecret": secret_manager.get_secret,
@@ -77,8 +77,10 @@ class ScalewayProvider:
     async def read(
         self, type_: str, resource_id: str, inputs: PropertyMap, outputs: PropertyMap
     ) -> tuple[PropertyMap, PropertyMap] | None:
-        found = await self._type(type_).read(self._client, resource_id, inputs, outputs)
-        return None if found is None else (_refreshed(inputs, unwrap(outputs), unwrap(found)), found)
+        current = await self._type(type_).read(self._client, resource_id, inputs, outputs)
+        if current is None:
+            return None
+        return _refreshed(inputs, unwrap(outputs), unwrap(current)), current
 
     async def update(self, type_: str, resource_id: str, olds: PropertyMap, news: PropertyMap) -> PropertyMap:
         return await self._type(type_).update(self._client, resource_id, olds, news)
@@ -99,7 +101,7 @@ class ScalewayProvider:
 
 
 def _refreshed(inputs: PropertyMap, before: PropertyMap, after: PropertyMap) -> PropertyMap:
-    """The inputs after a refresh: what the cloud changed is taken over, what it did not stays as the program said."""
+    """Return the inputs after a refresh: changed properties from the cloud, the others as in the program."""
     return {
         key: after[key] if key in after and before.get(key) != after[key] else value for key, value in inputs.items()
     }

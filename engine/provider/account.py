@@ -7,6 +7,8 @@ from engine.provider.resource import CREATED_AT, UPDATED_AT, ResourceType
 
 
 class Project(ResourceType):
+    """A project."""
+
     token = "scaleway:account/project:Project"  # noqa: S105 - a type token
     path = "/account/v3/projects"
     fields = (

@@ -1,4 +1,4 @@
-"""Scaleway's HTTP API, as the provider uses it: its waits, its retries and its error texts."""
+"""A client of Scaleway's HTTP API with the waits, retries and error messages of the real provider."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from engine.errors import EngineError, ProviderError
 from pulumi_state.values import PropertyMap, unwrap
 
-# httpx without its command line, whose parts take longer to import than all the rest of it.
+# httpx without its command line, which takes longer to import than the rest of it.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 import httpx  # noqa: E402
 
@@ -27,26 +27,26 @@ _POLL_LONGEST_SECONDS = 2.0
 _WAIT_SECONDS = 600.0
 
 
-_TOUCHED: ContextVar[list[str] | None] = ContextVar("touched", default=None)
-"""Writing requests that were carried out, or may have been, since somebody asked to be told of doubt."""
+_WRITES: ContextVar[list[str] | None] = ContextVar("writes", default=None)
+"""Paths of write requests that were carried out, or may have been, inside ``Client.marking_uncertain``."""
 
 
-def _touch(method: str, path: str) -> None:
-    touched = _TOUCHED.get()
-    if touched is not None and method != "GET":
-        touched.append(path)
+def _record_write(method: str, path: str) -> None:
+    writes = _WRITES.get()
+    if writes is not None and method != "GET":
+        writes.append(path)
 
 
 class ApiError(ProviderError):
-    """An answer that is no success; ``status`` is the HTTP status code."""
+    """An error response; ``status`` is the HTTP status code."""
 
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
         self.status = status
 
 
 def loopback_problem(url: str) -> str | None:
-    """Why the embedded engine refuses an address, or None where it is one of this machine."""
+    """Return why the embedded engine rejects an address, None if it is a loopback address."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -54,30 +54,30 @@ def loopback_problem(url: str) -> str | None:
     except ValueError:
         valid = False
     if not valid:
-        return f"scaleway:apiUrl is {url!r}; expected http://127.0.0.1:<port>"
+        return f"scaleway:apiUrl: found {url or 'no address'}; expected http://127.0.0.1:<port>"
     try:
         loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
         loopback = host == "localhost"
     if not loopback:
         return (
-            f"scaleway:apiUrl is {url!r}; the embedded engine works on the local Scaleway only "
-            "(127.0.0.1, ::1 or localhost): use the Pulumi CLI for a real account (--engine pulumi)"
+            f"scaleway:apiUrl: found {url}; the embedded engine supports only the local Scaleway "
+            "(127.0.0.1, ::1 or localhost). Use the Pulumi CLI for a real account (--engine pulumi)"
         )
     return None
 
 
 def check_config(config: PropertyMap) -> list[str]:
-    """What is wrong with the provider's configuration."""
+    """Return the problems in the provider's configuration."""
     problem = loopback_problem(str(unwrap(config.get("apiUrl", ""))))
     return [problem] if problem else []
 
 
 class Client:
-    """Raises ApiError for answers that are no success, ProviderError when there is no answer."""
+    """An HTTP client. Raises ApiError for error responses, ProviderError if there is no response."""
 
     def __init__(self, config: Mapping[str, str]) -> None:
-        """``config`` is the provider's: apiUrl, secretKey, region, projectId, organizationId."""
+        """Use the provider's configuration: apiUrl, secretKey, region, projectId, organizationId."""
         url = config.get("apiUrl", "")
         problem = loopback_problem(url)
         if problem:
@@ -91,7 +91,7 @@ class Client:
             headers={"X-Auth-Token": config.get("secretKey", "")},
             timeout=_TIMEOUT_SECONDS,
             trust_env=False,
-            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # trusts nobody: to read whom it could trust takes time
+            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # without CA certificates, which are slow to load
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
         )
 
@@ -100,16 +100,16 @@ class Client:
 
     @contextlib.contextmanager
     def marking_uncertain(self) -> Iterator[None]:
-        """A ProviderError that comes out of here says whether the platform may have changed all the same."""
-        touched: list[str] = []
-        token = _TOUCHED.set(touched)
+        """Set ``uncertain`` on a ProviderError raised inside, if a write may have been carried out before it."""
+        writes: list[str] = []
+        token = _WRITES.set(writes)
         try:
             yield
         except ProviderError as error:
-            error.uncertain = bool(touched)
+            error.uncertain = bool(writes)
             raise
         finally:
-            _TOUCHED.reset(token)
+            _WRITES.reset(token)
 
     async def get(self, path: str, **query: str) -> Any:
         return await self._call("GET", path, query=query)
@@ -139,16 +139,16 @@ class Client:
                 response = await self._http.request(method, path, json=body, params=query)
             except httpx.ConnectError as error:
                 raise ProviderError(
-                    f"the local Scaleway at {self._url} does not answer: start it with `scripts/snu local start`"
+                    f"the local Scaleway at {self._url} does not respond; start it with `scripts/snu local start`"
                 ) from error
             except httpx.HTTPError as error:
                 uncertain = True
-                _touch(method, path)
+                _record_write(method, path)
                 if seconds is None:
-                    raise ProviderError(f"{method} {path}: {_silence(error)}") from error
+                    raise ProviderError(f"{method} {path}: {_no_response(error)}") from error
             else:
                 if response.is_success:
-                    _touch(method, path)
+                    _record_write(method, path)
                 if response.status_code not in _TRANSIENT_STATUS_CODES or seconds is None:
                     return _content(response, uncertain=uncertain)
                 uncertain = uncertain or response.is_server_error
@@ -158,21 +158,21 @@ class Client:
         raise AssertionError("unreachable")
 
     async def wait(self, path: str, transient: frozenset[str]) -> Any:
-        """Read an object until its ``status`` is none of ``transient``."""
+        """Poll an object until its ``status`` is not in ``transient``."""
         interval = _POLL_SECONDS
         waited = 0.0
         while True:
-            found = await self.get(path)
-            if found.get("status") not in transient:
-                return found
+            response = await self.get(path)
+            if response.get("status") not in transient:
+                return response
             if waited > _WAIT_SECONDS:
-                raise ProviderError(f"{path} is still {found.get('status')} after {int(waited)} s")
+                raise ProviderError(f"{path} is still {response.get('status')} after {int(waited)} s")
             await asyncio.sleep(interval)
             waited += interval
             interval = min(interval * 1.5, _POLL_LONGEST_SECONDS)
 
     async def wait_gone(self, path: str, gone: frozenset[int] = frozenset({404})) -> None:
-        """Read an object until the answer's status code is one of ``gone``."""
+        """Poll an object until the response's status code is in ``gone``."""
         interval = _POLL_SECONDS
         waited = 0.0
         while waited <= _WAIT_SECONDS:
@@ -185,33 +185,33 @@ class Client:
             await asyncio.sleep(interval)
             waited += interval
             interval = min(interval * 1.5, _POLL_LONGEST_SECONDS)
-        raise ProviderError(f"{path} is still there after {int(waited)} s")
+        raise ProviderError(f"{path} still exists after {int(waited)} s")
 
 
-def _silence(error: httpx.HTTPError) -> str:
-    """What the last of the attempts without an answer ended with, in words."""
+def _no_response(error: httpx.HTTPError) -> str:
+    """Describe why the last attempt has failed."""
     attempts = f"{len(_RETRY_SECONDS) + 1} attempts"
     if isinstance(error, httpx.TimeoutException):
-        return f"no answer within {_TIMEOUT_SECONDS:.0f} seconds ({attempts})"
-    return f"no answer: the local Scaleway closed the connection ({attempts})"
+        return f"no response within {_TIMEOUT_SECONDS:.0f} seconds ({attempts})"
+    return f"no response: the local Scaleway closed the connection ({attempts})"
 
 
 def _content(response: httpx.Response, *, uncertain: bool) -> Any:
-    """``uncertain``: an earlier attempt may have been carried out, although it looked like a failure."""
+    """Return the JSON. ``uncertain`` if an earlier attempt may have been carried out, although it failed."""
     if response.is_success:
         try:
             return response.json() if response.content else {}
         except ValueError:
             kind = response.headers.get("Content-Type", "unknown content")
-            raise ProviderError(f"{response.request.method} {response.url.path}: answered {kind}, not JSON") from None
-    text = error_text(response)
+            raise ProviderError(f"{response.request.method} {response.url.path}: found {kind}; expected JSON") from None
+    message = error_text(response)
     if uncertain and response.status_code == httpx.codes.CONFLICT:
-        text += "; an earlier attempt got no answer and may have made it: look for it before you try again"
-    raise ApiError(response.status_code, text)
+        message += "; an earlier attempt got no response and may have created it: check before you try again"
+    raise ApiError(response.status_code, message)
 
 
 def error_text(response: httpx.Response) -> str:
-    """The platform's error in the words of its SDK (``scaleway-sdk-go/scw/errors.go``)."""
+    """Return an error response's message as the SDK words it (``scaleway-sdk-go/scw/errors.go``)."""
     try:
         body = response.json()
     except ValueError:
@@ -241,7 +241,7 @@ def error_text(response: httpx.Response) -> str:
                 f"{body.get('current_state')}"
             )
         case "precondition_failed":
-            return f"scaleway-sdk-go: precondition failed: , {body.get('help_message', '')}"  # it says no more
+            return f"scaleway-sdk-go: precondition failed: , {body.get('help_message', '')}"  # as the SDK prints it
         case "locked":
             return f"scaleway-sdk-go: resource {resource} with ID {resource_id} is locked"
         case "resource_expired":

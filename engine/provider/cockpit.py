@@ -10,6 +10,8 @@ from pulumi_state.values import PropertyMap, unwrap
 
 
 class Source(ResourceType):
+    """A data source: metrics, logs or traces."""
+
     token = "scaleway:observability/source:Source"  # noqa: S105 - a type token
     path = "/cockpit/v1/regions/{region}/data-sources"
     fields = (
@@ -25,15 +27,15 @@ class Source(ResourceType):
         UPDATED_AT,
     )
 
-    def outputs(self, client: Client, resource_id: str, found: Object, given: PropertyMap) -> PropertyMap:
+    def outputs(self, client: Client, resource_id: str, response: Object, given: PropertyMap) -> PropertyMap:
         push = {
             "metrics": "/api/v1/push",
             "logs": "/loki/api/v1/push",
             "traces": "/otlp/v1/traces",
         }
-        url = found.get("url")
-        push_url = f"{url}{push.get(found.get('type', ''), '')}" if url else None
-        return super().outputs(client, resource_id, {**found, "push_url": push_url}, given)
+        url = response.get("url")
+        push_url = f"{url}{push.get(response.get('type', ''), '')}" if url else None
+        return super().outputs(client, resource_id, {**response, "push_url": push_url}, given)
 
 
 _SCOPES = {
@@ -67,6 +69,8 @@ def _same_scopes(old: PropertyMap, new: PropertyMap) -> bool:
 
 
 class Token(SecretKeyResource):
+    """A token for data sources."""
+
     token = "scaleway:observability/token:Token"  # noqa: S105 - a type token
     path = "/cockpit/v1/regions/{region}/tokens"
     fields = (
@@ -84,7 +88,7 @@ class Token(SecretKeyResource):
 
 
 class AlertManager(ResourceType):
-    """Not one object: it is switched on for a project, and holds a list of contact points."""
+    """Alerting of a project, which is enabled or disabled, with its list of contact points."""
 
     token = "scaleway:observability/alertManager:AlertManager"  # noqa: S105 - a type token
     path = "/cockpit/v1/regions/{region}/alert-manager"
@@ -135,34 +139,34 @@ class AlertManager(ResourceType):
     async def fetch(self, client: Client, resource_id: str, outputs: PropertyMap) -> Object:
         project_id = str(unwrap(outputs["projectId"]))
         path = self._path(client, resource_id)
-        found: Object = await client.get(path, project_id=project_id)
+        response: Object = await client.get(path, project_id=project_id)
         points = (await client.get(f"{path}/contact-points", project_id=project_id))["contact_points"]
         listed = [{"email": point["email"]["to"]} for point in points if point.get("email")]
-        return {**found, "contact_points": listed, "project_id": project_id}
+        return {**response, "contact_points": listed, "project_id": project_id}
 
     async def delete(self, client: Client, resource_id: str, outputs: PropertyMap) -> None:
-        """Removes the contact points that are there: an earlier deletion may have been cut short."""
+        """Delete the actual contact points, since an earlier deletion may have been interrupted."""
         project_id = str(outputs["projectId"])
-        found = await self.fetch(client, resource_id, outputs)
-        await self._remove(client, resource_id, project_id, [point["email"] for point in found["contact_points"]])
+        current = await self.fetch(client, resource_id, outputs)
+        await self._remove(client, resource_id, project_id, [point["email"] for point in current["contact_points"]])
         await client.post(f"{self._path(client, resource_id)}/disable", {"project_id": project_id})
 
 
 async def get_source(client: Client, arguments: PropertyMap) -> PropertyMap:
-    """``scaleway:observability/getSource:getSource``: the first data source that has what is asked for.
+    """Implement ``scaleway:observability/getSource:getSource``: return the first matching data source.
 
-    Raises EngineError when there is none.
+    Raises EngineError if there is none.
     """
     plain = unwrap(arguments)
     region = plain.get("region") or client.region
     project_id = plain.get("projectId") or client.project_id
-    asked = {"types": plain.get("type"), "origin": plain.get("origin")}
-    query = {"project_id": str(project_id), **{key: str(value) for key, value in asked.items() if value}}
-    found = (await client.get(Source.path.format(region=region), **query))["data_sources"]
+    filters = {"types": plain.get("type"), "origin": plain.get("origin")}
+    query = {"project_id": str(project_id), **{key: str(value) for key, value in filters.items() if value}}
+    sources = (await client.get(Source.path.format(region=region), **query))["data_sources"]
     name = plain.get("name")
-    matching = [source for source in found if name in (None, source["name"])]
+    matching = [source for source in sources if name in (None, source["name"])]
     if not matching:
-        raise EngineError(f"the project {project_id} has no data source with {', '.join(plain)} as asked for")
+        raise EngineError(f"the project {project_id} has no data source with the requested {', '.join(plain)}")
     source = matching[0]
     return {
         "id": f"{region}/{source['id']}",

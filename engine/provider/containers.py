@@ -28,7 +28,7 @@ _SECRETS = "secretEnvironmentVariables"
 
 
 def _matches(hashed: Any, plain: Any) -> bool:
-    """The platform answers with a hash of each secret; it is compared with the wanted value."""
+    """Compare a secret with the hash that the API returns for it."""
     if hashed == plain:
         return True
     if not isinstance(hashed, str) or not hashed.startswith(_HASH_PREFIX):
@@ -56,7 +56,7 @@ def _compare_secrets(olds: PropertyMap, news: PropertyMap) -> dict[str, str]:
 
 
 class _SecretVariablesResource(ResourceType):
-    """Namespaces and containers: secret variables are sent in clear and answered as hashes."""
+    """A namespace or container: secret variables are sent in clear, and returned as hashes."""
 
     def diff(self, olds: PropertyMap, news: PropertyMap, ignore: Any) -> Diff:
         diff = super().diff(olds, news, [*ignore, _SECRETS])
@@ -65,7 +65,7 @@ class _SecretVariablesResource(ResourceType):
         return Diff({**diff.detailed, **_compare_secrets(olds, news)}, diff.delete_before_replace)
 
     def changes(self, olds: PropertyMap, news: PropertyMap) -> Object:
-        """Unchanged secrets are sent as ``""``, those to be removed are left out."""
+        """Return the request body; unchanged secrets are sent as ``""``, those to be removed are omitted."""
         body = super().changes({**olds, _SECRETS: {}}, {**news, _SECRETS: {}})
         changed = _compare_secrets(olds, news)
         if changed:
@@ -75,16 +75,16 @@ class _SecretVariablesResource(ResourceType):
             }
         return body
 
-    def outputs(self, client: Client, resource_id: str, found: Object, given: PropertyMap) -> PropertyMap:
-        outputs = super().outputs(client, resource_id, found, given)
+    def outputs(self, client: Client, resource_id: str, response: Object, given: PropertyMap) -> PropertyMap:
+        outputs = super().outputs(client, resource_id, response, given)
         outputs[_SECRETS] = make_secret(outputs.get(_SECRETS) or {})
         return outputs
 
     def planned(self, olds: PropertyMap | None, news: PropertyMap) -> PropertyMap:
         outputs = super().planned(olds, news)
-        wanted = outputs.get(_SECRETS)
-        if wanted is not None and not isinstance(wanted, Secret):
-            outputs[_SECRETS] = make_secret(unwrap(wanted))
+        secrets = outputs.get(_SECRETS)
+        if secrets is not None and not isinstance(secrets, Secret):
+            outputs[_SECRETS] = make_secret(unwrap(secrets))
         return outputs
 
 
@@ -93,6 +93,8 @@ _TRANSIENT = _NAMESPACE_TRANSIENT | {"locking"}
 
 
 class Namespace(_SecretVariablesResource):
+    """A container namespace."""
+
     token = "scaleway:containers/namespace:Namespace"  # noqa: S105 - a type token
     path = "/containers/v1/regions/{region}/namespaces"
     transient = _NAMESPACE_TRANSIENT
@@ -108,8 +110,8 @@ class Namespace(_SecretVariablesResource):
         PROJECT,
     )
 
-    def outputs(self, client: Client, resource_id: str, found: Object, given: PropertyMap) -> PropertyMap:
-        return {**super().outputs(client, resource_id, found, given), "destroyRegistry": False}
+    def outputs(self, client: Client, resource_id: str, response: Object, given: PropertyMap) -> PropertyMap:
+        return {**super().outputs(client, resource_id, response, given), "destroyRegistry": False}
 
 
 def _write_probe(probe: dict[str, Any]) -> Object:
@@ -126,17 +128,17 @@ def _write_probe(probe: dict[str, Any]) -> Object:
 
 
 def _read_probe(probe: Object) -> PropertyMap:
-    found: PropertyMap = {
+    properties: PropertyMap = {
         "failureThreshold": probe.get("failure_threshold", 0),
         "interval": read_duration(probe.get("interval")),
         "timeout": read_duration(probe.get("timeout")),
         "tcp": probe.get("tcp") is not None,
     }
-    if found["tcp"]:
-        found["http"] = None
+    if properties["tcp"]:
+        properties["http"] = None
     elif probe.get("http"):
-        found["http"] = {"path": probe["http"].get("path", "")}
-    return found
+        properties["http"] = {"path": probe["http"].get("path", "")}
+    return properties
 
 
 def _normal_probe(probe: PropertyMap) -> PropertyMap:
@@ -179,6 +181,8 @@ def _megabytes(value: Any) -> int:
 
 
 class Container(_SecretVariablesResource):
+    """A container."""
+
     token = "scaleway:containers/container:Container"  # noqa: S105 - a type token
     path = "/containers/v1/regions/{region}/containers"
     transient = _TRANSIENT
@@ -226,10 +230,10 @@ class Container(_SecretVariablesResource):
         Field("errorMessage", sent=False),
     )
 
-    def outputs(self, client: Client, resource_id: str, found: Object, given: PropertyMap) -> PropertyMap:
-        """Also what the provider still derives under its former names."""
-        outputs = super().outputs(client, resource_id, found, given)
-        outputs["namespaceId"] = f"{outputs['region']}/{found['namespace_id']}"
+    def outputs(self, client: Client, resource_id: str, response: Object, given: PropertyMap) -> PropertyMap:
+        """Return the outputs, including the deprecated ones that the provider derives."""
+        outputs = super().outputs(client, resource_id, response, given)
+        outputs["namespaceId"] = f"{outputs['region']}/{response['namespace_id']}"
         outputs["domainName"] = outputs.get("publicEndpoint", "").removeprefix("https://")
         outputs["registryImage"] = outputs.get("image", "")
         outputs["memoryLimit"] = _megabytes(outputs.get("memoryLimitBytes", 0))
@@ -245,7 +249,7 @@ class Container(_SecretVariablesResource):
         return outputs
 
     async def delete(self, client: Client, resource_id: str, outputs: PropertyMap) -> None:
-        """As the provider: a container that is gone already is an error of its wait, not of this engine."""
+        """Delete a container once it is in a final state, as the provider does; it may already be gone."""
         try:
             await client.wait(self.item(client, resource_id, outputs), self.transient)
         except ApiError as error:
@@ -256,6 +260,8 @@ class Container(_SecretVariablesResource):
 
 
 class Domain(ResourceType):
+    """A container's custom domain."""
+
     token = "scaleway:containers/domain:Domain"  # noqa: S105 - a type token
     path = "/containers/v1/regions/{region}/domains"
     transient = _TRANSIENT

@@ -12,11 +12,13 @@ from pulumi_state.values import PropertyMap, make_secret, unwrap
 
 
 class ServerlessDatabase(ResourceType):
+    """A Serverless SQL database."""
+
     token = "scaleway:databases/serverlessDatabase:ServerlessDatabase"  # noqa: S105 - a type token
     path = "/serverless-sqldb/v1alpha1/regions/{region}/databases"
     transient = frozenset({"creating", "deleting", "restoring"})
     waits_until_gone = True
-    gone = frozenset({403, 404})  # 403 for one that was just deleted, 404 later
+    gone = frozenset({403, 404})  # 403 just after the deletion, 404 later
     fields = (
         Field("name"),
         Field("minCpu", "cpu_min", default=0),
@@ -41,6 +43,8 @@ _INSTANCE_TRANSIENT = frozenset(
 
 
 class Instance(ResourceType):
+    """A database instance."""
+
     token = "scaleway:databases/instance:Instance"  # noqa: S105 - a type token
     path = "/rdb/v1/regions/{region}/instances"
     transient = _INSTANCE_TRANSIENT
@@ -93,7 +97,7 @@ class Instance(ResourceType):
         return {api: plain[name] for name, api in names.items() if plain.get(name)}
 
     async def update(self, client: Client, resource_id: str, olds: PropertyMap, news: PropertyMap) -> PropertyMap:
-        """The size, the instance and its user are changed by calls of their own."""
+        """Update the size, the instance and its user, each by its own call."""
         item = self.item(client, resource_id, olds)
         plain = unwrap(news)
         changed = set(self.diff(olds, news, ()).changed_keys)
@@ -119,22 +123,22 @@ class Instance(ResourceType):
 
     async def fetch(self, client: Client, resource_id: str, outputs: PropertyMap) -> Object:
         item = self.item(client, resource_id, outputs)
-        found: Object = await client.wait(item, self.transient)
+        response: Object = await client.wait(item, self.transient)
         certificate = await client.get(f"{item}/certificate")
-        return {**found, "certificate": base64.b64decode(certificate["content"]).decode()}
+        return {**response, "certificate": base64.b64decode(certificate["content"]).decode()}
 
-    def outputs(self, client: Client, resource_id: str, found: Object, given: PropertyMap) -> PropertyMap:
-        schedule = found["backup_schedule"]
-        volume = found.get("volume") or {}
-        endpoint: Object = next((item for item in found.get("endpoints") or [] if "load_balancer" in item), {})
+    def outputs(self, client: Client, resource_id: str, response: Object, given: PropertyMap) -> PropertyMap:
+        schedule = response["backup_schedule"]
+        volume = response.get("volume") or {}
+        endpoint: Object = next((item for item in response.get("endpoints") or [] if "load_balancer" in item), {})
         flat = {
-            **found,
+            **response,
             "disable_backup": schedule.get("disabled"),
             "backup_schedule_frequency": schedule.get("frequency"),
             "backup_schedule_retention": schedule.get("retention"),
             "volume_type": volume.get("type"),
             "volume_size_in_gb": int(volume.get("size", 0)) // 1_000_000_000,
-            "encryption_at_rest": bool((found.get("encryption") or {}).get("enabled")),
+            "encryption_at_rest": bool((response.get("encryption") or {}).get("enabled")),
             "endpoint_ip": endpoint.get("ip") or endpoint.get("hostname") or "",
             "endpoint_port": endpoint.get("port") or 0,
         }
@@ -144,14 +148,14 @@ class Instance(ResourceType):
         if endpoint:
             names = {"endpointId": "id", "hostname": "hostname", "ip": "ip", "name": "name", "port": "port"}
             outputs["loadBalancer"] = {name: endpoint.get(key) or "" for name, key in names.items()}
-        # Answered, and not for programs to set here: without them the real provider reports a difference.
-        outputs["settings"] = {setting["name"]: setting["value"] for setting in found.get("settings") or []}
+        # Outputs only: without them the real provider would report a difference.
+        outputs["settings"] = {setting["name"]: setting["value"] for setting in response.get("settings") or []}
         outputs |= {"maintenances": [], "readReplicas": [], "upgradableVersions": []}
         return outputs
 
 
 class _InstanceChild(ResourceType):
-    """What is kept below an instance and has no id of its own in the API."""
+    """A part of an instance, which has no ID of its own in the API."""
 
     path = "/rdb/v1/regions/{region}/instances"
 
@@ -160,7 +164,7 @@ class _InstanceChild(ResourceType):
         return f"{self.path.format(region=region or client.region)}/{bare}"
 
     async def ready(self, client: Client, properties: PropertyMap) -> str:
-        """The instance's path, once it takes changes."""
+        """Return the instance's path once it accepts changes."""
         path = self.instance_path(client, properties)
         await client.wait(path, _INSTANCE_TRANSIENT)
         return path
@@ -171,16 +175,16 @@ class _InstanceChild(ResourceType):
 
 
 class _NamedInstanceChild(_InstanceChild):
-    """What has a name in one of an instance's lists."""
+    """A part of an instance that is identified by its name."""
 
     noun: str
 
     async def fetch(self, client: Client, resource_id: str, outputs: PropertyMap) -> Object:
         name = unwrap(outputs["name"])
         listed = await client.get(f"{self.instance_path(client, outputs)}/{self.noun}s", name=name)
-        for found in listed[f"{self.noun}s"]:
-            if found["name"] == name:
-                return dict(found)
+        for item in listed[f"{self.noun}s"]:
+            if item["name"] == name:
+                return dict(item)
         raise ApiError(404, f"{self.noun} {name} not found")
 
     async def delete(self, client: Client, resource_id: str, outputs: PropertyMap) -> None:
@@ -192,6 +196,8 @@ class _NamedInstanceChild(_InstanceChild):
 
 
 class Database(_NamedInstanceChild):
+    """A database of an instance."""
+
     token = "scaleway:databases/database:Database"  # noqa: S105 - a type token
     noun = "database"
     fields = (
@@ -206,11 +212,13 @@ class Database(_NamedInstanceChild):
         name = unwrap(news["name"])
         await client.post(f"{await self.ready(client, news)}/databases", {"name": name})
         resource_id = self.child_id(client, news, name)
-        found = await self.fetch(client, resource_id, {**news, "name": name})
-        return resource_id, self.outputs(client, resource_id, found, news)
+        response = await self.fetch(client, resource_id, {**news, "name": name})
+        return resource_id, self.outputs(client, resource_id, response, news)
 
 
 class User(_NamedInstanceChild):
+    """A user of an instance."""
+
     token = "scaleway:databases/user:User"  # noqa: S105 - a type token
     noun = "user"
     fields = (
@@ -237,14 +245,16 @@ class User(_NamedInstanceChild):
         await client.patch(f"{await self.ready(client, olds)}/users/{plain['name']}", body)
         return self.outputs(client, resource_id, await self.fetch(client, resource_id, news), news)
 
-    def outputs(self, client: Client, resource_id: str, found: Object, given: PropertyMap) -> PropertyMap:
-        outputs = super().outputs(client, resource_id, found, given)
+    def outputs(self, client: Client, resource_id: str, response: Object, given: PropertyMap) -> PropertyMap:
+        outputs = super().outputs(client, resource_id, response, given)
         if "password" in outputs:
             outputs["password"] = make_secret(unwrap(outputs["password"]))
         return outputs
 
 
 class Privilege(_InstanceChild):
+    """A user's permission on a database of an instance."""
+
     token = "scaleway:databases/privilege:Privilege"  # noqa: S105 - a type token
     fields = (
         Field("instanceId", answered=False, equal=same_id),
@@ -285,8 +295,8 @@ class Privilege(_InstanceChild):
         )
         if not listed["privileges"]:
             raise ApiError(404, f"{plain['userName']} has no privilege on {plain['databaseName']}")
-        found = listed["privileges"][0]
-        return {**found, "effective_permission": found["permission"], "permission_status": "synced"}
+        privilege = listed["privileges"][0]
+        return {**privilege, "effective_permission": privilege["permission"], "permission_status": "synced"}
 
     async def delete(self, client: Client, resource_id: str, outputs: PropertyMap) -> None:
         try:
@@ -305,7 +315,7 @@ def _acl_rules(rules: list[Object]) -> list[Object]:
 
 
 class Acl(_InstanceChild):
-    """The whole list of rules that an instance has, and no object of its own."""
+    """An instance's access rules, which are read and replaced as one list."""
 
     token = "scaleway:databases/acl:Acl"  # noqa: S105 - a type token
     fields = (
@@ -324,8 +334,8 @@ class Acl(_InstanceChild):
         return (await self.create(client, news))[1]
 
     async def fetch(self, client: Client, resource_id: str, outputs: PropertyMap) -> Object:
-        found: Object = await client.get(f"{self.instance_path(client, outputs)}/acls")
-        return found
+        response: Object = await client.get(f"{self.instance_path(client, outputs)}/acls")
+        return response
 
     async def delete(self, client: Client, resource_id: str, outputs: PropertyMap) -> None:
         body = {"acl_rule_ips": [rule["ip"] for rule in unwrap(outputs["aclRules"])]}

@@ -1,4 +1,4 @@
-"""Domains and DNS, ``/domain/v2beta1``: zones and records have calls of their own kind."""
+"""Domains and DNS, ``/domain/v2beta1``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ZONES = "/domain/v2beta1/dns-zones"
 
 
 class Zone(ResourceType):
-    """Its id is its name. There is no call for one zone: it is looked up in the list."""
+    """A DNS zone. Its ID is its name; it is read from the list, since no call returns a single zone."""
 
     token = "scaleway:domain/zone:Zone"  # noqa: S105 - a type token
     path = _ZONES
@@ -31,20 +31,17 @@ class Zone(ResourceType):
         PROJECT,
     )
 
-    def resource_id(self, client: Client, region: str, found: Object) -> str:
-        return ".".join(part for part in (found["subdomain"], found["domain"]) if part)
+    def resource_id(self, client: Client, region: str, response: Object) -> str:
+        return ".".join(part for part in (response["subdomain"], response["domain"]) if part)
 
     async def update(self, client: Client, resource_id: str, olds: PropertyMap, news: PropertyMap) -> PropertyMap:
-        raise ProviderError(
-            f"the DNS zone {resource_id} cannot be renamed in place; register the new one under another resource name"
-        )
+        raise ProviderError(f"the DNS zone {resource_id} cannot be renamed; give the new zone another resource name")
 
     async def fetch(self, client: Client, resource_id: str, outputs: PropertyMap) -> Object:
         zones = (await client.get(_ZONES, dns_zones=resource_id))["dns_zones"]
         for zone in zones:
-            found: Object = zone
-            if self.resource_id(client, "", found) == resource_id:
-                return found
+            if self.resource_id(client, "", zone) == resource_id:
+                return dict(zone)
         raise ApiError(404, f"no zone found with the name {resource_id}")
 
     async def delete(self, client: Client, resource_id: str, outputs: PropertyMap) -> None:
@@ -56,7 +53,7 @@ class Zone(ResourceType):
 
 
 def _target(target: str, zone: str) -> str:
-    """``NormalizeTargetFQDN`` of the provider: absolute, below the zone where it is a single label."""
+    """Make a target absolute, in the zone if it is a single label (the provider's ``NormalizeTargetFQDN``)."""
     target = target.strip()
     if target in ("", "@"):
         return ""
@@ -67,12 +64,12 @@ def _target(target: str, zone: str) -> str:
 
 
 def _data(data: str, type_: str, zone: str) -> str:
-    """The data that the provider sends and compares (``NormalizeRecordData``); SRV is not told apart."""
+    """Normalize data as the provider does to send and compare it (``NormalizeRecordData``), except SRV."""
     return _target(data, zone) if type_ in ("CNAME", "NS", "MX") else data.strip()
 
 
 def _name(name: str, zone: str) -> str:
-    """``normalizeRecordName`` of the provider: relative to the zone."""
+    """Make a name relative to the zone (the provider's ``normalizeRecordName``)."""
     if name in ("", "@"):
         return ""
     name, zone = name.removesuffix("."), zone.removesuffix(".")
@@ -80,7 +77,7 @@ def _name(name: str, zone: str) -> str:
 
 
 def _normal(properties: PropertyMap) -> PropertyMap:
-    """Properties of a record with name and data as they are compared."""
+    """Return a record's properties with its name and data normalized."""
     plain = unwrap(properties)
     zone, type_ = plain.get("dnsZone"), plain.get("type")
     changed: PropertyMap = {}
@@ -92,7 +89,7 @@ def _normal(properties: PropertyMap) -> PropertyMap:
 
 
 def _flat_data(data: str, type_: str) -> str:
-    """Data as the state keeps it (``FlattenDomainData``): the platform answers TXT in quotes, MX with its priority."""
+    """Return data as in the state (``FlattenDomainData``): the API returns TXT in quotes, MX with its priority."""
     if type_ == "TXT":
         return data.strip('"')
     if type_ == "MX" and " " in data:
@@ -101,7 +98,7 @@ def _flat_data(data: str, type_: str) -> str:
 
 
 class Record(ResourceType):
-    """Records are changed with a list of changes on their zone; the id is ``<zone>/<id>``."""
+    """A DNS record, which is changed through its zone. The resource's ID is ``<zone>/<id>``."""
 
     token = "scaleway:domain/record:Record"  # noqa: S105 - a type token
     path = _ZONES
@@ -143,9 +140,7 @@ class Record(ResourceType):
         await self._change(client, zone, {"add": {"records": [record]}})
         listed = await client.get(f"{_ZONES}/{zone}/records", name=record["name"], type=record["type"])
         matching = [
-            found
-            for found in listed["records"]
-            if _flat_data(found["data"], found["type"]) == record["data"].strip('"')
+            item for item in listed["records"] if _flat_data(item["data"], item["type"]) == record["data"].strip('"')
         ]
         if not matching:
             raise ProviderError(f"the record {record['name']} {record['type']} is not in {zone} after it was added")

@@ -1,4 +1,4 @@
-"""How a property is written to the API and read back from it."""
+"""Conversion of properties between Pulumi and the API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 Convert = Callable[[Any], Any]
 
 
-def _same(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 
@@ -19,50 +19,51 @@ class Field:
     """One property of a resource type."""
 
     name: str
-    """In Pulumi, such as ``minScale``."""
+    """Name in Pulumi, such as ``minScale``."""
     api: str = ""
-    """In the API, such as ``min_scale``; derived from ``name`` when empty."""
-    write: Convert = _same
-    read: Convert = _same
+    """Name in the API, such as ``min_scale``; derived from ``name`` if empty."""
+    write: Convert = _identity
+    read: Convert = _identity
     computed: bool = False
-    """Where the program is silent, the platform decides."""
+    """Whether the platform chooses a value if the program sets none."""
     default: Any = None
-    """What the provider sends where the program is silent."""
+    """Value that the provider sends if the program sets none."""
     checked_default: bool = False
-    """The default stands in the checked inputs too, not only in the outputs."""
+    """Whether the default is also in the checked inputs, not only in the outputs."""
     sent: bool = True
-    """Part of the body that creates the resource."""
+    """Whether it is part of the request that creates the resource."""
     update: str = ""
-    """Its name in the body that changes the resource, where that is another one."""
+    """Name in the request that updates the resource, if different."""
     empty: Any = None
-    """What the state holds where the platform says nothing."""
+    """Value in the state if the response has none."""
     answered: bool = True
-    """Part of the platform's answers; otherwise the state keeps what the program said."""
-    normal: Convert = _same
-    """Brings a value into the form in which the parts of two are compared."""
+    """Whether responses contain it; otherwise the state keeps the program's value."""
+    normal: Convert = _identity
+    """Normalizes a value, before its parts are compared."""
     is_set: bool = False
-    """A set of objects: what an element does not say, it does not have."""
+    """Whether it is a set of objects, whose absent properties count as removed."""
     sets: tuple[str, ...] = ()
-    """Properties inside of it that are sets of strings."""
+    """Nested properties that are sets of strings."""
     equal: Callable[[Any, Any], bool] | None = None
-    """Whether a value in the state and one of the program mean the same."""
+    """Compares a value in the state with one of the program."""
 
     @property
     def key(self) -> str:
+        """The name in the API."""
         return self.api or snake_case(self.name)
 
 
 def snake_case(name: str) -> str:
-    return re.sub(r"(?<!^)([A-Z])", lambda found: f"_{found[1].lower()}", name)
+    return re.sub(r"(?<!^)([A-Z])", lambda capital: f"_{capital[1].lower()}", name)
 
 
 def none_if_empty(value: Any) -> Any:
-    """An empty list is not kept."""
+    """Omit an empty list from the state."""
     return value or None
 
 
 def bare_id(value: Any) -> Any:
-    """``fr-par/<id>`` without its region."""
+    """Strip the region from ``fr-par/<id>``."""
     return value.rpartition("/")[2] if isinstance(value, str) else value
 
 
@@ -71,7 +72,7 @@ def same_id(old: Any, new: Any) -> bool:
 
 
 def seconds(value: Any) -> str:
-    """A duration in the API: ``60.000000000s``."""
+    """Format seconds as the API does: ``60.000000000s``."""
     return f"{float(value):.9f}s"
 
 
@@ -83,15 +84,15 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of a Go duration such as ``1m30s``. Raises ValueError."""
+    """Parse a Go duration such as ``1m30s`` to seconds. Raises ValueError."""
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|h|m|s)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"{text!r} is no duration")
+        raise ValueError(f"{text!r} is not a duration")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def go_duration(total: float) -> str:
-    """Seconds as Go prints a duration: ``2h0m0s``, ``1m30s``, ``10s``."""
+    """Format seconds as Go formats a duration: ``2h0m0s``, ``1m30s``, ``10s``."""
     whole = int(total)
     hours, rest = divmod(whole, 3600)
     minutes, secs = divmod(rest, 60)

@@ -14,6 +14,8 @@ _EDITABLE = Field("editable", sent=False)
 
 
 class Application(ResourceType):
+    """An application, which policies and API keys refer to."""
+
     token = "scaleway:iam/application:Application"  # noqa: S105 - a type token
     path = "/iam/v1alpha1/applications"
     fields = (
@@ -56,7 +58,7 @@ def _read_rules(rules: list[Object]) -> list[PropertyMap]:
 
 
 def _normal_rules(rules: list[PropertyMap]) -> list[PropertyMap]:
-    """In the form of a state, but for the order of names: the provider finds a new name where the program has it."""
+    """Normalize rules as in the state, except for the order of permission sets: the provider keeps the program's."""
     return [
         {**read, "permissionSetNames": rule["permissionSetNames"]}
         for read, rule in zip(_read_rules(_write_rules(rules)), rules, strict=True)
@@ -64,7 +66,7 @@ def _normal_rules(rules: list[PropertyMap]) -> list[PropertyMap]:
 
 
 def _same_rules(old: list[PropertyMap], new: list[PropertyMap]) -> bool:
-    """Permission sets are a set: their order does not matter."""
+    """Compare rules, ignoring the order of their permission sets."""
 
     def normal(rules: list[PropertyMap]) -> list[Any]:
         return [{**body, "permission_set_names": sorted(body["permission_set_names"])} for body in _write_rules(rules)]
@@ -73,7 +75,7 @@ def _same_rules(old: list[PropertyMap], new: list[PropertyMap]) -> bool:
 
 
 class Policy(ResourceType):
-    """Its rules are sent with the creation, but read and replaced on their own."""
+    """A policy. Its rules are created with it, but read and replaced separately."""
 
     token = "scaleway:iam/policy:Policy"  # noqa: S105 - a type token
     path = "/iam/v1alpha1/policies"
@@ -100,8 +102,8 @@ class Policy(ResourceType):
     )
 
     async def create(self, client: Client, news: PropertyMap) -> tuple[str, PropertyMap]:
-        found = await client.post(self.path, self.body(client, news))
-        resource_id = str(found["id"])
+        response = await client.post(self.path, self.body(client, news))
+        resource_id = str(response["id"])
         return resource_id, self.outputs(client, resource_id, await self.fetch(client, resource_id, {}), news)
 
     async def update(self, client: Client, resource_id: str, olds: PropertyMap, news: PropertyMap) -> PropertyMap:
@@ -120,7 +122,7 @@ class Policy(ResourceType):
 
 
 class ApiKey(SecretKeyResource):
-    """Its id is the access key."""
+    """An API key. Its ID is the access key."""
 
     token = "scaleway:iam/apiKey:ApiKey"  # noqa: S105 - a type token
     path = "/iam/v1alpha1/api-keys"
@@ -138,8 +140,8 @@ class ApiKey(SecretKeyResource):
         UPDATED_AT,
     )
 
-    def resource_id(self, client: Client, region: str, found: Object) -> str:
-        return str(found["access_key"])
+    def resource_id(self, client: Client, region: str, response: Object) -> str:
+        return str(response["access_key"])
 
 
 TYPES = (Application(), Policy(), ApiKey())

@@ -7,6 +7,8 @@ from engine.provider.resource import ORGANIZATION, PROJECT, ResourceType
 
 
 class Namespace(ResourceType):
+    """A registry namespace."""
+
     token = "scaleway:registry/namespace:Namespace"  # noqa: S105 - a type token
     path = "/registry/v1/regions/{region}/namespaces"
     transient = frozenset({"deleting"})

@@ -1,4 +1,4 @@
-"""A resource type that the API serves as one collection: create, read, change and delete by its table of fields."""
+"""The base of resource types: create, read, update and delete by a table of fields, for types that are a collection."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ UPDATED_AT = Field("updatedAt", sent=False)
 
 
 class ResourceType:
-    """The common behaviour; a type that the API serves in another way overrides the part that differs."""
+    """A resource type; subclasses override what differs from a plain collection."""
 
     token: str
     path: str
-    """Of the collection, with ``{region}`` where the product is regional."""
+    """Path of the collection, with ``{region}`` if the product is regional."""
     fields: Sequence[Field]
     transient: frozenset[str] = frozenset()
-    """Statuses that pass by themselves."""
+    """Statuses of an object in transition."""
     waits_until_gone: bool = False
     gone: frozenset[int] = frozenset({404})
-    """Statuses with which the API answers for an object that is gone."""
+    """HTTP status codes of the API's responses for a deleted object."""
 
     # --- without the cloud ------------------------------------------------------------------------------
 
@@ -43,10 +43,12 @@ class ResourceType:
         return {field.name: field for field in self.fields}
 
     def check(self, news: PropertyMap) -> list[str]:
-        """What is wrong with the inputs."""
+        """Return the problems in the inputs."""
         known = schema.inputs_of(self.token)
         failures = [
-            f"{name} is no property of {self.token}" for name in news if name not in known and not name.startswith("__")
+            f"{name} is not a property of {self.token}"
+            for name in news
+            if name not in known and not name.startswith("__")
         ]
         failures += [
             f"missing required property '{name}'"
@@ -61,17 +63,17 @@ class ResourceType:
         ]
         if "name" in known and news.get("name") is None:
             failures.append(
-                "the embedded engine does not make up names: give `name`, or use the Pulumi CLI (--engine pulumi)"
+                "the embedded engine does not generate names; set `name`, or use the Pulumi CLI (--engine pulumi)"
             )
         return failures
 
     @property
     def delete_before_replace(self) -> bool:
-        """A name that the program gives cannot be taken twice, so the old resource goes first."""
+        """Whether a replacement deletes first: the resource has a name, which two cannot have at once."""
         return "name" in schema.inputs_of(self.token)
 
     def with_defaults(self, news: PropertyMap) -> PropertyMap:
-        """The inputs as the provider's Check returns them, with the names of those that it filled in."""
+        """Return the inputs as the provider's Check does, with ``__defaults`` naming those it has added."""
         types = schema.inputs_of(self.token)
         defaults = {
             field.name: field.default
@@ -97,7 +99,7 @@ class ResourceType:
         return Diff(detailed, delete_before_replace=replaces and self.delete_before_replace)
 
     def planned(self, olds: PropertyMap | None, news: PropertyMap) -> PropertyMap:
-        """Outputs as far as a preview can know them."""
+        """Return the outputs that a preview expects."""
         outputs = dict(olds) if olds is not None else {"id": UNKNOWN}
         for field in self.fields:
             if field.name in news:
@@ -115,12 +117,12 @@ class ResourceType:
         return self.path.format(region=region)
 
     def item(self, client: Client, resource_id: str, outputs: PropertyMap) -> str:
-        """The path of one object."""
+        """Return the path of one object."""
         region, _, bare = resource_id.rpartition("/")
         return f"{self.collection(client, region or client.region, outputs)}/{bare}"
 
-    def resource_id(self, client: Client, region: str, found: Object) -> str:
-        return f"{region}/{found['id']}" if self.regional else str(found["id"])
+    def resource_id(self, client: Client, region: str, response: Object) -> str:
+        return f"{region}/{response['id']}" if self.regional else str(response["id"])
 
     def body(self, client: Client, news: PropertyMap) -> Object:
         body: Object = {}
@@ -137,30 +139,30 @@ class ResourceType:
 
     async def create(self, client: Client, news: PropertyMap) -> tuple[str, PropertyMap]:
         region = self.region(client, news)
-        found = await client.post(self.collection(client, region, news), self.body(client, news))
-        resource_id = self.resource_id(client, region, found)
-        return resource_id, await self._wait_until_settled(client, resource_id, news, found)
+        response = await client.post(self.collection(client, region, news), self.body(client, news))
+        resource_id = self.resource_id(client, region, response)
+        return resource_id, await self._wait_until_settled(client, resource_id, news, response)
 
     async def update(self, client: Client, resource_id: str, olds: PropertyMap, news: PropertyMap) -> PropertyMap:
         body = self.changes(olds, news)
-        found = await client.patch(self.item(client, resource_id, olds), body)
-        return await self._wait_until_settled(client, resource_id, {**_unanswered(self, olds), **news}, found)
+        response = await client.patch(self.item(client, resource_id, olds), body)
+        return await self._wait_until_settled(client, resource_id, {**_unanswered(self, olds), **news}, response)
 
     async def _wait_until_settled(
-        self, client: Client, resource_id: str, given: PropertyMap, found: Object
+        self, client: Client, resource_id: str, given: PropertyMap, response: Object
     ) -> PropertyMap:
-        """Wait until the status is final; what was made stays known when that fails."""
+        """Wait until the status is final. Raises PartialFailureError, which identifies the resource, if it never is."""
         try:
-            if found.get("status") in self.transient:
-                found = await client.wait(self.item(client, resource_id, given), self.transient)
-            return self.outputs(client, resource_id, found, given)
+            if response.get("status") in self.transient:
+                response = await client.wait(self.item(client, resource_id, given), self.transient)
+            return self.outputs(client, resource_id, response, given)
         except ProviderError as error:
             raise PartialFailureError(
-                str(error), resource_id, self.outputs(client, resource_id, found, given)
+                str(error), resource_id, self.outputs(client, resource_id, response, given)
             ) from error
 
     def changes(self, olds: PropertyMap, news: PropertyMap) -> Object:
-        """The body that changes an object: what differs, in the API's names."""
+        """Return the body of an update request: the differences, with the API's names."""
         known = schema.inputs_of(self.token)
         body: Object = {}
         for field in self.fields:
@@ -176,23 +178,23 @@ class ResourceType:
         self, client: Client, resource_id: str, inputs: PropertyMap, outputs: PropertyMap
     ) -> PropertyMap | None:
         try:
-            found = await self.fetch(client, resource_id, outputs)
+            response = await self.fetch(client, resource_id, outputs)
         except ApiError as error:
             if error.status == 404:
                 return None
             raise
-        return self.outputs(client, resource_id, found, {**_unanswered(self, outputs), **inputs})
+        return self.outputs(client, resource_id, response, {**_unanswered(self, outputs), **inputs})
 
     async def fetch(self, client: Client, resource_id: str, outputs: PropertyMap) -> Object:
-        found: Object = await client.get(self.item(client, resource_id, outputs))
-        return found
+        response: Object = await client.get(self.item(client, resource_id, outputs))
+        return response
 
-    def outputs(self, client: Client, resource_id: str, found: Object, given: PropertyMap) -> PropertyMap:
-        """What the state keeps: the platform's answer, and what only the program or the creation said."""
+    def outputs(self, client: Client, resource_id: str, response: Object, given: PropertyMap) -> PropertyMap:
+        """Return the outputs: the response, and from ``given`` what responses do not contain."""
         outputs: PropertyMap = {"id": resource_id}
         for field in self.fields:
             if field.answered:
-                value = found.get(field.key)
+                value = response.get(field.key)
                 value = field.empty if value is None else field.read(value)
             else:
                 value = given.get(field.name)
@@ -215,23 +217,19 @@ class ResourceType:
 
 
 class SecretKeyResource(ResourceType):
-    """A type whose secret key is answered once, when the object is made: the state keeps it."""
+    """A type whose secret key is returned only at its creation, and then kept in the state."""
 
-    def outputs(self, client: Client, resource_id: str, found: Object, given: PropertyMap) -> PropertyMap:
-        outputs = super().outputs(client, resource_id, found, given)
-        key = unwrap(outputs.get("secretKey")) or found.get("secret_key")
+    def outputs(self, client: Client, resource_id: str, response: Object, given: PropertyMap) -> PropertyMap:
+        outputs = super().outputs(client, resource_id, response, given)
+        key = unwrap(outputs.get("secretKey")) or response.get("secret_key")
         if key:
             outputs["secretKey"] = make_secret(key)
         return outputs
 
 
 def _unanswered(type_: ResourceType, olds: PropertyMap) -> PropertyMap:
-    """What the platform says once, or never, stays as the state has it."""
+    """Return the outputs in the state that responses do not contain."""
     return {field.name: olds[field.name] for field in type_.fields if not field.answered and field.name in olds}
-
-
-def secret(value: Any) -> Any:
-    return make_secret(value)
 
 
 def _compare_field(field: Field, type_: Any, olds: PropertyMap, news: PropertyMap) -> dict[str, str]:
@@ -260,74 +258,74 @@ def _removed(path: str, old: Mapping[str, Any]) -> dict[str, str]:
 def compare(
     path: str, old: Any, new: Any, *, whole: bool = False, is_set: bool = False, sets: Sequence[str] = ()
 ) -> dict[str, str]:
-    """Differences by property path, as the provider's detailed diff names them.
+    """Return the differences by property path, as in the provider's detailed diff.
 
-    ``whole``: a map, where a key that is not given any more is a deletion. ``is_set``: of objects, where it is too.
-    ``sets``: properties that are sets of strings, wherever they are.
+    ``whole`` marks a map, ``is_set`` a set of objects: a missing key in them is a deletion. ``sets`` are properties
+    that are sets of strings, at any depth.
     """
     if new is UNKNOWN:
         return {path: UPDATE if old is not None else ADD}
     if old is None or (whole and not old):
         return {path: ADD} if new or not whole else {}
     if isinstance(old, dict) and isinstance(new, dict):
-        found: dict[str, str] = {}
+        changes: dict[str, str] = {}
         for key in sorted(old.keys() | new.keys()):
             if key.startswith("__"):
                 continue
             if new.get(key) is None:
                 if whole or old[key] or (is_set and old[key] is not None):
-                    found[f"{path}.{key}"] = DELETE
+                    changes[f"{path}.{key}"] = DELETE
             else:
-                found |= compare(f"{path}.{key}", old.get(key), new[key], is_set=is_set, sets=sets)
-        return found
+                changes |= compare(f"{path}.{key}", old.get(key), new[key], is_set=is_set, sets=sets)
+        return changes
     if isinstance(old, list) and isinstance(new, list):
         return _compare_lists(path, old, new, is_set=is_set, sets=sets)
     return {} if old == new else {path: UPDATE}
 
 
 def _compare_lists(path: str, old: list[Any], new: list[Any], *, is_set: bool, sets: Sequence[str]) -> dict[str, str]:
-    """What went is named by its former place, what came by its new one; both at one place is a change of it.
+    """Compare lists: a removed item has its old index, an added one its new index; both at one index are a change.
 
-    Lists of objects are compared place by place.
+    Lists of objects are compared index by index.
     """
     if new and not old:
         return {path: ADD}
     of_objects = any(isinstance(item, dict) for item in [*old, *new])
     if path.rpartition(".")[2] in sets:
-        gone = {index for index, item in enumerate(old) if item not in new}
-        come = {index for index, item in enumerate(new) if item not in old}
+        removed = {index for index, item in enumerate(old) if item not in new}
+        added = {index for index, item in enumerate(new) if item not in old}
     elif of_objects and not is_set:
-        gone, come = set(range(len(old))), set(range(len(new)))
+        removed, added = set(range(len(old))), set(range(len(new)))
     else:
-        gone, come = _unmatched(old, new)
-    found: dict[str, str] = {}
-    for index in sorted(gone | come):
-        place = f"{path}[{index}]"
-        if index not in come:
-            found[place] = DELETE
-        elif index not in gone:
-            found[place] = ADD
+        removed, added = _unmatched(old, new)
+    changes: dict[str, str] = {}
+    for index in sorted(removed | added):
+        item_path = f"{path}[{index}]"
+        if index not in added:
+            changes[item_path] = DELETE
+        elif index not in removed:
+            changes[item_path] = ADD
         else:
-            found |= compare(place, old[index], new[index], is_set=is_set, sets=sets)
-    return found
+            changes |= compare(item_path, old[index], new[index], is_set=is_set, sets=sets)
+    return changes
 
 
 def _unmatched(old: list[Any], new: list[Any]) -> tuple[set[int], set[int]]:
-    """The places, in the old and in the new list, of what is not in the other one in the same order."""
+    """Return the indexes of the items outside of the longest common subsequence, in the old and in the new list."""
     lengths = [[0] * (len(new) + 1) for _ in range(len(old) + 1)]
     for i in range(len(old) - 1, -1, -1):
         for j in range(len(new) - 1, -1, -1):
             same = not compare("", old[i], new[j])
             lengths[i][j] = lengths[i + 1][j + 1] + 1 if same else max(lengths[i + 1][j], lengths[i][j + 1])
-    gone, come = set(range(len(old))), set(range(len(new)))
+    removed, added = set(range(len(old))), set(range(len(new)))
     i = j = 0
     while i < len(old) and j < len(new):
         if not compare("", old[i], new[j]):
-            gone.discard(i)
-            come.discard(j)
+            removed.discard(i)
+            added.discard(j)
             i, j = i + 1, j + 1
         elif lengths[i + 1][j] >= lengths[i][j + 1]:
             i += 1
         else:
             j += 1
-    return gone, come
+    return removed, added

@@ -31,12 +31,12 @@ def _read_versions(versions: list[Object]) -> list[PropertyMap]:
 
 
 def _write_policies(policies: list[PropertyMap]) -> Object | None:
-    """At most one."""
+    """Convert a list of at most one policy."""
     if not policies:
         return None
     policy = policies[0]
-    written = {"action": policy["action"], "expires_once_accessed": bool(policy.get("expiresOnceAccessed"))}
-    return written | ({"time_to_live": write_duration(policy["ttl"])} if policy.get("ttl") else {})
+    body = {"action": policy["action"], "expires_once_accessed": bool(policy.get("expiresOnceAccessed"))}
+    return body | ({"time_to_live": write_duration(policy["ttl"])} if policy.get("ttl") else {})
 
 
 def _read_policies(policy: Object | None) -> list[PropertyMap]:
@@ -56,6 +56,8 @@ def _same_policies(old: list[PropertyMap], new: list[PropertyMap]) -> bool:
 
 
 class Secret(ResourceType):
+    """A secret, without its value."""
+
     token = "scaleway:secrets/secret:Secret"  # noqa: S105 - a type token
     path = f"{_REGION}/secrets"
     fields = (
@@ -82,8 +84,8 @@ class Secret(ResourceType):
 
     async def create(self, client: Client, news: PropertyMap) -> tuple[str, PropertyMap]:
         region = self.region(client, news)
-        found = await client.post(self.collection(client, region, news), self.body(client, news))
-        resource_id = self.resource_id(client, region, found)
+        response = await client.post(self.collection(client, region, news), self.body(client, news))
+        resource_id = self.resource_id(client, region, response)
         return resource_id, self.outputs(client, resource_id, await self.fetch(client, resource_id, {}), news)
 
     async def update(self, client: Client, resource_id: str, olds: PropertyMap, news: PropertyMap) -> PropertyMap:
@@ -98,13 +100,13 @@ class Secret(ResourceType):
 
     async def fetch(self, client: Client, resource_id: str, outputs: PropertyMap) -> Object:
         item = self.item(client, resource_id, outputs)
-        found: Object = await client.get(item)
+        response: Object = await client.get(item)
         versions = await client.get(f"{item}/versions")
-        return {**found, "versions": versions["versions"]}
+        return {**response, "versions": versions["versions"]}
 
 
 def _encoded(data: Any) -> str:
-    """As the provider keeps it (``Base64Encoded``): a text that is base64 already stays."""
+    """Encode data as the provider does (``Base64Encoded``), unless it is already base64."""
     text = str(data)
     try:
         base64.b64decode(text, validate=True)
@@ -118,7 +120,7 @@ def _same_data(old: Any, new: Any) -> bool:
 
 
 class Version(ResourceType):
-    """The value of a secret. A new value is a new version, made before the old one goes."""
+    """A version of a secret, with its value. A new value is created before the old one is deleted."""
 
     token = "scaleway:secrets/version:Version"  # noqa: S105 - a type token
     path = f"{_REGION}/secrets"
@@ -133,7 +135,7 @@ class Version(ResourceType):
     )
 
     def item(self, client: Client, resource_id: str, outputs: PropertyMap) -> str:
-        """The id is ``<region>/<secret>/<revision>``."""
+        """Return the path of a version, whose ID is ``<region>/<secret>/<revision>``."""
         region, secret, revision = resource_id.split("/")
         return f"{self.path.format(region=region)}/{secret}/versions/{revision}"
 
@@ -141,15 +143,15 @@ class Version(ResourceType):
         region = self.region(client, news)
         secret = bare_id(unwrap(news["secretId"]))
         data = base64.b64encode(str(unwrap(news.get("data", ""))).encode()).decode()
-        found = await client.post(
+        response = await client.post(
             f"{self.path.format(region=region)}/{secret}/versions",
             {"data": data, "description": unwrap(news.get("description", ""))},
         )
-        resource_id = f"{region}/{secret}/{found['revision']}"
-        return resource_id, self.outputs(client, resource_id, found, news)
+        resource_id = f"{region}/{secret}/{response['revision']}"
+        return resource_id, self.outputs(client, resource_id, response, news)
 
-    def outputs(self, client: Client, resource_id: str, found: Object, given: PropertyMap) -> PropertyMap:
-        outputs = super().outputs(client, resource_id, found, given)
+    def outputs(self, client: Client, resource_id: str, response: Object, given: PropertyMap) -> PropertyMap:
+        outputs = super().outputs(client, resource_id, response, given)
         outputs["region"] = resource_id.partition("/")[0]
         outputs["secretId"] = "/".join(resource_id.split("/")[:2])
         if "data" in outputs:
@@ -158,9 +160,9 @@ class Version(ResourceType):
 
 
 async def get_version(client: Client, arguments: PropertyMap) -> PropertyMap:
-    """``scaleway:secrets/getVersion:getVersion``: a version of a secret with its data in base64.
+    """Implement ``scaleway:secrets/getVersion:getVersion``: return a version of a secret, with its data in base64.
 
-    Raises EngineError when the secret or the version does not exist.
+    Raises EngineError if the secret or the version does not exist.
     """
     plain = unwrap(arguments)
     region = plain.get("region") or client.region
@@ -170,21 +172,21 @@ async def get_version(client: Client, arguments: PropertyMap) -> PropertyMap:
     if not secret_id:
         name = plain.get("secretName")
         project_id = plain.get("projectId") or client.project_id
-        found = (await client.get(secrets, name=str(name), project_id=project_id))["secrets"]
-        matching = [secret for secret in found if secret["name"] == name]
+        listed = (await client.get(secrets, name=str(name), project_id=project_id))["secrets"]
+        matching = [secret for secret in listed if secret["name"] == name]
         if len(matching) != 1:
-            raise EngineError(f"{len(matching)} secrets are called {name!r} in the project {project_id}; expected one")
+            raise EngineError(f"found {len(matching)} secrets named {name} in the project {project_id}; expected 1")
         secret_id = matching[0]["id"]
     try:
         path = f"{secrets}/{secret_id}/versions"
         access, version = await asyncio.gather(
             client.get(f"{path}/{revision}/access"), client.get(f"{path}/{revision}")
         )
-        if version["revision"] != access["revision"]:  # a newer one came between the two
+        if version["revision"] != access["revision"]:  # a newer version was created between the two requests
             version = await client.get(f"{path}/{access['revision']}")
     except ApiError as error:
         raise EngineError(
-            f"the version {revision} of the secret {plain.get('secretName') or secret_id} cannot be read: {error}"
+            f"version {revision} of the secret {plain.get('secretName') or secret_id} cannot be read: {error}"
         ) from error
     return {
         "id": f"{region}/{secret_id}/{revision}",

@@ -1,4 +1,4 @@
-"""Serverless Jobs, ``/serverless-jobs/v1alpha2``: a definition and, beside it, its references to secrets."""
+"""Serverless Jobs, ``/serverless-jobs/v1alpha2``: job definitions, and their references to secrets."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ def _same_references(old: list[PropertyMap], new: list[PropertyMap]) -> bool:
 
 
 class Definition(ResourceType):
+    """A job definition."""
+
     token = "scaleway:job/definition:Definition"  # noqa: S105 - a type token
     path = "/serverless-jobs/v1alpha2/regions/{region}/job-definitions"
     fields = (
@@ -65,13 +67,13 @@ class Definition(ResourceType):
     )
 
     def body(self, client: Client, news: PropertyMap) -> Object:
-        """The real provider says so even where the program says nothing of retries."""
+        """Return the body of the request, with the retry policy that the real provider always sends."""
         return {**super().body(client, news), "retry_policy": {"max_retries": 0}}
 
     async def create(self, client: Client, news: PropertyMap) -> tuple[str, PropertyMap]:
         region = self.region(client, news)
-        found = await client.post(self.collection(client, region, news), self.body(client, news))
-        resource_id = self.resource_id(client, region, found)
+        response = await client.post(self.collection(client, region, news), self.body(client, news))
+        resource_id = self.resource_id(client, region, response)
         await self._add_references(client, resource_id, unwrap(news.get("secretReferences")) or [])
         return resource_id, self.outputs(client, resource_id, await self.fetch(client, resource_id, news), news)
 
@@ -113,9 +115,9 @@ class Definition(ResourceType):
 
     async def fetch(self, client: Client, resource_id: str, outputs: PropertyMap) -> Object:
         region, _, bare = resource_id.rpartition("/")
-        found: Object = await client.get(self.item(client, resource_id, outputs))
+        response: Object = await client.get(self.item(client, resource_id, outputs))
         secrets = await client.get(_SECRETS.format(region=region), job_definition_id=bare)
-        return {**found, "secret_references": secrets["secrets"]}
+        return {**response, "secret_references": secrets["secrets"]}
 
 
 TYPES = (Definition(),)

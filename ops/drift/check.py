@@ -25,7 +25,7 @@ from ops.state.lock import locks_of
 from ops.state.tombstone import refuse_moved
 from ops.steps import name_of
 from pulumi_state.store import StoreError, checkpoints
-from pulumi_state.store.checkpoints import Stored
+from pulumi_state.store.checkpoints import StoredCheckpoint
 
 _OUT_OF_REACH = (ExitCode.ENVIRONMENT, ExitCode.ENGINE, ExitCode.LOCAL_CLOUD)
 
@@ -113,7 +113,7 @@ def _read_resources(session: Session, parallel: int, seen: _Seen) -> None:
         seen.problems += _errors(record, session.stack.name)
 
 
-def _undisturbed_state(session: Session, stored: Stored | None) -> str:
+def _undisturbed_state(session: Session, stored: StoredCheckpoint | None) -> str:
     """What changes with the stack's state. Raises OpsError where somebody works on it, or did so and was killed."""
     store, project, name = session.store, session.project, session.stack.name
     owners = [lock.owner for lock in locks_of(store, project, name) if not lock.liveness.is_stale]

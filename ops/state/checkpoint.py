@@ -14,7 +14,7 @@ from pulumi_state.errors import PulumiError
 from pulumi_state.passphrase import Crypter, passphrase_from
 from pulumi_state.state_file import Checkpoint, StateFile, parse_checkpoint
 from pulumi_state.store import Store
-from pulumi_state.store.checkpoints import Stored
+from pulumi_state.store.checkpoints import StoredCheckpoint
 from pulumi_state.urn import ROOT_STACK_TYPE
 
 
@@ -32,7 +32,7 @@ def outputs_of(store: Store, project: str, stack: str) -> dict[str, Any]:
     return outputs_in(checkpoint.latest) if checkpoint else {}
 
 
-def latest_in(stored: Stored | None) -> dict[str, Any]:
+def latest_in(stored: StoredCheckpoint | None) -> dict[str, Any]:
     """The deployment in a state; empty where there is none. Raises OpsError when it cannot be read."""
     if stored is None:
         return {}

@@ -10,12 +10,12 @@ from ops.state.checkpoint import latest_in
 from ops.state.last_run import Observed
 from ops.steps import name_of
 from pulumi_state.interruption import pending_operations
-from pulumi_state.store.checkpoints import Stored
+from pulumi_state.store.checkpoints import StoredCheckpoint
 
 _HEAD = "a run was interrupted, and whether these operations have ended is not known:"
 
 
-def pending_names(stored: Stored | None) -> list[str]:
+def pending_names(stored: StoredCheckpoint | None) -> list[str]:
     """The operations, as ``creating api-container``. Raises OpsError when the state cannot be read."""
     return [f"{operation} {name_of(urn)}" for operation, urn in pending_operations(latest_in(stored))]
 

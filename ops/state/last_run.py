@@ -21,7 +21,7 @@ from ops.state.history import update_at
 from pulumi_state.errors import PulumiError
 from pulumi_state.state_file import StateFile
 from pulumi_state.store import ABSENT, Store, checkpoints, layout
-from pulumi_state.store.checkpoints import Stored, record_keys
+from pulumi_state.store.checkpoints import StoredCheckpoint, record_keys
 
 _FORMAT = 1
 Resource = dict[str, Any]
@@ -55,7 +55,7 @@ class Observed:
     """A stack's state as a command has read it, once, and what it shows of the runs before."""
 
     at: datetime
-    stored: Stored | None
+    stored: StoredCheckpoint | None
     """None where there is no state yet."""
     tag: str
     """Of what the last run left."""
@@ -120,7 +120,9 @@ def forget(store: Store, project: str, stack: str) -> None:
     store.delete(_key(project, stack))
 
 
-def _overwritten(store: Store, project: str, stack: str, last: _LastRun, stored: Stored) -> OverwrittenState | None:
+def _overwritten(
+    store: Store, project: str, stack: str, last: _LastRun, stored: StoredCheckpoint
+) -> OverwrittenState | None:
     """None where the state is what the last run left, or what a later one made of it. Raises StoreError."""
     if stored.content == last.state:
         return None
