@@ -94,7 +94,7 @@ class Run:
         self._canceled = True
         self._request.on_cancel()
         if self._deployment is not None:
-            self._deployment.fail("cancelled; waiting for running operations, no further ones are started")
+            self._deployment.fail("cancelled: waiting for running operations, starting no further ones")
 
     # --- preparation ------------------------------------------------------------------------------------
 
@@ -172,7 +172,7 @@ class Run:
     def _start(self, context: Context) -> Deployment:
         self._deployment = Deployment(context, context.journal.snapshot())
         if self._canceled:
-            self._deployment.fail("cancelled; nothing was started")
+            self._deployment.fail("cancelled: nothing was started")
         return self._deployment
 
     async def _close(self, context: Context) -> None:

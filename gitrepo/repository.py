@@ -208,7 +208,7 @@ class Repository:
 
     @contextmanager
     def _index(self) -> Iterator[str]:
-        """Yield the index file, or a copy without the marks `assume-unchanged` and `skip-worktree` if files have any."""
+        """Yield the index file, or a copy without `assume-unchanged` and `skip-worktree` if files have these flags."""
         index = str(self._git_folder / "index")
         listed = os.fsdecode(self._git.run("ls-files", "-v", "-z", "--full-name")).split("\0")
         assumed_unchanged = [line[2:] for line in listed if line[:1].islower()]

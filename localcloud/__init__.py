@@ -1,6 +1,6 @@
-"""The local Scaleway (``python -m localcloud``): a part of Scaleway's HTTP API on a loopback address of this machine.
+"""The local Scaleway (``python -m localcloud``): emulates part of Scaleway's HTTP API on a loopback address.
 
-``api``      the API: products, control API, registry of images, pages
-``runtime``  what runs behind its containers and jobs, where a Docker engine is at hand
-``server``   puts the two together, and starts and stops them
+``api``      the API: products, control API, image registry, pages
+``runtime``  runs containers and jobs, if a Docker engine is available
+``server``   assembles, starts and stops both
 """

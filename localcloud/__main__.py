@@ -6,51 +6,58 @@ import argparse
 import sys
 from pathlib import Path
 
+from localcloud.api.cloud import TRANSITION_SECONDS
 from localcloud.api.errors import StartError
+from localcloud.runtime.backoff import RESTART_DELAY
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m localcloud", description="Scaleway's HTTP API on a laptop.")
-    parser.add_argument("--port", type=int, default=8421, help="port of the API (0 = any free one)")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="where the state is kept")
+    parser = argparse.ArgumentParser(
+        prog="python -m localcloud", description="Emulate part of Scaleway's HTTP API on this machine."
+    )
+    parser.add_argument(
+        "--port", type=int, default=8421, help="port of the API (default: %(default)s; 0: any free port)"
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder for the state")
     parser.add_argument(
         "--seed",
         type=Path,
         metavar="FILE",
-        help="what it holds at its first start and after a reset, in TOML (default: an organization and its owner)",
+        help="TOML file with the initial resources (default: an organization and its owner)",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
+    parser.add_argument("--host", default="127.0.0.1", help="loopback address to listen on (default: %(default)s)")
     parser.add_argument(
         "--transitions",
         type=float,
-        default=1.0,
+        default=TRANSITION_SECONDS,
         metavar="SECONDS",
-        help="how long creating, updating, … last",
+        help="duration of statuses such as creating (default: %(default)s)",
     )
     parser.add_argument(
         "--object-storage-port",
         type=int,
         metavar="PORT",
-        help="port of the object storage, started when asked for (default: the API's + 1; 0 = off)",
+        help="port of the object storage, which starts on demand (default: the API's port + 1; 0: off)",
     )
     parser.add_argument(
         "--record",
         type=Path,
         metavar="FILE",
-        help="append each request without secrets, and the shape of its answer",
+        help="append each request, without secrets, and the structure of its response to this file",
     )
     parser.add_argument(
         "--runtime",
         choices=("auto", "docker", "off"),
         default="off",
-        help="what runs the containers: Docker, if an engine answers (auto) or in any case; off: nothing",
+        help="run containers with Docker: auto (if available), docker (required) or off (default: %(default)s)",
     )
     parser.add_argument(
         "--restart-delay",
         type=float,
-        default=10.0,
+        default=RESTART_DELAY,
         metavar="SECONDS",
-        help="how long a container waits that has crashed twice; then twice that, and so on, up to 5 minutes",
+        help="delay before the second restart of a crashing container, doubled for each further one up to 5 minutes "
+        "(default: %(default)s)",
     )
     arguments = parser.parse_args()
     from localcloud.server import Settings, serve
@@ -70,15 +77,15 @@ def main() -> int:
             )
         )
     except StartError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"error: {error}\n")
         return 1
     return 0
 
 
-def _storage_port(wanted: int | None, port: int) -> int:
-    """A fixed one: states are found under an address that has it."""
-    if wanted is not None:
-        return wanted
+def _storage_port(given: int | None, port: int) -> int:
+    """A fixed port, because the addresses of Pulumi states contain it."""
+    if given is not None:
+        return given
     return port + 1 if port else 0
 
 

@@ -1,4 +1,4 @@
-"""Starts the server: checks, socket, state, seed, uvicorn."""
+"""Starts the server: socket, state, seed, runtime, uvicorn."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from localcloud.api.cloud import Cloud
 from localcloud.api.control import Control
 from localcloud.api.control_token import make_token
 from localcloud.api.errors import StartError
-from localcloud.api.faults.book import FaultBook
+from localcloud.api.faults.active import ActiveFaults
 from localcloud.api.logs.reader import LogReader
 from localcloud.api.object_storage import ObjectStorage
 from localcloud.api.oci.service import Registry
@@ -28,6 +28,7 @@ from localcloud.api.recorder import Recorder
 from localcloud.api.seed import DEFAULT, read_seed
 from localcloud.api.seeding import seed_store
 from localcloud.api.store import Store
+from localcloud.runtime.backoff import RESTART_DELAY
 
 if TYPE_CHECKING:
     from localcloud.runtime.runtime import Runtime
@@ -37,24 +38,24 @@ if TYPE_CHECKING:
 class Settings:
     host: str
     port: int
-    """0 = any free one."""
+    """0: any free port."""
     data: Path
     transitions: float
     """Seconds."""
     object_storage_port: int
-    """0 = off."""
+    """0: off."""
     seed: Path | None = None
-    """What it holds at its first start and after a reset; None = ``seed.DEFAULT``."""
+    """TOML file with the initial resources. None: ``seed.DEFAULT``."""
     record: Path | None = None
-    """Where requests and the shapes of their answers are written."""
+    """File for recording requests and the structure of their responses."""
     runtime: str = "off"
-    """What runs the containers: ``auto``, ``docker`` or ``off``."""
-    restart_delay: float = 10.0
-    """How long a container waits that has crashed twice, in seconds; then twice that, and so on."""
+    """``auto``, ``docker`` or ``off``; see ``EngineChoice``."""
+    restart_delay: float = RESTART_DELAY
+    """Seconds before the second restart of a crashing container; see ``Backoff``."""
 
 
 def serve(settings: Settings) -> None:
-    """Serve until the process is told to stop. Raises ``StartError``."""
+    """Serve until SIGINT or SIGTERM. Raises ``StartError``."""
     os.umask(0o077)
     seed = read_seed(settings.seed) if settings.seed is not None else DEFAULT
     listener = _listen(settings.host, settings.port)
@@ -62,23 +63,23 @@ def serve(settings: Settings) -> None:
     store = Store(settings.data)
     cloud = Cloud(store, port, seed.organization_id, settings.transitions)
     seed_store(cloud, seed)
-    runtime, told = _runtime(settings, cloud)
+    runtime, runtime_status = _runtime(settings, cloud)
     logs = LogReader() if runtime is None else runtime.logs
     storage = ObjectStorage(settings.object_storage_port, settings.data) if settings.object_storage_port else None
     if storage is not None and runtime is not None:
-        storage.start()  # processes that run may use it, and cannot ask for its start
+        storage.start()  # containers may use it, and cannot start it
     images = Registry(cloud, settings.data / "registry")
-    faults = FaultBook(ROUTES)
+    faults = ActiveFaults(ROUTES)
     recorder = _recorder(settings.record)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{port}"
     token = make_token(settings.data)
-    note = settings.data / "server.json"
-    note.write_text(json.dumps({"pid": os.getpid(), "url": url}))
+    server_file = settings.data / "server.json"
+    server_file.write_text(json.dumps({"pid": os.getpid(), "url": url}))
     config = uvicorn.Config(
         App(
             cloud,
-            Control(cloud, faults, logs, storage, images, told, settings.data, seed, token=token),
+            Control(cloud, faults, logs, storage, images, runtime_status, settings.data, seed, token=token),
             faults,
             logs,
             images,
@@ -94,7 +95,8 @@ def serve(settings: Settings) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=2,
     )
-    sys.stderr.write(f"local Scaleway at {url}, data in {settings.data}; runtime {told['engine']}: {told['why']}\n")
+    engine = f"{runtime_status['engine']} ({runtime_status['why']})"
+    sys.stderr.write(f"local Scaleway at {url}, data in {settings.data}, runtime {engine}\n")
     try:
         uvicorn.Server(config).run(sockets=[listener])
     finally:
@@ -102,29 +104,29 @@ def serve(settings: Settings) -> None:
             storage.stop()
         if recorder is not None:
             recorder.close()
-        note.unlink(missing_ok=True)
+        server_file.unlink(missing_ok=True)
         store.close()
 
 
 def _runtime(settings: Settings, cloud: Cloud) -> tuple[Runtime | None, dict[str, str]]:
-    """What runs the containers, and what the control API says of it. Raises ``StartError``."""
+    """The runtime, or None, and its description in the control API. Raises ``StartError``."""
     from localcloud.runtime.engine_choice import EngineChoice, EngineUnavailable, choose, owner_of
 
     try:
         chosen = choose(EngineChoice(settings.runtime))
     except EngineUnavailable as error:
-        raise StartError(f"{error}. Start Docker, or give --runtime auto or off.") from error
+        raise StartError(f"{error}. Start Docker, or use --runtime auto or off.") from error
     if chosen.client is None:
-        from localcloud.runtime.disabled import release
+        from localcloud.runtime.leftovers import finish_without_runtime
 
-        release(cloud)
+        finish_without_runtime(cloud)
         return None, {"engine": "off", "why": chosen.why}
     from localcloud.runtime.docker_engine import DockerEngine
     from localcloud.runtime.instance import Timing
     from localcloud.runtime.runtime import Runtime
 
     engine = DockerEngine(chosen.client, owner_of(settings.data))
-    runtime = Runtime(cloud, engine, Timing(backoff_base=settings.restart_delay))
+    runtime = Runtime(cloud, engine, Timing(restart_delay=settings.restart_delay))
     cloud.will_run = runtime.will_run
     return runtime, {"engine": "docker", "why": chosen.why}
 
@@ -139,13 +141,15 @@ def _recorder(path: Path | None) -> Recorder | None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket, on a loopback address only: the data are fake, but their keys are public."""
+    """A listening socket. Only loopback addresses are allowed, because the keys are public."""
     try:
         address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError as error:
-        raise StartError(f"{host!r} is not an address: the local Scaleway listens on 127.0.0.1 or ::1.") from error
+        raise StartError(
+            f"{host} is not an IP address; expected a loopback address such as 127.0.0.1 or ::1."
+        ) from error
     if not address.is_loopback:
-        raise StartError(f"{host} is not a loopback address: the local Scaleway listens on 127.0.0.1 or ::1 only.")
+        raise StartError(f"{host} is not a loopback address; expected for example 127.0.0.1 or ::1.")
     listener = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -154,7 +158,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise StartError(
-                f"Port {port} is already in use: stop what listens there, or give another --port."
+                f"Port {port} is already in use. Stop the program that listens on it, or use another --port."
             ) from error
         raise StartError(f"The local Scaleway cannot listen on {host} port {port} ({error.strerror}).") from error
     return listener

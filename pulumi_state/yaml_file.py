@@ -296,9 +296,8 @@ class _Builder:
         elif event.implicit[0] and name == "<<":
             self._problem(event, "the merge key `<<`", "replace it with the keys that it merges", path)
         elif event.implicit[0] and not reads_as_written(name):
-            self._problem(
-                event, f"the key `{name}` without quotes, not a string to some YAML readers", _quoted(name), path
-            )
+            found = f"the key `{name}` without quotes, not a string to some YAML readers"
+            self._problem(event, found, _quoted(name), path)
         if isinstance(event, yaml.ScalarEvent):
             self._check_properties(event, path)
         if name in parent.values:

@@ -1,22 +1,24 @@
-"""A part of Scaleway's HTTP API.
+"""Scaleway's HTTP API, as far as it is implemented.
 
-Every product has a folder with two modules, and more of its own where it needs them: ``routes``, the handlers of its
-requests, and ``schemas``, its kinds of resources and what requests may say of them. What they share:
+Every product has a folder with two modules, plus others as needed: ``routes`` (handlers) and ``schemas`` (kinds of
+resources and their request bodies). Modules that products share:
 
-    app         a request's way: router or API, key, permission, handler, journal, log
-    routing     tables of routes, each with the permission it needs
-    request     one request, as handlers see it
-    collection  what all kinds of resources have in common
-    validation  checks of request bodies; ``paging``: lists; ``errors``: the platform's error answers
-    access      who may do what
-    store       state in memory and in SQLite; ``transitions``: statuses that take their course
-    control     the control API, ``/_local/``; ``browsers``: which requests of web pages are refused
-    host_pages  pages of the containers' hosts; ``home_page``: the page at ``/``; ``page_layout``: their look
-    seed        the first state
-    logs        the lines of containers' logs
-    container_runtime  what the API needs of whatever runs the containers; ``asgi``: types of its interface
-    object_storage  moto's S3 in a child process, with a journal
-    oci         the registry of images, below ``/v2/``
+    app         a request's way: routing, authentication, permissions, handler, journal, log
+    products    the routes of all products; ``routing``: routing tables
+    request     a request, as handlers see it
+    collection  operations on all kinds of resources
+    validation  request bodies; ``paging``: lists; ``timestamps``: times and durations; ``errors``: error responses
+    access      authentication and authorization; ``permissions``, ``conditions``: what policies grant
+    store       state in memory and in SQLite; ``transitions``: transient statuses
+    control     the control API, ``/_local/``; ``browsers``: rejects requests of web pages
+    faults      fault injection
+    home_page   the page at ``/``; ``host_pages``: placeholder pages of containers; ``page_layout``: their HTML
+    seed        initial resources
+    logs        logs of containers and jobs
+    container_runtime  interface of whatever runs the containers; ``asgi``: its types
+    object_storage     moto's S3 in a child process, with a journal
+    oci         the image registry, ``/v2/``
+    recorder    records requests for contract tests
 
-What runs behind the containers, if anything does: ``localcloud.runtime``.
+``localcloud.runtime`` runs the containers.
 """

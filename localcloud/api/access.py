@@ -1,15 +1,15 @@
-"""Who may do what: keys, principals, policies, permission sets. The one place where access is decided."""
+"""Authentication and authorization: keys, principals, policies, permission sets. All access is decided here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from localcloud.api import conditions
-from localcloud.api.clock import parse_timestamp
 from localcloud.api.conditions import Condition, Target
 from localcloud.api.errors import denied_authentication
 from localcloud.api.permissions import PERMISSION_SETS, Permission
 from localcloud.api.store import Store
+from localcloud.api.timestamps import parse_timestamp
 
 SECRET_KEYS = "vault.iam.secret_key"  # noqa: S105 - a kind, not a secret
 """Kind: secret key (the id) → access key."""
@@ -22,15 +22,15 @@ RULES = "hidden.iam.rules"
 
 @dataclass(frozen=True)
 class Scope:
-    """Where a permission holds: everywhere in the organization, in some projects, or for some of their resources."""
+    """Where a permission is granted: in the whole organization, in some projects, or for some of their resources."""
 
     everywhere: bool
     projects: frozenset[str] = frozenset()
     conditional: tuple[tuple[frozenset[str] | None, Condition], ...] = ()
-    """Projects (None: everywhere) where it holds for the resources that meet a condition."""
+    """Projects (None: all) with the condition that a resource must meet."""
 
     def covers(self, project_id: str | None, target: Target | None = None) -> bool:
-        """``project_id``: None stands for the organization itself. ``target``: the resource, if it is one request's."""
+        """``project_id``: None means the organization. ``target``: the resource, unless the request is a list."""
         if self.everywhere or project_id in self.projects:
             return True
         return any(holds(target) for projects, holds in self.conditional if projects is None or project_id in projects)
@@ -71,7 +71,7 @@ def authenticate(store: Store, secret_key: str | None, now: float) -> Principal:
 
 
 def scope_of(store: Store, principal: Principal, permission: Permission) -> Scope:
-    """Where the principal holds the permission. The owner of the organization holds every one."""
+    """Where the principal has the permission. The organization's owner has every permission."""
     if principal.user_id is not None:
         user = store.get(USERS, principal.user_id)
         if user is not None and user["type"] == "owner":

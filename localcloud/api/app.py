@@ -1,6 +1,6 @@
-"""The ASGI application: reads a request, finds who answers it, writes the answer, the journal and one log line.
+"""The ASGI application: reads a request, finds its handler, and writes the response, the journal and one log line.
 
-A handler runs without interruption in the event loop, and its changes are kept as a whole or not at all.
+A handler runs without interruption in the event loop. Its changes are committed together or not at all.
 """
 
 from __future__ import annotations
@@ -18,18 +18,17 @@ from urllib.parse import parse_qs
 from localcloud.api import home_page
 from localcloud.api.access import authenticate, scope_of
 from localcloud.api.asgi import Message, Receive, Scope, Send, Service
-from localcloud.api.browsers import is_loopback, refusal
-from localcloud.api.clock import timestamp
+from localcloud.api.browsers import is_loopback, rejection_reason
 from localcloud.api.cloud import REGIONS, Cloud
 from localcloud.api.cockpit.loki import Loki, is_loki_path
 from localcloud.api.container_runtime import ContainerRuntime, TruncatedResponse
 from localcloud.api.control import Control
 from localcloud.api.control_token import HEADER
 from localcloud.api.errors import ApiError, invalid, not_implemented, origin, permissions_denied, plain
-from localcloud.api.faults.book import NOTHING, FaultBook, FaultEffect
+from localcloud.api.faults.active import NO_EFFECT, ActiveFaults, FaultEffect
 from localcloud.api.faults.kinds import InjectedResponse
 from localcloud.api.faults.rule import Rule
-from localcloud.api.host_pages import answer_host, container_of
+from localcloud.api.host_pages import container_of, render_host_page
 from localcloud.api.logs.reader import LogReader
 from localcloud.api.logs.routes import logs_of, serve_logs
 from localcloud.api.oci.endpoints import is_registry_path
@@ -40,10 +39,11 @@ from localcloud.api.recorder import Recorder
 from localcloud.api.request import ApiRequest
 from localcloud.api.routing import Route, Table
 from localcloud.api.store import Resource
+from localcloud.api.timestamps import timestamp
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 
-_READING = ("GET", "HEAD", "OPTIONS")
+_READ_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 @dataclass(frozen=True)
@@ -52,23 +52,23 @@ class Response:
     body: bytes = b""
     content_type: bytes = b"application/json"
     reason: str = ""
-    """Why it is an error, for the log."""
+    """Reason of an error, for the log."""
     headers: tuple[tuple[bytes, bytes], ...] = ()
-    silent: bool = False
-    """The connection is closed in its place."""
+    is_dropped: bool = False
+    """Whether the connection is closed instead of sending a response."""
 
 
-_GONE = Response(499, reason="connection closed", silent=True)
+_DROPPED = Response(499, reason="connection closed", is_dropped=True)
 
 
 class App:
-    """One instance serves one ``Cloud``."""
+    """Serves one ``Cloud``."""
 
     def __init__(
         self,
         cloud: Cloud,
         control: Control,
-        faults: FaultBook,
+        faults: ActiveFaults,
         logs: LogReader,
         images: Registry | None = None,
         recorder: Recorder | None = None,
@@ -86,73 +86,73 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._lifespan(receive, send)
             return
         if scope["type"] != "http":
             return
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         headers = dict(scope["headers"])
         method, path = scope["method"], scope["path"]
-        if (refused := self._refusal(method, path, headers)) is not None:
+        if (rejection := self._rejection_reason(method, path, headers)) is not None:
             await _read(receive)
-            await _send(send, method, Response(403, _json(plain(403, refused).body)))
-            _log(method, path, 403, begun, refused, NOTHING)
+            await _send(send, method, Response(403, _json(plain(403, rejection).body)))
+            _log(method, path, 403, started_at, rejection, NO_EFFECT)
             return
-        of_api = not path.startswith(Control.prefix) and _is_for_api(headers)
-        service = self._service(path) if of_api else None
+        is_api_request = not path.startswith(Control.prefix) and _is_for_api(headers)
+        service = self._service(path) if is_api_request else None
         if service is not None:
-            strike = await self._strike(method, path, None, b"", None)
-            status, reason = await self._serve(service, strike, scope, receive, send)
-            self._tell_runtime(method)
-            _log(method, path, status, begun, reason, strike)
+            effect = await self._apply_faults(method, path, None, b"", None)
+            status, reason = await self._serve(service, effect, scope, receive, send)
+            self._wake_runtime(method)
+            _log(method, path, status, started_at, reason, effect)
             return
-        if (served := await self._serve_running(scope, receive, send)) is not None:
+        if (served := await self._serve_container(scope, receive, send)) is not None:
             status, reason = served
-            _log(method, path, status, begun, reason, NOTHING)
+            _log(method, path, status, started_at, reason, NO_EFFECT)
             return
         body = await _read(receive)
-        found = self._table.find(method, path) if of_api else None
-        strike = await self._strike(method, path, found, body or b"", receive) if of_api else NOTHING
+        match = self._table.find(method, path) if is_api_request else None
+        effect = await self._apply_faults(method, path, match, body or b"", receive) if is_api_request else NO_EFFECT
         try:
-            response = _blown(strike.before) or self._respond(scope, headers, body, found, strike)
+            response = _injected(effect.before) or self._respond(scope, headers, body, match, effect)
         except ApiError as error:
             self._cloud.store.rollback()
             response = Response(error.status, _json(error.body), reason=error.reason)
         except Exception as error:
             self._cloud.store.rollback()
             response = Response(500, _json({"type": "internal", "message": "internal error"}), reason=origin(error))
-        if method not in _READING and of_api:
-            response = self._keep(method, path, response)
-        if self._recorder is not None and of_api:
+        if method not in _READ_METHODS and is_api_request:
+            response = self._commit(method, path, response)
+        if self._recorder is not None and is_api_request:
             query = scope["query_string"].decode("latin-1")
-            self._recorder.keep(method, path, query, body or b"", response.status, response.body)
-        self._tell_runtime(method)
-        response = _blown(strike.after) or response
-        if not await _cleared(strike.held_after, receive):
-            response = _GONE
+            self._recorder.record(method, path, query, body or b"", response.status, response.body)
+        self._wake_runtime(method)
+        response = _injected(effect.after) or response
+        if not await _wait_until_cleared(effect.hold_after, receive):
+            response = _DROPPED
         await _send(send, method, response)
-        _log(method, path, response.status, begun, response.reason, strike)
+        _log(method, path, response.status, started_at, response.reason, effect)
 
-    async def _strike(
+    async def _apply_faults(
         self,
         method: str,
         path: str,
-        found: tuple[Route, dict[str, str]] | None,
+        match: tuple[Route, dict[str, str]] | None,
         body: bytes,
         receive: Receive | None,
     ) -> FaultEffect:
-        """What the faults do to a request of the API; what keeps it from being looked at is over when this returns."""
+        """The effect of the fault rules on an API request. Returns after any delay or hold before its execution."""
         if not self._faults:
-            return NOTHING
-        strike = self._faults.strike(self._cloud.store, method, path, found, body)
-        if strike.delay:
-            await asyncio.sleep(strike.delay)
-        if not await _cleared(strike.held_before, receive):
-            return replace(strike, before=InjectedResponse(None))
-        return strike
+            return NO_EFFECT
+        effect = self._faults.effect_on(self._cloud.store, method, path, match, body)
+        if effect.delay:
+            await asyncio.sleep(effect.delay)
+        if not await _wait_until_cleared(effect.hold_before, receive):
+            return replace(effect, before=InjectedResponse(None))
+        return effect
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        """The server's start and stop, which are the runtime's too."""
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        """Start and stop the runtime with the server."""
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
@@ -165,30 +165,30 @@ class App:
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
-    def _is_run(self, container: Resource) -> bool:
-        """Whether a process answers for a container."""
+    def _is_running(self, container: Resource) -> bool:
+        """Whether a process handles the container's requests."""
         return self._runtime is not None and self._runtime.serves(container)
 
-    def _tell_runtime(self, method: str) -> None:
-        if self._runtime is not None and method not in _READING:
+    def _wake_runtime(self, method: str) -> None:
+        if self._runtime is not None and method not in _READ_METHODS:
             self._runtime.wake()
 
     def _service(self, path: str) -> Service | None:
-        """What answers in a way of its own, as its protocol says."""
+        """The service with a protocol of its own that the path belongs to: the image registry or Loki."""
         if is_registry_path(path):
             return self._images
         return self._loki if is_loki_path(path) else None
 
-    async def _serve_running(self, scope: Scope, receive: Receive, send: Send) -> tuple[int, str] | None:
-        """Answer what concerns running containers: their hosts, their logs. ``None`` for all other requests."""
+    async def _serve_container(self, scope: Scope, receive: Receive, send: Send) -> tuple[int, str] | None:
+        """Serve a running container's host, or its logs. Returns None for all other requests."""
         headers = dict(scope["headers"])
         if _is_for_api(headers):
-            writer = logs_of(scope["path"])
-            if writer is None or scope["method"] != "GET":
+            owner = logs_of(scope["path"])
+            if owner is None or scope["method"] != "GET":
                 return None
-            if not self._logs.has_any(writer.id):
+            if not self._logs.has_any(owner.id):
                 return None
-            return await serve_logs(self._cloud, self._logs, writer, scope["query_string"], receive, send)
+            return await serve_logs(self._cloud, self._logs, owner, scope["query_string"], receive, send)
         if self._runtime is None:
             return None
         container = container_of(self._cloud, headers.get(b"host", b"").decode("latin-1"))
@@ -196,40 +196,40 @@ class App:
             return None
         try:
             return await self._runtime.serve(container, scope, receive, send)
-        except TruncatedResponse as broken:
-            await _hang_up(send)
-            return broken.status, broken.why
+        except TruncatedResponse as error:
+            await _close_connection(send)
+            return error.status, error.reason
 
-    def _refusal(self, method: str, path: str, headers: dict[bytes, bytes]) -> str | None:
-        """Why a request is refused before it is looked at; ``None`` if it is not.
+    def _rejection_reason(self, method: str, path: str, headers: dict[bytes, bytes]) -> str | None:
+        """Why a request is rejected by its headers, or None.
 
-        Hosts of containers are other sites, and theirs to protect. The page at ``/`` may be linked to from anywhere.
+        Containers protect their own hosts. Any site may link to the page at ``/``.
         """
         host, origin, site = (_header(headers, name) for name in (b"host", b"origin", b"sec-fetch-site"))
         if not _is_for_api(headers):
             if not path.startswith(Control.prefix) or container_of(self._cloud, host or "") is not None:
                 return None
-        elif home_page.is_at(method, path) and headers.get(b"sec-fetch-mode") == b"navigate":
+        elif home_page.is_home_page(method, path) and headers.get(b"sec-fetch-mode") == b"navigate":
             site = None
-        return refusal(host, origin, site)
+        return rejection_reason(host, origin, site)
 
     @staticmethod
     async def _serve(
-        service: Service, strike: FaultEffect, scope: Scope, receive: Receive, send: Send
+        service: Service, effect: FaultEffect, scope: Scope, receive: Receive, send: Send
     ) -> tuple[int, str]:
-        """Status and, for the log, why it is an error."""
-        blow = _blown(strike.before)
-        if blow is None:
-            answer = _held(send, strike.held_after) if strike.held_after else send
-            served = await service(scope, receive, answer if strike.after is None else _swallow)
-            blow = _blown(strike.after)
-            if blow is None:
+        """Returns the status and, for errors, the reason to log."""
+        injected = _injected(effect.before)
+        if injected is None:
+            delayed_send = _send_once_cleared(send, effect.hold_after) if effect.hold_after else send
+            served = await service(scope, receive, delayed_send if effect.after is None else _discard)
+            injected = _injected(effect.after)
+            if injected is None:
                 return served
-        await _send(send, scope["method"], blow)
-        return blow.status, blow.reason
+        await _send(send, scope["method"], injected)
+        return injected.status, injected.reason
 
-    def _keep(self, method: str, path: str, response: Response) -> Response:
-        """Write what the request changed; if that fails, it has changed nothing and the client may try again."""
+    def _commit(self, method: str, path: str, response: Response) -> Response:
+        """Commit the request's changes. If that fails, they are rolled back and the client may retry."""
         try:
             self._cloud.store.commit((timestamp(self._cloud.now()), method, path, response.status))
         except sqlite3.Error as error:
@@ -245,35 +245,35 @@ class App:
         scope: Scope,
         headers: dict[bytes, bytes],
         body: bytes | None,
-        found: tuple[Route, dict[str, str]] | None,
-        strike: FaultEffect,
+        match: tuple[Route, dict[str, str]] | None,
+        effect: FaultEffect,
     ) -> Response:
         cloud, method, path = self._cloud, scope["method"], scope["path"]
         if cloud.store.sweep(cloud.now()):
             cloud.store.commit()
         if not _is_for_api(headers):
-            status, text, content_type = answer_host(
+            status, text, content_type = render_host_page(
                 cloud,
                 _header(headers, b"host") or "",
                 b"text/html" in headers.get(b"accept", b""),
-                self._runtime.standing if self._runtime is not None else None,
+                self._runtime.unavailable_response if self._runtime is not None else None,
             )
             return Response(status, text.encode(), content_type, headers=PAGE_HEADERS)
-        if home_page.is_at(method, path):
+        if home_page.is_home_page(method, path):
             text = home_page.render(
-                cloud, self._is_run, self._control.runtime, self._control.storage, self._control.commands
+                cloud, self._is_running, self._control.runtime, self._control.storage, self._control.commands
             )
             return Response(200, text.encode(), HTML, headers=PAGE_HEADERS)
         if body is None:
-            raise plain(413, f"the request's body has more than {MAX_BODY_BYTES} bytes")
+            raise plain(413, f"the request body exceeds {MAX_BODY_BYTES} bytes")
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if path.startswith(Control.prefix):
-            if method not in _READING:
+            if method not in _READ_METHODS:
                 self._control.require(_header(headers, HEADER.lower().encode()))
-            return Response(200, _json(self._control.answer(method, path, query, body)))
-        if found is None:
+            return Response(200, _json(self._control.handle(method, path, query, body)))
+        if match is None:
             raise not_implemented(method, path)
-        route, params = found
+        route, params = match
         if params.get("region", REGIONS[0]) not in REGIONS:
             raise invalid("region", f"must be one of {', '.join(REGIONS)}")
         token = headers.get(b"x-auth-token", b"").decode("latin-1")
@@ -281,36 +281,38 @@ class App:
         granted = scope_of(cloud.store, principal, route.permission)
         if not granted:
             raise permissions_denied(route.permission.resource, route.permission.action)
-        answer = route.handler(
-            ApiRequest(cloud, params, query, body, principal, route.permission, granted, strike.course)
+        response = route.handler(
+            ApiRequest(cloud, params, query, body, principal, route.permission, granted, effect.status_outcome)
         )
-        return Response(204) if answer is None else Response(200, _json(answer))
+        return Response(204) if response is None else Response(200, _json(response))
 
 
-def _blown(blow: InjectedResponse | None) -> Response | None:
-    """The answer that a fault gives."""
-    if blow is None:
+def _injected(injected: InjectedResponse | None) -> Response | None:
+    """The response that a fault injects."""
+    if injected is None:
         return None
-    if blow.error is None:
-        return _GONE
-    return Response(blow.error.status, _json(blow.error.body), reason=blow.error.reason, headers=blow.headers)
+    if injected.error is None:
+        return _DROPPED
+    return Response(
+        injected.error.status, _json(injected.error.body), reason=injected.error.reason, headers=injected.headers
+    )
 
 
-async def _cleared(rules: Sequence[Rule], receive: Receive | None) -> bool:
-    """Wait until the rules are cleared. False when the client went away before; not noticed without ``receive``."""
+async def _wait_until_cleared(rules: Sequence[Rule], receive: Receive | None) -> bool:
+    """Wait until the rules are cleared. False if the client disconnects before (not noticed without ``receive``)."""
     if not rules:
         return True
     if receive is None:
         await _wait(rules)
         return True
     cleared = asyncio.ensure_future(_wait(rules))
-    gone = asyncio.ensure_future(receive())  # the body was read: the next message is the client's end
+    disconnected = asyncio.ensure_future(receive())  # the body was read, so the next message is the disconnect
     try:
-        await asyncio.wait((cleared, gone), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((cleared, disconnected), return_when=asyncio.FIRST_COMPLETED)
         return cleared.done()
     finally:
         cleared.cancel()
-        gone.cancel()
+        disconnected.cancel()
 
 
 async def _wait(rules: Sequence[Rule]) -> None:
@@ -318,7 +320,7 @@ async def _wait(rules: Sequence[Rule]) -> None:
         await rule.cleared.wait()
 
 
-def _held(send: Send, rules: Sequence[Rule]) -> Send:
+def _send_once_cleared(send: Send, rules: Sequence[Rule]) -> Send:
     async def send_once_cleared(message: Message) -> None:
         await _wait(rules)
         await send(message)
@@ -327,8 +329,8 @@ def _held(send: Send, rules: Sequence[Rule]) -> Send:
 
 
 async def _send(send: Send, method: str, response: Response) -> None:
-    if response.silent:
-        await _hang_up(send)
+    if response.is_dropped:
+        await _close_connection(send)
         return
     await send(
         {
@@ -344,28 +346,28 @@ async def _send(send: Send, method: str, response: Response) -> None:
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else response.body})
 
 
-async def _hang_up(send: Send) -> None:
-    """Close the connection without an answer. ASGI has no word for it: it takes the server's own transport."""
+async def _close_connection(send: Send) -> None:
+    """Close the connection without a response. ASGI has no message for it, so this uses the server's transport."""
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     if transport is None:
-        raise RuntimeError("this server does not let a connection be dropped")
+        raise RuntimeError("this ASGI server does not expose its transport")
     transport.abort()
-    await asyncio.sleep(0)  # the server takes note in the loop's next round
+    await asyncio.sleep(0)  # lets the server notice
 
 
-async def _swallow(message: Message) -> None:
-    """In place of ``send`` where the answer is not to arrive."""
+async def _discard(message: Message) -> None:
+    """Replaces ``send`` where the response must not arrive."""
 
 
-def _log(method: str, path: str, status: int, begun: float, reason: str, strike: FaultEffect) -> None:
-    """One line; the rules that struck the request stand in brackets. 499: it got no answer."""
-    took = (time.perf_counter() - begun) * 1_000
-    why = "".join(f" {part}" for part in (reason, *(f"[{rule}]" for rule in strike.rules)) if part)
-    sys.stderr.write(f"{method} {_printable(path)} {status} {took:.1f}ms{_printable(why)}\n")
+def _log(method: str, path: str, status: int, started_at: float, reason: str, effect: FaultEffect) -> None:
+    """One line, with applied fault rules in brackets. Status 499: no response was sent."""
+    milliseconds = (time.perf_counter() - started_at) * 1_000
+    suffix = "".join(f" {part}" for part in (reason, *(f"[{rule}]" for rule in effect.rules)) if part)
+    sys.stderr.write(f"{method} {_printable(path)} {status} {milliseconds:.1f}ms{_printable(suffix)}\n")
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The whole body; ``None`` if it is too large, or if the client went away before its end."""
+    """The whole body. None if it is too large, or if the client disconnects before its end."""
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -386,7 +388,7 @@ def _header(headers: dict[bytes, bytes], name: bytes) -> str | None:
 
 
 def _is_for_api(headers: dict[bytes, bytes]) -> bool:
-    """Whether a request is for the API itself, by its Host; all other hosts are the containers'."""
+    """Whether a request is for the API, by its Host header. All other hosts are containers'."""
     return is_loopback(_header(headers, b"host") or "localhost")
 
 

@@ -1,4 +1,4 @@
-"""The types of ASGI's interface."""
+"""Types of the ASGI interface."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Service = Callable[[Scope, Receive, Send], Awaitable[tuple[int, str]]]
-"""Answers a request; gives the status and, for the log, why it is an error."""
+"""Handles a request. Returns the status and, for errors, the reason to log."""

@@ -1,4 +1,4 @@
-"""What all requests share: the state, the clock, the settings."""
+"""What all requests share: state, clock, settings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from localcloud.api.store import Store
 
+TRANSITION_SECONDS = 1.0
+"""Default duration of statuses such as ``creating``."""
 REGIONS = ("fr-par", "nl-ams", "pl-waw", "it-mil")
 
 
@@ -15,15 +17,15 @@ REGIONS = ("fr-par", "nl-ams", "pl-waw", "it-mil")
 class Cloud:
     store: Store
     port: int
-    """Where the API listens; part of the registry's address."""
+    """The API's port; part of the registry's address."""
     organization_id: str
-    """The one organization's; its default project has the same id, as on the platform."""
-    transitions: float = 1.0
-    """How long a status such as ``creating`` lasts, in seconds."""
+    """Id of the organization and, as on the platform, of its default project."""
+    transitions: float = TRANSITION_SECONDS
+    """Duration of statuses such as ``creating``, in seconds."""
     sql_server: str = ""
-    """``<host>:<port>`` of a PostgreSQL server that new Serverless SQL databases and instances lead to."""
+    """``<host>:<port>`` of the PostgreSQL server that new databases and instances point to. Empty: none."""
     sql_certificate: str = ""
-    """PEM that this server's certificate is verified with."""
+    """PEM of the CA that verifies this server's certificate."""
     now: Callable[[], float] = time.time
     will_run: Callable[[str], bool] = lambda image: False
-    """Whether a process will run of an image; then statuses wait for what becomes of it (``transitions.hold``)."""
+    """Whether a process will run for an image. Statuses then wait for that process (``transitions.hold``)."""

@@ -1,7 +1,7 @@
-"""What all kinds of resources have in common: found by id, listed, added, changed, deleted.
+"""Operations on all kinds of resources: find, list, add, change, delete.
 
-Own fields of a resource in the store: ``_project`` (whose permissions count; absent = the organization's),
-``_region``, and those of ``transitions``.
+Internal fields of a stored resource: ``_project`` (its permissions apply; absent: those of the organization),
+``_region``, and the fields of ``transitions``.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 from uuid import uuid4
 
 from localcloud.api import paging, transitions
-from localcloud.api.clock import timestamp
 from localcloud.api.conditions import Target
 from localcloud.api.errors import not_found, transient_state
 from localcloud.api.request import ApiRequest
 from localcloud.api.store import Resource
+from localcloud.api.timestamps import timestamp
 
 
 @dataclass(frozen=True)
@@ -25,115 +25,125 @@ class Collection:
     """One kind of resource."""
 
     kind: str
-    """Where the store keeps it: ``<product>.<noun>``."""
+    """Key in the store: ``<product>.<noun>``."""
     noun: str
-    """What error messages call it."""
+    """Name in error messages."""
     plural: str
-    """Key of the items in a list answer."""
+    """Key of the items in list responses."""
     filters: Mapping[str, str] = field(default_factory=dict)
-    """Query parameter of lists → field it is compared with."""
-    show: Callable[[ApiRequest, Resource], dict[str, Any]] = lambda call, resource: transitions.visible(
-        resource, call.now
+    """Query parameter of list requests → field that it filters."""
+    show: Callable[[ApiRequest, Resource], dict[str, Any]] = lambda request, resource: transitions.visible(
+        resource, request.now
     )
-    """The complete object that an answer has."""
-    derived: Callable[[ApiRequest], Iterable[Resource]] = lambda call: ()
-    """Resources that exist without being kept; they are found and listed as others are."""
+    """The object as responses contain it."""
+    derived: Callable[[ApiRequest], Iterable[Resource]] = lambda request: ()
+    """Resources that exist without being stored. They are found and listed like stored ones."""
 
-    def find(self, call: ApiRequest, id: str) -> Resource:
-        """The resource, in this region, if the caller may touch it. Raises 404 and 403."""
-        resource = call.store.get(self.kind, id) or next((it for it in self.derived(call) if it["id"] == id), None)
-        if resource is None or resource.get("_region") not in (None, call.region):
+    def find(self, request: ApiRequest, id: str) -> Resource:
+        """The resource, in this region, if the caller may access it. Raises 404 and 403."""
+        resource = request.store.get(self.kind, id) or next(
+            (derived for derived in self.derived(request) if derived["id"] == id), None
+        )
+        if resource is None or resource.get("_region") not in (None, request.region):
             raise not_found(self.noun, id)
-        self.authorize(call, resource)
+        self.authorize(request, resource)
         return resource
 
-    def authorize(self, call: ApiRequest, resource: Resource) -> None:
-        """403 unless the caller may touch this resource."""
+    def authorize(self, request: ApiRequest, resource: Resource) -> None:
+        """Raises 403 unless the caller may access the resource."""
         name = str(resource.get("name", ""))
         if "path" in resource:
             name = f"{resource['path'].rstrip('/')}/{name}"
-        call.authorize(resource.get("_project"), Target(resource["id"], name))
+        request.authorize(resource.get("_project"), Target(resource["id"], name))
 
-    def find_stable(self, call: ApiRequest, id: str) -> Resource:
-        """As ``find``; 409 ``transient_state`` while the resource is on its way."""
-        resource = self.find(call, id)
-        if transitions.is_transient(resource, call.now):
-            raise transient_state(self.noun, id, transitions.status(resource, call.now))
+    def find_stable(self, request: ApiRequest, id: str) -> Resource:
+        """Like ``find``. Raises 409 ``transient_state`` during a transition."""
+        resource = self.find(request, id)
+        if transitions.is_transient(resource, request.now):
+            raise transient_state(self.noun, id, transitions.status(resource, request.now))
         return resource
 
-    def every(self, call: ApiRequest, **where: Any) -> Iterable[Resource]:
-        """All of this kind whose fields have the given values, whoever may see them, without those being deleted."""
-        for resource in call.store.all(self.kind):
+    def matching(self, request: ApiRequest, **fields: Any) -> Iterable[Resource]:
+        """All resources with these field values, regardless of permissions, except those being deleted."""
+        for resource in request.store.all(self.kind):
             if not transitions.is_deleting(resource) and all(
-                resource.get(name) == value for name, value in where.items()
+                resource.get(name) == value for name, value in fields.items()
             ):
                 yield resource
 
-    def seen(self, call: ApiRequest, **where: Any) -> list[Resource]:
-        """All that a list request of this caller asks for."""
-        wanted = [
-            (column, values) for name, column in self.filters.items() if (values := paging.wanted(call.query, name))
+    def listed(self, request: ApiRequest, **fields: Any) -> list[Resource]:
+        """All resources that this list request selects and its caller may access."""
+        filters = [
+            (column, values)
+            for name, column in self.filters.items()
+            if (values := paging.filter_values(request.query, name))
         ]
         return [
             resource
-            for resource in chain(self.derived(call), call.store.all(self.kind))
-            if resource.get("_region") in (None, call.region)
-            and call.scope.covers(resource.get("_project"))
-            and all(resource.get(name) == value for name, value in where.items())
-            and all(_matches(resource.get(column), values) for column, values in wanted)
+            for resource in chain(self.derived(request), request.store.all(self.kind))
+            if resource.get("_region") in (None, request.region)
+            and request.scope.covers(resource.get("_project"))
+            and all(resource.get(name) == value for name, value in fields.items())
+            and all(_matches(resource.get(column), values) for column, values in filters)
         ]
 
-    def list(self, call: ApiRequest, **where: Any) -> dict[str, Any]:
-        """The answer to a list request."""
-        items = paging.ordered(self.seen(call, **where), call.query)
-        answer = paging.page(items, call.query, self.plural)
-        answer[self.plural] = [self.show(call, resource) for resource in answer[self.plural]]
-        return answer
+    def list(self, request: ApiRequest, **fields: Any) -> dict[str, Any]:
+        """The response to a list request."""
+        items = paging.ordered(self.listed(request, **fields), request.query)
+        response = paging.page(items, request.query, self.plural)
+        response[self.plural] = [self.show(request, resource) for resource in response[self.plural]]
+        return response
 
     def add(
-        self, call: ApiRequest, values: Mapping[str, Any], *, project: str | None, transient: str | None = None
+        self, request: ApiRequest, values: Mapping[str, Any], *, project: str | None, transient: str | None = None
     ) -> Resource:
-        """Keep a new resource: with id, times and region; ``transient`` is its status on the way to ready."""
-        moment = timestamp(call.now)
+        """Store a new resource with id, times and region. ``transient``: its status until it is ready."""
+        moment = timestamp(request.now)
         resource: Resource = {"id": str(uuid4()), **values, "created_at": moment, "updated_at": moment}
         if project is not None:
             resource["_project"] = project
-        if call.region is not None:
-            resource["_region"] = call.region
+        if request.region is not None:
+            resource["_region"] = request.region
         if transient is not None:
-            resource = transitions.set_out(resource, transient, call.now, call.course, call.cloud.transitions)
-        self.put(call, resource)
+            resource = transitions.begin_with_outcome(
+                resource, transient, request.now, request.status_outcome, request.cloud.transitions
+            )
+        self.put(request, resource)
         return resource
 
     def change(
-        self, call: ApiRequest, resource: Resource, values: Mapping[str, Any], transient: str | None = None
+        self, request: ApiRequest, resource: Resource, values: Mapping[str, Any], transient: str | None = None
     ) -> Resource:
-        """Keep the resource with new values."""
-        changed = {**resource, **values, "updated_at": timestamp(call.now)}
+        """Store the resource with new values. ``transient``: its status until it is ready."""
+        changed = {**resource, **values, "updated_at": timestamp(request.now)}
         if transient is not None:
-            changed = transitions.set_out(changed, transient, call.now, call.course, call.cloud.transitions)
-        self.put(call, changed)
+            changed = transitions.begin_with_outcome(
+                changed, transient, request.now, request.status_outcome, request.cloud.transitions
+            )
+        self.put(request, changed)
         return changed
 
-    def put(self, call: ApiRequest, resource: Resource) -> None:
-        call.store.put(self.kind, resource["id"], resource)
+    def put(self, request: ApiRequest, resource: Resource) -> None:
+        request.store.put(self.kind, resource["id"], resource)
 
-    def remove(self, call: ApiRequest, resource: Resource) -> None:
-        """Delete at once."""
-        call.store.delete(self.kind, resource["id"])
+    def remove(self, request: ApiRequest, resource: Resource) -> None:
+        """Delete immediately."""
+        request.store.delete(self.kind, resource["id"])
 
-    def retire(self, call: ApiRequest, resource: Resource) -> Resource:
-        """Delete by way of the status ``deleting``, which the answer always shows."""
+    def begin_deletion(self, request: ApiRequest, resource: Resource) -> Resource:
+        """Delete after a time in status ``deleting``, which the response always shows."""
         if transitions.is_deleting(resource):
             return resource
-        leaving = transitions.begin_deletion(resource, call.now, call.course.lasts(call.cloud.transitions))
-        self.put(call, leaving)
-        return leaving
+        deleting = transitions.begin_deletion(
+            resource, request.now, request.status_outcome.duration(request.cloud.transitions)
+        )
+        self.put(request, deleting)
+        return deleting
 
 
-def _matches(value: Any, wanted: list[str]) -> bool:
+def _matches(value: Any, allowed: list[str]) -> bool:
     if isinstance(value, list):
-        return all(item in value for item in wanted)
+        return all(item in value for item in allowed)
     if isinstance(value, bool):
-        return str(value).lower() in wanted
-    return str(value) in wanted
+        return str(value).lower() in allowed
+    return str(value) in allowed

@@ -1,8 +1,8 @@
-"""Conditions of IAM rules, as far as this server evaluates them: CEL about the resource that a request is for.
+"""Conditions of IAM rules: the subset of CEL about a request's resource that this server evaluates.
 
 Source: Scaleway's documentation, "Understanding resource-level conditions" and "Products supporting resource-level
-conditions" (2026-07-13). Secret Manager and IAM evaluate them; a list request has no resource, so that comparisons
-do not hold for it.
+conditions" (2026-07-13). Secret Manager and IAM evaluate them; a list request has no resource, so comparisons
+are false for it.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import NamedTuple
 
 
 class Target(NamedTuple):
-    """The resource that a request is for."""
+    """The resource of a request."""
 
     id: str
     name: str
-    """With the folder that it is in, if its product has folders: `/folder/name`."""
+    """Including its folder, if its product has folders: `/folder/name`."""
 
 
 Condition = Callable[[Target | None], bool]
-"""Whether a rule applies to a request for this resource; None stands for a list."""
+"""Whether a rule applies to a request for this resource. None: a list request."""
 
 _TERM = re.compile(
     r"""\s*(?:
@@ -36,7 +36,7 @@ _TERM = re.compile(
 
 @lru_cache(256)
 def parse(text: str) -> Condition:
-    """The condition that a rule's text states. Raises ValueError for what this server does not evaluate."""
+    """Parse a rule's condition. Raises ValueError for expressions that this server does not evaluate."""
     terms = [_term(part) for part in text.split("||")] if text.strip() else [_always]
     return lambda target: any(term(target) for term in terms)
 
@@ -44,7 +44,7 @@ def parse(text: str) -> Condition:
 def _term(text: str) -> Condition:
     match = _TERM.fullmatch(text)
     if match is None:
-        raise ValueError(f"found `{text.strip()}`")
+        raise ValueError(f"cannot evaluate `{text.strip()}`")
     if match["listed"]:
         return lambda target: target is None
     if attribute := match["attribute"]:

@@ -1,4 +1,4 @@
-"""What runs the containers, as the API sees it (``localcloud.runtime`` is one)."""
+"""The interface between the API and whatever runs the containers (``localcloud.runtime``)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from localcloud.api.store import Resource
 
 
 class TruncatedResponse(Exception):
-    """An answer that cannot be ended as it began: its connection has to be cut, so that it is not taken for whole."""
+    """A response that failed after its start. Its connection must be closed, so that it does not look complete."""
 
-    def __init__(self, status: int, why: str) -> None:
-        """``status``: what it would be, could it begin anew."""
-        super().__init__(why)
+    def __init__(self, status: int, reason: str) -> None:
+        """``status``: the status that the response should have had."""
+        super().__init__(reason)
         self.status = status
-        self.why = why
+        self.reason = reason
 
 
 class ContainerRuntime(Protocol):
     async def start(self) -> None:
-        """Bring what should run, and keep it running until ``stop``."""
+        """Run all deployed containers until ``stop``."""
         ...
 
     async def stop(self) -> None:
@@ -28,20 +28,20 @@ class ContainerRuntime(Protocol):
         ...
 
     def wake(self) -> None:
-        """Something was written to the store, or it was emptied."""
+        """Reconcile: the store has changed."""
         ...
 
     def serves(self, container: Resource) -> bool:
-        """Whether a process answers the container's requests; where none does, see ``standing``."""
+        """Whether a process handles the container's requests. If not, see ``unavailable_response``."""
         ...
 
-    def standing(self, container: Resource) -> tuple[int, str] | None:
-        """Why no process answers: status and sentence; ``None`` where the container's own status says it."""
+    def unavailable_response(self, container: Resource) -> tuple[int, str] | None:
+        """Status and reason when no process handles requests. None if the container is in error, which says why."""
         ...
 
     async def serve(self, container: Resource, scope: Scope, receive: Receive, send: Send) -> tuple[int, str]:
-        """Answer a request for a container that is served; gives the status and, for the log, why it is an error.
+        """Forward a request to a container. Returns the status and, for errors, the reason to log.
 
-        Raises BrokenAnswer.
+        Raises TruncatedResponse.
         """
         ...

@@ -1,19 +1,19 @@
-"""The control API, ``/_local/…``: for the command, for tests, for people. What changes something takes a token.
+"""The control API, ``/_local/…``, for command-line tools, tests and users. Requests that change something need a token.
 
 GET  /_local/health        version, process, data folder, uptime, numbers of resources
-GET  /_local/resources     every resource without secrets, by kind, but for those scheduled for deletion;
-                            ``?seed=false`` leaves out what a reset gives
-GET  /_local/journal       writing requests (time, method, path, status); ``?after=SEQ``
+GET  /_local/resources     all resources by kind, without secrets and without those scheduled for deletion;
+                            ``?seed=false`` omits resources of the seed
+GET  /_local/journal       write requests (time, method, path, status); ``?after=SEQ``
 GET, POST /_local/containers/ID/logs, /_local/job-runs/ID/logs    see ``logs.routes``
-POST /_local/reset         back to the seed, and no faults
-POST /_local/transitions   {"seconds": 0.5}: how long a status such as ``creating`` lasts
-POST /_local/status        {"kind", "id", "status", "error_message"}: put a resource into a status
-GET, POST, DELETE /_local/faults   the rules in force; add one; forget all, or one (``/_local/faults/ID``)
-GET  /_local/faults/reference      what a rule may say
+POST /_local/reset         restore the seed and clear all faults
+POST /_local/transitions   {"seconds": 0.5}: duration of statuses such as ``creating``
+POST /_local/status        {"kind", "id", "status", "error_message"}: set a resource's status
+GET, POST, DELETE /_local/faults   list the fault rules, add one, clear all or one (``/_local/faults/ID``)
+GET  /_local/faults/reference      the faults and the fields of a rule
 POST /_local/sql-server    {"address": "127.0.0.1:5432", "certificate": "-----BEGIN…"}: the PostgreSQL server of new
-                           Serverless SQL databases and instances, and the PEM that theirs is verified with (optional)
-GET  /_local/object-storage   address of the object storage, whether it runs (``running``) and answers (``ready``)
-POST /_local/object-storage   start it, if it does not run; the same answer
+                           Serverless SQL databases and instances, and optionally the PEM that verifies it
+GET  /_local/object-storage   its address, whether the process is running and ready
+POST /_local/object-storage   start it unless it is running; same response
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import Any
 from localcloud.api.cloud import Cloud
 from localcloud.api.control_token import FILE, HEADER
 from localcloud.api.errors import invalid, not_found, not_implemented, plain
-from localcloud.api.faults.book import FaultBook
+from localcloud.api.faults.active import ActiveFaults
 from localcloud.api.faults.reference import reference
 from localcloud.api.logs.reader import LogReader
 from localcloud.api.logs.routes import add_lines, logs_of
@@ -52,7 +52,7 @@ class Control:
     def __init__(
         self,
         cloud: Cloud,
-        faults: FaultBook,
+        faults: ActiveFaults,
         logs: LogReader,
         object_storage: ObjectStorage | None = None,
         images: Registry | None = None,
@@ -81,28 +81,28 @@ class Control:
             ("POST", "transitions"): self._transitions,
             ("POST", "status"): self._status,
             ("POST", "sql-server"): self._sql_server,
-            ("GET", "object-storage"): self._look_at_storage,
+            ("GET", "object-storage"): self._storage_status,
             ("POST", "object-storage"): self._start_storage,
-            ("GET", "faults"): lambda query, body: {"faults": self._faults.shown()},
+            ("GET", "faults"): lambda query, body: {"faults": self._faults.documents()},
             ("POST", "faults"): lambda query, body: self._faults.add(body),
             ("DELETE", "faults"): lambda query, body: {"faults": self._faults.clear()},
             ("GET", "faults/reference"): lambda query, body: reference(),
         }
 
     def require(self, token: str | None) -> None:
-        """Raises 401 where a request that changes something does not have the token."""
+        """Raises 401 unless the token of a request that changes something is right."""
         if not hmac.compare_digest((token or "").encode(), self._token.encode()):
             file = f"{self._data}/{FILE}" if self._data else FILE
             raise plain(401, f"the header {HEADER} is {'wrong' if token else 'missing'}; its value is in {file}")
 
-    def answer(self, method: str, path: str, query: Query, body: bytes) -> dict[str, Any]:
+    def handle(self, method: str, path: str, query: Query, body: bytes) -> dict[str, Any]:
         name = path.removeprefix(self.prefix).rstrip("/")
         if method == "DELETE" and name.startswith("faults/"):
             return {"faults": self._faults.clear(name.removeprefix("faults/"))}
-        if (writer := logs_of(path)) is not None and method == "POST":
-            return add_lines(self._cloud, self._logs, writer, parse_object(body))
-        if writer is not None and method == "GET":
-            raise plain(409, f"no process runs behind the containers: {self._runtime['why']}")
+        if (owner := logs_of(path)) is not None and method == "POST":
+            return add_lines(self._cloud, self._logs, owner, parse_object(body))
+        if owner is not None and method == "GET":
+            raise plain(409, f"no container processes run: {self._runtime['why']}")
         handler = self._routes.get((method, name))
         if handler is None:
             raise not_implemented(method, path)
@@ -121,20 +121,20 @@ class Control:
         }
 
     def _resources(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
-        with_seed = query.get("seed", ["true"])[0] != "false"
+        include_seed = query.get("seed", ["true"])[0] != "false"
         now, store = self._cloud.now(), self._cloud.store
-        shown = {
+        resources_by_kind = {
             kind: [
                 visible(resource, now)
                 for resource in store.all(kind)
-                if (with_seed or not resource.get("_seed")) and not resource.get("deletion_requested_at")
+                if (include_seed or not resource.get("_seed")) and not resource.get("deletion_requested_at")
             ]
             for kind in self._shown_kinds()
         }
-        return {kind: resources for kind, resources in shown.items() if resources}
+        return {kind: resources for kind, resources in resources_by_kind.items() if resources}
 
     def _journal(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
-        return {"entries": self._cloud.store.journal(number(query, "after", default=0, least=0))}
+        return {"entries": self._cloud.store.journal(number(query, "after", default=0, minimum=0))}
 
     def _reset(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
         self._cloud.store.clear()
@@ -178,16 +178,16 @@ class Control:
         ):
             raise invalid("address", "must be 127.0.0.1:<port>, or empty for none")
         if not isinstance(certificate, str):
-            raise invalid("certificate", "must be a certificate in PEM form")
+            raise invalid("certificate", "must be a certificate in PEM format")
         self._cloud.sql_server, self._cloud.sql_certificate = address, certificate
         return {"address": address}
 
     def _start_storage(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
         if self._object_storage is not None:
             self._object_storage.start()
-        return self._look_at_storage(query, body)
+        return self._storage_status(query, body)
 
-    def _look_at_storage(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
+    def _storage_status(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
         storage = self._object_storage
         if storage is None:
             raise plain(409, "object storage is off: start the local Scaleway with --object-storage-port")
@@ -195,20 +195,20 @@ class Control:
 
     @property
     def runtime(self) -> str:
-        """What runs the containers, for people."""
+        """What runs the containers, in words."""
         return f"{self._runtime['engine']} ({self._runtime['why']})"
 
     @property
     def storage(self) -> str:
-        """How the object storage is, for people."""
+        """The state of the object storage, in words."""
         if self._object_storage is None:
             return "off"
-        state = "running" if self._object_storage.is_running() else "not running: starts on demand"
+        state = "running" if self._object_storage.is_running() else "not running; starts on demand"
         return f"{self._object_storage.url} ({state})"
 
     @property
     def commands(self) -> tuple[Command, ...]:
-        """How the project around the local Scaleway is used, for people."""
+        """Commands that the home page lists."""
         return self._seed.commands
 
     def _shown_kinds(self) -> list[str]:

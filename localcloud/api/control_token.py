@@ -1,4 +1,4 @@
-"""The token of the control API: what changes something takes it, so only who may read the data folder can."""
+"""The control API's token. Requests that change something need it, so they need read access to the data folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = "control-token"
 
 
 def make_token(data: Path) -> str:
-    """A new token, in a file of the data folder that nobody else may read."""
+    """Create a new token, in a file that only its owner can read."""
     path = data / FILE
     path.unlink(missing_ok=True)
     token = secrets.token_urlsafe(32)
@@ -23,9 +23,9 @@ def make_token(data: Path) -> str:
 
 
 def control_headers(health: Mapping[str, Any]) -> dict[str, str]:
-    """The header of requests that change something, by the answer of ``/_local/health``.
+    """The header for requests that change something. ``health``: the response of ``/_local/health``.
 
-    Empty where the token cannot be read: the local Scaleway then says which file has it.
+    Empty if the token cannot be read: the error of the request then names the token's file.
     """
     try:
         return {HEADER: (Path(str(health.get("data"))) / FILE).read_text()}

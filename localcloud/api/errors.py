@@ -1,7 +1,4 @@
-"""The platform's error answers.
-
-Shapes are those that the official SDKs decode: ``type``, ``message`` and a few fields per type.
-"""
+"""Error responses in the platform's format, as the official SDKs decode it: ``type``, ``message``, fields per type."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from typing import Any
 
 
 class ApiError(Exception):
-    """An answer that is not a success; ``body`` is what the client gets."""
+    """An error response; ``body`` is its JSON."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
         super().__init__(body.get("message", ""))
@@ -19,7 +16,7 @@ class ApiError(Exception):
 
     @property
     def reason(self) -> str:
-        """One line for the log: type, message and what they are about. Holds no value that a client sent."""
+        """One line for the log: type, message and resource. It contains no value that the client sent."""
         parts = [str(self.body.get("type", "")), str(self.body.get("message", ""))]
         parts += [" ".join(str(value) for value in detail.values() if value) for detail in self.body.get("details", [])]
         parts += [str(self.body[key]) for key in ("resource", "resource_id", "help_message") if key in self.body]
@@ -27,16 +24,16 @@ class ApiError(Exception):
 
 
 class EngineError(Exception):
-    """What runs the containers cannot do something; the text is one sentence part that says why."""
+    """The container engine failed; the message is a clause that says why."""
 
 
 class StartError(Exception):
-    """The server cannot start; the text is one sentence for the user that says what to do."""
+    """The server cannot start; the message tells the user why and what to do."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One argument that is refused. ``reason`` is ``required``, ``format``, ``constraint`` or ``unknown``."""
+    """An invalid argument. ``reason`` is ``required``, ``format``, ``constraint`` or ``unknown``."""
 
     argument: str
     help: str = ""
@@ -56,7 +53,7 @@ def invalid(argument: str, help_message: str) -> ApiError:
 
 
 def plain(status: int, message: str) -> ApiError:
-    """An error without type: the clients show its message only (and retry some of them by the message)."""
+    """An error without type. Clients show its message, and retry some errors depending on the message."""
     return ApiError(status, {"message": message})
 
 
@@ -139,7 +136,7 @@ def not_implemented(method: str, path: str) -> ApiError:
 
 
 def origin(error: Exception) -> str:
-    """Type and place of an unexpected error, without its text (which may quote a value of the request)."""
+    """Type and location of an unexpected error, without its message, which may quote a value of the request."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1,4 +1,4 @@
-"""The page at ``/``: what answers at this address, and what to open next. Shows nothing secret."""
+"""The page at ``/``: what is deployed, and where to go next. It shows no secrets."""
 
 from __future__ import annotations
 
@@ -7,60 +7,66 @@ from html import escape
 
 from localcloud.api import transitions
 from localcloud.api.cloud import Cloud
-from localcloud.api.host_pages import hosts
+from localcloud.api.host_pages import containers_by_host
 from localcloud.api.page_layout import document
 from localcloud.api.seed import Command
 from localcloud.api.store import Resource
 
-_CONTROL = (
+_CONTROL_PATHS = (
     ("health", "process, uptime, number of resources"),
-    ("resources?seed=false", "every deployed resource, without secrets"),
-    ("journal", "the requests that changed something"),
-    ("faults/reference", "which faults can be injected"),
+    ("resources?seed=false", "all deployed resources, without secrets"),
+    ("journal", "all requests that changed something"),
+    ("faults/reference", "the faults that can be injected"),
 )
 
 
-def is_at(method: str, path: str) -> bool:
+def is_home_page(method: str, path: str) -> bool:
     return path == "/" and method in ("GET", "HEAD")
 
 
 def render(
-    cloud: Cloud, runs: Callable[[Resource], bool], runtime: str, storage: str, commands: Sequence[Command]
+    cloud: Cloud, is_running: Callable[[Resource], bool], runtime: str, storage: str, commands: Sequence[Command]
 ) -> str:
-    """HTML. ``runs``: whether a process answers for a container; ``runtime``, ``storage``: their state, in words."""
-    rows = "".join(_row(cloud, container, host, runs) for container, host in _deployed(cloud))
+    """The page as HTML.
+
+    ``is_running``: whether a process handles a container's requests; ``runtime``, ``storage``: their state in words.
+    """
+    rows = "".join(_row(cloud, container, host, is_running) for container, host in _deployed(cloud))
     containers = (
-        f"<table><tr><th>Container<th>Address<th>Status</tr>{rows}</table>" if rows else "<p>None is deployed yet.</p>"
+        f"<table><tr><th>Container<th>Address<th>Status</tr>{rows}</table>"
+        if rows
+        else "<p>No container is deployed yet.</p>"
     )
-    listed = "".join(
-        f"<tr><td><code>{escape(each.command)}</code><td>{escape(each.description)}</tr>" for each in commands
+    command_rows = "".join(
+        f"<tr><td><code>{escape(command.command)}</code><td>{escape(command.description)}</tr>" for command in commands
     )
-    control = "".join(
-        f'<tr><td><a href="/_local/{name}">/_local/{name}</a><td>{escape(what)}</tr>' for name, what in _CONTROL
+    control_rows = "".join(
+        f'<tr><td><a href="/_local/{path}">/_local/{path}</a><td>{escape(description)}</tr>'
+        for path, description in _CONTROL_PATHS
     )
     return document(
         "Local Scaleway",
-        "<p>This process emulates a part of Scaleway's API. It listens on this machine only, and its keys are worth "
-        "nothing elsewhere.</p>"
-        f"<h2>Deployed containers</h2>{containers}<p>Runtime: {escape(runtime)}.</p>"
+        "<p>This process emulates part of Scaleway's API. It listens on this machine only, and its keys are not valid "
+        "anywhere else.</p>"
+        f"<h2>Containers</h2>{containers}<p>Runtime: {escape(runtime)}.</p>"
         f"<h2>Object storage</h2><p>{escape(storage)}</p>"
-        + (f"<h2>Commands</h2><table>{listed}</table>" if listed else "")
-        + f"<h2>Control API</h2><table>{control}</table>"
-        "<h2>Documentation</h2><p>In the checkout: <code>docs/local-scaleway.md</code> and "
-        "<code>docs/faults.md</code>.</p>",
+        + (f"<h2>Commands</h2><table>{command_rows}</table>" if command_rows else "")
+        + f"<h2>Control API</h2><table>{control_rows}</table>"
+        "<h2>Documentation</h2><p><code>docs/local-scaleway.md</code> and <code>docs/faults.md</code> in the "
+        "repository.</p>",
     )
 
 
 def _deployed(cloud: Cloud) -> list[tuple[Resource, str]]:
-    """Each container by name, with its domain if it has one, or else its endpoint's host."""
-    found = {container["id"]: (container, host) for host, container in hosts(cloud).items()}
-    return sorted(found.values(), key=lambda each: str(each[0]["name"]))
+    """All containers by name, each with its domain or else its endpoint's host."""
+    hosts = {container["id"]: (container, host) for host, container in containers_by_host(cloud).items()}
+    return sorted(hosts.values(), key=lambda item: str(item[0]["name"]))
 
 
-def _row(cloud: Cloud, container: Resource, host: str, runs: Callable[[Resource], bool]) -> str:
+def _row(cloud: Cloud, container: Resource, host: str, is_running: Callable[[Resource], bool]) -> str:
     address = escape(f"http://{host}:{cloud.port}/")
     status = transitions.status(container, cloud.now())
-    note = "a process runs" if runs(container) else "no process runs"
+    note = "a process is running" if is_running(container) else "no process is running"
     if status == "error":
         note = container["error_message"] or "no message"
     return (

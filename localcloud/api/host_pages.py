@@ -1,6 +1,6 @@
-"""Pages for the containers' hosts, where no process answers.
+"""Placeholder pages for hosts of containers without a process.
 
-The page says why, and which container it is: image, scaling, names of its variables. Never a value.
+A page says why no process responds and describes the container: image, scaling, names (never values) of variables.
 """
 
 from __future__ import annotations
@@ -15,49 +15,51 @@ from localcloud.api.containers.schemas import CONTAINERS, DOMAINS
 from localcloud.api.page_layout import HTML, TEXT, document
 from localcloud.api.store import Resource
 
-Lines = list[tuple[str, str]]
-"""What a page says: label and text."""
+Details = list[tuple[str, str]]
+"""Labels and texts."""
 
-
-_NOTHING_RUNS = (200, "This is a container of the local Scaleway. No process runs behind it.")
+_NO_PROCESS = (200, "This container is deployed to the local Scaleway, but no process runs for it.")
 
 
 def container_of(cloud: Cloud, host: str) -> Resource | None:
-    """The container that answers to ``host`` (with or without a port)."""
-    return hosts(cloud).get(_hostname(host))
+    """The container with this host (with or without a port)."""
+    return containers_by_host(cloud).get(_hostname(host))
 
 
-def answer_host(
-    cloud: Cloud, host: str, html: bool, standing: Callable[[Resource], tuple[int, str] | None] | None = None
+def render_host_page(
+    cloud: Cloud,
+    host: str,
+    html: bool,
+    unavailable_response: Callable[[Resource], tuple[int, str] | None] | None = None,
 ) -> tuple[int, str, bytes]:
     """Status, page and content type for a request to ``host`` (with or without a port).
 
-    ``standing``: what there is to say of a container where processes may run (status and sentence).
+    ``unavailable_response``: with a runtime, the status and reason for a container (see ``ContainerRuntime``).
     """
     hostname = _hostname(host)
-    known = hosts(cloud)
+    known = containers_by_host(cloud)
     container = known.get(hostname)
     if container is None:
-        title = f"No container answers to {hostname}"
-        lines: Lines = [("Known hosts", ", ".join(sorted(known)) or "none yet")]
-        return _page(404, title, "The local Scaleway knows no container with this host.", lines, html)
+        title = f"No container has the host {hostname}"
+        details: Details = [("Known hosts", ", ".join(sorted(known)) or "none yet")]
+        return _page(404, title, "No container of the local Scaleway has this host.", details, html)
     status = transitions.status(container, cloud.now())
-    lines = _lines(container, status, known)
-    said = standing(container) if standing is not None else _NOTHING_RUNS
-    if status == "error" or said is None:
+    details = _details(container, status, known)
+    response = unavailable_response(container) if unavailable_response is not None else _NO_PROCESS
+    if status == "error" or response is None:
         lead = f"This container is in error: {container['error_message'] or 'no message'}"
-        return _page(503, container["name"], lead, lines, html)
-    return _page(said[0], container["name"], said[1], lines, html)
+        return _page(503, container["name"], lead, details, html)
+    return _page(response[0], container["name"], response[1], details, html)
 
 
 def _hostname(host: str) -> str:
     return host.rsplit(":", 1)[0].lower()
 
 
-def hosts(cloud: Cloud) -> dict[str, Resource]:
-    """Every host name that leads to a container: its public endpoint and its domains."""
+def containers_by_host(cloud: Cloud) -> dict[str, Resource]:
+    """All containers by host: the public endpoint and each domain."""
     store = cloud.store
-    found = {
+    containers = {
         container["public_endpoint"].removeprefix("https://"): container
         for container in store.all(CONTAINERS)
         if not transitions.is_deleting(container)
@@ -65,11 +67,11 @@ def hosts(cloud: Cloud) -> dict[str, Resource]:
     for domain in store.all(DOMAINS):
         container = store.get(CONTAINERS, domain["container_id"])
         if container is not None and not transitions.is_deleting(domain):
-            found[domain["hostname"]] = container
-    return found
+            containers[domain["hostname"]] = container
+    return containers
 
 
-def _lines(container: Resource, status: str, known: dict[str, Resource]) -> Lines:
+def _details(container: Resource, status: str, known: dict[str, Resource]) -> Details:
     own = [name for name, other in known.items() if other["id"] == container["id"]]
     ((threshold, value),) = container["scaling_option"].items()
     return [
@@ -92,9 +94,9 @@ def _names(variables: dict[str, Any]) -> str:
     return ", ".join(sorted(variables)) or "none"
 
 
-def _page(status: int, title: str, lead: str, lines: Lines, html: bool) -> tuple[int, str, bytes]:
+def _page(status: int, title: str, lead: str, details: Details, html: bool) -> tuple[int, str, bytes]:
     if not html:
-        rows = "".join(f"{label}: {text}\n" for label, text in lines)
+        rows = "".join(f"{label}: {text}\n" for label, text in details)
         return status, f"{title}\n{lead}\n\n{rows}", TEXT
-    rows = "".join(f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in lines)
+    rows = "".join(f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in details)
     return status, document(title, f"<p>{escape(lead)}</p><dl>{rows}</dl>"), HTML

@@ -1,6 +1,6 @@
-"""Object storage: moto's S3 in a child process, whose state is kept in a journal of requests and restored from it.
+"""Object storage: moto's S3 in a child process that restores its state from a journal of requests.
 
-moto is never imported in the API's own process: it takes seconds to import.
+A separate process because importing moto takes seconds.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ _RESET_SECONDS = 5.0
 
 
 class ObjectStorage:
-    """Started on demand, stopped with the API (even if that is killed: the child watches its standard input)."""
+    """Started on demand, and stopped with the API, even if that is killed: the child watches its standard input."""
 
     def __init__(self, port: int, folder: Path) -> None:
         self._port = port
         self._journal = folder / "object-storage-journal.jsonl"
         self._recording = folder / "object-storage.jsonl"
-        """What earlier versions kept in place of the journal."""
+        """Written by earlier versions in place of the journal."""
         self._process: subprocess.Popen[bytes] | None = None
         self._ready = False
         self.url = f"http://127.0.0.1:{port}"
 
     def start(self) -> None:
-        """Start the child, if it does not run; returns at once."""
+        """Start the child unless it is running. Does not wait until it is ready."""
         if self.is_running():
             return
         self.stop()
-        # Nothing of the user's own settings of moto: they may make it record, or serve under other host names.
+        # The user's own moto settings might make it record requests or serve other host names.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MOTO_")}
         self._process = subprocess.Popen(
             [sys.executable, "-m", _CHILD, str(self._port), self._recording, self._journal],
@@ -43,17 +43,17 @@ class ObjectStorage:
         )
 
     def is_running(self) -> bool:
-        """Whether the child runs; it ends at once where another program has its port."""
+        """Whether the child is running. It exits if another program uses its port."""
         return self._process is not None and self._process.poll() is None
 
     def is_ready(self) -> bool:
-        """Whether it answers, which it does once its state is restored."""
-        self._ready = self._ready or self._heard(b"ready\n", 0)
+        """Whether it serves requests, that is, has restored its state."""
+        self._ready = self._ready or self._read_line(b"ready\n", 0)
         return self._ready and self.is_running()
 
     def reset(self) -> None:
-        """Empty it, and its journal."""
-        if self.is_ready() and self._has_reset():
+        """Delete all buckets and the journal."""
+        if self.is_ready() and self._reset_child():
             return
         was_running = self.is_running()
         self.stop()
@@ -62,21 +62,21 @@ class ObjectStorage:
         if was_running:
             self.start()
 
-    def _has_reset(self) -> bool:
+    def _reset_child(self) -> bool:
         assert self._process is not None
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(b"reset\n")
         except BrokenPipeError:
             return False
-        return self._heard(b"reset\n", _RESET_SECONDS)
+        return self._read_line(b"reset\n", _RESET_SECONDS)
 
-    def _heard(self, word: bytes, seconds: float) -> bool:
-        """Whether the child says this within the time."""
+    def _read_line(self, expected: bytes, seconds: float) -> bool:
+        """Whether the child writes this line within the time."""
         if self._process is None or self._process.stdout is None:
             return False
-        spoken, _, _ = select.select([self._process.stdout], [], [], seconds)
-        return bool(spoken) and self._process.stdout.readline() == word
+        readable, _, _ = select.select([self._process.stdout], [], [], seconds)
+        return bool(readable) and self._process.stdout.readline() == expected
 
     def stop(self) -> None:
         if self._process is None:

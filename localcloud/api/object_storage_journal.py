@@ -1,6 +1,6 @@
-"""The journal of the object storage: the requests that changed something, from which its state is restored.
+"""The journal of the object storage: all write requests, from which its state is restored.
 
-One JSON object a line, which is complete before the request is answered.
+One JSON object per line, written before the request is handled.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from urllib.parse import urlsplit
 
 from werkzeug.test import create_environ
 
-READING = ("GET", "HEAD", "OPTIONS")
+READ_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One request, with all that its outcome depends on."""
+    """One request, with everything that its result depends on."""
 
     environ: dict[str, str]
-    """The strings of the WSGI environment."""
+    """The string values of the WSGI environment."""
     body: str
     """Base64."""
     time: float = field(default_factory=time.time)
     """Seconds since the epoch."""
     seed: int = field(default_factory=lambda: secrets.randbits(64))
-    """Of all that is random, such as ids of versions."""
+    """Random seed, for ids of versions and the like."""
 
     @classmethod
     def of(cls, environ: dict[str, Any], body: bytes) -> Entry:
@@ -45,15 +45,15 @@ class Entry:
 
 class Journal:
     def __init__(self, path: Path) -> None:
-        """Open it, and make it if there is none; a last line that a kill has cut off is removed."""
+        """Open or create the file. Removes an incomplete last line, which a killed process leaves."""
         self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b", buffering=0)
-        whole = 0
+        size = 0
         with path.open("rb") as lines:
             for line in lines:
-                whole += len(line) if line.endswith(b"\n") else 0
+                size += len(line) if line.endswith(b"\n") else 0
         self._path = path
-        self._file.truncate(whole)
-        self._size = whole
+        self._file.truncate(size)
+        self._size = size
 
     def entries(self) -> Iterator[Entry]:
         with self._path.open("rb") as lines:
@@ -61,28 +61,28 @@ class Journal:
                 yield Entry(**json.loads(line))
 
     def append(self, entry: Entry) -> int:
-        """Write an entry; gives the size before, for ``cut``. Raises OSError, and has written nothing then."""
+        """Write an entry and return the previous size, for ``truncate``. Raises OSError, with nothing written."""
         line = json.dumps(asdict(entry), separators=(",", ":")).encode() + b"\n"
         before = self._size
         try:
             if self._file.write(line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
-            self.cut(before)
+            self.truncate(before)
             raise
         self._size += len(line)
         return before
 
-    def cut(self, size: int) -> None:
-        """Remove what was written since the journal had this size."""
+    def truncate(self, size: int) -> None:
+        """Remove everything after this size."""
         self._file.truncate(size)
         self._size = size
 
 
 def convert_recording(recording: Path, journal: Path) -> None:
-    """Make the journal from the recording that earlier versions have kept, if there is one.
+    """Convert the recording that earlier versions wrote, if there is one.
 
-    What requests to other services it holds become requests to S3, which refuses them.
+    Requests to other services in it become requests to S3, which rejects them.
     """
     if journal.exists() or not recording.exists():
         return
@@ -90,8 +90,8 @@ def convert_recording(recording: Path, journal: Path) -> None:
     draft.unlink(missing_ok=True)
     converted = Journal(draft)
     for line in recording.read_bytes().splitlines(keepends=True):
-        request = json.loads(line) if line.endswith(b"\n") else {"method": READING[0]}
-        if request["method"] in READING:
+        request = json.loads(line) if line.endswith(b"\n") else {"method": READ_METHODS[0]}
+        if request["method"] in READ_METHODS:
             continue
         url = urlsplit(request["url"])
         body = base64.b64decode(request["body"]) if request["body_encoded"] else (request["body"] or "").encode()

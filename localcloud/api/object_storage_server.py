@@ -1,7 +1,7 @@
 """The child process of ``object_storage``: restores the state from the journal, then serves moto's S3.
 
-What its parent says comes over standard input, a word a line: ``reset``. When that closes, the child ends. What it
-answers goes to standard output: ``ready`` once it serves, ``reset`` once it is empty.
+It reads commands from standard input, one per line (``reset``), and ends when that closes. It writes to standard
+output: ``ready`` once it serves, ``reset`` once it is empty.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 from werkzeug.wsgi import get_input_stream
 
-from localcloud.api.browsers import refusal
+from localcloud.api.browsers import rejection_reason
 from localcloud.api.errors import origin
-from localcloud.api.object_storage_journal import READING, Entry, Journal, convert_recording
+from localcloud.api.object_storage_journal import READ_METHODS, Entry, Journal, convert_recording
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _PORT_SECONDS = 5.0
-"""An earlier child, whose parent was killed, may need a moment to end."""
+"""How long to wait for the port: an earlier child whose parent was killed may still be ending."""
 _PORT_POLL_SECONDS = 0.05
 _moto_s3: Any = importlib.import_module("moto.s3.models")
 
 
 class ObjectStorageApp:
-    """Moto's S3 and none of its other services, for programs and not for web pages.
+    """Moto's S3, without its other services, for programs and not for web pages.
 
-    Answers one request after the other: moto looks at a condition and writes in two steps, S3 in one.
+    Handles one request at a time: moto checks a condition and writes in two steps, S3 in one.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -57,15 +57,15 @@ class ObjectStorageApp:
         return self._respond(environ)(environ, start_response)
 
     def _respond(self, environ: WSGIEnvironment) -> Response:
-        refused = refusal(*(environ.get(f"HTTP_{name}") for name in ("HOST", "ORIGIN", "SEC_FETCH_SITE")))
-        if refused is not None:
-            return _error(403, "AccessDenied", refused)
-        reads = environ["REQUEST_METHOD"] in READING
-        if environ["PATH_INFO"] == "/" and not reads:  # as other services are asked; moto would list the buckets
-            return _error(405, "MethodNotAllowed", "object storage answers S3's requests only, and GET at /")
+        rejection = rejection_reason(*(environ.get(f"HTTP_{name}") for name in ("HOST", "ORIGIN", "SEC_FETCH_SITE")))
+        if rejection is not None:
+            return _error(403, "AccessDenied", rejection)
+        is_read = environ["REQUEST_METHOD"] in READ_METHODS
+        if environ["PATH_INFO"] == "/" and not is_read:  # a request for another service; moto would list the buckets
+            return _error(405, "MethodNotAllowed", "object storage implements S3 only, and GET at /")
         entry = Entry.of(environ, get_input_stream(environ).read())
         with self._lock:
-            if reads:
+            if is_read:
                 return self._apply(entry)
             try:
                 before = self._journal.append(entry)
@@ -73,7 +73,7 @@ class ObjectStorageApp:
                 return _error(503, "ServiceUnavailable", f"the local Scaleway cannot write its state: {error.strerror}")
             response = self._apply(entry)
             if response.status_code >= 400:
-                self._journal.cut(before)
+                self._journal.truncate(before)
             return response
 
     def replay(self) -> None:
@@ -82,12 +82,12 @@ class ObjectStorageApp:
 
     def reset(self) -> None:
         with self._lock:
-            self._journal.cut(0)
+            self._journal.truncate(0)
             for account in _moto_s3.s3_backends.values():
                 account.reset()
 
     def _apply(self, entry: Entry) -> Response:
-        """Let moto answer. Times and ids come from the entry, so that they are the same after a restart."""
+        """Pass a request to moto. Times and ids come from the entry, so they are the same after a replay."""
         mock_random.seed(entry.seed)
         _moto_s3.os = SimpleNamespace(urandom=mock_random.randbytes)  # ids of multipart uploads
         _moto_s3.utcnow = lambda: datetime.fromtimestamp(entry.time, UTC).replace(tzinfo=None)
@@ -96,11 +96,11 @@ class ObjectStorageApp:
         try:
             return Response.from_app(self._s3, environ, buffered=True)
         except Exception as error:
-            return _error(501, "NotImplemented", f"moto fails at this request: {origin(error)}")
+            return _error(501, "NotImplemented", f"moto failed on this request: {origin(error)}")
 
 
 def _error(status: int, code: str, message: str) -> Response:
-    """An error as S3 words it."""
+    """An error response in S3's format."""
     text = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
     return Response(f'<?xml version="1.0" encoding="UTF-8"?>\n{text}', status, mimetype="application/xml")
 
@@ -108,21 +108,21 @@ def _error(status: int, code: str, message: str) -> Response:
 def main() -> None:
     port, recording, path = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    # The port first: who has it is the only one that writes the journal.
+    # Bind first: only the process with the port may write the journal.
     with _bound(port) as listener:
         server = make_server(
             "127.0.0.1", port, lambda environ, start: app(environ, start), threaded=True, fd=listener.fileno()
         )
     convert_recording(recording, path)
     app = ObjectStorageApp(Journal(path))
-    threading.Thread(target=_obey_parent, args=[app], daemon=True).start()
+    threading.Thread(target=_read_commands, args=[app], daemon=True).start()
     app.replay()
-    _say("ready")
+    _write("ready")
     server.serve_forever()
 
 
 def _bound(port: int) -> socket.socket:
-    """A socket that has the port. Ends the process when another program keeps it."""
+    """A socket bound to the port. Exits if another program keeps using it."""
     deadline = time.monotonic() + _PORT_SECONDS
     while True:
         try:
@@ -133,16 +133,16 @@ def _bound(port: int) -> socket.socket:
         time.sleep(_PORT_POLL_SECONDS)
 
 
-def _obey_parent(app: ObjectStorageApp) -> None:
-    for word in sys.stdin.buffer:
-        if word == b"reset\n":
+def _read_commands(app: ObjectStorageApp) -> None:
+    for command in sys.stdin.buffer:
+        if command == b"reset\n":
             app.reset()
-            _say("reset")
+            _write("reset")
     os._exit(0)
 
 
-def _say(word: str) -> None:
-    sys.stdout.write(f"{word}\n")
+def _write(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 

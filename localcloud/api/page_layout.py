@@ -1,4 +1,4 @@
-"""The look of the local Scaleway's own pages, and the headers that they are sent with."""
+"""HTML layout and response headers of the local Scaleway's own pages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 PAGE_HEADERS = (
-    (b"x-local-scaleway", b"page"),  # tells an answer of ours from one of a container
+    (b"x-local-scaleway", b"page"),  # distinguishes these pages from containers' responses
     (b"content-security-policy", _POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -39,7 +39,7 @@ PAGE_HEADERS = (
 
 
 def document(title: str, body: str) -> str:
-    """A page; ``body`` is HTML, in which everything is escaped that comes from elsewhere."""
+    """A complete page. ``body`` is HTML; the caller has escaped all values in it."""
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>\n'

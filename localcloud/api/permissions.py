@@ -1,7 +1,6 @@
-"""The permission sets of the platform, as far as its products are here, and what each one grants.
+"""The platform's permission sets for the implemented products, and the actions that each grants.
 
-Names are the platform's (its documentation, "Permission sets"); what they grant is written as actions on the products
-of this server.
+Names: Scaleway's documentation, "Permission sets".
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 @dataclass(frozen=True)
 class Permission:
-    """What a route needs: an action (``read``, ``write``, ``access``, …) on a product; ``resource`` is for messages."""
+    """An action (``read``, ``write``, ``access``, …) on a product. ``resource`` appears in messages only."""
 
     product: str
     action: str
@@ -36,7 +35,7 @@ class PermissionSet:
 
     @property
     def id(self) -> str:
-        """The same at every start."""
+        """Stable across restarts."""
         return str(uuid5(NAMESPACE_URL, f"permission-set/{self.name}"))
 
     def grants(self, permission: Permission) -> bool:
@@ -46,7 +45,7 @@ class PermissionSet:
 
 
 def _product(name: str, product: str, *extra: str) -> list[PermissionSet]:
-    """The usual pair of a product: ReadOnly, FullAccess (which holds the ``extra`` actions too)."""
+    """A product's usual pair: ReadOnly, and FullAccess, which also grants the ``extra`` actions."""
     return [
         PermissionSet(f"{name}ReadOnly", "projects", {product: _READ}, f"List and read {product}"),
         PermissionSet(f"{name}FullAccess", "projects", {product: _WRITE | set(extra)}, f"Full access to {product}"),

@@ -1,4 +1,4 @@
-"""Every route of the API, product by product."""
+"""The routes of all products."""
 
 from __future__ import annotations
 

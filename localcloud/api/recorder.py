@@ -1,9 +1,9 @@
-"""Writes what clients send and what shape the answers have, without any secret: what contract tests are made from.
+"""Records requests and the structure of their responses, without secrets, for contract tests.
 
-One JSON object a line: ``method``, ``path``, ``query``, ``request`` (the body), ``status``, ``response`` (the answer's
-shape). Headers are never written. Values that may be secret are replaced where they are read, not later: those of
-secret fields and of all variables of containers and jobs. Of an answer only ids are kept; other values stand as
-their type, such as ``<str>``.
+One JSON object per line: ``method``, ``path``, ``query``, ``request`` (the body), ``status``, ``response`` (its
+structure). Headers are never recorded. Values that may be secret (secret fields, all variables of containers and jobs)
+are masked before anything is written. In responses, ids are kept and other values replaced by their type, such as
+``<str>``.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 MASK = "Masked-0!"
-"""In place of a secret that a client sent; good enough for the rules on passwords."""
+"""Replaces a client's secret, and satisfies the password rules."""
 _MASK_BASE64 = base64.b64encode(b'{"masked":"masked"}').decode()
 
 _SECRET = frozenset({"password", "secret_key", "token", "plaintext", "ciphertext", "passphrase"})
 _VALUES_SECRET = frozenset({"environment_variables", "secret_environment_variables", "headers"})
-"""Maps whose values are masked; their keys, and whether a value is empty, are part of the contract."""
+"""Maps whose values are masked. Their keys, and whether a value is empty, are part of the contract."""
 _BASE64 = "data"
 _BASE64_PATHS = "/secret-manager/"
 
@@ -28,22 +28,22 @@ _ID = re.compile(r"([a-z]{2}-[a-z]{3}/)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12
 
 
 class Recorder:
-    """Appends to a file; each line is complete when the client has its answer."""
+    """Appends to a file. A line is complete before the client gets its response."""
 
     def __init__(self, path: Path) -> None:
         """Raises ``OSError`` when the file cannot be written."""
         self._file = path.open("a", encoding="utf-8")
 
-    def keep(self, method: str, path: str, query: str, body: bytes, status: int, answer: bytes) -> None:
-        """One request and its answer."""
+    def record(self, method: str, path: str, query: str, body: bytes, status: int, response: bytes) -> None:
+        """Record a request and the structure of its response."""
         line: dict[str, Any] = {"method": method, "path": path}
         if query:
             line["query"] = query
         if body.strip():
             line["request"] = masked(_json(body), path)
         line["status"] = status
-        if answer:
-            line["response"] = shape(_json(answer))
+        if response:
+            line["response"] = shape(_json(response))
         self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
         self._file.flush()
 
@@ -52,7 +52,7 @@ class Recorder:
 
 
 def masked(value: Any, path: str, name: str = "") -> Any:
-    """A request's body without the values that may be secret."""
+    """A request body with values masked that may be secret."""
     if isinstance(value, dict):
         if name in _VALUES_SECRET:
             return {key: MASK if item else item for key, item in value.items()}
@@ -67,7 +67,7 @@ def masked(value: Any, path: str, name: str = "") -> Any:
 
 
 def shape(value: Any, name: str = "") -> Any:
-    """An answer with the types of its values; ids are kept."""
+    """A response with its values replaced by their types, except for ids."""
     if isinstance(value, dict):
         return {key: shape(item, key) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""One request, as the handlers see it."""
+"""A request, as handlers see it."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ def parse_object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        value = json.loads(body, parse_constant=_no_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # fails on text that is no Unicode (half a surrogate pair)
+        value = json.loads(body, parse_constant=_reject_constant)
+        json.dumps(value, ensure_ascii=False).encode()  # fails on invalid Unicode (half a surrogate pair)
     except (ValueError, RecursionError) as error:
-        raise plain(400, "the request's body is not valid JSON") from error
+        raise plain(400, "the request body is not valid JSON") from error
     if not isinstance(value, dict):
-        raise plain(400, "the request's body must be a JSON object")
+        raise plain(400, "the request body must be a JSON object")
     return value
 
 
-def _no_constant(name: str) -> None:
+def _reject_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
 class ApiRequest:
-    """A request that is authenticated and holds its permission somewhere; ``authorize`` says where exactly."""
+    """An authenticated request whose caller has the permission in some scope; ``authorize`` checks a project."""
 
-    __slots__ = ("_body", "cloud", "course", "now", "params", "permission", "principal", "query", "scope")
+    __slots__ = ("_body", "cloud", "now", "params", "permission", "principal", "query", "scope", "status_outcome")
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class ApiRequest:
         principal: Principal,
         permission: Permission,
         scope: Scope,
-        course: StatusOutcome = NORMAL,
+        status_outcome: StatusOutcome = NORMAL,
     ) -> None:
         self.cloud = cloud
         self.params = params
@@ -58,7 +58,7 @@ class ApiRequest:
         self.principal = principal
         self.permission = permission
         self.scope = scope
-        self.course = course
+        self.status_outcome = status_outcome
         self.now = cloud.now()
 
     @property
@@ -83,22 +83,22 @@ class ApiRequest:
         return parse_object(self._body)
 
     def argument(self, name: str) -> str | None:
-        """A query parameter; ``None`` where it is absent, empty or ``unknown…``."""
+        """A query parameter. None if it is absent, empty or ``unknown…``."""
         return first(self.query, name)
 
     def authorize(self, project_id: str | None, target: Target | None = None) -> None:
-        """403 unless the permission holds in the project (``None`` = the organization), for that resource of it."""
+        """Raises 403 unless the permission is granted in the project (None: the organization) for this resource."""
         if not self.scope.covers(project_id, target):
             raise permissions_denied(self.permission.resource, self.permission.action)
 
     def project(self, project_id: str | None) -> str:
-        """The id of an existing project in which the permission holds; the key's default one where none is given."""
-        wanted = project_id or self.principal.default_project_id
-        self.authorize(wanted)
-        project = self.store.get(PROJECTS, wanted)
+        """The id of an existing project in which the permission is granted; by default the API key's project."""
+        project_id = project_id or self.principal.default_project_id
+        self.authorize(project_id)
+        project = self.store.get(PROJECTS, project_id)
         if project is None or is_deleting(project):
-            raise not_found("project", wanted)
-        return wanted
+            raise not_found("project", project_id)
+        return project_id
 
     def required_argument(self, name: str) -> str:
         value = self.argument(name)

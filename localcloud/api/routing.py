@@ -1,4 +1,4 @@
-"""Routes: which handler answers which method and path, and the permission it needs."""
+"""Routes: the handler for each method and path, and the permission it needs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from localcloud.api.permissions import Permission
 from localcloud.api.request import ApiRequest
 
-Answer = dict[str, Any] | None
-"""What a handler gives: a JSON object (200) or nothing (204)."""
-Handler = Callable[[ApiRequest], Answer]
+ResponseBody = dict[str, Any] | None
+"""A JSON object (status 200), or None (status 204)."""
+Handler = Callable[[ApiRequest], ResponseBody]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Route:
 
 
 class Routes:
-    """The routes of one product. Reading routes need the action ``read``, others ``write``, unless said otherwise."""
+    """The routes of one product. GET routes need the action ``read`` by default, others ``write``."""
 
     def __init__(self, prefix: str, product: str) -> None:
         self._prefix = prefix
@@ -51,7 +51,7 @@ class _Node:
 
 
 class Table:
-    """Finds a route by walking the path's segments, in a time that does not depend on the number of routes."""
+    """Finds routes by path segments, in a time independent of the number of routes."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._root = _Node()
@@ -69,7 +69,7 @@ class Table:
             node.routes[route.method] = (route, tuple(names))
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-        """The route and the values of its path parameters; a literal segment wins over a parameter."""
+        """The route and the values of its path parameters; a literal segment takes precedence over a parameter."""
         node, values = self._root, []
         for segment in path.strip("/").split("/"):
             child = node.children.get(segment)
@@ -79,8 +79,8 @@ class Table:
                     return None
                 values.append(segment)
             node = child
-        found = node.routes.get(method)
-        if found is None:
+        match = node.routes.get(method)
+        if match is None:
             return None
-        route, names = found
+        route, names = match
         return route, dict(zip(names, values, strict=True))

@@ -1,7 +1,7 @@
-"""What the local Scaleway holds at its first start and again after a reset, as a file in TOML says it.
+"""The seed: initial resources of the local Scaleway, restored by a reset, read from a TOML file.
 
-What the file leaves out has its default: an organization with its default project, and an owner with an API key. The
-values are checked by what the API asks of a request, where there is such a request; none is quoted in a message.
+Defaults: an organization with its default project, and an owner with an API key. Values are validated like those of
+API requests and never quoted in messages.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ Table = Mapping[str, Any]
 ORGANIZATION = Body(id=Uuid(default="10ca1000-0000-4000-8000-000000000001"))
 OWNER = Body(
     id=Uuid(default="10ca1000-0000-4000-8000-000000000002"),
-    email=Text(default="owner@example.test", pattern=r"[^@\s]+@[^@\s]+", meaning="must be an e-mail address"),
+    email=Text(default="owner@example.test", pattern=r"[^@\s]+@[^@\s]+", message="must be an e-mail address"),
     access_key=Text(
         default="SCWLOCALOWNER0000001",
         pattern=r"SCW[A-Z0-9]{17}",
-        meaning="must be SCW and 17 capital letters or digits",
+        message="must be SCW and 17 capital letters or digits",
     ),
     secret_key=Uuid(default="10ca1000-0000-4000-8000-00000000cafe"),
 )
 DNS_ZONE = Body(**{name: ZONE.fields[name] for name in ("domain", "subdomain")})
 SECRET = Body(
     id=Uuid(required=True),
-    region=EnumField(words=REGIONS, default=REGIONS[0]),
+    region=EnumField(values=REGIONS, default=REGIONS[0]),
     document=StringMap(required=True),
     **{name: secret_manager.SECRET.fields[name] for name in ("name", "description", "path", "tags", "type")},
 )
@@ -45,7 +45,7 @@ COMMAND = Body(command=Text(required=True), description=Text(required=True))
 
 @dataclass(frozen=True)
 class Owner:
-    """The user who may do everything in the organization."""
+    """The organization's owner, who has all permissions."""
 
     id: str
     email: str
@@ -55,18 +55,18 @@ class Owner:
 
 @dataclass(frozen=True)
 class Secret:
-    """A secret with one version, a document."""
+    """A secret with one version: a JSON document."""
 
     id: str
     region: str
     document: Mapping[str, str] = field(repr=False)
     values: Table
-    """All else that ``SECRET`` has."""
+    """The other fields of ``SECRET``."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """One that the page at ``/`` lists: how the project around the local Scaleway is used."""
+    """A command that the home page lists."""
 
     command: str
     description: str
@@ -75,61 +75,63 @@ class Command:
 @dataclass(frozen=True)
 class Seed:
     organization_id: str
-    """Its default project has the same id, as on the platform."""
+    """Also the id of its default project, as on the platform."""
     owner: Owner
     dns_zones: tuple[Table, ...]
-    """Each as ``DNS_ZONE`` has it."""
+    """Validated by ``DNS_ZONE``."""
     secrets: tuple[Secret, ...]
     """In the default project."""
     commands: tuple[Command, ...]
 
 
 class SeedError(Exception):
-    """Everything that is not valid: which key, and what is expected."""
+    """The seed is invalid; the message lists each invalid key and what is expected."""
 
 
 def read_seed(path: Path) -> Seed:
-    """The seed of a file. Raises StartError."""
+    """Read a seed file. Raises StartError."""
     try:
         return parse_seed(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise StartError(f"The seed file {path} cannot be read ({error.strerror}).") from error
-    except ValueError as error:  # also of bytes that are not UTF-8
+    except ValueError as error:  # also if it is not UTF-8
         raise StartError(f"The seed file {path} is not TOML: {error}.") from error
     except SeedError as error:
         raise StartError(f"The seed file {path} is not valid: {error}.") from error
 
 
 def parse_seed(document: Table) -> Seed:
-    """Raises BadSeed."""
+    """Raises SeedError."""
     problems = Problems()
-    _only(document, ("organization", "owner", "dns_zones", "secrets", "commands"), "", problems)
+    _reject_unknown(document, ("organization", "owner", "dns_zones", "secrets", "commands"), "", problems)
     organization = _values(ORGANIZATION, _table(document, "organization", problems), "organization.", problems)
     owner = _values(OWNER, _table(document, "owner", problems), "owner.", problems)
-    zones = [_values(DNS_ZONE, table, at, problems) for table, at in _tables(document, "dns_zones", problems)]
-    secrets = [_values(SECRET, table, at, problems) for table, at in _tables(document, "secrets", problems)]
-    commands = [_values(COMMAND, table, at, problems) for table, at in _tables(document, "commands", problems)]
-    if not problems.found:
+    zones = [_values(DNS_ZONE, table, prefix, problems) for table, prefix in _tables(document, "dns_zones", problems)]
+    secrets = [_values(SECRET, table, prefix, problems) for table, prefix in _tables(document, "secrets", problems)]
+    commands = [_values(COMMAND, table, prefix, problems) for table, prefix in _tables(document, "commands", problems)]
+    if not problems.items:
         _unique("dns_zones", [f"{zone['subdomain']}.{zone['domain']}".lower() for zone in zones], problems)
         _unique("secrets", [(secret["region"], secret["path"], secret["name"]) for secret in secrets], problems)
         _unique("secrets", [secret["id"] for secret in secrets], problems)
         for index, secret in enumerate(secrets):
             if not SECRET_VERSION.allows(len(json.dumps(secret["document"]))):
                 problems.add(f"secrets[{index}].document", f"must be at most {SECRET_VERSION.most} bytes as JSON")
-    if problems.found:
-        raise SeedError("; ".join(f"{problem.argument} {problem.help or 'is required'}" for problem in problems.found))
+    if problems.items:
+        raise SeedError("; ".join(f"{problem.argument} {problem.help or 'is required'}" for problem in problems.items))
     return Seed(
         organization_id=organization["id"],
         owner=Owner(**owner),
         dns_zones=tuple(zones),
-        secrets=tuple(Secret(each.pop("id"), each.pop("region"), each.pop("document"), each) for each in secrets),
-        commands=tuple(Command(**each) for each in commands),
+        secrets=tuple(
+            Secret(secret.pop("id"), secret.pop("region"), secret.pop("document"), secret) for secret in secrets
+        ),
+        commands=tuple(Command(**command) for command in commands),
     )
 
 
-def _values(body: Body, table: Table, at: str, problems: Problems) -> dict[str, Any]:
-    _only(table, tuple(body.fields), at, problems)
-    return body.create(table, problems, at)
+def _values(body: Body, table: Table, prefix: str, problems: Problems) -> dict[str, Any]:
+    _reject_unknown(table, tuple(body.fields), prefix, problems)
+    return body.create(table, problems, prefix)
 
 
 def _table(document: Table, name: str, problems: Problems) -> Table:
@@ -141,25 +143,25 @@ def _table(document: Table, name: str, problems: Problems) -> Table:
 
 
 def _tables(document: Table, name: str, problems: Problems) -> Iterator[tuple[Table, str]]:
-    """The tables of an array, each with what stands in front of its keys in messages."""
-    found = document.get(name, [])
-    for index, table in enumerate(found if isinstance(found, list) else [None]):
+    """The tables of an array, each with the prefix of its keys in messages."""
+    tables = document.get(name, [])
+    for index, table in enumerate(tables if isinstance(tables, list) else [None]):
         if isinstance(table, dict):
             yield table, f"{name}[{index}]."
         else:
             problems.add(name, f"must be an array of tables, [[{name}]]")
 
 
-def _only(table: Table, names: tuple[str, ...], at: str, problems: Problems) -> None:
+def _reject_unknown(table: Table, names: tuple[str, ...], prefix: str, problems: Problems) -> None:
     for name in sorted(table.keys() - set(names)):
-        problems.add(f"{at}{name}", f"is unknown (expected: {', '.join(names)})")
+        problems.add(f"{prefix}{name}", f"is unknown (expected: {', '.join(names)})")
 
 
-def _unique(name: str, found: Sequence[Hashable], problems: Problems) -> None:
-    for index, value in enumerate(found):
-        if value in found[:index]:
-            problems.add(f"{name}[{index}]", f"is the same as {name}[{found.index(value)}]")
+def _unique(name: str, values: Sequence[Hashable], problems: Problems) -> None:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            problems.add(f"{name}[{index}]", f"is the same as {name}[{values.index(value)}]")
 
 
 DEFAULT = parse_seed({})
-"""Where no file is given."""
+"""The seed without a file."""

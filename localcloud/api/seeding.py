@@ -1,4 +1,4 @@
-"""Puts a seed into an empty store."""
+"""Writes a seed to an empty store."""
 
 from __future__ import annotations
 
@@ -25,25 +25,27 @@ _PERMISSION = Permission("*", "write", "seed")
 
 
 def seed_store(cloud: Cloud, seed: Seed) -> None:
-    """Put the seed into a store that holds no organization. Raises StartError where it holds another one."""
+    """Write the seed unless the store has its organization. Raises StartError if it has another one."""
     store, organization_id = cloud.store, seed.organization_id
     if any(store.all(PROJECTS)):
         if store.get(PROJECTS, organization_id) is None:
             raise StartError(
-                f"The data in {store.folder} are of another organization than the seed's, {organization_id}: give "
-                "another --data, or the --seed that they were begun with."
+                f"The data in {store.folder} belong to another organization than the seed's, {organization_id}. Use "
+                "another --data folder, or the --seed file that the data were created with."
             )
         return
-    call = _call(cloud, seed)
+    request = _owner_request(cloud, seed)
     default = {"id": organization_id, "name": "default", "description": ""}
-    projects.add(call, new_project(call, default) | {"_project": organization_id}, project=None)
-    _add_owner(call, seed.owner)
+    projects.add(request, new_project(request, default) | {"_project": organization_id}, project=None)
+    _add_owner(request, seed.owner)
     for zone in seed.dns_zones:
         zones.add(
-            call, new_zone(call, {**zone, "project_id": organization_id}, organization_id), project=organization_id
+            request,
+            new_zone(request, {**zone, "project_id": organization_id}, organization_id),
+            project=organization_id,
         )
     for secret in seed.secrets:
-        _add_secret(_call(cloud, seed, secret.region), secret)
+        _add_secret(_owner_request(cloud, seed, secret.region), secret)
     for kind in store.kinds():
         if not kind.startswith(VAULT_PREFIX):
             for resource in list(store.all(kind)):
@@ -51,17 +53,17 @@ def seed_store(cloud: Cloud, seed: Seed) -> None:
     store.commit()
 
 
-def _call(cloud: Cloud, seed: Seed, region: str | None = None) -> ApiRequest:
-    """The owner's."""
+def _owner_request(cloud: Cloud, seed: Seed, region: str | None = None) -> ApiRequest:
+    """A request by the owner."""
     principal = Principal(seed.owner.access_key, seed.owner.id, None, seed.organization_id)
     params = {} if region is None else {"region": region}
     return ApiRequest(cloud, params, {}, b"", principal, _PERMISSION, EVERYWHERE)
 
 
-def _add_owner(call: ApiRequest, owner: Owner) -> None:
-    """The user, and the API key."""
+def _add_owner(request: ApiRequest, owner: Owner) -> None:
+    """Add the owner's user and API key."""
     users.add(
-        call,
+        request,
         {
             "id": owner.id,
             "email": owner.email,
@@ -70,7 +72,7 @@ def _add_owner(call: ApiRequest, owner: Owner) -> None:
             "last_name": "",
             "phone_number": "",
             "locale": "fr_FR",
-            "organization_id": call.organization_id,
+            "organization_id": request.organization_id,
             "deletable": False,
             "last_login_at": None,
             "type": "owner",
@@ -83,21 +85,21 @@ def _add_owner(call: ApiRequest, owner: Owner) -> None:
         project=None,
     )
     add_api_key(
-        call,
+        request,
         owner.access_key,
         owner.secret_key,
         {
             "user_id": owner.id,
             "description": "the owner's key of the local Scaleway",
-            "default_project_id": call.organization_id,
+            "default_project_id": request.organization_id,
             "expires_at": None,
         },
     )
 
 
-def _add_secret(call: ApiRequest, secret: Secret) -> None:
-    """With its one version."""
-    project = call.organization_id
-    values = new_secret(call, SECRET.create(secret.values), project)
-    kept = secrets.add(call, {"id": secret.id, **values}, project=project)
-    add_version(call, kept, base64.b64encode(json.dumps(secret.document).encode()).decode(), description="")
+def _add_secret(request: ApiRequest, secret: Secret) -> None:
+    """Add a secret with its only version."""
+    project = request.organization_id
+    values = new_secret(request, SECRET.create(secret.values), project)
+    resource = secrets.add(request, {"id": secret.id, **values}, project=project)
+    add_version(request, resource, base64.b64encode(json.dumps(secret.document).encode()).decode(), description="")

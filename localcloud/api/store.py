@@ -1,11 +1,11 @@
-"""All state of the local Scaleway: in memory, written through to SQLite.
+"""All state of the local Scaleway: in memory, and written through to SQLite.
 
-Two files lie in the data directory (mode 0700): ``state.db`` for what the API shows, and ``vault.db`` for what it
-never shows again (keys, passwords, values of secrets). Both are written in one transaction at the end of each
-request, so the state survives a kill at any moment.
+The data folder (mode 0700) contains ``state.db`` for what the API shows, and ``vault.db`` for what it never shows
+again (keys, passwords, values of secrets). Each request commits both in one transaction, so the state survives a kill
+at any time.
 
-A resource is a JSON object that is never changed in place. Fields that start with ``_`` are the store's own and
-never leave it (see ``transitions`` and ``collection``).
+A resource is a JSON object that is never modified in place. Fields that start with ``_`` are internal and not part of
+responses (see ``transitions`` and ``collection``).
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ FORMAT = 1
 """Version of the files' layout, kept in SQLite's ``user_version``."""
 
 VAULT_PREFIX = "vault."
-"""Kinds that start so are confidential: kept in ``vault.db``, absent from dumps."""
+"""Prefix of confidential kinds, which are kept in ``vault.db`` and not shown by the control API."""
 
 HIDDEN_PREFIX = "hidden."
-"""Kinds that start so are bookkeeping, absent from dumps."""
+"""Prefix of internal kinds, which are not shown by the control API."""
 
 _FILES = ("state.db", "vault.db")
 
@@ -45,10 +45,10 @@ CREATE TABLE IF NOT EXISTS main.journal
 
 
 class Store:
-    """Resources by kind and id, in the order of their creation."""
+    """Resources by kind and id, in order of creation."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the files in ``folder``, made if absent. Raises ``StartError`` for what the user has to fix."""
+        """Open or create the files in ``folder``. Raises ``StartError`` for what the user has to fix."""
         self.folder = folder
         self._kinds: dict[str, dict[str, Resource]] = {}
         self._pending: dict[tuple[str, str], Resource | None] = {}
@@ -60,8 +60,8 @@ class Store:
             self._load()
         except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
             raise StartError(
-                f"The state of the local Scaleway in {folder} is damaged ({error}): put back a copy of state.db "
-                "and vault.db, or delete the folder to start afresh; nothing was deleted."
+                f"The local Scaleway's state in {folder} is damaged ({error}). Restore state.db and vault.db from a "
+                "copy, or delete the folder to start over. Nothing was changed."
             ) from error
 
     def get(self, kind: str, id: str) -> Resource | None:
@@ -74,7 +74,7 @@ class Store:
         return list(self._kinds)
 
     def put(self, kind: str, id: str, resource: Resource) -> None:
-        """Create or replace. Takes effect in memory at once, on disk with ``commit``."""
+        """Create or replace a resource: immediately in memory, on disk with ``commit``."""
         table = self._kinds.setdefault(kind, {})
         self._undo.append((kind, id, table.get(id)))
         self._pending[(kind, id)] = table[id] = resource
@@ -88,20 +88,20 @@ class Store:
             self._pending[(kind, id)] = None
 
     def sweep(self, now: float) -> bool:
-        """Drop what was to be gone (``_gone_at``, seconds since the epoch) by ``now``; whether there was any."""
-        found = False
+        """Delete resources whose ``_gone_at`` (seconds since the epoch) has passed. Returns whether there were any."""
+        is_changed = False
         while self._deletions and self._deletions[0][0] <= now:
             _, kind, id = heapq.heappop(self._deletions)
             resource = self.get(kind, id)
             if resource is not None and resource.get("_gone_at", now + 1) <= now:
                 self.delete(kind, id)
-                found = True
-        return found
+                is_changed = True
+        return is_changed
 
     def commit(self, entry: tuple[str, str, str, int] | None = None) -> None:
         """Write all changes since the last commit, and ``entry`` (time, method, path, status) to the journal.
 
-        Raises ``sqlite3.Error`` if they cannot be written; then ``rollback`` is due.
+        Raises ``sqlite3.Error`` if they cannot be written; then call ``rollback``.
         """
         if not self._pending and entry is None:
             return
@@ -123,7 +123,7 @@ class Store:
         self._undo.clear()
 
     def rollback(self) -> None:
-        """Forget all changes since the last commit."""
+        """Discard all changes since the last commit."""
         for kind, id, old in reversed(self._undo):
             if old is None:
                 self._kinds[kind].pop(id, None)
@@ -133,12 +133,12 @@ class Store:
         self._pending.clear()
 
     def journal(self, after: int = 0) -> list[dict[str, Any]]:
-        """The writing requests with a sequence number above ``after``, oldest first."""
+        """Write requests with a sequence number above ``after``, oldest first."""
         rows = self._db.execute("SELECT seq, at, method, path, status FROM journal WHERE seq>? ORDER BY seq", (after,))
         return [dict(zip(("seq", "at", "method", "path", "status"), row, strict=True)) for row in rows]
 
     def clear(self) -> None:
-        """Empty everything, the journal too."""
+        """Delete everything, including the journal."""
         self._kinds.clear()
         self._pending.clear()
         self._undo.clear()
@@ -164,7 +164,7 @@ class Store:
                 raise sqlite3.DatabaseError(verdict)
             (version,) = db.execute(f"PRAGMA {schema}.user_version").fetchone()
             if version not in (0, FORMAT):
-                raise sqlite3.DatabaseError(f"it has format {version}, this program reads format {FORMAT}")
+                raise sqlite3.DatabaseError(f"format {version}; expected format {FORMAT}")
             db.execute(f"PRAGMA {schema}.user_version={FORMAT}")
         db.executescript(_SCHEMA)
         for name in _FILES:
@@ -182,20 +182,20 @@ class Store:
 
 
 def _locked(folder: Path) -> IO[str]:
-    """Make ``folder`` private and take its lock, so that two servers never share one state."""
+    """Create ``folder``, make it private and lock it, so that no two servers share it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         lock = (folder / "lock").open("a+")
     except OSError as error:
-        raise StartError(f"The data directory {folder} cannot be used ({error.strerror}).") from error
+        raise StartError(f"The data folder {folder} cannot be used ({error.strerror}).") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         lock.seek(0)
         raise StartError(
-            f"Another local Scaleway (process {lock.read().strip() or 'unknown'}) already uses {folder}: stop it, "
-            "or give another --data."
+            f"Another local Scaleway (process {lock.read().strip() or 'unknown'}) already uses {folder}. Stop it, "
+            "or use another --data folder."
         ) from error
     lock.truncate(0)
     lock.write(str(os.getpid()))

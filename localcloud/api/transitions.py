@@ -1,8 +1,8 @@
-"""Statuses that take their course by time alone.
+"""Transient statuses, such as ``creating``, that end after a time.
 
-A resource on its way has ``status`` set to where it goes, ``_transient`` to what it says meanwhile, and ``_until``
-(seconds since the epoch). Nothing runs in the background, so a transition goes on over a restart.
-One that does not end by time is *held*: where processes run behind containers, those say when it is over.
+During a transition ``status`` is the final status, ``_transient`` the status shown until ``_until`` (seconds since the
+epoch). Nothing runs in the background, so transitions survive a restart.
+A *held* transition does not end by time: with a runtime, it ends when the container's process is ready or has failed.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ _HELD_UNTIL = 253_402_300_800.0
 
 @dataclass(frozen=True)
 class StatusOutcome:
-    """How the statuses go that one request sets on their way."""
+    """Duration and result of the transitions that a request starts."""
 
     seconds: float | None = None
-    """How long they last; None = as the server was told."""
+    """None: the default."""
     factor: float = 1.0
     final: str = "ready"
     error_message: str = ""
-    """Of what ends in ``error``."""
+    """If ``final`` is ``error``."""
 
-    def lasts(self, usual: float) -> float:
-        """Seconds."""
-        return (usual if self.seconds is None else self.seconds) * self.factor
+    def duration(self, default: float) -> float:
+        """Seconds; ``default`` unless this outcome sets a duration."""
+        return (default if self.seconds is None else self.seconds) * self.factor
 
-    def followed_by(self, other: StatusOutcome) -> StatusOutcome:
-        """Both at once: what the other does not say, this one does."""
+    def overridden_by(self, other: StatusOutcome) -> StatusOutcome:
+        """This outcome, overridden by what the other one sets."""
         return StatusOutcome(
             self.seconds if other.seconds is None else other.seconds,
             self.factor * other.factor,
@@ -46,18 +46,20 @@ NORMAL = StatusOutcome()
 
 
 def begin(resource: Resource, transient: str, now: float, seconds: float, final: str = "ready") -> Resource:
-    """``resource`` on its way: ``transient`` for ``seconds``, then ``final``."""
+    """Start a transition: ``transient`` for ``seconds``, then ``final``."""
     return {**resource, "status": final, "_transient": transient, "_until": now + seconds}
 
 
-def set_out(resource: Resource, transient: str, now: float, course: StatusOutcome, usual: float) -> Resource:
-    """``resource`` on the way that ``course`` describes; ``usual`` is how long that lasts, in seconds."""
-    moving = begin(resource, transient, now, course.lasts(usual), course.final)
-    return {**moving, "error_message": course.error_message} if course.error_message else moving
+def begin_with_outcome(
+    resource: Resource, transient: str, now: float, outcome: StatusOutcome, default: float
+) -> Resource:
+    """Start the transition that ``outcome`` describes. ``default``: its usual duration in seconds."""
+    moving = begin(resource, transient, now, outcome.duration(default), outcome.final)
+    return {**moving, "error_message": outcome.error_message} if outcome.error_message else moving
 
 
 def hold(resource: Resource) -> Resource:
-    """``resource``, which is on its way, until somebody says how that ended (``settled``)."""
+    """Make the current transition last until ``finished``."""
     return {**resource, "_until": _HELD_UNTIL}
 
 
@@ -65,13 +67,13 @@ def is_held(resource: Resource) -> bool:
     return resource.get("_until") == _HELD_UNTIL
 
 
-def settled(resource: Resource, fault: str) -> Resource:
-    """``resource`` at the end of its way: ``ready``, or ``error`` with what went wrong."""
+def finished(resource: Resource, fault: str) -> Resource:
+    """End a transition: ``ready``, or ``error`` with ``fault`` as its message."""
     return {**resource, "status": "error" if fault else "ready", "error_message": fault, "_until": 0}
 
 
 def begin_deletion(resource: Resource, now: float, seconds: float) -> Resource:
-    """``resource`` as it is deleted: gone after ``seconds`` (the store sweeps it)."""
+    """Start the deletion: the store removes the resource after ``seconds``."""
     return {**resource, "status": _DELETING, "_until": 0, "_gone_at": now + seconds}
 
 
@@ -80,7 +82,7 @@ def is_deleting(resource: Resource) -> bool:
 
 
 def status(resource: Resource, now: float) -> str:
-    """What the resource says of itself at ``now``."""
+    """The status shown at ``now``."""
     return str(resource["_transient"] if resource.get("_until", 0) > now else resource["status"])
 
 
@@ -89,10 +91,10 @@ def is_transient(resource: Resource, now: float) -> bool:
 
 
 def visible(resource: Resource, now: float) -> dict[str, Any]:
-    """The resource without the store's own fields, with its status at ``now``."""
-    answer = {name: value for name, value in resource.items() if name[0] != "_"}
+    """The resource without internal fields, with its status at ``now``."""
+    shown = {name: value for name, value in resource.items() if name[0] != "_"}
     if resource.get("_until", 0) > now:
-        answer["status"] = resource["_transient"]
+        shown["status"] = resource["_transient"]
         if resource["status"] == "error":
-            answer["error_message"] = ""
-    return answer
+            shown["error_message"] = ""
+    return shown

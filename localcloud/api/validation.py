@@ -1,9 +1,9 @@
-"""Checks of request bodies: each product declares the fields of its bodies once, for POST and PATCH.
+"""Validation of request bodies: each product declares the fields of a body once, for POST and PATCH.
 
-Written by hand because a validation library costs more time to import than this whole server to start.
-``create`` gives every field (defaults filled in), ``update`` only those that the request has. All problems of a
-body are reported in one ``invalid_arguments``. A word ``unknown…`` and ``null`` mean "not given" everywhere, as the
-clients send them so. Values are never quoted in messages: they may be secret.
+Written by hand because importing a validation library takes longer than starting this server.
+``create`` returns every field, with defaults, and ``update`` only those in the request. All problems of a body are
+reported in one ``invalid_arguments`` error. ``null``, and ``unknown…`` for an enum, mean "not given", as clients use
+them. Messages never quote values, which may be secret.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from localcloud.api.clock import duration, parse_duration, parse_timestamp
 from localcloud.api.errors import Problem, invalid_arguments
+from localcloud.api.timestamps import duration, parse_duration, parse_timestamp
 from scaleway_facts.fact import Limit
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
@@ -22,16 +22,16 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 @dataclass
 class Problems:
-    """Collects what is wrong with a body."""
+    """Collects the problems of a body."""
 
-    found: list[Problem] = field(default_factory=list)
+    items: list[Problem] = field(default_factory=list)
 
     def add(self, argument: str, help_message: str = "", reason: str = "constraint") -> None:
-        self.found.append(Problem(argument, help_message, reason))
+        self.items.append(Problem(argument, help_message, reason))
 
     def raise_if_any(self) -> None:
-        if self.found:
-            raise invalid_arguments(*self.found)
+        if self.items:
+            raise invalid_arguments(*self.items)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,40 +41,40 @@ class Field:
     required: bool = False
     default: Any = None
 
-    def given(self, value: Any) -> bool:
+    def is_given(self, value: Any) -> bool:
         return value is not None
 
     def check(self, name: str, value: Any, problems: Problems) -> Any:
-        """The value as it is kept; what is wrong goes to ``problems``."""
+        """Add what is wrong to ``problems``, and return the value to store."""
         return value
 
 
 @dataclass(frozen=True, kw_only=True)
 class Text(Field):
     default: Any = ""
-    longest: int = 65_536
-    shortest: int = 0
+    max_length: int = 65_536
+    min_length: int = 0
     pattern: str = ""
-    meaning: str = ""
-    """What the pattern asks for, in words."""
+    message: str = ""
+    """What the pattern requires, in words."""
 
     def check(self, name: str, value: Any, problems: Problems) -> Any:
         if not isinstance(value, str):
             problems.add(name, "must be a string", "format")
         elif self.required and not value:
             problems.add(name, reason="required")
-        elif len(value) > self.longest:
-            problems.add(name, f"must be at most {self.longest} characters")
-        elif len(value) < self.shortest:
-            problems.add(name, f"must be at least {self.shortest} characters")
+        elif len(value) > self.max_length:
+            problems.add(name, f"must be at most {self.max_length} characters")
+        elif len(value) < self.min_length:
+            problems.add(name, f"must be at least {self.min_length} characters")
         elif self.pattern and not re.fullmatch(self.pattern, value):
-            problems.add(name, self.meaning or f"must match {self.pattern}")
+            problems.add(name, self.message or f"must match {self.pattern}")
         return value
 
 
 @dataclass(frozen=True, kw_only=True)
 class Uuid(Field):
-    def given(self, value: Any) -> bool:
+    def is_given(self, value: Any) -> bool:
         return value not in (None, "")
 
     def check(self, name: str, value: Any, problems: Problems) -> Any:
@@ -86,36 +86,36 @@ class Uuid(Field):
 
 @dataclass(frozen=True, kw_only=True)
 class EnumField(Field):
-    """One of a set of words."""
+    """One of a set of values."""
 
-    words: tuple[str, ...]
+    values: tuple[str, ...]
 
-    def given(self, value: Any) -> bool:
+    def is_given(self, value: Any) -> bool:
         return value is not None and not (isinstance(value, str) and value.startswith("unknown"))
 
     def check(self, name: str, value: Any, problems: Problems) -> Any:
-        if value not in self.words:
-            problems.add(name, f"must be one of {', '.join(self.words)}")
+        if value not in self.values:
+            problems.add(name, f"must be one of {', '.join(self.values)}")
         return value
 
 
 @dataclass(frozen=True, kw_only=True)
 class Integer(Field):
-    least: int = 0
-    most: int = 2**63 - 1
+    minimum: int = 0
+    maximum: int = 2**63 - 1
     forbidden: tuple[int, ...] = ()
 
     @classmethod
     def within(cls, limit: Limit, unit: int = 1, **others: Any) -> Self:
-        """A field that counts in ``unit``s what the limit states, with its default."""
+        """A field with a limit's range and default, in multiples of ``unit``."""
         default = None if limit.default is None else limit.default * unit
-        return cls(**{"least": limit.least * unit, "most": limit.most * unit, "default": default, **others})
+        return cls(**{"minimum": limit.least * unit, "maximum": limit.most * unit, "default": default, **others})
 
     def check(self, name: str, value: Any, problems: Problems) -> Any:
         if isinstance(value, bool) or not isinstance(value, int):
             problems.add(name, "must be an integer", "format")
-        elif not self.least <= value <= self.most:
-            problems.add(name, f"must be between {self.least} and {self.most}")
+        elif not self.minimum <= value <= self.maximum:
+            problems.add(name, f"must be between {self.minimum} and {self.maximum}")
         elif value in self.forbidden:
             problems.add(name, f"must not be one of {', '.join(map(str, self.forbidden))}")
         return value
@@ -133,16 +133,16 @@ class Boolean(Field):
 
 @dataclass(frozen=True, kw_only=True)
 class Duration(Field):
-    """Kept as ``"60s"``; limits in seconds."""
+    """Stored as ``"60s"``; limits are in seconds."""
 
-    least: float = 0
-    most: float = float("inf")
+    minimum: float = 0
+    maximum: float = float("inf")
 
     @classmethod
     def within(cls, limit: Limit, **others: Any) -> Self:
-        """A field in the seconds that the limit states, with its default."""
+        """A field with a limit's range and default, in seconds."""
         default = None if limit.default is None else duration(limit.default)
-        return cls(**{"least": limit.least, "most": limit.most, "default": default, **others})
+        return cls(**{"minimum": limit.least, "maximum": limit.most, "default": default, **others})
 
     def check(self, name: str, value: Any, problems: Problems) -> Any:
         try:
@@ -150,8 +150,8 @@ class Duration(Field):
         except (ValueError, TypeError):
             problems.add(name, "must be a duration in seconds, such as 60s", "format")
             return value
-        if not self.least <= seconds <= self.most:
-            problems.add(name, f"must be between {duration(self.least)} and {duration(self.most)}")
+        if not self.minimum <= seconds <= self.maximum:
+            problems.add(name, f"must be between {duration(self.minimum)} and {duration(self.maximum)}")
         return duration(seconds)
 
 
@@ -161,31 +161,31 @@ class Timestamp(Field):
         try:
             parse_timestamp(value)
         except (ValueError, TypeError):
-            problems.add(name, "must be a time in RFC 3339", "format")
+            problems.add(name, "must be a time in RFC 3339 format", "format")
         return value
 
 
 @dataclass(frozen=True, kw_only=True)
 class Array(Field):
-    """A list whose items are all of one field type."""
+    """A list of items of one field type."""
 
     of: Field = field(default_factory=Text)
     default: Any = field(default_factory=list)
-    most: int = 1_000
+    maximum: int = 1_000
 
     def check(self, name: str, value: Any, problems: Problems) -> Any:
         if not isinstance(value, list):
             problems.add(name, "must be a list", "format")
             return []
-        if len(value) > self.most:
-            problems.add(name, f"must have at most {self.most} items")
-        sound = []
+        if len(value) > self.maximum:
+            problems.add(name, f"must have at most {self.maximum} items")
+        valid = []
         for index, item in enumerate(value):
-            before = len(problems.found)
+            before = len(problems.items)
             checked = self.of.check(f"{name}[{index}]", item, problems)
-            if len(problems.found) == before:
-                sound.append(checked)
-        return sound
+            if len(problems.items) == before:
+                valid.append(checked)
+        return valid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,41 +202,43 @@ class StringMap(Field):
 
 
 class Body:
-    """The fields of one kind of body."""
+    """The fields of a request body."""
 
     def __init__(self, **fields: Field) -> None:
         self.fields: Mapping[str, Field] = fields
 
     def create(self, body: Mapping[str, Any], problems: Problems | None = None, prefix: str = "") -> dict[str, Any]:
-        """Every field, with its default where the body has none. Raises unless ``problems`` collects."""
-        own = problems or Problems()
+        """All fields, with defaults. Raises ``invalid_arguments`` unless ``problems`` is given."""
+        collector = problems or Problems()
         values: dict[str, Any] = {}
-        for name, spec in self.fields.items():
+        for name, field_type in self.fields.items():
             value = body.get(name)
-            if spec.given(value):
-                values[name] = spec.check(prefix + name, value, own)
-            elif spec.required:
-                own.add(prefix + name, reason="required")
+            if field_type.is_given(value):
+                values[name] = field_type.check(prefix + name, value, collector)
+            elif field_type.required:
+                collector.add(prefix + name, reason="required")
             else:
-                values[name] = spec.default
+                values[name] = field_type.default
         if problems is None:
-            own.raise_if_any()
+            collector.raise_if_any()
         return values
 
     def update(self, body: Mapping[str, Any], problems: Problems | None = None) -> dict[str, Any]:
-        """Only the fields that the body gives. Raises unless ``problems`` collects."""
-        own = problems or Problems()
+        """Only the fields in the body. Raises ``invalid_arguments`` unless ``problems`` is given."""
+        collector = problems or Problems()
         values = {
-            name: spec.check(name, body[name], own) for name, spec in self.fields.items() if spec.given(body.get(name))
+            name: field_type.check(name, body[name], collector)
+            for name, field_type in self.fields.items()
+            if field_type.is_given(body.get(name))
         }
         if problems is None:
-            own.raise_if_any()
+            collector.raise_if_any()
         return values
 
 
 @dataclass(frozen=True, kw_only=True)
 class Nested(Field):
-    """An object with fields of its own; absent optional fields stay absent in what is kept."""
+    """An object with fields of its own. Absent optional fields are not stored."""
 
     body: Body
 
@@ -249,7 +251,7 @@ class Nested(Field):
 
 
 def objects(body: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """A field that is a list of objects; absent or null = empty. Raises ``invalid_arguments``."""
+    """A list of objects. Absent or null: empty. Raises ``invalid_arguments``."""
     value = body.get(name)
     if value is None:
         return []

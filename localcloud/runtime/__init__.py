@@ -1,14 +1,14 @@
-"""What runs behind the local Scaleway's containers and jobs, where a Docker engine is at hand.
+"""Runs the local Scaleway's containers and jobs on a Docker engine, if there is one.
 
-    desired     what should run: read from the API's store
-    runtime     brings what runs to what should run; says when a container is ready or in error
-    workload    the instances of one container; a new revision takes over from the one before
-    instance    one process: started, probed, restarted
-    job_runner  a process for each run of a job; ``task``: what it executes
-    probes      startup and liveness; ``backoff``: how long a restart waits; ``balancer``: which instance is next
-    gateway     takes a request to an instance
-    last_line   what a process wrote last
-    engine      what all this needs of a container engine; ``docker_engine``: Docker's; ``engine_choice``: whether there is one
+    desired      the revision that each container should run, read from the API's store
+    runtime      reconciles running containers with their revisions and reports their status
+    workload     the instances of one container; replaces one revision by the next
+    instance     one process: started, probed, restarted
+    job_runner   one process per job run; ``task``: what a run executes
+    probes       startup and liveness probes; ``backoff``: delays between restarts; ``balancer``: load balancing
+    gateway      forwards requests to instances
+    engine       interface of a container engine; ``docker_engine``: Docker; ``engine_choice``: is Docker available?
+    leftovers    cleans up after a local Scaleway that was killed, or that ran with a runtime
 
-Everything happens in the server's event loop, but for the calls of the engine (``docker_engine``).
+Everything runs in the server's event loop, except calls of the Docker client (``docker_engine``).
 """

@@ -1,26 +1,30 @@
-"""How long a process that ended waits for its next start: Kubernetes' rule for containers that crash.
+"""Delays between restarts of a process, as Kubernetes delays crashing containers.
 
-Source: Kubernetes' documentation, "Pod Lifecycle", "Container restart policy".
+Source: Kubernetes documentation, "Pod Lifecycle", "Container restart policy".
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+RESTART_DELAY = 10.0
+"""Seconds before the second restart. The first one is immediate."""
+LONGEST_DELAY = 300.0
+"""Seconds."""
+RESET_AFTER = 600.0
+"""Seconds. A process that was healthy for this long resets the backoff."""
+
 
 @dataclass
 class Backoff:
-    """At once the first time, then ``base``, twice that, … up to ``longest``. All times in seconds."""
+    """No delay, then ``base`` seconds, doubled for each further restart up to ``LONGEST_DELAY``."""
 
-    base: float = 10.0
-    longest: float = 300.0
-    forgiven_after: float = 600.0
-    """A process that ran well for so long counts as if it had never ended."""
+    base: float = RESTART_DELAY
     _failures: int = field(default=0, init=False)
 
-    def delay(self, ran: float) -> float:
-        """How long to wait, after a process that was well for ``ran`` seconds."""
-        if ran >= self.forgiven_after:
+    def delay(self, healthy_for: float) -> float:
+        """Seconds until the next start, after a process that was healthy for so many seconds."""
+        if healthy_for >= RESET_AFTER:
             self._failures = 0
         failures, self._failures = self._failures, self._failures + 1
-        return min(self.longest, self.base * 2.0 ** (failures - 1)) if failures else 0.0
+        return min(LONGEST_DELAY, self.base * 2.0 ** (failures - 1)) if failures else 0.0

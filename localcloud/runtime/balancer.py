@@ -1,4 +1,4 @@
-"""Which instance gets the next request."""
+"""Chooses the instance for the next request."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Backend:
-    """Where an instance is reached, and how busy it is."""
+    """The address of an instance, and its load."""
 
     address: str
     """``127.0.0.1:<port>``."""
     in_flight: int = 0
-    """Requests that it works on."""
+    """Requests being processed."""
     _turn: int = field(default=0, repr=False)
 
 
 class Balancer:
-    """The least busy instance; of those that are equally busy the one whose last turn is longest ago."""
+    """Picks the least busy instance; among equally busy ones, the least recently picked."""
 
     def __init__(self) -> None:
         self._turns = 0
@@ -34,7 +34,7 @@ class Balancer:
 
 @contextmanager
 def busy(backend: Backend) -> Iterator[None]:
-    """While an instance works on a request."""
+    """Count a request while the instance processes it."""
     backend.in_flight += 1
     try:
         yield

@@ -1,4 +1,4 @@
-"""Time, so that tests have their own."""
+"""The clock, which tests replace."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 class Clock(Protocol):
     def now(self) -> float:
-        """Seconds that never go backwards."""
+        """Monotonic time in seconds."""
         ...
 
     async def sleep(self, seconds: float) -> None: ...

@@ -1,16 +1,16 @@
-"""What should run, read from the API's store."""
+"""The revision that a container should run, read from the API's store."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from localcloud.api.clock import parse_duration
 from localcloud.api.cloud import Cloud
 from localcloud.api.containers.schemas import NAMESPACES
 from localcloud.api.containers.variables import SECRET_VARIABLES
 from localcloud.api.oci.repository import Repository, find_namespace
 from localcloud.api.store import Resource, Store
+from localcloud.api.timestamps import parse_duration
 from localcloud.runtime.revision import Probe, Revision
 
 _REFERENCE = re.compile(
@@ -19,8 +19,8 @@ _REFERENCE = re.compile(
 _REGISTRY = re.compile(r"(localhost|127\.0\.0\.1)(:(?P<port>\d+))?")
 
 
-def held_image(cloud: Cloud, image: str) -> str | None:
-    """The image by digest, at the address where the engine gets it; ``None`` if our registry does not hold it."""
+def registry_image(cloud: Cloud, image: str) -> str | None:
+    """The image by digest, at the address from which the engine pulls it. None if it is not in the local registry."""
     parts = _REFERENCE.fullmatch(image)
     registry = _REGISTRY.fullmatch(parts["host"]) if parts else None
     if parts is None or registry is None or int(registry["port"] or 80) != cloud.port:
@@ -35,16 +35,16 @@ def held_image(cloud: Cloud, image: str) -> str | None:
 
 
 def revision_of(cloud: Cloud, container: Resource) -> Revision | None:
-    """What the container's last deploy runs; ``None`` if our registry does not hold its image."""
-    image = held_image(cloud, container["image"])
+    """The revision of the container's last deployment. None if its image is not in the local registry."""
+    image = registry_image(cloud, container["image"])
     if image is None:
         return None
     namespace = cloud.store.get(NAMESPACES, container["namespace_id"]) or {}
-    secret = _secrets(cloud.store, container["namespace_id"]) | _secrets(cloud.store, container["id"])
+    secrets = _secrets(cloud.store, container["namespace_id"]) | _secrets(cloud.store, container["id"])
     environment = {
         **namespace.get("environment_variables", {}),
         **container["environment_variables"],
-        **secret,
+        **secrets,
         "PORT": str(container["port"]),
     }
     return Revision(
@@ -53,7 +53,7 @@ def revision_of(cloud: Cloud, container: Resource) -> Revision | None:
         generation=container.get("_generation", 0),
         image=image,
         environment=environment,
-        secrets=tuple(sorted({value for value in secret.values() if value})),
+        secrets=tuple(sorted({value for value in secrets.values() if value})),
         command=tuple(container.get("command") or ()),
         args=tuple(container.get("args") or ()),
         port=container["port"],
@@ -67,8 +67,8 @@ def revision_of(cloud: Cloud, container: Resource) -> Revision | None:
 
 
 def _secrets(store: Store, owner_id: str) -> dict[str, str]:
-    kept = store.get(SECRET_VARIABLES, owner_id)
-    return dict(kept["values"]) if kept else {}
+    resource = store.get(SECRET_VARIABLES, owner_id)
+    return dict(resource["values"]) if resource else {}
 
 
 def _probe(probe: dict[str, Any] | None) -> Probe | None:

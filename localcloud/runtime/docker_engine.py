@@ -1,4 +1,4 @@
-"""Docker as the runtime's engine. Its client blocks, so each call has a thread for as long as it takes."""
+"""Docker as the runtime's engine. Its client blocks, so each call runs in a thread of its own."""
 
 from __future__ import annotations
 
@@ -23,15 +23,14 @@ from docker.types import CancellableStream, LogConfig
 from localcloud.api.errors import EngineError
 from localcloud.api.logs.lines import LoggedProcess, LogLine
 from localcloud.runtime.engine import Exit, Running
-from localcloud.runtime.program import Program
-from localcloud.runtime.revision import Revision
+from localcloud.runtime.revision import Program, Revision
 from localcloud.runtime.task import Task
 
 OWNER, CONTAINER, INSTANCE = "localcloud.owner", "localcloud.container", "localcloud.instance"
-"""Labels of everything that is started: whose it is, of which container and which of its processes."""
+"""Labels of every started container: its owner, the Scaleway container and the instance."""
 
 _PORT_TAKEN = "address already in use"
-_PORTS_TRIED = 20
+_PORT_ATTEMPTS = 20
 _LOG_BYTES = "5m"
 _LOG_FILES = "2"
 _LOOPBACK = "127.0.0.1"
@@ -39,7 +38,7 @@ _STOP_SECONDS = 30
 _ENDED = ("exited", "dead")
 _MILLISECOND = 0.001
 _BATCH = 500
-"""Lines that are handed to the event loop at once, unless they are followed."""
+"""Lines passed to the event loop at once, unless the log is followed."""
 _NANOSECONDS = re.compile(r"\.(\d+)Z$")
 _STREAMS: tuple[Literal["stdout", "stderr"], ...] = ("stdout", "stderr")
 
@@ -47,11 +46,11 @@ Result = TypeVar("Result")
 
 
 def start_container(container: Container) -> None:
-    """Docker takes the next port of the system's range, though another program may use it: then the one after that.
+    """Start a container; retry with Docker's next port while another program uses the one it chose.
 
     Raises APIError.
     """
-    for _ in range(_PORTS_TRIED):
+    for _ in range(_PORT_ATTEMPTS):
         try:
             container.start()
         except APIError as error:
@@ -64,7 +63,7 @@ def start_container(container: Container) -> None:
 
 class DockerEngine:
     def __init__(self, client: DockerClient, owner: str) -> None:
-        """``owner``: whose processes these are; another owner's are never touched."""
+        """``owner``: id of the local Scaleway. Containers of other owners are never touched."""
         self._client = client
         self._owner = owner
 
@@ -86,7 +85,7 @@ class DockerEngine:
         try:
             start_container(container)
             container.reload()
-            # One that ended at once has no ports any more; ``wait`` tells how it ended.
+            # A process that ended at once has no port; ``wait`` reports how it ended.
             published = (container.ports.get(port) or [{"HostPort": "1"}])[0]
             return Running(str(container.id), f"{_LOOPBACK}:{published['HostPort']}")
         except BaseException:
@@ -123,23 +122,23 @@ class DockerEngine:
         )
 
     def _limits(self, program: Program) -> dict[str, Any]:
-        """Those that the engine's machine can enforce; Docker refuses the others, and more processors than it has."""
-        machine = self._machine
+        """The limits that the engine's host can enforce. Docker rejects others, and more CPUs than the host has."""
+        info = self._info
         limits: dict[str, Any] = {}
-        if machine.get("MemoryLimit"):
+        if info.get("MemoryLimit"):
             limits["mem_limit"] = program.memory_bytes
-            if machine.get("SwapLimit"):
+            if info.get("SwapLimit"):
                 limits["memswap_limit"] = program.memory_bytes
-        if machine.get("CpuCfsQuota"):
-            limits["nano_cpus"] = min(program.mvcpu * 1_000_000, int(machine.get("NCPU", 1)) * 1_000_000_000)
+        if info.get("CpuCfsQuota"):
+            limits["nano_cpus"] = min(program.mvcpu * 1_000_000, int(info.get("NCPU", 1)) * 1_000_000_000)
         return limits
 
     @cached_property
-    def _machine(self) -> dict[str, Any]:
+    def _info(self) -> dict[str, Any]:
         return dict(self._client.info())
 
     def _has_own_user(self, image: str) -> bool:
-        """Whether the image runs as somebody who needs no capability: not as root."""
+        """Whether the image runs as a user other than root, which needs no capabilities."""
         user = str(self._client.images.get(image).attrs["Config"].get("User") or "")
         return user.partition(":")[0] not in ("", "0", "root")
 
@@ -150,7 +149,7 @@ class DockerEngine:
             container.reload()
             return Exit(status, bool(container.attrs["State"]["OOMKilled"]))
 
-        return await _call(wait, "the process is lost")
+        return await _call(wait, "the process is gone")
 
     async def stop(self, id: str, grace: float) -> None:
         def stop() -> None:
@@ -166,12 +165,12 @@ class DockerEngine:
 
         await _call(remove, "the process cannot be removed")
 
-    async def kept(self, container_id: str | None = None) -> list[LoggedProcess]:
+    async def list_processes(self, container_id: str | None = None) -> list[LoggedProcess]:
         labels = [f"{OWNER}={self._owner}"] + ([f"{CONTAINER}={container_id}"] if container_id else [])
 
-        def kept() -> list[LoggedProcess]:
-            found = self._client.api.containers(all=True, filters={"label": labels})
-            found.sort(key=lambda item: item["Created"])
+        def list_processes() -> list[LoggedProcess]:
+            containers = self._client.api.containers(all=True, filters={"label": labels})
+            containers.sort(key=lambda item: item["Created"])
             return [
                 LoggedProcess(
                     item["Id"],
@@ -179,21 +178,21 @@ class DockerEngine:
                     item["Labels"].get(INSTANCE, ""),
                     item["State"] in _ENDED,
                 )
-                for item in found
+                for item in containers
             ]
 
-        return await _call(kept, "the processes cannot be listed")
+        return await _call(list_processes, "the processes cannot be listed")
 
     async def lines(
-        self, kept: LoggedProcess, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
+        self, process: LoggedProcess, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
     ) -> AsyncGenerator[LogLine, None]:
-        """With a tail it may be that many of either stream."""
+        """``tail`` counts per stream: stdout and stderr may have that many lines each."""
         loop = asyncio.get_running_loop()
         arrived: asyncio.Queue[list[LogLine] | Exception | None] = asyncio.Queue()
         open_streams: queue.SimpleQueue[CancellableStream[bytes]] = queue.SimpleQueue()
         done = threading.Event()
 
-        def tell(item: list[LogLine] | Exception | None) -> None:
+        def put(item: list[LogLine] | Exception | None) -> None:
             with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(arrived.put_nowait, item)
 
@@ -202,7 +201,7 @@ class DockerEngine:
             batch: list[LogLine] = []
             try:
                 frames = self._client.api.logs(
-                    kept.id,
+                    process.id,
                     stdout=stream == "stdout",
                     stderr=stream == "stderr",
                     stream=True,
@@ -217,16 +216,16 @@ class DockerEngine:
                     frames.close()
                 for time, text in _entries(frames):
                     if time > since and (not until or time < until):
-                        batch.append(LogLine(time, kept.instance, stream, text))
+                        batch.append(LogLine(time, process.instance, stream, text))
                     if batch and (follow or len(batch) >= _BATCH):
-                        tell(batch)
+                        put(batch)
                         batch = []
             except NotFound:
                 pass
             except (DockerException, requests.RequestException, OSError) as error:
                 end = EngineError(f"the logs cannot be read: {_explained(error)}")
-            tell(batch)
-            tell(end)
+            put(batch)
+            put(end)
 
         for stream in _STREAMS:
             threading.Thread(target=read, args=(stream,), daemon=True).start()
@@ -249,7 +248,7 @@ class DockerEngine:
 
 
 def _archive(files: Mapping[str, bytes]) -> bytes:
-    """A tar of files that everybody in the container may read and nobody may write."""
+    """A tar archive of files that every user in the container can read and none can write."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for path, content in files.items():
@@ -260,28 +259,28 @@ def _archive(files: Mapping[str, bytes]) -> bytes:
 
 
 def _entries(frames: Iterator[bytes]) -> Iterator[tuple[str, str]]:
-    """Time and text of each line. Docker cuts long ones into frames, each with a time before it."""
-    begun: tuple[str, str] | None = None
+    """Time and text of each line. Docker splits long lines into frames, each with its own time."""
+    partial: tuple[str, str] | None = None
     for frame in frames:
-        time, _, text = frame.decode(errors="replace").partition(" ")
-        first, whole = begun or (_padded(time), "")
-        whole += text
+        frame_time, _, text = frame.decode(errors="replace").partition(" ")
+        time, line = partial or (_padded(frame_time), "")
+        line += text
         if text.endswith("\n"):
-            yield first, whole.rstrip("\r\n")
-            begun = None
+            yield time, line.rstrip("\r\n")
+            partial = None
         else:
-            begun = first, whole
-    if begun is not None:
-        yield begun
+            partial = time, line
+    if partial is not None:
+        yield partial
 
 
 def _padded(time: str) -> str:
-    """Docker leaves trailing zeros away; with them times sort as texts."""
+    """Docker omits trailing zeros; with them, times sort as strings."""
     return _NANOSECONDS.sub(lambda match: f".{match[1]:0<9}Z", time)
 
 
 def _seconds(time: str) -> float:
-    """Since the epoch, rounded down to a millisecond."""
+    """Seconds since the epoch, rounded down to a millisecond."""
     moment = datetime.strptime(time[:23], "%Y-%m-%dT%H:%M:%S.%f").replace(tzinfo=UTC)
     return moment.timestamp()
 
@@ -296,12 +295,12 @@ def _remove(container: Container) -> None:
             raise
 
 
-async def _call(work: Callable[[], Result], what: str) -> Result:
-    """``work`` in a thread that keeps nobody from ending. Raises EngineError."""
+async def _call(work: Callable[[], Result], failure: str) -> Result:
+    """Run ``work`` in a daemon thread. Raises EngineError, whose message starts with ``failure``."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Result] = loop.create_future()
 
-    def give(method: Callable[[Any], None], value: Any) -> None:
+    def resolve(method: Callable[[Any], None], value: Any) -> None:
         if not future.done():
             method(value)
 
@@ -309,19 +308,19 @@ async def _call(work: Callable[[], Result], what: str) -> Result:
         try:
             result = work()
         except Exception as error:
-            told = EngineError(f"{what}: {_explained(error)}")
-            told.__cause__ = None
+            engine_error = EngineError(f"{failure}: {_explained(error)}")
+            engine_error.__cause__ = None
             with suppress(RuntimeError):
-                loop.call_soon_threadsafe(give, future.set_exception, told)
+                loop.call_soon_threadsafe(resolve, future.set_exception, engine_error)
         else:
             with suppress(RuntimeError):
-                loop.call_soon_threadsafe(give, future.set_result, result)
+                loop.call_soon_threadsafe(resolve, future.set_result, result)
 
     threading.Thread(target=run, daemon=True).start()
     return await future
 
 
 def _explained(error: Exception) -> str:
-    """What Docker says, in one line."""
+    """Docker's error message on one line."""
     text = str(error.explanation if isinstance(error, APIError) and error.explanation else error)
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""Whether there is a Docker engine to run containers with."""
+"""Finds the Docker engine that runs containers, if there is one."""
 
 from __future__ import annotations
 
@@ -13,35 +13,37 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_ANSWER_SECONDS = 5
+_PING_SECONDS = 5
 _CALL_SECONDS = 120
 
 
 class EngineChoice(StrEnum):
     AUTO = "auto"
-    """Docker if an engine answers."""
+    """Docker if an engine responds."""
     DOCKER = "docker"
     OFF = "off"
 
 
 @dataclass(frozen=True)
 class Chosen:
+    """The chosen engine, or none."""
+
     client: DockerClient | None
     why: str
-    """For people: which engine, or why none."""
+    """Which engine was chosen, or why none, in words."""
 
 
 class EngineUnavailable(Exception):
-    """No engine, and why."""
+    """There is no usable engine; the message says why."""
 
 
 def owner_of(data: Path) -> str:
-    """Whose the processes are that the local Scaleway with its data there starts."""
+    """The owner's id of processes started by the local Scaleway with this data folder."""
     return hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:10]
 
 
 def choose(choice: EngineChoice) -> Chosen:
-    """Raises NoEngine where ``docker`` is asked for and none answers."""
+    """Raises EngineUnavailable if ``docker`` is required and no engine responds."""
     if choice is EngineChoice.OFF:
         return Chosen(None, "it was started with --runtime off")
     try:
@@ -54,7 +56,7 @@ def choose(choice: EngineChoice) -> Chosen:
 
 
 def _client() -> tuple[DockerClient, str]:
-    """A client of the engine that the user's environment and Docker contexts name, and its address."""
+    """A client of the engine that the environment and the Docker context select, and its address."""
     import os
 
     from docker import DockerClient
@@ -66,22 +68,22 @@ def _client() -> tuple[DockerClient, str]:
         if not address:
             context = ContextAPI.get_current_context()
             address = str(context.Host) if context is not None else ""
-        if not _is_of_this_machine(address):
+        if not _is_local(address):
             raise EngineUnavailable(
-                f"the Docker engine at {address} is not of this machine: its ports are not reached from here"
+                f"the Docker engine at {address} is on another machine: its ports cannot be reached from here"
             )
         # From the environment, so that DOCKER_TLS_VERIFY and DOCKER_CERT_PATH count too.
         client = DockerClient.from_env(timeout=_CALL_SECONDS, environment={**os.environ, "DOCKER_HOST": address})
-        client.api.get(f"{client.api.base_url}/_ping", timeout=_ANSWER_SECONDS)
+        client.api.get(f"{client.api.base_url}/_ping", timeout=_PING_SECONDS)
     except EngineUnavailable:
         raise
     except (DockerException, OSError, ValueError) as error:
-        found = " ".join(str(error).split())
-        raise EngineUnavailable(f"no Docker engine answers at {address or 'its usual address'} ({found})") from None
+        reason = " ".join(str(error).split())
+        raise EngineUnavailable(f"no Docker engine responds at {address or 'its default address'} ({reason})") from None
     return client, address
 
 
-def _is_of_this_machine(address: str) -> bool:
+def _is_local(address: str) -> bool:
     parts = urlsplit(address)
     if parts.scheme in ("", "unix", "npipe", "http+unix"):
         return True

@@ -1,4 +1,4 @@
-"""Takes a request for a container's host to one of its instances, and the answer back; both as they stream."""
+"""Reverse proxy: streams a request for a container's host to an instance, and the response back."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ _HOP_BY_HOP = frozenset(
     b"transfer-encoding upgrade".split()
 )
 """RFC 9110, "Connection"."""
-_OURS = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
+_REPLACED = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
 
 
 class ClientDisconnected(Exception):
-    """Nobody waits for the answer any more."""
+    """The client closed the connection."""
 
 
 def new_client() -> httpx.AsyncClient:
-    """For the requests to instances: as they came, with no time of its own but for the connection."""
+    """The client for requests to instances. It has no timeout of its own, except for connecting."""
     return httpx.AsyncClient(
         timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=2.0),
         trust_env=False,
-        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # trusts nobody: to read whom it could trust takes time
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # does not load CA certificates, which is slow
     )
 
 
 @dataclass
 class _Exchange:
-    """One request of a client."""
+    """A client's request and the state of its response."""
 
     scope: Scope
     receive: Receive
     send: Send
-    answered: bool = False
-    """Whether the answer's head is out."""
+    has_response_started: bool = False
+    """Whether the response's headers were sent."""
     body_began: bool = False
     body_done: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -63,8 +63,8 @@ class _Exchange:
                 self.body_done.set()
                 return
 
-    async def gone(self) -> None:
-        """Returns when the client has gone."""
+    async def disconnected(self) -> None:
+        """Wait until the client disconnects."""
         await self.body_done.wait()
         while (await self.receive())["type"] != "http.disconnect":
             pass
@@ -75,43 +75,47 @@ class Gateway:
         self._client = client
 
     async def __call__(self, workload: Workload, scope: Scope, receive: Receive, send: Send) -> tuple[int, str]:
-        """Answer a request; gives the status (499: the client went away) and, for the log, why it is an error."""
+        """Forward a request. Returns its status (499: the client disconnected) and, for errors, the reason to log."""
         exchange = _Exchange(scope, receive, send)
         revision = workload.revision
         assert revision is not None
-        passing = asyncio.create_task(self._pass_on(workload, exchange))
-        gone = asyncio.create_task(exchange.gone())
+        forwarding = asyncio.create_task(self._forward(workload, exchange))
+        disconnected = asyncio.create_task(exchange.disconnected())
         try:
-            done, _ = await asyncio.wait({passing, gone}, timeout=revision.timeout, return_when=asyncio.FIRST_COMPLETED)
-            if passing in done:
-                return passing.result()
-            if gone in done:
-                return 499, "the client went away"
-            return await _refuse(exchange, 504, f"no answer within the container's timeout of {revision.timeout:g} s")
+            done, _ = await asyncio.wait(
+                {forwarding, disconnected}, timeout=revision.timeout, return_when=asyncio.FIRST_COMPLETED
+            )
+            if forwarding in done:
+                return forwarding.result()
+            if disconnected in done:
+                return 499, "the client disconnected"
+            return await _send_error(
+                exchange, 504, f"no response within the container's timeout of {revision.timeout:g} s"
+            )
         finally:
-            for task in (passing, gone):
+            for task in (forwarding, disconnected):
                 task.cancel()
-            await asyncio.wait({passing, gone})
+            await asyncio.wait({forwarding, disconnected})
 
-    async def _pass_on(self, workload: Workload, exchange: _Exchange) -> tuple[int, str]:
+    async def _forward(self, workload: Workload, exchange: _Exchange) -> tuple[int, str]:
         tried: list[Backend] = []
-        while backend := workload.pick(without=tried):
+        while backend := workload.pick(exclude=tried):
             tried.append(backend)
             try:
                 with busy(backend):
-                    return await self._ask(backend, exchange)
+                    return await self._send(backend, exchange)
             except ClientDisconnected:
-                return 499, "the client went away"
+                return 499, "the client disconnected"
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 if exchange.body_began:
                     break
             except httpx.HTTPError as error:
-                return await _refuse(exchange, 502, f"the instance broke off ({type(error).__name__})")
+                return await _send_error(exchange, 502, f"the instance closed the connection ({type(error).__name__})")
         if tried:
-            return await _refuse(exchange, 502, "the instance does not accept connections")
-        return await _refuse(exchange, 503, f"no instance is ready: {workload.standing}")
+            return await _send_error(exchange, 502, "the instance does not accept connections")
+        return await _send_error(exchange, 503, f"no instance is ready: {workload.not_ready_reason}")
 
-    async def _ask(self, backend: Backend, exchange: _Exchange) -> tuple[int, str]:
+    async def _send(self, backend: Backend, exchange: _Exchange) -> tuple[int, str]:
         scope, headers = exchange.scope, list(exchange.scope["headers"])
         names = {name for name, _ in headers}
         has_body = bool(names & {b"content-length", b"transfer-encoding"})
@@ -129,12 +133,12 @@ class Gateway:
         )
         response = await self._client.send(request, stream=True, follow_redirects=False)
         try:
-            # The server that the client talks to dates its answers itself.
+            # The server adds its own Date header.
             head = [(name.lower(), value) for name, value in response.headers.raw if name.lower() != b"date"]
             await exchange.send(
                 {"type": "http.response.start", "status": response.status_code, "headers": _end_to_end(head)}
             )
-            exchange.answered = True
+            exchange.has_response_started = True
             if scope["method"] != "HEAD":
                 async for chunk in response.aiter_raw():
                     await exchange.send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -146,37 +150,37 @@ class Gateway:
 
 
 def _end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Without those that concern one connection only."""
-    kept = list(headers)
-    named = {
-        token.strip().lower() for name, value in kept if name == b"connection" for token in value.split(b",")
+    """Without hop-by-hop headers."""
+    all_headers = list(headers)
+    removed = {
+        token.strip().lower() for name, value in all_headers if name == b"connection" for token in value.split(b",")
     } | _HOP_BY_HOP
-    return [(name, value) for name, value in kept if name not in named]
+    return [(name, value) for name, value in all_headers if name not in removed]
 
 
 def _forwarded(headers: Headers, client: tuple[str, int] | None, scheme: str) -> Headers:
-    """The client's, and who it is."""
-    kept = [(name, value) for name, value in _end_to_end(headers) if name not in _OURS]
+    """The client's headers, with X-Forwarded-* added."""
+    forwarded = [(name, value) for name, value in _end_to_end(headers) if name not in _REPLACED]
     hops = [value for name, value in headers if name == b"x-forwarded-for"]
     if client is not None:
         hops.append(client[0].encode())
     host = next((value for name, value in headers if name == b"host"), b"")
     return [
-        *kept,
+        *forwarded,
         (b"x-forwarded-for", b", ".join(hops)),
         (b"x-forwarded-proto", scheme.encode()),
         (b"x-forwarded-host", host),
     ]
 
 
-async def _refuse(exchange: _Exchange, status: int, why: str) -> tuple[int, str]:
-    """A short page; where the answer has begun, the connection is cut, so that nobody takes it for whole."""
-    if exchange.answered:
-        raise TruncatedResponse(status, why)
-    text = f"{status}: {why}\n".encode()
+async def _send_error(exchange: _Exchange, status: int, reason: str) -> tuple[int, str]:
+    """Send an error page. If the response has started, raise TruncatedResponse so that the connection is closed."""
+    if exchange.has_response_started:
+        raise TruncatedResponse(status, reason)
+    text = f"{status}: {reason}\n".encode()
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(text)).encode())]
     if status == 503:
         headers.append((b"retry-after", b"1"))
     await exchange.send({"type": "http.response.start", "status": status, "headers": headers})
     await exchange.send({"type": "http.response.body", "body": b"" if exchange.scope["method"] == "HEAD" else text})
-    return status, why
+    return status, reason

@@ -1,4 +1,4 @@
-"""One instance of a container: a process that is started, probed, and started again when it ends."""
+"""One instance of a container: a process that is started, probed, and restarted when it ends."""
 
 from __future__ import annotations
 
@@ -7,35 +7,33 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from localcloud.api.errors import EngineError, origin
-from localcloud.runtime.backoff import Backoff
+from localcloud.runtime.backoff import RESTART_DELAY, Backoff
 from localcloud.runtime.balancer import Backend
 from localcloud.runtime.clock import Clock
-from localcloud.runtime.engine import Engine, Exit, Running
-from localcloud.runtime.last_line import last_line
-from localcloud.runtime.probes import Check, listening, started, unwell, well_again
+from localcloud.runtime.engine import Engine, Exit, Running, last_line
+from localcloud.runtime.probes import Check, until_healthy, until_listening, until_started, until_unhealthy
 from localcloud.runtime.revision import Revision
 
 
 class UnhealthyError(Exception):
-    """A deploy's instance did not become well; the text says why."""
+    """An instance of a new revision did not become ready; the message says why."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """All in seconds."""
+    """All times in seconds."""
 
     grace: float = 10.0
-    """From SIGTERM to SIGKILL."""
+    """Between SIGTERM and SIGKILL."""
     drain: float = 5.0
-    """How long requests under way may go on before SIGTERM."""
+    """How long requests in progress may continue before SIGTERM."""
     listen: float = 300.0
-    """How long an instance without a startup probe may take to listen."""
-    backoff_base: float = 10.0
-    backoff_longest: float = 300.0
-    backoff_forgiven_after: float = 600.0
+    """How long an instance without a startup probe may take to listen on its port."""
+    restart_delay: float = RESTART_DELAY
+    """Before the second restart; see ``Backoff``."""
 
     def backoff(self) -> Backoff:
-        return Backoff(self.backoff_base, self.backoff_longest, self.backoff_forgiven_after)
+        return Backoff(self.restart_delay)
 
 
 @dataclass(frozen=True)
@@ -47,43 +45,43 @@ class InstanceContext:
     clock: Clock
     timing: Timing = field(default_factory=Timing)
     started: Callable[[Revision], None] = lambda revision: None
-    """Called when a process of a container was started: there are new logs."""
+    """Called when a process was started, so that its logs can be followed."""
     health_changed: Callable[[Revision], None] = lambda revision: None
-    """Called when an instance starts or stops to get requests because of its probes."""
+    """Called when an instance starts or stops receiving requests because of its probes."""
 
 
-_SECOND_EXIT = 2
-"""The exit of a process that was never well that ends a deploy: the first may have been bad luck."""
+_MAX_EXITS = 2
+"""Exits after which a new revision has failed. A first one may be a coincidence."""
 
 
 class Instance:
-    """Kept running until ``stop``."""
+    """A process that is kept running until ``stop``."""
 
     def __init__(
-        self, parts: InstanceContext, revision: Revision, number: int, ended: Callable[[str], Awaitable[None]]
+        self, context: InstanceContext, revision: Revision, number: int, on_end: Callable[[str], Awaitable[None]]
     ) -> None:
-        """``ended`` is told the engine's id of every process that has ended."""
-        self._parts = parts
+        """``on_end`` is called with the engine's id of every process that has ended."""
+        self._context = context
         self._revision = revision
         self._name = f"{revision.generation}-{number}"
-        self._ended = ended
-        self._backoff = parts.timing.backoff()
+        self._on_end = on_end
+        self._backoff = context.timing.backoff()
         self._running: Running | None = None
         self._task: asyncio.Task[None] | None = None
         self.first_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done when it is ready for the first time; ``UnhealthyError`` when it never will be, and then nothing runs."""
+        """Done when the instance becomes ready. UnhealthyError if it never will; then no process is left."""
         self.backend: Backend | None = None
-        """Where requests go; ``None`` while it is not ready."""
-        self._served: Backend | None = None
-        """What ``backend`` was last: requests may still be under way there."""
-        self.stands = "is being started"
-        """What keeps it from being ready, for people."""
+        """Where requests go. None while the instance is not ready."""
+        self._last_backend: Backend | None = None
+        """The last value of ``backend``, where requests may still be in progress."""
+        self.not_ready_reason = "it is starting"
+        """Why the instance is not ready, in words."""
 
-    def begin(self) -> None:
+    def start(self) -> None:
         self._task = asyncio.create_task(self._keep_running())
 
     async def stop(self) -> None:
-        """No more requests, then SIGTERM, then SIGKILL. Can be repeated."""
+        """Stop sending requests, then send SIGTERM, then SIGKILL. Idempotent."""
         if self._task is None:
             return
         self._task.cancel()
@@ -94,56 +92,56 @@ class Instance:
         try:
             while True:
                 runs += 1
-                fault, well_for, fatal = await self._run(f"{self._name}-{runs}")
+                fault, healthy_for, is_final = await self._run(f"{self._name}-{runs}")
                 exits += 1
-                self.stands = fault
-                if not self.first_ready.done() and (fatal or exits >= _SECOND_EXIT):
+                self.not_ready_reason = fault
+                if not self.first_ready.done() and (is_final or exits >= _MAX_EXITS):
                     self._give_up(fault)
                     return
-                await self._parts.clock.sleep(self._backoff.delay(well_for))
+                await self._context.clock.sleep(self._backoff.delay(healthy_for))
         except Exception as error:
             if not self.first_ready.done():
                 self._give_up(origin(error))
             raise
         finally:
             self.first_ready.cancel()
-            await self._take_down()
+            await self._shut_down()
 
     def _give_up(self, fault: str) -> None:
         self.first_ready.set_exception(UnhealthyError(fault))
-        self.first_ready.exception()  # is looked at: nobody may wait for it any more
+        self.first_ready.exception()  # marks it as retrieved: possibly nothing awaits it any more
 
     async def _run(self, name: str) -> tuple[str, float, bool]:
-        """Start a process and stay until it has ended.
+        """Start a process and wait for its end.
 
-        Gives why it did, how long it was well (seconds), and whether trying again makes no sense in a deploy.
+        Returns why it ended, how long it was healthy (seconds), and whether a retry is pointless for a new revision.
         """
         try:
             running = await self._start(name)
         except EngineError as error:
             return self._revision.redacted(str(error)), 0.0, True
-        clock = self._parts.clock
-        begun = clock.now()
-        self._served = None
-        exited = asyncio.create_task(self._parts.engine.wait(running.id))
+        clock = self._context.clock
+        started_at = clock.now()
+        self._last_backend = None
+        exited = asyncio.create_task(self._context.engine.wait(running.id))
         watched = asyncio.create_task(self._watch(running))
         try:
             await asyncio.wait({exited, watched}, return_when=asyncio.FIRST_COMPLETED)
-            well_for = clock.now() - begun if self._served is not None else 0.0
+            healthy_for = clock.now() - started_at if self._last_backend is not None else 0.0
             if exited.done():
-                return await self._told(exited, running), well_for, False
+                return await self._exit_reason(exited, running), healthy_for, False
             fault = watched.result()
         finally:
             exited.cancel()
             watched.cancel()
             self.backend = None
         fault += await self._last_line(running.id)
-        await self._take_down()
-        return fault, well_for, True
+        await self._shut_down()
+        return fault, healthy_for, True
 
     async def _start(self, name: str) -> Running:
-        """What has begun is never left to itself, also when this is cancelled."""
-        starting = asyncio.ensure_future(self._parts.engine.start(self._revision, name))
+        """Start a process and record it, even if this is cancelled meanwhile."""
+        starting = asyncio.ensure_future(self._context.engine.start(self._revision, name))
         try:
             self._running = await asyncio.shield(starting)
         except asyncio.CancelledError:
@@ -151,60 +149,64 @@ class Instance:
             if not starting.cancelled() and starting.exception() is None:
                 self._running = starting.result()
             raise
-        self._parts.started(self._revision)
+        self._context.started(self._revision)
         return self._running
 
     async def _watch(self, running: Running) -> str:
-        """Ready once it has started, and whenever its liveness probe succeeds; gives why it never started."""
-        parts, revision = self._parts, self._revision
+        """Mark the instance as ready while its probes succeed. Returns only if it never started, with the reason."""
+        context, revision = self._context, self._revision
         startup = revision.startup
         if startup is not None:
-            fault = await started(parts.check, running.address, startup, parts.clock)
+            fault = await until_started(context.check, running.address, startup, context.clock)
         else:
-            fault = await listening(parts.check, running.address, revision.port, parts.timing.listen, parts.clock)
+            fault = await until_listening(
+                context.check, running.address, revision.port, context.timing.listen, context.clock
+            )
         if fault:
             return fault
-        backend = self._served = Backend(running.address)
+        backend = self._last_backend = Backend(running.address)
         while True:
             self.backend = backend
             if not self.first_ready.done():
                 self.first_ready.set_result(None)
-            parts.health_changed(revision)
+            context.health_changed(revision)
             if revision.liveness is None:
                 await asyncio.get_running_loop().create_future()
                 return ""
-            self.stands = await unwell(parts.check, running.address, revision.liveness, parts.clock)
+            self.not_ready_reason = await until_unhealthy(
+                context.check, running.address, revision.liveness, context.clock
+            )
             self.backend = None
-            parts.health_changed(revision)
-            await well_again(parts.check, running.address, revision.liveness, parts.clock)
+            context.health_changed(revision)
+            await until_healthy(context.check, running.address, revision.liveness, context.clock)
 
-    async def _told(self, exited: asyncio.Task[Exit], running: Running) -> str:
-        """Why a process ended that nobody stopped."""
+    async def _exit_reason(self, exited: asyncio.Task[Exit], running: Running) -> str:
+        """Why a process ended by itself."""
         self._running = None
         try:
-            end = exited.result()
+            exit = exited.result()
         except EngineError as error:
-            await self._ended(running.id)
+            await self._on_end(running.id)
             return self._revision.redacted(str(error))
-        fault = end.told(self._revision.memory_bytes) + await self._last_line(running.id)
-        await self._ended(running.id)
+        fault = exit.describe(self._revision.memory_bytes) + await self._last_line(running.id)
+        await self._on_end(running.id)
         return fault
 
     async def _last_line(self, id: str) -> str:
-        return await last_line(self._parts.engine, self._revision, id)
+        return await last_line(self._context.engine, self._revision, id)
 
-    async def _take_down(self) -> None:
-        """Let requests under way end, and stop the process."""
-        running, served, timing = self._running, self._served, self._parts.timing
+    async def _shut_down(self) -> None:
+        """Wait for requests in progress, then stop the process."""
+        running, backend, timing = self._running, self._last_backend, self._context.timing
         self._running = self.backend = None
         if running is None:
             return
-        if served is not None:
-            until = self._parts.clock.now() + timing.drain
-            while served.in_flight and self._parts.clock.now() < until:
-                await self._parts.clock.sleep(0.1)
+        if backend is not None:
+            deadline = self._context.clock.now() + timing.drain
+            while backend.in_flight and self._context.clock.now() < deadline:
+                await self._context.clock.sleep(0.1)
         try:
-            await self._parts.engine.stop(running.id, timing.grace)
+            await self._context.engine.stop(running.id, timing.grace)
         except EngineError as error:
-            self.stands = f"cannot be stopped: {error}"
-        await self._ended(running.id)
+            self.not_ready_reason = f"it cannot be stopped: {error}"
+        await self._on_end(running.id)

@@ -1,4 +1,4 @@
-"""Runs jobs: a process for each run that was started, by a request or by its schedule."""
+"""Runs jobs: one process per run, started by a request or by the job's schedule."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.api.clock import timestamp
 from localcloud.api.cloud import Cloud
 from localcloud.api.errors import EngineError, origin
 from localcloud.api.logs.reader import LogReader
@@ -15,17 +14,17 @@ from localcloud.api.serverless_jobs import runs
 from localcloud.api.serverless_jobs.runs import DEFINITIONS, ENDED, RUNS, new_run
 from localcloud.api.serverless_jobs.schedule import MINUTE, ScheduleError, is_due
 from localcloud.api.store import Resource
+from localcloud.api.timestamps import timestamp
 from localcloud.runtime.clock import Clock
-from localcloud.runtime.engine import Engine, Exit
+from localcloud.runtime.engine import Engine, Exit, last_line
 from localcloud.runtime.instance import Timing
-from localcloud.runtime.last_line import last_line
-from localcloud.runtime.messages import note
+from localcloud.runtime.log import log
 from localcloud.runtime.task import Task, TaskError, task_of
 
-KEPT_ENDED = 10
-"""So many ended runs of a job keep their logs."""
-KEPT_RUNS = 100
-"""So many ended runs of a job are known at all: a schedule of every minute must not fill the store."""
+MAX_LOGGED_RUNS = 10
+"""Number of ended runs per job whose logs are kept."""
+MAX_ENDED_RUNS = 100
+"""Number of ended runs per job that are kept: a job that runs every minute must not fill the store."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class _Outcome:
 
 
 _CANCELLED = _Outcome("interrupted", "cancellation", "it was stopped")
-_CUT_SHORT = _Outcome("interrupted", "technical_error", "the local Scaleway was stopped while it ran")
+_SERVER_STOPPED = _Outcome("interrupted", "technical_error", "the local Scaleway was stopped during the run")
 
 
 class JobRunner:
@@ -52,7 +51,7 @@ class JobRunner:
         pull: Callable[[str], Awaitable[None]],
         commit: Callable[[], None],
     ) -> None:
-        """``pull`` gets an image, and raises EngineError; ``commit`` writes what changed in the store."""
+        """``pull`` pulls an image and raises EngineError; ``commit`` writes the store's changes."""
         self._cloud = cloud
         self._engine = engine
         self._logs = logs
@@ -60,35 +59,35 @@ class JobRunner:
         self._timing = timing
         self._pull = pull
         self._commit = commit
-        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._active: dict[str, asyncio.Task[None]] = {}
         """By the run's id."""
         self._stopping: set[str] = set()
-        """Runs under way that are let end in peace."""
+        """Active runs that were cancelled. They are not cancelled again."""
         self._logged: dict[str, str] = {}
-        """Ended runs that have logs, the oldest first → the job's definition."""
+        """Ended runs that have logs, oldest first → id of the job's definition."""
         self._schedules: asyncio.Task[None] | None = None
         self._removals: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        self._schedules = asyncio.create_task(self._keep_schedules())
+        self._schedules = asyncio.create_task(self._run_schedules())
 
-    def look(self) -> None:
-        """Begin the runs that are queued; end those that somebody stops, and those that are gone."""
-        found = {run["id"]: run for run in self._cloud.store.all(RUNS) if "_state" in run}
-        for id, run in found.items():
-            if run["_state"] == "queued" and id not in self._under_way:
-                self._begin(run)
-            elif run["_state"] == "interrupting" and id not in self._under_way:
-                self._settle(id, _CANCELLED)
-        for id in self._under_way.keys() - self._stopping:
-            if id not in found or found[id]["_state"] == "interrupting":
+    def reconcile(self) -> None:
+        """Start queued runs, and stop those that were interrupted or deleted."""
+        runs_by_id = {run["id"]: run for run in self._cloud.store.all(RUNS) if "_state" in run}
+        for id, run in runs_by_id.items():
+            if run["_state"] == "queued" and id not in self._active:
+                self._start_run(run)
+            elif run["_state"] == "interrupting" and id not in self._active:
+                self._finish(id, _CANCELLED)
+        for id in self._active.keys() - self._stopping:
+            if id not in runs_by_id or runs_by_id[id]["_state"] == "interrupting":
                 self._stopping.add(id)
-                self._under_way[id].cancel()
-        self._forget([id for id in self._logged if id not in found])
+                self._active[id].cancel()
+        self._remove_logs([id for id in self._logged if id not in runs_by_id])
 
     async def stop(self) -> None:
-        """End all processes."""
-        tasks = [*self._under_way.values(), *self._removals]
+        """Stop all runs."""
+        tasks = [*self._active.values(), *self._removals]
         if self._schedules is not None:
             tasks.append(self._schedules)
         for task in tasks:
@@ -98,22 +97,22 @@ class JobRunner:
 
     # --- schedules ----------------------------------------------------------------------------------------
 
-    async def _keep_schedules(self) -> None:
-        """Start what is due, minute by minute. A minute that nobody looked at, as while a laptop sleeps, is past."""
-        looked_at = int(self._cloud.now() // MINUTE)
+    async def _run_schedules(self) -> None:
+        """Start due jobs every minute. Minutes during which the machine was suspended are skipped."""
+        last_minute = int(self._cloud.now() // MINUTE)
         while True:
             await self._clock.sleep(MINUTE - self._cloud.now() % MINUTE)
             minute = int(self._cloud.now() // MINUTE)
-            if minute == looked_at:
+            if minute == last_minute:
                 continue
-            looked_at = minute
+            last_minute = minute
             try:
                 self._start_due(minute * MINUTE)
             except Exception as error:
-                note(origin(error))
+                log(origin(error))
 
     def _start_due(self, minute: int) -> None:
-        """Whether or not an earlier run of the job is still under way, as on the platform."""
+        """Start the jobs due at this minute, even if an earlier run has not ended, as on the platform."""
         for definition in list(self._cloud.store.all(DEFINITIONS)):
             schedule = definition["cron_schedule"]
             if not schedule or not self._cloud.will_run(definition["image_uri"]):
@@ -122,41 +121,41 @@ class JobRunner:
                 if is_due(schedule, minute):
                     new_run(self._cloud, definition, self._cloud.now())
             except ScheduleError as error:
-                note(f"job {definition['name']}: its {error.part} {error}")
+                log(f"job {definition['name']}: its {error.part} {error}")
         self._commit()
-        self.look()
+        self.reconcile()
 
     # --- runs ---------------------------------------------------------------------------------------------
 
-    def _begin(self, run: Resource) -> None:
+    def _start_run(self, run: Resource) -> None:
         id, job = run["id"], run["job_definition_id"]
-        self._under_way[id] = asyncio.create_task(self._run(id))
-        self._under_way[id].add_done_callback(lambda _: self._over(id, job))
+        self._active[id] = asyncio.create_task(self._run(id))
+        self._active[id].add_done_callback(lambda _: self._on_end(id, job))
 
-    def _over(self, id: str, job: str) -> None:
-        del self._under_way[id]
+    def _on_end(self, id: str, job: str) -> None:
+        del self._active[id]
         self._stopping.discard(id)
         self._logged[id] = job
-        self._tidy(job)
+        self._prune(job)
 
     async def _run(self, id: str) -> None:
         try:
             outcome = await self._outcome(id)
         except asyncio.CancelledError:
             stopped = (self._cloud.store.get(RUNS, id) or {}).get("_state") == "interrupting"
-            self._settle(id, _CANCELLED if stopped else _CUT_SHORT)
+            self._finish(id, _CANCELLED if stopped else _SERVER_STOPPED)
             raise
         except Exception as error:
-            note(origin(error))
+            log(origin(error))
             outcome = _Outcome("failed", "technical_error", "internal error of the local Scaleway")
-        self._settle(id, outcome)
+        self._finish(id, outcome)
 
     async def _outcome(self, id: str) -> _Outcome:
         run = self._cloud.store.get(RUNS, id) or {}
         try:
             task = task_of(self._cloud, run)
-        except TaskError as unfit:
-            return _Outcome("failed", unfit.reason, str(unfit))
+        except TaskError as error:
+            return _Outcome("failed", error.reason, str(error))
         try:
             await self._pull(task.image)
         except EngineError as error:
@@ -164,47 +163,47 @@ class JobRunner:
         return await self._attempts(task)
 
     async def _attempts(self, task: Task) -> _Outcome:
-        """Until one succeeds, there were enough, or the time is over."""
-        until, backoff = self._clock.now() + task.timeout, self._timing.backoff()
+        """Run attempts until one succeeds, the retries are used up, or the timeout has passed."""
+        deadline, backoff = self._clock.now() + task.timeout, self._timing.backoff()
         attempt = 1
         while True:
-            outcome = await self._attempt(task, attempt, until)
+            outcome = await self._attempt(task, attempt, deadline)
             if outcome.state == "succeeded" or outcome.reason == "timeout" or attempt > task.retries:
                 return outcome
             self._change(task.container_id, _state="retrying")
-            await self._clock.sleep(min(backoff.delay(0.0), until - self._clock.now()))
+            await self._clock.sleep(min(backoff.delay(0.0), deadline - self._clock.now()))
             attempt += 1
 
-    async def _attempt(self, task: Task, attempt: int, until: float) -> _Outcome:
-        late = _Outcome("failed", "timeout", f"it did not end within its timeout of {task.timeout:g} s")
-        if self._clock.now() >= until:
-            return late
+    async def _attempt(self, task: Task, attempt: int, deadline: float) -> _Outcome:
+        timed_out = _Outcome("failed", "timeout", f"it did not end within its timeout of {task.timeout:g} s")
+        if self._clock.now() >= deadline:
+            return timed_out
         try:
             process = await self._start(task, attempt)
         except EngineError as error:
             return _Outcome("failed", "invalid_image", task.redacted(str(error)))
         exited = asyncio.ensure_future(self._engine.wait(process))
-        timer = asyncio.ensure_future(self._clock.sleep(until - self._clock.now()))
+        timer = asyncio.ensure_future(self._clock.sleep(deadline - self._clock.now()))
         try:
             await asyncio.wait({exited, timer}, return_when=asyncio.FIRST_COMPLETED)
-            return await self._told(task, process, exited.result()) if exited.done() else late
+            return await self._ended(task, process, exited.result()) if exited.done() else timed_out
         except EngineError as error:
             return _Outcome("failed", "technical_error", task.redacted(str(error)))
         finally:
             timer.cancel()
             if not exited.done():
                 exited.cancel()
-                await self._end(process)
+                await self._stop(process)
 
     async def _start(self, task: Task, attempt: int) -> str:
-        """What has begun is never left to itself, also when this is cancelled."""
+        """Start a process and record it, even if this is cancelled meanwhile."""
         starting = asyncio.ensure_future(self._engine.run(task, str(attempt)))
         try:
             process = await asyncio.shield(starting)
         except asyncio.CancelledError:
             await asyncio.wait({starting})
             if not starting.cancelled() and starting.exception() is None:
-                await self._end(starting.result())
+                await self._stop(starting.result())
             raise
         run = self._cloud.store.get(RUNS, task.container_id) or {}
         started = run.get("_starts_at") or self._cloud.now()
@@ -212,54 +211,54 @@ class JobRunner:
         self._logs.started(task.container_id)
         return process
 
-    async def _told(self, task: Task, process: str, end: Exit) -> _Outcome:
-        if end.status == 0:
+    async def _ended(self, task: Task, process: str, exit: Exit) -> _Outcome:
+        if exit.status == 0:
             return _Outcome("succeeded", exit_code=0)
-        message = end.told(task.memory_bytes) + await last_line(self._engine, task, process)
-        reason = "memory_usage_exceeded" if end.out_of_memory else "exited_with_error"
-        return _Outcome("failed", reason, message, end.status)
+        message = exit.describe(task.memory_bytes) + await last_line(self._engine, task, process)
+        reason = "memory_usage_exceeded" if exit.out_of_memory else "exited_with_error"
+        return _Outcome("failed", reason, message, exit.status)
 
-    async def _end(self, process: str) -> None:
+    async def _stop(self, process: str) -> None:
         try:
             await self._engine.stop(process, self._timing.grace)
         except EngineError as error:
-            note(str(error))
+            log(str(error))
 
     def _change(self, id: str, **values: Any) -> None:
-        """Unless the run is gone, or somebody stops it."""
+        """Update a run, unless it was deleted or is being stopped."""
         run = self._cloud.store.get(RUNS, id)
         if run is not None and run["_state"] not in ("interrupting", *ENDED):
             self._cloud.store.put(RUNS, id, {**run, **values, "updated_at": timestamp(self._cloud.now())})
             self._commit()
 
-    def _settle(self, id: str, outcome: _Outcome) -> None:
+    def _finish(self, id: str, outcome: _Outcome) -> None:
         run = self._cloud.store.get(RUNS, id)
         if run is None:
             return
         now = self._cloud.now()
-        over = runs.ended(run, now, outcome.state, outcome.reason, outcome.message, outcome.exit_code)
-        self._cloud.store.put(RUNS, id, over)
+        ended = runs.ended(run, now, outcome.state, outcome.reason, outcome.message, outcome.exit_code)
+        self._cloud.store.put(RUNS, id, ended)
         self._commit()
 
-    # --- what is left -------------------------------------------------------------------------------------
+    # --- clean-up -------------------------------------------------------------------------------------
 
-    def _tidy(self, job: str) -> None:
-        """Forget the job's oldest runs, and the logs of more of them."""
+    def _prune(self, job: str) -> None:
+        """Remove the job's oldest runs, and the logs of all but the newest ones."""
         store = self._cloud.store
         ended = [
             run["id"]
             for run in store.all(RUNS)
             if run["job_definition_id"] == job and runs.state(run, self._cloud.now()) in ENDED
         ]
-        for id in ended[:-KEPT_RUNS]:
+        for id in ended[:-MAX_ENDED_RUNS]:
             store.delete(RUNS, id)
         self._commit()
-        logged = [id for id, of in self._logged.items() if of == job]
-        kept = [id for id in logged if store.get(RUNS, id) is not None][-KEPT_ENDED:]
-        self._forget([id for id in logged if id not in kept])
+        logged = [id for id, definition in self._logged.items() if definition == job]
+        newest = [id for id in logged if store.get(RUNS, id) is not None][-MAX_LOGGED_RUNS:]
+        self._remove_logs([id for id in logged if id not in newest])
 
-    def _forget(self, ids: list[str]) -> None:
-        """Remove the processes of ended runs, and their logs with them."""
+    def _remove_logs(self, ids: list[str]) -> None:
+        """Remove the processes of ended runs together with their logs."""
         for id in ids:
             del self._logged[id]
             removal = asyncio.create_task(self._remove(id))
@@ -268,7 +267,7 @@ class JobRunner:
 
     async def _remove(self, id: str) -> None:
         try:
-            for kept in await self._engine.kept(id):
-                await self._engine.remove(kept.id)
+            for process in await self._engine.list_processes(id):
+                await self._engine.remove(process.id)
         except EngineError:
-            return  # the next start of the runtime finds it by its label
+            return  # the next start of the runtime finds them by their label and removes them

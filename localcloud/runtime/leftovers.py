@@ -1,25 +1,44 @@
-"""What a runtime left that was killed, for whoever takes it away while no local Scaleway runs."""
+"""Cleans up what an earlier local Scaleway left behind."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
 
+from localcloud.api import transitions
+from localcloud.api.cloud import Cloud
+from localcloud.api.containers.schemas import CONTAINERS
+from localcloud.api.serverless_jobs.runs import interrupt_leftover_runs
+from localcloud.runtime.engine import Engine
 from localcloud.runtime.engine_choice import EngineChoice, choose, owner_of
 
 
-def remove_leftovers_of(data: Path) -> int:
-    """Remove the processes of the local Scaleway that has its data there; how many there were.
+async def remove_leftovers(engine: Engine) -> int:
+    """Remove all containers of the engine's owner and return their number. Raises EngineError."""
+    processes = await engine.list_processes()
+    await asyncio.gather(*(engine.remove(process.id) for process in processes))
+    return len(processes)
 
-    Without a Docker engine there are none. Raises EngineError.
+
+def remove_leftovers_of(data: Path) -> int:
+    """Remove all Docker containers of the local Scaleway with this data folder and return their number.
+
+    Returns 0 without a Docker engine. Raises EngineError.
     """
     client = choose(EngineChoice.AUTO).client
     if client is None:
         return 0
     from localcloud.runtime.docker_engine import DockerEngine
-    from localcloud.runtime.runtime import remove_leftovers
 
     try:
         return asyncio.run(remove_leftovers(DockerEngine(client, owner_of(data))))
     finally:
         client.close()
+
+
+def finish_without_runtime(cloud: Cloud) -> None:
+    """Finish what waits for a process, now that none will run: containers become ready, job runs are interrupted."""
+    for container in list(cloud.store.all(CONTAINERS)):
+        if transitions.is_held(container):
+            cloud.store.put(CONTAINERS, container["id"], transitions.finished(container, ""))
+    interrupt_leftover_runs(cloud)

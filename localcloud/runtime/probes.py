@@ -1,4 +1,4 @@
-"""Startup and liveness probes: ``scaleway_facts.behaviour``, and Kubernetes' rules where Scaleway states none."""
+"""Startup and liveness probes: ``scaleway_facts.behaviour``, or Kubernetes' rules where Scaleway documents none."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from localcloud.runtime.clock import Clock
 from localcloud.runtime.revision import Probe
 
 Check = Callable[[str, Probe], Awaitable[str]]
-"""Address and probe → what is wrong; empty when all is well."""
+"""Runs a probe against an address. Returns what is wrong, or an empty string."""
 
 _SETTLE_SECONDS = 0.5
 _POLL_SECONDS = 0.25
 
 
-async def started(check: Check, address: str, probe: Probe, clock: Clock) -> str:
-    """Probe until it succeeds once: empty then; what is wrong if it never does."""
+async def until_started(check: Check, address: str, probe: Probe, clock: Clock) -> str:
+    """Probe until it succeeds and return an empty string, or what is wrong once it has failed too often."""
     failures = 0
     while fault := await check(address, probe):
         failures += 1
@@ -29,19 +29,22 @@ async def started(check: Check, address: str, probe: Probe, clock: Clock) -> str
     return ""
 
 
-async def listening(check: Check, address: str, port: int, seconds: float, clock: Clock) -> str:
-    """Without a startup probe: until the port accepts a connection, for ``seconds`` at most."""
+async def until_listening(check: Check, address: str, port: int, seconds: float, clock: Clock) -> str:
+    """Without a startup probe: wait at most ``seconds`` until the port accepts a connection.
+
+    Returns an empty string, or what is wrong.
+    """
     probe = Probe(None, _POLL_SECONDS, 1.0, 1)
-    until = clock.now() + seconds
+    deadline = clock.now() + seconds
     while await check(address, probe):
-        if clock.now() >= until:
+        if clock.now() >= deadline:
             return f"it did not listen on port {port} within {seconds:.0f} s"
         await clock.sleep(probe.interval)
     return ""
 
 
-async def unwell(check: Check, address: str, probe: Probe, clock: Clock) -> str:
-    """Probe until so many failures in a row as the probe says; what is wrong."""
+async def until_unhealthy(check: Check, address: str, probe: Probe, clock: Clock) -> str:
+    """Probe until ``failure_threshold`` consecutive failures, and return what is wrong."""
     failures = 0
     while True:
         await clock.sleep(probe.interval)
@@ -51,8 +54,8 @@ async def unwell(check: Check, address: str, probe: Probe, clock: Clock) -> str:
             return f"its liveness probe failed {_times(failures)}: {fault}"
 
 
-async def well_again(check: Check, address: str, probe: Probe, clock: Clock) -> None:
-    """Probe until it succeeds once."""
+async def until_healthy(check: Check, address: str, probe: Probe, clock: Clock) -> None:
+    """Probe until it succeeds."""
     while True:
         await clock.sleep(probe.interval)
         if not await check(address, probe):
@@ -64,7 +67,7 @@ def _times(count: int) -> str:
 
 
 class NetworkCheck:
-    """Probes over the network."""
+    """Runs probes over the network."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
@@ -77,23 +80,23 @@ class NetworkCheck:
             async with asyncio.timeout(probe.timeout):
                 response = await self._client.get(f"http://{address}{path}", headers={"Connection": "close"})
         except TimeoutError:
-            return f"GET {path} has no answer after {probe.timeout:g} s"
+            return f"GET {path} got no response within {probe.timeout:g} s"
         except (httpx.HTTPError, httpx.InvalidURL):
-            return f"GET {path} gets no answer"
-        return "" if 200 <= response.status_code < 400 else f"GET {path} answers {response.status_code}"
+            return f"GET {path} got no response"
+        return "" if 200 <= response.status_code < 400 else f"GET {path} returned {response.status_code}"
 
     async def _tcp(self, address: str, probe: Probe) -> str:
-        """Docker accepts for a published port before it knows whether anybody listens behind it, and hangs up then."""
+        """Docker accepts connections to a published port even if nothing listens behind it, and closes them at once."""
         host, _, port = address.rpartition(":")
-        begun = time.monotonic()
+        started = time.monotonic()
         try:
             async with asyncio.timeout(probe.timeout):
                 reader, writer = await asyncio.open_connection(host, int(port))
         except (OSError, TimeoutError):
             return "the port does not accept connections"
         try:
-            left = probe.timeout - (time.monotonic() - begun)
-            async with asyncio.timeout(min(_SETTLE_SECONDS, max(left, 0.0))):
+            remaining = probe.timeout - (time.monotonic() - started)
+            async with asyncio.timeout(min(_SETTLE_SECONDS, max(remaining, 0.0))):
                 return "" if await reader.read(1) else "the port does not accept connections"
         except TimeoutError:
             return ""

@@ -1,39 +1,64 @@
-"""What one deploy of a container runs."""
+"""What a process runs: the base of revisions and tasks, and the revision that one deployment of a container runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from localcloud.runtime.program import Program
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """What a container's and a job's process have in common."""
+
+    container_id: str
+    """Id of the container or of the job run. Logs are found by it."""
+    name: str
+    """Name of the container or job."""
+    image: str
+    """By digest, with the registry's address."""
+    environment: Mapping[str, str] = field(repr=False)
+    """Environment variables, including secret ones."""
+    secrets: tuple[str, ...] = field(repr=False)
+    """Values that must not appear in messages."""
+    command: tuple[str, ...]
+    args: tuple[str, ...]
+    memory_bytes: int
+    mvcpu: int
+    """Thousandths of a CPU."""
+
+    def redacted(self, text: str) -> str:
+        """``text`` with all secret values replaced."""
+        for value in sorted(self.secrets, key=len, reverse=True):
+            text = text.replace(value, "[secret]")
+        return text
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Scaleway's startup or liveness probe. Times in seconds."""
+    """A startup or liveness probe. Times in seconds."""
 
     path: str | None
-    """Of a GET request; ``None``: the port has to accept a connection."""
+    """Path of a GET request. None: the port has to accept a connection."""
     interval: float
     timeout: float
     failure_threshold: int
-    """So many failures in a row mean that the instance is not well."""
+    """Consecutive failures after which the instance is unhealthy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Revision(Program):
     generation: int
-    """Counts the deploys of the container, from 1."""
+    """Number of the deployment, from 1."""
     port: int
     instances: int
     timeout: float
-    """How long a request may take, in seconds."""
+    """Longest duration of a request, in seconds."""
     startup: Probe | None
     liveness: Probe | None
 
     def document(self) -> dict[str, Any]:
-        """For the store."""
+        """The revision as the store keeps it."""
         return asdict(self)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What one run of a job executes, read from the API's store when it starts."""
+"""What a job run executes, read from the API's store when the run starts."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from localcloud.api.clock import parse_duration
 from localcloud.api.cloud import Cloud
 from localcloud.api.secret_manager.payloads import find_version, payload
 from localcloud.api.serverless_jobs.runs import DEFINITIONS, REFERENCES
 from localcloud.api.store import Resource
-from localcloud.runtime.desired import held_image
-from localcloud.runtime.program import Program
+from localcloud.api.timestamps import parse_duration
+from localcloud.runtime.desired import registry_image
+from localcloud.runtime.revision import Program
 
 _MEBIBYTE = 1_048_576
 
 
 class TaskError(Exception):
-    """The run cannot start; the text says why."""
+    """The run cannot start; the message says why."""
 
     def __init__(self, reason: str, message: str) -> None:
-        """``reason``: one of the API's words."""
+        """``reason``: one of the values that the API defines for a run's ``reason``."""
         super().__init__(message)
         self.reason = reason
 
@@ -30,19 +30,19 @@ class TaskError(Exception):
 @dataclass(frozen=True, kw_only=True)
 class Task(Program):
     files: Mapping[str, bytes] = field(repr=False)
-    """Path → content of the files that are put into the container: secrets."""
+    """Secret files mounted in the container: path → content."""
     timeout: float
-    """How long the run may take with all its attempts, in seconds."""
+    """Longest duration of the run, including all attempts, in seconds."""
     retries: int
-    """How many attempts may follow the first."""
+    """Attempts after the first one."""
 
 
 def task_of(cloud: Cloud, run: Resource) -> Task:
-    """Raises Unfit."""
+    """The task of a run. Raises TaskError."""
     definition = cloud.store.get(DEFINITIONS, run["job_definition_id"]) or {}
-    image = held_image(cloud, definition.get("image_uri", ""))
+    image = registry_image(cloud, definition.get("image_uri", ""))
     if image is None:
-        raise TaskError("image_not_found", "the local registry does not hold the job's image")
+        raise TaskError("image_not_found", "the job's image is not in the local registry")
     environment, files = dict(run["environment_variables"]), {}
     secrets: list[str] = []
     for reference in cloud.store.all(REFERENCES):
@@ -61,7 +61,7 @@ def task_of(cloud: Cloud, run: Resource) -> Task:
         image=image,
         environment=environment,
         secrets=tuple(sorted({value for value in secrets if value})),
-        command=tuple(run["startup_command"] or _words(run["command"])),
+        command=tuple(run["startup_command"] or _split(run["command"])),
         args=tuple(run["args"]),
         memory_bytes=run["memory_limit"] * _MEBIBYTE,
         mvcpu=run["cpu_limit"],
@@ -71,16 +71,16 @@ def task_of(cloud: Cloud, run: Resource) -> Task:
     )
 
 
-def _words(command: str) -> list[str]:
-    """Of the older field for a command, which is one text, written as for a shell."""
+def _split(command: str) -> list[str]:
+    """Split the deprecated field ``command``, a single string in shell syntax."""
     try:
         return shlex.split(command)
     except ValueError as error:
-        raise TaskError("invalid_request", "the quotes of the job's command do not match") from error
+        raise TaskError("invalid_request", "the job's command has unbalanced quotes") from error
 
 
 def _secret(cloud: Cloud, reference: Resource) -> bytes:
-    """The value of the version that a reference names, as it is now."""
+    """The current value of the version that a reference names."""
     revision = reference["secret_manager_version"]
     version = find_version(cloud.store, reference["secret_manager_id"], revision)
     if version is None:

@@ -1,4 +1,4 @@
-"""The instances of one container. A new revision takes over when all of its instances are ready, or not at all."""
+"""The instances of one container. A new revision replaces the old one once all its instances are ready, or never."""
 
 from __future__ import annotations
 
@@ -12,88 +12,93 @@ from localcloud.runtime.instance import Instance, InstanceContext, UnhealthyErro
 from localcloud.runtime.revision import Revision
 
 _KEPT_ENDED = 10
-"""So many ended processes are kept for their logs."""
+"""Number of ended processes whose logs are kept."""
 
 
 class Workload:
-    def __init__(self, parts: InstanceContext) -> None:
-        self._parts = parts
+    def __init__(self, context: InstanceContext) -> None:
+        self._context = context
         self._balancer = Balancer()
         self._ended: deque[str] = deque()
         self._serving: list[Instance] = []
-        self._coming: list[Instance] = []
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._starting: list[Instance] = []
+        self._stopping: set[asyncio.Task[None]] = set()
         self.revision: Revision | None = None
-        """The one that serves, or the first one while it is coming."""
+        """The revision that serves, or the first one while it starts."""
 
     @property
     def serves(self) -> bool:
-        """Whether a revision was rolled out, however its instances are now."""
+        """Whether a revision was rolled out, even if no instance is ready now."""
         return bool(self._serving)
 
     @property
     def is_ready(self) -> bool:
-        """Whether any instance gets requests."""
+        """Whether at least one instance receives requests."""
         return any(instance.backend is not None for instance in self._serving)
 
     @property
-    def standing(self) -> str:
+    def not_ready_reason(self) -> str:
         """Why no instance is ready."""
-        told = {instance.stands for instance in self._serving or self._coming}
-        return "; ".join(sorted(told)) or "is being started"
+        reasons = {instance.not_ready_reason for instance in self._serving or self._starting}
+        return "; ".join(sorted(reasons)) or "it is starting"
 
-    def pick(self, without: Sequence[Backend] = ()) -> Backend | None:
-        """The ready instance that is to get the next request."""
+    def pick(self, exclude: Sequence[Backend] = ()) -> Backend | None:
+        """The ready instance for the next request."""
         ready = (instance.backend for instance in self._serving)
-        return self._balancer.pick(backend for backend in ready if backend is not None and backend not in without)
+        return self._balancer.pick(backend for backend in ready if backend is not None and backend not in exclude)
 
     async def roll_out(self, revision: Revision) -> str:
-        """Start a revision; once it is ready it takes over. Gives why it did not, and then all is as before."""
+        """Replace the current revision once the new one is ready.
+
+        Returns why it never became ready, in which case the current one continues to serve, or an empty string.
+        """
         if self.revision is None:
             self.revision = revision
-        coming = [Instance(self._parts, revision, number + 1, self._bury) for number in range(revision.instances)]
-        self._coming = coming
+        starting = [
+            Instance(self._context, revision, number + 1, self._keep_ended) for number in range(revision.instances)
+        ]
+        self._starting = starting
         try:
-            for instance in coming:
-                instance.begin()
-            await asyncio.gather(*(instance.first_ready for instance in coming))
+            for instance in starting:
+                instance.start()
+            await asyncio.gather(*(instance.first_ready for instance in starting))
         except UnhealthyError as error:
-            await _stop(coming)
+            await _stop(starting)
             return str(error)
         except asyncio.CancelledError:
-            await _stop(coming)
+            await _stop(starting)
             raise
         finally:
-            self._coming = []
-        old, self._serving, self.revision = self._serving, coming, revision
-        leaving = asyncio.create_task(_stop(old))
-        self._leaving.add(leaving)
-        leaving.add_done_callback(self._leaving.discard)
+            self._starting = []
+        old, self._serving, self.revision = self._serving, starting, revision
+        stopping = asyncio.create_task(_stop(old))
+        self._stopping.add(stopping)
+        stopping.add_done_callback(self._stopping.discard)
         return ""
 
     async def stop(self) -> None:
-        """Stop everything; logs stay."""
+        """Stop all instances and keep their logs."""
         old, self._serving = self._serving, []
         await _stop(old)
-        if self._leaving:
-            await asyncio.wait(self._leaving)
+        if self._stopping:
+            await asyncio.wait(self._stopping)
 
     async def remove(self) -> None:
-        """Stop everything and remove the logs too."""
+        """Stop all instances and remove their logs."""
         await self.stop()
         while self._ended:
             await self._remove(self._ended.popleft())
 
-    async def _bury(self, id: str) -> None:
+    async def _keep_ended(self, id: str) -> None:
         self._ended.append(id)
         while len(self._ended) > _KEPT_ENDED:
             await self._remove(self._ended.popleft())
 
     async def _remove(self, id: str) -> None:
         try:
-            await self._parts.engine.remove(id)
+            await self._context.engine.remove(id)
         except EngineError:
-            return  # the next start of the runtime finds it by its label
+            return  # the next start of the runtime finds it by its label and removes it
 
 
 async def _stop(instances: Sequence[Instance]) -> None:

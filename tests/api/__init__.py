@@ -1,1 +1,1 @@
-"""Tests of the local Scaleway, through HTTP as its clients see it."""
+"""Tests of the local Scaleway over HTTP."""

@@ -1,4 +1,4 @@
-"""A session with the official SDK: what the tools of this project and of others ask of each product."""
+"""A session with the official SDK that uses every product."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.seed import ORGANIZATION, OWNER_ACCESS_KEY, OWNER_SECRET_KEY
 
 
 def run_sdk(url: str, folder: Path) -> None:
-    """Make, read, list, change and delete one of each."""
+    """Create, read, list, change and delete one resource of each kind."""
     client = scaleway.Client(
         access_key=OWNER_ACCESS_KEY,
         secret_key=OWNER_SECRET_KEY,

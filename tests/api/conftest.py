@@ -20,7 +20,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def server(running: Server) -> Server:
-    """Empty, with transitions that take no time."""
+    """An empty server with immediate transitions."""
     api = running.client()
     api("POST", "/_local/transitions", {"seconds": 0})
     api("POST", "/_local/reset")

@@ -1,4 +1,4 @@
-"""The local Scaleway's API without a server: each request is a call, and a test sets the time."""
+"""The local Scaleway's API in process: requests are function calls, and tests set the time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from localcloud.api.app import App
 from localcloud.api.cloud import Cloud
 from localcloud.api.control import Control
 from localcloud.api.control_token import HEADER
-from localcloud.api.faults.book import FaultBook
+from localcloud.api.faults.active import ActiveFaults
 from localcloud.api.logs.reader import LogReader
 from localcloud.api.products import ROUTES
 from localcloud.api.seeding import seed_store
@@ -26,12 +26,12 @@ class InProcess:
     def __init__(self, folder: Path) -> None:
         self.cloud = Cloud(Store(folder), port=8421, organization_id=ORGANIZATION, transitions=0)
         seed_store(self.cloud, SEED)
-        faults = FaultBook(ROUTES)
+        faults = ActiveFaults(ROUTES)
         logs = LogReader()
         self._app = App(self.cloud, Control(self.cloud, faults, logs, token=TOKEN), faults, logs)
 
     def __call__(self, method: str, path: str, query: str, body: Any) -> tuple[int, bytes]:
-        """Status and content of the answer. Nothing in the application waits, so no event loop is needed."""
+        """Status and content of the response. The application never waits, so no event loop is needed."""
         sent: list[Any] = []
         content = json.dumps(body).encode()
 

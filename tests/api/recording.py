@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent / "contract" / "clients"
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ACCESS_KEY = re.compile(r"SCW[A-Z0-9]{17}")
 _SEEDED = "10ca1000-0000-4000-8000-"
-"""What every local Scaleway has from its start keeps its id."""
+"""Ids of the seed, which are not replaced."""
 _PLACE = re.compile(r"\{(?:id|key)\d+\}")
 _KEY = {"X-Auth-Token": OWNER_SECRET_KEY}
 

@@ -1,4 +1,4 @@
-"""Keys, policies and permission sets decide who may do what."""
+"""Authentication and authorization by keys, policies and permission sets."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ def project(api: Client) -> str:
 
 
 def deployer(server: Server, api: Client, *rules: dict[str, Any]) -> Client:
-    """Requests with the key of an application that has these rules."""
+    """A client with the key of an application with these rules."""
     application = api.create("/iam/v1alpha1/applications", name="deploy")
     api.create("/iam/v1alpha1/policies", name="deploy", application_id=application["id"], rules=list(rules))
     key = api.create("/iam/v1alpha1/api-keys", application_id=application["id"])
     return server.client(key["secret_key"])
 
 
-def test_a_key_is_needed(server: Server) -> None:
+def test_a_key_is_required(server: Server) -> None:
     for token in ("", "10ca1000-0000-4000-8000-00000000dead"):
         answer = HTTP.get(f"{server.url}/account/v3/projects", headers={"X-Auth-Token": token})
         assert answer.status_code == 401
         assert answer.json()["type"] == "denied_authentication"
 
 
-def test_an_expired_key_is_refused(server: Server, api: Client) -> None:
+def test_an_expired_key_is_rejected(server: Server, api: Client) -> None:
     application = api.create("/iam/v1alpha1/applications", name="deploy")
     body = {"application_id": application["id"], "expires_at": "2020-01-01T00:00:00Z"}
     key = api("POST", "/iam/v1alpha1/api-keys", body)
     assert server.client(key["secret_key"])("GET", "/account/v3/projects", status=401)["reason"] == "expired"
 
 
-def test_permission_sets_hold_in_their_projects_only(server: Server, api: Client, project: str) -> None:
+def test_permission_sets_apply_to_their_projects_only(server: Server, api: Client, project: str) -> None:
     rule = {"permission_set_names": ["ContainersFullAccess"], "project_ids": [project]}
     deploy = deployer(server, api, rule)
     mine = deploy.create(f"{CONTAINERS}/namespaces", name="mine", project_id=project)
@@ -57,7 +57,7 @@ def test_permission_sets_hold_in_their_projects_only(server: Server, api: Client
     assert deploy("GET", SECRETS, status=403)["details"] == [{"resource": "secret", "action": "read"}]
 
 
-def test_reading_a_secret_and_reading_its_value_are_two_permissions(server: Server, api: Client, project: str) -> None:
+def test_reading_a_secrets_value_needs_its_own_permission(server: Server, api: Client, project: str) -> None:
     secret = api.create(SECRETS, name="s", project_id=project)
     api.create(f"{SECRETS}/{secret['id']}/versions", data="eA==")
     deploy = deployer(server, api, {"permission_set_names": ["SecretManagerReadOnly"], "project_ids": [project]})
@@ -75,7 +75,7 @@ def test_reading_a_secret_and_reading_its_value_are_two_permissions(server: Serv
         ("", {"mine", "other", "nested"}, True),
     ],
 )
-def test_a_condition_opens_some_secrets_of_a_project(
+def test_a_condition_grants_access_to_some_secrets(
     server: Server, api: Client, project: str, condition: str, opened: set[str], lists: bool
 ) -> None:
     ids = {}
@@ -92,7 +92,7 @@ def test_a_condition_opens_some_secrets_of_a_project(
     assert bool(listed) is lists
 
 
-def test_a_condition_that_is_not_evaluated_here_is_refused(api: Client, project: str) -> None:
+def test_an_unsupported_condition_is_rejected(api: Client, project: str) -> None:
     application = api.create("/iam/v1alpha1/applications", name="deploy")
     rule = {"permission_set_names": ["ContainersReadOnly"], "project_ids": [project], "condition": "request.ip == 'x'"}
     body = {"name": "deploy", "application_id": application["id"], "rules": [rule]}
@@ -109,7 +109,7 @@ def test_organization_sets(server: Server, api: Client, project: str) -> None:
     deploy("DELETE", f"/account/v3/projects/{project}", status=403)
 
 
-def test_an_unknown_set_is_refused_with_the_list_of_those_there_are(api: Client, project: str) -> None:
+def test_an_unknown_permission_set_is_rejected_with_the_known_ones(api: Client, project: str) -> None:
     application = api.create("/iam/v1alpha1/applications", name="deploy")
     rule = {"permission_set_names": ["ContainersFullAcces"], "project_ids": [project]}
     body = {"name": "deploy", "application_id": application["id"], "rules": [rule]}
@@ -120,13 +120,13 @@ def test_an_unknown_set_is_refused_with_the_list_of_those_there_are(api: Client,
 
 
 def concrete(route: Route) -> str:
-    """A path of the route, of something that does not exist."""
+    """A path of the route with ids that do not exist."""
     path = route.path.replace("{region}", "fr-par").replace("{revision}", "1")
     return path.replace("{id}", "10ca1000-0000-4000-8000-00000000ffff")
 
 
 def test_every_route_needs_a_key_and_its_permission(server: Server, api: Client, project: str) -> None:
-    """Without the permission nothing is said of what exists: 403 comes before 404 and 400."""
+    """403 takes precedence over 404 and 400, which would reveal what exists."""
     nobody = deployer(server, api)
     for route in ROUTES:
         path = concrete(route)
@@ -138,7 +138,7 @@ def test_every_route_needs_a_key_and_its_permission(server: Server, api: Client,
 
 
 @pytest.mark.parametrize("product", sorted({route.permission.product for route in ROUTES} - {"account", "iam"}))
-def test_a_set_of_one_product_opens_no_other(server: Server, api: Client, project: str, product: str) -> None:
+def test_a_products_permission_set_grants_nothing_else(server: Server, api: Client, project: str, product: str) -> None:
     names = [
         name
         for name, each in PERMISSION_SETS.items()
@@ -156,7 +156,7 @@ def test_a_set_of_one_product_opens_no_other(server: Server, api: Client, projec
     assert opened, f"{names[0]} opens nothing"
 
 
-def test_the_api_key_of_a_deleted_application_opens_nothing(server: Server, api: Client, project: str) -> None:
+def test_the_key_of_a_deleted_application_is_rejected(server: Server, api: Client, project: str) -> None:
     client = deployer(server, api, {"permission_set_names": ["ContainersReadOnly"], "project_ids": [project]})
     client("GET", f"{CONTAINERS}/namespaces")
     (application,) = api("GET", "/iam/v1alpha1/applications")["applications"]

@@ -1,4 +1,4 @@
-"""What web pages can do with the local Scaleway: look at the page at ``/``, and nothing else."""
+"""Web pages can link to the home page and do nothing else."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def host(api: Client) -> str:
         ({"Host": "api.local.snu.localhost"}, "Host is api.local.snu.localhost"),
     ],
 )
-def test_the_control_api_refuses_web_pages(api: Client, server: Server, headers: dict[str, str], message: str) -> None:
+def test_the_control_api_rejects_web_pages(api: Client, server: Server, headers: dict[str, str], message: str) -> None:
     api.create(f"{BASE}/namespaces", name="kept")
     for method, path in (
         ("POST", "reset"),
@@ -59,7 +59,7 @@ def test_the_control_api_refuses_web_pages(api: Client, server: Server, headers:
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])
 @pytest.mark.parametrize("path", [f"{BASE}/namespaces", "/v2/", "/cockpit/data-sources/x/loki/api/v1/labels"])
-def test_so_does_scaleways_api(server: Server, headers: dict[str, str], path: str) -> None:
+def test_scaleways_api_rejects_web_pages(server: Server, headers: dict[str, str], path: str) -> None:
     answer = HTTP.get(server.url + path, headers=headers | {"X-Auth-Token": OWNER_SECRET_KEY})
     assert answer.status_code == 403
     assert "expected" in answer.json()["message"]
@@ -75,11 +75,11 @@ def test_so_does_scaleways_api(server: Server, headers: dict[str, str], path: st
         {"Host": "[::1]:8421"},
     ],
 )
-def test_programs_and_typed_addresses_are_answered(server: Server, headers: dict[str, str]) -> None:
+def test_programs_and_direct_navigation_are_accepted(server: Server, headers: dict[str, str]) -> None:
     assert HTTP.get(f"{server.url}/_local/health", headers=headers).status_code == 200
 
 
-def test_only_who_may_read_the_data_folder_changes_something(tmp_path: Path) -> None:
+def test_changes_need_the_token_in_the_data_folder(tmp_path: Path) -> None:
     def refused(method: str, path: str, **headers: str) -> str:
         answer = HTTP.request(method, f"{server.url}/_local/{path}", headers=headers, json={})
         assert answer.status_code == 401
@@ -108,19 +108,19 @@ def test_only_who_may_read_the_data_folder_changes_something(tmp_path: Path) -> 
         assert token not in server.log
 
 
-def test_deployed_apps_are_asked_as_before(server: Server, host: str) -> None:
-    """They are sites of their own, with paths of their own: what they answer to other sites is theirs to decide."""
+def test_requests_to_deployed_apps_are_not_checked(server: Server, host: str) -> None:
+    """Containers are separate sites, which protect themselves."""
     for path in ("/", "/_local/reset"):
         headers = {"Host": host, "Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
         page = HTTP.post(server.url + path, headers=headers)
         assert page.status_code == 200
-        assert "No process runs" in page.text
+        assert "no process runs for it" in page.text
 
 
 # --- the page at / -----------------------------------------------------------------------------------------
 
 
-def test_the_page_says_what_to_open_next(api: Client, server: Server, host: str) -> None:
+def test_the_home_page_lists_containers_commands_and_docs(api: Client, server: Server, host: str) -> None:
     page = HTTP.get(server.url, headers=NAVIGATION)
     assert page.status_code == 200
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -128,7 +128,7 @@ def test_the_page_says_what_to_open_next(api: Client, server: Server, host: str)
     for expected in (
         f'href="http://{host}:{port}/"',
         "ready",
-        "no process runs",
+        "no process is running",
         "scripts/snu local status",
         "scripts/snu up local",
         "docs/local-scaleway.md",
@@ -141,18 +141,18 @@ def test_the_page_says_what_to_open_next(api: Client, server: Server, host: str)
     assert HTTP.get(server.url).text == page.text
 
 
-def test_it_escapes_what_it_shows(api: Client, server: Server, host: str) -> None:
+def test_the_home_page_escapes_values(api: Client, server: Server, host: str) -> None:
     (container,) = api("GET", f"{BASE}/containers")["containers"]
     fault = {"kind": "containers.container", "id": container["id"], "status": "error"}
     api("POST", "/_local/status", fault | {"error_message": "it <b>broke</b>"})
     assert "it &lt;b&gt;broke&lt;/b&gt;" in HTTP.get(server.url).text
 
 
-def test_it_has_no_container_yet(server: Server) -> None:
-    assert "None is deployed yet" in HTTP.get(server.url).text
+def test_the_home_page_without_containers(server: Server) -> None:
+    assert "No container is deployed yet" in HTTP.get(server.url).text
 
 
-def test_it_runs_nothing_and_is_framed_nowhere(server: Server) -> None:
+def test_the_home_page_has_no_scripts_and_cannot_be_framed(server: Server) -> None:
     page = HTTP.get(server.url)
     policy = page.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
@@ -162,13 +162,13 @@ def test_it_runs_nothing_and_is_framed_nowhere(server: Server) -> None:
     assert "<script" not in page.text
 
 
-def test_its_heads_are_those_of_the_page(server: Server) -> None:
+def test_head_of_the_home_page(server: Server) -> None:
     page, head = HTTP.get(server.url), HTTP.head(server.url)
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["Content-Length"] == page.headers["Content-Length"]
 
 
-def test_any_site_may_link_to_it_but_not_read_it(server: Server) -> None:
+def test_any_site_can_link_to_the_home_page_but_not_read_it(server: Server) -> None:
     for site in ("cross-site", "same-site", "none", "same-origin"):
         assert HTTP.get(server.url, headers=NAVIGATION | {"Sec-Fetch-Site": site}).status_code == 200
     for mode in ("no-cors", "cors", "websocket"):
@@ -180,7 +180,7 @@ def test_any_site_may_link_to_it_but_not_read_it(server: Server) -> None:
     assert HTTP.get(f"{server.url}/_local/health", headers=cross).status_code == 403
 
 
-def test_it_names_the_object_storage_without_starting_it(tmp_path: Path) -> None:
+def test_the_home_page_shows_the_object_storage_without_starting_it(tmp_path: Path) -> None:
     port = free_port()
     with Server(tmp_path / "data", "--object-storage-port", str(port)) as server:
         assert f"http://127.0.0.1:{port}" in HTTP.get(server.url).text

@@ -1,4 +1,4 @@
-"""Serverless Containers, through the official SDK and as the provider sends it."""
+"""Serverless Containers, with the official SDK and with the provider's requests."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_lifecycle_through_the_sdk(sdk: Sdk) -> None:
     assert containers.list_containers_all() == []
 
 
-def test_defaults_are_the_platforms(container: Any) -> None:
+def test_defaults_match_the_platform(container: Any) -> None:
     expected = {
         "min_scale": 0,
         "max_scale": 5,
@@ -67,7 +67,7 @@ def test_defaults_are_the_platforms(container: Any) -> None:
     assert container["public_endpoint"].endswith("-local-api.functions.fnc.fr-par.localhost")
 
 
-def test_secret_variables_are_answered_as_hashes_and_changed_one_by_one(api: Client, container: Any) -> None:
+def test_secret_variables_are_returned_as_hashes_and_changed_one_by_one(api: Client, container: Any) -> None:
     hashes = container["secret_environment_variables"]
     assert PasswordHasher().verify(hashes["MONGO_URL"], "very-secret")
     api(
@@ -79,7 +79,7 @@ def test_secret_variables_are_answered_as_hashes_and_changed_one_by_one(api: Cli
     assert set(after) == {"MONGO_URL", "NEW"}
 
 
-def test_unknown_words_change_nothing_and_the_singular_field_is_understood(api: Client, container: Any) -> None:
+def test_unknown_enum_values_are_ignored_and_the_singular_field_is_accepted(api: Client, container: Any) -> None:
     body = {
         "privacy": "unknown_privacy",
         "protocol": "unknown_protocol",
@@ -92,7 +92,7 @@ def test_unknown_words_change_nothing_and_the_singular_field_is_understood(api: 
 
 
 @pytest.mark.parametrize(
-    ("argument", "change", "told"),
+    ("argument", "change", "expected"),
     [
         ("name", {"name": "-api"}, "must start with a letter"),
         ("min_scale", {"min_scale": 6}, "at most max_scale"),
@@ -103,20 +103,20 @@ def test_unknown_words_change_nothing_and_the_singular_field_is_understood(api: 
         ("namespace_id", {"namespace_id": "no"}, "UUID"),
     ],
 )
-def test_what_is_not_a_container_is_refused(
-    api: Client, namespace: Any, argument: str, change: dict[str, Any], told: str
+def test_invalid_containers_are_rejected(
+    api: Client, namespace: Any, argument: str, change: dict[str, Any], expected: str
 ) -> None:
     body = {"namespace_id": namespace["id"], "name": "api", "image": "x", **change}
-    assert told in api.refused("POST", f"{BASE}/containers", body, argument)
+    assert expected in api.refused("POST", f"{BASE}/containers", body, argument)
 
 
-def test_all_problems_come_at_once(api: Client, namespace: Any) -> None:
+def test_all_problems_are_reported_together(api: Client, namespace: Any) -> None:
     body = {"namespace_id": namespace["id"], "name": "-", "port": 0}
     answer = api("POST", f"{BASE}/containers", body, status=400)
     assert [detail["argument_name"] for detail in answer["details"]] == ["name", "image", "port"]
 
 
-def test_names_are_unique_where_the_platform_says_so(api: Client, namespace: Any, container: Any) -> None:
+def test_names_are_unique(api: Client, namespace: Any, container: Any) -> None:
     api("POST", f"{BASE}/namespaces", {"name": "snu-local"}, status=409)
     body = {"namespace_id": namespace["id"], "name": "local-api", "image": "x"}
     api("POST", f"{BASE}/containers", body, status=409)
@@ -132,7 +132,7 @@ def test_references_are_checked(api: Client, container: Any) -> None:
     api("GET", f"/containers/v1/regions/nl-ams/containers/{container['id']}", status=404)
 
 
-def test_statuses_take_their_course(api: Client, until: Callable[[Callable[[], bool]], None]) -> None:
+def test_transient_statuses(api: Client, until: Callable[[Callable[[], bool]], None]) -> None:
     api("POST", "/_local/transitions", {"seconds": 0.15})
     namespace = api.create(f"{BASE}/namespaces", name="slow")
     assert namespace["status"] == "creating"
@@ -166,11 +166,11 @@ def test_domain_waits_for_its_record(api: Client, container: Any) -> None:
     api("POST", f"{BASE}/domains", body, status=409)
 
 
-def test_domain_of_a_zone_kept_elsewhere_is_accepted(api: Client, container: Any) -> None:
+def test_domain_of_an_external_zone_is_accepted(api: Client, container: Any) -> None:
     assert api.create(f"{BASE}/domains", container_id=container["id"], hostname="api.example.test")["tags"] == []
 
 
-def test_router_says_which_container_a_host_is(api: Client, server: Server, container: Any) -> None:
+def test_placeholder_pages_describe_the_container(api: Client, server: Server, container: Any) -> None:
     host = container["public_endpoint"].removeprefix("https://")
 
     def get(host: str, accept: str = "*/*") -> httpx.Response:
@@ -178,7 +178,7 @@ def test_router_says_which_container_a_host_is(api: Client, server: Server, cont
 
     page = get(host)
     assert page.status_code == 200
-    for expected in (container["id"], container["image"], "0 to 5", "APP_NAME", "MONGO_URL", "No process runs"):
+    for expected in (container["id"], container["image"], "0 to 5", "APP_NAME", "MONGO_URL", "no process runs for it"):
         assert expected in page.text
     assert "very-secret" not in page.text
     assert get(f"{host}:8421", "text/html").text.startswith("<!doctype html>")

@@ -1,4 +1,4 @@
-"""What the real provider sends is answered as it needs it.
+"""Requests of the real provider get the responses that it needs.
 
 ``contract/<type>.jsonl`` holds recorded requests with their answers, one a line, in order; the lines of step
 ``setup`` make what the recording takes for granted. Ids differ from run to run: those of the recorded answers are
@@ -24,7 +24,7 @@ ID_FIELDS = ("id", "access_key", "secret_id", "organization_id")
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in CONTRACT.glob("*.jsonl")))
-def test_recorded_requests_are_answered_as_the_provider_needs(server: Server, name: str) -> None:
+def test_recorded_requests_get_the_responses_that_the_provider_needs(server: Server, name: str) -> None:
     ids = {RECORDED_PROJECT: ORGANIZATION}
     for number, line in enumerate((CONTRACT / f"{name}.jsonl").read_text().splitlines(), 1):
         wanted = json.loads(mapped(line, ids))
@@ -44,7 +44,7 @@ def mapped(line: str, ids: dict[str, str]) -> str:
 
 
 def compare(recorded: Any, ours: Any, place: str, ids: dict[str, str]) -> None:
-    """Every field of the recorded answer is there, with a value of the same JSON type; ids are learned on the way."""
+    """Check that every recorded field exists with the same JSON type, and learn ids."""
     if isinstance(recorded, dict):
         assert isinstance(ours, dict), f"{place} is not an object"
         for name, value in recorded.items():

@@ -1,4 +1,4 @@
-"""Faults on demand, through the control API."""
+"""Fault injection through the control API."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
 
 @pytest.fixture
 def faults(api: Client) -> Iterator[Callable[..., Any]]:
-    """Adds a rule; all are gone after the test."""
+    """Adds a rule; all rules are cleared after the test."""
     yield lambda fault, **rule: api.create(FAULT_RULES, fault=fault, **rule)
     api("DELETE", FAULT_RULES)
 
@@ -58,37 +58,37 @@ def test_rules_are_added_listed_and_cleared(api: Client, faults: Add) -> None:
     [
         ({}, "fault", "must be one of container_error, certificate_failure"),
         ({"fault": "fire"}, "fault", "must be one of"),
-        ({"fault": "latency", "colour": 1}, "colour", "is unknown; latency takes fault, match, nth"),
-        ({"fault": "latency", "milliseconds": -1}, "milliseconds", "must be a number from 0 to 600000"),
+        ({"fault": "latency", "colour": 1}, "colour", "is unknown; latency accepts fault, match, nth"),
+        ({"fault": "latency", "milliseconds": -1}, "milliseconds", "must be a number from 0 to 600,000"),
         ({"fault": "latency", "milliseconds": True}, "milliseconds", "must be a number"),
         ({"fault": "server_error", "status": 501}, "status", "must be 500 or 502 or 503 or 504"),
         ({"fault": "dropped_connection", "when": "now"}, "when", "must be before or after"),
-        ({"fault": "slow_transition"}, "seconds", "exactly one of seconds and factor is needed"),
+        ({"fault": "slow_transition"}, "seconds", "exactly one of seconds and factor is required"),
         ({"fault": "slow_transition", "seconds": 1, "factor": 2}, "seconds", "exactly one"),
-        ({"fault": "container_error", "message": ""}, "message", "must be a text of 1 to"),
+        ({"fault": "container_error", "message": ""}, "message", "must be a string of 1 to"),
         ({"fault": "container_error", "match": {"resource": "domain"}}, "match.resource", "must be one of container"),
         ({"fault": "quota_reached", "match": {"method": "GET"}}, "match.method", "must be one of POST"),
-        ({"fault": "quota_reached", "quota": 1.5}, "quota", "must be a whole number"),
+        ({"fault": "quota_reached", "quota": 1.5}, "quota", "must be an integer"),
         ({"fault": "latency", "match": {"product": "ec2"}}, "match.product", "must be one of account, cockpit"),
         ({"fault": "latency", "match": {"product": "iam", "resource": "zone"}}, "match.resource", "api_key"),
-        ({"fault": "latency", "match": {"host": "x"}}, "match.host", "it may say method, path"),
+        ({"fault": "latency", "match": {"host": "x"}}, "match.host", "expected: method, path"),
         ({"fault": "latency", "match": "GET"}, "match", "must be an object"),
         ({"fault": "latency", "nth": 0}, "nth", "at least 1"),
         ({"fault": "latency", "nth": []}, "nth", "at least 1"),
         ({"fault": "latency", "probability": 0}, "probability", "above 0 and at most 1"),
-        ({"fault": "latency", "probability": 0.5, "seed": "x"}, "seed", "whole number"),
-        ({"fault": "latency", "seed": 1}, "seed", "needs probability"),
+        ({"fault": "latency", "probability": 0.5, "seed": "x"}, "seed", "must be an integer"),
+        ({"fault": "latency", "seed": 1}, "seed", "requires probability"),
         ({"fault": "latency", "times": 0}, "times", "at least 1"),
         ({"fault": "latency", "skip": -1}, "skip", "at least 0"),
         ({"fault": "hold", "when": "now"}, "when", "must be before or after"),
     ],
 )
-def test_a_wrong_rule_is_refused_in_words(api: Client, rule: dict[str, Any], argument: str, says: str) -> None:
+def test_an_invalid_rule_is_rejected(api: Client, rule: dict[str, Any], argument: str, says: str) -> None:
     assert says in api.refused("POST", FAULT_RULES, rule, argument)
     assert api("GET", FAULT_RULES)["faults"] == []
 
 
-def test_a_container_ends_in_error(api: Client, faults: Add, namespace: str) -> None:
+def test_container_error(api: Client, faults: Add, namespace: str) -> None:
     faults("container_error", message="port 8080 is silent", match={"name": "b"}, times=2)
     good = api.create(CONTAINERS, namespace_id=namespace, name="a", image="x")
     bad = api.create(CONTAINERS, namespace_id=namespace, name="b", image="x")
@@ -100,14 +100,14 @@ def test_a_container_ends_in_error(api: Client, faults: Add, namespace: str) -> 
     assert (mended["status"], mended["error_message"]) == ("ready", "")
 
 
-def test_a_container_says_its_error_only_when_it_is_over(api: Client, faults: Add, namespace: str) -> None:
+def test_a_container_shows_its_error_only_after_the_transition(api: Client, faults: Add, namespace: str) -> None:
     api("POST", "/_local/transitions", {"seconds": 60})
     faults("container_error")
     container = api.create(CONTAINERS, namespace_id=namespace, name="a", image="x")
     assert (container["status"], container["error_message"]) == ("creating", "")
 
 
-def test_a_certificate_fails(api: Client, faults: Add, namespace: str) -> None:
+def test_certificate_failure(api: Client, faults: Add, namespace: str) -> None:
     faults("certificate_failure")
     container = api.create(CONTAINERS, namespace_id=namespace, name="a", image="x")
     domain = api.create(
@@ -117,7 +117,7 @@ def test_a_certificate_fails(api: Client, faults: Add, namespace: str) -> None:
     assert "HTTP-01" in domain["error_message"]
 
 
-def test_transitions_are_slow_for_one_kind(api: Client, faults: Add, namespace: str) -> None:
+def test_slow_transitions_of_one_kind(api: Client, faults: Add, namespace: str) -> None:
     faults("slow_transition", seconds=60, match={"resource": "container"})
     assert api.create(CONTAINERS, namespace_id=namespace, name="a", image="x")["status"] == "creating"
     assert api.create(NAMESPACES, name="other")["status"] == "ready"
@@ -137,7 +137,7 @@ def test_transitions_are_slow_for_one_kind(api: Client, faults: Add, namespace: 
         ({"fault": "quota_reached"}, 403, "quotas_exceeded"),
     ],
 )
-def test_a_refusal_leaves_everything_as_it_was(
+def test_an_injected_error_changes_nothing(
     api: Client, faults: Add, rule: dict[str, Any], status: int, type_: str | None
 ) -> None:
     faults(**rule, times=1)
@@ -153,7 +153,7 @@ def test_retry_after_is_a_header(server: Server, faults: Add) -> None:
 
 
 @pytest.mark.parametrize(("when", "left"), [("before", 0), ("after", 1)])
-def test_a_connection_is_dropped_before_or_after_the_work(
+def test_dropped_connection_before_or_after_execution(
     server: Server, api: Client, faults: Add, when: str, left: int
 ) -> None:
     faults("dropped_connection", when=when, match={"method": "POST"}, times=1)
@@ -164,20 +164,20 @@ def test_a_connection_is_dropped_before_or_after_the_work(
     assert "Traceback" not in server.log
 
 
-def test_an_error_after_the_work(api: Client, faults: Add) -> None:
+def test_server_error_after_execution(api: Client, faults: Add) -> None:
     faults("server_error", status=504, when="after", match={"method": "POST"})
     api("POST", NAMESPACES, {"name": "n"}, status=504)
     assert len(api("GET", NAMESPACES)["namespaces"]) == 1
 
 
-def test_latency_holds_up_what_it_is_for_and_nothing_else(server: Server, api: Client, faults: Add) -> None:
+def test_latency_affects_matching_requests_only(server: Server, api: Client, faults: Add) -> None:
     faults("latency", milliseconds=150, match={"product": "iam"})
     assert HTTP.get(f"{server.url}/iam/v1alpha1/users", headers=KEY).elapsed.total_seconds() >= 0.15
     assert HTTP.get(f"{server.url}/account/v3/projects", headers=KEY).elapsed.total_seconds() < 0.15
 
 
-def test_the_first_rule_that_answers_wins_and_latencies_add_up(server: Server, api: Client, faults: Add) -> None:
-    """Rules are looked at before the key, and the log names those that struck."""
+def test_the_first_response_wins_and_latencies_add_up(server: Server, api: Client, faults: Add) -> None:
+    """Rules apply before authentication, and the log names those that apply."""
     rules = [faults("latency", milliseconds=60, match={"product": "iam"}) for _ in range(2)]
     rules += [faults("server_error", status=status, match={"product": "iam"}) for status in (503, 502)]
     answer = HTTP.get(f"{server.url}/iam/v1alpha1/users", headers={"X-Auth-Token": "no key"})
@@ -262,7 +262,7 @@ def api_status(api: Client) -> int:
     return HTTP.get(api.url + "/account/v3/projects", headers=KEY).status_code
 
 
-def test_the_same_seed_strikes_the_same_requests_in_any_order(api: Client, faults: Add) -> None:
+def test_the_same_seed_affects_the_same_requests_in_any_order(api: Client, faults: Add) -> None:
     def struck(seed: int, names: list[str]) -> set[str]:
         api("DELETE", FAULT_RULES)
         faults("server_error", probability=0.5, seed=seed, match={"method": "POST", "product": "account"})
@@ -279,13 +279,13 @@ def test_the_same_seed_strikes_the_same_requests_in_any_order(api: Client, fault
     assert struck(2, names) != first
 
 
-def test_the_control_api_is_never_struck_and_the_registry_is(server: Server, faults: Add, api: Client) -> None:
+def test_faults_apply_to_the_registry_but_not_to_the_control_api(server: Server, faults: Add, api: Client) -> None:
     faults("server_error", status=503)
     assert api("GET", "/_local/health")["version"]
     assert HTTP.get(f"{server.url}/v2/").status_code == 503
 
 
-def test_faults_end_with_their_server(tmp_path: Path) -> None:
+def test_a_restart_clears_faults(tmp_path: Path) -> None:
     with Server(tmp_path / "data") as server:
         server.client().create(FAULT_RULES, fault="latency")
         server.stop()
@@ -293,7 +293,7 @@ def test_faults_end_with_their_server(tmp_path: Path) -> None:
         assert server.client()("GET", FAULT_RULES)["faults"] == []
 
 
-def test_the_reference_and_the_document_name_every_fault(api: Client) -> None:
+def test_reference_and_documentation_cover_all_faults(api: Client) -> None:
     reference = api("GET", f"{FAULT_RULES}/reference")
     assert [entry["fault"] for entry in reference["faults"]] == list(FAULTS)
     assert tables() in DOCUMENT.read_text(), "run: python -m localcloud.api.faults.document"

@@ -1,4 +1,4 @@
-"""Reading logs: what processes wrote and what was added, as one; ranges of time; bounds."""
+"""Reading logs of processes and added lines; time ranges; limits."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud.api.clock import nanotime
 from localcloud.api.errors import EngineError
 from localcloud.api.logs import added as added_lines
 from localcloud.api.logs import reader as reading
 from localcloud.api.logs.added import AddedLines
 from localcloud.api.logs.lines import LoggedProcess, LogLine
 from localcloud.api.logs.reader import LogReader
+from localcloud.api.timestamps import nanotime
 
 
 def line(time: int, text: str = "x") -> LogLine:
@@ -25,7 +25,7 @@ def line(time: int, text: str = "x") -> LogLine:
 
 
 class Engine:
-    """Processes with lines, of which it counts how often they are asked for."""
+    """Processes with log lines. Records every read."""
 
     def __init__(self, **lines: list[LogLine]) -> None:
         self.processes = lines
@@ -33,18 +33,18 @@ class Engine:
         self.asked: list[tuple[str, int | None]] = []
         self.broken = ""
 
-    async def kept(self, container_id: str | None = None) -> list[LoggedProcess]:
+    async def list_processes(self, container_id: str | None = None) -> list[LoggedProcess]:
         return [
             LoggedProcess(id, id[0], "1", id in self.ended) for id in self.processes if container_id in (None, id[0])
         ]
 
     async def lines(
-        self, kept: LoggedProcess, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
+        self, process: LoggedProcess, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
     ) -> AsyncGenerator[LogLine, None]:
-        self.asked.append((kept.id, tail))
-        if kept.id == self.broken:
+        self.asked.append((process.id, tail))
+        if process.id == self.broken:
             raise EngineError("no engine")
-        every = self.processes[kept.id]
+        every = self.processes[process.id]
         for it in every[-tail:] if tail else every:
             if it.time > since and (not until or it.time < until):
                 yield it
@@ -55,7 +55,7 @@ def reader(engine: Engine | None = None) -> LogReader:
     return LogReader(given)
 
 
-async def test_a_range_has_its_start_and_not_its_end_whoever_wrote_the_line() -> None:
+async def test_ranges_include_their_start_but_not_their_end() -> None:
     logs = reader(Engine(a1=[line(1), line(3)], a2=[line(2), line(5)], b1=[line(2)]))
     logs.added.add("a", [line(4), line(2, "added"), line(0)])
     found = await logs.between(["a"], 1, 5)
@@ -71,9 +71,7 @@ async def test_a_range_has_its_start_and_not_its_end_whoever_wrote_the_line() ->
     length=st.integers(1, 60),
     ended=st.booleans(),
 )
-def test_no_line_of_a_range_is_left_out_however_much_was_written(
-    times: list[int], start: int, length: int, ended: bool
-) -> None:
+def test_long_ranges_are_complete(times: list[int], start: int, length: int, ended: bool) -> None:
     engine = Engine(a1=[line(time) for time in times])
     engine.ended = {"a1"} if ended else set()
     with mock.patch.object(reading, "_TAILS", (4, 12)):
@@ -81,13 +79,13 @@ def test_no_line_of_a_range_is_left_out_however_much_was_written(
     assert [it.time for it in found] == [nanotime(time) for time in times if start <= time < start + length]
 
 
-async def test_of_a_long_log_only_the_end_is_read_for_what_is_new() -> None:
+async def test_only_the_end_of_a_long_log_is_read_for_new_lines() -> None:
     engine = Engine(a1=[line(time) for time in range(5_000)])
     assert len((await reader(engine).between(["a"], 4_990, 6_000))["a"]) == 10
     assert engine.asked == [("a1", 1_000)]
 
 
-async def test_what_ended_before_the_range_is_not_read_again_and_again() -> None:
+async def test_logs_that_ended_before_the_range_are_read_once() -> None:
     engine = Engine(a1=[line(1), line(2)], a2=[line(9)])
     engine.ended = {"a1"}
     logs = reader(engine)
@@ -98,22 +96,22 @@ async def test_what_ended_before_the_range_is_not_read_again_and_again() -> None
     assert len((await logs.between(["a"], 0, 10))["a"]) == 3
 
 
-async def test_a_range_that_cannot_be_read_is_an_error_not_a_gap() -> None:
+async def test_an_unreadable_range_is_an_error() -> None:
     engine = Engine(a1=[line(1)], a2=[line(2)])
     engine.broken = "a2"
     with pytest.raises(EngineError):
         await reader(engine).between(["a"], 0, 10)
 
 
-async def test_the_last_lines_are_of_both_sorts() -> None:
+async def test_the_tail_merges_process_and_added_lines() -> None:
     logs = reader(Engine(a1=[line(1), line(4)]))
     logs.added.add("a", [line(2), line(3)])
     assert [it.time async for it in logs.lines("a", tail=2)] == [nanotime(3), nanotime(4)]
 
 
-def test_the_oldest_lines_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(added_lines, "MOST_LINES", 3)
-    monkeypatch.setattr(added_lines, "MOST_BYTES", 10)
+def test_the_oldest_added_lines_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(added_lines, "MAX_LINES", 3)
+    monkeypatch.setattr(added_lines, "MAX_BYTES", 10)
     lines = AddedLines()
     lines.add("a", [line(time, str(time)) for time in (5, 4, 1, 2)])
     assert [it.text for it in lines.between("a")] == ["2", "4", "5"]
@@ -125,7 +123,7 @@ def test_the_oldest_lines_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(lines.between("a")) == 1
 
 
-def test_lines_of_what_is_gone_are_forgotten() -> None:
+def test_added_lines_of_deleted_containers_are_removed() -> None:
     lines = AddedLines()
     lines.add("a", [line(1)])
     lines.add("b", [line(1)])

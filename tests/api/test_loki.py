@@ -1,4 +1,4 @@
-"""The logs of containers as Cockpit serves them: data sources, tokens, LogQL, ranges; and lines that are added."""
+"""Cockpit's logs of containers: data sources, tokens, LogQL, ranges, added lines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ T = 1_700_000_000 * SECOND
 
 
 class Logs:
-    """A container, lines that are added to it, and a client that queries the logs of its project."""
+    """A container with added log lines, and a client that queries its project's logs."""
 
     def __init__(self, api: Client, project: str = ORGANIZATION) -> None:
         self.api = api
@@ -91,14 +91,14 @@ def test_every_project_has_a_data_source_of_the_products_logs(sdk: Sdk, api: Cli
     assert len({own.id, other.id, *(source["id"] for source in elsewhere)}) == 4
 
 
-def test_it_can_neither_be_changed_nor_deleted_and_is_no_resource(logs: Logs) -> None:
+def test_scaleways_data_source_cannot_be_changed_or_deleted(logs: Logs) -> None:
     path = f"{COCKPIT}/data-sources/{logs.source['id']}"
     assert "Scaleway's own" in logs.api.refused("DELETE", path, None, "data_source_id")
     logs.api.refused("PATCH", path, {"retention_days": 30}, "data_source_id")
     assert "cockpit.data_source" not in logs.api("GET", "/_local/resources")
 
 
-def test_it_goes_with_its_project(api: Client) -> None:
+def test_scaleways_data_source_is_deleted_with_its_project(api: Client) -> None:
     project = api.create("/account/v3/projects", name="short")["id"]
     (source,) = api("GET", f"{COCKPIT}/data-sources?project_id={project}")["data_sources"]
     api("DELETE", f"/account/v3/projects/{project}", status=204)
@@ -106,7 +106,7 @@ def test_it_goes_with_its_project(api: Client) -> None:
     assert HTTP.get(f"{source['url']}/loki/api/v1/labels").status_code == 404
 
 
-def test_a_data_source_that_a_project_made_answers_and_is_empty(logs: Logs) -> None:
+def test_a_projects_own_data_source_is_empty(logs: Logs) -> None:
     made = logs.api.create(f"{COCKPIT}/data-sources", name="own", type="logs")
     logs.add(at(0, "a"))
     assert logs.result(url=made["url"]) == []
@@ -117,7 +117,7 @@ def test_a_data_source_that_a_project_made_answers_and_is_empty(logs: Logs) -> N
 # Who may ask
 
 
-def test_a_query_needs_a_token_that_may_read_these_logs(logs: Logs) -> None:
+def test_a_query_needs_a_token_for_these_logs(logs: Logs) -> None:
     project = logs.api.create("/account/v3/projects", name="other")["id"]
 
     def token(project_id: str, *scopes: str) -> str:
@@ -130,13 +130,13 @@ def test_a_query_needs_a_token_that_may_read_these_logs(logs: Logs) -> None:
     assert logs.ask(token="").headers["content-type"].startswith("text/plain")
 
 
-def test_a_deleted_token_is_worth_nothing(logs: Logs) -> None:
+def test_a_deleted_token_is_rejected(logs: Logs) -> None:
     (token,) = logs.api("GET", f"{COCKPIT}/tokens")["tokens"]
     logs.api("DELETE", f"{COCKPIT}/tokens/{token['id']}", status=204)
     assert logs.ask().status_code == 401
 
 
-def test_a_token_appears_in_no_log(logs: Logs, server: Server) -> None:
+def test_tokens_are_not_logged(logs: Logs, server: Server) -> None:
     assert logs.ask().status_code == 200
     assert logs.token not in server.log
 
@@ -144,7 +144,7 @@ def test_a_token_appears_in_no_log(logs: Logs, server: Server) -> None:
 # Lines
 
 
-def test_a_line_comes_as_cockpit_shows_it(logs: Logs) -> None:
+def test_lines_have_cockpits_format(logs: Logs) -> None:
     logs.add(at(5, "it crashes", stream="stderr", instance="1-1-1"))
     (stream,) = logs.result()
     name = urlsplit(logs.container["public_endpoint"]).netloc.partition(".")[0]
@@ -160,7 +160,7 @@ def test_a_line_comes_as_cockpit_shows_it(logs: Logs) -> None:
     assert json.loads(line) == {"resource_instance": f"{name}-1-1-1", "message": "it crashes", "stream": "stderr"}
 
 
-def test_the_range_has_its_start_and_not_its_end(logs: Logs) -> None:
+def test_a_query_includes_its_start_but_not_its_end(logs: Logs) -> None:
     logs.add(*(at(offset, str(offset)) for offset in (-1, 0, 1, 9, 10, 11)))
     assert logs.messages(start=T, end=T + 10, direction="forward") == ["0", "1", "9"]
 
@@ -174,24 +174,24 @@ def test_the_range_has_its_start_and_not_its_end(logs: Logs) -> None:
         ("2023-11-14T22:13:20Z", "2023-11-14T23:13:21.000000000+01:00"),
     ],
 )
-def test_times_are_given_in_every_way_that_loki_knows(logs: Logs, start: str, end: str) -> None:
+def test_all_of_lokis_time_formats_are_accepted(logs: Logs, start: str, end: str) -> None:
     logs.add(at(-1, "before"), at(0, "first"), at(SECOND - 1, "last"), at(SECOND, "after"))
     assert logs.messages(start=start, end=end, direction="forward") == ["first", "last"]
 
 
-def test_without_a_range_it_is_the_last_hour(logs: Logs) -> None:
+def test_the_default_range_is_the_last_hour(logs: Logs) -> None:
     logs.add({"text": "now"}, {"text": "long ago", "time": "2023-11-14T22:13:20Z"})
     assert logs.messages(start=None, end=None) == ["now"]
 
 
-def test_the_limit_keeps_those_at_the_beginning_of_the_direction(logs: Logs) -> None:
+def test_the_limit_keeps_the_first_lines_in_the_direction(logs: Logs) -> None:
     logs.add(*(at(number, str(number)) for number in range(150)))
     assert logs.messages(limit=2) == ["149", "148"]
     assert logs.messages(limit=2, direction="forward") == ["0", "1"]
     assert len(logs.messages()) == 100
 
 
-def test_the_limit_is_for_all_streams_together(logs: Logs) -> None:
+def test_the_limit_applies_to_all_streams_together(logs: Logs) -> None:
     other = Logs(logs.api, logs.api.create("/account/v3/projects", name="other")["id"])
     namespace = logs.container["namespace_id"]
     second = logs.api.create(f"{CONTAINERS}/containers", namespace_id=namespace, name="app", image="registry/app:1")
@@ -209,7 +209,7 @@ def test_the_limit_is_for_all_streams_together(logs: Logs) -> None:
     limit=st.integers(1, 20),
     forward=st.booleans(),
 )
-def test_who_asks_on_from_the_last_line_sees_every_line_once(
+def test_paging_from_the_last_line_returns_every_line_once(
     logs: Logs, offsets: list[int], limit: int, forward: bool
 ) -> None:
     logs.api("POST", "/_local/reset")
@@ -252,7 +252,7 @@ def test_queries_select_streams_and_filter_lines(logs: Logs, query: str, found: 
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "expected"),
     [
         ("", "line 1, col 1: syntax error: unexpected $end, expecting {"),
         ("{", "line 1, col 2: syntax error: unexpected $end, expecting a label"),
@@ -272,28 +272,28 @@ def test_queries_select_streams_and_filter_lines(logs: Logs, query: str, found: 
         (r'{a="b"} |~ "\d"', r"invalid char escape \d"),
     ],
 )
-def test_what_is_no_query_or_not_known_here_is_refused_by_its_name(logs: Logs, query: str, told: str) -> None:
+def test_invalid_and_unsupported_queries_are_rejected(logs: Logs, query: str, expected: str) -> None:
     answer = logs.ask(query=query)
     assert answer.status_code == 400
     assert answer.headers["content-type"].startswith("text/plain")
-    assert told in answer.text
+    assert expected in answer.text
 
 
 @given(st.text(alphabet='{}=~!|", \\`abc\n(', max_size=30))
-def test_any_text_is_a_query_or_refused(text: str) -> None:
+def test_any_string_is_parsed_or_rejected(text: str) -> None:
     with suppress(LogQLError):
         parse(text)
 
 
 @given(st.text())
-def test_a_quoted_text_filters_for_exactly_that_text(text: str) -> None:
+def test_a_quoted_string_filters_for_exactly_that_string(text: str) -> None:
     quoted = json.dumps(text, ensure_ascii=False)
     query = parse(f'{{a="b"}} |= {quoted}')
     assert query.filters[0].value == text
 
 
 @pytest.mark.parametrize(
-    ("parameters", "told"),
+    ("parameters", "expected"),
     [
         ({"limit": 5_001}, "max_entries_limit_per_query (5001 > 5000)"),
         ({"limit": 0}, "limit must be a positive value"),
@@ -307,10 +307,10 @@ def test_a_quoted_text_filters_for_exactly_that_text(text: str) -> None:
         ({"interval": "1m"}, "does not implement the parameter interval"),
     ],
 )
-def test_parameters_are_checked(logs: Logs, parameters: dict[str, Any], told: str) -> None:
+def test_parameters_are_checked(logs: Logs, parameters: dict[str, Any], expected: str) -> None:
     answer = logs.ask(**parameters)
     assert answer.status_code == 400
-    assert told in answer.text
+    assert expected in answer.text
 
 
 def test_labels_and_their_values_are_listed(logs: Logs) -> None:
@@ -325,7 +325,7 @@ def test_labels_and_their_values_are_listed(logs: Logs) -> None:
     assert logs.ask("push").status_code == 501
 
 
-def test_faults_strike_queries_too(logs: Logs) -> None:
+def test_faults_apply_to_queries(logs: Logs) -> None:
     fault = {"fault": "server_error", "status": 503, "match": {"path": "/cockpit/data-sources/*"}, "times": 1}
     logs.api("POST", "/_local/faults", fault)
     assert [logs.ask().status_code for _ in range(2)] == [503, 200]
@@ -351,16 +351,16 @@ def test_added_lines_are_followed(logs: Logs, until: Callable[[Callable[[], bool
         assert json.loads(next(lines))["text"] == "after"
 
 
-def test_lines_that_are_wrong_are_refused_as_a_whole(logs: Logs) -> None:
+def test_invalid_lines_are_rejected_together(logs: Logs) -> None:
     path = f"/_local/containers/{logs.id}/logs"
     logs.api.refused("POST", path, {"lines": [{"text": "good"}, {"text": "bad", "time": "noon"}]}, "lines[1].time")
     logs.api.refused("POST", path, {"lines": [{"text": "bad", "stream": "stdin"}]}, "lines[0].stream")
     logs.api.refused("POST", path, {"lines": [{"text": ""}, {"stream": "stderr"}]}, "lines[1].text")
     logs.api("POST", "/_local/containers/nobody/logs", {"lines": []}, status=404)
-    assert logs.api("GET", path, status=409)["message"].startswith("no process runs")
+    assert logs.api("GET", path, status=409)["message"].startswith("no container processes run")
 
 
-def test_a_reset_forgets_added_lines(logs: Logs) -> None:
+def test_a_reset_removes_added_lines(logs: Logs) -> None:
     logs.add({"text": "gone"})
     logs.api("POST", "/_local/reset")
     logs.api("GET", f"/_local/containers/{logs.id}/logs", status=409)

@@ -1,4 +1,4 @@
-"""Object storage is moto's S3 and nothing else, out of the reach of web pages; its state survives its process."""
+"""Object storage: only moto's S3, not accessible to web pages, with state that survives its process."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def restarted(server: Server, by: signal.Signals = signal.SIGTERM) -> Any:
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a running object storage, for all tests that change nothing."""
+    """The address of a running object storage, for tests that change nothing."""
     with start(tmp_path_factory.mktemp("storage") / "data") as server:
         url = start_object_storage(server.client())
         s3 = s3_client(url)
@@ -65,7 +65,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def untouched(storage: str) -> Iterator[str]:
-    """The state that attacks are to leave alone."""
+    """State that attacks must not change."""
     yield storage
     s3 = s3_client(storage)
     assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == [BUCKET]
@@ -121,7 +121,7 @@ def test_nothing_but_s3_is_served(untouched: str, method: str, path: str, header
         ("ec2", "describe_instances", {}),
     ],
 )
-def test_the_clients_of_other_services_are_refused(
+def test_clients_of_other_services_are_rejected(
     untouched: str, service: str, call: str, arguments: dict[str, str]
 ) -> None:
     with pytest.raises(ClientError):
@@ -147,7 +147,7 @@ def test_the_clients_of_other_services_are_refused(
         ({"Sec-Fetch-Site": "<x>"}, "&lt;x&gt;"),
     ],
 )
-def test_web_pages_are_refused(untouched: str, headers: dict[str, str], named: str) -> None:
+def test_web_pages_are_rejected(untouched: str, headers: dict[str, str], named: str) -> None:
     for method, path in (
         ("GET", "/"),
         ("GET", f"/{BUCKET}/a/b%20c"),
@@ -176,7 +176,7 @@ def test_web_pages_are_refused(untouched: str, headers: dict[str, str], named: s
         {"Host": "127.1.2.3"},
     ],
 )
-def test_programs_and_typed_addresses_are_answered(storage: str, headers: dict[str, str]) -> None:
+def test_programs_and_direct_navigation_are_accepted(storage: str, headers: dict[str, str]) -> None:
     answer = HTTP.get(f"{storage}/{BUCKET}/a/b%20c", headers=headers | signed_for("s3"))
     assert (answer.status_code, answer.content) == (200, b"\x00state")
 
@@ -220,7 +220,7 @@ def test_objects_and_versions_survive(tmp_path: Path, by: signal.Signals) -> Non
         assert s3.get_object(Bucket=BUCKET, Key="a/b c%2F+é")["Body"].read() == b"two"
 
 
-def test_conditional_writes_hold_over_a_restart(tmp_path: Path) -> None:
+def test_conditional_writes_survive_a_restart(tmp_path: Path) -> None:
     def is_refused(**condition: str) -> bool:
         try:
             s3.put_object(Bucket=BUCKET, Key="lock", Body=b"other", **condition)
@@ -240,7 +240,7 @@ def test_conditional_writes_hold_over_a_restart(tmp_path: Path) -> None:
         assert not is_refused(IfMatch=tag)
 
 
-def test_a_reset_empties_it_for_good(tmp_path: Path) -> None:
+def test_a_reset_empties_it_permanently(tmp_path: Path) -> None:
     with start(tmp_path / "data") as server:
         s3 = s3_client(start_object_storage(server.client()))
         make_bucket(s3)
@@ -273,7 +273,7 @@ def test_the_journal_is_private_and_a_torn_end_is_dropped(tmp_path: Path) -> Non
         assert [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET)["Contents"]] == ["kept", "later"]
 
 
-def test_reads_and_refused_writes_leave_no_trace(tmp_path: Path) -> None:
+def test_reads_and_failed_writes_are_not_journaled(tmp_path: Path) -> None:
     with start(tmp_path / "data") as server:
         url = start_object_storage(server.client())
         s3 = s3_client(url)
@@ -288,15 +288,15 @@ def test_reads_and_refused_writes_leave_no_trace(tmp_path: Path) -> None:
 
 @pytest.fixture
 def victim() -> Iterator[FakeServer]:
-    """Whatever an uploaded recording would have the local Scaleway ask."""
+    """Requests to another service, as an uploaded recording could contain them."""
     with FakeServer() as server:
         yield server
 
 
-def test_the_recording_of_earlier_versions_is_converted_and_asks_nobody_else(
+def test_recordings_of_earlier_versions_are_converted_without_other_requests(
     tmp_path: Path, victim: FakeServer
 ) -> None:
-    """A page could have put anything into it."""
+    """A web page could have written anything to it."""
 
     def recorded(method: str, url: str, body: bytes = b"", **headers: str) -> str:
         entry = {"headers": headers, "method": method, "url": url, "body": base64.b64encode(body).decode()}
@@ -329,7 +329,7 @@ def test_the_recording_of_earlier_versions_is_converted_and_asks_nobody_else(
 # --- start -------------------------------------------------------------------------------------------------
 
 
-def test_looking_at_it_does_not_start_it(tmp_path: Path) -> None:
+def test_reading_its_status_does_not_start_it(tmp_path: Path) -> None:
     with start(tmp_path / "data") as server:
         api = server.client()
         for _ in range(2):
@@ -341,7 +341,7 @@ def test_looking_at_it_does_not_start_it(tmp_path: Path) -> None:
         assert api("GET", "/_local/object-storage") == {"url": state["url"], "running": True, "ready": True}
 
 
-def test_it_waits_for_an_earlier_one_to_leave_its_port(tmp_path: Path) -> None:
+def test_it_waits_until_an_earlier_process_releases_its_port(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", free_port())) as earlier:
         port = earlier.getsockname()[1]
         with Server(tmp_path / "data", "--object-storage-port", str(port)) as server:
@@ -351,7 +351,7 @@ def test_it_waits_for_an_earlier_one_to_leave_its_port(tmp_path: Path) -> None:
             assert start_object_storage(server.client())
 
 
-def test_another_program_on_its_port_is_not_taken_for_it(tmp_path: Path) -> None:
+def test_another_program_on_its_port_is_not_mistaken_for_it(tmp_path: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as other,
         Server(tmp_path / "data", "--object-storage-port", str(other.getsockname()[1])) as server,
@@ -367,8 +367,8 @@ def test_another_program_on_its_port_is_not_taken_for_it(tmp_path: Path) -> None
         assert server.says("in use")
 
 
-def test_it_is_there_without_being_asked_for(tmp_path: Path) -> None:
-    """On the port after the API's own, so that the addresses of buckets stay as they are."""
+def test_it_starts_with_a_runtime(tmp_path: Path) -> None:
+    """On the port after the API's, so that bucket addresses are stable."""
     with Server(tmp_path / "data", "--port", str(free_port())) as server:
         found = server.client()("GET", "/_local/object-storage")
         assert found["url"].rpartition(":")[2] == str(int(server.url.rpartition(":")[2]) + 1)

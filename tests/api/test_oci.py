@@ -32,7 +32,7 @@ def key_of(api: Client, *permission_sets: str, project: str = ORGANIZATION) -> s
     return str(api.create("/iam/v1alpha1/api-keys", application_id=application["id"])["secret_key"])
 
 
-def test_ping_asks_for_a_key(server: Server, oci: Oci) -> None:
+def test_ping_requires_a_key(server: Server, oci: Oci) -> None:
     oci("GET", "/v2/", status=200)
     oci("GET", "/v2", status=200)
     for stranger in (Oci(server.url, None), Oci(server.url, "10ca1000-0000-4000-8000-00000000dead")):
@@ -43,15 +43,15 @@ def test_ping_asks_for_a_key(server: Server, oci: Oci) -> None:
 @pytest.mark.parametrize(
     "header", ["Basic", "Basic %%%", "Basic /w==", "Bearer x", "Basic " + base64.b64encode(b"nologin:").decode()]
 )
-def test_odd_credentials_are_refused(server: Server, header: str) -> None:
+def test_malformed_credentials_are_rejected(server: Server, header: str) -> None:
     assert HTTP.get(f"{server.url}/v2/", headers={"Authorization": header}).status_code == 401
 
 
-def test_any_user_name_will_do(server: Server) -> None:
+def test_any_user_name_is_accepted(server: Server) -> None:
     assert HTTP.get(f"{server.url}/v2/", auth=("somebody", OWNER_SECRET_KEY)).status_code == 200
 
 
-def test_permission_sets_decide(server: Server, api: Client, oci: Oci) -> None:
+def test_permission_sets_apply(server: Server, api: Client, oci: Oci) -> None:
     reader, writer = (Oci(server.url, key_of(api, f"ContainerRegistry{kind}")) for kind in ("ReadOnly", "FullAccess"))
     other = Oci(server.url, key_of(api, "ContainersFullAccess"))
     digest = writer.push_blob(NAME, BLOB)
@@ -62,7 +62,7 @@ def test_permission_sets_decide(server: Server, api: Client, oci: Oci) -> None:
     other("GET", f"{NAME}/blobs/{digest}", status=403, code="DENIED")
 
 
-def test_a_key_of_another_project_may_not_pull(server: Server, api: Client, oci: Oci) -> None:
+def test_a_key_of_another_project_cannot_pull(server: Server, api: Client, oci: Oci) -> None:
     project = api.create("/account/v3/projects", name="other")["id"]
     make_namespace(api, "theirs", project_id=project)
     key = Oci(server.url, key_of(api, "ContainerRegistryFullAccess", project=project))
@@ -72,7 +72,7 @@ def test_a_key_of_another_project_may_not_pull(server: Server, api: Client, oci:
     key.push_blob("theirs/api", BLOB)
 
 
-def test_what_is_public_is_pulled_by_anybody(server: Server, api: Client, oci: Oci) -> None:
+def test_public_images_need_no_authentication(server: Server, api: Client, oci: Oci) -> None:
     namespace = make_namespace(api, "open", is_public=True)
     oci.push("open/api", "v1", BLOB)
     oci.push(NAME, "v1", BLOB)
@@ -122,7 +122,7 @@ def test_an_empty_blob(oci: Oci) -> None:
     ("wanted", "start", "end"),
     [("bytes=0-0", 0, 1), ("bytes=100-", 100, None), ("bytes=-7", -7, None), ("bytes=5-99999999", 5, None)],
 )
-def test_a_part_of_a_blob(oci: Oci, wanted: str, start: int, end: int | None) -> None:
+def test_range_requests(oci: Oci, wanted: str, start: int, end: int | None) -> None:
     oci.push_blob(NAME, BLOB)
     answer = oci("GET", f"{NAME}/blobs/{DIGEST}", status=206, headers={"Range": wanted})
     assert answer.content == BLOB[start:end]
@@ -130,7 +130,7 @@ def test_a_part_of_a_blob(oci: Oci, wanted: str, start: int, end: int | None) ->
     assert answer.headers["Content-Range"] == f"bytes {first}-{first + len(answer.content) - 1}/{len(BLOB)}"
 
 
-def test_ranges_that_cannot_be(oci: Oci) -> None:
+def test_unsatisfiable_ranges(oci: Oci) -> None:
     oci.push_blob(NAME, BLOB)
     path = f"{NAME}/blobs/{DIGEST}"
     for outside in (f"bytes={len(BLOB)}-", "bytes=-0"):
@@ -140,7 +140,7 @@ def test_ranges_that_cannot_be(oci: Oci) -> None:
         assert oci("GET", path, status=200, headers={"Range": ignored}).content == BLOB
 
 
-def test_blobs_that_are_not_there(oci: Oci) -> None:
+def test_unknown_blobs(oci: Oci) -> None:
     oci("GET", f"{NAME}/blobs/{DIGEST}", status=404, code="BLOB_UNKNOWN")
     assert oci("HEAD", f"{NAME}/blobs/{DIGEST}", status=404).content == b""
     oci("DELETE", f"{NAME}/blobs/{DIGEST}", status=404, code="BLOB_UNKNOWN")
@@ -148,7 +148,7 @@ def test_blobs_that_are_not_there(oci: Oci) -> None:
         oci("GET", f"{NAME}/blobs/{odd}", status=400, code="DIGEST_INVALID")
 
 
-def test_chunks_must_follow_each_other(oci: Oci) -> None:
+def test_chunks_must_be_in_order(oci: Oci) -> None:
     path = oci.upload(NAME)
     answer = oci("PATCH", path, status=202, content=BLOB[:100], headers={"Content-Range": "0-99"})
     assert answer.headers["Range"] == "0-99"
@@ -164,7 +164,7 @@ def test_chunks_must_follow_each_other(oci: Oci) -> None:
     oci("GET", path, status=404, code="BLOB_UPLOAD_UNKNOWN")
 
 
-def test_a_wrong_digest_keeps_nothing(server: Server, oci: Oci) -> None:
+def test_a_wrong_digest_discards_the_upload(server: Server, oci: Oci) -> None:
     path = oci.upload(NAME)
     for missing in ("", "?digest=sha256:abc"):
         oci("PUT", f"{path}{missing}", status=400, code="DIGEST_INVALID")
@@ -207,7 +207,7 @@ def test_the_hosts_of_containers_are_not_the_registry(server: Server) -> None:
     assert "Docker-Distribution-API-Version" not in answer.headers
 
 
-def test_a_connection_goes_on_after_a_refused_body(oci: Oci) -> None:
+def test_a_connection_survives_a_rejected_body(oci: Oci) -> None:
     with httpx.Client() as http:
         for _ in range(3):
             body = bytes(3_000_000)

@@ -1,4 +1,4 @@
-"""What is pushed shows as images and tags in the registry API; deleting on either side is seen on the other."""
+"""Pushed images appear in the registry API; deletions on either side appear on the other."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_moved_tag_keeps_its_id(api: Client, oci: Oci) -> None:
     assert after["updated_at"] > before["updated_at"]
 
 
-def test_sizes_count_a_layer_once_in_an_image(api: Client, namespace: dict[str, Any], oci: Oci) -> None:
+def test_image_sizes_count_shared_layers_once(api: Client, namespace: dict[str, Any], oci: Oci) -> None:
     oci.push(NAME, "v1", LAYER)
     oci.push(NAME, "v2", LAYER, OTHER)
     oci.push("snu-ci/app", "v1", LAYER)
@@ -83,7 +83,7 @@ def test_sizes_count_a_layer_once_in_an_image(api: Client, namespace: dict[str, 
     assert api("GET", f"{NAMESPACES}/{namespace['id']}")["size"] == 2 * len(LAYER)
 
 
-def test_the_official_sdk_lists_them(sdk: Sdk, api: Client, namespace: dict[str, Any], oci: Oci) -> None:
+def test_the_official_sdk_lists_images_and_tags(sdk: Sdk, api: Client, namespace: dict[str, Any], oci: Oci) -> None:
     for name in ("web", "api", "deep/app"):
         for tag in ("v2", "v1"):
             oci.push(f"snu-ci/{name}", tag, LAYER, annotations={"of": name + tag})
@@ -104,7 +104,7 @@ def test_the_official_sdk_lists_them(sdk: Sdk, api: Client, namespace: dict[str,
     api("GET", f"{REGISTRY}/images?order_by=name", status=400)
 
 
-def test_deleting_a_tag_collects_what_only_it_used(server: Server, api: Client, oci: Oci) -> None:
+def test_deleting_a_tag_removes_unused_blobs(server: Server, api: Client, oci: Oci) -> None:
     kept = oci.push(NAME, "v1", LAYER)
     oci.push(NAME, "v2", LAYER, OTHER)
     (image,) = api("GET", f"{REGISTRY}/images")["images"]
@@ -117,7 +117,7 @@ def test_deleting_a_tag_collects_what_only_it_used(server: Server, api: Client, 
     assert api("GET", f"{REGISTRY}/images/{image['id']}")["tags"] == []
 
 
-def test_deleting_through_the_registry_is_seen_in_the_api(api: Client, oci: Oci) -> None:
+def test_deletions_through_the_registry_show_in_the_api(api: Client, oci: Oci) -> None:
     content = oci.push(NAME, "v1", LAYER)
     oci.push_manifest(NAME, "v2", content)
     oci("DELETE", f"{NAME}/manifests/v1", status=202)
@@ -144,7 +144,7 @@ def test_deleting_a_namespace_deletes_its_images_only(
     assert [image["name"] for image in api("GET", f"{REGISTRY}/images")["images"]] == ["api"]
 
 
-def test_an_upload_into_a_namespace_that_is_deleted_meanwhile(
+def test_an_upload_to_a_namespace_deleted_meanwhile_fails(
     server: Server, api: Client, namespace: dict[str, Any], oci: Oci
 ) -> None:
     path = oci.upload(NAME)
@@ -155,14 +155,14 @@ def test_an_upload_into_a_namespace_that_is_deleted_meanwhile(
     assert files(server) == set()
 
 
-def test_of_two_namespaces_with_one_name_the_older_is_meant(api: Client, namespace: dict[str, Any], oci: Oci) -> None:
+def test_the_older_of_two_namespaces_of_one_name_is_used(api: Client, namespace: dict[str, Any], oci: Oci) -> None:
     api.create("/registry/v1/regions/nl-ams/namespaces", name="snu-ci")
     oci.push(NAME, "v1", LAYER)
     assert api("GET", f"{REGISTRY}/images")["total_count"] == 1
     assert api("GET", "/registry/v1/regions/nl-ams/images")["total_count"] == 0
 
 
-def test_reset_empties_it(server: Server, api: Client, oci: Oci) -> None:
+def test_a_reset_removes_all_images(server: Server, api: Client, oci: Oci) -> None:
     oci.push(NAME, "v1", LAYER)
     path = oci.upload(NAME)
     api("POST", "/_local/reset")
@@ -173,7 +173,7 @@ def test_reset_empties_it(server: Server, api: Client, oci: Oci) -> None:
     oci.push(NAME, "v1", LAYER)
 
 
-def test_the_journal_has_what_changed(api: Client, oci: Oci) -> None:
+def test_the_journal_contains_changes(api: Client, oci: Oci) -> None:
     oci.push(NAME, "v1", LAYER)
     entries = api("GET", "/_local/journal")["entries"]
     assert [entry["method"] for entry in entries] == ["POST", "PUT", "PUT", "PUT"]

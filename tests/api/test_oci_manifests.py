@@ -73,7 +73,7 @@ def test_blobs_must_be_in_the_repository(oci: Oci) -> None:
     oci("GET", f"{NAME}/manifests/v1", status=404, code="MANIFEST_UNKNOWN")
 
 
-def test_layers_that_lie_elsewhere_are_not_looked_for(oci: Oci) -> None:
+def test_foreign_layers_need_not_exist(oci: Oci) -> None:
     foreign = {**descriptor(b"x"), "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"}
     bare = encode({"schemaVersion": 2, "config": descriptor(b"{}", OCI_CONFIG), "layers": [foreign]})
     headers = {"Content-Type": DOCKER_MANIFEST}
@@ -115,12 +115,12 @@ _CONFIG = descriptor(b"{}", OCI_CONFIG)
         {"schemaVersion": 2, "config": _CONFIG, "layers": [], "artifactType": 1},
     ],
 )
-def test_odd_manifests(oci: Oci, document: Any) -> None:
+def test_malformed_manifests_are_rejected(oci: Oci, document: Any) -> None:
     headers = {"Content-Type": OCI_MANIFEST}
     oci("PUT", f"{NAME}/manifests/v1", status=400, code="MANIFEST_INVALID", content=encode(document), headers=headers)
 
 
-def test_odd_pushes(oci: Oci) -> None:
+def test_invalid_pushes_are_rejected(oci: Oci) -> None:
     for content in (b"", b"{", b"\xff", b"[" * 100_000):
         oci("PUT", f"{NAME}/manifests/v1", status=400, code="MANIFEST_INVALID", content=content)
     oci("PUT", f"{NAME}/manifests/v1", status=413, code="MANIFEST_INVALID", content=bytes(4 * 1024 * 1024 + 1))
@@ -180,7 +180,7 @@ def test_delete_by_tag(server: Server, oci: Oci) -> None:
     assert files(server) == {digest_of(OTHER)}
 
 
-def test_an_index_takes_its_manifests_with_it(server: Server, oci: Oci) -> None:
+def test_deleting_an_index_deletes_its_manifests(server: Server, oci: Oci) -> None:
     alone, shared = manifest(LAYER), manifest(OTHER)
     oci.push_manifest(NAME, digest_of(alone), alone)
     oci.push_manifest(NAME, "kept", shared)
@@ -198,7 +198,7 @@ def test_a_blob_in_use_is_not_deleted(oci: Oci) -> None:
 
 
 def test_a_blob_pushed_again_outlives_its_manifest(oci: Oci) -> None:
-    """Another client is about to push a manifest with it."""
+    """Another client may be about to push a manifest with it."""
     oci.push_manifest(NAME, "v1", manifest(LAYER))
     oci.push_blob(NAME, LAYER)
     oci("DELETE", f"{NAME}/manifests/v1", status=202)

@@ -1,4 +1,4 @@
-"""skopeo and Docker, which nobody here wrote, push to and pull from the OCI registry."""
+"""skopeo and Docker push to and pull from the OCI registry."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def blobs_in(folder: Path) -> dict[str, bytes]:
 
 
 class Skopeo:
-    """Runs it with the owner's key, or with ``key``; a plain connection, and no other configuration of the machine."""
+    """Run skopeo with the owner's key or ``key``, over plain HTTP and without the user's configuration."""
 
     def __init__(self, home: Path, key: str = KEY) -> None:
         self._home = home
@@ -124,7 +124,7 @@ def skopeo(tmp_path: Path) -> Skopeo:
 
 
 @needs_skopeo
-def test_skopeo_brings_the_same_bytes_back(skopeo: Skopeo, host: str, layout: Path, tmp_path: Path) -> None:
+def test_skopeo_pulls_what_it_pushed(skopeo: Skopeo, host: str, layout: Path, tmp_path: Path) -> None:
     skopeo("copy", "--all", f"oci:{layout}:all", f"docker://{host}/snu-ci/deep/api:all")
     skopeo("copy", "--all", f"docker://{host}/snu-ci/deep/api:all", f"oci:{tmp_path / 'pulled'}:all")
     assert blobs_in(tmp_path / "pulled") == blobs_in(layout)
@@ -134,7 +134,7 @@ def test_skopeo_brings_the_same_bytes_back(skopeo: Skopeo, host: str, layout: Pa
 def test_skopeo_copies_by_digest_between_repositories(
     skopeo: Skopeo, server: Server, api: Client, host: str, layout: Path
 ) -> None:
-    """As a promotion does: the layers are mounted, not sent again."""
+    """As in a promotion: layers are mounted, not uploaded again."""
     skopeo("copy", f"oci:{layout}:v1", f"docker://{host}/snu-ci/api:v1")
     digest = json.loads(skopeo("inspect", f"docker://{host}/snu-ci/api:v1"))["Digest"]
     before = len(server.log)
@@ -183,7 +183,7 @@ def test_skopeo_and_access(tmp_path: Path, skopeo: Skopeo, host: str, layout: Pa
 
 @dataclass
 class Docker:
-    """A client of a daemon of the test's own."""
+    """A client of a Docker daemon for the tests."""
 
     socket: Path
     config: Path
@@ -207,7 +207,7 @@ class Docker:
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
-    """Without network for containers, which none of the tests runs."""
+    """Without a container network: no test runs a container."""
     folder = tmp_path_factory.mktemp("docker")
     docker = Docker(folder / "socket", folder / "config")
     options = {"data-root": "root", "exec-root": "exec", "pidfile": "pid"}
@@ -227,7 +227,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
 
 
 def _wait_for(docker: Docker, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Skips where the kernel does not let a daemon run."""
+    """Skip if the kernel does not allow a Docker daemon."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:
         if docker.socket.exists():
@@ -240,7 +240,7 @@ def _wait_for(docker: Docker, process: subprocess.Popen[bytes], log: Path) -> No
 
 @pytest.fixture
 def tiny(daemon: Docker, tmp_path: Path) -> str:
-    """An image made of one file."""
+    """An image with one file."""
     archive = tmp_path / "tiny.tar"
     (tmp_path / "hello").write_text("hello" * 1_000)
     with tarfile.open(archive, "w") as tar:

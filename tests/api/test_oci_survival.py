@@ -1,4 +1,4 @@
-"""Images survive restarts and kills; many clients at once; memory does not grow with a blob's size."""
+"""Images survive restarts and kills; concurrent clients; memory is independent of a blob's size."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MIB = 1024 * 1024
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Server]:
-    """A server of the test's own, which it may kill."""
+    """A server that the test may kill."""
     with Server(tmp_path / "data") as server:
         make_namespace(server.client())
         yield server
@@ -47,7 +47,7 @@ def test_images_survive(own: Server, by: signal.Signals) -> None:
     assert own.client()("GET", f"{REGISTRY}/images") == shown
 
 
-def test_half_uploads_and_orphans_are_swept_at_start(own: Server) -> None:
+def test_unfinished_uploads_and_orphans_are_removed_at_start(own: Server) -> None:
     oci = Oci(own.url)
     path = oci.upload(NAME)
     oci("PATCH", path, status=202, content=LAYER)
@@ -61,8 +61,8 @@ def test_half_uploads_and_orphans_are_swept_at_start(own: Server) -> None:
     Oci(own.url)("PUT", f"{path}?digest={digest_of(LAYER)}", status=404, code="BLOB_UPLOAD_UNKNOWN")
 
 
-def test_a_blob_that_lost_its_end_is_pushed_again(own: Server) -> None:
-    """As after a loss of power: the file is shorter than the state says."""
+def test_a_truncated_blob_can_be_pushed_again(own: Server) -> None:
+    """As after a power loss: the file is shorter than recorded in the state."""
     oci = Oci(own.url)
     oci.push(NAME, "v1", LAYER)
     own.stop(signal.SIGKILL)
@@ -75,8 +75,8 @@ def test_a_blob_that_lost_its_end_is_pushed_again(own: Server) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_killed_at_any_moment(own: Server, seed: int) -> None:
-    """What was answered is kept; whatever tag is there is whole; no file is left over."""
+def test_kills_at_any_time_lose_nothing(own: Server, seed: int) -> None:
+    """Acknowledged pushes are kept, every tag is complete, and no file is left over."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     answered: dict[str, bytes] = {}
 
@@ -113,7 +113,7 @@ def test_killed_at_any_moment(own: Server, seed: int) -> None:
 
 
 def test_concurrent_pushes(own: Server) -> None:
-    """Of images that share layers, to several repositories, while others are deleted."""
+    """Push images with shared layers to several repositories while others are deleted."""
     shared = [f"shared {number}".encode() * 5_000 for number in range(4)]
 
     def work(number: int) -> None:
@@ -143,7 +143,7 @@ def test_concurrent_pushes(own: Server) -> None:
     assert len(files(own)) == 24 * 2 + len(shared) + 1
 
 
-def test_two_clients_may_not_write_to_one_upload(own: Server) -> None:
+def test_two_clients_cannot_write_to_one_upload(own: Server) -> None:
     oci = Oci(own.url)
     path = oci.upload(NAME)
     begun, go_on = threading.Event(), threading.Event()
@@ -165,7 +165,7 @@ def test_two_clients_may_not_write_to_one_upload(own: Server) -> None:
     oci("PUT", f"{path}?digest={digest_of(b'firstsecond')}", status=201)
 
 
-def test_an_upload_goes_on_after_a_broken_connection(own: Server) -> None:
+def test_an_upload_resumes_after_a_lost_connection(own: Server) -> None:
     oci = Oci(own.url)
     path = oci.upload(NAME)
     host, port = own.url.removeprefix("http://").split(":")
@@ -194,7 +194,7 @@ def test_an_upload_goes_on_after_a_broken_connection(own: Server) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory of a process from /proc")
-def test_a_large_blob_is_never_in_memory(own: Server) -> None:
+def test_large_blobs_are_not_held_in_memory(own: Server) -> None:
     piece, count = os.urandom(MIB), 150
     whole = piece * count
     digest = digest_of(whole)

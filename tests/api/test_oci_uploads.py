@@ -24,7 +24,7 @@ def pieces(content: bytes, cuts: list[float]) -> list[bytes]:
 
 @SETTINGS
 @given(content=contents, cuts=st.lists(st.floats(0, 1), max_size=8), data=st.data())
-def test_any_split_gives_the_same_blob(
+def test_any_split_into_chunks_yields_the_same_blob(
     server: Server, api: Client, content: bytes, cuts: list[float], data: st.DataObject
 ) -> None:
     api("POST", "/_local/reset")
@@ -52,7 +52,7 @@ def test_any_split_gives_the_same_blob(
 
 @SETTINGS
 @given(content=st.binary(min_size=1, max_size=500), place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
-def test_one_changed_byte_is_found(server: Server, api: Client, content: bytes, place: float, flip: int) -> None:
+def test_one_changed_byte_is_detected(server: Server, api: Client, content: bytes, place: float, flip: int) -> None:
     api("POST", "/_local/reset")
     make_namespace(api)
     oci, digest = Oci(server.url), digest_of(content)

@@ -1,4 +1,4 @@
-"""Whatever a body holds, the answer is never an internal error.
+"""No request body causes an internal error.
 
 Takes the recorded requests of the contract and sends, before each one, variants of it with odd values in every field
 that it has or that is read. Requests of the routes without a recording start from an empty body. Runs in this process,
@@ -40,7 +40,7 @@ def variants(body: Any) -> Iterator[Any]:
 
 
 EACH_TYPE: list[Any] = [None, 1, True, "x", [], [1], [{}], {}, {"a": 1}]
-"""For fields that no recording has."""
+"""Values of fields that no recording contains."""
 
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
@@ -49,7 +49,7 @@ Names = tuple[str | int, ...]
 
 
 class ReadObject(dict[str, Any]):
-    """An object of a body that notes which of its fields are read."""
+    """An object that records which of its fields are read."""
 
     def __init__(self, values: dict[str, Any], read: set[Names], at: Names = ()) -> None:
         super().__init__({name: _noting(value, read, (*at, name)) for name, value in values.items()})
@@ -71,7 +71,7 @@ def _noting(value: Any, read: set[Names], at: Names) -> Any:
 
 
 def with_value(body: Any, names: Names, value: Any) -> Any:
-    """The body with another value there; objects and lists on the way are made where there are none."""
+    """The body with another value at a path. Missing objects and lists are created."""
     if not names:
         return value
     first, *rest = names
@@ -94,7 +94,7 @@ def has(body: Any, names: Names) -> bool:
 
 
 class Sender:
-    """Sends variants to one server, which forgets what they do."""
+    """Sends variants to one server, which is reset afterwards."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.server = InProcess(folder)
@@ -137,7 +137,7 @@ def recorded() -> dict[str, list[str]]:
 
 
 def unrecorded() -> list[Route]:
-    """Routes with a body to which no recording has a request."""
+    """Routes with a body that no recording uses."""
     table = Table(ROUTES)
     requests = [json.loads(line) for lines in recorded().values() for line in lines]
     found = [table.find(request["method"], request["path"]) for request in requests]
@@ -149,7 +149,9 @@ UNRECORDED = unrecorded()
 
 
 @pytest.mark.parametrize("name", recorded())
-def test_odd_values_are_refused_or_understood(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_odd_values_are_rejected_or_accepted_without_internal_errors(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     sender = Sender(tmp_path / "data", capsys)
     requests = [json.loads(line) for line in recorded()[name]]
     products = {request["path"].split("/")[1] for request in requests}

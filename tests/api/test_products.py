@@ -1,4 +1,4 @@
-"""The other products: lifecycle, references, limits, what is peculiar to each."""
+"""The other products: lifecycle, references, limits, special cases."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_iam(sdk: Sdk, api: Client) -> None:
     api("GET", f"/iam/v1alpha1/api-keys/{key.access_key}", status=404)
 
 
-def test_an_organization_can_demand_that_keys_expire(sdk: Sdk, api: Client) -> None:
+def test_an_organization_can_require_expiring_keys(sdk: Sdk, api: Client) -> None:
     iam = IamV1Alpha1API(sdk.client)
     assert iam.get_organization_security_settings().max_api_key_expiration_duration == "0s"
     iam.update_organization_security_settings(max_api_key_expiration_duration="86400s")
@@ -167,7 +167,7 @@ def test_a_deleted_version_can_be_recovered(api: Client) -> None:
     assert api("GET", f"{path}/latest/access")["data"] == b64("two")
 
 
-def test_an_ephemeral_secret_is_gone_at_once_and_its_versions_expire(api: Client) -> None:
+def test_ephemeral_secrets_are_deleted_immediately_and_their_versions_expire(api: Client) -> None:
     policy = {"time_to_live": "3600s", "action": "disable"}
     secret = api.create(SECRETS, name="s", ephemeral_policy=policy)
     path = f"{SECRETS}/{secret['id']}"

@@ -1,4 +1,4 @@
-"""What real clients sent once is answered today as it was then, where no client is at hand."""
+"""Replays recorded requests of real clients, without the clients."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ MAX_BYTES = 1_000_000
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=[path.stem for path in RECORDINGS])
-def test_a_recording_is_answered_as_it_was(server: Server, path: Path) -> None:
+def test_recorded_requests_get_the_same_responses(server: Server, path: Path) -> None:
     assert play(server, path) > 30
 
 
-def test_recordings_are_small_and_hold_nothing_of_the_machine() -> None:
+def test_recordings_are_small_and_contain_no_local_paths() -> None:
     assert {path.stem for path in RECORDINGS} == {"sdk", "pulumi", "terraform"}
     assert sum(path.stat().st_size for path in RECORDINGS) < MAX_BYTES
     for path in RECORDINGS:
@@ -29,8 +29,8 @@ def test_recordings_are_small_and_hold_nothing_of_the_machine() -> None:
             assert word not in text, f"{path.name} has {word}"
 
 
-def test_no_secret_reaches_a_recording_and_it_can_be_played(tmp_path: Path) -> None:
-    """Masked by the server itself: in the file that it writes there is none."""
+def test_recordings_contain_no_secrets_and_can_be_replayed(tmp_path: Path) -> None:
+    """Secrets are masked before the server writes the recording."""
     raw = tmp_path / "raw.jsonl"
     secret = "a-value-that-must-stay-hidden"
     with Server(tmp_path / "data", "--record", str(raw)) as server:

@@ -1,4 +1,4 @@
-"""What a week does to a deleted secret, and a lifetime to an ephemeral one."""
+"""Deleted secrets after a week, and ephemeral secrets after their lifetime."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pass_time(server: InProcess, seconds: float) -> None:
     server.cloud.now = lambda: later
 
 
-def test_a_deleted_secret_is_gone_after_a_week(server: InProcess) -> None:
+def test_a_deleted_secret_is_removed_after_a_week(server: InProcess) -> None:
     path = f"{SECRETS}/{answer(server, 200, 'POST', SECRETS, {'name': 's'})['id']}"
     answer(server, 200, "POST", f"{path}/versions", {"data": "b25l"})
     answer(server, 204, "DELETE", path)
@@ -45,7 +45,7 @@ def test_a_deleted_secret_is_gone_after_a_week(server: InProcess) -> None:
     assert "b25l" not in json.dumps([*server.cloud.store.all("vault.secret_manager.payload")])
 
 
-def test_a_recovered_secret_stays(server: InProcess) -> None:
+def test_a_recovered_secret_is_not_removed(server: InProcess) -> None:
     path = f"{SECRETS}/{answer(server, 200, 'POST', SECRETS, {'name': 's'})['id']}"
     answer(server, 200, "POST", f"{path}/versions", {"data": "b25l"})
     answer(server, 204, "DELETE", path)

@@ -1,4 +1,4 @@
-"""What a local Scaleway starts with: from its file, or by default; files that are refused."""
+"""The seed: from a file or by default; invalid files."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def found(server: Server) -> dict[str, list[dict[str, Any]]]:
     return resources
 
 
-def test_it_holds_what_its_file_says_again_after_a_reset_and_after_a_restart(tmp_path: Path, file: Path) -> None:
+def test_the_seed_survives_a_reset_and_a_restart(tmp_path: Path, file: Path) -> None:
     with Server(tmp_path / "data", seed=file) as server:
         api = server.client(SECRET_KEY)
         before = found(server)
@@ -94,7 +94,7 @@ def test_it_holds_what_its_file_says_again_after_a_reset_and_after_a_restart(tmp
         ]
 
 
-def test_without_a_file_there_is_an_organization_with_its_owner_and_nothing_else(tmp_path: Path) -> None:
+def test_the_default_seed_is_an_organization_and_its_owner(tmp_path: Path) -> None:
     with Server(tmp_path / "data", seed=None) as server:
         api = server.client(DEFAULT.owner.secret_key)
         resources = api("GET", "/_local/resources")
@@ -106,7 +106,7 @@ def test_without_a_file_there_is_an_organization_with_its_owner_and_nothing_else
         assert "Commands" not in HTTP.get(server.url).text
 
 
-def test_what_a_file_leaves_out_is_the_default() -> None:
+def test_omitted_keys_have_defaults() -> None:
     seed = parse_seed({"owner": {"email": "somebody@example.test"}})
     assert seed.owner.email == "somebody@example.test"
     assert (seed.organization_id, seed.owner.id) == (DEFAULT.organization_id, DEFAULT.owner.id)
@@ -137,7 +137,7 @@ def test_what_a_file_leaves_out_is_the_default() -> None:
         ({"commands": [{"command": "make"}]}, "commands[0].description is required"),
     ],
 )
-def test_a_file_that_is_not_valid_is_refused_by_key(document: dict[str, Any], says: str) -> None:
+def test_an_invalid_file_is_rejected_by_key(document: dict[str, Any], says: str) -> None:
     with pytest.raises(SeedError) as refused:
         parse_seed(document)
     assert says in str(refused.value)
@@ -152,24 +152,24 @@ def test_a_file_that_is_not_valid_is_refused_by_key(document: dict[str, Any], sa
         (b"[owner]\nsecret_key = 'not-to-be-shown'\n", "is not valid: owner.secret_key must be a UUID"),
     ],
 )
-def test_the_program_does_not_start_with_a_wrong_file(tmp_path: Path, content: bytes | None, says: str) -> None:
+def test_the_server_does_not_start_with_an_invalid_file(tmp_path: Path, content: bytes | None, says: str) -> None:
     path = tmp_path / "seed.toml"
     if content is not None:
         path.write_bytes(content)
     ended = run("--data", str(tmp_path / "data"), "--port", "0", "--seed", str(path))
     assert ended.returncode == 1
-    assert ended.stderr.startswith(f"The seed file {path} {says}")
+    assert ended.stderr.startswith(f"error: The seed file {path} {says}")
     assert ended.stderr.count("\n") == 1
     assert "not-to-be-shown" not in ended.stderr
     assert not (tmp_path / "data").exists()
 
 
-def test_data_of_another_organization_are_refused_and_kept(tmp_path: Path, file: Path) -> None:
+def test_data_of_another_organization_are_rejected_and_kept(tmp_path: Path, file: Path) -> None:
     with Server(tmp_path / "data", seed=None):
         pass
     ended = run("--data", str(tmp_path / "data"), "--port", "0", "--seed", str(file))
     assert ended.returncode == 1
-    assert f"The data in {tmp_path}/data are of another organization than the seed's, {ORGANIZATION}" in ended.stderr
+    assert f"The data in {tmp_path}/data belong to another organization than the seed's, {ORGANIZATION}" in ended.stderr
     with Server(tmp_path / "data", seed=None) as server:
         assert server.client(DEFAULT.owner.secret_key)("GET", "/_local/health")["resources"]["account.project"] == 1
 
@@ -178,7 +178,7 @@ def test_data_of_another_organization_are_refused_and_kept(tmp_path: Path, file:
 
 
 @pytest.mark.parametrize("stack", ["local", "foundation-local"])
-def test_the_local_stacks_name_what_the_seed_has(stack: str) -> None:
+def test_the_local_stacks_match_the_seed(stack: str) -> None:
     config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
     assert config["scaleway:organizationId"] == config["scaleway:projectId"] == SEED.organization_id
     assert config["scaleway:accessKey"] == SEED.owner.access_key
@@ -186,7 +186,7 @@ def test_the_local_stacks_name_what_the_seed_has(stack: str) -> None:
     assert any(config["snu:zone"].endswith(f".{zone['domain']}") for zone in SEED.dns_zones)
 
 
-def test_the_secret_document_has_all_that_the_apps_take() -> None:
+def test_the_secret_document_has_every_key_that_apps_use() -> None:
     config = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["config"]
     wanted = {config["snu:crashAlerts"]["webhook"]}
     for app in config["snu:apps"].values():

@@ -1,4 +1,4 @@
-"""The server itself: start, survival, control API, logs."""
+"""The server: start, persistence, control API, logs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECRET = "a-value-that-must-stay-hidden"
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The program with arguments with which it cannot start."""
+    """Run the program with arguments with which it cannot start."""
     return subprocess.run(
         [sys.executable, "-m", "localcloud", *arguments], capture_output=True, text=True, timeout=20, check=False
     )
@@ -44,7 +44,7 @@ def test_state_survives(tmp_path: Path, by: signal.Signals) -> None:
         assert kept["secret_environment_variables"] == namespace["secret_environment_variables"]
 
 
-def test_a_transition_goes_on_over_a_restart(tmp_path: Path) -> None:
+def test_a_transition_survives_a_restart(tmp_path: Path) -> None:
     with Server(tmp_path / "data", transitions=60) as server:
         namespace = server.client().create(NAMESPACES, name="slow")
         server.stop(signal.SIGKILL)
@@ -58,7 +58,7 @@ def test_files_are_private(server: Server) -> None:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
-def test_what_a_client_sends_in_secret_stays_in_the_vault(server: Server, api: Client) -> None:
+def test_secrets_stay_in_the_vault(server: Server, api: Client) -> None:
     api.create(NAMESPACES, name="hidden", secret_environment_variables={"A": SECRET})
     api("POST", NAMESPACES, {"name": "-", "secret_environment_variables": {"PORT": SECRET}}, status=400)
     for shown in (server.log, json.dumps(api("GET", "/_local/journal")), json.dumps(api("GET", "/_local/resources"))):
@@ -76,12 +76,12 @@ def test_a_damaged_file_is_named_and_kept(tmp_path: Path, file: str) -> None:
     result = run("--data", str(data), "--port", "0")
     assert result.returncode == 1
     assert "damaged" in result.stderr
-    assert "delete the folder to start afresh" in result.stderr
+    assert "delete the folder to start over" in result.stderr
     assert "Traceback" not in result.stderr
     assert (data / file).read_bytes().startswith(b"this is no database")
 
 
-def test_a_port_in_use_is_told(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -113,7 +113,7 @@ def test_unknown_routes(server: Server, api: Client) -> None:
     assert api("GET", "/containers/v1/regions/mars/namespaces", status=400)["details"][0]["argument_name"] == "region"
 
 
-def test_bodies_that_are_no_objects(server: Server) -> None:
+def test_bodies_that_are_not_objects_are_rejected(server: Server) -> None:
     for content in (b"{", b"[]", b'"x"', b"\xff"):
         answer = HTTP.post(server.url + NAMESPACES, content=content, headers={"X-Auth-Token": OWNER_SECRET_KEY})
         assert answer.status_code == 400, content
@@ -121,7 +121,7 @@ def test_bodies_that_are_no_objects(server: Server) -> None:
 
 @pytest.mark.parametrize("value", [1, [], {}, True, "x"])
 @pytest.mark.parametrize("field", ["name", "tags", "environment_variables", "project_id", "description"])
-def test_wrong_types_are_refused_or_understood(api: Client, server: Server, field: str, value: Any) -> None:
+def test_wrong_types_are_rejected(api: Client, server: Server, field: str, value: Any) -> None:
     answer = HTTP.post(
         server.url + NAMESPACES, json={"name": "x", field: value}, headers={"X-Auth-Token": OWNER_SECRET_KEY}
     )

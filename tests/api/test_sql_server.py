@@ -1,4 +1,4 @@
-"""Where Serverless SQL databases of the local Scaleway lead."""
+"""The PostgreSQL server behind databases of the local Scaleway."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.local_scaleway import Server
 _DATABASES = "/serverless-sqldb/v1alpha1/regions/fr-par/databases"
 
 
-def test_nowhere_unless_a_server_is_named(tmp_path: Path) -> None:
+def test_databases_have_no_server_by_default(tmp_path: Path) -> None:
     with Server(tmp_path / "data") as server:
         api = server.client()
         before = api("POST", _DATABASES, {"name": "one"})
@@ -25,6 +25,6 @@ def test_nowhere_unless_a_server_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["db.example.test:5432", "10.0.0.1:1", "127.0.0.1", 5, None])
-def test_servers_of_this_machine_only(tmp_path: Path, address: object) -> None:
+def test_only_local_servers_are_accepted(tmp_path: Path, address: object) -> None:
     with Server(tmp_path / "data") as server:
         server.client()("POST", "/_local/sql-server", {"address": address}, status=400)

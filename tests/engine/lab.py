@@ -1,4 +1,4 @@
-"""A laboratory for the deployment: an in-memory cloud, programs as lists of resources, and a state file."""
+"""A test bench for the deployment: an in-memory cloud, programs as lists of resources, and a state file."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from pulumi_state.values import UNKNOWN, PropertyMap, unwrap
 STACK, PROJECT = "dev", "lab"
 THING = "fake:index:Thing"
 EXCLUSIVE = "fake:index:Exclusive"
-"""Its name is unique, so it is deleted before its replacement is made."""
+"""A type with unique names, which is deleted before its replacement is created."""
 GROUP = "lab:index:Group"
-"""A component."""
+"""A component's type."""
 FAKE = ProviderRequest("fake")
 SALT = "v1:AAAAAAAAAAA=:v1:AAAA:AAAA"
 
@@ -41,7 +41,7 @@ def _replaces(key: str) -> bool:
 
 
 class FakeCloud:
-    """A provider whose objects live in memory. ``r``, ``r0``, … replace, ``ref0``, … are ids of others."""
+    """A provider with objects in memory. Inputs ``r``, ``r0``, … force a replacement; ``ref0``, … are IDs of others."""
 
     def __init__(self) -> None:
         self.objects: dict[str, PropertyMap] = {}
@@ -140,30 +140,30 @@ class FakeCloud:
 
 @dataclass(frozen=True)
 class Res:
-    """A resource of a program; other resources are named by their names."""
+    """A resource of a program; it refers to other resources by name."""
 
     name: str
     inputs: PropertyMap = field(default_factory=dict)
     refs: Sequence[str] = ()
-    """Resources whose ids become the inputs ``ref0``, ``ref1``, …"""
+    """Resources whose IDs become the inputs ``ref0``, ``ref1``, …"""
     after: Sequence[str] = ()
     """The option depends_on."""
     parent: str = ""
     type: str = THING
     outputs: PropertyMap | None = None
-    """What a component registers as its outputs."""
+    """The outputs that a component registers."""
     protect: bool | None = None
     aliases: Sequence[Alias] = ()
     ignore_changes: Sequence[str] = ()
     delete_before_replace: bool | None = None
     additional_secret_outputs: Sequence[str] = ()
     replaced_by_refs: bool = False
-    """The references replace: they are the inputs ``r0``, ``r1``, … that are no ids to the cloud."""
+    """Whether references force a replacement: they become the inputs ``r0``, ``r1``, …"""
 
 
 @dataclass
 class Run:
-    """What one run did."""
+    """The result of one run."""
 
     events: list[EngineEvent]
     changes: Counter[str]
@@ -172,8 +172,8 @@ class Run:
 
     def steps(self, kind: str = "resourcePreEvent") -> list[str]:
         """``create a``, … in the order of the events, without unchanged resources."""
-        found = [event[kind]["metadata"] for event in self.events if kind in event]
-        return [f"{step['op']} {urns.name_of(step['urn'])}" for step in found if step["op"] != "same"]
+        steps = [event[kind]["metadata"] for event in self.events if kind in event]
+        return [f"{step['op']} {urns.name_of(step['urn'])}" for step in steps if step["op"] != "same"]
 
     def errors(self) -> list[str]:
         return [
@@ -191,7 +191,7 @@ class Run:
 
 
 class CheckedFile(StateFile):
-    """A state file of which every version that is written is looked at."""
+    """A state file that checks every version that is written."""
 
     check: Callable[[str], None] = staticmethod(lambda _text: None)
     writes = 0

@@ -1,4 +1,4 @@
-"""The HTTP client: the texts, retries and waits that were seen of the real provider; loopback only."""
+"""The HTTP client: error messages, retries and waits as in the real provider; loopback addresses only."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from pulumi_state.values import Secret
 
 Answer = tuple[int, Any, dict[str, str]]
 RECORDED = [json.loads(line) for line in (Path(__file__).parent / "data" / "errors.jsonl").read_text().splitlines()]
-"""Answers and what the real provider (1.53.0) said of them."""
+"""Responses, and the error messages of the real provider (1.53.0) for them."""
 OF_THE_PLATFORM = [case for case in RECORDED if case["http_status"] >= 400 and case["provider_message"] != "(success)"]
 
 
 class Server:
-    """Answers each request with the next of ``answers``, the last one for ever."""
+    """Responds to each request with the next of ``answers``, repeating the last one."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
@@ -87,7 +87,7 @@ async def serving(*answers: Answer) -> AsyncIterator[tuple[Server, Client]]:
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The waits that the client wanted; none is waited for."""
+    """Record the client's waits without waiting."""
     wanted: list[float] = []
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -110,14 +110,14 @@ async def test_errors_read_as_the_providers(case: dict[str, Any]) -> None:
         assert len(server.requests) == case["attempts"]
 
 
-async def test_an_answer_that_is_no_json() -> None:
+async def test_a_response_that_is_not_json() -> None:
     async with serving((200, "not json", {"Content-Type": "text/plain"})) as (_server, client):
-        with pytest.raises(ProviderError, match="not JSON"):
+        with pytest.raises(ProviderError, match="expected JSON"):
             await client.get("/thing")
 
 
 @pytest.mark.parametrize("first", [(500, {}, {}), (0, None, {}), (429, {}, {"Retry-After": "1"})])
-async def test_a_passing_failure_is_retried(first: Answer, pauses: list[float]) -> None:
+async def test_a_transient_failure_is_retried(first: Answer, pauses: list[float]) -> None:
     async with serving(first, (200, {"id": "1"}, {})) as (server, client):
         assert await client.post("/thing", {"a": 1}) == {"id": "1"}
         assert len(server.requests) == 2
@@ -133,7 +133,7 @@ async def test_a_retry_after_that_is_a_date_is_not_followed(pauses: list[float])
 
 async def test_connections_that_drop_again_and_again() -> None:
     async with serving((0, None, {})) as (server, client):
-        with pytest.raises(ProviderError, match=r"GET /thing: .*no.* answer|without an answer"):
+        with pytest.raises(ProviderError, match=r"GET /thing: no response"):
             await client.get("/thing")
         assert len(server.requests) == 4
 
@@ -143,7 +143,7 @@ async def test_a_local_scaleway_that_does_not_run() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     client = Client({"apiUrl": f"http://127.0.0.1:{port}"})
-    with pytest.raises(ProviderError, match=rf"127.0.0.1:{port} does not answer: start it with"):
+    with pytest.raises(ProviderError, match=rf"127.0.0.1:{port} does not respond; start it with"):
         await client.get("/thing")
 
 
@@ -159,7 +159,7 @@ async def test_the_key_is_sent_and_the_body_is_json() -> None:
         assert empty == ""
 
 
-async def test_an_answer_without_a_body() -> None:
+async def test_a_response_without_a_body() -> None:
     async with serving((204, "", {})) as (_server, client):
         assert await client.delete("/thing") == {}
 
@@ -171,11 +171,11 @@ async def test_waiting_until_a_status_is_final(pauses: list[float]) -> None:
         assert pauses == [0.1, pytest.approx(0.15)]
 
 
-async def test_waiting_has_an_end() -> None:
+async def test_waiting_times_out() -> None:
     async with serving((200, {"status": "creating"}, {})) as (_server, client):
         with pytest.raises(ProviderError, match="still creating after"):
             await client.wait("/thing", frozenset({"creating"}))
-        with pytest.raises(ProviderError, match="still there after"):
+        with pytest.raises(ProviderError, match="still exists after"):
             await client.wait_gone("/thing")
 
 

@@ -1,4 +1,4 @@
-"""Which steps a deployment takes, in which order, and what it leaves in the state."""
+"""A deployment's steps, their order, and the resulting state."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_update_shows_the_property_and_keeps_the_rest(lab: Lab) -> None:
     assert after.outputs["x"] == 2
 
 
-def test_what_is_not_registered_is_deleted_dependents_first(lab: Lab) -> None:
+def test_unregistered_resources_are_deleted_dependents_first(lab: Lab) -> None:
     lab.up(Res("a"), Res("b", refs=["a"]), Res("c", refs=["b"]), Res("d"))
     run = lab.up(Res("d"))
     assert run.ok
@@ -74,8 +74,8 @@ def test_what_is_not_registered_is_deleted_dependents_first(lab: Lab) -> None:
     assert len(lab.cloud.objects) == 1
 
 
-def test_deletes_keep_the_order_of_what_stood_between_them(lab: Lab) -> None:
-    """``b`` stays; ``c`` still goes before ``a``, as it depended on it through ``b``."""
+def test_deletions_respect_dependencies_through_kept_resources(lab: Lab) -> None:
+    """``b`` is kept; ``c`` is deleted before ``a``, since it depends on it through ``b``."""
     lab.up(Res("a"), Res("b", after=["a"]), Res("c", after=["b"]))
     lab.cloud.gates["delete c"] = asyncio.Event()
     seen: list[str] = []
@@ -125,7 +125,7 @@ def test_duplicate_urn(lab: Lab) -> None:
     ]
 
 
-def test_a_package_without_a_provider_is_refused_before_anything_is_kept(lab: Lab) -> None:
+def test_an_unsupported_package_fails_before_the_state_changes(lab: Lab) -> None:
     run = lab.up(Res("a", type="docker:index/image:Image"))
     assert not run.ok
     assert lab.snapshot().resources == []
@@ -146,7 +146,7 @@ def test_replace_creates_first_and_deletes_when_dependents_have_moved(lab: Lab) 
     assert len(lab.cloud.objects) == 2
 
 
-def test_replace_deletes_first_where_the_type_wants_it(lab: Lab) -> None:
+def test_replacement_deletes_first_if_the_type_requires_it(lab: Lab) -> None:
     lab.up(exclusive("a", {"r": 1}), Res("b", after=["a"]))
     run = lab.up(exclusive("a", {"r": 2}), Res("b", after=["a"]))
     assert run.ok
@@ -154,7 +154,7 @@ def test_replace_deletes_first_where_the_type_wants_it(lab: Lab) -> None:
     assert run.changes == {"replace": 1, "same": 1}
 
 
-def test_delete_before_replace_takes_dependents_that_must_be_replaced_along(lab: Lab) -> None:
+def test_delete_before_replace_also_replaces_dependents(lab: Lab) -> None:
     def program(version: int) -> list[Res]:
         return [
             exclusive("a", {"r": version}),
@@ -183,7 +183,7 @@ def test_delete_before_replace_takes_dependents_that_must_be_replaced_along(lab:
     assert not any(resource.pending_replacement for resource in lab.snapshot().resources)
 
 
-def test_a_dependent_that_was_deleted_along_and_is_not_registered_any_more_leaves_the_state(lab: Lab) -> None:
+def test_a_deleted_dependent_that_is_no_longer_registered_leaves_the_state(lab: Lab) -> None:
     lab.up(exclusive("a", {"r": 1}), Res("b", refs=["a"], replaced_by_refs=True))
     run = lab.up(exclusive("a", {"r": 2}))
     assert run.ok
@@ -204,11 +204,11 @@ def test_ignore_changes(lab: Lab) -> None:
     assert run.diff("a") == {"y": "update"}
     assert lab.state()["a"].inputs == {"label": "a", "x": 1, "y": 2}
     refused = lab.up(Res("a", ignore_changes=["x.deep"]))
-    assert "whole properties by name (x.deep of a)" in refused.errors()[0]
+    assert "nested properties or wildcards in ignore_changes (x.deep of a)" in refused.errors()[0]
     assert "(* of a)" in lab.up(Res("a", ignore_changes=["*"])).errors()[0]
 
 
-def test_a_pending_replacement_is_taken_up_again(lab: Lab) -> None:
+def test_a_pending_replacement_is_resumed(lab: Lab) -> None:
     lab.up(exclusive("a", {"r": 1}), Res("b", after=["a"]))
     lab.cloud.failing["create a"] = ProviderError("quota")
     failed = lab.up(exclusive("a", {"r": 2}), Res("b", after=["a"]))
@@ -222,8 +222,8 @@ def test_a_pending_replacement_is_taken_up_again(lab: Lab) -> None:
     assert not lab.state()["a"].pending_replacement
 
 
-def test_a_pending_replacement_that_is_wanted_as_it_was_is_made_before_its_record_goes(lab: Lab) -> None:
-    """Nothing differs from what was deleted, so nothing asks for a deletion first."""
+def test_an_unchanged_pending_replacement_is_created_before_its_record_is_removed(lab: Lab) -> None:
+    """Its inputs are those of the deleted resource, so no diff asks to delete it first."""
     lab.up(exclusive("a", {"r": 1}), Res("b", after=["a"]))
     lab.cloud.failing["create a"] = ProviderError("quota")
     assert not lab.up(exclusive("a", {"r": 2}), Res("b", after=["a"])).ok
@@ -238,7 +238,7 @@ def test_a_pending_replacement_that_is_wanted_as_it_was_is_made_before_its_recor
     assert lab.up(*program).changes == {"same": 2}
 
 
-def test_dependents_that_were_deleted_along_are_taken_along_again(lab: Lab) -> None:
+def test_deleted_dependents_are_replaced_by_the_next_run(lab: Lab) -> None:
     def program(version: int) -> list[Res]:
         return [exclusive("a", {"r": version}), Res("b", refs=["a"], replaced_by_refs=True)]
 
@@ -258,7 +258,7 @@ def test_dependents_that_were_deleted_along_are_taken_along_again(lab: Lab) -> N
     assert len(lab.cloud.objects) == 2
 
 
-def test_a_pending_replacement_that_is_protected_again_is_not_made(lab: Lab) -> None:
+def test_a_pending_replacement_that_is_now_protected_is_not_created(lab: Lab) -> None:
     lab.up(exclusive("a", {"r": 1}, protect=True))
     lab.cloud.failing["create a"] = ProviderError("quota")
     assert not lab.up(exclusive("a", {"r": 2})).ok
@@ -268,7 +268,7 @@ def test_a_pending_replacement_that_is_protected_again_is_not_made(lab: Lab) -> 
     assert lab.up(exclusive("a", {"r": 2})).ok
 
 
-def test_what_was_deleted_along_is_not_deleted_twice(lab: Lab) -> None:
+def test_deleted_dependents_are_not_deleted_twice(lab: Lab) -> None:
     def program(version: int) -> list[Res]:
         return [exclusive("a", {"r": version}), Res("b", refs=["a"], replaced_by_refs=True)]
 
@@ -281,7 +281,7 @@ def test_what_was_deleted_along_is_not_deleted_twice(lab: Lab) -> None:
     assert len(lab.cloud.objects) == 2
 
 
-def test_a_pending_replacement_that_is_not_registered_any_more_is_only_forgotten(lab: Lab) -> None:
+def test_a_pending_replacement_that_is_no_longer_registered_is_only_removed_from_the_state(lab: Lab) -> None:
     lab.up(exclusive("a", {"r": 1}))
     lab.cloud.failing["create a"] = ProviderError("quota")
     lab.up(exclusive("a", {"r": 2}))
@@ -337,7 +337,7 @@ def test_a_protected_dependent_stops_a_replacement(lab: Lab) -> None:
     assert len(lab.cloud.objects) == 2
 
 
-def test_children_are_protected_as_their_parents_unless_they_say_otherwise(lab: Lab) -> None:
+def test_children_inherit_protection_unless_they_override_it(lab: Lab) -> None:
     lab.up(group("g", protect=True), Res("a", parent="g"), Res("b", parent="g", protect=False))
     assert lab.state()["a"].protect
     assert not lab.state()["b"].protect
@@ -357,7 +357,7 @@ def test_an_alias_keeps_the_resource_and_renames_references(lab: Lab) -> None:
     assert len(lab.cloud.objects) == 2
 
 
-def test_references_of_what_fails_later_are_renamed_too(lab: Lab) -> None:
+def test_references_of_resources_that_fail_later_are_renamed_too(lab: Lab) -> None:
     lab.up(Res("old", {"label": "x"}), Res("b", refs=["old"]))
     lab.cloud.failing["update b"] = ProviderError("no")
     run = lab.up(Res("new", {"label": "x"}, aliases=[Alias(name="old")]), Res("b", {"x": 1}, refs=["new"]))
@@ -383,7 +383,7 @@ def test_a_resource_moves_below_a_component(lab: Lab) -> None:
     assert lab.state()["a"].parent == lab.state()["g"].urn
 
 
-def test_one_old_resource_has_one_heir(lab: Lab) -> None:
+def test_an_old_resource_is_claimed_by_one_alias(lab: Lab) -> None:
     lab.up(Res("old", {"label": "x"}))
     twice = lab.up(
         Res("n1", {"label": "x"}, aliases=[Alias(name="old")]),
@@ -411,7 +411,7 @@ def test_an_alias_of_a_replaced_resource(lab: Lab) -> None:
 # --- failure ----------------------------------------------------------------------------------------------
 
 
-def test_a_failure_starts_nothing_more_and_lets_running_operations_end(lab: Lab) -> None:
+def test_a_failure_starts_no_operations_and_lets_running_ones_end(lab: Lab) -> None:
     lab.cloud.gates["create slow"] = asyncio.Event()
     lab.cloud.failing["create a"] = ProviderError("no room")
 
@@ -472,7 +472,7 @@ def test_a_partial_failure_is_kept_with_its_reason_and_retried_as_an_update(lab:
 
 
 def test_a_partial_failure_of_a_replacement(lab: Lab) -> None:
-    """The new object exists, the old one is still there: both are in the state."""
+    """Both the new and the old object exist, and both are in the state."""
     lab.up(Res("a", {"r": 1}))
     lab.cloud.partial.add("create a")
     assert not lab.up(Res("a", {"r": 2})).ok
@@ -493,18 +493,18 @@ def test_a_partial_failure_after_a_deletion(lab: Lab) -> None:
 
 
 def test_an_unexpected_exception_of_a_provider_is_a_failure_of_its_step(lab: Lab) -> None:
-    """Whether the operation was carried out is not known: it stays recorded as pending."""
+    """The operation may have been carried out, so it stays pending in the state."""
     lab.cloud.failing["create a"] = KeyError("id")
     run = lab.up(Res("a"), Res("b", after=["a"]))
     assert not run.ok
-    assert run.errors() == ["create a: an answer was not understood (KeyError('id'))"]
+    assert run.errors() == ["create a: unexpected response (KeyError('id'))"]
     assert [item["type"] for item in lab.document()["pending_operations"]] == ["creating"]
 
 
 # --- pending operations -----------------------------------------------------------------------------------
 
 
-def test_operations_are_recorded_before_they_begin_and_removed_when_they_are_done(lab: Lab) -> None:
+def test_pending_operations_are_recorded_from_start_to_end(lab: Lab) -> None:
     recorded: list[tuple[str, list[tuple[str, str]]]] = []
 
     def on_call(call: str) -> None:
@@ -523,7 +523,7 @@ def test_operations_are_recorded_before_they_begin_and_removed_when_they_are_don
     assert "pending_operations" not in lab.document()
 
 
-def test_what_was_being_created_when_a_run_was_killed_stays_recorded(lab: Lab) -> None:
+def test_pending_creations_of_a_killed_run_stay_recorded(lab: Lab) -> None:
     lab.up(Res("a", {"x": 1}))
     lab.cloud.failing |= {"create b": KeyError(), "update a": KeyError()}
     lab.up(Res("a", {"x": 2}), Res("b"))
@@ -556,7 +556,7 @@ def _read(lab: Lab, resource_id: str, *, dry_run: bool = False) -> tuple[Resourc
     ]
 
 
-def test_what_is_read_is_external_and_never_deleted(lab: Lab) -> None:
+def test_resources_that_are_read_are_external_and_never_deleted(lab: Lab) -> None:
     lab.cloud.objects["id-9"] = {"label": "theirs", "type": THING}
     state, ops = _read(lab, "id-9")
     assert ops == ["read"]
@@ -570,12 +570,12 @@ def test_what_is_read_is_external_and_never_deleted(lab: Lab) -> None:
     assert "id-9" in lab.cloud.objects
 
 
-def test_reading_what_does_not_exist_fails(lab: Lab) -> None:
+def test_reading_a_missing_resource_fails(lab: Lab) -> None:
     with pytest.raises(PulumiError, match="does not exist"):
         _read(lab, "nothing")
 
 
-def test_a_managed_resource_is_not_replaced_by_a_read_one_nor_the_reverse(lab: Lab) -> None:
+def test_managed_and_read_resources_do_not_replace_each_other(lab: Lab) -> None:
     lab.up(Res("found"))
     with pytest.raises(PulumiError, match="found"):
         _read(lab, "id-1")
@@ -613,7 +613,7 @@ def test_a_stack_reference(lab: Lab) -> None:
 # --- previews and values ----------------------------------------------------------------------------------
 
 
-def test_a_preview_writes_nothing_and_passes_unknowns_on(lab: Lab) -> None:
+def test_a_preview_writes_nothing_and_propagates_unknown_values(lab: Lab) -> None:
     run = lab.preview(Res("a"), Res("b", refs=["a"]))
     assert run.ok
     assert run.changes == {"create": 2}

@@ -75,7 +75,7 @@ def state_file(project: Project, stack: str = "local") -> Path:
 
 
 def objects(project: Project, path: str, key: str) -> list[dict[str, Any]]:
-    """A list that the local Scaleway answers with, as the owner sees it."""
+    """A list from the local Scaleway's API, read with the owner's key."""
     listed: list[dict[str, Any]] = Lab(project).ask("GET", path)[key]
     return listed
 
@@ -87,7 +87,7 @@ def containers(project: Project) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """Both stack_reader, up. A test that changes anything brings it back."""
+    """Both stacks, up. A test that changes anything restores it."""
     project = copy_project(tmp_path_factory.mktemp("flows") / "project")
     project.start_cloud()
     for stack in STACKS:
@@ -135,7 +135,7 @@ def test_an_eighth_app_comes_and_goes(deployed: Project) -> None:
     assert "local-extra" not in containers(deployed)
 
 
-def test_what_changed_in_the_cloud_is_seen_by_a_refresh(deployed: Project) -> None:
+def test_a_refresh_detects_changes_in_the_cloud(deployed: Project) -> None:
     container = containers(deployed)["local-antivirus"]
     Lab(deployed).ask("PATCH", f"/containers/v1/regions/fr-par/containers/{container['id']}", {"max_scale": 7})
     assert set(do(embedded.preview, deployed).outcome.changes) == {"same"}
@@ -154,7 +154,7 @@ def test_outputs_of_a_stack(deployed: Project) -> None:
         stack_reader.outputs(StateFile(deployed.backend_url, "snu", "other"), PASSPHRASE)
 
 
-def test_no_secret_stands_in_an_event_or_in_clear_in_the_state(deployed: Project) -> None:
+def test_no_secret_is_in_events_or_in_clear_in_the_state(deployed: Project) -> None:
     secret_data = _document_values(deployed)
     assert len(secret_data) > 10
     words = {*secret_data, deployed.config("local")["scaleway:secretKey"]}
@@ -172,7 +172,7 @@ def test_no_secret_stands_in_an_event_or_in_clear_in_the_state(deployed: Project
 
 
 def _document_values(project: Project) -> set[str]:
-    """The values of the secret documents that the program declares secret, as the owner can read them."""
+    """The secret values in the secret documents, read with the owner's key."""
     base = "/secret-manager/v1beta1/regions/fr-par/secrets"
     apps = project.config("local")["snu:apps"]
     named = {
@@ -195,7 +195,7 @@ def _set(key: str, value: Any) -> Callable[[Project], object]:
 
 
 BAD: dict[str, tuple[Callable[[Project], object], str]] = {
-    "another address": (_set("scaleway:apiUrl", "https://api.scaleway.com"), "works on the local Scaleway only"),
+    "another address": (_set("scaleway:apiUrl", "https://api.scaleway.com"), "supports only the local Scaleway"),
     "no address": (lambda project: project.edit("local", "  scaleway:apiUrl:", "  scaleway:apiUrl_:"), "apiUrl"),
     "no YAML": (
         lambda project: project.stack_file("local").write_text("config: ["),
@@ -226,7 +226,7 @@ BAD: dict[str, tuple[Callable[[Project], object], str]] = {
 
 @pytest.fixture
 def copy(deployed: Project, tmp_path: Path) -> Project:
-    """A copy of the folder, with the state, on the same local Scaleway."""
+    """A copy of the project and its state, on the same local Scaleway."""
     folder = tmp_path / "project"
     shutil.copytree(deployed.directory, folder, symlinks=True, ignore=shutil.ignore_patterns("scaleway", "__pycache__"))
     return Project(folder, deployed.port)
@@ -283,10 +283,10 @@ def test_a_local_scaleway_that_does_not_run(copy: Project) -> None:
         after = state_file(copy).read_bytes()
         refresh = do(operations.refresh, copy)
     assert not preview.ok
-    assert any("does not answer: start it with" in said for said in preview.errors()), preview.errors()
+    assert any("does not respond; start it with" in error for error in preview.errors()), preview.errors()
     assert after == before
     assert not refresh.ok
-    assert any("does not answer" in said for said in refresh.errors())
+    assert any("does not respond" in error for error in refresh.errors())
 
 
 # --- the end of it ----------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What a program may ask for, and that everything else is refused by name."""
+"""Supported registrations; unsupported features are named in the error."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused_features_are_named(case: str) -> None:
+def test_unsupported_features_are_named(case: str) -> None:
     fields, named = REFUSED[case]
-    with pytest.raises(UnsupportedError, match=rf"does not support .*{named}.*\(asked for by a\).*--engine pulumi"):
+    with pytest.raises(UnsupportedError, match=rf"does not support .*{named}.*\(requested by a\).*--engine pulumi"):
         goal_from(request(**fields))
 
 
@@ -62,7 +62,7 @@ def test_an_explicit_provider_resource_is_refused() -> None:
         goal_from(Request(type="pulumi:providers:scaleway", name="mine", custom=True))
 
 
-def test_options_that_are_off_are_no_request_for_the_feature() -> None:
+def test_disabled_options_do_not_request_the_feature() -> None:
     goal = goal_from(request(retainOnDelete=False, protect=False, deleteBeforeReplaceDefined=True))
     assert goal.protect is False
     assert goal.delete_before_replace is False
@@ -70,7 +70,7 @@ def test_options_that_are_off_are_no_request_for_the_feature() -> None:
     assert goal_from(request()).delete_before_replace is None
 
 
-def test_a_goal_has_what_was_asked_for() -> None:
+def test_a_goal_contains_the_registration() -> None:
     goal = goal_from(
         request(
             object=to_struct({"name": "x", "nothing": None}),
@@ -115,7 +115,7 @@ def _resource(name: str, type_: str, parent: str, *aliases: Alias) -> tuple[str,
 
 
 def test_aliases_are_those_of_pulumis_step_generator() -> None:
-    """Cases of ``generateAliases``: renamed, retyped, reparented, and inherited from a parent that was renamed."""
+    """Cases of ``generateAliases``: new name, type or parent, and aliases inherited from a renamed parent."""
     aliases = Aliases("dev", "p")
     root = "urn:pulumi:dev::p::pulumi:pulumi:Stack::p-dev"
     component = "urn:pulumi:dev::p::m:i:C::new"

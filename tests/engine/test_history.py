@@ -1,4 +1,4 @@
-"""The record that an update leaves, and states in backends of every kind, shared with the real CLI."""
+"""Update records, and states in every kind of backend, shared with the real CLI."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def backend_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 class Stack:
-    """A small stack without a cloud, on either engine."""
+    """A small stack without cloud resources, on either engine."""
 
     def __init__(self, folder: Path, backend_url: str) -> None:
         self.folder = folder
@@ -153,7 +153,7 @@ def test_secure_values_stay_encrypted(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(("environ", "who"), [({"GITHUB_ACTOR": "ann"}, "snu/ann@github"), ({}, "snu/")])
-def test_who_it_was(environ: dict[str, str], who: str) -> None:
+def test_the_author_of_an_update(environ: dict[str, str], who: str) -> None:
     assert agent(environ).startswith(who)
 
 

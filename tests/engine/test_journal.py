@@ -1,4 +1,4 @@
-"""Whatever happens, the state names what the cloud holds, in an order that Pulumi accepts."""
+"""Whatever happens, the state contains every existing resource, in an order that Pulumi accepts."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ VERBS = ("create", "update", "delete")
 
 @dataclass
 class Plan:
-    """One run: a program and what goes wrong."""
+    """One run: a program and its failures."""
 
     program: list[Res]
     failing: set[str] = field(default_factory=set)
     partial: set[str] = field(default_factory=set)
     stop_at: int | None = None
-    """The call at which somebody presses Ctrl-C."""
+    """The call during which the user presses Ctrl-C."""
     parallel: int = 4
 
 
@@ -67,7 +67,7 @@ def plans(draw: st.DrawFn) -> Plan:
 
 
 def check_order(resources: list[ResourceState]) -> None:
-    """Each reference names a resource that stands earlier; a current resource stands once."""
+    """Check that references point to earlier resources, and that each current resource is listed once."""
     seen: set[str] = set()
     for resource in resources:
         missing = resource.references() - seen
@@ -78,7 +78,7 @@ def check_order(resources: list[ResourceState]) -> None:
 
 
 def check_write(lab: Lab, text: str) -> None:
-    """If the process were killed now, everything in the cloud could be found."""
+    """Check that if the process were killed now, every existing resource could be found."""
     latest = json.loads(text)["checkpoint"]["latest"]
     listed = latest.get("resources", [])
     pending = latest.get("pending_operations", [])
@@ -147,7 +147,7 @@ def test_state_and_cloud_stay_together(history: list[Plan], last: list[Res]) -> 
 @settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(programs(), st.data())
 def test_renames_keep_everything(program: list[Res], data: st.DataObject) -> None:
-    """Every resource is renamed with an alias, some updates fail: nothing is made anew."""
+    """All resources are renamed with aliases while some updates fail: none is created again."""
     failing = data.draw(st.sets(st.sampled_from([f"update {name}" for name in NAMES])))
     with tempfile.TemporaryDirectory() as folder:
         lab = Lab(Path(folder))

@@ -1,4 +1,4 @@
-"""Secrets are those of Pulumi's passphrase provider: what the CLI made is read, and the reverse."""
+"""Secrets are compatible with Pulumi's passphrase provider, in both directions."""
 
 from __future__ import annotations
 

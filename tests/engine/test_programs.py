@@ -133,7 +133,7 @@ REFUSED = {
         'scaleway.domain.Record("r", dns_zone="z", name="n", type="A", data="1.1.1.1", geo_ip={"matches": []})',
         "geoIp",
     ),
-    "a name of its own": ('scaleway.iam.Application("a")', "give `name`"),
+    "a name of its own": ('scaleway.iam.Application("a")', "set `name`"),
 }
 
 
@@ -239,7 +239,7 @@ def test_a_state_with_resources_of_another_package_is_left_alone(
     state["checkpoint"]["latest"]["resources"].append({**image, "custom": True, "id": "x", "parent": root["urn"]})
     written = json.dumps(state)
     small.state.write_text(written)
-    with pytest.raises(PulumiError, match=r"the package docker, of which the stack's state holds front.*Pulumi CLI"):
+    with pytest.raises(PulumiError, match=r"the package docker \(in the state: front\); use the Pulumi CLI"):
         small.do(operation, program)
     assert small.state.read_text() == written
 

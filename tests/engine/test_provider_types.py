@@ -173,8 +173,8 @@ def test_what_is_replaced_because_of_its_name_is_deleted_first(provider: Scalewa
 @pytest.mark.parametrize(
     ("inputs", "said"),
     [
-        ({"name": "a", "colour": "red"}, "colour is no property of"),
-        ({}, "give `name`"),
+        ({"name": "a", "colour": "red"}, "colour is not a property of"),
+        ({}, "set `name`"),
     ],
 )
 def test_checks(provider: ScalewayProvider, inputs: PropertyMap, said: str) -> None:
@@ -193,7 +193,7 @@ def test_checked_inputs_name_their_defaults(provider: ScalewayProvider) -> None:
     assert checked == {"__defaults": ["path"], "path": "/", "name": "s"}
 
 
-def test_a_preview_of_a_new_resource_knows_what_it_is_told(provider: ScalewayProvider) -> None:
+def test_a_preview_of_a_new_resource_knows_its_inputs(provider: ScalewayProvider) -> None:
     planned = provider.planned(APPLICATION, None, {"name": "a"})
     assert (planned["name"], planned["id"], planned["createdAt"]) == ("a", UNKNOWN, UNKNOWN)
     assert provider.planned(APPLICATION, {"id": "1", "name": "a"}, {"name": "b"}) == {"id": "1", "name": "b"}
@@ -287,8 +287,8 @@ def test_durations(text: str, total: float, printed: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "10", "s", "10x", "1m 2s", "-5s"])
-def test_what_is_no_duration(text: str) -> None:
-    with pytest.raises(ValueError, match="is no duration"):
+def test_invalid_durations(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration"):
         parse_duration(text)
 
 

@@ -110,9 +110,7 @@ def test_a_file_that_is_not_text(file: FileInFolder) -> None:
         ({"checkpoint": {"latest": {"secrets_providers": {"type": "cloud"}}}}, "secrets provider cloud;"),
     ],
 )
-def test_what_the_engine_does_not_read_is_refused_by_name(
-    file: FileInFolder, change: dict[str, Any], said: str
-) -> None:
+def test_unsupported_checkpoints_are_named(file: FileInFolder, change: dict[str, Any], said: str) -> None:
     write(file, {"version": 3, "checkpoint": {"latest": {}}, **change})
     with pytest.raises(StateError, match=said):
         file.read()
@@ -121,7 +119,7 @@ def test_what_the_engine_does_not_read_is_refused_by_name(
 @pytest.mark.parametrize(
     "resource", [{}, None, {"urn": "urn:pulumi:a::b::c::d"}, {"urn": "u", "custom": True, "type": "t", "inputs": 3}]
 )
-def test_a_resource_that_is_incomplete(file: FileInFolder, resource: Any) -> None:
+def test_malformed_resources(file: FileInFolder, resource: Any) -> None:
     write(file, {"version": 3, "checkpoint": {"latest": {"resources": [resource]}}})
     checkpoint = file.read()
     assert checkpoint is not None
@@ -206,7 +204,7 @@ def test_a_lock_of_a_process_that_has_ended_is_removed(file: FileInFolder) -> No
 
 
 @pytest.mark.parametrize("spoil", [lambda path: path.write_text("{"), lambda path: path.write_text("[]")])
-def test_a_lock_that_cannot_be_read(file: FileInFolder, spoil: Callable[[Path], Any]) -> None:
+def test_malformed_locks(file: FileInFolder, spoil: Callable[[Path], Any]) -> None:
     spoil(_hold(file))
     with pytest.raises(StateError, match="remove it if no update is running"), file.locked():
         pass

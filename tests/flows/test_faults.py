@@ -146,7 +146,7 @@ def test_what_passes_within_the_retries_is_not_noticed(lab: Lab) -> None:
 def test_a_connection_that_is_always_dropped(lab: Lab) -> None:
     """Nobody knows what became of the last attempt: the creation stays pending until it is looked up."""
     lab.fault("dropped_connection", match=CREATE_ADMIN)
-    says = "no answer: the local Scaleway closed the connection (4 attempts)"
+    says = "no response: the local Scaleway closed the connection (4 attempts)"
     fails(lab, ExitCode.FAILED, "admin-container", says, pending=("admin-container",))
     assert "local-admin" not in {container["name"] for container in lab.resources("containers.container")}
     recovers(lab, "admin-container")
@@ -159,7 +159,7 @@ def test_an_answer_that_is_lost_after_the_work(lab: Lab) -> None:
     It stays pending, and is found again and adopted, not made twice.
     """
     lab.fault("dropped_connection", when="after", match=CREATE_ADMIN, times=1)
-    says = ("admin-container", "resource already exists", "an earlier attempt got no answer")
+    says = ("admin-container", "resource already exists", "an earlier attempt got no response")
     fails(lab, ExitCode.FAILED, *says, pending=("admin-container",))
     stray = lab.find("containers.container", "local-admin")
     assert stray["id"] not in lab.state_file("local").read_text()

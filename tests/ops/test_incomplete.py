@@ -70,7 +70,7 @@ def test_resources_that_fail_for_one_cause_are_one_error() -> None:
             'scaleway-sdk-go: error executing request: Get "http://127.0.0.1:1/containers/v1/x": EOF',
             "error executing request: EOF",
         ),
-        ("GET /containers/v1/regions/fr-par/containers/1: no answer (4 attempts)", "no answer (4 attempts)"),
+        ("GET /containers/v1/regions/fr-par/containers/1: no response (4 attempts)", "no response (4 attempts)"),
         ("something else", "something else"),
     ],
 )

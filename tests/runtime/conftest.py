@@ -1,4 +1,4 @@
-"""One local Scaleway with a runtime for all tests on Docker; each test has containers of its own."""
+"""One local Scaleway with a runtime for all tests on Docker. Each test has its own containers."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def revision(**values: Any) -> Revision:
 
 
 async def settle() -> None:
-    """Let everything happen that needs no time."""
+    """Run everything that needs no time."""
     for _ in range(50):
         await asyncio.sleep(0)
 
@@ -63,7 +63,7 @@ class FakeClock:
         await woken
 
     async def advance(self, seconds: float) -> None:
-        """Let time pass, and everything happen in its order."""
+        """Let time pass and run everything in order."""
         until = self._now + seconds
         await settle()
         while self._sleepers and self._sleepers[0][0] <= until:
@@ -82,7 +82,7 @@ class Process:
     exit: asyncio.Future[Exit]
     output: list[str] = field(default_factory=list)
     stopped: bool = False
-    """Whether it was told to stop."""
+    """Whether ``stop`` was called."""
 
     @property
     def revision(self) -> Revision:
@@ -106,11 +106,11 @@ class FakeEngine:
         self.pull_fault = ""
         self.start_fault = ""
         self.started: Callable[[Process], None] = lambda process: None
-        """What a process does when it was started."""
+        """Called when a process was started."""
         self.seconds_to_stop: dict[str, float] = {}
-        """Container id → how long its processes take to end."""
+        """Container id → seconds that its processes take to end."""
         self.held: asyncio.Event | None = None
-        """While it is not set, starting takes."""
+        """Starting waits until this event is set."""
 
     @property
     def running(self) -> list[Process]:
@@ -157,7 +157,7 @@ class FakeEngine:
         if (process := self.processes.pop(id, None)) is not None and process.runs:
             process.end(137)
 
-    async def kept(self, container_id: str | None = None) -> list[LoggedProcess]:
+    async def list_processes(self, container_id: str | None = None) -> list[LoggedProcess]:
         return [
             LoggedProcess(id, process.program.container_id, process.instance, not process.runs)
             for id, process in self.processes.items()
@@ -165,17 +165,17 @@ class FakeEngine:
         ]
 
     async def lines(
-        self, kept: LoggedProcess, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
+        self, process: LoggedProcess, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
     ) -> AsyncGenerator[LogLine, None]:
-        output = self.processes[kept.id].output
+        output = self.processes[process.id].output
         numbered = list(enumerate(output))[-tail if tail else 0 :]
         for number, text in numbered:
-            if (time := f"{kept.id}.{number:03}") > since:
-                yield LogLine(time, kept.instance, "stdout", text)
+            if (time := f"{process.id}.{number:03}") > since:
+                yield LogLine(time, process.instance, "stdout", text)
 
 
 class FakeCheck:
-    """Probes that find what the test says."""
+    """Probes with results set by the test."""
 
     def __init__(self) -> None:
         self.faults: dict[str, str] = {}
@@ -192,7 +192,7 @@ class Lab:
     clock: FakeClock
     engine: FakeEngine
     check: FakeCheck
-    parts: InstanceContext
+    context: InstanceContext
 
 
 def make_lab(**timing: float) -> Lab:

@@ -1,4 +1,4 @@
-"""What the apps' images are built from in tests: made here, pulled from nowhere."""
+"""Base images for tests, built locally without a pull."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PROJECT = {
 }
 
 
-def test_a_project_is_built_with_npm_and_runs_on_the_libraries_alone(docker_engine: Engine) -> None:
+def test_a_project_is_built_with_npm_and_runs_with_its_dependencies_only(docker_engine: Engine) -> None:
     dockerfile = f"""
         FROM {node_image(docker_engine)} AS build
         WORKDIR /app
@@ -31,8 +31,8 @@ def test_a_project_is_built_with_npm_and_runs_on_the_libraries_alone(docker_engi
         USER 1000
     """
     image = build(docker_engine, dockerfile, _PROJECT, "snu-test/tiny:1")
-    said = docker_engine.client.containers.run(image, ["node", "-p", "require('ms')('2s')"], remove=True)
-    assert said == b"2000\n"
+    output = docker_engine.client.containers.run(image, ["node", "-p", "require('ms')('2s')"], remove=True)
+    assert output == b"2000\n"
 
 
 def test_the_runtime_image_has_no_shell_and_no_node(docker_engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""``snu logs``, and what ``snu local`` says and does about the processes behind the containers."""
+"""``snu logs``, and ``snu local`` with a runtime."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from tests.support.site import Deployed, Site, eventually
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z 1-1-1 stdout it listens")
 
 
-def test_an_unknown_app_is_told_with_those_that_are_known(project: Project) -> None:
+def test_an_unknown_app_is_reported_with_the_known_ones(project: Project) -> None:
     ended = project.snu("logs", "apy")
     assert ended.returncode == ExitCode.USAGE
     assert "no app 'apy'" in ended.stderr
     assert "api, tasks, apiv2" in ended.stderr
 
 
-def test_logs_of_other_stacks_are_elsewhere(project: Project) -> None:
+def test_logs_of_other_stacks_are_in_cockpit(project: Project) -> None:
     ended = project.snu("logs", "api", "--stack", "production")
     assert ended.returncode == ExitCode.USAGE
     assert "Cockpit" in ended.stderr
@@ -49,7 +49,7 @@ def test_the_job_of_the_crash_alerts_is_a_job(project: Project) -> None:
     assert "crash-alerts" in project.snu("logs", "apy").stderr
 
 
-def test_logs_need_a_local_scaleway_that_runs_and_the_container(project: Project) -> None:
+def test_logs_need_a_running_local_scaleway_and_the_container(project: Project) -> None:
     ended = project.snu("logs", "api")
     assert ended.returncode == ExitCode.LOCAL_CLOUD
     assert "snu local start" in ended.stderr
@@ -101,10 +101,10 @@ def test_the_last_run_of_a_job_is_printed(project: Project) -> None:
     assert len(ended.stdout.splitlines()) == 1
 
 
-def test_a_start_that_asks_for_docker_fails_without(project: Project) -> None:
+def test_requiring_docker_without_docker_fails(project: Project) -> None:
     ended = project.snu("local", "start", "--runtime", "docker", DOCKER_HOST="unix:///nowhere.sock")
     assert ended.returncode == ExitCode.LOCAL_CLOUD
-    assert "no Docker engine answers at unix:///nowhere.sock" in ended.stderr
+    assert "no Docker engine responds at unix:///nowhere.sock" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
@@ -112,7 +112,7 @@ def test_a_start_that_asks_for_docker_fails_without(project: Project) -> None:
 def running(
     docker_engine: Engine, tiny_image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Project, Site]]:
-    """A project whose local Scaleway runs, with a container that is the app api."""
+    """A project with a running local Scaleway and the container of the app api."""
     project = copy_project(tmp_path_factory.mktemp("command") / "project")
     started = project.snu("local", "start", "--transitions", "0", **docker_engine.environ)
     assert started.returncode == ExitCode.OK, started.stderr
@@ -158,14 +158,14 @@ def test_ctrl_c_ends_following(api: tuple[Project, Site, Deployed]) -> None:
     container.get("/say?text=hello")
     assert following.stdout.readline().strip().endswith("stdout hello")
     following.send_signal(signal.SIGINT)
-    _, said = following.communicate(timeout=30)
+    _, output = following.communicate(timeout=30)
     assert following.returncode == ExitCode.CANCELLED
-    assert said == "Interrupted.\n"
+    assert output == "Interrupted.\n"
 
 
 @pytest.mark.parametrize("command", [("stop",), ("reset", "--yes")])
 @pytest.mark.xdist_group("docker")
-def test_what_a_killed_one_left_is_taken_away(
+def test_processes_of_a_killed_local_scaleway_are_removed(
     running: tuple[Project, Site], api: tuple[Project, Site, Deployed], command: tuple[str, ...]
 ) -> None:
     project, site, container = api

@@ -1,4 +1,4 @@
-"""Containers that really run, on Docker, through the API that deploys them and the URLs that reach them."""
+"""Containers on Docker, deployed through the API and reached by their URLs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_container_is_reached_by_its_url_with_its_variables(site: Site, site_s
     assert "hush-hush" not in site_server.log
 
 
-def test_its_process_has_the_limits_and_no_rights(site: Site) -> None:
+def test_its_process_has_limits_and_no_capabilities(site: Site) -> None:
     container = site.deploy("limits", memory_limit_bytes=200_000_000)
     (process,) = site.processes(container)
     settings = process.attrs["HostConfig"]
@@ -49,7 +49,7 @@ def test_its_process_has_the_limits_and_no_rights(site: Site) -> None:
     assert [binding["HostIp"] for binding in published] == ["127.0.0.1"]
 
 
-def test_requests_are_passed_on_as_they_came(site: Site) -> None:
+def test_requests_are_forwarded_unchanged(site: Site) -> None:
     container = site.deploy("passing")
     answer = container.get("/headers", headers={"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "gopher"})
     assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
@@ -64,7 +64,7 @@ def test_requests_are_passed_on_as_they_came(site: Site) -> None:
     assert container.get("/", "HEAD").content == b""
 
 
-def test_an_answer_streams(site: Site) -> None:
+def test_responses_are_streamed(site: Site) -> None:
     container = site.deploy("drips")
     headers = {"Host": container.host}
     with HTTP.stream("GET", f"{site.api.url}/drip", headers=headers, timeout=30) as answer:
@@ -74,7 +74,7 @@ def test_an_answer_streams(site: Site) -> None:
         assert "".join(parts) == "second"
 
 
-def test_a_body_streams(site: Site) -> None:
+def test_request_bodies_are_streamed(site: Site) -> None:
     container = site.deploy("sips")
 
     def body() -> Iterator[bytes]:
@@ -85,24 +85,24 @@ def test_a_body_streams(site: Site) -> None:
     assert container.get("/sip", "POST", content=body()).text == "11"
 
 
-def test_an_answer_that_breaks_off_is_not_taken_for_whole(site: Site) -> None:
+def test_a_truncated_response_closes_the_connection(site: Site) -> None:
     container = site.deploy("breaks")
     with pytest.raises(httpx.RemoteProtocolError):
         container.get("/half")
 
 
-def test_no_answer_within_the_containers_timeout_is_504(site: Site) -> None:
+def test_exceeding_the_containers_timeout_is_504(site: Site) -> None:
     container = site.deploy("patience", timeout="10s")
     assert container.get("/never").status_code == 504
 
 
-def test_requests_are_spread_over_the_instances(site: Site) -> None:
+def test_requests_are_balanced_over_the_instances(site: Site) -> None:
     container = site.deploy("spread", min_scale=2)
     answers = [container.get().text for _ in range(10)]
     assert sorted(answers.count(name) for name in set(answers)) == [5, 5]
 
 
-def test_a_crashed_instance_is_started_again(site: Site) -> None:
+def test_a_crashed_instance_is_restarted(site: Site) -> None:
     container = site.deploy("crashing")
     before = container.get().text
     assert container.get("/crash").status_code == 502
@@ -112,7 +112,7 @@ def test_a_crashed_instance_is_started_again(site: Site) -> None:
     assert [line["text"] for line in container.lines() if line["stream"] == "stderr"] == ["it crashes"]
 
 
-def test_no_request_comes_before_the_startup_probe_has_succeeded(site: Site) -> None:
+def test_requests_start_after_the_startup_probe_has_succeeded(site: Site) -> None:
     probe = {**QUICK, "failure_threshold": 30, "http": {"path": "/started"}}
     container = site.create("starting", startup_probe=probe, environment_variables={"STARTS_AFTER": "2"})
     answers = []
@@ -123,18 +123,18 @@ def test_no_request_comes_before_the_startup_probe_has_succeeded(site: Site) -> 
     assert container.get("/early").text == "0"
 
 
-def test_an_instance_that_is_not_alive_gets_no_requests_and_is_not_restarted(site: Site) -> None:
+def test_an_unhealthy_instance_gets_no_requests_and_is_not_restarted(site: Site) -> None:
     probe = {**QUICK, "failure_threshold": 2, "http": {"path": "/alive"}}
     container = site.deploy("sick", liveness_probe=probe)
     container.get("/sick")
     eventually(lambda: container.get().status_code == 503, "no requests")
     eventually(lambda: container.show()["status"] == "error", "the container in error")
     assert "its liveness probe failed 2 times in a row" in container.show()["error_message"]
-    assert "it is told to stop" not in container.texts()
+    assert "SIGTERM received" not in container.texts()
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "told"),
+    ("name", "change", "expected"),
     [
         ("exits", {"environment_variables": {"FAIL": "no database"}}, "exited with status 5; its last line: no data"),
         ("no-program", {"command": ["/nowhere"]}, "the image cannot be run"),
@@ -146,14 +146,14 @@ def test_an_instance_that_is_not_alive_gets_no_requests_and_is_not_restarted(sit
         ("hides", {"secret_environment_variables": {"FAIL": "hush-hush"}}, "its last line: [secret]"),
     ],
 )
-def test_a_deploy_that_fails_says_why_and_leaves_what_was(
-    site: Site, name: str, change: dict[str, Any], told: str
+def test_a_failed_deployment_says_why_and_changes_nothing(
+    site: Site, name: str, change: dict[str, Any], expected: str
 ) -> None:
     container = site.deploy(name)
     before = container.get().text
     failed = container.change(**change)
     assert failed["status"] == "error"
-    assert told in failed["error_message"]
+    assert expected in failed["error_message"]
     assert container.get().text == before
     probe = {**QUICK, "failure_threshold": 60, "http": {"path": "/started"}}
     healthy: dict[str, Any] = {"environment_variables": {}, "secret_environment_variables": {}, "command": []}
@@ -161,7 +161,7 @@ def test_a_deploy_that_fails_says_why_and_leaves_what_was(
     assert container.get().text != before
 
 
-def test_the_first_deploy_may_fail_too(site: Site) -> None:
+def test_the_first_deployment_can_fail(site: Site) -> None:
     container = site.create("never", environment_variables={"FAIL": "no <b>database"})
     assert container.settled()["status"] == "error"
     page = container.get(headers={"Accept": "text/html"})
@@ -190,10 +190,10 @@ def test_an_update_replaces_the_instances_without_a_gap(site: Site) -> None:
     assert container.get("/variable?name=NEW").text == "yes"
     assert container.get().text != before
     eventually(lambda: len(site.processes(container)) == 1, "the old instance is gone")
-    assert "it is told to stop" in container.texts()
+    assert "SIGTERM received" in container.texts()
 
 
-def test_logs_are_followed_over_a_crash(site: Site) -> None:
+def test_following_logs_continues_after_a_crash(site: Site) -> None:
     container = site.deploy("followed")
     container.get("/say?text=before")
     eventually(lambda: "before" in container.texts(), "the line is there")
@@ -213,11 +213,11 @@ def test_logs_are_followed_over_a_crash(site: Site) -> None:
     assert [line["time"] for line in seen] == sorted(line["time"] for line in seen)
 
 
-def test_logs_of_no_container_are_not_found(site: Site) -> None:
+def test_logs_of_an_unknown_container_are_not_found(site: Site) -> None:
     site.api("GET", "/_local/containers/nobody/logs", status=404)
 
 
-def test_cockpit_serves_what_the_instances_wrote_those_that_are_gone_too(site: Site) -> None:
+def test_cockpit_serves_logs_of_running_and_ended_instances(site: Site) -> None:
     container = site.deploy("queried")
     logs = CockpitLogs.of(site.api)
     started = time.time_ns()
@@ -239,24 +239,24 @@ def test_a_deleted_container_leaves_nothing(site: Site) -> None:
     eventually(lambda: site.processes(container, all=True) == [], "its processes are gone")
 
 
-def test_a_container_of_the_same_name_can_follow_at_once(site: Site) -> None:
+def test_a_container_of_the_same_name_can_be_created_immediately(site: Site) -> None:
     site.api("DELETE", site.deploy("twin").path)
     site.deploy("twin")
 
 
-def test_an_image_that_the_registry_lacks_gets_the_page(site: Site) -> None:
+def test_a_container_without_its_image_shows_the_placeholder_page(site: Site) -> None:
     container = site.deploy("absent", image=site.image[:-64] + "0" * 64)
     page = container.get()
     assert page.status_code == 200
     assert "not in the local registry" in page.text
-    assert f"See {site.api.url}/ for more" in page.text
+    assert f"Overview: {site.api.url}/" in page.text
     assert container.change(image=site.image)["status"] == "ready"
     assert "not in the local registry" not in container.get().text
 
 
 @pytest.fixture(scope="module")
 def own_server(docker_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A local Scaleway that tests stop and start, always on the same port."""
+    """A local Scaleway that tests stop and start on the same port."""
     data = tmp_path_factory.mktemp("own") / "data"
     arguments = ("--runtime", "auto", "--port", str(free_port()))
     with Server(data, *arguments, environ=docker_engine.environ) as server:
@@ -292,7 +292,7 @@ def test_after_a_kill_the_next_start_leaves_no_orphan(own: Site, own_server: Ser
     assert len(_of(own, container)) == 1
 
 
-def test_what_served_before_a_failed_deploy_serves_after_a_restart(own: Site, own_server: Server) -> None:
+def test_the_previous_revision_serves_after_a_failed_deployment_and_a_restart(own: Site, own_server: Server) -> None:
     container = own.deploy("stubborn", environment_variables={"NAME": "good"})
     assert container.change(environment_variables={"FAIL": "bad"})["status"] == "error"
     own_server.stop()
@@ -302,7 +302,7 @@ def test_what_served_before_a_failed_deploy_serves_after_a_restart(own: Site, ow
     assert again.show()["status"] == "error"
 
 
-def test_a_deploy_that_was_killed_is_brought_to_its_end(own: Site, own_server: Server) -> None:
+def test_a_killed_deployment_is_completed(own: Site, own_server: Server) -> None:
     probe = {**QUICK, "failure_threshold": 1_000, "http": {"path": "/started"}}
     container = own.create("killed", startup_probe=probe, environment_variables={"STARTS_AFTER": "3"})
     eventually(lambda: _of(own, container), "it is being started")

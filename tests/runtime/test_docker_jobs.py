@@ -1,4 +1,4 @@
-"""Jobs that really run, on Docker, through the API that starts them and Cockpit's that shows what they wrote."""
+"""Jobs on Docker, started through the API, with logs in Cockpit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENDED = ("succeeded", "failed", "interrupted")
 
 
 class Job:
-    """A job that runs a script with the test's image, which has Node."""
+    """A job that runs a script with the Node image of the tests."""
 
     def __init__(self, site: Site, name: str, script: str, **values: Any) -> None:
         self.site = site
@@ -71,8 +71,8 @@ def test_a_run_reaches_the_local_scaleway_with_variables_and_secrets(site: Site,
     # Docker reads the two streams apart: which line was the last is not certain.
     assert shown["error_message"].startswith("it exited with status 7; its last line: ")
     logs = CockpitLogs.of(site.api)
-    said, failed = sorted(logs.messages(run), reverse=True)
-    assert json.loads(said) == {"pid": site_server.pid, "same": True, "word": "start"}
+    output, failed = sorted(logs.messages(run), reverse=True)
+    assert json.loads(output) == {"pid": site_server.pid, "same": True, "word": "start"}
     assert failed == "and fails"
     found = HTTP.get(
         f"{logs.url}/loki/api/v1/query_range",
@@ -85,7 +85,7 @@ def test_a_run_reaches_the_local_scaleway_with_variables_and_secrets(site: Site,
     assert "hush-hush" not in site_server.log
 
 
-def test_its_process_has_the_limits_and_no_rights(site: Site) -> None:
+def test_its_process_has_limits_and_no_capabilities(site: Site) -> None:
     job = Job(site, "limits", "")
     run = job.start()
     assert job.ended(run)["exit_code"] == 0
@@ -97,15 +97,15 @@ def test_its_process_has_the_limits_and_no_rights(site: Site) -> None:
     assert not settings["Privileged"]
 
 
-def test_a_run_that_takes_too_long_is_stopped(site: Site) -> None:
+def test_a_run_is_stopped_after_its_timeout(site: Site) -> None:
     job = Job(site, "endless", "setInterval(() => {}, 1000)", job_timeout="1s")
     run = job.ended(job.start())
     assert (run["state"], run["reason"], run["exit_code"]) == ("failed", "timeout", None)
 
 
-def test_a_run_is_interrupted_and_can_say_goodbye(site: Site) -> None:
+def test_an_interrupted_run_receives_sigterm(site: Site) -> None:
     script = """
-        process.on("SIGTERM", () => { console.log("it is told to stop"); process.exit(0) })
+        process.on("SIGTERM", () => { console.log("SIGTERM received"); process.exit(0) })
         setInterval(() => {}, 1000)
         console.log("it waits")
     """
@@ -115,19 +115,19 @@ def test_a_run_is_interrupted_and_can_say_goodbye(site: Site) -> None:
     eventually(lambda: logs.messages(run) == ["it waits"], "it has a log")
     assert site.api("POST", f"{JOBS}/job-runs/{run}/stop", {})["state"] == "interrupting"
     assert job.ended(run)["state"] == "interrupted"
-    assert logs.messages(run) == ["it waits", "it is told to stop"]
+    assert logs.messages(run) == ["it waits", "SIGTERM received"]
     site.api("DELETE", job.path, status=204)
     eventually(lambda: job.processes(run) == [], "its process is gone")
 
 
-def test_a_failed_run_is_tried_again(site: Site) -> None:
+def test_a_failed_run_is_retried(site: Site) -> None:
     job = Job(site, "stubborn", "console.log('again'); process.exit(1)", retry_policy={"max_retries": 1})
     run = job.start()
     assert job.ended(run)["attempts"] == 2
     assert CockpitLogs.of(site.api).messages(run) == ["again", "again"]
 
 
-def test_an_image_that_the_registry_lacks_lets_a_run_go_by_time(site: Site) -> None:
+def test_a_run_without_its_image_changes_state_by_time(site: Site) -> None:
     definition = site.api.create(
         f"{JOBS}/job-definitions", name="nowhere", image_uri="registry.example/x:1", cpu_limit=70, memory_limit=128
     )

@@ -1,4 +1,4 @@
-"""A request's way to an instance and back, with instances that a transport plays."""
+"""The gateway, with instances simulated by an HTTP transport."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.runtime.fakes import PROBE, Lab, make_lab, revision, settle
 
 
 class Client:
-    """What a client of the server sends, and what it gets."""
+    """What a client sends and receives."""
 
     def __init__(
         self, *body: bytes, method: str = "GET", path: str = "/", headers: dict[str, str] | None = None
@@ -59,13 +59,13 @@ class Client:
 
 
 async def parts(*contents: bytes) -> AsyncIterator[bytes]:
-    """As it comes from a network: not whole."""
+    """The body in parts, as from a network."""
     for content in contents:
         yield content
 
 
 async def workload_of(lab: Lab, **values: Any) -> Workload:
-    workload = Workload(lab.parts)
+    workload = Workload(lab.context)
     rolling = asyncio.create_task(workload.roll_out(revision(**values)))
     await lab.clock.advance(1)
     assert rolling.result() == ""
@@ -76,7 +76,7 @@ async def workload_of(lab: Lab, **values: Any) -> Workload:
 
 @pytest.fixture
 async def lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
-    """Its processes have addresses with a port, which requests need: the number of the process."""
+    """An engine whose processes have addresses with a port: the number of the process."""
     lab = make_lab()
     start = lab.engine.start
 
@@ -93,7 +93,7 @@ async def ask(workload: Workload, client: Client, play: Any) -> tuple[int, str]:
         return await Gateway(http)(workload, client.scope, client.receive, client.send)
 
 
-async def test_headers_of_one_connection_stay_on_it(lab: Lab) -> None:
+async def test_hop_by_hop_headers_are_not_forwarded(lab: Lab) -> None:
     seen: list[httpx.Request] = []
 
     def play(request: httpx.Request) -> httpx.Response:
@@ -115,7 +115,7 @@ async def test_headers_of_one_connection_stay_on_it(lab: Lab) -> None:
     assert not {"connection", "x-mine", "upgrade"} & set(request.headers)
 
 
-async def test_an_instance_that_does_not_accept_is_passed_over(lab: Lab) -> None:
+async def test_an_instance_that_refuses_connections_is_skipped(lab: Lab) -> None:
     def play(request: httpx.Request) -> httpx.Response:
         if request.url.port == 1:
             raise httpx.ConnectError("refused")
@@ -127,23 +127,26 @@ async def test_an_instance_that_does_not_accept_is_passed_over(lab: Lab) -> None
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
-    [(httpx.ConnectError("refused"), "does not accept connections"), (httpx.ReadError("reset"), "broke off")],
+    ("error", "expected"),
+    [
+        (httpx.ConnectError("refused"), "does not accept connections"),
+        (httpx.ReadError("reset"), "closed the connection"),
+    ],
 )
-async def test_an_instance_that_fails_is_502(lab: Lab, error: Exception, told: str) -> None:
+async def test_a_failing_instance_is_502(lab: Lab, error: Exception, expected: str) -> None:
     def play(request: httpx.Request) -> httpx.Response:
         raise error
 
     client = Client()
     workload = await workload_of(lab)
     assert (await ask(workload, client, play))[0] == client.status == 502
-    assert told in client.body.decode()
+    assert expected in client.body.decode()
     backend = workload.pick()
     assert backend is not None
     assert backend.in_flight == 0
 
 
-async def test_while_no_instance_is_ready_it_is_503(lab: Lab) -> None:
+async def test_no_ready_instance_is_503(lab: Lab) -> None:
     workload = await workload_of(lab, startup=PROBE)
     lab.check.faults[""] = "not yet"
     lab.engine.last.output.append("hush was wrong")
@@ -155,7 +158,7 @@ async def test_while_no_instance_is_ready_it_is_503(lab: Lab) -> None:
     assert (b"retry-after", b"1") in client.headers
 
 
-async def test_an_answer_that_takes_too_long_is_504(lab: Lab) -> None:
+async def test_a_slow_response_is_504(lab: Lab) -> None:
     async def play(request: httpx.Request) -> httpx.Response:
         await asyncio.Event().wait()
         raise AssertionError
@@ -164,7 +167,7 @@ async def test_an_answer_that_takes_too_long_is_504(lab: Lab) -> None:
     assert (await ask(await workload_of(lab, timeout=0.01), client, play))[0] == client.status == 504
 
 
-async def test_an_answer_that_stops_in_the_middle_breaks_the_connection(lab: Lab) -> None:
+async def test_a_truncated_response_is_raised(lab: Lab) -> None:
     async def body() -> AsyncIterator[bytes]:
         yield b"half"
         raise httpx.ReadError("reset")
@@ -175,7 +178,7 @@ async def test_an_answer_that_stops_in_the_middle_breaks_the_connection(lab: Lab
     assert client.body == b"half"
 
 
-async def test_a_client_that_goes_ends_the_request(lab: Lab) -> None:
+async def test_a_disconnecting_client_ends_the_request(lab: Lab) -> None:
     ended = asyncio.Event()
 
     async def play(request: httpx.Request) -> httpx.Response:
@@ -187,11 +190,11 @@ async def test_a_client_that_goes_ends_the_request(lab: Lab) -> None:
 
     client = Client()
     client.left.set()
-    assert await ask(await workload_of(lab), client, play) == (499, "the client went away")
+    assert await ask(await workload_of(lab), client, play) == (499, "the client disconnected")
     assert ended.is_set()
 
 
-async def test_a_body_of_unknown_length_is_passed_on(lab: Lab) -> None:
+async def test_a_body_of_unknown_length_is_forwarded(lab: Lab) -> None:
     async def play(request: httpx.Request) -> httpx.Response:
         assert request.headers["transfer-encoding"] == "chunked"
         return httpx.Response(200, content=parts(await request.aread()))

@@ -1,4 +1,4 @@
-"""Runs of jobs: from the API's store to a process and back, on an engine without containers; schedules."""
+"""Job runs on an engine without containers, and schedules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from localcloud.api.serverless_jobs.runs import DEFINITIONS, REFERENCES, RUNS, n
 from localcloud.api.serverless_jobs.schedule import ScheduleError, is_due
 from localcloud.api.store import Resource
 from localcloud.runtime import job_runner
-from localcloud.runtime.disabled import release
+from localcloud.runtime.leftovers import finish_without_runtime
 from localcloud.runtime.task import Task
 from tests.runtime.fakes import settle
 from tests.runtime.test_runtime import IMAGE, World
@@ -30,7 +30,7 @@ PARIS = ZoneInfo("Europe/Paris")
 
 
 class JobWorld(World):
-    """As a world of containers; its wall clock begins at MIDNIGHT."""
+    """Like ``World``, with a wall clock that starts at MIDNIGHT."""
 
     def open(self) -> None:
         super().open()
@@ -127,7 +127,7 @@ async def test_a_run_is_queued_runs_and_succeeds(world: JobWorld) -> None:
     assert run["terminated_at"] == "2023-11-15T00:00:07.000000Z"
 
 
-async def test_a_process_gets_what_the_definition_and_the_start_say(world: JobWorld) -> None:
+async def test_a_process_gets_values_of_the_definition_and_the_start_request(world: JobWorld) -> None:
     definition = world.define(
         environment_variables={"A": "a", "B": "a"}, startup_command=["node"], args=["job.js"], cpu_limit=500
     )
@@ -166,7 +166,7 @@ async def test_a_secret_that_cannot_be_read_fails_the_run(world: JobWorld, versi
     assert world.engine.processes == {}
 
 
-async def test_a_failure_is_told_without_secrets(world: JobWorld) -> None:
+async def test_failure_messages_contain_no_secrets(world: JobWorld) -> None:
     world.keep_secret("s", "hush")
     world.refer("s", "latest", env_var={"name": "A"})
     id = await world.begin(world.define())
@@ -178,7 +178,7 @@ async def test_a_failure_is_told_without_secrets(world: JobWorld) -> None:
     assert run["error_message"] == "it exited with status 3; its last line: cannot log in with [secret]"
 
 
-async def test_too_little_memory_is_a_reason_of_its_own(world: JobWorld) -> None:
+async def test_running_out_of_memory_has_its_own_reason(world: JobWorld) -> None:
     id = await world.begin(world.define())
     world.engine.last.end(137, out_of_memory=True)
     await settle()
@@ -187,13 +187,13 @@ async def test_too_little_memory_is_a_reason_of_its_own(world: JobWorld) -> None
 
 
 @pytest.mark.parametrize(("fault", "reason"), [("pull_fault", "image_not_found"), ("start_fault", "invalid_image")])
-async def test_an_image_that_cannot_be_had_or_run_fails_the_run(world: JobWorld, fault: str, reason: str) -> None:
+async def test_an_unusable_image_fails_the_run(world: JobWorld, fault: str, reason: str) -> None:
     setattr(world.engine, fault, "no such thing")
     run = world.run(await world.begin(world.define()))
     assert (run["state"], run["reason"], run["error_message"]) == ("failed", reason, "no such thing")
 
 
-async def test_a_run_that_takes_too_long_is_stopped(world: JobWorld) -> None:
+async def test_a_run_is_stopped_after_its_timeout(world: JobWorld) -> None:
     id = await world.begin(world.define(job_timeout="60s", retry_policy={"max_retries": 3}))
     await world.clock.advance(59)
     assert world.run(id)["state"] == "running"
@@ -204,7 +204,7 @@ async def test_a_run_that_takes_too_long_is_stopped(world: JobWorld) -> None:
     assert world.engine.last.stopped
 
 
-async def test_a_failed_run_is_tried_again(world: JobWorld) -> None:
+async def test_a_failed_run_is_retried(world: JobWorld) -> None:
     id = await world.begin(world.define(retry_policy={"max_retries": 2}))
     world.engine.last.end(1)
     await settle()
@@ -240,7 +240,7 @@ async def test_a_run_is_interrupted(world: JobWorld) -> None:
     assert world.engine.running == []
 
 
-async def test_a_queued_run_is_interrupted_and_leaves_nothing(world: JobWorld) -> None:
+async def test_a_queued_run_can_be_interrupted(world: JobWorld) -> None:
     world.engine.held = asyncio.Event()
     id = await world.begin(world.define())
     await world.interrupt(id)
@@ -250,7 +250,7 @@ async def test_a_queued_run_is_interrupted_and_leaves_nothing(world: JobWorld) -
     assert world.engine.running == []
 
 
-async def test_a_run_that_nobody_has_looked_at_is_interrupted(world: JobWorld) -> None:
+async def test_a_run_can_be_interrupted_before_it_starts(world: JobWorld) -> None:
     run = new_run(world.cloud, world.define(), world.cloud.now())
     await world.interrupt(run["id"])
     assert world.run(run["id"])["state"] == "interrupted"
@@ -264,7 +264,7 @@ async def test_runs_of_a_job_overlap(world: JobWorld) -> None:
     assert len(world.engine.running) == 3
 
 
-async def test_what_is_gone_ends_and_leaves_nothing(world: JobWorld) -> None:
+async def test_deleted_runs_end_and_are_cleaned_up(world: JobWorld) -> None:
     definition = world.define()
     over = await world.begin(definition)
     world.engine.last.end(0)
@@ -277,11 +277,9 @@ async def test_what_is_gone_ends_and_leaves_nothing(world: JobWorld) -> None:
     assert world.engine.processes == {}
 
 
-async def test_the_logs_of_the_last_runs_are_kept_and_more_runs(
-    world: JobWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(job_runner, "KEPT_ENDED", 2)
-    monkeypatch.setattr(job_runner, "KEPT_RUNS", 4)
+async def test_only_the_newest_runs_and_logs_are_kept(world: JobWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_runner, "MAX_LOGGED_RUNS", 2)
+    monkeypatch.setattr(job_runner, "MAX_ENDED_RUNS", 4)
     definition, other = world.define(), world.define("k")
     world.engine.started = lambda process: process.end(0)
     first = await world.begin(other)
@@ -290,7 +288,7 @@ async def test_the_logs_of_the_last_runs_are_kept_and_more_runs(
     assert [run["id"] for run in world.runs] == [first, *ids[-4:]]
 
 
-async def test_a_stop_of_the_local_scaleway_ends_runs(world: JobWorld) -> None:
+async def test_stopping_the_local_scaleway_ends_runs(world: JobWorld) -> None:
     id = await world.begin(world.define())
     await world.restart()
     run = world.run(id)
@@ -298,17 +296,17 @@ async def test_a_stop_of_the_local_scaleway_ends_runs(world: JobWorld) -> None:
     assert world.engine.processes == {}
 
 
-async def test_what_a_killed_one_left_running_is_over(world: JobWorld) -> None:
+async def test_runs_of_a_killed_local_scaleway_are_interrupted(world: JobWorld) -> None:
     id = await world.begin(world.define())
     kept = dict(world.cloud.store.get(RUNS, id) or {})
     await world.runtime.stop()
     world.cloud.store.put(RUNS, id, kept)
-    release(world.cloud)
+    finish_without_runtime(world.cloud)
     assert world.run(id)["state"] == "interrupted"
     await world.start()
 
 
-async def test_without_a_process_a_run_goes_by_time(world: JobWorld) -> None:
+async def test_without_a_process_a_run_changes_state_by_time(world: JobWorld) -> None:
     world.cloud.transitions = 10
     id = await world.begin(world.define(image_uri="elsewhere/x:1"))
     states = []
@@ -333,7 +331,7 @@ async def test_a_schedule_starts_runs(world: JobWorld) -> None:
     assert {world.run(run["id"])["state"] for run in world.runs} == {"succeeded"}
 
 
-async def test_the_minute_in_which_the_local_scaleway_starts_is_past(world: JobWorld) -> None:
+async def test_the_minute_of_the_start_is_not_scheduled(world: JobWorld) -> None:
     world.define(cron_schedule={"schedule": "* * * * *", "timezone": "UTC"})
     await world.clock.advance(30)
     await world.restart()
@@ -343,7 +341,7 @@ async def test_the_minute_in_which_the_local_scaleway_starts_is_past(world: JobW
     assert len(world.runs) == 1
 
 
-async def test_what_was_missed_is_not_caught_up(world: JobWorld) -> None:
+async def test_missed_minutes_are_not_caught_up(world: JobWorld) -> None:
     world.define(cron_schedule={"schedule": "* * * * *", "timezone": "UTC"})
     asleep = 0.0
     world.cloud.now = lambda: MIDNIGHT + world.clock.now() + asleep
@@ -354,7 +352,7 @@ async def test_what_was_missed_is_not_caught_up(world: JobWorld) -> None:
     assert len(world.runs) == 2
 
 
-async def test_a_changed_schedule_counts_from_the_next_minute(world: JobWorld) -> None:
+async def test_a_changed_schedule_applies_from_the_next_minute(world: JobWorld) -> None:
     world.define(cron_schedule={"schedule": "* * * * *", "timezone": "UTC"})
     await world.clock.advance(60)
     world.define(cron_schedule=None)
@@ -362,21 +360,21 @@ async def test_a_changed_schedule_counts_from_the_next_minute(world: JobWorld) -
     assert len(world.runs) == 1
 
 
-async def test_a_schedule_that_makes_no_sense_holds_up_no_other(world: JobWorld) -> None:
+async def test_an_invalid_schedule_does_not_affect_others(world: JobWorld) -> None:
     world.define("a", cron_schedule={"schedule": "99 * * * *", "timezone": "UTC"})
     world.define("b", cron_schedule={"schedule": "* * * * *", "timezone": "UTC"})
     await world.clock.advance(60)
     assert [run["job_definition_id"] for run in world.runs] == ["b"]
 
 
-async def test_a_schedule_starts_nothing_where_nothing_runs(world: JobWorld) -> None:
+async def test_without_a_runtime_schedules_start_nothing(world: JobWorld) -> None:
     world.define(image_uri="elsewhere/x:1", cron_schedule={"schedule": "* * * * *", "timezone": "UTC"})
     await world.clock.advance(60)
     assert world.runs == []
 
 
 def _minutes(schedule: str, year: int, month: int, day: int) -> list[str]:
-    """When a schedule is due on a day in Paris, by the clocks there."""
+    """The local times at which a schedule is due on a day in Paris."""
     first = int(datetime(year, month, day, tzinfo=PARIS).timestamp())
     clocks = [(minute, datetime.fromtimestamp(minute, PARIS)) for minute in range(first, first + 25 * 3_600, 60)]
     return [
@@ -386,20 +384,20 @@ def _minutes(schedule: str, year: int, month: int, day: int) -> list[str]:
     ]
 
 
-def test_a_schedule_is_in_its_time_zone() -> None:
+def test_schedules_use_their_time_zone() -> None:
     assert _minutes("30 4 * * *", 2026, 1, 5) == ["04:30"]
     assert _minutes("0 */8 * * MON-FRI", 2026, 1, 5) == ["00:00", "08:00", "16:00"]
     assert _minutes("0 */8 * * MON-FRI", 2026, 1, 4) == []
     assert is_due({"schedule": "30 4 * * *", "timezone": "Europe/Paris"}, 1_767_583_800)  # 2026-01-05T03:30:00Z
 
 
-def test_where_clocks_change_nothing_is_left_out_or_done_twice() -> None:
+def test_clock_changes_skip_and_repeat_nothing() -> None:
     assert _minutes("30 2 * * *", 2026, 3, 29) == ["03:00"]
     assert _minutes("30 2 * * *", 2026, 10, 25) == ["02:30"]
 
 
 @given(st.integers(0, 59), st.integers(0, 23), st.integers(0, 3 * 365 * 24 * 60))
-def test_a_minute_is_due_when_its_clock_reads_what_the_schedule_says(minute: int, hour: int, number: int) -> None:
+def test_a_minute_is_due_when_local_time_matches_the_schedule(minute: int, hour: int, number: int) -> None:
     moment = int(MIDNIGHT) + number * 60
     read = datetime.fromtimestamp(moment, ZoneInfo("UTC"))
     due = is_due({"schedule": f"{minute} {hour} * * *", "timezone": "UTC"}, moment)
@@ -416,7 +414,7 @@ def test_a_minute_is_due_when_its_clock_reads_what_the_schedule_says(minute: int
         ("* * * * *", "../etc/passwd", "timezone"),
     ],
 )
-def test_a_schedule_that_never_comes_is_refused(schedule: str, zone: str, part: str) -> None:
+def test_invalid_schedules_are_rejected(schedule: str, zone: str, part: str) -> None:
     with pytest.raises(ScheduleError) as refusal:
         is_due({"schedule": schedule, "timezone": zone}, 0)
     assert refusal.value.part == part

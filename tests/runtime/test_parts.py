@@ -1,4 +1,4 @@
-"""The runtime's small parts: back-off, balance, probes, revisions, what should run, which engine."""
+"""Small parts of the runtime: backoff, balancer, probes, revisions, images, choice of engine."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from localcloud.api.cloud import Cloud
 from localcloud.api.store import Store
 from localcloud.runtime.backoff import Backoff
 from localcloud.runtime.balancer import Backend, Balancer, busy
-from localcloud.runtime.desired import held_image
+from localcloud.runtime.desired import registry_image
 from localcloud.runtime.docker_engine import start_container
 from localcloud.runtime.engine_choice import EngineChoice, EngineUnavailable, choose, owner_of
-from localcloud.runtime.probes import NetworkCheck, listening, started, unwell
+from localcloud.runtime.probes import NetworkCheck, until_listening, until_started, until_unhealthy
 from localcloud.runtime.revision import Probe, Revision
 from tests.runtime.fakes import PROBE, REVISION, FakeCheck, FakeClock, revision, settle
 
 
-def test_restarts_wait_as_in_kubernetes() -> None:
+def test_restart_delays_are_those_of_kubernetes() -> None:
     backoff = Backoff()
-    assert [backoff.delay(ran=1) for _ in range(8)] == [0, 10, 20, 40, 80, 160, 300, 300]
+    assert [backoff.delay(healthy_for=1) for _ in range(8)] == [0, 10, 20, 40, 80, 160, 300, 300]
 
 
-def test_a_process_that_ran_well_is_forgiven() -> None:
+def test_a_healthy_run_resets_the_backoff() -> None:
     backoff = Backoff()
     assert [backoff.delay(ran) for ran in (1, 1, 599, 600, 1)] == [0, 10, 20, 0, 10]
 
 
-def test_the_least_busy_instance_is_next_and_then_the_one_that_waited_longest() -> None:
+def test_the_least_busy_and_then_least_recently_used_instance_is_next() -> None:
     first, second, third = backends = [Backend(f"127.0.0.1:{port}") for port in (1, 2, 3)]
     balancer = Balancer()
     assert [balancer.pick(backends) for _ in range(4)] == [first, second, third, first]
@@ -50,21 +50,21 @@ def test_the_least_busy_instance_is_next_and_then_the_one_that_waited_longest() 
 async def test_a_startup_probe_may_fail_until_its_threshold() -> None:
     clock, check = FakeClock(), FakeCheck()
     check.faults[""] = "no answer"
-    found = asyncio.create_task(started(check, "a", PROBE, clock))
+    found = asyncio.create_task(until_started(check, "a", PROBE, clock))
     await clock.advance(19)
     assert not found.done()
     check.faults.clear()
     await clock.advance(1)
     assert found.result() == ""
     check.faults[""] = "no answer"
-    found = asyncio.create_task(started(check, "a", PROBE, clock))
+    found = asyncio.create_task(until_started(check, "a", PROBE, clock))
     await clock.advance(20)
     assert found.result() == "its startup probe failed 3 times in a row: no answer"
 
 
-async def test_a_liveness_probe_counts_failures_in_a_row() -> None:
+async def test_a_liveness_probe_counts_consecutive_failures() -> None:
     clock, check = FakeClock(), FakeCheck()
-    found = asyncio.create_task(unwell(check, "a", PROBE, clock))
+    found = asyncio.create_task(until_unhealthy(check, "a", PROBE, clock))
     for fault in ("bad", "bad", "", "bad", "bad"):
         check.faults[""] = fault
         await clock.advance(10)
@@ -73,10 +73,10 @@ async def test_a_liveness_probe_counts_failures_in_a_row() -> None:
     assert found.result() == "its liveness probe failed 3 times in a row: bad"
 
 
-async def test_without_a_startup_probe_the_port_has_to_listen_in_time() -> None:
+async def test_without_a_startup_probe_the_port_must_listen_in_time() -> None:
     clock, check = FakeClock(), FakeCheck()
     check.faults[""] = "refused"
-    found = asyncio.create_task(listening(check, "a", 8080, 30, clock))
+    found = asyncio.create_task(until_listening(check, "a", 8080, 30, clock))
     await clock.advance(29)
     assert not found.done()
     await clock.advance(2)
@@ -95,17 +95,17 @@ async def network() -> AsyncIterator[NetworkCheck]:
     [
         (b"HTTP/1.1 204 No Content\r\n\r\n", "/", ""),
         (b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "/", ""),
-        (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "/ok", "GET /ok answers 503"),
-        (b"nonsense\r\n\r\n", "/ok", "GET /ok gets no answer"),
-        (b"", "/ok", "GET /ok gets no answer"),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "/ok", "GET /ok returned 503"),
+        (b"nonsense\r\n\r\n", "/ok", "GET /ok got no response"),
+        (b"", "/ok", "GET /ok got no response"),
         (b"", None, "the port does not accept connections"),
         (b"220 hello\r\n", None, ""),
         (None, None, ""),
-        (None, "/ok", "GET /ok has no answer after 0.2 s"),
+        (None, "/ok", "GET /ok got no response within 0.2 s"),
     ],
 )
-async def test_what_a_probe_finds(network: NetworkCheck, answer: bytes | None, path: str | None, fault: str) -> None:
-    """``None``: the server accepts, and says nothing. Nothing at all (``b""``): it hangs up, as Docker's proxy does."""
+async def test_probe_results(network: NetworkCheck, answer: bytes | None, path: str | None, fault: str) -> None:
+    """``None``: the server accepts and stays silent. ``b""``: it closes the connection, as Docker's proxy does."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if answer is not None:
@@ -127,7 +127,7 @@ async def test_what_a_probe_finds(network: NetworkCheck, answer: bytes | None, p
     assert await network(f"127.0.0.1:{port}", Probe(None, 1.0, 1.0, 1)) == "the port does not accept connections"
 
 
-def test_a_revision_survives_the_store_and_shows_no_secret() -> None:
+def test_a_revision_can_be_stored_and_its_repr_has_no_secrets() -> None:
     whole = revision(startup=PROBE, command=("node",), args=("x.js",))
     assert Revision.from_document(json.loads(json.dumps(whole.document()))) == whole
     assert "hush" not in repr(whole)
@@ -140,41 +140,41 @@ def test_a_revision_survives_the_store_and_shows_no_secret() -> None:
     "image",
     ["localhost:1/snu/api@sha256:0", "rg.fr-par.scw.cloud/snu/api:1", "api", "api@sha256:0", "localhost:2/x", ""],
 )
-def test_images_that_our_registry_does_not_hold(tmp_path: Path, image: str) -> None:
+def test_images_that_are_not_in_the_local_registry(tmp_path: Path, image: str) -> None:
     store = Store(tmp_path)
     try:
-        assert held_image(Cloud(store, port=1, organization_id="o"), image) is None
+        assert registry_image(Cloud(store, port=1, organization_id="o"), image) is None
     finally:
         store.close()
 
 
-def test_off_is_off() -> None:
+def test_runtime_off_has_no_engine() -> None:
     chosen = choose(EngineChoice.OFF)
     assert chosen.client is None
     assert "--runtime off" in chosen.why
 
 
 @pytest.mark.parametrize(
-    ("host", "told"),
+    ("host", "expected"),
     [
-        ("unix:///nowhere/docker.sock", "no Docker engine answers at unix:///nowhere/docker.sock"),
-        ("tcp://127.0.0.1:1", "no Docker engine answers at tcp://127.0.0.1:1"),
-        ("tcp://docker.example.test:2375", "is not of this machine"),
-        ("ssh://somebody@localhost", "is not of this machine"),
+        ("unix:///nowhere/docker.sock", "no Docker engine responds at unix:///nowhere/docker.sock"),
+        ("tcp://127.0.0.1:1", "no Docker engine responds at tcp://127.0.0.1:1"),
+        ("tcp://docker.example.test:2375", "is on another machine"),
+        ("ssh://somebody@localhost", "is on another machine"),
     ],
 )
-def test_no_engine_is_told_and_refused_only_where_one_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch, host: str, told: str
+def test_a_missing_engine_is_explained_and_fails_only_if_required(
+    monkeypatch: pytest.MonkeyPatch, host: str, expected: str
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", host)
     chosen = choose(EngineChoice.AUTO)
     assert chosen.client is None
-    assert told in chosen.why
+    assert expected in chosen.why
     with pytest.raises(EngineUnavailable, match="Docker engine"):
         choose(EngineChoice.DOCKER)
 
 
-def test_the_owner_follows_from_where_the_data_are(tmp_path: Path) -> None:
+def test_the_owner_depends_on_the_data_folder(tmp_path: Path) -> None:
     assert owner_of(tmp_path / "a") == owner_of(tmp_path / "b" / ".." / "a")
     assert owner_of(tmp_path / "a") != owner_of(tmp_path / "b")
 
@@ -199,7 +199,7 @@ async def test_the_clock_of_the_tests_keeps_order() -> None:
 
 
 class Stubborn:
-    """A container that Docker gives ports to which others have."""
+    """A container to which Docker assigns ports that are in use."""
 
     def __init__(self, *errors: str) -> None:
         self.errors = list(errors)
@@ -211,12 +211,12 @@ class Stubborn:
             raise APIError(self.errors.pop(0))
 
 
-def test_a_port_that_is_taken_is_passed_over() -> None:
+def test_a_port_in_use_is_skipped() -> None:
     container = Stubborn(*["driver failed: listen tcp4 127.0.0.1:32786: bind: address already in use"] * 3)
     start_container(cast(Any, container))
     assert container.started == 4
 
 
-def test_what_else_docker_says_is_said() -> None:
+def test_other_docker_errors_are_raised() -> None:
     with pytest.raises(APIError, match="no such file"):
         start_container(cast(Any, Stubborn("no such file")))

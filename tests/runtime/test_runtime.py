@@ -1,4 +1,4 @@
-"""From the API's store to what runs, and back: the reconciler on an engine without containers."""
+"""The reconciler, on an engine without containers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from localcloud.api.oci.repository import IMAGES, MANIFESTS, NAMESPACES
 from localcloud.api.seed import DEFAULT
 from localcloud.api.seeding import seed_store
 from localcloud.api.store import Store
-from localcloud.runtime.disabled import release
+from localcloud.runtime.leftovers import finish_without_runtime
 from localcloud.runtime.runtime import Runtime
 from tests.runtime.fakes import FakeCheck, FakeClock, FakeEngine, revision, settle
 
@@ -107,7 +107,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     world.cloud.store.close()
 
 
-async def test_a_container_is_on_its_way_until_it_is_well(world: World) -> None:
+async def test_a_container_is_transient_until_it_is_ready(world: World) -> None:
     world.engine.held = asyncio.Event()
     await world.deploy()
     assert world.shown()["status"] == "creating"
@@ -126,12 +126,12 @@ async def test_variables_come_from_namespace_container_and_vault(world: World) -
     assert world.engine.last.revision.environment == {"A": "n", "B": "c", "C": "n", "S": "c", "T": "n", "PORT": "8080"}
 
 
-async def test_a_failed_deploy_ends_in_error_and_the_next_one_mends_it(world: World) -> None:
+async def test_a_failed_deployment_is_an_error_until_the_next_one(world: World) -> None:
     await world.deploy()
-    world.check.faults[""] = "GET /ok answers 500"
+    world.check.faults[""] = "GET /ok returned 500"
     await world.deploy(min_scale=2)
     assert world.shown()["status"] == "error"
-    assert "GET /ok answers 500" in world.shown()["error_message"]
+    assert "GET /ok returned 500" in world.shown()["error_message"]
     assert world.generations == [1]
     world.check.faults.clear()
     await world.deploy()
@@ -141,17 +141,17 @@ async def test_a_failed_deploy_ends_in_error_and_the_next_one_mends_it(world: Wo
 
 async def test_a_container_whose_liveness_probe_fails_is_in_error_until_it_succeeds(world: World) -> None:
     await world.deploy(liveness_probe=PROBE_DOCUMENT)
-    world.check.faults["p1"] = "GET /ok answers 503"
+    world.check.faults["p1"] = "GET /ok returned 503"
     await world.clock.advance(1)
     assert world.shown()["status"] == "error"
-    assert world.shown()["error_message"] == "its liveness probe failed once: GET /ok answers 503"
+    assert world.shown()["error_message"] == "its liveness probe failed once: GET /ok returned 503"
     assert world.generations == [1]
     world.check.faults.clear()
     await world.clock.advance(1)
     assert (world.shown()["status"], world.shown()["error_message"]) == ("ready", "")
 
 
-async def test_after_a_failed_deploy_the_version_before_serves_for_a_day(world: World) -> None:
+async def test_after_a_failed_deployment_the_previous_revision_serves_for_a_day(world: World) -> None:
     await world.deploy()
     world.check.faults["p2"] = "no answer"
     await world.deploy()
@@ -168,7 +168,7 @@ async def test_after_a_failed_deploy_the_version_before_serves_for_a_day(world: 
     assert world.shown()["status"] == "ready"
 
 
-async def test_a_deploy_that_succeeds_within_the_day_stays(world: World) -> None:
+async def test_a_successful_deployment_ends_the_fallback(world: World) -> None:
     await world.deploy()
     world.check.faults["p2"] = "no answer"
     await world.deploy()
@@ -178,26 +178,26 @@ async def test_a_deploy_that_succeeds_within_the_day_stays(world: World) -> None
     assert world.generations == [3]
 
 
-async def test_a_pull_that_fails_is_an_error(world: World) -> None:
+async def test_a_failed_pull_is_an_error(world: World) -> None:
     world.engine.pull_fault = "the image cannot be pulled: no space left"
     await world.deploy()
     assert world.shown()["error_message"] == "the image cannot be pulled: no space left"
 
 
-async def test_without_its_image_in_the_registry_nothing_runs_until_it_comes(world: World) -> None:
+async def test_a_container_starts_once_its_image_is_pushed(world: World) -> None:
     await world.deploy(image=f"localhost:1/snu/api@{OTHER}")
     assert world.shown()["status"] == "ready"
     assert world.engine.processes == {}
-    said = world.runtime.standing(world.cloud.store.get(CONTAINERS, "c") or {})
-    assert said is not None
-    assert said[0] == 200
+    response = world.runtime.unavailable_response(world.cloud.store.get(CONTAINERS, "c") or {})
+    assert response is not None
+    assert response[0] == 200
     world.push(OTHER)
     world.runtime.wake()
     await settle()
     assert world.generations == [1]
 
 
-async def test_an_update_to_an_image_that_is_not_there_stops_what_ran(world: World) -> None:
+async def test_an_update_to_a_missing_image_stops_the_container(world: World) -> None:
     await world.deploy()
     await world.deploy(image=f"localhost:1/snu/api@{OTHER}")
     assert world.generations == []
@@ -212,7 +212,7 @@ async def test_a_deleted_container_leaves_no_process(world: World) -> None:
     assert world.engine.processes == {}
 
 
-async def test_a_container_that_is_deleted_while_it_is_deployed_leaves_no_process(world: World) -> None:
+async def test_a_container_deleted_during_its_deployment_leaves_no_process(world: World) -> None:
     world.engine.held = asyncio.Event()
     await world.deploy()
     world.cloud.store.delete(CONTAINERS, "c")
@@ -236,7 +236,7 @@ async def test_one_removal_does_not_disturb_another(world: World) -> None:
     assert world.engine.processes == {}
 
 
-async def test_a_deploy_that_is_called_off_is_taken_away_however_often_the_runtime_wakes(world: World) -> None:
+async def test_a_cancelled_deployment_is_removed_however_often_the_runtime_wakes(world: World) -> None:
     world.check.faults[""] = "not yet"
     await world.deploy("slow", startup_probe={**PROBE_DOCUMENT, "failure_threshold": 100})
     world.engine.seconds_to_stop["slow"] = 3.0
@@ -247,7 +247,7 @@ async def test_a_deploy_that_is_called_off_is_taken_away_however_often_the_runti
     assert world.engine.processes == {}
 
 
-async def test_a_stop_leaves_nothing_and_a_start_brings_everything_back(world: World) -> None:
+async def test_stop_removes_all_processes_and_start_restores_them(world: World) -> None:
     await world.deploy("a")
     await world.deploy("b", min_scale=2)
     await world.runtime.stop()
@@ -257,7 +257,7 @@ async def test_a_stop_leaves_nothing_and_a_start_brings_everything_back(world: W
     assert (world.shown("a")["status"], world.shown("b")["status"]) == ("ready", "ready")
 
 
-async def test_what_an_earlier_run_left_is_removed(tmp_path: Path) -> None:
+async def test_processes_of_an_earlier_run_are_removed(tmp_path: Path) -> None:
     world = World(tmp_path / "data")
     await world.engine.start(revision(), "7-1-1")
     left = world.engine.last
@@ -268,7 +268,7 @@ async def test_what_an_earlier_run_left_is_removed(tmp_path: Path) -> None:
     world.cloud.store.close()
 
 
-async def test_after_a_failed_deploy_a_restart_brings_back_what_served(world: World) -> None:
+async def test_a_restart_after_a_failed_deployment_restores_the_previous_revision(world: World) -> None:
     await world.deploy()
     world.check.faults[""] = "bad"
     await world.deploy(min_scale=2)
@@ -278,7 +278,7 @@ async def test_after_a_failed_deploy_a_restart_brings_back_what_served(world: Wo
     assert world.shown()["status"] == "error"
 
 
-async def test_a_day_after_a_failed_deploy_a_restart_does_not_bring_back_what_served(world: World) -> None:
+async def test_a_restart_a_day_after_a_failed_deployment_does_not_restore_it(world: World) -> None:
     await world.deploy()
     world.check.faults["p2"] = world.check.faults["p3"] = "no answer"
     await world.deploy()
@@ -289,7 +289,7 @@ async def test_a_day_after_a_failed_deploy_a_restart_does_not_bring_back_what_se
     assert world.shown()["status"] == "error"
 
 
-async def test_what_never_served_is_tried_again_after_a_restart(world: World) -> None:
+async def test_a_container_that_never_served_is_retried_after_a_restart(world: World) -> None:
     """The engine may have been at fault."""
     world.engine.pull_fault = "no engine"
     await world.deploy()
@@ -300,7 +300,7 @@ async def test_what_never_served_is_tried_again_after_a_restart(world: World) ->
     assert world.generations == [1]
 
 
-async def test_a_deploy_that_was_interrupted_goes_on_after_a_restart(world: World) -> None:
+async def test_an_interrupted_deployment_continues_after_a_restart(world: World) -> None:
     await world.deploy()
     world.engine.held = asyncio.Event()
     await world.deploy()
@@ -314,10 +314,10 @@ async def test_a_deploy_that_was_interrupted_goes_on_after_a_restart(world: Worl
     assert world.generations == [2]
 
 
-async def test_without_a_runtime_what_waits_for_a_process_is_ready(world: World) -> None:
+async def test_without_a_runtime_waiting_containers_become_ready(world: World) -> None:
     world.engine.held = asyncio.Event()
     await world.deploy()
-    release(world.cloud)
+    finish_without_runtime(world.cloud)
     assert world.shown()["status"] == "ready"
     world.engine.held.set()
 

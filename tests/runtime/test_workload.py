@@ -1,4 +1,4 @@
-"""One container's instances: start, crash, probes, roll-out, stop. Without an engine, and without waiting."""
+"""The instances of a container: start, crash, probes, roll-out, stop; with a fake engine and clock."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def _ends_badly(process: Process) -> None:
 
 
 async def roll_out(lab: Lab, workload: Workload, seconds: float = 1.0, **values: object) -> str:
-    """Deploy a revision, in that much time; gives what went wrong."""
+    """Roll out a revision within a time, and return why it failed."""
     rolling = asyncio.create_task(workload.roll_out(revision(**values)))
     await lab.clock.advance(seconds)
     assert rolling.done(), "the roll-out goes on"
     return rolling.result()
 
 
-async def test_as_many_instances_as_wanted_serve(lab: Lab) -> None:
-    workload = Workload(lab.parts)
+async def test_the_desired_number_of_instances_serves(lab: Lab) -> None:
+    workload = Workload(lab.context)
     assert await roll_out(lab, workload, instances=3) == ""
     assert [process.instance for process in lab.engine.running] == ["1-1-1", "1-2-1", "1-3-1"]
     assert {backend.address for _ in range(3) if (backend := workload.pick())} == {"p1", "p2", "p3"}
@@ -40,21 +40,21 @@ async def test_as_many_instances_as_wanted_serve(lab: Lab) -> None:
 
 
 async def test_nothing_serves_before_all_are_started(lab: Lab) -> None:
-    workload = Workload(lab.parts)
+    workload = Workload(lab.context)
     lab.check.faults["p2"] = "not yet"
     rolling = asyncio.create_task(workload.roll_out(revision(instances=2, startup=PROBE)))
     await lab.clock.advance(15)
     assert not rolling.done()
     assert workload.pick() is None
-    assert workload.standing == "is being started"
+    assert workload.not_ready_reason == "it is starting"
     lab.check.faults.clear()
     await lab.clock.advance(5)
     assert rolling.result() == ""
     assert workload.pick() is not None
 
 
-async def test_a_crash_is_followed_by_a_start_at_once_and_then_by_waits(lab: Lab) -> None:
-    workload = Workload(lab.parts)
+async def test_crashes_restart_immediately_and_then_with_backoff(lab: Lab) -> None:
+    workload = Workload(lab.context)
     await roll_out(lab, workload)
     waits = []
     for _ in range(4):
@@ -65,40 +65,40 @@ async def test_a_crash_is_followed_by_a_start_at_once_and_then_by_waits(lab: Lab
     assert waits == [0, 10, 20, 40]
 
 
-async def test_an_instance_gets_no_requests_from_its_crash_until_it_is_ready_again(lab: Lab) -> None:
-    workload = Workload(lab.parts)
+async def test_a_crashed_instance_gets_no_requests_until_it_is_ready_again(lab: Lab) -> None:
+    workload = Workload(lab.context)
     await roll_out(lab, workload, startup=PROBE, instances=2)
     lab.check.faults["p3"] = "not yet"
     lab.engine.processes["p1"].output.append("out of luck: hush")
     lab.engine.processes["p1"].end(7)
     await settle()
     assert {backend.address for _ in range(4) if (backend := workload.pick())} == {"p2"}
-    assert "it exited with status 7; its last line: out of luck: [secret]" in workload.standing
+    assert "it exited with status 7; its last line: out of luck: [secret]" in workload.not_ready_reason
     lab.check.faults.clear()
     await lab.clock.advance(10)
     assert {backend.address for _ in range(4) if (backend := workload.pick())} == {"p2", "p3"}
 
 
-async def test_an_instance_that_is_not_alive_gets_no_requests_until_it_is(lab: Lab) -> None:
-    workload = Workload(lab.parts)
+async def test_an_unhealthy_instance_gets_no_requests_until_it_recovers(lab: Lab) -> None:
+    workload = Workload(lab.context)
     await roll_out(lab, workload, liveness=PROBE, instances=2)
-    lab.check.faults["p1"] = "GET /ok answers 503"
+    lab.check.faults["p1"] = "GET /ok returned 503"
     await lab.clock.advance(30)
     assert {backend.address for _ in range(4) if (backend := workload.pick())} == {"p2"}
-    lab.check.faults["p2"] = "GET /ok answers 503"
+    lab.check.faults["p2"] = "GET /ok returned 503"
     await lab.clock.advance(30)
     assert not workload.is_ready
-    assert workload.standing == "its liveness probe failed 3 times in a row: GET /ok answers 503"
+    assert workload.not_ready_reason == "its liveness probe failed 3 times in a row: GET /ok returned 503"
     assert [process.instance for process in lab.engine.running] == ["1-1-1", "1-2-1"], "none is restarted"
     lab.check.faults.clear()
     await lab.clock.advance(10)
     assert {backend.address for _ in range(4) if (backend := workload.pick())} == {"p1", "p2"}
 
 
-async def test_an_instance_that_ends_while_it_is_not_alive_is_started_again(lab: Lab) -> None:
-    workload = Workload(lab.parts)
+async def test_an_unhealthy_instance_that_ends_is_restarted(lab: Lab) -> None:
+    workload = Workload(lab.context)
     await roll_out(lab, workload, liveness=PROBE)
-    lab.check.faults["p1"] = "GET /ok answers 503"
+    lab.check.faults["p1"] = "GET /ok returned 503"
     await lab.clock.advance(30)
     lab.engine.processes["p1"].end(1)
     await settle()
@@ -108,16 +108,16 @@ async def test_an_instance_that_ends_while_it_is_not_alive_is_started_again(lab:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "expected"),
     [
         ("exit", "it exited with status 9; its last line: bad [secret]"),
         ("memory", "it was killed because it needs more than its 256 MB of memory; it wrote nothing"),
         ("start", "the image cannot be run: [secret]"),
-        ("probe", "its startup probe failed 3 times in a row: GET /ok answers 500; it wrote nothing"),
+        ("probe", "its startup probe failed 3 times in a row: GET /ok returned 500; it wrote nothing"),
     ],
 )
-async def test_a_failed_roll_out_says_why_and_the_old_instances_go_on(lab: Lab, spoil: str, told: str) -> None:
-    workload = Workload(lab.parts)
+async def test_a_failed_roll_out_says_why_and_keeps_the_old_instances(lab: Lab, spoil: str, expected: str) -> None:
+    workload = Workload(lab.context)
     await roll_out(lab, workload)
     if spoil == "exit":
         lab.engine.started = _ends_badly
@@ -128,8 +128,8 @@ async def test_a_failed_roll_out_says_why_and_the_old_instances_go_on(lab: Lab, 
     elif spoil == "start":
         lab.engine.start_fault = "the image cannot be run: hush"
     else:
-        lab.check.faults[""] = "GET /ok answers 500"
-    assert await roll_out(lab, workload, 30, generation=2, startup=PROBE, instances=2) == told
+        lab.check.faults[""] = "GET /ok returned 500"
+    assert await roll_out(lab, workload, 30, generation=2, startup=PROBE, instances=2) == expected
     assert [process.revision.generation for process in lab.engine.running] == [1]
     assert workload.revision is not None
     assert workload.revision.generation == 1
@@ -137,15 +137,15 @@ async def test_a_failed_roll_out_says_why_and_the_old_instances_go_on(lab: Lab, 
     assert backend.address == "p1"
 
 
-async def test_a_failed_instance_is_not_started_once_more(lab: Lab) -> None:
-    workload = Workload(lab.parts)
-    lab.check.faults[""] = "GET /ok answers 500"
+async def test_a_failed_instance_is_not_restarted(lab: Lab) -> None:
+    workload = Workload(lab.context)
+    lab.check.faults[""] = "GET /ok returned 500"
     assert await roll_out(lab, workload, 100, startup=PROBE) != ""
     assert [process.instance for process in lab.engine.processes.values()] == ["1-1-1"]
 
 
-async def test_one_exit_is_forgiven_in_a_roll_out(lab: Lab) -> None:
-    workload = Workload(lab.parts)
+async def test_a_roll_out_tolerates_one_exit(lab: Lab) -> None:
+    workload = Workload(lab.context)
     lab.check.faults["p1"] = "refused"
     rolling = asyncio.create_task(workload.roll_out(revision()))
     await settle()
@@ -155,15 +155,15 @@ async def test_one_exit_is_forgiven_in_a_roll_out(lab: Lab) -> None:
     assert [process.instance for process in lab.engine.running] == ["1-1-2"]
 
 
-async def test_an_instance_that_never_listens_ends_the_roll_out(lab: Lab) -> None:
-    workload = Workload(lab.parts)
+async def test_an_instance_that_never_listens_fails_the_roll_out(lab: Lab) -> None:
+    workload = Workload(lab.context)
     lab.check.faults[""] = "refused"
     assert "it did not listen on port 8080 within 300 s" in await roll_out(lab, workload, 301)
     assert lab.engine.running == []
 
 
-async def test_the_new_revision_takes_over_and_the_old_one_finishes_its_requests(lab: Lab) -> None:
-    workload = Workload(lab.parts)
+async def test_the_old_revision_finishes_its_requests(lab: Lab) -> None:
+    workload = Workload(lab.context)
     await roll_out(lab, workload)
     old = workload.pick()
     assert old is not None
@@ -176,8 +176,8 @@ async def test_the_new_revision_takes_over_and_the_old_one_finishes_its_requests
     assert not lab.engine.processes["p1"].runs
 
 
-async def test_requests_that_never_end_do_not_hold_the_old_instances_for_ever(lab: Lab) -> None:
-    workload = Workload(lab.parts)
+async def test_endless_requests_do_not_keep_old_instances_running(lab: Lab) -> None:
+    workload = Workload(lab.context)
     await roll_out(lab, workload)
     old = workload.pick()
     assert old is not None
@@ -187,8 +187,8 @@ async def test_requests_that_never_end_do_not_hold_the_old_instances_for_ever(la
         assert not lab.engine.processes["p1"].runs
 
 
-async def test_a_stop_while_a_process_is_being_started_leaves_nothing(lab: Lab) -> None:
-    workload = Workload(lab.parts)
+async def test_stop_during_a_start_leaves_no_process(lab: Lab) -> None:
+    workload = Workload(lab.context)
     lab.engine.held = asyncio.Event()
     rolling = asyncio.create_task(workload.roll_out(revision()))
     await settle()
@@ -202,7 +202,7 @@ async def test_a_stop_while_a_process_is_being_started_leaves_nothing(lab: Lab) 
 
 
 async def test_only_the_last_ended_processes_are_kept_for_their_logs(lab: Lab) -> None:
-    workload = Workload(lab.parts)
+    workload = Workload(lab.context)
     await roll_out(lab, workload)
     for _ in range(20):
         lab.engine.last.end()

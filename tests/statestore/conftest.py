@@ -18,7 +18,7 @@ KINDS = ("folder", "bucket", "bucket with a folder", "database", "database with 
 
 @pytest.fixture(params=KINDS)
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A backend's address, with a login where there is one."""
+    """A backend's address, with credentials if it has any."""
     kind: str = request.param
     if kind == "folder":
         return f"file://{tmp_path}/state"
@@ -31,7 +31,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def opened() -> Iterator[Callable[[str], Store]]:
-    """Opens stores, and closes them in the end."""
+    """Open stores, and close them after the test."""
     stores: list[Store] = []
 
     def make(address: str) -> Store:

@@ -1,4 +1,4 @@
-"""States in each form that the Pulumi CLI writes, in each kind of store."""
+"""States in every format that the Pulumi CLI writes, in every kind of store."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_compression_keeps_the_content(content: bytes, suffix: str) -> None:
 
 
 @given(st.binary(min_size=1), st.sampled_from([GZIP, ZSTD]), st.data())
-def test_a_cut_object_is_damaged(content: bytes, suffix: str, data: st.DataObject) -> None:
+def test_a_truncated_object_is_damaged(content: bytes, suffix: str, data: st.DataObject) -> None:
     whole = compress(content, suffix)
     with pytest.raises(ValueError, match=r"\S"):
         decompress(whole[: data.draw(st.integers(4, len(whole) - 1))])
@@ -85,7 +85,7 @@ def test_a_state_keeps_its_form(store: Store, suffix: str) -> None:
     assert store.entries(layout.STACKS) == []
 
 
-def test_what_would_be_misread_is_refused(store: Store) -> None:
+def test_ambiguous_or_unsupported_states_are_rejected(store: Store) -> None:
     for suffix in SUFFIXES:
         store.write(key(suffix), compress(document(), suffix))
     with pytest.raises(StoreError, match=r"has two states of"):

@@ -1,4 +1,4 @@
-"""What every kind of store does, whatever stands behind it."""
+"""The contract that every kind of store fulfils."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def content_of(store: Store, key: str = KEY) -> bytes | None:
     return None if item is None else item.content
 
 
-def test_what_is_not_there(store: Store) -> None:
+def test_missing_objects(store: Store) -> None:
     assert store.read(KEY) is None
     assert store.entries("") == []
     store.delete(KEY)
@@ -38,20 +38,20 @@ CONTENTS = {
 
 
 @pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
-def test_what_is_written_is_read(store: Store, content: bytes) -> None:
+def test_writes_are_read_back(store: Store, content: bytes) -> None:
     tag = store.write(KEY, content)
     item = store.read(KEY)
     assert item is not None
     assert (item.content, item.tag) == (content, tag)
 
 
-def test_the_tag_tells_contents_apart(store: Store) -> None:
+def test_different_content_has_different_tags(store: Store) -> None:
     first, second = store.write(KEY, b"one"), store.write(KEY, b"two")
     assert first != second
     assert content_of(store) == b"two"
 
 
-def test_another_connection_sees_it(store: Store, address: str, opened: Callable[[str], Store]) -> None:
+def test_other_connections_see_writes(store: Store, address: str, opened: Callable[[str], Store]) -> None:
     store.write(KEY, b"one")
     other = opened(address)
     assert content_of(other) == b"one"
@@ -68,14 +68,14 @@ def test_a_copy_stays_as_it_was(store: Store) -> None:
     assert content_of(store, f"{KEY}.bak") == b"two"
 
 
-def test_what_is_deleted_is_gone(store: Store) -> None:
+def test_deleted_objects_are_gone(store: Store) -> None:
     store.write(KEY, b"one")
     store.delete(KEY)
     assert store.read(KEY) is None
     assert store.entries("") == []
 
 
-def test_entries_are_those_below_the_prefix(store: Store) -> None:
+def test_entries_have_the_prefix(store: Store) -> None:
     keys = ["a/b/1", "a/b/2", "a/bc", "a_b/1", "ä/1", "a%b"]
     for key in keys:
         store.write(key, b"x" * 300)
@@ -114,7 +114,7 @@ def test_only_if_unchanged(store: Store) -> None:
     assert content_of(store) == b"two"
 
 
-def test_what_was_deleted_has_changed(store: Store) -> None:
+def test_a_deleted_object_counts_as_changed(store: Store) -> None:
     tag = store.write(KEY, b"one")
     store.delete(KEY)
     with pytest.raises(ConflictError):
@@ -122,7 +122,7 @@ def test_what_was_deleted_has_changed(store: Store) -> None:
     assert store.read(KEY) is None
 
 
-def test_a_write_is_repeated_when_its_answer_was_lost(store: Store) -> None:
+def test_a_write_whose_response_was_lost_can_be_repeated(store: Store) -> None:
     tag = store.write(KEY, b"one", ABSENT)
     assert store.write(KEY, b"one", ABSENT) == tag
     after = store.write(KEY, b"two", tag)
@@ -131,7 +131,7 @@ def test_a_write_is_repeated_when_its_answer_was_lost(store: Store) -> None:
         store.write(KEY, b"one", tag + "x")
 
 
-def test_only_what_was_read_is_deleted(store: Store) -> None:
+def test_conditional_deletion(store: Store) -> None:
     tag = store.write(KEY, b"one")
     store.write(KEY, b"two")
     with pytest.raises(ConflictError):
@@ -153,7 +153,9 @@ def test_the_age_is_by_the_clock_of_the_store(store: Store, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("exists", [False, True])
-def test_of_many_writers_one_wins(store: Store, address: str, opened: Callable[[str], Store], exists: bool) -> None:
+def test_only_one_of_many_writers_wins(
+    store: Store, address: str, opened: Callable[[str], Store], exists: bool
+) -> None:
     expected = store.write(KEY, b"before") if exists else ABSENT
     stores = [opened(address) for _ in range(WRITERS)]
     together = threading.Barrier(WRITERS)
@@ -175,7 +177,7 @@ def test_of_many_writers_one_wins(store: Store, address: str, opened: Callable[[
 # --- addresses --------------------------------------------------------------------------------------------
 
 
-def test_the_address_shows_no_login(store: Store, address: str) -> None:
+def test_the_address_shows_no_credentials(store: Store, address: str) -> None:
     assert "@" not in store.address
     assert SECRET_KEY not in store.address
     assert address_of(address).split("?")[0] == store.address.split("?")[0]
@@ -201,7 +203,7 @@ def test_the_address_shows_no_login(store: Store, address: str) -> None:
         "s3://bucket?endpoint=not%20an%20address&region=fr-par",
     ],
 )
-def test_an_address_that_leads_nowhere(address: str) -> None:
+def test_invalid_addresses(address: str) -> None:
     with pytest.raises(StoreError) as raised:
         open_store(address, KEYS).read(KEY)
     said = str(raised.value) + repr(raised.value.__cause__ or "")

@@ -1,4 +1,4 @@
-"""What only one kind of store can meet."""
+"""Cases that are specific to one kind of store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.postgres import Database, Server
 KEY = ".pulumi/stacks/snu/stage.json"
 
 
-def test_a_folder_keeps_what_it_holds_to_its_owner(tmp_path: Path) -> None:
+def test_a_folder_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     store = open_store(f"file://{tmp_path}/state", {})
     store.write(KEY, b"one")
     assert stat.S_IMODE((tmp_path / "state" / KEY).stat().st_mode) == 0o600
@@ -35,7 +35,7 @@ def test_a_folder_lists_no_half_written_file(tmp_path: Path) -> None:
     assert [entry.key for entry in store.entries(".pulumi/")] == [KEY]
 
 
-def test_broken_notes_of_the_cli_go(tmp_path: Path) -> None:
+def test_broken_attributes_of_the_cli_are_removed(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     store.write(KEY, b"one")
     folder = tmp_path / ".pulumi/stacks/snu"
@@ -48,8 +48,8 @@ def test_broken_notes_of_the_cli_go(tmp_path: Path) -> None:
     FolderStore(tmp_path / "none").remove_broken_attributes("")
 
 
-def test_a_folder_reaches_the_disk_before_a_write_is_promised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The content before the rename, the rename and each new folder after it."""
+def test_a_write_to_a_folder_is_on_disk_when_it_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Syncs the content before the rename; the rename and each new folder after it."""
     calls: list[tuple[str, str]] = []
     sync, rename, make = os.fsync, os.replace, os.mkdir
 
@@ -137,7 +137,7 @@ def test_a_wrong_password(database: Database) -> None:
     assert raised.value.__suppress_context__
 
 
-def test_a_login_reaches_its_own_database_only(postgres_server: Server, database: Database) -> None:
+def test_a_user_reaches_only_its_own_database(postgres_server: Server, database: Database) -> None:
     other = postgres_server.new_database()
     foreign = database.url.replace(f"/{database.name}?", f"/{other.name}?")
     with pytest.raises(StoreError, match="permission denied"):
@@ -154,7 +154,7 @@ def test_the_table_and_the_keys_are_the_cli_s(database: Database) -> None:
     assert row == (f"{database.name}/{KEY}", {"data": "Y29udGVudA=="})
 
 
-def test_a_user_who_may_not_make_the_table(postgres_server: Server, database: Database) -> None:
+def test_a_user_without_permission_to_create_the_table(postgres_server: Server, database: Database) -> None:
     postgres_server.run("ALTER SCHEMA public OWNER TO postgres", database=database.name)
     postgres_server.run("REVOKE CREATE ON SCHEMA public FROM PUBLIC", database=database.name)
     with pytest.raises(StoreError, match="refuses to create its table: permission denied"):
@@ -170,13 +170,13 @@ def test_a_search_path(postgres_server: Server, database: Database) -> None:
     assert apart.address != plain.address
 
 
-def test_a_table_in_capitals_is_the_one_in_small_letters(database: Database) -> None:
+def test_table_names_are_lowercased(database: Database) -> None:
     """The CLI does not quote it."""
     open_store(f"{database.url}&table=MyState", {}).write(KEY, b"one")
     assert [entry.key for entry in open_store(f"{database.url}&table=mystate", {}).entries("")] == [KEY]
 
 
-def test_a_table_whose_name_would_need_quotes(database: Database) -> None:
+def test_a_table_name_that_needs_quotes(database: Database) -> None:
     with pytest.raises(StoreError, match="invalid table="):
         open_store(f"{database.url}&table=a%20b", {})
 
@@ -190,8 +190,8 @@ def test_a_connection_that_is_lost(postgres_server: Server, database: Database) 
     assert store.read(KEY) is not None
 
 
-def test_an_answer_that_is_lost(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The statement was carried out, then the connection broke: the repeated one meets its own result."""
+def test_a_lost_response(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The statement was executed before the connection broke: its retry finds its own result."""
     store = PostgresStore(urlsplit(database.url), "database")
     execute = store._execute
     lost: list[str] = []

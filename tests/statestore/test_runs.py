@@ -1,4 +1,4 @@
-"""Two processes on one stack, paused and killed at random moments: nothing is lost, doubled or overwritten."""
+"""Two processes on one stack, paused and killed at random: nothing is lost, duplicated or overwritten."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STUCK_SECONDS = 5.0
 
 
 class Run:
-    """One of the two; a new process takes the place of one that was killed."""
+    """One of the two processes; a new one replaces it when it is killed."""
 
     def __init__(self, address: str, log: Path, silent_after: float) -> None:
         self._command = [REAL_PYTHON, "-m", "tests.statestore.runs", address, str(log)]

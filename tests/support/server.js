@@ -61,7 +61,7 @@ const server = http.createServer((request, response) => {
   response.end(answer ? answer(url, request) : "");
 });
 process.on("SIGTERM", () => {
-  console.log("it is told to stop");
+  console.log("SIGTERM received");
   server.close(() => process.exit(0));
   server.closeIdleConnections();
 });

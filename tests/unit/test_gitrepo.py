@@ -1,4 +1,4 @@
-"""Git means the same in every kind of checkout, or is refused with what to do: versions, plans, diffs, releases."""
+"""Versions, plans, diffs and releases are the same in every kind of checkout, or fail with what to do."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def created(folder: Path, files: dict[str, str]) -> Path:
 
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three commits: a release, a change of the app api, a change of a page; on the branch of a hot-fix."""
+    """Three commits on a hotfix branch: a release, a change to the app `api`, and a change to a page."""
     folder = created(tmp_path_factory.mktemp("git") / "origin", FILES)
     git(folder, "config", "uploadpack.allowFilter", "true")
     git(folder, "config", "uploadpack.allowAnySHA1InWant", "true")
@@ -121,7 +121,7 @@ def sparse_index(origin: Path, folder: Path) -> Path:
 
 
 def partial_and_sparse(origin: Path, folder: Path) -> Path:
-    """As CI and large repositories are cloned: a file that is not checked out is not there at all."""
+    """A partial clone, as used by CI: files that are not checked out are missing."""
     clone(origin, folder, "--filter=blob:none", "--no-checkout")
     git(folder, "sparse-checkout", "set", "docs")
     git(folder, "checkout", "--quiet", "production_hotfix")
@@ -143,7 +143,7 @@ def submodule(origin: Path, folder: Path) -> Path:
 
 
 def nested(origin: Path, folder: Path) -> Path:
-    """In the folder of another repository, which does not ignore it."""
+    """A repository inside of another one, which does not ignore it."""
     return clone(origin, created(folder.with_name("around"), {"a": "b"}) / "here")
 
 
@@ -161,7 +161,7 @@ def flagged(origin: Path, folder: Path) -> Path:
 
 
 def accelerated(origin: Path, folder: Path) -> Path:
-    """What Git would ask instead of looking is not asked."""
+    """File system monitors and caches, which Git would query instead of the files."""
     clone(origin, folder)
     monitor = folder / ".git/monitor"
     monitor.write_text(f"#!/bin/sh\ntouch {folder}/.git/was-run\n")
@@ -176,7 +176,7 @@ def accelerated(origin: Path, folder: Path) -> Path:
 
 
 def unfriendly(origin: Path, folder: Path) -> Path:
-    """Settings of a user that change what commands print."""
+    """User settings that change the output of commands."""
     clone(origin, folder)
     for setting in (
         "status.showUntrackedFiles=no",
@@ -193,7 +193,7 @@ def unfriendly(origin: Path, folder: Path) -> Path:
 
 
 def replaced(origin: Path, folder: Path) -> Path:
-    """An object that Git shows instead of another one."""
+    """A replacement object."""
     clone(origin, folder)
     first, last = git(folder, "rev-parse", "HEAD~2"), git(folder, "rev-parse", "HEAD")
     git(folder, "replace", last, first)
@@ -229,7 +229,7 @@ def versions(folder: Path) -> object:
 
 
 def context(folder: Path) -> object:
-    """What Docker gets."""
+    """The build context that Docker receives."""
     _, made = WorkingCopy(folder).keep_context("api", folder.with_name(f"{folder.name}-contexts"))
     return {str(path.relative_to(made)): path.read_bytes() for path in made.rglob("*") if path.is_file()}
 
@@ -268,7 +268,7 @@ def is_hotfix(folder: Path) -> object:
 
 
 def commits(folder: Path) -> object:
-    """Those that changed the app since its release."""
+    """The commits that changed the app since its release."""
     copy = WorkingCopy(folder)
     repository = copy.repository
     old = copy.versions.inputs("api", repository.tree("production/2026-11-26.1")).version
@@ -287,7 +287,7 @@ COMMANDS = (versions, context, planned, differs, written, since_base, releases, 
 
 @dataclass(frozen=True)
 class Refused:
-    """What a command answers instead."""
+    """A command's error message."""
 
     message: str
 
@@ -304,7 +304,7 @@ def answers(folder: Path) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def expected(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[bool, dict[str, object]]:
-    """A plain clone's answers: clean, and with a changed file."""
+    """The results in a plain clone: clean, and with a changed file."""
     folder = clone(origin, tmp_path_factory.mktemp("git") / "checkout")
     clean = answers(folder)
     assert [each for each in clean.values() if isinstance(each, Refused)] == []
@@ -324,7 +324,7 @@ SHALLOW = {"is_hotfix": "git fetch --unshallow", "since_base": "git fetch --unsh
 
 
 @pytest.mark.parametrize("kind", CHECKOUTS)
-def test_every_checkout_answers_alike_or_refuses(
+def test_every_checkout_gives_the_same_results_or_fails(
     kind: str, origin: Path, expected: dict[bool, dict[str, object]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = CHECKOUTS[kind](origin, tmp_path / "checkout")
@@ -409,7 +409,7 @@ def test_no_flag_hides_a_change(
 
 
 def test_a_change_within_the_tick_of_a_clock_is_seen(tmp_path: Path) -> None:
-    """The index is copied with its time: what is not older than that is compared by its content."""
+    """The copy of the index keeps its time; files that are not older are compared by content."""
     folder = created(tmp_path / "checkout", {"a": "one", "b": "text"})
     git(folder, "config", "core.trustctime", "false")
     for text in ("one", "two"):
@@ -443,7 +443,7 @@ def changed_submodule(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [repository_within, empty_repository_within, changed_submodule])
-def test_files_that_no_commit_can_name_are_refused(make: Callable[[Path], None], tmp_path: Path) -> None:
+def test_files_that_no_commit_can_contain_are_rejected(make: Callable[[Path], None], tmp_path: Path) -> None:
     folder = created(tmp_path / "checkout", FILES)
     web = WorkingCopy(folder).inputs("web").version
     make(folder)
@@ -456,7 +456,7 @@ def test_files_that_no_commit_can_name_are_refused(make: Callable[[Path], None],
 
 
 def test_a_file_with_a_filter_is_in_no_image(tmp_path: Path) -> None:
-    """Git has a pointer to it, which the image would hold."""
+    """Git stores a pointer, which would end up in the image."""
     folder = created(
         tmp_path / "checkout", {**FILES, "apps/api/big.bin": "version https://git-lfs.github.com/spec/v1\n"}
     )
@@ -509,7 +509,7 @@ def test_no_hook_runs_and_nothing_else_is_committed(origin: Path, tmp_path: Path
     assert ops_git.revision(folder).changed == ("apps/api/main.js", "docs/new.md", "docs/page.md")
 
 
-def test_few_processes_are_started(origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_is_started_only_a_few_times(origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = clone(origin, tmp_path / "checkout")
     started: list[object] = []
     start = subprocess.Popen.__init__
@@ -526,7 +526,7 @@ def test_few_processes_are_started(origin: Path, tmp_path: Path, monkeypatch: py
 
 
 def test_a_squashed_branch_is_included(tmp_path: Path) -> None:
-    """Its commits are not in the history, its changes are; a change that was taken back is not."""
+    """Its changes are included although its commits are not; a reverted change is not."""
     folder = created(tmp_path / "code", {"a": "1\n", "b": "1\n"})
     git(folder, "switch", "--quiet", "--create", "fix")
     for text in ("2\n", "3\n"):

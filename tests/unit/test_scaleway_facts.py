@@ -1,4 +1,4 @@
-"""The table of Scaleway's limits: complete, documented, and met by the stack that this project replaces."""
+"""Scaleway's limits: complete, documented, and met by the stack that this project replaces."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scaleway_facts.reference import reference
 ROOT = Path(__file__).resolve().parents[2]
 LIMITS = [value for value in vars(limits).values() if isinstance(value, Limit)]
 REPLACED = [(256, 256), (768, 1024), (768, 2048), (1024, 2048), (1024, 4096)]
-"""Processor and memory of the containers of the replaced stack."""
+"""CPU and memory of the replaced stack's containers."""
 
 
 def test_the_page_is_up_to_date() -> None:
@@ -35,7 +35,7 @@ def test_the_sizes_of_the_replaced_stack_pass(cpu: int, memory: int) -> None:
 
 
 @given(st.integers(limits.CPU.least, limits.CPU.most))
-def test_each_processor_has_memory_that_it_can_have(cpu: int) -> None:
+def test_every_cpu_size_allows_some_memory(cpu: int) -> None:
     limit = limits.memory_of_container(cpu)
     assert limits.MEMORY.least <= limit.least < limit.most <= limits.MEMORY.most
     assert limit.firm == (cpu in limits.MEMORY_BY_CPU)

@@ -1,4 +1,4 @@
-"""One reader of stack files and one dialect: what is accepted means the same to every reader of YAML."""
+"""The reader of stack files: what it accepts means the same to every YAML reader."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("scalar", ACCEPTED)
-def test_what_every_reader_reads_alike_is_accepted(scalar: str) -> None:
+def test_unambiguous_scalars_are_accepted(scalar: str) -> None:
     value = parse(nested(scalar)).config["snu:x"]["k"]
     assert value == ACCEPTED[scalar]
     assert type(value) is type(ACCEPTED[scalar])
@@ -92,7 +92,7 @@ def test_what_every_reader_reads_alike_is_accepted(scalar: str) -> None:
 @pytest.mark.parametrize(
     ("reading", "scalar"), [(reading, scalar) for reading, scalars in REFUSED.items() for scalar in scalars]
 )
-def test_the_rest_is_refused_with_the_quoted_form(reading: str, scalar: str) -> None:
+def test_ambiguous_scalars_are_rejected_with_their_quoted_form(reading: str, scalar: str) -> None:
     said = refusal(nested(scalar))
     assert said.startswith(f"{NAME}:3: snu:x.k: found `{scalar}` without quotes, {reading}")
     assert said.endswith(f'; write "{scalar}"')
@@ -107,7 +107,7 @@ def test_a_key_is_a_string_to_every_reader(key: str) -> None:
     assert parse(f'config:\n  snu:x:\n    "{key}": v\n').config == {"snu:x": {key: "v"}}
 
 
-def test_every_flaw_is_named_at_once_and_what_may_be_secret_is_not_shown() -> None:
+def test_all_problems_are_listed_without_secret_values() -> None:
     said = refusal(
         "config:\n  snu:a:\n  snu:x:\n    - SINCE: 2026-11-26\n      ON: 1\n"
         "  snu:passwords: {user: 012345678}\nextra: 1\n"
@@ -180,7 +180,7 @@ STRUCTURE: dict[str, tuple[str | bytes, str]] = {
 
 
 @pytest.mark.parametrize("case", STRUCTURE)
-def test_what_is_no_stack_file_is_refused_by_file_and_line(case: str) -> None:
+def test_invalid_stack_files_are_rejected_with_file_and_line(case: str) -> None:
     text, said = STRUCTURE[case]
     found = refusal(text)
     assert found.startswith(f"{NAME}{said}"), found
@@ -188,7 +188,7 @@ def test_what_is_no_stack_file_is_refused_by_file_and_line(case: str) -> None:
 
 
 @given(st.binary(max_size=60) | st.text(alphabet="ab:{}[],&*!|>'\"%@`#?-~ \n\t\r\ufeff\u2028é\x00", max_size=40))
-def test_any_content_is_read_or_refused(content: bytes | str) -> None:
+def test_any_content_is_read_or_rejected(content: bytes | str) -> None:
     with contextlib.suppress(YamlError):
         parse(content)
 
@@ -206,7 +206,7 @@ def test_keys_and_values_have_positions() -> None:
     assert places["config", "snu:b", 0, "c"] == ValuePosition(Position(4, 8), Position(4, 11))
 
 
-def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(PulumiError, match=r"none\.yaml does not exist"):
         StackFile.read(tmp_path / "none.yaml")
     with pytest.raises(PulumiError, match="cannot be read: Is a directory"):
@@ -217,7 +217,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 
 
 def _entries(scalars: list[str]) -> list[str]:
-    """Lines below `config:`, each with one of the scalars: as a value, inside one, and as a key."""
+    """Lines under `config:` with each scalar: as a value, inside a value, and as a key."""
     entries = []
     for number, scalar in enumerate(scalars):
         entries += [f"  snu:top{number}: {scalar}\n", f"  snu:in{number}:\n    k: {scalar}\n    l: [0]\n"]
@@ -235,7 +235,7 @@ def _accepted(entry: str) -> bool:
 
 
 def _cli_config(folder: Path, text: str) -> dict[str, str]:
-    """The values that `pulumi config` has of a stack's file, as it hands them to programs."""
+    """The values that `pulumi config` reads from a stack's file, as programs receive them."""
     (folder / "Pulumi.yaml").write_text("name: snu\nruntime: python\n")
     (folder / "state").mkdir(exist_ok=True)
     file = folder / "Pulumi.test.yaml"
@@ -257,7 +257,7 @@ def _cli_config(folder: Path, text: str) -> dict[str, str]:
 
 @needs("pulumi")
 def test_the_cli_deploys_what_is_read(tmp_path: Path) -> None:
-    """What is accepted has the value that the CLI shows; the quoted form of the rest has what is written."""
+    """Accepted values are those that the CLI reads; the quoted form of the others is the string as written."""
     scalars = written(20261126, 700)
     entries = _entries(scalars)
     accepted = [entry for entry in entries if _accepted(entry)]
@@ -276,7 +276,7 @@ def test_the_cli_deploys_what_is_read(tmp_path: Path) -> None:
 
 
 def _canonical(text: str) -> str:
-    """Two spellings of one JSON value are the same, `1` and `1.0` are not."""
+    """Normalize JSON; `1` and `1.0` remain different."""
     try:
         value: Any = json.loads(text)
     except ValueError:
@@ -285,7 +285,7 @@ def _canonical(text: str) -> str:
 
 
 def test_no_other_module_reads_stack_files() -> None:
-    """What imports a YAML library reads another kind of file, or writes."""
+    """Modules that import a YAML library read other kinds of files, or write."""
     others = {
         "infra/images/images_file.py",  # images.yaml
         "infra/images/workspace.py",  # pnpm-workspace.yaml

@@ -8,7 +8,7 @@ from localcloud.api.access import API_KEYS
 from localcloud.api.account.schemas import PROJECT, projects
 from localcloud.api.errors import already_exists, not_found, precondition_failed
 from localcloud.api.request import PROJECTS, ApiRequest
-from localcloud.api.routing import Answer, Routes
+from localcloud.api.routing import ResponseBody, Routes
 from localcloud.api.store import HIDDEN_PREFIX, VAULT_PREFIX
 from localcloud.api.transitions import is_deleting
 
@@ -16,66 +16,66 @@ routes = Routes("/account/v3/projects", product="account")
 
 
 @routes("POST", "", "project")
-def create_project(call: ApiRequest) -> Answer:
-    call.authorize(None)
-    body = call.body
+def create_project(request: ApiRequest) -> ResponseBody:
+    request.authorize(None)
+    body = request.body
     values = PROJECT.create(body)
-    if body.get("organization_id", call.organization_id) != call.organization_id:
+    if body.get("organization_id", request.organization_id) != request.organization_id:
         raise not_found("organization", str(body["organization_id"]))
-    _check_name_is_free(call, values["name"])
-    project = projects.add(call, new_project(call, values), project=None)
+    _check_name_is_free(request, values["name"])
+    project = projects.add(request, new_project(request, values), project=None)
     project = {**project, "_project": project["id"]}
-    projects.put(call, project)
-    return projects.show(call, project)
+    projects.put(request, project)
+    return projects.show(request, project)
 
 
 @routes("GET", "", "project")
-def list_projects(call: ApiRequest) -> Answer:
-    return projects.list(call)
+def list_projects(request: ApiRequest) -> ResponseBody:
+    return projects.list(request)
 
 
 @routes("GET", "/{id}", "project")
-def get_project(call: ApiRequest) -> Answer:
-    return projects.show(call, projects.find(call, call.id))
+def get_project(request: ApiRequest) -> ResponseBody:
+    return projects.show(request, projects.find(request, request.id))
 
 
 @routes("PATCH", "/{id}", "project")
-def update_project(call: ApiRequest) -> Answer:
-    project = projects.find(call, call.id)
-    changes = PROJECT.update(call.body)
+def update_project(request: ApiRequest) -> ResponseBody:
+    project = projects.find(request, request.id)
+    changes = PROJECT.update(request.body)
     if changes.get("name", project["name"]) != project["name"]:
-        _check_name_is_free(call, changes["name"])
-    return projects.show(call, projects.change(call, project, changes))
+        _check_name_is_free(request, changes["name"])
+    return projects.show(request, projects.change(request, project, changes))
 
 
 @routes("DELETE", "/{id}", "project")
-def delete_project(call: ApiRequest) -> Answer:
-    project = projects.find(call, call.id)
-    if project["id"] == call.organization_id:
+def delete_project(request: ApiRequest) -> ResponseBody:
+    project = projects.find(request, request.id)
+    if project["id"] == request.organization_id:
         raise precondition_failed("unknown_precondition", "the default project cannot be deleted")
-    users = _resources_of(call, project["id"])
-    if users:
-        raise precondition_failed("resource_still_in_use", f"the project still holds {', '.join(users)}")
-    projects.remove(call, project)
+    kinds = _kinds_in(request, project["id"])
+    if kinds:
+        raise precondition_failed("resource_still_in_use", f"the project still contains {', '.join(kinds)}")
+    projects.remove(request, project)
     return None
 
 
-def new_project(call: ApiRequest, values: dict[str, Any]) -> dict[str, Any]:
-    """A complete project."""
-    return {**values, "organization_id": call.organization_id, "qualification": None}
+def new_project(request: ApiRequest, values: dict[str, Any]) -> dict[str, Any]:
+    """All fields of a new project."""
+    return {**values, "organization_id": request.organization_id, "qualification": None}
 
 
-def _check_name_is_free(call: ApiRequest, name: str) -> None:
-    for other in projects.every(call, name=name):
+def _check_name_is_free(request: ApiRequest, name: str) -> None:
+    for other in projects.matching(request, name=name):
         raise already_exists("project", other["id"], "a project with this name exists in the organization")
 
 
-def _resources_of(call: ApiRequest, project_id: str) -> list[str]:
-    """The kinds of which the project still holds something (an API key's default project counts too).
+def _kinds_in(request: ApiRequest, project_id: str) -> list[str]:
+    """The kinds of resources in the project, including API keys whose default project it is.
 
-    What is being deleted does not count: the clients do not wait for all of it before they delete the project.
+    Resources being deleted do not count: clients do not wait for all of them before they delete the project.
     """
-    store = call.store
+    store = request.store
     kinds = [
         kind
         for kind in store.kinds()

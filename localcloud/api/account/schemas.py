@@ -1,4 +1,4 @@
-"""Projects, and what requests may say of them."""
+"""Projects and their request bodies."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from localcloud.api.validation import Body, Text
 projects = Collection(PROJECTS, "project", "projects", {"name": "name", "project_ids": "id"})
 
 PROJECT = Body(
-    name=Text(required=True, longest=64, pattern=r"[\w .\-]+", meaning="must be letters, digits, space . - _"),
-    description=Text(longest=200),
+    name=Text(required=True, max_length=64, pattern=r"[\w .\-]+", message="must be letters, digits, space . - _"),
+    description=Text(max_length=200),
 )

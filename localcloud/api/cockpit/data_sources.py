@@ -1,7 +1,7 @@
-"""Data sources: those that a project makes, and the one that Scaleway keeps its products' own logs in.
+"""Data sources: those that a project creates, and Scaleway's own, with the logs of its products.
 
-Every project has the latter in each region without making it, so it is not kept but derived: its id is the same at
-every look, and nobody can delete it.
+Every project has Scaleway's own data source in each region. It is not stored but derived, with a stable id, and cannot
+be deleted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from localcloud.api.transitions import is_deleting
 
 SOURCES = "cockpit.data_source"
 PATH = "/cockpit/data-sources/"
-"""Below it each data source is asked, by its id: the local Scaleway's own address, which containers reach too."""
+"""Prefix of data sources' URLs, on the local Scaleway's own address, which containers can reach too."""
 
 DEFAULT_RETENTION = {"metrics": 31, "logs": 7, "traces": 7}
 """Days, by type."""
@@ -26,8 +26,8 @@ def url(cloud: Cloud, id: str) -> str:
     return f"http://127.0.0.1:{cloud.port}{PATH}{id}"
 
 
-def own_logs(cloud: Cloud, region: str) -> Iterator[Resource]:
-    """Each project's data source of the products' logs."""
+def scaleway_sources(cloud: Cloud, region: str) -> Iterator[Resource]:
+    """Each project's data source with the logs of Scaleway's products."""
     for project in cloud.store.all(PROJECTS):
         if is_deleting(project):
             continue
@@ -51,8 +51,8 @@ def own_logs(cloud: Cloud, region: str) -> Iterator[Resource]:
 
 
 def find(cloud: Cloud, id: str) -> Resource | None:
-    """The data source of that id, in whatever region it is."""
-    kept = cloud.store.get(SOURCES, id)
-    if kept is not None:
-        return kept
-    return next((found for region in REGIONS for found in own_logs(cloud, region) if found["id"] == id), None)
+    """A data source by id, in any region."""
+    source = cloud.store.get(SOURCES, id)
+    if source is not None:
+        return source
+    return next((own for region in REGIONS for own in scaleway_sources(cloud, region) if own["id"] == id), None)

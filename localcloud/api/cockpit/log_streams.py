@@ -1,7 +1,7 @@
-"""The streams of a project's logs: one for each container and each run of a job, with the labels of Cockpit.
+"""Log streams of a project: one per container and job run, with Cockpit's labels.
 
-A line is a JSON object, as Cockpit's lines are: ``message`` is what the process wrote, beside the instance and the
-stream (stdout, stderr) that wrote it. Sources: Scaleway's documentation, "Query your logs with the Loki API", and the
+As in Cockpit, a line is a JSON object with the ``message`` that the process wrote, its instance, and its stream (stdout
+or stderr). Sources: Scaleway's documentation, "Query your logs with the Loki API", and the
 code of Scaleway's command line (``scw container container logs``).
 """
 
@@ -21,7 +21,7 @@ from localcloud.api.store import Resource
 @dataclass(frozen=True)
 class LogStream:
     container_id: str
-    """What its lines are read by; of a job it is the run's."""
+    """Id of the container or job run, by which its lines are read."""
     labels: dict[str, str]
 
     def text(self, line: LogLine) -> str:
@@ -31,11 +31,11 @@ class LogStream:
 
 
 def streams_of(cloud: Cloud, source: Resource) -> Iterator[LogStream]:
-    """What a data source holds. One that the project made holds what is pushed to it, and here nothing can be."""
+    """The streams of a data source. A project's own data sources are empty: nothing can be pushed to them here."""
     if source["origin"] != "scaleway":
         return
     for container in _within(source, cloud.store.all(CONTAINERS)):
-        # As on the platform, where it is not the container's own name but that of its endpoint.
+        # As on the platform: the name of the endpoint instead of the container.
         name = container["public_endpoint"].removeprefix("https://").partition(".")[0]
         yield LogStream(container["id"], _labels(source, "serverless_container", container["id"], name))
     for run in _within(source, cloud.store.all(RUNS)):
@@ -45,8 +45,8 @@ def streams_of(cloud: Cloud, source: Resource) -> Iterator[LogStream]:
 
 
 def _within(source: Resource, resources: Iterable[Resource]) -> Iterator[Resource]:
-    place = (source["project_id"], source["region"])
-    return (resource for resource in resources if (resource["_project"], resource["_region"]) == place)
+    owner = (source["project_id"], source["region"])
+    return (resource for resource in resources if (resource["_project"], resource["_region"]) == owner)
 
 
 def _labels(source: Resource, type: str, id: str, name: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""LogQL as far as clients need it that read logs: a stream selector, then line filters.
+"""The subset of LogQL for reading logs: a stream selector, then line filters.
 
-``{resource_type="serverless_container", resource_id=~"a|b"} |= "text" !~ "expression"``. Everything else of the
-language (parsers, label filters, formats, metrics) is refused by its name.
+``{resource_type="serverless_container", resource_id=~"a|b"} |= "text" !~ "expression"``. Everything else
+(parsers, label filters, formats, metrics) is rejected by name.
 
 Source: Grafana's documentation of Loki, "Log queries".
 """
@@ -22,17 +22,17 @@ _TOKEN = re.compile(
 _ESCAPE = re.compile(r"\\(?:([abfnrtv\\\"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 _PLAIN = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"'}
 _NOT_RE2 = re.compile(r"(?<!\\)(?:\\\\)*(\(\?(?:[=!>(#]|<[=!])|\\[1-9])")
-"""What Python's expressions have and those of Loki have not."""
+"""Syntax of Python's regular expressions that Loki's do not support."""
 
 _MATCHES = ("=", "!=", "=~", "!~")
 _FILTERS = ("|=", "!=", "|~", "!~")
 
 
-Made = TypeVar("Made", "Matcher", "LineFilter")
+Condition = TypeVar("Condition", "Matcher", "LineFilter")
 
 
 class LogQLError(Exception):
-    """The query cannot be used; the text says where and why."""
+    """The query is invalid; the message says where and why."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class _Condition:
 
 @dataclass(frozen=True)
 class Matcher(_Condition):
-    """What a stream's label must be. A label that a stream has not is the empty text."""
+    """A condition on a stream's label. A missing label is an empty string."""
 
     label: str
 
@@ -63,7 +63,7 @@ class Matcher(_Condition):
 
 @dataclass(frozen=True)
 class LineFilter(_Condition):
-    """What a line must, or must not, have in it."""
+    """What a line must or must not contain."""
 
     def accepts(self, line: str) -> bool:
         if self.operator in ("|=", "!="):
@@ -91,12 +91,12 @@ def parse(text: str) -> LogQuery:
 class _Parser:
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = _tokens(text)
+        self._currents = _tokens(text)
         self._advance()
 
     def query(self) -> LogQuery:
         if self._kind == "word":
-            raise self._refused(f"{self._found}: of metrics there are none here, a query starts with a stream selector")
+            raise self._unsupported(f"{self._current}: metric queries; a query starts with a stream selector")
         matchers = tuple(self._matchers())
         filters = tuple(self._filters())
         if all(matcher.accepts("") for matcher in matchers):
@@ -108,28 +108,28 @@ class _Parser:
 
     def _matchers(self) -> Iterator[Matcher]:
         self._take("{")
-        while self._found != "}":
+        while self._current != "}":
             label = self._take("a label", "word")
             operator = self._take("one of = != =~ !~", among=_MATCHES)
-            yield self._made(Matcher, operator, self._string(), label)
-            if self._found != "}":
+            yield self._build(Matcher, operator, self._string(), label)
+            if self._current != "}":
                 self._take(",")
         self._take("}")
 
     def _filters(self) -> Iterator[LineFilter]:
         while self._kind:
-            if self._found in ("|>", "!>"):
-                raise self._refused(f"the pattern filter {self._found}")
-            if self._found == "|":
+            if self._current in ("|>", "!>"):
+                raise self._unsupported(f"the pattern filter {self._current}")
+            if self._current == "|":
                 self._advance()
-                raise self._refused(f"the stage | {self._found}")
+                raise self._unsupported(f"the stage | {self._current}")
             operator = self._take("a line filter, one of |= != |~ !~", among=_FILTERS)
             value = self._string()
             if self._kind == "word":
-                raise self._refused(f"{self._found} after a line filter")
-            yield self._made(LineFilter, operator, value)
+                raise self._unsupported(f"{self._current} after a line filter")
+            yield self._build(LineFilter, operator, value)
 
-    def _made(self, kind: type[Made], *values: str) -> Made:
+    def _build(self, kind: type[Condition], *values: str) -> Condition:
         try:
             return kind(*values)
         except re.error as error:
@@ -143,32 +143,32 @@ class _Parser:
         plain, *numbers, other = match.groups()
         if other is not None:
             raise LogQLError(
-                f"parse error at {self._place()}: invalid char escape \\{other}: double it, or put the text between "
+                f"parse error at {self._place()}: invalid char escape \\{other}: double it, or quote the string with "
                 "backticks"
             )
         return _PLAIN[plain] if plain else chr(int(next(filter(None, numbers)), 16))
 
-    def _take(self, what: str, kind: str = "sign", among: tuple[str, ...] = ()) -> str:
-        """The token, which has to be that: of the kind, and one of ``among``, or ``what`` itself."""
-        found = self._found
-        if self._kind != kind or (kind == "sign" and found not in (among or (what,))):
+    def _take(self, expected: str, kind: str = "sign", among: tuple[str, ...] = ()) -> str:
+        """Consume and return a token of the kind that is one of ``among``, or ``expected`` itself."""
+        token = self._current
+        if self._kind != kind or (kind == "sign" and token not in (among or (expected,))):
             raise LogQLError(
-                f"parse error at {self._place()}: syntax error: unexpected {found or '$end'}, expecting {what}"
+                f"parse error at {self._place()}: syntax error: unexpected {token or '$end'}, expecting {expected}"
             )
         self._advance()
-        return found
+        return token
 
     def _advance(self) -> None:
-        self._kind, self._found, self._at = next(self._tokens, ("", "", len(self._text)))
+        self._kind, self._current, self._at = next(self._currents, ("", "", len(self._text)))
 
     def _place(self) -> str:
         before = self._text[: self._at]
         return f"line {before.count(chr(10)) + 1}, col {self._at - before.rfind(chr(10))}"
 
-    def _refused(self, what: str) -> LogQLError:
+    def _unsupported(self, feature: str) -> LogQLError:
         return LogQLError(
-            f"parse error at {self._place()}: the local Scaleway does not implement {what}; it knows stream selectors "
-            "and the line filters |= != |~ !~"
+            f"parse error at {self._place()}: the local Scaleway does not implement {feature}; it supports "
+            "stream selectors and the line filters |= != |~ !~"
         )
 
 

@@ -1,6 +1,6 @@
 """The parameters of Loki's range query.
 
-Source: Grafana's documentation of Loki, "HTTP API", and Loki's code where that is silent.
+Source: Grafana's documentation of Loki, "HTTP API", and Loki's source code where that is incomplete.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import parse_qs
 
-from localcloud.api.clock import SECOND, nanotime, parse_nanotime
 from localcloud.api.cockpit.logql import LogQLError, LogQuery, parse
+from localcloud.api.timestamps import SECOND, nanotime, parse_nanotime
 
-MOST_ENTRIES = 5_000
+MAX_ENTRIES = 5_000
 _DEFAULT_ENTRIES = 100
 _DEFAULT_SPAN = 3_600 * SECOND
-_REFUSED = ("since", "interval")
-"""Parameters that would change the answer."""
+_UNSUPPORTED = ("since", "interval")
+"""Parameters that would change the result."""
 _WHOLE = re.compile(r"[0-9]{1,21}")
 _FRACTION = re.compile(r"[0-9]{1,12}\.[0-9]*|\.[0-9]+")
 _SECONDS_DIGITS = 10
-"""A number with more digits is of nanoseconds."""
+"""A number with more digits is in nanoseconds."""
 
 
 class QueryError(Exception):
-    """The text is for the client."""
+    """An invalid query; the message is for the client."""
 
 
 @dataclass(frozen=True)
@@ -33,43 +33,43 @@ class RangeQuery:
     query: LogQuery
     start: int
     end: int
-    """Nanoseconds since the epoch; ``end`` itself is not in the range."""
+    """Nanoseconds since the epoch; ``end`` is exclusive."""
     limit: int
     forward: bool
 
 
 def parse_range(query_string: bytes, now: float) -> RangeQuery:
-    """Raises BadQuery."""
-    given = {name: values[0] for name, values in parse_qs(query_string.decode("latin-1")).items()}
-    for name in _REFUSED:
-        if name in given:
-            raise QueryError(f"the local Scaleway does not implement the parameter {name}: give start and end")
-    end = _moment("end", given["end"]) if "end" in given else int(now * SECOND)
-    start = _moment("start", given["start"]) if "start" in given else end - _DEFAULT_SPAN
+    """Parse the query string. Raises QueryError."""
+    arguments = {name: values[0] for name, values in parse_qs(query_string.decode("latin-1")).items()}
+    for name in _UNSUPPORTED:
+        if name in arguments:
+            raise QueryError(f"the local Scaleway does not implement the parameter {name}: use start and end")
+    end = _moment("end", arguments["end"]) if "end" in arguments else int(now * SECOND)
+    start = _moment("start", arguments["start"]) if "start" in arguments else end - _DEFAULT_SPAN
     if start >= end:
         raise QueryError("end timestamp must not be before or equal to start time")
-    direction = given.get("direction", "backward").lower()
+    direction = arguments.get("direction", "backward").lower()
     if direction not in ("forward", "backward"):
         raise QueryError(f"invalid direction '{direction}'")
     try:
-        return RangeQuery(parse(given.get("query", "")), start, end, _limit(given), direction == "forward")
+        return RangeQuery(parse(arguments.get("query", "")), start, end, _limit(arguments), direction == "forward")
     except LogQLError as error:
         raise QueryError(str(error)) from error
 
 
-def _limit(given: dict[str, str]) -> int:
-    text = given.get("limit", str(_DEFAULT_ENTRIES))
+def _limit(arguments: dict[str, str]) -> int:
+    text = arguments.get("limit", str(_DEFAULT_ENTRIES))
     if not _WHOLE.fullmatch(text) or int(text) == 0:
         raise QueryError("limit must be a positive value")
-    if int(text) > MOST_ENTRIES:
+    if int(text) > MAX_ENTRIES:
         raise QueryError(
-            f"max entries limit per query exceeded, limit > max_entries_limit_per_query ({text} > {MOST_ENTRIES})"
+            f"max entries limit per query exceeded, limit > max_entries_limit_per_query ({text} > {MAX_ENTRIES})"
         )
     return int(text)
 
 
 def _moment(name: str, text: str) -> int:
-    """Nanoseconds since the epoch: of nanoseconds, seconds (with milliseconds) or RFC 3339."""
+    """Nanoseconds since the epoch, from nanoseconds, seconds (with milliseconds) or RFC 3339."""
     try:
         if _FRACTION.fullmatch(text):
             moment = round(Decimal(text) * 1_000) * (SECOND // 1_000)
@@ -80,6 +80,6 @@ def _moment(name: str, text: str) -> int:
         nanotime(moment)
     except ValueError as error:
         raise QueryError(
-            f"could not parse {name} '{text}': it is nanoseconds or seconds since the epoch, or RFC 3339"
+            f"could not parse {name} '{text}': expected nanoseconds or seconds since the epoch, or RFC 3339"
         ) from error
     return moment

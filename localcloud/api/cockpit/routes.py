@@ -1,4 +1,4 @@
-"""``/cockpit/v1``. Of what is observed only the products' logs can be read (``loki``); what is pushed is not kept."""
+"""``/cockpit/v1``. Only the products' logs can be read (``loki``). Pushed data are not stored."""
 
 from __future__ import annotations
 
@@ -20,82 +20,82 @@ from localcloud.api.cockpit.schemas import (
 )
 from localcloud.api.errors import already_exists, invalid, not_found
 from localcloud.api.request import ApiRequest
-from localcloud.api.routing import Answer, Routes
+from localcloud.api.routing import ResponseBody, Routes
 from localcloud.api.store import HIDDEN_PREFIX, Resource
 
 routes = Routes("/cockpit/v1/regions/{region}", product="cockpit")
 global_routes = Routes("/cockpit/v1", product="cockpit")
 
 _ALERT_MANAGERS = f"{HIDDEN_PREFIX}cockpit.alert_manager"
-"""Kind: ``<region>/<project>`` → whether it is enabled. Each project has one, so it is not a resource to delete."""
+"""Kind: ``<region>/<project>`` → its state. Every project has one, so it is not a resource that can be deleted."""
 
 
 @routes("POST", "/data-sources", "data_source")
-def create_source(call: ApiRequest) -> Answer:
-    values = SOURCE.create(call.body)
-    project = call.project(values["project_id"])
+def create_source(request: ApiRequest) -> ResponseBody:
+    values = SOURCE.create(request.body)
+    project = request.project(values["project_id"])
     values |= {
         "project_id": project,
-        "region": call.region,
+        "region": request.region,
         "origin": "custom",
         "synchronized_with_grafana": False,
         "retention_days": values["retention_days"] or DEFAULT_RETENTION[values["type"]],
         "current_month_usage": 0,
     }
-    source = sources.add(call, values, project=project)
-    source = {**source, "url": url(call.cloud, source["id"])}
-    sources.put(call, source)
-    return sources.show(call, source)
+    source = sources.add(request, values, project=project)
+    source = {**source, "url": url(request.cloud, source["id"])}
+    sources.put(request, source)
+    return sources.show(request, source)
 
 
 @routes("GET", "/data-sources", "data_source")
-def list_sources(call: ApiRequest) -> Answer:
-    return sources.list(call)
+def list_sources(request: ApiRequest) -> ResponseBody:
+    return sources.list(request)
 
 
 @routes("GET", "/data-sources/{id}", "data_source")
-def get_source(call: ApiRequest) -> Answer:
-    return sources.show(call, sources.find(call, call.id))
+def get_source(request: ApiRequest) -> ResponseBody:
+    return sources.show(request, sources.find(request, request.id))
 
 
 @routes("PATCH", "/data-sources/{id}", "data_source")
-def update_source(call: ApiRequest) -> Answer:
-    return sources.show(call, sources.change(call, _own_source(call), SOURCE_CHANGE.update(call.body)))
+def update_source(request: ApiRequest) -> ResponseBody:
+    return sources.show(request, sources.change(request, _own_source(request), SOURCE_CHANGE.update(request.body)))
 
 
 @routes("DELETE", "/data-sources/{id}", "data_source")
-def delete_source(call: ApiRequest) -> Answer:
-    sources.remove(call, _own_source(call))
+def delete_source(request: ApiRequest) -> ResponseBody:
+    sources.remove(request, _own_source(request))
     return None
 
 
 @routes("POST", "/tokens", "token")
-def create_token(call: ApiRequest) -> Answer:
-    values = TOKEN.create(call.body)
-    project = call.project(values["project_id"])
+def create_token(request: ApiRequest) -> ResponseBody:
+    values = TOKEN.create(request.body)
+    project = request.project(values["project_id"])
     scopes = values.pop("token_scopes") or ["write_only_metrics", "write_only_logs"]
-    values |= {"project_id": project, "region": call.region, "scopes": scopes, "secret_key": None}
-    token = tokens.add(call, values, project=project)
+    values |= {"project_id": project, "region": request.region, "scopes": scopes, "secret_key": None}
+    token = tokens.add(request, values, project=project)
     secret_key = random.token_urlsafe(32)
-    call.store.put(TOKEN_SECRETS, token["id"], {"id": token["id"], "secret_key": secret_key})
-    return {**tokens.show(call, token), "secret_key": secret_key}
+    request.store.put(TOKEN_SECRETS, token["id"], {"id": token["id"], "secret_key": secret_key})
+    return {**tokens.show(request, token), "secret_key": secret_key}
 
 
 @routes("GET", "/tokens", "token")
-def list_tokens(call: ApiRequest) -> Answer:
-    return tokens.list(call)
+def list_tokens(request: ApiRequest) -> ResponseBody:
+    return tokens.list(request)
 
 
 @routes("GET", "/tokens/{id}", "token")
-def get_token(call: ApiRequest) -> Answer:
-    return tokens.show(call, tokens.find(call, call.id))
+def get_token(request: ApiRequest) -> ResponseBody:
+    return tokens.show(request, tokens.find(request, request.id))
 
 
 @routes("DELETE", "/tokens/{id}", "token")
-def delete_token(call: ApiRequest) -> Answer:
-    token = tokens.find(call, call.id)
-    call.store.delete(TOKEN_SECRETS, token["id"])
-    tokens.remove(call, token)
+def delete_token(request: ApiRequest) -> ResponseBody:
+    token = tokens.find(request, request.id)
+    request.store.delete(TOKEN_SECRETS, token["id"])
+    tokens.remove(request, token)
     return None
 
 
@@ -103,53 +103,53 @@ def delete_token(call: ApiRequest) -> Answer:
 
 
 @routes("GET", "/alert-manager", "alert_manager")
-def get_alert_manager(call: ApiRequest) -> Answer:
-    return _alert_manager(call, call.project(call.argument("project_id")))
+def get_alert_manager(request: ApiRequest) -> ResponseBody:
+    return _alert_manager(request, request.project(request.argument("project_id")))
 
 
 @routes("POST", "/alert-manager/enable", "alert_manager")
-def enable_alert_manager(call: ApiRequest) -> Answer:
-    return _set_alert_manager(call, enabled=True)
+def enable_alert_manager(request: ApiRequest) -> ResponseBody:
+    return _set_alert_manager(request, enabled=True)
 
 
 @routes("POST", "/alert-manager/disable", "alert_manager")
-def disable_alert_manager(call: ApiRequest) -> Answer:
-    return _set_alert_manager(call, enabled=False, managed=False, rules=[])
+def disable_alert_manager(request: ApiRequest) -> ResponseBody:
+    return _set_alert_manager(request, enabled=False, managed=False, rules=[])
 
 
 @routes("POST", "/alert-manager/managed-alerts/enable", "alert_manager")
-def enable_managed_alerts(call: ApiRequest) -> Answer:
-    return _set_alert_manager(call, managed=True)
+def enable_managed_alerts(request: ApiRequest) -> ResponseBody:
+    return _set_alert_manager(request, managed=True)
 
 
 @routes("POST", "/alert-manager/managed-alerts/disable", "alert_manager")
-def disable_managed_alerts(call: ApiRequest) -> Answer:
-    return _set_alert_manager(call, managed=False)
+def disable_managed_alerts(request: ApiRequest) -> ResponseBody:
+    return _set_alert_manager(request, managed=False)
 
 
 @routes("POST", "/alert-manager/enable-alert-rules", "alert_manager")
-def enable_alert_rules(call: ApiRequest) -> Answer:
-    state = _state(call, _project(call))
-    wanted = _rule_ids(call)
-    _set_alert_manager(call, rules=sorted({*state["rules"], *wanted}))
-    return {"enabled_rule_ids": wanted}
+def enable_alert_rules(request: ApiRequest) -> ResponseBody:
+    state = _state(request, _project(request))
+    enabled = _rule_ids(request)
+    _set_alert_manager(request, rules=sorted({*state["rules"], *enabled}))
+    return {"enabled_rule_ids": enabled}
 
 
 @routes("POST", "/alert-manager/disable-alert-rules", "alert_manager")
-def disable_alert_rules(call: ApiRequest) -> Answer:
-    state = _state(call, _project(call))
-    unwanted = _rule_ids(call) or state["rules"]
-    _set_alert_manager(call, rules=[rule for rule in state["rules"] if rule not in unwanted])
-    return {"disabled_rule_ids": unwanted}
+def disable_alert_rules(request: ApiRequest) -> ResponseBody:
+    state = _state(request, _project(request))
+    disabled = _rule_ids(request) or state["rules"]
+    _set_alert_manager(request, rules=[rule for rule in state["rules"] if rule not in disabled])
+    return {"disabled_rule_ids": disabled}
 
 
 @routes("GET", "/alerts", "alert")
-def list_alerts(call: ApiRequest) -> Answer:
+def list_alerts(request: ApiRequest) -> ResponseBody:
     """The preconfigured alerts that are enabled."""
-    project = call.project(call.argument("project_id"))
+    project = request.project(request.argument("project_id"))
     alerts = [
         {
-            "region": call.region,
+            "region": request.region,
             "preconfigured": True,
             "name": rule,
             "rule": "",
@@ -159,93 +159,93 @@ def list_alerts(call: ApiRequest) -> Answer:
             "annotations": {},
             "preconfigured_data": {"preconfigured_rule_id": rule, "display_name": rule},
         }
-        for rule in _state(call, project)["rules"]
+        for rule in _state(request, project)["rules"]
     ]
-    return paging.page(alerts, call.query, "alerts")
+    return paging.page(alerts, request.query, "alerts")
 
 
 @routes("POST", "/alert-manager/contact-points", "contact_point")
-def create_contact_point(call: ApiRequest) -> Answer:
-    values = CONTACT_POINT.create(call.body)
-    project = call.project(values.pop("project_id"))
-    if not _state(call, project)["enabled"]:
+def create_contact_point(request: ApiRequest) -> ResponseBody:
+    values = CONTACT_POINT.create(request.body)
+    project = request.project(values.pop("project_id"))
+    if not _state(request, project)["enabled"]:
         raise invalid("project_id", "the alert manager of the project is not enabled")
-    for other in contact_points.every(call, _project=project, _region=call.region, email=values["email"]):
-        raise already_exists("contact_point", other["id"], "the address is a contact point already")
-    point = contact_points.add(call, {**values, "region": call.region}, project=project)
-    return contact_points.show(call, point)
+    for other in contact_points.matching(request, _project=project, _region=request.region, email=values["email"]):
+        raise already_exists("contact_point", other["id"], "the address is already a contact point")
+    point = contact_points.add(request, {**values, "region": request.region}, project=project)
+    return contact_points.show(request, point)
 
 
 @routes("GET", "/alert-manager/contact-points", "contact_point")
-def list_contact_points(call: ApiRequest) -> Answer:
-    answer = contact_points.list(call)
-    return {**answer, "has_additional_contact_points": False, "has_additional_receivers": False}
+def list_contact_points(request: ApiRequest) -> ResponseBody:
+    response = contact_points.list(request)
+    return {**response, "has_additional_contact_points": False, "has_additional_receivers": False}
 
 
 @routes("PATCH", "/alert-manager/contact-points", "contact_point")
-def update_contact_point(call: ApiRequest) -> Answer:
-    values = CONTACT_POINT.create(call.body)
-    point = _contact_point(call, values)
+def update_contact_point(request: ApiRequest) -> ResponseBody:
+    values = CONTACT_POINT.create(request.body)
+    point = _contact_point(request, values)
     changes = {"send_resolved_notifications": values["send_resolved_notifications"]}
-    return contact_points.show(call, contact_points.change(call, point, changes))
+    return contact_points.show(request, contact_points.change(request, point, changes))
 
 
 @routes("POST", "/alert-manager/contact-points/delete", "contact_point")
-def delete_contact_point(call: ApiRequest) -> Answer:
-    contact_points.remove(call, _contact_point(call, CONTACT_POINT.create(call.body)))
+def delete_contact_point(request: ApiRequest) -> ResponseBody:
+    contact_points.remove(request, _contact_point(request, CONTACT_POINT.create(request.body)))
     return None
 
 
 @global_routes("GET", "/grafana", "grafana")
-def get_grafana(call: ApiRequest) -> Answer:
-    project = call.project(call.argument("project_id"))
+def get_grafana(request: ApiRequest) -> ResponseBody:
+    project = request.project(request.argument("project_id"))
     return {"grafana_url": f"https://{project}.dashboard.cockpit.localhost"}
 
 
-def _own_source(call: ApiRequest) -> Resource:
-    """The data source of a request that changes it: one that the project made."""
-    source = sources.find(call, call.id)
+def _own_source(request: ApiRequest) -> Resource:
+    """The data source of a request that changes it, which must be one of the project's own."""
+    source = sources.find(request, request.id)
     if source["origin"] != "custom":
-        raise invalid("data_source_id", "is of Scaleway's own data source, which cannot be changed or deleted")
+        raise invalid("data_source_id", "is Scaleway's own data source, which cannot be changed or deleted")
     return source
 
 
-def _contact_point(call: ApiRequest, values: dict[str, Any]) -> Resource:
-    project = call.project(values["project_id"])
-    for point in contact_points.every(call, _project=project, _region=call.region, email=values["email"]):
+def _contact_point(request: ApiRequest, values: dict[str, Any]) -> Resource:
+    project = request.project(values["project_id"])
+    for point in contact_points.matching(request, _project=project, _region=request.region, email=values["email"]):
         return point
     raise not_found("contact_point", project)
 
 
-def _rule_ids(call: ApiRequest) -> list[str]:
-    wanted = call.body.get("rule_ids") or []
-    if not isinstance(wanted, list) or not all(isinstance(rule, str) for rule in wanted):
+def _rule_ids(request: ApiRequest) -> list[str]:
+    rule_ids = request.body.get("rule_ids") or []
+    if not isinstance(rule_ids, list) or not all(isinstance(rule, str) for rule in rule_ids):
         raise invalid("rule_ids", "must be a list of strings")
-    return wanted
+    return rule_ids
 
 
-def _project(call: ApiRequest) -> str:
-    """The project that the request's body names."""
-    return call.project(PROJECT.create(call.body)["project_id"])
+def _project(request: ApiRequest) -> str:
+    """The project in the request body."""
+    return request.project(PROJECT.create(request.body)["project_id"])
 
 
-def _state(call: ApiRequest, project: str) -> Resource:
-    kept = call.store.get(_ALERT_MANAGERS, f"{call.region}/{project}")
-    return kept or {"enabled": False, "managed": False, "rules": []}
+def _state(request: ApiRequest, project: str) -> Resource:
+    state = request.store.get(_ALERT_MANAGERS, f"{request.region}/{project}")
+    return state or {"enabled": False, "managed": False, "rules": []}
 
 
-def _set_alert_manager(call: ApiRequest, **changes: Any) -> dict[str, Any]:
-    project = _project(call)
-    call.store.put(_ALERT_MANAGERS, f"{call.region}/{project}", {**_state(call, project), **changes})
-    return _alert_manager(call, project)
+def _set_alert_manager(request: ApiRequest, **changes: Any) -> dict[str, Any]:
+    project = _project(request)
+    request.store.put(_ALERT_MANAGERS, f"{request.region}/{project}", {**_state(request, project), **changes})
+    return _alert_manager(request, project)
 
 
-def _alert_manager(call: ApiRequest, project: str) -> dict[str, Any]:
-    state = _state(call, project)
-    url = f"https://{project}.alertmanager.cockpit.{call.region}.localhost"
+def _alert_manager(request: ApiRequest, project: str) -> dict[str, Any]:
+    state = _state(request, project)
+    url = f"https://{project}.alertmanager.cockpit.{request.region}.localhost"
     return {
         "alert_manager_enabled": state["enabled"],
         "alert_manager_url": url if state["enabled"] else None,
         "managed_alerts_enabled": state["managed"],
-        "region": call.region,
+        "region": request.region,
     }

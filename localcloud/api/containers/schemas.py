@@ -1,4 +1,4 @@
-"""Kinds of Serverless Containers and what requests may say of them.
+"""Namespaces, containers and domains, and their request bodies.
 
 Limits and defaults: ``scaleway_facts.limits``.
 """
@@ -45,11 +45,11 @@ domains = Collection(
 )
 
 NAME_PATTERN = r"[a-zA-Z]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
-NAME_MEANING = "must start with a letter, have letters, digits and hyphens only, and end with a letter or digit"
-_TAGS = Array(of=Text(longest=255))
+NAME_MEANING = "must start with a letter, end with a letter or digit, and contain only letters, digits and hyphens"
+_TAGS = Array(of=Text(max_length=255))
 
 NAMESPACE = Body(
-    name=Text(required=True, longest=63, pattern=NAME_PATTERN, meaning=NAME_MEANING),
+    name=Text(required=True, max_length=63, pattern=NAME_PATTERN, message=NAME_MEANING),
     project_id=Uuid(),
     description=Text(),
     environment_variables=StringMap(),
@@ -58,24 +58,24 @@ NAMESPACE = Body(
 )
 
 _PROBE = Body(
-    failure_threshold=Integer(default=30, least=1, most=1_000),
+    failure_threshold=Integer(default=30, minimum=1, maximum=1_000),
     interval=Duration.within(limits.PROBE_SECONDS, default="10s"),
     timeout=Duration.within(limits.PROBE_SECONDS, default="1s"),
     tcp=Field(),
-    http=Nested(body=Body(path=Text(default="/", pattern=r"/.*", meaning="must start with /"))),
+    http=Nested(body=Body(path=Text(default="/", pattern=r"/.*", message="must start with /"))),
 )
 _SCALING = Body(
     concurrent_requests_threshold=Integer.within(limits.CONCURRENCY, default=None),
-    cpu_usage_threshold=Integer(least=1, most=100),
-    memory_usage_threshold=Integer(least=1, most=100),
+    cpu_usage_threshold=Integer(minimum=1, maximum=100),
+    memory_usage_threshold=Integer(minimum=1, maximum=100),
 )
 DEFAULT_PROBE = {"failure_threshold": 30, "interval": "10s", "timeout": "1s", "tcp": {}}
 
 CONTAINER = Body(
     namespace_id=Uuid(required=True),
-    name=Text(required=True, longest=limits.CONTAINER_NAME.most, pattern=NAME_PATTERN, meaning=NAME_MEANING),
+    name=Text(required=True, max_length=limits.CONTAINER_NAME.most, pattern=NAME_PATTERN, message=NAME_MEANING),
     description=Text(),
-    image=Text(required=True, longest=1_024),
+    image=Text(required=True, max_length=1_024),
     environment_variables=StringMap(),
     secret_environment_variables=StringMap(),
     min_scale=Integer.within(limits.MIN_SCALE),
@@ -84,11 +84,11 @@ CONTAINER = Body(
     mvcpu_limit=Integer.within(limits.CPU),
     local_storage_limit_bytes=Integer.within(limits.LOCAL_STORAGE, limits.BYTES_PER_MEGABYTE),
     timeout=Duration.within(limits.REQUEST_SECONDS),
-    privacy=EnumField(words=("public", "private"), default="public"),
-    protocol=EnumField(words=("http1", "h2c"), default="http1"),
+    privacy=EnumField(values=("public", "private"), default="public"),
+    protocol=EnumField(values=("http1", "h2c"), default="http1"),
     port=Integer.within(limits.PORT, forbidden=limits.UNAVAILABLE_PORTS),
     https_connections_only=Boolean(),
-    sandbox=EnumField(words=("v1", "v2"), default="v2"),
+    sandbox=EnumField(values=("v1", "v2"), default="v2"),
     scaling_option=Nested(body=_SCALING, default={"concurrent_requests_threshold": limits.CONCURRENCY.default}),
     liveness_probe=Nested(body=_PROBE, default=DEFAULT_PROBE),
     startup_probe=Nested(body=_PROBE),
@@ -101,9 +101,9 @@ DOMAIN = Body(
     container_id=Uuid(required=True),
     hostname=Text(
         required=True,
-        longest=253,
+        max_length=253,
         pattern=r"([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z][a-zA-Z0-9-]*",
-        meaning="must be a full host name",
+        message="must be a full host name",
     ),
     tags=_TAGS,
 )

@@ -1,7 +1,7 @@
-"""Environment variables and secret ones, of containers and of their namespaces.
+"""Environment variables and secret environment variables of containers and namespaces.
 
-The API never shows a secret variable: it answers an argon2id hash, which the clients compare with the value they
-want. The value itself is kept in the vault, for whoever runs the container.
+Responses contain an argon2id hash instead of a secret value, which clients compare with the desired value. The value
+itself is stored in the vault, for the runtime.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SECRET_VARIABLES = "vault.containers.secret_variables"  # noqa: S105 - a kind, n
 """Kind: id of a container or namespace → its secret variables in plain text."""
 
 _HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1, hash_len=16, salt_len=8)
-"""As weak as the clients accept: the values are kept in plain text beside it anyway, and a deploy hashes dozens."""
+"""As weak as clients accept: values are stored in plain text anyway, and a deployment hashes dozens of them."""
 
 
 _COUNTS: Mapping[str, Limit] = {
@@ -30,11 +30,11 @@ _COUNTS: Mapping[str, Limit] = {
 
 
 def check_counts(container: Mapping[str, Any], namespace: Mapping[str, Any], problems: Problems) -> None:
-    """A container's variables together with those of its namespace."""
+    """Check the number of variables of a container and its namespace together."""
     for argument, limit in _COUNTS.items():
         count = len({*container.get(argument, ()), *namespace.get(argument, ())})
         if not limit.allows(count):
-            problems.add(argument, f"must have at most {limit.most} variables, those of the namespace included")
+            problems.add(argument, f"must have at most {limit.most} variables, including those of the namespace")
 
 
 def _check_names(argument: str, variables: Mapping[str, str], problems: Problems) -> None:
@@ -52,27 +52,27 @@ def check_plain(variables: Mapping[str, str], problems: Problems) -> None:
             problems.add("environment_variables", f"{name} must be at most {limits.VARIABLE_VALUE.most} characters")
 
 
-def check_secret(variables: Mapping[str, str], problems: Problems, *, kept: Mapping[str, str]) -> None:
-    """``kept``: the variables that exist, of which an empty value means "as it is"."""
+def check_secret(variables: Mapping[str, str], problems: Problems, *, existing: Mapping[str, str]) -> None:
+    """``existing``: variables for which an empty value means "unchanged"."""
     _check_names("secret_environment_variables", variables, problems)
     for name, value in variables.items():
-        if not value and name not in kept:
+        if not value and name not in existing:
             problems.add("secret_environment_variables", f"{name} must not be empty")
         elif not limits.SECRET_VARIABLE_VALUE.allows(len(value.encode())):
             most = limits.SECRET_VARIABLE_VALUE.most
             problems.add("secret_environment_variables", f"{name} must be at most {most} bytes")
 
 
-def keep_secret(
-    call: ApiRequest, owner_id: str, wanted: Mapping[str, str], hashes: Mapping[str, str]
+def store_secret(
+    request: ApiRequest, owner_id: str, variables: Mapping[str, str], hashes: Mapping[str, str]
 ) -> dict[str, str]:
-    """Keep the values of ``wanted`` and give their hashes. ``""`` keeps a value; a name that is absent goes."""
-    kept = call.store.get(SECRET_VARIABLES, owner_id)
-    old: dict[str, str] = kept["values"] if kept else {}
-    values = {name: value or old[name] for name, value in wanted.items()}
-    call.store.put(SECRET_VARIABLES, owner_id, {"id": owner_id, "values": values})
-    return {name: _HASHER.hash(value) if value else hashes[name] for name, value in wanted.items()}
+    """Store secret variables and return their hashes. ``""`` keeps a value; variables that are absent are removed."""
+    stored = request.store.get(SECRET_VARIABLES, owner_id)
+    old: dict[str, str] = stored["values"] if stored else {}
+    values = {name: value or old[name] for name, value in variables.items()}
+    request.store.put(SECRET_VARIABLES, owner_id, {"id": owner_id, "values": values})
+    return {name: _HASHER.hash(value) if value else hashes[name] for name, value in variables.items()}
 
 
-def forget_secret(call: ApiRequest, owner_id: str) -> None:
-    call.store.delete(SECRET_VARIABLES, owner_id)
+def delete_secret(request: ApiRequest, owner_id: str) -> None:
+    request.store.delete(SECRET_VARIABLES, owner_id)

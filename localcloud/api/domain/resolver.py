@@ -1,4 +1,4 @@
-"""Names as the DNS of the local zones resolves them."""
+"""Resolves names in the local DNS zones."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from localcloud.api.store import Resource, Store
 _MAX_HOPS = 8
 
 
-def leads_to(store: Store, hostname: str, target: str) -> str | None:
-    """Why ``hostname`` does not lead to ``target``; ``None`` if it does, or if no local zone owns the name."""
+def alias_problem(store: Store, hostname: str, target: str) -> str | None:
+    """Why ``hostname`` is not an alias of ``target``. None if it is, or if no local zone contains it."""
     name, hops = hostname, 0
     while name != target:
         zone = owner(store, name)
@@ -20,13 +20,13 @@ def leads_to(store: Store, hostname: str, target: str) -> str | None:
             return f"{name} has no CNAME record in zone {zone['id']}"
         hops += 1
         if hops > _MAX_HOPS:
-            return "its CNAME records lead in a circle"
+            return "its CNAME records form a loop"
         name = data
     return None
 
 
 def owner(store: Store, hostname: str) -> Resource | None:
-    """The local zone that answers for a name: the longest whose name it ends with."""
+    """The local zone of a name: the longest zone name that it ends with."""
     labels = hostname.split(".")
     for start in range(len(labels)):
         zone = store.get(ZONES, ".".join(labels[start:]))
@@ -36,7 +36,7 @@ def owner(store: Store, hostname: str) -> Resource | None:
 
 
 def _alias(store: Store, zone: Resource, hostname: str) -> str | None:
-    """Where the CNAME (or ALIAS) record of a name points to, without the final dot."""
+    """The target of a name's CNAME or ALIAS record, without the final dot."""
     relative = hostname.removesuffix(zone["id"]).removesuffix(".")
     for record in store.all(RECORDS):
         if record["zone"] == zone["id"] and record["name"] == relative and record["type"] in ("CNAME", "ALIAS"):

@@ -1,15 +1,15 @@
-"""``/domain/v2beta1``. A zone is known by its name; any domain may be given one, as if it were registered."""
+"""``/domain/v2beta1``. Zones are identified by name. Any domain can have a zone, as if it were registered."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from localcloud.api.clock import timestamp
 from localcloud.api.domain.schemas import RECORD, ZONE, ZONE_CHANGE, records, zone_name, zones
 from localcloud.api.errors import already_exists, invalid, not_found, plain
 from localcloud.api.request import ApiRequest
-from localcloud.api.routing import Answer, Routes
+from localcloud.api.routing import ResponseBody, Routes
 from localcloud.api.store import Resource
+from localcloud.api.timestamps import timestamp
 from localcloud.api.validation import objects
 
 routes = Routes("/domain/v2beta1/dns-zones", product="domain")
@@ -18,73 +18,73 @@ NAME_SERVERS = ["ns0.dom.localhost", "ns1.dom.localhost"]
 
 
 @routes("POST", "", "dns_zone")
-def create_zone(call: ApiRequest) -> Answer:
-    values = ZONE.create(call.body)
-    project = call.project(values["project_id"])
-    return zones.show(call, zones.add(call, new_zone(call, values, project), project=project))
+def create_zone(request: ApiRequest) -> ResponseBody:
+    values = ZONE.create(request.body)
+    project = request.project(values["project_id"])
+    return zones.show(request, zones.add(request, new_zone(request, values, project), project=project))
 
 
 @routes("GET", "", "dns_zone")
-def list_zones(call: ApiRequest) -> Answer:
-    return zones.list(call)
+def list_zones(request: ApiRequest) -> ResponseBody:
+    return zones.list(request)
 
 
 @routes("PATCH", "/{id}", "dns_zone")
-def update_zone(call: ApiRequest) -> Answer:
-    """Only a zone's project can change here. The clients cannot follow a rename (they read the old name after it)."""
-    zone = zones.find(call, call.id.lower())
-    wanted = ZONE_CHANGE.update(call.body)
-    if wanted.get("new_dns_zone"):
+def update_zone(request: ApiRequest) -> ResponseBody:
+    """Only the project can be changed. Clients cannot handle a rename: they read the old name afterwards."""
+    zone = zones.find(request, request.id.lower())
+    values = ZONE_CHANGE.update(request.body)
+    if values.get("new_dns_zone"):
         raise invalid("new_dns_zone", "a zone cannot be renamed")
     changes = {}
-    if "project_id" in wanted:
-        project = call.project(wanted["project_id"])
+    if "project_id" in values:
+        project = request.project(values["project_id"])
         changes = {"project_id": project, "_project": project}
-    return zones.show(call, zones.change(call, zone, changes))
+    return zones.show(request, zones.change(request, zone, changes))
 
 
 @routes("DELETE", "/{id}", "dns_zone")
-def delete_zone(call: ApiRequest) -> Answer:
-    zone = zones.find(call, call.id.lower())
+def delete_zone(request: ApiRequest) -> ResponseBody:
+    zone = zones.find(request, request.id.lower())
     if not zone["subdomain"]:
         raise plain(403, "cannot delete a root DNS zone")
-    for record in _records_of(call, zone):
-        records.remove(call, record)
-    zones.remove(call, zone)
+    for record in _records_of(request, zone):
+        records.remove(request, record)
+    zones.remove(request, zone)
     return {}
 
 
 @routes("GET", "/{id}/records", "record")
-def list_records(call: ApiRequest) -> Answer:
-    """As on the platform, ``name=`` (present but empty) means any name; of types the case does not matter."""
-    zone = zones.find(call, call.id.lower())
-    wanted = call.argument("type")
-    return records.list(call, zone=zone["id"], **({"type": wanted.upper()} if wanted else {}))
+def list_records(request: ApiRequest) -> ResponseBody:
+    """As on the platform, ``name=`` (present but empty) means any name. Types are case-insensitive."""
+    zone = zones.find(request, request.id.lower())
+    type = request.argument("type")
+    return records.list(request, zone=zone["id"], **({"type": type.upper()} if type else {}))
 
 
 @routes("PATCH", "/{id}/records", "record")
-def update_records(call: ApiRequest) -> Answer:
-    """Apply a list of changes; each is one of ``add``, ``set``, ``delete``, ``clear``. All of them or none."""
-    zone = zones.find(call, call.id.lower())
-    body = call.body
-    touched: list[Resource] = []
+def update_records(request: ApiRequest) -> ResponseBody:
+    """Apply a list of changes atomically. Each is one of ``add``, ``set``, ``delete``, ``clear``."""
+    zone = zones.find(request, request.id.lower())
+    body = request.body
+    changed: list[Resource] = []
     for change in objects(body, "changes"):
         if len(change) != 1:
             raise invalid("changes", "each change is one of add, set, delete, clear")
-        ((verb, what),) = change.items()
-        if verb not in _VERBS or not isinstance(what, dict):
+        ((verb, arguments),) = change.items()
+        if verb not in _VERBS or not isinstance(arguments, dict):
             raise invalid("changes", "each change is one of add, set, delete, clear")
-        touched += _VERBS[verb](call, zone, what)
-    zones.change(call, zone, {})
-    answer = _records_of(call, zone) if body.get("return_all_records") else touched
-    return {"records": [records.show(call, record) for record in answer]}
+        changed += _VERBS[verb](request, zone, arguments)
+    zones.change(request, zone, {})
+    shown = _records_of(request, zone) if body.get("return_all_records") else changed
+    return {"records": [records.show(request, record) for record in shown]}
 
 
-def new_zone(call: ApiRequest, values: dict[str, Any], project: str) -> dict[str, Any]:
-    """A complete zone. Raises 409 if it exists."""
+def new_zone(request: ApiRequest, values: dict[str, Any], project: str) -> dict[str, Any]:
+    """All fields of a new zone. Raises 409 if it exists."""
     values = {**values, "domain": values["domain"].lower(), "subdomain": values["subdomain"].lower()}
     name = zone_name(values)
-    if call.store.get(zones.kind, name) is not None:
+    if request.store.get(zones.kind, name) is not None:
         raise already_exists("dns_zone", name, "the zone exists")
     return {
         "id": name,
@@ -96,67 +96,67 @@ def new_zone(call: ApiRequest, values: dict[str, Any], project: str) -> dict[str
         "ns_default": NAME_SERVERS,
         "ns_master": [],
         "linked_products": [],
-        "_organization": call.organization_id,
+        "_organization": request.organization_id,
     }
 
 
-def _add(call: ApiRequest, zone: Resource, what: dict[str, Any]) -> list[Resource]:
-    return [_keep(call, zone, record, None) for record in objects(what, "records")]
+def _add(request: ApiRequest, zone: Resource, arguments: dict[str, Any]) -> list[Resource]:
+    return [_store(request, zone, record, None) for record in objects(arguments, "records")]
 
 
-def _set(call: ApiRequest, zone: Resource, what: dict[str, Any]) -> list[Resource]:
-    """Replace the records that are meant by new ones; the first of them keeps the old id (clients read by it)."""
-    old = _meant(call, zone, what)
+def _set(request: ApiRequest, zone: Resource, arguments: dict[str, Any]) -> list[Resource]:
+    """Replace the selected records. The new ones reuse the old ids, by which clients read them."""
+    old = _selected(request, zone, arguments)
     for record in old:
-        records.remove(call, record)
+        records.remove(request, record)
     ids = [record["id"] for record in old]
     return [
-        _keep(call, zone, record, ids[index] if index < len(ids) else None)
-        for index, record in enumerate(objects(what, "records"))
+        _store(request, zone, record, ids[index] if index < len(ids) else None)
+        for index, record in enumerate(objects(arguments, "records"))
     ]
 
 
-def _delete(call: ApiRequest, zone: Resource, what: dict[str, Any]) -> list[Resource]:
-    for record in _meant(call, zone, what):
-        records.remove(call, record)
+def _delete(request: ApiRequest, zone: Resource, arguments: dict[str, Any]) -> list[Resource]:
+    for record in _selected(request, zone, arguments):
+        records.remove(request, record)
     return []
 
 
-def _clear(call: ApiRequest, zone: Resource, what: dict[str, Any]) -> list[Resource]:
-    for record in _records_of(call, zone):
-        records.remove(call, record)
+def _clear(request: ApiRequest, zone: Resource, arguments: dict[str, Any]) -> list[Resource]:
+    for record in _records_of(request, zone):
+        records.remove(request, record)
     return []
 
 
 _VERBS = {"add": _add, "set": _set, "delete": _delete, "clear": _clear}
 
 
-def _keep(call: ApiRequest, zone: Resource, given: dict[str, Any], id: str | None) -> Resource:
-    values = RECORD.create(_upper(given))
-    values["data"] = _as_answered(values)
+def _store(request: ApiRequest, zone: Resource, item: dict[str, Any], id: str | None) -> Resource:
+    values = RECORD.create(_with_upper_type(item))
+    values["data"] = _normalized_data(values)
     values["name"] = values["name"].lower()
-    for other in _records_of(call, zone):
+    for other in _records_of(request, zone):
         if other["name"] != values["name"]:
             continue
         if (other["type"], other["data"]) == (values["type"], values["data"]):
             raise already_exists("record", other["id"], "the zone has this record")
         if "CNAME" in (other["type"], values["type"]):
             raise invalid("name", "a name with a CNAME record can have no other record")
-    record = records.add(call, {**values, "zone": zone["id"]}, project=zone["_project"])
+    record = records.add(request, {**values, "zone": zone["id"]}, project=zone["_project"])
     if id is not None:
-        records.remove(call, record)
-        record = {**record, "id": id, "updated_at": timestamp(call.now)}
-        records.put(call, record)
+        records.remove(request, record)
+        record = {**record, "id": id, "updated_at": timestamp(request.now)}
+        records.put(request, record)
     return record
 
 
-def _upper(given: dict[str, Any]) -> dict[str, Any]:
-    """With the type as the platform writes it: the official Python SDK sends it in lower case."""
-    return {**given, "type": given["type"].upper()} if isinstance(given.get("type"), str) else given
+def _with_upper_type(item: dict[str, Any]) -> dict[str, Any]:
+    """Convert the type to upper case: the official Python SDK sends it in lower case."""
+    return {**item, "type": item["type"].upper()} if isinstance(item.get("type"), str) else item
 
 
-def _as_answered(values: dict[str, Any]) -> str:
-    """The platform answers MX data with its priority in front and TXT data in quotes."""
+def _normalized_data(values: dict[str, Any]) -> str:
+    """The data as the platform returns it: MX with its priority, TXT in quotes."""
     data = str(values["data"])
     if values["type"] == "MX" and not data.split(" ")[0].isdecimal():
         return f"{values['priority']} {data}"
@@ -165,24 +165,26 @@ def _as_answered(values: dict[str, Any]) -> str:
     return data
 
 
-def _meant(call: ApiRequest, zone: Resource, what: dict[str, Any]) -> list[Resource]:
-    """The records that a change means: by ``id`` or by ``id_fields`` (name, type, and data if given)."""
-    if what.get("id"):
-        found = [record for record in _records_of(call, zone) if record["id"] == what["id"]]
-        if not found:
-            raise not_found("record", str(what["id"]))
-        return found
-    fields = what.get("id_fields")
+def _selected(request: ApiRequest, zone: Resource, arguments: dict[str, Any]) -> list[Resource]:
+    """The records that a change selects by ``id`` or ``id_fields`` (name, type, and data if given)."""
+    if arguments.get("id"):
+        matching = [record for record in _records_of(request, zone) if record["id"] == arguments["id"]]
+        if not matching:
+            raise not_found("record", str(arguments["id"]))
+        return matching
+    fields = arguments.get("id_fields")
     if not isinstance(fields, dict):
         raise invalid("changes", "a change needs id or id_fields")
-    fields = _upper(fields)
-    wanted = {name: fields[name] for name in ("name", "type", "data") if fields.get(name) is not None}
-    if "data" in wanted:
-        wanted["data"] = _as_answered({"priority": 0, "type": "", **wanted})
+    fields = _with_upper_type(fields)
+    criteria = {name: fields[name] for name in ("name", "type", "data") if fields.get(name) is not None}
+    if "data" in criteria:
+        criteria["data"] = _normalized_data({"priority": 0, "type": "", **criteria})
     return [
-        record for record in _records_of(call, zone) if all(record[name] == value for name, value in wanted.items())
+        record
+        for record in _records_of(request, zone)
+        if all(record[name] == value for name, value in criteria.items())
     ]
 
 
-def _records_of(call: ApiRequest, zone: Resource) -> list[Resource]:
-    return list(records.every(call, zone=zone["id"]))
+def _records_of(request: ApiRequest, zone: Resource) -> list[Resource]:
+    return list(records.matching(request, zone=zone["id"]))

@@ -1,4 +1,4 @@
-"""Zones and records, and what requests may say of them."""
+"""DNS zones and records, and their request bodies."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ RECORD_TYPES = (
 _LABELS = r"([a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?\.)*[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?"
 
 ZONE = Body(
-    domain=Text(required=True, longest=253, pattern=_LABELS, meaning="must be a domain name"),
-    subdomain=Text(longest=253, pattern=f"({_LABELS})?", meaning="must be a name below the domain, or empty"),
+    domain=Text(required=True, max_length=253, pattern=_LABELS, message="must be a domain name"),
+    subdomain=Text(max_length=253, pattern=f"({_LABELS})?", message="must be a name below the domain, or empty"),
     project_id=Uuid(),
 )
 ZONE_CHANGE = Body(new_dns_zone=Text(), project_id=Uuid())
 RECORD = Body(
     data=Text(required=True),
-    name=Text(longest=253, pattern=rf"(\*\.)?({_LABELS})?|\*", meaning="must be a name below the zone, or empty"),
-    priority=Integer(default=0, most=65_535),
-    ttl=Integer(default=3_600, least=1, most=2_592_000),
-    type=EnumField(words=RECORD_TYPES, required=True),
+    name=Text(max_length=253, pattern=rf"(\*\.)?({_LABELS})?|\*", message="must be a name below the zone, or empty"),
+    priority=Integer(default=0, maximum=65_535),
+    ttl=Integer(default=3_600, minimum=1, maximum=2_592_000),
+    type=EnumField(values=RECORD_TYPES, required=True),
     comment=Text(default=None),
 )
 
@@ -40,12 +40,12 @@ def zone_name(zone: Resource) -> str:
     return f"{zone['subdomain']}.{zone['domain']}" if zone["subdomain"] else str(zone["domain"])
 
 
-def _show_zone(call: ApiRequest, zone: Resource) -> dict[str, Any]:
-    return {name: value for name, value in visible(zone, call.now).items() if name not in ("id", "created_at")}
+def _show_zone(request: ApiRequest, zone: Resource) -> dict[str, Any]:
+    return {name: value for name, value in visible(zone, request.now).items() if name not in ("id", "created_at")}
 
 
-def _show_record(call: ApiRequest, record: Resource) -> dict[str, Any]:
-    return {name: value for name, value in visible(record, call.now).items() if name not in ("created_at", "zone")}
+def _show_record(request: ApiRequest, record: Resource) -> dict[str, Any]:
+    return {name: value for name, value in visible(record, request.now).items() if name not in ("created_at", "zone")}
 
 
 zones = Collection(

@@ -1,7 +1,8 @@
-"""Faults on demand: what the platform does on a bad day, done by the local Scaleway when a rule says so.
+"""Fault injection: rules make the local Scaleway fail or slow down as the platform may.
 
-kinds    the table of faults: what each does, and with which parameters
-rule     one rule: which requests it is for, which of them it strikes
-book     the rules in force, and what they do to one request
-reference  the table as JSON and as a page
+kinds      the table of faults: what each does, and its parameters
+rule       one rule: a fault, the requests that it matches, and which of those it affects
+active     the active rules, and their combined effect on a request
+reference  the table of faults, as JSON and in Markdown
+document   writes the table to the documentation
 """

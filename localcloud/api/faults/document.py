@@ -1,4 +1,4 @@
-"""``python -m localcloud.api.faults.document FILE``: writes the tables of faults into their page."""
+"""``python -m localcloud.api.faults.document FILE``: updates the fault tables in a documentation page."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from localcloud.api.faults.reference import tables
 BEGIN, END = "<!-- tables: written by localcloud.api.faults.document -->\n", "<!-- end of tables -->\n"
 
 
-def renewed(page: str) -> str:
-    """The page with the tables as they are now. Raises ``ValueError`` where it has no place for them."""
+def with_tables(page: str) -> str:
+    """The page with up-to-date tables. Raises ``ValueError`` if it lacks the markers."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError("the page has no place for the tables")
+        raise ValueError(f"the page lacks the markers {BEGIN.strip()!r} and {END.strip()!r}")
     return before + begin + tables() + end + after
 
 
 if __name__ == "__main__":
     document = Path(sys.argv[1])
-    document.write_text(renewed(document.read_text()))
+    document.write_text(with_tables(document.read_text()))

@@ -1,4 +1,4 @@
-"""The faults that a rule can ask for: the one table from which rules are checked, done and documented."""
+"""The table of faults. Rules are validated, executed and documented from it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from localcloud.api.errors import ApiError, plain, quotas_exceeded, transient_st
 from localcloud.api.transitions import StatusOutcome
 
 Values = Mapping[str, Any]
-"""The parameters of a rule, checked and complete."""
+"""A rule's parameters, validated and with defaults."""
 
 
 @dataclass(frozen=True)
 class MatchedRequest:
-    """The request that a fault strikes, as far as the answer speaks of it."""
+    """What an injected response may say about its request."""
 
     product: str
     resource: str
@@ -24,7 +24,7 @@ class MatchedRequest:
 
 @dataclass(frozen=True)
 class InjectedResponse:
-    """The answer that a fault gives in place of the right one; ``error`` None = none at all: the socket is closed."""
+    """A response injected by a fault. ``error`` None: the connection is closed without a response."""
 
     error: ApiError | None
     headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -32,28 +32,28 @@ class InjectedResponse:
 
 @dataclass(frozen=True, kw_only=True)
 class NumberParameter:
-    """A parameter that is a number."""
+    """A numeric parameter."""
 
-    about: str
+    description: str
     default: float | None = None
-    least: float = 0
-    most: float = 3_600
-    whole: bool = False
+    minimum: float = 0
+    maximum: float = 3_600
+    integer: bool = False
 
     @property
     def allowed(self) -> str:
-        return f"{'a whole' if self.whole else 'a'} number from {self.least:g} to {self.most:g}"
+        return f"{'an integer' if self.integer else 'a number'} from {self.minimum:,.15g} to {self.maximum:,.15g}"
 
     def accepts(self, value: Any) -> bool:
-        kinds = (int,) if self.whole else (int, float)
-        return isinstance(value, kinds) and not isinstance(value, bool) and self.least <= value <= self.most
+        kinds = (int,) if self.integer else (int, float)
+        return isinstance(value, kinds) and not isinstance(value, bool) and self.minimum <= value <= self.maximum
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceParameter:
-    """A parameter that is one of a few values."""
+    """A parameter with a fixed set of values."""
 
-    about: str
+    description: str
     default: Any
     values: tuple[Any, ...]
 
@@ -67,23 +67,23 @@ class ChoiceParameter:
 
 @dataclass(frozen=True, kw_only=True)
 class TextParameter:
-    """A parameter that is a text."""
+    """A string parameter."""
 
-    about: str
+    description: str
     default: str
-    longest: int = 1_000
+    max_length: int = 1_000
 
     @property
     def allowed(self) -> str:
-        return f"a text of 1 to {self.longest:,} characters"
+        return f"a string of 1 to {self.max_length:,} characters"
 
     def accepts(self, value: Any) -> bool:
-        return isinstance(value, str) and 0 < len(value) <= self.longest
+        return isinstance(value, str) and 0 < len(value) <= self.max_length
 
 
 Parameter = NumberParameter | ChoiceParameter | TextParameter
 WHEN = ChoiceParameter(
-    about="whether the operation is left undone (before) or carried out all the same (after)",
+    description="whether the operation is skipped (before) or executed (after)",
     default="before",
     values=("before", "after"),
 )
@@ -91,23 +91,23 @@ WHEN = ChoiceParameter(
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One fault. Exactly one of ``blow``, ``course``, ``delay`` and ``holds`` says what it does."""
+    """One fault. Exactly one of ``respond``, ``status_outcome``, ``delay`` and ``holds_request`` is set."""
 
     name: str
-    about: str
+    description: str
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     one_of: tuple[str, ...] = ()
-    """Parameters of which a rule gives exactly one."""
+    """Parameters of which a rule must set exactly one."""
     product: str = ""
-    """Where the fault can happen at all; empty = everywhere."""
+    """The only product that the fault applies to. Empty: all."""
     resource: str = ""
     methods: tuple[str, ...] = ()
-    blow: Callable[[Values, MatchedRequest], InjectedResponse] | None = None
-    course: Callable[[Values], StatusOutcome] | None = None
+    respond: Callable[[Values, MatchedRequest], InjectedResponse] | None = None
+    status_outcome: Callable[[Values], StatusOutcome] | None = None
     delay: Callable[[Values], float] | None = None
     """Seconds."""
-    holds: bool = False
-    """Until the rule is cleared."""
+    holds_request: bool = False
+    """Whether the request waits until the rule is cleared."""
 
 
 def _quota(values: Values, target: MatchedRequest) -> InjectedResponse:
@@ -134,105 +134,107 @@ def _error(values: Values) -> StatusOutcome:
     return StatusOutcome(final="error", error_message=values["message"])
 
 
-_DEPLOYS = ("POST", "PATCH", "PUT")
+_DEPLOY_METHODS = ("POST", "PATCH", "PUT")
 
 FAULTS: dict[str, Fault] = {
     fault.name: fault
     for fault in [
         Fault(
             name="container_error",
-            about="A container ends in status error, with a message, when it is created, updated or redeployed.",
+            description="A container gets the status error, with a message, when it is created, updated or redeployed.",
             parameters={
-                "message": TextParameter(about="its error_message", default="the container did not become ready")
+                "message": TextParameter(description="the error_message", default="the container did not become ready")
             },
             product="containers",
             resource="container",
-            methods=_DEPLOYS,
-            course=_error,
+            methods=_DEPLOY_METHODS,
+            status_outcome=_error,
         ),
         Fault(
             name="certificate_failure",
-            about="The domain of a container ends in status error: its certificate cannot be had.",
+            description="A container's domain gets the status error: its certificate cannot be issued.",
             parameters={
                 "message": TextParameter(
-                    about="its error_message", default="the certificate could not be issued (HTTP-01)"
+                    description="the error_message", default="the certificate could not be issued (HTTP-01)"
                 )
             },
             product="containers",
             resource="domain",
-            methods=_DEPLOYS,
-            course=_error,
+            methods=_DEPLOY_METHODS,
+            status_outcome=_error,
         ),
         Fault(
             name="slow_transition",
-            about="Statuses such as creating, updating, deleting last longer for what the request touches.",
+            description="Statuses such as creating, updating and deleting last longer for the request's resource.",
             parameters={
-                "seconds": NumberParameter(about="how long they last"),
-                "factor": NumberParameter(about="how many times as long as they would", most=1_000),
+                "seconds": NumberParameter(description="their duration"),
+                "factor": NumberParameter(description="multiple of their normal duration", maximum=1_000),
             },
             one_of=("seconds", "factor"),
             methods=("POST", "PATCH", "PUT", "DELETE"),
-            course=lambda values: StatusOutcome(
+            status_outcome=lambda values: StatusOutcome(
                 seconds=values["seconds"], factor=1.0 if values["factor"] is None else values["factor"]
             ),
         ),
         Fault(
             name="transient_state",
-            about="409: the resource is on its way from one status to another.",
-            parameters={
-                "current_state": TextParameter(about="the status that it is said to be in", default="updating")
-            },
-            blow=_busy,
+            description="409 transient_state: the resource is changing its status.",
+            parameters={"current_state": TextParameter(description="the reported status", default="updating")},
+            respond=_busy,
         ),
         Fault(
             name="too_many_requests",
-            about="429 with Retry-After.",
+            description="429 with Retry-After.",
             parameters={
-                "retry_after": NumberParameter(about="seconds after which the client may try again", default=1)
+                "retry_after": NumberParameter(description="seconds after which the client may try again", default=1)
             },
-            blow=_too_many,
+            respond=_too_many,
         ),
         Fault(
             name="server_error",
-            about="A 5xx of the platform or of what stands before it.",
+            description="A 5xx error of the platform or its load balancer.",
             parameters={
-                "status": ChoiceParameter(about="the HTTP status", default=500, values=tuple(_SERVER_ERRORS)),
+                "status": ChoiceParameter(description="the HTTP status", default=500, values=tuple(_SERVER_ERRORS)),
                 "when": WHEN,
             },
-            blow=_server_error,
+            respond=_server_error,
         ),
         Fault(
             name="dropped_connection",
-            about="The connection is closed without an answer.",
+            description="The connection is closed without a response.",
             parameters={"when": WHEN},
-            blow=lambda values, target: InjectedResponse(None),
+            respond=lambda values, target: InjectedResponse(None),
         ),
         Fault(
             name="quota_reached",
-            about="403 quotas_exceeded when something is created.",
+            description="403 quotas_exceeded when a resource is created.",
             parameters={
-                "quota": NumberParameter(about="the quota, all of it used", default=10, least=1, most=1e6, whole=True)
+                "quota": NumberParameter(
+                    description="the quota, which is used up", default=10, minimum=1, maximum=1e6, integer=True
+                )
             },
             methods=("POST",),
-            blow=_quota,
+            respond=_quota,
         ),
         Fault(
             name="latency",
-            about="The answer comes later.",
-            parameters={"milliseconds": NumberParameter(about="added to each answer", default=100, most=600_000)},
+            description="The response is delayed.",
+            parameters={
+                "milliseconds": NumberParameter(description="delay of each response", default=100, maximum=600_000)
+            },
             delay=lambda values: values["milliseconds"] / 1_000,
         ),
         Fault(
             name="hold",
-            about="The request waits until the rule is cleared, or until its client goes away.",
+            description="The request waits until the rule is cleared or the client disconnects.",
             parameters={
                 "when": replace(
                     WHEN,
-                    about="whether the operation is carried out once it is over (before) or at once, "
-                    "and only its answer waits (after)",
+                    description="whether the operation is executed after the wait (before), or at once and only its "
+                    "response waits (after)",
                 )
             },
-            holds=True,
+            holds_request=True,
         ),
     ]
 }

@@ -1,4 +1,4 @@
-"""The table of faults, as the control API answers it and as the documentation prints it."""
+"""The table of faults, for the control API and the documentation."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from localcloud.api.faults.rule import FREQUENCY, MATCH
 
 
 def reference() -> dict[str, Any]:
-    """Every fault with its parameters, and what a rule may say besides."""
+    """All faults with their parameters, and the other fields of a rule."""
     return {
         "faults": [
             {
                 "fault": fault.name,
-                "about": fault.about,
-                "strikes": _strikes(fault),
+                "about": fault.description,
+                "strikes": _scope(fault),
                 "parameters": {
-                    name: {"about": parameter.about, "allowed": parameter.allowed, "default": parameter.default}
+                    name: {"about": parameter.description, "allowed": parameter.allowed, "default": parameter.default}
                     for name, parameter in fault.parameters.items()
                 },
                 "exactly_one_of": list(fault.one_of),
@@ -30,24 +30,24 @@ def reference() -> dict[str, Any]:
 
 
 def tables() -> str:
-    """The same in Markdown."""
-    lines = ["| Fault | What happens | Strikes | Parameters |", "|---|---|---|---|"]
+    """The same as Markdown tables."""
+    lines = ["| Fault | Effect | Applies to | Parameters |", "|---|---|---|---|"]
     for fault in FAULTS.values():
         parameters = "; ".join(
-            f"`{name}`: {parameter.about}, {parameter.allowed}"
+            f"`{name}`: {parameter.description}, {parameter.allowed}"
             + (f" (default `{parameter.default}`)" if parameter.default is not None else "")
             for name, parameter in fault.parameters.items()
         )
         if fault.one_of:
-            parameters += "; exactly one of them"
-        lines.append(f"| `{fault.name}` | {fault.about} | {_strikes(fault)} | {parameters} |")
-    for title, rows in (("`match`", MATCH), ("How often", FREQUENCY)):
+            parameters += "; exactly one of them is required"
+        lines.append(f"| `{fault.name}` | {fault.description} | {_scope(fault)} | {parameters} |")
+    for title, rows in (("`match`", MATCH), ("Frequency", FREQUENCY)):
         lines += ["", f"| {title} | Meaning |", "|---|---|"]
-        lines += [f"| `{name}` | {about} |" for name, about in rows.items()]
+        lines += [f"| `{name}` | {description} |" for name, description in rows.items()]
     return "\n".join(lines) + "\n"
 
 
-def _strikes(fault: Fault) -> str:
-    methods = ", ".join(fault.methods) or "every method"
-    where = f"{fault.product} {fault.resource}" if fault.product else "every product"
-    return f"{methods} on {where}"
+def _scope(fault: Fault) -> str:
+    methods = ", ".join(fault.methods) or "all methods"
+    target = f"{fault.product} {fault.resource}" if fault.product else "all products"
+    return f"{methods} on {target}"

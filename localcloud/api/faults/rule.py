@@ -1,4 +1,4 @@
-"""One rule: a fault, the requests that it is for, and which of those it strikes."""
+"""A fault rule: a fault, the requests that it matches, and which of those it affects."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from localcloud.api.faults.kinds import FAULTS, Fault, Values
 
 MATCH = {
     "method": "the HTTP method",
-    "path": "the path; `*` stands for any characters, slashes too",
+    "path": "the path; `*` matches any characters, including slashes",
     "product": "the product, such as containers, domain, iam, registry, secret_manager",
-    "resource": "what the API calls the kind of resource, such as container, namespace, secret_version",
-    "name": "the name (or host name) that the body gives, or that the resource with the path's id has",
+    "resource": "the kind of resource, such as container, namespace, secret_version",
+    "name": "the name (or host name) in the request body, or of the resource whose id is in the path",
 }
-"""What a rule's ``match`` may say; all that it says must hold."""
+"""The fields of a rule's ``match``. All value fields must match."""
 
 FREQUENCY = {
-    "nth": "only these matching requests, counted from 1: a number or a list of numbers",
-    "skip": "this many matching requests pass first, a whole number",
-    "probability": "each matching request with this probability, above 0 and at most 1",
-    "seed": "a whole number: with the same seed the same requests are struck, in whatever order they come",
-    "times": "how often it strikes at most",
+    "nth": "only these matching requests, counted from 1: an integer or a list of integers",
+    "skip": "number of matching requests to skip first, an integer",
+    "probability": "probability for each matching request, above 0 and at most 1",
+    "seed": "an integer: with the same seed the same requests are affected, in any order",
+    "times": "largest number of affected requests",
 }
-"""How often a rule strikes; without any of it, every matching request."""
+"""The fields that limit how often a rule applies. By default it applies to every matching request."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request, as rules see it."""
+    """What rules can match."""
 
     method: str
     path: str
     template: str
-    """The route, with names in place of ids; the path where there is no route."""
+    """The route's path, with parameter names in place of values. The path if there is no route."""
     product: str
     resource: str
     name: str
@@ -49,7 +49,7 @@ class Request:
 
 @dataclass
 class Rule:
-    """A rule in force, with its counters."""
+    """An active rule with its counters."""
 
     id: str
     fault: Fault
@@ -60,25 +60,25 @@ class Rule:
     probability: float
     seed: int
     times: int | None
-    seen: int = 0
-    """Matching requests so far."""
-    struck: int = 0
-    """How many of them it struck."""
+    matched: int = 0
+    """Number of matching requests."""
+    applied: int = 0
+    """Number of affected requests."""
     cleared: asyncio.Event = field(default_factory=asyncio.Event)
-    _alike: Counter[str] = field(default_factory=Counter)
+    _occurrences: Counter[str] = field(default_factory=Counter)
 
-    def strikes(self, request: Request) -> bool:
-        """Whether the rule strikes the request; counts it."""
+    def applies_to(self, request: Request) -> bool:
+        """Whether the rule affects the request. Counts the request."""
         if not self._matches(request):
             return False
-        self.seen += 1
-        # Drawn for each even if it will not strike, so that one rule's limits do not shift its chances.
-        drawn = self._draw(request)
-        if self.times is not None and self.struck >= self.times:
+        self.matched += 1
+        # Drawn for every request, so that the rule's other limits do not shift the random choices.
+        chosen = self._draw(request)
+        if self.times is not None and self.applied >= self.times:
             return False
-        if (self.nth is not None and self.seen not in self.nth) or self.seen <= self.skip or not drawn:
+        if (self.nth is not None and self.matched not in self.nth) or self.matched <= self.skip or not chosen:
             return False
-        self.struck += 1
+        self.applied += 1
         return True
 
     def _matches(self, request: Request) -> bool:
@@ -95,15 +95,15 @@ class Rule:
         )
 
     def _draw(self, request: Request) -> bool:
-        """From the seed and what the request is, not from its turn: clients send many at the same time."""
+        """A random choice by seed and request, not by order: clients send requests in parallel."""
         if self.probability >= 1:
             return True
-        what = f"{request.method} {request.template} {request.name}"
-        self._alike[what] += 1
-        digest = hashlib.sha256(f"{self.seed} {what} {self._alike[what]}".encode()).digest()
+        key = f"{request.method} {request.template} {request.name}"
+        self._occurrences[key] += 1
+        digest = hashlib.sha256(f"{self.seed} {key} {self._occurrences[key]}".encode()).digest()
         return int.from_bytes(digest[:8]) / 2**64 < self.probability
 
-    def shown(self) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         """The rule as the control API shows it."""
         return {
             "id": self.id,
@@ -115,15 +115,15 @@ class Rule:
             "probability": self.probability,
             "seed": self.seed,
             "times": self.times,
-            "seen": self.seen,
-            "struck": self.struck,
+            "seen": self.matched,
+            "struck": self.applied,
         }
 
 
 def parse(id: str, body: dict[str, Any], products: dict[str, set[str]]) -> Rule:
-    """The rule that a body describes. Raises 400 with everything that is wrong.
+    """The rule that a request body describes. Raises 400 with all problems.
 
-    ``products``: the products of this server, and what each calls its resources.
+    ``products``: this server's products and their kinds of resources.
     """
     fault = FAULTS.get(str(body.get("fault")))
     if fault is None:
@@ -131,22 +131,22 @@ def parse(id: str, body: dict[str, Any], products: dict[str, set[str]]) -> Rule:
     problems: list[Problem] = []
     allowed = ["fault", "match", *FREQUENCY, *fault.parameters]
     problems += [
-        Problem(name, f"is unknown; {fault.name} takes {', '.join(allowed)}") for name in body if name not in allowed
+        Problem(name, f"is unknown; {fault.name} accepts {', '.join(allowed)}") for name in body if name not in allowed
     ]
     values = _values(fault, body, problems)
     match = _match(fault, body.get("match"), products, problems)
     nth = _nth(body.get("nth"), problems)
     skip, probability, seed, times = (body.get(name) for name in ("skip", "probability", "seed", "times"))
-    if skip is not None and not (_is_whole(skip) and skip >= 0):
-        problems.append(Problem("skip", "must be a whole number of at least 0"))
+    if skip is not None and not (_is_integer(skip) and skip >= 0):
+        problems.append(Problem("skip", "must be an integer of at least 0"))
     if probability is not None and not (_is_number(probability) and 0 < probability <= 1):
         problems.append(Problem("probability", "must be a number above 0 and at most 1"))
-    if seed is not None and not _is_whole(seed):
-        problems.append(Problem("seed", "must be a whole number"))
+    if seed is not None and not _is_integer(seed):
+        problems.append(Problem("seed", "must be an integer"))
     if seed is not None and probability is None:
-        problems.append(Problem("seed", "needs probability"))
-    if times is not None and not (_is_whole(times) and times >= 1):
-        problems.append(Problem("times", "must be a whole number of at least 1"))
+        problems.append(Problem("seed", "requires probability"))
+    if times is not None and not (_is_integer(times) and times >= 1):
+        problems.append(Problem("times", "must be an integer of at least 1"))
     if problems:
         raise invalid_arguments(*problems)
     return Rule(
@@ -162,19 +162,19 @@ def _values(fault: Fault, body: dict[str, Any], problems: list[Problem]) -> dict
             problems.append(Problem(name, f"must be {parameter.allowed}"))
         values[name] = parameter.default if value is None else value
     if fault.one_of and sum(body.get(name) is not None for name in fault.one_of) != 1:
-        problems.append(Problem(fault.one_of[0], f"exactly one of {' and '.join(fault.one_of)} is needed"))
+        problems.append(Problem(fault.one_of[0], f"exactly one of {' and '.join(fault.one_of)} is required"))
     return values
 
 
-def _match(fault: Fault, given: Any, products: dict[str, set[str]], problems: list[Problem]) -> dict[str, str]:
-    if given is None:
+def _match(fault: Fault, document: Any, products: dict[str, set[str]], problems: list[Problem]) -> dict[str, str]:
+    if document is None:
         return {}
-    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
-        problems.append(Problem("match", f"must be an object of texts: {', '.join(MATCH)}"))
+    if not isinstance(document, dict) or not all(isinstance(value, str) for value in document.values()):
+        problems.append(Problem("match", f"must be an object of strings: {', '.join(MATCH)}"))
         return {}
-    match: dict[str, str] = dict(given)
+    match: dict[str, str] = dict(document)
     problems += [
-        Problem(f"match.{name}", f"is unknown; it may say {', '.join(MATCH)}") for name in match if name not in MATCH
+        Problem(f"match.{name}", f"is unknown; expected: {', '.join(MATCH)}") for name in match if name not in MATCH
     ]
     product = match.get("product", fault.product)
     resources = products.get(product) or set().union(*products.values())
@@ -189,17 +189,17 @@ def _match(fault: Fault, given: Any, products: dict[str, set[str]], problems: li
     return match
 
 
-def _nth(given: Any, problems: list[Problem]) -> frozenset[int] | None:
-    if given is None:
+def _nth(value: Any, problems: list[Problem]) -> frozenset[int] | None:
+    if value is None:
         return None
-    numbers = given if isinstance(given, list) else [given]
-    if not numbers or not all(_is_whole(number) and number >= 1 for number in numbers):
-        problems.append(Problem("nth", "must be a whole number of at least 1, or a list of them"))
+    numbers = value if isinstance(value, list) else [value]
+    if not numbers or not all(_is_integer(number) and number >= 1 for number in numbers):
+        problems.append(Problem("nth", "must be an integer of at least 1, or a list of them"))
         return None
     return frozenset(numbers)
 
 
-def _is_whole(value: Any) -> bool:
+def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

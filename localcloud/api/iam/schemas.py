@@ -1,4 +1,4 @@
-"""Kinds of IAM and what requests may say of them."""
+"""IAM's resources and their request bodies."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from localcloud.api.store import Resource
 from localcloud.api.transitions import visible
 from localcloud.api.validation import Array, Body, Boolean, Duration, Integer, Text, Timestamp, Uuid
 
-NAME = Text(required=True, longest=64, pattern=r"[\w .@\-]+", meaning="must be letters, digits, space . @ - _")
-TAGS = Array(of=Text(longest=255), most=50)
+NAME = Text(required=True, max_length=64, pattern=r"[\w .@\-]+", message="must be letters, digits, space . @ - _")
+TAGS = Array(of=Text(max_length=255), maximum=50)
 
-APPLICATION = Body(name=NAME, description=Text(longest=200), tags=TAGS)
+APPLICATION = Body(name=NAME, description=Text(max_length=200), tags=TAGS)
 POLICY = Body(
     name=NAME,
-    description=Text(longest=200),
+    description=Text(max_length=200),
     tags=TAGS,
     user_id=Uuid(),
     group_id=Uuid(),
@@ -36,7 +36,7 @@ API_KEY = Body(
     user_id=Uuid(),
     expires_at=Timestamp(),
     default_project_id=Uuid(),
-    description=Text(longest=200),
+    description=Text(max_length=200),
 )
 SECURITY_SETTINGS = Body(
     enforce_password_renewal=Boolean(),
@@ -45,37 +45,37 @@ SECURITY_SETTINGS = Body(
     max_login_session_duration=Duration(default="2592000s"),
     max_api_key_expiration_duration=Duration(default="0s"),
 )
-"""Of the organization. A longest duration of keys of 0 is none."""
-API_KEY_CHANGE = Body(default_project_id=Uuid(), description=Text(longest=200))
+"""Settings of the organization. A ``max_api_key_expiration_duration`` of 0 means no limit."""
+API_KEY_CHANGE = Body(default_project_id=Uuid(), description=Text(max_length=200))
 
 _MANAGED = {"editable": True, "deletable": True, "managed": False}
 
 
 def new(values: dict[str, Any]) -> dict[str, Any]:
-    """``values`` with what IAM says of every object of a customer."""
+    """``values`` with the fields that all objects of a customer have."""
     return {**values, **_MANAGED}
 
 
-def _show_application(call: ApiRequest, application: Resource) -> dict[str, Any]:
-    keys = sum(key.get("application_id") == application["id"] for key in call.store.all(API_KEYS))
-    return {**visible(application, call.now), "nb_api_keys": keys}
+def _show_application(request: ApiRequest, application: Resource) -> dict[str, Any]:
+    keys = sum(key.get("application_id") == application["id"] for key in request.store.all(API_KEYS))
+    return {**visible(application, request.now), "nb_api_keys": keys}
 
 
-def _show_policy(call: ApiRequest, policy: Resource) -> dict[str, Any]:
-    rules = rules_of(call, policy["id"])
+def _show_policy(request: ApiRequest, policy: Resource) -> dict[str, Any]:
+    rules = rules_of(request, policy["id"])
     scopes = {scope for rule in rules for scope in [rule.get("organization_id"), *rule.get("project_ids", [])] if scope}
     return {
-        **visible(policy, call.now),
+        **visible(policy, request.now),
         "nb_rules": len(rules),
         "nb_scopes": len(scopes),
         "nb_permission_sets": len({name for rule in rules for name in rule["permission_set_names"]}),
     }
 
 
-def rules_of(call: ApiRequest, policy_id: str) -> list[dict[str, Any]]:
-    """The rules of a policy, in the order in which they were given."""
-    kept = call.store.get(RULES, policy_id)
-    return list(kept["rules"]) if kept else []
+def rules_of(request: ApiRequest, policy_id: str) -> list[dict[str, Any]]:
+    """The rules of a policy, in the order of the request."""
+    stored = request.store.get(RULES, policy_id)
+    return list(stored["rules"]) if stored else []
 
 
 def permission_set(name: str) -> dict[str, Any]:
@@ -116,5 +116,5 @@ api_keys = Collection(
         "access_key": "id",
         "description": "description",
     },
-    show=lambda call, key: {name: value for name, value in visible(key, call.now).items() if name != "id"},
+    show=lambda request, key: {name: value for name, value in visible(key, request.now).items() if name != "id"},
 )

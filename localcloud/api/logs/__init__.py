@@ -1,7 +1,7 @@
-"""The lines of containers' and jobs' logs: read from what runs them, or added.
+"""Logs of containers and jobs: lines that processes wrote, and lines that were added through the control API.
 
-lines    what a line is, and what reading needs of whatever wrote it
-added    lines that no process wrote
-reader   both as one
-routes   ``/_local/…/logs`` of the control API; Cockpit has its own (``cockpit.loki``)
+lines    a log line, and the interface of a source of logs
+added    lines added through the control API
+reader   reads both
+routes   ``/_local/…/logs`` of the control API; Cockpit has its own routes (``cockpit.loki``)
 """

@@ -1,4 +1,4 @@
-"""Lines of logs that no process wrote: they were given, so that there are logs where nothing runs."""
+"""Log lines added through the control API, for containers without a process and for tests."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from operator import attrgetter
 
 from localcloud.api.logs.lines import LogLine
 
-MOST_LINES = 100_000
-MOST_BYTES = 20_000_000
-"""Of one container; the oldest go first."""
+MAX_LINES = 100_000
+MAX_BYTES = 20_000_000
+"""Per container. The oldest lines are dropped first."""
 
 _time = attrgetter("time")
 
 
 class _Lines:
-    """Of one container, in order of time."""
+    """The lines of one container, in order of time."""
 
     def __init__(self) -> None:
         self.items: list[LogLine] = []
@@ -28,16 +28,16 @@ class _Lines:
         for line in lines:
             insort(self.items, line, key=_time)
             self._bytes += _size(line)
-        surplus = max(0, len(self.items) - MOST_LINES)
+        surplus = max(0, len(self.items) - MAX_LINES)
         self._bytes -= sum(map(_size, self.items[:surplus]))
-        while self._bytes > MOST_BYTES:
+        while self._bytes > MAX_BYTES:
             self._bytes -= _size(self.items[surplus])
             surplus += 1
         del self.items[:surplus]
 
 
 class AddedLines:
-    """In memory only: a restart forgets them."""
+    """Kept in memory: a restart clears them."""
 
     def __init__(self) -> None:
         self._lines: dict[str, _Lines] = {}
@@ -61,13 +61,13 @@ class AddedLines:
         return lines.items[first:end]
 
     def keep_only(self, container_ids: Collection[str]) -> None:
-        """Forget the lines of all others."""
+        """Remove the lines of all other containers."""
         for id in self._lines.keys() - set(container_ids):
             del self._lines[id]
 
     @contextmanager
     def followed(self, container_id: str, queue: asyncio.Queue[LogLine]) -> Iterator[None]:
-        """Lines that are added meanwhile are put into the queue too."""
+        """Put lines that are added meanwhile in the queue as well."""
         queues = self._followers.setdefault(container_id, [])
         queues.append(queue)
         try:

@@ -1,4 +1,4 @@
-"""Lines of logs, and what reading them needs of whatever runs the processes that wrote them."""
+"""Log lines, and the interface of their source."""
 
 from __future__ import annotations
 
@@ -9,38 +9,37 @@ from typing import Literal, Protocol
 
 @dataclass(frozen=True)
 class LoggedProcess:
-    """A process of a container that there are logs of, whether or not it still runs."""
+    """A running or ended process with logs."""
 
     id: str
-    """The engine's."""
+    """The engine's id."""
     container_id: str
     instance: str
     ended: bool
-    """Then it writes nothing any more."""
 
 
 @dataclass(frozen=True)
 class LogLine:
     time: str
-    """RFC 3339 with nanoseconds, in UTC: sorts as text."""
+    """RFC 3339 with nanoseconds, in UTC; sorts as a string."""
     instance: str
     stream: Literal["stdout", "stderr"]
     text: str
 
 
 class LogSource(Protocol):
-    """Where the lines of processes are read."""
+    """Reads the log lines of processes."""
 
-    async def kept(self, container_id: str | None = None) -> list[LoggedProcess]:
-        """All processes, or those of one container; the oldest first. Raises EngineError."""
+    async def list_processes(self, container_id: str | None = None) -> list[LoggedProcess]:
+        """All processes, or those of one container, oldest first. Raises EngineError."""
         ...
 
     def lines(
-        self, kept: LoggedProcess, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
+        self, process: LoggedProcess, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
     ) -> AsyncGenerator[LogLine, None]:
-        """What a process wrote: the last ``tail`` lines (``None``: all) after the time ``since`` and before ``until``.
+        """The last ``tail`` lines of a process (None: all) after ``since`` and before ``until``.
 
-        Either stream is in order, the two together are not. With ``follow`` it goes on until the process ends.
+        Each stream is in order, but not both together. With ``follow`` it continues until the process ends.
         Raises EngineError.
         """
         ...

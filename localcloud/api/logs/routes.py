@@ -1,11 +1,11 @@
-"""``/_local/containers/<id>/logs``, ``/_local/job-runs/<id>/logs``: the lines of a container's, or of a run's, logs.
+"""``/_local/containers/<id>/logs``, ``/_local/job-runs/<id>/logs``: logs of a container or job run.
 
-``GET``: as lines of JSON, objects with ``time``, ``instance``, ``stream`` (stdout or stderr) and ``text``; or with
-``error`` alone, and then it is the last. ``?tail=N``: the last lines only; ``?follow=true``: go on until the client
-goes.
+``GET``: one JSON object per line with ``time``, ``instance``, ``stream`` (stdout or stderr) and ``text``. An object
+with only ``error`` ends the log. ``?tail=N``: the last lines only; ``?follow=true``: continue until the client
+disconnects.
 
-``POST``: add lines, as if an instance had written them: ``{"lines": [{"text", "stream", "time", "instance"}]}``, of
-which only ``text`` is needed. A ``time`` is RFC 3339, or nanoseconds since the epoch.
+``POST``: add lines as if an instance had written them: ``{"lines": [{"text", "stream", "time", "instance"}]}``. Only
+``text`` is required. ``time`` is RFC 3339, or nanoseconds since the epoch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from localcloud.api.asgi import Receive, Send
-from localcloud.api.clock import SECOND, nanotime, parse_nanotime
 from localcloud.api.cloud import Cloud
 from localcloud.api.containers.schemas import CONTAINERS
 from localcloud.api.errors import ApiError, EngineError, not_found
@@ -27,38 +26,40 @@ from localcloud.api.logs.lines import LogLine
 from localcloud.api.logs.reader import LogReader
 from localcloud.api.paging import number
 from localcloud.api.serverless_jobs.runs import RUNS
+from localcloud.api.timestamps import SECOND, nanotime, parse_nanotime
 from localcloud.api.validation import Body, EnumField, Field, Problems, Text, objects
 
 _PATH = re.compile(r"/_local/(containers|job-runs)/([^/]+)/logs")
 _DEFAULT_TAIL = 100
-_MOST = 100_000
+_MAX_TAIL = 100_000
 _ADDED = "added"
-"""The instance of a line that names none."""
+"""Default instance of an added line."""
 
 
 @dataclass(frozen=True)
 class LogOwner:
-    """Whose logs a path is about."""
+    """The container or job run that logs belong to."""
 
     kind: str
     noun: str
     id: str
 
     def check(self, cloud: Cloud) -> None:
-        """Raises 404 if there is none."""
+        """Raises 404 if it does not exist."""
         if cloud.store.get(self.kind, self.id) is None:
             raise not_found(self.noun, self.id)
 
 
 LINE = Body(
-    text=Text(default=None, longest=1_000_000),
-    stream=EnumField(words=("stdout", "stderr"), default="stderr"),
+    text=Text(default=None, max_length=1_000_000),
+    stream=EnumField(values=("stdout", "stderr"), default="stderr"),
     time=Field(),
-    instance=Text(default=_ADDED, longest=255),
+    instance=Text(default=_ADDED, max_length=255),
 )
 
 
 def logs_of(path: str) -> LogOwner | None:
+    """The owner of the logs at a path of the control API. None for other paths."""
     match = _PATH.fullmatch(path)
     if match is None:
         return None
@@ -67,9 +68,9 @@ def logs_of(path: str) -> LogOwner | None:
     )
 
 
-def add_lines(cloud: Cloud, logs: LogReader, writer: LogOwner, body: dict[str, Any]) -> dict[str, Any]:
-    """Raises 404 and 400, and then nothing is added."""
-    writer.check(cloud)
+def add_lines(cloud: Cloud, logs: LogReader, owner: LogOwner, body: dict[str, Any]) -> dict[str, Any]:
+    """Add the lines of a request body. Raises 404 and 400, with nothing added."""
+    owner.check(cloud)
     problems, now = Problems(), int(cloud.now() * SECOND)
     lines = []
     for index, item in enumerate(objects(body, "lines")):
@@ -81,46 +82,48 @@ def add_lines(cloud: Cloud, logs: LogReader, writer: LogOwner, body: dict[str, A
         lines.append((time, values))
     problems.raise_if_any()
     logs.added.keep_only({resource["id"] for kind in (CONTAINERS, RUNS) for resource in cloud.store.all(kind)})
-    logs.added.add(writer.id, [LogLine(time, it["instance"], it["stream"], it["text"]) for time, it in lines])
+    logs.added.add(
+        owner.id, [LogLine(time, values["instance"], values["stream"], values["text"]) for time, values in lines]
+    )
     return {"added": len(lines)}
 
 
-def _time(given: Any, default: int, name: str, problems: Problems) -> str:
+def _time(value: Any, default: int, name: str, problems: Problems) -> str:
     try:
-        if given is None:
+        if value is None:
             return nanotime(default)
-        if isinstance(given, str) and not given.isdecimal():
-            return nanotime(parse_nanotime(given))
-        if isinstance(given, str | int) and not isinstance(given, bool):
-            return nanotime(int(given))
+        if isinstance(value, str) and not value.isdecimal():
+            return nanotime(parse_nanotime(value))
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            return nanotime(int(value))
     except ValueError:
         pass
-    problems.add(name, "must be a time in RFC 3339, or nanoseconds since the epoch", "format")
+    problems.add(name, "must be a time in RFC 3339 format, or nanoseconds since the epoch", "format")
     return ""
 
 
 async def serve_logs(
-    cloud: Cloud, logs: LogReader, writer: LogOwner, query_string: bytes, receive: Receive, send: Send
+    cloud: Cloud, logs: LogReader, owner: LogOwner, query_string: bytes, receive: Receive, send: Send
 ) -> tuple[int, str]:
-    """Gives the status and, for the log, why it is an error."""
+    """Send the logs. Returns the status and, for errors, the reason to log."""
     query = parse_qs(query_string.decode("latin-1"))
     try:
-        writer.check(cloud)
-        tail = number(query, "tail", default=_DEFAULT_TAIL, least=0, most=_MOST)
+        owner.check(cloud)
+        tail = number(query, "tail", default=_DEFAULT_TAIL, minimum=0, maximum=_MAX_TAIL)
     except ApiError as error:
         await _start(send, error.status, b"application/json")
         await send({"type": "http.response.body", "body": json.dumps(error.body).encode()})
         return error.status, error.reason
     follow = query.get("follow", ["false"])[0] == "true"
-    writing = asyncio.create_task(_write(logs, writer.id, tail, follow, send))
-    leaving = asyncio.create_task(_gone(receive))
+    writing = asyncio.create_task(_write(logs, owner.id, tail, follow, send))
+    disconnected = asyncio.create_task(_wait_for_disconnect(receive))
     try:
-        await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({writing, disconnected}, return_when=asyncio.FIRST_COMPLETED)
         return await writing if writing.done() else (200, "")
     finally:
-        for task in (writing, leaving):
+        for task in (writing, disconnected):
             task.cancel()
-        await asyncio.wait({writing, leaving})
+        await asyncio.wait({writing, disconnected})
 
 
 async def _write(logs: LogReader, container_id: str, tail: int, follow: bool, send: Send) -> tuple[int, str]:
@@ -128,13 +131,13 @@ async def _write(logs: LogReader, container_id: str, tail: int, follow: bool, se
     try:
         async with aclosing(logs.lines(container_id, tail=tail, follow=follow)) as lines:
             async for line in lines:
-                shown = {"time": line.time, "instance": line.instance, "stream": line.stream, "text": line.text}
+                document = {"time": line.time, "instance": line.instance, "stream": line.stream, "text": line.text}
                 await send(
-                    {"type": "http.response.body", "body": json.dumps(shown).encode() + b"\n", "more_body": True}
+                    {"type": "http.response.body", "body": json.dumps(document).encode() + b"\n", "more_body": True}
                 )
     except EngineError as error:
-        shown = {"error": str(error)}
-        await send({"type": "http.response.body", "body": json.dumps(shown).encode() + b"\n", "more_body": True})
+        document = {"error": str(error)}
+        await send({"type": "http.response.body", "body": json.dumps(document).encode() + b"\n", "more_body": True})
     await send({"type": "http.response.body", "body": b""})
     return 200, ""
 
@@ -143,6 +146,6 @@ async def _start(send: Send, status: int, content_type: bytes) -> None:
     await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", content_type)]})
 
 
-async def _gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

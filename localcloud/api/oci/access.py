@@ -1,4 +1,4 @@
-"""Who may pull and push: HTTP Basic with any user name and a secret key; nobody at all may pull what is public."""
+"""Who may pull and push: HTTP Basic with any user name and a secret key. Public images need no authentication."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import binascii
 from localcloud.api.access import Principal, authenticate, scope_of
 from localcloud.api.cloud import Cloud
 from localcloud.api.errors import ApiError
-from localcloud.api.oci.bodies import Request
+from localcloud.api.oci.bodies import HttpRequest
 from localcloud.api.oci.errors import denied, name_unknown, unauthorized
 from localcloud.api.oci.repository import Repository, find_namespace
 from localcloud.api.permissions import Permission
@@ -17,8 +17,11 @@ PULL = Permission("registry", "read", "image")
 PUSH = Permission("registry", "write", "image")
 
 
-def principal_of(cloud: Cloud, request: Request) -> Principal | None:
-    """Who asks; ``None`` for nobody (some clients send empty names then). Raises ``UNAUTHORIZED`` for a bad key."""
+def authenticate_request(cloud: Cloud, request: HttpRequest) -> Principal | None:
+    """The request's principal. None if it is anonymous, for which some clients send empty credentials.
+
+    Raises ``UNAUTHORIZED`` for an invalid key.
+    """
     header = request.header("authorization")
     if not header:
         return None
@@ -38,9 +41,9 @@ def principal_of(cloud: Cloud, request: Request) -> Principal | None:
 
 
 def open_repository(cloud: Cloud, principal: Principal | None, name: str, permission: Permission) -> Repository:
-    """The repository, if the caller may do there what it asks for.
+    """The repository, if the caller has the permission in it.
 
-    Raises ``UNAUTHORIZED``, ``NAME_UNKNOWN`` where the registry API has no such namespace, and ``DENIED``.
+    Raises ``UNAUTHORIZED``, ``DENIED``, and ``NAME_UNKNOWN`` if the registry namespace does not exist.
     """
     namespace_name, _, path = name.partition("/")
     namespace = find_namespace(cloud.store, namespace_name)

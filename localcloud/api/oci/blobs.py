@@ -1,4 +1,4 @@
-"""Files by the digest of their content. One file serves all repositories that hold the blob."""
+"""Files by digest of their content. Repositories with the same blob share a file."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ _ALGORITHM = "sha256"
 
 
 class Blobs:
-    """``<folder>/blobs/sha256/<hex>``, and ``<folder>/uploads`` for what is not whole yet."""
+    """``<folder>/blobs/sha256/<hex>``, and ``<folder>/uploads`` for unfinished files."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._blobs = folder / "blobs" / _ALGORITHM
         self.uploads = folder / "uploads"
-        self._make()
+        self._create_folders()
 
     def path(self, digest: str) -> Path:
         return self._blobs / digest.removeprefix(f"{_ALGORITHM}:")
 
     def size(self, digest: str) -> int | None:
-        """In bytes; ``None`` where there is none."""
+        """Size in bytes. None if there is no such blob."""
         try:
             return self.path(digest).stat().st_size
         except FileNotFoundError:
             return None
 
     def open(self, digest: str) -> IO[bytes]:
-        """For reading; goes on to work if the blob is deleted meanwhile. Raises ``FileNotFoundError``."""
+        """Open for reading. The file stays readable if the blob is deleted. Raises ``FileNotFoundError``."""
         return self.path(digest).open("rb", buffering=0)
 
-    def adopt(self, whole: Path, digest: str) -> None:
-        """Take a whole file over, at once or not at all. Raises ``FileNotFoundError`` if it is gone."""
-        whole.replace(self.path(digest))
+    def move_in(self, file: Path, digest: str) -> None:
+        """Move a complete file here, atomically. Raises ``FileNotFoundError`` if it no longer exists."""
+        file.replace(self.path(digest))
 
     def write(self, digest: str, content: bytes) -> None:
-        """Keep a small content."""
+        """Store small content."""
         draft = self.uploads / f"{digest.removeprefix(f'{_ALGORITHM}:')}.draft"
         draft.write_bytes(content)
-        self.adopt(draft, digest)
+        self.move_in(draft, digest)
 
     def remove(self, digest: str) -> None:
         self.path(digest).unlink(missing_ok=True)
@@ -51,14 +51,14 @@ class Blobs:
             yield f"{_ALGORITHM}:{path.name}"
 
     def drop_uploads(self) -> None:
-        """Remove what never became whole."""
+        """Remove unfinished files."""
         shutil.rmtree(self.uploads, ignore_errors=True)
-        self._make()
+        self._create_folders()
 
     def clear(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._make()
+        self._create_folders()
 
-    def _make(self) -> None:
+    def _create_folders(self) -> None:
         self._blobs.mkdir(parents=True, exist_ok=True)
         self.uploads.mkdir(parents=True, exist_ok=True)

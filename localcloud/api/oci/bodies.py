@@ -1,4 +1,4 @@
-"""Requests and replies. Bodies are streams: a blob is never in memory as a whole."""
+"""HTTP requests and responses with streamed bodies: blobs are never held in memory."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import IO
 
 from localcloud.api.asgi import Receive, Send
 
-PIECE_BYTES = 256 * 1024
-"""How much of a file is read at once."""
+CHUNK_BYTES = 256 * 1024
+"""Size of the chunks in which files are read."""
 
 
 class ClientDisconnected(Exception):
-    """The client went away before the end of its body; there is nobody to answer."""
+    """The client disconnected before the end of its body."""
 
 
 class BodyTooLarge(Exception):
-    """The body has more bytes than it may have."""
+    """The body exceeds its limit."""
 
 
 @dataclass(frozen=True)
-class Request:
+class HttpRequest:
     method: str
     path: str
     query: dict[str, list[str]]
@@ -29,15 +29,15 @@ class Request:
     receive: Receive
 
     def header(self, name: str) -> str:
-        """Its value without spaces around it; empty where it is absent."""
+        """A header without surrounding spaces; empty if absent."""
         return self.headers.get(name.lower().encode(), b"").decode("latin-1").strip()
 
     def argument(self, name: str) -> str | None:
-        """The query parameter; ``None`` where it is absent."""
+        """A query parameter. None if absent."""
         return self.query.get(name, [None])[0]
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body, as it arrives. Raises ``ClientDisconnected``."""
+        """The body as it arrives. Raises ``ClientDisconnected``."""
         while True:
             message = await self.receive()
             if message["type"] == "http.disconnect":
@@ -47,19 +47,19 @@ class Request:
             if not message.get("more_body"):
                 return
 
-    async def body(self, most: int) -> bytes:
-        """A small body. Raises ``BodyTooLarge`` above ``most`` bytes, and ``ClientDisconnected``."""
+    async def body(self, max_bytes: int) -> bytes:
+        """A small body. Raises ``BodyTooLarge`` above ``max_bytes``, and ``ClientDisconnected``."""
         content = bytearray()
         async for chunk in self.chunks():
             content += chunk
-            if len(content) > most:
+            if len(content) > max_bytes:
                 raise BodyTooLarge
         return bytes(content)
 
 
 @dataclass(frozen=True)
 class FilePart:
-    """A part of an open file, which is closed once it is sent."""
+    """A part of an open file. The file is closed after sending."""
 
     file: IO[bytes]
     start: int
@@ -67,7 +67,7 @@ class FilePart:
 
 
 @dataclass(frozen=True)
-class Reply:
+class HttpResponse:
     status: int
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes | FilePart = b""
@@ -77,7 +77,7 @@ class Reply:
         return self.body.length if isinstance(self.body, FilePart) else len(self.body)
 
     async def send(self, send: Send, *, with_body: bool) -> None:
-        """Write it; ``with_body`` is false for HEAD, whose Content-Length is that of GET (RFC 9110, 8.6)."""
+        """Send the response. ``with_body`` is false for HEAD, whose Content-Length is that of GET (RFC 9110, 8.6)."""
         headers = {"docker-distribution-api-version": "registry/2.0", **self.headers}
         if self.status != 204:
             headers.setdefault("content-length", str(self.length))
@@ -95,10 +95,10 @@ class Reply:
     @staticmethod
     async def _send_part(send: Send, part: FilePart) -> None:
         part.file.seek(part.start)
-        left = part.length
-        while left > 0:
-            piece = part.file.read(min(PIECE_BYTES, left))
-            if not piece:
-                raise OSError("a blob's file ended before its time")
-            left -= len(piece)
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        remaining = part.length
+        while remaining > 0:
+            chunk = part.file.read(min(CHUNK_BYTES, remaining))
+            if not chunk:
+                raise OSError("a blob's file is shorter than expected")
+            remaining -= len(chunk)
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})

@@ -1,4 +1,4 @@
-"""Paths of the spec ("Endpoints"), and the grammar of names, tags and digests ("Pulling manifests")."""
+"""Paths of the spec ("Endpoints"), and the syntax of names, tags and digests ("Pulling manifests")."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PREFIX = "/v2"
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
-_LONGEST_NAME = 255
+_MAX_NAME_LENGTH = 255
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 _DIGEST = re.compile(r"sha256:[a-f0-9]{64}")
 
@@ -30,7 +30,7 @@ _ENDPOINTS = [
 
 @dataclass(frozen=True)
 class RegistryPath:
-    """What a path leads to."""
+    """A parsed path."""
 
     endpoint: str
     """``ping``, ``uploads``, ``upload``, ``blob``, ``manifest``, ``tags`` or ``referrers``."""
@@ -41,12 +41,12 @@ class RegistryPath:
 
 
 def is_registry_path(path: str) -> bool:
-    """Whether a path of the API's port is the registry's."""
+    """Whether a path belongs to the registry."""
     return path == PREFIX or path.startswith(f"{PREFIX}/")
 
 
 def find(path: str) -> RegistryPath:
-    """Raises ``NAME_INVALID`` for a malformed repository, 404 for what the spec does not have."""
+    """Parse a path. Raises ``NAME_INVALID`` for a malformed repository name, 404 for an unknown endpoint."""
     if path.rstrip("/") == PREFIX:
         return RegistryPath("ping")
     for endpoint, pattern in _ENDPOINTS:
@@ -60,7 +60,7 @@ def find(path: str) -> RegistryPath:
 
 
 def is_name(name: str) -> bool:
-    return len(name) <= _LONGEST_NAME and _NAME.fullmatch(name) is not None
+    return len(name) <= _MAX_NAME_LENGTH and _NAME.fullmatch(name) is not None
 
 
 def is_tag(reference: str) -> bool:
@@ -68,5 +68,5 @@ def is_tag(reference: str) -> bool:
 
 
 def is_digest(text: str) -> bool:
-    """Of the one algorithm that every registry has to know, SHA-256."""
+    """Whether a string is a SHA-256 digest, the only algorithm that registries must support."""
     return _DIGEST.fullmatch(text) is not None

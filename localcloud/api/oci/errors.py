@@ -1,4 +1,4 @@
-"""Error answers of the spec ("Error Codes"): ``{"errors": [{"code", "message", "detail"}]}``."""
+"""Error responses of the spec ("Error Codes"): ``{"errors": [{"code", "message", "detail"}]}``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class OciError(Exception):
-    """An answer that is not a success."""
+    """An error response."""
 
     def __init__(
         self, status: int, code: str, message: str, detail: Any = None, headers: dict[str, str] | None = None
@@ -24,7 +24,7 @@ class OciError(Exception):
 
     @property
     def reason(self) -> str:
-        """One line for the log; the detail, which may quote the request, is left out."""
+        """One line for the log, without the detail, which may quote the request."""
         return f"{self.code}; {self}"
 
 
@@ -66,7 +66,7 @@ def name_unknown(name: str) -> OciError:
 
 
 def unauthorized() -> OciError:
-    """Clients send the credentials they have only after they were asked so (RFC 7617)."""
+    """401 with a challenge, without which clients do not send their credentials (RFC 7617)."""
     challenge = {"WWW-Authenticate": 'Basic realm="registry of the local Scaleway"'}
     return OciError(401, "UNAUTHORIZED", "authentication required", headers=challenge)
 

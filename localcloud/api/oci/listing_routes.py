@@ -1,4 +1,4 @@
-"""Lists: tags (spec: "Listing Tags") and referrers ("Listing Referrers")."""
+"""Listing tags and referrers (spec: "Listing Tags", "Listing Referrers")."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
-from localcloud.api.oci.bodies import Reply
+from localcloud.api.oci.bodies import HttpResponse
 from localcloud.api.oci.endpoints import is_digest
 from localcloud.api.oci.errors import OciError, digest_invalid, name_unknown
 from localcloud.api.oci.manifests import OCI_INDEX
@@ -15,40 +15,41 @@ from localcloud.api.oci.requests import RegistryRequest
 from localcloud.api.store import Resource
 
 
-async def tags(visit: RegistryRequest) -> Reply:
-    """In lexical order without regard to case; ``n`` tags after ``last``, with a link to the next ones."""
-    if visit.repository.image is None:
-        raise name_unknown(visit.name)
-    names = sorted((tag["name"] for tag in visit.repository.tags()), key=_order)
-    last, limit = visit.request.argument("last"), visit.request.argument("n")
+async def tags(request: RegistryRequest) -> HttpResponse:
+    """Tags in case-insensitive lexical order: ``n`` tags after ``last``, with a link to the next page."""
+    if request.repository.image is None:
+        raise name_unknown(request.name)
+    names = sorted((tag["name"] for tag in request.repository.tags()), key=_sort_key)
+    last, limit = request.http.argument("last"), request.http.argument("n")
     if last:
-        names = [name for name in names if _order(name) > _order(last)]
+        names = [name for name in names if _sort_key(name) > _sort_key(last)]
     headers = {"Content-Type": "application/json"}
     if limit is not None:
         if not limit.isdecimal() or len(limit) > 9:
             raise OciError(400, "UNSUPPORTED", "n must be a number of tags")
-        shown = names[: int(limit)]
-        if shown and len(shown) < len(names):
-            query = urlencode({"n": limit, "last": shown[-1]})
-            headers["Link"] = f'<{visit.base}/tags/list?{query}>; rel="next"'
-        names = shown
-    return Reply(200, headers, _json({"name": visit.name, "tags": names}))
+        page = names[: int(limit)]
+        if page and len(page) < len(names):
+            query = urlencode({"n": limit, "last": page[-1]})
+            headers["Link"] = f'<{request.base}/tags/list?{query}>; rel="next"'
+        names = page
+    return HttpResponse(200, headers, _json({"name": request.name, "tags": names}))
 
 
-async def referrers(visit: RegistryRequest) -> Reply:
-    """An index of the manifests about one, which need not be here; ``artifactType`` filters them."""
-    digest = visit.values["digest"]
+async def referrers(request: RegistryRequest) -> HttpResponse:
+    """An index of the manifests that refer to a digest, which need not exist; ``artifactType`` filters them."""
+    digest = request.values["digest"]
     if not is_digest(digest):
         raise digest_invalid({"digest": digest})
-    image = visit.repository.image
-    found = [item for item in manifests_of(visit.repository.store, image) if item["subject"] == digest] if image else []
+    image = request.repository.image
+    manifests = manifests_of(request.repository.store, image) if image else []
+    referring = [manifest for manifest in manifests if manifest["subject"] == digest]
     headers = {"Content-Type": OCI_INDEX}
-    wanted = visit.request.argument("artifactType")
-    if wanted:
-        found = [item for item in found if item["artifact_type"] == wanted]
+    artifact_type = request.http.argument("artifactType")
+    if artifact_type:
+        referring = [manifest for manifest in referring if manifest["artifact_type"] == artifact_type]
         headers["OCI-Filters-Applied"] = "artifactType"
-    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [_descriptor(item) for item in found]}
-    return Reply(200, headers, _json(index))
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [_descriptor(manifest) for manifest in referring]}
+    return HttpResponse(200, headers, _json(index))
 
 
 def _descriptor(manifest: Resource) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def _descriptor(manifest: Resource) -> dict[str, Any]:
     return descriptor
 
 
-def _order(name: str) -> tuple[str, str]:
+def _sort_key(name: str) -> tuple[str, str]:
     return name.lower(), name
 
 

@@ -1,4 +1,4 @@
-"""What a manifest says: image manifests and indexes of OCI (Image Spec 1.1), and Docker's schema 2 and lists."""
+"""Parses manifests: OCI image manifests and indexes (Image Spec 1.1), Docker's schema 2 and manifest lists."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from localcloud.api.oci.endpoints import is_digest
 from localcloud.api.oci.errors import OciError, manifest_invalid
 
 MAX_BYTES = 4 * 1024 * 1024
-"""The spec ("Pushing manifests") wants no less than this."""
+"""The least that the spec requires ("Pushing manifests")."""
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 _IMAGES = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
 _INDEXES = (OCI_INDEX, "application/vnd.docker.distribution.manifest.list.v2+json")
 _FOREIGN = ("nondistributable", "foreign.diff")
-"""In the media type of layers that may lie elsewhere."""
+"""Parts of the media types of layers that may be stored elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Descriptor:
     digest: str
     size: int
     """Bytes."""
-    elsewhere: bool = False
-    """Whether the registry need not have it."""
+    is_foreign: bool = False
+    """Whether the content may be stored elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Manifest:
     layers: tuple[Descriptor, ...] = ()
     manifests: tuple[Descriptor, ...] = ()
     subject: str | None = None
-    """Digest of the manifest that this one is about."""
+    """Digest of the manifest that this one refers to."""
     artifact_type: str = ""
     annotations: dict[str, str] = field(default_factory=dict)
 
@@ -56,7 +56,7 @@ def digest_of(content: bytes) -> str:
 
 
 def parse(content: bytes, content_type: str) -> Manifest:
-    """Read a pushed manifest. Raises ``MANIFEST_INVALID``."""
+    """Parse a pushed manifest. Raises ``MANIFEST_INVALID``."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -69,7 +69,7 @@ def parse(content: bytes, content_type: str) -> Manifest:
     digest, size = digest_of(content), len(content)
     subject = _descriptor(document["subject"], "subject").digest if "subject" in document else None
     annotations = _annotations(document)
-    artifact_type = _text(document, "artifactType")
+    artifact_type = _string(document, "artifactType")
     if media_type in _INDEXES:
         manifests = _descriptors(document, "manifests")
         return Manifest(media_type, digest, size, None, (), manifests, subject, artifact_type, annotations)
@@ -81,29 +81,29 @@ def parse(content: bytes, content_type: str) -> Manifest:
 
 
 def _media_type(document: dict[str, Any], header: str) -> str:
-    said = _text(document, "mediaType")
-    if said and header and said != header:
-        raise manifest_invalid(f"its mediaType is {said}, the request's Content-Type {header}")
-    media_type = header or said
+    own_type = _string(document, "mediaType")
+    if own_type and header and own_type != header:
+        raise manifest_invalid(f"its mediaType is {own_type}, but the request's Content-Type is {header}")
+    media_type = header or own_type
     if media_type not in (*_IMAGES, *_INDEXES):
         raise manifest_invalid(f"unknown media type {media_type or '(none)'}")
     if (media_type in _IMAGES) == ("manifests" in document):
-        raise manifest_invalid(f"its fields are not those of {media_type}")
+        raise manifest_invalid(f"its fields do not match {media_type}")
     return media_type
 
 
-def _text(document: dict[str, Any], name: str) -> str:
+def _string(document: dict[str, Any], name: str) -> str:
     value = document.get(name, "")
     if not isinstance(value, str):
-        raise manifest_invalid(f"{name} must be a text")
+        raise manifest_invalid(f"{name} must be a string")
     return value
 
 
 def _annotations(document: dict[str, Any]) -> dict[str, str]:
-    found = document.get("annotations") or {}
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        raise manifest_invalid("annotations must be texts")
-    return found
+    annotations = document.get("annotations") or {}
+    if not isinstance(annotations, dict) or not all(isinstance(value, str) for value in annotations.values()):
+        raise manifest_invalid("annotations must be strings")
+    return annotations
 
 
 def _descriptors(document: dict[str, Any], name: str) -> tuple[Descriptor, ...]:
@@ -118,6 +118,6 @@ def _descriptor(value: Any, place: str) -> Descriptor:
         case {"mediaType": str(media_type), "digest": str(digest), "size": int(size)} if size >= 0:
             if not is_digest(digest):
                 raise OciError(400, "DIGEST_INVALID", "a digest must be sha256: and 64 hexadecimal digits", place)
-            elsewhere = bool(value.get("urls")) and any(word in media_type for word in _FOREIGN)
-            return Descriptor(media_type, digest, size, elsewhere)
+            is_foreign = bool(value.get("urls")) and any(word in media_type for word in _FOREIGN)
+            return Descriptor(media_type, digest, size, is_foreign)
     raise manifest_invalid(f"{place} must have mediaType, digest and size")

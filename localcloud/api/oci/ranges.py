@@ -1,4 +1,4 @@
-"""Ranges of bytes: ``Range`` of downloads (RFC 9110, 14.2), and ``Content-Range`` of chunks (the spec's own)."""
+"""Byte ranges: ``Range`` of downloads (RFC 9110, 14.2), and the spec's own ``Content-Range`` of chunks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _CHUNK = re.compile(r"(?:bytes[ =])?(\d{1,18})-(\d{1,18})(?:/(?:\d+|\*))?", re.I
 
 
 class RangeNotSatisfiable(Exception):
-    """The range lies outside the content."""
+    """The range is outside the content."""
 
 
-def wanted_part(header: str, size: int) -> tuple[int, int] | None:
-    """First byte and length that a ``Range`` asks for; ``None`` = all, also for what may be ignored: lists of ranges.
+def requested_range(header: str, size: int) -> tuple[int, int] | None:
+    """First byte and length of a ``Range``. None: all, also for what may be ignored, such as lists of ranges.
 
     Raises ``RangeNotSatisfiable``.
     """
@@ -38,13 +38,13 @@ def chunk_range(header: str) -> tuple[int, int] | None:
         return None
     match = _CHUNK.fullmatch(header)
     if match is None:
-        raise ValueError("a chunk's range is written as first-last")
+        raise ValueError("a chunk's range must have the form first-last")
     first, last = (int(number) for number in match.groups())
     if last < first:
-        raise ValueError("a chunk's range ends before it begins")
+        raise ValueError("a chunk's range ends before it starts")
     return first, last - first + 1
 
 
-def received(size: int) -> str:
-    """The ``Range`` of an upload with ``size`` bytes so far; clients expect ``0-0`` of an empty one."""
+def upload_range(size: int) -> str:
+    """The ``Range`` of an upload with ``size`` bytes so far. Clients expect ``0-0`` for an empty one."""
     return f"0-{max(0, size - 1)}"

@@ -1,8 +1,9 @@
-"""What goes with what is deleted.
+"""Deletion of images, and garbage collection of their files.
 
-A manifest goes with its last tag, unless an index holds it; with a manifest go the tags that lead to it, and the
-untagged manifests that only it holds (children of an index) or that are about it (referrers). Blobs go with the last
-manifest that refers to them. Their files are marked in the same transaction, and removed once it is written.
+Deleting the last tag of a manifest deletes the manifest, unless an index refers to it. Deleting a manifest deletes its
+tags, and the untagged manifests that only it refers to (children of an index) or that refer to it (referrers). Deleting
+the last manifest that refers to a blob deletes the blob. Files are marked in the same transaction, and removed once it
+is committed.
 """
 
 from __future__ import annotations
@@ -16,26 +17,26 @@ from localcloud.api.oci.repository import IMAGES, LINKS, MANIFESTS, NAMESPACES, 
 from localcloud.api.store import Resource, Store
 
 GARBAGE = "hidden.registry.garbage"
-"""Kind: digest of a blob whose file may be of no use any more."""
+"""Kind: digest of a blob whose file may be unused."""
 
 _PENDING_SECONDS = 24 * 3_600
-"""After so long a blob that no manifest refers to is given up at the next start."""
+"""Age after which a blob without a manifest is deleted at the next start."""
 
 
 def remove_tag(store: Store, tag: Resource) -> None:
-    """Delete a tag, and its manifest if nothing else holds it."""
+    """Delete a tag, and its manifest if nothing else refers to it."""
     store.delete(TAGS, tag["id"])
     image = store.get(IMAGES, tag["image_id"])
-    if image is not None and not _is_held(store, image, tag["digest"]):
+    if image is not None and not _is_referenced(store, image, tag["digest"]):
         remove_manifests(store, image, [tag["digest"]])
 
 
 def remove_manifests(store: Store, image: Resource, digests: Iterable[str]) -> None:
-    """Delete manifests of an image; those that are not there are left out."""
-    left = list(digests)
+    """Delete manifests of an image. Ignores unknown digests."""
+    pending = list(digests)
     blobs: set[str] = set()
-    while left:
-        digest = left.pop()
+    while pending:
+        digest = pending.pop()
         manifest = store.get(MANIFESTS, f"{image['id']}@{digest}")
         if manifest is None:
             continue
@@ -44,8 +45,8 @@ def remove_manifests(store: Store, image: Resource, digests: Iterable[str]) -> N
         store.delete(MANIFESTS, manifest["id"])
         _mark(store, digest)
         blobs.update(manifest["blobs"])
-        followers = [other["digest"] for other in manifests_of(store, image) if other["subject"] == digest]
-        left += [other for other in (*manifest["manifests"], *followers) if not _is_held(store, image, other)]
+        referrers = [other["digest"] for other in manifests_of(store, image) if other["subject"] == digest]
+        pending += [other for other in (*manifest["manifests"], *referrers) if not _is_referenced(store, image, other)]
     used = {blob for manifest in manifests_of(store, image) for blob in manifest["blobs"]}
     for blob in blobs - used:
         link = store.get(LINKS, f"{_repository(image)}@{blob}")
@@ -55,7 +56,7 @@ def remove_manifests(store: Store, image: Resource, digests: Iterable[str]) -> N
 
 
 def remove_image(store: Store, image: Resource) -> None:
-    """Delete an image with all that it holds."""
+    """Delete an image and its content."""
     remove_manifests(store, image, [manifest["digest"] for manifest in manifests_of(store, image)])
     for link in [link for link in store.all(LINKS) if link["repository"] == _repository(image)]:
         remove_link(store, link)
@@ -63,7 +64,7 @@ def remove_image(store: Store, image: Resource) -> None:
 
 
 def remove_namespace(store: Store, namespace: Resource) -> None:
-    """Delete what a namespace holds; not the namespace itself."""
+    """Delete the content of a namespace, but not the namespace."""
     for image in [image for image in store.all(IMAGES) if image["namespace_id"] == namespace["id"]]:
         remove_image(store, image)
     for link in [link for link in store.all(LINKS) if link["repository"].startswith(f"{namespace['id']}/")]:
@@ -71,22 +72,22 @@ def remove_namespace(store: Store, namespace: Resource) -> None:
 
 
 def remove_link(store: Store, link: Resource) -> None:
-    """A repository holds a blob no longer."""
+    """Remove a blob from a repository."""
     store.delete(LINKS, link["id"])
     _mark(store, link["digest"])
 
 
 def collect(store: Store, blobs: Blobs) -> None:
-    """Remove the files of marked blobs that no repository holds. To be called once the marks are written.
+    """Remove the files of marked blobs that no repository uses. Call it once the marks are committed.
 
-    What cannot be removed now is swept at the next start.
+    Files that cannot be removed now are removed at the next start.
     """
     marked = [mark["id"] for mark in store.all(GARBAGE)]
     if not marked:
         return
-    alive = _alive(store)
+    used = _used_digests(store)
     for digest in marked:
-        if digest not in alive:
+        if digest not in used:
             with suppress(OSError):
                 blobs.remove(digest)
         store.delete(GARBAGE, digest)
@@ -97,7 +98,7 @@ def collect(store: Store, blobs: Blobs) -> None:
 
 
 def sweep(store: Store, blobs: Blobs, now: float) -> None:
-    """At start: remove what a killed process left, and what the files no longer have (after a loss of power)."""
+    """At start: remove files of a killed process, and resources whose files are missing after a power loss."""
     blobs.drop_uploads()
     for link in list(store.all(LINKS)):
         is_stale = link["pending"] and now - link["at"] > _PENDING_SECONDS
@@ -110,13 +111,13 @@ def sweep(store: Store, blobs: Blobs, now: float) -> None:
             remove_manifests(store, image, [manifest["digest"]])
     store.commit()
     collect(store, blobs)
-    alive = _alive(store)
-    for digest in [digest for digest in blobs.all() if digest not in alive]:
+    used = _used_digests(store)
+    for digest in [digest for digest in blobs.all() if digest not in used]:
         blobs.remove(digest)
 
 
-def _is_held(store: Store, image: Resource, digest: str) -> bool:
-    """Whether a tag or an index of the image leads to the manifest."""
+def _is_referenced(store: Store, image: Resource, digest: str) -> bool:
+    """Whether a tag or an index of the image refers to the manifest."""
     return any(tag["image_id"] == image["id"] and tag["digest"] == digest for tag in store.all(TAGS)) or any(
         digest in manifest["manifests"] for manifest in manifests_of(store, image)
     )
@@ -130,5 +131,5 @@ def _mark(store: Store, digest: str) -> None:
     store.put(GARBAGE, digest, {"id": digest})
 
 
-def _alive(store: Store) -> set[str]:
+def _used_digests(store: Store) -> set[str]:
     return {link["digest"] for link in store.all(LINKS)} | {manifest["digest"] for manifest in store.all(MANIFESTS)}

@@ -1,7 +1,7 @@
-"""What a repository holds, in the API's store: images and tags as the product ``registry`` shows them, and manifests.
+"""The content of a repository in the store: images and tags, as the product ``registry`` shows them, and manifests.
 
-A *link* says that a repository holds a blob. It is *pending* until a manifest of the repository refers to the blob,
-so that what a client has just pushed or mounted is not removed under its feet.
+A *link* records that a repository has a blob. It is *pending* until a manifest of the repository refers to the blob, so
+that a blob is not removed between its upload and that of its manifest.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from localcloud.api.clock import timestamp
 from localcloud.api.oci.errors import manifest_blob_unknown, size_invalid
 from localcloud.api.oci.manifests import Descriptor, Manifest
 from localcloud.api.store import Resource, Store
+from localcloud.api.timestamps import timestamp
 from localcloud.api.transitions import is_deleting
 
 NAMESPACES = "registry.namespace"
 IMAGES = "registry.image"
 TAGS = "registry.tag"
 MANIFESTS = "hidden.registry.manifest"
-"""Kind: ``<image id>@<digest>`` → what the manifest says."""
+"""Kind: ``<image id>@<digest>`` → the parsed manifest."""
 LINKS = "hidden.registry.link"
 """Kind: ``<namespace id>/<image path>@<digest>`` → a blob's size."""
 
 
 @dataclass(frozen=True)
 class Repository:
-    """An image's place in a namespace, whether or not something was pushed to it."""
+    """An image path in a namespace, whether or not anything was pushed to it."""
 
     store: Store
     namespace: Resource
@@ -40,13 +40,13 @@ class Repository:
 
     @property
     def exists(self) -> bool:
-        """Whether the namespace is still there."""
+        """Whether the namespace still exists."""
         namespace = self.store.get(NAMESPACES, self.namespace["id"])
         return namespace is not None and not is_deleting(namespace)
 
     @property
     def image(self) -> Resource | None:
-        """As the product shows it; there is one from the first manifest on."""
+        """The image, as the product ``registry`` shows it. Exists once a manifest was pushed."""
         for image in self.store.all(IMAGES):
             if image["name"] == self.path and image["namespace_id"] == self.namespace["id"]:
                 return image
@@ -69,7 +69,7 @@ class Repository:
         return next((tag for tag in self.tags() if tag["name"] == name), None)
 
     def manifest(self, reference: str) -> Resource | None:
-        """By tag or digest."""
+        """The manifest with this tag or digest."""
         image = self.image
         if image is None:
             return None
@@ -81,15 +81,15 @@ class Repository:
         return self.store.get(MANIFESTS, f"{image['id']}@{reference}")
 
     def check(self, manifest: Manifest) -> None:
-        """All that a manifest refers to must be here. Raises ``MANIFEST_BLOB_UNKNOWN`` and ``SIZE_INVALID``."""
+        """Check that everything a manifest refers to exists. Raises ``MANIFEST_BLOB_UNKNOWN`` and ``SIZE_INVALID``."""
         for descriptor in manifest.blobs:
-            if not descriptor.elsewhere:
+            if not descriptor.is_foreign:
                 _check(descriptor, self.blob(descriptor.digest))
         for descriptor in manifest.manifests:
             _check(descriptor, self.manifest(descriptor.digest))
 
     def put(self, manifest: Manifest, tag: str | None, now: float) -> None:
-        """Keep a checked manifest; ``tag`` moves to it. The first one makes the image."""
+        """Store a checked manifest and move ``tag`` to it. The first manifest creates the image."""
         moment = timestamp(now)
         image = self.image or self._new_image(moment)
         id = f"{image['id']}@{manifest.digest}"
@@ -102,8 +102,8 @@ class Repository:
                 "digest": manifest.digest,
                 "size": manifest.size,
                 "media_type": manifest.media_type,
-                "layers": {layer.digest: layer.size for layer in manifest.layers if not layer.elsewhere},
-                "blobs": [blob.digest for blob in manifest.blobs if not blob.elsewhere],
+                "layers": {layer.digest: layer.size for layer in manifest.layers if not layer.is_foreign},
+                "blobs": [blob.digest for blob in manifest.blobs if not blob.is_foreign],
                 "manifests": [child.digest for child in manifest.manifests],
                 "subject": manifest.subject,
                 "artifact_type": manifest.artifact_type,
@@ -129,7 +129,7 @@ class Repository:
             "size": 0,
             "created_at": moment,
             "updated_at": moment,
-            **_place(self.namespace),
+            **_owner_fields(self.namespace),
         }
 
     def _put_tag(self, image: Resource, name: str, digest: str, moment: str) -> None:
@@ -139,13 +139,13 @@ class Repository:
             "image_id": image["id"],
             "status": "ready",
             "created_at": moment,
-            **_place(image),
+            **_owner_fields(image),
         }
         self.store.put(TAGS, tag["id"], {**tag, "digest": digest, "updated_at": moment})
 
 
 def find_namespace(store: Store, name: str) -> Resource | None:
-    """By name. One address serves all regions here, so of two with one name the older one is meant."""
+    """A namespace by name. All regions share one address here, so the oldest one of that name is used."""
     for namespace in store.all(NAMESPACES):
         if namespace["name"] == name and not is_deleting(namespace):
             return namespace
@@ -157,20 +157,20 @@ def manifests_of(store: Store, image: Resource) -> Iterable[Resource]:
 
 
 def image_size(store: Store, image: Resource) -> int:
-    """Bytes of the image's layers; one that several of its tags use counts once, as on the platform."""
+    """Bytes of the image's layers. A layer that several tags share counts once, as on the platform."""
     layers: dict[str, int] = {}
     for manifest in manifests_of(store, image):
         layers |= manifest["layers"]
     return sum(layers.values())
 
 
-def _check(descriptor: Descriptor, held: Resource | None) -> None:
-    if held is None:
+def _check(descriptor: Descriptor, existing: Resource | None) -> None:
+    if existing is None:
         raise manifest_blob_unknown(descriptor.digest)
-    if held["size"] != descriptor.size:
-        raise size_invalid({"digest": descriptor.digest, "size": descriptor.size, "held": held["size"]})
+    if existing["size"] != descriptor.size:
+        raise size_invalid({"digest": descriptor.digest, "size": descriptor.size, "held": existing["size"]})
 
 
-def _place(resource: Resource) -> dict[str, Any]:
-    """Whose permissions count, and the region (see ``collection``)."""
+def _owner_fields(resource: Resource) -> dict[str, Any]:
+    """Project and region (see ``collection``)."""
     return {name: resource[name] for name in ("_project", "_region") if name in resource}

@@ -1,4 +1,4 @@
-"""What the handlers share."""
+"""What handlers get."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from localcloud.api.access import Principal
 from localcloud.api.cloud import Cloud
 from localcloud.api.oci.blobs import Blobs
-from localcloud.api.oci.bodies import Reply, Request
+from localcloud.api.oci.bodies import HttpRequest, HttpResponse
 from localcloud.api.oci.errors import name_unknown
 from localcloud.api.oci.repository import Repository
 from localcloud.api.oci.uploads import Uploads
 
 
 @dataclass(frozen=True)
-class Site:
+class RegistryContext:
+    """What all requests share."""
+
     cloud: Cloud
     blobs: Blobs
     uploads: Uploads
@@ -23,33 +25,33 @@ class Site:
 
 @dataclass(frozen=True)
 class RegistryRequest:
-    """One request that may do what it asks for.
+    """An authorized request.
 
-    A handler changes the store only after its last ``await``, so that no other request comes between.
+    Handlers change the store only after their last ``await``, so that no other request interferes.
     """
 
-    site: Site
-    request: Request
+    context: RegistryContext
+    http: HttpRequest
     principal: Principal | None
     repository: Repository
     name: str
-    """The repository's, as the client wrote it."""
+    """The repository's name, as in the request."""
     values: dict[str, str]
-    """Variables of the path."""
+    """Path parameters."""
 
     @property
     def now(self) -> float:
-        return self.site.cloud.now()
+        return self.context.cloud.now()
 
     @property
     def base(self) -> str:
-        """Path of the repository."""
+        """The repository's path."""
         return f"/v2/{self.name}"
 
     def require_repository(self) -> None:
-        """To be asked after an ``await``: the namespace may be gone meanwhile. Raises ``NAME_UNKNOWN``."""
+        """Call it after an ``await``, during which the namespace may be deleted. Raises ``NAME_UNKNOWN``."""
         if not self.repository.exists:
             raise name_unknown(self.name)
 
 
-Handler = Callable[[RegistryRequest], Awaitable[Reply]]
+Handler = Callable[[RegistryRequest], Awaitable[HttpResponse]]

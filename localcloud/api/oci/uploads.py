@@ -1,4 +1,4 @@
-"""Blobs on their way. An upload lives as long as the process; what a dead one left is swept at the next start."""
+"""Unfinished uploads. They end with the process; the next start removes their files."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from localcloud.api.oci.blobs import Blobs
 from localcloud.api.oci.errors import OciError, digest_invalid, upload_unknown
 
 IDLE_SECONDS = 24 * 3_600
-"""After so long without a request an upload is given up."""
+"""Time without requests after which an upload expires."""
 
 
 class Upload:
-    """One file that grows; its digest is computed on the way."""
+    """A growing file and its digest so far."""
 
     def __init__(self, id: str, repository: str, path: Path, now: float) -> None:
         self.id = id
@@ -24,7 +24,7 @@ class Upload:
         self.path = path
         self.size = 0
         """Bytes so far."""
-        self.touched = now
+        self.last_used = now
         self._hash = hashlib.sha256()
         self._busy = False
         path.touch()
@@ -34,10 +34,10 @@ class Upload:
         return f"sha256:{self._hash.hexdigest()}"
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """One request at a time may write. Raises ``BLOB_UPLOAD_INVALID``."""
+    def exclusive(self) -> Iterator[None]:
+        """Allow one writing request at a time. Raises ``BLOB_UPLOAD_INVALID``."""
         if self._busy:
-            raise OciError(409, "BLOB_UPLOAD_INVALID", "another request writes to this upload")
+            raise OciError(409, "BLOB_UPLOAD_INVALID", "another request is writing to this upload")
         self._busy = True
         try:
             yield
@@ -45,7 +45,7 @@ class Upload:
             self._busy = False
 
     async def append(self, chunks: AsyncIterator[bytes]) -> None:
-        """Add what arrives; if the client goes away, what it sent stays. Raises ``OSError`` for a full disk."""
+        """Append chunks, which are kept if the client disconnects. Raises ``OSError`` if the disk is full."""
         if not self.path.exists():
             raise upload_unknown()
         with self.path.open("ab", buffering=0) as file:
@@ -58,25 +58,25 @@ class Upload:
 
 
 class Uploads:
-    """All that are on their way."""
+    """All unfinished uploads."""
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self._uploads: dict[str, Upload] = {}
 
     def begin(self, repository: str, now: float) -> Upload:
-        for old in [upload for upload in self._uploads.values() if now - upload.touched > IDLE_SECONDS]:
+        for old in [upload for upload in self._uploads.values() if now - upload.last_used > IDLE_SECONDS]:
             self.cancel(old)
         id = str(uuid4())
         upload = self._uploads[id] = Upload(id, repository, self._blobs.uploads / id, now)
         return upload
 
     def find(self, id: str, repository: str, now: float) -> Upload:
-        """Raises ``BLOB_UPLOAD_UNKNOWN``, also for another repository's."""
+        """An upload of the repository. Raises ``BLOB_UPLOAD_UNKNOWN``."""
         upload = self._uploads.get(id)
         if upload is None or upload.repository != repository:
             raise upload_unknown()
-        upload.touched = now
+        upload.last_used = now
         return upload
 
     def cancel(self, upload: Upload) -> None:
@@ -84,13 +84,13 @@ class Uploads:
         upload.path.unlink(missing_ok=True)
 
     def finish(self, upload: Upload, digest: str) -> None:
-        """Make it a blob. Raises ``DIGEST_INVALID``, after which the upload is gone."""
+        """Turn an upload into a blob. Raises ``DIGEST_INVALID`` and cancels the upload."""
         if upload.digest != digest:
             self.cancel(upload)
             raise digest_invalid({"digest": digest, "received": upload.digest})
         self._uploads.pop(upload.id, None)
         try:
-            self._blobs.adopt(upload.path, digest)
+            self._blobs.move_in(upload.path, digest)
         except FileNotFoundError as error:
             raise upload_unknown() from error
 

@@ -1,1 +1,1 @@
-"""Managed databases (RDB): instances with their databases, users, privileges, rules of access."""
+"""Managed databases (RDB): instances with their databases, users, privileges and ACL rules."""

@@ -31,7 +31,7 @@ from localcloud.api.rdb.schemas import (
     users,
 )
 from localcloud.api.request import ApiRequest
-from localcloud.api.routing import Answer, Routes
+from localcloud.api.routing import ResponseBody, Routes
 from localcloud.api.store import Resource
 from localcloud.api.validation import Problems, objects
 
@@ -51,12 +51,12 @@ _CERTIFICATE = "-----BEGIN CERTIFICATE-----\nFAKE\n-----END CERTIFICATE-----\n"
 
 
 @routes("POST", "", "instance")
-def create_instance(call: ApiRequest) -> Answer:
-    """With its first user, an administrator, and the database ``rdb``."""
-    values = INSTANCE.create(call.body)
-    project = call.project(values["project_id"])
+def create_instance(request: ApiRequest) -> ResponseBody:
+    """Creates an instance with its first user, an administrator, and the database ``rdb``."""
+    values = INSTANCE.create(request.body)
+    project = request.project(values["project_id"])
     settings = {**_SETTINGS, **_settings(values, "init_settings")}
-    host, _, port = call.cloud.sql_server.partition(":")
+    host, _, port = request.cloud.sql_server.partition(":")
     endpoint = {
         "id": str(uuid4()),
         "ip": host or "127.0.0.1",
@@ -65,12 +65,12 @@ def create_instance(call: ApiRequest) -> Answer:
         "load_balancer": {},
     }
     instance = instances.add(
-        call,
+        request,
         {
             "name": values["name"],
             "project_id": project,
-            "organization_id": call.organization_id,
-            "region": call.region,
+            "organization_id": request.organization_id,
+            "region": request.region,
             "engine": values["engine"],
             "node_type": values["node_type"],
             "is_ha_cluster": values["is_ha_cluster"],
@@ -97,71 +97,71 @@ def create_instance(call: ApiRequest) -> Answer:
         project=project,
         transient="provisioning",
     )
-    _add_user(call, instance, values["user_name"], values["password"], is_admin=True)
-    _add_part(call, databases, instance, "rdb", {"name": "rdb", "owner": SUPERUSER, "managed": False, "size": 0})
-    return instances.show(call, instance)
+    _add_user(request, instance, values["user_name"], values["password"], is_admin=True)
+    _add_part(request, databases, instance, "rdb", {"name": "rdb", "owner": SUPERUSER, "managed": False, "size": 0})
+    return instances.show(request, instance)
 
 
 @routes("GET", "", "instance")
-def list_instances(call: ApiRequest) -> Answer:
-    return instances.list(call)
+def list_instances(request: ApiRequest) -> ResponseBody:
+    return instances.list(request)
 
 
 @routes("GET", "/{id}", "instance")
-def get_instance(call: ApiRequest) -> Answer:
-    return instances.show(call, instances.find(call, call.id))
+def get_instance(request: ApiRequest) -> ResponseBody:
+    return instances.show(request, instances.find(request, request.id))
 
 
 @routes("PATCH", "/{id}", "instance")
-def update_instance(call: ApiRequest) -> Answer:
-    instance = instances.find_stable(call, call.id)
-    given = INSTANCE_CHANGE.update(call.body)
+def update_instance(request: ApiRequest) -> ResponseBody:
+    instance = instances.find_stable(request, request.id)
+    values = INSTANCE_CHANGE.update(request.body)
     backups = {
         "disabled": "is_backup_schedule_disabled",
         "frequency": "backup_schedule_frequency",
         "retention": "backup_schedule_retention",
     }
-    changed = {name: given[source] for name, source in backups.items() if source in given}
+    changed = {name: values[source] for name, source in backups.items() if source in values}
     changes: dict[str, Any] = {
-        name: given[name] for name in ("name", "tags", "logs_policy", "backup_same_region") if name in given
+        name: values[name] for name in ("name", "tags", "logs_policy", "backup_same_region") if name in values
     }
     changes["backup_schedule"] = {**instance["backup_schedule"], **changed}
-    return instances.show(call, instances.change(call, instance, changes))
+    return instances.show(request, instances.change(request, instance, changes))
 
 
 @routes("POST", "/{id}/upgrade", "instance")
-def upgrade_instance(call: ApiRequest) -> Answer:
-    """Encryption at rest can be switched on, never off."""
-    instance = instances.find_stable(call, call.id)
-    given = UPGRADE.update(call.body)
+def upgrade_instance(request: ApiRequest) -> ResponseBody:
+    """Encryption at rest can be enabled but not disabled."""
+    instance = instances.find_stable(request, request.id)
+    values = UPGRADE.update(request.body)
     changes: dict[str, Any] = {}
-    if "node_type" in given:
-        changes["node_type"] = given["node_type"]
-    if given.get("enable_ha"):
+    if "node_type" in values:
+        changes["node_type"] = values["node_type"]
+    if values.get("enable_ha"):
         changes["is_ha_cluster"] = True
-    if given.get("enable_encryption"):
+    if values.get("enable_encryption"):
         changes["encryption"] = {"enabled": True}
-    size = given.get("volume_size") or instance["volume"]["size"]
+    size = values.get("volume_size") or instance["volume"]["size"]
     if size < instance["volume"]["size"]:
-        raise invalid("volume_size", "a volume cannot be made smaller")
-    changes["volume"] = _volume(given.get("volume_type", instance["volume"]["type"]), size)
-    return instances.show(call, instances.change(call, instance, changes, transient="configuring"))
+        raise invalid("volume_size", "a volume cannot be shrunk")
+    changes["volume"] = _volume(values.get("volume_type", instance["volume"]["type"]), size)
+    return instances.show(request, instances.change(request, instance, changes, transient="configuring"))
 
 
 @routes("DELETE", "/{id}", "instance")
-def delete_instance(call: ApiRequest) -> Answer:
-    instance = instances.find(call, call.id)
+def delete_instance(request: ApiRequest) -> ResponseBody:
+    instance = instances.find(request, request.id)
     for part in (databases, users, privileges):
-        for resource in list(part.every(call, instance_id=instance["id"])):
-            part.remove(call, resource)
-            call.store.delete(PASSWORDS, resource["id"])
-    return instances.show(call, instances.retire(call, instance))
+        for resource in list(part.matching(request, instance_id=instance["id"])):
+            part.remove(request, resource)
+            request.store.delete(PASSWORDS, resource["id"])
+    return instances.show(request, instances.begin_deletion(request, instance))
 
 
 @routes("GET", "/{id}/certificate", "instance")
-def get_certificate(call: ApiRequest) -> Answer:
-    instances.find(call, call.id)
-    certificate = call.cloud.sql_certificate or _CERTIFICATE
+def get_certificate(request: ApiRequest) -> ResponseBody:
+    instances.find(request, request.id)
+    certificate = request.cloud.sql_certificate or _CERTIFICATE
     return {
         "name": "ssl_certificate",
         "content_type": "application/x-pem-file",
@@ -170,10 +170,10 @@ def get_certificate(call: ApiRequest) -> Answer:
 
 
 @routes("PUT", "/{id}/settings", "instance")
-def set_settings(call: ApiRequest) -> Answer:
-    instance = instances.find_stable(call, call.id)
-    settings = _setting_list({**_SETTINGS, **_settings(call.body, "settings")})
-    instances.change(call, instance, {"settings": settings})
+def set_settings(request: ApiRequest) -> ResponseBody:
+    instance = instances.find_stable(request, request.id)
+    settings = _setting_list({**_SETTINGS, **_settings(request.body, "settings")})
+    instances.change(request, instance, {"settings": settings})
     return {"settings": settings}
 
 
@@ -181,24 +181,24 @@ def set_settings(call: ApiRequest) -> Answer:
 
 
 @routes("POST", "/{id}/databases", "database")
-def create_database(call: ApiRequest) -> Answer:
-    instance = instances.find_stable(call, call.id)
-    name = DATABASE.create(call.body)["name"]
+def create_database(request: ApiRequest) -> ResponseBody:
+    instance = instances.find_stable(request, request.id)
+    name = DATABASE.create(request.body)["name"]
     values = {"name": name, "owner": SUPERUSER, "managed": True, "size": 0}
-    return databases.show(call, _add_part(call, databases, instance, name, values))
+    return databases.show(request, _add_part(request, databases, instance, name, values))
 
 
 @routes("GET", "/{id}/databases", "database")
-def list_databases(call: ApiRequest) -> Answer:
-    return databases.list(call, instance_id=instances.find(call, call.id)["id"])
+def list_databases(request: ApiRequest) -> ResponseBody:
+    return databases.list(request, instance_id=instances.find(request, request.id)["id"])
 
 
 @routes("DELETE", "/{id}/databases/{name}", "database")
-def delete_database(call: ApiRequest) -> Answer:
-    database = _find_part(call, databases, call.params["name"])
-    for privilege in list(privileges.every(call, instance_id=call.id, database_name=database["name"])):
-        privileges.remove(call, privilege)
-    databases.remove(call, database)
+def delete_database(request: ApiRequest) -> ResponseBody:
+    database = _find_part(request, databases, request.params["name"])
+    for privilege in list(privileges.matching(request, instance_id=request.id, database_name=database["name"])):
+        privileges.remove(request, privilege)
+    databases.remove(request, database)
     return None
 
 
@@ -206,107 +206,107 @@ def delete_database(call: ApiRequest) -> Answer:
 
 
 @routes("POST", "/{id}/users", "user")
-def create_user(call: ApiRequest) -> Answer:
-    instance = instances.find_stable(call, call.id)
-    values = USER.create(call.body)
-    return users.show(call, _add_user(call, instance, values["name"], values["password"], values["is_admin"]))
+def create_user(request: ApiRequest) -> ResponseBody:
+    instance = instances.find_stable(request, request.id)
+    values = USER.create(request.body)
+    return users.show(request, _add_user(request, instance, values["name"], values["password"], values["is_admin"]))
 
 
 @routes("GET", "/{id}/users", "user")
-def list_users(call: ApiRequest) -> Answer:
-    return users.list(call, instance_id=instances.find(call, call.id)["id"])
+def list_users(request: ApiRequest) -> ResponseBody:
+    return users.list(request, instance_id=instances.find(request, request.id)["id"])
 
 
 @routes("PATCH", "/{id}/users/{name}", "user")
-def update_user(call: ApiRequest) -> Answer:
-    user = _find_part(call, users, call.params["name"])
-    changes = USER_CHANGE.update(call.body)
+def update_user(request: ApiRequest) -> ResponseBody:
+    user = _find_part(request, users, request.params["name"])
+    changes = USER_CHANGE.update(request.body)
     if "password" in changes:
-        call.store.put(PASSWORDS, user["id"], {"id": user["id"], "password": changes.pop("password")})
-    return users.show(call, users.change(call, user, changes))
+        request.store.put(PASSWORDS, user["id"], {"id": user["id"], "password": changes.pop("password")})
+    return users.show(request, users.change(request, user, changes))
 
 
 @routes("DELETE", "/{id}/users/{name}", "user")
-def delete_user(call: ApiRequest) -> Answer:
-    user = _find_part(call, users, call.params["name"])
-    for privilege in list(privileges.every(call, instance_id=call.id, user_name=user["name"])):
-        privileges.remove(call, privilege)
-    call.store.delete(PASSWORDS, user["id"])
-    users.remove(call, user)
+def delete_user(request: ApiRequest) -> ResponseBody:
+    user = _find_part(request, users, request.params["name"])
+    for privilege in list(privileges.matching(request, instance_id=request.id, user_name=user["name"])):
+        privileges.remove(request, privilege)
+    request.store.delete(PASSWORDS, user["id"])
+    users.remove(request, user)
     return None
 
 
 @routes("PUT", "/{id}/privileges", "privilege")
-def set_privilege(call: ApiRequest) -> Answer:
-    """``none`` takes the privilege away."""
-    instance = instances.find_stable(call, call.id)
-    values = PRIVILEGE.create(call.body)
-    _find_part(call, databases, values["database_name"])
-    _find_part(call, users, values["user_name"])
+def set_privilege(request: ApiRequest) -> ResponseBody:
+    """``none`` removes the privilege."""
+    instance = instances.find_stable(request, request.id)
+    values = PRIVILEGE.create(request.body)
+    _find_part(request, databases, values["database_name"])
+    _find_part(request, users, values["user_name"])
     id = f"{instance['id']}/{values['database_name']}/{values['user_name']}"
     if values["permission"] == "none":
-        call.store.delete(privileges.kind, id)
+        request.store.delete(privileges.kind, id)
         return values
     privilege = {"id": id, "instance_id": instance["id"], **values}
-    return privileges.show(call, privileges.add(call, privilege, project=instance["_project"]))
+    return privileges.show(request, privileges.add(request, privilege, project=instance["_project"]))
 
 
 @routes("GET", "/{id}/privileges", "privilege")
-def list_privileges(call: ApiRequest) -> Answer:
-    return privileges.list(call, instance_id=instances.find(call, call.id)["id"])
+def list_privileges(request: ApiRequest) -> ResponseBody:
+    return privileges.list(request, instance_id=instances.find(request, request.id)["id"])
 
 
-# Rules of access (ACL)
+# ACL rules
 
 
 @routes("GET", "/{id}/acls", "acl")
-def list_acls(call: ApiRequest) -> Answer:
-    return paging.page(instances.find(call, call.id)["_acl"], call.query, "rules")
+def list_acls(request: ApiRequest) -> ResponseBody:
+    return paging.page(instances.find(request, request.id)["_acl"], request.query, "rules")
 
 
 @routes("POST", "/{id}/acls", "acl")
-def add_acls(call: ApiRequest) -> Answer:
-    instance = instances.find_stable(call, call.id)
-    added = _acl_rules(call)
+def add_acls(request: ApiRequest) -> ResponseBody:
+    instance = instances.find_stable(request, request.id)
+    added = _acl_rules(request)
     known = {rule["ip"] for rule in added}
     rules = [rule for rule in instance["_acl"] if rule["ip"] not in known] + added
-    instances.change(call, instance, {"_acl": rules})
+    instances.change(request, instance, {"_acl": rules})
     return {"rules": rules}
 
 
 @routes("PUT", "/{id}/acls", "acl")
-def set_acls(call: ApiRequest) -> Answer:
-    instance = instances.find_stable(call, call.id)
-    rules = _acl_rules(call)
-    instances.change(call, instance, {"_acl": rules})
+def set_acls(request: ApiRequest) -> ResponseBody:
+    instance = instances.find_stable(request, request.id)
+    rules = _acl_rules(request)
+    instances.change(request, instance, {"_acl": rules})
     return {"rules": rules}
 
 
 @routes("DELETE", "/{id}/acls", "acl")
-def delete_acls(call: ApiRequest) -> Answer:
-    instance = instances.find_stable(call, call.id)
-    unwanted = ACL_RULE_IPS.create(call.body)["acl_rule_ips"]
-    removed = [rule for rule in instance["_acl"] if rule["ip"] in unwanted]
-    instances.change(call, instance, {"_acl": [rule for rule in instance["_acl"] if rule not in removed]})
+def delete_acls(request: ApiRequest) -> ResponseBody:
+    instance = instances.find_stable(request, request.id)
+    addresses = ACL_RULE_IPS.create(request.body)["acl_rule_ips"]
+    removed = [rule for rule in instance["_acl"] if rule["ip"] in addresses]
+    instances.change(request, instance, {"_acl": [rule for rule in instance["_acl"] if rule not in removed]})
     return {"rules": removed}
 
 
-def _add_user(call: ApiRequest, instance: Resource, name: str, password: str, is_admin: bool) -> Resource:
-    user = _add_part(call, users, instance, name, {"name": name, "is_admin": is_admin})
-    call.store.put(PASSWORDS, user["id"], {"id": user["id"], "password": password})
+def _add_user(request: ApiRequest, instance: Resource, name: str, password: str, is_admin: bool) -> Resource:
+    user = _add_part(request, users, instance, name, {"name": name, "is_admin": is_admin})
+    request.store.put(PASSWORDS, user["id"], {"id": user["id"], "password": password})
     return user
 
 
-def _add_part(call: ApiRequest, kind: Collection, instance: Resource, name: str, values: dict[str, Any]) -> Resource:
+def _add_part(request: ApiRequest, kind: Collection, instance: Resource, name: str, values: dict[str, Any]) -> Resource:
     id = f"{instance['id']}/{name}"
-    if call.store.get(kind.kind, id) is not None:
+    if request.store.get(kind.kind, id) is not None:
         raise already_exists(kind.noun, name, "the name is taken in this instance")
-    return kind.add(call, {"id": id, "instance_id": instance["id"], **values}, project=instance["_project"])
+    return kind.add(request, {"id": id, "instance_id": instance["id"], **values}, project=instance["_project"])
 
 
-def _find_part(call: ApiRequest, kind: Collection, name: str) -> Resource:
-    instance = instances.find_stable(call, call.id)
-    resource = call.store.get(kind.kind, f"{instance['id']}/{name}")
+def _find_part(request: ApiRequest, kind: Collection, name: str) -> Resource:
+    instance = instances.find_stable(request, request.id)
+    resource = request.store.get(kind.kind, f"{instance['id']}/{name}")
     if resource is None:
         raise not_found(kind.noun, name)
     return resource
@@ -314,9 +314,9 @@ def _find_part(call: ApiRequest, kind: Collection, name: str) -> Resource:
 
 def _settings(body: Mapping[str, Any], name: str) -> dict[str, str]:
     problems = Problems()
-    found = [SETTING.create(item, problems, f"{name}[{index}].") for index, item in enumerate(objects(body, name))]
+    settings = [SETTING.create(item, problems, f"{name}[{index}].") for index, item in enumerate(objects(body, name))]
     problems.raise_if_any()
-    return {item["name"]: item["value"] for item in found}
+    return {item["name"]: item["value"] for item in settings}
 
 
 def _setting_list(settings: dict[str, str]) -> list[dict[str, str]]:
@@ -328,11 +328,11 @@ def _volume(kind: str, size: int) -> dict[str, Any]:
     return {"type": kind, "class": kind.split("_")[0], "size": size}
 
 
-def _acl_rules(call: ApiRequest) -> list[dict[str, Any]]:
+def _acl_rules(request: ApiRequest) -> list[dict[str, Any]]:
     problems = Problems()
     rules = [
         _acl_rule(ACL_RULE.create(rule, problems, f"rules[{index}]."), problems)
-        for index, rule in enumerate(objects(call.body, "rules"))
+        for index, rule in enumerate(objects(request.body, "rules"))
     ]
     problems.raise_if_any()
     return rules

@@ -1,4 +1,4 @@
-"""Instances, what is in them, and what requests may say of them."""
+"""Instances, their parts, and request bodies."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ PORT = 5432
 SUPERUSER = "_rdb_superadmin"
 
 
-def _part(call: ApiRequest, resource: Resource) -> dict[str, Any]:
-    """Databases, users, privileges are known by name: no id, no times."""
+def _part(request: ApiRequest, resource: Resource) -> dict[str, Any]:
+    """Databases, users and privileges are identified by name: responses have no id and no times."""
     hidden = ("id", "instance_id", "created_at", "updated_at")
-    return {name: value for name, value in visible(resource, call.now).items() if name not in hidden}
+    return {name: value for name, value in visible(resource, request.now).items() if name not in hidden}
 
 
 instances = Collection(
@@ -29,7 +29,9 @@ instances = Collection(
     "instance",
     "instances",
     {"name": "name", "project_id": "project_id", "organization_id": "organization_id", "tags": "tags"},
-    show=lambda call, item: {name: value for name, value in visible(item, call.now).items() if name != "updated_at"},
+    show=lambda request, item: {
+        name: value for name, value in visible(item, request.now).items() if name != "updated_at"
+    },
 )
 databases = Collection("rdb.database", "database", "databases", {"name": "name", "owner": "owner"}, show=_part)
 users = Collection("rdb.user", "user", "users", {"name": "name"}, show=_part)
@@ -41,18 +43,18 @@ privileges = Collection(
     show=_part,
 )
 
-_NAME = Text(required=True, longest=63, pattern=r"[a-zA-Z_][\w-]*", meaning="must start with a letter")
-_PASSWORD = Text(required=True, longest=128, shortest=8)
-_VOLUME = EnumField(words=("lssd", "bssd", "sbs_5k", "sbs_15k"), default="lssd")
-_TAGS = Array(of=Text(longest=255))
+_NAME = Text(required=True, max_length=63, pattern=r"[a-zA-Z_][\w-]*", message="must start with a letter")
+_PASSWORD = Text(required=True, max_length=128, min_length=8)
+_VOLUME = EnumField(values=("lssd", "bssd", "sbs_5k", "sbs_15k"), default="lssd")
+_TAGS = Array(of=Text(max_length=255))
 
 INSTANCE = Body(
     project_id=Uuid(),
-    name=Text(required=True, longest=255),
-    engine=Text(required=True, pattern=r"(PostgreSQL|MySQL)-\d+", meaning="must be an engine, such as PostgreSQL-16"),
+    name=Text(required=True, max_length=255),
+    engine=Text(required=True, pattern=r"(PostgreSQL|MySQL)-\d+", message="must be an engine, such as PostgreSQL-16"),
     user_name=_NAME,
     password=_PASSWORD,
-    node_type=Text(required=True, pattern=r"(?i)db-[a-z0-9-]+", meaning="must be a node type, such as db-dev-s"),
+    node_type=Text(required=True, pattern=r"(?i)db-[a-z0-9-]+", message="must be a node type, such as db-dev-s"),
     is_ha_cluster=Boolean(),
     disable_backup=Boolean(),
     tags=_TAGS,
@@ -64,20 +66,20 @@ INSTANCE = Body(
     encryption=Nested(body=Body(enabled=Boolean()), default={"enabled": False}),
 )
 INSTANCE_CHANGE = Body(
-    name=Text(longest=255),
+    name=Text(max_length=255),
     tags=_TAGS,
-    backup_schedule_frequency=Integer(most=BACKUP_HOURS.most),
-    backup_schedule_retention=Integer(most=BACKUP_DAYS.most),
+    backup_schedule_frequency=Integer(maximum=BACKUP_HOURS.most),
+    backup_schedule_retention=Integer(maximum=BACKUP_DAYS.most),
     is_backup_schedule_disabled=Boolean(),
     logs_policy=Field(),
     backup_same_region=Boolean(),
-    backup_schedule_start_hour=Integer(most=23),
+    backup_schedule_start_hour=Integer(maximum=23),
 )
 UPGRADE = Body(
     node_type=INSTANCE.fields["node_type"],
     enable_ha=Boolean(),
     volume_size=Integer(),
-    volume_type=EnumField(words=_VOLUME.words),
+    volume_type=EnumField(values=_VOLUME.values),
     enable_encryption=Boolean(),
 )
 SETTING = Body(name=Text(required=True), value=Text(required=True))
@@ -87,7 +89,7 @@ USER_CHANGE = Body(password=_PASSWORD, is_admin=Boolean())
 PRIVILEGE = Body(
     database_name=_NAME,
     user_name=_NAME,
-    permission=EnumField(required=True, words=("readonly", "readwrite", "all", "custom", "none")),
+    permission=EnumField(required=True, values=("readonly", "readwrite", "all", "custom", "none")),
 )
 ACL_RULE = Body(ip=Text(required=True), description=Text())
 ACL_RULE_IPS = Body(acl_rule_ips=Array(of=Text()))

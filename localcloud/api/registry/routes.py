@@ -1,4 +1,4 @@
-"""``/registry/v1``. Images and tags come from pushes to the OCI registry; this API lists and deletes them."""
+"""``/registry/v1``. Images and tags are created by pushes to the OCI registry. This API lists and deletes them."""
 
 from __future__ import annotations
 
@@ -6,88 +6,88 @@ from localcloud.api.errors import already_exists
 from localcloud.api.oci import removal
 from localcloud.api.registry.schemas import IMAGE_CHANGE, NAMESPACE, NAMESPACE_CHANGE, images, namespaces, tags
 from localcloud.api.request import ApiRequest
-from localcloud.api.routing import Answer, Routes
+from localcloud.api.routing import ResponseBody, Routes
 
 routes = Routes("/registry/v1/regions/{region}", product="registry")
 
 
 @routes("POST", "/namespaces", "namespace")
-def create_namespace(call: ApiRequest) -> Answer:
-    values = NAMESPACE.create(call.body)
-    project = call.project(values["project_id"])
-    for other in namespaces.every(call, name=values["name"], _region=call.region):
+def create_namespace(request: ApiRequest) -> ResponseBody:
+    values = NAMESPACE.create(request.body)
+    project = request.project(values["project_id"])
+    for other in namespaces.matching(request, name=values["name"], _region=request.region):
         raise already_exists("namespace", other["id"], "the name is taken in this region")
     values |= {
         "project_id": project,
-        "organization_id": call.organization_id,
-        "region": call.region,
+        "organization_id": request.organization_id,
+        "region": request.region,
         "status": "ready",
         "status_message": "",
     }
-    return namespaces.show(call, namespaces.add(call, values, project=project))
+    return namespaces.show(request, namespaces.add(request, values, project=project))
 
 
 @routes("GET", "/namespaces", "namespace")
-def list_namespaces(call: ApiRequest) -> Answer:
-    return namespaces.list(call)
+def list_namespaces(request: ApiRequest) -> ResponseBody:
+    return namespaces.list(request)
 
 
 @routes("GET", "/namespaces/{id}", "namespace")
-def get_namespace(call: ApiRequest) -> Answer:
-    return namespaces.show(call, namespaces.find(call, call.id))
+def get_namespace(request: ApiRequest) -> ResponseBody:
+    return namespaces.show(request, namespaces.find(request, request.id))
 
 
 @routes("PATCH", "/namespaces/{id}", "namespace")
-def update_namespace(call: ApiRequest) -> Answer:
-    namespace = namespaces.find_stable(call, call.id)
-    return namespaces.show(call, namespaces.change(call, namespace, NAMESPACE_CHANGE.update(call.body)))
+def update_namespace(request: ApiRequest) -> ResponseBody:
+    namespace = namespaces.find_stable(request, request.id)
+    return namespaces.show(request, namespaces.change(request, namespace, NAMESPACE_CHANGE.update(request.body)))
 
 
 @routes("DELETE", "/namespaces/{id}", "namespace")
-def delete_namespace(call: ApiRequest) -> Answer:
-    """The images in it go with it, as on the platform."""
-    namespace = namespaces.find(call, call.id)
-    removal.remove_namespace(call.store, namespace)
-    return namespaces.show(call, namespaces.retire(call, namespace))
+def delete_namespace(request: ApiRequest) -> ResponseBody:
+    """Deletes its images too, as on the platform."""
+    namespace = namespaces.find(request, request.id)
+    removal.remove_namespace(request.store, namespace)
+    return namespaces.show(request, namespaces.begin_deletion(request, namespace))
 
 
 @routes("GET", "/images", "image")
-def list_images(call: ApiRequest) -> Answer:
-    return images.list(call)
+def list_images(request: ApiRequest) -> ResponseBody:
+    return images.list(request)
 
 
 @routes("GET", "/images/{id}", "image")
-def get_image(call: ApiRequest) -> Answer:
-    return images.show(call, images.find(call, call.id))
+def get_image(request: ApiRequest) -> ResponseBody:
+    return images.show(request, images.find(request, request.id))
 
 
 @routes("PATCH", "/images/{id}", "image")
-def update_image(call: ApiRequest) -> Answer:
-    image = images.find(call, call.id)
-    return images.show(call, images.change(call, image, IMAGE_CHANGE.update(call.body)))
+def update_image(request: ApiRequest) -> ResponseBody:
+    image = images.find(request, request.id)
+    return images.show(request, images.change(request, image, IMAGE_CHANGE.update(request.body)))
 
 
 @routes("DELETE", "/images/{id}", "image")
-def delete_image(call: ApiRequest) -> Answer:
-    image = images.find(call, call.id)
-    answer = images.show(call, image)
-    removal.remove_image(call.store, image)
-    return {**answer, "status": "deleting"}
+def delete_image(request: ApiRequest) -> ResponseBody:
+    image = images.find(request, request.id)
+    response = images.show(request, image)
+    removal.remove_image(request.store, image)
+    return {**response, "status": "deleting"}
 
 
 @routes("GET", "/images/{id}/tags", "tag")
-def list_tags(call: ApiRequest) -> Answer:
-    image = images.find(call, call.id)
-    return tags.list(call, image_id=image["id"])
+def list_tags(request: ApiRequest) -> ResponseBody:
+    image = images.find(request, request.id)
+    return tags.list(request, image_id=image["id"])
 
 
 @routes("GET", "/tags/{id}", "tag")
-def get_tag(call: ApiRequest) -> Answer:
-    return tags.show(call, tags.find(call, call.id))
+def get_tag(request: ApiRequest) -> ResponseBody:
+    return tags.show(request, tags.find(request, request.id))
 
 
 @routes("DELETE", "/tags/{id}", "tag")
-def delete_tag(call: ApiRequest) -> Answer:
-    tag = tags.find(call, call.id)
-    removal.remove_tag(call.store, tag)
-    return {**tags.show(call, tag), "status": "deleting"}
+def delete_tag(request: ApiRequest) -> ResponseBody:
+    tag = tags.find(request, request.id)
+    removal.remove_tag(request.store, tag)
+    return {**tags.show(request, tag), "status": "deleting"}

@@ -1,4 +1,4 @@
-"""Namespaces, images and tags, and what requests may say of them."""
+"""Namespaces, images and tags, and their request bodies."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from localcloud.api.transitions import visible
 from localcloud.api.validation import Body, Boolean, EnumField, Text, Uuid
 
 
-def _show_namespace(call: ApiRequest, namespace: Resource) -> dict[str, Any]:
-    held = [image for image in call.store.all(IMAGES) if image["namespace_id"] == namespace["id"]]
+def _show_namespace(request: ApiRequest, namespace: Resource) -> dict[str, Any]:
+    contained = [image for image in request.store.all(IMAGES) if image["namespace_id"] == namespace["id"]]
     return {
-        **visible(namespace, call.now),
-        "endpoint": f"localhost:{call.cloud.port}/{namespace['name']}",
-        "image_count": len(held),
-        "size": sum(image["size"] for image in held),
+        **visible(namespace, request.now),
+        "endpoint": f"localhost:{request.cloud.port}/{namespace['name']}",
+        "image_count": len(contained),
+        "size": sum(image["size"] for image in contained),
     }
 
 
-def _show_image(call: ApiRequest, image: Resource) -> dict[str, Any]:
-    names = [tag["name"] for tag in call.store.all(TAGS) if tag["image_id"] == image["id"]]
-    return {**visible(image, call.now), "tags": names}
+def _show_image(request: ApiRequest, image: Resource) -> dict[str, Any]:
+    names = [tag["name"] for tag in request.store.all(TAGS) if tag["image_id"] == image["id"]]
+    return {**visible(image, request.now), "tags": names}
 
 
 namespaces = Collection(
@@ -46,13 +46,13 @@ tags = Collection(TAGS, "tag", "tags", {"name": "name"})
 NAMESPACE = Body(
     name=Text(
         required=True,
-        longest=63,
+        max_length=63,
         pattern=r"[a-z0-9]+([._-][a-z0-9]+)*",
-        meaning="must be lower-case letters and digits, with single - . _ between them",
+        message="must be lower-case letters and digits, with single - . _ between them",
     ),
     description=Text(),
     project_id=Uuid(),
     is_public=Boolean(),
 )
 NAMESPACE_CHANGE = Body(description=Text(), is_public=Boolean())
-IMAGE_CHANGE = Body(visibility=EnumField(words=("inherit", "public", "private")))
+IMAGE_CHANGE = Body(visibility=EnumField(values=("inherit", "public", "private")))

@@ -1,11 +1,11 @@
-"""Versions of secrets and their values, for whoever has the right to read them."""
+"""Versions of secrets and their values, without permission checks."""
 
 from __future__ import annotations
 
 from localcloud.api.store import VAULT_PREFIX, Resource, Store
 
 SCHEDULED = "scheduled_for_deletion"
-"""Status of a version that is deleted, and can be recovered for a time."""
+"""Status of a deleted version that can still be recovered."""
 
 SECRETS = "secret_manager.secret"
 VERSIONS = "secret_manager.version"
@@ -14,12 +14,12 @@ PAYLOADS = f"{VAULT_PREFIX}secret_manager.payload"
 
 
 def versions_of(store: Store, secret_id: str) -> list[Resource]:
-    """The oldest first."""
+    """Oldest first."""
     return [version for version in store.all(VERSIONS) if version["secret_id"] == secret_id]
 
 
 def find_version(store: Store, secret_id: str, revision: str) -> Resource | None:
-    """``revision`` is a number, ``latest`` or ``latest_enabled``."""
+    """A version of a secret. ``revision``: a number, ``latest`` or ``latest_enabled``."""
     for version in reversed(versions_of(store, secret_id)):
         if (
             (revision == "latest" and version["status"] != SCHEDULED)
@@ -31,5 +31,5 @@ def find_version(store: Store, secret_id: str, revision: str) -> Resource | None
 
 
 def payload(store: Store, version: Resource) -> str:
-    """Base64."""
+    """The value, in base64."""
     return str((store.get(PAYLOADS, version["id"]) or {})["data"])

@@ -7,10 +7,9 @@ import binascii
 import zlib
 from typing import Any
 
-from localcloud.api.clock import parse_duration, parse_timestamp, timestamp
 from localcloud.api.errors import already_exists, invalid, not_found, precondition_failed
 from localcloud.api.request import ApiRequest
-from localcloud.api.routing import Answer, Routes
+from localcloud.api.routing import ResponseBody, Routes
 from localcloud.api.secret_manager.payloads import PAYLOADS, SCHEDULED, SECRETS, find_version, payload, versions_of
 from localcloud.api.secret_manager.schemas import (
     SECRET,
@@ -21,6 +20,7 @@ from localcloud.api.secret_manager.schemas import (
     versions,
 )
 from localcloud.api.store import Resource
+from localcloud.api.timestamps import parse_duration, parse_timestamp, timestamp
 from scaleway_facts.behaviour import SECRET_RETENTION
 from scaleway_facts.limits import SECRET_VERSION
 
@@ -28,137 +28,141 @@ routes = Routes("/secret-manager/v1beta1/regions/{region}", product="secret_mana
 
 
 @routes("POST", "/secrets", "secret")
-def create_secret(call: ApiRequest) -> Answer:
-    values = SECRET.create(call.body)
-    project = call.project(values["project_id"])
-    _check_name_is_free(call, project, values["name"], values["path"])
-    return secrets.show(call, secrets.add(call, new_secret(call, values, project), project=project))
+def create_secret(request: ApiRequest) -> ResponseBody:
+    values = SECRET.create(request.body)
+    project = request.project(values["project_id"])
+    _check_name_is_free(request, project, values["name"], values["path"])
+    return secrets.show(request, secrets.add(request, new_secret(request, values, project), project=project))
 
 
 @routes("GET", "/secrets", "secret")
-def list_secrets(call: ApiRequest) -> Answer:
-    """Those that are scheduled for deletion only if asked for, and then no others."""
-    scheduled = call.argument("scheduled_for_deletion") == "true"
-    return secrets.list(call, _scheduled=scheduled or None)
+def list_secrets(request: ApiRequest) -> ResponseBody:
+    """Secrets scheduled for deletion are listed only on request, and then exclusively."""
+    scheduled = request.argument("scheduled_for_deletion") == "true"
+    return secrets.list(request, _scheduled=scheduled or None)
 
 
 @routes("GET", "/secrets/{id}", "secret")
-def get_secret(call: ApiRequest) -> Answer:
-    return secrets.show(call, secrets.find(call, call.id))
+def get_secret(request: ApiRequest) -> ResponseBody:
+    return secrets.show(request, secrets.find(request, request.id))
 
 
 @routes("PATCH", "/secrets/{id}", "secret")
-def update_secret(call: ApiRequest) -> Answer:
-    secret = _find(call)
-    changes = SECRET_CHANGE.update(call.body)
+def update_secret(request: ApiRequest) -> ResponseBody:
+    secret = _find(request)
+    changes = SECRET_CHANGE.update(request.body)
     place = {**secret, **changes}
     if (place["name"], place["path"]) != (secret["name"], secret["path"]):
-        _check_name_is_free(call, secret["project_id"], place["name"], place["path"])
-    return secrets.show(call, secrets.change(call, secret, changes))
+        _check_name_is_free(request, secret["project_id"], place["name"], place["path"])
+    return secrets.show(request, secrets.change(request, secret, changes))
 
 
 @routes("DELETE", "/secrets/{id}", "secret")
-def delete_secret(call: ApiRequest) -> Answer:
-    """Ephemeral ones go at once; others are kept for a time (``scaleway_facts.behaviour``)."""
-    secret = secrets.find(call, call.id)
+def delete_secret(request: ApiRequest) -> ResponseBody:
+    """Ephemeral secrets are deleted immediately, others after ``SECRET_RETENTION``."""
+    secret = secrets.find(request, request.id)
     if secret["protected"]:
         raise precondition_failed("protected_resource", "cannot delete a protected secret")
-    owned = versions_of(call.store, secret["id"])
+    owned = versions_of(request.store, secret["id"])
     if secret.get("ephemeral_policy"):
         for version in owned:
-            _remove_version(call, version)
-        secrets.remove(call, secret)
+            _remove_version(request, version)
+        secrets.remove(request, secret)
     elif not secret.get("_scheduled"):
         for version in owned:
-            _schedule_version(call, version)
-        secrets.change(call, secret, {**_leaving(call), "_scheduled": True})
+            _schedule_version(request, version)
+        secrets.change(request, secret, {**_deletion_fields(request), "_scheduled": True})
     return None
 
 
 @routes("POST", "/secrets/{id}/restore", "secret")
-def restore_secret(call: ApiRequest) -> Answer:
-    secret = secrets.find(call, call.id)
-    for version in versions_of(call.store, secret["id"]):
-        _restore_version(call, version)
-    return secrets.show(call, secrets.change(call, _staying(secret), {"_scheduled": None}))
+def restore_secret(request: ApiRequest) -> ResponseBody:
+    secret = secrets.find(request, request.id)
+    for version in versions_of(request.store, secret["id"]):
+        _restore_version(request, version)
+    return secrets.show(request, secrets.change(request, _without_deletion(secret), {"_scheduled": None}))
 
 
 @routes("POST", "/secrets/{id}/protect", "secret")
-def protect_secret(call: ApiRequest) -> Answer:
-    return secrets.show(call, secrets.change(call, _find(call), {"protected": True}))
+def protect_secret(request: ApiRequest) -> ResponseBody:
+    return secrets.show(request, secrets.change(request, _find(request), {"protected": True}))
 
 
 @routes("POST", "/secrets/{id}/unprotect", "secret")
-def unprotect_secret(call: ApiRequest) -> Answer:
-    return secrets.show(call, secrets.change(call, _find(call), {"protected": False}))
+def unprotect_secret(request: ApiRequest) -> ResponseBody:
+    return secrets.show(request, secrets.change(request, _find(request), {"protected": False}))
 
 
 @routes("POST", "/secrets/{id}/versions", "secret_version", action="create_version")
-def create_version(call: ApiRequest) -> Answer:
-    secret = _find(call)
-    values = VERSION.create(call.body)
+def create_version(request: ApiRequest) -> ResponseBody:
+    secret = _find(request)
+    values = VERSION.create(request.body)
     _check_size(values["data"])
     if values.pop("disable_previous"):
-        for version in versions_of(call.store, secret["id"])[-1:]:
-            versions.change(call, version, {"status": "disabled"})
-    return versions.show(call, add_version(call, secret, values.pop("data"), values["description"]))
+        for version in versions_of(request.store, secret["id"])[-1:]:
+            versions.change(request, version, {"status": "disabled"})
+    return versions.show(request, add_version(request, secret, values.pop("data"), values["description"]))
 
 
 @routes("GET", "/secrets/{id}/versions", "secret_version")
-def list_versions(call: ApiRequest) -> Answer:
-    secret = secrets.find(call, call.id)
-    return versions.list(call, secret_id=secret["id"])
+def list_versions(request: ApiRequest) -> ResponseBody:
+    secret = secrets.find(request, request.id)
+    return versions.list(request, secret_id=secret["id"])
 
 
 @routes("GET", "/secrets/{id}/versions/{revision}", "secret_version")
-def get_version(call: ApiRequest) -> Answer:
-    return versions.show(call, _find_version(call))
+def get_version(request: ApiRequest) -> ResponseBody:
+    return versions.show(request, _find_version(request))
 
 
 @routes("PATCH", "/secrets/{id}/versions/{revision}", "secret_version")
-def update_version(call: ApiRequest) -> Answer:
-    return versions.show(call, versions.change(call, _find_active_version(call), VERSION_CHANGE.update(call.body)))
+def update_version(request: ApiRequest) -> ResponseBody:
+    return versions.show(
+        request, versions.change(request, _find_active_version(request), VERSION_CHANGE.update(request.body))
+    )
 
 
 @routes("DELETE", "/secrets/{id}/versions/{revision}", "secret_version")
-def delete_version(call: ApiRequest) -> Answer:
-    _schedule_version(call, _find_version(call))
+def delete_version(request: ApiRequest) -> ResponseBody:
+    _schedule_version(request, _find_version(request))
     return None
 
 
 @routes("POST", "/secrets/{id}/versions/{revision}/restore", "secret_version")
-def restore_version(call: ApiRequest) -> Answer:
-    return versions.show(call, _restore_version(call, _find_version(call)))
+def restore_version(request: ApiRequest) -> ResponseBody:
+    return versions.show(request, _restore_version(request, _find_version(request)))
 
 
 @routes("POST", "/secrets/{id}/versions/{revision}/enable", "secret_version")
-def enable_version(call: ApiRequest) -> Answer:
-    return versions.show(call, versions.change(call, _find_active_version(call), {"status": "enabled"}))
+def enable_version(request: ApiRequest) -> ResponseBody:
+    return versions.show(request, versions.change(request, _find_active_version(request), {"status": "enabled"}))
 
 
 @routes("POST", "/secrets/{id}/versions/{revision}/disable", "secret_version")
-def disable_version(call: ApiRequest) -> Answer:
-    return versions.show(call, versions.change(call, _find_active_version(call), {"status": "disabled"}))
+def disable_version(request: ApiRequest) -> ResponseBody:
+    return versions.show(request, versions.change(request, _find_active_version(request), {"status": "disabled"}))
 
 
 @routes("GET", "/secrets/{id}/versions/{revision}/access", "secret_version", action="access")
-def access_version(call: ApiRequest) -> Answer:
-    return _access(call, secrets.find(call, call.id), call.params["revision"])
+def access_version(request: ApiRequest) -> ResponseBody:
+    return _access(request, secrets.find(request, request.id), request.params["revision"])
 
 
 @routes("GET", "/secrets-by-path/versions/{revision}/access", "secret_version", action="access")
-def access_version_by_path(call: ApiRequest) -> Answer:
-    name, path = call.required_argument("secret_name"), call.argument("secret_path") or "/"
-    project = call.argument("project_id") or call.principal.default_project_id
-    for secret in secrets.every(call, name=name, path=path, _project=project, _region=call.region, _scheduled=None):
-        secrets.authorize(call, secret)
-        return _access(call, secret, call.params["revision"])
-    call.project(project)  # refused before anything is said of what exists
+def access_version_by_path(request: ApiRequest) -> ResponseBody:
+    name, path = request.required_argument("secret_name"), request.argument("secret_path") or "/"
+    project = request.argument("project_id") or request.principal.default_project_id
+    for secret in secrets.matching(
+        request, name=name, path=path, _project=project, _region=request.region, _scheduled=None
+    ):
+        secrets.authorize(request, secret)
+        return _access(request, secret, request.params["revision"])
+    request.project(project)  # 403 takes precedence over 404, which would reveal what exists
     raise not_found("secret", name)
 
 
-def new_secret(call: ApiRequest, values: dict[str, Any], project: str) -> dict[str, Any]:
-    """A complete secret, without versions."""
+def new_secret(request: ApiRequest, values: dict[str, Any], project: str) -> dict[str, Any]:
+    """All fields of a new secret, without versions."""
     return {
         **values,
         "project_id": project,
@@ -166,19 +170,19 @@ def new_secret(call: ApiRequest, values: dict[str, Any], project: str) -> dict[s
         "managed": False,
         "used_by": [],
         "deletion_requested_at": None,
-        "region": call.region,
+        "region": request.region,
         "_last_revision": 0,
     }
 
 
-def add_version(call: ApiRequest, secret: Resource, data: str, description: str) -> Resource:
-    """Keep a new version of a secret; revisions are never used twice. ``data`` is base64."""
+def add_version(request: ApiRequest, secret: Resource, data: str, description: str) -> Resource:
+    """Store a new version. Revisions are never reused. ``data``: base64."""
     revision = secret["_last_revision"] + 1
-    secrets.put(call, {**secret, "_last_revision": revision})
+    secrets.put(request, {**secret, "_last_revision": revision})
     version_id = f"{secret['id']}/{revision}"
-    call.store.put(PAYLOADS, version_id, {"id": version_id, "data": data})
+    request.store.put(PAYLOADS, version_id, {"id": version_id, "data": data})
     return versions.add(
-        call,
+        request,
         {
             "id": version_id,
             "revision": revision,
@@ -186,7 +190,7 @@ def add_version(call: ApiRequest, secret: Resource, data: str, description: str)
             "status": "enabled",
             "deleted_at": None,
             "description": description,
-            "ephemeral_properties": _ephemeral_properties(call, secret.get("ephemeral_policy")),
+            "ephemeral_properties": _ephemeral_properties(request, secret.get("ephemeral_policy")),
             "deletion_requested_at": None,
             "region": secret["region"],
         },
@@ -194,13 +198,13 @@ def add_version(call: ApiRequest, secret: Resource, data: str, description: str)
     )
 
 
-def _access(call: ApiRequest, secret: Resource, revision: str) -> dict[str, Any]:
-    version = _version(call, secret, revision)
+def _access(request: ApiRequest, secret: Resource, revision: str) -> dict[str, Any]:
+    version = _version(request, secret, revision)
     if version["status"] == SCHEDULED:
         raise precondition_failed("resource_not_usable", "the version is scheduled for deletion")
-    if version["status"] != "enabled" or _has_expired(call, version):
+    if version["status"] != "enabled" or _has_expired(request, version):
         raise precondition_failed("resource_not_usable", "the version is disabled")
-    data = payload(call.store, version)
+    data = payload(request.store, version)
     return {
         "secret_id": secret["id"],
         "revision": version["revision"],
@@ -210,86 +214,86 @@ def _access(call: ApiRequest, secret: Resource, revision: str) -> dict[str, Any]
     }
 
 
-def _find(call: ApiRequest) -> Resource:
+def _find(request: ApiRequest) -> Resource:
     """The secret of the request's path, which must not be scheduled for deletion."""
-    secret = secrets.find(call, call.id)
+    secret = secrets.find(request, request.id)
     if secret.get("_scheduled"):
         raise precondition_failed("resource_not_usable", "the secret is scheduled for deletion")
     return secret
 
 
-def _find_active_version(call: ApiRequest) -> Resource:
+def _find_active_version(request: ApiRequest) -> Resource:
     """The version of the request's path, which must not be scheduled for deletion."""
-    version = _find_version(call)
+    version = _find_version(request)
     if version["status"] == SCHEDULED:
         raise precondition_failed("resource_not_usable", "the version is scheduled for deletion")
     return version
 
 
-def _find_version(call: ApiRequest) -> Resource:
-    return _version(call, secrets.find(call, call.id), call.params["revision"])
+def _find_version(request: ApiRequest) -> Resource:
+    return _version(request, secrets.find(request, request.id), request.params["revision"])
 
 
-def _version(call: ApiRequest, secret: Resource, revision: str) -> Resource:
-    version = find_version(call.store, secret["id"], revision)
+def _version(request: ApiRequest, secret: Resource, revision: str) -> Resource:
+    version = find_version(request.store, secret["id"], revision)
     if version is None:
         raise not_found("secret_version", f"{secret['id']}/{revision}")
     return version
 
 
-def _leaving(call: ApiRequest) -> dict[str, Any]:
-    """What a secret or version gets when it is to be gone after a time. The store drops it then."""
-    return {"deletion_requested_at": timestamp(call.now), "_gone_at": call.now + SECRET_RETENTION.total_seconds()}
+def _deletion_fields(request: ApiRequest) -> dict[str, Any]:
+    """Fields of a secret or version scheduled for deletion. The store deletes it at ``_gone_at``."""
+    return {"deletion_requested_at": timestamp(request.now), "_gone_at": request.now + SECRET_RETENTION.total_seconds()}
 
 
-def _staying(resource: Resource) -> Resource:
-    """What is scheduled for deletion, as it was before."""
+def _without_deletion(resource: Resource) -> Resource:
+    """A secret or version without its scheduled deletion."""
     return {name: value for name, value in resource.items() if name != "_gone_at"} | {"deletion_requested_at": None}
 
 
-def _schedule_version(call: ApiRequest, version: Resource) -> None:
+def _schedule_version(request: ApiRequest, version: Resource) -> None:
     if version["status"] == SCHEDULED:
         return
-    leaving = _leaving(call)
-    kept = call.store.get(PAYLOADS, version["id"]) or {}
-    call.store.put(PAYLOADS, version["id"], {**kept, "_gone_at": leaving["_gone_at"]})
-    versions.change(call, version, {**leaving, "status": SCHEDULED, "_former_status": version["status"]})
+    deletion = _deletion_fields(request)
+    stored = request.store.get(PAYLOADS, version["id"]) or {}
+    request.store.put(PAYLOADS, version["id"], {**stored, "_gone_at": deletion["_gone_at"]})
+    versions.change(request, version, {**deletion, "status": SCHEDULED, "_former_status": version["status"]})
 
 
-def _restore_version(call: ApiRequest, version: Resource) -> Resource:
+def _restore_version(request: ApiRequest, version: Resource) -> Resource:
     if version["status"] != SCHEDULED:
         return version
-    kept = call.store.get(PAYLOADS, version["id"]) or {}
-    call.store.put(PAYLOADS, version["id"], {name: value for name, value in kept.items() if name != "_gone_at"})
-    return versions.change(call, _staying(version), {"status": version["_former_status"]})
+    stored = request.store.get(PAYLOADS, version["id"]) or {}
+    request.store.put(PAYLOADS, version["id"], {name: value for name, value in stored.items() if name != "_gone_at"})
+    return versions.change(request, _without_deletion(version), {"status": version["_former_status"]})
 
 
-def _ephemeral_properties(call: ApiRequest, policy: dict[str, Any] | None) -> dict[str, Any] | None:
-    """A version's own, from its secret's policy."""
+def _ephemeral_properties(request: ApiRequest, policy: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A version's ephemeral properties, from its secret's policy."""
     if not policy:
         return None
     lifetime = policy.get("time_to_live")
     return {
-        "expires_at": timestamp(call.now + parse_duration(lifetime)) if lifetime else None,
+        "expires_at": timestamp(request.now + parse_duration(lifetime)) if lifetime else None,
         "expires_once_accessed": policy.get("expires_once_accessed"),
         "action": policy["action"],
     }
 
 
-def _has_expired(call: ApiRequest, version: Resource) -> bool:
+def _has_expired(request: ApiRequest, version: Resource) -> bool:
     expires_at = (version["ephemeral_properties"] or {}).get("expires_at")
-    return expires_at is not None and parse_timestamp(expires_at) <= call.now
+    return expires_at is not None and parse_timestamp(expires_at) <= request.now
 
 
-def _remove_version(call: ApiRequest, version: Resource) -> None:
-    call.store.delete(PAYLOADS, version["id"])
-    versions.remove(call, version)
+def _remove_version(request: ApiRequest, version: Resource) -> None:
+    request.store.delete(PAYLOADS, version["id"])
+    versions.remove(request, version)
 
 
-def _check_name_is_free(call: ApiRequest, project: str, name: str, path: str) -> None:
-    """One that is scheduled for deletion keeps its name."""
-    place = (project, call.region, name, path)
-    for other in call.store.all(SECRETS):
+def _check_name_is_free(request: ApiRequest, project: str, name: str, path: str) -> None:
+    """A secret scheduled for deletion keeps its name."""
+    place = (project, request.region, name, path)
+    for other in request.store.all(SECRETS):
         if (other["_project"], other["_region"], other["name"], other["path"]) == place:
             raise already_exists("secret", other["id"], "cannot have same secret name in same path")
 

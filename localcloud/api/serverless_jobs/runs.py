@@ -1,6 +1,6 @@
-"""Runs of jobs: how one begins, and its states.
+"""Job runs and their states.
 
-Where a process runs, ``_state`` says how it is; where none does, a run goes through its states by time alone.
+With a process, a run's state is ``_state``. Without one, its state changes by time alone.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from localcloud.api.clock import duration, timestamp
 from localcloud.api.cloud import Cloud
 from localcloud.api.store import Resource
+from localcloud.api.timestamps import duration, timestamp
 from localcloud.api.transitions import visible
 
 DEFINITIONS = "serverless_jobs.definition"
@@ -24,15 +24,15 @@ _CHANGEABLE = ("command", "startup_command", "args")
 _UNCHANGED: Mapping[str, Any] = {}
 
 
-def new_run(cloud: Cloud, definition: Resource, now: float, wanted: Mapping[str, Any] = _UNCHANGED) -> Resource:
-    """Keep a new run of a job. ``wanted``: what is to be other than the definition says."""
+def new_run(cloud: Cloud, definition: Resource, now: float, overrides: Mapping[str, Any] = _UNCHANGED) -> Resource:
+    """Store a new run of a job. ``overrides``: values that replace the definition's."""
     moment = timestamp(now)
     run: Resource = {
         "id": str(uuid4()),
         "job_definition_id": definition["id"],
         **{name: definition[name] for name in _COPIED},
-        **{name: definition[name] if wanted.get(name) is None else wanted[name] for name in _CHANGEABLE},
-        "environment_variables": {**definition["environment_variables"], **wanted.get("environment_variables", {})},
+        **{name: definition[name] if overrides.get(name) is None else overrides[name] for name in _CHANGEABLE},
+        "environment_variables": {**definition["environment_variables"], **overrides.get("environment_variables", {})},
         "reason": None,
         "error_message": "",
         "exit_code": None,
@@ -45,8 +45,8 @@ def new_run(cloud: Cloud, definition: Resource, now: float, wanted: Mapping[str,
     if cloud.will_run(definition["image_uri"]):
         run |= {"_state": "queued", "_starts_at": None, "_ends_at": None}
     else:
-        begun = now + cloud.transitions
-        run |= {"_starts_at": begun, "_ends_at": begun + cloud.transitions, "_outcome": "succeeded"}
+        starts_at = now + cloud.transitions
+        run |= {"_starts_at": starts_at, "_ends_at": starts_at + cloud.transitions, "_outcome": "succeeded"}
     cloud.store.put(RUNS, run["id"], run)
     return run
 
@@ -59,31 +59,31 @@ def state(run: Resource, now: float) -> str:
 
 
 def shown(run: Resource, now: float) -> dict[str, Any]:
-    found, started, ended = state(run, now), run["_starts_at"], run["_ends_at"]
+    current, started, ended = state(run, now), run["_starts_at"], run["_ends_at"]
     has_started, has_ended = started is not None and now >= started, ended is not None and now >= ended
     until = ended if has_ended else now
     return {
         **visible(run, now),
-        "state": found,
+        "state": current,
         "started_at": timestamp(started) if has_started else None,
         "terminated_at": timestamp(ended) if has_ended else None,
         "run_duration": duration(max(0.0, until - started) if has_started else 0.0),
-        "exit_code": 0 if found == "succeeded" else run["exit_code"],
+        "exit_code": 0 if current == "succeeded" else run["exit_code"],
     }
 
 
 def stopped(run: Resource, now: float) -> Resource:
-    """The run as somebody stops it: its process has yet to end, where there is one."""
+    """The run after a request to stop it. Its process, if any, has yet to end."""
     if state(run, now) in ENDED:
         return run
     if "_state" in run:
         return {**run, "_state": "interrupting"}
-    over = {"_starts_at": min(run["_starts_at"], now), "_ends_at": now, "_outcome": "interrupted"}
-    return {**run, **over, "reason": "cancellation"}
+    changes = {"_starts_at": min(run["_starts_at"], now), "_ends_at": now, "_outcome": "interrupted"}
+    return {**run, **changes, "reason": "cancellation"}
 
 
 def ended(run: Resource, now: float, outcome: str, reason: str | None, message: str, exit_code: int | None) -> Resource:
-    """The run at its end, as its process or who ran it says; ``outcome`` is one of ENDED."""
+    """The run after its end. ``outcome``: one of ``ENDED``."""
     return {
         **run,
         "_state": outcome,
@@ -96,11 +96,11 @@ def ended(run: Resource, now: float, outcome: str, reason: str | None, message: 
     }
 
 
-def give_up(cloud: Cloud) -> None:
-    """End the runs whose processes ended with an earlier local Scaleway."""
+def interrupt_leftover_runs(cloud: Cloud) -> None:
+    """End runs whose processes ended with an earlier local Scaleway."""
     now = cloud.now()
     for run in list(cloud.store.all(RUNS)):
         if run.get("_state", ENDED[0]) not in ENDED:
-            message = "the local Scaleway ended while it ran"
+            message = "the local Scaleway ended during the run"
             cloud.store.put(RUNS, run["id"], ended(run, now, "interrupted", "technical_error", message, None))
     cloud.store.commit()

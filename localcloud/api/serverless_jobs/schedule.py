@@ -1,4 +1,4 @@
-"""When a job starts by itself: cron's five fields, in a time zone."""
+"""Cron schedules of jobs, with a time zone."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 
 MINUTE = 60
-"""Seconds: how fine a schedule can be."""
+"""Seconds; the resolution of a schedule."""
 
 
 class ScheduleError(Exception):
-    """The text says what is needed."""
+    """An invalid schedule; the message says what is expected."""
 
     def __init__(self, part: str, message: str) -> None:
         """``part``: ``schedule`` or ``timezone``."""
@@ -22,10 +22,10 @@ class ScheduleError(Exception):
 
 
 def is_due(schedule: Mapping[str, str], minute: int) -> bool:
-    """Whether a schedule names a minute, by its first second since the epoch. Raises BadSchedule.
+    """Whether a job is due at a minute, given in seconds since the epoch. Raises ScheduleError.
 
-    Where clocks change it is as with Debian's cron: what would be in a skipped hour is due right after it, and what
-    is in an hour that comes twice is due once, but for schedules with ``*`` as their hour or minute.
+    At clock changes it works like Debian's cron: times in a skipped hour are due right after it, and times in a
+    repeated hour are due once, except for schedules with ``*`` as hour or minute.
     """
     try:
         zone = ZoneInfo(schedule["timezone"])

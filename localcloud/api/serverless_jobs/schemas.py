@@ -1,4 +1,4 @@
-"""Definitions, secret references and runs, and what requests may say of them."""
+"""Job definitions, secret references and runs, and their request bodies."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from scaleway_facts import limits
 MAX_REPLICAS = 50
 
 _CRON = Body(
-    schedule=Text(default=None, pattern=r"\S+( \S+){4}", meaning="must have the five fields of cron"),
+    schedule=Text(default=None, pattern=r"\S+( \S+){4}", message="must have the five fields of cron"),
     timezone=Text(default=None),
 )
 DEFINITION = Body(
     project_id=Uuid(),
-    name=Text(required=True, longest=255, pattern=r"[\w.\-]+", meaning="must be letters, digits and - _ ."),
+    name=Text(required=True, max_length=255, pattern=r"[\w.\-]+", message="must be letters, digits and - _ ."),
     description=Text(),
-    image_uri=Text(required=True, longest=1_024),
+    image_uri=Text(required=True, max_length=1_024),
     cpu_limit=Integer.within(limits.JOB_CPU, required=True),
     memory_limit=Integer.within(limits.JOB_MEMORY, required=True),
     local_storage_capacity=Integer.within(limits.JOB_STORAGE, default=5_120),
@@ -32,30 +32,30 @@ DEFINITION = Body(
     environment_variables=StringMap(),
     job_timeout=Duration.within(limits.JOB_SECONDS),
     cron_schedule=Nested(body=_CRON),
-    retry_policy=Nested(body=Body(max_retries=Integer(most=10))),
+    retry_policy=Nested(body=Body(max_retries=Integer(maximum=10))),
 )
 SECRETS = Body(job_definition_id=Uuid(required=True))
 SECRET = Body(
     secret_manager_id=Uuid(required=True),
     secret_manager_version=Text(default="latest"),
-    env_var_name=Text(default=None, shortest=1),
-    path=Text(default=None, pattern=r"/.+", meaning="must be an absolute path"),
+    env_var_name=Text(default=None, min_length=1),
+    path=Text(default=None, pattern=r"/.+", message="must be an absolute path"),
 )
 START = Body(
     command=Text(default=None),
     startup_command=Array(default=None, of=Text()),
     args=Array(default=None, of=Text()),
     environment_variables=StringMap(),
-    replicas=Integer(default=1, least=1, most=MAX_REPLICAS),
+    replicas=Integer(default=1, minimum=1, maximum=MAX_REPLICAS),
 )
 
 
-def _show_definition(call: ApiRequest, definition: Resource) -> dict[str, Any]:
-    """Without a retry policy of zero: the clients take that for a change."""
-    answer = visible(definition, call.now)
-    if not (answer["retry_policy"] or {}).get("max_retries"):
-        del answer["retry_policy"]
-    return answer
+def _show_definition(request: ApiRequest, definition: Resource) -> dict[str, Any]:
+    """Omit a retry policy of zero, which clients would see as a change."""
+    shown_definition = visible(definition, request.now)
+    if not (shown_definition["retry_policy"] or {}).get("max_retries"):
+        del shown_definition["retry_policy"]
+    return shown_definition
 
 
 definitions = Collection(
@@ -70,8 +70,10 @@ references = Collection(
     "secret",
     "secrets",
     {"job_definition_id": "job_definition_id"},
-    show=lambda call, item: {
-        name: value for name, value in visible(item, call.now).items() if name not in ("id", "created_at", "updated_at")
+    show=lambda request, item: {
+        name: value
+        for name, value in visible(item, request.now).items()
+        if name not in ("id", "created_at", "updated_at")
     },
 )
 runs = Collection(
@@ -79,5 +81,5 @@ runs = Collection(
     "job_run",
     "job_runs",
     {"job_definition_id": "job_definition_id", "project_id": "_project"},
-    show=lambda call, run: shown(run, call.now),
+    show=lambda request, run: shown(run, request.now),
 )

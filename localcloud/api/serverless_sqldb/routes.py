@@ -6,71 +6,71 @@ from typing import Any
 
 from localcloud.api.errors import already_exists, invalid, permissions_denied
 from localcloud.api.request import ApiRequest
-from localcloud.api.routing import Answer, Routes
+from localcloud.api.routing import ResponseBody, Routes
 from localcloud.api.serverless_sqldb.schemas import DATABASE, DATABASE_CHANGE, databases
 from localcloud.api.store import HIDDEN_PREFIX, Resource
 
 routes = Routes("/serverless-sqldb/v1alpha1/regions/{region}", product="serverless_sqldb")
 
-_GRAVES = f"{HIDDEN_PREFIX}serverless_sqldb.grave"
-_GRAVE_SECONDS = 30.0
-"""How long a deleted database answers 403, as the platform's does (the clients need it), before it is a 404."""
+_TOMBSTONES = f"{HIDDEN_PREFIX}serverless_sqldb.grave"
+_TOMBSTONE_SECONDS = 30.0
+"""How long a deleted database returns 403 before 404, as on the platform. Clients rely on it."""
 
 
 @routes("POST", "/databases", "database")
-def create_database(call: ApiRequest) -> Answer:
-    values = DATABASE.create(call.body)
+def create_database(request: ApiRequest) -> ResponseBody:
+    values = DATABASE.create(request.body)
     _check_cpu(values)
-    project = call.project(values["project_id"])
-    for other in databases.every(call, name=values["name"], _project=project, _region=call.region):
+    project = request.project(values["project_id"])
+    for other in databases.matching(request, name=values["name"], _project=project, _region=request.region):
         raise already_exists("database", other["id"], "a database with this name exists in the project")
     values |= {
         "project_id": project,
-        "organization_id": call.organization_id,
-        "region": call.region,
+        "organization_id": request.organization_id,
+        "region": request.region,
         "cpu_current": 0,
         "started": False,
         "engine_major_version": 16,
     }
-    database = databases.add(call, values, project=project, transient="creating")
-    database = {**database, "endpoint": _endpoint(call, database)}
-    databases.put(call, database)
-    return databases.show(call, database)
+    database = databases.add(request, values, project=project, transient="creating")
+    database = {**database, "endpoint": _endpoint(request, database)}
+    databases.put(request, database)
+    return databases.show(request, database)
 
 
 @routes("GET", "/databases", "database")
-def list_databases(call: ApiRequest) -> Answer:
-    return databases.list(call)
+def list_databases(request: ApiRequest) -> ResponseBody:
+    return databases.list(request)
 
 
 @routes("GET", "/databases/{id}", "database")
-def get_database(call: ApiRequest) -> Answer:
-    if call.store.get(_GRAVES, call.id) and not call.store.get(databases.kind, call.id):
+def get_database(request: ApiRequest) -> ResponseBody:
+    if request.store.get(_TOMBSTONES, request.id) and not request.store.get(databases.kind, request.id):
         raise permissions_denied()
-    return databases.show(call, databases.find(call, call.id))
+    return databases.show(request, databases.find(request, request.id))
 
 
 @routes("PATCH", "/databases/{id}", "database")
-def update_database(call: ApiRequest) -> Answer:
-    database = databases.find_stable(call, call.id)
-    changes = DATABASE_CHANGE.update(call.body)
+def update_database(request: ApiRequest) -> ResponseBody:
+    database = databases.find_stable(request, request.id)
+    changes = DATABASE_CHANGE.update(request.body)
     _check_cpu({**database, **changes})
-    return databases.show(call, databases.change(call, database, changes))
+    return databases.show(request, databases.change(request, database, changes))
 
 
 @routes("DELETE", "/databases/{id}", "database")
-def delete_database(call: ApiRequest) -> Answer:
-    database = databases.retire(call, databases.find(call, call.id))
-    grave = {"id": database["id"], "_gone_at": database["_gone_at"] + _GRAVE_SECONDS}
-    call.store.put(_GRAVES, database["id"], grave)
-    return databases.show(call, database)
+def delete_database(request: ApiRequest) -> ResponseBody:
+    database = databases.begin_deletion(request, databases.find(request, request.id))
+    tombstone = {"id": database["id"], "_gone_at": database["_gone_at"] + _TOMBSTONE_SECONDS}
+    request.store.put(_TOMBSTONES, database["id"], tombstone)
+    return databases.show(request, database)
 
 
-def _endpoint(call: ApiRequest, database: Resource) -> str:
-    """Leads nowhere, unless the control API has been told of a server, where it names the database."""
-    if call.cloud.sql_server:
-        return f"postgres://{call.cloud.sql_server}/{database['name']}?sslmode=disable"
-    host = f"{database['id']}.pg.sdb.{call.region}.localhost"
+def _endpoint(request: ApiRequest, database: Resource) -> str:
+    """The database on the server set through the control API, or else a host that does not exist."""
+    if request.cloud.sql_server:
+        return f"postgres://{request.cloud.sql_server}/{database['name']}?sslmode=disable"
+    host = f"{database['id']}.pg.sdb.{request.region}.localhost"
     return f"postgres://{host}:5432/{database['name']}?sslmode=require"
 
 

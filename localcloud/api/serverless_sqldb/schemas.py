@@ -1,4 +1,4 @@
-"""Databases, and what requests may say of them."""
+"""Databases and their request bodies."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from localcloud.api.validation import Body, Integer, Text, Uuid
 from scaleway_facts.limits import SERVERLESS_VCPU
 
 
-def _show(call: ApiRequest, database: Resource) -> dict[str, Any]:
-    return {name: value for name, value in visible(database, call.now).items() if name != "updated_at"}
+def _show(request: ApiRequest, database: Resource) -> dict[str, Any]:
+    return {name: value for name, value in visible(database, request.now).items() if name != "updated_at"}
 
 
 databases = Collection(
@@ -28,9 +28,9 @@ DATABASE = Body(
     project_id=Uuid(),
     name=Text(
         required=True,
-        longest=63,
+        max_length=63,
         pattern=r"[a-zA-Z]([a-zA-Z0-9_-]*[a-zA-Z0-9])?",
-        meaning="must start with a letter and have letters, digits, - and _ only",
+        message="must start with a letter and have letters, digits, - and _ only",
     ),
     cpu_min=Integer.within(SERVERLESS_VCPU, default=0),
     cpu_max=Integer.within(SERVERLESS_VCPU),

@@ -1,4 +1,4 @@
-"""Times and durations as the platform writes them."""
+"""Times and durations in the platform's formats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECOND = 1_000_000_000
 
 
 def timestamp(moment: float) -> str:
-    """Seconds since the epoch → RFC 3339 with zone (the clients refuse a time without one)."""
+    """Seconds since the epoch → RFC 3339 with zone (clients reject a time without one)."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
@@ -20,7 +20,7 @@ def parse_timestamp(text: str) -> float:
     """RFC 3339 → seconds since the epoch. Raises ``ValueError``."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
-        raise ValueError("a time needs its zone")
+        raise ValueError("a time must have a time zone")
     return moment.timestamp()
 
 
@@ -28,7 +28,7 @@ def parse_duration(text: str) -> float:
     """``"60s"``, ``"60.000000000s"`` → seconds. Raises ``ValueError``."""
     match = _DURATION.fullmatch(text)
     if match is None:
-        raise ValueError("a duration is written as seconds, such as 60s")
+        raise ValueError("a duration must be in seconds, such as 60s")
     return float(text[:-1])
 
 
@@ -38,14 +38,14 @@ def duration(seconds: float) -> str:
 
 
 def nanotime(nanoseconds: int) -> str:
-    """Nanoseconds since the epoch → RFC 3339 in UTC with nine digits, which sorts as text. Raises ``ValueError``."""
+    """Nanoseconds since the epoch → RFC 3339 in UTC with nine digits; sorts as a string. Raises ``ValueError``."""
     seconds, rest = divmod(nanoseconds, SECOND)
     if seconds < 0:
-        raise ValueError("a time before 1970")
+        raise ValueError("the time is before 1970")
     try:
         moment = datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, OSError) as error:
-        raise ValueError("a time after 9999") from error
+        raise ValueError("the time is after 9999") from error
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
 
 
@@ -53,6 +53,6 @@ def parse_nanotime(text: str) -> int:
     """RFC 3339, up to nanoseconds → nanoseconds since the epoch. Raises ``ValueError``."""
     match = _MOMENT.fullmatch(text)
     if match is None:
-        raise ValueError("a time is written as RFC 3339 says, such as 2026-01-31T12:00:00Z")
+        raise ValueError("a time must be in RFC 3339 format, such as 2026-01-31T12:00:00Z")
     seconds = datetime.fromisoformat(match[1].upper() + match[3].upper()).timestamp()
     return int(seconds) * SECOND + int((match[2] or "").ljust(9, "0"))
