@@ -1,4 +1,4 @@
-"""``python -m localcloud``: the local Scaleway."""
+"""The command ``local-scaleway``, or ``python -m localcloud``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from localcloud.runtime.backoff import RESTART_DELAY
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m localcloud", description="Emulate part of Scaleway's HTTP API on this machine."
+        prog="local-scaleway", description="Emulate part of Scaleway's HTTP API on this machine."
     )
     parser.add_argument(
         "--port", type=int, default=8421, help="port of the API (default: %(default)s; 0: any free port)"

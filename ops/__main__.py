@@ -59,7 +59,8 @@ def main() -> int:
         return ExitCode.FAILED
 
 
-if __name__ == "__main__":
+def run() -> int:
+    """Prepare the process, and run the command."""
     # What is imported lasts as long as the command: looking for garbage in it takes a tenth of a short one's time.
     gc.set_threshold(_GARBAGE_THRESHOLD)
     keep_private()
@@ -67,6 +68,10 @@ if __name__ == "__main__":
     bypass_proxies()
     with handle_signals(raise_keyboard_interrupt, raise_keyboard_interrupt):
         start_program(sys.argv[1:])
-        ended = main()
+        status = main()
     gc.freeze()
-    sys.exit(ended)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -20,6 +20,7 @@ from typing import Any
 
 from localcloud.api.control_token import control_headers
 from ops.engines.program.environment import program_environment
+from ops.dependencies import require_group
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.process_environment import process_environment
@@ -174,6 +175,7 @@ class LocalCloud:
             return found.pid, False
         if found.holder is not PortOwner.NOBODY:
             raise self._taken(found)
+        require_group("local")
         process = self._spawn(transitions, runtime)
         self._pid_file.write_text(f"{process.pid}\n")
         deadline = time.monotonic() + _START_SECONDS

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from infra.settings import EnvironmentSettings, FoundationSettings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-"""The project that the command works on unless ``--cwd`` says otherwise."""
+"""The checkout that contains this code."""
+default_project: Path | None = None
+"""The project to work on without ``--cwd``; None: ``CHECKOUT``."""
 LOCAL_PASSPHRASE = "local-not-a-secret"  # noqa: S105 - local stacks hold nothing secret
 
 _STACK_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -88,9 +90,14 @@ def stack_file(project_dir: Path, name: str) -> Path:
     return project_dir / f"Pulumi.{name}.yaml"
 
 
+def enclosing_project(directory: Path) -> Path | None:
+    """The nearest folder with a Pulumi.yaml, from ``directory`` upwards."""
+    return next((folder for folder in (directory, *directory.parents) if (folder / "Pulumi.yaml").is_file()), None)
+
+
 def project_dir(directory: Path | None) -> Path:
     """The project's folder. Raises OpsError when there is no Pulumi.yaml in it."""
-    folder = (directory or CHECKOUT).resolve()
+    folder = (directory or default_project or CHECKOUT).resolve()
     if not (folder / "Pulumi.yaml").is_file():
         raise OpsError(
             f"{folder} is no Pulumi project: it has no Pulumi.yaml. Give the project's folder with --cwd.",

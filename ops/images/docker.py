@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from infra.settings.images import PLATFORM
 from ops.bound_process import bound_process
+from ops.dependencies import require_group
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.registry import USER
@@ -60,6 +61,7 @@ class Docker:
     @classmethod
     def connect(cls, environ: Mapping[str, str]) -> Docker:
         """The engine that Docker's own command would take. Raises OpsError when there is none."""
+        require_group("build")
         from docker import DockerClient
         from docker.context import ContextAPI
         from docker.errors import DockerException

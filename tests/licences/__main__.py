@@ -16,12 +16,12 @@ def main(root: Path = ROOT) -> int:
     """Print the list; give 1 when a licence is not allowed or not known, or when the lists disagree."""
     argparse.ArgumentParser(
         prog="scripts/licences",
-        description="List name, version and licence of every package in requirements.txt and every production package "
-        "in apps/package-lock.json. Fails when a licence is not in [tool.licences] of pyproject.toml.",
+        description="List name, version and licence of every package in requirements-local.txt and every production "
+        "package in apps/package-lock.json. Fails when a licence is not in [tool.licences] of pyproject.toml.",
     ).parse_args()
     try:
         policy = LicencePolicy.read(root / "pyproject.toml")
-        installed, elsewhere = python_packages(root / "requirements.txt")
+        installed, elsewhere = python_packages(root / "requirements-local.txt")
         packages = installed + npm_packages(root / "apps" / "package-lock.json")
     except (PolicyError, SourceError) as error:
         print(f"error: {error}", file=sys.stderr)

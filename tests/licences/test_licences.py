@@ -147,7 +147,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     (tmp_path / "apps").mkdir()
     entries = {"node_modules/picocolors": {"version": "1.1.1", "license": "ISC"}}
     (tmp_path / "apps" / "package-lock.json").write_text(json.dumps({"packages": entries}))
-    (tmp_path / "requirements.txt").write_text(PYTHON_LOCK)
+    (tmp_path / "requirements-local.txt").write_text(PYTHON_LOCK)
     table = tmp_path / "pyproject.toml"
     names = '[tool.licences.names]\n"MIT License" = "MIT"\n'
     table.write_text(f'[tool.licences]\nallow = ["MIT", "ISC"]\n{names}')

@@ -29,6 +29,17 @@ from tests.support.environment import ROOT, clean_environment
 from tests.support.forks import REAL_PYTHON
 
 _WHEEL = "tiny-1.0-py3-none-any.whl"
+_LOCKS = ("requirements.txt", "requirements-deploy.txt", "requirements-dev.txt", "requirements-local.txt")
+_PROJECT = """\
+[project]
+name = "some-project"
+version = "1"
+[build-system]
+requires = ["uv_build>=0.9,<1"]
+build-backend = "uv_build"
+[tool.uv.build-backend]
+module-root = ""
+"""
 _NOW = datetime.datetime.now(datetime.UTC)
 
 
@@ -42,6 +53,28 @@ def test_a_link_to_the_command_works_from_any_folder(tmp_path: Path) -> None:
     assert "nowhere" in ended.stderr
 
 
+def _installed_snu(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command that `scripts/bootstrap` installs; it knows the checkout from its installation alone."""
+    environment = {key: value for key, value in clean_environment().items() if key != "PYTHONPATH"}
+    command = [Path(REAL_PYTHON).with_name("snu"), *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_the_installed_command_works_on_the_enclosing_project(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: snu\nruntime: python\n")
+    below = tmp_path / "a/b"
+    below.mkdir(parents=True)
+    ended = _installed_snu(below, "preview", "nowhere")
+    assert ended.returncode == ExitCode.USAGE, ended.stderr
+    assert f"{tmp_path} has no file Pulumi.nowhere.yaml" in ended.stderr
+
+
+def test_the_installed_command_works_on_its_checkout_elsewhere(tmp_path: Path) -> None:
+    ended = _installed_snu(tmp_path, "preview", "nowhere")
+    assert ended.returncode == ExitCode.USAGE, ended.stderr
+    assert f"{ROOT} has no file Pulumi.nowhere.yaml" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("refuses", "says"),
     [
@@ -52,7 +85,7 @@ def test_a_link_to_the_command_works_from_any_folder(tmp_path: Path) -> None:
 def test_a_python_that_cannot_make_the_environment_is_named(tmp_path: Path, refuses: str, says: str) -> None:
     (tmp_path / "scripts").mkdir()
     shutil.copy(ROOT / "scripts/bootstrap", tmp_path / "scripts")
-    for name in ("requirements.txt", "requirements-dev.txt", "requirements-production.txt"):
+    for name in _LOCKS:
         (tmp_path / name).touch()
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\ncase "$*" in *--version*) echo Python 3.9.2 ;; *"{refuses}"*) exit 1 ;; esac\n')
@@ -146,8 +179,11 @@ def checkout(tmp_path: Path, index: Index) -> Path:
     """With an environment that has uv and lacks the packages."""
     (tmp_path / "scripts").mkdir()
     shutil.copy(ROOT / "scripts/bootstrap", tmp_path / "scripts")
-    for name in ("requirements.txt", "requirements-dev.txt", "requirements-production.txt"):
+    for name in _LOCKS:
         (tmp_path / name).write_text(index.lock)
+    (tmp_path / "pyproject.toml").write_text(_PROJECT)
+    (tmp_path / "some_project").mkdir()
+    (tmp_path / "some_project/__init__.py").touch()
     subprocess.run([REAL_PYTHON, "-m", "venv", "--without-pip", tmp_path / ".venv"], check=True)
     (tmp_path / ".venv/bin/uv").symlink_to(Path(REAL_PYTHON).with_name("uv"))
     return tmp_path
