@@ -68,7 +68,7 @@ def _delays(alerting: Alerting, crashes: int, interval: float) -> Iterator[float
     """Seconds from a crash to its message, at moments that have nothing to do with the job's."""
     alerting.forget()
     begun = time.monotonic()
-    chance = random.Random(crashes)  # noqa: S311
+    chance = random.Random(crashes)
     moments = sorted(chance.uniform(0, crashes * interval) for _ in range(crashes))
     crashed: dict[str, float] = {}
     running: list[subprocess.Popen[str]] = []

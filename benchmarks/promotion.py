@@ -59,8 +59,8 @@ def _round(server: Server, number: int, samples: dict[str, Samples]) -> None:
 
 
 def _push(oci: Oci, name: str, version: str, number: int) -> Image:
-    base = random.Random(f"{name} {number}").randbytes(_BASE_BYTES)  # noqa: S311
-    own = random.Random(f"{name} {version} {number}").randbytes(_OWN_BYTES)  # noqa: S311
+    base = random.Random(f"{name} {number}").randbytes(_BASE_BYTES)
+    own = random.Random(f"{name} {version} {number}").randbytes(_OWN_BYTES)
     return Image(version=version, digest=digest_of(oci.push(name, version, base, own)))
 
 

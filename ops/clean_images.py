@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -219,7 +219,10 @@ def shortest_age(project: Path, wanted: timedelta) -> timedelta:
 
 def verdicts(tags: list[RegistryTag], found: ImagesInUse, age: timedelta, now: datetime) -> list[TagDecision]:
     """By image, the oldest first."""
-    young: Callable[[RegistryTag], bool] = lambda tag: now - tag.touched < age  # noqa: E731
+
+    def young(tag: RegistryTag) -> bool:
+        return now - tag.touched < age
+
     # A young tag holds the image, and so the old tags of it.
     held = {(tag.image, tag.digest) for tag in tags if young(tag)}
     return [

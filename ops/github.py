@@ -93,7 +93,7 @@ class GitHub:
                 number=number,
                 is_open=_known(found.state, ("open", "closed")) == "open",
                 branch=found.head.ref,
-                head=found.head.repo.full_name if found.head.repo else "",
+                head=found.head.repo.full_name if found.head.repo is not None else "",
                 labels=frozenset(label.name for label in found.labels),
             )
 

@@ -19,8 +19,8 @@ from types import MappingProxyType
 from typing import Any
 
 from localcloud.api.control_token import control_headers
-from ops.engines.program.environment import program_environment
 from ops.dependencies import require_group
+from ops.engines.program.environment import program_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.process_environment import process_environment

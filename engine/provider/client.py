@@ -16,8 +16,8 @@ from engine.errors import EngineError, ProviderError
 from pulumi_state.values import PropertyMap, unwrap
 
 # httpx without its command line, which takes longer to import than the rest of it.
-sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
-import httpx  # noqa: E402
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None keeps Python from importing it
+import httpx  # noqa: E402 - after the line above
 
 _RETRY_SECONDS = (0.5, 1.0, 2.0)
 _TIMEOUT_SECONDS = 60.0
@@ -47,12 +47,11 @@ class ApiError(ProviderError):
 
 def loopback_problem(url: str) -> str | None:
     """Return why the embedded engine rejects an address, None if it is a loopback address."""
-    try:
+    host, valid = "", False
+    with contextlib.suppress(ValueError):
         parts = urlsplit(url)
         host = parts.hostname or ""
         valid = parts.scheme in ("http", "https") and host != "" and parts.port != 0
-    except ValueError:
-        valid = False
     if not valid:
         return f"scaleway:apiUrl: found {url or 'no address'}; expected http://127.0.0.1:<port>"
     try:

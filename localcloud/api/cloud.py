@@ -27,5 +27,5 @@ class Cloud:
     sql_certificate: str = ""
     """PEM of the CA that verifies this server's certificate."""
     now: Callable[[], float] = time.time
-    will_run: Callable[[str], bool] = lambda image: False
+    will_run: Callable[[str], bool] = lambda _image: False
     """Whether a process will run for an image. Statuses then wait for that process (``transitions.hold``)."""

@@ -36,7 +36,7 @@ class Collection:
         resource, request.now
     )
     """The object as responses contain it."""
-    derived: Callable[[ApiRequest], Iterable[Resource]] = lambda request: ()
+    derived: Callable[[ApiRequest], Iterable[Resource]] = lambda _request: ()
     """Resources that exist without being stored. They are found and listed like stored ones."""
 
     def find(self, request: ApiRequest, id: str) -> Resource:

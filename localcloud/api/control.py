@@ -83,10 +83,10 @@ class Control:
             ("POST", "sql-server"): self._sql_server,
             ("GET", "object-storage"): self._storage_status,
             ("POST", "object-storage"): self._start_storage,
-            ("GET", "faults"): lambda query, body: {"faults": self._faults.documents()},
-            ("POST", "faults"): lambda query, body: self._faults.add(body),
-            ("DELETE", "faults"): lambda query, body: {"faults": self._faults.clear()},
-            ("GET", "faults/reference"): lambda query, body: reference(),
+            ("GET", "faults"): lambda _query, _body: {"faults": self._faults.documents()},
+            ("POST", "faults"): lambda _query, body: self._faults.add(body),
+            ("DELETE", "faults"): lambda _query, _body: {"faults": self._faults.clear()},
+            ("GET", "faults/reference"): lambda _query, _body: reference(),
         }
 
     def require(self, token: str | None) -> None:

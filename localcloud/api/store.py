@@ -110,11 +110,10 @@ class Store:
             for (kind, id), resource in self._pending.items():
                 schema = "vault" if kind.startswith(VAULT_PREFIX) else "main"
                 if resource is None:
-                    self._db.execute(f"DELETE FROM {schema}.resources WHERE kind=? AND id=?", (kind, id))  # noqa: S608
+                    self._db.execute(f"DELETE FROM {schema}.resources WHERE kind=? AND id=?", (kind, id))
                 else:
                     self._db.execute(
-                        f"INSERT INTO {schema}.resources VALUES (?,?,?) "  # noqa: S608
-                        "ON CONFLICT DO UPDATE SET body=excluded.body",
+                        f"INSERT INTO {schema}.resources VALUES (?,?,?) ON CONFLICT DO UPDATE SET body=excluded.body",
                         (kind, id, json.dumps(resource)),
                     )
             if entry is not None:
@@ -146,7 +145,7 @@ class Store:
         with self._db:
             self._db.execute("BEGIN")
             for table in ("main.resources", "vault.resources", "main.journal"):
-                self._db.execute(f"DELETE FROM {table}")  # noqa: S608
+                self._db.execute(f"DELETE FROM {table}")
 
     def close(self) -> None:
         self._db.close()
@@ -173,7 +172,7 @@ class Store:
 
     def _load(self) -> None:
         for schema in ("main", "vault"):
-            rows = self._db.execute(f"SELECT kind, id, body FROM {schema}.resources ORDER BY rowid")  # noqa: S608
+            rows = self._db.execute(f"SELECT kind, id, body FROM {schema}.resources ORDER BY rowid")
             for kind, id, body in rows:
                 resource: Resource = json.loads(body)
                 self._kinds.setdefault(kind, {})[id] = resource

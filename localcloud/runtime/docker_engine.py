@@ -9,7 +9,7 @@ import re
 import tarfile
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal, TypeVar
@@ -230,16 +230,9 @@ class DockerEngine:
         for stream in _STREAMS:
             threading.Thread(target=read, args=(stream,), daemon=True).start()
         try:
-            ended = 0
-            while ended < len(_STREAMS):
-                item = await arrived.get()
-                if isinstance(item, list):
-                    for line in item:
-                        yield line
-                elif item is not None:
-                    raise item
-                else:
-                    ended += 1
+            async with aclosing(_received(arrived, len(_STREAMS))) as received:
+                async for line in received:
+                    yield line
         finally:
             done.set()
             while not open_streams.empty():
@@ -293,6 +286,20 @@ def _remove(container: Container) -> None:
     except APIError as error:
         if "already in progress" not in str(error):
             raise
+
+
+async def _received(
+    arrived: asyncio.Queue[list[LogLine] | Exception | None], streams: int
+) -> AsyncGenerator[LogLine, None]:
+    """Yield the lines of the given number of streams, each of which ends with None. Raises a stream's error."""
+    while streams:
+        item = await arrived.get()
+        if isinstance(item, Exception):
+            raise item
+        for line in item or ():
+            yield line
+        if item is None:
+            streams -= 1
 
 
 async def _call(work: Callable[[], Result], failure: str) -> Result:

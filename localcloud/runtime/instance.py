@@ -44,9 +44,9 @@ class InstanceContext:
     check: Check
     clock: Clock
     timing: Timing = field(default_factory=Timing)
-    started: Callable[[Revision], None] = lambda revision: None
+    started: Callable[[Revision], None] = lambda _revision: None
     """Called when a process was started, so that its logs can be followed."""
-    health_changed: Callable[[Revision], None] = lambda revision: None
+    health_changed: Callable[[Revision], None] = lambda _revision: None
     """Called when an instance starts or stops receiving requests because of its probes."""
 
 
@@ -184,11 +184,11 @@ class Instance:
         """Why a process ended by itself."""
         self._running = None
         try:
-            exit = exited.result()
+            ended = exited.result()
         except EngineError as error:
             await self._on_end(running.id)
             return self._revision.redacted(str(error))
-        fault = exit.describe(self._revision.memory_bytes) + await self._last_line(running.id)
+        fault = ended.describe(self._revision.memory_bytes) + await self._last_line(running.id)
         await self._on_end(running.id)
         return fault
 

@@ -211,12 +211,12 @@ class JobRunner:
         self._logs.started(task.container_id)
         return process
 
-    async def _ended(self, task: Task, process: str, exit: Exit) -> _Outcome:
-        if exit.status == 0:
+    async def _ended(self, task: Task, process: str, ended: Exit) -> _Outcome:
+        if ended.status == 0:
             return _Outcome("succeeded", exit_code=0)
-        message = exit.describe(task.memory_bytes) + await last_line(self._engine, task, process)
-        reason = "memory_usage_exceeded" if exit.out_of_memory else "exited_with_error"
-        return _Outcome("failed", reason, message, exit.status)
+        message = ended.describe(task.memory_bytes) + await last_line(self._engine, task, process)
+        reason = "memory_usage_exceeded" if ended.out_of_memory else "exited_with_error"
+        return _Outcome("failed", reason, message, ended.status)
 
     async def _stop(self, process: str) -> None:
         try:

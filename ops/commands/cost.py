@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def cost(directory: Path | None, names: Sequence[str], *, as_json: bool) -> Exit
     evaluated = evaluate(project)
     stacks = {stack.name: usages(_accepted(stack.name, evaluated), prices) for stack in chosen}
     notes = list(_notes(stacks, prices))
-    warnings = list(prices.warnings(date.today()))
+    warnings = list(prices.warnings(datetime.now().astimezone().date()))
     if as_json:
         print(json.dumps(_document(stacks, prices, notes, warnings), indent=2, ensure_ascii=False))
         return ExitCode.OK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -18,7 +18,7 @@ from ops.scaleway.catalogue import Billing, kind_of
 _MONTH_SECONDS = MONTH_HOURS * 3600
 _BYTES_PER_GIGABYTE = 1_000_000 * 1024
 _MEGABYTES_PER_GIGABYTE = 1024
-_YEAR = datetime(2025, 1, 1)
+_YEAR = datetime(2025, 1, 1, tzinfo=UTC)
 _MONTHS = 12
 
 

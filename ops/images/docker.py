@@ -75,7 +75,9 @@ class Docker:
             if context is None or not context.Host:
                 client = DockerClient.from_env(environment=dict(environ))
             else:
-                client = DockerClient(base_url=context.Host, tls=context.TLSConfig or False)
+                client = DockerClient(
+                    base_url=context.Host, tls=context.TLSConfig if context.TLSConfig is not None else False
+                )
             client.ping()
         except (DockerException, OSError) as error:
             raise _missing(f"no engine answers ({error})") from None

@@ -69,7 +69,7 @@ def bring_up(
             if reason := wanted.objection(parent.template, parent.rules):
                 _take_back(stack, cloud, wanted, options, reason)
         up = _up(stack)
-        _comment(wanted, lambda: _report(parent, cloud, stack, "up").markdown())
+        _comment(wanted, lambda: _report(cloud, stack, "up").markdown())
     return up
 
 
@@ -103,7 +103,7 @@ def _told(parent: Parent, cloud: Cloud, wanted: PreviewRequest, stack: PreviewSt
         raise
     except OpsError as error:
         problem = comment.without_secrets(parent, wanted.name, str(error))
-        _comment(wanted, lambda: _report(parent, cloud, stack, "failed", problem).markdown(), after=error)
+        _comment(wanted, lambda: _report(cloud, stack, "failed", problem).markdown(), after=error)
         raise
 
 
@@ -144,7 +144,7 @@ def _images(stack: PreviewStack) -> dict[str, Image]:
     return {app: settings.pinned[name] for app, name in named.items() if name in settings.pinned}
 
 
-def _report(parent: Parent, cloud: Cloud, stack: PreviewStack, status: str, problem: str = "") -> CommentBody:
+def _report(cloud: Cloud, stack: PreviewStack, status: str, problem: str = "") -> CommentBody:
     return CommentBody(
         name=stack.name,
         status=status,

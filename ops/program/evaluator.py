@@ -43,7 +43,7 @@ from pulumi_state.urn import ROOT_STACK_TYPE, new_urn
 from pulumi_state.values import PropertyMap, from_struct, to_struct, unwrap
 
 with suppress(ImportError):  # a program that does not use it must not need it
-    import pulumiverse_scaleway.containers  # noqa: F401
+    import pulumiverse_scaleway.containers  # noqa: F401 - imported once, before the forks
 
 Stacks = dict[str, dict[str, Any]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -55,14 +56,14 @@ def _api_url(stack: Stack, environ: Mapping[str, str]) -> str:
         _ = stack.api_address  # raises where it is malformed
         return stack.api_url
     url = environ.get("SCW_API_URL") or API_URL
-    try:
+    host, valid = "", False
+    with suppress(ValueError):
         parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
+        host = parts.hostname or ""
+        valid = parts.scheme in ("http", "https") and host != "" and parts.port != 0
     if not valid:
         raise OpsError(f"SCW_API_URL is {url}; expected an address such as {API_URL}", ExitCode.ENVIRONMENT)
-    if is_loopback(parts.hostname or ""):
+    if is_loopback(host):
         raise OpsError(
             f"{stack.name}: SCW_API_URL leads to {url}, a process of this machine, and the stack is on the real "
             "Scaleway. Use a shell without what `scripts/snu local env` prints.",

@@ -175,7 +175,8 @@ def passphrase_for(stacks: list[Stack], given: str | None) -> SecretStr:
         return SecretStr(secrets.token_urlsafe(_PASSPHRASE_BYTES))
     for passphrase in (given, LOCAL_PASSPHRASE if salted[0].is_local else None):
         with suppress(PulumiError):
-            if passphrase is not None and Crypter.open(passphrase, salted[0].salt):
+            if passphrase is not None:
+                Crypter.open(passphrase, salted[0].salt)
                 return SecretStr(passphrase)
     raise OpsError(
         f"{salted[0].file.name} has an encryptionsalt, so its stack has a passphrase already. Set {PASSPHRASE} to it "

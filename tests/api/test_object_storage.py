@@ -28,7 +28,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 def s3_client(url: str, service: str = "s3") -> Any:
     return boto3.client(
-        service,  # type: ignore[call-overload]
+        service,  # type: ignore[call-overload]  # a variable, where the stubs list names
         endpoint_url=url,
         region_name="fr-par",
         aws_access_key_id="SCWLOCALOWNER0000001",
@@ -332,9 +332,9 @@ def test_recordings_of_earlier_versions_are_converted_without_other_requests(
 def test_reading_its_status_does_not_start_it(tmp_path: Path) -> None:
     with start(tmp_path / "data") as server:
         api = server.client()
-        for _ in range(2):
-            state = api("GET", "/_local/object-storage")
-            assert (state["running"], state["ready"]) == (False, False)
+        states = [api("GET", "/_local/object-storage") for _ in range(2)]
+        assert [(state["running"], state["ready"]) for state in states] == [(False, False)] * 2
+        state = states[-1]
         with pytest.raises(httpx.ConnectError):
             HTTP.get(state["url"])
         assert start_object_storage(api) == state["url"]

@@ -77,7 +77,7 @@ def test_a_truncated_blob_can_be_pushed_again(own: Server) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_kills_at_any_time_lose_nothing(own: Server, seed: int) -> None:
     """Acknowledged pushes are kept, every tag is complete, and no file is left over."""
-    chance = random.Random(seed)  # noqa: S311 - no secret
+    chance = random.Random(seed)
     answered: dict[str, bytes] = {}
 
     def push() -> None:

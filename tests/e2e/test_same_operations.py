@@ -272,7 +272,7 @@ def _resource(draw: st.DrawFn, name: str, earlier: list[str]) -> dict[str, objec
             options["args"] = {"name": unique, "description": draw(_WORDS), "tags": draw(_TAGS)}
     if kind == "containers.Namespace":
         variables = st.dictionaries(st.sampled_from(["A", "B"]), st.sampled_from(["1", "2"]))
-        options["args"] |= {  # type: ignore[operator]
+        options["args"] |= {  # type: ignore[operator]  # a mapping in every case
             "project_id": ORGANIZATION,
             "environment_variables": draw(variables),
             "secret_environment_variables": draw(variables),

@@ -85,6 +85,7 @@ def _shown(run: Run) -> tuple[str, str]:
 def _lines(text: str) -> dict[str, list[str]]:
     """By resource, the lines of its variables, without the property that they are in."""
     found: dict[str, list[str]] = {}
+    name = ""
     for line in text.splitlines():
         if "scaleway:containers:Container " in line:
             name = line.partition("~ ")[2].partition("  scaleway")[0]

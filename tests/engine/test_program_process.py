@@ -240,6 +240,7 @@ def test_it_ends_when_its_parent_is_killed(project: Path, runs: bool) -> None:
     )
     assert parent.stdout is not None
     address, pid = parent.stdout.readline().split()
+    caller = None
     if runs:
         caller = subprocess.Popen(
             [
@@ -262,7 +263,7 @@ def test_it_ends_when_its_parent_is_killed(project: Path, runs: bool) -> None:
     parent.kill()
     parent.communicate()
     wait_until_ended(int(pid))
-    if runs:
+    if caller is not None:
         assert caller.wait(_GIVE_UP_SECONDS) != 0
 
 

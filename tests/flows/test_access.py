@@ -250,6 +250,7 @@ def test_keys_that_must_expire_are_replaced_when_their_day_changes(lab: Lab, tmp
     lab.ask("PATCH", settings, {"max_api_key_expiration_duration": f"{90 * 86_400}s"})
     today = datetime.now(UTC).date()
     made: list[set[str]] = []
+    day = ""
     for days in (40, 80):
         day = str(today + timedelta(days=days))
         with lab.project.edited("foundation-local", partial(_expire_on, day)):

@@ -312,6 +312,7 @@ def test_a_foundation_with_two_environments(lab: Lab) -> None:
 def test_keys_of_pull_requests_open_no_state_but_that_of_ci(lab: Lab) -> None:
     """`previews` and `preview-ci` of docs/workflows.md, beside both foundations with all their environments."""
     bucket = {"database": {"kind": "bucket"}}
+    ci = _SNU_CI
     for stack, name in (
         ("foundation-ci", "ci"),
         ("foundation-stage", "staging"),
@@ -543,7 +544,7 @@ def _make_former_keys(lab: Lab) -> dict[str, str]:
     key = ".pulumi/stacks/snu/foundation-local.json"
     state = content(store, key)
     resources = state["checkpoint"]["latest"]["resources"]
-    found = {}
+    found, document = {}, ""
     for name, (application, part, description) in STORED.items():
         (owner,) = [each for each in resources if each["urn"].endswith(f"::{part}-application")]
         for access_key in keys_of(lab, application):

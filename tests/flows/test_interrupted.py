@@ -153,7 +153,7 @@ class Case:
     @classmethod
     def of(cls, seed: int) -> Case:
         """Kinds take turns; the moment is drawn."""
-        draw = random.Random(seed)  # noqa: S311 - no secret is made of it
+        draw = random.Random(seed)
         stack, operation = list(REQUESTS)[seed % 4]
         victim = ("engine", "cloud")[seed // 4 % 2]
         requests = draw.randrange(REQUESTS[stack, operation])

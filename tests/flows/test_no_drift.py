@@ -264,5 +264,5 @@ def test_after_a_bootstrap_with_states_in_buckets(in_buckets: Lab) -> None:
 
 def _make_bucket(lab: Lab, name: str) -> None:
     client = bucket.client(lab.ask("GET", "/_local/object-storage")["url"], _REGION, "SCWFAKE", "fake")
-    client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": _REGION})  # type: ignore[typeddict-item]
+    client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": _REGION})  # type: ignore[typeddict-item]  # not a region of AWS
     client.close()

@@ -159,7 +159,7 @@ def _census(pair: Pair) -> Counter[str]:
     ids=["embedded", "pulumi"],
 )
 def test_removed_settings_are_their_defaults(pair: Pair, engine: str, count: int) -> None:
-    random = Random(count)  # noqa: S311 - test data
+    random = Random(count)
     made = cases(random, count)
     driver: Driver = pair.cli if engine == "pulumi" else pair.embedded
     if driver is pair.cli:

@@ -111,7 +111,7 @@ def test_a_terminal_that_is_closed(lab: Lab) -> None:
     command = [REAL_PYTHON, "-P", "-m", "ops", *arguments("up", "local"), "--engine", "embedded", "-C", directory]
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execve(REAL_PYTHON, command, clean_environment(PYTHONPATH=str(ROOT), TERM="xterm"))  # noqa: S606
+        os.execve(REAL_PYTHON, command, clean_environment(PYTHONPATH=str(ROOT), TERM="xterm"))
     hold.await_request()
     os.close(terminal)
     lab.clear_faults()

@@ -137,7 +137,7 @@ class Project:
         return control_headers({"data": self.directory / ".local/scaleway"})
 
     def cloud_answers(self) -> bool:
-        with suppress(OSError), urllib.request.urlopen(f"{self.api_url}/_local/health", timeout=2):  # noqa: S310
+        with suppress(OSError), urllib.request.urlopen(f"{self.api_url}/_local/health", timeout=2):
             return True
         return False
 

@@ -63,7 +63,7 @@ class Pair:
 
 
 def layer(size: int, seed: int = 1) -> bytes:
-    return random.Random(seed).randbytes(size)  # noqa: S311
+    return random.Random(seed).randbytes(size)
 
 
 def test_only_missing_blobs_are_sent(server: Server) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -255,7 +255,9 @@ def test_the_command_shows_stacks_apps_and_the_total(project: Project) -> None:
 
 
 def test_old_prices_are_warned_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    old = PRICES.prices["zone-hour"].model_copy(update={"seen": date.today() - timedelta(days=366)})
+    old = PRICES.prices["zone-hour"].model_copy(
+        update={"seen": datetime.now().astimezone().date() - timedelta(days=366)}
+    )
     aged = PRICES.model_copy(update={"prices": {**PRICES.prices, "zone-hour": old}})
     monkeypatch.setattr(command, "load_prices", lambda: aged)
     assert command.cost(ROOT, ["foundation-ci"], as_json=False) is ExitCode.OK

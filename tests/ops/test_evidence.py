@@ -75,7 +75,7 @@ def test_nothing_speaks_against_a_plan_of_now() -> None:
     ],
 )
 def test_each_difference_is_named(plan: dict[str, object], now: dict[str, object], says: str) -> None:
-    (line,) = _found(_PLAN.model_copy(update=plan), replace(_EVIDENCE, **now))  # type: ignore[arg-type]
+    (line,) = _found(_PLAN.model_copy(update=plan), replace(_EVIDENCE, **now))  # type: ignore[arg-type]  # parameters of the test
     assert says in line
 
 

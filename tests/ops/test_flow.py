@@ -41,13 +41,13 @@ def running(project: Project) -> Project:
 
 
 def control(project: Project, method: str, name: str, **body: Any) -> dict[str, Any]:
-    request = urllib.request.Request(  # noqa: S310
+    request = urllib.request.Request(
         f"{project.api_url}/_local/{name}",
         method=method,
         data=json.dumps(body).encode() if body else None,
         headers=project.control_headers,
     )
-    with urllib.request.urlopen(request) as answer:  # noqa: S310
+    with urllib.request.urlopen(request) as answer:
         found: dict[str, Any] = json.load(answer)
         return found
 

@@ -136,7 +136,7 @@ def test_reset_empties_it_and_forgets_the_state(cloud: Project) -> None:
     assert done.returncode == ExitCode.OK, done.stderr
     assert not state.exists()
     assert state.parent.exists()
-    with urllib.request.urlopen(f"{cloud.api_url}/_local/resources?seed=false") as answer:  # noqa: S310
+    with urllib.request.urlopen(f"{cloud.api_url}/_local/resources?seed=false") as answer:
         assert answer.read() == b"{}"
 
 

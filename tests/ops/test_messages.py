@@ -14,7 +14,7 @@ from tests.support.environment import ROOT
 
 _HELP = {"ops/cli.py", "ops/commands/options.py", "ops/reference.py"}
 """Where texts are help, which names commands without their folder."""
-_COMMANDS = "|".join(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+_COMMANDS = "|".join(typer.main.get_command(app).commands)  # type: ignore[attr-defined]  # a group
 _BARE = re.compile(rf"[`\s]snu ({_COMMANDS})\b")
 
 

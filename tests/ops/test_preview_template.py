@@ -36,7 +36,7 @@ def test_the_committed_one_makes_a_valid_preview_of_ci(tmp_path: Path) -> None:
     assert (template.parent, template.zone, template.longest_name) == ("ci", "ci.beta-snu.dev", 28)
     template.write("pr-12", None)
     settings = settings_of(find_stack(tmp_path, "pr-12"))
-    assert settings.environment.name == "pr-12"  # type: ignore[union-attr]
+    assert settings.environment.name == "pr-12"  # type: ignore[union-attr]  # an environment
     assert "${" not in template.file("pr-12").read_text()
 
 

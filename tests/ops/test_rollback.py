@@ -84,8 +84,7 @@ def test_going_back_again_and_again_ends_at_the_first(
 ) -> None:
     monkeypatch.setattr(rollback, "_runs", lambda *_: True)
     story = Story(tmp_path_factory.mktemp("story"))
-    for version in versions:
-        running = story.release(version)
+    running = [story.release(version) for version in versions][-1]
     seen = [running.images]
     while True:
         try:

@@ -56,7 +56,7 @@ def test_a_link_to_the_command_works_from_any_folder(tmp_path: Path) -> None:
 def _installed_snu(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command that `scripts/bootstrap` installs; it knows the checkout from its installation alone."""
     environment = {key: value for key, value in clean_environment().items() if key != "PYTHONPATH"}
-    command = [Path(REAL_PYTHON).with_name("snu"), *arguments]
+    command = [str(Path(REAL_PYTHON).with_name("snu")), *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 

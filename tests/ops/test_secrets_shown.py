@@ -91,15 +91,21 @@ def _update(old: Any, new: Any, paths: Paths) -> list[EngineEvent]:
     return [*step("update", CONTAINER, old, new, detailedDiff=kinds), summary(update=1)]
 
 
+def _displayed(events: list[EngineEvent], *, preview: bool) -> tuple[PlainDisplay, str]:
+    stream = io.StringIO()
+    display = PlainDisplay(stream, "", preview=preview, all_properties=True)
+    for event in events:
+        display.on_event(event)
+    display.finish()
+    return display, stream.getvalue()
+
+
 def _texts(events: list[EngineEvent]) -> Iterator[str]:
     """All that shows an update: previews, an update's progress, comments, drift."""
-    for preview in (True, False):
-        stream = io.StringIO()
-        display = PlainDisplay(stream, "", preview=preview, all_properties=True)
-        for event in events:
-            display.on_event(event)
-        display.finish()
-        yield stream.getvalue()
+    _, preview = _displayed(events, preview=True)
+    display, update = _displayed(events, preview=False)
+    yield preview
+    yield update
     yield plan_markdown(display.record, stack="local")
     metadata = events[0]["resourcePreEvent"]
     drift = StackDrift("local", 1, tuple(findings_of([Step.of(metadata)])))

@@ -174,7 +174,7 @@ def test_processes_of_a_killed_local_scaleway_are_removed(
     assert len(site.processes(container)) == 1
     ended = project.snu("local", *command, **site.engine.environ)
     assert ended.returncode == ExitCode.OK, ended.stderr
-    assert site.processes(container, all=True) == []
+    assert site.processes(container, stopped=True) == []
     project.snu("local", "start", "--transitions", "0", **site.engine.environ)
     if command[0] == "reset":
         site.furnish()

@@ -236,7 +236,7 @@ def test_cockpit_serves_logs_of_running_and_ended_instances(site: Site) -> None:
 def test_a_deleted_container_leaves_nothing(site: Site) -> None:
     container = site.deploy("deleted")
     site.api("DELETE", container.path)
-    eventually(lambda: site.processes(container, all=True) == [], "its processes are gone")
+    eventually(lambda: site.processes(container, stopped=True) == [], "its processes are gone")
 
 
 def test_a_container_of_the_same_name_can_be_created_immediately(site: Site) -> None:
@@ -269,7 +269,7 @@ def own(own_server: Server, docker_engine: Engine, tiny_image: str) -> Site:
 
 
 def _of(site: Site, container: Deployed) -> list[Any]:
-    return site.processes(container, all=True)
+    return site.processes(container, stopped=True)
 
 
 def test_a_stop_removes_the_processes_and_a_start_brings_them_back(own: Site, own_server: Server) -> None:

@@ -183,9 +183,7 @@ def test_a_table_name_that_needs_quotes(database: Database) -> None:
 
 def test_a_connection_that_is_lost(postgres_server: Server, database: Database) -> None:
     store = open_store(database.url, {})
-    postgres_server.run(
-        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{database.user}'"  # noqa: S608
-    )
+    postgres_server.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{database.user}'")
     store.write(KEY, b"one")
     assert store.read(KEY) is not None
 

@@ -54,7 +54,7 @@ class Run:
 
 @pytest.mark.parametrize("address", ["folder", "bucket", "database"], indirect=True)
 def test_nothing_is_lost_doubled_or_overwritten(address: str, opened: Callable[[str], Store], tmp_path: Path) -> None:
-    choose = random.Random(17)  # noqa: S311 - moments, not secrets
+    choose = random.Random(17)
     both = [Run(address, tmp_path / f"log-{name}", silent_after=0.4) for name in ("one", "other")]
     try:
         for _ in range(EVENTS):

@@ -64,7 +64,7 @@ def bucket(object_storage: str, request: pytest.FixtureRequest) -> Bucket:
 
     name = f"state-{abs(hash(request.node.nodeid)) % 10**12}-{time.monotonic_ns() % 10**9}"
     s3 = client(object_storage, "fr-par", ACCESS_KEY, SECRET_KEY)
-    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "fr-par"})  # type: ignore[typeddict-item]
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "fr-par"})  # type: ignore[typeddict-item]  # not a region of AWS
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     s3.close()
     return Bucket(name, object_storage)

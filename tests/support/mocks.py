@@ -141,7 +141,7 @@ class RecordingMonitor(pulumi_mocks.MockMonitor):
         self.run = Run()
 
     def RegisterResource(self, request: Any) -> Any:
-        response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        response = super().RegisterResource(request)  # type: ignore[no-untyped-call]  # Pulumi's
         if request.type != "pulumi:pulumi:Stack":
             self.run.resources.append(
                 Resource(
@@ -162,7 +162,7 @@ class RecordingMonitor(pulumi_mocks.MockMonitor):
     def RegisterResourceOutputs(self, request: Any) -> Any:
         if "::pulumi:pulumi:Stack::" in request.urn:
             self.run.outputs = _readable(request.outputs)
-        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]  # Pulumi's
 
 
 def _name(urn: str) -> str:

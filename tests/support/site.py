@@ -129,10 +129,10 @@ class Site:
         assert found["status"] == "ready", found["error_message"]
         return deployed
 
-    def processes(self, container: Deployed, *, all: bool = False) -> list[Any]:
+    def processes(self, container: Deployed, *, stopped: bool = False) -> list[Any]:
         """Docker's containers of one container of ours."""
         label = f"localcloud.container={container.id}"
-        return self.engine.client.containers.list(all=all, filters={"label": label}, ignore_removed=True)
+        return self.engine.client.containers.list(all=stopped, filters={"label": label}, ignore_removed=True)
 
 
 def tiny(engine: Engine) -> str:

@@ -94,7 +94,7 @@ _LINES = (
 
 def written(seed: int, count: int) -> list[str]:
     """So many scalars as YAML, without the indentation of their first line; further lines have six spaces."""
-    chance = random.Random(seed)  # noqa: S311 - no secret
+    chance = random.Random(seed)
     found = [*_WORDS]
     while len(found) < count:
         text = "".join(chance.choices(_PIECES, k=chance.randint(1, 7))).strip()

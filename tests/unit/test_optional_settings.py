@@ -6,7 +6,7 @@ from tests.lab.optional_settings import EXEMPT, VALUES, covered, every_setting
 
 
 def test_every_optional_setting_has_a_value_or_an_exemption() -> None:
-    random = Random(0)  # noqa: S311 - test data
+    random = Random(0)
     assert all(setting.value(random) != setting.field.default for setting in covered())
 
 

@@ -255,7 +255,7 @@ def plant(patch: pytest.MonkeyPatch, world: World) -> None:
     )
     github = SimpleNamespace(repository=SimpleNamespace(name=REPOSITORY), pull_request=world.pull_request)
     cloud = SimpleNamespace(look=world.look, wait_until_gone=lambda *_: world.look().things)
-    stacks = lambda *_: {NAME: world.store.now} if world.things else {}  # noqa: E731
+    stacks = lambda *_: {NAME: world.store.now} if world.things else {}  # noqa: E731 - a double in one line
     for name, value in {
         "ops.commands.env.Parent": SimpleNamespace(find=lambda *_: parent),
         "ops.commands.env.Cloud": lambda _parent: cloud,
@@ -407,7 +407,7 @@ class PullRequestMachine(RuleBasedStateMachine):
             assert world.complete or not self.last_up_ended_well
             return
         if self.down_cancelled:
-            world.pause = lambda: None  # type: ignore[method-assign]
+            world.pause = lambda: None  # type: ignore[method-assign]  # a double
             env.sweep(None, HUB, EngineChoice.AUTO, yes=True, as_json=False)
         assert not world.things
         assert not world.store.objects

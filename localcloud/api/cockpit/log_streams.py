@@ -49,11 +49,11 @@ def _within(source: Resource, resources: Iterable[Resource]) -> Iterator[Resourc
     return (resource for resource in resources if (resource["_project"], resource["_region"]) == owner)
 
 
-def _labels(source: Resource, type: str, id: str, name: str) -> dict[str, str]:
+def _labels(source: Resource, resource_type: str, id: str, name: str) -> dict[str, str]:
     return {
         "project_id": source["project_id"],
         "region": source["region"],
         "resource_id": id,
         "resource_name": name,
-        "resource_type": type,
+        "resource_type": resource_type,
     }

@@ -11,7 +11,7 @@ from scaleway_facts.limits import LOG_RETENTION_DAYS
 TOKEN_SECRETS = f"{VAULT_PREFIX}cockpit.token"
 
 SCOPES = (
-    *(f"{verb}_{type}" for type in ("metrics", "logs", "traces") for verb in ("read_only", "write_only")),
+    *(f"{verb}_{kind}" for kind in ("metrics", "logs", "traces") for verb in ("read_only", "write_only")),
     "full_access_metrics_rules",
     "full_access_logs_rules",
     "full_access_alert_manager",
@@ -27,7 +27,7 @@ sources = Collection(
 tokens = Collection("cockpit.token", "token", "tokens", {"project_id": "project_id", "token_scopes": "scopes"})
 contact_points = Collection(
     "cockpit.contact_point", "contact_point", "contact_points", {"project_id": "_project"},
-    show=lambda request, point: {name: point[name] for name in ("email", "region", "send_resolved_notifications")},
+    show=lambda _request, point: {name: point[name] for name in ("email", "region", "send_resolved_notifications")},
 )  # fmt: skip
 
 SOURCE = Body(

@@ -65,7 +65,7 @@ def get_namespace(request: ApiRequest) -> ResponseBody:
 @routes("PATCH", "/namespaces/{id}", "namespace")
 def update_namespace(request: ApiRequest) -> ResponseBody:
     namespace = namespaces.find_stable(request, request.id)
-    changes = _validated_changes(request, NAMESPACE, request.body, namespace)
+    changes = _validated_changes(NAMESPACE, request.body, namespace)
     for container in containers.matching(request, namespace_id=namespace["id"]):
         _check_variable_counts(container, {**namespace, **changes})
     for immutable in ("name", "project_id"):
@@ -122,7 +122,7 @@ def update_container(request: ApiRequest) -> ResponseBody:
     body = dict(request.body)
     if "https_connection_only" in body:
         body["https_connections_only"] = body.pop("https_connection_only")
-    changes = _validated_changes(request, CONTAINER, body, container)
+    changes = _validated_changes(CONTAINER, body, container)
     _check_variable_counts({**container, **changes}, request.store.get(NAMESPACES, container["namespace_id"]) or {})
     for immutable in ("name", "namespace_id"):
         changes.pop(immutable, None)
@@ -200,7 +200,7 @@ def _validated(schema: Body, body: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _validated_changes(request: ApiRequest, schema: Body, body: Mapping[str, Any], current: Resource) -> dict[str, Any]:
+def _validated_changes(schema: Body, body: Mapping[str, Any], current: Resource) -> dict[str, Any]:
     problems = Problems()
     changes = schema.update(body, problems)
     variables.check_plain(changes.get("environment_variables", {}), problems)

@@ -58,8 +58,8 @@ def delete_zone(request: ApiRequest) -> ResponseBody:
 def list_records(request: ApiRequest) -> ResponseBody:
     """As on the platform, ``name=`` (present but empty) means any name. Types are case-insensitive."""
     zone = zones.find(request, request.id.lower())
-    type = request.argument("type")
-    return records.list(request, zone=zone["id"], **({"type": type.upper()} if type else {}))
+    record_type = request.argument("type")
+    return records.list(request, zone=zone["id"], **({"type": record_type.upper()} if record_type else {}))
 
 
 @routes("PATCH", "/{id}/records", "record")
@@ -122,7 +122,7 @@ def _delete(request: ApiRequest, zone: Resource, arguments: dict[str, Any]) -> l
     return []
 
 
-def _clear(request: ApiRequest, zone: Resource, arguments: dict[str, Any]) -> list[Resource]:
+def _clear(request: ApiRequest, zone: Resource, _arguments: dict[str, Any]) -> list[Resource]:
     for record in _records_of(request, zone):
         records.remove(request, record)
     return []

@@ -119,14 +119,14 @@ def _busy(values: Values, target: MatchedRequest) -> InjectedResponse:
     return InjectedResponse(transient_state(target.resource or "resource", target.id, values["current_state"]))
 
 
-def _too_many(values: Values, target: MatchedRequest) -> InjectedResponse:
+def _too_many(values: Values, _target: MatchedRequest) -> InjectedResponse:
     return InjectedResponse(plain(429, "too many requests"), ((b"retry-after", f"{values['retry_after']:g}".encode()),))
 
 
 _SERVER_ERRORS = {500: "internal error", 502: "bad gateway", 503: "service unavailable", 504: "gateway timeout"}
 
 
-def _server_error(values: Values, target: MatchedRequest) -> InjectedResponse:
+def _server_error(values: Values, _target: MatchedRequest) -> InjectedResponse:
     return InjectedResponse(plain(values["status"], _SERVER_ERRORS[values["status"]]))
 
 
@@ -203,7 +203,7 @@ FAULTS: dict[str, Fault] = {
             name="dropped_connection",
             description="The connection is closed without a response.",
             parameters={"when": WHEN},
-            respond=lambda values, target: InjectedResponse(None),
+            respond=lambda _values, _target: InjectedResponse(None),
         ),
         Fault(
             name="quota_reached",

@@ -34,7 +34,7 @@ def import_provider(name: str) -> ModuleType:
     for module in later.modules:
         vars(package).pop(module, None)
     if later.modules:
-        package.__getattr__ = _Deferred(package, later.modules)  # type: ignore[method-assign]
+        package.__getattr__ = _Deferred(package, later.modules)  # type: ignore[method-assign]  # PEP 562
     return package
 
 

@@ -3,7 +3,7 @@
 It imports only what is built in: to start it is what each forked process costs.
 """
 
-import _signal  # type: ignore[import-not-found]
+import _signal  # type: ignore[import-not-found]  # the stubs lack it
 import _socket
 import marshal
 import posix

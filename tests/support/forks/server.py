@@ -223,7 +223,7 @@ def run(request: tuple[list[str], str, dict[Any, Any], int, bool], streams: Sequ
             print(ended.code, file=sys.stderr)
     except BaseException:
         sys.excepthook(*sys.exc_info())
-    threading._shutdown()  # type: ignore[attr-defined]
+    threading._shutdown()  # type: ignore[attr-defined]  # what the interpreter calls
     atexit._run_exitfuncs()
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
@@ -267,7 +267,7 @@ def _text(number: int) -> Any:
     encoding = os.environ.get("PYTHONIOENCODING", "utf-8").partition(":")[0]
     if number == 0:
         return io.TextIOWrapper(open(0, "rb", closefd=False), encoding)
-    binary = open(number, "wb", closefd=False)  # noqa: SIM115
+    binary = open(number, "wb", closefd=False)  # noqa: SIM115 - stays open
     errors = "backslashreplace" if number == 2 else "strict"
     by_line = number == 2 or binary.isatty() or "PYTHONUNBUFFERED" in os.environ
     return io.TextIOWrapper(binary, encoding, errors, line_buffering=by_line)
