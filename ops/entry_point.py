@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from ops import stacks
-from ops.__main__ import run
 
 
 def snu() -> int:
@@ -13,5 +12,7 @@ def snu() -> int:
 
     Outside of any project it works on the checkout that it is installed from, as ``scripts/snu`` always does.
     """
+    from ops.__main__ import run  # never imported by another module: it is also run as the module `__main__`
+
     stacks.default_project = stacks.enclosing_project(Path.cwd())
     return run()

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Exit status of ``snu``; ``docs/commands.md`` shows the same table."""
+    """Exit status of ``snu``; ``docs/reference/commands.md`` shows the same table."""
 
     meaning: str
 

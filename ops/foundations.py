@@ -60,7 +60,7 @@ def refuse_removed_environments(stack: Stack, record: OperationRecord, environ: 
             f"{stack.file.name}: snu:environments no longer has {listed}: its registry, its secret document and the "
             "place of its state would be deleted.",
             users,
-            ["Keep it until no stack runs on it; to rename an environment: docs/renaming.md."],
+            ["Keep it until no stack runs on it; to rename an environment: docs/how-to/renaming.md."],
         )
 
 

@@ -1,4 +1,4 @@
-"""Writes the reference of the command line: ``python -m ops.reference > docs/commands.md``."""
+"""Writes the reference of the command line: ``python -m ops.reference > docs/reference/commands.md``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HEAD = """\
 # The command `snu`
 
 Generated from the command line's own definitions; a test keeps it up to date. Update it with
-`python -m ops.reference > docs/commands.md`.
+`python -m ops.reference > docs/reference/commands.md`.
 
 Run it as `scripts/snu`, from any folder. On a terminal it draws a coloured tree and shows what is under way; in a
 pipe, in CI and with `NO_COLOR` it writes plain lines. Secrets read `[secret]`, and what a preview cannot know yet

@@ -1,4 +1,4 @@
-"""Generates the reference of all facts: `python -m scaleway_facts.reference > docs/limits.md`."""
+"""Generates the reference of all facts: `python -m scaleway_facts.reference > docs/reference/limits.md`."""
 
 from collections.abc import Iterator
 from types import ModuleType
@@ -14,7 +14,7 @@ _INTRODUCTION = """\
 
 For engineers who size an app or wonder why a value is rejected: the limits that settings, policies and the local
 Scaleway enforce, and behaviour of the platform that may surprise. Generated from `scaleway_facts/`; a test checks that
-it is up to date. Update it with `python -m scaleway_facts.reference > docs/limits.md`.
+it is up to date. Update it with `python -m scaleway_facts.reference > docs/reference/limits.md`.
 
 Firm limits are enforced by the settings, by the policy `limits` and by the local Scaleway. Exceeding a limit that is
 not firm causes a warning in previews: its figure is second-hand, or sources contradict each other. Limits without a

@@ -16,7 +16,7 @@ def load_sources(repository: Path) -> ImageSources:
         with file.open(encoding="utf-8") as stream:  # which gives errors the file's name
             content = yaml.safe_load(stream)
     except OSError as error:
-        allowed = f"a file {IMAGES_FILE} in the repository's root, see docs/images.md"
+        allowed = f"a file {IMAGES_FILE} in the repository's root, see docs/how-to/images.md"
         raise SettingsError([Problem(str(file), "file", error.strerror or "no file", allowed)]) from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError([Problem(IMAGES_FILE, "file", " ".join(str(error).split()), "YAML")]) from None

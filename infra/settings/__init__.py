@@ -1,4 +1,4 @@
-"""What a stack's YAML may say: typed, validated, documented in `docs/settings.md`.
+"""What a stack's YAML may say: typed, validated, documented in `docs/reference/settings.md`.
 
 Imports neither Pulumi nor the provider, so that it costs little to read a stack's settings.
 """

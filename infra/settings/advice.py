@@ -37,7 +37,7 @@ def _expiry(settings: FoundationSettings, today: date) -> Iterator[str]:
     left = (date.fromisoformat(settings.api_keys_expire_on) - today).days
     if left <= _RENEW_DAYS:
         when = f"expire in {left} day{'s' if left > 1 else ''}" if left > 0 else "have expired"
-        yield f"snu:apiKeysExpireOn: the API keys {when}. Set a later day to replace them, as docs/api-keys.md says"
+        yield f"snu:apiKeysExpireOn: the API keys {when}. Set a later day to replace them: docs/how-to/api-keys.md"
 
 
 def shared_project(settings: FoundationSettings) -> Iterator[str]:
@@ -47,7 +47,7 @@ def shared_project(settings: FoundationSettings) -> Iterator[str]:
         yield (
             f"snu:environments: {names} share the project {naming.project(settings.project.name)}, so the key that "
             "deploys one of them can change the containers, records and images of the others, and a Serverless SQL "
-            "database's login opens those of the others. Give each a foundation of its own: see docs/keys.md"
+            "database's login opens those of the others. Give each a foundation of its own: see docs/reference/keys.md"
         )
 
 
@@ -63,7 +63,7 @@ def _memory(key: str, app: App) -> Iterator[str]:
     if not limit.allows(app.memory):
         yield (
             f"{key}.memory: Scaleway may refuse {app.memory} MB with a cpu of {app.cpu}; {limit.range} MB is likely to "
-            "be accepted. See docs/limits.md"
+            "be accepted. See docs/reference/limits.md"
         )
 
 
@@ -73,13 +73,13 @@ def _variables(key: str, variables: MergedVariables) -> Iterator[str]:
         if not limits.FORMER_VARIABLES.allows(len(names)):
             yield (
                 f"{key}: Scaleway may refuse {len(names)} {kind} variables; its documentation has stated both "
-                f"{limits.FORMER_VARIABLES.most} and {limits.VARIABLES.most} as the limit. See docs/limits.md"
+                f"{limits.FORMER_VARIABLES.most} and {limits.VARIABLES.most} as the limit. See docs/reference/limits.md"
             )
     for name in sorted(plain | secret):
         if not limits.VARIABLE_NAME.allows(len(name)):
             yield (
                 f"{key}: Scaleway may refuse the variable {name}: its name has {len(name)} characters, "
-                f"{limits.VARIABLE_NAME.most} are said to be allowed. See docs/limits.md"
+                f"{limits.VARIABLE_NAME.most} are said to be allowed. See docs/reference/limits.md"
             )
 
 

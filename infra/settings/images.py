@@ -1,4 +1,4 @@
-"""What a repository's images are built from, as `images.yaml` says it: `docs/images.md` explains it."""
+"""What a repository's images are built from, as `images.yaml` says it: `docs/how-to/images.md` explains it."""
 
 from typing import Annotated, ClassVar, Literal
 

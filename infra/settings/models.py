@@ -1,4 +1,4 @@
-"""What a stack's YAML may say, as types. `docs/settings.md` is generated from them."""
+"""What a stack's YAML may say, as types. `docs/reference/settings.md` is generated from them."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -75,7 +75,7 @@ PolicyRule = Literal[
 class PolicyExemption(Settings):
     """A resource that a rule is not held against."""
 
-    rule: PolicyRule = Field(description="The rule; `docs/policies.md` describes each.")
+    rule: PolicyRule = Field(description="The rule; `docs/reference/policies.md` describes each.")
     resource: Annotated[str, Field(min_length=1), limits.Allowed("the name of a resource of the program")] = Field(
         description="The resource's name in the program, as previews show it: `api-container`."
     )
@@ -179,11 +179,11 @@ class Variables(Settings):
     )
 
 
-_RENAMED = "it was renamed: see `docs/renaming.md`. Remove it once every stack with this entry has been updated."
+_RENAMED = "it was renamed: see `docs/how-to/renaming.md`. Remove it once every stack with this entry has been updated."
 
 
 class Probe(Settings):
-    """How the platform checks whether a container is healthy. `docs/limits.md` says what a failure leads to."""
+    """How the platform checks a container's health. `docs/reference/limits.md` lists what a failure leads to."""
 
     path: limits.HttpPath | None = Field(
         default=None, description="Asked over HTTP; without it, a TCP connection is enough."
@@ -361,7 +361,7 @@ class EnvironmentSettings(Settings):
     jobs: dict[limits.JobKey, Job] = Field(default={}, description="The jobs, by key.")
     crash_alerts: CrashAlertsSettings | None = Field(
         default=None,
-        description="Crash alerts in Slack: see `docs/alerts.md`. Without it there are none.",
+        description="Crash alerts in Slack: see `docs/how-to/crash-alerts.md`. Without it there are none.",
     )
 
     def container_name(self, app: str) -> str:
@@ -549,7 +549,7 @@ class FoundationSettings(Settings):
     api_keys_expire_on: limits.Date | None = Field(
         default=None,
         description="The day on which API keys made with `snu keys` expire, for an organization that has set a maximum "
-        "duration for keys. After a change run `snu keys store`: see `docs/api-keys.md`.",
+        "duration for keys. After a change run `snu keys store`: see `docs/how-to/api-keys.md`.",
     )
     container_memory_quota: limits.MemoryQuota = Field(
         default=scaleway.CONTAINER_MEMORY_GB.most,

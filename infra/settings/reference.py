@@ -1,4 +1,4 @@
-"""Writes the reference of all settings from their types: `python -m infra.settings.reference > docs/settings.md`."""
+"""Reference of all settings, from their types: `python -m infra.settings.reference > docs/reference/settings.md`."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _INTRODUCTION = """\
 
 What the file of a stack, `Pulumi.<stack>.yaml`, may say under `config:`. Generated from the types in
 `infra/settings/models.py`; a test keeps it up to date. Update it with
-`python -m infra.settings.reference > docs/settings.md`.
+`python -m infra.settings.reference > docs/reference/settings.md`.
 
 Every setting is checked before anything runs, by `snu` and by the program itself, so with plain `pulumi` too. Each
 problem is one line with the file, the line in it, the key, what was found and what to do.

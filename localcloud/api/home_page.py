@@ -52,8 +52,8 @@ def render(
         f"<h2>Object storage</h2><p>{escape(storage)}</p>"
         + (f"<h2>Commands</h2><table>{command_rows}</table>" if command_rows else "")
         + f"<h2>Control API</h2><table>{control_rows}</table>"
-        "<h2>Documentation</h2><p><code>docs/local-scaleway.md</code> and <code>docs/faults.md</code> in the "
-        "repository.</p>",
+        "<h2>Documentation</h2><p><code>docs/reference/local-scaleway.md</code> and "
+        "<code>docs/reference/faults.md</code> in the repository.</p>",
     )
 
 

@@ -62,7 +62,7 @@ class AdoptedState:
                 raise OpsError(
                     f"The state of {self._stack.name} is not as the adoption has left it: what was done since would be "
                     f"forgotten, and stay on Scaleway. The state before it is kept as {note.backup or 'none'}: "
-                    "docs/adoption.md says how to go back from here. Nothing was changed.",
+                    "docs/how-to/adoption.md says how to go back from here. Nothing was changed.",
                     ExitCode.REFUSED,
                 )
             if before is None:

@@ -260,7 +260,7 @@ def _point(session: Session, document: BackendDocument) -> None:
     if place.kind not in (BackendKind.ENVIRONMENT, BackendKind.FOUNDATION):
         _say(
             f"{stack.name} is found there with {BACKEND_URL} set to that address, or with snu:state in "
-            f"{stack.file.name}: see docs/state.md"
+            f"{stack.file.name}: see docs/how-to/state.md"
         )
         return
     account = Account(stack, session.environ)

@@ -107,7 +107,7 @@ def states(subject: DoctorContext) -> Iterator[Finding]:
                 )
         except (OpsError, PulumiError) as error:
             yield MissingRequirement(
-                f"the state of {stack.name} cannot be used: {first_line(error)}", "see docs/state.md"
+                f"the state of {stack.name} cannot be used: {first_line(error)}", "see docs/how-to/state.md"
             )
 
 
@@ -143,7 +143,7 @@ def separation(subject: DoctorContext) -> Iterator[Finding]:
                 yield Risk(
                     f"{foundation.file.name}: preview environments share the project "
                     f"{naming.project(found.project.name)}, so a pull request's code can change everything in it: see "
-                    "docs/keys.md"
+                    "docs/reference/keys.md"
                 )
 
 
@@ -214,7 +214,7 @@ def github_secrets(subject: DoctorContext) -> Iterator[Finding]:
         if environment not in existing:
             yield MissingRequirement(
                 f"{hosted} has no environment {environment}",
-                f"gh api --method PUT repos/{hosted}/environments/{environment}, then its rules: docs/workflows.md",
+                f"gh api --method PUT repos/{hosted}/environments/{environment}, then its rules: docs/how-to/github.md",
             )
             continue
         try:

@@ -101,7 +101,8 @@ class DoctorContext:
         try:
             return StackState(open_store(environ[BACKEND_URL], environ), environ)
         except StoreError as error:
-            return MissingRequirement(f"the state of {stack.name} cannot be reached: {error}", "see docs/state.md")
+            message = f"the state of {stack.name} cannot be reached: {error}"
+            return MissingRequirement(message, "see docs/how-to/state.md")
 
     @property
     def project(self) -> str:

@@ -51,7 +51,7 @@ def environment_rules(subject: DoctorContext) -> Iterator[Finding]:
 
 def _environment(github: GitHub, name: str, needed: frozenset[str]) -> Iterator[Finding]:
     what = f"GitHub's environment {name}"
-    fix = f"Settings, Environments, {name}: docs/workflows.md"
+    fix = f"Settings, Environments, {name}: docs/how-to/github.md"
     found = github.document(f"environments/{name}", what, READ_ENVIRONMENTS)
     policy = found.get("deployment_branch_policy")
     if policy is None:

@@ -83,8 +83,8 @@ def markdown(drift: StackDrift) -> str:
     lists = {title: [_listed(each) for each in drift.of(kind)] for kind, title in _TITLES.items()}
     parts = [
         f"### Drift of {code(drift.stack)}: {headline(drift)}",
-        "The cloud is not as the last update left it. `docs/drift.md` says what to do; this issue is kept up to date, "
-        "and closed once there is no drift any more.",
+        "The live resources differ from what the last update left. What to do: `docs/how-to/drift.md`. This issue "
+        "is kept up to date and closed once there is no drift.",
         *([f"**Warning:** {drift.overwritten}"] if drift.overwritten else []),
         lists_markdown(lists, _FOR_LISTS),
         *(way.markdown for way in ways_out_of(drift.stack, drift.findings)),

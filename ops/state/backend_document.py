@@ -50,7 +50,8 @@ class BackendDocument(BaseModel):
         except ValidationError as error:
             wrong = ", ".join(sorted({".".join(map(str, each["loc"])) or "the whole" for each in error.errors()}))
             raise OpsError(
-                f"{where} is no state document; wrong or missing: {wrong}. See docs/state.md.", ExitCode.ENVIRONMENT
+                f"{where} is not a state document; wrong or missing: {wrong}. See docs/how-to/state.md.",
+                ExitCode.ENVIRONMENT,
             ) from None
 
     @property

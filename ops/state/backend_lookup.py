@@ -46,7 +46,7 @@ def _not_allowed(stack: Stack, place: StateBackend, refused: ScalewayError) -> s
     whose = (
         "an owner's key"
         if place.kind is BackendKind.FOUNDATION
-        else "a key of the application that deploys it (docs/keys.md), or an owner's"
+        else "a key of the application that deploys it (docs/reference/keys.md), or an owner's"
     )
     return (
         f"Where the state of {stack.name} is kept stands in the secret {place.secret}, which the key in use may not "

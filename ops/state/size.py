@@ -53,5 +53,5 @@ def way_out(stack: str) -> str:
     """What to do about a state that is too large."""
     return (
         f"Move it to a backend without that limit: give the environment a database of kind `bucket` or `instance` in "
-        f"the foundation's settings, and run `scripts/snu state move {stack} --to …`; see docs/state.md."
+        f"the foundation's settings, and run `scripts/snu state move {stack} --to …`; see docs/how-to/state.md."
     )

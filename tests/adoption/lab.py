@@ -41,7 +41,7 @@ class LiveLab:
         self.share_production()
 
     def share_production(self) -> None:
-        """As docs/adoption.md says: stage is adopted where it is live, in the project of production."""
+        """As docs/how-to/adoption.md says: stage is adopted where it is live, in the project of production."""
         environments = self.config("foundation-production", "environments")
         shared = {"environments": {**environments, "staging": environments["production"]}}
         deploy = {"readRegistriesOf": [self.project_id("snu-ci")]}

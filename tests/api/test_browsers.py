@@ -131,7 +131,7 @@ def test_the_home_page_lists_containers_commands_and_docs(api: Client, server: S
         "no process is running",
         "scripts/snu local status",
         "scripts/snu up local",
-        "docs/local-scaleway.md",
+        "docs/reference/local-scaleway.md",
     ):
         assert expected in page.text
     for link in re.findall(r'href="(/[^"]*)"', page.text):

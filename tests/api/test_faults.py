@@ -22,7 +22,7 @@ FAULT_RULES = "/_local/faults"
 NAMESPACES = "/containers/v1/regions/fr-par/namespaces"
 CONTAINERS = "/containers/v1/regions/fr-par/containers"
 KEY = {"X-Auth-Token": OWNER_SECRET_KEY}
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reference" / "faults.md"
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""The shell commands of the documents: every fenced `sh` block, split into complete statements."""
+"""The shell commands of the documentation: every fenced `sh` block, split into complete statements.
+
+An `output` block after it quotes what its last statement prints.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,14 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})\s*(?P<language>[^\s`]*)")
 _STATUS = re.compile(r"#.*\bexits with status (\d+)")
 _LANGUAGE = "sh"
+_OUTPUT = "output"
+_ELLIPSIS = "…"
 _OTHER_SHELLS = {"bash", "console", "shell", "terminal", "zsh"}
 
 
@@ -30,6 +35,8 @@ class Statement:
     source: str
     code: str
     """The source without comments."""
+    output: tuple[str, ...] = ()
+    """Lines that the document quotes of its output."""
 
     @property
     def status(self) -> int:
@@ -37,23 +44,39 @@ class Statement:
         stated = _STATUS.search(self.source)
         return int(stated[1]) if stated else 0
 
+    def missing_lines(self, output: str) -> list[str]:
+        """The quoted lines that the output lacks, or has in another order; `…` stands for anything."""
+        missing, position = [], 0
+        for line in self.output:
+            pattern = ".*".join(re.escape(part) for part in line.rstrip().split(_ELLIPSIS))
+            match = re.compile(rf"^{pattern}\s*$", re.MULTILINE).search(output, position)
+            if match:
+                position = match.end()
+            else:
+                missing.append(line)
+        return missing
+
     def __str__(self) -> str:
         return f"{self.document}:{self.line}: {self.source}"
 
 
 def document_paths(project: Path) -> list[Path]:
-    """README.md first, then the other documents, in the order of their names."""
+    """README.md first, then the other pages, in the order of their names."""
     return [project / "README.md", project / "CONTRIBUTING.md", *sorted((project / "docs").rglob("*.md"))]
 
 
 def statements(document: Path, project: Path) -> list[Statement]:
     """The statements of one document, in their order. Raises DocumentError for a block that bash cannot parse."""
     name = str(document.relative_to(project))
-    return [
-        statement
-        for line, block in _blocks(name, document.read_text().splitlines())
-        for statement in split(name, line, block)
-    ]
+    found = list[Statement]()
+    for language, line, block in _blocks(name, document.read_text().splitlines()):
+        if language == _LANGUAGE:
+            found += split(name, line, block)
+        elif not found:
+            raise DocumentError(f"{name}:{line}: a block of output without a command before it")
+        else:
+            found[-1] = replace(found[-1], output=tuple(line for line in block if line.strip() not in ("", _ELLIPSIS)))
+    return found
 
 
 def split(document: str, first_line: int, block: Iterable[str]) -> Iterator[Statement]:
@@ -87,8 +110,8 @@ def _parse(source: str) -> str | None:
     return "\n".join(line.removeprefix("    ") for line in bash.stdout.splitlines()[2:-1])
 
 
-def _blocks(document: str, lines: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """The number of the first line, and the lines, of each block of shell commands."""
+def _blocks(document: str, lines: list[str]) -> Iterator[tuple[str, int, list[str]]]:
+    """The language, the number of the first line and the lines of each block of commands or output."""
     numbered = iter(enumerate(lines, 1))
     for number, line in numbered:
         opened = _FENCE.match(line)
@@ -106,5 +129,5 @@ def _blocks(document: str, lines: list[str]) -> Iterator[tuple[int, list[str]]]:
             block.append(inner.removeprefix(opened["indent"]))
         else:
             raise DocumentError(f"{document}:{number}: the block is not closed")
-        if opened["language"] == _LANGUAGE:
-            yield number + 1, block
+        if opened["language"] in (_LANGUAGE, _OUTPUT):
+            yield opened["language"], number + 1, block

@@ -20,7 +20,7 @@ from tests.support.programs import missing, skip_without
 
 PROGRAMS = (
     *("awk", "bash", "cat", "cksum", "cp", "dirname", "grep", "head", "ls", "mkdir", "mktemp", "mv", "readlink", "rm"),
-    *("sed", "seq", "sh", "sort", "tail", "tr", "wc"),
+    *("sed", "seq", "sh", "sleep", "sort", "tail", "tr", "wc"),
     *("curl", "git"),
 )
 """What the machine has beside Python. No Docker and no Pulumi CLI, wherever the tests run."""
@@ -41,6 +41,11 @@ class Machine:
 
     def at_own_port(self, text: str) -> str:
         return at_port(text, self.project.port)
+
+    def at_documented_port(self, text: str) -> str:
+        """Text with the port that the documentation uses, the reverse of `at_own_port`."""
+        own = self.project.port
+        return re.sub(rf"\b({own}|{own + 1})\b", lambda number: str(int(number[1]) - own + _PORT), text)
 
 
 def at_port(text: str, port: int) -> str:

@@ -1,4 +1,4 @@
-"""The commands of the documents, run in their order on a fresh machine, exactly as they are written."""
+"""The commands of the documentation, run in order on a fresh machine, exactly as they are written."""
 
 from __future__ import annotations
 
@@ -50,17 +50,31 @@ def reason(statement: Statement) -> str | None:
     return None
 
 
+TUTORIALS = ("docs/tutorials/first-hour.md",)
+"""Pages that start on a fresh machine of their own; all others follow one another on one machine."""
+
+
 @pytest.fixture(scope="module")
 def documents() -> list[list[Statement]]:
-    """The statements of each document."""
+    """The statements of each page."""
     return [statements(path, ROOT) for path in document_paths(ROOT)]
 
 
-def test_the_documents_commands_work_on_a_fresh_machine(documents: list[list[Statement]], tmp_path: Path) -> None:
+def test_the_commands_of_the_pages_work_one_after_another(documents: list[list[Statement]], tmp_path: Path) -> None:
+    check([page for page in documents if page and page[0].document not in TUTORIALS], tmp_path)
+
+
+@pytest.mark.parametrize("tutorial", TUTORIALS)
+def test_a_tutorial_works_on_a_fresh_machine(tutorial: str, tmp_path: Path) -> None:
+    check([statements(ROOT / tutorial, ROOT)], tmp_path)
+
+
+def check(pages: list[list[Statement]], folder: Path) -> None:
+    """Run the pages on a fresh machine in an empty folder."""
     failures: list[str] = []
-    with fresh_machine(tmp_path) as machine:
-        for document in documents:
-            failures += run(document, machine)
+    with fresh_machine(folder) as machine:
+        for page in pages:
+            failures += run(page, machine)
         failures += [f"written to the home folder: {path}" for path in sorted(machine.home.iterdir())]
     if failures:
         pytest.fail("\n\n".join(failures), pytrace=False)
@@ -75,6 +89,9 @@ def run(document: list[Statement], machine: Machine) -> list[str]:
                 continue
             result = shell.run(machine.at_own_port(statement.source))
             if result.status == statement.status:
+                if missing := statement.missing_lines(machine.at_documented_port(result.output)):
+                    quoted = "\n".join(missing)
+                    failures.append(f"{statement}\nprints other lines than the page quotes:\n{quoted}\n{result.output}")
                 continue
             shell_ended = result.status is None
             how = "did not end in time, or ended the shell" if shell_ended else f"ended with status {result.status}"

@@ -129,3 +129,28 @@ def test_questions_are_answered_at_a_terminal(tmp_path: Path) -> None:
     ask = 'test -t 0 && printf "Sure? [y/N] " && read -r answer && echo "$answer"'
     with Shell(tmp_path, dict(os.environ)) as shell:
         assert shell.run(f"{ask} && {ask}") == (0, "Sure? [y/N] y\nSure? [y/N] y\n")
+
+
+def test_a_block_of_output_belongs_to_the_last_command_before_it(tmp_path: Path) -> None:
+    text = "```sh\ntrue\nscripts/snu up local\n```\n\n```output\nDone: … created\n…\n\nContainers\n```\n"
+    first, second = read(tmp_path, text)
+    assert (first.output, second.output) == ((), ("Done: … created", "Containers"))
+
+
+@pytest.mark.parametrize(
+    ("output", "missing"),
+    [
+        ("more\nDone: 28 created\nmore\nContainers\n", []),
+        ("Containers\nDone: 28 created\n", ["Containers"]),
+        ("Done: 28 deleted\nContainers\n", ["Done: … created"]),
+        ("Done: 28 created or not\nContainers: none\n", ["Done: … created", "Containers"]),
+    ],
+)
+def test_quoted_lines_that_a_command_no_longer_prints_are_named(output: str, missing: list[str]) -> None:
+    quoted = ("Done: … created", "Containers")
+    assert Statement("page.md", 1, "true", "true", quoted).missing_lines(output) == missing
+
+
+def test_output_without_a_command_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DocumentError, match=r"page\.md:2: a block of output without a command"):
+        read(tmp_path, "```output\nDone\n```\n")

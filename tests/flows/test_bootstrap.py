@@ -310,7 +310,7 @@ def test_a_foundation_with_two_environments(lab: Lab) -> None:
 
 
 def test_keys_of_pull_requests_open_no_state_but_that_of_ci(lab: Lab) -> None:
-    """`previews` and `preview-ci` of docs/workflows.md, beside both foundations with all their environments."""
+    """The keys of `previews` and `preview-ci`, beside both foundations with all their environments."""
     bucket = {"database": {"kind": "bucket"}}
     ci = _SNU_CI
     for stack, name in (
@@ -629,7 +629,7 @@ def test_a_damaged_document(lab: Lab, text: bytes) -> None:
     lab.write_secret(secret["id"], text or b" ")
     run = lab.project.snu("preview", ENVIRONMENT, "--engine", "embedded")
     assert run.returncode == ExitCode.ENVIRONMENT
-    assert "The secret snu-local-state is no state document" in run.stderr
+    assert "The secret snu-local-state is not a state document" in run.stderr
     assert "hush-hush" not in run.stderr
 
 

@@ -118,18 +118,18 @@ def test_the_workflow_keeps_an_issue(lab: Lab) -> None:
         environment = {**programs, "GITHUB_REPOSITORY": "octo/snu", "GITHUB_API_URL": hub.url}
         runner = Runner(lab.project.directory, environment, {"github.token": TOKEN})
         for stack in (FOUNDATION, STACK):
-            runner.run("drift", "look", matrix__stack=stack)
+            runner.run("drift", "check", matrix__stack=stack)
         assert hub.issues == []
         change_the_api(lab)
         for _ in range(2):
             with pytest.raises(StepFailed, match="memoryLimitBytes: 2048000000 → 4096000000") as caught:
-                runner.run("drift", "look", matrix__stack=STACK)
+                runner.run("drift", "check", matrix__stack=STACK)
             assert caught.value.step.status == ExitCode.DRIFT
         (issue,) = hub.issues
         assert issue["state"] == "open"
         assert not [value for value in _HIDDEN if value in issue["body"]]
         lab.up_ok(STACK, "--refresh")
-        runner.run("drift", "look", matrix__stack=STACK)
+        runner.run("drift", "check", matrix__stack=STACK)
         assert issue["state"] == "closed"
 
 

@@ -213,7 +213,7 @@ def test_a_stack_is_renamed_with_its_state_and_history(lab: Lab, tmp_path: Path,
 def test_an_environment_is_renamed_beside_the_old_one(lab: Lab, snu: Snu) -> None:
     rename_environment(lab)
     refused = snu("preview", stack=FOUNDATION, expect=ExitCode.REFUSED)
-    check_clear(refused, "no longer has local", "local has 19 resources", "docs/renaming.md")
+    check_clear(refused, "no longer has local", "local has 19 resources", "docs/how-to/renaming.md")
     lab.project.change(STACK, lambda config: config["snu:environment"].update(name="moved"))
     check_clear(snu("preview", expect=ExitCode.FAILED), "has no environment `moved`")
     lab.project.change(

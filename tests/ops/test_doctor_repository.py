@@ -26,7 +26,7 @@ WORKFLOW = "actions/permissions/workflow"
 
 @pytest.fixture
 def hub(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGitHub]:
-    """A repository that is set up as docs/workflows.md says."""
+    """A repository that is set up as docs/how-to/github.md says."""
     monkeypatch.setattr("ops.github.RETRIES", 0)
     with FakeGitHub() as made:
         made.environments = {name: set() for name in branches_by_environment(project)}

@@ -18,8 +18,8 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def test_the_page_of_commands_is_up_to_date() -> None:
-    assert (ROOT / "docs/commands.md").read_text() == commands_page().rstrip() + "\n", (
-        "run: python -m ops.reference > docs/commands.md"
+    assert (ROOT / "docs/reference/commands.md").read_text() == commands_page().rstrip() + "\n", (
+        "run: python -m ops.reference > docs/reference/commands.md"
     )
 
 

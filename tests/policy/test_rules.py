@@ -29,7 +29,7 @@ def violations(found: Resource, settings: Settings = ENVIRONMENT) -> list[tuple[
 def test_settings_and_documents_know_exactly_the_rules() -> None:
     names = sorted(rule.name for rule in RULES)
     assert names == sorted(get_args(PolicyRule))
-    page = (ROOT / "docs/policies.md").read_text()
+    page = (ROOT / "docs/reference/policies.md").read_text()
     assert names == sorted(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE))
 
 

@@ -223,7 +223,7 @@ def drifted(story: Story) -> None:
     """Nothing of all that was drift. What somebody changes by hand is, until it is put back."""
     world = story.world
     for name in (FOUNDATION, *ENVIRONMENTS):
-        story.job("drift", "look", matrix__stack=name)
+        story.job("drift", "check", matrix__stack=name)
     assert story.hub.issues == []
     for memory, is_drift in ((256, True), (128, False)):
         (container,) = [each for each in world.containers() if each["name"] == "production-api"]
@@ -231,9 +231,9 @@ def drifted(story: Story) -> None:
         world.lab.ask("PATCH", f"/containers/v1/regions/fr-par/containers/{container['id']}", body)
         if is_drift:
             with pytest.raises(StepFailed, match="memoryLimitBytes: 128000000 → 256000000"):
-                story.job("drift", "look", matrix__stack="production")
+                story.job("drift", "check", matrix__stack="production")
         else:
-            story.job("drift", "look", matrix__stack="production")
+            story.job("drift", "check", matrix__stack="production")
         assert [each["state"] for each in story.hub.issues] == ["open" if is_drift else "closed"]
 
 

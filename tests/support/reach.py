@@ -1,6 +1,6 @@
 """What each API key opens, derived from the IAM policies that the program registers for the committed foundations.
 
-`python -m tests.support.reach` prints the table of docs/keys.md.
+`python -m tests.support.reach` prints the table of docs/reference/keys.md.
 """
 
 from __future__ import annotations

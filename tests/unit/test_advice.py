@@ -43,7 +43,7 @@ def test_memory_that_does_not_fit_the_processor(read: Read, cpu: int, memory: in
     (text,) = read(api(cpu=cpu, memory=memory))
     assert text == (
         f"Pulumi.test.yaml: snu:apps.api.memory: Scaleway may refuse {memory} MB with a cpu of {cpu}; {likely} MB is "
-        "likely to be accepted. See docs/limits.md"
+        "likely to be accepted. See docs/reference/limits.md"
     )
 
 

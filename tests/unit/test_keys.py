@@ -48,9 +48,9 @@ def secret_of(place: str) -> set[str]:
 
 
 def test_the_table_in_the_docs_is_the_derived_one() -> None:
-    document = (ROOT / "docs/keys.md").read_text(encoding="utf-8")
+    document = (ROOT / "docs/reference/keys.md").read_text(encoding="utf-8")
     (found,) = re.findall(r"<!-- table -->\n\n(.*?)\n<!-- end -->", document, re.DOTALL)
-    assert found == table(), "run: python -m tests.support.reach, and put the table into docs/keys.md"
+    assert found == table(), "run: python -m tests.support.reach, and put the table into docs/reference/keys.md"
 
 
 def test_every_policy_is_in_the_table() -> None:
@@ -111,7 +111,7 @@ def test_a_preview_of_a_foundation_writes_nothing_and_opens_no_app_secret() -> N
 
 
 def test_passwords_of_a_database_instance_are_in_the_state_of_its_foundation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So a key that previews such a foundation can write its environments' states, as docs/keys.md says."""
+    """So a key that previews such a foundation can write its environments' states, as docs/reference/keys.md says."""
     config = config_of("foundation-production")
     environments = json.loads(config["snu:environments"])
     environments["production"]["database"] = {"kind": "instance", "allowedRanges": ["203.0.113.7/32"]}

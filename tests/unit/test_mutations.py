@@ -107,6 +107,7 @@ def checkout(tmp_path: Path) -> Path:
     for path, content in {
         ".gitignore": ".venv\n.local\n",
         "pyproject.toml": f"[tool.pytest.ini_options]\npythonpath = ['.']\naddopts = '{WITHOUT_PLUGINS}'\n",
+        "ops/__init__.py": "",
         "ops/sign.py": "def sign(n):\n    return 1 if n > 0 else -1\n\n\ndef unused():\n    return 0\n",
         "tests/unit/test_sign.py": "from ops.sign import sign\n\n\ndef test_sign():\n    assert sign(5) == 1\n",
     }.items():

@@ -19,8 +19,8 @@ REPLACED = [(256, 256), (768, 1024), (768, 2048), (1024, 2048), (1024, 4096)]
 
 
 def test_the_page_is_up_to_date() -> None:
-    written = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
-    assert written == reference(), "run: python -m scaleway_facts.reference > docs/limits.md"
+    written = (ROOT / "docs" / "reference" / "limits.md").read_text(encoding="utf-8")
+    assert written == reference(), "run: python -m scaleway_facts.reference > docs/reference/limits.md"
 
 
 @pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.subject)

@@ -677,5 +677,5 @@ def test_reading_settings_does_not_import_pulumi() -> None:
 
 
 def test_the_reference_is_up_to_date() -> None:
-    written = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    assert written == reference(), "run: python -m infra.settings.reference > docs/settings.md"
+    written = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
+    assert written == reference(), "run: python -m infra.settings.reference > docs/reference/settings.md"

@@ -79,8 +79,8 @@ def test_such_a_job_is_found(events: str, job: str) -> None:
 
 
 def documented() -> dict[str, str]:
-    """The rules of each GitHub environment in docs/workflows.md."""
-    settings = (ROOT / "docs/workflows.md").read_text().partition("## GitHub settings")[2]
+    """The rules of each GitHub environment in docs/how-to/github.md."""
+    settings = (ROOT / "docs/how-to/github.md").read_text()
     rows = re.findall(r"^\| (`.+?) \|.*\| (.+?) \|$", settings, re.MULTILINE)
     return {name: rules for names, rules in rows for name in re.findall("`(.+?)`", names)}
 

@@ -259,7 +259,7 @@ def plant(patch: pytest.MonkeyPatch, world: World) -> None:
     for name, value in {
         "ops.commands.env.Parent": SimpleNamespace(find=lambda *_: parent),
         "ops.commands.env.Cloud": lambda _parent: cloud,
-        "ops.commands.env.Hub.connect": lambda *_: github,
+        "ops.commands.env.GitHubOptions.connect": lambda *_: github,
         "ops.commands.env.project_dir": lambda _folder: Path(),
         "ops.previews.up.builds.build": lambda *_, **__: world.pause(),
         "ops.previews.up.write_file": lambda *_: None,

@@ -8,7 +8,7 @@ import { StartError, integer, originOf, text } from "@snu/service";
 
 /** @typedef {import("@snu/service").SettingsOf<typeof variables>} JobSettings */
 
-/** Read from the environment: see docs/alerts.md. */
+/** Read from the environment: see docs/how-to/crash-alerts.md. */
 export const variables = {
   ENVIRONMENT: required("the environment's name"),
   NAMESPACE_ID: required("the id of the container namespace that is watched, with or without its region"),
