@@ -1,8 +1,8 @@
-"""Processes that end when this one does, however that ends.
+"""Processes that end when this one does, even if it is killed.
 
-A pipe, whose other end only this process has, is closed by the kernel at the latest. Of two processes that start as
-``python ops/bound_process.py`` one becomes the command, and so has the number that is known here; the other waits for
-the pipe's end, and then ends the command and what that has started.
+Only this process has the other end of a pipe, so the kernel closes it when the process ends.
+``python ops/bound_process.py`` forks: one process becomes the command, and keeps the process id that is known here; the
+other waits until the pipe is closed, and then ends the command and everything that it has started.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _NOT_FOUND = 127
 
 @contextmanager
 def bound_process(command: Sequence[str], *, grace: float, **options: Any) -> Iterator[subprocess.Popen[Any]]:
-    """A process in a session of its own, for the block; ``options`` are those of ``subprocess.Popen``.
+    """Run a process in a session of its own during the block; ``options`` are those of ``subprocess.Popen``.
 
-    When the block or this process ends before the command, the command gets SIGINT, and ``grace`` seconds later
-    SIGKILL; what it has started gets SIGKILL with it, or when it has ended.
+    If the block or this process ends first, the command is sent SIGINT, and SIGKILL after ``grace`` seconds. Processes
+    that it has started are killed when it ends.
     """
     waiting, lifeline = os.pipe()
     try:
@@ -45,7 +45,7 @@ def bound_process(command: Sequence[str], *, grace: float, **options: Any) -> It
             finally:
                 if process.poll() is not None:
                     with suppress(ProcessLookupError, PermissionError):
-                        os.killpg(process.pid, signal.SIGKILL)  # still its group: the one that waits is in it
+                        os.killpg(process.pid, signal.SIGKILL)  # the group still exists: the guard is in it
                 os.close(lifeline)
                 lifeline = -1
     finally:

@@ -1,7 +1,7 @@
-"""One text for one meaning: what digests are made of.
+"""Canonical JSON, from which digests are computed.
 
-JSON as Pulumi's engines write it differs between writes in ways that mean nothing: the order of keys, whole numbers
-as ``1`` or ``1.0``, empty parts that are there or not.
+The JSON that Pulumi's engines write varies without a difference in meaning: in the order of keys, in whole numbers as
+``1`` or ``1.0``, and in empty parts, which may be missing.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _SETS = frozenset({"dependencies", "additionalSecretOutputs", "aliases"})
 
 
 def canonical(value: Any) -> str:
-    """The value's text. Raises TypeError for what JSON cannot say."""
+    """The value as canonical JSON. Raises TypeError for values that JSON cannot represent."""
     return json.dumps(_plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def digest(value: Any, key: bytes | None = None) -> str:
-    """SHA-256 of the canonical text in hexadecimal digits; with a key, as HMAC, so that it can stand in public."""
+    """SHA-256 of the canonical JSON in hexadecimal; with a key, an HMAC, which can be published."""
     text = canonical(value).encode()
     if key is None:
         return hashlib.sha256(text).hexdigest()
@@ -43,7 +43,7 @@ def _plain(value: Any) -> Any:
 
 
 def in_order(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """A resource or its goal with what Pulumi writes in any order sorted, and without dependencies on nothing."""
+    """A resource or its goal with unordered lists sorted, and without empty dependencies."""
     ordered = {
         key: sorted(value, key=canonical) if key in _SETS and value else value for key, value in resource.items()
     }
@@ -54,14 +54,14 @@ def in_order(resource: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_secret(value: Any) -> bool:
-    """Whether it is an encoded secret, encrypted or in clear."""
+    """Whether the value is an encoded secret, encrypted or in clear."""
     return isinstance(value, dict) and value.get(SIGNATURE_KEY) == SECRET_SIGNATURE
 
 
 def with_clear_secrets(value: Any, decrypt: Decrypt) -> Any:
-    """The value with ``{"secret": <content>}`` in place of each encoded secret: for digests only, never kept.
+    """The value with ``{"secret": <content>}`` in place of each encoded secret: only for digests, never stored.
 
-    ``decrypt`` gives the content of a ciphertext. Contents may hold secrets in turn.
+    ``decrypt`` returns the content of a ciphertext. Contents may contain further secrets.
     """
     if isinstance(value, list):
         return [with_clear_secrets(item, decrypt) for item in value]
@@ -74,7 +74,7 @@ def with_clear_secrets(value: Any, decrypt: Decrypt) -> Any:
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """The values inside, each with its path such as ``environmentVariables.CLE`` or ``tags[0]``."""
+    """The innermost values with their paths, such as ``environmentVariables.CLE`` or ``tags[0]``."""
     if isinstance(value, dict) and value and set(value) != {"secret"}:
         for key in sorted(value):
             yield from leaves(value[key], f"{path}.{key}" if path else key)

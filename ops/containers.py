@@ -1,4 +1,4 @@
-"""Whether the containers of a stack and their domains are ready: the provider takes ``error`` for a success."""
+"""Status of a stack's containers and domains: the provider considers a container in ``error`` as deployed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NO_ANSWER = "no answer from Scaleway"
 GONE = "gone"
-"""Scaleway does not have it any more."""
+"""The status of what no longer exists."""
 _TRANSIENT = frozenset({"creating", "updating", "upgrading", "locking", "deleting", NO_ANSWER})
 _FAILED = frozenset({"error", "locked"})
 _POLL_SECONDS = 1.0
@@ -29,19 +29,19 @@ _LOCAL_POLL_SECONDS = 0.1
 _PAGE_HEADER = "x-local-scaleway"
 _SHOWN_VERSION = 60
 _SILENCE_SECONDS = 30.0
-"""How long Scaleway may say nothing at all before the wait ends: it is down, or the network is."""
+"""The wait ends after Scaleway has answered nothing for so long: it is down, or the network is."""
 
 
 @dataclass(frozen=True)
 class Container:
-    """A container of the stack, or a domain of one, and what Scaleway says of it."""
+    """A container of the stack, or a domain of one, with its status."""
 
     id: str
     """``<region>/<uuid>``."""
     name: str
     """Its name on Scaleway."""
     hosts: tuple[str, ...] = ()
-    """Host names that lead to it: its domains, or the platform's own endpoint."""
+    """Its host names: its domains, or otherwise the platform's endpoint."""
     public: bool = True
     status: str = "unknown"
     error_message: str = ""
@@ -52,11 +52,11 @@ class Container:
 
     @property
     def bare_id(self) -> str:
-        """Without its region."""
+        """The id without its region."""
         return bare_id(self.id)
 
     @property
-    def waits(self) -> bool:
+    def is_transient(self) -> bool:
         return self.status in _TRANSIENT
 
     @property
@@ -65,7 +65,7 @@ class Container:
 
 
 def containers_in(record: OperationRecord) -> list[Container]:
-    """The containers that an ``up`` has seen, unchanged ones too."""
+    """The containers of an update, unchanged ones too."""
     return _containers(_states(record))
 
 
@@ -75,7 +75,7 @@ def containers_of(latest: Mapping[str, Any]) -> list[Container]:
 
 
 def _states(record: OperationRecord) -> list[Mapping[str, Any]]:
-    """Those that the operation has left; what its refresh found may be deleted since."""
+    """The states after the operation, without those of its refresh, which may be deleted since."""
     steps = (item.step for item in record.steps.values() if not item.refreshed)
     return [step.new for step in steps if step.new and not step.is_replacement_part]
 
@@ -104,13 +104,13 @@ def _containers(states: Collection[Mapping[str, Any]]) -> list[Container]:
 
 
 def domains_in(record: OperationRecord) -> list[Container]:
-    """The domains of containers that an ``up`` has seen, unchanged ones too; their name is the host name."""
-    found = {
+    """The domains of an update's containers, unchanged ones too; their name is the host name."""
+    domains = {
         identity: Container(identity, _value(state, "hostname"), kind=CONTAINER_DOMAIN)
         for state in _states(record)
         if state.get("type") == CONTAINER_DOMAIN.token and (identity := str(state.get("id") or ""))
     }
-    return sorted(found.values(), key=lambda domain: domain.name)
+    return sorted(domains.values(), key=lambda domain: domain.name)
 
 
 def _value(state: Mapping[str, Any], key: str) -> str:
@@ -126,10 +126,10 @@ def _host(endpoint: str) -> str:
 
 
 class Api:
-    """Scaleway's API as far as containers are looked at."""
+    """The requests to Scaleway and to containers that check a deployment."""
 
     def __init__(self, stack: Stack, environ: Mapping[str, str]) -> None:
-        """Raises OpsError when there is no API key."""
+        """Raises OpsError if there is no API key."""
         self._local = stack.is_local
         try:
             self._client = Client.of(stack, environ)
@@ -141,12 +141,12 @@ class Api:
     def _hosts(self) -> httpx.Client:
         return http_client(self._client.profile)
 
-    def look(self, container: Container) -> Container:
-        """The container with its present status. Raises OpsError when Scaleway refuses to say."""
+    def current(self, container: Container) -> Container:
+        """The container with its current status. Raises OpsError if Scaleway refuses the request."""
         region, _, identity = container.id.rpartition("/")
         path = container.kind.listing.object_at(region=region, id=identity)
         try:
-            answer = self._client.get(path, retry=False)
+            response = self._client.get(path, retry=False)
         except ScalewayError as error:
             if error.is_transient:
                 return replace(container, status=NO_ANSWER)
@@ -154,11 +154,11 @@ class Api:
                 return replace(container, status=GONE)
             raise OpsError(f"{container.name} was not checked: {error}", ExitCode.CONTAINERS) from None
         return replace(
-            container, status=str(answer.get("status")), error_message=str(answer.get("error_message") or "")
+            container, status=str(response.get("status")), error_message=str(response.get("error_message") or "")
         )
 
     def redeploy(self, container: Container) -> str:
-        """Deploy the container again; empty, or why Scaleway does not.
+        """Deploy the container again; returns an error message, empty if there is none.
 
         https://www.scaleway.com/en/developers/api/serverless-containers/, `RedeployContainer`.
         """
@@ -166,32 +166,32 @@ class Api:
         try:
             self._client.post(f"{container.kind.listing.object_at(region=region, id=identity)}/redeploy")
         except ScalewayError as error:
-            if not error.is_not_found:  # the look that follows reports what is gone
+            if not error.is_not_found:  # the check that follows reports missing containers
                 return f"Container {container.name} was not deployed again: {error}"
         return ""
 
     def url(self, host: str) -> str:
-        """The address at which people reach a host."""
+        """The URL of a host, for a browser."""
         if not self._local:
             return f"https://{host}"
         import httpx
 
         return f"http://{host}:{httpx.URL(self._client.profile.api_url).port or 80}"
 
-    def answers(self, host: str) -> str:
-        """Empty when the host answers, or else what is wrong."""
+    def request_problem(self, host: str) -> str:
+        """What is wrong with the host's answer; empty if nothing is."""
         import httpx
 
         try:
             response = self._get(host, "/")
         except httpx.TransportError as error:
             return f"no answer ({error})"
-        return "" if response.status_code < 500 else f"answers {response.status_code}"
+        return "" if response.status_code < 500 else f"answered {response.status_code}"
 
     def wrong_version(self, host: str, path: str, expected: str) -> str:
-        """Empty when the host says that it is this version, or else what it says.
+        """What the host reports instead of the ``expected`` version; empty if it reports that.
 
-        Where no process runs behind a container of the local Scaleway there is nobody to say.
+        Containers of the local Scaleway without a process report no version, which is accepted.
         """
         import httpx
 
@@ -202,15 +202,15 @@ class Api:
         if self._local and _PAGE_HEADER in response.headers and response.status_code < 500:
             return ""
         if response.status_code != 200:
-            return f"answers {response.status_code}"
+            return f"answered {response.status_code}"
         try:
-            said = response.json()["version"]
+            version = response.json()["version"]
         except (ValueError, KeyError, TypeError):
-            return "says no version: expected a JSON object with the key `version`"
-        return "" if said == expected else f"says that it is version {str(said)[:_SHOWN_VERSION]}, not {expected}"
+            return "reports no version; expected a JSON object with the key `version`"
+        return "" if version == expected else f"reports version {str(version)[:_SHOWN_VERSION]}, expected {expected}"
 
     def _get(self, host: str, path: str) -> httpx.Response:
-        """Local hosts are asked at the local Scaleway's own address, whatever the system makes of their names."""
+        """Local hosts are requested at the local Scaleway's own address, however the system resolves their names."""
         import httpx
 
         if self._local:
@@ -219,7 +219,7 @@ class Api:
 
 
 def wait_until_settled(
-    look: Callable[[Container], Container],
+    current: Callable[[Container], Container],
     containers: Iterable[Container],
     *,
     seconds: float,
@@ -228,19 +228,19 @@ def wait_until_settled(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Container]:
-    """Look at the containers until none is on its way any more, for at most ``seconds``.
+    """Poll the containers until none has a transient status, for at most ``seconds``.
 
-    The wait ends early when Scaleway answers nothing for 30 seconds.
+    ``current`` reads a container's status. The wait ends early if Scaleway does not answer for 30 seconds.
     """
     deadline = clock() + seconds
-    heard = clock()
-    found = concurrent_map(look, containers)
-    while waiting := [container for container in found if container.waits]:
+    last_answer = clock()
+    settled = concurrent_map(current, containers)
+    while waiting := [container for container in settled if container.is_transient]:
         if any(container.status != NO_ANSWER for container in waiting):
-            heard = clock()
-        if clock() >= min(deadline, heard + _SILENCE_SECONDS):
+            last_answer = clock()
+        if clock() >= min(deadline, last_answer + _SILENCE_SECONDS):
             break
         progress(waiting)
         sleep(poll_seconds)
-        found = concurrent_map(lambda container: look(container) if container.waits else container, found)
-    return found
+        settled = concurrent_map(lambda container: current(container) if container.is_transient else container, settled)
+    return settled

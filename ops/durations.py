@@ -1,23 +1,23 @@
-"""Durations as people and Scaleway's provider write them."""
+"""Parses and formats durations such as ``1h30m``."""
 
 from __future__ import annotations
 
 import re
 
 SECONDS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
-"""By unit."""
+"""Seconds by unit."""
 _LONGEST = 100 * 366 * SECONDS["d"]
-"""More is a slip of the keyboard, and more than the calendar has."""
+"""A longer duration must be a typing error, and would exceed the range of dates."""
 _PARTS = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
 def seconds_of(text: object, unit: str = "s") -> float:
-    """Seconds of ``2d``, ``15m``, ``1h30m``, ``90s``, or of a number of units. Raises ValueError."""
+    """The seconds of ``2d``, ``15m``, ``1h30m`` or ``90s``, or of a number of ``unit``. Raises ValueError."""
     text = str(text).strip()
     if re.fullmatch(r"\d+(\.\d+)?", text):
         total = float(text) * SECONDS[unit]
-    elif text and (found := _PARTS.fullmatch(text)):
-        total = sum(float(part or 0) * seconds for part, seconds in zip(found.groups(), SECONDS.values(), strict=True))
+    elif text and (match := _PARTS.fullmatch(text)):
+        total = sum(float(part or 0) * seconds for part, seconds in zip(match.groups(), SECONDS.values(), strict=True))
     else:
         raise ValueError(f"{text!r} is not a duration; expected something like 2d, 15m, 1h30m or 90s")
     if total > _LONGEST:
@@ -26,6 +26,6 @@ def seconds_of(text: object, unit: str = "s") -> float:
 
 
 def shown(seconds: float) -> str:
-    """As ``seconds_of`` reads it, in the largest unit that divides it: ``60d``, ``90s``."""
+    """A duration as ``seconds_of`` reads it, in the largest unit that divides it: ``60d``, ``90s``."""
     unit = next((unit for unit, length in SECONDS.items() if seconds and seconds % length == 0), "s")
     return f"{seconds / SECONDS[unit]:.12g}{unit}"

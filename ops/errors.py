@@ -6,7 +6,7 @@ from ops.exit_codes import ExitCode
 
 
 class OpsError(Exception):
-    """Something the user can mend: the text says what was found, where, and what to do."""
+    """An error that the user can fix: the message says what was found, where, and what to do."""
 
     def __init__(self, message: str, code: ExitCode) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""What a refresh found that no update has done: resources deleted, changed or in error on Scaleway."""
+"""Reports what a refresh found that no update caused: resources deleted, changed or in error on Scaleway."""
 
 from __future__ import annotations
 
@@ -25,68 +25,69 @@ _TITLES = {
     FindingKind.FAILED: "in error",
 }
 REPAIRED_BY_PLAN = (FindingKind.DELETED, FindingKind.CHANGED)
+"""Findings that applying a plan repairs."""
 REPAIRED_BY_UPDATE = (*REPAIRED_BY_PLAN, FindingKind.SCHEDULED)
+"""Findings that an update repairs."""
 _MOST_NAMED = 10
 _LONGEST = 200
-"""Characters of Scaleway's message about a container in error."""
+"""Characters shown of Scaleway's message about a container in error."""
 _CONTAINER = "-container"
-"""What the program appends to an app's key to name its container."""
+"""The program names a container by its app's key and this suffix."""
 
 
-def outside_findings(stack: Stack, environ: Mapping[str, str], record: OperationRecord) -> list[Finding]:
-    """Of an operation with a refresh; a container in error that an update deploys again is left out.
+def external_findings(stack: Stack, environ: Mapping[str, str], record: OperationRecord) -> list[Finding]:
+    """The findings of an operation's refresh, without containers in error that the update deploys again.
 
-    Raises OpsError where Scaleway does not say which secrets were deleted.
+    Raises OpsError if the deleted secrets cannot be listed.
     """
     updated = {item.step.name for item in record.steps.values() if item.step.is_change and not item.refreshed}
     custom = record.refreshed_on_scaleway
-    found = [each for each in findings_of(custom) if not (each.kind is FindingKind.FAILED and each.name in updated)]
-    return found + secrets_to_restore(stack, environ, custom)
+    findings = [each for each in findings_of(custom) if not (each.kind is FindingKind.FAILED and each.name in updated)]
+    return findings + secrets_to_restore(stack, environ, custom)
 
 
 def secrets_to_restore(stack: Stack, environ: Mapping[str, str], steps: Sequence[Step]) -> list[Finding]:
-    """The stack's secrets that were deleted and that Scaleway still keeps. Raises OpsError."""
+    """The stack's secrets that are scheduled for deletion, which can be restored. Raises OpsError."""
     if not any(step.type == SECRET.token for step in steps):
         return []
     with Client.of(stack, environ) as client:
         return [*scheduled_secrets(client, steps)]
 
 
-def outside_lines(stack: str, findings: Iterable[Finding], repaired: Collection[FindingKind] = ()) -> list[Line]:
-    """For a terminal, one line for each kind of finding; nothing where there are none.
+def external_lines(stack: str, findings: Iterable[Finding], repaired: Collection[FindingKind] = ()) -> list[Line]:
+    """Lines for a terminal, one for each kind of finding; none without findings.
 
-    ``repaired``: kinds that the operation itself puts right, for which no command is named.
+    ``repaired``: kinds that the operation itself repairs, for which no command is named.
     """
     findings = list(findings)
     if not findings:
         return []
-    lines = [Line.of((f"Found on Scaleway, not done by an update of {stack}:", "bold"))]
+    lines = [Line.of((f"Found on Scaleway, not caused by an update of {stack}:", "bold"))]
     lines += [Line.of((f"  {title}: ", "yellow"), names) for title, names in _listed(findings, safe)]
-    return lines + [Line.of(f"  {way}") for way in ways_out_of(stack, findings, repaired)]
+    return lines + [Line.of(f"  {remedy}") for remedy in remedies_for(stack, findings, repaired)]
 
 
-def outside_markdown(stack: str, findings: Iterable[Finding]) -> list[str]:
-    """The same for a comment."""
+def external_markdown(stack: str, findings: Iterable[Finding]) -> list[str]:
+    """``external_lines`` as Markdown, for a comment."""
     findings = list(findings)
     if not findings:
         return []
     listed = [f"- {title}: {names}" for title, names in _listed(findings, code)]
     return [
-        f"**Found on Scaleway, not done by an update of {code(stack)}**",
+        f"**Found on Scaleway, not caused by an update of {code(stack)}**",
         "",
         *listed,
-        *(way.markdown for way in ways_out_of(stack, findings)),
+        *(remedy.markdown for remedy in remedies_for(stack, findings)),
         "",
     ]
 
 
 @dataclass(frozen=True)
 class Remedy:
-    """A command that puts findings right."""
+    """A command that repairs findings."""
 
     purpose: str
     command: str
-    """As it can be pasted."""
 
     def __str__(self) -> str:
         return f"{self.purpose}: {self.command}"
@@ -96,37 +97,32 @@ class Remedy:
         return f"- {self.purpose}: {code(self.command)}"
 
 
-def ways_out_of(stack: str, findings: Iterable[Finding], repaired: Collection[FindingKind] = ()) -> list[Remedy]:
-    """The command for each kind of finding that a command can put right."""
+def remedies_for(stack: str, findings: Iterable[Finding], repaired: Collection[FindingKind] = ()) -> list[Remedy]:
+    """The commands that repair these findings."""
     findings = [each for each in findings if each.kind not in repaired]
-    ways = []
+    remedies = []
     if any(each.kind in REPAIRED_BY_UPDATE for each in findings):
-        ways.append(
-            Remedy(
-                "To bring deleted resources back and to reset changed ones",
-                f"scripts/snu up {safe(stack)}",
-            )
-        )
+        remedies.append(Remedy("To restore deleted and changed resources", f"scripts/snu up {safe(stack)}"))
     failed = sorted({each.name.removesuffix(_CONTAINER) for each in findings if each.kind is FindingKind.FAILED})
     if failed:
-        ways.append(redeploy_way_out(stack, failed))
-    return ways
+        remedies.append(redeploy_remedy(stack, failed))
+    return remedies
 
 
-def redeploy_way_out(stack: str, apps: Iterable[str]) -> Remedy:
-    """The command for containers in error; of many, the first ones."""
-    named = " ".join(safe(app) for app in [*apps][:_MOST_NAMED])
-    return Remedy("To deploy the same images again", f"scripts/snu redeploy {safe(stack)} {named}")
+def redeploy_remedy(stack: str, apps: Iterable[str]) -> Remedy:
+    """The command for containers in error, for at most 10 apps."""
+    names = " ".join(safe(app) for app in [*apps][:_MOST_NAMED])
+    return Remedy("To deploy the same images again", f"scripts/snu redeploy {safe(stack)} {names}")
 
 
 def _listed(findings: list[Finding], shown: Callable[[str], str]) -> Iterator[tuple[str, str]]:
     for kind, title in _TITLES.items():
-        names = [_about(each, shown) for each in findings if each.kind is kind]
+        names = [_described(each, shown) for each in findings if each.kind is kind]
         if names:
             yield title, ", ".join(names)
 
 
-def _about(finding: Finding, shown: Callable[[str], str]) -> str:
+def _described(finding: Finding, shown: Callable[[str], str]) -> str:
     if finding.kind is FindingKind.FAILED:
         return f"{shown(finding.name)} ({shown(str(finding.changes[0].new)[:_LONGEST])})"
     paths = ", ".join(shown(change.path) for change in finding.changes)
@@ -136,9 +132,9 @@ def _about(finding: Finding, shown: Callable[[str], str]) -> str:
 def doubtful_deletions(
     stack: Stack, environ: Mapping[str, str], steps: Iterable[Step]
 ) -> Iterator[tuple[str, OpsError]]:
-    """Resources that read as gone and may be there, by URN, each with the reason for the doubt.
+    """Resources that the refresh reported as deleted and that may still exist: URN and reason.
 
-    To the provider a DNS zone or record that the key may not see is gone. A list refuses such a key, and tells.
+    For the provider, a DNS zone or record that the key may not read is deleted. Listing it returns an error instead.
     """
     gone = [step for step in steps if not step.new]
     if not gone:
@@ -152,6 +148,6 @@ def doubtful_deletions(
         pending = InterruptedOperation(DELETING, step.urn, step.type, True, str(step.old.get("id") or ""), inputs)
         try:
             if finder.is_there(pending):
-                yield step.urn, OpsError("Scaleway lists it anyway; run the same command again", ExitCode.FAILED)
+                yield step.urn, OpsError("Scaleway still lists it. Run the same command again.", ExitCode.FAILED)
         except OpsError as error:
             yield step.urn, error

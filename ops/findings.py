@@ -1,4 +1,4 @@
-"""What a refresh finds that no update has done: of resources changed, deleted or in error on Scaleway."""
+"""Differences between the state and Scaleway that no update caused."""
 
 from __future__ import annotations
 
@@ -17,87 +17,90 @@ from ops.state.database_access import opened_by_runs
 from ops.steps import Step, short_type
 
 _VARIABLES = ("environmentVariables", "secretEnvironmentVariables", "env")
-"""Where apps and jobs have their variables."""
+"""Properties with the variables of apps and jobs."""
 
 
 class FindingKind(StrEnum):
-    """Of findings."""
+    """What is wrong with a resource."""
 
     CHANGED = "changed"
-    """Somebody has changed inputs of a resource."""
+    """Its inputs were changed."""
     DELETED = "deleted"
-    """It is gone from the cloud, and in the state."""
+    """It is in the state and no longer on Scaleway."""
     FAILED = "failed"
     """A container that Scaleway reports in error."""
     SCHEDULED = "scheduled for deletion"
-    """A secret that was deleted: Scaleway keeps it for days, and answers for it as before."""
+    """A deleted secret: Scaleway keeps it for days, and reads of it still succeed."""
     ORPHAN = "orphan"
-    """It is in the project, and in no state of a stack that lives there."""
+    """It is in the Scaleway project, and in the state of no stack."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One resource that is not as it should be."""
+    """A resource that differs from its state."""
 
     kind: FindingKind
     type: str
     """As ``scaleway:containers:Container``."""
     name: str
-    """In the program; of an orphan, in the cloud."""
+    """The name in the program; for an orphan, the name on Scaleway."""
     id: str
-    """As a state has it: with the region where there is one."""
+    """As in the state: with the region if there is one."""
     region: str
-    """Empty where the product has none."""
+    """Empty for products without regions."""
     changes: tuple[Change, ...] = ()
-    """Of a changed one: ``path``, ``kind`` (``add``, ``update``, ``delete``), ``old``, ``new``; no secret values.
-    Of a failed one: its error message."""
+    """The changed properties, without secret values; for a container in error, its message."""
 
 
 def findings_of(steps: Iterable[Step]) -> Iterator[Finding]:
-    """What a refresh says of resources. Outputs are the platform's own: only a container in error counts."""
+    """The findings in the steps of a refresh. Changed outputs do not count, except a container's error status."""
     for step in steps:
         if _is_opened_by_runs(step):
             continue
-        about = _about(step)
+        resource = _identity(step)
         if not step.new:
-            yield Finding(FindingKind.DELETED, *about)
+            yield Finding(FindingKind.DELETED, *resource)
         elif step.detailed_diff or step.is_change:
-            yield Finding(FindingKind.CHANGED, *about, tuple(_without_secrets(step, each) for each in changes_of(step)))
+            changes = tuple(_without_secrets(step, each) for each in changes_of(step))
+            yield Finding(FindingKind.CHANGED, *resource, changes)
         outputs = step.new.get("outputs") or {}
         if step.type == CONTAINER.token and outputs.get("status") == "error":
             message = outputs.get("errorMessage") or "Scaleway gives no reason"
-            yield Finding(FindingKind.FAILED, *about, (Change("errorMessage", "add", None, message),))
+            yield Finding(FindingKind.FAILED, *resource, (Change("errorMessage", "add", None, message),))
 
 
 def scheduled_secrets(client: Client, steps: Iterable[Step]) -> Iterator[Finding]:
-    """Of the secrets that a refresh has read, those that were deleted. Raises ScalewayError."""
-    secrets = {str(step.old.get("id")): step for step in steps if step.type == catalogue.SECRET.token and step.new}
-    places = {(_region(step.old), str((step.old.get("outputs") or {}).get("projectId"))) for step in secrets.values()}
-    for region, project in sorted(places):
+    """The refreshed secrets that are scheduled for deletion. Raises ScalewayError."""
+    steps_by_id = {str(step.old.get("id")): step for step in steps if step.type == catalogue.SECRET.token and step.new}
+    projects = {
+        (_region(step.old), str((step.old.get("outputs") or {}).get("projectId"))) for step in steps_by_id.values()
+    }
+    for region, project in sorted(projects):
         query = {"scheduled_for_deletion": "true"}
-        for found in client.list(catalogue.SECRET.listing, query, region=region, projectId=project):
-            if (step := secrets.get(f"{region}/{found['id']}")) is not None:
-                yield Finding(FindingKind.SCHEDULED, *_about(step))
+        for secret in client.list(catalogue.SECRET.listing, query, region=region, projectId=project):
+            if (step := steps_by_id.get(f"{region}/{secret['id']}")) is not None:
+                yield Finding(FindingKind.SCHEDULED, *_identity(step))
 
 
 def restore_secret(client: Client, finding: Finding) -> None:
-    """Take back the deletion of a secret and of its versions. Raises ScalewayError."""
+    """Cancel the deletion of a secret and of its versions. Raises ScalewayError."""
     client.post(catalogue.SECRET.listing.object_at(region=finding.region, id=bare_id(finding.id)) + "/restore")
 
 
-def _about(step: Step) -> tuple[str, str, str, str]:
+def _identity(step: Step) -> tuple[str, str, str, str]:
+    """Type, name, id and region."""
     state = step.old
     return short_type(step.type), step.name, str(state.get("id") or ""), _region(state)
 
 
 def _is_opened_by_runs(step: Step) -> bool:
-    """Whether an ACL differs by nothing but rules that runs have added and that are still valid."""
+    """Whether an ACL differs only by unexpired rules that runs have added."""
     if step.type != DATABASE_ACL.token or not step.new:
         return False
     before, after = ((side.get("outputs") or {}).get("aclRules") or [] for side in (step.old, step.new))
     opened = opened_by_runs(after)
-    lasting = [rule for rule in after if rule.get("ip") not in opened]
-    return bool(lasting == before)
+    permanent = [rule for rule in after if rule.get("ip") not in opened]
+    return bool(permanent == before)
 
 
 def _region(state: Mapping[str, Any]) -> str:
@@ -105,11 +108,11 @@ def _region(state: Mapping[str, Any]) -> str:
 
 
 def _without_secrets(step: Step, change: Change) -> Change:
-    """A variable that the state does not know may be anything, so its value counts as one."""
+    """A variable that is not in the state may be a secret, and is treated as one."""
     sides = [state.get(part) for state in (step.old, step.new) for part in ("inputs", "outputs")]
     unknown = change.kind == "add" and re.split(r"[.\[]", change.path, maxsplit=1)[0] in _VARIABLES
     if unknown or any(is_secret_at(side, change.path) for side in sides):
-        old, new = (None if change.kind == gone else SECRET for gone in ("add", "delete"))
+        old, new = (None if change.kind == absent else SECRET for absent in ("add", "delete"))
     else:
         old, new = _redacted(change.old), _redacted(change.new)
     return Change(change.path, change.kind, old, new)

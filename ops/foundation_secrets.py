@@ -1,4 +1,4 @@
-"""What an owner adds to a foundation that is up: API keys, and the secrets that have them."""
+"""API keys of a deployed foundation and the secrets that contain them, as created by an owner."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ops.state.backend import BackendKind, StateBackend, backend_of
 from ops.state.backend_connection import connect
 from ops.state.backend_document import BackendDocument
 from ops.state.backend_lookup import find_document
-from ops.state.bootstrap import foundation_outputs, keep, passphrase_for, publish_to, stacks_of, storage_of
+from ops.state.bootstrap import foundation_outputs, passphrase_for, publish_to, stacks_of, storage_of, write_document
 from ops.state.bucket import ensure_bucket, ensure_policy
 from ops.state.lock import locks_of
 from ops.stored_keys import StoredKeys, outdated_keys, store_alerts_access
@@ -36,19 +36,19 @@ if TYPE_CHECKING:
 
 @dataclass
 class FoundationSecrets:
-    """What an owner adds to a foundation that is up: API keys, and the secrets that have them.
+    """API keys of a deployed foundation and the secrets that contain them, as created by an owner.
 
-    Each step looks first. A key is replaced before the former one is deleted.
+    Each step checks what exists first. A key is replaced before the former one is deleted.
     """
 
     stack: Stack
-    place: StateBackend
+    state_backend: StateBackend
     settings: FoundationSettings
     account: Account
     environ: Mapping[str, str]
-    """The user's, before any stack's own passphrase was set."""
+    """The user's environment, without a stack's own passphrase."""
     outputs: Mapping[str, Any]
-    """The foundation's."""
+    """The foundation's outputs."""
     keys: StoredKeys
 
     @classmethod
@@ -62,14 +62,16 @@ class FoundationSecrets:
         *,
         rotate: bool = False,
     ) -> Iterator[Self]:
-        """``stack_environ``: with the foundation's own backend. Raises OpsError as ``foundation_outputs``, and when the
-        stack is not a foundation or was never brought up."""
+        """``stack_environ``: the environment with the foundation's own backend.
+
+        Raises OpsError as ``foundation_outputs``, and if the stack is not a foundation or was never deployed.
+        """
         settings = foundation_settings(stack)
         outputs = foundation_outputs(stack, stack_environ)
         if "projectId" not in outputs:
             raise OpsError(
-                f"{stack.name} is not up yet, so it has no applications. Run `scripts/snu up {stack.name}` first; "
-                "nothing was changed.",
+                f"{stack.name} is not deployed yet, so it has no applications. Nothing was changed. Run `scripts/snu "
+                f"up {stack.name}` first.",
                 ExitCode.FAILED,
             )
         with Client.of(stack, user_environ, ExitCode.ENVIRONMENT) as client, _account(stack, user_environ) as account:
@@ -77,13 +79,13 @@ class FoundationSecrets:
             yield cls(stack, backend_of(stack), settings, account, user_environ, outputs, keys)
 
     def store(self) -> None:
-        """Every environment's state, and the access of its crash alerts.
+        """Store the backend documents of every environment, and the access of its crash alerts.
 
-        Raises OpsError and ScalewayError; what was stored so far is kept, and the next run goes on from there.
+        Raises OpsError and ScalewayError; what was stored so far is kept, and the next run continues from there.
         """
         in_use = []
         for name in self.settings.environments:
-            if self.place.kind is BackendKind.FOUNDATION:
+            if self.state_backend.kind is BackendKind.FOUNDATION:
                 in_use += self._store_state(name)
             store_alerts_access(self.account, self.keys, name, self.outputs, self._project_id)
         if in_use:
@@ -94,7 +96,7 @@ class FoundationSecrets:
         return bare_id(self.outputs["projectId"])
 
     def _store_state(self, name: str) -> list[str]:
-        """Gives what is left to do: former keys that a run still works with."""
+        """Returns what remains to be done: former keys that a run still uses."""
         document, application = self._environment_document(name)
         self._publish(name, document)
         reader = self._reader_document(name, document, application)
@@ -106,15 +108,15 @@ class FoundationSecrets:
         if left and (owners := self._lock_owners(document)):
             return [
                 f"The state of {name} is in use, so its former keys were not deleted ({', '.join(left)}). Run the same "
-                f"command again once these have ended: {'; '.join(owners)}. `scripts/snu unlock STACK` removes the "
-                "lock of a run that is no longer there."
+                f"command again when these runs have ended: {'; '.join(owners)}. `scripts/snu unlock STACK` removes a "
+                "stale lock."
             ]
         for each, stored in held.items():
             self.keys.delete_others(each, stored.access_key)
         return []
 
     def _lock_owners(self, document: BackendDocument) -> list[str]:
-        """Who works with the stacks whose states are where a document leads. Raises StoreError and OpsError."""
+        """The locked stacks in the backend of a document, with the lock owners. Raises StoreError and OpsError."""
         project = project_name(self.stack.project_dir)
         with closing(open_store(document.url, connect(self.stack, self.environ, document))) as store:
             return [
@@ -124,54 +126,54 @@ class FoundationSecrets:
             ]
 
     def _environment_document(self, name: str) -> tuple[BackendDocument, str]:
-        """With the application whose key it has: empty if a password opens that place, or somebody else's login."""
+        """The document and the application whose key it contains; empty if its login is not an application's key."""
         wanted, application = self._backend(name)
         secret = naming.environment_state_secret(name)
-        found = find_document(self.account, self.stack, self._place_of(secret))
+        found = find_document(self.account, self.stack, self._described_by(secret))
         if found is None:
             passphrase = passphrase_for(stacks_of(self.stack, name), self.environ.get(PASSPHRASE))
             document = self._with_key(wanted.model_copy(update={"passphrase": passphrase}), application, None)
-            keep(self.account, secret, self._project_id, document, f"State of {name}")
-            self._told(f"secret {secret}", "made it, with the state's address, login and passphrase")
+            write_document(self.account, secret, self._project_id, document, f"State of {name}")
+            self._report(f"secret {secret}", "created, with the state's address, login and passphrase")
             return document, application
         known, elsewhere = found[1], ""
         if known.address == wanted.address:
             wanted = wanted.model_copy(update={"passphrase": known.passphrase})
         else:
-            elsewhere = f"; the foundation's place for it is {wanted.address}"
+            elsewhere = f"; the foundation's backend for it is {wanted.address}"
             wanted, application = known, self._former_application(name, known)
         document = self._with_key(wanted, application, known)
         if document != known:
             self.account.write(found[0], document.text())
-            self._told(f"secret {secret}", f"wrote the current login{elsewhere}")
+            self._report(f"secret {secret}", f"updated the login{elsewhere}")
         else:
-            self._told(f"secret {secret}", f"is there: the state is in {known.address}{elsewhere}")
+            self._report(f"secret {secret}", f"exists: the state is in {known.address}{elsewhere}")
         return document, application
 
     def _reader_document(self, name: str, writer: BackendDocument, application: str) -> BackendDocument | None:
-        """The document of who may read the environment's state and not write it; None if nobody is."""
+        """The document for only reading the environment's state; None if there is no login for that."""
         secret = naming.state_reader_secret(name)
         url = writer.url if application else (self.outputs.get("backendReaderUrls") or {}).get(name)
         if url is None or address_of(url) != writer.address:
-            self._told(f"secret {secret}", "is not made: the foundation has no reader of that state")
+            self._report(f"secret {secret}", "not created: the foundation has no reader of that state")
             return None
-        found = find_document(self.account, self.stack, self._place_of(secret))
+        found = find_document(self.account, self.stack, self._described_by(secret))
         known = found[1] if found else None
         reader = naming.state_reader(application) if application else ""
         document = self._with_key(writer.model_copy(update={"backend_url": SecretStr(url)}), reader, known)
         if document == known:
-            self._told(f"secret {secret}", "is there: how the state is read, and not written")
+            self._report(f"secret {secret}", "exists: read access to the state")
             return document
-        keep(self.account, secret, self._project_id, document, f"State of {name}, to read")
-        self._told(f"secret {secret}", "wrote how the state is read, and not written")
+        write_document(self.account, secret, self._project_id, document, f"State of {name}, to read")
+        self._report(f"secret {secret}", "updated the read access to the state")
         return document
 
     def backend(self, name: str) -> BackendDocument:
-        """Where the foundation keeps the environment's state, with a login; the passphrase is empty yet."""
+        """The document of the environment's backend with a login, and with an empty passphrase."""
         return self._with_key(*self._backend(name), None)
 
     def _backend(self, name: str) -> tuple[BackendDocument, str]:
-        """As ``backend``, and the application whose key the login is still to get; empty if a password is in it."""
+        """The document as ``backend`` without a key, and the application that needs one; empty for a password."""
         database = self.settings.environments[name].database
         application = state_application(name, database)
         if database.kind != "bucket":
@@ -190,48 +192,46 @@ class FoundationSecrets:
             f"application_id:{self.keys.cloud.id_of(each)}" for each in (application, naming.state_reader(application))
         )
         done += ensure_policy(storage, bucket, self.account.bearer(), *users)
-        self._told(
-            f"bucket {bucket}", ", ".join(done) or "is there: private, versioned, encrypted, for its environment only"
+        self._report(
+            f"bucket {bucket}", ", ".join(done) or "exists: private, versioned, encrypted, for its environment only"
         )
         return BackendDocument(backend_url=SecretStr(storage.url(bucket)), passphrase=SecretStr("")), application
 
     def _former_application(self, name: str, known: BackendDocument) -> str:
-        """The application of the former database, if a document leads there as that application."""
+        """The application of the former database, if the document uses it to log in there."""
         former = self.settings.environments[name].former_database
         application = state_application(name, former) if former else ""
         return application if application and f"://{self.keys.cloud.id_of(application)}:" in known.url else ""
 
     def _with_key(self, wanted: BackendDocument, application: str, known: BackendDocument | None) -> BackendDocument:
-        """``wanted`` with a key of the application, if there is one; ``known`` is what the secret holds."""
+        """``wanted`` with a key of the application, if there is one; ``known``: the secret's current document."""
         if not application:
             return wanted
-        key = self.keys.keep_or_make(application, known.key if known else None)
+        key = self.keys.current_or_new(application, known.key if known else None)
         return wanted.with_key(self.keys.cloud.id_of(application), key)
 
-    def _place_of(self, secret: str) -> StateBackend:
-        return replace(self.place, kind=BackendKind.ENVIRONMENT, secret=secret)
+    def _described_by(self, secret: str) -> StateBackend:
+        return replace(self.state_backend, kind=BackendKind.ENVIRONMENT, secret=secret)
 
     def _publish(self, name: str, document: BackendDocument) -> None:
         try:
             changed = publish_to(self.stack, self.environ, document, self.outputs)
         except StoreError as error:
             raise OpsError(
-                f"The backend of {name} is not usable yet: {error}. What was made so far is kept; run the same "
-                "command again when that is mended.",
+                f"The backend of {name} is not usable yet: {error}. What was created so far is kept. Fix this and run "
+                "the same command again.",
                 ExitCode.FAILED,
             ) from None
-        done = f"wrote the outputs of {self.stack.name} that {name} needs"
-        self._told(f"backend of {name}", done if changed else f"has the outputs of {self.stack.name}")
+        self._report(f"backend of {name}", f"{'updated' if changed else 'has'} the outputs of {self.stack.name}")
 
-    def _told(self, what: str, found: str) -> None:
-        self.keys.say(what, found)
+    def _report(self, subject: str, result: str) -> None:
+        self.keys.say(subject, result)
 
 
 def warn_of_outdated_keys(stack: Stack, environ: Mapping[str, str]) -> None:
-    """After an ``up`` of a foundation: say which secrets do not have the key, or the access, that they should.
+    """After an update of a foundation, warn about secrets with an outdated key or access.
 
-    Crash alerts without any access are left out: the program itself warns of them. Nothing is said if Scaleway does
-    not answer, or not to this key.
+    Crash alerts without any access are left out: the program itself warns about them. Errors of Scaleway are ignored.
     """
     with suppress(OpsError):
         settings, outputs = foundation_settings(stack), foundation_outputs(stack, environ)
@@ -242,8 +242,8 @@ def warn_of_outdated_keys(stack: Stack, environ: Mapping[str, str]) -> None:
             names = ", ".join(outdated_keys(account, cloud, holders(stack, settings), outputs))
         if names:
             sys.stderr.write(
-                f"warning: {stack.name}: these secrets have no current API key, or an access that has changed: "
-                f"{names}. Run `scripts/snu keys store {stack.name}`.\n"
+                f"warning: {stack.name}: the API key or access in these secrets is missing or outdated: {names}. Run "
+                f"`scripts/snu keys store {stack.name}`.\n"
             )
 
 

@@ -1,4 +1,4 @@
-"""Foundations in use: the stacks that run on one, by what their states contain."""
+"""Protects foundations in use: finds the stacks that run on one, from their states."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.operation_record import OperationRecord
+from ops.report.text import counted
 from ops.scaleway.catalogue import DATABASE_ACL
 from ops.stacks import Stack, find_stack, project_name, stack_names
-from ops.state.backend_environment import completed
+from ops.state.backend_environment import backend_environment
 from ops.state.checkpoint import read_checkpoint, resources_on_scaleway
 from ops.state.database_access import opened_by_runs
 from pulumi_state.store import Store, StoreError, open_store
@@ -24,29 +25,29 @@ _REFERENCE = "pulumi:pulumi:StackReference"
 
 @dataclass
 class _Users:
-    """What was found out about the stacks on a foundation."""
+    """The stacks on a foundation."""
 
     resources: dict[str, int] = field(default_factory=dict)
-    """By stack, how many resources it has on Scaleway; only stacks that have some."""
+    """Number of resources on Scaleway, by stack; only stacks that have some."""
     unreadable: dict[str, str] = field(default_factory=dict)
-    """By stack, why its state could not be read."""
+    """Why a stack's state could not be read, by stack."""
 
 
 def refuse_in_use(stack: Stack, environ: Mapping[str, str]) -> None:
-    """Raises OpsError where a stack runs on this foundation, or the state of one that may cannot be read.
+    """Raises OpsError if a stack runs on this foundation, or the state of one that might cannot be read.
 
-    ``environ``: the process's, without the foundation's own backend.
+    ``environ``: the process's environment, without the foundation's own backend.
     """
     if stack.config.get("snu:blueprint") != "foundation":
         return
     users = _users(stack, environ)
     if users.resources or users.unreadable:
-        ways = [f"Destroy it first: scripts/snu destroy {name}" for name in sorted(users.resources)]
-        raise _refused(f"{stack.name} is not destroyed: other stacks run on it.", users, ways)
+        next_steps = [f"Destroy it first: scripts/snu destroy {name}" for name in sorted(users.resources)]
+        raise _refused(f"{stack.name} cannot be destroyed while other stacks run on it.", users, next_steps)
 
 
 def refuse_removed_environments(stack: Stack, record: OperationRecord, environ: Mapping[str, str]) -> None:
-    """Raises OpsError for a preview that takes an environment from a foundation while its stack has resources."""
+    """Raises OpsError for a preview that removes an environment from a foundation while its stack has resources."""
     environments = _table(stack.config.get("snu:environments")).keys()
     removed = _environments_before(record) - environments
     if stack.config.get("snu:blueprint") != "foundation" or not removed:
@@ -57,17 +58,17 @@ def refuse_removed_environments(stack: Stack, record: OperationRecord, environ: 
     if users.resources or users.unreadable:
         listed = ", ".join(sorted(removed))
         raise _refused(
-            f"{stack.file.name}: snu:environments no longer has {listed}: its registry, its secret document and the "
-            "place of its state would be deleted.",
+            f"{stack.file.name}: snu:environments no longer has {listed}: its registry, its secret document and its "
+            "backend would be deleted.",
             users,
-            ["Keep it until no stack runs on it; to rename an environment: docs/how-to/renaming.md."],
+            ["Keep it until no stack runs on it. To rename an environment, see docs/how-to/renaming.md."],
         )
 
 
 def refuse_to_disconnect(stack: Stack, record: OperationRecord) -> None:
-    """Raises OpsError for an update that would close a database instance to a run that has opened it for itself.
+    """Raises OpsError for an update that would remove a run's own address from the ACL of a database instance.
 
-    Such a run would lose its state in the middle of its work. Without a refresh the update leaves the ACL alone.
+    That run would lose access to its state. An update without a refresh does not change the ACL.
     """
     planned = {item.step.urn for item in list(record.steps.values()) if item.step.is_change and not item.refreshed}
     acls = [each for each in record.refreshed_on_scaleway if each.type == DATABASE_ACL.token and each.urn in planned]
@@ -75,23 +76,23 @@ def refuse_to_disconnect(stack: Stack, record: OperationRecord) -> None:
     if opened := opened_by_runs(rules):
         listed = ", ".join(f"{network} until {until:%H:%M} UTC" for network, until in sorted(opened.items()))
         raise OpsError(
-            f"{stack.name}: runs have opened the database of their state to themselves ({listed}), and this update "
-            "would disconnect them. Nothing was changed. Wait until they have ended, or pass --no-refresh, which "
-            "leaves their access as it is.",
+            f"{stack.name}: this update would disconnect runs that have temporary access to the database of their "
+            f"state ({listed}). Nothing was changed. Wait until they have ended, or use --no-refresh, which keeps "
+            "their access.",
             ExitCode.LOCKED,
         )
 
 
-def _refused(reason: str, users: _Users, ways_out: list[str]) -> OpsError:
+def _refused(reason: str, users: _Users, next_steps: list[str]) -> OpsError:
     lines = [f"{reason} Nothing was changed."]
-    lines += [f"  {name} has {count} resources" for name, count in sorted(users.resources.items())]
+    lines += [f"  {name} has {counted(count, 'resource')}" for name, count in sorted(users.resources.items())]
     lines += [f"  {name} may have resources: {why}" for name, why in sorted(users.unreadable.items())]
-    lines += ways_out
+    lines += next_steps
     if users.unreadable:
         names = ", ".join(sorted(users.unreadable))
         lines.append(
-            f"Make the state of {names} readable, or remove the stack's file if the stack never existed, and run "
-            "this again."
+            f"Make the state of {names} readable, or remove the stack's file if the stack never existed, and run the "
+            "same command again."
         )
     return OpsError("\n".join(lines), ExitCode.REFUSED)
 
@@ -100,7 +101,7 @@ def _users(foundation: Stack, environ: Mapping[str, str]) -> _Users:
     users, project, seen = _Users(), project_name(foundation.project_dir), set[tuple[str, str]]()
     for stack in _stacks_on(foundation):
         try:
-            backend = completed(stack, environ, reads=True)
+            backend = backend_environment(stack, environ, reads=True)
             store = open_store(backend[BACKEND_URL], backend)
             names = {stack.name, *stacks_in(store, project)} - {foundation.name}
         except (OpsError, StoreError) as error:
@@ -109,7 +110,7 @@ def _users(foundation: Stack, environ: Mapping[str, str]) -> _Users:
         for name in names:
             if (store.address, name) not in seen:
                 seen.add((store.address, name))
-                _look(store, project, name, foundation.name, users)
+                _add_stack(store, project, name, foundation.name, users)
     return users
 
 
@@ -120,7 +121,7 @@ def _stacks_on(foundation: Stack) -> Iterator[Stack]:
             yield stack
 
 
-def _look(store: Store, project: str, name: str, foundation: str, users: _Users) -> None:
+def _add_stack(store: Store, project: str, name: str, foundation: str, users: _Users) -> None:
     try:
         checkpoint = read_checkpoint(store, project, name)
     except OpsError as error:
@@ -142,7 +143,7 @@ def _environments_before(record: OperationRecord) -> set[str]:
 
 
 def _environment_of(foundation: Stack, name: str) -> str:
-    """The foundation's environment that a stack's file names; empty where the stack has no file."""
+    """The foundation's environment that a stack's file names; empty if the stack has no file."""
     if name not in stack_names(foundation.project_dir):
         return ""
     environment = _table(find_stack(foundation.project_dir, name).config.get("snu:environment"))

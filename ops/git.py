@@ -1,4 +1,4 @@
-"""The repository that a stack's files are in: its commit, and the tree of what lies in the working copy."""
+"""The Git repository of a stack's files: its commit, and the tree of the working copy."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ _SHOWN = 10
 
 
 def find_repository(folder: Path, need: str) -> Repository:
-    """The repository that a folder belongs to. `need`: why there has to be one. Raises OpsError."""
+    """The repository of a folder. `need`: why one is needed, for the error message. Raises OpsError."""
     try:
-        found = Repository.find(folder)
+        repository = Repository.find(folder)
     except GitError as error:
         raise OpsError(str(error), ExitCode.USAGE) from None
-    if found is None:
-        raise OpsError(f"{folder} belongs to no git repository; {need}", ExitCode.USAGE)
-    return found
+    if repository is None:
+        raise OpsError(f"{folder} is not in a Git repository; {need}", ExitCode.USAGE)
+    return repository
 
 
 @dataclass(frozen=True)
 class Revision:
-    """What a working copy holds."""
+    """The content of a working copy."""
 
     commit: str
     tree: str
-    """Of the files as they lie there, with changes that are not committed; ignored files do not count."""
+    """Id of the tree of all files, with uncommitted changes and without ignored files."""
     changed: tuple[str, ...]
     """Files that differ from the commit."""
 
@@ -45,24 +45,24 @@ class Revision:
 
 
 def revision(folder: Path) -> Revision:
-    """The working copy that a folder belongs to.
+    """The content of the working copy that contains a folder.
 
-    Raises OpsError when there is none, nothing was committed, or files in it are in no tree of this repository.
+    Raises OpsError if there is none, nothing was committed, or it has changed files in nested repositories.
     """
-    repository = find_repository(folder, "a plan names the commit and the files that it was made of.")
+    repository = find_repository(folder, "a plan records the commit and the files that it was made from.")
     state = repository.working_state()
     if state.commit is None:
-        raise OpsError(f"{repository.root}: nothing was committed yet", ExitCode.USAGE)
+        raise OpsError(f"{repository.root} has no commits yet. Commit the files first.", ExitCode.USAGE)
     if state.opaque:
         listed = ", ".join(map(safe, state.opaque))
         raise OpsError(
-            f"{repository.root} has changed files in repositories of their own, which no commit of this one names: "
-            f"{listed}. Commit in each and add it as a submodule, remove it, or have Git ignore it.",
+            f"{repository.root} contains nested repositories with changed files, which no commit records: {listed}. "
+            "Commit in each and add it as a submodule, remove it, or add it to .gitignore.",
             ExitCode.USAGE,
         )
     return Revision(state.commit, state.tree, state.changed)
 
 
 def author(folder: Path) -> str:
-    """Who works here, as Git's settings say; empty where they do not."""
-    return find_repository(folder, "its settings say who plans.").identity() or ""
+    """The user's identity in Git's configuration; empty if it is not set."""
+    return find_repository(folder, "its configuration names the author of a plan.").identity() or ""

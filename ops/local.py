@@ -1,4 +1,4 @@
-"""The local Scaleway's process: start, stop, state, log, reset."""
+"""Controls the local Scaleway's process: start, stop, status, log and reset."""
 
 from __future__ import annotations
 
@@ -24,25 +24,26 @@ from ops.engines.program.environment import program_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.process_environment import process_environment
+from ops.report.text import counted
 from ops.stacks import CHECKOUT, LOCAL_PASSPHRASE, Stack, find_stack
 from ops.state.backend_environment import local_backend_url, local_state_dir
 from pulumi_state.process import Process
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE, PASSPHRASE_FILE
 
 LOCAL_STACK = "local"
-"""The stack whose file says where the local Scaleway listens."""
+"""The stack whose file has the local Scaleway's address."""
 SEED_FILE = Path(__file__).with_name("local_seed.toml")
-"""What the local Scaleway holds at its first start, and after a reset."""
+"""The content of the local Scaleway at its first start and after a reset."""
 
 _ANSWER_SECONDS = 5.0
 _START_SECONDS = 30.0
 _STOP_SECONDS = 40.0
-"""Processes of containers have their time to end too."""
+"""Includes the time that the containers' processes take to end."""
 _POLL_SECONDS = 0.05
 _LOG_TAIL = 15
 _LOGS_SECONDS = 60.0
 _SERVER_VARIABLES = ("DOCKER_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-"""Beginnings of the names, in either case, of what it needs of Docker; it outlives the shell and its keys."""
+"""Prefixes, in either case, of the variables that Docker needs. It gets no others, since it outlives the shell."""
 _EXPORTS = {
     "SCW_API_URL": "scaleway:apiUrl",
     "SCW_ACCESS_KEY": "scaleway:accessKey",
@@ -55,19 +56,19 @@ _EXPORTS = {
 
 
 class PortOwner(Enum):
-    """Who listens on the port of the local Scaleway."""
+    """The program that listens on the local Scaleway's port."""
 
     NOBODY = auto()
     OURS = auto()
     ANOTHER = auto()
     """A local Scaleway of another project."""
     STRANGER = auto()
-    """A program that is no local Scaleway."""
+    """A program that is not a local Scaleway."""
 
 
 @dataclass(frozen=True)
 class PortStatus:
-    """What was found on the port."""
+    """The program on the port."""
 
     holder: PortOwner
     pid: int | None = None
@@ -78,11 +79,11 @@ class LocalCloud:
     """The local Scaleway of one project."""
 
     def __init__(self, stack: Stack) -> None:
-        """Raises OpsError when the stack does not name a loopback address."""
+        """Raises OpsError if the stack's API address is not a loopback address."""
         if not stack.is_local:
             raise OpsError(
-                f"{stack.file.name}: scaleway:apiUrl is {stack.api_url or 'not set'}; expected an address of this "
-                "machine such as http://127.0.0.1:8421",
+                f"{stack.file.name}: scaleway:apiUrl is {stack.api_url or 'not set'}; expected a loopback address "
+                "such as http://127.0.0.1:8421",
                 ExitCode.SETTINGS,
             )
         self._stack = stack
@@ -101,10 +102,10 @@ class LocalCloud:
     def address(self) -> str:
         return self._stack.api_url or ""
 
-    # --- what runs --------------------------------------------------------------------------------------
+    # --- status -----------------------------------------------------------------------------------------
 
     def find(self) -> PortStatus:
-        """Look who answers at the address."""
+        """Find out which program answers at the address."""
         try:
             health = self._call("GET", "health")
         except ConnectionRefusedError:
@@ -118,11 +119,11 @@ class LocalCloud:
         return PortStatus(PortOwner.OURS if ours else PortOwner.ANOTHER, pid, health)
 
     def require(self) -> PortStatus:
-        """The project's local Scaleway, which runs. Raises OpsError when nobody answers, or somebody else."""
+        """The status of the running local Scaleway. Raises OpsError if it is not running, or its port is in use."""
         found = self.find()
         if found.holder is PortOwner.NOBODY:
             raise OpsError(
-                f"No local Scaleway answers at {self.address} (scaleway:apiUrl in {self._stack.file.name}). "
+                f"The local Scaleway is not running at {self.address} (scaleway:apiUrl in {self._stack.file.name}). "
                 "Start it with: scripts/snu local start",
                 ExitCode.LOCAL_CLOUD,
             )
@@ -132,7 +133,7 @@ class LocalCloud:
 
     def _taken(self, found: PortStatus) -> OpsError:
         if found.holder is PortOwner.STRANGER:
-            by = "a program that is no local Scaleway"
+            by = "a program that is not a local Scaleway"
         else:
             data = (found.health or {}).get("data")
             by = f"another local Scaleway, process {found.pid}" + (f", with its data in {data}" if data else "")
@@ -163,11 +164,11 @@ class LocalCloud:
     # --- start and stop ---------------------------------------------------------------------------------
 
     def start(self, transitions: float | None = None, runtime: str = "auto") -> tuple[int, bool]:
-        """Start it and wait until it answers; gives its pid, and whether it was started now.
+        """Start it and wait until it answers; returns its process id, and whether it was started now.
 
-        ``transitions``: how long ``creating`` and the like last, in seconds. ``runtime``: what runs its containers,
-        ``auto``, ``docker`` or ``off``. Raises OpsError when the port is taken, the process ends at once, or one runs
-        with other options.
+        ``transitions``: duration of statuses such as ``creating``, in seconds. ``runtime``: what runs its containers,
+        ``auto``, ``docker`` or ``off``. Raises OpsError if the port is in use, the process ends early, or it
+        is already running with other options.
         """
         found = self.find()
         if found.holder is PortOwner.OURS and found.pid:
@@ -196,20 +197,21 @@ class LocalCloud:
         )
 
     def _require_options(self, found: PortStatus, transitions: float | None, runtime: str) -> None:
-        """Raises OpsError where the one that runs was started with other options than these."""
+        """Raises OpsError if it is running with other options."""
         health = found.health or {}
-        engine, lasting = (health.get("runtime") or {}).get("engine"), health.get("transitions_seconds")
-        wanted = []
+        engine, current_transitions = (health.get("runtime") or {}).get("engine"), health.get("transitions_seconds")
+        differences = []
         if runtime not in ("auto", engine):
-            wanted.append((f"--runtime {runtime}", f"its containers run on: {engine}"))
-        if transitions not in (None, lasting):
-            wanted.append((f"--transitions {transitions:g}", f"its transitions last {lasting:g} seconds"))
-        if wanted:
-            options = " ".join(option for option, _ in wanted)
+            differences.append((f"--runtime {runtime}", f"its containers run on: {engine}"))
+        if transitions not in (None, current_transitions):
+            current = f"its transitions last {current_transitions:g} seconds"
+            differences.append((f"--transitions {transitions:g}", current))
+        if differences:
+            options = " ".join(option for option, _ in differences)
             raise OpsError(
-                f"The local Scaleway already runs, process {found.pid}, with other options: "
-                f"{', '.join(running for _, running in wanted)}. Nothing was changed; it keeps what it holds over a "
-                f"restart: scripts/snu local stop && scripts/snu local start {options}",
+                f"The local Scaleway is already running, process {found.pid}, with other options: "
+                f"{', '.join(current for _, current in differences)}. Nothing was changed. Restart it, which keeps its "
+                f"data: scripts/snu local stop && scripts/snu local start {options}",
                 ExitCode.LOCAL_CLOUD,
             )
 
@@ -231,7 +233,7 @@ class LocalCloud:
             )
 
     def _after_early_end(self) -> tuple[int, bool]:
-        """The process ended at once: another start may have been quicker."""
+        """The process ended early: another one may have been started first."""
         found = self.find()
         if found.pid and found.holder is PortOwner.OURS:
             self._pid_file.write_text(f"{found.pid}\n")
@@ -240,14 +242,14 @@ class LocalCloud:
         if found.holder is not PortOwner.NOBODY:
             raise self._taken(found)
         raise OpsError(
-            f"The local Scaleway ended while it started. Its log ({self.log}) ends with:\n{self._tail()}",
+            f"The local Scaleway did not start. Its log ({self.log}) ends with:\n{self._tail()}",
             ExitCode.LOCAL_CLOUD,
         )
 
     def stop(self) -> bool:
-        """Stop it and wait for its end; gives whether it ran. Raises OpsError when the port is somebody else's.
+        """Stop it and wait until it has ended; returns whether it was running. Raises OpsError if the port is in use.
 
-        Processes that one has left that was killed are taken away.
+        Removes the containers that a killed one has left.
         """
         found = self.find()
         if found.holder is PortOwner.NOBODY:
@@ -263,7 +265,8 @@ class LocalCloud:
         while process.is_running:
             if time.monotonic() > deadline:
                 raise OpsError(
-                    f"Process {found.pid} got SIGTERM and still runs after {_STOP_SECONDS:.0f} seconds.",
+                    f"Process {found.pid} is still running {_STOP_SECONDS:.0f} seconds after SIGTERM. End it with: "
+                    f"kill -9 {found.pid}",
                     ExitCode.LOCAL_CLOUD,
                 )
             time.sleep(_POLL_SECONDS)
@@ -271,7 +274,7 @@ class LocalCloud:
         return True
 
     def _remove_leftovers(self) -> int:
-        """What runs on Docker though the local Scaleway does not; how many processes there were."""
+        """Remove the containers that a killed local Scaleway has left on Docker; returns their number."""
         if not self.data.exists():
             return 0
         from localcloud.api.errors import EngineError
@@ -281,16 +284,16 @@ class LocalCloud:
             return remove_leftovers_of(self.data)
         except EngineError as error:
             raise OpsError(
-                f"Containers that the local Scaleway has left on Docker cannot be removed: {error}",
+                f"Containers that the local Scaleway left on Docker cannot be removed: {error}",
                 ExitCode.LOCAL_CLOUD,
             ) from error
 
     # --- data -------------------------------------------------------------------------------------------
 
     def reset(self, environ: Mapping[str, str]) -> list[str]:
-        """Empty it and forget the local stacks' state; gives what was done.
+        """Reset its data and delete the local stacks' state; returns what was done.
 
-        A state that the user keeps elsewhere (``PULUMI_BACKEND_URL``) is left alone.
+        A state in another backend (``PULUMI_BACKEND_URL``) is not deleted.
         """
         found = self.find()
         done = []
@@ -298,55 +301,55 @@ class LocalCloud:
             raise self._taken(found)
         if found.holder is PortOwner.OURS:
             self._call("POST", "reset", control_headers(found.health or {}))
-            done.append(f"The local Scaleway at {self.address} holds again what it holds at its first start.")
+            done.append(f"Reset the local Scaleway at {self.address} to its initial content.")
         elif self.data.exists():
-            if left := self._remove_leftovers():
-                done.append(f"Removed what it had left on Docker: {left} containers.")
+            if count := self._remove_leftovers():
+                done.append(f"Removed {counted(count, 'container')} that it had left on Docker.")
             shutil.rmtree(self.data)
-            done.append(f"Removed {self.data}; the local Scaleway does not run.")
+            done.append(f"Removed {self.data}; the local Scaleway is not running.")
         state = local_state_dir(self._stack.project_dir) / ".pulumi"
         own_backend = local_backend_url(self._stack.project_dir)
         if environ.get(BACKEND_URL, own_backend) != own_backend:
-            done.append(f"Left alone: the state behind {BACKEND_URL}.")
+            done.append(f"Kept the state in {BACKEND_URL}.")
         elif state.exists():
             shutil.rmtree(state)
             done.append(f"Removed the local stacks' state, {state}.")
         return done or ["Nothing to reset."]
 
     def exports(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Variables that point any Scaleway client, and the Pulumi CLI, at the local Scaleway."""
+        """Environment variables with which Scaleway clients and the Pulumi CLI use the local Scaleway."""
         config = self._stack.config
-        found = {name: str(config[key]) for name, key in _EXPORTS.items() if config.get(key)}
-        found[BACKEND_URL] = environ.get(BACKEND_URL) or local_backend_url(self._stack.project_dir)
+        variables = {name: str(config[key]) for name, key in _EXPORTS.items() if config.get(key)}
+        variables[BACKEND_URL] = environ.get(BACKEND_URL) or local_backend_url(self._stack.project_dir)
         if PASSPHRASE not in environ and PASSPHRASE_FILE not in environ:
-            found[PASSPHRASE] = LOCAL_PASSPHRASE
-        return found
+            variables[PASSPHRASE] = LOCAL_PASSPHRASE
+        return variables
 
     # --- containers and jobs ----------------------------------------------------------------------------
 
     def container_id(self, name: str) -> str | None:
-        """Of the container of that name."""
+        """The id of the container of that name; None if there is none."""
         for container in self._call("GET", "resources").get("containers.container", []):
             if container["name"] == name:
                 return str(container["id"])
         return None
 
     def last_run_id(self, job_name: str) -> str | None:
-        """Of the run of the job of that name that was started last."""
+        """The id of the last run of the job of that name; None if there is none."""
         resources = self._call("GET", "resources")
         jobs = {job["id"] for job in resources.get("serverless_jobs.definition", []) if job["name"] == job_name}
         runs = [run for run in resources.get("serverless_jobs.run", []) if run["job_definition_id"] in jobs]
         return str(max(runs, key=lambda run: run["created_at"])["id"]) if runs else None
 
     def container_logs(self, container_id: str, *, follow: bool, lines: int) -> Iterator[dict[str, Any]]:
-        """What its instances wrote: ``time``, ``instance``, ``stream``, ``text``. With ``follow`` it has no end.
+        """The log of its instances: ``time``, ``instance``, ``stream``, ``text``; endless with ``follow``.
 
-        Raises OpsError where no process runs behind it, and when the local Scaleway ends.
+        Raises OpsError if it has no process, and when the local Scaleway ends.
         """
         return self._logs(f"containers/{container_id}", follow=follow, lines=lines)
 
     def run_logs(self, run_id: str, *, follow: bool, lines: int) -> Iterator[dict[str, Any]]:
-        """What a run of a job wrote; as ``container_logs``."""
+        """The log of a job run, as ``container_logs``."""
         return self._logs(f"job-runs/{run_id}", follow=follow, lines=lines)
 
     def _logs(self, whose: str, *, follow: bool, lines: int) -> Iterator[dict[str, Any]]:
@@ -357,12 +360,12 @@ class LocalCloud:
             connection.request("GET", path)
             response = connection.getresponse()
             if response.status != 200:
-                told = json.loads(response.read()).get("message", f"status {response.status}")
-                raise OpsError(f"The local Scaleway has no logs of it: {told}.", ExitCode.LOCAL_CLOUD)
+                reason = json.loads(response.read()).get("message", f"status {response.status}")
+                raise OpsError(f"The local Scaleway has no logs for it: {reason}.", ExitCode.LOCAL_CLOUD)
             while text := response.readline():
                 line = json.loads(text)
                 if "error" in line:
-                    raise OpsError(f"The logs break off: {line['error']}", ExitCode.LOCAL_CLOUD)
+                    raise OpsError(f"The log stream was interrupted: {line['error']}", ExitCode.LOCAL_CLOUD)
                 yield line
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise OpsError("The local Scaleway ended while it sent the logs.", ExitCode.LOCAL_CLOUD) from error
@@ -375,14 +378,14 @@ class LocalCloud:
         return "\n".join(f"  {line}" for line in self.last_lines(_LOG_TAIL)) or "  (nothing)"
 
     def last_lines(self, count: int) -> list[str]:
-        """The last lines of the log. Raises OpsError when there is no log."""
+        """The last lines of the log. Raises OpsError if there is no log."""
         try:
             return self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-count:]
         except FileNotFoundError as error:
             raise OpsError(f"There is no log yet: {self.log} does not exist.", ExitCode.LOCAL_CLOUD) from error
 
     def follow(self, sleep: Callable[[float], None] = time.sleep) -> Iterator[str]:
-        """Lines that are added to the log from now on; never ends by itself."""
+        """New lines of the log; endless."""
         with self.log.open(encoding="utf-8", errors="replace") as log:
             log.seek(0, os.SEEK_END)
             while True:

@@ -1,4 +1,4 @@
-"""What may run the local Scaleway's containers. Apart from ``ops.local``, which takes longer to import."""
+"""The runtimes of the local Scaleway's containers; apart from ``ops.local``, which is slower to import."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from enum import StrEnum
 
 
 class RuntimeChoice(StrEnum):
+    """What runs the local Scaleway's containers."""
+
     AUTO = "auto"
-    """Docker, if an engine of this machine answers."""
+    """Docker, if it is available on this machine."""
     DOCKER = "docker"
     OFF = "off"
+    """Nothing: containers have no processes."""

@@ -1,4 +1,4 @@
-"""The policies, held against what an engine plans: the rules are the policy pack's own."""
+"""Evaluates the policy pack's rules on the resources that an engine plans."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from policy.rules import PolicyResult, Resource
 
 
-def verdict_on(record: OperationRecord, stack: Stack) -> PolicyResult:
-    """Of the resources that the stack would have, those that do not change included."""
+def evaluate_policies(record: OperationRecord, stack: Stack) -> PolicyResult:
+    """The policy result for all resources of the stack after the update, unchanged ones included."""
     from policy.rules import check
 
     return check(_resources(record), settings_of(stack))
 
 
-def refuse(stack: Stack, verdict: PolicyResult) -> None:
-    """Raises OpsError when there is a violation."""
-    if verdict.violations:
-        listed = "".join(f"\n  {violation}" for violation in verdict.violations)
+def refuse_violations(stack: Stack, result: PolicyResult) -> None:
+    """Raises OpsError if there is a violation."""
+    if result.violations:
+        listed = "".join(f"\n  {violation}" for violation in result.violations)
         raise OpsError(
-            f"{stack.name} violates the policies:{listed}\n"
-            f"Nothing was changed. What must be so all the same is exempted in {stack.file.name}, under snu:policies, "
-            "with the reason.",
+            f"{stack.name} violates policies:{listed}\n"
+            f"Nothing was changed. Fix each violation, or exempt it under snu:policies in {stack.file.name} and give "
+            "the reason.",
             ExitCode.POLICY,
         )
 
@@ -45,7 +45,7 @@ def _resources(record: OperationRecord) -> list[Resource]:
 
 
 def _planned(record: OperationRecord) -> Iterable[Step]:
-    """The last step on each resource that the stack will have: a refresh comes before the program."""
+    """The last step on each resource that the stack will have; earlier ones are those of the refresh."""
     last: dict[str, Step] = {}
     for progress in sorted(record.steps.values(), key=lambda progress: progress.started):
         step = progress.step
@@ -55,7 +55,7 @@ def _planned(record: OperationRecord) -> Iterable[Step]:
 
 
 def _plain(value: Any) -> Any:
-    """Without the signs of Pulumi's JSON, and whole numbers as such."""
+    """The value without the markers of Pulumi's JSON, and with whole numbers as integers."""
     from policy.rules import SECRET, UNKNOWN
 
     if is_secret(value):

@@ -1,6 +1,6 @@
-"""What is started before the command line is read, which takes typer a while.
+"""Starts the program's process before typer parses the command line, which is slow.
 
-This module imports little.
+This module imports as little as possible.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from ops.process_environment import process_environment
 from ops.stacks import project_dir
 
 PROGRAM_COMMANDS = frozenset({"plan", "preview", "up"})
-"""Commands that run a stack's program first of all."""
+"""Commands that start by running a stack's program."""
 _DIRECTORY_OPTIONS = ("-C", "--cwd")
 
 
 def start_program(arguments: Sequence[str]) -> None:
-    """Start the program's process for a command that will need it; what is wrong with the words is said later."""
+    """Start the program's process for a command that will need it; wrong arguments are reported later."""
     if not arguments or arguments[0] not in PROGRAM_COMMANDS or "--help" in arguments:
         return
     with suppress(OpsError):
@@ -29,7 +29,7 @@ def start_program(arguments: Sequence[str]) -> None:
 
 
 def _directory(arguments: Sequence[str]) -> Path | None:
-    """As the options say; None where they do not."""
+    """The folder that an option names; None without one."""
     for word, after in pairwise(arguments):
         if word in _DIRECTORY_OPTIONS:
             return Path(after)

@@ -1,6 +1,6 @@
-"""The document that ``pulumi preview --json`` prints, made from engine events.
+"""The document that ``pulumi preview --json`` prints, built from engine events.
 
-Field by field as ``PreviewDigest`` in Pulumi's ``sdk/go/common/display``; secrets read ``[secret]``.
+Its fields are those of ``PreviewDigest`` in Pulumi's ``sdk/go/common/display``; secrets are ``[secret]``.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class PreviewDocument:
         if body.get("ephemeral") or body.get("severity") == "debug":
             return
         message = without_colour((body.get("prefix") or "") + (body.get("message") or ""))
-        about = {"urn": body["urn"]} if body.get("urn") else {}
-        self._diagnostics.append(about | {"message": message, "severity": body.get("severity", "info")})
+        resource = {"urn": body["urn"]} if body.get("urn") else {}
+        self._diagnostics.append(resource | {"message": message, "severity": body.get("severity", "info")})
 
     def as_dict(self) -> dict[str, Any]:
-        """The document; empty parts are left out, as Pulumi does."""
+        """The document, without empty parts, as Pulumi prints it."""
         whole = {
             "config": dict(self._config),
             "steps": list(self._steps.values()),

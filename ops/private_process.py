@@ -1,4 +1,4 @@
-"""Keeps what this process knows, keys among it, from other processes and out of files."""
+"""Protects this process's memory and environment, which contain keys, from other processes and core files."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import resource
 import sys
 
 _PR_SET_DUMPABLE = 4
-"""`prctl(2)`: a process that is not dumpable writes no core file, and only root may read its memory and environment."""
+"""`prctl(2)`: a process that is not dumpable writes no core file, and only root can read its memory and environment."""
 
 
 def keep_private() -> None:
-    """Write no core file, nor let a process that is started write one; on Linux, hide memory and `/proc/PID/environ`.
+    """Disable core files, for child processes too; on Linux, hide the memory and `/proc/PID/environ`.
 
-    A variable that was removed from `os.environ` is still in what `/proc/PID/environ` shows.
+    `/proc/PID/environ` still contains variables that were removed from `os.environ`.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":

@@ -1,4 +1,4 @@
-"""The variables of this process."""
+"""This process's environment variables."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 from collections.abc import Mapping
 
 SIGNING_KEY = "SNU_PLAN_SIGNING_KEY"
-"""With the key that signs plans: base64 of its 32 bytes. With ``_FILE`` behind it, the path of a file that holds it."""
+"""Key that signs plans: base64 of its 32 bytes. With the suffix ``_FILE``, the path of a file that contains it."""
 IDENTITY = "SNU_PLAN_IDENTITY"
-"""With the age identity that decrypts plans; ``_FILE`` as above."""
+"""age identity that decrypts plans; ``_FILE`` as above."""
 TOKEN, TOKEN_FILE = "GITHUB_TOKEN", "SNU_GITHUB_TOKEN_FILE"
-"""With the token for GitHub, or the path of a file that holds it."""
+"""GitHub token, or the path of a file that contains it."""
 OWN_SECRETS = (
     SIGNING_KEY,
     f"{SIGNING_KEY}_FILE",
@@ -22,23 +22,23 @@ OWN_SECRETS = (
     "ACTIONS_RUNTIME_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
 )
-"""Variables that this command alone reads: no engine, plugin or program gets them."""
+"""Variables that only this command reads: they are not passed to engines, plugins and programs."""
 
 _LOOPBACK = ("localhost", ".localhost", "127.0.0.1", "::1")
-"""Hosts of this machine; the local Scaleway's containers have names below ``.localhost``."""
+"""Hosts of this machine; the local Scaleway's containers have names under ``.localhost``."""
 _EXEMPTIONS = ("no_proxy", "NO_PROXY")
-"""gRPC reads only the first one, httpx prefers it, and other clients take either."""
+"""gRPC reads only the first one, httpx prefers it, and other clients accept either."""
 
 
 def process_environment() -> dict[str, str]:
-    """A copy, which is handed on as a value: nothing else of the command reads the variables."""
+    """A copy of the environment, which is passed on as a value: nothing else reads the variables."""
     return dict(os.environ)
 
 
 def bypass_proxies() -> None:
-    """Exempt this machine from the proxies of this process, and of those that it starts.
+    """Exempt this machine's own addresses from proxies, for this process and those that it starts.
 
-    The variables are changed once, when the command starts: each library reads them by itself.
+    The variables are changed once, when the command starts, because each library reads them itself.
     """
     listed = [host.strip() for variable in _EXEMPTIONS for host in os.environ.get(variable, "").split(",")]
     exempt = ",".join(dict.fromkeys(host for host in (*listed, *_LOOPBACK) if host))
@@ -46,5 +46,5 @@ def bypass_proxies() -> None:
 
 
 def without_own_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """What other programs get, which work with the cloud and the state."""
+    """The environment for other programs that work with the cloud and the state."""
     return {name: value for name, value in environ.items() if name not in OWN_SECRETS}

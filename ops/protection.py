@@ -1,8 +1,8 @@
-"""Protected resources: what engines refuse to do to them, and how one app or job is released from protection.
+"""Protected resources: refused deletions and replacements, and how to unprotect an app or job.
 
-``protect`` is kept in the state, resource by resource. An engine refuses what the state protects, whatever the program
-has come to say since; so what is to go has to be released there first. An update of a stack whose file still has it
-protects it again.
+``protect`` is stored in the state of each resource. An engine goes by the state, even if the program no longer protects
+the resource; so a resource has to be unprotected in the state before it can be deleted. The next update protects it
+again if the stack's file still does.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pulumi_state.urn import name_of, type_of
 _REFUSAL = re.compile(
     r'^(?:Preview failed: )?(?P<replace>unable to replace )?resource "(?P<urn>urn:[^"]+)".*\bprotect', re.DOTALL
 )
-"""Both engines' words (``pkg/resource/deploy/step_generator.go``); a preview of the CLI ends at the first one."""
+"""Both engines' message (``pkg/resource/deploy/step_generator.go``); a preview of the CLI ends at the first one."""
 PREVIEW_FAILED = "preview failed"
-"""What the CLI adds to a refusal."""
+"""A further message of the CLI after a refusal."""
 _COMPONENTS = ("snu:containers:ContainerApp", "snu:jobs:ScheduledJob")
 
 
@@ -36,7 +36,7 @@ class Refusal:
 
     @classmethod
     def of(cls, message: str) -> Refusal | None:
-        """None for a message that is about something else."""
+        """None for any other message."""
         match = _REFUSAL.match(message)
         return cls(match["urn"], "replace" if match["replace"] else "delete") if match else None
 
@@ -50,8 +50,8 @@ def refused_text(refusals: Iterable[Refusal]) -> str:
     return f"this update would {' and '.join(parts)}: protected"
 
 
-def way_out(stack: str, file: str, refusals: Iterable[Refusal], parents: Mapping[str, str]) -> str:
-    """What allows it. ``parents``: URN by URN."""
+def unprotect_hint(stack: str, file: str, refusals: Iterable[Refusal], parents: Mapping[str, str]) -> str:
+    """How to allow the refused operations. ``parents``: the parent's URN by a resource's URN."""
     owners = {each.urn if type_of(each.urn) in _COMPONENTS else parents.get(each.urn, each.urn) for each in refusals}
     if all(owner and type_of(owner) in _COMPONENTS for owner in owners):
         return f"To allow this: scripts/snu unprotect {stack} {' '.join(sorted(map(name_of, owners)))}"
@@ -59,16 +59,16 @@ def way_out(stack: str, file: str, refusals: Iterable[Refusal], parents: Mapping
 
 
 @dataclass(frozen=True)
-class Released:
+class UnprotectedState:
     """A state in which some apps and jobs are no longer protected."""
 
     latest: dict[str, Any]
     names: tuple[str, ...]
-    """Names of the resources that were protected before."""
+    """The resources that were protected before."""
 
 
-def unprotect(latest: Mapping[str, Any], stack: str, names: Iterable[str]) -> Released:
-    """The state with everything below the named apps and jobs unprotected. Raises OpsError for an unknown name."""
+def unprotect(latest: Mapping[str, Any], stack: str, names: Iterable[str]) -> UnprotectedState:
+    """Unprotect the named apps and jobs with their children. Raises OpsError for an unknown name."""
     resources: list[dict[str, Any]] = list(latest.get("resources") or [])
     components = {each["urn"]: name_of(each["urn"]) for each in resources if each["type"] in _COMPONENTS}
     for name in names:
@@ -76,14 +76,14 @@ def unprotect(latest: Mapping[str, Any], stack: str, names: Iterable[str]) -> Re
             raise OpsError(unknown_name(name, stack, components.values()), ExitCode.USAGE)
     chosen = {urn for urn, name in components.items() if name in names}
     below = {each["urn"] for each in resources if each["urn"] in chosen or each.get("parent") in chosen}
-    released = tuple(name_of(each["urn"]) for each in resources if each["urn"] in below and each.get("protect"))
+    unprotected = tuple(name_of(each["urn"]) for each in resources if each["urn"] in below and each.get("protect"))
     changed = [{**each, "protect": False} if each["urn"] in below else each for each in resources]
-    return Released({**latest, "resources": changed}, released)
+    return UnprotectedState({**latest, "resources": changed}, unprotected)
 
 
 def unknown_name(name: str, stack: str, known: Iterable[str]) -> str:
-    """The message for an app or job that a stack does not have."""
+    """The error message for an app or job that a stack does not have."""
     known = sorted(set(known))
     close = difflib.get_close_matches(name, known, 1)
-    hint = f" Did you mean {close[0]}?" if close else f" It has: {', '.join(known) or 'none'}."
+    hint = f" Did you mean {close[0]}?" if close else f" Apps and jobs: {', '.join(known) or 'none'}."
     return f"The state of {stack} has no app or job {name}.{hint} Nothing was changed."

@@ -1,4 +1,4 @@
-"""What makes a deploy good: every container is ready, and says that it is the version that it should be."""
+"""Checks a deployment: every container is ready, and reports the expected version."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Iterable
 
 from infra.settings import EnvironmentSettings
 from ops.containers import GONE, NO_ANSWER, Api, Container, containers_in, domains_in, wait_until_settled
+from ops.durations import shown
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.external_changes import redeploy_way_out
+from ops.external_changes import redeploy_remedy
 from ops.operation_record import OperationRecord
 from ops.report.factory import printer_for
-from ops.report.progress import progress_for
+from ops.report.progress import Progress, progress_for, spinner_for
 from ops.report.text import Line, counted, safe
 from ops.scaleway.catalogue import CONTAINER
 from ops.scaleway.client import concurrent_map
@@ -26,7 +27,7 @@ _STATUS_STYLE = {"ready": "green", "error": "bold red", "locked": "bold red"}
 
 
 def check_containers(session: Session, record: OperationRecord, wait_seconds: float, *, check_urls: bool) -> None:
-    """As ``require_ready``, for the containers that an ``up`` has seen and for their domains."""
+    """``require_ready`` for the containers and domains of an update, unchanged ones too."""
     if containers := containers_in(record) + domains_in(record):
         require_ready(session, containers, wait_seconds, check_urls=check_urls)
 
@@ -34,14 +35,14 @@ def check_containers(session: Session, record: OperationRecord, wait_seconds: fl
 def require_ready(session: Session, containers: list[Container], wait_seconds: float, *, check_urls: bool) -> None:
     """Wait for containers and domains, and print the URLs.
 
-    Raises OpsError when one is in error, is not ready in time, does not answer, or answers as another version; with the
-    last lines of its log where they are at hand, and what to do next.
+    Raises OpsError if one is in error, is not ready in time, does not answer, or reports another version; with the last
+    lines of its log if it runs on this machine, and the next steps.
     """
     stack = session.stack
     api = Api(stack, session.environ)
     with progress_for(sys.stdout) as progress:
         settled = wait_until_settled(
-            api.look,
+            api.current,
             containers,
             seconds=wait_seconds,
             poll_seconds=api.poll_seconds,
@@ -51,12 +52,14 @@ def require_ready(session: Session, containers: list[Container], wait_seconds: f
     printer_for(sys.stdout).print(_table(api, own))
     problems = {container: _problem(container, wait_seconds) for container in settled if container.status != "ready"}
     if not problems:
-        problems = _wrong_versions(api, stack, own, min(wait_seconds, _VERSION_SECONDS))
+        with progress_for(sys.stdout) as progress:
+            problems = _wrong_versions(api, stack, own, min(wait_seconds, _VERSION_SECONDS), progress)
     if check_urls and not problems:
-        problems = _silent_urls(api, own)
+        with spinner_for(sys.stdout, "Requesting the URLs"):
+            problems = _unanswered_urls(api, own)
     if problems:
-        told = [text + _last_lines(stack, container) for container, text in problems.items()]
-        raise OpsError("\n".join([*told, *_ways_out(stack, problems)]), ExitCode.CONTAINERS)
+        reports = [text + _last_lines(stack, container) for container, text in problems.items()]
+        raise OpsError("\n".join([*reports, *_next_steps(stack, problems)]), ExitCode.CONTAINERS)
 
 
 def _waiting(waiting: list[Container]) -> str:
@@ -75,21 +78,24 @@ def _table(api: Api, containers: list[Container]) -> list[Line]:
 
 
 def _problem(container: Container, wait_seconds: float) -> str:
-    what = f"{container.kind.noun.capitalize()} {container.name}"
+    subject = f"{container.kind.noun.capitalize()} {container.name}"
+    if container.status == "locked":
+        return f"{subject} is locked: {container.error_message or 'Scaleway gives no reason'}"
     if container.failed:
-        reason = container.error_message or "Scaleway gives no reason"
-        return f"{what} is in {container.status}: {reason}"
+        return f"{subject} is in {container.status}: {container.error_message or 'Scaleway gives no reason'}"
     if container.status == GONE:
-        return f"{what} is gone: it was deleted outside of updates."
+        return f"{subject} no longer exists: it was deleted outside of updates."
     if container.status == NO_ANSWER:
-        return f"{what} was not checked: {NO_ANSWER}."
-    return f"{what} is {container.status} after {wait_seconds:.0f} seconds."
+        return f"{subject} was not checked: {NO_ANSWER}."
+    return f"{subject} is still {container.status} after {shown(wait_seconds)}."
 
 
-def _wrong_versions(api: Api, stack: Stack, containers: list[Container], seconds: float) -> dict[Container, str]:
-    """A new version may take a moment to get the requests."""
+def _wrong_versions(
+    api: Api, stack: Stack, containers: list[Container], seconds: float, progress: Progress
+) -> dict[Container, str]:
+    """Waits, since requests may still reach the former version for a moment."""
     expected = _expected(stack)
-    asked = [
+    targets = [
         (container, host, *expected[container.name])
         for container in containers
         if container.name in expected and container.public
@@ -97,43 +103,45 @@ def _wrong_versions(api: Api, stack: Stack, containers: list[Container], seconds
     ]
     deadline = time.monotonic() + seconds
     while True:
-        answers = concurrent_map(lambda each: api.wrong_version(*each[1:]), asked)
+        results = concurrent_map(lambda target: api.wrong_version(*target[1:]), targets)
         problems = {
-            container: f"{api.url(host)}{path} of container {container.name}: {wrong}"
-            for (container, host, path, _), wrong in zip(asked, answers, strict=True)
-            if wrong
+            container: f"{api.url(host)}{path} of container {container.name}: {problem}"
+            for (container, host, path, _), problem in zip(targets, results, strict=True)
+            if problem
         }
         if not problems or time.monotonic() > deadline:
             return problems
-        asked = [each for each in asked if each[0] in problems]
+        targets = [target for target in targets if target[0] in problems]
+        names = ", ".join(container.name for container in problems)
+        progress(f"Waiting for {counted(len(problems), 'container')} to report the new version: {names}")
         time.sleep(api.poll_seconds)
 
 
 def _expected(stack: Stack) -> dict[str, tuple[str, str]]:
-    """By the container's name, where it says its version, and which one that should be."""
+    """The path that reports a container's version, and the expected version, by the container's name."""
     settings = settings_of(stack)
     if not isinstance(settings, EnvironmentSettings):
         return {}
-    found = {}
+    expected = {}
     for name, app in settings.apps.items():
         image = settings.pinned.get(app.image or name)
         if app.version_path is not None and image is not None:
-            found[settings.container_name(name)] = (app.version_path, image.version)
-    return found
+            expected[settings.container_name(name)] = (app.version_path, image.version)
+    return expected
 
 
-def _silent_urls(api: Api, containers: list[Container]) -> dict[Container, str]:
-    asked = [(container, host) for container in containers if container.public for host in container.hosts]
-    answers = concurrent_map(lambda each: api.answers(each[1]), asked)
+def _unanswered_urls(api: Api, containers: list[Container]) -> dict[Container, str]:
+    targets = [(container, host) for container in containers if container.public for host in container.hosts]
+    results = concurrent_map(lambda target: api.request_problem(target[1]), targets)
     return {
-        container: f"{api.url(host)} of container {container.name}: {wrong}"
-        for (container, host), wrong in zip(asked, answers, strict=True)
-        if wrong
+        container: f"{api.url(host)} of container {container.name}: {problem}"
+        for (container, host), problem in zip(targets, results, strict=True)
+        if problem
     }
 
 
 def _last_lines(stack: Stack, container: Container) -> str:
-    """The end of a container's log, where it runs on this machine."""
+    """The last lines of a container's log, if it runs on this machine."""
     if not stack.is_local or container.kind is not CONTAINER:
         return ""
     from ops.local import LocalCloud
@@ -145,12 +153,12 @@ def _last_lines(stack: Stack, container: Container) -> str:
     return "".join(f"\n    {safe(line['text'])}" for line in lines)
 
 
-def _ways_out(stack: Stack, problems: Iterable[Container]) -> list[str]:
-    ways = []
+def _next_steps(stack: Stack, problems: Iterable[Container]) -> list[str]:
+    steps = []
     if any(container.status == GONE for container in problems):
-        ways.append(f"To create it again: scripts/snu up {stack.name}")
+        steps.append(f"To create it again: scripts/snu up {stack.name}")
     if failed := [container.app for container in problems if container.status == "error" and container.app]:
-        ways.append(str(redeploy_way_out(stack.name, failed)))
+        steps.append(str(redeploy_remedy(stack.name, failed)))
     if "snu:promoteFrom" in stack.config:
-        ways.append(f"To go back to the release before: scripts/snu rollback {stack.name}")
-    return ways
+        steps.append(f"To return to the previous release: scripts/snu rollback {stack.name}")
+    return steps

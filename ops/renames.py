@@ -1,7 +1,7 @@
-"""Names that one update would give to a new resource while an old one still has them.
+"""Detects updates that would create a resource under a name that an existing resource still has.
 
-Pulumi creates before it deletes, and does not compare the two: the platform refuses the second holder of a name half
-way through the update. Each such pair is found in the preview, whichever engine made it.
+Pulumi creates before it deletes, and does not compare the two, so that Scaleway would reject the duplicate name half
+way through the update. Such pairs are found in the preview, whichever engine made it.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ _EXCLUSIVE = (
     catalogue.SECRET,
     catalogue.ZONE,
 )
-"""Kinds whose identity Scaleway gives to one resource at a time. A record is a CNAME here, which excludes others."""
+"""Kinds with a unique identity on Scaleway. Records are CNAMEs here, which exclude any other record of the name."""
 _Identity = tuple[str, tuple[str, ...]]
-"""A resource's type, and the values of the kind's identity."""
+"""A resource's type, and the values of its identifying properties."""
 _SETTINGS = {"ContainerApp": "apps", "ScheduledJob": "jobs"}
 """The setting that lists the components of a type."""
 
 
 def refuse_collisions(stack: Stack, record: OperationRecord) -> None:
-    """Raises OpsError for a preview whose update would ask Scaleway for a name that is still taken."""
-    found = list(_collisions(item.step for item in record.steps.values() if not item.refreshed))
-    if found:
-        pairs = "".join(f"\n  {new.name} would get {wanted}, which {old.name} still has" for wanted, old, new in found)
-        ways = dict.fromkeys(_way_out(stack, old, new) for _, old, new in found)
+    """Raises OpsError for a preview whose update would create a resource under a name that is still taken."""
+    collisions = list(_collisions(item.step for item in record.steps.values() if not item.refreshed))
+    if collisions:
+        pairs = "".join(f"\n  {new.name} would get {name}, which {old.name} still has" for name, old, new in collisions)
+        next_steps = dict.fromkeys(_next_step(stack, old, new) for _, old, new in collisions)
         raise OpsError(
-            f"{stack.name}: Scaleway would refuse this update half way, since names are still taken:{pairs}\n"
-            f"Nothing was changed. {' '.join(ways)}",
+            f"{stack.name}: this update would fail half way, because names are still taken:{pairs}\n"
+            f"Nothing was changed. {' '.join(next_steps)}",
             ExitCode.SETTINGS,
         )
 
@@ -56,19 +56,19 @@ def refuse_collisions(stack: Stack, record: OperationRecord) -> None:
 def refuse_second_owner(stack: Stack, record: OperationRecord, store: Store, project: str) -> None:
     """Raises OpsError for a stack without resources whose names another stack of the same store already has.
 
-    So it is where a stack's file was renamed and its state was not. Raises StoreError when the store cannot be read.
+    This happens if a stack's file was renamed and its state was not. Raises StoreError if the store cannot be read.
     """
     steps = [item.step for item in record.steps.values() if item.step.is_custom and not item.step.is_provider]
-    wanted = {identity for step in steps if step.op == "create" and (identity := _identity(step.type, step.new))}
-    if not wanted or any(step.op not in ("create", "read") for step in steps):
+    new = {identity for step in steps if step.op == "create" and (identity := _identity(step.type, step.new))}
+    if not new or any(step.op not in ("create", "read") for step in steps):
         return
     stacks = stacks_in(store, project)
-    # The CLI makes a stack before its first preview; that one is in the way of a rename.
+    # The CLI creates a stack before its first preview, which has to be removed before the rename.
     remove = f"pulumi stack rm {stack.name} --yes --preserve-config && " if stack.name in stacks else ""
     for name in sorted(stacks.keys() - {stack.name}):
         checkpoint = read_checkpoint(store, project, name)
         resources = (checkpoint.latest.get("resources") or []) if checkpoint else []
-        if shared := wanted & {_identity(each["type"], each) for each in resources}:
+        if shared := new & {_identity(each["type"], each) for each in resources}:
             first, *others = sorted(map(_named, shared))
             more = f" and {counted(len(others), 'other resource')}" if others else ""
             raise OpsError(
@@ -79,7 +79,7 @@ def refuse_second_owner(stack: Stack, record: OperationRecord, store: Store, pro
 
 
 def _collisions(steps: Iterable[Step]) -> Iterator[tuple[str, Step, Step]]:
-    """The name, who has it and is to lose it, and who is to get it."""
+    """The name, the step that releases it, and the step that takes it."""
     steps = list(steps)
     holders = {
         identity: step
@@ -94,7 +94,7 @@ def _collisions(steps: Iterable[Step]) -> Iterator[tuple[str, Step, Step]]:
 
 
 def _identity(token: str, state: Mapping[str, Any]) -> _Identity | None:
-    """Type and values that no other resource may have; None where there are none, or some are not known yet."""
+    """The identity that no other resource may have; None if there is none, or it is not known yet."""
     kind = kind_of(token)
     if kind is None or kind not in _EXCLUSIVE:
         return None
@@ -112,15 +112,15 @@ def _named(identity: _Identity) -> str:
     return f"the {kind.noun if kind else token} {name}"
 
 
-def _way_out(stack: Stack, old: Step, new: Step) -> str:
+def _next_step(stack: Stack, old: Step, new: Step) -> str:
     setting = _SETTINGS.get(_noun(new.parent))
     former, key = name_of(old.parent), name_of(new.parent)
     if setting and old.op == "delete" and new.op == "create" and _noun(old.parent) == _noun(new.parent):
         return (
-            f"If {former} was renamed to {key}: write `renamedFrom: {former}` under snu:{setting}.{key} in "
-            f"{stack.file.name}. If not: remove {former} with an update of its own first."
+            f"If {former} was renamed to {key}, set `renamedFrom: {former}` under snu:{setting}.{key} in "
+            f"{stack.file.name}. Otherwise, remove {former} in a separate update first."
         )
-    return f"Take the name from {old.name} with an update of its own first, and give it to {new.name} with the next."
+    return f"Remove the name from {old.name} in a separate update first, and give it to {new.name} in the next."
 
 
 def _noun(urn: str) -> str:

@@ -1,4 +1,4 @@
-"""A stack that may be worked on: found, checked, reachable, with its engine."""
+"""A session: a stack whose settings are valid and whose state is reachable, with the engine that works on it."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from ops.exit_codes import ExitCode
 from ops.external_changes import (
     REPAIRED_BY_UPDATE,
     doubtful_deletions,
-    outside_findings,
-    outside_lines,
-    outside_markdown,
+    external_findings,
+    external_lines,
+    external_markdown,
 )
 from ops.findings import Finding, FindingKind, restore_secret
 from ops.foundations import refuse_removed_environments, refuse_to_disconnect
 from ops.operation_record import OperationRecord
-from ops.policies import refuse, verdict_on
+from ops.policies import evaluate_policies, refuse_violations
 from ops.process_environment import process_environment
-from ops.protection import way_out
+from ops.protection import unprotect_hint
 from ops.renames import refuse_collisions, refuse_second_owner
-from ops.report.base import Display, SilentDisplay, said_lines
+from ops.report.base import Display, SilentDisplay, all_diagnostic_lines
 from ops.report.factory import display_for, printer_for, warn
 from ops.report.files import write_text
 from ops.report.markdown import plan_markdown
 from ops.report.policies import policy_lines, policy_markdown
-from ops.report.progress import progress_for
+from ops.report.progress import progress_for, spinner_for
 from ops.report.text import Line
 from ops.scaleway.client import Client
 from ops.stacks import Stack, find_stack, project_dir, project_name, settings_of
 from ops.state.backend import BackendKind, backend_of
-from ops.state.backend_environment import completed
+from ops.state.backend_environment import backend_environment
 from ops.state.change_guard import after_change, before_change
 from ops.state.interrupted import overwritten_markdown, pending_markdown, pending_names, pending_text
 from ops.state.last_run import Observed, observe, remember, restore
 from ops.state.lock import HeldLock, acquire, interrupt
-from ops.state.private_copy import on_a_copy
+from ops.state.private_copy import with_private_copy
 from ops.steps import label
 from pulumi_state import compression
 from pulumi_state.errors import PulumiError
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """How an operation is done."""
+    """Options of an operation."""
 
     yes: bool = False
     skip_preview: bool = False
@@ -70,11 +70,11 @@ class Options:
     wait_seconds: float = 600.0
     check_urls: bool = False
     lock_timeout: float = 0.0
-    """Seconds to wait for a stack that somebody else holds."""
+    """Seconds to wait for a stack that another run has locked."""
 
 
-def _require_cloud(stack: Stack, needed: bool) -> None:
-    """Raises OpsError where the stack is local and its local Scaleway, or that of its state, does not run."""
+def _require_local_cloud(stack: Stack, needed: bool) -> None:
+    """Raises OpsError if a local stack, or its state, needs the local Scaleway and it is not running."""
     if stack.is_local and (needed or backend_of(stack).kind is not BackendKind.FILE):
         from ops.local import LocalCloud
 
@@ -82,21 +82,21 @@ def _require_cloud(stack: Stack, needed: bool) -> None:
 
 
 class Previewed(NamedTuple):
-    """What a preview has found."""
+    """The result of a preview."""
 
     result: Result
-    outside: list[Finding]
-    """What no update has done."""
+    external_changes: list[Finding]
+    """Changes that no update caused."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """A stack that may be worked on, and the engine that does it."""
+    """A stack, and the engine that works on it."""
 
     stack: Stack
     engine: Engine
     environ: dict[str, str] = field(repr=False)
-    """What the stack's state is reached with."""
+    """The environment with which the stack's state is reached."""
     reads: bool = False
     """Whether the state is only read."""
     _locks: list[HeldLock] = field(default_factory=list, init=False, repr=False, compare=False)
@@ -114,24 +114,24 @@ class Session:
         reads: bool = False,
         environ: Mapping[str, str] | None = None,
     ) -> Session:
-        """Raises OpsError before anything is changed when something is missing or wrong.
+        """Open a stack. Raises OpsError, before anything is changed, if something is missing or invalid.
 
-        ``reads``: the state is only read.
-        ``validate``: whether the stack's settings matter; ``needs_cloud``: whether Scaleway does; ``runs_program``:
-        whether the first that the engine is asked for is a preview or an up; ``environ``: this process's, by default.
+        ``validate``: whether to validate the stack's settings; ``needs_cloud``: whether the local Scaleway has to run;
+        ``runs_program``: whether the first operation is a preview or an update; ``reads``: whether the state is only
+        read; ``environ``: this process's by default.
         """
         environ = process_environment() if environ is None else environ
         stack = find_stack(project_dir(directory), name)
         engine = select_engine(choice, stack)
         if runs_program:
             start_ahead(stack.project_dir, environ)
-        with ThreadPoolExecutor(1) as beside:
-            found = beside.submit(_require_cloud, stack, needs_cloud)
+        with ThreadPoolExecutor(1) as executor:
+            local_cloud = executor.submit(_require_local_cloud, stack, needs_cloud)
             settings = settings_of(stack) if validate else None
             if settings is not None:
                 require_builder(engine, stack, settings)
-            found.result()
-        return cls(stack, engine, completed(stack, environ, reads=reads), reads)
+            local_cloud.result()
+        return cls(stack, engine, backend_environment(stack, environ, reads=reads), reads)
 
     @cached_property
     def project(self) -> str:
@@ -139,7 +139,7 @@ class Session:
 
     @cached_property
     def store(self) -> Store:
-        """Where the stack's state is kept. Raises OpsError when it cannot be reached."""
+        """The store of the stack's state. Raises OpsError if it cannot be reached."""
         try:
             return open_store(self.environ[BACKEND_URL], self.environ)
         except StoreError as error:
@@ -147,28 +147,28 @@ class Session:
 
     @property
     def state(self) -> StateFile:
-        """The stack's state there. Raises OpsError when it cannot be reached."""
+        """The stack's state file. Raises OpsError if it cannot be reached."""
         return StateFile(self.store, self.project, self.stack.name)
 
     @cached_property
     def observed(self) -> Observed:
-        """The state at the first look, or when the lock was taken: what previews, refusals and warnings go by.
+        """The state as first read, or as read when the stack was locked, for previews, checks and warnings.
 
-        What writes the state other than as the last step calls ``forget_observed``. Raises StoreError.
+        Call ``forget_observed`` after writing the state, unless that was the last step. Raises StoreError.
         """
         return observe(self.store, self.project, self.stack.name)
 
     def forget_observed(self) -> None:
-        """Let the state be read again."""
+        """Read the state again when it is next needed."""
         vars(self).pop("observed", None)
 
     @contextmanager
     def locked(self, purpose: str, options: Options, *, moves: bool = False) -> Iterator[None]:
         """Lock the stack for the block.
 
-        ``moves``: the block moves the state away, and so is not refused where that was begun before. Raises OpsError
-        when somebody else has the stack for longer than we may wait, and when the lock was lost meanwhile, which
-        cancels the block as Ctrl-C does.
+        ``moves``: the block moves the state to another backend, so that one which has left a tombstone is allowed.
+        Raises OpsError if another run has locked the stack for longer than the timeout, and if the lock was lost
+        meanwhile, which cancels the block like Ctrl-C.
         """
         held = self._acquire(purpose, options.lock_timeout)
         self._locks.append(held)
@@ -177,7 +177,7 @@ class Session:
             with held:
                 if not moves:
                     before_change(self.stack, self.store)
-                with self._remembered(held, moves):
+                with self._last_run_recorded(held, moves):
                     yield
                 if not moves:
                     after_change(self.stack, self.store, self.environ)
@@ -212,86 +212,86 @@ class Session:
             )
 
     @contextmanager
-    def _remembered(self, held: HeldLock, moves: bool) -> Iterator[None]:
-        """Notes at the end what the block has left, where we still have the lock then."""
+    def _last_run_recorded(self, held: HeldLock, moves: bool) -> Iterator[None]:
+        """Record the state at the end of the block, if we still own the lock."""
         if moves:
             yield
             return
-        begin = self.observed
+        before = self.observed
         try:
             yield
         finally:
             if held.renew():
-                with suppress(StoreError):  # what the block has to say is worth more
-                    remember(self.store, self.project, self.stack.name, begin)
+                with suppress(StoreError):  # the block's own error matters more
+                    remember(self.store, self.project, self.stack.name, before)
 
     def _lock_lost(self, purpose: str, error: BaseException | None) -> OpsError:
-        """What is said after a run has lost its lock; the newer state is restored where this run has overwritten it."""
+        """The error of a run that has lost its lock. A newer state that this run has overwritten is restored."""
         name = self.stack.name
-        lines = [f"{name}: this run ({purpose}) lost its lock: somebody removed it, or another run took it over."]
+        lines = [f"{name}: this run ({purpose}) lost its lock: it was removed, or another run took it over."]
         if isinstance(error, OpsError):
             lines.append(str(error))
         with suppress(OpsError, StoreError), self._acquire("restoring the state", 0.0):
-            found = observe(self.store, self.project, name).overwritten
-            if found is not None:
-                kept = restore(self.store, self.project, name, found)
-                lines.append(f"It had overwritten the newer state, which is restored. What it wrote is kept as {kept}.")
-                lines += [f"  only in what it wrote: {each}" for each in found.unknown]
+            overwritten = observe(self.store, self.project, name).overwritten
+            if overwritten is not None:
+                copy = restore(self.store, self.project, name, overwritten)
+                lines.append(f"It had overwritten a newer state, which was restored. A copy of its state is in {copy}.")
+                lines += [f"  only in the copy: {each}" for each in overwritten.unknown]
         lines.append(f"Compare with the live resources: `scripts/snu preview {name} --refresh`.")
         return OpsError("\n".join(lines), ExitCode.LOCKED)
 
     def require_latest(self) -> None:
-        """Raises OpsError when the state is older than what the last run left."""
-        if found := self.observed.overwritten:
-            raise OpsError(f"{found} Nothing was changed.", ExitCode.INTERRUPTED)
+        """Raises OpsError if the state is older than the one that the last run left."""
+        if overwritten := self.observed.overwritten:
+            raise OpsError(f"{overwritten} Nothing was changed.", ExitCode.INTERRUPTED)
 
     def _record_engine(self, pid: int) -> None:
         for held in self._locks:
             held.record_engine(pid)
 
     def require_complete(self) -> None:
-        """Raises OpsError when an earlier run was interrupted and the engine refuses to go on from there, and as
-        ``require_latest``."""
+        """Raises OpsError as ``require_latest``, and if the engine refuses to continue after an interrupted run."""
         self.require_latest()
         if self.engine.refuses_interrupted and (pending := pending_names(self.observed.stored)):
             text = pending_text(self.stack.name, pending)
             raise OpsError(f"{self.stack.name}: {text} Nothing was changed.", ExitCode.INTERRUPTED)
 
-    def _left_pending(self) -> str:
-        """What this run has left pending, below why it ended."""
-        with suppress(OpsError, StoreError):  # why it ended is worth more
+    def _next_step(self, otherwise: str = " Run the same command again to continue.") -> str:
+        """The next step after an operation that did not succeed: ``snu recover`` if operations are pending."""
+        with suppress(OpsError, StoreError):  # the reason why it ended matters more
             stored = checkpoints.find(self.store, self.project, self.stack.name)
             if pending := pending_names(stored):
                 return f"\n{self.stack.name}: {pending_text(self.stack.name, pending)}"
-        return ""
+        return otherwise
 
     def warn_pending(self, stream: TextIO) -> list[str]:
-        """Show what an interrupted run has left pending, and return it. Raises OpsError."""
+        """Show the operations that an interrupted run has left pending, and return them. Raises OpsError."""
         if pending := pending_names(self.observed.stored):
             warn(f"{self.stack.name}: {pending_text(self.stack.name, pending)}", stream)
         return pending
 
     def warn_overwritten(self) -> None:
-        """Show on standard error that the state is older than what the last run left. Raises StoreError."""
-        if found := self.observed.overwritten:
-            warn(str(found), sys.stderr)
+        """Warn on standard error if the state is older than the one that the last run left. Raises StoreError."""
+        if overwritten := self.observed.overwritten:
+            warn(str(overwritten), sys.stderr)
 
     def outputs(self) -> Mapping[str, Any]:
-        """The stack's outputs; secret values are replaced by the text ``[secret]``. Raises OpsError."""
+        """The stack's outputs, with ``[secret]`` in place of secret values. Raises OpsError."""
         from pulumi_state.stack_reader import outputs
         from pulumi_state.values import redact
 
         try:
-            found = outputs(self.state, self.environ)
+            values = outputs(self.state, self.environ)
         except PulumiError as error:
             raise OpsError(str(error), ExitCode.FAILED) from error
-        return dict(redact(found))
+        return dict(redact(values))
 
     def title(self, doing: str) -> str:
+        """The title of an operation: ``Updating ci (engine: pulumi)``."""
         return f"{doing} {self.stack.name} (engine: {self.engine.name})"
 
     def _engine_environ(self) -> dict[str, str]:
-        """Keeps the state in the form that it has: to convert it, the CLI removes it before it writes it again."""
+        """Keep the state's compression: to convert it, the CLI deletes the state before it writes it again."""
         if not self.engine.converts_state:
             return self.environ
         stored = self.observed.stored
@@ -300,9 +300,10 @@ class Session:
 
     @cached_property
     def _copy(self) -> dict[str, str]:
-        return on_a_copy(self.environ)
+        return with_private_copy(self.environ)
 
     def operation(self, options: Options, on_event: OnEvent, on_cancel: Callable[[], None] = lambda: None) -> Operation:
+        """An operation of the engine on this stack."""
         return Operation(
             project_dir=self.stack.project_dir,
             stack=self.stack.name,
@@ -315,45 +316,54 @@ class Session:
         )
 
     def run(self, work: Callable[[Operation], Result], options: Options, display: Display) -> Result:
-        """One operation with its display. Raises OpsError when it did not succeed."""
+        """Run an operation with its display. Raises OpsError if it does not succeed."""
         try:
             with display:
                 result = work(self.operation(options, display.on_event, display.on_cancel))
         except KeyboardInterrupt:
             display.finish()
-            raise OpsError(f"{self.stack.name}: interrupted.{self._left_pending()}", ExitCode.CANCELLED) from None
+            raise OpsError(f"{self.stack.name}: interrupted.{self._next_step()}", ExitCode.CANCELLED) from None
         except EngineError as error:
             display.finish_failed()
             raise OpsError(str(error), ExitCode.FAILED) from error
         display.finish()
         if display.record.canceled:
             raise OpsError(
-                f"{self.stack.name}: cancelled before it was complete.{self._left_pending()}", ExitCode.CANCELLED
+                f"{self.stack.name}: cancelled before it was complete.{self._next_step()}", ExitCode.CANCELLED
             )
         if not result.ok:
-            raise OpsError(f"{self._failure(display.record)}{self._left_pending()}", ExitCode.FAILED)
+            raise OpsError(self._failure(display.record), ExitCode.FAILED)
         return result
 
     def _failure(self, record: OperationRecord) -> str:
         name = self.stack.name
         if not record.refusals:
-            return f"{name}: did not succeed, see above."
-        return f"{name}: refused, see above.\n{way_out(name, self.stack.file.name, record.refusals, record.parents)}"
+            next_step = self._next_step(" Fix them and run the same command again.")
+            return f"{name}: failed, see the errors above.{next_step}"
+        hint = unprotect_hint(name, self.stack.file.name, record.refusals, record.parents)
+        return f"{name}: refused, see above.\n{hint}{self._next_step('')}"
 
-    def say_outside(self, record: OperationRecord, *, repaired: Collection[FindingKind] = ()) -> list[Finding]:
-        """Show what no update has done: resources deleted, changed or in error on Scaleway.
+    def report_external_changes(
+        self, record: OperationRecord, *, repaired: Collection[FindingKind] = ()
+    ) -> list[Finding]:
+        """Show resources that were deleted or changed outside of updates, or are in error.
 
-        ``repaired``: what the operation itself puts right.
+        ``repaired``: findings that the operation itself repairs.
         """
-        findings = outside_findings(self.stack, self.environ, record)
-        printer_for(sys.stdout).print(outside_lines(self.stack.name, findings, repaired))
+        with spinner_for(sys.stdout, f"Checking {self.stack.name} for changes outside of updates"):
+            findings = external_findings(self.stack, self.environ, record)
+        printer_for(sys.stdout).print(external_lines(self.stack.name, findings, repaired))
         return findings
 
-    def refuse_impossible(self, record: OperationRecord) -> None:
+    def refuse_infeasible(self, record: OperationRecord) -> None:
         """Raises OpsError for a preview whose update would fail half way, or break a stack that runs on this one.
 
-        Also where the refresh took for deleted what may be there: an update would lose it from the state.
+        Also if the refresh reported as deleted what may still exist: an update would lose it from the state.
         """
+        with spinner_for(sys.stderr, f"Checking whether the update of {self.stack.name} can succeed"):
+            self._refuse_infeasible(record)
+
+    def _refuse_infeasible(self, record: OperationRecord) -> None:
         for urn, error in doubtful_deletions(self.stack, self.environ, record.refreshed_on_scaleway):
             raise OpsError(f"{label(urn)} could not be read: {error}\nNothing was changed.", error.code)
         refuse_collisions(self.stack, record)
@@ -363,14 +373,14 @@ class Session:
             raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
         refuse_removed_environments(self.stack, record, process_environment())
 
-    def say_policies(self, record: OperationRecord) -> PolicyResult:
-        """Show what the policies have to say of an operation's resources."""
-        verdict = verdict_on(record, self.stack)
-        printer_for(sys.stdout).print(policy_lines(verdict))
-        return verdict
+    def report_policies(self, record: OperationRecord) -> PolicyResult:
+        """Evaluate the policies on an operation's resources, and show the result."""
+        policy_result = evaluate_policies(record, self.stack)
+        printer_for(sys.stdout).print(policy_lines(policy_result))
+        return policy_result
 
     def restore_secrets(self, findings: Iterable[Finding]) -> None:
-        """Take back the deletion of the secrets among the findings. Raises OpsError."""
+        """Restore the secrets among the findings that are scheduled for deletion. Raises OpsError."""
         scheduled = [each for each in findings if each.kind is FindingKind.SCHEDULED]
         if not scheduled:
             return
@@ -379,10 +389,10 @@ class Session:
                 restore_secret(client, each)
                 printer_for(sys.stdout).print([Line.of(f"Restored {each.name}.")])
 
-    def require_sound(self, options: Options) -> list[Finding]:
-        """What no update has done, of an update that nobody previews.
+    def check_update(self, options: Options) -> list[Finding]:
+        """Check an update that runs without a preview; returns the changes that no update caused.
 
-        Raises OpsError where the update would violate a policy, or could not succeed.
+        Raises OpsError if the update would violate a policy, or could not succeed.
         """
         display = SilentDisplay()
         with progress_for(sys.stdout) as progress:
@@ -390,19 +400,20 @@ class Session:
             try:
                 self.run(self.engine.preview, options, display)
             except OpsError:
-                printer_for(sys.stdout).print(said_lines(display.record))
+                printer_for(sys.stdout).print(all_diagnostic_lines(display.record))
                 raise
-        outside = self.say_outside(display.record, repaired=REPAIRED_BY_UPDATE)
-        verdict = self.say_policies(display.record)
-        self.refuse_impossible(display.record)
+        findings = self.report_external_changes(display.record, repaired=REPAIRED_BY_UPDATE)
+        policy_result = self.report_policies(display.record)
+        self.refuse_infeasible(display.record)
         refuse_to_disconnect(self.stack, display.record)
-        refuse(self.stack, verdict)
-        return outside
+        refuse_violations(self.stack, policy_result)
+        return findings
 
     def preview(self, options: Options, markdown: str | None = None, *, binding: bool = False) -> Previewed:
-        """``markdown``: the file that gets it as Markdown too, however it ends; ``-`` prints that only.
+        """Preview an update, and show it.
 
-        ``binding``: raises OpsError where a policy is violated, which else is shown only.
+        ``markdown``: a file to write the preview to as Markdown, however it ends; ``-`` prints only that.
+        ``binding``: an update follows, so policy violations raise OpsError instead of only being shown.
         """
         title = self.title("Previewing")
         self.warn_overwritten()
@@ -414,23 +425,23 @@ class Session:
         try:
             result = self.run(self.engine.preview, options, display)
             if markdown == "-":
-                outside = outside_findings(self.stack, self.environ, display.record)
-                verdict = verdict_on(display.record, self.stack)
+                findings = external_findings(self.stack, self.environ, display.record)
+                policy_result = evaluate_policies(display.record, self.stack)
             else:
-                outside = self.say_outside(display.record, repaired=REPAIRED_BY_UPDATE if binding else ())
-                verdict = self.say_policies(display.record)
+                findings = self.report_external_changes(display.record, repaired=REPAIRED_BY_UPDATE if binding else ())
+                policy_result = self.report_policies(display.record)
             pending = self.warn_pending(sys.stderr if markdown == "-" else sys.stdout)
             remarks = [
                 *overwritten_markdown(self.observed),
                 *pending_markdown(self.stack.name, pending),
-                *outside_markdown(self.stack.name, outside),
-                *policy_markdown(verdict),
+                *external_markdown(self.stack.name, findings),
+                *policy_markdown(policy_result),
             ]
         finally:
             if markdown is not None:
                 write_text(plan_markdown(display.record, stack=self.stack.name, remarks=remarks), markdown)
-        self.refuse_impossible(display.record)
+        self.refuse_infeasible(display.record)
         if binding:
             refuse_to_disconnect(self.stack, display.record)
-            refuse(self.stack, verdict)
-        return Previewed(result, outside)
+            refuse_violations(self.stack, policy_result)
+        return Previewed(result, findings)

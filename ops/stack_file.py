@@ -1,4 +1,4 @@
-"""Writes into a stack's committed file and leaves the rest of it as it was: comments, order, quotes."""
+"""Edits a stack's committed file, and preserves its comments, order and quotes."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from infra.settings import Image
 
 _WIDTH = 4096
-"""No line is broken."""
+"""Wide enough that no line is wrapped."""
 
 
 def write_images(file: Path, images: Mapping[str, Image]) -> bool:
-    """Set these images in ``snu:images``; others stay. Gives whether that changed anything. Raises OpsError."""
+    """Set images in ``snu:images``, and keep the others; returns whether the file changed. Raises OpsError."""
     return edit(file, put_images(images))
 
 
 def put_images(images: Mapping[str, Image]) -> Callable[[Any], None]:
-    """The change that sets these images, for ``edit``."""
+    """A change for ``edit`` that sets images."""
 
     def change(config: Any) -> None:
         written = config.setdefault("snu:images", {})
@@ -39,7 +39,7 @@ def put_images(images: Mapping[str, Image]) -> Callable[[Any], None]:
 
 
 def edit(file: Path, change: Callable[[Any], None]) -> bool:
-    """Let ``change`` alter the mapping under ``config``. Gives whether the file is another one now. Raises OpsError."""
+    """Apply ``change`` to the mapping under ``config``; returns whether the file changed. Raises OpsError."""
     before = _read(file)
     after = edited(before, change)
     if after == before:
@@ -52,7 +52,7 @@ def edit(file: Path, change: Callable[[Any], None]) -> bool:
 
 
 def edited(text: str, change: Callable[[Any], None]) -> str:
-    """The text of a stack's file after a change of the mapping under ``config``."""
+    """The text of a stack's file after ``change`` was applied to the mapping under ``config``."""
     from ruamel.yaml import YAML
 
     yaml = YAML()
@@ -68,7 +68,7 @@ def edited(text: str, change: Callable[[Any], None]) -> str:
 
 
 def _representer() -> type[RoundTripRepresenter]:
-    """Writes no anchors, and quotes every string that some reader of YAML would take for something else."""
+    """Writes no anchors, and quotes every string that a YAML parser might read as another type."""
     from ruamel.yaml.representer import RoundTripRepresenter
 
     class Representer(RoundTripRepresenter):

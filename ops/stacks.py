@@ -1,4 +1,4 @@
-"""The stacks of a project: their files, what the command reads of them, and whether they are local."""
+"""The stacks of a project: their files and configuration."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Stack:
     project_dir: Path
     name: str
     config: Mapping[str, Any]
-    """The file's ``config`` with the images that were built for the stack: full keys such as ``scaleway:apiUrl``;
-    secure values stay encrypted."""
+    """The file's ``config`` with full keys such as ``scaleway:apiUrl``, and with the images that were built for the
+    stack; secure values stay encrypted."""
     secrets_provider: str
-    """The stack's secrets provider, ``passphrase`` where the file names none."""
+    """The stack's secrets provider, ``passphrase`` by default."""
     salt: str = ""
-    """The file's ``encryptionsalt``; empty where it has none."""
+    """The file's ``encryptionsalt``; empty if it has none."""
 
     @property
     def file(self) -> Path:
@@ -50,13 +50,13 @@ class Stack:
 
     @cached_property
     def api_url(self) -> str | None:
-        """Address of Scaleway's API where the stack names one."""
+        """Address of Scaleway's API, if the stack configures one."""
         value = self.config.get("scaleway:apiUrl")
         return value.rstrip("/") if isinstance(value, str) and value else None
 
     @cached_property
     def api_address(self) -> SplitResult:
-        """Parts of ``scaleway:apiUrl``. Raises OpsError when there is none or it is not an address."""
+        """The parts of ``scaleway:apiUrl``. Raises OpsError if it is missing or invalid."""
         parts = urlsplit(self.api_url or "")
         try:
             valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -72,12 +72,12 @@ class Stack:
 
     @cached_property
     def is_local(self) -> bool:
-        """Whether its Scaleway is an address of this machine only."""
+        """Whether its Scaleway is local, at a loopback address."""
         return self.api_url is not None and is_loopback(self.api_address.hostname or "")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine only."""
+    """Whether a host is a loopback address."""
     if host == "localhost":
         return True
     try:
@@ -100,14 +100,14 @@ def project_dir(directory: Path | None) -> Path:
     folder = (directory or default_project or CHECKOUT).resolve()
     if not (folder / "Pulumi.yaml").is_file():
         raise OpsError(
-            f"{folder} is no Pulumi project: it has no Pulumi.yaml. Give the project's folder with --cwd.",
+            f"{folder} is not a Pulumi project: it has no Pulumi.yaml. Name the project's folder with --cwd.",
             ExitCode.USAGE,
         )
     return folder
 
 
 def project_name(project_dir: Path) -> str:
-    """The name of Pulumi.yaml. Raises OpsError when it has none."""
+    """The project's name in Pulumi.yaml. Raises OpsError if it has none."""
     try:
         return pulumi_project.project_name(project_dir)
     except PulumiError as error:
@@ -115,13 +115,13 @@ def project_name(project_dir: Path) -> str:
 
 
 def stack_names(project_dir: Path) -> list[str]:
-    """The stacks that have a file; templates have a dot in their name and are left out."""
+    """The stacks that have a file, without templates, whose names contain a dot."""
     names = (path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in project_dir.glob("Pulumi.*.yaml"))
     return sorted(name for name in names if _STACK_NAME.fullmatch(name))
 
 
 def find_stack(project_dir: Path, name: str) -> Stack:
-    """The stack of that name. Raises OpsError: unknown name, or a file that has flaws."""
+    """The stack of that name. Raises OpsError if it does not exist or its file is invalid."""
     names = stack_names(project_dir)
     if name not in names:
         listed = ", ".join(names) or "none"
@@ -137,9 +137,9 @@ def find_stack(project_dir: Path, name: str) -> Stack:
 
 
 def _with_built(config: Mapping[str, Any], project_dir: Path, name: str) -> Mapping[str, Any]:
-    """With the images that were built for the stack. Raises OpsError where the file with them is damaged."""
+    """The configuration with the images that were built for the stack. Raises OpsError if their file is damaged."""
     if not (project_dir / naming.built_images(name)).exists():
-        return config  # most commands need nothing else of the settings, whose import takes longer than all the rest
+        return config  # importing the settings is slow, and most commands do not need them
     from infra.settings import SettingsError
     from infra.settings.built import with_built
 
@@ -150,7 +150,7 @@ def _with_built(config: Mapping[str, Any], project_dir: Path, name: str) -> Mapp
 
 
 def settings_of(stack: Stack) -> FoundationSettings | EnvironmentSettings:
-    """All that the stack's file says, validated. Raises OpsError with all problems at once."""
+    """The stack's validated settings. Raises OpsError with all problems at once."""
     from infra.settings import SettingsError, load_file
 
     try:

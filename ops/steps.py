@@ -1,4 +1,4 @@
-"""Engine events, read: the steps that an engine takes on resources."""
+"""The steps that an engine takes on resources, parsed from its events."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _COLOUR_TAG = re.compile(r"<\{%.*?%\}>")
 
 @dataclass(frozen=True)
 class Step:
-    """One operation on one resource: ``metadata`` of a resource event."""
+    """An operation on a resource: the ``metadata`` of a resource event."""
 
     op: str
     urn: str
     type: str
     old: Mapping[str, Any]
-    """The state before, ``{}`` when there was none."""
+    """The state before, ``{}`` for a new resource."""
     new: Mapping[str, Any]
-    """The state after, ``{}`` when the resource goes."""
+    """The state after, ``{}`` for a deleted resource."""
     diff_keys: tuple[str, ...]
     replace_keys: tuple[str, ...]
     detailed_diff: Mapping[str, Mapping[str, Any]] | None
@@ -62,7 +62,7 @@ class Step:
 
     @property
     def is_custom(self) -> bool:
-        """Whether something in the cloud stands behind it; a component is only a name for its children."""
+        """Whether it is a resource of a provider; a component only groups its children."""
         return bool(self.new.get("custom") or self.old.get("custom"))
 
     @property
@@ -71,7 +71,7 @@ class Step:
 
     @property
     def is_replacement_part(self) -> bool:
-        """Whether it is one half of a replacement, which the step ``replace`` stands for as a whole."""
+        """Whether it is one half of a replacement; a step ``replace`` represents the whole."""
         return self.op in _REPLACEMENT_PARTS
 
     @property
@@ -80,6 +80,7 @@ class Step:
 
 
 def name_of(urn: str) -> str:
+    """The resource's name in a URN."""
     return urn.rsplit("::", 1)[-1]
 
 
@@ -97,10 +98,10 @@ def short_type(token: str) -> str:
 
 
 def without_colour(text: str) -> str:
-    """A message of Pulumi's without its colour tags such as ``<{%reset%}>``."""
+    """A Pulumi message without colour tags such as ``<{%reset%}>``."""
     return _COLOUR_TAG.sub("", text)
 
 
 def has_changes(changes: Mapping[str, int]) -> bool:
-    """Whether a summary counts anything but unchanged resources."""
+    """Whether a summary counts any resource that is not unchanged."""
     return any(count for op, count in changes.items() if op not in _UNCHANGED)

@@ -1,7 +1,7 @@
-"""API keys that are kept in Secret Manager, for the commands and jobs that read them there.
+"""API keys in Secret Manager, for the commands and jobs that read them there.
 
-Each application has one key. A secret names the key that it has, so a run that was killed between making a key and
-writing it leaves one that no secret names: the next run deletes it.
+Each application has one key. A run that was killed after it created a key and before it stored it leaves a key that is
+in no secret; the next run deletes it.
 """
 
 from __future__ import annotations
@@ -27,40 +27,40 @@ _ACCESS_KEY, _SECRET_KEY = "accessKey", "secretKey"
 
 @dataclass(frozen=True)
 class StoredKeys:
-    """The keys of a foundation's applications that secrets have. Requests raise ScalewayError."""
+    """The keys of a foundation's applications that are stored in secrets. Requests raise ScalewayError."""
 
     cloud: ApplicationKeys
     say: Say
     rotate: bool = False
-    """Whether keys that could stay are replaced too."""
+    """Whether to replace current keys as well."""
 
-    def keep_or_make(self, application: str, known: KeyPair | None) -> KeyPair:
-        """The key that the application's secret is to have; ``known`` is the one that it has.
+    def current_or_new(self, application: str, stored: KeyPair | None) -> KeyPair:
+        """The ``stored`` key of an application if it is current, otherwise a new one.
 
-        Raises OpsError if the foundation has not made the application.
+        Raises OpsError if the foundation has not created the application.
         """
-        found = self.cloud.keys_of(application).get(known.access_key) if known else None
-        if known and found and self.cloud.is_current(found) and not self.rotate:
-            return known
+        key = self.cloud.keys_of(application).get(stored.access_key) if stored else None
+        if stored and key and self.cloud.is_current(key) and not self.rotate:
+            return stored
         return self.cloud.make(application)
 
     def others(self, application: str, current: str) -> list[str]:
-        """The access keys of the application that its secret does not have."""
+        """The access keys of the application except the ``current`` one."""
         return [access_key for access_key in self.cloud.keys_of(application) if access_key != current]
 
     def delete_others(self, application: str, current: str) -> None:
-        """Delete every key of the application but the one that its secret has."""
+        """Delete every key of the application except the ``current`` one."""
         for access_key in self.others(application, current):
             self.cloud.revoke(access_key)
-            self.say(f"application {application}", f"deleted the key {access_key}, which its secret no longer has")
+            self.say(f"application {application}", f"deleted the former key {access_key}")
 
 
 def store_alerts_access(
     account: Account, keys: StoredKeys, environment: str, outputs: Mapping[str, Any], project_id: str
 ) -> None:
-    """Write what an environment's crash alerts read into their secret, with a key.
+    """Write the data sources of an environment's crash alerts into their secret, with a key.
 
-    Raises OpsError if the foundation has not made the secret or the application, or does not say what they read.
+    Raises OpsError if the foundation has not created the secret or the application, or has no such output.
     """
     name, application = naming.alerts_secret(environment), naming.alerts_application(environment)
     secrets = account.secrets_named(name, project_id)
@@ -69,24 +69,24 @@ def store_alerts_access(
     if not secrets or not access:
         missing = "output `alertsAccess`" if secrets else f"secret {name}"
         raise OpsError(
-            f"There is no {missing} yet: bring the foundation up first. What was stored so far is kept.",
+            f"There is no {missing} yet. What was stored so far is kept. Run `scripts/snu up` on the foundation first.",
             ExitCode.FAILED,
         )
     pair = KeyPair(known[_ACCESS_KEY], known[_SECRET_KEY]) if known.keys() >= {_ACCESS_KEY, _SECRET_KEY} else None
-    key = keys.keep_or_make(application, pair)
+    key = keys.current_or_new(application, pair)
     document = {**access, _ACCESS_KEY: key.access_key, _SECRET_KEY: key.secret_key}
     if document == known:
-        keys.say(f"secret {name}", "is there: what the crash alerts look at, with a key")
+        keys.say(f"secret {name}", "exists: access for the crash alerts")
     else:
         account.write(secrets[0], json.dumps(document).encode())
-        keys.say(f"secret {name}", "wrote what the crash alerts look at, with a key")
+        keys.say(f"secret {name}", "updated the access for the crash alerts")
     keys.delete_others(application, key.access_key)
 
 
 def outdated_keys(
     account: Account, cloud: ApplicationKeys, holders: Iterable[KeyHolder], outputs: Mapping[str, Any]
 ) -> Iterator[str]:
-    """The secrets that `snu keys store` would change, but for those of crash alerts that have no version yet."""
+    """The secrets that `snu keys store` would change, except those of crash alerts that have no version yet."""
     by_application: dict[str, list[Object]] = {}
     for application_id, key in cloud.existing():
         by_application.setdefault(application_id, []).append(key)
@@ -101,23 +101,23 @@ def outdated_keys(
             known = _content(account, found[0]) if found else {}
             if not known:
                 continue
-            wanted = {**_access(known, environment, outputs), _ACCESS_KEY: keys[0]["access_key"] if keys else ""}
-            is_current = is_current and wanted.items() <= known.items()
+            expected = {**_access(known, environment, outputs), _ACCESS_KEY: keys[0]["access_key"] if keys else ""}
+            is_current = is_current and expected.items() <= known.items()
         if not is_current:
             yield holder.secret
 
 
 def _access(known: Mapping[str, str], environment: str, outputs: Mapping[str, Any]) -> dict[str, str]:
-    """What the crash alerts look at. A state from before the program had that output leaves it as it is."""
+    """The data sources of the crash alerts; unchanged if the state is older than the output."""
     kept = {key: value for key, value in known.items() if key not in (_ACCESS_KEY, _SECRET_KEY)}
     return {**kept, **(outputs.get("alertsAccess") or {}).get(environment, {})}
 
 
 def _content(account: Account, secret: Secret) -> dict[str, str]:
-    """Empty where there is no version that can be read."""
+    """The content of a secret; empty if there is no valid version."""
     text = account.content(secret)
     try:
-        found = json.loads(text) if text else {}
+        content = json.loads(text) if text else {}
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -46,7 +46,7 @@ class AdoptedState:
                     ExitCode.FAILED,
                 )
             present = backups.take(self._store, self._project, self._stack.name)
-            kept = backups.keep(self._store, present) if present else ""
+            kept = backups.save(self._store, present) if present else ""
             UndoRecord(self._fingerprint(after), kept).write(self._store, self._project, self._stack.name)
             self._file.write(after.decode())
             self._file.add_history(self._record(began, imported))

@@ -15,7 +15,7 @@ from ops.engines.base import EngineError, Operation, Result
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.operation_record import OperationRecord
-from ops.report.base import SilentDisplay, said_lines
+from ops.report.base import SilentDisplay, all_diagnostic_lines
 from ops.session import Session
 from pulumi_state.errors import PulumiError
 from pulumi_state.passphrase import Crypter, passphrase_from
@@ -36,7 +36,7 @@ class ScratchPreview:
     def require(self, what: str) -> OperationRecord:
         """Raises OpsError with what the engine said, where it did not come to its end."""
         if not self.ok:
-            said = "\n".join(line.plain for line in said_lines(self.record))
+            said = "\n".join(line.plain for line in all_diagnostic_lines(self.record))
             raise OpsError(f"{said}\n{what} did not succeed. Nothing was changed.", ExitCode.FAILED)
         return self.record
 

@@ -15,7 +15,7 @@ from ops.adopt.terraform import TerraformResource, read_states
 from ops.confirm import confirm
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.report.base import said_lines
+from ops.report.base import all_diagnostic_lines
 from ops.report.factory import printer_for
 from ops.report.files import write_text
 from ops.report.progress import progress_for
@@ -125,9 +125,9 @@ def _report(session: Session, trial: DryRunResult) -> Iterator[Line]:
         for live in trial.rest:
             yield Line.of("  ", safe(live.address), (f"  {_why(live, declared)}", _DIM))
     yield Line.of("What `scripts/snu up` would do then:")
-    tree = tree_lines(trial.after.record, done=False, properties=True)
+    tree = tree_lines(trial.after.record, properties=True)
     yield from tree or [Line.of("  nothing")]
-    yield from said_lines(trial.after.record)
+    yield from all_diagnostic_lines(trial.after.record)
 
 
 def _why(live: TerraformResource, declared: Mapping[tuple[str, str], str]) -> str:

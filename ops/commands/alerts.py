@@ -13,7 +13,7 @@ from ops.alerts.status import AlertsStatus, alerts_of, is_future, look
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.process_environment import process_environment
-from ops.report.causes import not_looked_at
+from ops.report.causes import skipped_lines
 from ops.report.factory import printer_for
 from ops.report.text import Line, counted, safe
 from ops.stacks import find_stack, project_dir, stack_names
@@ -41,7 +41,7 @@ def alerts(directory: Path | None, stacks: list[str], *, as_json: bool) -> ExitC
     else:
         lines = [line for watch in watches for line in _lines(watch, now)]
         printer_for(sys.stdout).print(lines or [Line.of("No stack has crash alerts.")])
-        printer_for(sys.stdout).print(not_looked_at({each.stack: each.problem for each in watches if each.problem}))
+        printer_for(sys.stdout).print(skipped_lines({each.stack: each.problem for each in watches if each.problem}))
     return ExitCode.ALERTS_SILENT if any(watch.is_silent(now) for watch in watches) else ExitCode.OK
 
 

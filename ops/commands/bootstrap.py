@@ -9,7 +9,7 @@ from ops.engines.select import EngineChoice
 from ops.exit_codes import ExitCode
 from ops.foundation_secrets import FoundationSecrets
 from ops.process_environment import process_environment
-from ops.report.factory import say
+from ops.report.factory import print_step
 from ops.session import Options, Session
 from ops.stacks import find_stack, project_dir
 from ops.state.bootstrap import Bootstrap
@@ -22,14 +22,14 @@ def bootstrap(directory: Path | None, name: str, choice: EngineChoice, options: 
         from ops.local import LocalCloud
 
         LocalCloud(stack).require()
-    steps = Bootstrap.of(stack, process_environment(), say)
+    steps = Bootstrap.of(stack, process_environment(), print_step)
     steps.prepare()
     session = Session.open(directory, name, choice)
     with session.locked("snu bootstrap", options):
         ended = work.bring_up(session, options)
         if ended is not ExitCode.OK:
             return ended
-        with FoundationSecrets.opened(stack, steps.environ, session.environ, say) as secrets:
+        with FoundationSecrets.opened(stack, steps.environ, session.environ, print_step) as secrets:
             secrets.store()
-    say(name, "the state store is complete; run this again at any time")
+    print_step(name, "the state store is complete; run this again at any time")
     return ExitCode.OK

@@ -17,7 +17,7 @@ from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import Repository, read_token
-from ops.report.causes import not_looked_at
+from ops.report.causes import skipped_lines
 from ops.report.factory import printer_for, warn
 from ops.report.progress import progress_for
 from ops.report.text import Line
@@ -115,7 +115,7 @@ def drift(
 def _skipped_lines(skipped: Mapping[str, StateUnavailableError]) -> Iterator[Line]:
     if missing := [name for name, error in skipped.items() if isinstance(error, NoStateError)]:
         yield Line.of(("No state yet: ", "dim"), ", ".join(missing))
-    yield from not_looked_at({name: str(error) for name, error in skipped.items() if name not in missing})
+    yield from skipped_lines({name: str(error) for name, error in skipped.items() if name not in missing})
 
 
 def _code(found: list[StackDrift], skipped: Mapping[str, StateUnavailableError], failed: ExitCode) -> ExitCode:

@@ -22,7 +22,7 @@ from ops.previews.parent import Parent
 from ops.previews.sweep import Sweep, SweepAction, SweepResult, SweepRules, SweepSurvey, survey
 from ops.previews.up import ImageBuild, bring_up
 from ops.process_environment import TOKEN, TOKEN_FILE, process_environment
-from ops.report.causes import not_looked_at
+from ops.report.causes import skipped_lines
 from ops.report.factory import printer_for
 from ops.report.text import Line, counted, safe
 from ops.session import Options
@@ -166,7 +166,7 @@ def show(directory: Path | None, *, as_json: bool) -> ExitCode:
         print(json.dumps([_document(preview) for preview in previews], indent=2))
     else:
         rows = list(_rows(previews)) or [Line.of(f"{parent.template.parent} has no preview environment.")]
-        printer_for(sys.stdout).print([*rows, *not_looked_at(problems)])
+        printer_for(sys.stdout).print([*rows, *skipped_lines(problems)])
     return ExitCode.INCOMPLETE if problems else ExitCode.OK
 
 

@@ -17,7 +17,7 @@ from ops.exit_codes import ExitCode
 from ops.images.builds import sources_readable, working_copy
 from ops.images.stack_images import StackImages, environments
 from ops.process_environment import process_environment
-from ops.report.causes import not_looked_at
+from ops.report.causes import skipped_lines
 from ops.report.factory import printer_for
 from ops.report.text import Line, counted, safe, short
 from ops.stacks import project_dir
@@ -76,7 +76,7 @@ def show(directory: Path | None, repository: Path | None, *, as_json: bool) -> E
         printer_for(sys.stdout).print(_lines(reports))
         if copy.repository.is_shallow:
             print("This clone is shallow: `git fetch --unshallow --tags` fetches what its history lacks.")
-        printer_for(sys.stdout).print(not_looked_at(unknown))
+        printer_for(sys.stdout).print(skipped_lines(unknown))
     return ExitCode.INCOMPLETE if unknown else ExitCode.OK
 
 

@@ -15,7 +15,7 @@ from ops.exit_codes import ExitCode
 from ops.foundation_secrets import FoundationSecrets
 from ops.plans.keys import write_private
 from ops.process_environment import process_environment
-from ops.report.factory import say
+from ops.report.factory import print_step
 from ops.report.text import counted
 from ops.scaleway.client import Client, Object
 from ops.session import Options, Session
@@ -132,7 +132,9 @@ def store(directory: Path | None, name: str, options: Options, *, rotate: bool) 
     foundation_settings(session.stack)
     with (
         session.locked("snu keys store", options),
-        FoundationSecrets.opened(session.stack, process_environment(), session.environ, say, rotate=rotate) as secrets,
+        FoundationSecrets.opened(
+            session.stack, process_environment(), session.environ, print_step, rotate=rotate
+        ) as secrets,
     ):
         secrets.store()
     return ExitCode.OK

@@ -17,7 +17,7 @@ from ops.engines.base import Operation, Result
 from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.external_changes import REPAIRED_BY_PLAN, outside_markdown
+from ops.external_changes import REPAIRED_BY_PLAN, external_markdown
 from ops.git import revision
 from ops.operation_record import OperationRecord
 from ops.plans import keys
@@ -27,12 +27,12 @@ from ops.plans.evidence import collect, differences, look_for, missing_images, o
 from ops.plans.ledger import ApplyOutcome, Ledger
 from ops.plans.sealed_file import MOST_BYTES, SealedFile, public_key, refused, seal
 from ops.plans.waiting import announce
-from ops.policies import refuse, verdict_on
+from ops.policies import evaluate_policies, refuse_violations
 from ops.process_environment import process_environment
 from ops.report.factory import display_for, printer_for
 from ops.report.files import write_text
 from ops.report.markdown import plan_markdown
-from ops.report.operation_styles import look_of
+from ops.report.operation_styles import style_of
 from ops.report.policies import policy_markdown
 from ops.report.text import Line
 from ops.session import Options, Session
@@ -70,13 +70,13 @@ def plan(
     preview = PlannedPreview()
     with preview.saving(session.engine.preview) as work:
         result = session.run(work, options, display)
-    outside = session.say_outside(display.record, repaired=REPAIRED_BY_PLAN)
-    verdict = session.say_policies(display.record)
-    remarks = [*outside_markdown(stack.name, outside), *policy_markdown(verdict)]
+    outside = session.report_external_changes(display.record, repaired=REPAIRED_BY_PLAN)
+    verdict = session.report_policies(display.record)
+    remarks = [*external_markdown(stack.name, outside), *policy_markdown(verdict)]
     if verdict.violations and markdown is not None:
         write_text(plan_markdown(display.record, stack=stack.name, remarks=remarks), markdown)
-    session.refuse_impossible(display.record)
-    refuse(stack, verdict)
+    session.refuse_infeasible(display.record)
+    refuse_violations(stack, verdict)
     made = plan_of(
         stack,
         session.project,
@@ -197,7 +197,7 @@ def _prove(session: Session, found: Plan, options: Options) -> None:
     display = display_for(sys.stdout, session.title("Checking"), preview=True, all_properties=options.details)
     with preview.saving(session.engine.preview) as work:
         session.run(work, options, display)
-    refuse(stack, verdict_on(display.record, stack))
+    refuse_violations(stack, evaluate_policies(display.record, stack))
     problems = operation_differences(found, preview.steps, preview.digests(secrets, found.salt))
     if problems:
         raise _refused(found, problems)
@@ -303,7 +303,7 @@ def _stopped(found: Plan, record: OperationRecord, error: OpsError) -> OpsError:
         lines = [f"{found.stack}: stopped before an operation that is not in the plan, see above."]
     for title, wanted in (("Done", True), ("Not done", False)):
         listed = [
-            f"  {look_of(step.op).plan} {name_of(step.urn)}"
+            f"  {style_of(step.op).plan} {name_of(step.urn)}"
             for step in planned
             if ((step.urn, step.op) in done) is wanted
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ops.exit_codes import ExitCode
-from ops.recovery.run import recover_held
+from ops.recovery.run import recover_locked
 from ops.session import Options, Session
 
 
@@ -13,4 +13,4 @@ def recover(session: Session, *, yes: bool) -> ExitCode:
     Raises OpsError, and nothing was changed, when a live process has the stack or an object is not certain.
     """
     with session.locked("snu recover", Options(yes=yes)):
-        return recover_held(session, yes=yes)
+        return recover_locked(session, yes=yes)

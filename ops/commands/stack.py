@@ -57,17 +57,17 @@ def bring_up(session: Session, options: Options) -> ExitCode:
     stack = session.stack
     session.require_complete()
     if options.skip_preview:
-        outside = session.require_sound(options)
+        external_changes = session.check_update(options)
         start_ahead(stack.project_dir, session.environ)
     else:
-        previewed, outside = session.preview(options, binding=True)
-        changed = has_changes(previewed.changes) or any(each.kind is FindingKind.SCHEDULED for each in outside)
+        previewed, external_changes = session.preview(options, binding=True)
+        changed = has_changes(previewed.changes) or any(each.kind is FindingKind.SCHEDULED for each in external_changes)
         if changed and options.expect_no_changes:
             return ExitCode.CHANGES
         start_ahead(stack.project_dir, session.environ)
         if changed and not options.yes:
             confirm(f"Apply these changes to {stack.name}?")
-    session.restore_secrets(outside)
+    session.restore_secrets(external_changes)
     display = display_for(sys.stdout, session.title("Updating"), preview=False, properties=options.skip_preview)
     result = session.run(session.engine.up, options, display)
     from ops.readiness import check_containers
@@ -89,7 +89,7 @@ def _destroy(session: Session, options: Options) -> ExitCode:
     title = session.title("Previewing the end of")
     display = display_for(sys.stdout, title, preview=True, all_properties=options.details)
     planned = session.run(session.engine.preview_destroy, options, display)
-    session.say_outside(display.record, repaired=tuple(FindingKind))
+    session.report_external_changes(display.record, repaired=tuple(FindingKind))
     if has_changes(planned.changes) and not options.yes:
         confirm_by_name(stack)
     display = display_for(sys.stdout, session.title("Destroying"), preview=False, properties=False)
@@ -98,12 +98,19 @@ def _destroy(session: Session, options: Options) -> ExitCode:
 
 
 def refresh(session: Session, options: Options) -> ExitCode:
+    """Update the state from the live resources; unless ``--yes`` is given, preview the changes and ask first."""
     stack = session.stack
-    if not options.yes:
-        confirm(f"Write what the cloud says into the state of {stack.name}?")
-    display = display_for(sys.stdout, session.title("Refreshing"), preview=False)
     with session.locked("snu refresh", options):
         session.require_latest()
+        if not options.yes:
+            title = session.title("Previewing the refresh of")
+            display = display_for(sys.stdout, title, preview=True, all_properties=options.details)
+            if not has_changes(session.run(session.engine.preview_refresh, options, display).changes):
+                return ExitCode.OK
+            if options.expect_no_changes:
+                return ExitCode.CHANGES
+            confirm(f"Write these changes to the state of {stack.name}?")
+        display = display_for(sys.stdout, session.title("Refreshing"), preview=False)
         result = session.run(session.engine.refresh, options, display)
     changed = has_changes(result.changes)
     return ExitCode.CHANGES if changed and options.expect_no_changes else ExitCode.OK

@@ -26,8 +26,8 @@ from ops.state.history import Update, updates_of
 from ops.state.interrupted import interrupted_line, pending_names
 from ops.state.lock import locks_of
 from ops.state.move import Move, carry_published
-from ops.state.size import size_of, way_out
-from ops.state.tombstone import read_stone
+from ops.state.size import size_of, size_remedy
+from ops.state.tombstone import read_tombstone
 from pulumi_state.errors import PulumiError
 from pulumi_state.store import Store, StoreError, open_store
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE
@@ -47,7 +47,7 @@ def show(session: Session) -> ExitCode:
     store, project, stack = session.store, session.project, session.stack.name
     session.warn_overwritten()
     lines = [Line.of((stack, "bold"), f": state in {store.address}")]
-    moved = read_stone(store, project, stack)
+    moved = read_tombstone(store, project, stack)
     if moved is not None:
         lines.append(Line.of(f"  moved to {moved.to} at {moved.when}, by {moved.who}"))
     found = backups.take(store, project, stack)
@@ -55,7 +55,7 @@ def show(session: Session) -> ExitCode:
     size = size_of(store, project, stack)
     lines.append(Line.of("  size: ", (str(size), "yellow" if size.near else "")))
     if size.near:
-        lines.append(Line.of(f"  {way_out(stack)}"))
+        lines.append(Line.of(f"  {size_remedy(stack)}"))
     lines += [Line.of(f"  locked by {lock.owner}") for lock in locks_of(store, project, stack)]
     lines += [Line.of(f"  last {_shown(update)}") for update in updates_of(store, project, stack, 1)]
     printer_for(sys.stdout).print(lines)
@@ -99,7 +99,7 @@ def backup(session: Session, out: Path | None) -> ExitCode:
     if found is None:
         raise OpsError(f"{store.address} has no state of {stack}.", ExitCode.FAILED)
     if out is None:
-        where = f"{backups.keep(store, found)} in {store.address}"
+        where = f"{backups.save(store, found)} in {store.address}"
     else:
         backups.write_file(out, found)
         where = str(out)
@@ -127,7 +127,7 @@ def restore(session: Session, file: Path, options: Options, *, over: bool, renam
         if not options.yes:
             confirm(f"Give {stack} the {len(found.resources)} resources of {found.time}, in place of {count}?")
         if present:
-            print(f"{stack}: the state until now is kept as {backups.keep(session.store, present)}.")
+            print(f"{stack}: the state until now is kept as {backups.save(session.store, present)}.")
         try:
             target.write(json.dumps(found.checkpoint, ensure_ascii=False))
         except PulumiError as error:

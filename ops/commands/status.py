@@ -15,7 +15,7 @@ from ops.images.stack_images import StackImages, environments
 from ops.plans.waiting import WaitingPlan, waiting
 from ops.process_environment import process_environment
 from ops.releases.tags import Releases
-from ops.report.causes import not_looked_at
+from ops.report.causes import skipped_lines
 from ops.report.factory import printer_for
 from ops.report.text import Line, counted, short
 from ops.stacks import project_dir, stack_names
@@ -79,7 +79,7 @@ def status(directory: Path | None, *, as_json: bool, drift: bool) -> ExitCode:
     else:
         lines = [line for each in found.values() for line in _lines(each)]
         printer_for(sys.stdout).print(lines or [Line.of(f"No environment among {', '.join(stack_names(project))}.")])
-        printer_for(sys.stdout).print(not_looked_at(problems))
+        printer_for(sys.stdout).print(skipped_lines(problems))
     return ExitCode.INCOMPLETE if problems else ExitCode.OK
 
 

@@ -99,7 +99,7 @@ def effect_lines(effect: Effect, *, details: bool) -> Iterator[Line]:
             yield Line()
         if stack.record is not None and stack.has_effect:
             yield Line.of(("Stack ", ""), (stack.name, "bold"))
-            yield from tree_lines(stack.record, done=False, properties=True, all_properties=details)
+            yield from tree_lines(stack.record, properties=True, all_properties=details)
             yield Line.of(("To do", "bold"), f": {counts(stack.record, preview=True)}")
             if cost := cost_text(stack.record):
                 yield Line.of(cost)

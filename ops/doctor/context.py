@@ -12,7 +12,7 @@ from ops.github import GitHub
 from ops.stacks import Stack, project_name, settings_of
 from ops.state.account import Account
 from ops.state.backend import BackendKind, backend_of
-from ops.state.backend_environment import completed
+from ops.state.backend_environment import backend_environment
 from ops.state.backend_lookup import find_document
 from pulumi_state.store import Store, StoreError, open_store
 from pulumi_state.variables import BACKEND_URL
@@ -95,7 +95,7 @@ class DoctorContext:
                         )
                 finally:
                     account.close()
-            environ = completed(stack, self.environ)
+            environ = backend_environment(stack, self.environ)
         except OpsError as error:
             return UncheckedRequirement(f"the state of {stack.name}", first_line(error).removeprefix(f"{stack.name}: "))
         try:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ops.drift.findings import StackDrift
-from ops.external_changes import ways_out_of
+from ops.external_changes import remedies_for
 from ops.findings import Finding, FindingKind
 from ops.report.markdown import LIMIT, Listed, code, fenced, lists_markdown
 from ops.report.slack import escaped
@@ -62,7 +62,7 @@ def lines(drift: StackDrift) -> Iterator[Line]:
     yield Line.of((drift.stack, "bold"), "  ", (headline(drift), style), (f", {read} read", "dim"))
     for finding in drift.findings:
         yield from _finding_lines(finding)
-    for way in ways_out_of(drift.stack, drift.findings):
+    for way in remedies_for(drift.stack, drift.findings):
         yield Line.of(f"  {way}")
     for problem in drift.problems:
         head, *more = problem.splitlines()
@@ -87,7 +87,7 @@ def markdown(drift: StackDrift) -> str:
         "is kept up to date and closed once there is no drift.",
         *([f"**Warning:** {drift.overwritten}"] if drift.overwritten else []),
         lists_markdown(lists, _FOR_LISTS),
-        *(way.markdown for way in ways_out_of(drift.stack, drift.findings)),
+        *(way.markdown for way in remedies_for(drift.stack, drift.findings)),
     ]
     if drift.problems:
         said = [line for problem in drift.problems for line in problem.splitlines()]

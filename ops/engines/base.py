@@ -1,9 +1,9 @@
-"""What the command needs of an engine, whichever one does the work.
+"""The interface of engines.
 
-Both engines report what they do as Pulumi's own engine events (``apitype.EngineEvent`` in Pulumi's
+Both engines report their work as Pulumi's engine events (``apitype.EngineEvent`` in Pulumi's
 ``sdk/go/common/apitype/events.go``: a JSON object with ``sequence``, ``timestamp`` and exactly one of
 ``preludeEvent``, ``stdoutEvent``, ``diagnosticEvent``, ``resourcePreEvent``, ``resOutputsEvent``,
-``resOpFailedEvent``, ``summaryEvent``, ``cancelEvent``), so that one display and one set of reports serve both.
+``resOpFailedEvent``, ``summaryEvent``, ``cancelEvent``), so that they share displays and reports.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ OnEvent = Callable[[EngineEvent], None]
 
 
 class EngineError(Exception):
-    """The operation could not be started or did not succeed; the text is for the user, without a traceback."""
+    """The operation could not be started or did not succeed; the message is for the user."""
 
 
 @dataclass(frozen=True)
@@ -29,54 +29,54 @@ class Operation:
     """Folder of Pulumi.yaml."""
     stack: str
     environ: Mapping[str, str] = field(repr=False)
-    """Where the state is, and how it and its secrets are opened; also what the engine's processes get."""
+    """Backend, passphrase and keys; also the environment of the engine's processes."""
     on_event: OnEvent = field(default=lambda _event: None)
     on_cancel: Callable[[], None] = field(default=lambda: None)
-    """Is called once, at the first signal that cancels the operation."""
+    """Called once, at the first signal that cancels the operation."""
     on_process: Callable[[int], None] = field(default=lambda _pid: None)
-    """Is given the number of each process that may change the state, when it is started."""
+    """Called with the id of each process that may change the state, when it is started."""
     parallel: int = 16
-    """Resource operations at the same time."""
+    """Number of concurrent resource operations."""
     refresh: bool = False
     """Read every resource from the cloud before a preview, an update or a destroy (``pulumi up --refresh``)."""
     targets: Collection[str] = ()
     """URNs that ``refresh`` is limited to; empty for all."""
     save_plan: Path | None = None
-    """Where ``preview`` writes the engine's own plan; secrets in it are encrypted as in the state."""
+    """File to which ``preview`` writes Pulumi's update plan; secrets in it are encrypted as in the state."""
     plan: Path | None = None
-    """The plan that ``up`` is held to: it stops before an operation that is not in it."""
+    """Update plan that constrains ``up``: it stops before an operation that is not in it."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """How an operation ended."""
+    """The result of an operation."""
 
     ok: bool
     changes: Mapping[str, int]
     """Number of resources by operation (``create``, ``same``, …), as in ``summaryEvent.resourceChanges``."""
     document: Mapping[str, Any] | None = None
-    """What ``pulumi preview --json`` printed, where the engine makes that document itself."""
+    """The output of ``pulumi preview --json``, if the engine produces it itself."""
 
 
 class Engine(Protocol):
-    """Every method raises ``EngineError`` for what the user can mend; failures of single resources come as events.
+    """Runs operations. Methods raise ``EngineError``; failures of single resources are reported as events.
 
-    The first SIGINT, SIGTERM or SIGHUP lets operations under way end and starts no more; the engine then returns
-    normally, with ``ok`` false. A second Ctrl-C (SIGINT) ends it at once, and leaves them pending in the state.
+    After the first SIGINT, SIGTERM or SIGHUP, no further operations start; the engine returns when those in progress
+    have ended, with ``ok`` false. A second Ctrl-C (SIGINT) stops it immediately, and leaves them pending in the state.
     """
 
     name: str
     converts_state: bool
-    """Whether it writes a state in the form that the environment asks for, not in the one that the state has."""
+    """Whether it writes a state with the compression that the environment sets, instead of the state's own."""
     refuses_interrupted: bool
-    """Whether it starts no ``up`` and no ``destroy`` while the state has pending operations."""
+    """Whether it refuses ``up`` and ``destroy`` while the state has pending operations."""
 
     def preview(self, operation: Operation) -> Result: ...
 
     def up(self, operation: Operation) -> Result: ...
 
     def preview_destroy(self, operation: Operation) -> Result:
-        """What ``destroy`` would do; it fails where a resource is protected."""
+        """Preview ``destroy``; fails if a resource is protected."""
         ...
 
     def destroy(self, operation: Operation) -> Result: ...
@@ -84,5 +84,5 @@ class Engine(Protocol):
     def refresh(self, operation: Operation) -> Result: ...
 
     def preview_refresh(self, operation: Operation) -> Result:
-        """What ``refresh`` would find; nothing is written, neither into the state nor beside it."""
+        """Preview ``refresh``; writes nothing, neither the state nor its history."""
         ...

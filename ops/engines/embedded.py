@@ -14,12 +14,12 @@ from pulumi_state.variables import BACKEND_URL
 
 
 class EmbeddedEngine:
-    """Adapts ``engine`` to the command's interface."""
+    """Adapts the package ``engine`` to the interface of engines."""
 
     name = "embedded"
     converts_state = False
     refuses_interrupted = True
-    """To go on could make twice what was created, or keep in the state what is gone."""
+    """Continuing could create resources twice, or keep deleted ones in the state."""
 
     def preview(self, operation: Operation) -> Result:
         return _run_program(operations.preview, operation)
@@ -42,7 +42,7 @@ class EmbeddedEngine:
 
 def _request(operation: Operation) -> Request:
     if BACKEND_URL not in operation.environ:
-        raise EngineError(f"no backend for the stack's state: set {BACKEND_URL}")
+        raise EngineError(f"the stack has no backend: set {BACKEND_URL}")
     return Request(
         project_dir=operation.project_dir,
         stack=operation.stack,

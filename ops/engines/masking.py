@@ -1,4 +1,4 @@
-"""Masks the secrets that an engine's process was given, in everything that it prints."""
+"""Masks the secrets of an engine's environment in its output."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pulumi_state.variables import BACKEND_URL
 
 _VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PULUMI_ACCESS_TOKEN", "SCW_SECRET_KEY")
 _SHORTEST = 6
-"""Characters: a shorter value is likely to be part of ordinary words. An address with a password is masked anyway."""
+"""Characters: a shorter value may be part of ordinary words. Logins in addresses are always masked."""
 
 
 class Mask:
     """Replaces the secrets of one environment by ``[secret]``."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        """``environ``: of the process whose output is masked."""
+        """``environ``: the environment of the process whose output is masked."""
         secrets = [secret for secret in _secrets(environ) if len(secret) >= _SHORTEST]
         forms = {form for secret in (*secrets, *_logins(environ)) for form in _forms(secret)}
         self._pattern = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True)))) if forms else None
@@ -50,14 +50,14 @@ def _secrets(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _logins(environ: Mapping[str, str]) -> Iterator[str]:
-    """``user:password`` of the backend's address. The password may have any character: not every one is encoded."""
+    """``user:password`` of the backend's address. The password may contain characters that should be encoded."""
     login, _, _ = environ.get(BACKEND_URL, "").partition("://")[2].partition("?")[0].rpartition("@")
     if ":" in login:
         yield login
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """How a program may print a secret: as it is, in an address, or in quotation marks."""
+    """The forms in which a program may print a secret: verbatim, URL-encoded, or as JSON."""
     for plain in {secret, unquote(secret)}:
         yield from (plain, quote(plain), quote(plain, safe=""))
         yield from (json.dumps(plain)[1:-1], json.dumps(plain, ensure_ascii=False)[1:-1])

@@ -1,6 +1,6 @@
 """The Pulumi CLI as an engine: runs ``pulumi`` and forwards the events that it logs.
 
-Whatever is forwarded, the CLI's own text included, has the secrets of the CLI's environment masked.
+Secrets of the CLI's environment are masked in everything that is forwarded, including the CLI's own messages.
 """
 
 from __future__ import annotations
@@ -27,30 +27,30 @@ from pulumi_state.signals import handle_signals
 
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 30.0
-"""Between SIGINT and SIGKILL, when this process has ended before the CLI."""
+"""Time between SIGINT and SIGKILL, if this process ends before the CLI."""
 _NO_STACK = "no stack named"
 _LOST_CONNECTION = "error reading from server"
 """Start of gRPC's message when the program's process has ended."""
 
 
 class PulumiCli:
-    """Stacks that the backend does not know yet are made; the stack that the user has selected stays so."""
+    """Creates stacks that are not in the backend yet, and leaves the user's selected stack unchanged."""
 
     name = "pulumi"
     converts_state = True
     refuses_interrupted = False
-    """The CLI itself warns and goes on."""
+    """The CLI only prints a warning."""
 
     def preview(self, operation: Operation) -> Result:
         saved = ["--save-plan", str(operation.save_plan)] if operation.save_plan else []
         return self._run_program(["preview", "--json", *saved, *_refresh(operation)], operation)
 
     def up(self, operation: Operation) -> Result:
-        held = ["--plan", str(operation.plan)] if operation.plan else []
-        return self._run_program(["up", *_apply(operation), *held, *_refresh(operation)], operation)
+        plan = ["--plan", str(operation.plan)] if operation.plan else []
+        return self._run_program(["up", *_apply(operation), *plan, *_refresh(operation)], operation)
 
     def _run_program(self, arguments: list[str], operation: Operation) -> Result:
-        """An operation that runs the program, which a process of ours serves: the CLI starts no language host."""
+        """Run an operation with the program, which our own process serves in place of the CLI's language host."""
         with program_for(operation.project_dir, operation.environ) as program:
             return _run([*arguments, "--client", program.address], operation, program=program)
 
@@ -65,25 +65,25 @@ class PulumiCli:
         return _run(["refresh", *_apply(operation), *targets], operation)
 
     def preview_refresh(self, operation: Operation) -> Result:
-        return _run(["refresh", "--preview-only"], operation, makes_stack=False)
+        return _run(["refresh", "--preview-only"], operation, creates_stack=False)
 
 
 def _apply(operation: Operation) -> list[str]:
-    """Without questions; the stack's history says who it was."""
+    """Options to apply without prompts, and to record the user in the stack's history."""
     from pulumi_state.history import agent
 
     return ["--yes", "--skip-preview", "--exec-agent", agent(operation.environ)]
 
 
 def _refresh(operation: Operation) -> list[str]:
-    """Said either way: `Pulumi.yaml` may have another default."""
+    """Always explicit: `Pulumi.yaml` may set another default."""
     return [f"--refresh={'true' if operation.refresh else 'false'}"]
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Quiet, without the keys that only this command needs, and with this environment's ``uv`` at hand.
+    """The CLI's environment: quiet, without the secrets that only this command needs, and with our ``uv`` on PATH.
 
-    With uv on PATH Pulumi's language host asks it for the installed packages, which is much faster than pip.
+    With uv on PATH, Pulumi's language host uses it to list the installed packages, which is much faster than pip.
     """
     path = os.pathsep.join([environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
     return {
@@ -103,20 +103,20 @@ class _Ended:
 
 
 def _run(
-    arguments: list[str], operation: Operation, *, makes_stack: bool = True, program: Program | None = None
+    arguments: list[str], operation: Operation, *, creates_stack: bool = True, program: Program | None = None
 ) -> Result:
     watch = _Watch(operation, program)
     ended = _execute(arguments, operation, watch)
-    if makes_stack and ended.status != 0 and _NO_STACK in ended.stderr and not watch.seen:
-        _make_stack(operation, watch.mask)
+    if creates_stack and ended.status != 0 and _NO_STACK in ended.stderr and not watch.events:
+        _create_stack(operation, watch.mask)
         ended = _execute(arguments, operation, watch)
     watch.finish()
-    if ended.status != 0 and not watch.failure_seen and not watch.interrupted:
-        raise EngineError(_said(ended.stderr or ended.stdout, watch.mask))
+    if ended.status != 0 and not watch.failure_reported and not watch.interrupted:
+        raise EngineError(_error_message(ended.stderr or ended.stdout, watch.mask))
     return Result(ended.status == 0, watch.changes, watch.mask.value(_document(arguments, ended, watch.added)))
 
 
-def _make_stack(operation: Operation, mask: Mask) -> None:
+def _create_stack(operation: Operation, mask: Mask) -> None:
     completed = subprocess.run(
         ["pulumi", "stack", "init", operation.stack, "--no-select", "--non-interactive"],
         cwd=operation.project_dir,
@@ -127,7 +127,7 @@ def _make_stack(operation: Operation, mask: Mask) -> None:
         errors="replace",
     )
     if completed.returncode != 0:
-        raise EngineError(_said(completed.stderr, mask))
+        raise EngineError(_error_message(completed.stderr, mask))
 
 
 def _execute(arguments: list[str], operation: Operation, watch: _Watch) -> _Ended:
@@ -145,7 +145,7 @@ def _execute(arguments: list[str], operation: Operation, watch: _Watch) -> _Ende
                 stdout=output,
                 stderr=errors,
             )
-            # It has a session of its own: a signal reaches the CLI once, through us, however we got it.
+            # The CLI has its own session, so that every signal reaches it exactly once, through us.
             with running as process, watch.signals_forwarded(process):
                 operation.on_process(process.pid)
                 watch.follow(log, process)
@@ -154,25 +154,26 @@ def _execute(arguments: list[str], operation: Operation, watch: _Watch) -> _Ende
 
 
 class _Watch:
-    """Reads the event log while it grows, and what the program prints."""
+    """Reads the event log while it is written, and the program's output."""
 
     def __init__(self, operation: Operation, program: Program | None = None) -> None:
         self._on_event = operation.on_event
         self._on_cancel = operation.on_cancel
         self._program = program
         self.mask = Mask(operation.environ)
-        self.seen = 0
-        self.failure_seen = False
-        """Whether the events already say why the operation did not succeed."""
+        self.events = 0
+        """Number of events so far."""
+        self.failure_reported = False
+        """Whether an event contains the reason why the operation did not succeed."""
         self.changes: Mapping[str, int] = {}
         self.interrupted = False
-        self._cancel_told = False
+        self._cancel_reported = False
         self.added: list[Mapping[str, Any]] = []
-        """Diagnostics that are not the CLI's: what the program has printed, and its exit status if it ended early."""
+        """Diagnostics that we add to the CLI's: the program's output, and its exit status if it ended early."""
         self._summary_seen = False
 
     def signals_forwarded(self, process: subprocess.Popen[Any]) -> AbstractContextManager[None]:
-        """At the first signal the CLI cancels; at the second Ctrl-C it ends at once."""
+        """The CLI cancels at the first signal, and stops immediately at the second Ctrl-C."""
 
         def interrupt() -> None:
             self.interrupted = True
@@ -181,7 +182,7 @@ class _Watch:
         return handle_signals(interrupt, interrupt)
 
     def finish(self) -> None:
-        """An interrupted CLI may end without a summary."""
+        """Read the remaining output, and add a summary if an interrupted CLI ended without one."""
         self._take_output(ended=True)
         if self.interrupted and not self._summary_seen:
             self._take({"summaryEvent": {"resourceChanges": {}}})
@@ -202,19 +203,19 @@ class _Watch:
 
     def _on_poll(self) -> None:
         self._take_output()
-        if self.interrupted and not self._cancel_told:
-            self._cancel_told = True
+        if self.interrupted and not self._cancel_reported:
+            self._cancel_reported = True
             self._on_cancel()
 
     def _take_output(self, *, ended: bool = False) -> None:
-        """What the program has printed; no more comes before the first event, nor after the summary."""
-        if self._program is None or not (self.seen or ended):
+        """Forward the program's output, between the first event and the summary."""
+        if self._program is None or not (self.events or ended):
             return
         for severity, line in self._program.output(ended=ended):
             self._diagnose(severity, line)
 
     def _take_exit_status(self) -> None:
-        """A program that ends its process breaks the CLI's connection, which is all that the CLI can report."""
+        """Report a program that has ended its process: the CLI reports only the lost connection."""
         status = None if self._program is None else self._program.exit_status()
         if status is not None:
             self._diagnose("error", f"the program ended with exit status {status}")
@@ -233,19 +234,19 @@ class _Watch:
         self._take({"sequence": 0, "timestamp": int(time.time()), "diagnosticEvent": diagnostic})
 
     def _take(self, event: EngineEvent) -> None:
-        self.seen += 1
+        self.events += 1
         if summary := event.get("summaryEvent"):
             self.changes = summary.get("resourceChanges") or {}
             self._summary_seen = True
             if self.interrupted:
                 summary["result"] = "canceled"
         if (event.get("diagnosticEvent") or {}).get("severity") == "error" or "resOpFailedEvent" in event:
-            self.failure_seen = True
+            self.failure_reported = True
         self._on_event(self.mask.value(event))
 
 
 def _lines(log: TextIO, process: subprocess.Popen[Any], on_poll: Callable[[], None]) -> Iterator[str]:
-    """Complete lines, until the process has ended and all are read; ``on_poll`` is called after each look."""
+    """Complete lines, until the process has ended and all are read; ``on_poll`` is called after each read."""
     rest = ""
     while True:
         ended = process.poll() is not None
@@ -259,7 +260,7 @@ def _lines(log: TextIO, process: subprocess.Popen[Any], on_poll: Callable[[], No
 
 
 def _document(arguments: list[str], ended: _Ended, added: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """What the CLI printed, with diagnostics that are not its own."""
+    """The CLI's JSON output, with the diagnostics that we add."""
     if "--json" not in arguments:
         return None
     try:
@@ -272,6 +273,6 @@ def _document(arguments: list[str], ended: _Ended, added: Sequence[Mapping[str, 
     return document
 
 
-def _said(text: str, mask: Mask) -> str:
-    """The CLI's own message."""
-    return mask.text(text).strip().removeprefix("error: ") or "the Pulumi CLI failed and said nothing"
+def _error_message(text: str, mask: Mask) -> str:
+    """The CLI's error message."""
+    return mask.text(text).strip().removeprefix("error: ") or "the Pulumi CLI failed without an error message"

@@ -1,4 +1,4 @@
-"""Which engine works on a stack."""
+"""Selects the engine for a stack."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INSTALL = "Install it (https://www.pulumi.com/docs/install/) and make sure that
 
 
 class EngineChoice(StrEnum):
-    """What ``--engine`` may say."""
+    """The values of ``--engine``."""
 
     AUTO = "auto"
     PULUMI = "pulumi"
@@ -26,10 +26,10 @@ class EngineChoice(StrEnum):
 
 
 def select_engine(choice: EngineChoice, stack: Stack) -> Engine:
-    """The engine for the stack. Raises OpsError when there is none.
+    """The engine for the stack. Raises OpsError if there is none.
 
-    ``auto``: the Pulumi CLI for every stack on the real Scaleway; for a local one too when both ``pulumi`` and
-    ``pulumi-resource-scaleway`` are on PATH, and otherwise the embedded engine.
+    ``auto`` selects the Pulumi CLI for a stack on the real Scaleway, and for a local stack if both ``pulumi`` and
+    ``pulumi-resource-scaleway`` are on PATH; otherwise the embedded engine.
     """
     if choice is EngineChoice.AUTO:
         on_path = shutil.which("pulumi") and shutil.which("pulumi-resource-scaleway")
@@ -40,16 +40,15 @@ def select_engine(choice: EngineChoice, stack: Stack) -> Engine:
 
 
 def require_builder(engine: Engine, stack: Stack, settings: EnvironmentSettings | FoundationSettings) -> None:
-    """Raises OpsError where Pulumi is to build images of the stack and the engine does not have Docker's provider."""
+    """Raises OpsError if Pulumi is to build images of the stack and the engine lacks the Docker provider."""
     from infra.settings import EnvironmentSettings
 
     images = settings.images if isinstance(settings, EnvironmentSettings) else {}
     built = sorted(name for name, image in images.items() if image == "build")
     if built and engine.name == EngineChoice.EMBEDDED:
         raise OpsError(
-            f"The embedded engine builds no images, and {stack.file.name} leaves that to Pulumi: snu:images has "
-            f"`build` for {', '.join(built)}. Build them with `scripts/snu images build {stack.name}`, or use "
-            "--engine pulumi.",
+            f"The embedded engine cannot build images, and {stack.file.name}: snu:images has `build` for "
+            f"{', '.join(built)}. Build them with `scripts/snu images build {stack.name}`, or use --engine pulumi.",
             ExitCode.ENGINE,
         )
 
@@ -57,8 +56,8 @@ def require_builder(engine: Engine, stack: Stack, settings: EnvironmentSettings 
 def _embedded(stack: Stack) -> Engine:
     if not stack.is_local:
         raise OpsError(
-            f"The embedded engine works on the local Scaleway only; {stack.file.name} names "
-            f"{stack.api_url or 'no scaleway:apiUrl, which means the real one'}. Use --engine pulumi.",
+            f"The embedded engine supports only the local Scaleway; {stack.file.name} configures "
+            f"{stack.api_url or 'the real one (no scaleway:apiUrl)'}. Use --engine pulumi.",
             ExitCode.ENGINE,
         )
     from ops.engines.embedded import EmbeddedEngine
@@ -70,7 +69,7 @@ def _cli(stack: Stack) -> Engine:
     if shutil.which("pulumi") is None:
         otherwise = ", or use --engine embedded" if stack.is_local else ""
         raise OpsError(
-            f"{stack.name}: the Pulumi CLI is needed, and there is no `pulumi` on PATH. {_INSTALL}{otherwise}.",
+            f"{stack.name} needs the Pulumi CLI, and `pulumi` is not on PATH. {_INSTALL}{otherwise}.",
             ExitCode.ENGINE,
         )
     from ops.engines.pulumi_cli import PulumiCli

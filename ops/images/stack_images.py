@@ -15,7 +15,7 @@ from ops.images.registry import Registries
 from ops.report.factory import warn
 from ops.scaleway.profile import Profile
 from ops.stacks import Stack, find_stack, project_name, settings_of, stack_names
-from ops.state.backend_environment import completed
+from ops.state.backend_environment import backend_environment
 from ops.state.checkpoint import latest_in, outputs_in, outputs_of
 from ops.state.last_run import Observed, observe
 from pulumi_state.store import Store, StoreError, open_store
@@ -100,7 +100,7 @@ class StackImages:
     @cached_property
     def store(self) -> Store:
         """Where its state is kept. Raises OpsError when it cannot be reached."""
-        environ = completed(self.stack, self._environ, reads=not self._writes)
+        environ = backend_environment(self.stack, self._environ, reads=not self._writes)
         try:
             return open_store(environ[BACKEND_URL], environ)
         except StoreError as error:

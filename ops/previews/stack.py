@@ -14,7 +14,7 @@ from ops.previews import metadata as abouts
 from ops.previews.inventory import RecordedState, state_of
 from ops.previews.parent import Parent
 from ops.readiness import check_containers
-from ops.recovery.run import needs_recovery, recover_held
+from ops.recovery.run import needs_recovery, recover_locked
 from ops.report.factory import display_for
 from ops.session import Options, Session
 from ops.state.checkpoint import read_checkpoint
@@ -43,11 +43,11 @@ class PreviewStack:
     def mend(self) -> None:
         """Bring state and cloud together where an earlier run was killed. Raises OpsError where that is not certain."""
         if needs_recovery(self.session):
-            recover_held(self.session, yes=True)
+            recover_locked(self.session, yes=True)
 
     def up(self, options: Options) -> None:
         """Apply, with a refresh, and look at the containers. Raises OpsError, also where a policy is violated."""
-        self.session.require_sound(options)
+        self.session.check_update(options)
         display = display_for(sys.stdout, self.session.title("Updating"), preview=False)
         self.session.run(self.session.engine.up, options, display)
         write_file(self.parent, self.name)  # now the state has a salt, which plain `pulumi` reads from the file

@@ -1,1 +1,1 @@
-"""The program, evaluated without a cloud: what it declares for each stack, with stand-ins for what a cloud knows."""
+"""Evaluates the program without a cloud: each stack's resources, with placeholders for values from the cloud."""

@@ -1,4 +1,4 @@
-"""Runs ``evaluator`` on folders with a project, at the same time, and reads what it answers."""
+"""Runs ``evaluator`` on several project folders concurrently, and reads its results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LONGEST_REFUSAL = 20_000
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource as a program registers it, with stand-ins, and with nothing secret."""
+    """A resource as a program registers it, with placeholders and without secrets."""
 
     urn: str
     type: str
@@ -35,16 +35,16 @@ class Resource:
     protect: bool
     inputs: Mapping[str, Any]
     ignored: frozenset[str] = frozenset()
-    """Inputs whose changes are left alone."""
+    """Inputs whose changes are ignored (``ignoreChanges``)."""
     replacing: frozenset[str] = frozenset()
-    """Inputs whose changes replace the resource because the program wants it."""
+    """Inputs whose changes replace the resource (``replaceOnChanges``)."""
     aliases: Sequence[Mapping[str, Any]] = ()
     """Former identities, as ``pulumi_state.aliases.Alias`` has them."""
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A stack of a folder."""
+    """The evaluation of a stack."""
 
     refused: str | None = None
     """Why it could not be evaluated."""
@@ -53,23 +53,23 @@ class Evaluated:
     resources: Sequence[Resource] = ()
     outputs: Mapping[str, Any] = field(default_factory=dict)
     provider: Mapping[str, Any] = field(default_factory=dict)
-    """What the configuration gives to the provider."""
+    """The provider's configuration."""
 
 
 Stacks = dict[str, Evaluated]
 Layout = Callable[[Path], Path]
-"""Is given an empty folder to write a project's files into, and gives the project's folder: there, or elsewhere."""
+"""Called with an empty folder to write a project's files into; returns the project's folder, there or elsewhere."""
 
 
 def evaluate(project: Path, timeout: float = 60.0) -> Stacks:
-    """All stacks of a project as its files say; ``timeout`` in seconds."""
+    """Evaluate all stacks of a project; ``timeout`` in seconds."""
     with Evaluator() as evaluator:
-        (found,) = evaluator.evaluate([lambda _folder: project], timeout)
-    return found
+        (stacks,) = evaluator.evaluate([lambda _folder: project], timeout)
+    return stacks
 
 
 class Evaluator:
-    """A process that evaluates projects; all that it has written is gone at the end of the block."""
+    """A process that evaluates projects; its files are deleted at the end of the block."""
 
     def __enter__(self) -> Self:
         self._temporary = tempfile.TemporaryDirectory(prefix="snu-diff-", ignore_cleanup_errors=True)
@@ -93,7 +93,7 @@ class Evaluator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Whatever a program has started goes with it."""
+        """End the process and everything that a program has started."""
         if self._process.stdin is not None:
             with suppress(BrokenPipeError):
                 self._process.stdin.close()
@@ -101,7 +101,7 @@ class Evaluator:
         self._temporary.cleanup()
 
     def evaluate(self, layouts: Sequence[Layout], timeout: float) -> list[Stacks]:
-        """All stacks of each project; ``timeout`` in seconds, for all. Raises what a layout raises."""
+        """Evaluate all stacks of each project; ``timeout`` in seconds, for all together. Layouts may raise."""
         for number, lay_out in enumerate(layouts):
             folder = self._place / f"files-{number}"
             folder.mkdir()
@@ -135,22 +135,22 @@ class Evaluator:
             found = _parsed(answer)
         if found is not None:
             return found
-        return {_EVERY: Evaluated(refused=late or safe(f"its evaluation failed: {self._said(number)}"))}
+        return {_EVERY: Evaluated(refused=late or safe(f"its evaluation failed: {self._last_error(number)}"))}
 
-    def _said(self, number: int) -> str:
+    def _last_error(self, number: int) -> str:
         for file in (self._file("errors", number), self._errors):
             with suppress(OSError):
                 if text := file.read_text(encoding="utf-8", errors="replace").strip():
                     return text.splitlines()[-1]
-        return "nothing was said"
+        return "no error message"
 
 
 _EVERY = ""
-"""In place of a stack's name: says the same of every stack."""
+"""In place of a stack's name: a result for every stack."""
 
 
 def _of_each(found: Stacks, names: Iterable[str]) -> Stacks:
-    """What one revision says, where it may say the same of every stack."""
+    """The results of a revision by stack, which may be the same for every stack."""
     if _EVERY in found:
         return dict.fromkeys(names, found[_EVERY]) or found
     return found
@@ -160,7 +160,7 @@ def _of_each(found: Stacks, names: Iterable[str]) -> Stacks:
 
 
 def _parsed(output: IO[bytes]) -> Stacks | None:
-    """None: it is none."""
+    """The results; None if they are invalid."""
     text = output.read(_MOST_BYTES + 1)
     if len(text) > _MOST_BYTES:
         return None
@@ -173,7 +173,7 @@ def _parsed(output: IO[bytes]) -> Stacks | None:
 def _stack(found: Mapping[str, Any]) -> Evaluated:
     if "refused" in found:
         lines = str(found["refused"])[:_LONGEST_REFUSAL].splitlines()
-        return Evaluated(refused="\n".join(safe(line) for line in lines) or "for no stated reason")
+        return Evaluated(refused="\n".join(safe(line) for line in lines) or "no reason given")
     return Evaluated(
         urn=safe(str(found["urn"])),
         project=safe(str(found["project"])),

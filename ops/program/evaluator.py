@@ -1,12 +1,12 @@
 """Evaluates the programs of revisions for their stacks: ``python -m ops.program.evaluator``.
 
-Each line of standard input is a JSON object: ``directory``, where a revision's files lie; ``answer`` and ``errors``,
-files to be written. The answer is one JSON object with ``stacks``: for each stack's name either ``refused``, a text,
-or ``urn``, ``project``, ``resources``, ``outputs`` and ``provider``, with no secret in them.
+Each line of standard input is a JSON object with ``directory``, the folder of a revision's files, and ``answer`` and
+``errors``, files to write. The answer is one JSON object with ``stacks``: by name, either ``refused``, a message, or
+``urn``, ``project``, ``resources``, ``outputs`` and ``provider``, without secrets.
 
 The SDK is imported once. Each revision is then evaluated in a fork, which imports the program's modules once and runs
-the program for one stack after the other. The program is the revision's own and may be anybody's: nothing here may be
-trusted to hold it.
+the program for each stack in turn. The program is the revision's own and may be malicious: do not rely on this process
+to contain it.
 """
 
 from __future__ import annotations
@@ -71,15 +71,15 @@ class MissingStackError(Exception):
 
 
 class Monitor:
-    """Takes a program's registrations in place of an engine, and keeps them."""
+    """Receives a program's registrations in place of an engine, and records them."""
 
     def __init__(
-        self, project: str, stack: str, stand_ins: Placeholders, document: str, known: Mapping[str, Any]
+        self, project: str, stack: str, placeholders: Placeholders, document: str, known: Mapping[str, Any]
     ) -> None:
-        """``document``: what Secret Manager answers. ``known``: outputs of other stacks; None where one is refused."""
+        """``document``: the secret document. ``known``: outputs of other stacks; None for a refused one."""
         self._project = project
         self._stack = stack
-        self._stand_ins = stand_ins
+        self._placeholders = placeholders
         self._document = document
         self._known = known
         self.urn = new_urn(stack, project, "", ROOT_STACK_TYPE, f"{project}-{stack}")
@@ -110,7 +110,7 @@ class Monitor:
                 "parent": request.parent,
                 "custom": request.custom,
                 "protect": request.protect,
-                "inputs": self._stand_ins.shown(inputs),
+                "inputs": self._placeholders.shown(inputs),
                 "ignoreChanges": list(request.ignoreChanges),
                 "replaceOnChanges": list(request.replaceOnChanges),
                 "aliases": [*map(_alias, request.aliases), *({"urn": former} for former in request.aliasURNs)],
@@ -118,14 +118,14 @@ class Monitor:
         )
         if not request.custom:
             return resource_pb2.RegisterResourceResponse(urn=urn)
-        outputs = self._stand_ins.outputs(request.type, request.name, inputs)
-        resource_id = self._stand_ins.id(request.type, request.name, inputs)
+        outputs = self._placeholders.outputs(request.type, request.name, inputs)
+        resource_id = self._placeholders.id(request.type, request.name, inputs)
         return resource_pb2.RegisterResourceResponse(urn=urn, id=resource_id, object=to_struct(outputs))
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
         if request.urn == self.urn:
             self.outputs_in_clear = from_struct(request.outputs)
-            self.outputs = self._stand_ins.shown(self.outputs_in_clear)
+            self.outputs = self._placeholders.shown(self.outputs_in_clear)
         return empty_pb2.Empty()
 
     def ReadResource(self, request: Any) -> Any:
@@ -134,7 +134,7 @@ class Monitor:
         if request.type == STACK_REFERENCE:
             properties = {"name": request.id, "outputs": self._outputs_of(request.id), "secretOutputNames": []}
         else:
-            properties = self._stand_ins.outputs(request.type, request.name, inputs)
+            properties = self._placeholders.outputs(request.type, request.name, inputs)
         response = resource_pb2.ReadResourceResponse(urn=urn, properties=to_struct(properties))
         if "id" in response.DESCRIPTOR.fields_by_name:  # newer SDKs take a read without an id for unknown
             setattr(response, "id", request.id)  # noqa: B010 - the types are those of the pinned SDK
@@ -148,9 +148,9 @@ class Monitor:
             self.missing = name
             raise MissingStackError(name)
         if self._known[name] is None:
-            raise pulumi.RunError(f"it refers to the stack {name}, which is refused itself or has no file")
-        found: PropertyMap = self._known[name]
-        return found
+            raise pulumi.RunError(f"it refers to the stack {name}, which failed to evaluate or has no file")
+        outputs: PropertyMap = self._known[name]
+        return outputs
 
     def Invoke(self, request: Any) -> Any:
         arguments = from_struct(request.args)
@@ -159,9 +159,9 @@ class Monitor:
         elif request.tok == GET_SECRET:
             answer = {**unwrap(arguments), "versions": [{"status": "enabled"}]}
         elif request.tok == GET_SOURCE:
-            answer = self._stand_ins.source(unwrap(arguments))
+            answer = self._placeholders.source(unwrap(arguments))
         else:
-            reason = f"the program asks for {request.tok}, and `scripts/snu diff` has no stand-in for its answer"
+            reason = f"the program invokes {request.tok}, for which `scripts/snu diff` has no placeholder"
             return resource_pb2.ResourceInvokeResponse(failures=[provider_pb2.CheckFailure(reason=reason)])
         response = resource_pb2.ResourceInvokeResponse()
         getattr(response, "return").CopyFrom(to_struct(answer))
@@ -172,7 +172,7 @@ class Monitor:
 
     def __getattr__(self, name: str) -> Any:
         def refuse(_request: Any) -> Any:
-            raise pulumi.RunError(f"the program uses {name} of Pulumi, which `scripts/snu diff` does not know")
+            raise pulumi.RunError(f"the program uses Pulumi's {name}, which `scripts/snu diff` does not support")
 
         return refuse
 
@@ -207,18 +207,18 @@ def _alias(alias: Any) -> dict[str, Any]:
 def _evaluate(
     directory: Path, project: str, stack: str, config: Mapping[str, Any], known: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """One stack; never raises."""
-    stand_ins = Placeholders()
-    values, secret_keys = stand_ins.config(config, project)
-    monitor = Monitor(project, stack, stand_ins, stand_ins.document(config), known)
+    """Evaluate one stack; never raises."""
+    placeholders = Placeholders()
+    values, secret_keys = placeholders.config(config, project)
+    monitor = Monitor(project, stack, placeholders, placeholders.document(config), known)
     try:
         _run(directory, project, stack, values, secret_keys, monitor)
     except pulumi.RunError as error:
         refused = str(error)
     except SystemExit as error:
-        refused = f"the program ended itself with status {error.code}"
+        refused = f"the program ended with exit status {error.code}"
     except BaseException as error:
-        refused = _said(error, directory)
+        refused = _described(error, directory)
     else:
         refused = "\n".join(monitor.errors)
     if monitor.missing is not None:
@@ -230,16 +230,16 @@ def _evaluate(
         "project": project,
         "resources": monitor.resources,
         "outputs": monitor.outputs,
-        "provider": _provider_config(values, stand_ins),
+        "provider": _provider_config(values, placeholders),
         "in_clear": monitor.outputs_in_clear,
     }
 
 
-def _provider_config(values: Mapping[str, str], stand_ins: Placeholders) -> dict[str, Any]:
-    """What the configuration gives to the provider, which no resource's inputs show."""
+def _provider_config(values: Mapping[str, str], placeholders: Placeholders) -> dict[str, Any]:
+    """The provider's configuration, which is not in any resource's inputs."""
     found = {key: text for key, text in values.items() if key.startswith(_PROVIDER_PREFIX)}
     return {
-        key.removeprefix(_PROVIDER_PREFIX): stand_ins.hidden(text) if key in _SECRET_SETTINGS else text
+        key.removeprefix(_PROVIDER_PREFIX): placeholders.hidden(text) if key in _SECRET_SETTINGS else text
         for key, text in found.items()
     }
 
@@ -247,7 +247,7 @@ def _provider_config(values: Mapping[str, str], stand_ins: Placeholders) -> dict
 def _run(
     directory: Path, project: str, stack: str, values: dict[str, str], secret_keys: list[str], monitor: Monitor
 ) -> None:
-    """Raises what the program raises, from inside an output as well."""
+    """Run the program; raises what it raises, inside outputs too."""
     pulumi.runtime.set_all_config(values, secret_keys)
     pulumi.runtime.configure(
         pulumi.runtime.Settings(
@@ -261,7 +261,7 @@ def _run(
             root_directory=str(directory),
         )
     )
-    # What waited for a refused registration is never awaited; asyncio would complain about each.
+    # Tasks that depend on a refused registration are never awaited; asyncio would log each.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -269,16 +269,16 @@ def _run(
     try:
         loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: _program(str(directory))))
     finally:
-        for task in asyncio.all_tasks(loop):  # what waited for a refused registration
+        for task in asyncio.all_tasks(loop):  # tasks that depend on a refused registration
             task.cancel()
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
 
 
 async def _program(directory: str) -> None:
-    """Ends when the outputs that the program has made have come to their values, or do not get any further.
+    """Run the program until all of its outputs are resolved, or no more of them get resolved.
 
-    The SDK waits for them as well, but looks through all of them each time that one is there.
+    The SDK waits for them too, but checks all of them each time that one is resolved.
     """
     runpy.run_path(directory, run_name="__main__")
     outputs, left, idle = pulumi.runtime.settings.SETTINGS.outputs, 0, 0
@@ -289,7 +289,7 @@ async def _program(directory: str) -> None:
 
 
 class _AtOnce(ThreadPoolExecutor):
-    """Does at once, without a thread, what is handed to it: the monitor is no server that one would wait for."""
+    """Runs calls immediately, without a thread: the monitor is in this process, and does not block."""
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any, **more: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -300,8 +300,8 @@ class _AtOnce(ThreadPoolExecutor):
         return future
 
 
-def _said(error: BaseException, directory: Path) -> str:
-    """An exception of the program, and where in it: in one line."""
+def _described(error: BaseException, directory: Path) -> str:
+    """An exception of the program on one line, with its file and line."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)
@@ -320,10 +320,10 @@ class Revision:
         self._directory = directory
         self._project = ""
         self._configs: dict[str, Any] = {}
-        """Each stack's ``config``; a text where it is refused."""
+        """Each stack's ``config``; a message for a refused one."""
         self._found: Stacks = {}
         self._outputs: dict[str, PropertyMap | None] = {}
-        """In clear, for stacks that refer to it; None where the stack is refused."""
+        """Each stack's outputs in clear, for stacks that refer to it; None for a refused one."""
         self._fresh_imports = not _import_program(directory)
 
     def evaluate(self) -> Stacks:
@@ -338,7 +338,7 @@ class Revision:
         return {stack: self._found[stack] for stack in self._configs}
 
     def _ensure(self, stack: str, waiting: tuple[str, ...]) -> None:
-        """Evaluate a stack after those that it refers to; ``waiting``: those that wait for it."""
+        """Evaluate a stack after those that it refers to; ``waiting``: the stacks that refer to it."""
         if stack in self._found:
             return
         config = self._configs.get(stack, f"there is no file Pulumi.{stack}.yaml")
@@ -364,20 +364,20 @@ class Revision:
 
 
 def _foundation(config: Mapping[str, Any]) -> str | None:
-    """The stack that a stack will refer to, by its settings: asked first, it saves an evaluation."""
+    """The stack that a stack refers to according to its settings: evaluating it first saves a second attempt."""
     environment = config.get("snu:environment")
     found = environment.get("foundation") if isinstance(environment, dict) else None
     return found if isinstance(found, str) else None
 
 
 def _stack_files(directory: Path) -> dict[str, Path]:
-    """By stack, in order; a template counts as the stack that has its name."""
+    """Stack files by stack, sorted; a template counts as a stack of its name."""
     paths = {path.name.removeprefix("Pulumi.").removesuffix(".yaml"): path for path in directory.glob("Pulumi.*.yaml")}
     return {name: paths[name] for name in sorted(paths) if "." not in name.removesuffix(_TEMPLATE_SUFFIX)}
 
 
 def _config(path: Path) -> Mapping[str, Any] | str:
-    """The file's ``config``, or a string that says why there is none."""
+    """The file's ``config``, or an error message."""
     try:
         file = StackFile.read(path)
         if path.stem.endswith(_TEMPLATE_SUFFIX):
@@ -395,9 +395,9 @@ def _without_folder(error: Exception, folder: Path) -> str:
 
 
 def _import_program(directory: Path) -> bool:
-    """Import what the program's first file imports, once for all stacks.
+    """Import the modules that ``__main__.py`` imports, once for all stacks.
 
-    False: not all of it can be imported without a stack, so each stack's evaluation has to import it anew.
+    Returns False if this fails without a stack, so that each evaluation has to import them again.
     """
     try:
         for name in _imports(directory / "__main__.py"):
@@ -424,14 +424,14 @@ def _imports(path: Path) -> Iterator[str]:
 
 
 def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
-    """Not a wall, but a clear word where a program asks the world for something that differs from day to day."""
+    """Not a security boundary, but a clear error for a program whose result depends on the network."""
     if event == "socket.connect":
-        to = arguments[1]
-        raise pulumi.RunError(f"the program opens a connection to {to}, and `scripts/snu diff` has no network")
+        address = arguments[1]
+        raise pulumi.RunError(f"the program connects to {address}, and `scripts/snu diff` allows no network access")
 
 
 def _evaluate_revision(directory: Path, answer: Path) -> None:
-    # The program's imports are its own: from its folder, and never from ours.
+    # The program imports from its own folder, and never from ours.
     ours = str(Path(__file__).resolve().parents[2])
     sys.path[:] = [str(directory), *(entry for entry in sys.path if entry and str(Path(entry).resolve()) != ours)]
     for name in [name for name in sys.modules if name.partition(".")[0] == "pulumi_state"]:
@@ -445,15 +445,14 @@ def _evaluate_revision(directory: Path, answer: Path) -> None:
 
 
 def _load_sdk() -> None:
-    """The provider's modules load when they are first asked for something."""
+    """Load the provider's modules, which are imported on first access."""
     for name in schema.modules():
         with suppress(KeyError):
             getattr(sys.modules[f"pulumiverse_scaleway.{name}"], "__all__", None)
 
 
 def _leave_out_traces() -> None:
-    """Where in the program each resource is registered is for an engine to show; to find it out takes a third of the
-    time that an evaluation takes."""
+    """Skip the stack trace of each registration, which only engines use: it takes a third of an evaluation's time."""
     from pulumi.runtime import resource
 
     if hasattr(resource, "_get_stack_trace"):
@@ -476,7 +475,7 @@ def _main() -> None:
 
 
 def _in_child(request: Mapping[str, str]) -> NoReturn:
-    """What the program prints goes where the errors go."""
+    """Evaluate a revision; the program's output goes to the file for errors."""
     try:
         errors = os.open(request["errors"], os.O_WRONLY | os.O_CREAT, 0o600)
         os.dup2(errors, 1)

@@ -1,7 +1,7 @@
-"""What is said where the cloud, a secret document or an encrypted value would answer: always the same, and telling.
+"""Placeholders for values from the cloud, from secret documents and from encrypted settings.
 
-A stand-in reads ``<id of api-container>``. It shows through in whatever the program makes of it, so that a change of
-where a value comes from is a change of the value.
+A placeholder such as ``<id of api-container>`` is always the same, and stays visible in whatever the program derives
+from it, so that a change of a value's source is a change of the value.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ GET_SECRET = "scaleway:secrets/getSecret:getSecret"  # noqa: S105 - a type token
 GET_SOURCE = "scaleway:observability/getSource:getSource"
 GET_VERSION = "scaleway:secrets/getVersion:getVersion"
 DIGEST = "digest"
-"""In a shown secret: tells whether two are the same."""
+"""Key in a shown secret for the digest by which two secrets are compared."""
 
-_STAND_IN = re.compile(r"<[^<>]*>")
+_PLACEHOLDER = re.compile(r"<[^<>]*>")
 _MOST_NAMED = 3
 _SHAPES = {
     (CONTAINER.token, "publicEndpoint"): "https://{}",
     (SERVERLESS_DATABASE.token, "endpoint"): "postgres://{}",
 }
-"""Outputs that programs take apart, in the form that they have."""
-_PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+"""Formats of outputs that programs parse."""
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PREVIEW_NAME = "pr-0"
 
 
 def fill_template(text: str) -> str:
-    """A stack file's template, filled so that its settings are valid: a digest for each ``${…_digest}``, and so on."""
-    return _PLACEHOLDER.sub(lambda found: _filling(found[1]), text)
+    """Fill a stack file's template with valid values: a digest for each ``${…_digest}``, and so on."""
+    return _VARIABLE.sub(lambda match: _value_of(match[1]), text)
 
 
-def _filling(name: str) -> str:
+def _value_of(name: str) -> str:
     if name == "name":
         return _PREVIEW_NAME
     return f"sha256:{_digest(name)}" if name.endswith("digest") else name.replace("_", "-")
@@ -52,22 +52,23 @@ def _digest(text: str) -> str:
 
 
 class Placeholders:
-    """The stand-ins of one evaluation of one stack."""
+    """The placeholders of one evaluation of one stack."""
 
     def __init__(self) -> None:
         self._issued: set[str] = set()
 
-    def text(self, what: str) -> str:
-        found = f"<{what}>"
-        self._issued.add(found)
-        return found
+    def text(self, description: str) -> str:
+        """A placeholder for a string."""
+        placeholder = f"<{description}>"
+        self._issued.add(placeholder)
+        return placeholder
 
     # --- configuration ----------------------------------------------------------------------------------
 
     def config(self, config: Mapping[str, Any], project: str) -> tuple[dict[str, str], list[str]]:
-        """A stack file's ``config`` as programs get it, and which of its keys are secret.
+        """A stack file's ``config`` as programs receive it, and its secret keys.
 
-        Encrypted values, which nobody here can read, differ when their ciphertexts do.
+        Placeholders of encrypted values differ if their ciphertexts do.
         """
         values: dict[str, str] = {}
         secret_keys = []
@@ -86,29 +87,29 @@ class Placeholders:
         return [self._readable(item) for item in value] if isinstance(value, list) else value
 
     def document(self, config: Mapping[str, Any]) -> str:
-        """A secret document, as Secret Manager hands it over: every name in the stack's file is a key of it."""
+        """A secret document as Secret Manager returns it, with every string of the stack's file as a key."""
         keys = {text for value in config.values() for text in _texts(value)}
         document = {key: self.text(f"key {key}") for key in sorted(keys)}
         return base64.b64encode(json.dumps(document).encode()).decode()
 
-    def source(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """A data source that is looked up: it has what is asked for, and what else its type has."""
-        name = " ".join(str(asked[key]) for key in ("origin", "type", "name") if asked.get(key))
+    def source(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The result of a data source lookup: its arguments and the other properties of its type."""
+        name = " ".join(str(arguments[key]) for key in ("origin", "type", "name") if arguments.get(key))
         return {
             "id": self.text(f"id of data source {name}"),
-            **self.outputs(DATA_SOURCE.token, f"data source {name}", asked),
+            **self.outputs(DATA_SOURCE.token, f"data source {name}", arguments),
         }
 
     # --- resources --------------------------------------------------------------------------------------
 
     def id(self, type_: str, name: str, inputs: Mapping[str, Any]) -> str:
-        """The id of a zone is its name, which programs compare; any other id says nothing."""
+        """A resource's id: a placeholder, except for zones, whose id is their name, which programs compare."""
         if type_ == ZONE.token:
             return f"{unwrap(inputs.get('subdomain'))}.{unwrap(inputs.get('domain'))}"
         return self.text(f"id of {name}")
 
     def outputs(self, type_: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """What a resource of the provider's has once it exists: its inputs, and what else its type has."""
+        """The outputs of a provider's resource: its inputs and the other properties of its type."""
         outputs = dict(inputs)
         for key, facts in schema.outputs_of(type_).items():
             if outputs.get(key) is None:
@@ -116,18 +117,18 @@ class Placeholders:
                 outputs[key] = Secret(value) if facts.get("secret") else value
         return outputs
 
-    def _value(self, type_: Any, what: str, shape: str = "{}") -> Any:
+    def _value(self, type_: Any, description: str, shape: str = "{}") -> Any:
         if type_ == "string":
-            return shape.format(self.text(what))
+            return shape.format(self.text(description))
         if isinstance(type_, str) and ":" in type_:
             fields = schema.fields_of(type_)
-            return {key: self._value(facts["type"], f"{key} of {what}") for key, facts in fields.items()}
+            return {key: self._value(facts["type"], f"{key} of {description}") for key, facts in fields.items()}
         return schema.zero_value(type_)
 
-    # --- what may be shown ------------------------------------------------------------------------------
+    # --- display ----------------------------------------------------------------------------------------
 
     def shown(self, value: Any) -> Any:
-        """The value as JSON that may be told to anybody; secrets become a digest and the stand-ins in them."""
+        """The value as JSON that can be published: secrets are reduced to a digest and their placeholders."""
         if isinstance(value, Secret):
             return self._shown_secret(value.value)
         if isinstance(value, dict):
@@ -137,7 +138,7 @@ class Placeholders:
         return UNKNOWN_TEXT if value is UNKNOWN else value
 
     def hidden(self, value: Any) -> Any:
-        """A value that may not be told, as ``shown``."""
+        """``shown`` for a value that is secret as a whole."""
         return self._shown_secret(value)
 
     def _shown_secret(self, value: Any) -> Any:
@@ -147,9 +148,9 @@ class Placeholders:
         if isinstance(value, dict):
             return {key: self._shown_secret(item) for key, item in value.items() if item is not None}
         text = UNKNOWN_TEXT if value is UNKNOWN else json.dumps(unwrap(value), sort_keys=True, default=str)
-        named = [found for found in dict.fromkeys(_STAND_IN.findall(text)) if found in self._issued]
-        about = ", ".join(found[1:-1] for found in named[:_MOST_NAMED]) + (", …" if named[_MOST_NAMED:] else "")
-        return {SIGNATURE_KEY: SECRET_SIGNATURE, DIGEST: _digest(text)} | ({ABOUT: about} if about else {})
+        issued = [each for each in dict.fromkeys(_PLACEHOLDER.findall(text)) if each in self._issued]
+        names = ", ".join(each[1:-1] for each in issued[:_MOST_NAMED]) + (", …" if issued[_MOST_NAMED:] else "")
+        return {SIGNATURE_KEY: SECRET_SIGNATURE, DIGEST: _digest(text)} | ({ABOUT: names} if names else {})
 
 
 def _texts(value: Any) -> Iterator[str]:

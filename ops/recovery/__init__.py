@@ -1,1 +1,1 @@
-"""After a kill: what becomes of the operations that a stack's state has pending."""
+"""Recovery from interrupted runs: resolves the pending operations in a stack's state."""

@@ -1,4 +1,4 @@
-"""Decides what becomes of what an interrupted run began to create, change or delete."""
+"""Decides how to resolve each operation that an interrupted run left pending."""
 
 from __future__ import annotations
 
@@ -14,36 +14,38 @@ if TYPE_CHECKING:
     from pulumi_state.interruption import InterruptedOperation
 
 _NOTHING_TO_FIND = ("pulumi:", "docker:index/image:")
-"""Types of what can be made once more without harm: an image is built and pushed under the same name again."""
+"""Types that can be created again without harm: an image is built and pushed again under the same name."""
 
 
 class RecoveryAction(Enum):
-    """What becomes of a pending operation."""
+    """How a pending operation is resolved."""
 
     ADOPT = auto()
-    """It was created: the state takes it over."""
+    """The resource was created: import it into the state."""
     REMOVE = auto()
-    """It was created, and something of it was said only then: it is deleted, the next ``up`` makes it anew."""
+    """It was created, with a value that Scaleway returned only once: delete it, so that ``up`` creates it again."""
     FORGET = auto()
-    """It was not created, or does no harm if it was."""
+    """It was not created, or does no harm if it was: remove the pending operation."""
     READ = auto()
-    """It was being changed or deleted: the cloud says what is there."""
+    """It was being changed or deleted: read it from Scaleway."""
     DROP = auto()
-    """It was deleted: it leaves the state."""
+    """It was deleted: remove it from the state."""
     REFUSE = auto()
-    """More than one could be meant, or this type cannot be looked up."""
+    """Several resources match, or this type cannot be looked up."""
 
 
 @dataclass(frozen=True)
 class RecoveryDecision:
-    """One pending operation, and what is to be done about it."""
+    """A pending operation, and how to resolve it."""
 
     pending: InterruptedOperation
     action: RecoveryAction
     ids: tuple[str, ...] = ()
+    """Ids of the resources that match."""
 
     @property
-    def what(self) -> str:
+    def label(self) -> str:
+        """The resource's name and type."""
         return f"{name_of(self.pending.urn)} ({short_type(self.pending.type)})"
 
 
@@ -53,7 +55,11 @@ def decide(
     find: Callable[[InterruptedOperation], list[str]],
     is_there: Callable[[InterruptedOperation], bool],
 ) -> RecoveryDecision:
-    """``known``: ids that the state has, so that an older object of the same name is never taken for this one."""
+    """Decide on one operation.
+
+    ``known``: ids in the state, so that an older object of the same name is not adopted; ``find``: ids of objects that
+    match; ``is_there``: whether the object still exists.
+    """
     kind = kind_of(pending.type)
     if pending.operation == "deleting" and kind and kind.is_listed and not is_there(pending):
         return RecoveryDecision(pending, RecoveryAction.DROP)

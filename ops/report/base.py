@@ -1,4 +1,4 @@
-"""What shows an operation while it runs and when it has ended."""
+"""Displays: what is shown of an operation while it runs and when it ends."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Display(Protocol):
     def on_event(self, event: EngineEvent) -> None: ...
 
     def on_cancel(self) -> None:
-        """Show that the operation was cancelled, and what it waits for."""
+        """Show that the operation was cancelled, and what it is waiting for."""
 
     def finish(self) -> None:
-        """Show the tree, the diagnostics and the summary."""
+        """Show the diagnostics and the summary; of a preview, the tree of changes first."""
 
     def finish_failed(self) -> None:
-        """Show the diagnostics of an operation that could not be carried on."""
+        """Show the diagnostics of an operation that the engine could not run."""
 
 
 class SilentDisplay:
@@ -65,11 +65,11 @@ class SilentDisplay:
         return None
 
 
-def said_lines(record: OperationRecord) -> list[Line]:
-    """The diagnostics; what a program complained about that its engine has stopped is left aside."""
+def all_diagnostic_lines(record: OperationRecord) -> list[Line]:
+    """The diagnostics of an operation, without the output of a program that the engine interrupted."""
     hidden = "info#err" if record.canceled or record.program_stopped else ""
-    told = merged(item for item in record.told if item.severity != hidden)
-    return [line for diagnostic in told for line in diagnostic_lines(diagnostic)]
+    diagnostics = merged(item for item in record.relevant_diagnostics if item.severity != hidden)
+    return [line for diagnostic in diagnostics for line in diagnostic_lines(diagnostic)]
 
 
 class Printer(Protocol):
@@ -79,17 +79,18 @@ class Printer(Protocol):
 
 
 def finish_lines(
-    record: OperationRecord, *, preview: bool, tree: bool, properties: bool = True, all_properties: bool = False
+    record: OperationRecord, *, preview: bool, properties: bool = True, all_properties: bool = False
 ) -> list[Line]:
-    """Everything that an operation's end shows."""
-    lines: list[Line] = []
-    if tree:
-        lines += tree_lines(record, done=not preview, properties=properties, all_properties=all_properties)
-    return [*lines, *said_lines(record), *summary_lines(record, preview=preview)]
+    """What is shown at the end of an operation.
+
+    Only a preview shows the tree: the steps of other operations have been shown one by one.
+    """
+    tree = tree_lines(record, properties=properties, all_properties=all_properties) if preview else []
+    return [*tree, *all_diagnostic_lines(record), *summary_lines(record, preview=preview)]
 
 
 def is_plain(stream: TextIO) -> bool:
-    """Whether the stream gets text without escape codes: no terminal, NO_COLOR, CI or a dumb terminal."""
+    """Whether the stream gets text without escape codes: no terminal, a dumb one, ``NO_COLOR`` or ``CI``."""
     if not stream.isatty() or process_environment().get("TERM") == "dumb":
         return True
     return bool(process_environment().get("NO_COLOR") or process_environment().get("CI"))

@@ -1,4 +1,4 @@
-"""Shows builds that go on side by side."""
+"""Shows image builds that run concurrently."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ _REFRESHES_PER_SECOND = 8
 
 
 class BuildDisplay(Protocol):
-    """Gets the image's name, what is done with it, and a line about that; from any thread."""
+    """Called from any thread with the image's name, the state of its build, and a line of output."""
 
     def __call__(self, image: str, state: str, line: str) -> None: ...
 
 
 @contextmanager
 def build_display(stream: TextIO) -> Iterator[BuildDisplay]:
-    """On a terminal a line for each image while they are built, with what its build says; elsewhere a line for each
-    new state."""
+    """On a terminal, one line for each image with the latest output of its build; elsewhere, one for each new state."""
     if is_plain(stream):
         yield _Lines(stream)
         return
@@ -36,20 +35,20 @@ def build_display(stream: TextIO) -> Iterator[BuildDisplay]:
 
     board = _Board()
 
-    def drawn() -> Table:
+    def render() -> Table:
         table = Table.grid(padding=(0, 2))
-        for name, row in board.shown().items():
+        for name, row in board.rows().items():
             style = {"done": "green", "failed": "bold red"}.get(row.state, "cyan")
             table.add_row(
                 Text(f"  {name}", "bold"),
                 Text(f"{row.state:<8}", style),
-                Text(f"{seconds(row.spent()):>5}", "dim"),
+                Text(f"{seconds(row.elapsed()):>5}", "dim"),
                 Text(row.line, "dim", no_wrap=True, overflow="ellipsis"),
             )
         return table
 
     console = CleanConsole(stream)
-    with Live(get_renderable=drawn, console=console, refresh_per_second=_REFRESHES_PER_SECOND, transient=True):
+    with Live(get_renderable=render, console=console, refresh_per_second=_REFRESHES_PER_SECOND, transient=True):
         yield board
 
 
@@ -70,11 +69,11 @@ class _Lines:
 class _Row:
     state: str
     line: str
-    begun: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.monotonic)
     ended: float | None = None
 
-    def spent(self) -> float:
-        return (self.ended or time.monotonic()) - self.begun
+    def elapsed(self) -> float:
+        return (self.ended or time.monotonic()) - self.started
 
 
 class _Board:
@@ -89,6 +88,6 @@ class _Board:
             if state in ("done", "failed"):
                 row.ended = time.monotonic()
 
-    def shown(self) -> dict[str, _Row]:
+    def rows(self) -> dict[str, _Row]:
         with self._lock:
             return dict(sorted(self._rows.items()))

@@ -1,4 +1,4 @@
-"""What could not be looked at: one line for each cause, whatever the number of stacks or resources."""
+"""Failures by cause: one line for each cause, however many stacks or resources it affects."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ops.steps import name_of
 
 _FEW = 5
 _CLIENT = "scaleway-sdk-go: "
-"""Before each error of the provider's client for Scaleway."""
-_OF_ONE = re.compile(r": provider=\S+$|\bget \"?[^\s\"]+\"?: ", re.IGNORECASE)
-"""What follows an error in the provider's log, and the request that failed: each resource has its own."""
+"""Precedes each error of the provider's Scaleway client."""
+_RESOURCE_SPECIFIC = re.compile(r": provider=\S+$|\bget \"?[^\s\"]+\"?: ", re.IGNORECASE)
+"""Parts of an error that differ between resources: the provider's log suffix, and the request that failed."""
 
 
 def by_cause(problems: Mapping[str, str]) -> dict[str, list[str]]:
-    """Names by why each could not be looked at; where a reason names what it is about does not matter."""
+    """Names grouped by reason; reasons that differ only in the name itself are the same."""
     any_name = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, problems))})(?![\w-])")
     reasons: dict[str, str] = {}
     names: dict[str, list[str]] = {}
@@ -33,28 +33,28 @@ def few(names: list[str]) -> str:
     return ", ".join(names[:_FEW]) + more
 
 
-def not_looked_at(problems: Mapping[str, str]) -> Iterator[Line]:
-    """One line for each cause, last in what a command prints."""
+def skipped_lines(problems: Mapping[str, str]) -> Iterator[Line]:
+    """What was skipped, one line for each cause; commands print this last."""
     for reason, names in by_cause(problems).items():
-        yield Line.of(("Not looked at: ", "bold red"), (", ".join(names), "bold"), f". {safe(reason)}")
+        yield Line.of(("Skipped ", "bold red"), (", ".join(names), "bold"), f": {safe(reason)}")
 
 
 def cause_of(message: str) -> str:
-    """What Scaleway's client said, without the resource that each layer of the provider and the CLI puts before it."""
-    text = _OF_ONE.sub("", " ".join(message.split()))
-    _, found, cause = text.rpartition(_CLIENT)
-    return cause if found else text
+    """The Scaleway client's error, without the resource names that the provider and the CLI put before it."""
+    text = _RESOURCE_SPECIFIC.sub("", " ".join(message.split()))
+    _, separator, cause = text.rpartition(_CLIENT)
+    return cause if separator else text
 
 
 def merged(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """One error for the resources that failed for one cause; everything else as it is."""
+    """One error for all resources that failed for the same cause; other diagnostics are unchanged."""
     groups: dict[object, list[Diagnostic]] = {}
     for each in diagnostics:
         is_mergeable = each.severity == "error" and each.urn
         groups.setdefault(cause_of(each.message) if is_mergeable else each, []).append(each)
-    return [group[0] if len(group) == 1 else _of_all(group) for group in groups.values()]
+    return [group[0] if len(group) == 1 else _combined(group) for group in groups.values()]
 
 
-def _of_all(group: list[Diagnostic]) -> Diagnostic:
+def _combined(group: list[Diagnostic]) -> Diagnostic:
     names = few(sorted(name_of(each.urn) for each in group))
     return Diagnostic("error", f"{counted(len(group), 'resource')} ({names}): {cause_of(group[0].message)}")

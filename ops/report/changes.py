@@ -1,13 +1,13 @@
-"""Which properties a step changes, from what to what."""
+"""The properties that a step changes, with their old and new values."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ops.report.values import is_secret
+from ops.report.values import Versions, is_secret
 from ops.steps import Step
 
 _MISSING: Any = object()
@@ -19,6 +19,7 @@ class Change:
     """One property that differs."""
 
     path: str
+    """As ``environmentVariables.KEY`` or ``tags[0]``."""
     kind: str
     """``add``, ``update`` or ``delete``."""
     old: Any
@@ -28,29 +29,40 @@ class Change:
 
 
 def changes_of(step: Step) -> list[Change]:
-    """The properties that differ, each at its innermost path, in the paths' order."""
+    """The properties that differ, each at its innermost path, sorted by path."""
     if step.detailed_diff:
-        found = [change for path, item in step.detailed_diff.items() for change in _at(step, path, item)]
+        changes = [change for path, item in step.detailed_diff.items() for change in _at(step, path, item)]
     elif step.old and step.new:
-        found = list(_compare_keys(step))
+        changes = list(_compare_keys(step))
     else:
-        found = []
-    return sorted(found, key=lambda change: _natural(change.path))
+        changes = []
+    return sorted(changes, key=lambda change: _natural(change.path))
 
 
 def output_changes(step: Step) -> list[Change]:
-    """Outputs of the stack that differ."""
+    """The stack outputs that differ."""
     return list(_compare("", step.old.get("outputs") or {}, step.new.get("outputs") or {}, False))
 
 
+def image_versions(steps: Iterable[Step]) -> Versions:
+    """The versions of an environment's images by digest, from the old and new outputs of its root resource."""
+    versions: dict[str, str] = {}
+    for state in (state for step in steps if step.is_root for state in (step.old, step.new)):
+        images = (state.get("outputs") or {}).get("images")
+        for image in images.values() if isinstance(images, dict) else ():
+            if isinstance(image, dict) and isinstance(image.get("digest"), str) and isinstance(image["version"], str):
+                versions[image["digest"]] = image["version"]
+    return versions
+
+
 def protection_change(step: Step) -> Change | None:
-    """Whether the resource may be deleted, where that differs: no change of the resource itself to an engine."""
+    """The change of a resource's protection, which engines do not count as an update; None if it stays."""
     old, new = bool(step.old.get("protect")), bool(step.new.get("protect"))
     return Change("protect", "update", old, new) if step.old and step.new and old != new else None
 
 
 def properties_of(step: Step) -> list[Change]:
-    """All properties of a resource that comes or goes."""
+    """All properties of a created or deleted resource."""
     kind, state = ("add", step.new) if step.new else ("delete", step.old)
     values = state.get("inputs") or {}
     return [
@@ -61,7 +73,7 @@ def properties_of(step: Step) -> list[Change]:
 
 
 def is_secret_at(value: Any, path: str) -> bool:
-    """Whether a property at a path, or what it is in, is secret."""
+    """Whether the property at a path, or one that contains it, is secret."""
     return is_secret(_lookup(value, path))
 
 
@@ -74,10 +86,10 @@ def _compare_keys(step: Step) -> Iterator[Change]:
     for key in step.diff_keys or sorted(inputs[0].keys() | inputs[1].keys()):
         if not key.startswith("__"):
             old, new = (side.get(key, _MISSING) for side in inputs)
-            found = list(_compare(key, old, new, key in step.replace_keys))
-            if not found and step.diff_keys:  # secrets look alike on both sides
-                found = [Change(key, "update", _known(old), _known(new), key in step.replace_keys)]
-            yield from found
+            changes = list(_compare(key, old, new, key in step.replace_keys))
+            if not changes and step.diff_keys:  # masked secrets are equal on both sides
+                changes = [Change(key, "update", _or_none(old), _or_none(new), key in step.replace_keys)]
+            yield from changes
 
 
 def _at(step: Step, path: str, item: Mapping[str, Any]) -> Iterator[Change]:
@@ -96,8 +108,8 @@ def _at(step: Step, path: str, item: Mapping[str, Any]) -> Iterator[Change]:
         old = _MISSING
     elif kind == "delete":
         new = _MISSING
-    found = list(_compare(path, old, new, replaces))
-    yield from found or [Change(path, kind, _known(old), _known(new), replaces)]
+    changes = list(_compare(path, old, new, replaces))
+    yield from changes or [Change(path, kind, _or_none(old), _or_none(new), replaces)]
 
 
 def _compare(path: str, old: Any, new: Any, replaces: bool) -> Iterator[Change]:
@@ -127,7 +139,7 @@ def _join(path: str, key: str) -> str:
 
 
 def _lookup(value: Any, path: str) -> Any:
-    """The property at a path; the secret that it is in, where it is in one."""
+    """The property at a path, or the secret that contains it."""
     for quoted, index, name in _PATH_PART.findall(path):
         if is_secret(value):
             return value
@@ -140,5 +152,5 @@ def _lookup(value: Any, path: str) -> Any:
     return _MISSING if value is None else value
 
 
-def _known(value: Any) -> Any:
+def _or_none(value: Any) -> Any:
     return None if value is _MISSING else value

@@ -1,4 +1,4 @@
-"""rich's console for streams that are cleaned: its own control sequences pass, those in texts do not."""
+"""A rich console whose own control sequences reach the terminal, while those in its text are escaped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ops.report.output import clean
 
 
 class CleanConsole(Console):
-    """Cleans all text that it renders."""
+    """Escapes control characters in all text that it renders."""
 
     def __init__(self, stream: TextIO, *, soft_wrap: bool = False) -> None:
         super().__init__(file=cast("TextIO", _Styled(stream)), highlight=False, soft_wrap=soft_wrap)

@@ -1,4 +1,4 @@
-"""The display that fits where the output goes."""
+"""Chooses a display for the output stream: a terminal's, or plain text."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from ops.report.text import Line
 def display_for(
     stream: TextIO, title: str, *, preview: bool, properties: bool = True, all_properties: bool = False
 ) -> Display:
-    """``title`` says what goes on; ``properties`` shows what changes in updated resources, ``all_properties``
-    also what created and deleted ones have."""
+    """The display of one operation.
+
+    ``title`` names it; ``properties`` shows what changes in updated resources; ``all_properties`` lists the
+    properties of created and deleted ones too.
+    """
     if is_plain(stream):
         return PlainDisplay(stream, title, preview=preview, properties=properties, all_properties=all_properties)
     from ops.report.terminal import TerminalDisplay
@@ -25,6 +28,7 @@ def display_for(
 
 
 def printer_for(stream: TextIO) -> Printer:
+    """A printer of styled lines."""
     if is_plain(stream):
         return PlainPrinter(stream)
     from ops.report.terminal import TerminalPrinter
@@ -32,12 +36,12 @@ def printer_for(stream: TextIO) -> Printer:
     return TerminalPrinter(stream)
 
 
-def say(what: str, found: str) -> None:
-    """One step, as it is done."""
-    printer_for(sys.stdout).print([Line.of((what, "bold"), f": {found}")])
+def print_step(subject: str, result: str) -> None:
+    """Print a step as it is done: ``bucket snu-state-ci: created``."""
+    printer_for(sys.stdout).print([Line.of((subject, "bold"), f": {result}")])
     sys.stdout.flush()
 
 
 def warn(message: str, stream: TextIO) -> None:
-    """A warning; the lines after its first are indented."""
+    """Print a warning, with the lines after its first indented."""
     printer_for(stream).print(diagnostic_lines(Diagnostic("warning", message)))

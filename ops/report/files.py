@@ -1,4 +1,4 @@
-"""Output that goes to a file or, where the name is ``-``, to standard output."""
+"""Writes output to a file, or to standard output if its name is ``-``."""
 
 from __future__ import annotations
 

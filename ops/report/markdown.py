@@ -1,8 +1,8 @@
 """A plan or preview as Markdown, for a comment on a pull request.
 
-What is lost stands first and is never collapsed: deletions, then replacements with what forces them. Whatever comes
-out of the program stands in code, where GitHub sees neither markup nor mentions nor references, and with escapes for
-what cannot be seen. Where the text would become too long, it is cut with counts, deletions and replacements last.
+Deletions come first, then replacements with their reasons; neither is ever collapsed. The program's own strings are
+formatted as code, in which GitHub renders no markup, mentions or references, with invisible characters escaped. A text
+that would be too long is cut, with counts of what is missing; deletions and replacements are cut last.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from dataclasses import dataclass, field
 from ops.cost.change import cost_text
 from ops.operation_record import Diagnostic, OperationRecord
 from ops.report.causes import merged
-from ops.report.changes import Change, changes_of, output_changes, protection_change
-from ops.report.operation_styles import look_of
+from ops.report.changes import Change, changes_of, image_versions, output_changes, protection_change
+from ops.report.operation_styles import style_of
 from ops.report.text import counted, safe
-from ops.report.values import shown, shown_both
+from ops.report.values import NO_VERSIONS, Versions, shown, shown_both
 from ops.steps import Step, name_of, short_type
 
 COMMENT_LIMIT = 65_536
-"""Characters that GitHub takes in a comment."""
+"""Characters that GitHub accepts in a comment."""
 LIMIT = COMMENT_LIMIT - 536
-"""The longest text unless told otherwise: a comment needs room for what marks it as ours."""
+"""Default for the longest text: leaves room for the hidden marker of our comments."""
 SHORTEST_LIMIT = 4_000
 
 _LONGEST_NAME = 120
 _LONGEST_REASONS = 200
-_LONGEST_SAID = 300
+_LONGEST_DIAGNOSTIC_LINE = 300
 _FEW = 10
-"""So many lines of a resource, or resources of a list, at most are shown without a fold."""
-_MOST_SAID = 20
+"""Lines of a resource, or resources of a list, that are shown without a fold, at most."""
+_MOST_DIAGNOSTIC_LINES = 20
 _DIGEST_SHOWN = 12
 _SECTION_COST = 260
-"""Characters of a section's frame at most: heading, fold, and the line that counts what is cut."""
+"""Characters of a section's frame at most: heading, fold, and the line that counts what was cut."""
 _FRAME_COST = 160
-"""Characters of a resource's frame at most, beside its name: fold, fence, and the line that counts what is cut."""
+"""Characters of a resource's frame at most, without its name: fold, fence, and the line that counts what was cut."""
 
 _DELETED = frozenset({"delete", "delete-replaced", "discard-replaced"})
 _REPLACED = frozenset({"replace", "create-replacement", "read-replacement", "import-replacement"})
@@ -54,19 +54,19 @@ def plan_markdown(
     limit: int = LIMIT,
     level: int = 3,
 ) -> str:
-    """The preview that a record holds, as Markdown of at most ``limit`` characters, without a newline at the end.
+    """A recorded preview as Markdown of at most ``limit`` characters, without a final newline.
 
-    ``title`` goes before the stack's name; ``digest`` is the plan's, shown shortened; ``remarks`` are lines of
-    Markdown for below the heading; ``level`` is that of the heading. A preview without any change, warnings and
-    remarks is one line. Raises ValueError when the limit is below ``SHORTEST_LIMIT``.
+    ``title`` precedes the stack's name; ``digest`` is the plan's, shown shortened; ``remarks`` are lines of Markdown
+    below the heading; ``level`` is the heading's. A preview without changes, warnings and remarks is one line. Raises
+    ValueError if the limit is below ``SHORTEST_LIMIT``.
     """
     if limit < SHORTEST_LIMIT:
         raise ValueError(f"a limit of {limit} characters; expected {SHORTEST_LIMIT} or more")
     sections = _sections(record)
-    said = merged(item for item in record.told if item.severity in ("error", "warning"))
+    diagnostics = merged(item for item in record.relevant_diagnostics if item.severity in ("error", "warning"))
     head = f"{title} {code(stack)}"
     plan = f"plan {code(digest.removeprefix('sha256:')[:_DIGEST_SHOWN])}" if digest else ""
-    if not sections and not said and not remarks and _ending(record) is None:
+    if not sections and not diagnostics and not remarks and _ending(record) is None:
         unchanged = counted(_unchanged(record), "resource")
         return f"**{head}**: no change, {unchanged} unchanged{f', {plan}' if plan else ''}"
     top = [f"{'#' * level} {head}: {_headline(record, sections)}", ""]
@@ -75,7 +75,7 @@ def plan_markdown(
     if cost := cost_text(record):
         top += [cost, ""]
     top += remarks
-    top += _said_lines(said, limit // 4)
+    top += _diagnostic_lines(diagnostics, limit // 4)
     spent = sum(len(line) + 1 for line in top) + _SECTION_COST * len(sections)
     _fill(sections, limit - spent)
     body = [line for section in sections for line in section.lines()]
@@ -83,13 +83,13 @@ def plan_markdown(
 
 
 def has_effect(record: OperationRecord) -> bool:
-    """Whether there is anything to tell: a resource, a protection or an output that changes."""
+    """Whether a resource, a protection or an output changes."""
     return bool(_sections(record))
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A resource of a list, and what differs in it."""
+    """A listed resource, and its properties that differ."""
 
     name: str
     type: str
@@ -98,7 +98,7 @@ class Listed:
 
 
 def lists_markdown(lists: Mapping[str, Sequence[Listed]], limit: int) -> str:
-    """Lists by title, of at most so many characters together; what comes later is cut first, with counts."""
+    """Lists by title, of at most ``limit`` characters together; the last items are cut first, with counts."""
     sections = [
         _Section(title, [_listed_item(each) for each in listed], "", plain=not any(each.changes for each in listed))
         for title, listed in lists.items()
@@ -113,7 +113,7 @@ def _listed_item(listed: Listed) -> _Item:
 
 
 def code(text: str) -> str:
-    """Inline code that shows the text as it is, whatever it holds; long texts are cut."""
+    """Inline code that shows any text verbatim; long texts are cut."""
     text = _short(text)
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     ticks = "`" * (longest + 1)
@@ -126,21 +126,21 @@ def _short(text: str, longest: int = _LONGEST_NAME) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
-# --- what there is to tell ------------------------------------------------------------------------------------------
+# --- content --------------------------------------------------------------------------------------------------------
 
 
 @dataclass
 class _Item:
-    """One resource, or the stack's outputs."""
+    """A resource, or the stack's outputs."""
 
     name: str
     type: str = ""
     note: str = ""
     """Markdown after the name, such as why it is replaced."""
     changes: list[str] = field(default_factory=list)
-    """Each property that changes, as lines of a diff; the most important first."""
+    """Each changed property as lines of a diff, the most important first."""
     kept: int = 0
-    """So many of them are shown."""
+    """Number of changes that are shown."""
 
     @property
     def head(self) -> str:
@@ -149,17 +149,17 @@ class _Item:
 
     @property
     def cost(self) -> int:
-        """Characters that its name takes at most, in Markdown or as HTML in a fold's summary."""
+        """Characters that its name takes at most, in Markdown or as HTML in a fold's summary, with its frame."""
         return max(len(self.head), len(self.summary)) + _FRAME_COST
 
     @property
     def summary(self) -> str:
-        """The fold's line, which is HTML."""
+        """The summary of the fold, in HTML."""
         parts = [_html_code(text) for text in (self.name, self.type) if text]
         return f"{' · '.join(parts)}: {counted(len(self.changes), 'property', 'properties')}"
 
     def lines(self, *, plain: bool) -> Iterator[str]:
-        """``plain``: never in a fold."""
+        """``plain``: without a fold."""
         shown_lines = [line for change in self.changes[: self.kept] for line in change.split("\n")]
         cut = len(self.changes) - self.kept
         more = f"… and {counted(cut, 'more property', 'more properties')}"
@@ -176,18 +176,18 @@ class _Item:
 
 @dataclass
 class _Section:
-    """Resources with which the same is done."""
+    """Resources with the same operation."""
 
     title: str
     items: list[_Item]
     count: str
-    """What the headline says, after the number."""
+    """Follows the number in the headline."""
     plain: bool = False
-    """Never in a fold."""
+    """Whether it is never folded."""
     of_properties: bool = False
-    """Whether properties count, not resources."""
+    """Whether properties are counted instead of resources."""
     kept: int = 0
-    """So many resources are shown."""
+    """Number of resources that are shown."""
 
     @property
     def number(self) -> int:
@@ -224,48 +224,50 @@ class _Section:
 def _sections(record: OperationRecord) -> list[_Section]:
     deleted = _Section("To delete", [], "to delete", plain=True)
     replaced = _Section("To replace", [], "to replace", plain=True)
-    protection_changed = _Section("Protection changes", [], "with another protection", plain=True)
+    protection_changed = _Section("Protection changes", [], "to protect or unprotect", plain=True)
     updated = _Section("To update", [], "to update")
     created = _Section("To create", [], "to create")
     others = _Section("Other operations", [], "other")
     outputs = _Section("Changed outputs", [], "changed in outputs", of_properties=True)
-    # An engine takes the steps of a plan in another order each time; the same plan must read the same.
+    versions = image_versions(item.step for item in list(record.steps.values()))
+    # Engines report the steps in a different order each time; the same plan must give the same text.
     for progress in sorted(record.by_resource(), key=lambda progress: (progress.step.name, progress.step.urn)):
         step = progress.step
-        if step.is_root and (found := output_changes(step)):
-            outputs.items.append(_Item(step.name, changes=_diff(found)))
+        if step.is_root and (changed_outputs := output_changes(step)):
+            outputs.items.append(_Item(step.name, changes=_diff(changed_outputs)))
         protection = protection_change(step)
         if step.is_provider and not progress.failed:
             continue
         if step.op in _DELETED:
             deleted.items.append(_item(step))
         elif step.op in _REPLACED:
-            replaced.items.append(_replaced(step))
+            replaced.items.append(_replaced(step, versions))
         elif step.op in _CREATED:
             created.items.append(_item(step))
         elif step.is_change and step.op in ("update", "remove-pending-replace"):
-            updated.items.append(_item(step, [*changes_of(step), *([protection] if protection else [])]))
+            changes = [*changes_of(step), *([protection] if protection else [])]
+            updated.items.append(_item(step, changes, versions=versions))
         elif step.is_change:
-            others.items.append(_item(step, note=f": {look_of(step.op).plan}"))
+            others.items.append(_item(step, note=f": {style_of(step.op).plan}"))
         elif protection:
             protection_changed.items.append(_item(step, [protection]))
     sections = (deleted, replaced, protection_changed, updated, created, others, outputs)
     return [section for section in sections if section.items]
 
 
-def _item(step: Step, changes: Iterable[Change] = (), note: str = "") -> _Item:
-    return _Item(step.name, short_type(step.type), note, _diff(changes))
+def _item(step: Step, changes: Iterable[Change] = (), note: str = "", versions: Versions = NO_VERSIONS) -> _Item:
+    return _Item(step.name, short_type(step.type), note, _diff(changes, versions))
 
 
-def _replaced(step: Step) -> _Item:
+def _replaced(step: Step, versions: Versions) -> _Item:
     changes = sorted(changes_of(step), key=lambda change: not change.replaces)
     reasons = dict.fromkeys([*step.replace_keys, *(change.path for change in changes if change.replaces)])
     listed = _joined([code(reason) for reason in reasons], _LONGEST_REASONS)
-    return _item(step, changes, f", because of {listed}" if listed else "")
+    return _item(step, changes, f", because of {listed}" if listed else "", versions)
 
 
 def _joined(parts: Sequence[str], longest: int) -> str:
-    """As many of the parts as fit, at least one, and how many more there are."""
+    """As many of the parts as fit, at least one, and the number of the others."""
     kept = 1
     while kept < len(parts) and len(", ".join(parts[: kept + 1])) <= longest:
         kept += 1
@@ -273,29 +275,31 @@ def _joined(parts: Sequence[str], longest: int) -> str:
     return ", ".join(parts[:kept]) + more
 
 
-def _diff(changes: Iterable[Change]) -> list[str]:
-    return [_diff_lines(change) for change in changes]
+def _diff(changes: Iterable[Change], versions: Versions = NO_VERSIONS) -> list[str]:
+    return [_diff_lines(change, versions) for change in changes]
 
 
-def _diff_lines(change: Change) -> str:
-    """One property as one or two lines of a diff; none of them can end the fence around it."""
+def _diff_lines(change: Change, versions: Versions) -> str:
+    """A property as one or two lines of a diff, neither of which can close the fence."""
     path = _short(change.path, 2 * _LONGEST_NAME)
     replaces = "  (replaces the resource)" if change.replaces else ""
     if change.kind != "update":
         sign, value = ("+", change.new) if change.kind == "add" else ("-", change.old)
         return f"{sign} {path}: {shown(value)}{replaces}"
-    old, new = shown_both(change.old, change.new)
+    old, new = shown_both(change.old, change.new, versions)
     if old == new:
         return f"! {path}: {new}, changed{replaces}"
     return f"- {path}: {old}\n+ {path}: {new}{replaces}"
 
 
-# --- what fits ------------------------------------------------------------------------------------------------------
+# --- length ---------------------------------------------------------------------------------------------------------
 
 
 def _fill(sections: Sequence[_Section], room: int) -> None:
-    """Keep of each section what fits: first the names of what is lost with the reasons, then the other names, then
-    the properties. What comes later in a list is cut first."""
+    """Choose what fits: names and reasons of deletions and replacements, other names, then properties.
+
+    The end of a list is cut first.
+    """
     lost = [section for section in sections if section.plain]
     others = [section for section in sections if not section.plain]
     for group in (lost, others):
@@ -327,7 +331,7 @@ def _keep_changes(section: _Section, room: int) -> int:
     return room
 
 
-# --- the lines above ------------------------------------------------------------------------------------------------
+# --- heading --------------------------------------------------------------------------------------------------------
 
 
 def _headline(record: OperationRecord, sections: Sequence[_Section]) -> str:
@@ -339,9 +343,9 @@ def _headline(record: OperationRecord, sections: Sequence[_Section]) -> str:
 
 
 def _ending(record: OperationRecord) -> str | None:
-    """How it ended, unless it went well."""
+    """How it ended; None if it succeeded."""
     if record.summary is None:
-        return "ended before it was complete"
+        return "stopped before it was complete"
     if record.canceled:
         return "cancelled"
     if record.summary.result == "failed" or any(item.failed for item in record.steps.values()):
@@ -353,26 +357,26 @@ def _unchanged(record: OperationRecord) -> int:
     return record.summary.changes.get("same", 0) if record.summary else 0
 
 
-def _said_lines(said: Sequence[Diagnostic], room: int) -> Iterator[str]:
-    """Errors and warnings in a fence of their own, errors first, then by resource.
+def _diagnostic_lines(diagnostics: Sequence[Diagnostic], room: int) -> Iterator[str]:
+    """Errors, then warnings, in a fence.
 
-    The order in which they came does not matter: providers report side by side, and the same preview is the same text.
+    They are sorted because providers report concurrently, and the same preview must give the same text.
     """
-    if not said:
+    if not diagnostics:
         return
     texts = [
         f"{item.severity}: {f'{name_of(item.urn)}: ' if item.urn else ''}{line}" if number == 0 else f"  {line}"
-        for item in sorted(said, key=lambda item: (item.severity, name_of(item.urn), item.urn, item.message))
-        for number, line in enumerate(item.message.splitlines()[:_MOST_SAID])
+        for item in sorted(diagnostics, key=lambda item: (item.severity, name_of(item.urn), item.urn, item.message))
+        for number, line in enumerate(item.message.splitlines()[:_MOST_DIAGNOSTIC_LINES])
     ]
     yield from fenced(texts, room)
 
 
 def fenced(texts: Sequence[str], room: int) -> Iterator[str]:
-    """Lines of text as they are, as many as fit into so many characters; each is indented, so none ends the fence."""
+    """A fence with as many lines of text as fit in ``room`` characters; they are indented, so that none closes it."""
     kept: list[str] = []
     for text in texts:
-        line = f"    {_short(text, _LONGEST_SAID)}"
+        line = f"    {_short(text, _LONGEST_DIAGNOSTIC_LINE)}"
         room -= len(line) + 1
         if room < 0:
             break

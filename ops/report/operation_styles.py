@@ -1,4 +1,4 @@
-"""How each operation of an engine is drawn and named."""
+"""The symbol, style and verbs of each engine operation."""
 
 from __future__ import annotations
 
@@ -6,38 +6,44 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class OperationLook:
+class OperationStyle:
+    """How an operation is shown."""
+
     symbol: str
     style: str
+    """One of rich's styles."""
     plan: str
-    """What will be done: ``create``."""
+    """``create``."""
     doing: str
+    """``creating``."""
     done: str
+    """``created``."""
 
 
-def _part(symbol: str, style: str, plan: str, doing: str, done: str, what: str) -> OperationLook:
+def _part(symbol: str, style: str, plan: str, doing: str, done: str, half: str) -> OperationStyle:
     """One half of a replacement."""
-    return OperationLook(symbol, style, f"{plan} {what}", f"{doing} {what}", f"{done} {what}")
+    return OperationStyle(symbol, style, f"{plan} {half}", f"{doing} {half}", f"{done} {half}")
 
 
-_LOOKS = {
-    "same": OperationLook(" ", "dim", "unchanged", "checking", "unchanged"),
-    "create": OperationLook("+", "green", "create", "creating", "created"),
-    "update": OperationLook("~", "yellow", "update", "updating", "updated"),
-    "delete": OperationLook("-", "red", "delete", "deleting", "deleted"),
-    "replace": OperationLook("+-", "magenta", "replace", "replacing", "replaced"),
+_STYLES = {
+    "same": OperationStyle(" ", "dim", "unchanged", "checking", "unchanged"),
+    "create": OperationStyle("+", "green", "create", "creating", "created"),
+    "update": OperationStyle("~", "yellow", "update", "updating", "updated"),
+    "delete": OperationStyle("-", "red", "delete", "deleting", "deleted"),
+    "replace": OperationStyle("+-", "magenta", "replace", "replacing", "replaced"),
     "create-replacement": _part("++", "magenta", "create", "creating", "created", "replacement"),
     "delete-replaced": _part("--", "red", "delete", "deleting", "deleted", "replaced"),
     "discard-replaced": _part("--", "red", "discard", "discarding", "discarded", "replaced"),
-    "read": OperationLook(">", "cyan", "read", "reading", "read"),
+    "read": OperationStyle(">", "cyan", "read", "reading", "read"),
     "read-replacement": _part(">", "cyan", "read", "reading", "read", "replacement"),
-    "refresh": OperationLook("~", "cyan", "refresh", "refreshing", "refreshed"),
-    "discard": OperationLook("<", "cyan", "forget", "forgetting", "forgotten"),
-    "import": OperationLook("=", "green", "import", "importing", "imported"),
+    "refresh": OperationStyle("~", "cyan", "refresh", "refreshing", "refreshed"),
+    "discard": OperationStyle("<", "cyan", "remove from state", "removing from state", "removed from state"),
+    "import": OperationStyle("=", "green", "import", "importing", "imported"),
     "import-replacement": _part("=", "green", "import", "importing", "imported", "replacement"),
-    "remove-pending-replace": OperationLook("~", "yellow", "complete", "completing", "completed"),
+    "remove-pending-replace": OperationStyle("~", "yellow", "complete", "completing", "completed"),
 }
 
 
-def look_of(op: str) -> OperationLook:
-    return _LOOKS.get(op) or OperationLook("?", "", op, op, op)
+def style_of(op: str) -> OperationStyle:
+    """The style of an operation; unknown ones are shown by their name."""
+    return _STYLES.get(op) or OperationStyle("?", "", op, op, op)

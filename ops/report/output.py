@@ -11,16 +11,16 @@ import re
 import sys
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Control characters but tab and newline, and changes of the direction of writing."""
+"""Control characters except tab and newline, and marks that change the writing direction."""
 
 
 def clean(text: str) -> str:
     """The text with escapes such as ``\\u001b`` for control characters; in JSON these mean the same."""
-    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 class CleanOutput(io.TextIOWrapper):
-    """A stream that cleans what is written, and replaces what its encoding cannot express."""
+    """A stream that escapes control characters, and replaces what its encoding cannot express."""
 
     def __init__(self, stream: io.TextIOWrapper) -> None:
         encoding, line_buffering, write_through = stream.encoding, stream.line_buffering, stream.write_through
@@ -32,12 +32,12 @@ class CleanOutput(io.TextIOWrapper):
         return super().write(clean(text))
 
     def write_styled(self, text: str, /) -> int:
-        """Write text that was cleaned before control sequences were added for its style."""
+        """Write text that was cleaned before its style added control sequences."""
         return super().write(text)
 
 
 def clean_standard_output() -> None:
-    """Let standard output and standard error be clean."""
+    """Replace standard output and standard error by clean streams."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):

@@ -1,4 +1,4 @@
-"""Plain text for pipes, files and CI: one line for each operation that has ended."""
+"""Plain text for pipes, files and CI."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import Self, TextIO
 
 from ops.engines.base import EngineEvent
 from ops.operation_record import OperationRecord, Progress
-from ops.report.base import finish_lines, said_lines
-from ops.report.changes import changes_of
-from ops.report.operation_styles import look_of
+from ops.report.base import all_diagnostic_lines, finish_lines
 from ops.report.summary import cancel_lines
-from ops.report.text import Line, seconds
-from ops.report.tree import change_line
-from ops.steps import short_type
+from ops.report.text import Line
+from ops.report.tree import step_lines
 
 
 class PlainPrinter:
+    """Writes lines without their styles."""
+
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
@@ -28,7 +27,7 @@ class PlainPrinter:
 
 
 class PlainDisplay:
-    """A preview shows its tree at the end; other operations show each step as it ends."""
+    """Shows the tree of a preview at its end, and the steps of other operations as each ends."""
 
     def __init__(
         self, stream: TextIO, title: str, *, preview: bool, properties: bool = True, all_properties: bool = False
@@ -52,31 +51,20 @@ class PlainDisplay:
     def on_event(self, event: EngineEvent) -> None:
         item = self.record.add(event)
         if isinstance(item, Progress) and not self._preview and item.ended is not None:
-            self._printer.print(self._step_lines(item))
+            self._printer.print(step_lines(item, self.record, properties=self._properties))
 
     def on_cancel(self) -> None:
         self._printer.print(cancel_lines(self.record, preview=self._preview))
-
-    def _step_lines(self, progress: Progress) -> list[Line]:
-        step, look = progress.step, look_of(progress.step.op)
-        if not progress.failed and (step.is_root or step.is_provider or step.op == "replace" or not step.is_change):
-            return []
-        word = f"{look.doing} FAILED" if progress.failed else look.done
-        duration = seconds(progress.elapsed(self.record.clock()))
-        lines = [Line.of(f"{look.symbol:<2} {word} {step.name}  {short_type(step.type)} ({duration})")]
-        if self._properties and step.op in ("update", "create-replacement"):
-            lines += [change_line(change).indented("     ") for change in changes_of(step)]
-        return lines
 
     def finish(self) -> None:
         self._printer.print(
             finish_lines(
                 self.record,
                 preview=self._preview,
-                tree=self._preview,
+                properties=self._properties,
                 all_properties=self._all_properties,
             )
         )
 
     def finish_failed(self) -> None:
-        self._printer.print(said_lines(self.record))
+        self._printer.print(all_diagnostic_lines(self.record))

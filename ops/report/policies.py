@@ -1,4 +1,4 @@
-"""What the policies say of a stack, for people."""
+"""Policy results as text and Markdown."""
 
 from __future__ import annotations
 
@@ -12,42 +12,41 @@ if TYPE_CHECKING:
     from policy.rules import PolicyResult
 
 _ROOM = LIMIT // 4
-"""Characters of a comment that may go to the policies."""
+"""Characters of a comment that the policy results may take."""
 
 
-def policy_lines(verdict: PolicyResult) -> Iterator[Line]:
-    """On a terminal and in logs; nothing where there is nothing to say."""
-    if verdict.violations:
-        yield Line.of((f"Policies: {counted(len(verdict.violations), 'violation')}", "bold red"))
-    for violation in verdict.violations:
-        about = f"{violation.property} {safe(violation.found)}"
-        yield Line.of("  ", (violation.resource, "bold"), f": {about}  ", (violation.rule.name, "red"))
+def policy_lines(result: PolicyResult) -> Iterator[Line]:
+    """Lines for terminals and logs; none without violations and exemptions."""
+    if result.violations:
+        yield Line.of((f"Policies: {counted(len(result.violations), 'violation')}", "bold red"))
+    for violation in result.violations:
+        finding = f"{violation.property} {safe(violation.found)}"
+        yield Line.of("  ", (violation.resource, "bold"), f": {finding}  ", (violation.rule.name, "red"))
         yield Line.of((f"    {violation.rule.why} {violation.rule.way_out}", "dim"))
-    for violation, exemption in verdict.exempted:
-        about = f"{violation.resource}: {violation.property} {safe(violation.found)}"
-        yield Line.of(("Exempted", "yellow"), f" from {violation.rule.name}: {about}: {safe(exemption.reason)}")
-    for exemption in verdict.unused:
+    for violation, exemption in result.exempted:
+        finding = f"{violation.resource}: {violation.property} {safe(violation.found)}"
+        yield Line.of(("Exempted", "yellow"), f" from {violation.rule.name}: {finding}: {safe(exemption.reason)}")
+    for exemption in result.unused:
         yield Line.of(
             ("warning", "yellow"),
-            f": the exemption of {exemption.resource} from {exemption.rule} fits nothing: remove it from snu:policies",
+            f": the exemption of {exemption.resource} from {exemption.rule} is unused: remove it from snu:policies",
         )
 
 
-def policy_markdown(verdict: PolicyResult, room: int = _ROOM) -> list[str]:
-    """For a comment, as many lines as fit into so many characters: violations first."""
+def policy_markdown(result: PolicyResult, room: int = _ROOM) -> list[str]:
+    """Lines for a comment, violations first, as many as fit in ``room`` characters."""
     lines = [
         f"- {code(violation.resource)}: {code(f'{violation.property} {violation.found}')}, rule "
         f"{code(violation.rule.name)}. {violation.rule.why} {violation.rule.way_out}"
-        for violation in verdict.violations
+        for violation in result.violations
     ]
     lines += [
         f"- exempted from {code(violation.rule.name)}: {code(f'{violation.resource} {violation.property}')}, because: "
         f"{code(exemption.reason)}"
-        for violation, exemption in verdict.exempted
+        for violation, exemption in result.exempted
     ]
     lines += [
-        f"- an exemption that fits nothing: {code(exemption.resource)} from {code(exemption.rule)}"
-        for exemption in verdict.unused
+        f"- unused exemption: {code(exemption.resource)} from {code(exemption.rule)}" for exemption in result.unused
     ]
     if not lines:
         return []
@@ -56,5 +55,5 @@ def policy_markdown(verdict: PolicyResult, room: int = _ROOM) -> list[str]:
         room -= len(lines[kept]) + 1
         kept += 1
     more = [f"- … and {counted(len(lines) - kept, 'more line')}"] if kept < len(lines) else []
-    title = counted(len(verdict.violations), "violation") if verdict.violations else "no violation"
+    title = counted(len(result.violations), "violation") if result.violations else "no violations"
     return [f"**Policies: {title}**", "", *lines[:kept], *more, ""]

@@ -1,4 +1,4 @@
-"""One line that says what is waited for."""
+"""One line that shows what a command is waiting for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Progress = Callable[[str], None]
 
 @contextmanager
 def progress_for(stream: TextIO) -> Iterator[Progress]:
-    """On a terminal the text replaces the one before; elsewhere each new text is a line."""
+    """On a terminal, each text replaces the previous one; elsewhere, each new text is a line."""
     if is_plain(stream):
         yield _Lines(stream)
         return
@@ -30,6 +30,17 @@ def progress_for(stream: TextIO) -> Iterator[Progress]:
         yield show
     finally:
         status.stop()
+
+
+@contextmanager
+def spinner_for(stream: TextIO, text: str) -> Iterator[None]:
+    """Show ``text`` on a terminal while the block runs; elsewhere nothing."""
+    if is_plain(stream):
+        yield
+        return
+    with progress_for(stream) as progress:
+        progress(text)
+        yield
 
 
 class _Lines:

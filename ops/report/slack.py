@@ -1,8 +1,8 @@
-"""Text as Slack's messages have it."""
+"""Text for Slack messages."""
 
 from __future__ import annotations
 
 
 def escaped(text: str) -> str:
-    """Without markup, mentions and links, also inside of code."""
+    """The text with markup, mentions and links disabled, inside code too."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("`", "'")

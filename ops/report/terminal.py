@@ -1,4 +1,4 @@
-"""The display on a terminal: colours, and what is under way right now."""
+"""The display on a terminal: in colour, with the operations in progress."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from rich.text import Text
 
 from ops.engines.base import EngineEvent
 from ops.operation_record import OperationRecord, Progress
-from ops.report.base import finish_lines, said_lines
+from ops.report.base import all_diagnostic_lines, finish_lines
 from ops.report.console import CleanConsole
-from ops.report.operation_styles import look_of
+from ops.report.operation_styles import style_of
 from ops.report.summary import cancel_lines
 from ops.report.text import Line, counted, seconds
+from ops.report.tree import step_lines
 from ops.steps import short_type
 
 _REFRESHES_PER_SECOND = 8
 _MOST_SHOWN = 8
-"""So many running operations at most are listed by name."""
+"""Running operations that are listed by name, at most."""
 
 
 def to_rich(line: Line) -> Text:
+    """A line as rich's text."""
     text = Text()
     for part, style in line.spans:
         text.append(part, style=style)
@@ -33,6 +35,8 @@ def to_rich(line: Line) -> Text:
 
 
 class TerminalPrinter:
+    """Writes lines in colour."""
+
     def __init__(self, stream: TextIO) -> None:
         self._console = CleanConsole(stream, soft_wrap=True)
 
@@ -42,7 +46,10 @@ class TerminalPrinter:
 
 
 class TerminalDisplay:
-    """Shows what runs, refreshed by a thread of rich's; at the end the tree stays on the screen."""
+    """Shows the running operations, refreshed by one of rich's threads.
+
+    What stays on the screen is the tree of a preview, or one line for each step of another operation.
+    """
 
     def __init__(
         self,
@@ -77,11 +84,17 @@ class TerminalDisplay:
         self._live.stop()
 
     def on_event(self, event: EngineEvent) -> None:
-        self.record.add(event)
+        item = self.record.add(event)
+        if isinstance(item, Progress) and not self._preview and item.ended is not None:
+            self._print_above(step_lines(item, self.record, properties=self._properties))
 
     def on_cancel(self) -> None:
-        for line in cancel_lines(self.record, preview=self._preview):
-            self._live.console.print(to_rich(line))
+        self._print_above(cancel_lines(self.record, preview=self._preview))
+
+    def _print_above(self, lines: Iterable[Line]) -> None:
+        """Print lines that stay, above the running operations."""
+        for line in lines:
+            self._live.console.print(to_rich(line), soft_wrap=True)
 
     def _render(self) -> RenderableType:
         running = [item for item in self.record.running() if not item.step.is_root]
@@ -95,10 +108,10 @@ class TerminalDisplay:
         return Group(*rows)
 
     def _row(self, item: Progress) -> Text:
-        look = look_of(item.step.op)
+        style = style_of(item.step.op)
         row = Text("   ", no_wrap=True, overflow="ellipsis")
-        row.append(f"{look.symbol:<2} ", style=look.style)
-        row.append(f"{look.doing} ").append(item.step.name, style="bold")
+        row.append(f"{style.symbol:<2} ", style=style.style)
+        row.append(f"{style.doing} ").append(item.step.name, style="bold")
         row.append(f"  {short_type(item.step.type)}", style="dim")
         return row.append(f"  {seconds(item.elapsed(self.record.clock()))}", style="dim")
 
@@ -106,11 +119,10 @@ class TerminalDisplay:
         lines = finish_lines(
             self.record,
             preview=self._preview,
-            tree=True,
             properties=self._properties,
             all_properties=self._all_properties,
         )
         self._printer.print(lines)
 
     def finish_failed(self) -> None:
-        self._printer.print(said_lines(self.record))
+        self._printer.print(all_diagnostic_lines(self.record))

@@ -1,4 +1,4 @@
-"""Styled text that does not depend on where it is shown."""
+"""Styled text, independent of where it is shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 _SHORT = 12
 
 Span = tuple[str, str]
-"""A text and its style: a style of rich's such as ``bold red``, or an empty text."""
+"""A string and its style: one of rich's such as ``bold red``, or empty."""
 
 
 @dataclass(frozen=True)
@@ -40,23 +40,26 @@ def seconds(duration: float) -> str:
 
 
 def short(text: str) -> str:
-    """The beginning of a version, digest or commit: enough for people."""
+    """The first 12 characters of a version, digest or commit."""
     return text.removeprefix("sha256:")[:_SHORT]
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
+    """``1 file``, ``2 files``."""
     return f"{number} {noun}" if number == 1 else f"{number} {plural or f'{noun}s'}"
 
 
 _INVISIBLE = re.compile(
     r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0100-\U000e01ef]"
 )
-"""Characters that show nothing though Unicode calls them letters or marks."""
+"""Invisible characters that Unicode classifies as letters or marks."""
 
 
 def safe(text: str) -> str:
-    """The text on one line, with escapes for what would not be seen, or would change how the rest is shown:
-    control characters, changes of direction, zero-width characters."""
+    """The text on one line, with escapes for control, direction and zero-width characters.
+
+    These are invisible, or change how the rest is shown.
+    """
     return text if text.isascii() and text.isprintable() else "".join(map(_safe_character, text))
 
 

@@ -1,18 +1,25 @@
-"""The changed resources as a tree below their parents, with the properties that change."""
+"""The changed resources as a tree below their parents, with the properties that change; and single steps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ops.operation_record import OperationRecord, Progress
-from ops.report.changes import Change, changes_of, output_changes, properties_of, protection_change
-from ops.report.operation_styles import look_of
-from ops.report.text import Line, safe
-from ops.report.values import shown, shown_both
+from ops.report.changes import (
+    Change,
+    changes_of,
+    image_versions,
+    output_changes,
+    properties_of,
+    protection_change,
+)
+from ops.report.operation_styles import style_of
+from ops.report.text import Line, safe, seconds
+from ops.report.values import NO_VERSIONS, Versions, shown, shown_both
 from ops.steps import Step, short_type
 
-_KIND_LOOK = {"add": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
+_CHANGE_STYLES = {"add": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
 _DIM = "dim"
 
 
@@ -26,8 +33,8 @@ class _Node:
         return self.progress.step
 
     @property
-    def own_lines(self) -> bool:
-        """Whether there is something to say about this resource itself."""
+    def is_shown(self) -> bool:
+        """Whether something changes in this resource itself."""
         if self.step.is_provider:
             return self.progress.failed
         changed = self.step.is_change or protection_change(self.step) is not None
@@ -38,20 +45,42 @@ class _Node:
         return output_changes(self.step) if self.step.is_root else []
 
 
-def tree_lines(record: OperationRecord, *, done: bool, properties: bool, all_properties: bool = False) -> list[Line]:
-    """Lines of the tree; unchanged resources appear only as parents of changed ones.
+def tree_lines(record: OperationRecord, *, properties: bool, all_properties: bool = False) -> list[Line]:
+    """The tree of a preview; unchanged resources appear only as parents of changed ones.
 
-    ``done`` chooses between "create" and "created"; ``properties`` shows what changes in updated resources;
-    ``all_properties`` lists the properties of created and deleted ones too.
+    ``properties`` shows what changes in updated resources; ``all_properties`` lists the properties of created and
+    deleted ones too.
     """
     lines: list[Line] = []
+    tree = _Tree(properties, all_properties, _versions(record))
     for node in _forest(record):
-        lines += _node_lines(node, "", "", done, properties, all_properties)
+        lines += tree.lines(node)
     return lines
 
 
+def step_lines(progress: Progress, record: OperationRecord, *, properties: bool) -> list[Line]:
+    """A step that has ended, on one line; ``properties`` adds what changed. Nothing for steps that change nothing."""
+    step, style = progress.step, style_of(progress.step.op)
+    if not progress.failed and (step.is_root or step.is_provider or step.op == "replace" or not step.is_change):
+        return []
+    head = Line.of(
+        (f"{style.symbol:<2} ", style.style),
+        (f"failed to {style.plan}", "bold red") if progress.failed else (style.done, style.style),
+        (f" {step.name}", "bold"),
+        (f"  {short_type(step.type)} ({seconds(progress.elapsed(record.clock()))})", _DIM),
+    )
+    changes = changes_of(step) if properties and step.op in ("update", "create-replacement") else []
+    versions = _versions(record) if changes else NO_VERSIONS
+    return [head, *(change_line(change, versions=versions).indented("     ") for change in changes)]
+
+
+def _versions(record: OperationRecord) -> Versions:
+    return image_versions(item.step for item in list(record.steps.values()))
+
+
 def _forest(record: OperationRecord) -> list[_Node]:
-    nodes = {progress.step.urn: _Node(progress) for progress in record.by_resource()}
+    steps = map(_as_change, record.by_resource()) if record.is_refresh else record.by_resource()
+    nodes = {progress.step.urn: _Node(progress) for progress in steps}
     roots: list[_Node] = []
     for node in nodes.values():
         parent = nodes.get(node.step.parent)
@@ -59,69 +88,71 @@ def _forest(record: OperationRecord) -> list[_Node]:
     return [root for root in roots if _prune(root)]
 
 
+def _as_change(progress: Progress) -> Progress:
+    """A step of a refresh as the change of the state that it would make."""
+    step = progress.step
+    if step.op != "refresh" or (step.new and not step.detailed_diff):
+        return progress
+    return replace(progress, step=replace(step, op="update" if step.new else "delete"))
+
+
 def _prune(node: _Node) -> bool:
     node.children = [child for child in node.children if _prune(child)]
-    return node.own_lines or bool(node.children)
+    return node.is_shown or bool(node.children)
 
 
-def _node_lines(
-    node: _Node, first: str, rest: str, done: bool, properties: bool, all_properties: bool
-) -> Iterator[Line]:
-    yield _headline(node.progress, done).indented(first, _DIM)
-    inner = rest + ("│  " if node.children else "   ")
-    if properties:
-        for line in _property_lines(node.step, all_properties):
-            yield line.indented(inner, _DIM)
-    for index, child in enumerate(node.children):
-        last = index == len(node.children) - 1
-        yield from _node_lines(
-            child,
-            rest + ("└─ " if last else "├─ "),
-            rest + ("   " if last else "│  "),
-            done,
-            properties,
-            all_properties,
-        )
+@dataclass(frozen=True)
+class _Tree:
+    properties: bool
+    all_properties: bool
+    versions: Versions
+
+    def lines(self, node: _Node, first: str = "", rest: str = "") -> Iterator[Line]:
+        """``first`` is the indentation of the node's own line, ``rest`` that of the lines below."""
+        yield _headline(node.progress).indented(first, _DIM)
+        inner = rest + ("│  " if node.children else "   ")
+        if self.properties:
+            for line in self._property_lines(node.step):
+                yield line.indented(inner, _DIM)
+        for index, child in enumerate(node.children):
+            last = index == len(node.children) - 1
+            yield from self.lines(child, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "))
+
+    def _property_lines(self, step: Step) -> Iterator[Line]:
+        if step.is_root:
+            for change in output_changes(step):
+                yield change_line(change, "output ")
+            return
+        if step.op in ("update", "replace", "create-replacement"):
+            changes = changes_of(step)
+        else:
+            changes = properties_of(step) if self.all_properties and step.is_change else []
+        for change in changes:
+            yield change_line(change, versions=self.versions)
+        if protection := protection_change(step):
+            yield change_line(protection)
 
 
-def _headline(progress: Progress, done: bool) -> Line:
-    step, look = progress.step, look_of(progress.step.op)
+def _headline(progress: Progress) -> Line:
+    step, style = progress.step, style_of(progress.step.op)
     if not step.is_change and not progress.failed:
         return Line.of((step.name, "bold"), (f"  {short_type(step.type)}", _DIM))
-    word, style = (look.done if done else look.plan), look.style
-    if progress.failed:
-        word, style = f"{look.doing} failed", "bold red"
-    elif done and progress.ended is None and step.is_custom:  # a component is there once it is registered
-        word, style = f"{look.doing}, end unknown", "bold red"
+    text, colour = (f"failed to {style.plan}", "bold red") if progress.failed else (style.plan, style.style)
+    reasons = ", ".join(step.replace_keys) if step.op == "replace" else ""
     return Line.of(
-        (f"{look.symbol} ", style),
+        (f"{style.symbol} ", colour),
         (step.name, "bold"),
         (f"  {short_type(step.type)}  ", _DIM),
-        (word, style),
-        (f"  because of {', '.join(step.replace_keys)}", style) if step.replace_keys and step.op == "replace" else "",
+        (text, colour),
+        (f"  because of {reasons}", colour) if reasons else "",
     )
 
 
-def _property_lines(step: Step, all_properties: bool) -> Iterator[Line]:
-    if step.is_root:
-        for change in output_changes(step):
-            yield change_line(change, "output ")
-        return
-    if step.op in ("update", "replace", "create-replacement"):
-        changes = changes_of(step)
-    else:
-        changes = properties_of(step) if all_properties and step.is_change else []
-    for change in changes:
-        yield change_line(change)
-    if protection := protection_change(step):
-        yield change_line(protection)
-
-
-def change_line(change: Change, prefix: str = "") -> Line:
-    """``~ memoryLimitBytes: 1 → 2``."""
-    symbol, style = _KIND_LOOK[change.kind]
+def change_line(change: Change, prefix: str = "", versions: Versions = NO_VERSIONS) -> Line:
+    """``~ memoryLimitBytes: 1 → 2``; ``versions``: as ``shown_both``."""
+    symbol, style = _CHANGE_STYLES[change.kind]
     if change.kind == "update":
-        value = " → ".join(shown_both(change.old, change.new))
+        value = " → ".join(shown_both(change.old, change.new, versions))
     else:
         value = shown(change.new if change.kind == "add" else change.old)
     replaces = ("  (replaces the resource)", "magenta") if change.replaces else ""

@@ -1,18 +1,27 @@
-"""Property values as text; nothing secret is ever shown."""
+"""Property values as text; no secret is ever shown."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ops.report.text import safe
 
 SECRET = "[secret]"  # noqa: S105 - what is shown instead of one
-"""What stands in place of a secret."""
+"""Shown in place of a secret."""
 
 ABOUT = "about"
-"""In a secret: what may be said of it, such as the key under which it is kept."""
+"""Key in a secret for what may be shown of it, such as the name under which it is stored."""
 
+Versions = Mapping[str, str]
+"""Versions of images by digest."""
+NO_VERSIONS: Versions = MappingProxyType({})
+
+_IMAGE = re.compile(r"[\w.:/-]+/(?P<name>[\w.-]+)@(?P<digest>sha256:[0-9a-f]{64})", re.ASCII)
+_DIGEST_SHOWN = 6
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - marks one in Pulumi's JSON
 _UNKNOWN = {
@@ -24,36 +33,55 @@ _UNKNOWN = {
     "030794c1-ac77-496b-92df-f27374a8bd58": "output<asset>",
     "e48ece36-62e2-4504-bad9-02848725956a": "output<archive>",
 }
-"""What a preview cannot know yet, by the text that stands for it."""
+"""How values are shown that a preview does not know yet, by Pulumi's marker."""
 _LONGEST = 200
 _CONTEXT = 40
-"""So much is shown of what two long values have in common, before they differ."""
+"""Characters shown of the common beginning of two long values."""
 
 
 def is_secret(value: Any) -> bool:
+    """Whether the value is a secret, encoded or masked."""
     if isinstance(value, dict):
         return value.get(_SIGNATURE) == _SECRET_SIGNATURE
     return bool(value == SECRET)
 
 
 def is_unknown(value: Any) -> bool:
-    """Whether it stands for what a preview cannot know yet."""
+    """Whether a preview does not know the value yet."""
     return isinstance(value, str) and value in _UNKNOWN
 
 
 def shown(value: Any) -> str:
-    """The value on one line, long ones cut."""
+    """The value on one line; long ones are cut."""
     return _cut(safe(_shown(value)))
 
 
-def shown_both(old: Any, new: Any) -> tuple[str, str]:
-    """Two values as ``shown``; where both are long and begin alike, from shortly before they differ."""
+def shown_both(old: Any, new: Any, versions: Versions = NO_VERSIONS) -> tuple[str, str]:
+    """Two values as ``shown``; long ones with a common beginning from shortly before they differ.
+
+    Two digests of one image are shortened: ``api v1`` and ``v2 (a01b67)``, with the versions that are known.
+    """
+    if (images := _images(old, new, versions)) is not None:
+        return images
     before, after = safe(_shown(old)), safe(_shown(new))
-    alike = next((place for place, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), 0)
-    start = alike - _CONTEXT
-    if alike < _LONGEST // 2 or max(len(before), len(after)) <= _LONGEST:
+    first_difference = next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), 0)
+    start = first_difference - _CONTEXT
+    if first_difference < _LONGEST // 2 or max(len(before), len(after)) <= _LONGEST:
         start = 0
     return _cut(before, start), _cut(after, start)
+
+
+def _images(old: Any, new: Any, versions: Versions) -> tuple[str, str] | None:
+    """Two references to one image by digest, shortened; None for other values."""
+    matches = [_IMAGE.fullmatch(value) if isinstance(value, str) else None for value in (old, new)]
+    before, after = matches
+    if before is None or after is None or before["name"] != after["name"] or before["digest"] == after["digest"]:
+        return None
+    digests = [match["digest"].removeprefix("sha256:")[:_DIGEST_SHOWN] for match in (before, after)]
+    first, second = (safe(versions.get(match["digest"], "")) for match in (before, after))
+    if first and second and first != second:
+        return f"{before['name']} {first}", f"{second} ({digests[1]})"
+    return f"{before['name']} {digests[0]}", digests[1]
 
 
 def _cut(text: str, start: int = 0) -> str:

@@ -1,4 +1,4 @@
-"""Finds resources on Scaleway: all of a kind, or the one that an interrupted operation was about."""
+"""Finds resources on Scaleway: all of a kind, or the one of an interrupted operation."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class ListCall:
     path: str
     """``{…}`` are the region and properties."""
     key: str
-    """Of the list in the response; empty if the response itself is the object."""
+    """Key of the list in the response; empty if the response itself is the object."""
     query: tuple[str, ...] = ()
     """Properties that limit the list; a parameter's name is the property's in snake case."""
     object_path: str = ""

@@ -65,8 +65,8 @@ def _api_url(stack: Stack, environ: Mapping[str, str]) -> str:
         raise OpsError(f"SCW_API_URL is {url}; expected an address such as {API_URL}", ExitCode.ENVIRONMENT)
     if is_loopback(host):
         raise OpsError(
-            f"{stack.name}: SCW_API_URL leads to {url}, a process of this machine, and the stack is on the real "
-            "Scaleway. Use a shell without what `scripts/snu local env` prints.",
+            f"{stack.name}: SCW_API_URL is {url}, a process of this machine, but the stack is on the real Scaleway. "
+            "Use a shell without the variables that `scripts/snu local env` prints.",
             ExitCode.ENVIRONMENT,
         )
     return url.rstrip("/")

@@ -1,4 +1,4 @@
-"""Scaleway as far as state needs it: secrets, who a key belongs to, where object storage is."""
+"""The Scaleway requests that backends need: secrets, the owner of a key, and object storage."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Secret:
-    """A secret of Secret Manager, without what it holds."""
+    """A secret in Secret Manager, without its content."""
 
     id: str
     name: str
@@ -30,10 +30,10 @@ class Secret:
 
 
 class Account:
-    """The Scaleway of a stack, asked with the user's key. Requests raise ScalewayError."""
+    """The Scaleway account of a stack, accessed with the user's key. Requests raise ScalewayError."""
 
     def __init__(self, stack: Stack, environ: Mapping[str, str]) -> None:
-        """Raises OpsError when there is no API key."""
+        """Raises OpsError if there is no API key."""
         self._stack = stack
         self._client = Client.of(stack, environ, ExitCode.ENVIRONMENT)
         self._profile = self._client.profile
@@ -46,21 +46,21 @@ class Account:
     # --- object storage ---------------------------------------------------------------------------------
 
     def storage_key(self, project_id: str = "") -> tuple[str, str]:
-        """The user's own key for object storage, for a project other than the key's own where one is given.
+        """The user's key for object storage, in ``project_id`` or by default the key's own project.
 
-        Raises OpsError when its first half is not known.
+        Raises OpsError if there is no access key.
         """
         access_key = self._profile.access_key
         if not access_key:
             raise OpsError(
-                f"The state of {self._stack.name} is in object storage, which wants both halves of a key: set "
-                "SCW_ACCESS_KEY too.",
+                f"The state of {self._stack.name} is in object storage, which needs an access key: set SCW_ACCESS_KEY "
+                "too.",
                 ExitCode.ENVIRONMENT,
             )
         return f"{access_key}@{project_id}" if project_id else access_key, self._profile.secret_key
 
     def storage_endpoint(self) -> str:
-        """Starts the local Scaleway's object storage if need be. Raises OpsError when that does not start."""
+        """The address of object storage; the local Scaleway's is started. Raises OpsError if that fails."""
         if not self._stack.is_local:
             return f"https://s3.{self.region}.scw.cloud"
         deadline = time.monotonic() + _STORAGE_SECONDS
@@ -68,35 +68,35 @@ class Account:
         while not storage.get("ready"):
             if not storage.get("running") or time.monotonic() > deadline:
                 raise OpsError(
-                    f"The object storage of the local Scaleway does not start at {storage.get('url')}: is its port in "
-                    "use by another program? Its log says more: scripts/snu local logs",
+                    f"The object storage of the local Scaleway did not start at {storage.get('url')}; its port may be "
+                    "in use by another program. See its log: scripts/snu local logs",
                     ExitCode.LOCAL_CLOUD,
                 )
             time.sleep(_POLL_SECONDS)
             storage = self._client.get(_STORAGE)
         return str(storage["url"])
 
-    # --- who --------------------------------------------------------------------------------------------
+    # --- identity ---------------------------------------------------------------------------------------
 
     def bearer(self) -> str:
-        """Whom the key belongs to, as bucket policies write it: ``user_id:…`` or ``application_id:…``."""
-        found = self._client.get(API_KEY.listing.object_at(id=self._profile.access_key))
+        """The key's owner as a principal of bucket policies: ``user_id:…`` or ``application_id:…``."""
+        key = self._client.get(API_KEY.listing.object_at(id=self._profile.access_key))
         for kind in ("user_id", "application_id"):
-            if found.get(kind):
-                return f"{kind}:{found[kind]}"
-        raise OpsError("Scaleway does not say whom the key belongs to.", ExitCode.FAILED)
+            if key.get(kind):
+                return f"{kind}:{key[kind]}"
+        raise OpsError("Scaleway did not return the owner of the API key.", ExitCode.FAILED)
 
     # --- secrets ----------------------------------------------------------------------------------------
 
     def secrets_named(self, name: str, project_id: str = "") -> list[Secret]:
-        """Those that the key may see, of one project or of all."""
+        """The secrets of that name that the key may see, in one project or in all."""
         query = {"name": name, **({"project_id": project_id} if project_id else {})}
-        found = self._client.list(SECRET.listing, query)
-        # Filters of lists may match more than the whole name.
-        return [Secret(each["id"], name, each["project_id"]) for each in found if each["name"] == name]
+        secrets = self._client.list(SECRET.listing, query)
+        # The filter may match names that only contain this one.
+        return [Secret(each["id"], name, each["project_id"]) for each in secrets if each["name"] == name]
 
-    def make_secret(self, name: str, project_id: str, description: str) -> Secret:
-        """Make a secret, or find the one that somebody else has made meanwhile. It is protected from deletion."""
+    def create_secret(self, name: str, project_id: str, description: str) -> Secret:
+        """Create a secret, protected from deletion, or return the one that was created concurrently."""
         body = {
             "name": name,
             "project_id": project_id,
@@ -105,30 +105,30 @@ class Account:
             "protected": not self._stack.is_local,
         }
         try:
-            made = self._client.post(SECRET.listing.at(region=self.region), body)
+            created = self._client.post(SECRET.listing.at(region=self.region), body)
         except ScalewayError:
-            if found := self.secrets_named(name, project_id):
-                return found[0]
+            if secrets := self.secrets_named(name, project_id):
+                return secrets[0]
             raise
-        return Secret(made["id"], name, project_id)
+        return Secret(created["id"], name, project_id)
 
     def content(self, secret: Secret) -> bytes | None:
-        """The newest version that may be used; None where there is none."""
+        """The content of the latest enabled version; None if there is none."""
         try:
-            found = self._client.get(f"{self._versions(secret)}/latest_enabled/access")
-        except ScalewayError as refused:
-            if refused.is_not_found:
+            version = self._client.get(f"{self._versions(secret)}/latest_enabled/access")
+        except ScalewayError as error:
+            if error.is_not_found:
                 return None
             raise
-        return base64.b64decode(found["data"])
+        return base64.b64decode(version["data"])
 
     def write(self, secret: Secret, content: bytes) -> None:
-        """A new version."""
+        """Add a version."""
         data = base64.b64encode(content).decode()
         self._client.post(self._versions(secret), {"data": data})
 
     def withdraw(self, secret: Secret) -> None:
-        """Disable every version, so that it has no content until the next is written."""
+        """Disable every version, so that the secret has no content until the next one is written."""
         for each in self._client.list(SECRET_VERSION.listing, region=self.region, secretId=secret.id):
             if each["status"] == "enabled":
                 self._client.post(f"{self._versions(secret)}/{each['revision']}/disable")

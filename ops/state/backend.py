@@ -1,4 +1,4 @@
-"""Where a stack's state belongs, by what its file says."""
+"""The backend of a stack, as its file configures it."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from ops.stacks import Stack
 
 
 class BackendKind(Enum):
-    """Of places."""
+    """The kind of a backend."""
 
     FILE = auto()
     """A folder of this checkout, for the local Scaleway."""
     FOUNDATION = auto()
-    """A foundation's own state: a bucket, described by a secret of the organization's default project."""
+    """A foundation's bucket, described by a secret in the organization's default project."""
     ENVIRONMENT = auto()
-    """What the foundation has made for the environment, described by a secret of the foundation's project."""
+    """An environment's database or bucket, described by a secret in the foundation's project."""
     UNKNOWN = auto()
-    """The file does not say enough: the user's environment has to."""
+    """Not configured in the file: the user's environment variables have to name it."""
 
 
 @dataclass(frozen=True)
 class StateBackend:
-    """Where a stack's state belongs."""
+    """The backend that a stack's file configures."""
 
     kind: BackendKind
     secret: str = ""
-    """The secret that holds the state document."""
+    """Name of the secret with the backend document."""
     bucket: str = ""
-    """Of a foundation."""
+    """A foundation's bucket."""
     reader: str = ""
-    """The secret with the document of a reader of the state."""
+    """Name of the secret with the document for reading only."""
     foundation: str = ""
-    """The stack that `snu bootstrap` is run for when something is missing."""
+    """The stack that `snu bootstrap` sets up, if something is missing."""
 
 
 def backend_of(stack: Stack) -> StateBackend:
-    """Raises OpsError when a stack on the real Scaleway wants its state in a folder."""
+    """The backend of a stack. Raises OpsError if a stack on the real Scaleway is to keep its state in a folder."""
     config = stack.config
-    wanted = _table(config.get("snu:state")).get("backend")
-    if wanted == "file" or (wanted is None and stack.is_local):
+    configured = _table(config.get("snu:state")).get("backend")
+    if configured == "file" or (configured is None and stack.is_local):
         if not stack.is_local:
             raise OpsError(
-                f"{stack.file.name}: snu:state.backend is `file`, which is for the local Scaleway only: on a laptop "
-                "nobody else finds the state. Allowed: `bucket` for a foundation, `foundation` for an environment.",
+                f"{stack.file.name}: snu:state.backend is `file`, which only stacks on the local Scaleway may use; "
+                "expected `bucket` for a foundation or `foundation` for an environment.",
                 ExitCode.SETTINGS,
             )
         return StateBackend(BackendKind.FILE)

@@ -1,4 +1,4 @@
-"""How a stack's state is reached: one JSON document in Secret Manager for each foundation and each environment."""
+"""Backend documents: JSON in Secret Manager with the address, login and passphrase of a stack's backend."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pulumi_state.store import address_of
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE
 
 _S3 = {
-    # Not every S3 knows the checksums that newer clients send by themselves.
+    # Not every S3 implementation supports the checksums that newer clients send by default.
     "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
     "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
     "AWS_EC2_METADATA_DISABLED": "true",
@@ -29,33 +29,34 @@ class KeyPair(NamedTuple):
 
 
 class BackendDocument(BaseModel):
-    """What the secret holds. Its text shows nothing of it."""
+    """The content of the secret; its representation reveals none of the values."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
 
-    backend_url: SecretStr = Field(description="As `PULUMI_BACKEND_URL`; a database's has its login in it.")
-    passphrase: SecretStr = Field(description="Of the secrets in the state.")
+    backend_url: SecretStr = Field(description="As `PULUMI_BACKEND_URL`; that of a database contains its login.")
+    passphrase: SecretStr = Field(description="Passphrase of the secrets in the state.")
     access_key: str = Field(
-        default="", description="Of an application that uses it. Without one, a bucket is used with the user's own key."
+        default="", description="Access key of an application. Without one, a bucket is used with the user's own key."
     )
-    secret_key: SecretStr = Field(default=SecretStr(""), description="Of that application.")
-    certificate: str = Field(default="", description="PEM that a database's own certificate is verified with.")
+    secret_key: SecretStr = Field(default=SecretStr(""), description="Secret key of that application.")
+    certificate: str = Field(default="", description="PEM certificate to verify the database's certificate with.")
     open_instance: str = Field(default="", description="Id of the instance to whose ACL a run adds its own address.")
 
     @classmethod
-    def parse(cls, text: bytes, where: str) -> BackendDocument:
-        """Raises OpsError when it is not such a document; nothing of it is repeated."""
+    def parse(cls, text: bytes, source: str) -> BackendDocument:
+        """Parse a document; ``source`` names it in errors. Raises OpsError, without any value, if it is invalid."""
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            wrong = ", ".join(sorted({".".join(map(str, each["loc"])) or "the whole" for each in error.errors()}))
+            invalid = ", ".join(sorted({".".join(map(str, each["loc"])) or "(all)" for each in error.errors()}))
             raise OpsError(
-                f"{where} is not a state document; wrong or missing: {wrong}. See docs/how-to/state.md.",
+                f"{source} is not a valid backend document; invalid or missing: {invalid}. See docs/how-to/state.md.",
                 ExitCode.ENVIRONMENT,
             ) from None
 
     @property
     def url(self) -> str:
+        """As ``PULUMI_BACKEND_URL``, with the login."""
         return self.backend_url.get_secret_value()
 
     @property
@@ -64,7 +65,7 @@ class BackendDocument(BaseModel):
         return KeyPair(self.access_key, self.secret_key.get_secret_value()) if self.access_key else None
 
     def with_key(self, application_id: str, key: KeyPair) -> Self:
-        """The document with an application's key, which is the login of a database too."""
+        """The document with an application's key, which is also the login of a Serverless SQL database."""
         url = self.url
         if not url.startswith("s3://"):
             scheme, _, rest = url.partition("://")
@@ -79,11 +80,11 @@ class BackendDocument(BaseModel):
 
     @property
     def address(self) -> str:
-        """Where it is, without a login."""
+        """The backend's address, without a login."""
         return address_of(self.url)
 
     def text(self) -> bytes:
-        """As the secret holds it."""
+        """The content of the secret."""
         values = {
             "backendUrl": self.url,
             "passphrase": self.passphrase.get_secret_value(),
@@ -97,9 +98,9 @@ class BackendDocument(BaseModel):
         return json.dumps({key: value for key, value in values.items() if value}, indent=2).encode()
 
     def environment(self, own_key: tuple[str, str]) -> Mapping[str, str]:
-        """What an engine needs in its environment; ``own_key`` is the user's, for a bucket without one."""
-        found = {BACKEND_URL: self.url, PASSPHRASE: self.passphrase.get_secret_value()}
+        """The engine's environment variables; ``own_key`` is the user's key, for a bucket without one."""
+        variables = {BACKEND_URL: self.url, PASSPHRASE: self.passphrase.get_secret_value()}
         if self.url.startswith("s3://"):
             access, secret = (self.access_key, self.secret_key.get_secret_value()) if self.access_key else own_key
-            found |= {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret, **_S3}
-        return found
+            variables |= {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret, **_S3}
+        return variables

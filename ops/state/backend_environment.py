@@ -1,8 +1,8 @@
-"""Where a stack's state is kept and which passphrase protects its secrets.
+"""The environment variables with which an engine reaches a stack's backend and decrypts its secrets.
 
-Local stacks need nothing from the user: their state lies in the project's ``.local`` folder, and their
-passphrase is public, as are their keys; whatever the user has set in the environment wins. For the others a secret
-of Scaleway's Secret Manager says it all, and another backend than the stack's own is refused.
+Local stacks need no configuration: their state is in the project's ``.local`` folder, and their passphrase and keys are
+public; variables that the user has set take precedence. For other stacks the variables come from a secret in Secret
+Manager, and any other backend is rejected.
 """
 
 from __future__ import annotations
@@ -25,40 +25,40 @@ def local_backend_url(project_dir: Path) -> str:
     return f"file://{local_state_dir(project_dir)}"
 
 
-def completed(stack: Stack, environ: Mapping[str, str], *, reads: bool = False) -> dict[str, str]:
-    """The environment in which an engine runs on the stack: with its backend, passphrase and keys.
+def backend_environment(stack: Stack, environ: Mapping[str, str], *, reads: bool = False) -> dict[str, str]:
+    """The environment with the stack's backend, passphrase and keys.
 
-    ``reads``: nothing is to be written, so that a reader's login is used where there is one.
-    Raises OpsError when the stack's backend or passphrase cannot be found, or the user has set another backend.
+    ``reads``: the state is only read, so a login for reading is used if there is one. Raises OpsError if the backend or
+    passphrase is unknown, or the user has set another backend.
     """
-    place, environ = backend_of(stack), dict(environ)
-    if place.kind is BackendKind.FILE:
+    backend, environ = backend_of(stack), dict(environ)
+    if backend.kind is BackendKind.FILE:
         if BACKEND_URL not in environ:
             local_state_dir(stack.project_dir).mkdir(parents=True, exist_ok=True)
             environ[BACKEND_URL] = local_backend_url(stack.project_dir)
         if PASSPHRASE not in environ and PASSPHRASE_FILE not in environ:
             environ[PASSPHRASE] = LOCAL_PASSPHRASE
-    elif place.kind is BackendKind.UNKNOWN:
+    elif backend.kind is BackendKind.UNKNOWN:
         _require(stack, environ)
     else:
         from ops.state.backend_lookup import variables_of
 
-        environ |= variables_of(stack, place, environ, reads=reads)
+        environ |= variables_of(stack, backend, environ, reads=reads)
     return environ
 
 
 def _require(stack: Stack, environ: Mapping[str, str]) -> None:
-    # Without it Pulumi would take Pulumi.yaml's backend, the local stacks', and find none of what exists.
+    # Otherwise Pulumi would use the backend of Pulumi.yaml, which is that of the local stacks.
     if BACKEND_URL not in environ:
         raise OpsError(
-            f"Where the state of stack {stack.name} is kept is not known: set {BACKEND_URL} to its database, "
-            "s3:// bucket or file:// folder.",
+            f"The backend of {stack.name} is unknown: set {BACKEND_URL} to its database, s3:// bucket or file:// "
+            "folder.",
             ExitCode.ENVIRONMENT,
         )
     has_passphrase = PASSPHRASE in environ or PASSPHRASE_FILE in environ
     if stack.secrets_provider == "passphrase" and not has_passphrase:
         raise OpsError(
-            f"The passphrase of stack {stack.name} is missing: set {PASSPHRASE}, or {PASSPHRASE_FILE} to a file "
-            "that holds it. It decrypts the secrets in the stack's state.",
+            f"The passphrase of {stack.name}, which decrypts the secrets in its state, is missing: set {PASSPHRASE}, "
+            f"or set {PASSPHRASE_FILE} to a file that contains it.",
             ExitCode.ENVIRONMENT,
         )

@@ -1,4 +1,4 @@
-"""How the state of a stack is reached: its document in Secret Manager, read with the user's key."""
+"""Looks up the backend document of a stack in Secret Manager, with the user's key."""
 
 from __future__ import annotations
 
@@ -17,59 +17,59 @@ from pulumi_state.store import address_of
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE
 
 
-def find_document(account: Account, stack: Stack, place: StateBackend) -> tuple[Secret, BackendDocument] | None:
-    """The document of a stack; None where it is not there yet.
+def find_document(account: Account, stack: Stack, backend: StateBackend) -> tuple[Secret, BackendDocument] | None:
+    """A stack's backend document with its secret; None if it does not exist yet.
 
-    Raises OpsError when the key may not read it, or it is not certain which one it is.
+    Raises OpsError if the key may not read it, or several secrets have its name.
     """
-    project = account.organization_id if place.kind is BackendKind.FOUNDATION else ""
+    project = account.organization_id if backend.kind is BackendKind.FOUNDATION else ""
     try:
-        found = account.secrets_named(place.secret, project)
-        if len(found) > 1:
-            projects = ", ".join(each.project_id for each in found)
+        secrets = account.secrets_named(backend.secret, project)
+        if len(secrets) > 1:
+            projects = ", ".join(each.project_id for each in secrets)
             raise OpsError(
-                f"There is more than one secret {place.secret}, in the projects {projects}: which one says where the "
-                f"state of {stack.name} is kept is not certain. Delete or rename what is wrong.",
+                f"The backend of {stack.name} is ambiguous: several projects have a secret {backend.secret} "
+                f"({projects}). Delete or rename the wrong ones.",
                 ExitCode.ENVIRONMENT,
             )
-        content = account.content(found[0]) if found else None
-    except ScalewayError as refused:
-        raise OpsError(_not_allowed(stack, place, refused), ExitCode.ENVIRONMENT) from None
+        content = account.content(secrets[0]) if secrets else None
+    except ScalewayError as error:
+        raise OpsError(_not_readable(stack, backend, error), ExitCode.ENVIRONMENT) from None
     if content is None:
         return None
-    return found[0], BackendDocument.parse(content, f"The secret {place.secret}")
+    return secrets[0], BackendDocument.parse(content, f"The secret {backend.secret}")
 
 
-def _not_allowed(stack: Stack, place: StateBackend, refused: ScalewayError) -> str:
-    if refused.status not in (401, 403):
-        return f"Where the state of {stack.name} is kept could not be read: {refused}"
-    whose = (
+def _not_readable(stack: Stack, backend: StateBackend, error: ScalewayError) -> str:
+    if error.status not in (401, 403):
+        return f"The backend address of {stack.name} could not be read: {error}"
+    key = (
         "an owner's key"
-        if place.kind is BackendKind.FOUNDATION
+        if backend.kind is BackendKind.FOUNDATION
         else "a key of the application that deploys it (docs/reference/keys.md), or an owner's"
     )
     return (
-        f"Where the state of {stack.name} is kept stands in the secret {place.secret}, which the key in use may not "
-        f"read ({refused.status}). Set SCW_ACCESS_KEY and SCW_SECRET_KEY to {whose}."
+        f"The backend address of {stack.name} is in the secret {backend.secret}, which the current API key may not "
+        f"read ({error.status}). Set SCW_ACCESS_KEY and SCW_SECRET_KEY to {key}."
     )
 
 
 def variables_of(
-    stack: Stack, place: StateBackend, environ: Mapping[str, str], *, reads: bool = False
+    stack: Stack, backend: StateBackend, environ: Mapping[str, str], *, reads: bool = False
 ) -> dict[str, str]:
-    """Backend, passphrase and keys of a stack; none where the user has set them before `snu bootstrap`.
+    """The variables with a stack's backend, passphrase and keys; none if the user sets them before `snu bootstrap`.
 
-    ``reads``: nothing is to be written, so that a reader's document is used where there is one.
-    Raises OpsError when they cannot be found, or the user has set another backend.
+    ``reads``: the state is only read, so the document for reading is used if there is one. Raises OpsError if the
+    backend is unknown, or the user has set another one.
     """
     account = Account(stack, environ)
     try:
-        found = (_reader_document(account, stack, place) if reads else None) or find_document(account, stack, place)
+        found = (_reader_document(account, stack, backend) if reads else None) or find_document(account, stack, backend)
         if found is None:
-            _without_document(stack, place, environ)
+            _require_variables(stack, backend, environ)
             return {}
         _, document = found
-        _refuse_another(stack, environ, document.address)
+        _refuse_other_backend(stack, environ, document.address)
         own = ("", "")
         if document.url.startswith("s3://") and not document.access_key:
             own = account.storage_key(account.organization_id)
@@ -78,38 +78,38 @@ def variables_of(
         account.close()
 
 
-def _reader_document(account: Account, stack: Stack, place: StateBackend) -> tuple[Secret, BackendDocument] | None:
-    """None where there is none that the key may read: it may be that of somebody who keeps the state."""
-    if not place.reader:
+def _reader_document(account: Account, stack: Stack, backend: StateBackend) -> tuple[Secret, BackendDocument] | None:
+    """The document for reading only; None if there is none that the key may read."""
+    if not backend.reader:
         return None
     try:
-        return find_document(account, stack, replace(place, secret=place.reader))
+        return find_document(account, stack, replace(backend, secret=backend.reader))
     except OpsError:
         return None
 
 
-def _without_document(stack: Stack, place: StateBackend, environ: Mapping[str, str]) -> None:
-    """Before `snu bootstrap` the user may say where the state is."""
+def _require_variables(stack: Stack, backend: StateBackend, environ: Mapping[str, str]) -> None:
+    """Raises OpsError unless the user has set the backend, as is allowed before `snu bootstrap`."""
     if BACKEND_URL in environ and (PASSPHRASE in environ or f"{PASSPHRASE}_FILE" in environ):
         if not stack.is_local and environ[BACKEND_URL].startswith("file:"):
             raise OpsError(
-                f"{BACKEND_URL} leads to a folder of this machine, where the state of a stack on the real Scaleway is "
-                f"never kept. Unset it for {stack.name}.",
+                f"{BACKEND_URL} is a folder of this machine; the state of a stack on the real Scaleway must not be "
+                f"kept there. Unset it for {stack.name}.",
                 ExitCode.ENVIRONMENT,
             )
         return
     raise OpsError(
-        f"Where the state of {stack.name} is kept is not known: the key in use sees no secret {place.secret}. Run "
-        f"`scripts/snu bootstrap {place.foundation or 'FOUNDATION'}`, which makes it, or use a key that may read it.",
+        f"The backend of {stack.name} is unknown: the current API key sees no secret {backend.secret}. Create it with "
+        f"`scripts/snu bootstrap {backend.foundation or 'FOUNDATION'}`, or use a key that may read it.",
         ExitCode.ENVIRONMENT,
     )
 
 
-def _refuse_another(stack: Stack, environ: Mapping[str, str], address: str) -> None:
+def _refuse_other_backend(stack: Stack, environ: Mapping[str, str], address: str) -> None:
     set_by_user = environ.get(BACKEND_URL)
     if set_by_user is not None and address_of(set_by_user) != address:
         raise OpsError(
-            f"{BACKEND_URL} leads to {address_of(set_by_user)}, and the state of {stack.name} is kept in {address}. "
-            f"Unset {BACKEND_URL}; nothing was done.",
+            f"{BACKEND_URL} is {address_of(set_by_user)}, but the state of {stack.name} is in {address}. Nothing was "
+            f"changed. Unset {BACKEND_URL}.",
             ExitCode.ENVIRONMENT,
         )

@@ -1,4 +1,4 @@
-"""Backups of a stack's state: one file each, in which secrets stay encrypted with the stack's passphrase."""
+"""Backups of a stack's state: files in which secrets stay encrypted with the stack's passphrase."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ _FORMAT = "snu-state-backup/1"
 
 @dataclass(frozen=True)
 class Backup:
-    """A state at one moment."""
+    """A copy of a state."""
 
     project: str
     stack: str
     address: str
-    """Where the state was, without a login."""
+    """The backend's address, without a login."""
     time: str
+    """ISO 8601 in UTC."""
     who: str
     checkpoint: dict[str, Any]
 
@@ -43,10 +44,11 @@ class Backup:
 
     @property
     def salt(self) -> str:
-        """Empty where the state has no secrets."""
+        """The salt of the state's secrets; empty if there are none."""
         return str(((self._latest.get("secrets_providers") or {}).get("state") or {}).get("salt") or "")
 
     def text(self) -> bytes:
+        """The content of the backup's file."""
         values = {
             "format": _FORMAT,
             "project": self.project,
@@ -59,27 +61,26 @@ class Backup:
         return json.dumps(values, ensure_ascii=False, indent=1).encode()
 
     @classmethod
-    def parse(cls, content: bytes, where: str) -> Backup:
-        """Raises OpsError when it is no backup."""
+    def parse(cls, content: bytes, source: str) -> Backup:
+        """Parse the content of a file; ``source`` names it in errors. Raises OpsError if it is not a backup."""
         try:
-            found = json.loads(content)
-            if found["format"] != _FORMAT or found["checkpoint"]["version"] != 3:
-                raise ValueError("another format")
+            document = json.loads(content)
+            if document["format"] != _FORMAT or document["checkpoint"]["version"] != 3:
+                raise ValueError("unknown format")
             project, stack, address, time, who = (
-                str(found[key]) for key in ("project", "stack", "address", "time", "who")
+                str(document[key]) for key in ("project", "stack", "address", "time", "who")
             )
-            made = cls(project, stack, address, time, who, dict(found["checkpoint"]))
-            if not all(isinstance(each["urn"], str) for each in made.resources):
+            backup = cls(project, stack, address, time, who, dict(document["checkpoint"]))
+            if not all(isinstance(each["urn"], str) for each in backup.resources):
                 raise ValueError("a resource without a URN")
         except (ValueError, KeyError, TypeError, AttributeError):
             raise OpsError(
-                f"{where} is no backup that `scripts/snu state backup` has written; nothing was changed.",
-                ExitCode.USAGE,
+                f"{source} is not a backup of `scripts/snu state backup`. Nothing was changed.", ExitCode.USAGE
             ) from None
-        return made
+        return backup
 
     def renamed(self, stack: str) -> Backup:
-        """The same resources as another stack of the project has them."""
+        """The backup with the URNs of another stack of the project."""
         before, after = (f"urn:pulumi:{name}::{self.project}::" for name in (self.stack, stack))
         root = f"{ROOT_STACK_TYPE}::{self.project}-"
 
@@ -95,14 +96,14 @@ class Backup:
                 return {change(key): change(item) for key, item in value.items()}
             return value
 
-        # A provider reference is a URN with an id behind it, and changes with it.
+        # Provider references are URNs followed by an id, and are renamed as well.
         checkpoint = change(self.checkpoint)
         checkpoint["checkpoint"]["stack"] = layout.full_name(self.project, stack)
         return Backup(self.project, stack, self.address, self.time, self.who, checkpoint)
 
 
 def take(store: Store, project: str, stack: str) -> Backup | None:
-    """The present state; None where there is none. Raises StoreError, and OpsError when it cannot be read."""
+    """Back up the current state; None if there is none. Raises StoreError, and OpsError if it cannot be read."""
     stored = checkpoints.find(store, project, stack)
     if stored is None:
         return None
@@ -114,8 +115,8 @@ def take(store: Store, project: str, stack: str) -> Backup | None:
     return Backup(project, stack, store.address, moment, who_runs(process_environment()), checkpoint)
 
 
-def keep(store: Store, backup: Backup) -> str:
-    """Put a backup beside the state, where Pulumi does not look; gives its key."""
+def save(store: Store, backup: Backup) -> str:
+    """Save a backup in the state's store, outside of Pulumi's keys; returns its key."""
     stamp = backup.time.replace(":", "").replace("-", "").replace(".", "")
     key = f"{layout.snu_prefix('backups', backup.project, backup.stack)}/{stamp}.json"
     store.write(key, backup.text())
@@ -123,7 +124,7 @@ def keep(store: Store, backup: Backup) -> str:
 
 
 def write_file(path: Path, backup: Backup) -> None:
-    """A file of its owner's only. Raises OpsError when it is there already, or cannot be written."""
+    """Write a file that only its owner can read. Raises OpsError if it exists or cannot be written."""
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(backup.text())
@@ -132,7 +133,7 @@ def write_file(path: Path, backup: Backup) -> None:
 
 
 def read_file(path: Path) -> Backup:
-    """Raises OpsError."""
+    """Read a backup's file. Raises OpsError."""
     try:
         return Backup.parse(path.read_bytes(), str(path))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""From an empty account to a working state store: each step looks first, does what is missing, and says so."""
+"""Sets up state storage in an empty account. Each step checks what exists, creates what is missing, and reports it."""
 
 from __future__ import annotations
 
@@ -33,65 +33,66 @@ if TYPE_CHECKING:
     from infra.settings import FoundationSettings
 
 Say = Callable[[str, str], None]
-"""Told what a step is about, and what it found or did."""
+"""Called for each step with its subject and its result."""
 
 _PASSPHRASE_BYTES = 32
 
 
 @dataclass
 class Bootstrap:
-    """The state store of one foundation."""
+    """The setup of one foundation's state storage."""
 
     stack: Stack
-    place: StateBackend
+    backend: StateBackend
     settings: FoundationSettings
     account: Account
     environ: Mapping[str, str]
-    """The user's, before any stack's own passphrase was set."""
+    """The user's environment, without a stack's own passphrase."""
     say: Say
 
     @classmethod
     def of(cls, stack: Stack, environ: Mapping[str, str], say: Say) -> Bootstrap:
-        """Raises OpsError when the stack is no foundation, or keeps its state in a folder, or no key is known."""
+        """Raises OpsError if the stack is not a foundation or keeps its state in a folder, or there is no API key."""
         from infra.settings import FoundationSettings
 
         settings = settings_of(stack)
         if not isinstance(settings, FoundationSettings):
             raise OpsError(
-                f"{stack.name} is an environment: its foundation's bootstrap makes what its state needs. Run "
+                f"{stack.name} is an environment, whose state storage belongs to its foundation. Run "
                 f"`scripts/snu bootstrap {settings.environment.foundation}`.",
                 ExitCode.USAGE,
             )
-        place = backend_of(stack)
-        if place.kind is not BackendKind.FOUNDATION:
+        backend = backend_of(stack)
+        if backend.kind is not BackendKind.FOUNDATION:
             raise OpsError(
-                f"{stack.name} keeps its state in a folder of this checkout, and so needs no bootstrap. Say "
-                f"`backend: bucket` in snu:state of {stack.file.name} to keep it in object storage.",
+                f"{stack.name} keeps its state in a folder of this checkout and needs no bootstrap. To keep it in "
+                f"object storage, set `backend: bucket` under snu:state in {stack.file.name}.",
                 ExitCode.USAGE,
             )
-        return cls(stack, place, settings, Account(stack, environ), environ, say)
+        return cls(stack, backend, settings, Account(stack, environ), environ, say)
 
     def prepare(self) -> None:
-        """Steps 1 and 2: the bucket and the passphrase of the foundation's own state."""
+        """Create the bucket and the passphrase of the foundation's own state."""
         storage = storage_of(self.account, self.account.organization_id)
-        bucket = self.place.bucket
+        bucket = self.backend.bucket
         done = ensure_bucket(storage, bucket)
-        self._told(f"bucket {bucket}", done, "is there: private, versioned, encrypted")
-        self._own_document(storage.url(bucket))
+        self._report(f"bucket {bucket}", done, "exists: private, versioned, encrypted")
+        self._ensure_document(storage.url(bucket))
 
-    def _own_document(self, url: str) -> None:
-        found = find_document(self.account, self.stack, self.place)
-        if found is not None:
-            self._told(f"secret {self.place.secret}", [], f"is there: the state is in {found[1].address}")
+    def _ensure_document(self, url: str) -> None:
+        existing = find_document(self.account, self.stack, self.backend)
+        if existing is not None:
+            self._report(f"secret {self.backend.secret}", [], f"exists: the state is in {existing[1].address}")
             return
         document = BackendDocument(
             backend_url=SecretStr(url), passphrase=passphrase_for([self.stack], self.environ.get(PASSPHRASE))
         )
-        keep(self.account, self.place.secret, self.account.organization_id, document, f"State of {self.stack.name}")
-        self._told(f"secret {self.place.secret}", ["made it, with the state's address and passphrase"], "")
+        description = f"State of {self.stack.name}"
+        write_document(self.account, self.backend.secret, self.account.organization_id, document, description)
+        self._report(f"secret {self.backend.secret}", ["created, with the state's address and passphrase"], "")
 
-    def _told(self, what: str, done: list[str], otherwise: str) -> None:
-        self.say(what, ", ".join(done) or otherwise)
+    def _report(self, subject: str, done: list[str], otherwise: str) -> None:
+        self.say(subject, ", ".join(done) or otherwise)
 
 
 def storage_of(account: Account, project_id: str) -> Storage:
@@ -99,26 +100,26 @@ def storage_of(account: Account, project_id: str) -> Storage:
     return Storage(account.storage_endpoint(), account.region, account.storage_key(project_id))
 
 
-def keep(account: Account, name: str, project_id: str, document: BackendDocument, description: str) -> None:
-    """Write a state document into its secret, which is made if need be."""
-    found = account.secrets_named(name, project_id)
-    secret = found[0] if found else account.make_secret(name, project_id, description)
+def write_document(account: Account, name: str, project_id: str, document: BackendDocument, description: str) -> None:
+    """Write a backend document into its secret, which is created if necessary."""
+    secrets_found = account.secrets_named(name, project_id)
+    secret = secrets_found[0] if secrets_found else account.create_secret(name, project_id, description)
     account.write(secret, document.text())
 
 
 def foundation_outputs(stack: Stack, environ: Mapping[str, str]) -> Mapping[str, Any]:
-    """In clear. Raises OpsError when the stack has no state yet."""
+    """A foundation's outputs, with secrets in clear. Raises OpsError if the stack has no state yet."""
     try:
         file = StateFile(environ[BACKEND_URL], project_name(stack.project_dir), stack.name, environ)
-        found = stack_reader.outputs(file, environ)
+        values = stack_reader.outputs(file, environ)
     except PulumiError as error:
         raise OpsError(str(error), ExitCode.FAILED) from None
-    outputs: Mapping[str, Any] = unwrap(found)
+    outputs: Mapping[str, Any] = unwrap(values)
     return outputs
 
 
 def publish_to(stack: Stack, environ: Mapping[str, str], document: BackendDocument, outputs: Mapping[str, Any]) -> bool:
-    """Write a foundation's outputs where an environment's document leads. Raises StoreError and OpsError."""
+    """Write a foundation's outputs to the backend of an environment's document. Raises StoreError and OpsError."""
     store = open_store(document.url, connect(stack, environ, document))
     try:
         return publish(store, project_name(stack.project_dir), stack.name, outputs)
@@ -127,48 +128,48 @@ def publish_to(stack: Stack, environ: Mapping[str, str], document: BackendDocume
 
 
 def publish_again(stack: Stack, environ: Mapping[str, str], say: Say) -> None:
-    """After an ``up`` of a foundation: give every environment that has a backend the outputs of today.
+    """After an update of a foundation, write its outputs to the backend of every environment that has one.
 
-    What cannot be written is said and fails nothing: the foundation itself is up.
+    Failures are only reported: the foundation itself is up to date.
     """
     from infra.settings import FoundationSettings
 
-    place = backend_of(stack)
-    settings = settings_of(stack) if place.kind is BackendKind.FOUNDATION else None
+    backend = backend_of(stack)
+    settings = settings_of(stack) if backend.kind is BackendKind.FOUNDATION else None
     if not isinstance(settings, FoundationSettings):
         return
     account = Account(stack, environ)
     outputs = foundation_outputs(stack, environ)
     if "projectId" not in outputs:
-        return  # it was destroyed, or was never complete
+        return  # it was destroyed, or never completed
     for name in settings.environments:
-        environment = replace(place, kind=BackendKind.ENVIRONMENT, secret=naming.environment_state_secret(name))
+        environment = replace(backend, kind=BackendKind.ENVIRONMENT, secret=naming.environment_state_secret(name))
         try:
             found = find_document(account, stack, environment)
             if found is not None and publish_to(stack, environ, found[1], outputs):
-                say(f"backend of {name}", f"wrote the outputs of {stack.name} that {name} needs")
+                say(f"backend of {name}", f"updated the outputs of {stack.name}")
         except (OpsError, StoreError) as error:
             say(
                 f"backend of {name}",
-                f"does not have the outputs of today: {error}. Run `scripts/snu bootstrap {stack.name}`",
+                f"has outdated outputs of {stack.name}: {error}. Run `scripts/snu bootstrap {stack.name}`.",
             )
 
 
 def stacks_of(foundation: Stack, environment: str) -> list[Stack]:
-    """The stacks of an environment, previews left out: they begin with a salt of their own."""
-    found = []
+    """The stacks of an environment, without preview environments, which have salts of their own."""
+    stacks = []
     for name in stack_names(foundation.project_dir):
         stack = find_stack(foundation.project_dir, name)
         identity = stack.config.get("snu:environment")
         if isinstance(identity, Mapping) and identity.get("name") == environment:
-            found.append(stack)
-    return found
+            stacks.append(stack)
+    return stacks
 
 
 def passphrase_for(stacks: list[Stack], given: str | None) -> SecretStr:
-    """A new one, or the one with which the salt in a stack's file was made.
+    """A new passphrase, or the existing one that matches the salt in a stack's file.
 
-    Raises OpsError when there is a salt, and neither the given passphrase nor the public one is its.
+    Raises OpsError if there is a salt, and neither the given passphrase nor the public one of local stacks matches it.
     """
     salted = [stack for stack in stacks if stack.salt]
     if not salted:
@@ -179,7 +180,7 @@ def passphrase_for(stacks: list[Stack], given: str | None) -> SecretStr:
                 Crypter.open(passphrase, salted[0].salt)
                 return SecretStr(passphrase)
     raise OpsError(
-        f"{salted[0].file.name} has an encryptionsalt, so its stack has a passphrase already. Set {PASSPHRASE} to it "
-        "and it is taken over; or remove the line, if no state and no secure value was made with it.",
+        f"{salted[0].file.name} has an encryptionsalt, so its stack already has a passphrase. Set {PASSPHRASE} to it; "
+        "or remove the line, if no state and no secure value was encrypted with it.",
         ExitCode.ENVIRONMENT,
     )

@@ -1,4 +1,4 @@
-"""The buckets that states are kept in: made, and shown to be private, versioned and encrypted."""
+"""Creates the buckets for states, and verifies that they are private, versioned and encrypted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _USE = [*_READ, "s3:PutObject", "s3:DeleteObject"]
 
 @dataclass(frozen=True)
 class Storage:
-    """Object storage, with a key of a project."""
+    """Object storage, with a project's key."""
 
     endpoint: str
     region: str
@@ -42,27 +42,33 @@ class Storage:
 
 
 def ensure_bucket(storage: Storage, name: str) -> list[str]:
-    """A bucket for states; gives what was done. Raises OpsError when it cannot be made or is not as it has to be."""
+    """Create or correct a bucket for states; returns what was done. Raises OpsError if that fails."""
     client = storage.client()
     done = []
     try:
         if not _exists(client, name):
-            where: Any = {"LocationConstraint": storage.region}
-            _ask(f"make the bucket {name}", lambda: client.create_bucket(Bucket=name, CreateBucketConfiguration=where))
-            done.append("made it")
+            location: Any = {"LocationConstraint": storage.region}
+            _call(
+                f"create the bucket {name}",
+                lambda: client.create_bucket(Bucket=name, CreateBucketConfiguration=location),
+            )
+            done.append("created")
         if _versioning(client, name) != "Enabled":
-            on: Any = {"Status": "Enabled"}
-            _ask("keep versions", lambda: client.put_bucket_versioning(Bucket=name, VersioningConfiguration=on))
-            done.append("switched versions on")
+            enabled: Any = {"Status": "Enabled"}
+            _call(
+                f"enable versioning of {name}",
+                lambda: client.put_bucket_versioning(Bucket=name, VersioningConfiguration=enabled),
+            )
+            done.append("enabled versioning")
         if not _is_encrypted(client, name):
-            _ask(
-                "encrypt",
+            _call(
+                f"enable encryption of {name}",
                 lambda: client.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration=_ENCRYPTION),
             )
-            done.append("switched encryption on")
+            done.append("enabled encryption")
         if _is_public(client, name):
-            _ask("make it private", lambda: client.put_bucket_acl(Bucket=name, ACL="private"))
-            done.append("made it private")
+            _call(f"make {name} private", lambda: client.put_bucket_acl(Bucket=name, ACL="private"))
+            done.append("made private")
         _verify(client, name)
     finally:
         client.close()
@@ -70,33 +76,33 @@ def ensure_bucket(storage: Storage, name: str) -> list[str]:
 
 
 def _verify(client: S3Client, name: str) -> None:
-    wrong = [
-        what
-        for what, is_so in (
-            ("keeps no versions", _versioning(client, name) != "Enabled"),
+    problems = [
+        problem
+        for problem, applies in (
+            ("is not versioned", _versioning(client, name) != "Enabled"),
             ("is not encrypted", not _is_encrypted(client, name)),
-            ("is open to everybody", _is_public(client, name)),
+            ("is public", _is_public(client, name)),
         )
-        if is_so
+        if applies
     ]
-    if wrong:
+    if problems:
         raise OpsError(
-            f"The bucket {name} {' and '.join(wrong)}, although that was asked for: look at it in the console before "
-            "any state is written into it.",
+            f"The bucket {name} {' and '.join(problems)}, although this was just configured. Check it in Scaleway's "
+            "console before any state is written to it.",
             ExitCode.FAILED,
         )
 
 
 def ensure_policy(storage: Storage, name: str, owner: str, user: str, reader: str) -> list[str]:
-    """Let only ``user`` use a bucket, ``reader`` read it, and its owners do everything; gives what was done.
+    """Allow only ``user`` to use a bucket, ``reader`` to read it, and its owners everything; returns what was done.
 
-    All as bucket policies write principals, ``application_id:…``. Owners that the policy has already are kept.
+    Principals are ``application_id:…`` or ``user_id:…``. Owners that the policy already has are kept.
     """
     client = storage.client()
     try:
         before = _policy(client, name)
         owners = sorted({owner, *_principals(before, _OWNER)})
-        wanted = {
+        policy = {
             "Version": _POLICY_VERSION,
             "Id": "snu-state",
             "Statement": [
@@ -105,21 +111,24 @@ def ensure_policy(storage: Storage, name: str, owner: str, user: str, reader: st
                 _statement(name, _READER, [reader], _READ),
             ],
         }
-        if before == wanted:
+        if before == policy:
             return []
-        _ask("set the policy", lambda: client.put_bucket_policy(Bucket=name, Policy=json.dumps(wanted)))
-        if _policy(client, name) != wanted:
-            raise OpsError(f"The bucket {name} does not have the policy that was set.", ExitCode.FAILED)
-        return ["set its policy: the environment's key and its owners may use it, the reader's key may read it"]
+        _call(f"set the policy of {name}", lambda: client.put_bucket_policy(Bucket=name, Policy=json.dumps(policy)))
+        if _policy(client, name) != policy:
+            raise OpsError(
+                f"The bucket {name} does not have the policy that was just set. Check it in Scaleway's console.",
+                ExitCode.FAILED,
+            )
+        return ["set its policy: the environment's key and the owners may use it, the reader's key may read it"]
     finally:
         client.close()
 
 
 def bucket_names(storage: Storage) -> list[str]:
-    """Of all buckets of the key's project. Raises OpsError when object storage does not say."""
+    """The names of all buckets in the key's project. Raises OpsError if they cannot be listed."""
     client = storage.client()
     try:
-        return [each["Name"] for each in _ask("list the buckets", client.list_buckets).get("Buckets", [])]
+        return [each["Name"] for each in _call("list the buckets", client.list_buckets).get("Buckets", [])]
     finally:
         client.close()
 
@@ -136,13 +145,13 @@ def _statement(bucket: str, sid: str, principals: list[str], actions: str | list
 
 def _policy(client: S3Client, name: str) -> dict[str, Any]:
     try:
-        text = _ask("read the policy", lambda: client.get_bucket_policy(Bucket=name)["Policy"])
+        text = _call(f"read the policy of {name}", lambda: client.get_bucket_policy(Bucket=name)["Policy"])
     except _RefusedError as refused:
         if refused.kind in ("NoSuchBucketPolicy", "404"):
             return {}
         raise
-    found: dict[str, Any] = json.loads(text)
-    return found
+    policy: dict[str, Any] = json.loads(text)
+    return policy
 
 
 def _principals(policy: dict[str, Any], sid: str) -> list[str]:
@@ -154,14 +163,14 @@ def _principals(policy: dict[str, Any], sid: str) -> list[str]:
 
 def _exists(client: S3Client, name: str) -> bool:
     try:
-        _ask(f"look for the bucket {name}", lambda: client.head_bucket(Bucket=name))
+        _call(f"look for the bucket {name}", lambda: client.head_bucket(Bucket=name))
     except _RefusedError as refused:
         if refused.kind in ("404", "NoSuchBucket", "NotFound"):
             return False
         if refused.kind in ("403", "AccessDenied", "Forbidden"):
             raise OpsError(
-                f"The bucket {name} is there and not ours to use: the key in use has no right to it, or it belongs to "
-                "somebody else. Use an owner's key, or name another bucket in snu:state.bucket.",
+                f"The bucket {name} exists, but the current API key has no access to it; it may belong to another "
+                "organization. Use an owner's key, or set another bucket in snu:state.bucket.",
                 ExitCode.ENVIRONMENT,
             ) from None
         raise
@@ -169,44 +178,45 @@ def _exists(client: S3Client, name: str) -> bool:
 
 
 def _versioning(client: S3Client, name: str) -> str:
-    return str(_ask("read the versioning", lambda: client.get_bucket_versioning(Bucket=name)).get("Status", ""))
+    versioning = _call(f"read the versioning of {name}", lambda: client.get_bucket_versioning(Bucket=name))
+    return str(versioning.get("Status", ""))
 
 
 def _is_encrypted(client: S3Client, name: str) -> bool:
     try:
-        found = _ask("read the encryption", lambda: client.get_bucket_encryption(Bucket=name))
+        encryption = _call(f"read the encryption of {name}", lambda: client.get_bucket_encryption(Bucket=name))
     except _RefusedError as refused:
         if refused.kind in ("ServerSideEncryptionConfigurationNotFoundError", "404"):
             return False
         raise
-    rules = found["ServerSideEncryptionConfiguration"]["Rules"]
+    rules = encryption["ServerSideEncryptionConfiguration"]["Rules"]
     return any(rule.get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm") for rule in rules)
 
 
 def _is_public(client: S3Client, name: str) -> bool:
-    grants = _ask("read who may enter", lambda: client.get_bucket_acl(Bucket=name)).get("Grants", [])
+    grants = _call(f"read the ACL of {name}", lambda: client.get_bucket_acl(Bucket=name)).get("Grants", [])
     return any(str(grant.get("Grantee", {}).get("URI", "")).endswith(_EVERYBODY) for grant in grants)
 
 
 class _RefusedError(OpsError):
-    """Object storage refused; ``kind`` is its own word."""
+    """Object storage rejected a request; ``kind`` is its error code."""
 
     def __init__(self, message: str, kind: str) -> None:
         super().__init__(message, ExitCode.FAILED)
         self.kind = kind
 
 
-def _ask(what: str, call: Callable[[], T]) -> T:
+def _call(purpose: str, call: Callable[[], T]) -> T:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         return call()
     except ClientError as error:
-        said = error.response.get("Error", {})
-        code = str(said.get("Code", ""))
-        message = f"Object storage refuses to {what}: {code} {said.get('Message', '')}".rstrip()
+        details = error.response.get("Error", {})
+        code = str(details.get("Code", ""))
+        message = f"Object storage refused to {purpose}: {code} {details.get('Message', '')}".rstrip()
         raise _RefusedError(message, code) from None
     except BotoCoreError as error:
         raise OpsError(
-            f"Object storage does not answer, asked to {what}: {type(error).__name__}", ExitCode.FAILED
+            f"Object storage did not answer a request to {purpose}: {type(error).__name__}", ExitCode.FAILED
         ) from None

@@ -1,8 +1,8 @@
-"""Lets this machine connect to a backend database for as long as a run lasts.
+"""Lets this machine connect to a backend database while a run lasts.
 
-A database instance blocks every address that its ACL does not list. Where the foundation's settings say
-`openForRuns`, a run adds its own address and removes it when it ends. What a run that was killed could not remove
-expires: its rule says until when it is valid, and every later run removes what has expired.
+A database instance blocks every address that its ACL does not list. If `openForRuns` is set in the foundation's
+settings, a run adds its own address and removes it when it ends. A rule contains its expiry time, so that later runs
+remove the rules of runs that were killed.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from typing import Any
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.report.progress import spinner_for
 from ops.scaleway.catalogue import DATABASE_ACL, DATABASE_INSTANCE
 from ops.scaleway.client import Client, ScalewayError
 from ops.scaleway.list_call import ListCall
 from ops.stacks import Stack
 
 PUBLIC_ADDRESS = "SNU_PUBLIC_ADDRESS"
-"""Variable with the address under which this machine reaches the internet; by default a service is asked."""
+"""Variable with this machine's public IPv4 address; by default a service is queried."""
 LOCAL_ADDRESS = "127.0.0.1"
 _ADDRESS_SERVICE = "https://checkip.amazonaws.com"
 _ADDRESS_SECONDS = 10.0
@@ -47,20 +48,20 @@ _POLL_SECONDS = 1.0
 
 
 def temporary_until(description: str) -> datetime | None:
-    """Until when a rule that a run has added is valid; None for rules of the settings and of people."""
-    found = _DESCRIPTION.fullmatch(description)
-    return datetime.fromisoformat(found[1]).replace(tzinfo=UTC) if found else None
+    """When a rule that a run has added expires; None for rules from the settings and manual ones."""
+    match = _DESCRIPTION.fullmatch(description)
+    return datetime.fromisoformat(match[1]).replace(tzinfo=UTC) if match else None
 
 
 def opened_by_runs(rules: Iterable[Mapping[str, Any]]) -> dict[str, datetime]:
-    """The networks among an ACL's rules that runs have added, and until when each rule is valid; none has expired."""
+    """The unexpired networks among an ACL's rules that runs have added, with their expiry times."""
     validity = {str(rule.get("ip")): temporary_until(str(rule.get("description", ""))) for rule in rules}
     now = datetime.now(UTC)
     return {ip: until for ip, until in validity.items() if until is not None and until > now}
 
 
 def public_address(stack: Stack, environ: Mapping[str, str]) -> str:
-    """The IPv4 address under which the stack's Scaleway sees this machine. Raises OpsError if it is unknown."""
+    """This machine's IPv4 address as seen by the stack's Scaleway. Raises OpsError if it is unknown."""
     given = environ.get(PUBLIC_ADDRESS, "").strip()
     if not given and stack.is_local:
         return LOCAL_ADDRESS
@@ -70,7 +71,7 @@ def public_address(stack: Stack, environ: Mapping[str, str]) -> str:
     except ValueError:
         source = PUBLIC_ADDRESS if given else _ADDRESS_SERVICE
         raise OpsError(
-            f"{source} gives {address[:40]!r} as this machine's public address; expected an IPv4 address. Set "
+            f"{source} returned {address[:40]!r} as this machine's public address; expected an IPv4 address. Set "
             f"{PUBLIC_ADDRESS} to it.",
             ExitCode.ENVIRONMENT,
         ) from None
@@ -80,7 +81,7 @@ def _ask_address() -> str:
     import httpx
 
     try:
-        # A database is not reached through a proxy, so a proxy's address is not the one that counts.
+        # Databases are not reached through a proxy, so its address would be the wrong one.
         response = httpx.get(_ADDRESS_SERVICE, timeout=_ADDRESS_SECONDS, trust_env=False)
         return response.raise_for_status().text.strip()
     except httpx.HTTPError as error:
@@ -97,16 +98,16 @@ class InstanceAcl:
 
     stack: Stack
     environ: Mapping[str, str]
-    """With the key that is used."""
+    """Contains the API key."""
     instance_id: str
-    """As a state has it: `fr-par/<uuid>`."""
+    """As in a state: `fr-par/<uuid>`."""
 
     def rules(self) -> list[dict[str, Any]]:
         with self._client() as client:
             return list(client.list(_RULES, **self._place))
 
     def add(self, address: str, until: datetime) -> None:
-        """Return when the instance is ready again."""
+        """Add a rule, and wait until the instance is ready again."""
         rule = {"ip": f"{address}/32", "description": f"snu run, until {until:%Y-%m-%dT%H:%MZ}"}
         deadline = time.monotonic() + _READY_SECONDS
         with self._client() as client:
@@ -115,7 +116,7 @@ class InstanceAcl:
                 try:
                     client.post(_RULES.at(**self._place), {"rules": [rule]})
                     break
-                except ScalewayError as error:  # another run changes the ACL at this moment
+                except ScalewayError as error:  # another run may be changing the ACL
                     if error.status != HTTPStatus.CONFLICT or time.monotonic() > deadline:
                         raise
             self._when_ready(client)
@@ -135,7 +136,7 @@ class InstanceAcl:
         return {"region": region, "instanceId": bare}
 
     def _when_ready(self, client: Client) -> None:
-        """An instance refuses changes, and may not know the last one yet, until its status is ready."""
+        """Wait until the instance is ready: before, it rejects changes and may not have applied the last one."""
         path = DATABASE_INSTANCE.listing.object_at(**self._place, id=self._place["instanceId"])
         deadline = time.monotonic() + _READY_SECONDS
         while client.get(path).get("status") != "ready" and time.monotonic() < deadline:
@@ -144,15 +145,15 @@ class InstanceAcl:
 
 @dataclass(frozen=True)
 class TemporaryAccess:
-    """The access of one address to one instance, which the processes of this machine share."""
+    """The access of one address to one instance, shared by the processes of this machine."""
 
     acl: InstanceAcl
     address: str
 
     def open(self) -> bool:
-        """Add the address, unless the settings allow it anyway, and remove rules that have expired.
+        """Add the address, unless the settings already allow it, and remove expired rules.
 
-        Returns whether the address has to be removed again. Raises ScalewayError.
+        Returns whether the address has to be removed at the end. Raises ScalewayError.
         """
         now = datetime.now(UTC)
         rules = self.acl.rules()
@@ -168,7 +169,8 @@ class TemporaryAccess:
             self.acl.remove(expired)
         else:
             self.acl.remove(sorted({*expired, *([f"{self.address}/32"] if until is not None else [])}))
-            self.acl.add(self.address, now + _VALID)
+            with spinner_for(sys.stderr, f"Opening the database of the state to {self.address}"):
+                self.acl.add(self.address, now + _VALID)
         return True
 
     def close(self) -> None:
@@ -179,13 +181,13 @@ class TemporaryAccess:
 
 
 _OPENED: set[str] = set()
-"""The instances that this process has looked at."""
+"""The instances that this process has opened, or did not need to open."""
 
 
 def open_while_running(stack: Stack, environ: Mapping[str, str], instance_id: str) -> None:
     """Let this machine connect until the process ends. Raises OpsError if its address is unknown.
 
-    A key that may not change the ACL is reported and fails nothing: the address may be allowed anyway.
+    A key that may not change the ACL only causes a warning: the address may already be allowed.
     """
     if instance_id in _OPENED:
         return
@@ -201,8 +203,8 @@ def open_while_running(stack: Stack, environ: Mapping[str, str], instance_id: st
         if error.status not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             raise
         _warn(
-            f"this machine's address, {access.address}, was not added to the allowed ranges of the database: {error}. "
-            "The key needs RelationalDatabasesFullAccess, unless the address is allowed anyway."
+            f"this machine's address, {access.address}, could not be added to the database's allowed addresses: "
+            f"{error}. The key needs RelationalDatabasesFullAccess, unless the address is already allowed."
         )
     atexit.unregister(close)
     users.leave()
@@ -210,14 +212,14 @@ def open_while_running(stack: Stack, environ: Mapping[str, str], instance_id: st
 
 @dataclass(frozen=True)
 class _Users:
-    """The processes of this machine that use its address, as shared locks of a file: the last one removes both."""
+    """The processes of this machine that use its access, as shared locks on a file; the last one removes both."""
 
     file: Path
     descriptor: int
 
     @classmethod
     def of(cls, instance_id: str) -> _Users:
-        """Join them, once no last one is leaving."""
+        """Join the users, after a last user has finished leaving."""
         file = Path(tempfile.gettempdir()) / f"snu-{os.getuid()}-{instance_id.rpartition('/')[2]}.lock"
         while True:
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -225,10 +227,10 @@ class _Users:
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(descriptor), file.stat()):
                     return cls(file, descriptor)
-            os.close(descriptor)  # the last one has removed this file meanwhile
+            os.close(descriptor)  # the last user has removed this file meanwhile
 
     def leave(self, access: TemporaryAccess | None = None) -> None:
-        """``access`` is closed if nobody else needs it."""
+        """Leave the users; the last one closes ``access``."""
         fcntl.flock(self.descriptor, fcntl.LOCK_UN)
         try:
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -238,7 +240,7 @@ class _Users:
             if access is not None:
                 access.close()
         except ScalewayError as error:
-            _warn(f"the address was not removed from the allowed ranges of the database: {error}. It expires.")
+            _warn(f"the address was not removed from the database's allowed addresses: {error}. It will expire.")
         self.file.unlink(missing_ok=True)
 
 

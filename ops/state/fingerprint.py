@@ -1,7 +1,7 @@
-"""Whether a stack's state is the same as before: its canonical fingerprint.
+"""Canonical fingerprints of states, to tell whether a stack's state has changed.
 
-Two writes of the same state differ: times, the order of what refers to what, and every secret, which each write
-encrypts anew. The fingerprint is over what is left, with secrets in clear, and only digests of it are kept.
+Two writes of the same state differ in times, in the order of references, and in the ciphertexts of secrets. The
+fingerprint covers everything else, with secrets decrypted; only digests are kept.
 """
 
 from __future__ import annotations
@@ -18,39 +18,38 @@ _PROVIDER_PREFIX = "__"
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Digests of a stack's state, by resource and property; nothing of the state can be read in it."""
+    """Digests of a stack's state by resource and property; they reveal nothing of the state."""
 
     resources: Mapping[str, Mapping[str, str]]
-    """By resource, and in it by property path: a digest. A resource that waits for its deletion stands beside
-    the one that replaces it, as ``<URN> (replaced)``."""
+    """Digests by URN and property path. A replaced resource that is still to be deleted is ``<URN> (replaced)``."""
     pending: tuple[str, ...] = ()
-    """Operations that an interrupted run has begun."""
+    """Operations that an interrupted run has left pending."""
 
     @property
     def digest(self) -> str:
         return digest({"resources": self.resources, "pending": list(self.pending)})
 
     def differences(self, now: Fingerprint) -> dict[str, str]:
-        """By URN what is different ``now``, in words."""
-        found: dict[str, str] = {}
+        """Descriptions of what differs in ``now``, by URN."""
+        differences: dict[str, str] = {}
         for urn in sorted(self.resources.keys() | now.resources.keys()):
             before, after = self.resources.get(urn), now.resources.get(urn)
             if before is None:
-                found[urn] = "is in the state now, and was not"
+                differences[urn] = "was added to the state"
             elif after is None:
-                found[urn] = "was in the state, and is not any more"
+                differences[urn] = "was removed from the state"
             elif before != after:
                 changed = [path for path in sorted(before.keys() | after.keys()) if before.get(path) != after.get(path)]
-                found[urn] = f"is another one in the state: {_listed(changed)}"
+                differences[urn] = f"changed in the state: {_listed(changed)}"
         for each in sorted({*self.pending} ^ {*now.pending}):
             operation, _, urn = each.partition(" ")
-            when = "was" if each in self.pending else "is now"
-            found.setdefault(urn, f"{when} {operation}, by a run that was interrupted")
-        return found
+            verb = "was" if each in self.pending else "is"
+            differences.setdefault(urn, f"{verb} pending ({operation}) after an interrupted run")
+        return differences
 
 
 def fingerprint(deployment: Mapping[str, Any], decrypt: Decrypt) -> Fingerprint:
-    """Of a deployment as a checkpoint holds it; ``decrypt`` gives the content of a secret's ciphertext."""
+    """The fingerprint of a checkpoint's deployment; ``decrypt`` returns the content of a ciphertext."""
     resources: dict[str, dict[str, str]] = {}
     for resource in deployment.get("resources") or []:
         name = f"{resource['urn']} (replaced)" if resource.get("delete") else resource["urn"]

@@ -1,4 +1,4 @@
-"""Who has changed a stack, when, and what came of it: Pulumi's own records, of both engines."""
+"""The history of a stack: who updated it, when, and with what result, from the records of both engines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pulumi_state.store import ABSENT, ConflictError, Store, checkpoints, layout
 
 _INTERRUPTED = "interrupted"
 _KINDS = {"snu destroy": "destroy", "snu env down": "destroy", "snu env sweep": "destroy", "snu refresh": "refresh"}
-"""By the command that was run; of other commands, ``update``."""
+"""Kinds of updates by command; other commands make an ``update``."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,12 @@ class Update:
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether the run was killed: what it has changed is not known, and ``message`` is the command."""
+        """Whether the run was killed: its changes are unknown, and ``message`` is its command."""
         return self.result == _INTERRUPTED
 
     @property
     def document(self) -> dict[str, Any]:
+        """The update as JSON."""
         return {
             "kind": self.kind,
             "who": self.who,
@@ -53,7 +54,7 @@ class Update:
 
 @dataclass(frozen=True)
 class InterruptedRun:
-    """A run that has locked the stack and never released it."""
+    """A run that locked the stack and never released the lock."""
 
     command: str
     who: str
@@ -64,22 +65,19 @@ class InterruptedRun:
 
     @property
     def update(self) -> Update:
-        """As the history shows it."""
+        """The run as an update of the history."""
         begun = self.begun.replace(microsecond=0)
         seconds = max(0, int((self.seen - begun).total_seconds()))
         kind = _KINDS.get(self.command, "update")
         return Update(kind, self.who, begun, seconds, _INTERRUPTED, {}, self.engine, "", self.command)
 
     def is_recorded(self, store: Store, project: str, stack: str) -> bool:
-        """Whether the history has it: the run has come as far as its own record, or was found before.
-
-        Raises StoreError.
-        """
+        """Whether the history has a record of the run, its own or one of its interruption. Raises StoreError."""
         begun = self.update.begun
         return any(each.who == self.who and each.begun >= begun for each in updates_of(store, project, stack, 1))
 
     def record(self, store: Store, project: str, stack: str) -> None:
-        """Add it to the history, unless it is there. Raises StoreError."""
+        """Add the run to the history, unless it is already recorded. Raises StoreError."""
         if self.is_recorded(store, project, stack):
             return
         update = self.update
@@ -95,7 +93,7 @@ class InterruptedRun:
             "endTime": begun + update.seconds,
         }
         key = f"{layout.history(project, stack)}{stack}-{_nanoseconds(self.begun)}{layout.RECORD}"
-        with suppress(ConflictError):  # another run has found it at the same time
+        with suppress(ConflictError):  # another run has recorded it at the same time
             store.write(key, json.dumps(content).encode(), ABSENT)
 
 
@@ -104,19 +102,19 @@ def _nanoseconds(moment: datetime) -> int:
 
 
 def updates_of(store: Store, project: str, stack: str, most: int) -> list[Update]:
-    """The newest first, at most so many. Raises StoreError."""
+    """The updates of a stack, newest first, at most ``most``. Raises StoreError."""
     keys = sorted(checkpoints.record_keys(store, project, stack), reverse=True)[:most]
     return [update for key in keys if (update := update_at(store, key)) is not None]
 
 
 def update_at(store: Store, key: str) -> Update | None:
-    """None for what is no record. Raises StoreError."""
+    """The update recorded at a key; None if it is not a valid record. Raises StoreError."""
     item = store.read(key)
     return _read(checkpoints.decompressed(store, key, item.content)) if item else None
 
 
 def _read(content: bytes) -> Update | None:
-    """None for what is no record."""
+    """None if it is not a valid record."""
     try:
         record = json.loads(content)
         begun, ended = int(record["startTime"]), int(record["endTime"])
@@ -137,9 +135,9 @@ def _read(content: bytes) -> Update | None:
 
 
 def _who(environment: Mapping[str, str]) -> str:
-    """Plain `pulumi` says only who made the commit that was checked out."""
+    """Plain `pulumi` records only the author of the commit that was checked out."""
     agent = environment.get("exec.agent", "")
     if agent.startswith(AGENT):
         return agent.removeprefix(AGENT)
     author = environment.get("git.author")
-    return f"somebody at a commit of {author}" if author else "not known"
+    return f"unknown (at a commit by {author})" if author else "unknown"

@@ -1,7 +1,7 @@
-"""The state as the last run of ``snu`` left it: shows when a run that had lost its lock has overwritten it since.
+"""A copy of the state as the last ``snu`` run left it, to detect that a run without a lock has overwritten it.
 
-The Pulumi CLI writes a state unconditionally. A CLI that is paused, and continues after its lock was removed and
-another run has ended, puts its old state in the place of the newer one (docs/adr/0022-fencing.md).
+The Pulumi CLI writes the state unconditionally. A CLI that is paused, and continues after its lock was removed and
+another run has ended, overwrites the newer state with its old one (docs/adr/0022-fencing.md).
 """
 
 from __future__ import annotations
@@ -29,36 +29,36 @@ Resource = dict[str, Any]
 
 @dataclass(frozen=True)
 class OverwrittenState:
-    """A state that is older than what the last run left."""
+    """A state that is older than the one that the last run left."""
 
     stack: str
     tag: str
-    """Of the state in the store."""
+    """The tag of the state in the store."""
     begun: datetime
-    """When the last run began."""
+    """When the last run started."""
     state: bytes
-    """What it left."""
+    """The state that it left."""
     unknown: tuple[str, ...]
-    """Names and ids of resources that only the state in the store has: the run that wrote it may have made them."""
+    """Names and ids of resources that are only in the store's state: the run that wrote it may have created them."""
 
     def __str__(self) -> str:
-        """One line, with the command that restores."""
+        """One line, with the command that restores the newer state."""
         return (
-            f"{self.stack}: the state is older than what the run of {self.begun:%Y-%m-%d %H:%M} UTC left: a run that "
-            "had lost its lock has overwritten it, or a backup was imported. Run `scripts/snu recover "
+            f"{self.stack}: the state is older than the one that the run of {self.begun:%Y-%m-%d %H:%M} UTC left: a "
+            "run that had lost its lock has overwritten it, or a backup was imported. Run `scripts/snu recover "
             f"{self.stack}` to restore the newer one."
         )
 
 
 @dataclass(frozen=True)
 class Observed:
-    """A stack's state as a command has read it, once, and what it shows of the runs before."""
+    """A stack's state as read once by a command, compared with the one that the last run left."""
 
     at: datetime
     stored: StoredCheckpoint | None
-    """None where there is no state yet."""
+    """None if there is no state yet."""
     tag: str
-    """Of what the last run left."""
+    """The tag of the last run's record."""
     overwritten: OverwrittenState | None
 
 
@@ -66,9 +66,9 @@ class Observed:
 class _LastRun:
     begun: datetime
     state: bytes
-    """At its end."""
+    """The state at its end."""
     updates: frozenset[str]
-    """Keys of the records of updates at its end."""
+    """Keys of the history's records at its end."""
 
     def content(self) -> bytes:
         document = {
@@ -81,7 +81,7 @@ class _LastRun:
 
     @classmethod
     def parse(cls, content: bytes) -> _LastRun | None:
-        """None for what this version cannot read."""
+        """None if this version cannot read it."""
         try:
             document = json.loads(content)
             if document["version"] != _FORMAT:
@@ -95,66 +95,67 @@ class _LastRun:
 def observe(store: Store, project: str, stack: str) -> Observed:
     """Read the state. Raises StoreError."""
     at = datetime.now(UTC)
-    kept, stored = store.read(_key(project, stack)), checkpoints.find(store, project, stack)
-    last = _LastRun.parse(kept.content) if kept else None
+    record, stored = store.read(_key(project, stack)), checkpoints.find(store, project, stack)
+    last = _LastRun.parse(record.content) if record else None
     older = _overwritten(store, project, stack, last, stored) if last and stored else None
-    return Observed(at, stored, kept.tag if kept else ABSENT, older)
+    return Observed(at, stored, record.tag if record else ABSENT, older)
 
 
-def remember(store: Store, project: str, stack: str, begin: Observed) -> None:
-    """Keep the state as it is at the end of the run, unless it was found overwritten and was left so.
+def remember(store: Store, project: str, stack: str, before: Observed) -> None:
+    """Record the state at the end of a run, unless it is still the overwritten one that the run began with.
 
-    ``begin``: what was observed when the run had got the lock. Raises StoreError, also where another run has ended
-    meanwhile.
+    ``before``: what was observed when the stack was locked. Raises StoreError, also if another run has ended meanwhile.
     """
     stored = checkpoints.find(store, project, stack)
     if stored is None:
-        store.delete(_key(project, stack), begin.tag)
-    elif begin.overwritten is None or stored.tag != begin.overwritten.tag:
-        last = _LastRun(begin.at, stored.content, frozenset(record_keys(store, project, stack)))
-        store.write(_key(project, stack), last.content(), begin.tag)
+        store.delete(_key(project, stack), before.tag)
+    elif before.overwritten is None or stored.tag != before.overwritten.tag:
+        last = _LastRun(before.at, stored.content, frozenset(record_keys(store, project, stack)))
+        store.write(_key(project, stack), last.content(), before.tag)
 
 
 def forget(store: Store, project: str, stack: str) -> None:
-    """For a stack whose state goes away. Raises StoreError."""
+    """Delete the record of a stack whose state is removed. Raises StoreError."""
     store.delete(_key(project, stack))
 
 
 def _overwritten(
     store: Store, project: str, stack: str, last: _LastRun, stored: StoredCheckpoint
 ) -> OverwrittenState | None:
-    """None where the state is what the last run left, or what a later one made of it. Raises StoreError."""
+    """None if the state is the one that the last run left, or a later one. Raises StoreError."""
     if stored.content == last.state:
         return None
-    left, found = _resources(last.state), _resources(stored.content)
+    expected, actual = _resources(last.state), _resources(stored.content)
     later = sorted(set(record_keys(store, project, stack)) - last.updates)
     update = update_at(store, later[-1]) if later else None
-    older = update.begun < last.begun if update else _is_older(found, left, last.begun)
+    older = update.begun < last.begun if update else _is_older(actual, expected, last.begun)
     if not older:
         return None
-    unknown = (f"{urn.rpartition('::')[2]} ({id})" for urn, id in found.keys() - left.keys() if id)
+    unknown = (f"{urn.rpartition('::')[2]} ({id})" for urn, id in actual.keys() - expected.keys() if id)
     return OverwrittenState(stack, stored.tag, last.begun, last.state, tuple(sorted(unknown)))
 
 
-def restore(store: Store, project: str, stack: str, found: OverwrittenState) -> str:
-    """Give the stack back what its last run left; returns the key of the copy of what was there. Raises OpsError."""
+def restore(store: Store, project: str, stack: str, overwritten: OverwrittenState) -> str:
+    """Restore the state that the last run left; returns the key of a backup of the other one. Raises OpsError."""
     file = StateFile(store, project, stack)
     try:
         file.read()
-        present = backups.take(store, project, stack)
-        key = backups.keep(store, present) if present else ""
-        file.write(found.state.decode())
+        backup = backups.take(store, project, stack)
+        key = backups.save(store, backup) if backup else ""
+        file.write(overwritten.state.decode())
     except PulumiError as error:
         raise OpsError(str(error), ExitCode.FAILED) from None
     return key
 
 
-def _is_older(found: dict[tuple[str, str], Resource], left: dict[tuple[str, str], Resource], begun: datetime) -> bool:
+def _is_older(
+    actual: dict[tuple[str, str], Resource], expected: dict[tuple[str, str], Resource], begun: datetime
+) -> bool:
     """Whether a state without a record of its run has resources as they were before the last run."""
-    for key, resource in found.items():
-        later = left.get(key)
+    for key, resource in actual.items():
+        later = expected.get(key)
         if later is None:
-            if (made := _time(resource.get("created"))) and made < begun:
+            if (created := _time(resource.get("created"))) and created < begun:
                 return True
         else:
             one, other = _time(resource.get("modified")), _time(later.get("modified"))

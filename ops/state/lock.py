@@ -1,8 +1,8 @@
-"""The lock of one stack: around everything that reads a state in order to change it.
+"""The lock of one stack: held by everything that reads a state in order to change it.
 
-Pulumi locks a stack while it changes it, does not wait for others, and does not lock what comes before: the checks
-that an ``apply`` makes would be out of date when it starts. This lock is written with conditional writes, is waited
-for, and is renewed as long as its owner runs. Pulumi's own locks are waited for as well.
+Pulumi locks a stack only while it changes it, and does not wait for other owners; the checks of an ``apply`` could be
+out of date by then. This lock is written conditionally, waited for, and renewed as long as its owner runs. Pulumi's own
+locks are waited for as well.
 """
 
 from __future__ import annotations
@@ -31,36 +31,36 @@ from pulumi_state.process import Process
 from pulumi_state.store import ABSENT, Chain, ConflictError, Store, StoreError, layout
 
 _FORMAT = 2
-"""Version of the lock's JSON. 1 had no version, and knew machines by their host names."""
+"""Version of the lock's JSON. Format 1 had no version, and identified machines by their host names."""
 _RELEASED_BY_OLDER = b"{}"
 _POLL_SECONDS = 0.5
 _RENEW_SECONDS = 20.0
 _SILENT_AFTER = timedelta(minutes=10)
-"""Since its last renewal, by the store's clock."""
+"""Time since the last renewal, by the store's clock, after which a lock is stale."""
 
 
 class Liveness(Enum):
-    """What is known of a lock's owner."""
+    """What is known about a lock's owner."""
 
-    RUNNING = "is running, or has renewed the lock within ten minutes"
+    RUNNING = "is running, or renewed the lock in the last ten minutes"
     ENDED = "has ended"
-    SILENT = "has not renewed the lock for ten minutes; whether it runs cannot be known from here"
-    STALLED = "exists and has not renewed the lock for ten minutes; it may be paused"
-    UNKNOWN = "is not known to have ended"
+    SILENT = "has not renewed the lock for ten minutes; whether it is running is unknown"
+    STALLED = "is running but has not renewed the lock for ten minutes; it may be paused"
+    UNKNOWN = "may be running"
 
     @property
     def is_stale(self) -> bool:
-        """Whether ``snu unlock`` removes the lock."""
+        """Whether the lock is stale, so that ``snu unlock`` removes it."""
         return self in (Liveness.ENDED, Liveness.SILENT, Liveness.STALLED)
 
 
 _TAKEN_OVER = (Liveness.ENDED, Liveness.SILENT)
-"""Of these a lock is taken over without a question. An owner that is only paused keeps it."""
+"""A lock with such an owner is taken over without asking; an owner that is only paused keeps it."""
 
 
 @dataclass(frozen=True)
 class Lock:
-    """A lock as it was seen: ``key`` and ``tag`` make sure that only this very one is removed."""
+    """A lock as it was read: ``key`` and ``tag`` ensure that no newer one is removed in its place."""
 
     key: str
     tag: str
@@ -68,12 +68,12 @@ class Lock:
     liveness: Liveness
     is_pulumis: bool = False
     interrupted: InterruptedRun | None = None
-    """The run of ``snu`` that has left a stale lock."""
+    """The ``snu`` run that left a stale lock."""
 
 
 @dataclass(frozen=True)
 class _Record:
-    """What the lock's object says."""
+    """The content of the lock's object."""
 
     id: str
     user: str
@@ -83,7 +83,7 @@ class _Record:
     purpose: str
     process: Process
     engine: Process | None = None
-    """The Pulumi CLI that works for the owner; its own lock says too little to tell whether it has ended."""
+    """The owner's Pulumi CLI, whose own lock has too little information to tell whether it has ended."""
     left: tuple[str, ...] = ()
     """Keys of the CLI's locks that are known to be stale."""
     engine_name: str = ""
@@ -97,23 +97,23 @@ class _Record:
 
     @classmethod
     def parse(cls, content: bytes) -> _Record | None:
-        """None where the lock was released. Raises _UnreadableError."""
+        """None for a released lock. Raises _UnreadableError."""
         if content == _RELEASED_BY_OLDER:
             return None
         try:
-            found: dict[str, Any] = json.loads(content)
-            version = int(found.pop("version", 1))
+            document: dict[str, Any] = json.loads(content)
+            version = int(document.pop("version", 1))
         except (ValueError, TypeError, AttributeError):
             raise _UnreadableError("an unknown owner (the lock is damaged)") from None
         if version != _FORMAT:
             age = "a newer" if version > _FORMAT else "an older"
             raise _UnreadableError(f"{age} version of snu (lock format {version}; this version reads {_FORMAT})")
-        if "released" in found:
+        if "released" in document:
             return None
         try:
-            process, engine = Process.parse(found.pop("process")), found.pop("engine")
-            left = tuple(found.pop("left", ()))
-            record = cls(**found, process=process, engine=Process.parse(engine) if engine else None, left=left)
+            process, engine = Process.parse(document.pop("process")), document.pop("engine")
+            left = tuple(document.pop("left", ()))
+            record = cls(**document, process=process, engine=Process.parse(engine) if engine else None, left=left)
             datetime.fromisoformat(record.since)
             return record
         except (ValueError, KeyError, TypeError):
@@ -123,20 +123,20 @@ class _Record:
         return json.dumps({"version": _FORMAT, **asdict(self)}).encode()
 
     def interrupted(self, age: timedelta | None) -> InterruptedRun:
-        """The run, which never released the lock. ``age``: time since its last renewal."""
-        who, begun = f"{self.user}@{self.host}", datetime.fromisoformat(self.since).astimezone(UTC)
-        return InterruptedRun(self.purpose, who, begun, datetime.now(UTC) - (age or timedelta()), self.engine_name)
+        """The run that has not released the lock. ``age``: time since its last renewal."""
+        owner, begun = f"{self.user}@{self.host}", datetime.fromisoformat(self.since).astimezone(UTC)
+        return InterruptedRun(self.purpose, owner, begun, datetime.now(UTC) - (age or timedelta()), self.engine_name)
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host} (pid {self.process.pid}) for {self.purpose}, since {self.since[:19]}Z"
 
 
 class _UnreadableError(Exception):
-    """A lock of another version, or a damaged one; the text names its owner."""
+    """A lock of another version, or a damaged one; the message describes its owner."""
 
 
 def locks_of(store: Store, project: str, stack: str) -> list[Lock]:
-    """``snu``'s lock of a stack, if there is one, and Pulumi's. Raises OpsError when Pulumi's cannot be read."""
+    """The locks of a stack: ``snu``'s, if there is one, and Pulumi's. Raises OpsError if Pulumi's cannot be read."""
     key = _key(project, stack)
     item = store.read(key)
     own, record, liveness = [], None, Liveness.UNKNOWN
@@ -167,31 +167,30 @@ def acquire(
 ) -> HeldLock:
     """Lock the stack. A run whose lock is taken over is recorded in the history as interrupted.
 
-    ``engine``: name of the one that will work; ``timeout`` in seconds; ``on_wait`` is told who is waited for.
-
-    ``on_lost`` is called, in a thread of the lock's own, when somebody has removed the lock. Raises OpsError when the
-    stack is not free in time.
+    ``engine``: name of the engine that will be used; ``timeout``: in seconds; ``on_wait``: called with a message that
+    names the lock owner; ``on_lost``: called in the lock's own thread when the lock was removed. Raises OpsError if the
+    stack is still locked after the timeout.
     """
     key = _key(project, stack)
     deadline = time.monotonic() + timeout
-    told = ""
+    last_message = ""
     while (record := _take(store, project, stack, key, purpose, engine)) is None:
         owners = [each.owner for each in locks_of(store, project, stack) if each.liveness is not Liveness.ENDED]
         if time.monotonic() >= deadline:
             raise OpsError(
-                f"{stack} is locked by {', '.join(owners) or 'another run'}. Nothing was changed. Wait longer with "
-                f"--lock-timeout, or look with `scripts/snu unlock {stack}`.",
+                f"{stack} is locked by {', '.join(owners) or 'another run'}. Nothing was changed. Wait with "
+                f"--lock-timeout, or check the lock with `scripts/snu unlock {stack}`.",
                 ExitCode.LOCKED,
             )
-        if owners and (said := f"Waiting for {owners[0]}") != told:
-            told = said
-            on_wait(said)
+        if owners and (message := f"Waiting for {owners[0]}") != last_message:
+            last_message = message
+            on_wait(message)
         time.sleep(_POLL_SECONDS)
     return HeldLock(store, project, stack, *record, on_lost)
 
 
 def unlock(store: Store, lock: Lock) -> None:
-    """Remove this very lock. Raises OpsError when it is another one by now."""
+    """Remove this lock. Raises OpsError if it has changed since it was read."""
     try:
         if lock.is_pulumis:
             store.delete(lock.key, lock.tag)
@@ -199,13 +198,13 @@ def unlock(store: Store, lock: Lock) -> None:
             store.write(lock.key, _released(), lock.tag)
     except ConflictError:
         raise OpsError(
-            f"The lock of {lock.owner} has changed since it was shown. It was not removed: run the command again.",
+            f"The lock of {lock.owner} has changed since it was read, and was not removed. Run the command again.",
             ExitCode.LOCKED,
         ) from None
 
 
 def interrupt() -> None:
-    """Cancel what the main thread does, as Ctrl-C would."""
+    """Interrupt the main thread like Ctrl-C."""
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
@@ -214,9 +213,9 @@ def _key(project: str, stack: str) -> str:
 
 
 def _released(left: Collection[str] = ()) -> bytes:
-    """The content of a lock that nobody owns: never the same twice, so that no two releases are taken for one.
+    """The content of a released lock; each release has a different one.
 
-    ``left``: keys of the locks of a CLI that was killed while it worked for the last owner, who outlived it.
+    ``left``: keys of the locks that the last owner's CLI left when it was killed.
     """
     return json.dumps({"version": _FORMAT, "released": str(uuid.uuid4()), "left": list(left)}).encode()
 
@@ -229,7 +228,7 @@ def _left_locks(content: bytes) -> tuple[str, ...]:
 
 
 def _liveness(process: Process, age: timedelta | None) -> Liveness:
-    """``age``: since the last renewal."""
+    """``age``: time since the last renewal."""
     runs = process.is_running
     if runs is False:
         return Liveness.ENDED
@@ -242,16 +241,17 @@ def _pulumis(
     store: Store,
     project: str,
     stack: str,
-    around: _Record | None,
+    own: _Record | None,
     liveness: Liveness,
     left: Collection[str],
 ) -> list[Lock]:
-    """``around`` and ``liveness``: of ``snu``'s own lock, whose owner may have taken Pulumi's as well.
+    """Pulumi's locks of a stack.
 
-    ``left``: keys of those whose owner is known to have ended.
+    ``own``, ``liveness``: ``snu``'s own lock, whose owner may own Pulumi's as well; ``left``: keys of locks whose owner
+    is known to have ended.
     """
     try:
-        found = read_locks(store, project, stack)
+        locks = read_locks(store, project, stack)
     except StateError as error:
         raise OpsError(f"{error}.", ExitCode.LOCKED) from None
     return [
@@ -259,24 +259,24 @@ def _pulumis(
             each.key,
             each.tag,
             f"{each} for pulumi",
-            Liveness.ENDED if each.key in left else _pulumis_liveness(each, around, liveness),
+            Liveness.ENDED if each.key in left else _pulumis_liveness(each, own, liveness),
             is_pulumis=True,
         )
-        for each in found
+        for each in locks
     ]
 
 
-def _pulumis_liveness(lock: PulumiLock, around: _Record | None, liveness: Liveness) -> Liveness:
-    if around is not None and lock.process == around.process:
-        return liveness  # of the embedded engine, which works in the owner's own process
+def _pulumis_liveness(lock: PulumiLock, own: _Record | None, liveness: Liveness) -> Liveness:
+    if own is not None and lock.process == own.process:
+        return liveness  # the embedded engine runs in the owner's process
     process = lock.process
-    if around is not None and around.engine is not None and around.engine.pid == process.pid:
-        process = around.engine
+    if own is not None and own.engine is not None and own.engine.pid == process.pid:
+        process = own.engine
     return {True: Liveness.RUNNING, False: Liveness.ENDED, None: Liveness.UNKNOWN}[process.is_running]
 
 
 def _take(store: Store, project: str, stack: str, key: str, purpose: str, engine: str) -> tuple[_Record, str] | None:
-    """The new lock, with its tag; None where somebody else has the stack."""
+    """The new lock, with its tag; None if another run has locked the stack."""
     item = store.read(key)
     liveness = Liveness.UNKNOWN
     left = _left_locks(item.content) if item else ()
@@ -289,7 +289,7 @@ def _take(store: Store, project: str, stack: str, key: str, purpose: str, engine
         liveness = _liveness(before.process, age)
         if liveness not in _TAKEN_OVER or _blocking(_pulumis(store, project, stack, before, liveness, left)):
             return None
-        # Before its lock is gone: if this process is killed in between, the next one records it.
+        # Recorded before the lock is replaced: if this process is killed in between, the next one records it.
         before.interrupted(age).record(store, project, stack)
     record = _Record.new(purpose, engine, before.engine if before else None, left)
     try:
@@ -312,7 +312,7 @@ def _blocking(pulumis: list[Lock]) -> bool:
 
 
 class HeldLock:
-    """A lock that we have: renewed in a thread of its own, and released at the end."""
+    """A lock that this process owns: renewed in a thread of its own, and released at the end."""
 
     def __init__(
         self, store: Store, project: str, stack: str, record: _Record, tag: str, on_lost: Callable[[], None]
@@ -325,7 +325,7 @@ class HeldLock:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, daemon=True, name="lock")
         self.lost = False
-        """Whether somebody else has removed the lock, or taken it over."""
+        """Whether the lock was removed or taken over."""
 
     def __enter__(self) -> HeldLock:
         self._thread.start()
@@ -337,7 +337,7 @@ class HeldLock:
         self._write(_released([*self._record.left, *(self._left() if any(error) else ())]))
 
     def _left(self) -> list[str]:
-        """Keys of the locks that a killed CLI has left: here it is known that they are its own."""
+        """Keys of the locks that our CLI left when it was killed."""
         engine = self._record.engine
         if engine is None or engine.is_running is not False:
             return []
@@ -347,11 +347,11 @@ class HeldLock:
         return []
 
     def record_engine(self, pid: int) -> None:
-        """Note the process that works for us and takes Pulumi's own lock."""
+        """Record the CLI process that works for us and takes Pulumi's own lock."""
         self._change(engine=Process.from_pid(pid))
 
     def renew(self) -> bool:
-        """Whether we still have the lock, as far as the store answers."""
+        """Renew the lock; returns whether we still own it, as far as the store answers."""
         self._change(renewals=self._record.renewals + 1)
         return not self.lost
 
@@ -367,7 +367,7 @@ class HeldLock:
             self._on_lost()
 
     def _write(self, content: bytes) -> None:
-        """A store that does not answer is asked again at the next renewal; at the end, the lock is stale by itself."""
+        """Ignores a store that does not answer: the next renewal tries again, and a lock that is left becomes stale."""
         try:
             self._writes.write(content)
         except ConflictError:

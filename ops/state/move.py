@@ -1,4 +1,4 @@
-"""Carries a stack's state from one backend to another, and proves that it is the same there."""
+"""Moves a stack's state from one backend to another, and verifies the copy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from ops.process_environment import process_environment
 from ops.state import last_run
 from ops.state.checkpoint import Secrets, fingerprint_of, read_checkpoint
 from ops.state.size import StateSize, limit_of
-from ops.state.tombstone import Tombstone, kept_key, read_stone, stone_key, write_stone
+from ops.state.tombstone import Tombstone, archived_state_key, read_tombstone, tombstone_key, write_tombstone
+from ops.steps import label
 from pulumi_state.history import agent
 from pulumi_state.store import ABSENT, ConflictError, Store, checkpoints, layout
 from pulumi_state.store.checkpoints import StoredCheckpoint
@@ -23,7 +24,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Move:
-    """One stack on its way. Every step can be done again, so a move that was killed goes on where it stopped."""
+    """The move of one stack. Every step can be repeated, so that a move that was killed continues where it stopped."""
 
     source: Store
     target: Store
@@ -33,40 +34,41 @@ class Move:
     say: Say
 
     def check(self) -> None:
-        """Raises OpsError, and nothing was changed, when the stack cannot go there."""
+        """Raises OpsError, before anything is changed, if the state cannot be moved."""
         if self.source.address == self.target.address:
-            raise OpsError(f"The state of {self.stack} is in {self.target.address} already.", ExitCode.USAGE)
-        stone = read_stone(self.source, self.project, self.stack)
-        if stone is not None and stone.to != self.target.address:
+            raise OpsError(f"The state of {self.stack} is already in {self.target.address}.", ExitCode.USAGE)
+        tombstone = read_tombstone(self.source, self.project, self.stack)
+        if tombstone is not None and tombstone.to != self.target.address:
             raise OpsError(
-                f"The state of {self.stack} was moved to {stone.to} at {stone.when}, by {stone.who}: go on from there.",
+                f"The state of {self.stack} was moved to {tombstone.to} at {tombstone.when} by {tombstone.who}. Move "
+                "it from there.",
                 ExitCode.USAGE,
             )
-        there = self._state_in(self.source)
-        if there is None and stone is None:
+        state = self._state_in(self.source)
+        if state is None and tombstone is None:
             raise OpsError(f"{self.source.address} has no state of {self.stack}.", ExitCode.USAGE)
-        if stone is None and self._state_in(self.target) is not None and not self._is_ours():
+        if tombstone is None and self._state_in(self.target) is not None and not self._is_ours():
             raise OpsError(
-                f"{self.target.address} has a state of {self.stack} already. It is left alone, and nothing was "
-                "changed: choose another place, or remove that state first.",
+                f"{self.target.address} already has a state of {self.stack}. Nothing was changed. Choose another "
+                "backend, or remove that state first.",
                 ExitCode.USAGE,
             )
-        size = StateSize(len(there.raw) if there else 0, limit_of(self.target.address))
+        size = StateSize(len(state.raw) if state else 0, limit_of(self.target.address))
         if size.too_large:
             raise OpsError(
-                f"The state of {self.stack} has {size}, which is more than {self.target.address} takes.",
+                f"The state of {self.stack} is too large for {self.target.address}: {size}. Nothing was changed.",
                 ExitCode.USAGE,
             )
 
     def run(self) -> None:
-        """After ``check``, and under the stack's lock. Raises OpsError and StoreError."""
+        """Move the state, after ``check`` and with the stack locked. Raises OpsError and StoreError."""
         state = self._state_in(self.source)
         if state is not None:
             self._mark()
             self._copy(state)
-            self._prove()
-            self._leave(state)
-        self._clear()
+            self._verify()
+            self._leave_tombstone(state)
+        self._finish()
 
     # --- steps ------------------------------------------------------------------------------------------
 
@@ -75,12 +77,12 @@ class Move:
 
     @property
     def _marker(self) -> str:
-        """In the target as long as the move goes on: says that what stands there is only a copy."""
+        """Key of the marker in the target that the move is not finished, and its state only a copy."""
         return f"{layout.snu_prefix('moving', self.project, self.stack)}.json"
 
     def _is_ours(self) -> bool:
-        found = self.target.read(self._marker)
-        return found is not None and json.loads(found.content).get("from") == self.source.address
+        marker = self.target.read(self._marker)
+        return marker is not None and json.loads(marker.content).get("from") == self.source.address
 
     def _mark(self) -> None:
         try:
@@ -88,71 +90,71 @@ class Move:
         except ConflictError:
             if not self._is_ours():
                 raise OpsError(
-                    f"Another move of {self.stack} to {self.target.address} is under way, or was killed; nothing was "
-                    "changed.",
+                    f"Another move of {self.stack} to {self.target.address} is in progress, or was interrupted. "
+                    "Nothing was changed.",
                     ExitCode.FAILED,
                 ) from None
-            self.say("goes on with a move that was interrupted")
+            self.say("continues a move that was interrupted")
 
     def _copy(self, state: StoredCheckpoint) -> None:
         prefix = layout.history(self.project, self.stack)
         history = [each.key for each in self.source.entries(prefix)]
-        have = {each.key for each in self.target.entries(prefix)}
-        for key in [*(key for key in history if key not in have), *layout.backups(self.project, self.stack)]:
+        copied = {each.key for each in self.target.entries(prefix)}
+        for key in [*(key for key in history if key not in copied), *layout.backups(self.project, self.stack)]:
             item = self.source.read(key)
             if item is not None:
                 self.target.write(key, item.content)
-        there = self._state_in(self.target)
-        if there is not None and there.key != state.key:  # of a move that was interrupted, before the form changed
-            self.target.delete(there.key, there.tag)
-            there = None
-        self.target.write(state.key, state.raw, there.tag if there else ABSENT)
+        copy = self._state_in(self.target)
+        if copy is not None and copy.key != state.key:  # from an interrupted move, before the compression changed
+            self.target.delete(copy.key, copy.tag)
+            copy = None
+        self.target.write(state.key, state.raw, copy.tag if copy else ABSENT)
         if self.target.read(layout.META) is None:
             self.target.write(layout.META, layout.META_CONTENT)
         self.say(f"copied the state and {len(checkpoints.record_keys(self.source, self.project, self.stack))} records")
 
-    def _prove(self) -> None:
-        """Both are read again: a store may give back what was not written."""
+    def _verify(self) -> None:
+        """Compare both after reading them again: a store may return something other than what was written."""
         before, after = (read_checkpoint(store, self.project, self.stack) for store in (self.source, self.target))
         one, other = (fingerprint_of(each, self.secrets) for each in (before, after))
         if one.digest != other.digest:
             raise OpsError(
-                f"What {self.target.address} gives back is not the state of {self.stack}: "
-                f"{'; '.join(f'{urn} {what}' for urn, what in one.differences(other).items())}. The state stays where "
-                "it was.",
+                f"The copy in {self.target.address} differs from the state of {self.stack}: "
+                f"{'; '.join(f'{label(urn)} {text}' for urn, text in one.differences(other).items())}. The state was "
+                f"not moved from {self.source.address}.",
                 ExitCode.FAILED,
             )
-        self.say(f"is the same there, secrets included: {len(one.resources)} resources, fingerprint {one.digest[:12]}")
+        self.say(f"verified the copy, with secrets: {len(one.resources)} resources, fingerprint {one.digest[:12]}")
 
-    def _leave(self, state: StoredCheckpoint) -> None:
-        """A stone and a copy where the state was; then it is the target's."""
-        self.source.write(kept_key(self.project, self.stack), state.content)
+    def _leave_tombstone(self, state: StoredCheckpoint) -> None:
+        """Replace the state in the source by a tombstone and an archived copy."""
+        self.source.write(archived_state_key(self.project, self.stack), state.content)
         moment = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         who = agent(process_environment()).removeprefix("snu/")
-        write_stone(self.source, self.project, self.stack, Tombstone(self.target.address, who, moment))
+        write_tombstone(self.source, self.project, self.stack, Tombstone(self.target.address, who, moment))
         last_run.forget(self.source, self.project, self.stack)
         for key in layout.backups(self.project, self.stack):
             self.source.delete(key)
         self.source.delete(state.key, state.tag)
-        self.say(f"left a note in {self.source.address}, and a copy that Pulumi does not see")
+        self.say(f"left a tombstone in {self.source.address}, and a copy that Pulumi does not see")
 
-    def _clear(self) -> None:
-        """Raises OpsError when the target has lost what it had."""
+    def _finish(self) -> None:
+        """Remove the marker. Raises OpsError if the target has lost the state."""
         if self._state_in(self.target) is None:
             raise OpsError(
-                f"{self.target.address} has no state of {self.stack}, although it was moved there. A copy stands in "
-                f"{self.source.address} as {kept_key(self.project, self.stack)}.",
+                f"{self.target.address} has no state of {self.stack}, although it was moved there. A copy is in "
+                f"{self.source.address} as {archived_state_key(self.project, self.stack)}.",
                 ExitCode.FAILED,
             )
         self.target.delete(self._marker)
-        # A stack that comes back is no longer away, and what it was before counts no more.
+        # The state may have been moved back: the tombstone and the copy of its earlier move are obsolete.
         last_run.forget(self.target, self.project, self.stack)
-        self.target.delete(stone_key(self.project, self.stack))
-        self.target.delete(kept_key(self.project, self.stack))
+        self.target.delete(tombstone_key(self.project, self.stack))
+        self.target.delete(archived_state_key(self.project, self.stack))
 
 
 def carry_published(source: Store, target: Store, project: str, foundation: str) -> bool:
-    """An environment's copy of its foundation's outputs goes with it; gives whether there was one to carry."""
+    """Copy the foundation's published outputs along with an environment; returns whether there were any."""
     stored = checkpoints.find(source, project, foundation)
     if stored is None or checkpoints.find(target, project, foundation) is not None:
         return False

@@ -1,4 +1,4 @@
-"""A copy of a state that is only read, for the Pulumi CLI: it opens no database without the right to make tables."""
+"""A local copy of a read-only state: the Pulumi CLI cannot open a database without the right to create tables."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pulumi_state.store import StoreError, layout, open_store
 from pulumi_state.variables import BACKEND_URL
 
 _COPIED = (layout.META, ".pulumi/stacks/", ".pulumi/locks/")
-"""All but the history and the backups."""
+"""Everything except the history and the backups."""
 
 
-def on_a_copy(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment with the backend in a folder that ends with this process, if it is in a database.
+def with_private_copy(environ: Mapping[str, str]) -> dict[str, str]:
+    """If the backend is a database, the environment with a copy of it in a folder that is deleted at exit.
 
-    Only this user can read the folder; secrets are encrypted there as they are in the database. Raises OpsError.
+    Only this user can read the folder; secrets stay encrypted. Raises OpsError.
     """
     if not environ[BACKEND_URL].startswith(("postgres://", "postgresql://")):
         return dict(environ)

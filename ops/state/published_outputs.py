@@ -1,7 +1,7 @@
-"""A foundation's outputs, as far as environments need them, in the environments' own backends.
+"""Publishes a foundation's outputs in the backends of its environments.
 
-An environment refers to its foundation by a stack reference, which reads from the environment's backend. So that this
-needs no right to the foundation's state, a stack of the foundation's name stands there that has nothing but outputs.
+An environment refers to its foundation by a stack reference, which is read from the environment's own backend. So that
+this needs no access to the foundation's state, that backend has a stack of the foundation's name with only its outputs.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from pulumi_state.store import Store
 from pulumi_state.urn import ROOT_STACK_TYPE
 
 PUBLISHED = ("projectId", "registryEndpoints", "secretIds", "alertsSecretIds", "previewNamespaceId", "zone")
-"""All that an environment's program reads, and nothing that is secret."""
+"""The outputs that an environment's program reads; none is secret."""
 
 
 def publish(store: Store, project: str, stack: str, outputs: Mapping[str, Any]) -> bool:
-    """Write a foundation's outputs into an environment's store; gives whether that changed anything.
+    """Write a foundation's outputs into an environment's store; returns whether that changed anything.
 
-    Raises OpsError when the foundation's whole state is there, which is left alone.
+    Raises OpsError if the store has the foundation's own state.
     """
-    wanted = {key: outputs[key] for key in PUBLISHED if key in outputs}
+    published = {key: outputs[key] for key in PUBLISHED if key in outputs}
     file = StateFile(store, project, stack)
     try:
-        found = file.read()
-        resources = (found.latest.get("resources") or []) if found else []
+        current = file.read()
+        resources = (current.latest.get("resources") or []) if current else []
         if [each.get("type") for each in resources] not in ([], [ROOT_STACK_TYPE]):
             raise OpsError(
-                f"{store.address} has a state of {stack} with {len(resources)} resources, where only its outputs are "
-                f"to be: the foundation's own state does not belong there. Move it with "
+                f"{store.address} has a state of {stack} with {len(resources)} resources; expected only the outputs of "
+                "the foundation, whose own state does not belong there. Nothing was changed. Move it with "
                 f"`scripts/snu state move {stack}`.",
                 ExitCode.FAILED,
             )
-        if resources and resources[0].get("outputs") == wanted:
+        if resources and resources[0].get("outputs") == published:
             return False
-        file.write(_checkpoint(file.full_name, project, stack, wanted))
+        file.write(_checkpoint(file.full_name, project, stack, published))
     except PulumiError as error:
         raise OpsError(str(error), ExitCode.FAILED) from None
     return True

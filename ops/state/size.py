@@ -1,4 +1,4 @@
-"""How large a stack's state is, beside what its backend takes in one request."""
+"""The size of a stack's state, compared with the largest request that its backend accepts."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from urllib.parse import urlsplit
 from pulumi_state.store import Store, checkpoints
 
 SERVERLESS_LIMIT = 700_000
-"""Bytes of a checkpoint that a Serverless SQL database takes: 1,024 KB a request, in which it stands in base64."""
+"""Bytes of a checkpoint that a Serverless SQL database accepts: 1,024 KB a request, which contains it in base64."""
 WARN_FROM = 0.6
+"""Share of the limit from which commands warn."""
 _SERVERLESS_HOST = ".pg.sdb."
 
 
 @dataclass(frozen=True)
 class StateSize:
-    """Of a state; bytes."""
+    """The size of a state and the backend's limit, in bytes."""
 
     bytes: int
     limit: int | None
-    """None where the backend has none that matters."""
+    """None if the backend has no relevant limit."""
 
     @property
     def share(self) -> float:
@@ -39,19 +40,19 @@ class StateSize:
 
 
 def size_of(store: Store, project: str, stack: str) -> StateSize:
-    """The size as stored: what is compressed takes less. Raises StoreError."""
+    """The size as stored, which may be compressed. Raises StoreError."""
     stored = checkpoints.find(store, project, stack)
     return StateSize(len(stored.raw) if stored else 0, limit_of(store.address))
 
 
 def limit_of(address: str) -> int | None:
-    """Of a backend, by its address."""
+    """The limit of the backend at an address."""
     return SERVERLESS_LIMIT if _SERVERLESS_HOST in (urlsplit(address).hostname or "") else None
 
 
-def way_out(stack: str) -> str:
+def size_remedy(stack: str) -> str:
     """What to do about a state that is too large."""
     return (
-        f"Move it to a backend without that limit: give the environment a database of kind `bucket` or `instance` in "
-        f"the foundation's settings, and run `scripts/snu state move {stack} --to …`; see docs/how-to/state.md."
+        "Move it to a backend without that limit: in the foundation's settings, set the environment's database to kind "
+        f"`bucket` or `instance`, and run `scripts/snu state move {stack} --to …`; see docs/how-to/state.md."
     )

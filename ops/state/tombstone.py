@@ -1,4 +1,4 @@
-"""The stone that a stack leaves where its state was, so that nobody goes on there by mistake."""
+"""The tombstone that a moved state leaves in its former backend, where commands then refuse to change the stack."""
 
 from __future__ import annotations
 
@@ -14,45 +14,46 @@ _KIND = "moved"
 
 @dataclass(frozen=True)
 class Tombstone:
-    """That a state was moved."""
+    """Where a state was moved to, by whom and when."""
 
     to: str
-    """Where to, without a login."""
+    """The new backend's address, without a login."""
     who: str
     when: str
+    """ISO 8601 in UTC."""
 
 
-def stone_key(project: str, stack: str) -> str:
+def tombstone_key(project: str, stack: str) -> str:
     return f"{layout.snu_prefix(_KIND, project, stack)}.json"
 
 
-def kept_key(project: str, stack: str) -> str:
-    """The state as it was when it was moved."""
+def archived_state_key(project: str, stack: str) -> str:
+    """The key of the state as it was when it was moved."""
     return f"{layout.snu_prefix(_KIND, project, stack)}.checkpoint.json"
 
 
-def read_stone(store: Store, project: str, stack: str) -> Tombstone | None:
-    """Raises StoreError."""
-    item = store.read(stone_key(project, stack))
+def read_tombstone(store: Store, project: str, stack: str) -> Tombstone | None:
+    """The tombstone of a stack; None if its state was not moved. Raises StoreError."""
+    item = store.read(tombstone_key(project, stack))
     if item is None:
         return None
     try:
-        found = json.loads(item.content)
-        return Tombstone(str(found["to"]), str(found["who"]), str(found["when"]))
+        document = json.loads(item.content)
+        return Tombstone(str(document["to"]), str(document["who"]), str(document["when"]))
     except (ValueError, KeyError, TypeError):
-        return Tombstone("a place that its stone does not name", "somebody", "some day")
+        return Tombstone("an unknown backend (the tombstone is damaged)", "an unknown user", "an unknown time")
 
 
 def refuse_moved(store: Store, project: str, stack: str) -> None:
-    """Raises OpsError when the state was moved away, and StoreError."""
-    moved = read_stone(store, project, stack)
-    if moved is not None:
+    """Raises OpsError if the state was moved to another backend, and StoreError."""
+    tombstone = read_tombstone(store, project, stack)
+    if tombstone is not None:
         raise OpsError(
-            f"The state of {stack} is not in {store.address} any more: {moved.who} moved it to {moved.to} at "
-            f"{moved.when}. Nothing was changed.",
+            f"The state of {stack} is no longer in {store.address}: {tombstone.who} moved it to {tombstone.to} at "
+            f"{tombstone.when}. Nothing was changed. Use the new backend.",
             ExitCode.ENVIRONMENT,
         )
 
 
-def write_stone(store: Store, project: str, stack: str, moved: Tombstone) -> None:
-    store.write(stone_key(project, stack), json.dumps(asdict(moved)).encode())
+def write_tombstone(store: Store, project: str, stack: str, tombstone: Tombstone) -> None:
+    store.write(tombstone_key(project, stack), json.dumps(asdict(tombstone)).encode())

@@ -216,7 +216,7 @@ def test_a_build_that_fails_is_told_and_leaves_what_runs(site: Site) -> None:
         assert by_command.returncode == ExitCode.FAILED
         told = by_command.stdout + by_command.stderr
         assert "error: app-image: error reading build output: " in told
-        assert "the end of what Docker said:" in told
+        assert "Docker's last output:" in told
         assert "Traceback" not in told
         assert OWNER_SECRET_KEY not in failed.text + told
         assert site.running() == running

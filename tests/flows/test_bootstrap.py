@@ -23,7 +23,7 @@ from ops.foundation_secrets import FoundationSecrets
 from ops.scaleway.client import Client
 from ops.stacks import find_stack
 from ops.state import last_run
-from ops.state.backend_environment import completed
+from ops.state.backend_environment import backend_environment
 from ops.state.lock import acquire
 from pulumi_state.passphrase import Crypter
 from pulumi_state.store import Store, layout, open_store
@@ -138,13 +138,13 @@ def test_from_an_empty_account_to_an_environment_that_is_up(lab: Lab) -> None:
     file.write_text(file.read_text() + f"encryptionsalt: {Crypter.new(_OWN_PASSPHRASE).salt}\n")
     refused = bootstrap(lab)
     assert refused.returncode == ExitCode.ENVIRONMENT
-    assert "has an encryptionsalt, so its stack has a passphrase already" in refused.stderr
+    assert "has an encryptionsalt, so its stack already has a passphrase" in refused.stderr
     assert documents(lab) == {}
     first = bootstrap(lab, PULUMI_CONFIG_PASSPHRASE=_OWN_PASSPHRASE)
     assert first.returncode == ExitCode.OK, first.stdout + first.stderr
-    assert "bucket snu-state-local: made it" in refused.stdout
+    assert "bucket snu-state-local: created" in refused.stdout
     for words in (
-        "bucket snu-state-local-local: made it",
+        "bucket snu-state-local-local: created",
         "state store is complete",
     ):
         assert words in first.stdout
@@ -159,8 +159,8 @@ def test_from_an_empty_account_to_an_environment_that_is_up(lab: Lab) -> None:
     assert set(root["outputs"]) == {"projectId", "registryEndpoints", "secretIds", "alertsSecretIds", "zone"}
 
     again = bootstrap_ok(lab)
-    assert "bucket snu-state-local: is there: private, versioned, encrypted" in again.stdout
-    assert "made it" not in again.stdout
+    assert "bucket snu-state-local: exists: private, versioned, encrypted" in again.stdout
+    assert ": created" not in again.stdout
     assert documents(lab) == found
     assert not (lab.project.directory / ".local/state/.pulumi").exists()
 
@@ -422,7 +422,7 @@ def store_keys(lab: Lab, *, rotate: bool = False) -> None:
     """`snu keys store` in this process, without its lock."""
     stack = find_stack(lab.project.directory, FOUNDATION)
     environ = clean_environment()
-    reached = completed(stack, environ)
+    reached = backend_environment(stack, environ)
     with FoundationSecrets.opened(stack, environ, reached, lambda *_: None, rotate=rotate) as secrets:
         secrets.store()
 
@@ -601,7 +601,7 @@ def test_another_backend_is_refused(lab: Lab) -> None:
         before = lab.journal()
         run = snu(lab, "up", stack, "--engine", "embedded", "--yes", PULUMI_BACKEND_URL=elsewhere)
         assert run.returncode == ExitCode.ENVIRONMENT
-        assert "leads to postgres://db.example.test/state" in run.stderr
+        assert "is postgres://db.example.test/state" in run.stderr
         assert "is kept in s3://snu-state-local" in run.stderr
         assert "hush-hush" not in run.stdout + run.stderr
         assert lab.journal() == before
@@ -629,7 +629,7 @@ def test_a_damaged_document(lab: Lab, text: bytes) -> None:
     lab.write_secret(secret["id"], text or b" ")
     run = lab.project.snu("preview", ENVIRONMENT, "--engine", "embedded")
     assert run.returncode == ExitCode.ENVIRONMENT
-    assert "The secret snu-local-state is not a state document" in run.stderr
+    assert "The secret snu-local-state is not a valid backend document" in run.stderr
     assert "hush-hush" not in run.stderr
 
 

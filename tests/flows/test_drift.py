@@ -140,6 +140,20 @@ def test_a_secret_input_stays_secret_when_a_refresh_takes_it_over(lab: Lab) -> N
     assert not [value for value in (_HIDDEN[0], _HIDDEN[1], *_HIDDEN[3:]) if value in text]
 
 
+def test_a_refresh_is_previewed_before_it_asks(lab: Lab) -> None:
+    unchanged = lab.project.snu("refresh", STACK)
+    assert unchanged.returncode == ExitCode.OK
+    assert "No change" in unchanged.stdout
+    change_the_api(lab)
+    before = lab.state_file(STACK).read_bytes()
+    run = lab.project.snu("refresh", STACK)
+    assert run.returncode == ExitCode.USAGE, run.stdout + run.stderr
+    assert "Previewing the refresh of local" in run.stdout
+    assert "memoryLimitBytes: 2048000000 → 4096000000" in run.stdout
+    assert "To do: 1 to update" in run.stdout
+    assert lab.state_file(STACK).read_bytes() == before
+
+
 # --- orphans ----------------------------------------------------------------------------------------------
 
 
@@ -348,4 +362,4 @@ def test_without_names_it_shows_what_can_be_reached_and_does_not_call_the_rest_g
     run = lab.project.snu("drift")
     assert run.returncode != ExitCode.OK
     assert "no drift" not in run.stdout
-    assert run.stdout.count("No local Scaleway answers") == 1  # to two stacks
+    assert run.stdout.count("The local Scaleway is not running at") == 1  # to two stacks

@@ -149,8 +149,8 @@ def test_a_paused_run_overwrites_nothing(lab: Lab, engine: str) -> None:
     victim.signal_all(signal.SIGCONT)
     lost = victim.wait()
     assert lost.returncode == ExitCode.LOCKED, lost.stdout
-    assert "this run (snu up) lost its lock: somebody removed it, or another run took it over" in lost.stdout
-    assert ("had overwritten the newer state, which is restored" in lost.stdout) == (engine == "pulumi")
+    assert "this run (snu up) lost its lock: it was removed, or another run took it over" in lost.stdout
+    assert ("had overwritten a newer state, which was restored" in lost.stdout) == (engine == "pulumi")
     assert lab.state_file("local").read_bytes() == newer
     check_state(lab, "local")
     check_no_duplicates(lab)
@@ -173,5 +173,5 @@ def test_a_paused_run_overwrites_nothing(lab: Lab, engine: str) -> None:
     assert "warning: local: the state is older than what the run of" in status.stderr
     recovered = _snu(lab, "recover", "local", "--yes", engine=engine)
     assert recovered.returncode == ExitCode.OK, recovered.stdout + recovered.stderr
-    assert "restored; what was there is kept as .snu/backups/snu/local/" in recovered.stdout
+    assert "restored; a copy of the other state is in .snu/backups/snu/local/" in recovered.stdout
     assert lab.state_file("local").read_bytes() == newer

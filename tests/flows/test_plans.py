@@ -179,10 +179,10 @@ ROWS: dict[str, tuple[Row, list[str]]] = {
     "secret changed": (_secret, ["api-container (scaleway:containers:Container)"]),
     "state changed by another up": (
         _state_by_another_up,
-        ["admin-container (scaleway:containers:Container): is another one in the state: inputs.memoryLimitBytes"],
+        ["admin-container (scaleway:containers:Container): changed in the state: inputs.memoryLimitBytes"],
     ),
     "same property, third value": (_third_value, ["api-container", "inputs.memoryLimitBytes"]),
-    "same change done already": (_same_change_already, ["api-container", "is another one in the state"]),
+    "same change done already": (_same_change_already, ["api-container", "changed in the state"]),
     "another salt": (_salt, ["the encryption salt of the stack's secrets is another one"]),
     "changed by hand in the cloud": (
         _by_hand,
@@ -249,7 +249,7 @@ def _let_all_else_happen(lab: PlanLab, monkeypatch: pytest.MonkeyPatch) -> None:
                 "the plan has expired",
                 "the files are others than planned",
                 "configuration: snu:plans was changed",
-                "is another one in the state: inputs.memoryLimitBytes",
+                "changed in the state: inputs.memoryLimitBytes",
                 "is gone from its registry",
             ],
             id="all else",
@@ -332,12 +332,12 @@ def test_the_status_names_what_runs_and_plans_that_wait(lab: PlanLab) -> None:
     shown = lab.lab.project.snu("status").stdout
     assert f"plan {plan['digest'][:12]} by A Planner" in shown
     assert "stage  not looked at\n" in shown
-    assert "Not looked at: ci, production, stage. no Scaleway API key." in shown
+    assert "Skipped ci, production, stage: no Scaleway API key." in shown
     exports = lab.lab.project.snu("local", "env").stdout.splitlines()
     pointed = {name: value.strip("'") for name, _, value in (line[7:].partition("=") for line in exports)}
     misled = lab.lab.project.snu("status", **pointed)
     assert misled.returncode == ExitCode.INCOMPLETE
-    assert "Not looked at: ci, production, stage. SCW_API_URL leads to http://127.0.0.1:" in misled.stdout
+    assert "Skipped ci, production, stage: SCW_API_URL is http://127.0.0.1:" in misled.stdout
     assert "production  nothing runs yet" not in misled.stdout
     moved = lab.plan.rename(lab.plan.with_suffix(".moved"))
     assert of_local()["plans"] == []

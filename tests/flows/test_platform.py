@@ -100,7 +100,7 @@ def test_a_deploy_of_another_version_than_it_says_fails(platform: Lab, docker_en
     write_built(platform.project.directory, "local", {**built, "api": {**built["api"], "version": "mistaken"}})
     run = platform.up("local", "--skip-preview", "--wait", "5")
     assert run.returncode == ExitCode.CONTAINERS
-    assert f"says that it is version {built['api']['version']}, not mistaken" in run.stderr
+    assert f"reports version {built['api']['version']}, expected mistaken" in run.stderr
     assert '"event":"started"' in run.stderr
     build(platform, docker_engine)
     platform.up_ok("local")

@@ -80,7 +80,7 @@ def test_with_an_exemption_a_plan_is_made_and_says_why(lab: PlanLab, tmp_path: P
     out, markdown = tmp_path / "exempted.plan", tmp_path / "exempted.md"
     planned = lab.make_plan(out, "--markdown", str(markdown))
     assert f"Exempted from plain-variables: {FOUND}: {REASON}" in planned.stdout
-    assert "**Policies: no violation**" in markdown.read_text()
+    assert "**Policies: no violations**" in markdown.read_text()
     assert REASON in markdown.read_text()
     applied = lab.apply(out)
     assert applied.returncode == ExitCode.OK, applied.stdout + applied.stderr
@@ -91,7 +91,7 @@ def test_with_an_exemption_a_plan_is_made_and_says_why(lab: PlanLab, tmp_path: P
 def test_an_exemption_that_fits_nothing_is_told_and_one_that_is_none_refused(lab: PlanLab) -> None:
     lab.edit(exempt)
     shown = lab.ok("preview", STACK)
-    assert "warning: the exemption of admin-container from plain-variables fits nothing" in shown.stdout
+    assert "warning: the exemption of admin-container from plain-variables is unused" in shown.stdout
 
     def misspell(config: dict[str, Any]) -> None:
         config["snu:policies"]["exemptions"][0] |= {"rule": "plain-variable", "reason": "because"}

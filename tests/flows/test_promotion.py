@@ -139,7 +139,7 @@ def test_only_good_deploys_of_promoted_stacks_are_releases(stages: Stages) -> No
     stages.lab.fault("container_error", match={"name": "stage-api"})
     run = stages.snu("apply", plan, "--yes")
     assert run.returncode == ExitCode.CONTAINERS
-    assert "To go back to the release before: scripts/snu rollback stage" in run.stderr
+    assert "To return to the previous release: scripts/snu rollback stage" in run.stderr
     assert stages.releases("stage") == []
     assert "runs was not recorded as a release" in stages.ok("promote", "stage", "production").stdout
     stages.lab.clear_faults()

@@ -107,7 +107,7 @@ def test_a_renamed_app_whose_container_gets_its_new_name(lab: Lab, snu: Snu) -> 
     says = f"console-domain would get the domain {HOST}, which admin-domain still has"
     for command in (("preview",), ("up", "--yes")):
         refused = snu(*command, expect=ExitCode.SETTINGS)
-        check_clear(refused, says, "write `renamedFrom: admin` under snu:apps.console in Pulumi.local.yaml")
+        check_clear(refused, says, "set `renamedFrom: admin` under snu:apps.console in Pulumi.local.yaml")
     assert serving(lab, HOST) == "local-admin"
     lab.project.change(STACK, lambda config: config["snu:apps"]["console"].update(renamedFrom="admin"))
     assert "2 to replace" in snu("preview").stdout

@@ -24,7 +24,7 @@ __all__ = ["saved"]
 
 pytestmark = pytest.mark.xdist_group("interrupted")  # one worker makes their lab
 
-WAITING = "Press Ctrl-C again to end at once: what is under way then stays pending in the state.\n"
+WAITING = "Press Ctrl-C again to stop immediately; operations in progress then stay pending in the state.\n"
 
 
 @pytest.fixture(params=["embedded", pytest.param("pulumi", marks=needs_pulumi)])
@@ -69,7 +69,7 @@ def newest_update(lab: Lab) -> dict[str, Any]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_it_ends_when_what_is_under_way_has_ended(lab: Lab, engine: str, number: signal.Signals) -> None:
     victim = held(lab, engine)
-    assert "Cancelling: waiting for 1 operation under way:\n  creating namespace (" in cancel(victim, number)
+    assert "Cancelling: waiting for 1 operation in progress:\n  creating namespace (" in cancel(victim, number)
     os.kill(victim.pid, number)  # only a Ctrl-C is a second one
     lab.clear_faults()
     run = victim.wait()
@@ -89,7 +89,7 @@ def test_a_second_ctrl_c_ends_at_once_and_says_how_to_go_on(saved: Saved, lab: L
     names = [f"{operation} {name}" for operation, name in pending(lab, "local")]
     assert "creating namespace" in names
     listed = "".join(f"  {name}\n" for name in names)
-    told = f"a run was interrupted, and whether these operations have ended is not known:\n{listed}"
+    told = f"a run was interrupted, and the result of these operations is unknown:\n{listed}"
     next_command = "Run `scripts/snu recover local` next."
     assert f"{told}{next_command}\n" in run.stdout
     assert newest_update(lab)["result"] == "failed"

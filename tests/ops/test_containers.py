@@ -112,14 +112,14 @@ def api_of_scaleway(answer: httpx.Response) -> Api:
     ],
 )
 def test_a_container_has_the_status_that_scaleway_gives(answer: httpx.Response, status: str, message: str) -> None:
-    found = api_of_scaleway(answer).look(Container("fr-par/1", "api"))
+    found = api_of_scaleway(answer).current(Container("fr-par/1", "api"))
     assert (found.status, found.error_message) == (status, message)
 
 
 def test_a_container_that_the_key_may_not_see_is_not_checked() -> None:
     refused = httpx.Response(403, json={"message": "insufficient permissions"})
     with pytest.raises(OpsError) as raised:
-        api_of_scaleway(refused).look(Container("fr-par/1", "z.fr", kind=CONTAINER_DOMAIN))
+        api_of_scaleway(refused).current(Container("fr-par/1", "z.fr", kind=CONTAINER_DOMAIN))
     assert str(raised.value) == (
         "z.fr was not checked: Scaleway answered 403 to GET /containers/v1/regions/fr-par/domains/1: "
         "insufficient permissions"
@@ -148,12 +148,12 @@ def api_that_answers(monkeypatch: pytest.MonkeyPatch, answer: httpx.Response | E
     ("answer", "wrong"),
     [
         (httpx.Response(200, json={"version": "4f2a"}), ""),
-        (httpx.Response(200, json={"version": "3e19"}), "says that it is version 3e19, not 4f2a"),
-        (httpx.Response(200, json=["4f2a"]), "says no version"),
-        (httpx.Response(200, text="<html>"), "says no version"),
+        (httpx.Response(200, json={"version": "3e19"}), "reports version 3e19, expected 4f2a"),
+        (httpx.Response(200, json=["4f2a"]), "reports no version"),
+        (httpx.Response(200, text="<html>"), "reports no version"),
         (httpx.Response(404), "answers 404"),
         (httpx.Response(200, text="page", headers={"X-Local-Scaleway": "page"}), ""),
-        (httpx.Response(503, text="page", headers={"X-Local-Scaleway": "page"}), "answers 503"),
+        (httpx.Response(503, text="page", headers={"X-Local-Scaleway": "page"}), "answered 503"),
         (httpx.ConnectError("refused"), "no answer (refused)"),
     ],
 )
@@ -170,7 +170,7 @@ def test_a_container_says_its_version(
     [
         (httpx.Response(200), ""),
         (httpx.Response(404), ""),
-        (httpx.Response(502), "answers 502"),
+        (httpx.Response(502), "answered 502"),
         (httpx.ConnectError("refused"), "no answer (refused)"),
     ],
 )

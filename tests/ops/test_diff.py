@@ -199,7 +199,7 @@ def test_what_is_refused_is_a_result(repository: Repository) -> None:
         "Pulumi.foundation-local.yaml:2: found invalid YAML "
     )
     assert found["local"]["refused"] == {
-        "head": "it refers to the stack foundation-local, which is refused itself or has no file"
+        "head": "it refers to the stack foundation-local, which failed to evaluate or has no file"
     }
     assert set(steps(found["production"]).values()) == {"delete"}
     assert set(steps(found["extra"]).values()) == {"create"}
@@ -250,11 +250,11 @@ def test_a_program_that_fails_says_where_and_sees_no_secret(repository: Reposito
 
     main.write_text("import os\nos._exit(3)\n")
     gone = document(repository, "base", "--stack", "ci", code=ExitCode.SETTINGS)["stacks"]["ci"]["refused"]["head"]
-    assert gone == "its evaluation failed: nothing was said"
+    assert gone == "its evaluation failed: no error message"
 
     main.write_text("import urllib.request\nurllib.request.urlopen('http://192.0.2.1/')\n")
     asked = document(repository, "base", "--stack", "ci", code=ExitCode.SETTINGS)["stacks"]["ci"]["refused"]["head"]
-    assert "the program opens a connection to ('192.0.2.1', 80), and `scripts/snu diff` has no network" in asked
+    assert "the program connects to ('192.0.2.1', 80), and `scripts/snu diff` allows no network access" in asked
 
     main.write_text("while True:\n    pass\n")
     late = diff(repository, "base", "--timeout", "4")
@@ -311,7 +311,7 @@ def test_a_folder_without_a_repository(tmp_path: Path) -> None:
     from ops.diff.revisions import find_revisions
     from ops.errors import OpsError
 
-    with pytest.raises(OpsError, match="belongs to no git repository"):
+    with pytest.raises(OpsError, match="is not in a Git repository"):
         find_revisions(tmp_path, "HEAD")
 
 

@@ -65,14 +65,16 @@ def test_a_stack_at_one_side_only_comes_or_goes_whole() -> None:
 
 
 def test_secrets_are_told_apart_and_never_told() -> None:
-    stand_ins = Placeholders()
-    key = stand_ins.text("key A")
-    first, second = stand_ins.shown({"s": Secret("hunter2")}), stand_ins.shown({"s": Secret("hunter3")})
+    placeholders = Placeholders()
+    key = placeholders.text("key A")
+    first, second = placeholders.shown({"s": Secret("hunter2")}), placeholders.shown({"s": Secret("hunter3")})
     assert first != second
     assert shown(first["s"]) == SECRET
     assert "hunter" not in str(first)
-    assert shown(stand_ins.shown({"m": Secret({"K": f"postgres://{key}@<not issued>"})})["m"]["K"]) == "[secret: key A]"
-    assert stand_ins.shown([UNKNOWN, None, 1]) == [UNKNOWN_TEXT, None, 1]
+    assert (
+        shown(placeholders.shown({"m": Secret({"K": f"postgres://{key}@<not issued>"})})["m"]["K"]) == "[secret: key A]"
+    )
+    assert placeholders.shown([UNKNOWN, None, 1]) == [UNKNOWN_TEXT, None, 1]
 
 
 def test_encrypted_values_differ_when_their_ciphertexts_do() -> None:

@@ -14,7 +14,6 @@ from ops.report.base import Display
 from ops.report.factory import display_for
 from ops.report.plain import PlainDisplay
 from ops.report.summary import cancel_lines
-from ops.report.tree import tree_lines
 from tests.ops.events import APP, CONTAINER, STACK, UNKNOWN, diagnostic, step, summary
 
 
@@ -136,10 +135,10 @@ def test_a_failure_names_the_resource_and_the_message() -> None:
         summary("failed"),
     ]
     assert shown(events, preview=False) == (
-        "+  creating FAILED api-container  scaleway:containers:Container (0.0s)\n"
+        "+  failed to create api-container  scaleway:containers:Container (0.0s)\n"
         "error: api-container: quota exceeded\n"
         "  ask for more\n"
-        "Failed: nothing done (0.0s)\n"
+        "Failed: nothing was changed (0.0s)\n"
     )
 
 
@@ -163,11 +162,11 @@ def test_a_cancelled_update_names_what_it_waits_for() -> None:
     for event in step("create", CONTAINER, None, {}, end="running"):
         record.add(event)
     assert [line.plain for line in cancel_lines(record, preview=False)] == [
-        "Cancelling: waiting for 1 operation under way:",
+        "Cancelling: waiting for 1 operation in progress:",
         "  creating api-container (0.0s)",
-        "Press Ctrl-C again to end at once: what is under way then stays pending in the state.",
+        "Press Ctrl-C again to stop immediately; operations in progress then stay pending in the state.",
     ]
-    nothing = ["Cancelling: no more operations are started."]
+    nothing = ["Cancelling: no further operations will start."]
     assert [line.plain for line in cancel_lines(record, preview=True)] == nothing
     assert [line.plain for line in cancel_lines(OperationRecord(), preview=False)] == nothing
 
@@ -202,7 +201,7 @@ def test_a_failed_build_is_told_with_the_end_of_what_docker_said() -> None:
     about = {"severity": "info", "urn": image, "ephemeral": True}
     passing = [{"diagnosticEvent": {**about, "message": each}} for each in said]
     failed = [*passing, diagnostic("error", "exit code: 1", image), summary(same=1)]
-    told = ["error: api-image: exit code: 1; the end of what Docker said:", *(f"  {line}" for line in lines[-14:])]
+    told = ["error: api-image: exit code: 1; Docker's last output:", *(f"  {line}" for line in lines[-14:])]
     assert shown(failed, preview=False).startswith("\n".join([*told, "  [1/2] RUN npm ci\n"]))
     assert "line" not in shown([*passing, diagnostic("error", "exit code: 1", CONTAINER)], preview=False)
 
@@ -256,11 +255,40 @@ def test_cancelled_is_said_once() -> None:
     assert text == "Cancelled: 1 created (0.0s)\n"
 
 
-def test_a_component_is_created_once_it_is_registered() -> None:
+def test_an_interrupted_update_names_the_operations_whose_result_is_unknown() -> None:
     component = step("create", APP, None, {}, end="running")
-    running = step("create", CONTAINER, None, {}, end="running")
-    record = OperationRecord()
-    for event in [*component, *running, summary("failed")]:
-        record.add(event)
-    lines = [line.plain for line in tree_lines(record, done=True, properties=False)]
-    assert [line.rpartition("  ")[2] for line in lines] == ["created", "creating, end unknown"]
+    finished, running = (
+        step("update", CONTAINER, {"a": 1}, {"a": 2}),
+        step("delete", CONTAINER, {}, None, end="running"),
+    )
+    text = shown([*component, *finished, *running], preview=False)
+    assert text.endswith("Stopped before it was complete: 1 updated (0.0s)\n  deleting api-container: result unknown\n")
+    cancelled = shown([*running, summary("canceled")], preview=False)
+    assert cancelled == "Cancelled: nothing was changed (0.0s)\n  deleting api-container: result unknown\n"
+
+
+OLD, NEW = (f"rg.fr-par.scw.cloud/snu-ci/api@sha256:{digit * 64}" for digit in "1a")
+
+
+def test_a_new_image_is_shown_by_its_versions_and_the_new_digest() -> None:
+    update = step("update", CONTAINER, {"image": OLD}, {"image": NEW}, diffs=["image"])
+    assert "~ image: api 111111 → aaaaaa\n" in shown([*update, summary(update=1)], preview=True)
+    outputs = [
+        {"outputs": {"images": {"api": {"version": version, "digest": image.partition("@")[2]}}}}
+        for version, image in (("v1", OLD), ("v2", NEW))
+    ]
+    stack = step("same", STACK, {}, {}, old_state=outputs[0], new_state=outputs[1])
+    assert "~ image: api v1 → v2 (aaaaaa)\n" in shown([*stack, *update, summary(update=1)], preview=True)
+
+
+def test_a_terminal_shows_the_steps_of_an_update_and_no_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    stream = Terminal()
+    events = [*UNCHANGED_STACK, *step("update", CONTAINER, {"a": 1}, {"a": 2}), summary(update=1)]
+    run(display_for(stream, "Title", preview=False), events)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    assert "~  updated api-container  scaleway:containers:Container (0.0s)" in plain
+    assert "~ a: 1 → 2" in plain
+    assert "Container  update" not in plain

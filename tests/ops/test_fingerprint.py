@@ -74,15 +74,15 @@ def test_what_means_the_same(change: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda it: it["resources"][0]["inputs"].update(size=2), "is another one in the state: inputs.size"),
+        (lambda it: it["resources"][0]["inputs"].update(size=2), "changed in the state: inputs.size"),
         (lambda it: it["resources"][0]["inputs"]["env"].update(KEY=_encrypted("three")), "inputs.env.KEY"),
-        (lambda it: it["resources"][0].update(id="3"), "is another one in the state: id"),
+        (lambda it: it["resources"][0].update(id="3"), "changed in the state: id"),
         (lambda it: it["resources"][0].update(protect=True), "protect"),
         (lambda it: it["resources"][0]["outputs"].update(list=[2, 1]), "outputs.list[0], outputs.list[1]"),
-        (lambda it: it["resources"].pop(0), "was in the state, and is not any more"),
+        (lambda it: it["resources"].pop(0), "was removed from the state"),
         (
             lambda it: it.update(pending_operations=[{"type": "creating", "resource": it["resources"][0]}]),
-            "is now creating",
+            "is pending (creating)",
         ),
     ],
 )

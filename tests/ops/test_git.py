@@ -58,8 +58,8 @@ def test_who_works_here(repository: pygit2.Repository, tmp_path: Path) -> None:
 
 
 def test_no_repository_and_no_commit(tmp_path: Path) -> None:
-    with pytest.raises(OpsError, match="belongs to no git repository"):
+    with pytest.raises(OpsError, match="is not in a Git repository"):
         git.revision(tmp_path)
     pygit2.init_repository(str(tmp_path))
-    with pytest.raises(OpsError, match="nothing was committed yet"):
+    with pytest.raises(OpsError, match="has no commits yet"):
         git.revision(tmp_path)

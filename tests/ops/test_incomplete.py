@@ -14,7 +14,7 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.findings import Finding, FindingKind
 from ops.operation_record import Diagnostic
-from ops.report.causes import cause_of, few, merged, not_looked_at
+from ops.report.causes import cause_of, few, merged, skipped_lines
 from ops.stacks import Stack
 from ops.state import backend_lookup
 from ops.state.backend import backend_of
@@ -30,10 +30,10 @@ def test_one_cause_is_one_line_whatever_it_is_about() -> None:
         "foundation-local": "No local Scaleway answers (Pulumi.foundation-local.yaml).\nStart it.",
         "stage": "the database answers\x1b[31m 500",
     }
-    assert [line.plain for line in not_looked_at(problems)] == [
-        "Not looked at: ci, foundation-ci. no key.",
-        "Not looked at: local, foundation-local. No local Scaleway answers (Pulumi.local.yaml). Start it.",
-        r"Not looked at: stage. the database answers\u001b[31m 500",
+    assert [line.plain for line in skipped_lines(problems)] == [
+        "Skipped ci, foundation-ci: no key.",
+        "Skipped local, foundation-local: No local Scaleway answers (Pulumi.local.yaml). Start it.",
+        r"Skipped stage: the database answers\u001b[31m 500",
     ]
 
 
@@ -108,7 +108,7 @@ def test_a_folder_is_no_backend_of_a_real_stack(monkeypatch: pytest.MonkeyPatch,
         tmp_path, "production", {"snu:blueprint": "environment", "snu:environment": environment}, "passphrase"
     )
     given = {"SCW_ACCESS_KEY": "SCWXXXXXXXXXXXXXXXXX", "SCW_SECRET_KEY": "x", "PULUMI_CONFIG_PASSPHRASE": "x"}
-    with pytest.raises(OpsError, match=r"leads to a folder of this machine.*Unset it for production") as refused:
+    with pytest.raises(OpsError, match=r"is a folder of this machine.*Unset it for production") as refused:
         backend_lookup.variables_of(stack, backend_of(stack), {**given, "PULUMI_BACKEND_URL": f"file://{tmp_path}"})
     assert refused.value.code is ExitCode.ENVIRONMENT
     assert backend_lookup.variables_of(stack, backend_of(stack), {**given, "PULUMI_BACKEND_URL": "s3://a-bucket"}) == {}

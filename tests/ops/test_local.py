@@ -91,7 +91,7 @@ def test_a_port_that_a_stranger_holds(project: Project) -> None:
         for command in (["local", "start"], ["local", "stop"], ["local", "status"], ["preview", "local"]):
             ended = project.snu(*command)
             assert ended.returncode == ExitCode.LOCAL_CLOUD
-            assert f"Port {project.port} is in use by a program that is no local Scaleway" in ended.stderr
+            assert f"Port {project.port} is in use by a program that is not a local Scaleway" in ended.stderr
             assert "Traceback" not in ended.stderr
 
 
@@ -142,7 +142,7 @@ def test_reset_empties_it_and_forgets_the_state(cloud: Project) -> None:
 
 def test_reset_leaves_a_backend_of_the_users_alone(cloud: Project) -> None:
     done = cloud.snu("local", "reset", "--yes", PULUMI_BACKEND_URL="file:///elsewhere")
-    assert "Left alone" in done.stdout
+    assert "Kept the state in" in done.stdout
 
 
 def test_logs_are_shown(cloud: Project) -> None:

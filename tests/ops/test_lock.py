@@ -446,7 +446,7 @@ def test_only_the_lock_that_was_shown_is_removed(store: FolderStore, ended: Proc
     write(store, ended)
     (shown,) = locks_of(store, "snu", "dev")
     with take(store):
-        with pytest.raises(OpsError, match="has changed since it was shown"):
+        with pytest.raises(OpsError, match="has changed since it was read"):
             unlock(store, shown)
         (now,) = locks_of(store, "snu", "dev")
         assert f"(pid {os.getpid()})" in now.owner

@@ -146,7 +146,7 @@ def test_protection_outputs_and_warnings_are_changes_worth_a_word() -> None:
     )
     text = plan_markdown(record, stack="stage")
     assert text.startswith(
-        "### Preview of `stage`: 1 with another protection, 1 changed in outputs, 2 unchanged\n\n"
+        "### Preview of `stage`: 1 to protect or unprotect, 1 changed in outputs, 2 unchanged\n\n"
         "```text\n    warning: api-container: beware\n      ```\n      of dogs\n```\n"
     )
     assert "- protect: true\n+ protect: false\n" in text
@@ -157,7 +157,7 @@ def test_protection_outputs_and_warnings_are_changes_worth_a_word() -> None:
     ("events", "says"),
     [
         ([summary("failed")], "failed: no change"),
-        ([], "ended before it was complete"),
+        ([], "stopped before it was complete"),
         ([summary("canceled", same=3)], "cancelled: 3 unchanged"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.operation_record import OperationRecord
-from ops.policies import refuse, verdict_on
+from ops.policies import evaluate_policies, refuse_violations
 from ops.report.policies import policy_lines, policy_markdown
 from ops.stacks import Stack
 from policy.rules import PolicyResult
@@ -38,7 +38,7 @@ def verdict(stack: Stack, *steps: list[Any]) -> PolicyResult:
     for events in steps:
         for event in events:
             record.add(event)
-    return verdict_on(record, stack)
+    return evaluate_policies(record, stack)
 
 
 def plain(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -74,14 +74,19 @@ def test_numbers_unknown_values_and_secrets_of_events(stack: Stack) -> None:
     assert [violation.property for violation in found.violations] == ["environmentVariables.API_TOKEN"]
 
 
-def test_refusing_lists_everything_and_says_where_exemptions_stand(stack: Stack) -> None:
+def test_refusing_lists_everything_and_says_where_exemptions_belong(stack: Stack) -> None:
     found = verdict(stack, step("create", CONTAINER, None, plain(BAD)))
     with pytest.raises(OpsError) as raised:
-        refuse(stack, found)
+        refuse_violations(stack, found)
     assert raised.value.code is ExitCode.POLICY
-    for words in ("api-container: image", "(image-by-digest)", "(private-registry)", "Pulumi.test.yaml, under snu:pol"):
+    for words in (
+        "api-container: image",
+        "(image-by-digest)",
+        "(private-registry)",
+        "snu:policies in Pulumi.test.yaml",
+    ):
         assert words in str(raised.value)
-    refuse(stack, verdict(stack, step("create", CONTAINER, None, plain(INPUTS))))
+    refuse_violations(stack, verdict(stack, step("create", CONTAINER, None, plain(INPUTS))))
 
 
 def test_nothing_is_said_where_all_is_well(stack: Stack) -> None:

@@ -125,7 +125,7 @@ def test_nobody_is_set_to_commit(repository: pygit2.Repository, monkeypatch: pyt
 
 
 def test_no_repository(tmp_path: Path) -> None:
-    with pytest.raises(OpsError, match="belongs to no git repository"):
+    with pytest.raises(OpsError, match="is not in a Git repository"):
         CommittedFile(tmp_path / STACK)
     pygit2.init_repository(str(tmp_path))
     with pytest.raises(OpsError, match="has no commit"):

@@ -8,8 +8,8 @@ import pytest
 
 from ops.errors import OpsError
 from ops.operation_record import OperationRecord
-from ops.protection import Refusal, unprotect, way_out
-from ops.report.base import said_lines
+from ops.protection import Refusal, unprotect, unprotect_hint
+from ops.report.base import all_diagnostic_lines
 
 APP = "urn:pulumi:production::snu::snu:containers:ContainerApp::antivirus"
 CONTAINER = (
@@ -33,7 +33,7 @@ def test_all_refusals_are_one_message() -> None:
     record = refused(
         DELETE.format(APP), f"Preview failed: {DELETE.format(CONTAINER)}", REPLACE.format(NAMESPACE), "preview failed"
     )
-    (line,) = said_lines(record)
+    (line,) = all_diagnostic_lines(record)
     assert line.plain == (
         "error: this update would delete antivirus, antivirus-container and replace namespace: protected"
     )
@@ -41,15 +41,15 @@ def test_all_refusals_are_one_message() -> None:
 
 @pytest.mark.parametrize("message", ["quota exceeded", f'resource "{APP}" does not exist', "preview failed"])
 def test_other_errors_stay_as_they_are(message: str) -> None:
-    assert [line.plain for line in said_lines(refused(message))] == [f"error: {message}"]
+    assert [line.plain for line in all_diagnostic_lines(refused(message))] == [f"error: {message}"]
 
 
 def test_an_app_has_a_way_of_its_own_and_the_rest_the_stacks() -> None:
     parents = {CONTAINER: APP}
     of_app = [Refusal(APP, "delete"), Refusal(CONTAINER, "delete"), Refusal(JOB, "replace")]
-    told = way_out("production", "Pulumi.production.yaml", of_app, parents)
+    told = unprotect_hint("production", "Pulumi.production.yaml", of_app, parents)
     assert told == "To allow this: scripts/snu unprotect production antivirus report"
-    told = way_out("production", "Pulumi.production.yaml", [*of_app, Refusal(NAMESPACE, "delete")], parents)
+    told = unprotect_hint("production", "Pulumi.production.yaml", [*of_app, Refusal(NAMESPACE, "delete")], parents)
     assert "set `snu:protect: false` in Pulumi.production.yaml" in told
 
 
@@ -74,7 +74,7 @@ def test_what_is_named_is_released_and_nothing_else() -> None:
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("antivrus", "Did you mean antivirus?"), ("namespace", "It has: antivirus, api, report.")],
+    [("antivrus", "Did you mean antivirus?"), ("namespace", "Apps and jobs: antivirus, api, report.")],
 )
 def test_an_unknown_name_is_refused(name: str, says: str) -> None:
     with pytest.raises(OpsError, match="Nothing was changed") as refusal:

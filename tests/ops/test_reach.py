@@ -14,7 +14,7 @@ from ops.exit_codes import ExitCode
 from ops.stacks import Stack
 from ops.state.backend import BackendKind, backend_of
 from ops.state.backend_document import BackendDocument
-from ops.state.backend_environment import completed
+from ops.state.backend_environment import backend_environment
 from ops.state.bucket import Storage, ensure_bucket
 from ops.state.published_outputs import PUBLISHED, publish
 from pulumi_state.store import open_store
@@ -63,21 +63,21 @@ def test_a_bucket_of_another_name() -> None:
 def test_a_bucket_of_somebody_else_is_neither_used_nor_changed(httpserver: HTTPServer) -> None:
     """Bucket names are unique across all customers."""
     httpserver.expect_request("/mine").respond_with_data(status=403)
-    with pytest.raises(OpsError, match=r"The bucket mine is there and not ours to use.*snu:state\.bucket") as refused:
+    with pytest.raises(OpsError, match=r"The bucket mine exists, but .* no access.*snu:state\.bucket") as refused:
         ensure_bucket(Storage(httpserver.url_for("/"), "fr-par", ("fake", "fake")), "mine")
     assert refused.value.code is ExitCode.ENVIRONMENT
     assert {request.method for request, _ in httpserver.log} == {"HEAD"}
 
 
 def test_no_folder_for_a_real_stack() -> None:
-    with pytest.raises(OpsError, match="for the local Scaleway only") as raised:
+    with pytest.raises(OpsError, match="only stacks on the local Scaleway may use") as raised:
         backend_of(stack({**REAL, **FOUNDATION, "snu:state": {"backend": "file"}}))
     assert raised.value.code is ExitCode.SETTINGS
 
 
 def test_without_a_key_nothing_can_be_asked() -> None:
     with pytest.raises(OpsError, match="Set SCW_ACCESS_KEY and SCW_SECRET_KEY") as raised:
-        completed(stack({**REAL, **ENVIRONMENT}), {})
+        backend_environment(stack({**REAL, **ENVIRONMENT}), {})
     assert raised.value.code is ExitCode.ENVIRONMENT
 
 
@@ -85,7 +85,7 @@ def test_a_scaleway_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("ops.scaleway.client.RETRY_SECONDS", ())
     config = {**LOCAL, **ENVIRONMENT, "snu:state": {"backend": "foundation"}}
     with pytest.raises(OpsError, match=r"could not be read: Scaleway did not answer GET ") as raised:
-        completed(stack(config), {"SCW_SECRET_KEY": "hush-hush"})
+        backend_environment(stack(config), {"SCW_SECRET_KEY": "hush-hush"})
     assert "hush" not in str(raised.value)
 
 

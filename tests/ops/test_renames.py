@@ -53,7 +53,7 @@ def test_a_rename_is_recognized() -> None:
         step("delete", "admin", catalogue.CONTAINER_DOMAIN, host("admin.z.dev"), {}),
     )
     assert "console-record would get the record admin.z.dev, which admin-record still has" in said
-    assert said.count("write `renamedFrom: admin` under snu:apps.console in Pulumi.stage.yaml") == 1
+    assert said.count("set `renamedFrom: admin` under snu:apps.console in Pulumi.stage.yaml") == 1
 
 
 def test_a_host_that_moves_or_is_exchanged_is_refused() -> None:
@@ -61,7 +61,7 @@ def test_a_host_that_moves_or_is_exchanged_is_refused() -> None:
         step("delete", "a", catalogue.CONTAINER_DOMAIN, host("a.z"), {}),
         step("replace", "b", catalogue.CONTAINER_DOMAIN, host("b.z"), host("a.z")),
     )
-    assert "Take the name from a-domain with an update of its own first" in moved
+    assert "Remove the name from a-domain in a separate update first" in moved
     exchanged = refusal(
         step("replace", "a", catalogue.CONTAINER_DOMAIN, host("a.z"), host("b.z")),
         step("replace", "b", catalogue.CONTAINER_DOMAIN, host("b.z"), host("a.z")),

@@ -72,7 +72,7 @@ def test_a_malformed_address_is_refused(url: str) -> None:
 
 
 def test_a_shell_that_points_at_the_local_scaleway_is_refused_for_other_stacks() -> None:
-    with pytest.raises(OpsError, match=r"ci: SCW_API_URL leads to http://127\.0\.0\.1:8421, a process of this machine"):
+    with pytest.raises(OpsError, match=r"ci: SCW_API_URL is http://127\.0\.0\.1:8421, a process of this machine"):
         profile(SCW_API_URL="http://127.0.0.1:8421")
 
 

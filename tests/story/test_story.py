@@ -181,7 +181,7 @@ def broken_and_rolled_back(story: Story) -> None:
     assert world.snu("up", "ci", "--yes", "--skip-preview", "--wait", "5").returncode == ExitCode.CONTAINERS
     world.ok("promote", "ci", "stage", "--commit")
     failed = world.deploy("stage", expect=ExitCode.CONTAINERS)
-    assert "says that it is version none" in failed.stderr
+    assert "reports version none" in failed.stderr
     assert "snu rollback stage" in failed.stderr
     world.ok("rollback", "stage", "--commit")
     world.deploy("stage")

@@ -1,4 +1,4 @@
-"""Asks a program's process to run the program, as Pulumi's engine asks a language host, and follows its output."""
+"""Calls a program's process to run the program, as Pulumi's engine calls a language host, and follows its output."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _OPTIONS = [
 
 
 async def run(program: Program, request: RunRequest, on_output: Callable[[str, str], None]) -> tuple[bool, str]:
-    """Whether the program succeeded, and what is wrong if it has not told that itself.
+    """Run the program; returns whether it succeeded, and an error that it has not reported itself.
 
-    ``on_output`` gets ``info`` or ``info#err``, and a line. Raises EngineError where the process does not start.
+    ``on_output`` is called with ``info`` or ``info#err``, and a line. Raises EngineError if the process does not start.
     """
     address = await asyncio.to_thread(lambda: program.address)
     with _followed(program, on_output):

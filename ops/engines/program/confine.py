@@ -1,6 +1,6 @@
-"""Confines a process that runs a program to itself: what the program starts ends with it, and reads no other's keys.
+"""Confines a process that runs a program: its child processes end with it, and cannot read other processes' keys.
 
-For Linux on x86-64 and ARM64; elsewhere a program is trusted with both.
+Only on Linux on x86-64 and ARM64; on other platforms programs are not confined.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 
 def confine() -> None:
-    """Confine this thread, the threads and processes that it starts, for good.
+    """Confine this thread and the threads and processes that it starts, permanently.
 
-    They stay in this process's group, by which they are ended, even where they call ``setsid``. They read neither
-    memory nor environment of other processes, where keys are, and from Linux 6.12 on they cannot signal them. They get
-    no other user's rights, by sudo for one. What a kernel or a container refuses is left out: the program runs anyway.
+    They stay in this process's group, by which they are ended, even if they call ``setsid``. They cannot read the
+    memory and environment of other processes, which contain keys, and from Linux 6.12 on they cannot signal them. They
+    cannot gain privileges, such as by sudo. Steps that the kernel or a container does not allow are skipped.
     """
     if sys.platform != "linux":
         return
@@ -34,7 +34,7 @@ def confine() -> None:
 
 
 def _gain_no_rights() -> None:
-    """The other steps need it."""
+    """Required by the other steps."""
     _call(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 
 
@@ -47,15 +47,15 @@ def _call(result: int) -> int:
 # --- seccomp (linux/seccomp.h, linux/filter.h) ----------------------------------------------------------------------
 
 _CALLS = {"x86_64": (0xC000003E, (109, 112)), "aarch64": (0xC00000B7, (154, 157))}
-"""By machine: how seccomp names it, and its numbers of setpgid and setsid (linux/audit.h, asm/unistd.h)."""
+"""By machine: seccomp's id for it, and the numbers of setpgid and setsid (linux/audit.h, asm/unistd.h)."""
 _FIRST_OF_X32 = 0x40000000
-"""x86-64 has its calls a second time."""
+"""x86-64 has a second set of calls from this number on."""
 _ALLOW = 0x7FFF0000
 _ANSWER = 0x00050000
-"""Or'ed with an error number; with none the call seems to have succeeded."""
+"""Combined with an error number; without one, the call appears to succeed."""
 _LOAD, _IF_EQUAL, _IF_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _NUMBER, _MACHINE = 0, 4
-"""Where a call's number and machine are in what the filter gets."""
+"""Offsets of a call's number and machine in the filter's data."""
 
 
 class _Instruction(ctypes.Structure):
@@ -67,7 +67,7 @@ class _Filter(ctypes.Structure):
 
 
 def _keep_in_group() -> None:
-    """Answer setpgid and setsid with success, and do nothing."""
+    """Make setpgid and setsid succeed without any effect."""
     if platform.machine() not in _CALLS:
         return
     machine, numbers = _CALLS[platform.machine()]
@@ -111,15 +111,15 @@ class _Beneath(ctypes.Structure):
 
 
 def landlock_version() -> int:
-    """Of Landlock's interface; 0 where the kernel does not have it."""
+    """The version of Landlock's ABI; 0 if the kernel does not support it."""
     found: int = _libc.syscall(_CREATE_RULESET, None, 0, 1)
     return max(found, 0)
 
 
 def _isolate() -> None:
-    """Put this thread into a domain of its own: what is in one cannot trace what is outside, its environment included.
+    """Put this thread into a Landlock domain, from which no process outside can be traced or its environment read.
 
-    The domain must restrict something, so two rights are, and then allowed everywhere.
+    A domain has to restrict something: two rights are restricted, and then allowed everywhere.
     """
     version = landlock_version()
     if version < 2:
@@ -154,7 +154,7 @@ class _Sets(ctypes.Structure):
 
 
 def _drop_capabilities() -> None:
-    """Without those that let root read what Landlock hides."""
+    """Drop the capabilities with which root could read what Landlock hides."""
     header, sets = _Header(_VERSION, 0), (_Sets * 2)()  # of the first 32 capabilities, and of the rest
     _call(_libc.capget(ctypes.byref(header), sets))
     for capability in _TO_READ_OTHERS:

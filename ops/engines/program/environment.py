@@ -1,11 +1,11 @@
-"""The environment variables that reach a Pulumi program: none of them can contain a key, token or password."""
+"""The environment variables that a Pulumi program receives: none of them contains a key, token or password."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 ALLOWED_VARIABLES = (
-    # Git's configuration, which decides what belongs to a build's files.
+    # For Git's configuration, which decides which files belong to a build.
     "HOME",
     "LANG",
     "LC_ALL",

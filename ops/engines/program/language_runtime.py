@@ -1,9 +1,9 @@
 """Serves one Pulumi program to an engine: ``python -m ops.engines.program.language_runtime``.
 
-The service is Pulumi's LanguageRuntime (``proto/pulumi/language.proto``), which ``pulumi --client=ADDRESS`` calls in
-place of a language host, and the embedded engine too. The working directory is the project's folder. Standard input is
-a socket: the server's address is written to it as soon as the port is bound; Pulumi's SDK is imported after that, while
-the engine starts. The process ends, with everything that the program has started, when the socket is closed.
+The service is Pulumi's LanguageRuntime (``proto/pulumi/language.proto``), which both ``pulumi --client=ADDRESS`` and
+the embedded engine call in place of a language host. The working directory is the project's folder. Standard input is a
+socket, to which the server's address is written when the port is bound; Pulumi's SDK is imported after that, while the
+engine starts. When the socket is closed, the process ends with everything that the program has started.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _SERVICE = "pulumirpc.LanguageRuntime"
 _THREADS = 4
-"""The CLI may ask something else while the program runs."""
+"""The CLI may make other calls while the program runs."""
 _OPTIONS = [
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", -1),
@@ -38,7 +38,7 @@ _EMPTY = b""
 
 
 class LanguageRuntime:
-    """Takes and gives encoded messages: their types are part of Pulumi's SDK, which is still being imported."""
+    """Handles encoded messages: their types are part of Pulumi's SDK, which is still being imported."""
 
     def __init__(self) -> None:
         self._requests: SimpleQueue[bytes] = SimpleQueue()
@@ -50,7 +50,7 @@ class LanguageRuntime:
         """The service for a gRPC server."""
         methods = {
             "Handshake": _answer(_EMPTY),
-            # The engine finds each plugin by the version that the program's resources ask for.
+            # The engine finds each plugin by the version in the program's resource registrations.
             "GetRequiredPackages": _answer(_EMPTY),
             "GetRequiredPlugins": _answer(_EMPTY),
             "GetPluginInfo": _answer(_EMPTY),
@@ -67,7 +67,7 @@ class LanguageRuntime:
         return self._responses.get()
 
     def serve_program(self, run: Callable[[bytes], bytes]) -> None:
-        """Wait for a request and run the program in this thread, which has to be the main one."""
+        """Wait for a request and run the program in this thread, which must be the main thread."""
         self._responses.put(run(self._requests.get()))
 
 
@@ -89,8 +89,8 @@ def _field(number: int, text: str) -> bytes:
 
 
 def _main() -> None:
-    confine()  # before there are threads that it would not reach
-    gc.disable()  # what is imported lasts as long as the process
+    confine()  # before other threads start, which it would not confine
+    gc.disable()  # imported modules last as long as the process
     runtime = LanguageRuntime()
     server = grpc.server(ThreadPoolExecutor(_THREADS), handlers=[runtime.handlers], options=_OPTIONS)
     port = server.add_insecure_port("127.0.0.1:0")

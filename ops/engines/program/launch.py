@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from pulumi.runtime.proto.language_pb2 import RunRequest, RunResponse
 
 _PROVIDERS = ("pulumiverse_scaleway",)
-"""Packages of providers that a program imports in all likelihood."""
+"""Provider packages that programs are likely to import."""
 _LIBRARIES = ("pydantic.main", "pydantic.types")
-"""What this checkout's program imports besides."""
+"""Other slow imports of this checkout's program."""
 _OWN_PACKAGES = ("ops", "pulumi_state")
-"""What this process imports of the command's; a program may have modules of the same names."""
+"""The command's packages that this process imports; a program may have modules of the same names."""
 _THREADS_PER_OPERATION = 4
 _MONITOR_ENDED = "Resource monitor has terminated, shutting down"
-"""What the SDK raises where the engine takes no more registrations: it has told why (``runtime/settings.py``)."""
+"""The SDK's error once the engine, which has reported why, accepts no registrations (``runtime/settings.py``)."""
 
 
 def _user_traceback(error: Exception, directory: str) -> str:
-    """The traceback from the program's first line on, without the frames of this launcher and of packages."""
+    """The traceback from the program's first frame on, without those of this launcher."""
     frames = traceback.extract_tb(error.__traceback__)
     for index, frame in enumerate(frames):
         path = Path(frame.filename)
@@ -56,7 +56,7 @@ def _run_main(directory: str) -> None:
 
 
 def answer(request: bytes) -> bytes:
-    """``RunRequest`` to ``RunResponse``, both encoded; the main thread is to call this."""
+    """Handle an encoded ``RunRequest``; returns the encoded ``RunResponse``. Must be called in the main thread."""
     response: bytes = _answer(language_pb2.RunRequest.FromString(request)).SerializeToString()
     return response
 
@@ -64,23 +64,23 @@ def answer(request: bytes) -> bytes:
 def _answer(request: RunRequest) -> RunResponse:
     directory, served = Path(request.info.program_directory, request.info.entry_point), Path.cwd()
     if directory.resolve() != served:
-        refusal = f"this process serves the program in {served}, not {directory}; remove `main` from Pulumi.yaml"
-        return language_pb2.RunResponse(error=refusal)
+        message = f"this process serves the program in {served}, not {directory}; remove `main` from Pulumi.yaml"
+        return language_pb2.RunResponse(error=message)
     try:
-        told = not _run(request, str(served))
+        failed = not _run(request, str(served))
         status: object = 0
     except SystemExit as error:
-        told, status = False, 0 if error.code is None else error.code
+        failed, status = False, 0 if error.code is None else error.code
     with contextlib.suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
-    if told:
+    if failed:
         return language_pb2.RunResponse(bail=True)
     return language_pb2.RunResponse(error=f"the program ended with exit status {status}" if status != 0 else "")
 
 
 def _run(request: RunRequest, directory: str) -> bool:
-    """Whether the program succeeded; what has gone wrong is told to the engine. Raises SystemExit if it does."""
+    """Run the program; returns whether it succeeded. Errors are reported to the engine. Raises SystemExit."""
     pulumi.runtime.set_all_config(dict(request.config), list(request.configSecretKeys))
     pulumi.runtime.configure(
         pulumi.runtime.Settings(
@@ -94,34 +94,34 @@ def _run(request: RunRequest, directory: str) -> bool:
             root_directory=directory,
         )
     )
-    # The SDK waits for the engine's answer to several debug lines of each resource, which no engine shows.
-    pulumi.log.debug = _forget
+    # The SDK waits for the engine's response to several debug messages per resource, which no engine shows.
+    pulumi.log.debug = _ignore
     sys.argv = [directory]
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     executor = ThreadPoolExecutor(max_workers=_THREADS_PER_OPERATION * max(1, request.parallel))
     loop.set_default_executor(executor)
-    # Futures of a program that failed are never awaited; asyncio would complain about each.
+    # Futures of a failed program are never awaited; asyncio would log each.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
         loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: _run_main(directory)))
         return True
     except pulumi.RunError as error:
         if str(error) != _MONITOR_ENDED:
-            _tell(str(error))
+            _report(str(error))
     except Exception as error:
-        # What a look-up was refused for says it all; no frame of its traceback is the user's.
-        is_lookup = str(error).startswith("invoke of ")
+        # The message of a failed invoke is sufficient; its traceback has no frame of the program.
+        is_invoke = str(error).startswith("invoke of ")
         trace = "Program failed with an unhandled exception:\n" + _user_traceback(error, directory)
-        _tell(str(error) if is_lookup else trace)
+        _report(str(error) if is_invoke else trace)
     finally:
         executor.shutdown(wait=True)
         loop.close()
     return False
 
 
-def _tell(message: str) -> None:
-    """An error to the engine. One that has ended meanwhile has told why it did."""
+def _report(message: str) -> None:
+    """Report an error to the engine; ignored if the engine has already ended and reported why."""
     try:
         pulumi.log.error(message)
     except grpc.RpcError as error:
@@ -129,12 +129,12 @@ def _tell(message: str) -> None:
             raise
 
 
-def _forget(*_arguments: object, **_options: object) -> None:
-    """Takes a debug line's place."""
+def _ignore(*_arguments: object, **_options: object) -> None:
+    """Replaces the SDK's debug log."""
 
 
 def import_ahead() -> None:
-    """Import what takes long while the engine prepares."""
+    """Import slow modules while the engine prepares."""
     for package in _PROVIDERS:
         with contextlib.suppress(ImportError):
             import_provider(package)
@@ -144,7 +144,7 @@ def import_ahead() -> None:
 
 
 def forget_command() -> None:
-    """The program imports its own modules, and never those of the command; nor does it see our variables."""
+    """Hide the command's modules and variables from the program, which imports its own modules."""
     os.environ.pop("GRPC_VERBOSITY", None)
     checkout = os.environ.pop("PYTHONPATH", None)
     sys.path[:] = [entry for entry in sys.path if entry != checkout]
@@ -153,7 +153,7 @@ def forget_command() -> None:
 
 
 def end_with_standard_input() -> None:
-    """The parent keeps the other end of the pipe open for as long as it lives, and the program reads nothing."""
+    """End this process when the parent closes its end of standard input; the program's standard input is empty."""
     lifeline = os.dup(0)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)

@@ -1,4 +1,4 @@
-"""The process that serves a stack's program, as the engines see it."""
+"""Starts and stops the process that serves a stack's program to the engines."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from ops.engines.program.environment import program_environment
 _CHECKOUT = Path(__file__).parents[3]
 _START_SECONDS = 60.0
 _OWN_VARIABLES = {"PYTHONPATH": str(_CHECKOUT), "GRPC_VERBOSITY": "NONE"}
-"""The process removes them before the program runs. What gRPC logs would look as if the program had printed it."""
+"""The process removes them before the program runs. gRPC's log would look like the program's own output."""
 _CHUNK = 64 * 1024
 _STDOUT, _STDERR = "info", "info#err"
-"""Severities of what a program prints, as Pulumi's engine events have them."""
+"""Severities of a program's output in Pulumi's engine events."""
 
 
 class Program:
-    """Serves the program as a LanguageRuntime until the block, or this process, ends, however that ends.
+    """Serves the program as a LanguageRuntime until the block or this process ends.
 
-    Its environment is what ``program_environment`` allows. It has a session of its own, so that Ctrl-C reaches the
-    engine alone, which then ends the program in its own way.
+    Its environment is limited by ``program_environment``. It has a session of its own, so that Ctrl-C reaches only the
+    engine, which then ends the program.
     """
 
     def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
-        """``directory``: of Pulumi.yaml; ``environ``: what its environment is taken from."""
+        """``directory``: folder of Pulumi.yaml; ``environ``: from which its environment is taken."""
         self.directory = directory.resolve()
         self._socket, its_own = socket.socketpair()
         try:
@@ -68,10 +68,10 @@ class Program:
         self.stop()
 
     def stop(self) -> None:
-        """End it, and whatever the program has started."""
+        """End the process and everything that the program has started."""
         atexit.unregister(self.stop)
         self._socket.close()
-        if self._process.returncode is None:  # not reaped: the number is still its own
+        if self._process.returncode is None:  # not reaped: the process id is still its own
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
@@ -81,7 +81,7 @@ class Program:
 
     @cached_property
     def address(self) -> str:
-        """Address of its LanguageRuntime service, once the port is bound. Raises EngineError if it does not start."""
+        """The address of its LanguageRuntime service. Raises EngineError if the process does not start."""
         readable, _, _ = select.select([self._socket], [], [], _START_SECONDS)
         address = self._socket.recv(_CHUNK).decode().strip() if readable else ""
         if not address:
@@ -90,16 +90,16 @@ class Program:
         return address
 
     def output(self, *, ended: bool = False) -> Iterator[tuple[str, str]]:
-        """Lines that the program has printed since the last call: ``info`` or ``info#err``, and the line.
+        """The program's output since the last call: ``info`` or ``info#err``, and a line.
 
-        ``ended``: no more is to come, so an incomplete line counts.
+        ``ended``: the output is complete, so an incomplete line is returned too.
         """
         for lines in self.outputs:
             for line in lines.read(ended=ended):
                 yield lines.severity, line
 
     def exit_status(self, within: float = 0.0) -> int | None:
-        """None as long as the process runs, as it does until the block ends, unless the program ended it.
+        """The exit status if the program has ended the process, which otherwise runs until the block ends; or None.
 
         ``within``: how long to wait for its end, in seconds.
         """
@@ -112,9 +112,9 @@ _ahead: dict[Path, Program] = {}
 
 
 def start_ahead(directory: Path, environ: Mapping[str, str]) -> None:
-    """Start the process that ``program_for`` gives, where none is started: Pulumi's SDK takes long to import.
+    """Start a process for ``program_for`` in advance, unless there is one: importing Pulumi's SDK is slow.
 
-    ``directory``: of Pulumi.yaml. The process ends with this one, whether or not it is used.
+    ``directory``: folder of Pulumi.yaml. The process ends with this one, whether or not it is used.
     """
     directory = directory.resolve()
     if directory not in _ahead:
@@ -122,19 +122,19 @@ def start_ahead(directory: Path, environ: Mapping[str, str]) -> None:
 
 
 def program_for(directory: Path, environ: Mapping[str, str]) -> Program:
-    """One that was started ahead, or a new one; it runs the program once."""
+    """A process that was started in advance, or a new one; it runs the program once."""
     return _ahead.pop(directory.resolve(), None) or Program(directory, environ)
 
 
 class _Lines:
-    """A pipe that is read without waiting."""
+    """The lines of a pipe that is read without blocking."""
 
     def __init__(self, descriptor: int, severity: str) -> None:
         os.set_blocking(descriptor, False)
         self.descriptor = descriptor
         self.severity = severity
         self.closed = False
-        """Whether its end was read."""
+        """Whether the end of the pipe was reached."""
         self._rest = b""
 
     def read(self, *, ended: bool) -> Iterator[str]:

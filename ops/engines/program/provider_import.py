@@ -1,8 +1,8 @@
-"""Imports a provider's package in a fraction of the time: without what stands in its root for old programs.
+"""Imports a provider's package in a fraction of the time, without its deprecated root modules.
 
-Pulumi's generator keeps each resource that has moved to a module (``containers.Container``) in the package's root too,
-under an old name (``ContainerNamespace``), with all input and output types. Pulumi's SDK makes classes of them when the
-package is imported, which takes longer than all else that a program imports. Here they are imported when first used.
+Pulumi's generator keeps each resource that has moved to a module (``containers.Container``) also in the package's root,
+under an old name (``ContainerNamespace``), with all input and output types. Creating their classes takes longer than
+all other imports of a program. Here they are imported when first used.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from types import ModuleType
 from typing import Any
 
 _NEEDED = ("_utilities", "provider")
-"""Modules of the root that are more than old names."""
+"""Root modules that are not deprecated."""
 
 
 def import_provider(name: str) -> ModuleType:
-    """The package, as ``import`` gives it. Raises ImportError as that does."""
+    """Import the package. Raises ImportError."""
     if name in sys.modules:
         return sys.modules[name]
     later = _Later(name)
@@ -39,7 +39,7 @@ def import_provider(name: str) -> ModuleType:
 
 
 class _Later(MetaPathFinder, Loader):
-    """Finds empty modules in place of those of the package's root, and remembers their names in order."""
+    """Finds empty modules in place of the deprecated root modules, and records their names in order."""
 
     def __init__(self, package: str) -> None:
         self._package = package
@@ -58,11 +58,11 @@ class _Later(MetaPathFinder, Loader):
         return ModuleSpec(fullname, self)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing is in it."""
+        """Leave the module empty."""
 
 
 class _Deferred:
-    """The package's ``__getattr__``: looks a name up in the modules that were left out, and imports them for that."""
+    """The package's ``__getattr__``: imports the deferred modules to look up a name."""
 
     def __init__(self, package: ModuleType, modules: Sequence[str]) -> None:
         self._package, self._modules = package, modules
@@ -70,7 +70,7 @@ class _Deferred:
     def __call__(self, name: str) -> Any:
         if name in self._modules:
             return self._import(name)
-        if name == "__all__":  # a star is to take them all
+        if name == "__all__":  # a star import takes them all
             for module in self._modules:
                 vars(self._package).update(_exports(self._import(module)))
         elif not name.startswith("__"):
