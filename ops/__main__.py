@@ -15,13 +15,13 @@ from ops.report.output import clean_standard_output
 from pulumi_state.signals import handle_signals, raise_keyboard_interrupt
 
 _GARBAGE_THRESHOLD = 100_000
-"""So many new objects, and garbage is looked for."""
+"""Number of new objects that starts a garbage collection."""
 _TYPERS_INTERRUPTED = 130
-"""What typer makes of a KeyboardInterrupt."""
+"""Exit code that Typer returns for a KeyboardInterrupt."""
 
 
 def main() -> int:
-    """Run the command; every way to end is an ``ExitCode``."""
+    """Run the command and return its ``ExitCode``."""
     import typer
     from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError  # typer has no public names
 
@@ -30,7 +30,7 @@ def main() -> int:
     from pulumi_state.store import StoreError
 
     try:
-        status = int(app(prog_name="scripts/snu", standalone_mode=False) or ExitCode.OK)
+        status = int(app(prog_name="snu", standalone_mode=False) or ExitCode.OK)
         if status != _TYPERS_INTERRUPTED:
             return status
         raise KeyboardInterrupt
@@ -38,8 +38,8 @@ def main() -> int:
         error.show()
         return ExitCode.USAGE
     except ClickException as error:
-        help_of = error.ctx.command_path if isinstance(error, UsageError) and error.ctx else ""
-        hint = f"Run `{help_of} --help` to see what is possible.\n" if help_of else ""
+        command = error.ctx.command_path if isinstance(error, UsageError) and error.ctx else ""
+        hint = f"For its options and examples run: scripts/{command} --help\n" if command else ""
         sys.stderr.write(f"error: {error.format_message()}\n{hint}")
         return ExitCode.USAGE
     except OpsError as error:
@@ -54,14 +54,14 @@ def main() -> int:
         sys.stderr.write("Interrupted.\n")
         return ExitCode.CANCELLED
     except BrokenPipeError:
-        # Whoever read our output has gone; keep Python from complaining about it once more at exit.
+        # The reader of our output has ended; keep Python from reporting that again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.FAILED
 
 
 def run() -> int:
     """Prepare the process, and run the command."""
-    # What is imported lasts as long as the command: looking for garbage in it takes a tenth of a short one's time.
+    # Imported objects live as long as the command: collecting garbage takes a tenth of a short command's time.
     gc.set_threshold(_GARBAGE_THRESHOLD)
     keep_private()
     clean_standard_output()

@@ -1,4 +1,4 @@
-"""Questions to whoever sits at the terminal."""
+"""Confirmation prompts on the terminal."""
 
 from __future__ import annotations
 
@@ -12,29 +12,33 @@ from ops.stacks import Stack
 
 
 def confirm(question: str) -> None:
-    """Ask on the terminal. Raises OpsError when the answer is not yes, or nobody is there."""
+    """Ask a yes-or-no question. Raises OpsError if the answer is not yes, or there is no terminal."""
     if _answer(f"{question} [y/N] ").lower() not in ("y", "yes"):
         raise OpsError("Not confirmed; nothing was changed.", ExitCode.CANCELLED)
 
 
 def confirm_by_name(stack: Stack) -> None:
-    """As ``confirm``; the name of a stack on the real Scaleway must be typed in full."""
+    """Confirm the destruction of a stack; the name of a stack on the real Scaleway must be typed in full."""
     if stack.is_local:
-        confirm(f"Destroy all of {stack.name}?")
+        confirm(f"Destroy all resources of {stack.name}?")
     else:
-        confirm_name(f"Type {stack.name} to destroy all of it: ", stack.name)
+        confirm_name(f"Type {stack.name} to destroy all of its resources: ", stack.name)
 
 
 def confirm_name(question: str, name: str) -> None:
-    """As ``confirm``; the answer must be the name."""
+    """Ask a question whose answer must be ``name``. Raises OpsError if it is not, or there is no terminal."""
     if _answer(question) != name:
         raise OpsError("Not confirmed; nothing was changed.", ExitCode.CANCELLED)
 
 
 def _answer(question: str) -> str:
     if not sys.stdin.isatty():
-        raise OpsError(f"{question.strip()} There is no terminal to ask on: give --yes if you mean it.", ExitCode.USAGE)
-    termios.tcflush(sys.stdin, termios.TCIFLUSH)  # what was typed before the question does not answer it
+        raise OpsError(
+            "This command asks for confirmation, and standard input is not a terminal. Confirm with --yes. Nothing was "
+            "changed.",
+            ExitCode.USAGE,
+        )
+    termios.tcflush(sys.stdin, termios.TCIFLUSH)  # discard what was typed before the question
     try:
         return input(clean(question)).strip()
     except EOFError:

@@ -18,11 +18,14 @@ from ops.stacks import project_dir
 PROGRAM_COMMANDS = frozenset({"plan", "preview", "up"})
 """Commands that start by running a stack's program."""
 _DIRECTORY_OPTIONS = ("-C", "--cwd")
+_HELP_OPTIONS = {"-h", "--help"}
 
 
 def start_program(arguments: Sequence[str]) -> None:
-    """Start the program's process for a command that will need it; wrong arguments are reported later."""
-    if not arguments or arguments[0] not in PROGRAM_COMMANDS or "--help" in arguments:
+    """Start the program's process for a command that will need it; what is wrong with the words is said later."""
+    if not arguments or arguments[0] not in PROGRAM_COMMANDS or not _HELP_OPTIONS.isdisjoint(arguments):
+        return
+    if list(arguments[:2]) == ["plan", "discard"]:
         return
     with suppress(OpsError):
         start_ahead(project_dir(_directory(arguments)), process_environment())

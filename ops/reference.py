@@ -5,29 +5,45 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import typer
-
-from ops.cli import app
+from ops.cli import COMMANDS, complete_group
+from ops.cli.define import PROGRAM
 from ops.durations import shown
 from ops.exit_codes import ExitCode
 
 _HEAD = """\
 # The command `snu`
 
-Generated from the command line's own definitions; a test keeps it up to date. Update it with
+For everyone who uses the command line. Generated from its definitions, and checked by a test; update it with
 `python -m ops.reference > docs/reference/commands.md`.
 
-Run it as `scripts/snu`, from any folder. On a terminal it draws a coloured tree and shows what is under way; in a
-pipe, in CI and with `NO_COLOR` it writes plain lines. Secrets read `[secret]`, and what a preview cannot know yet
-reads `output<…>`. Errors go to standard error.
+Run it as `scripts/snu`, from any directory. `scripts/snu --help`, or `-h` after any command, shows the options with
+examples. `scripts/snu --install-completion` installs completion of commands, options and stack names in your shell.
 
-Ctrl-C lets the operations under way end, starts no more, and says what is left; a second one stops at once.
+On a terminal the output is a coloured tree with progress; in a pipe, in CI and with `NO_COLOR` it is plain lines.
+`FORCE_COLOR` colours lines in a pipe or in CI. Secrets read `[secret]`, and values that are unknown before the update
+read `output<…>`. Errors go to standard error. Times are in your time zone (`TZ`).
+
+Durations are written as `90s`, `10m`, `1h30m` or `2d`, or as a plain number in the unit that the option names.
+
+Ctrl-C lets running operations finish, starts no more, and reports what is left; a second Ctrl-C stops at once.
+
+## JSON
+
+With `--json` a command prints one JSON document to standard output and nothing else; its exit code is the same as
+without. Times are ISO 8601 in UTC.
+
+- A document that is an object has the key `schema`, such as `snu.drift/1`: the command and the document's version. New
+  keys do not change the version.
+- `status`, `alerts`, `releases`, `keys list`, `env list` and `state history` print a list with one object per item.
+- Three documents have the form that another tool expects: `preview` that of `pulumi preview --json`, `outputs` that of
+  `pulumi stack output --json`, and `touched` is a list of stack names for a job matrix.
 """
 
 
 def commands_page() -> str:
     """The whole page."""
-    return "\n".join([_HEAD, *_exit_codes(), *_group(typer.main.get_command(app), "snu")])
+    group = complete_group()
+    return "\n".join([_HEAD, *_exit_codes(), *_overview(group), *_group(group, "snu")])
 
 
 def _exit_codes() -> Iterator[str]:
@@ -36,13 +52,24 @@ def _exit_codes() -> Iterator[str]:
     yield "|---|---|"
     for code in ExitCode:
         yield f"| {code.value} | {code.meaning} |"
-    yield "\nCodes below 10 mean what they mean in the Pulumi CLI.\n"
+    yield "\nCodes below 10 have the same meaning in the Pulumi CLI.\n"
+
+
+def _overview(group: Any) -> Iterator[str]:
+    yield "## Commands\n"
+    yield "| for | command | |"
+    yield "|---|---|---|"
+    for panel, names in COMMANDS.items():
+        for name in names:
+            yield f"| {panel} | `{name}` | {group.commands[name].get_short_help_str(1000)} |"
+    yield ""
 
 
 def _group(group: Any, name: str) -> Iterator[str]:
     for command in group.commands.values():
         if hasattr(command, "commands"):
             yield f"## `{name} {command.name}`\n\n{command.help}\n"
+            yield from _examples(command)
             yield from _group(command, f"{name} {command.name}")
         else:
             yield from _command(command, name)
@@ -54,12 +81,24 @@ def _command(command: Any, name: str) -> Iterator[str]:
     words = " ".join([name, command.name, *(item.metavar for item in arguments)])
     level = "###" if name != "snu" else "##"
     yield f"{level} `{words}`\n\n{command.help}\n"
+    yield from _examples(command)
     yield "| option | default | meaning |"
     yield "|---|---|---|"
     for item in options:
         names = ", ".join(f"`{text}`" for text in [*item.opts, *item.secondary_opts])
         yield f"| {names}{_value(item)} | {_default(item)} | {item.help} |"
     yield ""
+
+
+def examples_of(command: Any) -> list[str]:
+    """The command lines in a command's help, without the program's name."""
+    lines = (command.epilog or "").splitlines()
+    return [line.strip().removeprefix(f"{PROGRAM} ") for line in lines if line.strip().startswith(f"{PROGRAM} ")]
+
+
+def _examples(command: Any) -> Iterator[str]:
+    if examples := examples_of(command):
+        yield "\n".join(["```sh", *(f"{PROGRAM} {example}" for example in examples), "```\n"])
 
 
 def _value(item: Any) -> str:

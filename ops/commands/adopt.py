@@ -1,4 +1,4 @@
-"""What ``snu adopt`` does: try on a copy, show, have it accepted, write the state in one step; and undo that."""
+"""``snu adopt``: imports Terraform-managed resources into the state, after a dry run on a copy; and undoes that."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DIM = "dim"
 def adopt(
     session: Session, sources: Sequence[str], accept: Path | None, options: Options, write_accept: str | None = None
 ) -> ExitCode:
-    """Raises OpsError, and nothing was changed, when anything differs that the list does not accept."""
+    """Raises OpsError, having changed nothing, if there are differences that the list does not accept."""
     live = read_states(sources)
     accepted = read_accepted(accept)
     name = session.stack.name
@@ -41,62 +41,62 @@ def adopt(
         before = state.content()
         with (
             scratch_of(session) as scratch,
-            progress_for(sys.stdout) as say,
+            progress_for(sys.stdout) as progress,
         ):
-            trial = attempt(scratch, live, say)
-        printer_for(sys.stdout).print(_report(session, trial))
-        if not trial.imported:
-            trial.after.require("The preview")
-            print(f"{name}: nothing is left to adopt, and nothing was changed.")
+            result = attempt(scratch, live, progress)
+        printer_for(sys.stdout).print(_report(session, result))
+        if not result.imported:
+            result.after.require("The preview")
+            print(f"{name}: there is nothing left to adopt; nothing was changed.")
             return ExitCode.OK
-        _require_accepted(name, judge(steps_of(trial.after.record), accepted), write_accept)
-        trial.after.require("The preview")
+        _require_accepted(name, judge(steps_of(result.after.record), accepted), write_accept)
+        result.after.require("The preview")
         if not options.yes:
-            confirm(f"Have {name} manage these {counted(len(trial.imported), 'resource')}?")
-        state.write(before, trial.content, len(trial.imported))
+            confirm(f"Import {counted(len(result.imported), 'resource')} into the state of {name}?")
+        state.write(before, result.content, len(result.imported))
     print(
-        f"{name}: adopted {counted(len(trial.imported), 'resource')}, and changed nothing on Scaleway. "
-        f"`scripts/snu preview {name}` shows what was accepted; `scripts/snu adopt {name} --undo` goes back."
+        f"{name}: adopted {counted(len(result.imported), 'resource')}; nothing on Scaleway was changed.\n"
+        f"Show the accepted differences: scripts/snu preview {name}\nUndo: scripts/snu adopt {name} --undo"
     )
     return ExitCode.OK
 
 
 def undo(session: Session, options: Options) -> ExitCode:
-    """Raises OpsError, and nothing was changed, when something was done since the adoption."""
+    """Restore the state before the adoption. Raises OpsError, having changed nothing, if it has changed since."""
     name = session.stack.name
     with session.locked("snu adopt --undo", options):
         if not options.yes:
-            confirm(f"Have {name} forget what it has adopted?")
+            confirm(f"Remove the adopted resources from the state of {name}?")
         count = AdoptedState(session).undo()
-    print(f"{name}: has its state from before the adoption again, {counted(count, 'resource')}. Terraform goes on.")
+    print(f"{name}: restored the state before the adoption, {counted(count, 'resource')}.")
     return ExitCode.OK
 
 
 def _require_accepted(name: str, verdict: AcceptanceResult, write_accept: str | None) -> None:
-    """Raises OpsError with the list that is missing."""
+    """Raises OpsError with the entries that the list of accepted differences needs."""
     if verdict.never:
         raise OpsError(
-            f"{name} is not adopted. What is live is never replaced or deleted, and no list can accept it:"
-            f"{_listed(verdict.never)}\nMake the settings say what is live. Nothing was changed.",
+            f"{name} cannot be adopted: live resources would be replaced or deleted, which cannot be accepted:"
+            f"{_listed(verdict.never)}\nChange the settings to match the live resources. Nothing was changed.",
             ExitCode.NOT_ACCEPTED,
         )
     if verdict.open:
         missing = as_list(verdict.open)
         if write_accept is not None:
             write_text(missing, write_accept)
-            said = f"They are in {write_accept}: give each its reason."
+            hint = f"Add a reason to each entry of {write_accept}."
         else:
-            said = f"This list accepts them, once each entry has its reason:\n{missing}"
+            hint = f"Accept them with this list, adding a reason to each entry:\n{missing}"
         count = sum(map(len, verdict.open.values()))
         raise OpsError(
-            f"{name} is not adopted: {counted(count, 'difference')} of {counted(len(verdict.open), 'resource')} must "
-            f"be accepted by name, with --accept. Nothing was changed. {said}",
+            f"{name} was not adopted: {counted(count, 'difference')} of {counted(len(verdict.open), 'resource')} must "
+            f"be accepted with --accept. Nothing was changed. {hint}",
             ExitCode.NOT_ACCEPTED,
         )
     if verdict.unused:
         raise OpsError(
-            f"{name} is not adopted: the list accepts what does not differ:{_listed(verdict.unused)}\nTake it out, or "
-            "correct its name. Nothing was changed.",
+            f"{name} was not adopted: the list accepts differences that do not exist:{_listed(verdict.unused)}\nRemove "
+            "these entries, or correct their names. Nothing was changed.",
             ExitCode.NOT_ACCEPTED,
         )
 
@@ -108,32 +108,32 @@ def _listed(items: Sequence[str]) -> str:
 # --- the report -------------------------------------------------------------------------------------------
 
 
-def _report(session: Session, trial: DryRunResult) -> Iterator[Line]:
+def _report(session: Session, result: DryRunResult) -> Iterator[Line]:
     yield Line.of((session.title("Adopting"), "bold"))
-    for urn, candidate in trial.imported.items():
+    for urn, candidate in result.imported.items():
         yield Line.of(
             ("= ", "green"),
             (name_of(urn), "bold"),
             (f"  {short_type(candidate.type)}  ", _DIM),
             safe(candidate.live.address),
         )
-    if trial.had:
-        yield Line.of(f"{counted(len(trial.had), 'resource')} of Terraform's in the state already.")
-    if trial.rest:
-        yield Line.of("Terraform manages, and this stack does not take over:")
-        declared = owners(session.stack, trial.rest)
-        for live in trial.rest:
-            yield Line.of("  ", safe(live.address), (f"  {_why(live, declared)}", _DIM))
-    yield Line.of("What `scripts/snu up` would do then:")
-    tree = tree_lines(trial.after.record, properties=True)
+    if result.had:
+        yield Line.of(f"{counted(len(result.had), 'Terraform resource')} already in the state.")
+    if result.rest:
+        yield Line.of("Managed by Terraform and not adopted by this stack:")
+        declared = owners(session.stack, result.rest)
+        for live in result.rest:
+            yield Line.of("  ", safe(live.address), (f"  {_reason(live, declared)}", _DIM))
+    yield Line.of("Changes that `scripts/snu up` would make afterwards:")
+    tree = tree_lines(result.after.record, properties=True)
     yield from tree or [Line.of("  nothing")]
-    yield from all_diagnostic_lines(trial.after.record)
+    yield from all_diagnostic_lines(result.after.record)
 
 
-def _why(live: TerraformResource, declared: Mapping[tuple[str, str], str]) -> str:
+def _reason(live: TerraformResource, declared: Mapping[tuple[str, str], str]) -> str:
     if owner := declared.get(live.key):
         return f"declared by {owner}"
     kind = kind_of_terraform(live.type)
     if kind and kind.only_once:
-        return f"its {kind.only_once} was told only once: the program makes its own"
+        return f"its {kind.only_once} was shown only once: the program creates its own"
     return "declared by no stack"

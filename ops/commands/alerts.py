@@ -1,8 +1,7 @@
-"""What ``snu alerts`` does: who watches the watcher."""
+"""``snu alerts``: whether crash alerts work."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -14,15 +13,17 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.process_environment import process_environment
 from ops.report.causes import skipped_lines
+from ops.report.document import print_list
 from ops.report.factory import printer_for
 from ops.report.text import Line, counted, safe
+from ops.report.times import local_time
 from ops.stacks import find_stack, project_dir, stack_names
 
 
 def alerts(directory: Path | None, stacks: list[str], *, as_json: bool) -> ExitCode:
-    """Print of each stack when its crash alerts last did all their work; a status of their own where that is long ago.
+    """Print the status of the named stacks' crash alerts, or of all but those of local stacks.
 
-    Without names: of every stack that has crash alerts and is not local.
+    Returns ALERTS_SILENT if any had no good run recently. Raises OpsError for a named stack without crash alerts.
     """
     project = project_dir(directory)
     watches = []
@@ -30,14 +31,14 @@ def alerts(directory: Path | None, stacks: list[str], *, as_json: bool) -> ExitC
         stack = find_stack(project, name)
         if not stacks and stack.is_local:
             continue
-        found = alerts_of(stack)
-        if found is not None:
-            watches.append(look(stack, *found, process_environment()))
+        alerting = alerts_of(stack)
+        if alerting is not None:
+            watches.append(look(stack, *alerting, process_environment()))
         elif stacks:
-            raise OpsError(f"{stack.file.name} has no crash alerts: it does not say snu:crashAlerts.", ExitCode.USAGE)
+            raise OpsError(f"{stack.file.name} has no snu:crashAlerts. Nothing to check.", ExitCode.USAGE)
     now = datetime.now(UTC)
     if as_json:
-        print(json.dumps([_document(watch, now) for watch in watches], indent=2, default=_text))
+        print_list([_document(watch, now) for watch in watches])
     else:
         lines = [line for watch in watches for line in _lines(watch, now)]
         printer_for(sys.stdout).print(lines or [Line.of("No stack has crash alerts.")])
@@ -49,26 +50,21 @@ def _document(watch: AlertsStatus, now: datetime) -> dict[str, object]:
     return {**asdict(watch), "silent": watch.is_silent(now)}
 
 
-def _text(value: object) -> str:
-    assert isinstance(value, datetime)
-    return f"{value:%Y-%m-%dT%H:%M:%SZ}"
-
-
 def _lines(watch: AlertsStatus, now: datetime) -> Iterator[Line]:
     silent = watch.is_silent(now)
-    word = ("  silent", "bold red") if silent else ("  watched", "green")
+    word = ("  silent", "bold red") if silent else ("  working", "green")
     if watch.problem:
-        yield Line.of((watch.stack, "bold"), ("  not looked at", "bold red"))
+        yield Line.of((watch.stack, "bold"), ("  status unknown", "bold red"))
         return
     if watch.last_run is None:
         yield Line.of((watch.stack, "bold"), word, ": the job has never run")
         return
-    good = f"last good run {_ago(watch.last_good_run, now)}" if watch.last_good_run else "no run was good yet"
+    good = f"last good run {_ago(watch.last_good_run, now)}" if watch.last_good_run else "no good run yet"
     every = counted(watch.interval_minutes, "minute")
-    yield Line.of((watch.stack, "bold"), word, f": {good}, one is due every {every}")
-    yield Line.of(f"  logs are read up to {_ago(watch.read_until, now)}")
+    yield Line.of((watch.stack, "bold"), word, f": {good}, expected every {every}")
+    yield Line.of(f"  logs read up to {_ago(watch.read_until, now)}")
     if watch.waiting:
-        yield Line.of((f"  {counted(watch.waiting, 'message')} not taken by Slack yet", "yellow"))
+        yield Line.of((f"  {counted(watch.waiting, 'message')} not posted to Slack yet", "yellow"))
     if watch.last_error:
         yield Line.of(("  last run ", "yellow"), f"{_ago(watch.last_run, now)}: {safe(watch.last_error)}")
 
@@ -76,6 +72,6 @@ def _lines(watch: AlertsStatus, now: datetime) -> Iterator[Line]:
 def _ago(moment: datetime | None, now: datetime) -> str:
     assert moment is not None
     if is_future(moment, now):
-        return f"{_text(moment)}, which is in the future: a clock is wrong"
+        return f"{local_time(moment)}, which is in the future: check the clocks"
     seconds = max(0, int((now - moment).total_seconds()))
     return f"{counted(seconds, 'second') if seconds < 120 else counted(seconds // 60, 'minute')} ago"

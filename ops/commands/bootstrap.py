@@ -1,4 +1,4 @@
-"""What ``snu bootstrap`` does: the state store of a foundation and of its environments."""
+"""``snu bootstrap``: sets up a foundation and the backends of its and its environments' states."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ops.state.bootstrap import Bootstrap
 
 
 def bootstrap(directory: Path | None, name: str, choice: EngineChoice, options: Options) -> ExitCode:
-    """Each step looks first and does what is missing. Raises OpsError; what was made is kept, to go on from there."""
+    """Do the steps that are missing. Raises OpsError; completed steps are kept, and the next run continues."""
     stack = find_stack(project_dir(directory), name)
     if stack.is_local:
         from ops.local import LocalCloud
@@ -31,5 +31,5 @@ def bootstrap(directory: Path | None, name: str, choice: EngineChoice, options: 
             return ended
         with FoundationSecrets.opened(stack, steps.environ, session.environ, print_step) as secrets:
             secrets.store()
-    print_step(name, "the state store is complete; run this again at any time")
+    print_step(name, "state storage is complete; this command can be repeated at any time")
     return ExitCode.OK

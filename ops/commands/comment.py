@@ -1,4 +1,4 @@
-"""``snu comment``: a plan, a preview or a diff as a comment on a pull request."""
+"""``snu comment``: posts a plan, a preview or a diff as a comment on a pull request."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ from ops.exit_codes import ExitCode
 from ops.github import GitHub, Repository
 from ops.process_environment import process_environment
 from ops.pull_request import CommentTarget, read_token, write_comment
+from ops.report.text import counted
 
 
 def comment(
     repository: str, pull_request: int | str, stack: str, file: str, *, author: str | None, api_url: str
 ) -> ExitCode:
-    """Write the comment on a pull request, given by its number or by the commit that it was merged as.
+    """Create or update the comment on a pull request, given by its number or by the commit that merged it.
 
-    A commit that no pull request was merged as is no error: there is nowhere to comment. Raises OpsError when the file
-    or the token cannot be read, or GitHub refuses.
+    Succeeds without a comment if the commit merged no pull request. Raises OpsError if the file or the token cannot be
+    read, or GitHub rejects the request.
     """
     token, text = read_token(process_environment()), _text(file)
     if isinstance(pull_request, str):
         commit = pull_request
         number = GitHub(Repository(repository, api_url), token).merged_as(commit)
         if number is None:
-            print(f"No pull request was merged as {commit}: nothing was written.")
+            print(f"The commit {commit} merged no pull request; no comment was written.")
             return ExitCode.OK
         pull_request = number
     target = CommentTarget(repository, pull_request, api_url, author)
     written = write_comment(target, stack, text, token)
     print(f"Comment on {target} for {stack} {written.outcome}: {written.url}")
     if written.removed:
-        print(f"Removed {written.removed} more of ours for {stack}.")
+        print(f"Removed {counted(written.removed, 'duplicate comment')} for {stack}.")
     return ExitCode.OK
 
 

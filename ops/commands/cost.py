@@ -1,8 +1,7 @@
-"""``snu cost``: what the stacks cost a month."""
+"""``snu cost``: estimates the monthly cost of stacks."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -14,20 +13,21 @@ from ops.cost.usage import CostAmount, Usage, total, usage_of
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.program.evaluate import Evaluated, evaluate
+from ops.report.document import print_document
 from ops.report.factory import printer_for
 from ops.report.text import Line
 from ops.stacks import find_stack, project_dir, settings_of, stack_names
 
-_LEFT_OUT = "egress, requests to secrets and DNS, logs of one's own and logs kept longer than 7 days, buckets, support"
+_LEFT_OUT = "egress, requests to secrets and DNS, custom logs and logs kept longer than 7 days, buckets, support"
 _INDENT = "  "
-_TOTAL, _FREE, _NET = "all of these", "free of charge, once an account", "to pay"
+_TOTAL, _FREE, _NET = "total", "free tier, once per account", "to pay"
 
 Stacks = Mapping[str, Mapping[str, Usage]]
 """By stack and component."""
 
 
 def cost(directory: Path | None, names: Sequence[str], *, as_json: bool) -> ExitCode:
-    """Of all stacks on the real Scaleway unless others are named. Raises OpsError when settings are refused."""
+    """Print the cost of the named stacks, or of all on the real Scaleway. Raises OpsError for invalid settings."""
     project = project_dir(directory)
     found = [find_stack(project, name) for name in names or stack_names(project)]
     prices = load_prices()
@@ -39,7 +39,7 @@ def cost(directory: Path | None, names: Sequence[str], *, as_json: bool) -> Exit
     notes = list(_notes(stacks, prices))
     warnings = list(prices.warnings(datetime.now().astimezone().date()))
     if as_json:
-        print(json.dumps(_document(stacks, prices, notes, warnings), indent=2, ensure_ascii=False))
+        print_document("cost", _document(stacks, prices, notes, warnings))
         return ExitCode.OK
     lines = [*_table(stacks, prices), *(Line.of((note, "dim")) for note in notes)]
     printer_for(sys.stdout).print([*lines, *(Line.of(("warning", "yellow"), f": {text}") for text in warnings)])
@@ -47,7 +47,7 @@ def cost(directory: Path | None, names: Sequence[str], *, as_json: bool) -> Exit
 
 
 def _accepted(name: str, stacks: Mapping[str, Evaluated]) -> Evaluated:
-    """Raises OpsError where the program refuses the stack."""
+    """Raises OpsError if the program rejects the stack's settings."""
     stack = stacks[name]
     if stack.refused is not None:
         raise OpsError(f"{name}: {stack.refused}", ExitCode.SETTINGS)
@@ -55,7 +55,7 @@ def _accepted(name: str, stacks: Mapping[str, Evaluated]) -> Evaluated:
 
 
 def usages(stack: Evaluated, prices: Prices) -> dict[str, Usage]:
-    """By component, or by resource where that is in none; those that cost nothing are left out."""
+    """Usage by component, or by resource outside of a component; without those that are free."""
     components = {each.urn: each.name for each in stack.resources if not each.custom}
     found: dict[str, Usage] = {}
     for resource in stack.resources:
@@ -76,11 +76,11 @@ def _notes(stacks: Stacks, prices: Prices) -> Iterator[str]:
     used = _all(stacks)
     doubtful = [name for name in used.units if not prices.prices[name].verified]
     if doubtful:
-        yield f"Not read on Scaleway's own page, but where it is quoted: {', '.join(doubtful)}."
+        yield f"From secondary sources, not from Scaleway's own page: {', '.join(doubtful)}."
     for name in sorted(used.unpriced):
         yield f"Not priced: {name}."
     yield (
-        "Idle: every app at its minScale, databases asleep as far as their minCpu allows, each scheduled run "
+        "Idle: every app at its minScale, databases at their minCpu, each scheduled run "
         f"{assumed.job_run_seconds} s or its timeout. Full: every app at its maxScale all month, databases at their "
         "maxCpu, each scheduled run until its timeout. Jobs without a schedule are not counted."
     )

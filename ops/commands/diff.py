@@ -1,4 +1,4 @@
-"""What a change of the program or of a stack's file does to every stack: ``snu diff``."""
+"""``snu diff`` and ``snu touched``: the effect of a change on every stack."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from ops.diff.revisions import Revisions, find_revisions
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.program.evaluate import Evaluator, Stacks
+from ops.report.document import print_document
 from ops.report.factory import printer_for
 from ops.report.files import write_text
-from ops.report.text import Line
+from ops.report.text import Line, safe
 from ops.stacks import project_dir
 
 _TEMPLATE = ".template"
@@ -33,24 +34,24 @@ def diff(
     expect_no_changes: bool,
     timeout: float,
 ) -> ExitCode:
-    """Raises OpsError for a revision or a stack that does not exist; a stack that is refused is a result."""
+    """Print the effect on the named stacks, or on all. Raises OpsError for an unknown revision or stack."""
     project = project_dir(directory)
-    # It starts before there is anything to evaluate: to import the SDK takes longer than to write the files.
+    # Started first: importing the SDK takes longer than writing the files.
     with Evaluator() as evaluator:
-        found = find_revisions(project, revisions)
-        at_base, at_head = at_both(evaluator, found, timeout)
+        pair = find_revisions(project, revisions)
+        at_base, at_head = at_both(evaluator, pair, timeout)
     known = sorted({*at_base, *at_head})
-    wanted = _wanted(stacks, known)
+    selected = _selected(stacks, known)
     notes = [
-        f"{name} differs: both revisions were evaluated with the packages that are installed here"
-        for name in found.differ_in(*_DEPENDENCIES)
+        f"{name} differs: both revisions were evaluated with the packages installed here"
+        for name in pair.differ_in(*_DEPENDENCIES)
     ]
-    at_base, at_head = ({name: side[name] for name in wanted if name in side} for side in (at_base, at_head))
-    effect = effect_of(found.base, found.head, at_base, at_head, notes)
+    at_base, at_head = ({name: side[name] for name in selected if name in side} for side in (at_base, at_head))
+    effect = effect_of(pair.base, pair.head, at_base, at_head, notes)
     if as_json:
-        print(json.dumps(effect_document(effect), indent=2, ensure_ascii=False))
+        print_document("diff", effect_document(effect))
     elif markdown != "-":
-        title = Line.of(("Effect of ", ""), (f"{found.base.shown} → {found.head.shown}", "bold"))
+        title = Line.of(("Effect of ", ""), (f"{pair.base.shown} → {pair.head.shown}", "bold"))
         printer_for(sys.stdout).print([title, *effect_lines(effect, details=details)])
     if markdown is not None:
         write_text(effect_markdown(effect), markdown)
@@ -62,41 +63,41 @@ def diff(
 def touched(
     directory: Path | None, revisions: str, exclude: Sequence[str], *, as_json: bool, timeout: float
 ) -> ExitCode:
-    """Print the stacks whose real preview would show a change of the program or of their settings.
+    """Print the stacks whose preview would show a change of the program or of their settings.
 
-    Where dependencies differ nobody can know it without the cloud: then these are all stacks.
-    Raises OpsError for an excluded stack that neither revision has.
+    If dependencies differ, that cannot be known without the cloud, and all stacks are printed. Raises OpsError for an
+    excluded stack that neither revision has.
     """
     project = project_dir(directory)
     with Evaluator() as evaluator:
-        found = find_revisions(project, revisions)
-        at_base, at_head = at_both(evaluator, found, timeout)
-    excluded = _wanted(exclude, sorted({*at_base, *at_head})) if exclude else []
-    effect = effect_of(found.base, found.head, at_base, at_head, [])
-    every = bool(found.differ_in(*_DEPENDENCIES))
-    names = [each.name for each in effect.stacks if every or each.has_effect or each.refused_at_head]
-    there = [name for name in names if name in at_head and name not in excluded and not name.endswith(_TEMPLATE)]
-    print(json.dumps(there) if as_json else "\n".join(there), end="" if not there and not as_json else "\n")
+        pair = find_revisions(project, revisions)
+        at_base, at_head = at_both(evaluator, pair, timeout)
+    excluded = _selected(exclude, sorted({*at_base, *at_head})) if exclude else []
+    effect = effect_of(pair.base, pair.head, at_base, at_head, [])
+    every = bool(pair.differ_in(*_DEPENDENCIES))
+    affected = [each.name for each in effect.stacks if every or each.has_effect or each.refused_at_head]
+    names = [name for name in affected if name in at_head and name not in excluded and not name.endswith(_TEMPLATE)]
+    print(json.dumps(names) if as_json else "\n".join(names), end="" if not names and not as_json else "\n")
     return ExitCode.OK
 
 
 def at_both(evaluator: Evaluator, revisions: Revisions, timeout: float) -> tuple[Stacks, Stacks]:
-    """All stacks at both revisions; a stack that one of them does not have is missing there.
+    """Evaluate all stacks at both revisions, or once if these have the same files.
 
-    Where both hold the same files, these are evaluated once. Raises OpsError when a revision has no project.
+    Raises OpsError if a revision has no project.
     """
     sides = (revisions.head,) if revisions.same else (revisions.base, revisions.head)
     found = evaluator.evaluate([partial(revisions.write, side) for side in sides], timeout)
     return found[0], found[-1]
 
 
-def _wanted(asked: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The names in full; a template may be asked for by its stack's name."""
-    if not asked:
+def _selected(requested: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Full names of the requested stacks; a template may be requested by its stack's name."""
+    if not requested:
         return list(known)
     names = {alias: name for name in known for alias in (name.removesuffix(_TEMPLATE), display_name(name), name)}
-    for name in asked:
+    for name in requested:
         if name not in names:
             listed = ", ".join(map(display_name, known)) or "none"
-            raise OpsError(f"There is no stack {name!r} at either revision. Stacks: {listed}.", ExitCode.USAGE)
-    return sorted({names[name] for name in asked})
+            raise OpsError(f"Neither revision has a stack {safe(name)}. Stacks: {listed}.", ExitCode.USAGE)
+    return sorted({names[name] for name in requested})

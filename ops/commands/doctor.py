@@ -1,4 +1,4 @@
-"""``snu doctor``: what is missing before the first release."""
+"""``snu doctor``: checks what a release needs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import GitHub, Repository, read_token
 from ops.process_environment import TOKEN, TOKEN_FILE, process_environment
+from ops.report.document import print_document
 from ops.report.factory import printer_for
 from ops.report.text import Line, counted
 from ops.stacks import find_stack, project_dir, stack_names
 
 
-def doctor(directory: Path | None, names: list[str], repository: str | None, api_url: str) -> ExitCode:
-    """Run every check, and print what is missing with the command that fixes it. Changes nothing.
+def doctor(
+    directory: Path | None, names: list[str], repository: str | None, api_url: str, *, as_json: bool = False
+) -> ExitCode:
+    """Run every check, and print each missing requirement with the command that fixes it. Changes nothing.
 
     Raises OpsError for an unknown stack.
     """
     project, environ = project_dir(directory), process_environment()
     chosen = [find_stack(project, name) for name in names or stack_names(project)]
-    # Without names: the stacks that releases change.
     promoted = {stack.config.get("snu:promoteFrom") for stack in chosen}
     stacks = tuple(
         sorted(
@@ -33,23 +35,38 @@ def doctor(directory: Path | None, names: list[str], repository: str | None, api
         )
     )
     if not stacks:
-        raise OpsError("No stack has snu:promoteFrom: name the stacks to check.", ExitCode.USAGE)
+        raise OpsError(
+            "No stack has snu:promoteFrom. Name the stacks to check: scripts/snu doctor STACK", ExitCode.USAGE
+        )
     subject = DoctorContext(project, stacks, environ, _github(environ, repository, api_url))
     findings = dict.fromkeys(finding for check in CHECKS for finding in check(subject))
     missing = [each for each in findings if isinstance(each, MissingRequirement)]
     unknown = [each for each in findings if isinstance(each, UncheckedRequirement)]
+    if as_json:
+        document = {
+            "stacks": [stack.name for stack in stacks],
+            "missing": [{"requirement": each.what, "fix": each.fix} for each in missing],
+            "unchecked": [{"requirement": each.what, "reason": each.why} for each in unknown],
+            "warnings": [each.what for each in findings if isinstance(each, Risk)],
+        }
+        print_document("doctor", document)
+        return ExitCode.NOT_READY if missing else ExitCode.OK
     lines = [Line.of(("missing: ", "red"), f"{each.what}. Fix: ", (each.fix, "bold")) for each in missing]
     for why in dict.fromkeys(each.why for each in unknown):
         what = ", ".join(each.what for each in unknown if each.why == why)
         lines.append(Line.of(("not checked: ", "yellow"), f"{what}: {why}."))
     lines += [Line.of(("warning: ", "yellow"), f"{each.what}.") for each in findings if isinstance(each, Risk)]
-    of = ", ".join(stack.name for stack in stacks)
+    names_of_stacks = ", ".join(stack.name for stack in stacks)
     if missing:
-        summary = Line.of((f"{of}: {counted(len(missing), 'thing')} missing for a release.", "bold red"))
+        summary = Line.of(
+            (f"{names_of_stacks}: {counted(len(missing), 'requirement')} of a release missing.", "bold red")
+        )
     elif unknown:
-        summary = Line.of((f"{of}: nothing is known to be missing, but not everything was checked.", "bold yellow"))
+        summary = Line.of(
+            (f"{names_of_stacks}: no requirement is known to be missing, but not all were checked.", "bold yellow")
+        )
     else:
-        summary = Line.of((f"{of}: ready for a release.", "bold green"))
+        summary = Line.of((f"{names_of_stacks}: ready for a release.", "bold green"))
     printer_for(sys.stdout).print([*lines, summary])
     return ExitCode.NOT_READY if missing else ExitCode.OK
 

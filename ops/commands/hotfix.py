@@ -1,4 +1,4 @@
-"""What ``snu hotfix check``, ``build`` and ``finish`` do."""
+"""``snu hotfix``: checks, builds and merges hotfixes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ops.stacks import find_stack, project_dir
 
 
 def check(directory: Path | None, stack: str) -> ExitCode:
-    """Refuse what is checked out unless it may become a hot-fix of the stack."""
+    """Raises OpsError unless the checked-out branch can become a hotfix of the stack."""
     project = project_dir(directory)
     fix = hotfix.find(project, find_stack(project, stack).name, process_environment())
     print(f"{fix.branch} descends from {fix.release.name}, commit {fix.release.commit[:12]}, which {stack} runs.")
@@ -40,7 +40,7 @@ def check(directory: Path | None, stack: str) -> ExitCode:
 def build(
     directory: Path | None, stack: str, repository: Path | None, texts: ChangelogTargets, *, parallel: int, commit: bool
 ) -> ExitCode:
-    """Build what the branch changed for the stack that this one is promoted from, and take the rest from this one."""
+    """Build the branch's changes for the stack that ``stack`` is promoted from, with the other images of ``stack``."""
     project = project_dir(directory)
     target = StackImages.find(project, stack, process_environment())
     source = _source(project, target)
@@ -60,9 +60,9 @@ def build(
         committed.require_clean(images)
     written = edit(source.stack.file, images)
     if not written and not (committed is not None and committed.is_altered_by(images)):
-        print(f"Nothing to write: {source.stack.file.name} names these images already.")
+        print(f"Nothing to write: {source.stack.file.name} already names these images.")
         return ExitCode.OK
-    title = f"Hot-fix of {stack}, for {source.stack.name}: {', '.join(chosen) or 'no app'}"
+    title = f"Hotfix of {stack}, for {source.stack.name}: {', '.join(chosen) or 'no app'}"
     log = changelog(title, repository or project, (stack,), target.running, chosen)
     finish_writing(source.stack, log, texts, committed)
     print(f"  scripts/snu promote {source.stack.name} {stack} --commit")
@@ -72,14 +72,14 @@ def build(
 def _source(project: Path, target: StackImages) -> StackImages:
     if target.settings.promote_from is None:
         raise OpsError(
-            f"{target.stack.name} has no snu:promoteFrom: it builds its own images, and needs no hot-fix.",
+            f"{target.stack.name} has no snu:promoteFrom: it needs no hotfix. Deploy the fix directly.",
             ExitCode.USAGE,
         )
     return StackImages.find(project, target.settings.promote_from, process_environment())
 
 
 def _changed(copy: WorkingCopy, target: StackImages, source: StackImages) -> list[Inputs]:
-    """Of the images that both name, those whose version is not what the target runs. Raises ImageSourceError."""
+    """Images in both stacks whose version is not the one that the target runs. Raises ImageSourceError."""
     names = sorted(target.settings.pinned.keys() & source.settings.pinned.keys() & copy.sources.images.keys())
     found = [copy.inputs(name) for name in names]
     running = {name: image.version for name, image in target.running.items()}
@@ -87,7 +87,7 @@ def _changed(copy: WorkingCopy, target: StackImages, source: StackImages) -> lis
 
 
 def _built(source: StackImages, copy: WorkingCopy, changed: list[Inputs], parallel: int) -> dict[str, Image]:
-    """Each as it is in the source's registry, where it is now. Raises OpsError."""
+    """The changed images, built and pushed to the source's registry if it lacks them. Raises OpsError."""
     chosen: dict[str, Image] = {}
     missing = []
     for inputs in changed:
@@ -114,7 +114,7 @@ def _chosen_lines(chosen: dict[str, Image], others: dict[str, Image], stack: str
 def finish(
     directory: Path | None, stack: str, repository: Path | None, hub: Repository, base: str, *, delete: bool
 ) -> ExitCode:
-    """Once the stack runs the fix: a pull request that brings it back to the main branch."""
+    """Open the pull request that merges the fix into the base. Raises OpsError if the stack does not run it yet."""
     project = project_dir(directory)
     target = StackImages.find(project, stack, process_environment())
     fix = hotfix.find(project, stack, process_environment())
@@ -125,5 +125,5 @@ def finish(
         raise OpsError(
             f"{stack} does not run the fix yet: {listed}. Deploy it first; nothing was changed.", ExitCode.FAILED
         )
-    bring_back(project, fix, repository, hub, base, f"Bring the hotfix of {stack} back to {base}", delete=delete)
+    bring_back(project, fix, repository, hub, base, f"Merge the hotfix of {stack} into {base}", delete=delete)
     return ExitCode.OK

@@ -1,8 +1,7 @@
-"""What ``snu images`` and ``snu images build`` do."""
+"""``snu images`` and ``snu images clean``."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,6 +17,7 @@ from ops.images.builds import sources_readable, working_copy
 from ops.images.stack_images import StackImages, environments
 from ops.process_environment import process_environment
 from ops.report.causes import skipped_lines
+from ops.report.document import print_document
 from ops.report.factory import printer_for
 from ops.report.text import Line, counted, safe, short
 from ops.stacks import project_dir
@@ -34,21 +34,21 @@ _SHOWN_CHANGES = 5
 
 @dataclass
 class ImageUse:
-    """How an environment stands to an image."""
+    """The use of an image by an environment."""
 
     version: str | None
-    """What it runs; None: nothing yet."""
+    """The version that it runs; None if it runs none yet."""
     said_by: Literal["state", "file"]
-    """The state says what runs; where it cannot be reached, the stack's file says what is meant to run."""
+    """Source of ``version``: the state, or the stack's file if the state cannot be read."""
     held: bool | None
-    """Whether its registry has the present version; None: not known."""
+    """Whether its registry has the current version; None if unknown."""
     changes: list[ImageChange] | None = None
-    """What has changed since the version that it runs; None where this history does not have it."""
+    """Changes since the version that it runs; None if this Git history does not contain that version."""
 
 
 @dataclass
 class ImageReport:
-    """What is known of an image."""
+    """An image and its uses."""
 
     version: str
     sources: list[str]
@@ -65,23 +65,24 @@ def show(directory: Path | None, repository: Path | None, *, as_json: bool) -> E
     reports = {name: ImageReport(each.version, sorted([*each.taken, *each.cut]), {}) for name, each in inputs.items()}
     unknown: dict[str, str] = {}
     for environment in environments(project, process_environment()):
-        reason = _look(environment, reports)
+        reason = _add_uses(environment, reports)
         if reason:
             unknown[environment.stack.name] = reason
     _add_changes(reports, copy)
     if as_json:
-        document = {"images": {name: asdict(report) for name, report in reports.items()}, "unreachable": unknown}
-        print(json.dumps(document, indent=2, default=str))
+        print_document(
+            "images", {"images": {name: asdict(report) for name, report in reports.items()}, "unreachable": unknown}
+        )
     else:
         printer_for(sys.stdout).print(_lines(reports))
         if copy.repository.is_shallow:
-            print("This clone is shallow: `git fetch --unshallow --tags` fetches what its history lacks.")
+            print("This clone is shallow. Fetch the missing history with: git fetch --unshallow --tags")
         printer_for(sys.stdout).print(skipped_lines(unknown))
     return ExitCode.INCOMPLETE if unknown else ExitCode.OK
 
 
-def _look(environment: StackImages, reports: dict[str, ImageReport]) -> str:
-    """Add what is known of an environment; gives why not all of it is."""
+def _add_uses(environment: StackImages, reports: dict[str, ImageReport]) -> str:
+    """Add the uses by an environment; returns why some are unknown, or an empty string."""
     reason = ""
     said_by: Literal["state", "file"] = "state"
     try:
@@ -101,7 +102,7 @@ def _look(environment: StackImages, reports: dict[str, ImageReport]) -> str:
 
 
 def _add_changes(reports: dict[str, ImageReport], copy: WorkingCopy) -> None:
-    """What has changed since the versions that run, as far as this commit's history has them."""
+    """Add the changes since the running versions that this commit's history contains."""
     from gitrepo import ShallowError
     from ops.images.history import History
 
@@ -113,7 +114,7 @@ def _add_changes(reports: dict[str, ImageReport], copy: WorkingCopy) -> None:
         found = history.find(name, {use.version for use in uses if use.version})
         since = {}
         for version, commit in found.items():
-            with suppress(ShallowError):  # which leaves it unknown
+            with suppress(ShallowError):  # unknown then
                 since[version] = history.changes(name, commit)
         for use in uses:
             use.changes = [] if use.version == report.version else since.get(use.version or "")
@@ -127,18 +128,18 @@ def _lines(reports: dict[str, ImageReport]) -> Iterator[Line]:
         for stack, use in report.environments.items():
             yield Line.of(f"  {stack:<{width}}  ", *_words(use, report.version))
             for change in (use.changes or [])[:_SHOWN_CHANGES]:
-                told = f"    {change.commit[:8]} {safe(change.subject)}"
-                yield Line.of((told, "dim"), (f"  ({', '.join(change.paths)})", "dim"))
+                subject = f"    {change.commit[:8]} {safe(change.subject)}"
+                yield Line.of((subject, "dim"), (f"  ({', '.join(change.paths)})", "dim"))
 
 
 def _words(use: ImageUse, present: str) -> Iterator[tuple[str, str]]:
     runs = "runs" if use.said_by == "state" else "is set to"
     if use.version is None:
-        yield "runs none", ""
+        yield "does not run it", ""
     elif use.version == present:
         yield f"{runs} this version", "green"
     elif use.changes is None:
-        yield f"{runs} {short(use.version)}, which is not in this history", "yellow"
+        yield f"{runs} {short(use.version)}, which is unknown in this Git history", "yellow"
     else:
         yield f"{runs} {short(use.version)}, {counted(len(use.changes), 'change')} since", "yellow"
     if use.held is not None:
@@ -150,35 +151,35 @@ def _words(use: ImageUse, present: str) -> Iterator[tuple[str, str]]:
 
 
 def clean(directory: Path | None, stack: str | None, *, older_than: float, keep_releases: int, yes: bool) -> ExitCode:
-    """List what leaves a stack's registry, or all registries, and why the rest stays; with ``yes``, delete it."""
+    """Print the versions to delete from one or all registries, and why others are kept. ``yes``: delete them."""
     project = project_dir(directory)
     environments_ = cleaning.cleaned(project, stack, process_environment())
     age = cleaning.shortest_age(project, timedelta(seconds=older_than))
-    # What is there is listed first: what begins to be used meanwhile is seen then.
+    # Tags are listed before their uses: a version that comes into use in between is then kept.
     registries = [(each, cleaning.Registry(each.stack, process_environment())) for each in environments_]
     try:
         tags = [(each, registry, registry.tags(each.registry)) for each, registry in registries]
         found = cleaning.needed(project, environments_, process_environment(), keep_releases)
         failed: list[str] = []
-        going = 0
+        deleted = 0
         for environment, registry, held in tags:
             decided = cleaning.verdicts(held, found, age, datetime.now(UTC))
             printer_for(sys.stdout).print(_verdict_lines(environment.registry, decided, found.unasked))
-            going += sum(not each.stays for each in decided)
+            deleted += sum(not each.stays for each in decided)
             if yes:
                 failed += _delete(registry, decided)
     finally:
         for _, registry in registries:
             registry.close()
     if failed:
-        raise OpsError(f"{counted(len(failed), 'version')} not deleted:" + "".join(failed), ExitCode.FAILED)
-    done = "deleted" if yes else "would be deleted; nothing was. Delete with --yes"
-    print(f"{counted(going, 'version')} {done}." if going else "Nothing to delete.")
+        raise OpsError(f"{counted(len(failed), 'version')} could not be deleted:" + "".join(failed), ExitCode.FAILED)
+    result = "deleted" if yes else "to delete. Nothing was changed; delete with --yes"
+    print(f"{counted(deleted, 'version')} {result}." if deleted else "Nothing to delete.")
     return ExitCode.OK
 
 
 def _delete(registry: cleaning.Registry, decided: list[cleaning.TagDecision]) -> list[str]:
-    """Gives why some could not be deleted; one failure leaves the others alone."""
+    """Delete the unneeded versions; returns a line for each that could not be deleted."""
     failed = []
     for tag in [each.tag for each in decided if not each.stays]:
         try:
@@ -192,7 +193,10 @@ def _verdict_lines(registry: str, decided: list[cleaning.TagDecision], unasked: 
     yield Line.of((registry, "bold"))
     for each in decided:
         tag = each.tag
-        what = f"  {tag.image}:{safe(tag.name)}  {tag.touched:%Y-%m-%d}  "
-        yield Line.of((what, "dim"), (f"stays: {each.stays}", "dim")) if each.stays else Line.of(what, ("goes", "red"))
-    for stack in unasked:
-        yield Line.of((f"  Not asked, as it has another registry: {stack}", "dim"))
+        version = f"  {tag.image}:{safe(tag.name)}  {tag.touched:%Y-%m-%d}  "
+        if each.stays:
+            yield Line.of((version, "dim"), (f"keep: {each.stays}", "dim"))
+        else:
+            yield Line.of(version, ("delete", "red"))
+    if unasked:
+        yield Line.of((f"  Skipped, with another registry: {', '.join(unasked)}", "dim"))

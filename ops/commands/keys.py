@@ -1,4 +1,4 @@
-"""``snu keys``: the API keys of a foundation's applications."""
+"""``snu keys``: manages the API keys of a foundation's applications."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ops.stacks import Stack, find_stack, project_dir
 
 
 def show(directory: Path | None, name: str, *, as_json: bool) -> ExitCode:
-    """List a foundation's applications, with their keys. Raises OpsError."""
+    """Print a foundation's applications with their keys. Raises OpsError."""
     stack = find_stack(project_dir(directory), name)
     settings = foundation_settings(stack)
     with Client.of(stack, process_environment(), ExitCode.ENVIRONMENT) as client:
@@ -40,13 +40,16 @@ def show(directory: Path | None, name: str, *, as_json: bool) -> ExitCode:
         )
         return ExitCode.OK
     for each in known:
-        made = owned[each.application]
-        state = counted(len(made), "key") if each.application in ids else f"not made yet: scripts/snu up {name}"
-        where = f", key in the secret {each.secret}" if each.secret else ""
-        print(f"{each.application}: {each.purpose}{where} ({state})")
-        for key in made:
-            until = f", expires on {key['expires_at'][:10]}" if key.get("expires_at") else ""
-            print(f"  {key['access_key']}, made on {key['created_at'][:10]}{until}")
+        api_keys = owned[each.application]
+        exists = each.application in ids
+        status = (
+            counted(len(api_keys), "key") if exists else f"does not exist yet; create it with: scripts/snu up {name}"
+        )
+        location = f", key in the secret {each.secret}" if each.secret else ""
+        print(f"{each.application}: {each.purpose}{location} ({status})")
+        for key in api_keys:
+            expiry = f", expires on {key['expires_at'][:10]}" if key.get("expires_at") else ""
+            print(f"  {key['access_key']}, created on {key['created_at'][:10]}{expiry}")
     return ExitCode.OK
 
 
@@ -64,7 +67,7 @@ def _document(holder: KeyHolder, exists: bool, keys: list[Object]) -> Object:
 
 
 def make(directory: Path | None, name: str, application: str, out: Path) -> ExitCode:
-    """Make a key, write its halves into files, and print the commands that give it to GitHub. Raises OpsError."""
+    """Create a key, write it to files, and print the commands that give it to GitHub. Raises OpsError."""
     stack = find_stack(project_dir(directory), name)
     settings = foundation_settings(stack)
     holder = _holder(stack, holders(stack, settings), application)
@@ -74,13 +77,15 @@ def make(directory: Path | None, name: str, application: str, out: Path) -> Exit
     files = {half: out / f"{application}.{half}" for half in ("access-key", "secret-key")}
     for path in files.values():
         if path.exists():
-            raise OpsError(f"{path} exists already, and keys are not overwritten. Nothing was changed.", ExitCode.USAGE)
+            raise OpsError(
+                f"{path} already exists, and keys are never overwritten. Nothing was changed.", ExitCode.USAGE
+            )
     out.mkdir(parents=True, exist_ok=True)
     with Client.of(stack, process_environment(), ExitCode.ENVIRONMENT) as client:
         key = ApplicationKeys(settings, client).make(application)
     write_private(files["access-key"], key.access_key)
     write_private(files["secret-key"], key.secret_key)
-    print(f"Made the key {key.access_key} of {application}, which {holder.purpose}. Only you can read these files:")
+    print(f"Created the key {key.access_key} of {application}, in files that only you can read:")
     for path in files.values():
         print(f"  {path}")
     _print_commands(holder, files)
@@ -88,7 +93,7 @@ def make(directory: Path | None, name: str, application: str, out: Path) -> Exit
 
 
 def _print_commands(holder: KeyHolder, files: dict[str, Path]) -> None:
-    """The halves are read from the files: no argument, and so no list of processes, shows them."""
+    """Print the commands; they read the key from the files, so that no process list shows it."""
     commands = [
         f"gh secret set {prefix}_{half.upper().replace('-', '_')} --env {environment} < {shlex.quote(str(path))}"
         for prefix, environments in (("SCW", holder.github), ("SNU_SOURCE", holder.github_source))
@@ -96,7 +101,7 @@ def _print_commands(holder: KeyHolder, files: dict[str, Path]) -> None:
         for half, path in files.items()
     ]
     if commands:
-        print("Give it to the workflows, then delete the files:")
+        print("To give it to the workflows, run these, then delete the files:")
         print("\n".join(f"  {command}" for command in commands))
 
 
@@ -111,7 +116,7 @@ def revoke(directory: Path | None, name: str, access_key: str, *, yes: bool) -> 
         holder = next((owned.get(owner) for owner, key in cloud.existing() if key["access_key"] == access_key), None)
         if holder is None:
             raise OpsError(
-                f"{access_key} is not a key of an application of {name}: `scripts/snu keys list {name}` prints those. "
+                f"{access_key} is not a key of an application of {name}. To list them: scripts/snu keys list {name}. "
                 "Nothing was changed.",
                 ExitCode.USAGE,
             )
@@ -124,9 +129,9 @@ def revoke(directory: Path | None, name: str, access_key: str, *, yes: bool) -> 
 
 
 def store(directory: Path | None, name: str, options: Options, *, rotate: bool) -> ExitCode:
-    """Make the keys that secrets have, write them there, and delete those that they no longer have.
+    """Create missing keys, store them in Secret Manager, and delete those that are no longer stored.
 
-    ``rotate``: replace every key. Raises OpsError; what was stored is kept, and the next run goes on from there.
+    ``rotate``: replace every key. Raises OpsError; stored keys are kept, and the next run continues.
     """
     session = Session.open(directory, name, EngineChoice.AUTO)
     foundation_settings(session.stack)
@@ -140,12 +145,12 @@ def store(directory: Path | None, name: str, options: Options, *, rotate: bool) 
     return ExitCode.OK
 
 
-def _refuse_stored(stack: Stack, holder: KeyHolder, what: str) -> None:
-    """Raises OpsError for an application whose key is kept in Secret Manager."""
+def _refuse_stored(stack: Stack, holder: KeyHolder, subject: str) -> None:
+    """Raises OpsError for an application whose key is in Secret Manager."""
     if holder.secret:
         raise OpsError(
-            f"{what}: the secret {holder.secret} has the key of {holder.application}. `scripts/snu keys store "
-            f"{stack.name}` makes it, and replaces it with `--rotate`. Nothing was changed.",
+            f"{subject}: the key of {holder.application} is managed in the secret {holder.secret}. To replace it, run: "
+            f"scripts/snu keys store {stack.name} --rotate. Nothing was changed.",
             ExitCode.USAGE,
         )
 
@@ -155,4 +160,4 @@ def _holder(stack: Stack, known: list[KeyHolder], application: str) -> KeyHolder
         if each.application == application:
             return each
     names = ", ".join(each.application for each in known)
-    raise OpsError(f"{stack.name} has no application {application}; it has: {names}.", ExitCode.USAGE)
+    raise OpsError(f"{stack.name} has no application {application}. Applications: {names}.", ExitCode.USAGE)

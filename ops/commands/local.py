@@ -1,4 +1,4 @@
-"""What the commands on the local Scaleway do."""
+"""``snu local``: controls the local Scaleway."""
 
 from __future__ import annotations
 
@@ -9,48 +9,67 @@ from ops.confirm import confirm
 from ops.exit_codes import ExitCode
 from ops.local import LocalCloud, PortOwner
 from ops.process_environment import process_environment
+from ops.report.document import print_document
+from ops.report.text import seconds
 
 
 def start(cloud: LocalCloud, transitions: float | None, runtime: str) -> ExitCode:
     pid, started = cloud.start(transitions, runtime)
-    what = "started" if started else "already runs"
-    print(f"The local Scaleway {what}: {cloud.address}, process {pid}, log {cloud.log}")
-    print(_runtime((cloud.find().health or {}).get("runtime")))
+    result = "started" if started else "is already running"
+    print(f"The local Scaleway {result}: {cloud.address}, process {pid}, log {cloud.log}")
+    print(_runtime_line((cloud.find().health or {}).get("runtime")))
     return ExitCode.OK
 
 
 def stop(cloud: LocalCloud) -> ExitCode:
     stopped = cloud.stop()
-    print("The local Scaleway is stopped; what it holds is kept." if stopped else "The local Scaleway does not run.")
+    print("The local Scaleway is stopped; its data is kept." if stopped else "The local Scaleway is not running.")
     return ExitCode.OK
 
 
-def status(cloud: LocalCloud) -> ExitCode:
-    found = cloud.find()
-    if found.holder is PortOwner.NOBODY:
-        print(f"The local Scaleway does not run; it would listen at {cloud.address}.")
+def status(cloud: LocalCloud, *, as_json: bool = False) -> ExitCode:
+    """Print whether it is running, and how many resources of each kind it has."""
+    port = cloud.find()
+    if port.holder is PortOwner.NOBODY:
+        if as_json:
+            print_document("local status", {"running": False, "address": cloud.address})
+        else:
+            print(
+                f"The local Scaleway is not running (address: {cloud.address}). Start it with: scripts/snu local start"
+            )
         return ExitCode.LOCAL_CLOUD
     health = cloud.require().health or {}
-    print(f"The local Scaleway runs at {cloud.address}, process {found.pid}.")
-    if isinstance(uptime := health.get("uptime_seconds"), int | float):
-        print(f"Up for {uptime:.0f} seconds; data in {cloud.data}")
-    print(_runtime(health.get("runtime")))
-    resources = health.get("resources")
-    if isinstance(resources, dict):
-        for kind, count in sorted(resources.items()):
-            if count:
-                print(f"  {count:>4}  {kind}")
+    uptime, counts = health.get("uptime_seconds"), health.get("resources")
+    resources = {kind: count for kind, count in sorted(counts.items()) if count} if isinstance(counts, dict) else {}
+    if as_json:
+        document = {
+            "running": True,
+            "address": cloud.address,
+            "pid": port.pid,
+            "uptimeSeconds": uptime,
+            "data": cloud.data,
+            "runtime": health.get("runtime"),
+            "resources": resources,
+        }
+        print_document("local status", document)
+        return ExitCode.OK
+    print(f"The local Scaleway is running at {cloud.address}, process {port.pid}.")
+    if isinstance(uptime, int | float):
+        print(f"Up for {seconds(uptime)}; data in {cloud.data}")
+    print(_runtime_line(health.get("runtime")))
+    for kind, count in resources.items():
+        print(f"  {count:>4}  {kind}")
     return ExitCode.OK
 
 
-def _runtime(told: object) -> str:
+def _runtime_line(runtime: object) -> str:
     """What runs the containers, and why."""
-    match told:
+    match runtime:
         case {"engine": "off", "why": why}:
-            return f"No process runs behind its containers: {why}."
+            return f"Its containers run no processes: {why}."
         case {"why": why}:
             return f"Its containers run on {why}."
-    return "It does not say what runs its containers."
+    return "It does not report what runs its containers."
 
 
 def logs(cloud: LocalCloud, *, follow: bool, lines: int) -> ExitCode:
@@ -66,7 +85,7 @@ def logs(cloud: LocalCloud, *, follow: bool, lines: int) -> ExitCode:
 
 def reset(cloud: LocalCloud, *, yes: bool) -> ExitCode:
     if not yes:
-        confirm("Empty the local Scaleway and forget the state of the local stacks?")
+        confirm("Delete the data of the local Scaleway and the state of the local stacks?")
     for line in cloud.reset(process_environment()):
         print(line)
     return ExitCode.OK

@@ -1,4 +1,4 @@
-"""What ``snu logs`` does."""
+"""``snu logs``: prints the logs of apps and jobs on the local Scaleway."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _MILLISECONDS = len("2026-01-01T00:00:00.000")
 
 
 def logs(cwd: Path | None, name: str, stack_name: str, *, follow: bool, lines: int) -> ExitCode:
-    """Print what an app's instances wrote, or the last run of a job."""
+    """Print the logs of an app's instances, or of a job's last run."""
     stack = find_stack(project_dir(cwd), stack_name)
     if not stack.is_local:
         raise OpsError(
-            f"The logs of the stack {stack_name} are in Cockpit: open Grafana from Observability in Scaleway's "
-            "console. `scripts/snu logs` reads those of stacks on the local Scaleway.",
+            f"`scripts/snu logs` reads only stacks on the local Scaleway. The logs of {stack_name} are in Cockpit: "
+            "open Grafana from Observability in Scaleway's console.",
             ExitCode.USAGE,
         )
     for line in _lines(stack, name, follow=follow, lines=lines):
@@ -38,12 +38,12 @@ def logs(cwd: Path | None, name: str, stack_name: str, *, follow: bool, lines: i
 
 
 def _lines(stack: Stack, name: str, *, follow: bool, lines: int) -> Iterator[dict[str, Any]]:
-    """Raises OpsError for what the stack's file, or the local Scaleway, does not have."""
+    """The log entries. Raises OpsError if the stack's file or the local Scaleway has no such app or job."""
     settings = settings_of(stack)
     apps, jobs = ({}, {}) if settings.blueprint == "foundation" else (settings.apps, _jobs(settings))
     if settings.blueprint == "foundation" or name not in {*apps, *jobs}:
         raise OpsError(
-            f"{stack.file.name} has no app {name!r}, and no job. Its apps: {', '.join(apps) or 'none'}; its jobs: "
+            f"{stack.file.name} has no app or job {safe(name)}. Apps: {', '.join(apps) or 'none'}; jobs: "
             f"{', '.join(jobs) or 'none'}.",
             ExitCode.USAGE,
         )
@@ -57,19 +57,19 @@ def _lines(stack: Stack, name: str, *, follow: bool, lines: int) -> Iterator[dic
     job = jobs[name]
     if (run_id := cloud.last_run_id(job)) is not None:
         return cloud.run_logs(run_id, follow=follow, lines=lines)
-    raise _missing(f"no run of a job {job}. Its schedule starts one, or Scaleway's API does.")
+    raise _missing(f"no run of the job {job} yet: its schedule or a call of Scaleway's API starts one.")
 
 
 def _jobs(settings: EnvironmentSettings) -> dict[str, str]:
-    """The names of the jobs on Scaleway, by key; that of the crash alerts too, where there are any."""
+    """Names of the jobs on Scaleway by key, with that of the crash alerts if there are any."""
     named = {key: settings.job_name(key) for key in settings.jobs}
     if settings.crash_alerts is None:
         return named
     return {**named, naming.ALERTS_JOB: naming.job(settings.environment.name, naming.ALERTS_JOB)}
 
 
-def _missing(what: str) -> OpsError:
-    return OpsError(f"The local Scaleway has {what}", ExitCode.LOCAL_CLOUD)
+def _missing(resource: str) -> OpsError:
+    return OpsError(f"The local Scaleway has {resource}", ExitCode.LOCAL_CLOUD)
 
 
 def _shown(line: dict[str, Any]) -> str:

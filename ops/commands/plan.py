@@ -1,8 +1,9 @@
-"""What ``snu plan`` and ``snu apply`` do."""
+"""``snu plan`` and ``snu apply``."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import sys
 import tempfile
@@ -35,6 +36,7 @@ from ops.report.markdown import plan_markdown
 from ops.report.operation_styles import style_of
 from ops.report.policies import policy_markdown
 from ops.report.text import Line
+from ops.report.times import local_time
 from ops.session import Options, Session
 from ops.stacks import Stack, find_stack, project_dir, settings_of, stack_names
 from ops.state.checkpoint import Secrets
@@ -46,20 +48,20 @@ _NOT_IN_PLAN = ("not allowed by the plan", "violates plan", "but none were seen"
 def plan(
     session: Session, options: Options, out: Path, *, allow_dirty: bool, lifetime: float | None, markdown: str | None
 ) -> ExitCode:
-    """Preview with a refresh, and write what was found into one file that is encrypted and signed."""
+    """Preview with a refresh, and write an encrypted and signed plan to a file. Raises OpsError."""
     stack = session.stack
     settings = settings_of(stack).plans
     if settings is None:
         raise OpsError(
-            f"{stack.file.name} has no snu:plans, which names who may plan and apply. Run "
-            f"`scripts/snu plan-keys {stack.name} --out FOLDER`, and commit the file.",
+            f"{stack.file.name} has no snu:plans, which lists planners and appliers. Run "
+            f"`scripts/snu plan-keys {stack.name} --out DIR`, and commit the file.",
             ExitCode.SETTINGS,
         )
     signing_key = keys.signing_key(stack, session.environ)
     if public_key(signing_key) not in settings.planners.values():
         raise OpsError(
-            f"{stack.file.name}: snu:plans.planners does not know the signing key that was given, "
-            f"{public_key(signing_key)}; a plan that it signs would be refused.",
+            f"{stack.file.name}: snu:plans.planners does not list the configured signing key, "
+            f"{public_key(signing_key)}; its plans would be rejected.",
             ExitCode.ENVIRONMENT,
         )
     session.require_complete()
@@ -70,14 +72,14 @@ def plan(
     preview = PlannedPreview()
     with preview.saving(session.engine.preview) as work:
         result = session.run(work, options, display)
-    outside = session.report_external_changes(display.record, repaired=REPAIRED_BY_PLAN)
+    findings = session.report_external_changes(display.record, repaired=REPAIRED_BY_PLAN)
     verdict = session.report_policies(display.record)
-    remarks = [*external_markdown(stack.name, outside), *policy_markdown(verdict)]
+    remarks = [*external_markdown(stack.name, findings), *policy_markdown(verdict)]
     if verdict.violations and markdown is not None:
         write_text(plan_markdown(display.record, stack=stack.name, remarks=remarks), markdown)
     session.refuse_infeasible(display.record)
     refuse_violations(stack, verdict)
-    made = plan_of(
+    created = plan_of(
         stack,
         session.project,
         session.engine.name,
@@ -87,11 +89,13 @@ def plan(
         timedelta(seconds=lifetime) if lifetime else timedelta(hours=settings.expire_after),
         session.environ,
     )
-    _write(out, seal(made.content(), signing_key, settings.appliers.values()))
-    announce(session.store, made, out)
+    _write(out, seal(created.content(), signing_key, settings.appliers.values()))
+    announce(session.store, created, out)
     if markdown is not None:
-        write_text(plan_markdown(display.record, stack=stack.name, digest=made.short_digest, remarks=remarks), markdown)
-    printer_for(sys.stdout).print(_made(made, out))
+        write_text(
+            plan_markdown(display.record, stack=stack.name, digest=created.short_digest, remarks=remarks), markdown
+        )
+    printer_for(sys.stdout).print(_plan_lines(created, out))
     return ExitCode.CHANGES if options.expect_no_changes and has_changes(result.changes) else ExitCode.OK
 
 
@@ -103,153 +107,154 @@ def _write(path: Path, content: bytes) -> None:
         raise OpsError(f"{path} cannot be written: {error.strerror}", ExitCode.USAGE) from error
 
 
-def _made(made: Plan, out: Path) -> list[Line]:
-    lines = [Line.of(("Plan ", "bold"), (made.short_digest, "bold"), f" of {made.stack}, by {made.author}: {out}")]
-    lines.append(Line.of(f"  Commit {made.commit[:12]}; to be applied until {made.expires:%Y-%m-%d %H:%M} UTC."))
-    if made.dirty:
-        lines.append(Line.of(("  It holds changes that are not committed.", "bold yellow")))
-    missing = [reference for reference, there in made.images.items() if not there]
+def _plan_lines(plan: Plan, out: Path) -> list[Line]:
+    lines = [Line.of(("Plan ", "bold"), (plan.short_digest, "bold"), f" of {plan.stack}, by {plan.author}: {out}")]
+    lines.append(Line.of(f"  Commit {plan.commit[:12]}; expires on {local_time(plan.expires)}."))
+    if plan.dirty:
+        lines.append(Line.of(("  It contains uncommitted changes.", "bold yellow")))
+    missing = [reference for reference, is_stored in plan.images.items() if not is_stored]
     if missing:
         lines.append(
-            Line.of((f"  Not in their registry, which a local stack can do without: {', '.join(missing)}", "dim"))
+            Line.of((f"  Not in their registry, which a local stack does not need: {', '.join(missing)}", "dim"))
         )
-    return [*lines, Line.of(f"  Apply exactly this with: scripts/snu apply {out}")]
+    return [*lines, Line.of(f"  Apply it with: scripts/snu apply {shlex.quote(str(out))}")]
 
 
 # --- apply ----------------------------------------------------------------------------------------------
 
 
 def apply(file: Path, directory: Path | None, expected: str | None, choice: EngineChoice, options: Options) -> ExitCode:
-    """Prove that nothing has changed since the plan was made, and then do what it says and nothing else."""
+    """Verify that nothing has changed since the plan was made, then apply exactly that plan. Raises OpsError."""
     folder, environ = project_dir(directory), process_environment()
-    found, signer = _opened(file, folder, environ)
-    if expected is not None and found.stack != expected:
-        raise refused(f"The plan is for the stack {found.stack}, and not for {expected}.")
-    session = Session.open(folder, found.stack, choice, environ=environ)
-    printer_for(sys.stdout).print(_about(found, signer))
-    with session.locked(f"snu apply of plan {found.short_digest}", options):
+    plan, signer = _opened(file, folder, environ)
+    if expected is not None and plan.stack != expected:
+        raise refused(f"The plan is for the stack {plan.stack}; expected {expected}.")
+    session = Session.open(folder, plan.stack, choice, environ=environ)
+    printer_for(sys.stdout).print(_header(plan, signer))
+    with session.locked(f"snu apply of plan {plan.short_digest}", options):
         ledger = Ledger(session.store, session.project, session.stack.name)
-        if ledger.is_applied(found):
-            return _repeat(session, found, options)
-        ledger.check(found)
-        _prove(session, found, options)
+        if ledger.is_applied(plan):
+            return _repeat(session, plan, options)
+        ledger.check(plan)
+        _verify(session, plan, options)
         if not options.yes:
-            confirm(f"Apply this plan to {found.stack}?")
-        _require_unchanged(session, found)  # the question may have waited for hours
-        return _do(session, found, ledger, options)
+            confirm(f"Apply this plan to {plan.stack}?")
+        _require_unchanged(session, plan)  # the prompt may have been open for hours
+        return _apply(session, plan, ledger, options)
 
 
 def _opened(file: Path, folder: Path, environ: dict[str, str]) -> tuple[Plan, str]:
-    """The plan, and the name of who signed it in the settings of its stack."""
+    """The plan, and its planner's name in the settings of its stack. Raises OpsError."""
     sealed = SealedFile.read(_read(file))
     stacks = {name: find_stack(folder, name) for name in stack_names(folder)}
     trusting = {name: stack for name, stack in stacks.items() if sealed.signer in _planners(stack).values()}
     if not trusting:
         raise refused(
-            f"The plan is signed by {sealed.signer}, a stranger: no stack's snu:plans.planners knows that key."
+            f"The plan is signed by an unknown key, {sealed.signer}: no stack lists it in snu:plans.planners."
         )
-    found = Plan.of(sealed.open(keys.identity(next(iter(trusting.values())), environ)))
-    stack = trusting.get(found.stack)
+    plan = Plan.of(sealed.open(keys.identity(next(iter(trusting.values())), environ)))
+    stack = trusting.get(plan.stack)
     if stack is None:
         raise refused(
-            f"The plan is for the stack {found.stack}, whose snu:plans.planners does not know who signed it; "
-            f"that key may plan {', '.join(trusting)}."
+            f"The plan is for the stack {plan.stack}, which does not list its signing key in snu:plans.planners; that "
+            f"key may plan {', '.join(trusting)}."
         )
-    return found, next(name for name, key in _planners(stack).items() if key == sealed.signer)
+    return plan, next(name for name, key in _planners(stack).items() if key == sealed.signer)
 
 
 def _read(path: Path) -> bytes:
-    """Raises OpsError for what is not a regular file of a plan's size, without reading it."""
+    """Read a plan's file. Raises OpsError, without reading it, if it is not a regular file of a plan's size."""
     try:
-        # Opening a named pipe would otherwise wait for somebody who writes.
+        # Opening a named pipe would otherwise block until it has a writer.
         with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise OpsError(f"{path} is not a regular file; expected a plan's file.", ExitCode.USAGE)
+                raise OpsError(
+                    f"{path} is not a regular file; expected a plan written by `scripts/snu plan`.", ExitCode.USAGE
+                )
             content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise OpsError(f"{path} cannot be read: {error.strerror}", ExitCode.USAGE) from error
     if len(content) > MOST_BYTES:
-        raise refused(f"{path} is larger than {MOST_BYTES // 2**20} MiB, and so is not a plan.")
+        raise refused(f"{path} is larger than {MOST_BYTES // 2**20} MiB; it cannot be a plan.")
     return content
 
 
 def _planners(stack: Stack) -> Mapping[str, str]:
-    """As the file says, right or wrong: it is judged once it is known that the plan is for this stack."""
+    """The planners in a stack's file, not yet validated: only the plan's own stack has to be valid."""
     section = stack.config.get("snu:plans")
     planners = section.get("planners") if isinstance(section, dict) else None
     return planners if isinstance(planners, dict) else {}
 
 
-def _about(found: Plan, signer: str) -> list[Line]:
+def _header(plan: Plan, signer: str) -> list[Line]:
     return [
-        Line.of(("Plan ", "bold"), (found.short_digest, "bold"), f" of {found.stack}"),
-        Line.of(f"  by {found.author}, signed by {signer}, {found.created:%Y-%m-%d %H:%M} UTC"),
-        Line.of(f"  commit {found.commit[:12]}{' with changes that were not committed' if found.dirty else ''}"),
+        Line.of(("Plan ", "bold"), (plan.short_digest, "bold"), f" of {plan.stack}"),
+        Line.of(f"  by {plan.author}, signed by {signer}, {local_time(plan.created)}"),
+        Line.of(f"  commit {plan.commit[:12]}{' with uncommitted changes' if plan.dirty else ''}"),
     ]
 
 
-def _prove(session: Session, found: Plan, options: Options) -> None:
-    """Raises OpsError, and nothing was changed, when anything is not as it was planned."""
-    secrets, stack = _require_unchanged(session, found), session.stack
+def _verify(session: Session, plan: Plan, options: Options) -> None:
+    """Raises OpsError, having changed nothing, if anything differs from the plan."""
+    secrets, stack = _require_unchanged(session, plan), session.stack
     session.require_complete()
     preview = PlannedPreview()
     display = display_for(sys.stdout, session.title("Checking"), preview=True, all_properties=options.details)
     with preview.saving(session.engine.preview) as work:
         session.run(work, options, display)
     refuse_violations(stack, evaluate_policies(display.record, stack))
-    problems = operation_differences(found, preview.steps, preview.digests(secrets, found.salt))
+    problems = operation_differences(plan, preview.steps, preview.digests(secrets, plan.salt))
     if problems:
-        raise _refused(found, problems)
+        raise _refused(plan, problems)
 
 
-def _require_unchanged(session: Session, found: Plan) -> Secrets:
-    """Raises OpsError where the plan has expired, or files, settings, state or images are not as they were then.
+def _require_unchanged(session: Session, plan: Plan) -> Secrets:
+    """Raises OpsError if the plan has expired, or files, settings, state or images have changed since.
 
-    Gives what opened the state's secrets.
+    Returns the key of the state's secrets.
     """
     stack = find_stack(session.stack.project_dir, session.stack.name)  # its file may have been edited meanwhile
     secrets = Secrets(session.environ)
     now = collect(stack, session.project, session.store, secrets)
-    problems = differences(found, now, stack, session.project, session.engine.name)
+    problems = differences(plan, now, stack, session.project, session.engine.name)
     problems += missing_images(
-        found, look_for((each for each, there in found.images.items() if there), stack, session.environ)
+        plan, look_for((each for each, is_stored in plan.images.items() if is_stored), stack, session.environ)
     )
     if problems:
-        raise _refused(found, problems)
+        raise _refused(plan, problems)
     return secrets
 
 
-def _repeat(session: Session, found: Plan, options: Options) -> ExitCode:
-    """The last steps of an apply that had done all operations, if the stack is as it left it. Raises OpsError."""
+def _repeat(session: Session, plan: Plan, options: Options) -> ExitCode:
+    """Repeat the last steps of a completed apply. Raises OpsError if the stack has changed since."""
     display = display_for(sys.stdout, session.title("Checking"), preview=True, all_properties=options.details)
     result = session.run(lambda each: session.engine.preview(replace(each, refresh=True)), options, display)
-    if revision(session.stack.project_dir).tree != found.tree or has_changes(result.changes):
+    if revision(session.stack.project_dir).tree != plan.tree or has_changes(result.changes):
         raise refused(
-            f"The plan was applied already, and {found.stack} or the files here are no longer as it left them. Plan "
-            "again."
+            f"This plan has already been applied, and {plan.stack} or the files here have changed since. Plan again."
         )
     printer_for(sys.stdout).print(
-        [Line.of(f"Plan {found.short_digest} was applied already, and {found.stack} is as it left it: nothing to do.")]
+        [Line.of(f"Plan {plan.short_digest} has already been applied, and nothing has changed since.")]
     )
-    return _finish(session, found, display.record, options)
+    return _finish(session, plan, display.record, options)
 
 
-def _refused(found: Plan, problems: list[str]) -> OpsError:
+def _refused(plan: Plan, problems: list[str]) -> OpsError:
     listed = "".join(f"\n  {problem}" for problem in problems)
     return OpsError(
-        f"Plan {found.short_digest} of {found.stack} is refused, as not all is as planned:{listed}\n"
-        "Nothing was changed. Plan again.",
+        f"Plan {plan.short_digest} of {plan.stack} is outdated:{listed}\n"
+        f"Nothing was changed. Plan again: scripts/snu plan {plan.stack} --out FILE",
         ExitCode.REFUSED,
     )
 
 
-def _do(session: Session, found: Plan, ledger: Ledger, options: Options) -> ExitCode:
-    begun = ledger.begin(found)
+def _apply(session: Session, plan: Plan, ledger: Ledger, options: Options) -> ExitCode:
+    begun = ledger.begin(plan)
     outcome = ApplyOutcome.FAILED
     display = display_for(sys.stdout, session.title("Applying"), preview=False, properties=False)
     try:
-        with _engine_plan(found) as path:
+        with _engine_plan(plan) as path:
 
             def work(operation: Operation) -> Result:
                 return session.engine.up(replace(operation, refresh=True, plan=path))
@@ -258,56 +263,56 @@ def _do(session: Session, found: Plan, ledger: Ledger, options: Options) -> Exit
         outcome = ApplyOutcome.APPLIED
     except OpsError as error:
         if error.code is ExitCode.FAILED:
-            raise _stopped(found, display.record, error) from error
+            raise _stopped(plan, display.record, error) from error
         raise
     finally:
-        ledger.end(found, begun, outcome)
-    return _finish(session, found, display.record, options)
+        ledger.end(plan, begun, outcome)
+    return _finish(session, plan, display.record, options)
 
 
-def _finish(session: Session, found: Plan, record: OperationRecord, options: Options) -> ExitCode:
+def _finish(session: Session, plan: Plan, record: OperationRecord, options: Options) -> ExitCode:
     """Check the containers, and record the release. Raises OpsError."""
     from ops.readiness import check_containers
 
     check_containers(session, record, options.wait_seconds, check_urls=options.check_urls)
     from ops.releases.record import record_release
 
-    printer_for(sys.stdout).print(record_release(session.stack, found))
+    printer_for(sys.stdout).print(record_release(session.stack, plan))
     return ExitCode.OK
 
 
 @contextmanager
-def _engine_plan(found: Plan) -> Iterator[Path]:
-    """The engine's own plan as a file, for as long as the block; secrets in it are encrypted."""
+def _engine_plan(plan: Plan) -> Iterator[Path]:
+    """Write the engine's plan to a temporary file; secrets in it are encrypted."""
     with tempfile.TemporaryDirectory(prefix="snu-plan-") as folder:
         path = Path(folder) / "plan.json"
         path.touch(mode=0o600)
-        path.write_text(found.update_plan, encoding="utf-8")
+        path.write_text(plan.update_plan, encoding="utf-8")
         yield path
 
 
-def _stopped(found: Plan, record: OperationRecord, error: OpsError) -> OpsError:
-    """What was done of a plan that did not come to its end, and what was not."""
+def _stopped(plan: Plan, record: OperationRecord, error: OpsError) -> OpsError:
+    """The error for a plan that was not completed, with what was done and what was not."""
     failed = any(item.failed for item in record.steps.values())
-    by_plan = not failed and any(text in said.message for said in record.diagnostics for text in _NOT_IN_PLAN)
+    by_plan = not failed and any(text in each.message for each in record.diagnostics for text in _NOT_IN_PLAN)
     done = {
         (item.step.urn, item.step.op)
         for item in record.steps.values()
         if item.ended is not None and not item.failed and item.step.is_change
     }
     planned = [
-        step for step in found.parsed_steps() if step.is_change and step.is_custom and not step.is_replacement_part
+        step for step in plan.parsed_steps() if step.is_change and step.is_custom and not step.is_replacement_part
     ]
     lines = [str(error)]
     if by_plan:
-        lines = [f"{found.stack}: stopped before an operation that is not in the plan, see above."]
-    for title, wanted in (("Done", True), ("Not done", False)):
+        lines = [f"{plan.stack}: stopped before an operation that is not in the plan; see above."]
+    for title, expected in (("Done", True), ("Not done", False)):
         listed = [
             f"  {style_of(step.op).plan} {name_of(step.urn)}"
             for step in planned
-            if ((step.urn, step.op) in done) is wanted
+            if ((step.urn, step.op) in done) is expected
         ]
         lines += [f"{title}:", *(listed or ["  nothing"])]
-    look = f"scripts/snu preview {found.stack} --refresh"
-    lines.append(f"This plan cannot be applied again. Look at the stack with `{look}`, and plan again.")
+    preview = f"scripts/snu preview {plan.stack} --refresh"
+    lines.append(f"This plan cannot be applied again. Check the stack with `{preview}`, then plan again.")
     return OpsError("\n".join(lines), ExitCode.PART_WAY if by_plan else ExitCode.FAILED)

@@ -1,4 +1,4 @@
-"""``snu plan-keys``: the keys for the plans of a stack."""
+"""``snu plan-keys``: generates the keys for plans of a stack."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.plans import keys
 from ops.process_environment import IDENTITY, SIGNING_KEY
+from ops.report.text import safe
 from ops.stack_file import edit
 from ops.stacks import Stack, find_stack, project_dir
 
@@ -21,10 +22,10 @@ _SECTION = "snu:plans"
 
 
 def make_keys(directory: Path | None, name: str, out: Path, *, planner: str, applier: str) -> ExitCode:
-    """Write new public keys into the stack's file, and the private ones into files that only their owner can read.
+    """Write new public keys to the stack's file, and the private keys to files that only their owner can read.
 
-    Raises OpsError, and nothing was changed, if the stack's file has a planner or applier of that name, or a private
-    key would be overwritten or could be committed.
+    Raises OpsError, having changed nothing, if the stack's file has a planner or applier of that name, or a private key
+    would be overwritten or could be committed.
     """
     stack = find_stack(project_dir(directory), name)
     out = out.expanduser()
@@ -37,8 +38,10 @@ def make_keys(directory: Path | None, name: str, out: Path, *, planner: str, app
     }
     for path in files.values():
         if path.exists():
-            raise OpsError(f"{path} exists already, and keys are not overwritten. Nothing was changed.", ExitCode.USAGE)
-    # The private keys first: a public key whose private one is lost has to be removed manually.
+            raise OpsError(
+                f"{path} already exists, and keys are never overwritten. Nothing was changed.", ExitCode.USAGE
+            )
+    # Private keys first: a public key without its private key would have to be removed manually.
     out.mkdir(parents=True, exist_ok=True)
     for path, pair in zip(files.values(), (signing, applying), strict=True):
         keys.write_private(path, pair.private)
@@ -50,7 +53,7 @@ def make_keys(directory: Path | None, name: str, out: Path, *, planner: str, app
 
     edit(stack.file, change)
     print(f"{stack.file.name}: added the planner {planner} and the applier {applier} to {_SECTION}. Commit it.")
-    print("Private keys, each readable by you only:")
+    print("Private keys, readable only by you:")
     for path in files.values():
         print(f"  {path}")
     _print_commands(stack, files)
@@ -64,31 +67,32 @@ def _check_names(stack: Stack, planner: str, applier: str) -> None:
             TypeAdapter(limits.Name).validate_python(name)
         except ValidationError:
             raise OpsError(
-                f"{option} is {name!r}; expected 1 to 34 lower case letters, digits and hyphens. Nothing was changed.",
+                f"{option} is {safe(name)}; expected 1 to 34 lower case letters, digits and hyphens. Nothing was "
+                "changed.",
                 ExitCode.USAGE,
             ) from None
         known = section.get(kind) if isinstance(section, dict) else None
         if isinstance(known, dict) and name in known:
             raise OpsError(
-                f"{stack.file.name} has {kind}.{name} in {_SECTION} already, and keys are not overwritten. Remove it "
-                f"first, or add another one with {option} NAME. Nothing was changed.",
+                f"{stack.file.name} already has {_SECTION}.{kind}.{name}, and keys are never overwritten. Remove it "
+                f"first, or choose another name with {option} NAME. Nothing was changed.",
                 ExitCode.USAGE,
             )
 
 
 def check_folder(project: Path, out: Path) -> None:
-    """Raises OpsError for a folder of the checkout whose files Git would add."""
+    """Raises OpsError for a directory of the checkout whose files Git could add."""
     folder = out.resolve()
     if folder.is_relative_to(project) and not folder.is_relative_to(project / ".local"):
         raise OpsError(
-            f"{out} is in the checkout, where private keys could be committed. Give a folder outside of it. Nothing "
-            "was changed.",
+            f"{out} is in the checkout, where private keys could be committed. Give a directory outside of it. "
+            "Nothing was changed.",
             ExitCode.USAGE,
         )
 
 
 def _print_commands(stack: Stack, files: dict[str, Path]) -> None:
-    """The secrets are read from the files: no argument, and so no list of processes, shows them."""
+    """Print the commands; they read the keys from the files, so that no process list shows them."""
     environments = environments_of_keys(stack.project_dir, stack.name)
     commands = [
         f"gh secret set {secret} --env {environment} < {shlex.quote(str(files[secret]))}"
@@ -96,8 +100,8 @@ def _print_commands(stack: Stack, files: dict[str, Path]) -> None:
         for environment in names
     ]
     if commands:
-        print("Give them to the release workflow, then delete the files or keep them in a safe place:")
+        print("To give them to the release workflow, run these, then delete the files or keep them in a safe place:")
         print("\n".join(f"  {command}" for command in commands))
     else:
-        print("No job of the release workflow plans this stack: planner and applier set")
+        print("No job of the release workflow plans this stack. Set these where you plan and apply:")
         print("\n".join(f"  {secret}_FILE={shlex.quote(str(path))}" for secret, path in files.items()))

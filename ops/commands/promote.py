@@ -1,4 +1,4 @@
-"""What ``snu promote`` does."""
+"""``snu promote``: copies images from one stack to the next."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from ops.stacks import Stack, project_dir
 
 @dataclass(frozen=True)
 class ChangelogTargets:
-    """Where a changelog goes besides standard output: files, or ``-``."""
+    """Files that a changelog is written to besides standard output; ``-``: standard output."""
 
     markdown: str | None = None
     slack: str | None = None
 
     def write(self, log: Changelog) -> None:
-        """Raises OpsError when a file cannot be written."""
+        """Write the changelog. Raises OpsError if a file cannot be written."""
         for text, target in ((log.markdown, self.markdown), (log.slack, self.slack)):
             if target is not None:
                 write_text(text(), target)
@@ -57,7 +57,7 @@ def promote(
     commit: bool,
     as_named: bool,
 ) -> ExitCode:
-    """Copy what the source runs into the target's registry, and name it in the target's file."""
+    """Copy the source's images to the target's registry, and write them to the target's file. Raises OpsError."""
     project = project_dir(directory)
     target = StackImages.find(project, target_name, process_environment())
     require_allowed(project, source_name, target)
@@ -73,9 +73,9 @@ def promote(
     with build_display(sys.stdout) as on_state:
         copied = copy_images(source, target, choice.taken, on_state)
     if not choice.written:
-        took = " What its registry lacked was copied." if any(each.sent for each in copied.values()) else ""
+        note = " Copied what its registry lacked." if any(each.sent for each in copied.values()) else ""
         printer_for(sys.stdout).print(_not_taken(choice, source_name))
-        print(f"Nothing to promote: {target.stack.file.name} names what {source_name} runs already.{took}")
+        print(f"Nothing to promote: {target.stack.file.name} already names what {source_name} runs.{note}")
         return ExitCode.OK
     log = changelog(
         f"{title}: {', '.join(choice.written)}",
@@ -94,50 +94,51 @@ def promote(
 def finish(
     stack: Stack, log: Changelog, texts: ChangelogTargets, committed: CommittedFile | None, note: str = ""
 ) -> None:
-    """Print a changelog, commit the stack's file with it where that is wanted, and say what comes next.
+    """Print a changelog, commit the stack's file with it on request, and print the next commands.
 
-    ``note``: what else the commit's message has to say.
+    ``note``: added to the commit's message.
     """
     print(f"\n{log.plain()}\n")
     texts.write(log)
     if committed is None:
-        print(f"Written to {stack.file.name}. Commit it, then:")
+        print(f"Updated {stack.file.name}. Commit it, then run:")
     else:
-        made = committed.commit(f"{log.plain()}\n{note}" if note else f"{log.plain()}\n")
-        print(f"Written to {stack.file.name}, and committed as {made[:12]}. Then:")
+        commit = committed.commit(f"{log.plain()}\n{note}" if note else f"{log.plain()}\n")
+        print(f"Updated {stack.file.name} and committed it as {commit[:12]}. Next, run:")
     print(f"  scripts/snu plan {stack.name} --out {stack.name}.plan")
     print(f"  scripts/snu apply {stack.name}.plan")
 
 
 def present(target: StackImages, names: Collection[str]) -> Mapping[str, Image]:
-    """What the target runs; of what it does not run yet, what its file names."""
+    """The images that the target runs, or that its file names if it does not run them yet."""
     return {name: image for name, image in (target.settings.pinned | target.running).items() if name in names}
 
 
 def _taken(choice: ImageChoice, copied: Mapping[str, CopyStatistics]) -> Iterator[Line]:
     width = max(map(len, choice.taken), default=0)
     for name, image in choice.taken.items():
-        took = copied[name]
-        said = "was there" if not took.sent and not took.mounted else f"{megabytes(took.sent)} copied"
-        if took.mounted:
-            said += f", {megabytes(took.mounted)} taken over by the registry itself"
+        statistics = copied[name]
+        is_new = statistics.sent or statistics.mounted
+        transfer = f"{megabytes(statistics.sent)} copied" if is_new else "already in the registry"
+        if statistics.mounted:
+            transfer += f", {megabytes(statistics.mounted)} mounted within the registry"
         yield Line.of(
             (f"  {name:<{width}}", "bold"),
             f"  {short(image.version)}  ",
-            ("promoted" if name in choice.written else "as before", "green" if name in choice.written else "dim"),
-            (f"  {said}", "dim"),
+            ("promoted" if name in choice.written else "unchanged", "green" if name in choice.written else "dim"),
+            (f"  {transfer}", "dim"),
         )
 
 
 def _not_taken(choice: ImageChoice, source: str) -> Iterator[Line]:
     if choice.staying:
-        yield Line.of((f"  Stays as it is, as {source} does not run it: {', '.join(choice.staying)}", "yellow"))
+        yield Line.of((f"  Unchanged, not run by {source}: {', '.join(choice.staying)}", "yellow"))
     if choice.unused:
         yield Line.of((f"  Only {source} runs: {', '.join(choice.unused)}", "dim"))
 
 
 def _unreleased(project: Path, source: StackImages) -> Iterator[Line]:
-    """A source that is promoted to as well runs a release, or something went wrong there."""
+    """A warning if the source is promoted to as well, but does not run a release."""
     if source.settings.promote_from is None:
         return
     try:
@@ -145,11 +146,11 @@ def _unreleased(project: Path, source: StackImages) -> Iterator[Line]:
     except OpsError:
         newest = None
     if newest is None or any(newest.images.get(name) != image for name, image in source.running.items()):
-        known = f"its newest release is {newest.name}" if newest else "no release of it is known"
+        known = f"its newest release is {newest.name}" if newest else "it has no known releases"
         yield Line.of(
             (
-                f"  What {source.stack.name} runs was not recorded as a release, so its last deploy may not have been "
-                f"good: {known}.",
+                f"  {source.stack.name} does not run a recorded release, so its last deployment may have failed: "
+                f"{known}.",
                 "bold yellow",
             )
         )

@@ -1,4 +1,4 @@
-"""What ``snu recover`` does."""
+"""``snu recover``: recovers from an interrupted run."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ops.session import Options, Session
 
 
 def recover(session: Session, *, yes: bool) -> ExitCode:
-    """Bring state and cloud together after a run that was killed.
+    """Reconcile the state with the live resources after an interrupted run.
 
-    Raises OpsError, and nothing was changed, when a live process has the stack or an object is not certain.
+    Raises OpsError, having changed nothing, if a running process has locked the stack or an object is ambiguous.
     """
     with session.locked("snu recover", Options(yes=yes)):
         return recover_locked(session, yes=yes)

@@ -1,4 +1,4 @@
-"""What ``snu redeploy`` does."""
+"""``snu redeploy``: deploys containers again."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from pulumi_state.errors import PulumiError
 
 
 def redeploy(session: Session, apps: list[str], options: Options) -> ExitCode:
-    """Deploy the containers of apps again, with the image and the variables that they have, and wait for them.
+    """Redeploy the containers of apps with their current image and variables, and wait until they are ready.
 
-    Raises OpsError for an app that the state does not have, for a container that Scaleway refuses to deploy again, and
-    for one that does not become ready.
+    Raises OpsError if the state has no such app, Scaleway rejects the deployment, or a container does not become ready.
     """
     stack = session.stack
     with session.locked("snu redeploy", options):
         session.require_complete()
         containers = _chosen(session, apps)
         if not options.yes:
-            confirm(f"Deploy {', '.join(each.app for each in containers)} of {stack.name} again?")
+            confirm(f"Redeploy {', '.join(each.app for each in containers)} of {stack.name}?")
         api = Api(stack, session.environ)
         problems = [problem for problem in concurrent_map(api.redeploy, containers) if problem]
         if problems:

@@ -1,4 +1,4 @@
-"""What ``snu release check``, ``push``, ``publish`` and ``finish`` do: the steps of a release around plan and apply."""
+"""``snu release``: the steps of a release around plan and apply."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ from ops.stacks import find_stack, project_dir
 
 
 def check(directory: Path | None, stack: str, hub: Repository | None) -> ExitCode:
-    """Raises OpsError, of the status REFUSED, unless the commit that is checked out holds what the stack runs."""
+    """Raises OpsError (REFUSED) unless the checked-out commit contains what the stack runs."""
     project = project_dir(directory)
     remote, release = Remote(project), Releases.of(project).newest(find_stack(project, stack).name)
     if release is None:
-        print(f"{stack} has no release yet, so there is nothing that this commit must hold.")
+        print(f"{stack} has no release yet; any commit can be released.")
         return ExitCode.OK
     if not remote.holds(remote.head, release.commit):
         raise _not_held(remote, release, hub)
-    print(f"{remote.head[:12]} holds commit {release.commit[:12]} of {release.name}, which {stack} runs.")
+    print(f"{remote.head[:12]} contains commit {release.commit[:12]} of {release.name}, which {stack} runs.")
     return ExitCode.OK
 
 
 def _not_held(remote: Remote, release: Release, hub: Repository | None) -> OpsError:
-    what = (
-        f"{remote.head[:12]} does not hold commit {release.commit[:12]} of {release.name}, which {release.stack} runs"
+    problem = (
+        f"{remote.head[:12]} does not contain commit {release.commit[:12]} of {release.name}, which "
+        f"{release.stack} runs"
     )
     if remote.repository.has_changes_of(remote.head, release.commit):
         return OpsError(
-            f"{what}, though it has its changes: the pull request was squashed or rebased. Record it with "
-            f"`git merge --strategy ours {release.name}`, and push; merge such pull requests with a merge commit. "
+            f"{problem}, though it has its changes: the pull request was squashed or rebased. Run "
+            f"`git merge --strategy ours {release.name}` and push. Merge such pull requests with a merge commit. "
             "Nothing was deployed.",
             ExitCode.REFUSED,
         )
@@ -50,42 +51,42 @@ def _not_held(remote: Remote, release: Release, hub: Repository | None) -> OpsEr
         pulls = GitHub(hub, read_token(environ)).open_pull_requests_of(release.commit)
     waiting = f"Merge {' and '.join(pulls)} first" if pulls else f"Merge it first (`git merge {release.name}`)"
     return OpsError(
-        f"{what}: it would take back what {release.stack} has. {waiting}, with a merge commit, and push. Nothing was "
+        f"{problem}: it would undo what {release.stack} runs. {waiting}, with a merge commit, and push. Nothing was "
         "deployed.",
         ExitCode.REFUSED,
     )
 
 
 def push(directory: Path | None, branch: str) -> ExitCode:
-    """Publish the commit that is checked out on a branch. Raises OpsError, of the status REFUSED if it is overtaken."""
-    _say(push_commit(Remote(project_dir(directory)), branch), "holds", "moved to")
+    """Push the checked-out commit to a branch. Raises OpsError: REFUSED if someone else pushed to it."""
+    _say(push_commit(Remote(project_dir(directory)), branch), "already contains", "moved to")
     return ExitCode.OK
 
 
 def publish(directory: Path | None, stack: str, branch: str | None) -> ExitCode:
-    """Push the tag of the release that is checked out, and move a branch to it. Raises OpsError."""
+    """Push the tag of the checked-out release, and move a branch to it. Raises OpsError."""
     project = project_dir(directory)
     remote, releases = Remote(project), Releases.of(project)
     release = _released(remote, releases, find_stack(project, stack).name)
-    _say(push_release(remote, releases, release), "is there already, at", "pushed, at")
+    _say(push_release(remote, releases, release), "is already pushed, at", "pushed, at")
     if branch is not None:
         _say(move_branch(remote, branch, release.commit), "is already at", "moved to")
     return ExitCode.OK
 
 
-def _say(published: PublishedReference, there: str, done: str) -> None:
-    words = there if published.was_there else done
+def _say(published: PublishedReference, unchanged: str, done: str) -> None:
+    words = unchanged if published.was_there else done
     printer_for(sys.stdout).print([Line.of((published.name, "bold"), f" {words} {published.commit[:12]}.")])
 
 
 def _released(remote: Remote, releases: Releases, stack: str) -> Release:
-    """The newest release of what is checked out."""
+    """The newest release of the checked-out commit. Raises OpsError if it has none."""
     head = remote.head
     release = next((each for each in releases.all(stack) if each.commit == head), None)
     if release is None:
         raise OpsError(
-            f"{stack} has no release at commit {head[:12]}: `scripts/snu apply` records one once every container is "
-            "ready. Apply the plan first, or fetch the tags (`git fetch --tags`).",
+            f"{stack} has no release at commit {head[:12]}. `scripts/snu apply` records one once every container is "
+            "ready: apply the plan first, or fetch the tags (`git fetch --tags`).",
             ExitCode.FAILED,
         )
     return release
@@ -101,10 +102,10 @@ def finish(
     *,
     delete: bool,
 ) -> ExitCode:
-    """Open the pull request that brings the release of a branch to the main branch. Raises OpsError."""
+    """Open the pull request that merges the release of a branch into the base. Raises OpsError."""
     project = project_dir(directory)
     release = _released(Remote(project), Releases.of(project), find_stack(project, stack).name)
-    title = f"Bring {release.name} to {base}"
+    title = f"Merge {release.name} into {base}"
     bring_back(project, ReleasedBranch(branch, release.commit, release), repository, hub, base, title, delete=delete)
     return ExitCode.OK
 
@@ -119,21 +120,19 @@ def bring_back(
     *,
     delete: bool,
 ) -> None:
-    """Open a pull request to the base, unless there is one, and delete the branch if asked to. Raises OpsError."""
+    """Open a pull request to the base, unless it exists, and delete the branch on request. Raises OpsError."""
     stack, token = released.release.stack, read_token(process_environment())
     older = [each for each in Releases.of(project).all(stack) if each.order < released.release.order]
     before = older[0].images if older else {}
     log = changelog(title, repository or project, (stack,), before, released.release.images)
     returned = open_pull_request(hub, token, released, base, title, log.markdown())
     if returned.url:
-        print(f"Pull request {'exists already' if returned.was_there else 'opened'}: {returned.url}")
+        print(f"Pull request {'already exists' if returned.was_there else 'opened'}: {returned.url}")
     else:
-        print(f"{base} holds {released.release.name} already.")
+        print(f"{base} already contains {released.release.name}.")
     if not delete:
-        print(
-            f"It brings {returned.branch}, so the branch {released.branch} can be deleted: --delete-branch does that."
-        )
+        print(f"Its branch is {returned.branch}; {released.branch} can be deleted, with --delete-branch.")
     elif delete_branch(hub, token, released):
         print(f"Deleted the branch {released.branch}.")
     else:
-        print(f"The branch {released.branch} is gone already.")
+        print(f"The branch {released.branch} does not exist any more.")

@@ -1,9 +1,10 @@
-"""What the commands on a stack do: preview, up, destroy, refresh, outputs."""
+"""``snu preview``, ``up``, ``destroy``, ``refresh`` and ``outputs``."""
 
 from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 from ops.confirm import confirm, confirm_by_name
 from ops.engines.base import EngineError
@@ -45,7 +46,7 @@ def preview_json(session: Session, options: Options) -> ExitCode:
 
 
 def up(session: Session, options: Options, *, refuse_older: bool = False) -> ExitCode:
-    """Preview, ask, apply, and then look at the containers."""
+    """Preview, confirm and apply the changes, then check the containers."""
     with session.locked("snu up", options):
         if refuse_older:
             require_not_older(session)
@@ -53,21 +54,21 @@ def up(session: Session, options: Options, *, refuse_older: bool = False) -> Exi
 
 
 def bring_up(session: Session, options: Options) -> ExitCode:
-    """As ``up``, for a caller that has locked the stack."""
+    """Do what ``up`` does, in a stack that the caller has locked."""
     stack = session.stack
     session.require_complete()
     if options.skip_preview:
-        external_changes = session.check_update(options)
+        findings = session.check_update(options)
         start_ahead(stack.project_dir, session.environ)
     else:
-        previewed, external_changes = session.preview(options, binding=True)
-        changed = has_changes(previewed.changes) or any(each.kind is FindingKind.SCHEDULED for each in external_changes)
+        previewed, findings = session.preview(options, binding=True)
+        changed = has_changes(previewed.changes) or any(each.kind is FindingKind.SCHEDULED for each in findings)
         if changed and options.expect_no_changes:
             return ExitCode.CHANGES
         start_ahead(stack.project_dir, session.environ)
         if changed and not options.yes:
             confirm(f"Apply these changes to {stack.name}?")
-    session.restore_secrets(external_changes)
+    session.restore_secrets(findings)
     display = display_for(sys.stdout, session.title("Updating"), preview=False, properties=options.skip_preview)
     result = session.run(session.engine.up, options, display)
     from ops.readiness import check_containers
@@ -77,7 +78,8 @@ def bring_up(session: Session, options: Options) -> ExitCode:
 
 
 def destroy(session: Session, options: Options) -> ExitCode:
-    """Always previewed: an engine may delete the rest before it meets a protected resource."""
+    """Preview, confirm and delete. The preview is never skipped: an engine could delete other resources before it
+    fails at a protected one."""
     with session.locked("snu destroy", options):
         return _destroy(session, options)
 
@@ -86,7 +88,7 @@ def _destroy(session: Session, options: Options) -> ExitCode:
     stack = session.stack
     session.require_complete()
     refuse_in_use(stack, process_environment())
-    title = session.title("Previewing the end of")
+    title = session.title("Previewing the destruction of")
     display = display_for(sys.stdout, title, preview=True, all_properties=options.details)
     planned = session.run(session.engine.preview_destroy, options, display)
     session.report_external_changes(display.record, repaired=tuple(FindingKind))
@@ -100,6 +102,9 @@ def _destroy(session: Session, options: Options) -> ExitCode:
 def refresh(session: Session, options: Options) -> ExitCode:
     """Update the state from the live resources; unless ``--yes`` is given, preview the changes and ask first."""
     stack = session.stack
+    if not options.yes:
+        confirm(f"Update the state of {stack.name} from the live resources?")
+    display = display_for(sys.stdout, session.title("Refreshing"), preview=False)
     with session.locked("snu refresh", options):
         session.require_latest()
         if not options.yes:
@@ -116,14 +121,36 @@ def refresh(session: Session, options: Options) -> ExitCode:
     return ExitCode.CHANGES if changed and options.expect_no_changes else ExitCode.OK
 
 
-def outputs(session: Session, *, as_json: bool) -> ExitCode:
-    found = session.outputs()
+def outputs(session: Session, path: str | None = None, *, as_json: bool) -> ExitCode:
+    """Print all outputs, or the one at ``path``. Raises OpsError if there is none."""
+    values: Any = session.outputs()
     session.warn_overwritten()
+    if path is not None:
+        values = _output_at(values, path, session.stack.name)
     if as_json:
-        print(json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False))
-        return ExitCode.OK
-    printer_for(sys.stdout).print(_output_lines(found) or [Line.of(f"{session.stack.name} has no outputs.")])
+        print(json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False))
+    elif path is None:
+        printer_for(sys.stdout).print(_output_lines(values) or [Line.of(f"{session.stack.name} has no outputs.")])
+    elif isinstance(values, dict):
+        printer_for(sys.stdout).print(_output_lines(values))
+    else:
+        print(values if isinstance(values, str) else json.dumps(values, ensure_ascii=False))
     return ExitCode.OK
+
+
+def _output_at(values: Any, path: str, stack: str) -> Any:
+    """The value at keys that are joined by dots. Raises OpsError if there is none."""
+    value, parents = values, list[str]()
+    for key in path.split("."):
+        if not isinstance(value, dict) or key not in value:
+            parent = ".".join(parents)
+            keys = ", ".join(sorted(value)) if isinstance(value, dict) and value else "none"
+            raise OpsError(
+                f"{stack} has no output {path}. Keys{f' of {parent}' if parent else ''}: {keys}.", ExitCode.USAGE
+            )
+        value = value[key]
+        parents.append(key)
+    return value
 
 
 def _output_lines(values: object, indent: str = "") -> list[Line]:

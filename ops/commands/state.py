@@ -1,4 +1,4 @@
-"""What the commands on states do: show, backup, restore, history, move."""
+"""``snu state``: shows, backs up, restores and moves states."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from pathlib import Path
 from ops.confirm import confirm
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.report.document import print_document
 from ops.report.factory import printer_for
 from ops.report.text import Line, counted
+from ops.report.times import local_time
 from ops.session import Options, Session
 from ops.stacks import find_stack
 from ops.state import backup as backups
@@ -33,7 +35,7 @@ from pulumi_state.store import Store, StoreError, open_store
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE
 
 FOUNDATION = "foundation"
-"""As a target: the place that the foundation has for the environment."""
+"""Target of ``move`` that means the backend that the foundation provides for the environment."""
 _VARIABLE = "env:"
 _TARGET_KEYS = {
     "AWS_ACCESS_KEY_ID": "SNU_STATE_TO_ACCESS_KEY",
@@ -42,28 +44,45 @@ _TARGET_KEYS = {
 _SHOWN_CHANGES = ("create", "update", "replace", "delete", "same")
 
 
-def show(session: Session) -> ExitCode:
-    """Where the state is, how large, who holds it, who changed it last."""
+def show(session: Session, *, as_json: bool = False) -> ExitCode:
+    """Print where the state is, its size, its lock owners and its last update."""
     store, project, stack = session.store, session.project, session.stack.name
     session.warn_overwritten()
-    lines = [Line.of((stack, "bold"), f": state in {store.address}")]
-    moved = read_tombstone(store, project, stack)
-    if moved is not None:
-        lines.append(Line.of(f"  moved to {moved.to} at {moved.when}, by {moved.who}"))
-    found = backups.take(store, project, stack)
-    lines.append(Line.of(f"  {counted(len(found.resources), 'resource')}" if found else "  no state yet"))
+    tombstone = read_tombstone(store, project, stack)
+    current = backups.take(store, project, stack)
     size = size_of(store, project, stack)
+    owners = [lock.owner for lock in locks_of(store, project, stack)]
+    last = next(iter(updates_of(store, project, stack, 1)), None)
+    if as_json:
+        document = {
+            "stack": stack,
+            "backend": store.address,
+            "movedTo": tombstone.to if tombstone else None,
+            "resources": len(current.resources) if current else None,
+            "size": str(size),
+            "lockOwners": owners,
+            "lastUpdate": last.document if last else None,
+        }
+        print_document("state show", document)
+        return ExitCode.OK
+    lines = [Line.of((stack, "bold"), f": state in {store.address}")]
+    if tombstone is not None:
+        lines.append(Line.of(f"  moved to {tombstone.to} at {tombstone.when}, by {tombstone.who}"))
+    lines.append(Line.of(f"  {counted(len(current.resources), 'resource')}" if current else "  no state yet"))
     lines.append(Line.of("  size: ", (str(size), "yellow" if size.near else "")))
     if size.near:
         lines.append(Line.of(f"  {size_remedy(stack)}"))
-    lines += [Line.of(f"  locked by {lock.owner}") for lock in locks_of(store, project, stack)]
-    lines += [Line.of(f"  last {_shown(update)}") for update in updates_of(store, project, stack, 1)]
+    lines += [Line.of(f"  locked by {owner}") for owner in owners]
+    lines += [Line.of(f"  last {_shown(last)}")] if last else []
     printer_for(sys.stdout).print(lines)
     return ExitCode.OK
 
 
 def history(session: Session, most: int, *, as_json: bool) -> ExitCode:
-    """The newest first. A run that was killed, and whose stale lock is still there, is not in the records yet."""
+    """Print the updates, newest first.
+
+    Includes a killed run whose stale lock is still there: it is not recorded yet.
+    """
     session.warn_overwritten()
     pending = pending_names(session.observed.stored)
     place = (session.store, session.project, session.stack.name)
@@ -79,7 +98,7 @@ def history(session: Session, most: int, *, as_json: bool) -> ExitCode:
 
 
 def _shown(update: Update) -> str:
-    head = f"{update.kind} {update.begun:%Y-%m-%d %H:%M:%S}Z by {update.who}: {update.result}"
+    head = f"{update.kind} {local_time(update.begun, seconds=True)} by {update.who}: {update.result}"
     if update.is_interrupted:
         return f"{head} ({update.message}), last seen after {update.seconds}s, engine {update.engine}"
     changes = [f"{count} {op}" for op in _SHOWN_CHANGES if (count := update.changes.get(op))]
@@ -92,12 +111,12 @@ def _shown(update: Update) -> str:
 
 
 def backup(session: Session, out: Path | None) -> ExitCode:
-    """Into a file, or beside the state. Raises OpsError when there is no state."""
+    """Write a backup to a file, or to the state's backend. Raises OpsError if there is no state."""
     store, project, stack = session.store, session.project, session.stack.name
     session.warn_overwritten()
     found = backups.take(store, project, stack)
     if found is None:
-        raise OpsError(f"{store.address} has no state of {stack}.", ExitCode.FAILED)
+        raise OpsError(f"{stack} has no state in {store.address}.", ExitCode.FAILED)
     if out is None:
         where = f"{backups.save(store, found)} in {store.address}"
     else:
@@ -108,7 +127,10 @@ def backup(session: Session, out: Path | None) -> ExitCode:
 
 
 def restore(session: Session, file: Path, options: Options, *, over: bool, rename: bool) -> ExitCode:
-    """Raises OpsError, and nothing was changed, when the backup does not fit or the stack has resources."""
+    """Replace the state by a backup.
+
+    Raises OpsError, having changed nothing, if the backup does not fit or the stack has resources.
+    """
     stack = session.stack.name
     found = _fitting(session, backups.read_file(file), rename=rename)
     with session.locked("snu state restore", options):
@@ -119,22 +141,25 @@ def restore(session: Session, file: Path, options: Options, *, over: bool, renam
         count = len(present.resources) if present else 0
         if present and count > 1 and not over:
             raise OpsError(
-                f"{stack} has {count} resources. What the backup does not know would be forgotten, and stay in the "
-                "cloud: give --replace if you mean it. Nothing was changed.",
+                f"{stack} has {count} resources. Those that are not in the backup would become unmanaged. Confirm "
+                "with --replace. Nothing was changed.",
                 ExitCode.USAGE,
             )
         _check_secrets(session, found)
         if not options.yes:
-            confirm(f"Give {stack} the {len(found.resources)} resources of {found.time}, in place of {count}?")
+            confirm(
+                f"Replace the state of {stack} ({counted(count, 'resource')}) by the backup of {found.time} "
+                f"({counted(len(found.resources), 'resource')})?"
+            )
         if present:
-            print(f"{stack}: the state until now is kept as {backups.save(session.store, present)}.")
+            print(f"{stack}: the previous state is backed up as {backups.save(session.store, present)}.")
         try:
             target.write(json.dumps(found.checkpoint, ensure_ascii=False))
         except PulumiError as error:
             raise OpsError(str(error), ExitCode.FAILED) from None
     print(
-        f"{stack}: has the {len(found.resources)} resources of {found.time} now. What the cloud says of them: "
-        f"`scripts/snu preview {stack} --refresh`."
+        f"{stack}: restored the backup of {found.time} ({counted(len(found.resources), 'resource')}). Compare it with "
+        f"the live resources: scripts/snu preview {stack} --refresh"
     )
     return ExitCode.OK
 
@@ -142,13 +167,16 @@ def restore(session: Session, file: Path, options: Options, *, over: bool, renam
 def _fitting(session: Session, found: backups.Backup, *, rename: bool) -> backups.Backup:
     stack = session.stack.name
     if found.project != session.project:
-        raise OpsError(f"The backup is of the project {found.project}, not of {session.project}.", ExitCode.USAGE)
+        raise OpsError(
+            f"The backup is of the project {found.project}; expected {session.project}. Nothing was changed.",
+            ExitCode.USAGE,
+        )
     if found.stack == stack:
         return found
     if not rename:
         raise OpsError(
-            f"The backup is of {found.stack}. Give --rename to let {stack} have its resources; two stacks that manage "
-            "the same resources get in each other's way. Nothing was changed.",
+            f"The backup is of the stack {found.stack}. To give its resources to {stack}, add --rename; never let two "
+            "stacks manage the same resources. Nothing was changed.",
             ExitCode.USAGE,
         )
     return found.renamed(stack)
@@ -160,8 +188,8 @@ def _check_secrets(session: Session, found: backups.Backup) -> None:
             Secrets(session.environ).decrypt_with(found.salt)
         except OpsError as error:
             raise OpsError(
-                f"The secrets of the backup were encrypted with another passphrase than the stack's: {error}. Nothing "
-                "was changed.",
+                f"The backup's secrets were encrypted with another passphrase than the stack's: {error}. Nothing was "
+                "changed.",
                 ExitCode.ENVIRONMENT,
             ) from None
 
@@ -170,7 +198,7 @@ def _check_secrets(session: Session, found: backups.Backup) -> None:
 
 
 def move(session: Session, to: str, options: Options) -> ExitCode:
-    """Raises OpsError, and the state is where it was, when it cannot go there."""
+    """Move the state to another backend. Raises OpsError, leaving the state where it is, if that fails."""
     stack = session.stack
     document = _target(session, to)
     try:
@@ -203,22 +231,22 @@ def _carry(session: Session, target: Store) -> None:
 
 
 def _target(session: Session, to: str) -> BackendDocument:
-    """Where to, and how it is reached, with the passphrase that the state has. Raises OpsError."""
+    """The new backend and its credentials, with the state's current passphrase. Raises OpsError."""
     from pydantic import SecretStr
 
     if to == FOUNDATION:
-        made = _foundations_place(session)
+        made = _foundation_backend(session)
     else:
         url = session.environ.get(to.removeprefix(_VARIABLE), "") if to.startswith(_VARIABLE) else to
         if not url:
             raise OpsError(f"The variable {to.removeprefix(_VARIABLE)} is not set.", ExitCode.USAGE)
         if not to.startswith(_VARIABLE) and "@" in url:
             raise OpsError(
-                "An address with a login must not stand in the arguments, which every process of this machine sees: "
-                f"put it into a variable, and say --to {_VARIABLE}NAME.",
+                "An address with credentials must not be an argument, which every process on this machine can read. "
+                f"Set a variable to it and give --to {_VARIABLE}NAME.",
                 ExitCode.USAGE,
             )
-        # The user's own key is used, and not written down for others.
+        # The user's own key: it is not stored in the document.
         access, secret = (session.environ.get(name, "") for name in _TARGET_KEYS.values())
         made = BackendDocument(
             backend_url=SecretStr(url), passphrase=SecretStr(""), access_key=access, secret_key=SecretStr(secret)
@@ -227,19 +255,19 @@ def _target(session: Session, to: str) -> BackendDocument:
 
 
 def _own_key(environ: Mapping[str, str]) -> tuple[str, str]:
-    """The one in use, for a bucket that has none of its own."""
+    """The current S3 key, for a bucket without a key of its own."""
     access, secret = (environ.get(name, "") for name in _TARGET_KEYS)
     return access, secret
 
 
-def _foundations_place(session: Session) -> BackendDocument:
-    """What the foundation has made for an environment, read with the user's key from the foundation's outputs."""
+def _foundation_backend(session: Session) -> BackendDocument:
+    """The backend that the foundation provides for an environment, from the foundation's outputs."""
     from ops.foundation_secrets import FoundationSecrets
 
     stack = session.stack
     place = backend_of(stack)
     if place.kind is not BackendKind.ENVIRONMENT:
-        raise OpsError(f"{stack.name} is no environment with a foundation: give an address.", ExitCode.USAGE)
+        raise OpsError(f"{stack.name} has no foundation. Give the backend's address with --to.", ExitCode.USAGE)
     foundation = find_stack(stack.project_dir, place.foundation)
     environ = {
         key: value
@@ -254,25 +282,25 @@ def _foundations_place(session: Session) -> BackendDocument:
 
 
 def _point(session: Session, document: BackendDocument) -> None:
-    """Let the stack be found at its new place."""
+    """Record the new backend where the stack's backend is looked up."""
     stack = session.stack
     place = backend_of(stack)
     if place.kind not in (BackendKind.ENVIRONMENT, BackendKind.FOUNDATION):
         _say(
-            f"{stack.name} is found there with {BACKEND_URL} set to that address, or with snu:state in "
-            f"{stack.file.name}: see docs/how-to/state.md"
+            f"to use {stack.name} there, set {BACKEND_URL} to that address, or snu:state in {stack.file.name}: "
+            "see docs/how-to/state.md"
         )
         return
     account = Account(stack, session.environ)
     try:
         found = find_document(account, stack, place)
         if found is None:
-            _say(f"no secret {place.secret} says where the state is: set {BACKEND_URL} to the new address")
+            _say(f"there is no secret {place.secret} to update: set {BACKEND_URL} to the new address")
         elif found[1].address != document.address:
             account.write(found[0], document.text())
-            _say(f"the secret {place.secret} says where the state is now")
+            _say(f"updated the secret {place.secret} with the new address")
             for reader in account.secrets_named(place.reader) if place.reader else ():
                 account.withdraw(reader)
-                _say(f"the secret {place.reader} is empty until the next `scripts/snu bootstrap {place.foundation}`")
+                _say(f"emptied the secret {place.reader}; fill it with: scripts/snu bootstrap {place.foundation}")
     finally:
         account.close()

@@ -1,8 +1,7 @@
-"""What ``snu status`` does: one place to look at."""
+"""``snu status``: the status of all environments."""
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -16,8 +15,10 @@ from ops.plans.waiting import WaitingPlan, waiting
 from ops.process_environment import process_environment
 from ops.releases.tags import Releases
 from ops.report.causes import skipped_lines
+from ops.report.document import print_list
 from ops.report.factory import printer_for
 from ops.report.text import Line, counted, short
+from ops.report.times import local_time
 from ops.stacks import project_dir, stack_names
 from ops.state.history import updates_of
 from ops.state.interrupted import interrupted_line, pending_names
@@ -29,136 +30,145 @@ _UPDATES = 5
 
 @dataclass
 class StackStatus:
-    """Of a stack that runs images."""
+    """The status of an environment's stack."""
 
     stack: str
     problem: str = ""
-    """Why its state cannot be looked at; all the rest is unknown then, but for what its file says."""
+    """Why its state cannot be read; then everything but ``images``, as its file has them, is unknown."""
     images: dict[str, str] = field(default_factory=dict)
-    """The version that runs of each image, by name."""
+    """Running versions by image."""
     locks: list[str] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
-    """Operations that an interrupted run has left pending."""
+    """Pending operations of an interrupted run."""
     overwritten: str = ""
-    """Not empty: the state is older than what the last run left; and what to do."""
+    """If an older state has overwritten the last run's: what happened and what to do."""
     plans: list[WaitingPlan] = field(default_factory=list)
     updated: str = ""
     result: str = ""
-    """Of the newest update."""
+    """Result of the last update."""
     release: str = ""
-    """The newest one, where the stack has any."""
+    """Name of the newest release; empty without releases."""
     drift: bool | None = None
-    """Whether the cloud is other than the last update left it; None: it was not looked at."""
+    """Whether there is drift; None if that was not checked."""
     promote_from: str | None = None
     behind: list[str] = field(default_factory=list)
-    """The images of which the stack that it takes them from runs another version."""
+    """Images of which the stack that it is promoted from runs another version."""
 
 
 def status(directory: Path | None, *, as_json: bool, drift: bool) -> ExitCode:
-    """Print of every environment what runs, who holds it, which plans wait, and what its source has that it has not.
+    """Print for each environment its images, lock owners, waiting plans and unpromoted images.
 
-    ``drift``: look into the cloud too, as `snu drift` does.
+    ``drift``: also compare with the live resources, as ``snu drift`` does.
     """
     project = project_dir(directory)
-    found = {each.stack.name: _look(each) for each in environments(project, process_environment())}
+    statuses = {each.stack.name: _status_of(each) for each in environments(project, process_environment())}
     releases = _releases(project)
-    for name, each in found.items():
+    for name, each in statuses.items():
         newest = releases.newest(name) if releases else None
         each.release = newest.name if newest else ""
         if drift and not each.problem and each.updated:
             each.drift = _has_drift(project, each)
-    for each in found.values():
-        source = found.get(each.promote_from or "")
+    for each in statuses.values():
+        source = statuses.get(each.promote_from or "")
         if source is not None and not source.problem and not each.problem:
             each.behind = sorted(
                 name for name, version in each.images.items() if source.images.get(name, version) != version
             )
-    problems = {name: each.problem for name, each in found.items() if each.problem}
+    problems = {name: each.problem for name, each in statuses.items() if each.problem}
     if as_json:
-        print(json.dumps([asdict(each) for each in found.values()], indent=2))
+        print_list([asdict(each) for each in statuses.values()])
     else:
-        lines = [line for each in found.values() for line in _lines(each)]
-        printer_for(sys.stdout).print(lines or [Line.of(f"No environment among {', '.join(stack_names(project))}.")])
+        lines = [line for each in statuses.values() for line in _lines(each)]
+        printer_for(sys.stdout).print(
+            lines or [Line.of(f"No stack is an environment. Stacks: {', '.join(stack_names(project))}.")]
+        )
         printer_for(sys.stdout).print(skipped_lines(problems))
     return ExitCode.INCOMPLETE if problems else ExitCode.OK
 
 
-def _look(environment: StackImages) -> StackStatus:
+def _status_of(environment: StackImages) -> StackStatus:
     settings, name = environment.settings, environment.stack.name
-    found = StackStatus(name, promote_from=settings.promote_from)
+    status = StackStatus(name, promote_from=settings.promote_from)
     try:
-        found.images = {image: running.version for image, running in environment.running.items()}
+        status.images = {image: running.version for image, running in environment.running.items()}
         store, project = environment.store, environment.project
-        found.locks = [_lock(lock) for lock in locks_of(store, project, name)]
-        found.overwritten = str(environment.observed.overwritten or "")
-        found.pending = pending_names(environment.observed.stored)
-        found.plans = [plan for plan in waiting(store, project, name) if not plan.is_gone]
+        status.locks = [_lock(lock) for lock in locks_of(store, project, name)]
+        status.overwritten = str(environment.observed.overwritten or "")
+        status.pending = pending_names(environment.observed.stored)
+        status.plans = [plan for plan in waiting(store, project, name) if not plan.is_gone]
         updates = [each for each in updates_of(store, project, name, _UPDATES) if each.kind == "update"]
         if updates:
-            found.updated = f"{updates[0].begun:%Y-%m-%dT%H:%M:%SZ}"
-            found.result = updates[0].result
+            status.updated = f"{updates[0].begun:%Y-%m-%dT%H:%M:%SZ}"
+            status.result = updates[0].result
     except (OpsError, StoreError) as error:
-        found.problem = str(error)
-        found.images = {name: image.version for name, image in settings.pinned.items()}
-    return found
+        status.problem = str(error)
+        status.images = {name: image.version for name, image in settings.pinned.items()}
+    return status
 
 
 def _lock(lock: Lock) -> str:
-    return f"{lock.owner}, which {lock.liveness.value}" if lock.liveness.is_stale else lock.owner
+    return f"{lock.owner}, whose process {lock.liveness.value}" if lock.liveness.is_stale else lock.owner
 
 
 def _releases(project: Path) -> Releases | None:
-    """None where the project is in no git repository."""
+    """The project's releases; None outside of a Git repository."""
     try:
         return Releases.of(project)
     except OpsError:
         return None
 
 
-def _has_drift(project: Path, found: StackStatus) -> bool | None:
-    """A problem is the stack's, and does not hide the others."""
+def _has_drift(project: Path, status: StackStatus) -> bool | None:
+    """Whether there is drift; None if that is unknown, with the problem in the stack's status."""
     from ops.drift.check import StateUnavailableError, look
 
     try:
-        seen = look(project, found.stack, EngineChoice.AUTO)
+        result = look(project, status.stack, EngineChoice.AUTO)
     except StateUnavailableError as error:
-        found.problem = str(error)
+        status.problem = str(error)
         return None
-    found.problem = "\n".join(seen.problems)
-    return bool(seen.findings) if not seen.problems else None
+    status.problem = "\n".join(result.problems)
+    return bool(result.findings) if not result.problems else None
 
 
-def _lines(found: StackStatus) -> list[Line]:
-    head = [(found.stack, "bold")]
-    if found.problem:
-        return [Line.of(*head, ("  not looked at", "bold red")), _images(found, "its file says")]
-    if not found.updated:
+def _lines(status: StackStatus) -> list[Line]:
+    head = [(status.stack, "bold")]
+    if status.problem:
+        return [Line.of(*head, ("  status unknown", "bold red")), _images_line(status, "in its file:")]
+    if not status.updated:
         return [Line.of(*head, ("  nothing runs yet", "dim"))]
-    style = "green" if found.result == "succeeded" else "bold red"
-    lines = [Line.of(*head, "  last update ", found.updated, " ", (found.result, style)), _images(found, "runs")]
-    lines += [Line.of("  release ", found.release)] if found.release else []
-    if found.drift is not None:
-        hint = f"  the cloud is not as it should be: scripts/snu drift {found.stack}"
-        lines.append(Line.of((hint, "yellow") if found.drift else ("  no drift", "dim")))
-    lines += [Line.of(("  locked by ", "yellow"), lock) for lock in found.locks]
-    lines += [interrupted_line(found.stack, found.pending).indented("  ")] if found.pending else []
-    lines += [_plan(plan) for plan in found.plans]
-    if found.promote_from:
-        what = ", ".join(found.behind)
+    style = "green" if status.result == "succeeded" else "bold red"
+    lines = [
+        Line.of(
+            *head, "  last update ", local_time(datetime.fromisoformat(status.updated)), " ", (status.result, style)
+        ),
+        _images_line(status, "runs"),
+    ]
+    lines += [Line.of("  release ", status.release)] if status.release else []
+    if status.drift is not None:
+        hint = f"  there is drift: scripts/snu drift {status.stack}"
+        lines.append(Line.of((hint, "yellow") if status.drift else ("  no drift", "dim")))
+    lines += [Line.of(("  locked by ", "yellow"), lock) for lock in status.locks]
+    lines += [interrupted_line(status.stack, status.pending).indented("  ")] if status.pending else []
+    lines += [_plan(plan) for plan in status.plans]
+    if status.promote_from:
+        behind = ", ".join(status.behind)
         lines.append(
-            Line.of((f"  {found.promote_from} is ahead: ", "yellow"), what)
-            if what
-            else Line.of((f"  runs all that {found.promote_from} does", "dim"))
+            Line.of((f"  not promoted yet from {status.promote_from}: ", "yellow"), behind)
+            if behind
+            else Line.of((f"  runs the same images as {status.promote_from}", "dim"))
         )
     return lines
 
 
-def _images(found: StackStatus, verb: str) -> Line:
-    told = ", ".join(f"{name} {short(version)}" for name, version in sorted(found.images.items()))
-    return Line.of(f"  {verb} ", told or "no image")
+def _images_line(status: StackStatus, verb: str) -> Line:
+    images = ", ".join(f"{name} {short(version)}" for name, version in sorted(status.images.items()))
+    return Line.of(f"  {verb} ", images or "no image")
 
 
 def _plan(plan: WaitingPlan) -> Line:
     left = datetime.fromisoformat(plan.expires) - datetime.now(UTC)
     hours = counted(max(0, int(left.total_seconds() // 3600)), "hour")
-    return Line.of(("  plan ", "yellow"), (short(plan.digest), "bold"), f" by {plan.author} waits, {hours} left")
+    return Line.of(
+        ("  plan ", "yellow"), (short(plan.digest), "bold"), f" by {plan.author} waits to be applied, {hours} left"
+    )

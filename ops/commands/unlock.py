@@ -1,4 +1,4 @@
-"""What ``snu unlock`` does."""
+"""``snu unlock``: removes locks of a stack."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _COLOURS = {Liveness.RUNNING: "green", Liveness.UNKNOWN: "yellow"}
 
 
 def unlock_stack(session: Session, *, yes: bool, force: bool) -> ExitCode:
-    """Show a stack's locks and remove the stale ones; with ``force``, all of them."""
+    """Print a stack's locks and remove the stale ones; with ``force``, all of them."""
     if force and yes:
-        raise OpsError("--force asks for the stack's name: it cannot be given together with --yes.", ExitCode.USAGE)
+        raise OpsError("--force asks for the stack's name and cannot be combined with --yes.", ExitCode.USAGE)
     name = session.stack.name
-    found = locks_of(session.store, session.project, name)
-    if not found:
+    locks = locks_of(session.store, session.project, name)
+    if not locks:
         printer_for(sys.stdout).print([Line.of(f"{name} is not locked.")])
         return ExitCode.OK
-    printer_for(sys.stdout).print([_line(each) for each in found])
-    removed = found if force else [each for each in found if each.liveness.is_stale]
+    printer_for(sys.stdout).print([_line(each) for each in locks])
+    removed = locks if force else [each for each in locks if each.liveness.is_stale]
     if not removed:
-        raise OpsError(f"No lock of {name} is stale; none was removed. {_way_out(name, found)}", ExitCode.LOCKED)
+        raise OpsError(f"No lock of {name} is stale; nothing was changed. {_way_out(name, locks)}", ExitCode.LOCKED)
     if force:
         _confirm_force(name)
     elif not yes:
@@ -37,7 +37,7 @@ def unlock_stack(session: Session, *, yes: bool, force: bool) -> ExitCode:
         if each.interrupted is not None:
             each.interrupted.record(session.store, session.project, name)
         printer_for(sys.stdout).print([Line.of(f"  removed the lock of {each.owner}")])
-    left = [each for each in found if each not in removed]
+    left = [each for each in locks if each not in removed]
     if left:
         raise OpsError(f"{name} is still locked by {left[0].owner}. {_way_out(name, left)}", ExitCode.LOCKED)
     return ExitCode.OK
@@ -48,16 +48,16 @@ def _line(lock: Lock) -> Line:
 
 
 def _way_out(name: str, left: list[Lock]) -> str:
-    """How to remove what only a person can judge."""
+    """How to remove locks whose process may still be running."""
     cancel = f"`pulumi cancel {name}` or " if any(each.is_pulumis for each in left) else ""
-    return f"Once you know that its process has ended: {cancel}`scripts/snu unlock {name} --force`."
+    return f"If you are sure that its process has ended, run {cancel}`scripts/snu unlock {name} --force`."
 
 
 def _confirm_force(name: str) -> None:
     printer_for(sys.stdout).print(
         [
-            Line.of("  A run that is only paused may go on without its lock. snu and the embedded engine then stop at"),
-            Line.of("  their next write. The Pulumi CLI overwrites the state: the next command notices that, and"),
+            Line.of("  A run that is only paused continues without its lock. snu and the embedded engine then stop at"),
+            Line.of("  their next write. The Pulumi CLI overwrites the state; the next command detects that, and"),
             Line.of(f"  `scripts/snu recover {name}` restores the newer state."),
         ]
     )

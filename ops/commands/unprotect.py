@@ -1,4 +1,4 @@
-"""What ``snu unprotect`` does."""
+"""``snu unprotect``: removes the protection of apps and jobs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pulumi_state.errors import PulumiError
 
 
 def unprotect_apps(session: Session, names: list[str], options: Options) -> ExitCode:
-    """Release apps and jobs from protection in the state, for either engine. Raises OpsError."""
+    """Remove the protection of apps and jobs in the state, for both engines. Raises OpsError."""
     stack = session.stack
     listed = ", ".join(names)
     with session.locked("snu unprotect", options):
@@ -21,7 +21,7 @@ def unprotect_apps(session: Session, names: list[str], options: Options) -> Exit
             checkpoint = state.read()
             released = unprotect(checkpoint.latest if checkpoint else {}, stack.name, names)
             if not released.names:
-                print(f"{stack.name}: {listed} is not protected; nothing was changed.")
+                print(f"{stack.name}: no resource of {listed} is protected; nothing was changed.")
                 return ExitCode.OK
             if not options.yes:
                 confirm(f"Allow the next update of {stack.name} to delete or replace {', '.join(released.names)}?")
@@ -30,7 +30,7 @@ def unprotect_apps(session: Session, names: list[str], options: Options) -> Exit
         except PulumiError as error:
             raise OpsError(str(error), ExitCode.FAILED) from error
     print(
-        f"{stack.name}: {counted(len(released.names), 'resource')} of {listed} no longer protected. Preview, plan or "
-        f"apply the change now: an update with {listed} still in {stack.file.name} protects it again."
+        f"{stack.name}: removed the protection of {counted(len(released.names), 'resource')} of {listed}. Deploy the "
+        f"change now: an update with {listed} still in {stack.file.name} restores the protection."
     )
     return ExitCode.OK

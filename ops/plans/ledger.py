@@ -26,6 +26,8 @@ class ApplyOutcome(StrEnum):
     BEGUN = "begun"
     APPLIED = "applied"
     FAILED = "failed"
+    DISCARDED = "discarded"
+    """Never applied, and not to be applied."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,18 @@ class Ledger:
             self.check(plan)
             raise
 
+    def discard(self, plan_id: str, digest: str, author: str) -> None:
+        """Record that the plan is not to be applied. Raises OpsError if it was applied or discarded before."""
+        who, now = f"{getpass.getuser()}@{socket.gethostname()}", _now()
+        entry = LedgerEntry(plan_id, digest, author, who, now, str(uuid.uuid4()), ApplyOutcome.DISCARDED, now)
+        key = f"{self._prefix}/{plan_id}{_JSON}"
+        try:
+            self._store.write(key, entry.content(), ABSENT)
+        except ConflictError:
+            if (found := self._store.read(key)) is not None:
+                raise _refused(found.content) from None
+            raise
+
     def end(self, plan: Plan, begun: BegunApply, outcome: ApplyOutcome) -> None:
         """Raises StoreError."""
         ended = replace(begun.entry, outcome=outcome, ended=_now())
@@ -131,6 +145,8 @@ def _refused(content: bytes) -> OpsError:
         entry = LedgerEntry.parse(content)
     except ValueError as error:
         return refused(f"The plan was applied already, and the record of that cannot be read: {error}. Plan again.")
+    if entry.outcome == ApplyOutcome.DISCARDED:
+        return refused(f"This plan was discarded by {entry.applied_by} on {entry.begun[:19]}Z. Plan again.")
     return refused(
         f"The plan was applied already, by {entry.applied_by} on {entry.begun[:19]}Z ({entry.outcome}). A plan is "
         "applied once: plan again."

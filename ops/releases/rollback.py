@@ -11,7 +11,7 @@ from infra.settings import Image
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.stack_images import StackImages
-from ops.plans.ledger import Ledger, LedgerEntry
+from ops.plans.ledger import ApplyOutcome, Ledger, LedgerEntry
 from ops.releases.committed_file import CommittedFile
 from ops.releases.release import Release
 from ops.stack_file import edit
@@ -83,6 +83,14 @@ def release_before(environment: StackImages, committed: CommittedFile, releases:
     return earlier[0]
 
 
+def rollback_target(release: Release, releases: list[Release]) -> Release | None:
+    """The release whose images ``release`` restored; None if it was not a rollback. ``releases``: newest first."""
+    older = [each for each in releases if each.order < release.order]
+    if not older or older[0].images == release.images:
+        return None
+    return next((each for each in older if each.images == release.images), None)
+
+
 def _runs(environment: StackImages, newest: Release) -> bool:
     """Whether the last deploy became the newest release, and nothing else was done since."""
     last = _last_applied(environment)
@@ -97,7 +105,8 @@ def _last_applied(environment: StackImages) -> LedgerEntry | None:
         entries = Ledger(environment.store, environment.project, environment.stack.name).entries()
     except StoreError as error:
         raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
-    return max(entries, key=lambda entry: entry.begun, default=None)
+    applied = [entry for entry in entries if entry.outcome != ApplyOutcome.DISCARDED]
+    return max(applied, key=lambda entry: entry.begun, default=None)
 
 
 def earlier(environment: StackImages, committed: CommittedFile, release: Release) -> RollbackTarget:

@@ -94,3 +94,9 @@ def is_plain(stream: TextIO) -> bool:
     if not stream.isatty() or process_environment().get("TERM") == "dumb":
         return True
     return bool(process_environment().get("NO_COLOR") or process_environment().get("CI"))
+
+
+def is_coloured(stream: TextIO) -> bool:
+    """Whether lines on the stream are coloured: FORCE_COLOR colours them in pipes and in CI too, unless NO_COLOR."""
+    environ = process_environment()
+    return not is_plain(stream) or bool(environ.get("FORCE_COLOR") and not environ.get("NO_COLOR"))

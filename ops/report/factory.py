@@ -6,7 +6,7 @@ import sys
 from typing import TextIO
 
 from ops.operation_record import Diagnostic
-from ops.report.base import Display, Printer, is_plain
+from ops.report.base import Display, Printer, is_coloured, is_plain
 from ops.report.plain import PlainDisplay, PlainPrinter
 from ops.report.summary import diagnostic_lines
 from ops.report.text import Line
@@ -28,8 +28,8 @@ def display_for(
 
 
 def printer_for(stream: TextIO) -> Printer:
-    """A printer of styled lines."""
-    if is_plain(stream):
+    """A printer of lines: in colour on a terminal, or with FORCE_COLOR."""
+    if not is_coloured(stream):
         return PlainPrinter(stream)
     from ops.report.terminal import TerminalPrinter
 

@@ -85,7 +85,7 @@ def test_again_and_the_way_back(founded_live: LiveLab) -> None:
     content = live.lab.state_file(stack).read_bytes()
     again = live.adopt(stack, *sources, "--yes")
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "nothing is left to adopt" in again.stdout
+    assert "there is nothing left to adopt" in again.stdout
     assert live.lab.state_file(stack).read_bytes() == content
     history = live.lab.project.snu("state", "history", stack)
     assert "resource-import" in history.stdout
@@ -160,7 +160,7 @@ def test_what_would_be_replaced_is_never_accepted(founded_live: LiveLab) -> None
     apps["admin"]["host"], apps["app"]["host"] = apps["app"]["host"], apps["admin"]["host"]
     live.edit(stack, apps=apps)
     run = live.adopt(stack, *live.sources("production"), "--yes")
-    _refused(run, "admin-domain (scaleway:containers:Domain): replace", "never replaced or deleted")
+    _refused(run, "admin-domain (scaleway:containers:Domain): replace", "would be replaced or deleted")
     assert not live.lab.state_file(stack).exists()
 
 

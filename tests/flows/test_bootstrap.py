@@ -145,7 +145,7 @@ def test_from_an_empty_account_to_an_environment_that_is_up(lab: Lab) -> None:
     assert "bucket snu-state-local: created" in refused.stdout
     for words in (
         "bucket snu-state-local-local: created",
-        "state store is complete",
+        "state storage is complete",
     ):
         assert words in first.stdout
     found = documents(lab)
@@ -276,7 +276,7 @@ def _move_to_a_bucket(lab: Lab) -> None:
     assert moved.returncode == ExitCode.OK, moved.stdout + moved.stderr
     assert "is the same there, secrets included" in moved.stdout
     assert documents(lab)["snu-local-state"]["backendUrl"].startswith("s3://snu-state-local-local?")
-    assert "the secret snu-local-state-reader is empty until the next" in moved.stdout
+    assert "emptied the secret snu-local-state-reader; fill it with" in moved.stdout
     bootstrap_ok(lab)
     found = documents(lab)
     assert found["snu-local-state-reader"]["backendUrl"] == found["snu-local-state"]["backendUrl"]

@@ -190,13 +190,13 @@ ROWS: dict[str, tuple[Row, list[str]]] = {
     ),
     "changed by hand what is planned": (_by_hand_what_is_planned, ["api-container", "memoryLimitBytes"]),
     "deleted in the cloud": (_deleted_in_the_cloud, ["admin-container", "planned: nothing to do; now: create"]),
-    "another stack's plan": (_another_stack, ["The plan is for the stack local, and not for foundation-local"]),
+    "another stack's plan": (_another_stack, ["The plan is for the stack local; expected foundation-local"]),
     "another backend": (_another_backend, ["elsewhere"]),
     "expired": (_expired, ["the plan has expired"]),
     "altered by one byte": (_one_byte, ["the file was altered since it was signed"]),
     "wrong key": (_wrong_key, ["cannot be decrypted"]),
     "unsigned": (_unsigned, ["bears no signature that can be read"]),
-    "signed by a stranger": (_stranger, ["a stranger"]),
+    "signed by an unknown key": (_stranger, ["by an unknown key"]),
     "planned by the other engine": (_other_engine, ["can be applied by that one only"]),
     "image gone from the registry": (_image_gone, ["the image localhost:", "is gone from its registry"]),
 }
@@ -306,13 +306,13 @@ def test_a_plan_is_applied_exactly_and_once(lab: PlanLab) -> None:
     writes = lab.writes()
     again = lab.apply()
     assert again.returncode == ExitCode.OK, again.stderr
-    assert "was applied already, and local is as it left it: nothing to do." in again.stdout
+    assert "has already been applied, and nothing has changed since." in again.stdout
     assert "Containers" in again.stdout
     assert (lab.lab.state_file(STACK).read_bytes(), lab.writes()) == (state, writes)
     _by_hand(lab)
     refused = lab.apply()
     assert refused.returncode == ExitCode.REFUSED, refused.stdout
-    assert "was applied already" in refused.stderr
+    assert "has already been applied" in refused.stderr
     assert lab.lab.state_file(STACK).read_bytes() == state
     assert len(lab.ledger()) == 1
 
@@ -331,8 +331,8 @@ def test_the_status_names_what_runs_and_plans_that_wait(lab: PlanLab) -> None:
     assert len(plan["images"]) == 4
     shown = lab.lab.project.snu("status").stdout
     assert f"plan {plan['digest'][:12]} by A Planner" in shown
-    assert "stage  not looked at\n" in shown
-    assert "Skipped ci, production, stage: no Scaleway API key." in shown
+    assert "stage  status unknown\n" in shown
+    assert "Not looked at: ci, production, stage. no Scaleway API key." in shown
     exports = lab.lab.project.snu("local", "env").stdout.splitlines()
     pointed = {name: value.strip("'") for name, _, value in (line[7:].partition("=") for line in exports)}
     misled = lab.lab.project.snu("status", **pointed)
@@ -349,12 +349,28 @@ def test_the_status_names_what_runs_and_plans_that_wait(lab: PlanLab) -> None:
     assert of_local("--drift")["drift"] is True
 
 
+def test_a_discarded_plan_cannot_be_applied(lab: PlanLab) -> None:
+    snu = lab.lab.project.snu
+    unknown = snu("plan", "discard", STACK, "0000", "--yes")
+    assert unknown.returncode == ExitCode.USAGE
+    assert "Plan 0000 of local is not waiting to be applied" in unknown.stderr
+    state = lab.lab.state_file(STACK).read_bytes()
+    discarded = snu("plan", "discard", STACK, "--yes")
+    assert discarded.returncode == ExitCode.OK, discarded.stderr
+    assert "it cannot be applied any more" in discarded.stdout
+    refused = lab.apply()
+    assert refused.returncode == ExitCode.REFUSED
+    assert "This plan was discarded by" in refused.stderr
+    assert "has no waiting plans" in snu("plan", "discard", STACK, "--yes").stdout
+    assert lab.lab.state_file(STACK).read_bytes() == state
+
+
 def test_of_two_applies_of_one_plan_one_is_done(lab: PlanLab) -> None:
     with ThreadPoolExecutor() as pool:
         runs = [pool.submit(lab.apply, None, "--lock-timeout", "2m") for _ in range(2)]
     done = [run.result() for run in runs]
     assert [run.returncode for run in done] == [ExitCode.OK] * 2, [run.stderr for run in done]
-    assert sum("nothing to do." in run.stdout for run in done) == 1
+    assert sum("nothing has changed since." in run.stdout for run in done) == 1
     assert len(lab.ledger()) == 1
 
 
@@ -393,10 +409,10 @@ def test_what_is_not_committed_is_refused_unless_allowed_and_then_marked(lab: Pl
     assert "Pulumi.local.yaml" in refused.stderr
     assert not path.exists()
     marked = lab.make_plan(path, "--allow-dirty")
-    assert "not committed" in marked.stdout
+    assert "uncommitted changes" in marked.stdout
     done = lab.apply(path)
     assert done.returncode == ExitCode.OK, done.stdout + done.stderr
-    assert "with changes that were not committed" in done.stdout
+    assert "with uncommitted changes" in done.stdout
     assert lab.container("admin")["memory_limit_bytes"] == 512_000_000
 
 
@@ -405,7 +421,7 @@ def test_a_planner_that_the_settings_do_not_know_cannot_plan(lab: PlanLab) -> No
         "plan", STACK, "--out", str(lab.directory / "x.plan"), SNU_PLAN_SIGNING_KEY=keys.new_signing_key().private
     )
     assert refused.returncode == ExitCode.ENVIRONMENT
-    assert "snu:plans.planners does not know the signing key" in refused.stderr
+    assert "snu:plans.planners does not list the configured signing key" in refused.stderr
 
 
 _CANARY = "canary-not-a-secret"

@@ -74,7 +74,7 @@ def test_up_deploys_what_the_branch_changed_and_down_leaves_nothing(previews: Pr
     assert hub.bodies(7) == [comment]
 
     down = previews.snu("env", "down", "--pr", "7")
-    assert "pr-7 is taken down." in down.stdout
+    assert "pr-7 was removed." in down.stdout
     assert previews.things("pr-7") == {}
     assert not file.exists()
     assert not (previews.folder / ".local/images/pr-7.yaml").exists()
@@ -129,11 +129,11 @@ def test_settings_can_ask_for_a_label(previews: PreviewLab, hub: FakeGitHub) -> 
     hub.pulls[7].labels = ("preview",)
     previews.snu("env", "up", "--pr", "7")
     down = ("env", "down", "--pr", "7", "--if-unwanted")
-    assert "pr-7 is kept: its pull request is open" in previews.snu(*down).stdout
+    assert "pr-7 was kept: its pull request is open" in previews.snu(*down).stdout
     assert previews.things("pr-7")
     hub.pulls[7].labels = ()
     assert "its pull request lacks the label 'preview'" in previews.snu("env", "sweep").stdout
-    assert "pr-7 is taken down." in previews.snu(*down).stdout
+    assert "pr-7 was removed." in previews.snu(*down).stdout
     assert previews.things("pr-7") == {}
     run = previews.run("env", "down", "pr-7", "--if-unwanted")
     assert run.returncode == ExitCode.USAGE
@@ -227,7 +227,7 @@ def test_down_looks_in_the_cloud_and_not_at_the_state_alone(previews: PreviewLab
 def test_down_never_touches_another_stack(previews: PreviewLab, name: str) -> None:
     run = previews.run("env", "down", name)
     assert run.returncode == ExitCode.USAGE
-    check_clear(run, "is no name of a preview environment")
+    check_clear(run, "is not the name of a preview environment")
 
 
 def test_down_refuses_a_stack_with_such_a_name_that_is_none(previews: PreviewLab) -> None:
@@ -279,7 +279,7 @@ def swept(previews: PreviewLab, *arguments: str) -> dict[str, str]:
 
 
 def test_the_list_shows_states_and_cloud(previews: PreviewLab, hub: FakeGitHub) -> None:
-    assert previews.lab.project.snu("env", "list").stdout == "local has no preview environment.\n"
+    assert previews.lab.project.snu("env", "list").stdout == "local has no preview environments.\n"
     hub.pulls |= {number: Pull(f"f{number}") for number in (8, 9)}
     for number in (7, 8, 9):
         previews.snu("env", "up", "--pr", str(number))
@@ -326,8 +326,8 @@ def test_a_sweep_only_looks_and_then_takes_away_what_nobody_needs(previews: Prev
         "it has the label 'persist'",
         "pr-11  remove from the cloud: no state knows what is in the cloud",
         "    container pr-11-api",
-        "stack local  left alone: its name is no preview environment's",
-        "4 environments to sweep. Nothing was changed: --yes does it.",
+        "stack local  skipped: its name is no preview environment's",
+        "4 environments to remove. Nothing was changed; remove with --yes.",
     ):
         assert line in shown, shown
     assert swept(previews) == expected
@@ -342,7 +342,7 @@ def test_a_sweep_only_looks_and_then_takes_away_what_nobody_needs(previews: Prev
         assert len(previews.things(name)["containers.container"]) == 3
     (comment,) = hub.bodies(8)
     assert "taken down\n\nThe sweep did it: its pull request is closed." in comment
-    assert "There is nothing to sweep." in previews.snu("env", "sweep", "--yes").stdout
+    assert "Nothing to remove." in previews.snu("env", "sweep", "--yes").stdout
 
 
 def test_a_sweep_forgets_what_is_not_in_the_cloud(previews: PreviewLab) -> None:
@@ -387,7 +387,7 @@ def test_an_error_with_one_does_not_stop_the_others(previews: PreviewLab, hub: F
     previews.lab.fault("server_error", match={"method": "DELETE", "name": "pr-7-api"})
     run = previews.run("env", "sweep", "--yes")
     assert run.returncode == ExitCode.FAILED
-    check_clear(run, "1 environment could not be swept:\n  pr-7: ")
+    check_clear(run, "1 environment could not be removed:\n  pr-7: ")
     assert previews.things("pr-8") == {}
     previews.lab.clear_faults()
     previews.snu("env", "sweep", "--yes")
@@ -424,7 +424,7 @@ def test_down_waits_for_an_up_under_way(previews: PreviewLab) -> None:
     assert going_up.wait().returncode == 0
     ended = down.wait()
     assert ended.returncode == 0, ended.stdout
-    assert "pr-7 is taken down." in ended.stdout
+    assert "pr-7 was removed." in ended.stdout
     assert previews.things("pr-7") == {}
     assert not previews.lab.state_file("pr-7").exists()
 

@@ -31,7 +31,7 @@ def test_a_change_goes_from_ci_to_production(stages: Stages) -> None:
     run = stages.ok("promote", "ci", "stage", "--commit", "--markdown", "log.md", "--slack", "log.slack")
     assert {name: stages.digests("stage")[name] for name in APPS} == running
     assert "antivirus" in run.stdout
-    assert "Stays as it is, as ci does not run it" in run.stdout
+    assert "Unchanged, not run by ci" in run.stdout
     assert stages.message().startswith("Promote ci to stage: api\n")
     assert f"{fix[:8]} Mend the api (Test)" in stages.message()
     assert "Not deployed yet" not in stages.message()
@@ -54,7 +54,7 @@ def test_a_change_goes_from_ci_to_production(stages: Stages) -> None:
     stages.release("production", "stage")
     assert {name: stages.runs("production")[name] for name in APPS} == running
     again = stages.ok("promote", "stage", "production", "--commit")
-    assert "Nothing to promote: Pulumi.production.yaml names what stage runs already." in again.stdout
+    assert "Nothing to promote: Pulumi.production.yaml already names what stage runs." in again.stdout
     assert stages.message().startswith("Promote stage to production")
     listed = json.loads(stages.ok("releases", "stage", "--json").stdout)
     assert [each["release"] for each in listed] == [newest.name, first.name]
@@ -90,7 +90,7 @@ def test_other_changes_stay_out_of_the_commit(stages: Stages) -> None:
     stages.git.index.write()
     written = stages.ok("promote", "ci", "stage")
     again = stages.ok("promote", "ci", "stage", "--commit")
-    assert "and committed as" in again.stdout
+    assert "and committed it as" in again.stdout
     assert written.stdout.split("\n\n")[1] == again.stdout.split("\n\n")[1]  # the changelog
     changed = stages.git.diff("HEAD~1", "HEAD")
     assert [delta.new_file.path for delta in changed.deltas] == ["Pulumi.stage.yaml"]
@@ -141,7 +141,7 @@ def test_only_good_deploys_of_promoted_stacks_are_releases(stages: Stages) -> No
     assert run.returncode == ExitCode.CONTAINERS
     assert "To return to the previous release: scripts/snu rollback stage" in run.stderr
     assert stages.releases("stage") == []
-    assert "runs was not recorded as a release" in stages.ok("promote", "stage", "production").stdout
+    assert "stage does not run a recorded release" in stages.ok("promote", "stage", "production").stdout
     stages.lab.clear_faults()
 
 
@@ -205,11 +205,11 @@ def test_what_cannot_be_gone_back_to_is_said(stages: Stages) -> None:
     run = stages.snu("rollback", "ci")
     assert run.returncode == ExitCode.USAGE
     assert "ci has no snu:promoteFrom" in run.stderr
-    assert "No release of stage is known" in stages.ok("releases", "stage").stdout
+    assert "stage has no known releases" in stages.ok("releases", "stage").stdout
 
     first = stages.release("stage", "ci")
     run = stages.ok("rollback", "stage", "--to", first.name, "--commit")
-    assert f"Nothing to write: Pulumi.stage.yaml names the images and variables of {first.name}." in run.stdout
+    assert f"Nothing to write: Pulumi.stage.yaml already has the images and variables of {first.name}." in run.stdout
     stages.change("api", "Another one")
     stages.deploy_ci()
     stages.ok("promote", "ci", "stage", "--commit")
@@ -278,7 +278,7 @@ def test_old_versions_leave_a_registry_and_what_is_needed_stays(stages: Stages) 
     oci.push("snu-stage/api", "young", b"young")
 
     listed = stages.ok("images", "clean", "--all").stdout
-    assert "would be deleted; nothing was" in listed
+    assert "to delete. Nothing was changed" in listed
     assert "stays: in the state of pr-7" in listed
     assert f"stays: in the release {first.name}" in listed
     assert "stays: younger than 60 days" in listed
@@ -429,9 +429,9 @@ def test_each_step_of_a_release_can_be_repeated(stages: Stages, hub: FakeGitHub,
     hub.commits = {released}
     first, second = twice("release", "finish", "production", "--branch", "release_candidate", *github)
     assert "Pull request opened: https://github.example/octo/snu/pull/1" in first
-    assert "Pull request exists already: https://github.example/octo/snu/pull/1" in second
+    assert "Pull request already exists: https://github.example/octo/snu/pull/1" in second
     assert "--delete-branch does that" in second
-    assert f"holds commit {released[:12]}" in stages.ok("release", "check", "production").stdout
+    assert f"contains commit {released[:12]}" in stages.ok("release", "check", "production").stdout
 
     # Another release overtakes a run that still has the old commit.
     stages.change("api", "next")

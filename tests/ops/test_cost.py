@@ -227,7 +227,7 @@ def test_the_command_shows_stacks_apps_and_the_total(project: Project) -> None:
     for words in (
         *("Not included: egress", "without VAT", "Idle: every app at its minScale", "sql-vcpu-hour"),
         f"Assumed: {assumed.sql_gigabytes} GB in a Serverless SQL database, {assumed.registry_gigabytes} GB in a",
-        "Not read on Scaleway's own page",
+        "From secondary sources",
     ):
         assert words in ended.stdout
 

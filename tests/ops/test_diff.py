@@ -296,7 +296,7 @@ def test_documents_only_and_files_that_git_ignores(repository: Repository) -> No
     [
         (["nope..base"], "no revision 'nope'"),
         (["base..nope"], "no revision 'nope'"),
-        (["base..base", "--stack", "nope"], "no stack 'nope' at either revision. Stacks: ci, foundation-ci"),
+        (["base..base", "--stack", "nope"], "Neither revision has a stack nope. Stacks: ci, foundation-ci"),
         (["base", "--json", "--markdown", "-"], "one of them"),
     ],
 )

@@ -9,8 +9,8 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.cli import app
-from ops.commands.options import duration
+from ops.cli import complete_group
+from ops.cli.options import duration
 from ops.durations import seconds_of, shown
 
 
@@ -43,7 +43,7 @@ def test_a_bare_number_counts_the_options_own_unit() -> None:
 def test_every_option_that_takes_time_takes_a_duration() -> None:
     times = {
         name: option.metavar
-        for command in _commands(typer.main.get_command(app))
+        for command in _commands(complete_group())
         for option in command.params
         for name in option.opts
         if name in ("--wait", "--lock-timeout", "--timeout", "--transitions", "--expire-after", "--older-than")

@@ -42,7 +42,7 @@ def test_start_and_stop_can_be_repeated(project: Project) -> None:
     pid = pid_of(project)
     again = project.snu("local", "start")
     assert (again.returncode, pid_of(project)) == (ExitCode.OK, pid)
-    assert "already runs" in again.stdout
+    assert "already running" in again.stdout
     same = project.snu("local", "start", "--runtime", "off", "--transitions", "0s")
     assert (same.returncode, pid_of(project)) == (ExitCode.OK, pid)
     other = project.snu("local", "start", "--runtime", "docker", "--transitions", "7s")
@@ -53,10 +53,10 @@ def test_start_and_stop_can_be_repeated(project: Project) -> None:
     assert f"process {pid}" in status.stdout
     assert project.snu("local", "stop").returncode == ExitCode.OK
     assert not project.cloud_answers()
-    assert "does not run" in project.snu("local", "stop").stdout
+    assert "is not running" in project.snu("local", "stop").stdout
     status = project.snu("local", "status")
     assert status.returncode == ExitCode.LOCAL_CLOUD
-    assert "does not run" in status.stdout
+    assert "is not running" in status.stdout
 
 
 def test_a_killed_one_starts_again_in_spite_of_its_pid_file(cloud: Project) -> None:
@@ -73,7 +73,7 @@ def test_a_pid_file_that_names_another_process_harms_nobody(project: Project) ->
     pid_file.write_text(str(os.getpid()))
     stopped = project.snu("local", "stop")
     assert stopped.returncode == ExitCode.OK
-    assert "does not run" in stopped.stdout
+    assert "is not running" in stopped.stdout
     assert not pid_file.exists()
 
 
@@ -81,7 +81,7 @@ def test_without_its_pid_file_it_is_still_known(cloud: Project) -> None:
     if not Path("/proc/self/cmdline").exists():
         pytest.skip("this system does not show the arguments of processes below /proc")
     (cloud.directory / ".local/scaleway.pid").unlink()
-    assert "already runs" in cloud.snu("local", "start").stdout
+    assert "already running" in cloud.snu("local", "start").stdout
     assert cloud.snu("local", "stop").returncode == ExitCode.OK
     assert not cloud.cloud_answers()
 

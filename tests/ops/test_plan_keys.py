@@ -67,9 +67,9 @@ def test_nothing_is_overwritten(project: Path, tmp_path: Path) -> None:
         with pytest.raises(OpsError, match=says):
             make(project, stack, tmp_path / out, **names)
 
-    refused("planners.ci in snu:plans already", "other")
+    refused("already has snu:plans.planners.ci", "other")
     refused("appliers.deploy in snu:plans already", "other", planner="second")
-    refused("exists already", "keys", planner="second", applier="second")
+    refused("already exists", "keys", planner="second", applier="second")
     refused("--planner is 'No Name'", "other", planner="No Name", applier="second")
     refused("is in the checkout", "project/keys", stack="production")
     assert not (tmp_path / "other").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -157,7 +158,7 @@ def test_restored_into_a_scratch_stack(session: Session, open_session: Any, url:
     file = tmp_path / "backup.json"
     commands.backup(session, file)
     scratch = open_session("b", url)
-    with pytest.raises(OpsError, match=r"The backup is of a. Give --rename"):
+    with pytest.raises(OpsError, match=r"The backup is of the stack a. To give its resources to"):
         commands.restore(scratch, file, YES, over=False, rename=False)
     assert read_checkpoint(scratch.store, PROJECT, "b") is None
     commands.restore(scratch, file, YES, over=False, rename=True)
@@ -222,7 +223,7 @@ def test_a_locked_state_is_shown_as_such_and_neither_replaced_nor_moved(
 
 def test_files_that_cannot_be_used(open_session: Any, tmp_path: Path) -> None:
     session = open_session("a", f"file://{tmp_path}/state")
-    with pytest.raises(OpsError, match="has no state of a"):
+    with pytest.raises(OpsError, match="a has no state in"):
         commands.backup(session, tmp_path / "x")
     write_state(session.store)
     (tmp_path / "there").touch()
@@ -235,16 +236,24 @@ def test_files_that_cannot_be_used(open_session: Any, tmp_path: Path) -> None:
 # --- history ----------------------------------------------------------------------------------------------
 
 
-def test_history_says_who_and_when(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+def test_history_says_who_and_when(
+    session: Session, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_state(session.store)
     add_update(session.store)
     add_update(session.store, kind="destroy", result="failed", environment={"git.author": "Bob"}, resourceChanges=None)
     session.store.write(f"{layout.history(PROJECT, 'a')}a-1.history.json", b"damaged")
+    monkeypatch.setenv("TZ", "Europe/Paris")
+    time.tzset()
     commands.history(session, 20, as_json=False)
+    monkeypatch.undo()
+    time.tzset()
     newest, oldest = capsys.readouterr().out.splitlines()
-    assert newest.startswith("destroy 2023-11-14 22:13:20Z by unknown (at a commit by Bob): failed in 5s (no resource)")
+    assert newest.startswith(
+        "destroy 2023-11-14 23:13:20 CET by somebody at a commit of Bob: failed in 5s (no resource)"
+    )
     assert oldest == (
-        "update 2023-11-14 22:13:20Z by ann@laptop: succeeded in 5s (3 create), engine embedded at 0123456789"
+        "update 2023-11-14 23:13:20 CET by ann@laptop: succeeded in 5s (3 create), engine embedded at 0123456789"
     )
     commands.history(session, 1, as_json=True)
     (shown,) = json.loads(capsys.readouterr().out)
@@ -343,10 +352,10 @@ def test_a_target_that_has_the_stack(session: Session, target_url: str) -> None:
 @pytest.mark.parametrize(
     ("to", "said"),
     [
-        ("postgres://u:hush@h/d", "must not stand in the arguments"),
+        ("postgres://u:hush@h/d", "must not be an argument"),
         ("env:NOT_SET", "NOT_SET is not set"),
-        ("gs://bucket", "unknown kind of backend, gs://"),
-        ("foundation", "is no environment with a foundation"),
+        ("gs://bucket", "a backend of the kind gs://"),
+        ("foundation", "has no foundation"),
     ],
 )
 def test_targets_that_are_refused(open_session: Any, tmp_path: Path, to: str, said: str) -> None:
@@ -362,7 +371,7 @@ def test_to_where_it_is(open_session: Any, tmp_path: Path) -> None:
     session = open_session("a", f"file://{tmp_path}/state")
     with pytest.raises(OpsError, match=r"is already in"):
         commands.move(session, f"file://{tmp_path}/state", YES)
-    with pytest.raises(OpsError, match="has no state of a"):
+    with pytest.raises(OpsError, match="a has no state in"):
         commands.move(session, f"file://{tmp_path}/elsewhere", YES)
 
 

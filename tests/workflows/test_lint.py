@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
-from typer.main import get_command
 
-from ops.cli import app
+from ops.cli import complete_group
 from tests.support.environment import ROOT
 from tests.support.programs import needs
 
@@ -69,7 +68,7 @@ def test_each_step_is_one_command_of_ours(path: Path) -> None:
 def test_each_command_exists_with_its_options(path: Path) -> None:
     lines = [_inner(line) for _, job in jobs(path) for line in commands(job)]
     for line in [line for line in lines if line.startswith("scripts/snu ")]:
-        command: Any = get_command(app)
+        command: Any = complete_group()
         _, *words = shlex.split(re.sub(r"\$\w+", "7", line.partition(" ||")[0]), comments=True)
         while hasattr(command, "commands"):
             command = command.commands[words.pop(0)]

@@ -83,9 +83,9 @@ class Server:
         if "ops.cli" in sys.modules:
             from typer import main as typer_main
 
-            # To build the whole command line takes as long as a small command.
+            # Building the whole command line takes as long as a small command.
             typer_main.get_command = functools.cache(typer_main.get_command)
-            typer_main.get_command(sys.modules["ops.cli"].app)
+            sys.modules["ops.cli"].complete_group()
         if "pulumi_state.passphrase" in sys.modules:
             from tests.support.forks import derived_keys
 

@@ -1,0 +1,146 @@
+"""The command line of ``snu``: a Typer app for each group of commands, imported when one of them is used.
+
+``ops.commands`` implements the commands. To add one, write it in the module of its group and list it in ``COMMANDS``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+COMMANDS = {
+    "Deploy": {
+        "preview": "deploy",
+        "up": "deploy",
+        "plan": "deploy",
+        "plan-discard": "deploy",
+        "apply": "deploy",
+        "redeploy": "deploy",
+        "refresh": "deploy",
+        "destroy": "deploy",
+    },
+    "Inspect": {
+        "status": "inspection",
+        "outputs": "inspection",
+        "logs": "inspection",
+        "drift": "inspection",
+        "alerts": "inspection",
+        "cost": "inspection",
+        "doctor": "inspection",
+    },
+    "Release": {
+        "promote": "releases",
+        "releases": "releases",
+        "rollback": "releases",
+        "release": "release",
+        "hotfix": "hotfix",
+        "images": "images",
+    },
+    "Review": {
+        "diff": "review",
+        "touched": "review",
+        "comment": "review",
+        "env": "env",
+    },
+    "Repair": {
+        "recover": "repair",
+        "unlock": "repair",
+        "unprotect": "repair",
+        "state": "state",
+    },
+    "Set up": {
+        "bootstrap": "setup",
+        "adopt": "setup",
+        "plan-keys": "setup",
+        "keys": "keys",
+    },
+    "Local Scaleway": {"local": "local"},
+}
+"""For each panel of ``snu --help`` the commands and their modules in ``ops.cli``."""
+
+_MODULES = {name: module for commands in COMMANDS.values() for name, module in commands.items()}
+_UNLIMITED_WIDTH = 1000
+"""Columns of help at most: more than any terminal has, so that help is as wide as the terminal."""
+
+
+class LazyGroup(TyperGroup):
+    """Imports the module of a command when the command is used."""
+
+    def list_commands(self, _ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer's own context is private
+        """Names of all commands, in the order of the help."""
+        return list(_MODULES)
+
+    def get_command(self, _ctx: Any, cmd_name: str) -> Any:
+        """Return a command, or None if there is none of that name."""
+        if cmd_name in _MODULES:
+            self._load(_MODULES[cmd_name])
+        else:
+            self.load_all()  # the error suggests similar names
+        return self.commands.get(cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find a command; ``plan discard`` is ``plan-discard``, since ``plan`` is itself a command."""
+        if args[:2] == ["plan", "discard"]:
+            args = ["plan-discard", *args[2:]]
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, _ctx: Any, formatter: Any) -> None:
+        """Write each panel of commands as a section of the help."""
+        self.load_all()
+        width = max(map(len, _MODULES))  # the same for all sections
+        for panel, names in COMMANDS.items():
+            with formatter.section(panel):
+                formatter.write_dl(
+                    [(name.ljust(width), self.commands[name].get_short_help_str(_UNLIMITED_WIDTH)) for name in names]
+                )
+
+    def load_all(self) -> None:
+        """Import the modules of all commands."""
+        for module in dict.fromkeys(_MODULES.values()):
+            self._load(module)
+
+    def _load(self, module: str) -> None:
+        group = typer.main.get_group(import_module(f"{__name__}.{module}").app)
+        commands = {group.name: group} if group.name else group.commands
+        self.commands = {**commands, **self.commands}
+
+
+app = typer.Typer(
+    name="snu",
+    cls=LazyGroup,
+    help="Deploy and operate the SNU platform on Scaleway, or on the local Scaleway.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": _UNLIMITED_WIDTH},
+    epilog="Run `snu COMMAND --help` for a command's options and examples. Reference: docs/commands.md.",
+)
+
+
+def complete_group() -> Any:
+    """The command line with all of its commands, for the reference and for tests."""
+    group = typer.main.get_command(app)
+    assert isinstance(group, LazyGroup)
+    group.load_all()
+    group.commands = {name: group.commands[name] for name in _MODULES}
+    return group
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        from ops.commands.version import version_line
+
+        typer.echo(version_line())
+        raise typer.Exit
+
+
+@app.callback()
+def snu(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and commit.")
+    ] = False,
+) -> None:
+    """Options of ``snu`` itself."""

@@ -1,0 +1,137 @@
+"""Commands that show what runs, what it costs, and what needs attention."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ops.cli import options as option
+from ops.cli.define import command, top_level
+from ops.drift.channels import ReportChannel
+from ops.engines.select import EngineChoice
+from ops.exit_codes import ExitCode
+
+app = top_level()
+
+
+@command(app, examples=["status", "status --drift", "status --json"])
+def status(
+    json: option.Json = False,
+    drift: Annotated[
+        bool, typer.Option("--drift", help="Also compare with the live resources, as `snu drift` does.")
+    ] = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Show the release, images, locks, waiting plans and unpromoted changes of each environment."""
+    from ops.commands import status as status_command
+
+    return status_command.status(cwd, as_json=json, drift=drift)
+
+
+@command(app, examples=["outputs local", "outputs local urls.api", "outputs stage --json"])
+def outputs(
+    target: option.Target,
+    path: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PATH]", show_default=False, help="Print one value only: keys joined by dots, such as `urls.api`."
+        ),
+    ] = None,
+    json: option.Json = False,
+) -> ExitCode:
+    """Print the stack's outputs, or one of them. Secret values read [secret]."""
+    from ops.commands import stack as stack_commands
+
+    session = target.open(validate=False, needs_cloud=False, reads=True)
+    return stack_commands.outputs(session, path, as_json=json)
+
+
+@command(app, examples=["logs api", "logs api --stack local --follow --lines 20"])
+def logs(
+    app_name: Annotated[str, typer.Argument(metavar="APP", help="Name of the app or job in the stack's file.")],
+    stack: Annotated[
+        str,
+        typer.Option(
+            "--stack", metavar="STACK", autocompletion=option.complete_stack, help="A stack on the local Scaleway."
+        ),
+    ] = "local",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the log.")] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", metavar="N", min=0, help="Number of past lines to show.")
+    ] = 100,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Print the logs of an app's instances, or of a job's last run: time, instance, stream, message."""
+    from ops.commands import logs as logs_command
+
+    return logs_command.logs(cwd, app_name, stack, follow=follow, lines=lines)
+
+
+@command(app, examples=["drift", "drift stage production --report github --report slack", "drift stage --json"])
+def drift(
+    github: option.GitHub,
+    stacks: Annotated[list[str] | None, option.stacks_argument("all stacks whose state is reachable")] = None,
+    engine: option.Engine = EngineChoice.AUTO,
+    json: option.Json = False,
+    report: Annotated[
+        list[ReportChannel] | None,
+        typer.Option(
+            "--report",
+            metavar="|".join(ReportChannel),
+            help="Keep a GitHub issue for each stack, or post to Slack (SLACK_WEBHOOK_URL). Repeatable.",
+        ),
+    ] = None,
+    parallel: option.Parallel = 16,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Show drift since the last update, and unmanaged resources. Changes nothing.
+
+    Exits with code 20 if there is any. The GitHub token is read as for `snu comment`.
+    """
+    from ops.commands import drift as drift_command
+    from ops.process_environment import process_environment
+
+    reporter = drift_command.DriftReporter.of(report or [], github.repo, github.api_url, process_environment())
+    return drift_command.drift(cwd, stacks or [], engine, parallel, reporter, as_json=json)
+
+
+@command(app, examples=["alerts", "alerts stage --json"])
+def alerts(
+    stacks: Annotated[
+        list[str] | None, option.stacks_argument("all stacks with crash alerts, except local ones")
+    ] = None,
+    json: option.Json = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Show whether crash alerts work: last good run, log position, unsent messages, last error."""
+    from ops.commands import alerts as alerts_command
+
+    return alerts_command.alerts(cwd, stacks or [], as_json=json)
+
+
+@command(app, examples=["cost", "cost production --json"])
+def cost(
+    stacks: Annotated[list[str] | None, option.stacks_argument("all stacks on the real Scaleway")] = None,
+    json: option.Json = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Estimate the monthly cost of stacks, idle and at full scale, from their settings alone."""
+    from ops.commands import cost as cost_command
+
+    return cost_command.cost(cwd, stacks or [], as_json=json)
+
+
+@command(app, examples=["doctor", "doctor production --repo betagouv/service-national-universel"])
+def doctor(
+    github: option.GitHub,
+    stacks: Annotated[
+        list[str] | None, option.stacks_argument("the stacks that releases change (snu:promoteFrom)")
+    ] = None,
+    json: option.Json = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Check what a release needs, and print for each missing thing the command that fixes it."""
+    from ops.commands import doctor as doctor_command
+
+    return doctor_command.doctor(cwd, stacks or [], github.repo, github.api_url, as_json=json)

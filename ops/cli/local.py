@@ -1,0 +1,87 @@
+"""``snu local``: the local Scaleway."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ops.cli import options as option
+from ops.cli.define import command, group
+from ops.exit_codes import ExitCode
+from ops.local_runtime import RuntimeChoice
+
+if TYPE_CHECKING:
+    from ops.local import LocalCloud
+
+app = group("local", "Control the local Scaleway: a process on this machine that serves Scaleway's HTTP API.")
+
+
+@command(app, examples=["local start", "local start --runtime off --transitions 2s"])
+def start(
+    transitions: option.Transitions = None,
+    runtime: Annotated[
+        RuntimeChoice,
+        typer.Option(
+            "--runtime",
+            metavar="|".join(RuntimeChoice),
+            help="How containers run: in Docker if it is available, always in Docker, or not at all.",
+        ),
+    ] = RuntimeChoice.AUTO,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Start it in the background and wait until it answers. Succeeds if it already runs with these options."""
+    from ops.commands import local as local_commands
+
+    return local_commands.start(_cloud(cwd), transitions, runtime)
+
+
+@command(app, examples=["local stop"])
+def stop(cwd: option.Cwd = None) -> ExitCode:
+    """Stop it; its data is kept."""
+    from ops.commands import local as local_commands
+
+    return local_commands.stop(_cloud(cwd))
+
+
+@command(app, examples=["local status", "local status --json"])
+def status(json: option.Json = False, cwd: option.Cwd = None) -> ExitCode:
+    """Show whether it is running, and its resources."""
+    from ops.commands import local as local_commands
+
+    return local_commands.status(_cloud(cwd), as_json=json)
+
+
+@command(app, examples=["local logs --follow"])
+def logs(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the log.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", min=0, help="Number of past lines to show.")] = 50,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Print its log."""
+    from ops.commands import local as local_commands
+
+    return local_commands.logs(_cloud(cwd), follow=follow, lines=lines)
+
+
+@command(app, examples=["local reset", "local reset --yes"])
+def reset(yes: option.Yes = False, cwd: option.Cwd = None) -> ExitCode:
+    """Delete its data and the state of the local stacks."""
+    from ops.commands import local as local_commands
+
+    return local_commands.reset(_cloud(cwd), yes=yes)
+
+
+@command(app, examples=["local env"])
+def env(cwd: option.Cwd = None) -> ExitCode:
+    """Print shell exports that point any Scaleway client to it."""
+    from ops.commands import local as local_commands
+
+    return local_commands.env(_cloud(cwd))
+
+
+def _cloud(cwd: option.Cwd) -> LocalCloud:
+    from ops.local import LocalCloud
+    from ops.stacks import project_dir
+
+    return LocalCloud.of(project_dir(cwd))

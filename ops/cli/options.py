@@ -1,0 +1,290 @@
+"""Options that several commands share, and groups of them that a command takes as one parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ops.durations import SECONDS, seconds_of, shown
+from ops.engines.select import EngineChoice
+
+if TYPE_CHECKING:
+    from ops.commands.promote import ChangelogTargets
+    from ops.session import Options, Session
+
+GITHUB_API_URL = "https://api.github.com"
+JSON_AND_MARKDOWN = "--json and --markdown - would both write to standard output; give only one of them."
+
+
+def duration(unit: str = "s", *, least: float = 0.0) -> Callable[[object], float]:
+    """Return a parser of durations into seconds. ``unit``: of a plain number; ``least``: the minimum in seconds."""
+
+    def read(value: object) -> float:
+        if isinstance(value, float):  # a default
+            return value
+        try:
+            seconds = seconds_of(value, unit)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+        if seconds < least:
+            raise typer.BadParameter(f"{value} is too short; expected at least {shown(least)}")
+        return seconds
+
+    return read
+
+
+def complete_stack(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of the project's stacks, for the shell's completion."""
+    from ops.errors import OpsError
+    from ops.stacks import project_dir, stack_names
+
+    try:
+        return [name for name in stack_names(project_dir(ctx.params.get("cwd"))) if name.startswith(incomplete)]
+    except OpsError:
+        return []
+
+
+StackName = Annotated[
+    str,
+    typer.Argument(metavar="STACK", autocompletion=complete_stack, help="Name of the stack, as in Pulumi.STACK.yaml."),
+]
+Cwd = Annotated[
+    Path | None,
+    typer.Option("--cwd", "-C", metavar="DIR", help="Directory of the project. Default: this checkout."),
+]
+Engine = Annotated[
+    EngineChoice,
+    typer.Option(
+        "--engine",
+        metavar="|".join(EngineChoice),
+        help="Deployment engine: the Pulumi CLI, the embedded engine, or whichever fits the stack.",
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation prompt.")]
+SkipPreview = Annotated[
+    bool,
+    typer.Option("--skip-preview", help="Apply without a preview or a confirmation. Policies are still checked."),
+]
+Refresh = Annotated[
+    bool,
+    typer.Option("--refresh/--no-refresh", help="Read the live resources first, or rely on the state."),
+]
+Parallel = Annotated[
+    int, typer.Option("--parallel", metavar="N", min=1, help="Maximum number of concurrent resource operations.")
+]
+ExpectNoChanges = Annotated[bool, typer.Option("--expect-no-changes", help="Exit with code 7 if there are changes.")]
+Details = Annotated[bool, typer.Option("--details", help="Also list the properties of created and deleted resources.")]
+Json = Annotated[bool, typer.Option("--json", help="Print a JSON document, and nothing else, to standard output.")]
+Markdown = Annotated[
+    str | None,
+    typer.Option(
+        "--markdown",
+        metavar="FILE",
+        help="Also write the result as Markdown; `-` writes only that to standard output.",
+    ),
+]
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        metavar="DURATION",
+        parser=duration(),
+        help="Time that containers have to become ready: `10m`, `90s`, or seconds.",
+    ),
+]
+LockTimeout = Annotated[
+    float,
+    typer.Option(
+        "--lock-timeout",
+        metavar="DURATION",
+        parser=duration(),
+        help="Time to wait for a locked stack: `15m`, `90s`, or seconds.",
+    ),
+]
+ExpireAfter = Annotated[
+    float | None,
+    typer.Option(
+        "--expire-after",
+        metavar="DURATION",
+        parser=duration("h", least=SECONDS["h"]),
+        help="Lifetime of the plan: `2d`, `12h`, or hours. Overrides snu:plans.expireAfter.",
+    ),
+]
+Transitions = Annotated[
+    float | None,
+    typer.Option(
+        "--transitions",
+        metavar="DURATION",
+        parser=duration(),
+        help="Duration of transient statuses such as `creating`: `2s`, or seconds.",
+    ),
+]
+OlderThan = Annotated[
+    float,
+    typer.Option(
+        "--older-than",
+        metavar="DURATION",
+        parser=duration("d"),
+        help="Keep newer versions: `60d`, `12h`, or days.",
+    ),
+]
+EvaluationTimeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout",
+        metavar="DURATION",
+        parser=duration(least=1.0),
+        help="Time limit for evaluating both revisions: `2m`, `90s`, or seconds.",
+    ),
+]
+Builds = Annotated[int, typer.Option("--parallel", metavar="N", min=1, help="Maximum number of concurrent builds.")]
+CheckUrls = Annotated[bool, typer.Option("--check-urls", help="Also check that every public URL answers.")]
+Commit = Annotated[
+    bool, typer.Option("--commit", help="Commit the stack's file, and only that, with the changelog as the message.")
+]
+ChangelogMarkdown = Annotated[
+    str | None,
+    typer.Option("--markdown", metavar="FILE", help="Also write the changelog as Markdown; `-`: to standard output."),
+]
+ChangelogSlack = Annotated[
+    str | None,
+    typer.Option("--slack", metavar="FILE", help="Also write the changelog for Slack; `-`: to standard output."),
+]
+HotFixStack = Annotated[
+    str,
+    typer.Option("--stack", metavar="STACK", autocompletion=complete_stack, help="The stack to be fixed."),
+]
+Repository = Annotated[
+    Path | None,
+    typer.Option("--repository", metavar="DIR", help="Directory of images.yaml. Default: the project's."),
+]
+Base = Annotated[
+    str | None,
+    typer.Option(
+        "--base",
+        metavar="REVISION",
+        help="Base branch of a preview environment. Default: the remote's main branch, or `main`.",
+    ),
+]
+PullRequest = Annotated[
+    int | None, typer.Option("--pr", metavar="N", min=1, help="Select the environment of this pull request.")
+]
+Branch = Annotated[
+    str | None, typer.Option("--branch", metavar="BRANCH", help="Select the environment of this branch.")
+]
+Repo = Annotated[
+    str | None,
+    typer.Option(
+        "--repo",
+        metavar="OWNER/NAME",
+        envvar="GITHUB_REPOSITORY",
+        help="Repository on GitHub. Default: GITHUB_REPOSITORY.",
+    ),
+]
+RequiredRepo = Annotated[str, typer.Option("--repo", metavar="OWNER/NAME", help="Repository on GitHub.")]
+ApiUrl = Annotated[
+    str, typer.Option("--api-url", metavar="URL", envvar="GITHUB_API_URL", help="Address of GitHub's API.")
+]
+
+
+def stacks_argument(default: str) -> Any:
+    """An argument for any number of stacks. ``default``: which those are without it."""
+    return typer.Argument(
+        metavar="[STACK]...", autocompletion=complete_stack, show_default=False, help=f"Default: {default}."
+    )
+
+
+@dataclass(frozen=True)
+class Target:
+    """The stack that a command works on, and its engine."""
+
+    stack: StackName
+    engine: Engine = EngineChoice.AUTO
+    cwd: Cwd = None
+
+    def open(self, **needs: Any) -> Session:
+        """Open a session; for ``needs`` and errors see ``Session.open``."""
+        from ops.session import Session
+
+        return Session.open(self.cwd, self.stack, self.engine, **needs)
+
+
+@dataclass(frozen=True)
+class StateTarget:
+    """The stack whose state a command works on, without its settings or resources."""
+
+    stack: StackName
+    cwd: Cwd = None
+
+    def open(self) -> Session:
+        """Open a session for the state alone. Raises OpsError."""
+        return Target(self.stack, cwd=self.cwd).open(validate=False, needs_cloud=False)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """How resources are previewed and changed."""
+
+    parallel: Parallel = 16
+    details: Details = False
+
+
+@dataclass(frozen=True)
+class Locking:
+    """For commands that lock the stack and ask before they change it."""
+
+    yes: Yes = False
+    lock_timeout: LockTimeout = 0.0
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """The check of the containers after a deployment."""
+
+    wait_seconds: Wait = 600.0
+    check_urls: CheckUrls = False
+
+
+@dataclass(frozen=True)
+class GitHub:
+    """The repository on GitHub, for commands that work without it too."""
+
+    repo: Repo = None
+    api_url: ApiUrl = GITHUB_API_URL
+
+
+@dataclass(frozen=True)
+class RequiredGitHub:
+    """The repository on GitHub, for commands that need it."""
+
+    repo: RequiredRepo
+    api_url: ApiUrl = GITHUB_API_URL
+
+
+@dataclass(frozen=True)
+class Changelog:
+    """What happens to the changelog of new images."""
+
+    commit: Commit = False
+    markdown: ChangelogMarkdown = None
+    slack: ChangelogSlack = None
+    repository: Repository = None
+
+    @property
+    def targets(self) -> ChangelogTargets:
+        """Where the changelog is written."""
+        from ops.commands.promote import ChangelogTargets
+
+        return ChangelogTargets(self.markdown, self.slack)
+
+
+def session_options(*groups: object, **more: Any) -> Options:
+    """The options of a session from groups of options that have its fields."""
+    from ops.session import Options
+
+    merged = {name: value for group in groups for name, value in vars(group).items()}
+    return Options(**merged, **more)

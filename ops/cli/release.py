@@ -1,0 +1,73 @@
+"""``snu release``: the steps of a release around plan and apply."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ops.cli import options as option
+from ops.cli.define import command, group
+from ops.exit_codes import ExitCode
+
+app = group("release", "Run the steps of a release around plan and apply. Each step can be repeated.")
+
+
+@command(app, examples=["release check stage", "release check production --repo betagouv/service-national-universel"])
+def check(stack: option.StackName, github: option.GitHub, cwd: option.Cwd = None) -> ExitCode:
+    """Fail with code 16 unless the checked-out commit contains what the stack runs.
+
+    With --repo and a token, the error names the pull request to merge.
+    """
+    from ops.commands import release as release_commands
+    from ops.github import Repository
+
+    return release_commands.check(cwd, stack, Repository(github.repo, github.api_url) if github.repo else None)
+
+
+@command(app, examples=["release push stage"])
+def push(
+    branch: Annotated[str, typer.Argument(metavar="BRANCH", help="Branch of the remote `origin`.")],
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Push the checked-out commit to a branch. Fails with code 16 if someone else pushed to it.
+
+    When repeated, it checks out the commit of the first attempt if that has the same content.
+    """
+    from ops.commands import release as release_commands
+
+    return release_commands.push(cwd, branch)
+
+
+@command(app, examples=["release publish production --branch production"])
+def publish(
+    stack: option.StackName,
+    branch: Annotated[
+        str | None, typer.Option("--branch", metavar="BRANCH", help="Also fast-forward this branch to the release.")
+    ] = None,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Push the tag of the checked-out release; uses the next number if its name is taken."""
+    from ops.commands import release as release_commands
+
+    return release_commands.publish(cwd, stack, branch)
+
+
+@command(app, examples=["release finish stage --branch stage --repo betagouv/service-national-universel"])
+def finish(
+    stack: option.StackName,
+    github: option.RequiredGitHub,
+    branch: Annotated[str, typer.Option("--branch", metavar="BRANCH", help="The released branch.")],
+    base: Annotated[str, typer.Option("--base", metavar="BRANCH", help="Base of the pull request.")] = "main",
+    delete_branch: Annotated[
+        bool, typer.Option("--delete-branch", help="Delete BRANCH; the pull request has a branch of its own.")
+    ] = False,
+    repository: option.Repository = None,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Open the pull request that merges the checked-out release into the main branch, unless it exists."""
+    from ops.commands import release as release_commands
+    from ops.github import Repository
+
+    target = Repository(github.repo, github.api_url)
+    return release_commands.finish(cwd, stack, branch, repository, target, base, delete=delete_branch)

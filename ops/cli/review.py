@@ -1,0 +1,108 @@
+"""Commands for pull requests: what a change does, and comments about it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ops.cli import options as option
+from ops.cli.define import command, top_level
+from ops.exit_codes import ExitCode
+
+app = top_level()
+
+_TIMEOUT_SECONDS = 120.0
+_REVISIONS = "Two commits, branches or tags. `BASE...HEAD`: since HEAD left BASE. `BASE`: up to the working copy."
+
+
+@command(app, examples=["diff main", "diff main...HEAD --stack stage --stack ci", "diff main... --json"])
+def diff(
+    revisions: Annotated[str, typer.Argument(metavar="BASE..HEAD", help=_REVISIONS)],
+    stack: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--stack", metavar="STACK", autocompletion=option.complete_stack, help="Only this stack. Repeatable."
+        ),
+    ] = None,
+    json: option.Json = False,
+    markdown: option.Markdown = None,
+    expect_no_changes: option.ExpectNoChanges = False,
+    details: option.Details = False,
+    timeout: option.EvaluationTimeout = _TIMEOUT_SECONDS,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Show what a change does to every stack, without the cloud, secrets or state. Runs the code of both revisions."""
+    from ops.commands import diff as diff_commands
+
+    if json and markdown == "-":
+        raise typer.BadParameter(option.JSON_AND_MARKDOWN)
+    return diff_commands.diff(
+        cwd,
+        revisions,
+        stack or [],
+        markdown=markdown,
+        as_json=json,
+        details=details,
+        expect_no_changes=expect_no_changes,
+        timeout=timeout,
+    )
+
+
+@command(app, examples=["touched main...HEAD", "touched main...HEAD --exclude local --json"])
+def touched(
+    revisions: Annotated[str, typer.Argument(metavar="BASE..HEAD", help=_REVISIONS)],
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exclude", metavar="STACK", autocompletion=option.complete_stack, help="Omit this stack. Repeatable."
+        ),
+    ] = None,
+    json: option.Json = False,
+    timeout: option.EvaluationTimeout = _TIMEOUT_SECONDS,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """List the stacks that a change affects, so that they can be previewed. --json prints a list for a job matrix."""
+    from ops.commands import diff as diff_commands
+
+    return diff_commands.touched(cwd, revisions, exclude or [], as_json=json, timeout=timeout)
+
+
+@command(
+    app,
+    examples=["comment --repo betagouv/service-national-universel --pr 42 --stack stage --file preview.md"],
+)
+def comment(
+    github: option.RequiredGitHub,
+    stack: Annotated[
+        str,
+        typer.Option(
+            "--stack", metavar="STACK", autocompletion=option.complete_stack, help="Stack whose comment is updated."
+        ),
+    ],
+    file: Annotated[
+        str, typer.Option("--file", metavar="MARKDOWN", help="File written by `--markdown`; `-`: standard input.")
+    ],
+    pull_request: Annotated[
+        int | None, typer.Option("--pr", metavar="N", min=1, help="Number of the pull request.")
+    ] = None,
+    commit: Annotated[
+        str | None,
+        typer.Option("--commit", metavar="SHA", help="The commit that merged the pull request; replaces --pr."),
+    ] = None,
+    author: Annotated[
+        str | None,
+        typer.Option("--author", metavar="LOGIN", help="Author of the comments to update. Default: the token's owner."),
+    ] = None,
+) -> ExitCode:
+    """Create or update the comment of a stack on a pull request.
+
+    The token is read from GITHUB_TOKEN, or from the file that SNU_GITHUB_TOKEN_FILE names.
+    """
+    from ops.commands import comment as comment_command
+
+    if (pull_request is None) == (commit is None):
+        raise typer.BadParameter("give either --pr or --commit")
+    return comment_command.comment(
+        github.repo, pull_request or commit or "", stack, file, author=author, api_url=github.api_url
+    )

@@ -1,0 +1,83 @@
+"""``snu state``: where stacks' states are, their history, and their backups."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops.cli import options as option
+from ops.cli.define import command, group
+from ops.exit_codes import ExitCode
+
+app = group("state", "Show, back up, restore and move the states of stacks.")
+
+
+@command(app, examples=["state show stage", "state show stage --json"])
+def show(target: option.StateTarget, json: option.Json = False) -> ExitCode:
+    """Show where a stack's state is stored, its size, its lock owner and its last update."""
+    from ops.commands import state as state_commands
+
+    return state_commands.show(target.open(), as_json=json)
+
+
+@command(app, examples=["state history stage", "state history stage --most 5 --json"])
+def history(
+    target: option.StateTarget,
+    most: Annotated[int, typer.Option("--most", "-n", metavar="N", min=1, help="Number of updates to show.")] = 20,
+    json: option.Json = False,
+) -> ExitCode:
+    """List a stack's updates with their authors, times and results, newest first."""
+    from ops.commands import state as state_commands
+
+    return state_commands.history(target.open(), most, as_json=json)
+
+
+@command(app, examples=["state backup stage", "state backup stage --out stage.backup"])
+def backup(
+    target: option.StateTarget,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="File to write. Default: an object in the state's backend."),
+    ] = None,
+) -> ExitCode:
+    """Back up a stack's state. Secrets in it stay encrypted with the stack's passphrase."""
+    from ops.commands import state as state_commands
+
+    return state_commands.backup(target.open(), out)
+
+
+@command(app, examples=["state restore stage stage.backup", "state restore stage stage.backup --replace"])
+def restore(
+    target: option.StateTarget,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup written by `snu state backup --out`.")],
+    locking: option.Locking,
+    replace: Annotated[bool, typer.Option("--replace", help="Restore even if the stack has resources.")] = False,
+    rename: Annotated[bool, typer.Option("--rename", help="Restore even if the backup is of another stack.")] = False,
+) -> ExitCode:
+    """Restore a stack's state from a backup; the current state is backed up first."""
+    from ops.commands import state as state_commands
+
+    options = option.session_options(locking)
+    return state_commands.restore(target.open(), file, options, over=replace, rename=rename)
+
+
+@command(app, examples=["state move stage --to foundation", "state move stage --to env:NEW_STATE_BACKEND --yes"])
+def move(
+    target: option.StateTarget,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="ADDRESS",
+            help="The new backend: its address; `env:NAME` for an address in a variable, as one with credentials "
+            "must be; or `foundation` for the backend in the foundation's settings.",
+        ),
+    ],
+    locking: option.Locking,
+) -> ExitCode:
+    """Move a stack's state to another backend, and verify that it is unchanged. Can be repeated if interrupted."""
+    from ops.commands import state as state_commands
+
+    return state_commands.move(target.open(), to, option.session_options(locking))

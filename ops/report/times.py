@@ -1,0 +1,10 @@
+"""Times as people read them: in the zone of the terminal, which TZ selects."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+def local_time(moment: datetime, *, seconds: bool = False) -> str:
+    """Such as ``2026-11-29 07:46 CET``."""
+    return f"{moment.astimezone():{'%Y-%m-%d %H:%M:%S %Z' if seconds else '%Y-%m-%d %H:%M %Z'}}"
