@@ -1,4 +1,4 @@
-"""API keys of the applications that a foundation makes. They are in no state: an owner makes them."""
+"""API keys of a foundation's applications. An owner creates them outside of Pulumi, so that they are in no state."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KeyHolder:
-    """An application, and where its keys are."""
+    """An application, and where its keys are used."""
 
     application: str
     purpose: str
     secret: str = ""
-    """The secret that has its key, which `snu keys store` makes. Without one, keys are handed out to people and CI."""
+    """The secret with its key, which `snu keys store` creates; empty if keys are handed out to people and CI."""
     github: tuple[str, ...] = ()
-    """The GitHub environments whose jobs use a key of it as `SCW_ACCESS_KEY` and `SCW_SECRET_KEY`."""
+    """GitHub environments whose jobs use a key as `SCW_ACCESS_KEY` and `SCW_SECRET_KEY`."""
     github_source: tuple[str, ...] = ()
-    """Those whose jobs use it as `SNU_SOURCE_ACCESS_KEY` and `SNU_SOURCE_SECRET_KEY`."""
+    """GitHub environments whose jobs use a key as `SNU_SOURCE_ACCESS_KEY` and `SNU_SOURCE_SECRET_KEY`."""
 
 
 def foundation_settings(stack: Stack) -> FoundationSettings:
@@ -43,8 +43,7 @@ def foundation_settings(stack: Stack) -> FoundationSettings:
     if not isinstance(settings, FoundationSettings):
         foundation = settings.environment.foundation
         raise OpsError(
-            f"{stack.name} is an environment: its applications belong to its foundation. Run "
-            f"`scripts/snu keys list {foundation}`.",
+            f"{stack.name} is an environment; keys belong to its foundation. Run `scripts/snu keys list {foundation}`.",
             ExitCode.USAGE,
         )
     return settings
@@ -54,44 +53,44 @@ def holders(stack: Stack, settings: FoundationSettings) -> list[KeyHolder]:
     """The applications of a foundation."""
     configs = {name: find_stack(stack.project_dir, name).config for name in stack_names(stack.project_dir)}
     sources = {name: config.get("snu:promoteFrom") for name, config in configs.items()}
-    project, found = settings.project.name, list[KeyHolder]()
+    project, key_holders = settings.project.name, list[KeyHolder]()
     for environment in settings.environments:
         name = _stack_of(environment, configs)
         promoted = sources.get(name)
-        # What is approved before it is applied is planned by a job of its own.
+        # Where applying needs an approval, a separate job makes the plan.
         deploying = (name, f"{name}-plan") if promoted is not None and sources.get(promoted) else (name,)
         targets = [_planned_in(target, sources) for target, source in sources.items() if source == name]
         preview, reader = naming.preview_application(environment), naming.secret_reader_application(environment)
-        found += [
+        key_holders += [
             KeyHolder(naming.deploy_application(environment), f"deploys {name}", github=deploying),
             KeyHolder(
                 preview,
-                f"previews {name}, and writes nothing",
+                f"previews {name}, read-only",
                 github=(f"preview-{name}",),
                 github_source=tuple(targets),
             ),
-            KeyHolder(reader, f"reads the secret document of {name}, and nothing else"),
+            KeyHolder(reader, f"reads only the secret document of {name}"),
         ]
     if settings.previews:
         previews = naming.previews_application(project)
-        found.append(KeyHolder(previews, "deploys preview environments", github=("previews",)))
+        key_holders.append(KeyHolder(previews, "deploys preview environments", github=("previews",)))
     preview = naming.foundation_preview_application(project)
-    found.append(KeyHolder(preview, f"previews {stack.name}, and writes nothing", github=(f"preview-{stack.name}",)))
-    has_documents = backend_of(stack).kind is BackendKind.FOUNDATION
-    for environment, kept in settings.environments.items():
-        if has_documents and (keeper := state_application(environment, kept.database)):
+    key_holders.append(KeyHolder(preview, f"previews {stack.name}, read-only", github=(f"preview-{stack.name}",)))
+    has_backend_secrets = backend_of(stack).kind is BackendKind.FOUNDATION
+    for environment, backend in settings.environments.items():
+        if has_backend_secrets and (state_writer := state_application(environment, backend.database)):
             writer, reader = naming.environment_state_secret(environment), naming.state_reader_secret(environment)
-            found += [
-                KeyHolder(keeper, f"keeps the state of {environment}", writer),
-                KeyHolder(naming.state_reader(keeper), f"reads the state of {environment}", reader),
+            key_holders += [
+                KeyHolder(state_writer, f"writes the state of {environment}", writer),
+                KeyHolder(naming.state_reader(state_writer), f"reads the state of {environment}", reader),
             ]
         alerts = naming.alerts_application(environment)
-        found.append(KeyHolder(alerts, f"looks for crashes of {environment}", naming.alerts_secret(environment)))
-    return found
+        key_holders.append(KeyHolder(alerts, f"reports crashes of {environment}", naming.alerts_secret(environment)))
+    return key_holders
 
 
 def state_application(environment: str, backend: Backend) -> str:
-    """The application that keeps an environment's state; empty for a database instance, whose logins are passwords."""
+    """The application with access to an environment's state; empty for a database instance, which uses passwords."""
     match backend.kind:
         case "bucket":
             return naming.state_bucket_application(environment)
@@ -101,12 +100,12 @@ def state_application(environment: str, backend: Backend) -> str:
 
 
 def _planned_in(target: str, sources: Mapping[str, str | None]) -> str:
-    """The GitHub environment in which images are promoted to a stack."""
+    """The GitHub environment of the job that promotes images to a stack."""
     return f"{target}-plan" if sources.get(sources.get(target) or "") else target
 
 
 def _stack_of(environment: str, configs: Mapping[str, Mapping[str, Any]]) -> str:
-    """The stack that is an environment, whose name may be another."""
+    """The stack of an environment, whose name may differ."""
     for name, config in configs.items():
         identity = config.get("snu:environment")
         if isinstance(identity, Mapping) and identity.get("name") == environment:
@@ -130,32 +129,32 @@ class ApplicationKeys:
 
     @cached_property
     def application_ids(self) -> Mapping[str, str]:
-        """The ids of the organization's applications, by name."""
+        """Ids of the organization's applications, by name."""
         return {each["name"]: each["id"] for each in self._client.list(APPLICATION.listing, self._organization)}
 
     def id_of(self, application: str) -> str:
-        """The id of one of the foundation's applications. Raises OpsError if it has not made it."""
+        """Id of one of the foundation's applications. Raises OpsError if it does not exist yet."""
         if application not in self.application_ids:
-            raise self._not_made(f"application {application}")
+            raise self._missing(f"application {application}")
         return self.application_ids[application]
 
     @cached_property
     def project_id(self) -> str:
-        """The id of the foundation's project. Raises OpsError if it has not made it."""
+        """Id of the foundation's project. Raises OpsError if it does not exist yet."""
         name = naming.project(self._settings.project.name)
         for each in self._client.list(PROJECT.listing, self._organization):
             if each["name"] == name:
                 return str(each["id"])
-        raise self._not_made(f"project {name}")
+        raise self._missing(f"project {name}")
 
     @staticmethod
-    def _not_made(missing: str) -> OpsError:
+    def _missing(missing: str) -> OpsError:
         return OpsError(
-            f"There is no {missing} yet: bring the foundation up first. Nothing was changed.", ExitCode.FAILED
+            f"The {missing} does not exist yet. Bring the foundation up first. Nothing was changed.", ExitCode.FAILED
         )
 
     def make(self, application: str) -> KeyPair:
-        """Make a key. Raises OpsError if the foundation has not made the application."""
+        """Create a key. Raises OpsError if the application does not exist yet."""
         expires = self._settings.api_keys_expire_on
         body = {
             "application_id": self.id_of(application),
@@ -163,16 +162,16 @@ class ApplicationKeys:
             "description": naming.HANDED_OUT_KEY,
             **({"expires_at": f"{expires}T00:00:00Z"} if expires else {}),
         }
-        made = self._client.post(API_KEY.listing.path, body)
-        return KeyPair(made["access_key"], made["secret_key"])
+        key = self._client.post(API_KEY.listing.path, body)
+        return KeyPair(key["access_key"], key["secret_key"])
 
     def keys_of(self, application: str) -> dict[str, Object]:
-        """The keys of an application, by access key. Raises OpsError as ``make``."""
+        """An application's keys, by access key. Raises OpsError like ``make``."""
         id_ = self.id_of(application)
         return {key["access_key"]: key for owner, key in self.existing() if owner == id_}
 
     def is_current(self, key: Object) -> bool:
-        """Whether a key was made by `snu keys`, so that no state has it, and expires when the settings say."""
+        """Whether a key was created by `snu keys`, and expires on the day in the settings."""
         expires = str(key.get("expires_at") or "")[:10] or None
         return key["description"] == naming.HANDED_OUT_KEY and expires == self._settings.api_keys_expire_on
 

@@ -1,6 +1,6 @@
-"""Old versions leave a registry, except what is needed. What cannot be known to be needless stays.
+"""Cleans old versions from registries, except those in use; in doubt a version is kept.
 
-An image is known by its digest: every tag of an image that is needed stays.
+Images are identified by digest: all tags of an image in use are kept.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pulumi_state.store.checkpoints import stacks_in
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _LONGEST_PLAN_HOURS = 24
-"""Of stacks whose settings do not say."""
+"""For stacks whose settings name no limit."""
 
 
 @dataclass(frozen=True)
@@ -42,110 +42,115 @@ class RegistryTag:
     name: str
     digest: str
     touched: datetime
-    """When it was made, or last moved."""
+    """When it was created, or last moved."""
 
 
 @dataclass
 class ImagesInUse:
-    """Digests that must stay, each with why."""
+    """Digests that must be kept, each with the reason."""
 
     reasons: dict[str, str] = field(default_factory=dict)
-    unasked: dict[str, str] = field(default_factory=dict)
-    """Stacks with other registries whose state could not be read, and why: what they run was not looked at."""
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Stacks with other registries whose state could not be read, and why."""
 
     def add(self, text: str, reason: str) -> None:
-        """Every digest in a text."""
+        """Add every digest in a text."""
         for digest in _DIGEST.findall(text):
             self.reasons.setdefault(digest, reason)
 
 
 @dataclass(frozen=True)
 class TagDecision:
-    """What becomes of a tag."""
+    """Whether a tag is kept."""
 
     tag: RegistryTag
     stays: str
-    """Why it stays; empty where it goes."""
+    """Why it is kept; empty if it is deleted."""
 
 
-# --- what is needed -------------------------------------------------------------------------------------
+# --- images in use --------------------------------------------------------------------------------------
 
 
-def needed(project: Path, cleaned: list[StackImages], environ: Mapping[str, str], keep_releases: int) -> ImagesInUse:
-    """Of all that is known here. Raises OpsError when the state of an environment that shares a registry with one that
-    is cleaned cannot be read, or the releases are not all here."""
-    found = ImagesInUse()
-    shared = {_place(environment) for environment in cleaned}
+def images_in_use(
+    project: Path, cleaned: list[StackImages], environ: Mapping[str, str], keep_releases: int
+) -> ImagesInUse:
+    """Images in states, waiting plans, stack files and releases.
+
+    Raises OpsError when the state of an environment with a cleaned registry cannot be read, or the clone may lack
+    releases.
+    """
+    in_use = ImagesInUse()
+    shared = {_registry_key(environment) for environment in cleaned}
     read: set[str] = set()
     deployed: set[str] = set()
     for environment in environments(project, environ):
         try:
             if environment.store.address not in read:
-                _add_states(found, environment)
+                _add_states(in_use, environment)
                 read.add(environment.store.address)
-            _add_waiting(found, environment)
+            _add_waiting(in_use, environment)
             if "snu:promoteFrom" in environment.stack.config and environment.running:
                 deployed.add(environment.stack.name)
         except (OpsError, StoreError) as error:
-            if _place(environment) in shared:
+            if _registry_key(environment) in shared:
                 raise OpsError(
-                    f"What {environment.stack.name} runs is not known, and its images are in a registry that is to be "
+                    f"The images that {environment.stack.name} runs are unknown, and they are in a registry to be "
                     f"cleaned: {error}\nNothing was deleted.",
                     ExitCode.ENVIRONMENT,
                 ) from None
-            found.unasked[environment.stack.name] = str(error)
+            in_use.skipped[environment.stack.name] = str(error)
     for name in stack_names(project):
-        _add_files(found, find_stack(project, name))
-    _add_git(found, project, keep_releases, deployed)
-    return found
+        _add_files(in_use, find_stack(project, name))
+    _add_git(in_use, project, keep_releases, deployed)
+    return in_use
 
 
-def _place(environment: StackImages) -> tuple[str, str]:
-    """The same for environments that share a registry: a preview environment has none of its own."""
+def _registry_key(environment: StackImages) -> tuple[str, str]:
+    """Equal for environments that share a registry; a preview environment uses its parent's."""
     identity = environment.settings.environment
     return identity.foundation, identity.preview_of or identity.name
 
 
-def _add_states(found: ImagesInUse, environment: StackImages) -> None:
-    """Of every stack in its store: previews of others, whose files are not here, are there as well.
+def _add_states(in_use: ImagesInUse, environment: StackImages) -> None:
+    """Add the states of all stacks in its store, including previews without a local stack file.
 
-    All of a state counts: after an update that failed, containers run what the outputs do not say.
+    The whole state counts, as after a failed update containers may run images that the outputs do not name.
     """
     for stack in stacks_in(environment.store, environment.project):
         checkpoint = read_checkpoint(environment.store, environment.project, stack)
-        found.add(json.dumps(checkpoint.latest if checkpoint else {}), f"in the state of {stack}")
+        in_use.add(json.dumps(checkpoint.latest if checkpoint else {}), f"in the state of {stack}")
 
 
-def _add_waiting(found: ImagesInUse, environment: StackImages) -> None:
+def _add_waiting(in_use: ImagesInUse, environment: StackImages) -> None:
     for plan in waiting(environment.store, environment.project, environment.stack.name):
-        found.add(" ".join(plan.images), f"in a plan of {environment.stack.name} that waits")
+        in_use.add(" ".join(plan.images), f"in a waiting plan of {environment.stack.name}")
 
 
-def _add_files(found: ImagesInUse, stack: Stack) -> None:
+def _add_files(in_use: ImagesInUse, stack: Stack) -> None:
     for file in (stack.file, built_file(stack.project_dir, stack.name)):
         if file.exists():
-            found.add(file.read_text(encoding="utf-8"), f"in {file.relative_to(stack.project_dir)}")
+            in_use.add(file.read_text(encoding="utf-8"), f"in {file.relative_to(stack.project_dir)}")
 
 
-def _add_git(found: ImagesInUse, project: Path, keep_releases: int, deployed: Collection[str]) -> None:
-    """Releases that can be gone back to. Raises OpsError when not all of them may be here.
+def _add_git(in_use: ImagesInUse, project: Path, keep_releases: int, deployed: Collection[str]) -> None:
+    """Add the releases that a rollback may restore. Raises OpsError when the clone may lack some.
 
-    ``deployed``: the stacks of which there must be one.
+    ``deployed``: stacks that must have a release.
     """
-    repository = git.find_repository(project, "its tags name the releases that must stay.")
+    repository = git.find_repository(project, "its tags name the releases to keep.")
     if repository.is_shallow:
         raise OpsError(
-            f"{project} has not the whole history with its tags, so releases that `scripts/snu rollback` needs are "
-            "unknown: fetch them (`git fetch --unshallow --tags`). Nothing was deleted.",
+            f"{project} is a shallow clone, so the releases that `scripts/snu rollback` needs are unknown. Run "
+            "`git fetch --unshallow --tags`. Nothing was deleted.",
             ExitCode.USAGE,
         )
     for name in stack_names(project):
         releases = Releases(repository).all(name)
         if name in deployed and not releases:
             raise OpsError(
-                f"{name} runs images, and {project} has no tag of a release of {name}, so the releases that "
-                f"`scripts/snu rollback {name}` needs are unknown: fetch the tags (`git fetch --tags`), or plan and "
-                f"apply {name} if it has never had a release. Nothing was deleted.",
+                f"{name} runs images, but this clone has no release tag of it, so the releases that "
+                f"`scripts/snu rollback {name}` needs are unknown. Run `git fetch --tags`, or plan and apply {name} if "
+                "it has never had a release. Nothing was deleted.",
                 ExitCode.USAGE,
             )
         distinct: list[Mapping[str, Any]] = []
@@ -154,32 +159,32 @@ def _add_git(found: ImagesInUse, project: Path, keep_releases: int, deployed: Co
                 if len(distinct) == keep_releases:
                     break
                 distinct.append(release.images)
-            found.add(" ".join(image.digest for image in release.images.values()), f"in the release {release.name}")
+            in_use.add(" ".join(image.digest for image in release.images.values()), f"in the release {release.name}")
 
 
-# --- what is there --------------------------------------------------------------------------------------
+# --- registries -----------------------------------------------------------------------------------------
 
 
 def cleaned(project: Path, stack: str | None, environ: Mapping[str, str]) -> list[StackImages]:
-    """One environment for each registry: that of a stack, or all. Raises OpsError."""
+    """One environment for each registry to clean: a stack's, or all. Raises OpsError."""
     chosen = environments(project, environ) if stack is None else [StackImages.find(project, stack, environ)]
-    return list({_place(environment): environment for environment in reversed(chosen)}.values())
+    return list({_registry_key(environment): environment for environment in reversed(chosen)}.values())
 
 
 class Registry:
-    """Scaleway's registry API, as far as tags are listed and deleted."""
+    """Lists and deletes tags through Scaleway's registry API."""
 
     def __init__(self, stack: Stack, environ: Mapping[str, str]) -> None:
         """Raises OpsError when there is no API key."""
         self._client = Client.of(stack, environ)
 
     def tags(self, registry: str) -> list[RegistryTag]:
-        """All tags of a registry. Raises OpsError when Scaleway does not say."""
+        """All tags of a registry. Raises OpsError when it cannot be read."""
         name = registry.partition("/")[2]
         namespaces = self._list(REGISTRY_NAMESPACE.listing, {"name": name})
         namespace = next((each for each in namespaces if each["name"] == name), None)
         if namespace is None:
-            raise OpsError(f"Scaleway knows no registry {registry}, or the key in use may not see it.", ExitCode.FAILED)
+            raise OpsError(f"There is no registry {registry}, or the API key may not see it.", ExitCode.FAILED)
         return [
             RegistryTag(tag["id"], image["name"], tag["name"], tag["digest"], _touched(tag))
             for image in self._list(REGISTRY_IMAGES, {"namespace_id": namespace["id"]})
@@ -194,7 +199,7 @@ class Registry:
         self._client.close()
 
     def _list(self, call: ListCall, query: Mapping[str, str] | None = None, **properties: str) -> Iterator[Object]:
-        """In an order that does not change between pages."""
+        """List in an order that is stable between pages."""
         return self._client.list(call, {**(query or {}), "order_by": "created_at_asc"}, **properties)
 
 
@@ -204,32 +209,32 @@ def _touched(tag: Mapping[str, Any]) -> datetime:
     return max(times, default=datetime.now(UTC))
 
 
-# --- what becomes of it ---------------------------------------------------------------------------------
+# --- decisions ------------------------------------------------------------------------------------------
 
 
-def shortest_age(project: Path, wanted: timedelta) -> timedelta:
-    """At least as long as a plan may wait: of one that this command knows nothing of, the images are that young."""
+def shortest_age(project: Path, requested: timedelta) -> timedelta:
+    """The age from which a version is deleted: at least as long as a plan may wait, as plans may be unknown here."""
     hours = [_LONGEST_PLAN_HOURS]
     for name in stack_names(project):
         plans = find_stack(project, name).config.get("snu:plans")
-        given = plans.get("expireAfter") if isinstance(plans, dict) else None
-        hours += [given] if isinstance(given, int) else []
-    return max(wanted, timedelta(hours=max(hours)))
+        expiry = plans.get("expireAfter") if isinstance(plans, dict) else None
+        hours += [expiry] if isinstance(expiry, int) else []
+    return max(requested, timedelta(hours=max(hours)))
 
 
-def verdicts(tags: list[RegistryTag], found: ImagesInUse, age: timedelta, now: datetime) -> list[TagDecision]:
-    """By image, the oldest first."""
+def verdicts(tags: list[RegistryTag], in_use: ImagesInUse, age: timedelta, now: datetime) -> list[TagDecision]:
+    """Decisions on all tags, sorted by image, oldest first."""
 
     def young(tag: RegistryTag) -> bool:
         return now - tag.touched < age
 
-    # A young tag holds the image, and so the old tags of it.
-    held = {(tag.image, tag.digest) for tag in tags if young(tag)}
+    # A young tag keeps its image, and so all of its tags.
+    kept = {(tag.image, tag.digest) for tag in tags if young(tag)}
     return [
-        TagDecision(tag, found.reasons.get(tag.digest) or _age_reason(tag, held, age))
+        TagDecision(tag, in_use.reasons.get(tag.digest) or _age_reason(tag, kept, age))
         for tag in sorted(tags, key=lambda tag: (tag.image, tag.touched, tag.name))
     ]
 
 
-def _age_reason(tag: RegistryTag, held: set[tuple[str, str]], age: timedelta) -> str:
-    return f"younger than {age.total_seconds() / 86_400:g} days" if (tag.image, tag.digest) in held else ""
+def _age_reason(tag: RegistryTag, kept: set[tuple[str, str]], age: timedelta) -> str:
+    return f"younger than {age.total_seconds() / 86_400:g} days" if (tag.image, tag.digest) in kept else ""

@@ -1,4 +1,4 @@
-"""GitHub, through PyGithub: whom the token belongs to, pull requests, branches, and its errors in one sentence."""
+"""GitHub through PyGithub: pull requests, branches, environments, and its errors as one-line messages."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ class Repository:
     api_url: str = API_URL
 
     def __post_init__(self) -> None:
-        """Raises OpsError for what cannot be one, and for an address that the token must not be sent to."""
+        """Raises OpsError for an invalid name, and for an address that the token must not be sent to."""
         if not _REPOSITORY.fullmatch(self.name):
             raise OpsError(f"--repo is {self.name!r}; expected OWNER/NAME", ExitCode.USAGE)
         parts = urlsplit(self.api_url)
         if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
             raise OpsError(
-                f"--api-url is {self.api_url!r}; expected an https:// address, as the token is sent there",
+                f"--api-url is {self.api_url!r}; expected an https:// URL, as the token is sent there",
                 ExitCode.USAGE,
             )
 
@@ -66,47 +66,47 @@ class Repository:
 
 @dataclass(frozen=True)
 class PullRequest:
-    """A pull request as GitHub has it now."""
+    """The current state of a pull request."""
 
     number: int
     is_open: bool
     branch: str
-    """The one that it brings."""
+    """Its head branch."""
     head: str
-    """The repository that the branch is in: another one for a fork; empty where that was deleted."""
+    """The repository of the branch, which differs for a fork; empty if it was deleted."""
     labels: frozenset[str]
 
 
 @dataclass(frozen=True)
 class GitHub:
-    """A repository on GitHub that is asked with a token."""
+    """A repository on GitHub, accessed with a token."""
 
     repository: Repository
     token: str
 
     def pull_request(self, number: int) -> PullRequest:
-        """Raises OpsError when GitHub does not say."""
-        with self._asking("pull request", f"{self.repository}#{number}") as hub:
-            found = hub.get_repo(self.repository.name).get_pull(number)
-            # A field that GitHub leaves out would be taken for "closed", and that has consequences.
+        """Raises OpsError when GitHub cannot be read."""
+        with self._client("pull request", f"{self.repository}#{number}") as github:
+            pull = github.get_repo(self.repository.name).get_pull(number)
+            # Checked, as a missing field would read as "closed", and the environment would be taken down.
             return PullRequest(
                 number=number,
-                is_open=_known(found.state, ("open", "closed")) == "open",
-                branch=found.head.ref,
-                head=found.head.repo.full_name if found.head.repo is not None else "",
-                labels=frozenset(label.name for label in found.labels),
+                is_open=_known(pull.state, ("open", "closed")) == "open",
+                branch=pull.head.ref,
+                head=pull.head.repo.full_name if pull.head.repo is not None else "",
+                labels=frozenset(label.name for label in pull.labels),
             )
 
     def has_branch(self, branch: str) -> bool:
-        """Raises OpsError when GitHub does not say; a repository that the token may not see has no branches."""
+        """Raises OpsError when GitHub cannot be read, or the token may not see the repository."""
         from github import GithubException, UnknownObjectException
 
-        with self._asking("repository", str(self.repository)) as hub:
+        with self._client("repository", str(self.repository)) as github:
             try:
-                found = hub.get_repo(self.repository.name).get_branch(branch)
-                return bool(found.name == branch)  # of a branch that was renamed, GitHub gives the new one
+                existing = github.get_repo(self.repository.name).get_branch(branch)
+                return bool(existing.name == branch)  # for a renamed branch, GitHub returns the new one
             except UnknownObjectException:
-                _ = hub.get_repo(self.repository.name).id  # asks for it: 404 means something else where it is not seen
+                _ = github.get_repo(self.repository.name).id  # raises if it is the repository that is not visible
                 return False
             except GithubException as error:
                 if error.status in _MOVED:
@@ -114,79 +114,77 @@ class GitHub:
                 raise
 
     def merged_as(self, commit: str) -> int | None:
-        """Number of the pull request whose merge ended in this commit; None where there is none.
+        """Number of the pull request whose merge commit this is; None if there is none.
 
-        Source: GitHub's REST API, "List pull requests associated with a commit". Raises OpsError when GitHub does not
-        answer or does not know the commit, and for what is not a full commit id.
+        Source: GitHub's REST API, "List pull requests associated with a commit". Raises OpsError when GitHub cannot be
+        read or does not know the commit, and for anything but a full commit id.
         """
         if not _COMMIT.fullmatch(commit):
             raise OpsError(f"--commit is {commit!r}; expected a full commit id of 40 characters", ExitCode.USAGE)
-        with self._asking("commit", f"{commit} in {self.repository}") as hub:
-            pulls = hub.get_repo(self.repository.name).get_commit(commit).get_pulls()
+        with self._client("commit", f"{commit} in {self.repository}") as github:
+            pulls = github.get_repo(self.repository.name).get_commit(commit).get_pulls()
             return next((pull.number for pull in pulls if pull.merged_at and pull.merge_commit_sha == commit), None)
 
     def open_pull_requests_of(self, commit: str) -> tuple[str, ...]:
-        """The addresses of open pull requests whose newest commit this is. Raises OpsError."""
-        with self._asking("commit", f"{commit} in {self.repository}") as hub:
-            pulls = hub.get_repo(self.repository.name).get_commit(commit).get_pulls()
+        """URLs of the open pull requests whose newest commit this is. Raises OpsError."""
+        with self._client("commit", f"{commit} in {self.repository}") as github:
+            pulls = github.get_repo(self.repository.name).get_commit(commit).get_pulls()
             return tuple(pull.html_url for pull in pulls if pull.state == "open" and pull.head.sha == commit)
 
-    def document(self, path: str, what: str, right: str = "`contents: read`") -> Any:
-        """A document of the repository's part of the REST API, such as ``rules/branches/main``. Raises OpsError.
+    def document(self, path: str, subject: str, permission: str = "`contents: read`") -> Any:
+        """A document of the repository in the REST API, such as ``rules/branches/main``. Raises OpsError.
 
-        ``what``: it, as messages name it; ``right``: what the token needs.
+        ``subject``: its name in messages; ``permission``: what the token needs.
         """
-        with self._asking("repository with", what, right) as hub:
-            _, found = hub.requester.requestJsonAndCheck("GET", f"/repos/{self.repository}/{path}".rstrip("/"))
-            return found
+        with self._client("repository with", subject, permission) as github:
+            _, document = github.requester.requestJsonAndCheck("GET", f"/repos/{self.repository}/{path}".rstrip("/"))
+            return document
 
     def is_protected(self, branch: str) -> bool:
-        """Whether a branch is there, and any rule protects it. Raises OpsError."""
+        """Whether a branch exists and is protected by any rule. Raises OpsError."""
         return self.has_branch(branch) and bool(self.document(f"branches/{branch}", f"branch {branch}")["protected"])
 
     def environments(self) -> frozenset[str]:
         """The names of the repository's deployment environments. Raises OpsError."""
-        with self._asking("repository", str(self.repository), READ_ENVIRONMENTS) as hub:
-            return frozenset(found.name for found in hub.get_repo(self.repository.name).get_environments())
+        with self._client("repository", str(self.repository), READ_ENVIRONMENTS) as github:
+            return frozenset(each.name for each in github.get_repo(self.repository.name).get_environments())
 
     def secret_names(self, environment: str) -> frozenset[str]:
         """The names of an environment's secrets; GitHub never gives their values. Raises OpsError."""
-        what = f"the secrets of {environment}"
-        with self._asking("environment", what, READ_ENVIRONMENTS) as hub:
-            found = hub.get_repo(self.repository.name).get_environment(environment).get_secrets()
-            return frozenset(secret.name for secret in found)
+        with self._client("environment", f"the secrets of {environment}", READ_ENVIRONMENTS) as github:
+            secrets = github.get_repo(self.repository.name).get_environment(environment).get_secrets()
+            return frozenset(secret.name for secret in secrets)
 
     @contextmanager
-    def _asking(self, noun: str, what: str, right: str = WRITE_COMMENTS) -> Iterator[Github]:
-        with clear_errors(self.repository, noun, what, right), client(self.repository, self.token) as hub:
-            yield hub
+    def _client(self, noun: str, subject: str, permission: str = WRITE_COMMENTS) -> Iterator[Github]:
+        errors = readable_errors(self.repository, noun, subject, permission)
+        with errors, client(self.repository, self.token) as github:
+            yield github
 
 
 def _known(value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise OpsError(
-            f"GitHub says that the state of a pull request is {value!r}; expected {' or '.join(allowed)}.",
+            f"GitHub returned {value!r} as the state of a pull request; expected {' or '.join(allowed)}.",
             ExitCode.FAILED,
         )
     return value
 
 
 def read_token(environ: Mapping[str, str]) -> str:
-    """The token, from the file or the variable. Raises OpsError when there is none."""
+    """The token from the file or the variable. Raises OpsError without one."""
     if file := environ.get(TOKEN_FILE):
         try:
             token = Path(file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise OpsError(
-                f"The file that {TOKEN_FILE} names cannot be read: {reason}.", ExitCode.ENVIRONMENT
-            ) from None
+            reason = error.strerror if isinstance(error, OSError) else "not a text file"
+            raise OpsError(f"The file named by {TOKEN_FILE} cannot be read: {reason}.", ExitCode.ENVIRONMENT) from None
     else:
         token = environ.get(TOKEN, "").strip()
     if not token or any(character.isspace() for character in token):
         raise OpsError(
-            f"There is no token for GitHub: set {TOKEN}, or {TOKEN_FILE} to a file that holds it and nothing else. It "
-            "must be allowed to write on pull requests, or issues.",
+            f"The GitHub token is missing: set {TOKEN}, or {TOKEN_FILE} to the path of a file with nothing but the "
+            "token. It needs write access to pull requests, or to issues.",
             ExitCode.ENVIRONMENT,
         )
     return token
@@ -194,7 +192,7 @@ def read_token(environ: Mapping[str, str]) -> str:
 
 @contextmanager
 def client(repository: Repository, token: str) -> Iterator[Github]:
-    """Tries again what can be asked twice; a creation is not."""
+    """A client that retries idempotent requests, but not creations."""
     from github import Auth, Github
     from urllib3.util import Retry
 
@@ -204,9 +202,9 @@ def client(repository: Repository, token: str) -> Iterator[Github]:
         status_forcelist=SERVER_ERRORS,
         allowed_methods=["GET", "PATCH", "DELETE"],
         raise_on_status=False,
-        respect_retry_after_header=False,  # it may be an hour, and whoever runs this can wait better
+        respect_retry_after_header=False,  # it may be an hour; the caller decides whether to wait
     )
-    made = Github(
+    github = Github(
         auth=Auth.Token(token),
         base_url=repository.api_url.rstrip("/"),
         timeout=_TIMEOUT_SECONDS,
@@ -216,13 +214,13 @@ def client(repository: Repository, token: str) -> Iterator[Github]:
         lazy=True,
     )
     try:
-        yield made
+        yield github
     finally:
-        made.close()
+        github.close()
 
 
-def tried_again(work: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
-    """For what makes something: it may have been made when the answer is an error, so the work has to look first."""
+def with_retries(work: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
+    """Retry a creation on server errors. ``work`` must look first, as a failed request may have created its object."""
     from github import GithubException
 
     for attempt in range(RETRIES + 1):
@@ -236,31 +234,33 @@ def tried_again(work: Callable[[], T], sleep: Callable[[float], None] = time.sle
 
 
 @contextmanager
-def clear_errors(repository: Repository, noun: str, what: str, right: str = WRITE_COMMENTS) -> Iterator[None]:
-    """What GitHub, or the way to it, refuses: in one sentence. ``right``: what the token needs."""
+def readable_errors(
+    repository: Repository, noun: str, subject: str, permission: str = WRITE_COMMENTS
+) -> Iterator[None]:
+    """Turns errors of GitHub and of the network into an OpsError. ``permission``: what the token needs."""
     from github import BadCredentialsException, GithubException, RateLimitExceededException, UnknownObjectException
     from requests import RequestException
 
     try:
         yield
     except BadCredentialsException:
-        said = f"GitHub does not accept the token (401): make a new one for {repository}"
+        message = f"GitHub does not accept the token (401): create a new one for {repository}"
     except RateLimitExceededException as error:
-        said = f"GitHub's rate limit is reached{_until(error)}: run this again later"
+        message = f"GitHub's rate limit is exceeded{_until(error)}. Try again later"
     except UnknownObjectException:
-        said = f"There is no {noun} {what}, or the token may not see it (404)"
+        message = f"There is no {noun} {subject}, or the token may not see it (404)"
     except GithubException as error:
         if error.status == 429:
-            said = f"GitHub's rate limit is reached{_until(error)}: run this again later"
+            message = f"GitHub's rate limit is exceeded{_until(error)}. Try again later"
         elif error.status == 403:
-            said = f"The token may not use {what} (403): it needs {right}"
+            message = f"The token has no access to {subject} (403): it needs {permission}"
         else:
-            said = f"GitHub answered {error.status} for {what}: {error.message or 'without a reason'}"
+            message = f"GitHub returned status {error.status} for {subject}: {error.message or 'no reason given'}"
     except RequestException as error:
-        said = f"GitHub cannot be reached at {urlsplit(repository.api_url).netloc}: {type(error).__name__}"
+        message = f"GitHub cannot be reached at {urlsplit(repository.api_url).netloc}: {type(error).__name__}"
     else:
         return
-    raise OpsError(f"{said}. Nothing else was written.", ExitCode.FAILED)
+    raise OpsError(f"{message}. Nothing else was written.", ExitCode.FAILED)
 
 
 def _until(error: GithubException) -> str:

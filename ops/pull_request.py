@@ -1,4 +1,4 @@
-"""One comment per stack on a pull request, found again by a hidden marker, through PyGithub."""
+"""The comment of a stack on a pull request, identified by a hidden marker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.github import Repository, clear_errors, client, read_token, tried_again
+from ops.github import Repository, client, read_token, readable_errors, with_retries
 from ops.report.markdown import COMMENT_LIMIT
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["CommentResult", "CommentTarget", "Outcome", "marker", "read_token", "write_comment"]
 
 ACTIONS_BOT = "github-actions[bot]"
-"""Whose comments a workflow's own token writes; that token may not ask who it is."""
+"""Author of comments that are written with a workflow's own token, which may not ask for its user."""
 
 _STACK = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -31,38 +31,38 @@ _STACK = re.compile(r"[A-Za-z0-9_.-]+")
 class Outcome(StrEnum):
     CREATED = "created"
     EDITED = "edited"
-    UNCHANGED = "unchanged, nothing was written"
-    MISSING = "not there, nothing was written"
+    UNCHANGED = "unchanged"
+    MISSING = "missing, none was created"
 
 
 @dataclass(frozen=True)
 class CommentResult:
-    """What became of a comment."""
+    """The result of writing a comment."""
 
     outcome: Outcome
     url: str
     removed: int
-    """So many more comments with the same marker, all of ours, were deleted."""
+    """Number of duplicates of ours that were deleted."""
 
 
 @dataclass(frozen=True)
 class CommentTarget:
-    """A pull request, and whose comments on it are ours."""
+    """A pull request, and the author of our comments on it."""
 
     repository: str
     """``owner/name``."""
     number: int
     api_url: str
     author: str | None = None
-    """The login whose comments are ours; None: that of the token."""
+    """Login whose comments are ours; None for the token's."""
 
     def __post_init__(self) -> None:
-        """Raises OpsError for what cannot be one, and for an address that the token must not be sent to."""
-        self.place  # noqa: B018 - it is refused where it is not one
+        """Raises OpsError for an invalid repository, and for an address that the token must not be sent to."""
+        self.hosted  # noqa: B018 - raises when invalid
 
     @property
-    def place(self) -> Repository:
-        """Where it is."""
+    def hosted(self) -> Repository:
+        """The pull request's repository."""
         return Repository(self.repository, self.api_url)
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class CommentTarget:
 
 
 def marker(stack: str, kind: str = "plan") -> str:
-    """The hidden first line. Raises OpsError for a name that would not stay hidden."""
+    """The hidden first line. Raises OpsError for a stack name that would not stay hidden."""
     if not _STACK.fullmatch(stack):
         raise OpsError(f"--stack is {stack!r}; expected letters, digits, `.`, `_` and `-`", ExitCode.USAGE)
     return f"<!-- snu:{kind}:{stack} -->"
@@ -86,53 +86,53 @@ def write_comment(
     create: bool = True,
     sleep: Callable[[float], None] = time.sleep,
 ) -> CommentResult:
-    """Make the pull request have exactly this comment of ours of a kind for the stack.
+    """Create or update our comment of this kind for the stack, and delete duplicates.
 
-    ``create``: also where there is none yet. Raises OpsError when GitHub refuses, cannot be reached, or the text is too
-    long for it.
+    ``create``: whether to create a missing one. Raises OpsError when the text is too long, or GitHub rejects it or
+    cannot be reached.
     """
-    first = marker(stack, kind)
-    body = f"{first}\n{normal(text)}"
+    first_line = marker(stack, kind)
+    body = f"{first_line}\n{normalized(text)}"
     if len(body) > COMMENT_LIMIT:
         raise OpsError(
-            f"The comment would have {len(body)} characters, and GitHub takes {COMMENT_LIMIT}: `--markdown` of "
-            "`scripts/snu preview`, `plan` and `diff` writes texts that fit.",
+            f"The comment has {len(body)} characters; GitHub allows {COMMENT_LIMIT}. The `--markdown` output of "
+            "`scripts/snu preview`, `plan` and `diff` fits.",
             ExitCode.USAGE,
         )
-    with clear_errors(target.place, "pull request", str(target)), client(target.place, token) as hub:
-        author = target.author or own_login(hub)
-        pull = hub.get_repo(target.repository).get_pull(target.number)
-        return tried_again(lambda: _upsert(pull, author, first, body, create=create), sleep)
+    with readable_errors(target.hosted, "pull request", str(target)), client(target.hosted, token) as github:
+        author = target.author or own_login(github)
+        pull = github.get_repo(target.repository).get_pull(target.number)
+        return with_retries(lambda: _upsert(pull, author, first_line, body, create=create), sleep)
 
 
-def _upsert(pull: PullRequest, author: str, first: str, body: str, *, create: bool) -> CommentResult:
-    ours = [comment for comment in pull.get_issue_comments() if is_ours(comment, author, first)]
+def _upsert(pull: PullRequest, author: str, first_line: str, body: str, *, create: bool) -> CommentResult:
+    ours = [comment for comment in pull.get_issue_comments() if is_ours(comment, author, first_line)]
     if not ours and not create:
         return CommentResult(Outcome.MISSING, "", 0)
     if not ours:
         return CommentResult(Outcome.CREATED, pull.create_issue_comment(body).html_url, 0)
-    kept, *others = sorted(ours, key=lambda comment: comment.id)
-    for comment in others:
+    oldest, *duplicates = sorted(ours, key=lambda comment: comment.id)
+    for comment in duplicates:
         comment.delete()
-    if normal(kept.body) == body:
-        return CommentResult(Outcome.UNCHANGED, kept.html_url, len(others))
-    kept.edit(body)
-    return CommentResult(Outcome.EDITED, kept.html_url, len(others))
+    if normalized(oldest.body) == body:
+        return CommentResult(Outcome.UNCHANGED, oldest.html_url, len(duplicates))
+    oldest.edit(body)
+    return CommentResult(Outcome.EDITED, oldest.html_url, len(duplicates))
 
 
-def is_ours(written: IssueComment | Issue, author: str, first: str) -> bool:
+def is_ours(post: IssueComment | Issue, author: str, first_line: str) -> bool:
     """Whether the author wrote it, with this marker as its first line."""
-    begins = normal(written.body or "").split("\n", 1)[0] == first
-    return begins and written.user is not None and written.user.login.lower() == author.lower()
+    has_marker = normalized(post.body or "").split("\n", 1)[0] == first_line
+    return has_marker and post.user is not None and post.user.login.lower() == author.lower()
 
 
-def normal(text: str) -> str:
-    """As GitHub may give it back."""
+def normalized(text: str) -> str:
+    """The text with the line ends that GitHub may change normalized."""
     return text.replace("\r\n", "\n").strip()
 
 
 def own_login(client: Github) -> str:
-    """Of whom the token belongs to."""
+    """Login of the token's user."""
     from github import GithubException
 
     try:

@@ -1,1 +1,1 @@
-"""Takes over what Terraform manages: from its state into a stack's, without one request that writes."""
+"""Adoption: imports Terraform-managed resources into a stack's state, with read-only requests."""

@@ -1,4 +1,4 @@
-"""What may differ between the program and what it adopts: each difference accepted by name, with a reason."""
+"""The list of accepted differences between the program and the live resources, each with a reason."""
 
 from __future__ import annotations
 
@@ -30,60 +30,60 @@ class Acceptance(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     resource: _Text
-    """Its name in the program."""
+    """The resource's name in the program."""
     changes: Annotated[list[_Text], Field(min_length=1)]
-    """``create``, or paths of properties, each with all that is inside it."""
+    """``create``, or property paths, which include everything below them."""
     reason: _Text
 
     def covers(self, change: str) -> bool:
-        return any(self.meets(wanted, change) for wanted in self.changes)
+        return any(self.matches(path, change) for path in self.changes)
 
     @staticmethod
-    def meets(wanted: str, change: str) -> bool:
-        rest = change.removeprefix(wanted)
-        return change.startswith(wanted) and (not rest or _INSIDE.match(rest) is not None)
+    def matches(path: str, change: str) -> bool:
+        rest = change.removeprefix(path)
+        return change.startswith(path) and (not rest or _INSIDE.match(rest) is not None)
 
 
 _LIST = TypeAdapter(list[Acceptance])
 
 
 def read_accepted(file: Path | None) -> list[Acceptance]:
-    """The list in a file; empty without one. Raises OpsError with every entry that is wrong."""
+    """The list in a file; empty without a file. Raises OpsError with all invalid entries."""
     if file is None:
         return []
     try:
-        with file.open("rb") as stream:  # which gives errors the file's name
-            found = _LIST.validate_python(yaml.safe_load(stream) or [])
+        with file.open("rb") as stream:  # so that YAML errors have the file's name
+            entries = _LIST.validate_python(yaml.safe_load(stream) or [])
     except OSError as error:
         raise OpsError(f"{file} cannot be read: {error.strerror}", ExitCode.USAGE) from None
     except (yaml.YAMLError, RecursionError) as error:
-        raise OpsError(f"{file} is no YAML: {' '.join(str(error).split())}", ExitCode.USAGE) from None
+        raise OpsError(f"{file} is not valid YAML: {' '.join(str(error).split())}", ExitCode.USAGE) from None
     except ValidationError as error:
         problems = "".join(
             f"\n  {'.'.join(str(part) for part in problem['loc']) or 'the file'}: {problem['msg']}"
             for problem in error.errors(include_input=False)
         )
         raise OpsError(
-            f"{file} is refused:{problems}\nExpected is a list, each entry with `resource`, `changes` and `reason`. "
+            f"{file} is invalid:{problems}\nExpected a list of entries with `resource`, `changes` and `reason`. "
             "Nothing was changed.",
             ExitCode.USAGE,
         ) from None
-    missing = [entry.resource for entry in found if entry.reason == _REASON]
+    missing = [entry.resource for entry in entries if entry.reason == _REASON]
     if missing:
-        raise OpsError(f"{file}: no reason is given for {', '.join(missing)}. Nothing was changed.", ExitCode.USAGE)
-    return found
+        raise OpsError(f"{file}: the reason is missing for {', '.join(missing)}. Nothing was changed.", ExitCode.USAGE)
+    return entries
 
 
 @dataclass(frozen=True)
 class AcceptanceResult:
-    """What a list says of the differences."""
+    """The differences compared with a list."""
 
     open: Mapping[str, Sequence[str]]
-    """By resource, the changes that no entry accepts."""
+    """The changes that no entry accepts, by resource."""
     never: Sequence[str]
-    """What no list can accept: replacements and deletions."""
+    """Replacements and deletions, which cannot be accepted."""
     unused: Sequence[str]
-    """What entries accept and does not differ."""
+    """Accepted changes that do not occur."""
 
 
 def judge(steps: Iterable[Step], accepted: Sequence[Acceptance]) -> AcceptanceResult:
@@ -99,10 +99,10 @@ def judge(steps: Iterable[Step], accepted: Sequence[Acceptance]) -> AcceptanceRe
         for name, changes in differences.items()
     }
     unused = [
-        f"{entry.resource}: {wanted}"
+        f"{entry.resource}: {path}"
         for entry in accepted
-        for wanted in entry.changes
-        if not any(Acceptance.meets(wanted, change) for change in differences.get(entry.resource, ()))
+        for path in entry.changes
+        if not any(Acceptance.matches(path, change) for change in differences.get(entry.resource, ()))
     ]
     never = [f"{label(step.urn)}: {step.op}" for step in changed if step.op not in _ACCEPTABLE]
     return AcceptanceResult({name: changes for name, changes in undecided.items() if changes}, never, unused)
@@ -115,12 +115,12 @@ def _changes(step: Step) -> list[str]:
 
 
 def _names(steps: Sequence[Step]) -> dict[str, str]:
-    """By URN the name; with the type where two resources have the same."""
+    """Name by URN, with the type if two resources have the same name."""
     count = Counter(step.name for step in steps)
     return {step.urn: step.name if count[step.name] == 1 else label(step.urn) for step in steps}
 
 
 def as_list(undecided: Mapping[str, Sequence[str]]) -> str:
-    """A list that would accept all of it, once each entry has a reason."""
+    """A list that accepts all of these changes, once each entry has a reason."""
     entries = [{"resource": name, "changes": list(changes), "reason": _REASON} for name, changes in undecided.items()]
     return yaml.safe_dump(entries, sort_keys=False, allow_unicode=True, width=120).rstrip()

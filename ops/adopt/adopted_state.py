@@ -1,4 +1,4 @@
-"""Gives a stack the state after an adoption, in one step, and takes it back."""
+"""Writes the state after an adoption in one step, and undoes that."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ops.adopt.undo import UndoRecord, drop_note, read_note
+from ops.adopt.undo import UndoRecord, delete_undo_record, read_undo_record
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.session import Session
@@ -20,7 +20,7 @@ from pulumi_state.state_file import Checkpoint
 
 
 class AdoptedState:
-    """The state of a stack that the caller holds. Every method raises OpsError, and then has changed nothing."""
+    """The state of a stack that the caller has locked. Methods raise OpsError, and have then changed nothing."""
 
     def __init__(self, session: Session) -> None:
         self._stack = session.stack
@@ -30,46 +30,46 @@ class AdoptedState:
         self._file = session.state
 
     def content(self) -> bytes:
-        """As it is stored; empty where there is none."""
+        """The stored state; empty if there is none."""
         item = self._store.read(self._file.key)
         return item.content if item else b""
 
     def write(self, before: bytes, after: bytes, imported: int) -> None:
-        """Replace the state that was ``before``, which is kept."""
+        """Replace the state ``before``, and keep a backup of it."""
         began = int(time.time())
-        with self._held():
+        with self._locked():
             self._file.read()
             if self.content() != before:
                 raise OpsError(
-                    f"The state of {self._stack.name} has changed since it was looked at: adopt again. Nothing was "
-                    "changed.",
+                    f"The state of {self._stack.name} has changed since it was read. Run the command again. Nothing "
+                    "was changed.",
                     ExitCode.FAILED,
                 )
-            present = backups.take(self._store, self._project, self._stack.name)
-            kept = backups.save(self._store, present) if present else ""
+            backup = backups.take(self._store, self._project, self._stack.name)
+            kept = backups.save(self._store, backup) if backup else ""
             UndoRecord(self._fingerprint(after), kept).write(self._store, self._project, self._stack.name)
             self._file.write(after.decode())
             self._file.add_history(self._record(began, imported))
 
     def undo(self) -> int:
-        """Give the stack its state before the adoption back; gives how many resources that has."""
-        note = read_note(self._store, self._project, self._stack.name)
-        if note is None:
-            raise OpsError(f"{self._stack.name} has adopted nothing that could be undone.", ExitCode.USAGE)
-        before = note.before(self._store)
-        with self._held():
-            if fingerprint_of(self._file.read(), Secrets(self._environ)).digest != note.fingerprint:
+        """Restore the state before the adoption; returns its number of resources."""
+        record = read_undo_record(self._store, self._project, self._stack.name)
+        if record is None:
+            raise OpsError(f"{self._stack.name} has no adoption that could be undone.", ExitCode.USAGE)
+        before = record.before(self._store)
+        with self._locked():
+            if fingerprint_of(self._file.read(), Secrets(self._environ)).digest != record.fingerprint:
                 raise OpsError(
-                    f"The state of {self._stack.name} is not as the adoption has left it: what was done since would be "
-                    f"forgotten, and stay on Scaleway. The state before it is kept as {note.backup or 'none'}: "
-                    "docs/how-to/adoption.md says how to go back from here. Nothing was changed.",
+                    f"The state of {self._stack.name} has changed since the adoption; undoing it would lose these "
+                    f"changes, but leave them on Scaleway. The state before it is in {record.backup or 'no backup'}; "
+                    "docs/how-to/adoption.md explains how to go back. Nothing was changed.",
                     ExitCode.REFUSED,
                 )
             if before is None:
                 self._file.delete()
             else:
                 self._file.write(json.dumps(before.checkpoint, ensure_ascii=False))
-            drop_note(self._store, self._project, self._stack.name)
+            delete_undo_record(self._store, self._project, self._stack.name)
         return len(before.resources) if before else 0
 
     def _fingerprint(self, content: bytes) -> str:
@@ -83,8 +83,8 @@ class AdoptedState:
         return update.record(True, began, {"import": imported})
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
-        """With Pulumi's own lock, which plain ``pulumi`` waits for."""
+    def _locked(self) -> Iterator[None]:
+        """Hold Pulumi's own lock, which plain ``pulumi`` respects."""
         try:
             with self._file.locked():
                 yield

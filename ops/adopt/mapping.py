@@ -1,4 +1,4 @@
-"""Which resource of the program is which of Terraform's: by type, and by what makes it the one that it is."""
+"""Maps the program's resources to Terraform's, by type and identifying properties."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from pulumi_state import schema
 from pulumi_state.values import PropertyMap
 
 _DEFAULTED = frozenset({"projectId", "path"})
-"""What a program may leave to its provider's configuration."""
+"""Properties that may come from the provider's configuration."""
 
 
 @dataclass(frozen=True)
 class MappedResource:
-    """A resource of Terraform's, as a Pulumi type has it."""
+    """A Terraform resource with its Pulumi type and properties."""
 
     live: TerraformResource
     kind: ResourceKind
@@ -31,31 +31,31 @@ class MappedResource:
 
     @classmethod
     def of(cls, live: TerraformResource) -> MappedResource | None:
-        """None for a type that this program knows nothing like."""
+        """None for a type without an equivalent in this program."""
         kind = kind_of_terraform(live.type)
         return None if kind is None else cls(live, kind, properties_of(kind.token, live.attributes))
 
     @property
     def type(self) -> str:
-        """Pulumi's type token."""
+        """The Pulumi type token."""
         return self.kind.token
 
 
 def identity_of(token: str) -> Sequence[str]:
-    """The properties by which a resource of a Pulumi type is adopted.
+    """The properties that identify a resource of a Pulumi type.
 
-    Empty for a type that cannot be adopted, because it is unknown or what Scaleway returns only once is lost.
+    Empty for a type that cannot be adopted: it is unknown, or has a secret that Scaleway returns only once.
     """
     kind = kind_of(token)
     return () if kind is None or kind.only_once else kind.identity
 
 
 def match(steps: Iterable[Step], candidates: Sequence[MappedResource]) -> dict[str, MappedResource]:
-    """By URN, what each resource of a preview is; one whose identity the preview cannot know yet is left out.
+    """The Terraform resource of each step, by URN; steps whose identity is unknown yet are left out.
 
-    Raises OpsError when more than one could be meant, or one is meant twice.
+    Raises OpsError when a match is ambiguous.
     """
-    found: dict[str, MappedResource] = {}
+    matches: dict[str, MappedResource] = {}
     for step in steps:
         if not identity_of(step.type) or not is_known(step):
             continue
@@ -64,20 +64,20 @@ def match(steps: Iterable[Step], candidates: Sequence[MappedResource]) -> dict[s
         )
         if len(same) > 1:
             raise OpsError(
-                f"{label(step.urn)} could be any of {', '.join(each.live.address for each in same)}: "
-                f"{_shown_identity(step)} is the same. Leave all but one out of what is adopted. Nothing was changed.",
+                f"{label(step.urn)} is ambiguous: {', '.join(each.live.address for each in same)} all have "
+                f"{_shown_identity(step)}. Leave all but one out of the adoption. Nothing was changed.",
                 ExitCode.FAILED,
             )
         if same:
-            found[step.urn] = same[0]
-    _check_once(found)
-    return found
+            matches[step.urn] = same[0]
+    _require_unique(matches)
+    return matches
 
 
 def is_known(step: Step) -> bool:
-    """Whether a preview knows all that decides which resource it is, and that it stays it.
+    """Whether a preview knows the identity of a resource, and all properties whose change would replace it.
 
-    A resource that would look as if it had to be replaced is not taken over before.
+    Otherwise the resource would seem to need a replacement.
     """
     identity = identity_of(step.type)
     if not identity:
@@ -87,27 +87,27 @@ def is_known(step: Step) -> bool:
     return not any(is_unknown(inputs.get(name)) for name in (*identity, *replacing))
 
 
-def _check_once(found: Mapping[str, MappedResource]) -> None:
+def _require_unique(matches: Mapping[str, MappedResource]) -> None:
     taken: dict[tuple[str, str], str] = {}
-    for urn, candidate in found.items():
+    for urn, candidate in matches.items():
         other = taken.setdefault(candidate.live.key, urn)
         if other != urn:
             raise OpsError(
-                f"{candidate.live.address} could be {label(other)} and {label(urn)}. Nothing was changed.",
+                f"{candidate.live.address} matches both {label(other)} and {label(urn)}. Nothing was changed.",
                 ExitCode.FAILED,
             )
 
 
 def _is_same(step: Step, candidate: MappedResource) -> bool:
-    wanted = step.new.get("inputs") or {}
-    names = [name for name in identity_of(step.type) if name not in _DEFAULTED or wanted.get(name) is not None]
+    inputs = step.new.get("inputs") or {}
+    names = [name for name in identity_of(step.type) if name not in _DEFAULTED or inputs.get(name) is not None]
     return bool(names) and all(
-        wanted.get(name) is not None and _plain(name, wanted) == _plain(name, candidate.properties) for name in names
+        inputs.get(name) is not None and _plain(name, inputs) == _plain(name, candidate.properties) for name in names
     )
 
 
 def _plain(name: str, properties: Mapping[str, Any]) -> str:
-    """Ids without their region; a record's name relative to its zone."""
+    """A property for comparison: ids without region, record names relative to their zone."""
     value = str(properties.get(name) or "")
     if name == "name" and "dnsZone" in properties:
         return record_name(value, str(properties["dnsZone"]))

@@ -1,4 +1,4 @@
-"""Which other stack declares a live resource: one Terraform state covers what several stacks declare here."""
+"""Finds the other stacks that declare live resources, as one Terraform state may cover several stacks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ops.stacks import Stack, stack_names
 
 
 def owners(stack: Stack, rest: Sequence[TerraformResource]) -> dict[tuple[str, str], str]:
-    """Other stacks' names by the keys of the live resources that they declare.
+    """Names of other stacks, by the keys of the live resources that they declare.
 
-    Resources that no stack declares are left out, and those of a stack whose file is not valid.
+    Leaves out resources that no stack declares, and stacks whose file is invalid.
     """
     declared: dict[tuple[ResourceKind, Any], str] = {}
     evaluated = evaluate(stack.project_dir)
@@ -27,12 +27,12 @@ def owners(stack: Stack, rest: Sequence[TerraformResource]) -> dict[tuple[str, s
                 if kind is not None and (label := _name_of(kind, resource.inputs)) is not None:
                     declared[kind, label] = name
     candidates = (candidate for live in rest if (candidate := MappedResource.of(live)) is not None)
-    found = {each.live.key: declared.get((each.kind, _name_of(each.kind, each.properties))) for each in candidates}
-    return {key: owner for key, owner in found.items() if owner is not None}
+    stacks = {each.live.key: declared.get((each.kind, _name_of(each.kind, each.properties))) for each in candidates}
+    return {key: owner for key, owner in stacks.items() if owner is not None}
 
 
 def _name_of(kind: ResourceKind, properties: Mapping[str, Any]) -> Any:
-    """None for a kind whose resources have no name."""
+    """The name of a resource; None for a kind without names."""
     if kind is catalogue.ZONE:
         return f"{properties.get('subdomain')}.{properties.get('domain')}"
     if kind is catalogue.RECORD:

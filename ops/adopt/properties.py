@@ -1,7 +1,7 @@
-"""A resource's properties, out of the attributes that Terraform's state has.
+"""Converts attributes in a Terraform state to Pulumi properties.
 
-The Pulumi provider is made of the Terraform provider, by rules: names in camel case, plural for lists, one object for
-a list of at most one. ``schema.json`` has the names and types that come of it.
+The Pulumi provider is derived from the Terraform provider: names in camel case, plural for lists, and an object for a
+list of at most one. ``schema.json`` has the resulting names and types.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pulumi_state.values import PropertyMap, make_secret
 
 
 def properties_of(token: str, attributes: Mapping[str, Any]) -> PropertyMap:
-    """By the names of the Pulumi type ``token``; what Terraform has no value for is left out. Nothing is marked."""
+    """The properties of the Pulumi type ``token``, without those that have no value, and without secrets marked."""
     return _converted_fields(schema.outputs_of(token), attributes)
 
 
@@ -42,27 +42,27 @@ def _converted(type_: Any, value: Any) -> Any:
     return value
 
 
-def hidden(token: str, properties: PropertyMap, desired: Mapping[str, Any]) -> PropertyMap:
-    """With every secret marked: what the schema calls secret, and what the program does.
+def with_secrets(token: str, properties: PropertyMap, desired: Mapping[str, Any]) -> PropertyMap:
+    """Mark secrets: those of the schema, those of the program, and unknown variables.
 
-    Of a map of variables each value is one that the program does not itself state in clear: what stands there by
-    another tool's doing may be a password. ``desired`` are inputs as events show them.
+    A variable that the program does not set in clear may be a password that another tool has set. ``desired``: the
+    program's inputs, as in events.
     """
     known = schema.outputs_of(token)
     return {
         name: make_secret(value)
         if known.get(name, {}).get("secret")
-        else _like(value, desired.get(name), known.get(name, {}).get("type"))
+        else _marked_like(value, desired.get(name), known.get(name, {}).get("type"))
         for name, value in properties.items()
     }
 
 
-def _like(value: Any, desired: Any, type_: Any) -> Any:
+def _marked_like(value: Any, desired: Any, type_: Any) -> Any:
     if is_secret(desired):
         return make_secret(value)
     if isinstance(value, dict) and isinstance(type_, dict):
-        stated = desired if isinstance(desired, dict) else {}
-        return {key: item if _is_plain(stated.get(key)) else make_secret(item) for key, item in value.items()}
+        variables = desired if isinstance(desired, dict) else {}
+        return {key: item if _is_plain(variables.get(key)) else make_secret(item) for key, item in value.items()}
     return value
 
 

@@ -1,6 +1,6 @@
-"""A copy of a stack's state in a folder of its own, on which an engine works as on the real one.
+"""A scratch stack: a copy of a stack's state in a temporary folder, for engine operations.
 
-Previews and refreshes there ask the cloud what it has, and change neither it nor the state that counts.
+Previews and refreshes of it read from the cloud, but change neither the cloud nor the real state.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from pulumi_state.variables import BACKEND_URL
 
 @dataclass(frozen=True)
 class ScratchPreview:
-    """What an engine has found."""
+    """The result of an engine operation."""
 
     ok: bool
     record: OperationRecord
 
-    def require(self, what: str) -> OperationRecord:
-        """Raises OpsError with what the engine said, where it did not come to its end."""
+    def require(self, operation: str) -> OperationRecord:
+        """Raises OpsError, with the engine's messages, unless the operation has succeeded."""
         if not self.ok:
-            said = "\n".join(line.plain for line in all_diagnostic_lines(self.record))
-            raise OpsError(f"{said}\n{what} did not succeed. Nothing was changed.", ExitCode.FAILED)
+            messages = "\n".join(line.plain for line in all_diagnostic_lines(self.record))
+            raise OpsError(f"{messages}\n{operation} failed. Nothing was changed.", ExitCode.FAILED)
         return self.record
 
 
 class ScratchStack:
-    """The copy of one stack, and of the foundation that it refers to. Every method raises OpsError."""
+    """The copy of a stack and its foundation. All methods raise OpsError."""
 
     def __init__(self, session: Session, folder: Path) -> None:
         stack, project, store = session.stack, session.project, session.store
@@ -58,14 +58,14 @@ class ScratchStack:
                 self._file.store.write(layout.checkpoint(project, name), stored.content)
 
     def preview(self) -> ScratchPreview:
-        """What ``up`` would do."""
-        return self._look(self._engine.preview)
+        """Preview ``up``."""
+        return self._run(self._engine.preview)
 
     def refresh(self) -> ScratchPreview:
         """Read every resource from the cloud."""
-        return self._look(self._engine.refresh)
+        return self._run(self._engine.refresh)
 
-    def _look(self, work: Callable[[Operation], Result]) -> ScratchPreview:
+    def _run(self, work: Callable[[Operation], Result]) -> ScratchPreview:
         display = SilentDisplay()
         try:
             result = work(Operation(self._stack.project_dir, self._stack.name, self._environ, display.on_event))
@@ -76,7 +76,7 @@ class ScratchStack:
     # --- the state ----------------------------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:
-        """The state; empty where there is none yet."""
+        """The state; empty if there is none yet."""
         try:
             checkpoint = self._file.read()
             if checkpoint is None or checkpoint.salt is None:
@@ -86,7 +86,7 @@ class ScratchStack:
             raise OpsError(str(error), ExitCode.FAILED) from None
 
     def config(self) -> StackConfig:
-        """The stack's configuration, in clear."""
+        """The stack's configuration, decrypted."""
         try:
             file = read_stack_file(self._stack.file)
             return StackConfig.decrypt(file, self._opened(file.salt), self._project)
@@ -94,7 +94,7 @@ class ScratchStack:
             raise OpsError(str(error), ExitCode.SETTINGS) from None
 
     def write(self, snapshot: Snapshot) -> None:
-        """Have the copy hold these resources."""
+        """Replace the copy's resources."""
         try:
             checkpoint = self._file.read()
             salt = checkpoint.salt if checkpoint else None
@@ -104,12 +104,12 @@ class ScratchStack:
             raise OpsError(str(error), ExitCode.FAILED) from None
 
     def content(self) -> bytes:
-        """The state as it is stored."""
+        """The stored state."""
         stored = checkpoints.find(self._file.store, self._project, self._stack.name)
         return stored.content if stored else b""
 
     def _opened(self, salt: str | None) -> Crypter:
-        """The crypter of a salt, derived once; a new one where there is no salt yet. Raises PulumiError."""
+        """The crypter of a salt, derived once; a new one if there is no salt yet. Raises PulumiError."""
         if self._crypter is None or (salt and salt != self._crypter.salt):
             passphrase = passphrase_from(self._environ)
             self._crypter = Crypter.open(passphrase, salt) if salt else Crypter.new(passphrase)
@@ -118,6 +118,6 @@ class ScratchStack:
 
 @contextmanager
 def scratch_of(session: Session) -> Iterator[ScratchStack]:
-    """A copy that is gone at the end of the block; secrets in it are encrypted as in the state."""
+    """Yields a copy that is deleted afterwards. Its secrets are encrypted as in the state."""
     with tempfile.TemporaryDirectory(prefix="snu-adopt-") as folder:
         yield ScratchStack(session, Path(folder))

@@ -1,4 +1,4 @@
-"""The entries of a state for resources that exist and that no engine has made."""
+"""State entries for existing resources that no engine has created."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.adopt.mapping import MappedResource
-from ops.adopt.properties import hidden
+from ops.adopt.properties import with_secrets
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.steps import Step, label
@@ -25,53 +25,53 @@ _SDK = "pulumiverse_scaleway"
 
 def entries_for(
     steps: Iterable[Step],
-    found: Mapping[str, MappedResource],
+    matches: Mapping[str, MappedResource],
     config: Mapping[str, str],
-    there: Mapping[str, ResourceState],
+    existing: Mapping[str, ResourceState],
 ) -> list[ResourceState]:
-    """Of what ``found`` knows, with the components above and the provider below, in an order that states may have.
+    """Entries for ``matches`` with their components and provider, in a valid order.
 
-    ``steps`` are those of a preview, each after its parent; ``config`` the stack's configuration in clear, ``there``
-    what the state has already. Raises OpsError where it has another object under the same name.
+    ``steps``: a preview's, each after its parent; ``config``: the decrypted configuration; ``existing``: entries of the
+    state. Raises OpsError when the state has another object under the same name.
     """
     entries: list[ResourceState] = []
-    known = dict(there)
+    known = dict(existing)
     for step in steps:
-        if step.urn in found:
-            _check_same(step, found[step.urn], known.get(step.urn))
-        if step.op != "create" or (step.is_custom and step.urn not in found):
+        if step.urn in matches:
+            _require_same(step, matches[step.urn], known.get(step.urn))
+        if step.op != "create" or (step.is_custom and step.urn not in matches):
             continue
         if step.is_custom:
             provider = _provider(step, config, known)
             if provider.urn not in known:
                 entries.append(provider)
                 known[provider.urn] = provider
-            entries.append(_entry(step, found[step.urn], provider))
+            entries.append(_entry(step, matches[step.urn], provider))
         else:
             entries.append(_component(step))
         known[step.urn] = entries[-1]
     return entries
 
 
-def remark(entry: ResourceState, desired: Mapping[str, Any]) -> None:
-    """Mark what is secret in an entry that was read from the cloud."""
-    entry.inputs = hidden(entry.type, unwrap(entry.inputs), desired)
-    entry.outputs = hidden(entry.type, unwrap(entry.outputs), desired)
+def mark_secrets(entry: ResourceState, desired: Mapping[str, Any]) -> None:
+    """Mark the secrets in an entry that was read from the cloud."""
+    entry.inputs = with_secrets(entry.type, unwrap(entry.inputs), desired)
+    entry.outputs = with_secrets(entry.type, unwrap(entry.outputs), desired)
 
 
-def _check_same(step: Step, candidate: MappedResource, there: ResourceState | None) -> None:
-    if there is not None and there.id != candidate.live.id:
+def _require_same(step: Step, candidate: MappedResource, existing: ResourceState | None) -> None:
+    if existing is not None and existing.id != candidate.live.id:
         raise OpsError(
-            f"The stack's state has {label(step.urn)} as {there.id}, and Terraform manages it as {candidate.live.id} "
-            f"({candidate.live.address}): two objects of one name. Decide which one stays, and delete or remove the "
-            "other one. Nothing was changed.",
+            f"{label(step.urn)} is {existing.id} in the stack's state, but {candidate.live.id} in Terraform's "
+            f"({candidate.live.address}): two objects with the same name. Keep one, and delete the other or remove it "
+            "from its state. Nothing was changed.",
             ExitCode.FAILED,
         )
 
 
 def _entry(step: Step, candidate: MappedResource, provider: ResourceState) -> ResourceState:
     desired = step.new.get("inputs") or {}
-    outputs = hidden(step.type, candidate.properties, desired)
+    outputs = with_secrets(step.type, candidate.properties, desired)
     moment = now()
     return ResourceState(
         urn=step.urn,
@@ -101,14 +101,14 @@ def _component(step: Step) -> ResourceState:
 
 
 def _provider(step: Step, config: Mapping[str, str], known: Mapping[str, ResourceState]) -> ResourceState:
-    """The default provider that serves a resource, as the engine would make it."""
+    """The resource's default provider, as the engine would create it."""
     urn = str(step.new.get("provider") or "").rpartition("::")[0]
     if urn in known:
         return known[urn]
     request = _request()
     if not urn.endswith(f"::{request.name}"):
         raise OpsError(
-            f"{label(step.urn)} is served by {label(urn)}; known here is {request.name} only. Nothing was changed.",
+            f"{label(step.urn)} uses the provider {label(urn)}; only {request.name} is supported. Nothing was changed.",
             ExitCode.ENGINE,
         )
     inputs = provider_inputs(request, config)
@@ -120,7 +120,7 @@ def _provider(step: Step, config: Mapping[str, str], known: Mapping[str, Resourc
 
 @cache
 def _request() -> ProviderRequest:
-    """As the installed SDK asks for its provider."""
+    """The provider request of the installed SDK."""
     file = metadata.distribution(_SDK).locate_file(f"{_SDK}/pulumi-plugin.json")
     plugin = json.loads(Path(str(file)).read_text(encoding="utf-8"))
     return ProviderRequest(_PACKAGE, str(plugin["version"]), str(plugin.get("server") or ""))

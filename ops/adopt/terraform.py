@@ -1,6 +1,6 @@
-"""What Terraform manages: its state, version 4, out of a file or of a PostgreSQL backend.
+"""Reads Terraform states, version 4, from a file or a PostgreSQL backend.
 
-The form of a state is Terraform's ``internal/states/statefile/version4.go``, the table that of its backend ``pg``.
+Formats: Terraform's ``internal/states/statefile/version4.go``, and the table of its backend ``pg``.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from ops.exit_codes import ExitCode
 _VERSION = 4
 _SCHEMES = ("postgres", "postgresql")
 _SCHEMA, _WORKSPACE = "terraform_remote_state", "default"
-"""What the backend takes where nothing else is said."""
+"""Defaults of the backend."""
 _CONNECT_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class TerraformResource:
-    """A resource that Terraform has made and manages."""
+    """A resource that Terraform manages."""
 
     address: str
-    """As Terraform names it: ``module.apps.scaleway_container.app["api"]``."""
+    """Terraform's address, such as ``module.apps.scaleway_container.app["api"]``."""
     type: str
     attributes: Mapping[str, Any] = field(repr=False)
-    """In clear, secrets among them: never to be shown as they are."""
+    """In clear, including secrets: never shown."""
 
     @property
     def id(self) -> str:
@@ -38,15 +38,15 @@ class TerraformResource:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Type and id: unlike the address, the same in no two states unless it is the same object."""
+        """Type and id, which unlike the address identify an object across states."""
         return self.type, self.id
 
 
 def read_states(sources: Iterable[str]) -> list[TerraformResource]:
-    """The managed resources of all states; data sources are left out.
+    """The managed resources of all states, without data sources.
 
-    A source is a file, or ``postgres://<user>@<host>/<database>?schema_name=…[&workspace=…]``, whose password is taken
-    from PGPASSWORD. Raises OpsError when one cannot be read, or was left half done by Terraform.
+    A source is a file, or ``postgres://<user>@<host>/<database>?schema_name=…[&workspace=…]`` with the password in
+    PGPASSWORD. Raises OpsError when one cannot be read, or has resources from an interrupted run.
     """
     return [live for source in sources for live in _resources(source, _document(source))]
 
@@ -56,7 +56,7 @@ def _document(source: str) -> Any:
     try:
         return json.loads(content)
     except ValueError:
-        _refuse(source, "is no JSON document")
+        _refuse(source, "is not a JSON document")
 
 
 def _file(source: str) -> bytes:
@@ -74,9 +74,7 @@ def _stored(url: SplitResult) -> str:
     schema, workspace = options.pop("schema_name", _SCHEMA), options.pop("workspace", _WORKSPACE)
     shown = f"{url.scheme}://{url.hostname or ''}{url.path} (schema {schema}, workspace {workspace})"
     if url.password is not None:
-        _refuse(
-            shown, "is given with a password, which every process of this machine sees: set PGPASSWORD to it instead"
-        )
+        _refuse(shown, "contains a password, which other processes can see. Set PGPASSWORD instead")
     statement = sql.SQL("SELECT data FROM {} WHERE name = %s").format(sql.Identifier(schema, "states"))
     try:
         conninfo = url._replace(query=urlencode(options)).geturl()
@@ -86,15 +84,15 @@ def _stored(url: SplitResult) -> str:
     except psycopg.Error as error:
         _refuse(shown, f"cannot be read: {(str(error).splitlines() or [type(error).__name__])[0]}")
     if row is None:
-        _refuse(shown, "has no state of that name")
+        _refuse(shown, "has no state with that name")
     return str(row[0])
 
 
 def _resources(source: str, document: Any) -> list[TerraformResource]:
     shown = source.partition("?")[0]
     if not isinstance(document, dict) or document.get("version") != _VERSION:
-        found = document.get("version") if isinstance(document, dict) else None
-        _refuse(shown, f"is no Terraform state of version {_VERSION} (version: {found or 'none'})")
+        version = document.get("version") if isinstance(document, dict) else None
+        _refuse(shown, f"is not a Terraform state of version {_VERSION} (version: {version or 'none'})")
     try:
         return [
             _live(shown, _address(resource, instance), resource["type"], instance)
@@ -103,7 +101,8 @@ def _resources(source: str, document: Any) -> list[TerraformResource]:
             for instance in resource["instances"]
         ]
     except (KeyError, TypeError, AttributeError) as error:
-        _refuse(shown, f"has a resource that cannot be read ({error!r})")
+        problem = f"{error} is missing" if isinstance(error, KeyError) else "unexpected type"
+        _refuse(shown, f"has an invalid resource: {problem}")
 
 
 def _address(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
@@ -117,7 +116,7 @@ def _live(source: str, address: str, type_: str, instance: Mapping[str, Any]) ->
     unfinished = "deposed" if instance.get("deposed") else instance.get("status")
     if unfinished:
         _refuse(
-            source, f"has {address} as {unfinished}: Terraform was interrupted. Let `terraform apply` end what it began"
+            source, f"has {address} as {unfinished}: Terraform was interrupted. Run `terraform apply` to complete it"
         )
     live = TerraformResource(address, str(type_), dict(instance["attributes"]))
     if not live.id:
@@ -125,5 +124,5 @@ def _live(source: str, address: str, type_: str, instance: Mapping[str, Any]) ->
     return live
 
 
-def _refuse(source: str, what: str) -> NoReturn:
-    raise OpsError(f"{source} {what}. Nothing was changed.", ExitCode.USAGE)
+def _refuse(source: str, problem: str) -> NoReturn:
+    raise OpsError(f"{source} {problem}. Nothing was changed.", ExitCode.USAGE)

@@ -1,4 +1,4 @@
-"""What an adoption leaves beside the state, so that it can be undone as long as nothing came after it."""
+"""The undo record of an adoption, which is kept beside the state."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from pulumi_state.store import Store, layout
 
 @dataclass(frozen=True)
 class UndoRecord:
-    """Of the last adoption of a stack."""
+    """The last adoption of a stack. It can be undone as long as the state has not changed since."""
 
     fingerprint: str
-    """Of the state after it."""
+    """Fingerprint of the state after the adoption."""
     backup: str
-    """Where in the store the state before it is kept; empty where there was none."""
+    """Key in the store of the state before the adoption; empty if there was none."""
 
     def write(self, store: Store, project: str, stack: str) -> None:
         store.write(_key(project, stack), json.dumps(asdict(self)).encode())
 
     def before(self, store: Store) -> Backup | None:
-        """The state before it. Raises OpsError when that is not there any more."""
+        """The state before the adoption; None if there was none. Raises OpsError when the backup is missing."""
         if not self.backup:
             return None
         item = store.read(self.backup)
         return Backup.parse(item.content if item else b"", f"{self.backup} in {store.address}")
 
 
-def read_note(store: Store, project: str, stack: str) -> UndoRecord | None:
-    """None where nothing was adopted, or that was undone. Raises StoreError."""
+def read_undo_record(store: Store, project: str, stack: str) -> UndoRecord | None:
+    """None if nothing was adopted, or the adoption was undone. Raises StoreError."""
     item = store.read(_key(project, stack))
     return UndoRecord(**json.loads(item.content)) if item else None
 
 
-def drop_note(store: Store, project: str, stack: str) -> None:
+def delete_undo_record(store: Store, project: str, stack: str) -> None:
     store.delete(_key(project, stack))
 
 

@@ -1,1 +1,1 @@
-"""Crash alerts, seen from outside: does the job that tells of crashes still run?"""
+"""The status of crash alerts: whether the job that reports crashes still runs."""

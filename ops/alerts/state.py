@@ -1,5 +1,4 @@
-"""What the job leaves in object storage. `apps/crash-alerts` writes more than is declared here, which is what the
-command reads."""
+"""The state that the job `apps/crash-alerts` keeps in object storage, as far as this command reads it."""
 
 from __future__ import annotations
 
@@ -12,14 +11,14 @@ class _Document(BaseModel):
 
 
 class LastError(_Document):
-    """Why the last run was not good."""
+    """The error of the last run."""
 
     time: float = Field(description="Milliseconds since 1970.")
     message: str
 
 
 class Heartbeat(_Document):
-    """When it last ran. Milliseconds since 1970; None: never."""
+    """Times of the last runs in milliseconds since 1970; None for never."""
 
     last_run: float | None
     last_good_run: float | None
@@ -27,15 +26,15 @@ class Heartbeat(_Document):
 
 
 class PendingMessage(_Document):
-    """A message that Slack has not taken yet."""
+    """A message that is not posted to Slack yet."""
 
     kind: str
     count: int
 
 
 class AlertsState(_Document):
-    """What a run leaves to the next one: `apps/crash-alerts/src/state.js`."""
+    """The state between runs: `apps/crash-alerts/src/state.js`."""
 
-    cursor: int = Field(description="Nanoseconds since 1970: all logs before were read.")
+    cursor: int = Field(description="Nanoseconds since 1970: all earlier logs were read.")
     outbox: list[PendingMessage]
     heartbeat: Heartbeat

@@ -1,4 +1,4 @@
-"""Looks whether a stack's crash alerts work: reads what the job keeps, with the user's key."""
+"""Checks whether a stack's crash alerts work, from the job's state in object storage."""
 
 from __future__ import annotations
 
@@ -22,52 +22,54 @@ if TYPE_CHECKING:
     from infra.settings.models import CrashAlertsSettings, FoundationSettings
 
 _MISSED_INTERVALS = 3
-_CLOCKS_DIFFER = timedelta(minutes=1)
+_CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class AlertsStatus:
-    """How a stack's crash alerts are."""
+    """The status of a stack's crash alerts."""
 
     stack: str
     interval_minutes: int
     problem: str = ""
-    """Why nothing of them can be seen; the rest is unknown then."""
+    """Why the status cannot be read; the other fields are then unset."""
     last_run: datetime | None = None
     last_good_run: datetime | None = None
-    """When all logs had been read and Slack had taken all messages."""
+    """When all logs had been read and all messages posted to Slack."""
     read_until: datetime | None = None
-    """All logs before were read."""
+    """All earlier logs were read."""
     waiting: int = 0
-    """Messages that Slack has not taken yet."""
+    """Number of messages that are not posted to Slack yet."""
     last_error: str = ""
-    """Of the last run; empty where it was good."""
+    """Error of the last run; empty if it succeeded."""
 
     def is_silent(self, now: datetime) -> bool:
-        """Whether a crash of now might be told to nobody."""
-        longest = timedelta(minutes=self.interval_minutes * _MISSED_INTERVALS)
+        """Whether a crash might not be reported now."""
+        limit = timedelta(minutes=self.interval_minutes * _MISSED_INTERVALS)
         return (
             self.last_good_run is None
-            or now - self.last_good_run > longest
+            or now - self.last_good_run > limit
             or any(is_future(moment, now) for moment in (self.last_good_run, self.read_until))
         )
 
 
 def is_future(moment: datetime | None, now: datetime) -> bool:
-    """Whether a run whose clock was wrong has left this moment; the next run reads the logs again."""
-    return moment is not None and moment > now + _CLOCKS_DIFFER
+    """Whether a time is in the future, as after a run with a wrong clock; the next run reads the logs again."""
+    return moment is not None and moment > now + _CLOCK_TOLERANCE
 
 
 def alerts_of(stack: Stack) -> tuple[str, CrashAlertsSettings] | None:
-    """The name of the stack's environment and the settings of its crash alerts; None where it has none."""
+    """The environment's name and the settings of its crash alerts; None if it has none."""
     settings = settings_of(stack)
     if settings.blueprint == "foundation" or settings.crash_alerts is None:
         return None
     return settings.environment.name, settings.crash_alerts
 
 
-def look(stack: Stack, environment: str, alerts: CrashAlertsSettings, environ: Mapping[str, str]) -> AlertsStatus:
-    """What the job has left. Whatever keeps it from being read is the watch's problem: nothing is raised."""
+def check_alerts(
+    stack: Stack, environment: str, alerts: CrashAlertsSettings, environ: Mapping[str, str]
+) -> AlertsStatus:
+    """The status, from the job's state. Never raises: an error becomes the status's problem."""
     try:
         state = _read(stack, environment, environ)
     except (OpsError, StoreError) as error:
@@ -87,7 +89,7 @@ def look(stack: Stack, environment: str, alerts: CrashAlertsSettings, environ: M
 
 
 def _read(stack: Stack, environment: str, environ: Mapping[str, str]) -> AlertsState | None:
-    """None where the job has never run. Raises OpsError and StoreError."""
+    """The job's state; None if it has never run. Raises OpsError and StoreError."""
     foundation = _foundation(stack)
     bucket = naming.alerts_bucket(foundation.project.name, environment)
     account = Account(stack, environ)
@@ -100,7 +102,7 @@ def _read(stack: Stack, environment: str, environ: Mapping[str, str]) -> AlertsS
     store = open_store(f"s3://{bucket}?endpoint={endpoint}&region={region}", keys)
     try:
         item = store.read(naming.ALERTS_STATE)
-    except MissingError:  # the first run makes the bucket
+    except MissingError:  # created by the first run
         return None
     finally:
         store.close()
@@ -110,7 +112,7 @@ def _read(stack: Stack, environment: str, environ: Mapping[str, str]) -> AlertsS
         return AlertsState.model_validate_json(item.content)
     except ValidationError:
         raise OpsError(
-            f"{naming.ALERTS_STATE} in the bucket {bucket} is not what the job writes.", ExitCode.FAILED
+            f"{naming.ALERTS_STATE} in the bucket {bucket} has an unknown format.", ExitCode.FAILED
         ) from None
 
 
@@ -123,16 +125,16 @@ def _foundation(stack: Stack) -> FoundationSettings:
 
 
 def _project_id(account: Account, environment: str) -> str:
-    """The project that the job and its bucket are in: that of its secret."""
+    """Id of the project of the job and its bucket, which is also that of its secret."""
     name = naming.alerts_secret(environment)
-    found = account.secrets_named(name)
-    if len(found) != 1:
+    secrets = account.secrets_named(name)
+    if len(secrets) != 1:
         raise OpsError(
-            f"the key in use sees {len(found)} secrets {name}; expected one, which `scripts/snu up` of the foundation "
-            "makes.",
+            f"the API key sees {len(secrets)} secrets named {name}; expected the one that `scripts/snu up` of the "
+            "foundation creates.",
             ExitCode.ENVIRONMENT,
         )
-    return found[0].project_id
+    return secrets[0].project_id
 
 
 def _moment(milliseconds: float | None) -> datetime | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ops.adopt.acceptance import AcceptanceResult, as_list, judge, read_accepted
 from ops.adopt.adopted_state import AdoptedState
-from ops.adopt.dry_run import DryRunResult, attempt, steps_of
+from ops.adopt.dry_run import DryRunResult, dry_run, steps_of
 from ops.adopt.other_stacks import owners
 from ops.adopt.scratch_stack import scratch_of
 from ops.adopt.terraform import TerraformResource, read_states
@@ -43,7 +43,7 @@ def adopt(
             scratch_of(session) as scratch,
             progress_for(sys.stdout) as progress,
         ):
-            result = attempt(scratch, live, progress)
+            result = dry_run(scratch, live, progress)
         printer_for(sys.stdout).print(_report(session, result))
         if not result.imported:
             result.after.require("The preview")

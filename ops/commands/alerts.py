@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ops.alerts.status import AlertsStatus, alerts_of, is_future, look
+from ops.alerts.status import AlertsStatus, alerts_of, check_alerts, is_future
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.process_environment import process_environment
@@ -33,7 +33,7 @@ def alerts(directory: Path | None, stacks: list[str], *, as_json: bool) -> ExitC
             continue
         alerting = alerts_of(stack)
         if alerting is not None:
-            watches.append(look(stack, *alerting, process_environment()))
+            watches.append(check_alerts(stack, *alerting, process_environment()))
         elif stacks:
             raise OpsError(f"{stack.file.name} has no snu:crashAlerts. Nothing to check.", ExitCode.USAGE)
     now = datetime.now(UTC)

@@ -45,17 +45,17 @@ def doctor(
     if as_json:
         document = {
             "stacks": [stack.name for stack in stacks],
-            "missing": [{"requirement": each.what, "fix": each.fix} for each in missing],
-            "unchecked": [{"requirement": each.what, "reason": each.why} for each in unknown],
-            "warnings": [each.what for each in findings if isinstance(each, Risk)],
+            "missing": [{"requirement": each.problem, "fix": each.fix} for each in missing],
+            "unchecked": [{"requirement": each.subject, "reason": each.reason} for each in unknown],
+            "warnings": [each.problem for each in findings if isinstance(each, Risk)],
         }
         print_document("doctor", document)
         return ExitCode.NOT_READY if missing else ExitCode.OK
-    lines = [Line.of(("missing: ", "red"), f"{each.what}. Fix: ", (each.fix, "bold")) for each in missing]
-    for why in dict.fromkeys(each.why for each in unknown):
-        what = ", ".join(each.what for each in unknown if each.why == why)
-        lines.append(Line.of(("not checked: ", "yellow"), f"{what}: {why}."))
-    lines += [Line.of(("warning: ", "yellow"), f"{each.what}.") for each in findings if isinstance(each, Risk)]
+    lines = [Line.of(("missing: ", "red"), f"{each.problem}. Fix: ", (each.fix, "bold")) for each in missing]
+    for reason in dict.fromkeys(each.reason for each in unknown):
+        subjects = ", ".join(each.subject for each in unknown if each.reason == reason)
+        lines.append(Line.of(("not checked: ", "yellow"), f"{subjects}: {reason}."))
+    lines += [Line.of(("warning: ", "yellow"), f"{each.problem}.") for each in findings if isinstance(each, Risk)]
     names_of_stacks = ", ".join(stack.name for stack in stacks)
     if missing:
         summary = Line.of(

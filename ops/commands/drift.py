@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ops.drift import issue, report, slack
 from ops.drift.channels import ReportChannel
-from ops.drift.check import NoStateError, StateUnavailableError, look
+from ops.drift.check import NoStateError, StateUnavailableError, check_drift
 from ops.drift.findings import StackDrift
 from ops.drift.issue import Outcome
 from ops.engines.select import EngineChoice
@@ -57,11 +57,11 @@ class DriftReporter:
         actions, url, is_news = [], "", bool(drift.findings)
         if self.repository is not None:
             text = report.markdown(drift) if drift.findings else None
-            written = issue.keep_issue(self.repository, self.token, drift.stack, text)
+            written = issue.update_issue(self.repository, self.token, drift.stack, text)
             url, is_news = written.url, written.outcome is not Outcome.UNCHANGED
             actions += [f"issue {written.outcome}: {url}"] if url else []
         if self.webhook and is_news:
-            message = report.slack_text(drift, url) if drift.findings else report.slack_clean(drift.stack, url)
+            message = report.slack_text(drift, url) if drift.findings else report.slack_resolved(drift.stack, url)
             slack.post(self.webhook, message)
             actions.append("posted to Slack")
         return ", ".join(actions)
@@ -88,7 +88,7 @@ def drift(
         try:
             with progress_for(stream) as progress:
                 progress(f"Checking {name}")
-                result = look(project, name, engine, parallel)
+                result = check_drift(project, name, engine, parallel)
         except StateUnavailableError as error:
             if names:
                 result = StackDrift(name, 0, problems=(str(error),), code=error.code)

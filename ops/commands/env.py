@@ -16,7 +16,7 @@ from ops.github import GitHub, Repository, read_token
 from ops.previews import comment, eligibility, names
 from ops.previews.cloud import Cloud
 from ops.previews.down import take_down
-from ops.previews.inventory import Preview, look
+from ops.previews.inventory import Preview, list_previews
 from ops.previews.parent import Parent
 from ops.previews.sweep import Sweep, SweepAction, SweepResult, SweepRules, SweepSurvey, survey
 from ops.previews.up import ImageBuild, bring_up
@@ -114,11 +114,11 @@ def down(
     if done.kept:
         print(f"{name} was kept: its pull request is open and eligible for an environment.")
         return ExitCode.OK
-    print(f"{name} was removed." if done.was_there else f"{name} does not exist.")
+    print(f"{name} was removed." if done.existed else f"{name} does not exist.")
     number = names.pull_request_of(name)
     if number is not None and _may_comment(github_options):
         github = github_options.connect("")
-        text = comment.gone(name, "All of its resources were removed.")
+        text = comment.taken_down(name, "All of its resources were removed.")
         written = comment.write(github, number, name, text, create=False)
         print(f"Comment on {github.repository}#{number} {written.outcome}{written.url and f': {written.url}'}")
     return ExitCode.OK
@@ -164,7 +164,7 @@ def _may_comment(github_options: GitHubOptions) -> bool:
 def show(directory: Path | None, *, as_json: bool) -> ExitCode:
     """Print all preview environments: those with a state, and those found only in the cloud."""
     parent = Parent.find(project_dir(directory), process_environment())
-    previews = look(parent, Cloud(parent).look())
+    previews = list_previews(parent, Cloud(parent).list_objects())
     problems = {preview.name: preview.problem for preview in previews if preview.problem}
     if as_json:
         print_list([_document(preview) for preview in previews])
@@ -223,11 +223,11 @@ def sweep(
         cloud = Cloud(parent)
         github = github_options.connect("") if github_options.named else None
         found = survey(parent, cloud, SweepRules(parent.rules, github))
-        acting = [verdict for verdict in found.verdicts if verdict.acts]
+        acting = [verdict for verdict in found.decisions if verdict.acts]
         if not as_json:
             printer_for(sys.stdout).print(list(_findings(found, github is None, yes=yes)))
         outcome = Sweep(parent, cloud, engine, github).run(acting) if yes else SweepResult({}, {})
-    unknown = {verdict.name: verdict.reason for verdict in found.verdicts if verdict.action is SweepAction.ASK}
+    unknown = {verdict.name: verdict.reason for verdict in found.decisions if verdict.action is SweepAction.ASK}
     failed = {**unknown, **outcome.failed}
     done = [each.name for each in acting if yes and each.name not in {**failed, **outcome.skipped}]
     if as_json:
@@ -244,14 +244,14 @@ def sweep(
 
 
 def _findings(found: SweepSurvey, without_github: bool, *, yes: bool) -> Iterator[Line]:
-    acting = [verdict for verdict in found.verdicts if verdict.acts]
+    acting = [verdict for verdict in found.decisions if verdict.acts]
     if without_github:
         yield Line.of("Closed pull requests and deleted branches are not detected: give --repo OWNER/NAME.")
-    for verdict in found.verdicts:
+    for verdict in found.decisions:
         style = "yellow" if verdict.acts else "red" if verdict.action is SweepAction.ASK else "dim"
         yield Line.of((verdict.name, "bold"), "  ", (f"{verdict.action}: {safe(verdict.reason)}", style))
         if verdict.action is SweepAction.REMOVE:
-            yield from (Line.of((f"    {safe(str(thing))}", "dim")) for thing in verdict.preview.things)
+            yield from (Line.of((f"    {safe(str(thing))}", "dim")) for thing in verdict.preview.objects)
     for subject, reason in found.left_alone.items():
         yield Line.of((f"{safe(subject)}  skipped: {reason}", "dim"))
     if not acting:
@@ -271,6 +271,6 @@ def _sweep_document(
             "done": each.name in done,
             "problem": failed.get(each.name) or outcome.skipped.get(each.name),
         }
-        for each in found.verdicts
+        for each in found.decisions
     ]
     return {"environments": verdicts, "leftAlone": found.left_alone}

@@ -159,12 +159,12 @@ def clean(directory: Path | None, stack: str | None, *, older_than: float, keep_
     registries = [(each, cleaning.Registry(each.stack, process_environment())) for each in environments_]
     try:
         tags = [(each, registry, registry.tags(each.registry)) for each, registry in registries]
-        found = cleaning.needed(project, environments_, process_environment(), keep_releases)
+        found = cleaning.images_in_use(project, environments_, process_environment(), keep_releases)
         failed: list[str] = []
         deleted = 0
         for environment, registry, held in tags:
             decided = cleaning.verdicts(held, found, age, datetime.now(UTC))
-            printer_for(sys.stdout).print(_verdict_lines(environment.registry, decided, found.unasked))
+            printer_for(sys.stdout).print(_verdict_lines(environment.registry, decided, found.skipped))
             deleted += sum(not each.stays for each in decided)
             if yes:
                 failed += _delete(registry, decided)

@@ -24,9 +24,10 @@ from ops.operation_record import OperationRecord
 from ops.plans import keys
 from ops.plans.contents import Plan
 from ops.plans.create import PlannedPreview, check_plannable, plan_of
-from ops.plans.evidence import collect, differences, look_for, missing_images, operation_differences
+from ops.plans.evidence import collect, find_images
 from ops.plans.ledger import ApplyOutcome, Ledger
 from ops.plans.sealed_file import MOST_BYTES, SealedFile, public_key, refused, seal
+from ops.plans.verification import differences, missing_images, operation_differences
 from ops.plans.waiting import announce
 from ops.policies import evaluate_policies, refuse_violations
 from ops.process_environment import process_environment
@@ -219,7 +220,7 @@ def _require_unchanged(session: Session, plan: Plan) -> Secrets:
     now = collect(stack, session.project, session.store, secrets)
     problems = differences(plan, now, stack, session.project, session.engine.name)
     problems += missing_images(
-        plan, look_for((each for each, is_stored in plan.images.items() if is_stored), stack, session.environ)
+        plan, find_images((each for each, is_stored in plan.images.items() if is_stored), stack, session.environ)
     )
     if problems:
         raise _refused(plan, problems)

@@ -27,7 +27,7 @@ def check(directory: Path | None, stack: str, hub: Repository | None) -> ExitCod
     if release is None:
         print(f"{stack} has no release yet; any commit can be released.")
         return ExitCode.OK
-    if not remote.holds(remote.head, release.commit):
+    if not remote.contains(remote.head, release.commit):
         raise _not_held(remote, release, hub)
     print(f"{remote.head[:12]} contains commit {release.commit[:12]} of {release.name}, which {stack} runs.")
     return ExitCode.OK
@@ -75,7 +75,7 @@ def publish(directory: Path | None, stack: str, branch: str | None) -> ExitCode:
 
 
 def _say(published: PublishedReference, unchanged: str, done: str) -> None:
-    words = unchanged if published.was_there else done
+    words = unchanged if published.existed else done
     printer_for(sys.stdout).print([Line.of((published.name, "bold"), f" {words} {published.commit[:12]}.")])
 
 
@@ -127,7 +127,7 @@ def bring_back(
     log = changelog(title, repository or project, (stack,), before, released.release.images)
     returned = open_pull_request(hub, token, released, base, title, log.markdown())
     if returned.url:
-        print(f"Pull request {'already exists' if returned.was_there else 'opened'}: {returned.url}")
+        print(f"Pull request {'already exists' if returned.existed else 'opened'}: {returned.url}")
     else:
         print(f"{base} already contains {released.release.name}.")
     if not delete:

@@ -15,7 +15,7 @@ from ops.process_environment import process_environment
 from ops.releases.changelog import changelog
 from ops.releases.committed_file import CommittedFile
 from ops.releases.release import Release
-from ops.releases.rollback import NOT_ROLLED_BACK, RollbackTarget, earlier, release_before, rollback_target, write
+from ops.releases.rollback import NOT_ROLLED_BACK, RollbackTarget, release_before, rollback_target, target_of, write
 from ops.releases.tags import Releases
 from ops.report.document import print_list
 from ops.report.factory import printer_for
@@ -99,7 +99,7 @@ def rollback(
     committed = CommittedFile(environment.stack.file)
     releases = Releases(committed.repository)
     release = releases.find(name, to) if to else release_before(environment, committed, releases.all(name))
-    target = earlier(environment, committed, release)
+    target = target_of(environment, committed, release)
     before = present(environment, target.images)
     if commit:
         committed.require_clean(target.put)

@@ -120,10 +120,10 @@ def _releases(project: Path) -> Releases | None:
 
 def _has_drift(project: Path, status: StackStatus) -> bool | None:
     """Whether there is drift; None if that is unknown, with the problem in the stack's status."""
-    from ops.drift.check import StateUnavailableError, look
+    from ops.drift.check import StateUnavailableError, check_drift
 
     try:
-        result = look(project, status.stack, EngineChoice.AUTO)
+        result = check_drift(project, status.stack, EngineChoice.AUTO)
     except StateUnavailableError as error:
         status.problem = str(error)
         return None

@@ -1,1 +1,1 @@
-"""What the stacks cost a month, by what the program declares or a plan changes, at Scaleway's published prices."""
+"""Monthly cost of stacks, and of the changes in a preview, at Scaleway's published prices."""

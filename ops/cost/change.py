@@ -1,4 +1,4 @@
-"""The difference that a plan makes to what a stack costs a month."""
+"""The change of a stack's monthly cost by the changes in a preview."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def cost_text(record: OperationRecord) -> str:
-    """In one line; empty where the plan changes nothing that is paid for."""
+    """One line with the change of cost; empty if there is none."""
     from ops.cost.prices import load_prices
 
     prices = load_prices()
@@ -40,11 +40,11 @@ def _cents(euros: Decimal) -> Decimal:
 
 
 def _usages(record: OperationRecord, prices: Prices) -> tuple[Usage, Usage]:
-    """Of what changes, before and after."""
+    """Usage of the changed resources, before and after."""
     from ops.cost.usage import total, usage_of
 
     changed = (progress.step for progress in record.by_resource() if progress.step.is_change)
-    # A renamed resource that is replaced has one part of its replacement under its former name.
+    # One part of a renamed resource's replacement has its former name.
     steps = [step for step in changed if not step.is_replacement_part]
     before = (usage_of(step.type, step.old.get("inputs") or {}, prices) for step in steps if step.old)
     after = (usage_of(step.type, step.new.get("inputs") or {}, prices) for step in steps if step.new)

@@ -1,4 +1,4 @@
-"""The price file: what Scaleway takes for what, seen where and when."""
+"""The price file: Scaleway's prices, with their sources and dates."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ class _Model(BaseModel):
 
 
 class Source(_Model):
-    """A document of Scaleway's."""
+    """A Scaleway page."""
 
     title: str
     url: str = Field(pattern=r"^https://www\.scaleway\.com/")
 
 
 class Price(_Model):
-    """What one unit costs, without VAT."""
+    """The price of one unit, without VAT."""
 
     amount: Decimal = Field(gt=0)
     unit: str
-    free: Decimal = Field(default=Decimal(0), ge=0, description="Units a month that an account has for nothing.")
+    free: Decimal = Field(default=Decimal(0), ge=0, description="Free units a month for each account.")
     source: Source
     seen: datetime.date
-    verified: bool = Field(description="Whether it was read in Scaleway's own text.")
+    verified: bool = Field(description="Whether it was read on Scaleway's own page.")
     note: str
 
 
 class Assumptions(_Model):
-    """What the settings do not say and a bill depends on."""
+    """Assumptions about usage that settings do not determine."""
 
-    job_run_seconds: int = Field(description="How long a scheduled run takes, at most its timeout.")
-    sql_gigabytes: int = Field(description="What a Serverless SQL database holds.")
-    registry_gigabytes: int = Field(description="What a registry namespace holds.")
-    secret_versions: int = Field(description="Versions of a secret that are kept.")
+    job_run_seconds: int = Field(description="Duration of a scheduled run, limited by its timeout.")
+    sql_gigabytes: int = Field(description="Size of a Serverless SQL database.")
+    registry_gigabytes: int = Field(description="Size of a registry namespace.")
+    secret_versions: int = Field(description="Number of versions of a secret.")
 
 
 class Prices(_Model):
-    """The file."""
+    """The price file."""
 
     date: datetime.date
     currency: Literal["EUR"]
@@ -59,10 +59,10 @@ class Prices(_Model):
     assumptions: Assumptions
 
     def warnings(self, today: datetime.date) -> Iterator[str]:
-        """Of prices that may have changed meanwhile."""
+        """Warnings about prices that may be out of date."""
         old = [name for name, price in self.prices.items() if today - price.seen > MAX_AGE]
         if old:
-            yield f"these prices were seen more than 12 months ago: {', '.join(old)}; look them up again"
+            yield f"these prices are older than 12 months: {', '.join(old)}. Update {FILE.name}"
 
 
 @cache

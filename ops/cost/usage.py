@@ -1,4 +1,4 @@
-"""What a resource uses of what is paid for, from its inputs: in a month at rest, and in one at full scale."""
+"""Billable usage of resources, computed from their inputs: for a month idle, and a month at full scale."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MONTHS = 12
 
 @dataclass(frozen=True)
 class CostAmount:
-    """At rest, and at full scale."""
+    """An amount when idle, and at full scale."""
 
     idle: Decimal = Decimal(0)
     full: Decimal = Decimal(0)
@@ -44,11 +44,11 @@ class CostAmount:
 
 @dataclass(frozen=True)
 class Usage:
-    """Units of each price."""
+    """Billable units by price."""
 
     units: Mapping[str, CostAmount] = field(default_factory=dict)
     unpriced: frozenset[str] = frozenset()
-    """What is paid for as well, and why it is not in the units."""
+    """Billable resources that could not be priced, each with the reason."""
 
     def __add__(self, other: Usage) -> Usage:
         names = [*self.units, *(name for name in other.units if name not in self.units)]
@@ -56,11 +56,11 @@ class Usage:
         return Usage(units, self.unpriced | other.unpriced)
 
     def cost(self, prices: Prices) -> CostAmount:
-        """In the file's currency, with nothing for nothing."""
+        """Cost in the file's currency, without the free tier."""
         return sum((units * prices.prices[name].amount for name, units in self.units.items()), CostAmount())
 
     def free(self, prices: Prices) -> CostAmount:
-        """What an account that uses nothing else does not pay of it."""
+        """The part of the cost that the free tier covers, if the account uses nothing else."""
         return sum(
             (
                 units.at_most(prices.prices[name].free) * prices.prices[name].amount
@@ -75,7 +75,7 @@ def total(usages: Iterable[Usage]) -> Usage:
 
 
 def usage_of(type_: str, inputs: Mapping[str, Any], prices: Prices) -> Usage:
-    """Of one resource; types that cost nothing by themselves use nothing."""
+    """Usage of one resource; none for types that are not billed by themselves."""
     kind = kind_of(type_)
     reader = _READERS.get(kind.billing) if kind else None
     if reader is None:
@@ -87,7 +87,7 @@ def usage_of(type_: str, inputs: Mapping[str, Any], prices: Prices) -> Usage:
 
 
 class _NotPricedError(Exception):
-    """Why a resource has no price: without any text of the program, as it may stand in a comment."""
+    """Why a resource has no price; without strings from the program, as it may be posted in a comment."""
 
 
 Units = Iterator[tuple[str, CostAmount]]
@@ -106,9 +106,9 @@ def _job(inputs: Mapping[str, Any], prices: Prices) -> Units:
     try:
         longest = Decimal(seconds_of(inputs.get("timeout")))
     except ValueError as error:
-        raise _NotPricedError("a job whose timeout is not known") from error
-    usual = min(longest, Decimal(prices.assumptions.job_run_seconds))
-    seconds = CostAmount(usual, longest) * runs_a_month(str(cron.get("schedule")))
+        raise _NotPricedError("a job with an unknown timeout") from error
+    expected = min(longest, Decimal(prices.assumptions.job_run_seconds))
+    seconds = CostAmount(expected, longest) * runs_a_month(str(cron.get("schedule")))
     yield "vcpu-second", seconds * (_number(inputs, "cpuLimit") / 1000)
     yield "gigabyte-second", seconds * (_number(inputs, "memoryLimit") / _MEGABYTES_PER_GIGABYTE)
 
@@ -122,9 +122,9 @@ def _serverless(inputs: Mapping[str, Any], prices: Prices) -> Units:
 def _instance(inputs: Mapping[str, Any], prices: Prices) -> Units:
     node = f"node-hour {str(inputs.get('nodeType')).upper()}"
     if node not in prices.prices:
-        raise _NotPricedError("a database instance of a size that the price file lacks")
+        raise _NotPricedError("a database instance of a size that is not in the price file")
     if inputs.get("isHaCluster"):
-        raise _NotPricedError("a database instance of two nodes")
+        raise _NotPricedError("a database instance with two nodes")
     yield node, _always(MONTH_HOURS)
     yield "block-gigabyte-month", _always(_number(inputs, "volumeSizeInGb", 0))
 
@@ -160,15 +160,12 @@ def _number(inputs: Mapping[str, Any], key: str, default: int | None = None) -> 
     value = inputs.get(key, default)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Decimal(str(value))
-    raise _NotPricedError(f"a resource whose {key} is not known")
+    raise _NotPricedError(f"a resource with an unknown {key}")
 
 
 @cache
 def runs_a_month(schedule: str) -> Decimal:
-    """How often a job with this cron schedule starts in a month, as the mean of a year.
-
-    The two changes of the clock are left aside.
-    """
+    """Mean number of runs of a cron schedule in a month, over a year, without changes of daylight saving time."""
     try:
         parsed = CronSim(schedule, _YEAR)
         days = CronSim(" ".join(["0 0", *schedule.split()[2:]]), _YEAR - timedelta(minutes=1))
@@ -176,5 +173,5 @@ def runs_a_month(schedule: str) -> Decimal:
         while next(days).year == _YEAR.year:
             count += 1
     except (CronSimError, StopIteration) as error:
-        raise _NotPricedError("a job whose schedule never comes or is none") from error
+        raise _NotPricedError("a job whose schedule is invalid or never occurs") from error
     return Decimal(len(parsed.minutes) * len(parsed.hours) * count) / _MONTHS

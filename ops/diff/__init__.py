@@ -1,5 +1,5 @@
-"""What a change of the program or of a stack's file does to every stack, found out without cloud, secrets and CLI.
+"""The effect of a change of the program or of stack files on every stack, without cloud, secrets or Pulumi CLI.
 
-Each revision's own program is evaluated by a process of its own (``evaluator``), with stand-ins for what the cloud and
-the secrets would say (``stand_ins``); then the resources of both are compared (``compare``).
+``ops.program`` evaluates each revision's program in its own process, with placeholders for values from the cloud and
+for secrets; ``compare`` then compares the resources of both.
 """

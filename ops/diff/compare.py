@@ -1,4 +1,4 @@
-"""What a stack's change from one revision to the other does to its resources, as steps like those of an engine."""
+"""Compares a stack's resources at two revisions, and expresses the changes as engine steps."""
 
 from __future__ import annotations
 
@@ -38,12 +38,14 @@ class _Pair:
         return Step(op, self.new.urn, self.new.type, *states, diff_keys, replace_keys, None)
 
     def _replaces(self, key: str) -> bool:
-        wanted = {_top_level(path) for path in self.new.replacing}
-        return bool(schema.outputs_of(self.new.type).get(key, {}).get("replaces")) or key in wanted or "*" in wanted
+        replacing = {_top_level(path) for path in self.new.replacing}
+        return bool(schema.outputs_of(self.new.type).get(key, {}).get("replaces")) or not replacing.isdisjoint(
+            {key, "*"}
+        )
 
 
 def compare(base: Evaluated | None, head: Evaluated | None) -> OperationRecord:
-    """The record that a preview of HEAD would have where BASE is what exists; None: there is no such stack.
+    """The record of a preview of HEAD, if BASE were deployed; None for a stack that does not exist at a revision.
 
     Both must have been evaluated.
     """
@@ -53,15 +55,15 @@ def compare(base: Evaluated | None, head: Evaluated | None) -> OperationRecord:
     former = _former(head, {resource.urn for resource in olds})
     by_urn = {resource.urn: resource for resource in olds}
     pairs = [_Pair(by_urn[former[new.urn]], new) for new in news if new.urn in former]
-    came = [new for new in news if new.urn not in former]
-    went = [old for old in olds if old.urn not in former.values()]
-    steps = _settled(pairs, {new.name for new in came} & {old.name for old in went})
+    created = [new for new in news if new.urn not in former]
+    deleted = [old for old in olds if old.urn not in former.values()]
+    steps = _steps(pairs, {new.name for new in created} & {old.name for old in deleted})
     root = _root(base, head)
-    return OperationRecord.of([root, *steps, *map(_created, came), *map(_deleted, went)])
+    return OperationRecord.of([root, *steps, *map(_created, created), *map(_deleted, deleted)])
 
 
 def _one_sided(base: Evaluated | None, head: Evaluated | None) -> OperationRecord:
-    """All resources come or go, and the stack with them."""
+    """The creation or deletion of the whole stack."""
     side = head or base
     if side is None:
         return OperationRecord.of([])
@@ -71,12 +73,12 @@ def _one_sided(base: Evaluated | None, head: Evaluated | None) -> OperationRecor
 
 
 def _sorted(resources: Iterable[Resource]) -> list[Resource]:
-    """A program registers in another order each time; the same change must read the same."""
+    """Sorted, as programs register resources in varying order, but the same change must read the same."""
     return sorted(resources, key=lambda resource: (resource.name, resource.urn))
 
 
 def _with_configuration(side: Evaluated) -> list[Resource]:
-    """The resources of one side, with the provider's configuration as one more."""
+    """The resources of one side, and the provider's configuration as another resource."""
     provider = Resource(_provider_urn(side), PROVIDER_TYPE, "provider", side.urn, False, False, side.provider)
     return [provider, *_sorted(side.resources)]
 
@@ -110,37 +112,37 @@ def _root(base: Evaluated, head: Evaluated) -> Step:
 
 
 def _former(head: Evaluated, existing: set[str]) -> dict[str, str]:
-    """By URN at HEAD, the URN at BASE: the same one, or one that an alias names."""
-    found = {urn: urn for urn in [*(each.urn for each in head.resources), _provider_urn(head)] if urn in existing}
+    """The URN at BASE by the URN at HEAD: the same, or that of an alias."""
+    former = {urn: urn for urn in [*(each.urn for each in head.resources), _provider_urn(head)] if urn in existing}
     if not any(resource.aliases for resource in head.resources):
-        return found
+        return former
     stack = head.urn.split(":")[2]
     aliases = Aliases(stack, head.project)
     for resource in head.resources:
-        if resource.urn in found:
+        if resource.urn in former:
             continue
         for urn in aliases.former_urns(
             resource.type, resource.name, resource.parent, [Alias(**each) for each in resource.aliases]
         ):
-            if urn in existing and urn not in found.values():
+            if urn in existing and urn not in former.values():
                 aliases.record(resource.urn, urn)
-                found[resource.urn] = urn
+                former[resource.urn] = urn
                 break
-    return found
+    return former
 
 
-def _settled(pairs: list[_Pair], renewed: set[str]) -> list[Step]:
-    """The steps on resources that stay, once those that are made anew have got another id for all that use it."""
+def _steps(pairs: list[_Pair], replaced: set[str]) -> list[Step]:
+    """The steps of resources that exist at both revisions; replaced resources get new ids wherever they are used."""
     while True:
-        steps = [replace(pair, new=_with_new_ids(pair.new, renewed)).step() for pair in pairs]
-        more = {step.name for step in steps if step.op == "replace"} - renewed
+        steps = [replace(pair, new=_with_new_ids(pair.new, replaced)).step() for pair in pairs]
+        more = {step.name for step in steps if step.op == "replace"} - replaced
         if not more:
             return steps
-        renewed |= more
+        replaced |= more
 
 
-def _with_new_ids(resource: Resource, renewed: Iterable[str]) -> Resource:
-    names = "|".join(re.escape(name) for name in sorted(renewed) if name != resource.name)
+def _with_new_ids(resource: Resource, replaced: Iterable[str]) -> Resource:
+    names = "|".join(re.escape(name) for name in sorted(replaced) if name != resource.name)
     if not names:
         return resource
     text = re.sub(rf"<(\w+(?: of \w+)* of (?:{names})>)", r"<new \1", json.dumps(resource.inputs), flags=re.IGNORECASE)
@@ -148,5 +150,5 @@ def _with_new_ids(resource: Resource, renewed: Iterable[str]) -> Resource:
 
 
 def _top_level(path: str) -> str:
-    found = _TOP_LEVEL.match(path)
-    return found[0] if found else path
+    match = _TOP_LEVEL.match(path)
+    return match[0] if match else path

@@ -1,4 +1,4 @@
-"""What a change does to every stack, as text, Markdown and JSON."""
+"""Reports the effect of a change on every stack, as text, Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ from ops.steps import Step
 
 _TEMPLATE_SUFFIX = ".template"
 _NOTE = (
-    "Evaluated without cloud, secrets and state: `<id of …>` stands for what the cloud would say, `[secret: key …]` "
-    "for the value of a key of the secret document."
+    "Evaluated without cloud, secrets or state: `<id of …>` is a placeholder for a value from the cloud, "
+    "`[secret: key …]` for a value from the secret document."
 )
 
 
 @dataclass(frozen=True)
 class StackEffect:
-    """What the change does to one stack."""
+    """The effect of the change on one stack."""
 
     name: str
-    """As people read it: ``stage``, ``preview (template)``."""
+    """Display name, such as ``stage`` or ``preview (template)``."""
     record: OperationRecord | None
-    """None: one of the sides is refused."""
+    """None if the stack is invalid at one of the revisions."""
     refused_at_base: str | None = None
     refused_at_head: str | None = None
 
     @property
     def has_effect(self) -> bool:
-        """Whether there is anything to look at; the same refusal at both sides is none of the change's."""
+        """Whether there is anything to review; the same error at both revisions is not an effect."""
         if self.record is None:
             return self.refused_at_base != self.refused_at_head
         return has_effect(self.record)
 
     def refusals(self, base: RevisionSide, head: RevisionSide) -> list[tuple[str, str]]:
-        """What is refused, as a sentence without its end, and why."""
+        """A sentence without a full stop for each invalid revision, and its error."""
         sides = ((base, self.refused_at_base), (head, self.refused_at_head))
-        return [(f"At {side.shown} the stack {self.name} is refused", text) for side, text in sides if text]
+        return [(f"The stack {self.name} is invalid at {side.shown}", text) for side, text in sides if text]
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What the change does."""
+    """The effect of the change."""
 
     base: RevisionSide
     head: RevisionSide
@@ -108,16 +108,16 @@ def effect_lines(effect: Effect, *, details: bool) -> Iterator[Line]:
     if effect.unchanged:
         yield Line.of(("No effect", "bold green"), f": {', '.join(stack.name for stack in effect.unchanged)}")
     if not effect.stacks:
-        yield Line.of("There is no stack at either revision.")
+        yield Line.of("Neither revision has a stack.")
 
 
 # --- Markdown -------------------------------------------------------------------------------------------------------
 
 
 def effect_markdown(effect: Effect, *, limit: int = LIMIT) -> str:
-    """The whole as Markdown of at most ``limit`` characters, for a comment on a pull request; what is refused first.
+    """Markdown of at most ``limit`` characters, for a comment on a pull request; invalid stacks come first.
 
-    Each stack gets the same share of the room, and what one does not need goes to the others.
+    Stacks share the space equally; what one does not need is left to the others.
     """
     top = [f"### {code(effect.base.shown)} to {code(effect.head.shown)}: {_headline(effect)}", ""]
     if effect.changed:
@@ -133,15 +133,15 @@ def effect_markdown(effect: Effect, *, limit: int = LIMIT) -> str:
     frame = "\n".join([*top, *refusals, *bottom])
     changed = [stack for stack in effect.changed if stack.record is not None]
     body, left = _shared(changed, limit - len(frame) - 200)
-    return "\n".join([*top, *refusals, *body, *_names("No room left here for", left), *bottom]).rstrip()
+    return "\n".join([*top, *refusals, *body, *_names("Left out for lack of space", left), *bottom]).rstrip()
 
 
 def _headline(effect: Effect) -> str:
     changed = [stack for stack in effect.changed if stack.record is not None]
     parts = [f"{counted(len(changed), 'stack')} changed"] if changed else []
-    parts += [f"{counted(len(effect.refused), 'stack')} refused"] if effect.refused else []
-    parts += [f"{counted(len(effect.unchanged), 'stack')} without effect"] if effect.unchanged else []
-    return ", ".join(parts) or "no stack"
+    parts += [f"{counted(len(effect.refused), 'stack')} invalid"] if effect.refused else []
+    parts += [f"{counted(len(effect.unchanged), 'stack')} unchanged"] if effect.unchanged else []
+    return ", ".join(parts) or "no stacks"
 
 
 def _names(head: str, stacks: Sequence[StackEffect]) -> list[str]:
@@ -152,7 +152,7 @@ def _names(head: str, stacks: Sequence[StackEffect]) -> list[str]:
 
 
 def _shared(stacks: Sequence[StackEffect], room: int) -> tuple[list[str], list[StackEffect]]:
-    """The stacks' parts in their order, and those for which there is no room."""
+    """The lines of the stacks that fit, in order, and the stacks that do not."""
     parts: dict[str, str] = {}
     left: list[StackEffect] = []
     whole = {stack.name: _part(stack, max(room, SHORTEST_LIMIT)) for stack in stacks}
@@ -178,7 +178,7 @@ def _part(stack: StackEffect, limit: int) -> str:
 
 
 def effect_document(effect: Effect) -> dict[str, Any]:
-    """The whole as JSON; secrets read as they are shown."""
+    """The JSON document, with masked secrets."""
     return {
         "base": _side_document(effect.base),
         "head": _side_document(effect.head),
@@ -192,9 +192,9 @@ def _side_document(side: RevisionSide) -> dict[str, str | None]:
 
 
 def _stack_document(stack: StackEffect) -> dict[str, Any]:
-    refused = {"base": stack.refused_at_base, "head": stack.refused_at_head}
-    told = {key: text for key, text in refused.items() if text}
-    document: dict[str, Any] = {"effect": stack.has_effect, "refused": told}
+    errors = {"base": stack.refused_at_base, "head": stack.refused_at_head}
+    refused = {key: text for key, text in errors.items() if text}
+    document: dict[str, Any] = {"effect": stack.has_effect, "refused": refused}
     if stack.record is not None and stack.record.summary is not None:
         steps = [progress.step for progress in stack.record.steps.values()]
         document["changeSummary"] = dict(stack.record.summary.changes)
@@ -221,14 +221,14 @@ def _change_document(change: Change) -> dict[str, Any]:
     values: Mapping[str, Any] = {"add": {"new": change.new}, "delete": {"old": change.old}}.get(
         change.kind, {"old": change.old, "new": change.new}
     )
-    told = {key: _told(value) for key, value in values.items()}
-    return {"path": change.path, "kind": change.kind, "replaces": change.replaces, **told}
+    masked = {key: _masked(value) for key, value in values.items()}
+    return {"path": change.path, "kind": change.kind, "replaces": change.replaces, **masked}
 
 
-def _told(value: Any) -> Any:
-    """A value without secrets, which keep their shape: a text in their place."""
+def _masked(value: Any) -> Any:
+    """A value with its secrets replaced by placeholders."""
     if is_secret(value):
         return shown(value)
     if isinstance(value, dict):
-        return {key: _told(item) for key, item in value.items()}
-    return [_told(item) for item in value] if isinstance(value, list) else value
+        return {key: _masked(item) for key, item in value.items()}
+    return [_masked(item) for item in value] if isinstance(value, list) else value

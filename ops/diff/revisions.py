@@ -1,4 +1,4 @@
-"""Two revisions of a project, each laid out as files in a folder of its own."""
+"""Two revisions of a project, whose files can be written to folders."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class RevisionSide:
     """One of the two revisions."""
 
     name: str
-    """As it was given: ``main``; or ``working tree``."""
+    """The given name, such as ``main``; or ``working tree``."""
     commit: str | None
-    """None: the files as they lie in the working copy."""
+    """None for the working tree."""
     tree: str
-    """The files."""
+    """Git tree of the files."""
 
     @property
     def shown(self) -> str:
@@ -37,34 +37,34 @@ class RevisionSide:
 
 @dataclass(frozen=True)
 class Revisions:
-    """What ``BASE..HEAD`` stands for in the repository that a project belongs to."""
+    """The revisions ``BASE..HEAD`` in a project's repository."""
 
     repository: Repository
     project: Path
-    """The project's folder, relative to the repository's."""
+    """The project's folder, relative to the repository."""
     base: RevisionSide
     head: RevisionSide
 
     @property
     def same(self) -> bool:
-        """Whether both hold the same files."""
+        """Whether both have the same files."""
         return self.base.tree == self.head.tree
 
     def differ_in(self, *names: str) -> list[str]:
-        """Those of the project's files that are not the same at both."""
+        """The given files of the project that differ."""
         return [name for name in names if self._content(self.base, name) != self._content(self.head, name)]
 
     def write(self, side: RevisionSide, folder: Path) -> Path:
-        """Lay a revision's files out; gives the project's folder. The working copy and its index stay as they are.
+        """Write a revision's files; returns the project's folder. Does not touch the working tree or index.
 
-        Raises OpsError when the revision has no project there.
+        Raises OpsError when the revision has no such project.
         """
         self.repository.check_out(side.tree, folder)
         project = folder / self.project
         if not (project / _PROJECT_FILE).is_file():
             raise OpsError(
-                f"There is no Pulumi project at {side.shown}: it has no file {self.project / _PROJECT_FILE}. Compare "
-                "revisions that have one, or give the project's folder with --cwd.",
+                f"{side.shown} has no Pulumi project: {self.project / _PROJECT_FILE} is missing. Compare other "
+                "revisions, or give the project's folder with --cwd.",
                 ExitCode.USAGE,
             )
         return project
@@ -74,11 +74,11 @@ class Revisions:
 
 
 def find_revisions(project_dir: Path, text: str) -> Revisions:
-    """Read ``BASE..HEAD``; ``BASE...HEAD``: since HEAD left BASE; ``BASE`` alone: from there to the working copy.
+    """Parse ``BASE..HEAD``, ``BASE...HEAD`` (from the merge base), or ``BASE`` (up to the working tree).
 
-    Raises OpsError when there is no repository or no such revision, ShallowError when it has too little history.
+    Raises OpsError without a repository or for an unknown revision, ShallowError when the clone lacks history.
     """
-    repository = git.find_repository(project_dir, "there is nothing to compare with.")
+    repository = git.find_repository(project_dir, "`scripts/snu diff` compares Git revisions.")
     project = project_dir.resolve().relative_to(repository.root.resolve())
     parts = _RANGE.fullmatch(text)
     if parts is None:
@@ -89,7 +89,7 @@ def find_revisions(project_dir: Path, text: str) -> Revisions:
         common = repository.merge_base(str(base.commit), str(head.commit))
         if common is None:
             raise OpsError(
-                f"{base.name} and {head.name} have no commit in common. Use `..` for what differs between the two.",
+                f"{base.name} and {head.name} have no common commit. Use `..` to compare the two directly.",
                 ExitCode.USAGE,
             )
         base = RevisionSide(base.name, common, repository.tree(common))
@@ -100,8 +100,8 @@ def _side(repository: Repository, name: str) -> RevisionSide:
     commit = repository.commit(name)
     if commit is None:
         raise OpsError(
-            f"There is no revision {name!r} in {repository.root}. Give a branch, a tag or a commit that this clone "
-            "has: BASE..HEAD, or BASE alone to compare it with the working copy. A shallow clone may have to fetch it.",
+            f"There is no revision {name!r} in {repository.root}. Expected BASE..HEAD, or BASE to compare with the "
+            "working tree; each a branch, tag or commit. In a shallow clone, fetch it first.",
             ExitCode.USAGE,
         )
     return RevisionSide(name, commit, repository.tree(commit))

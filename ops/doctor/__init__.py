@@ -1,1 +1,1 @@
-"""What a release needs, checked before the first one."""
+"""Checks the requirements of a release."""

@@ -1,4 +1,4 @@
-"""The checks, one function each: to add one, write it and list it in ``CHECKS``."""
+"""The checks, one function each. To add one, write it and list it in ``CHECKS``."""
 
 from __future__ import annotations
 
@@ -39,27 +39,30 @@ _EXPIRES_SOON = timedelta(days=14)
 
 
 def settings(subject: DoctorContext) -> Iterator[Finding]:
-    """Every stack's file is accepted."""
-    yield from (found for stack in subject.stacks if isinstance(found := subject.settings(stack), MissingRequirement))
+    """Every stack file is valid."""
+    yield from (
+        problem for stack in subject.stacks if isinstance(problem := subject.settings(stack), MissingRequirement)
+    )
 
 
 def plan_keys(subject: DoctorContext) -> Iterator[Finding]:
-    """Every stack names who may plan and apply."""
+    """Every stack names its planners and appliers."""
     for stack in subject.stacks:
-        found = subject.settings(stack)
-        if not isinstance(found, MissingRequirement) and found.plans is None:
+        stack_settings = subject.settings(stack)
+        if not isinstance(stack_settings, MissingRequirement) and stack_settings.plans is None:
             yield MissingRequirement(
-                f"{stack.file.name} has no snu:plans, so nothing can be planned",
+                f"{stack.file.name} has no snu:plans, so no plan can be made",
                 f"scripts/snu plan-keys {stack.name} --out FOLDER",
             )
 
 
 def given_keys(subject: DoctorContext) -> Iterator[Finding]:
-    """Private keys of plans, where the environment has any, belong to one of the stacks."""
+    """Private keys for plans in the environment, if any, belong to one of the stacks."""
     plans = [
-        found.plans
+        stack_settings.plans
         for stack in subject.stacks
-        if not isinstance(found := subject.settings(stack), MissingRequirement) and found.plans is not None
+        if not isinstance(stack_settings := subject.settings(stack), MissingRequirement)
+        and stack_settings.plans is not None
     ]
     environ = dict(subject.environ)
     if not plans:
@@ -68,11 +71,13 @@ def given_keys(subject: DoctorContext) -> Iterator[Finding]:
         if _is_set(subject, SIGNING_KEY):
             known = {key for each in plans for key in each.planners.values()}
             if public_key(keys.signing_key(subject.stacks[0], environ)) not in known:
-                yield MissingRequirement(f"{SIGNING_KEY} is the key of no planner of {_names(subject)}", _NEW_KEYS)
+                yield MissingRequirement(f"{SIGNING_KEY} is not the key of a planner of {_names(subject)}", _NEW_KEYS)
         if _is_set(subject, IDENTITY):
             known = {key for each in plans for key in each.appliers.values()}
             if str(keys.identity(subject.stacks[0], environ).to_public()) not in known:
-                yield MissingRequirement(f"{IDENTITY} is the identity of no applier of {_names(subject)}", _NEW_KEYS)
+                yield MissingRequirement(
+                    f"{IDENTITY} is not the identity of an applier of {_names(subject)}", _NEW_KEYS
+                )
     except OpsError as error:
         yield MissingRequirement(first_line(error), _NEW_KEYS)
 
@@ -89,35 +94,35 @@ def _names(subject: DoctorContext) -> str:
 
 
 def states(subject: DoctorContext) -> Iterator[Finding]:
-    """Every stack's state has a place that can be reached, and a passphrase that fits."""
+    """Every stack's backend can be reached, and the passphrase opens its state."""
     for stack in subject.stacks:
-        found = subject.state(stack)
-        if not isinstance(found, StackState):
-            yield found
+        state = subject.state(stack)
+        if not isinstance(state, StackState):
+            yield state
             continue
         try:
-            checkpoint = read_checkpoint(found.store, subject.project, stack.name)
+            checkpoint = read_checkpoint(state.store, subject.project, stack.name)
             salt = stack.salt or (checkpoint.salt if checkpoint else None)
             if salt:
-                Crypter.open(passphrase_from(found.environ), salt)
+                Crypter.open(passphrase_from(state.environ), salt)
             else:
                 yield MissingRequirement(
-                    f"{stack.file.name} has no encryptionsalt and the stack no state, so no plan could be applied",
+                    f"{stack.file.name} has no encryptionsalt and the stack has no state, so no plan could be applied",
                     f"pulumi stack init {stack.name}, and commit the file",
                 )
         except (OpsError, PulumiError) as error:
             yield MissingRequirement(
-                f"the state of {stack.name} cannot be used: {first_line(error)}", "see docs/how-to/state.md"
+                f"the state of {stack.name} cannot be opened: {first_line(error)}", "see docs/how-to/state.md"
             )
 
 
 def foundations(subject: DoctorContext) -> Iterator[Finding]:
-    """Every environment finds the outputs of its foundation beside its own state."""
+    """Every environment finds its foundation's outputs in its own backend."""
     for stack in subject.stacks:
-        found, state = subject.settings(stack), subject.state(stack)
-        if not isinstance(found, EnvironmentSettings) or not isinstance(state, StackState):
+        stack_settings, state = subject.settings(stack), subject.state(stack)
+        if not isinstance(stack_settings, EnvironmentSettings) or not isinstance(state, StackState):
             continue
-        identity = found.environment
+        identity = stack_settings.environment
         environment = identity.preview_of or identity.name
         try:
             outputs = outputs_of(state.store, subject.project, identity.foundation)
@@ -126,35 +131,39 @@ def foundations(subject: DoctorContext) -> Iterator[Finding]:
         if any(environment not in (outputs.get(key) or {}) for key in ("registryEndpoints", "secretIds")):
             command = "up" if backend_of(stack).kind is BackendKind.FILE else "bootstrap"
             yield MissingRequirement(
-                f"{stack.name} does not find the outputs of {identity.foundation}",
+                f"the outputs of {identity.foundation} are missing in the backend of {stack.name}",
                 f"scripts/snu {command} {identity.foundation}",
             )
 
 
 def separation(subject: DoctorContext) -> Iterator[Finding]:
-    """A key that deploys one environment cannot change another one."""
-    settings = [found for stack in subject.stacks if isinstance(found := subject.settings(stack), EnvironmentSettings)]
+    """The deploy key of one environment cannot change another."""
+    settings = [
+        stack_settings
+        for stack in subject.stacks
+        if isinstance(stack_settings := subject.settings(stack), EnvironmentSettings)
+    ]
     for name in sorted({each.environment.foundation for each in settings}):
         foundation = find_stack(subject.project_dir, name)
-        found = subject.settings(foundation)
-        if isinstance(found, FoundationSettings):
-            yield from (Risk(f"{foundation.file.name}: {text}") for text in shared_project(found))
-            if found.previews:
+        stack_settings = subject.settings(foundation)
+        if isinstance(stack_settings, FoundationSettings):
+            yield from (Risk(f"{foundation.file.name}: {text}") for text in shared_project(stack_settings))
+            if stack_settings.previews:
                 yield Risk(
                     f"{foundation.file.name}: preview environments share the project "
-                    f"{naming.project(found.project.name)}, so a pull request's code can change everything in it: see "
-                    "docs/reference/keys.md"
+                    f"{naming.project(stack_settings.project.name)}, so code in a pull request can change everything "
+                    "in it; see docs/reference/keys.md"
                 )
 
 
 def images(subject: DoctorContext) -> Iterator[Finding]:
-    """Where the first of the stacks takes its images from, images run."""
+    """The stack that images are promoted from runs images."""
     names = {stack.name for stack in subject.stacks}
     for stack in subject.stacks:
-        found = subject.settings(stack)
-        source = found.promote_from if isinstance(found, EnvironmentSettings) else None
+        stack_settings = subject.settings(stack)
+        source = stack_settings.promote_from if isinstance(stack_settings, EnvironmentSettings) else None
         if source is None or source in names:
-            continue  # a release brings them
+            continue  # the release itself promotes to it
         try:
             running = StackImages.find(subject.project_dir, source, source_environ(subject.environ)).running
         except OpsError as error:
@@ -168,41 +177,41 @@ def images(subject: DoctorContext) -> Iterator[Finding]:
 
 
 def key_expiry(subject: DoctorContext) -> Iterator[Finding]:
-    """The Scaleway key in use is valid for some time."""
+    """The current API key does not expire soon."""
     real = [stack for stack in subject.stacks if not stack.is_local]
     if not real:
         return
     try:
         profile = Profile.of(real[0], subject.environ)
         if not profile.access_key:
-            yield UncheckedRequirement("when the Scaleway key expires", "SCW_ACCESS_KEY is not set")
+            yield UncheckedRequirement("when the Scaleway API key expires", "SCW_ACCESS_KEY is not set")
             return
         with Client(profile) as client:
-            found = client.get(API_KEY.listing.object_at(id=profile.access_key))
+            key = client.get(API_KEY.listing.object_at(id=profile.access_key))
     except ScalewayError as error:
-        yield UncheckedRequirement("when the Scaleway key expires", first_line(error))
+        yield UncheckedRequirement("when the Scaleway API key expires", first_line(error))
         return
     except OpsError:
         return  # the check of states has reported that there is no key
-    expires = found.get("expires_at")
+    expires = key.get("expires_at")
     if expires and datetime.fromisoformat(expires) - datetime.now(UTC) < _EXPIRES_SOON:
         yield MissingRequirement(
-            f"the Scaleway key {profile.access_key} expires on {expires[:10]}",
-            "make a new one, and store it with gh secret set SCW_SECRET_KEY --env ENVIRONMENT",
+            f"the Scaleway API key {profile.access_key} expires on {expires[:10]}",
+            "create a new one, and store it with gh secret set SCW_SECRET_KEY --env ENVIRONMENT",
         )
 
 
 def github_secrets(subject: DoctorContext) -> Iterator[Finding]:
-    """GitHub has the environments of the release workflow, with their secrets."""
+    """GitHub has the deployment environments of the release workflow, with their secrets."""
     try:
-        wanted = workflow.secrets_by_environment(subject.project_dir)
+        required = workflow.secrets_by_environment(subject.project_dir)
     except OpsError as error:
         yield MissingRequirement(first_line(error), f"restore {workflow.FILE}")
         return
-    if not wanted:
+    if not required:
         return
     if subject.github is None:
-        yield UncheckedRequirement("GitHub's environments and secrets", "give --repo OWNER/NAME, and set GITHUB_TOKEN")
+        yield UncheckedRequirement("GitHub's environments and secrets", "set GITHUB_TOKEN and give --repo OWNER/NAME")
         return
     hosted = subject.github.repository
     try:
@@ -210,11 +219,12 @@ def github_secrets(subject: DoctorContext) -> Iterator[Finding]:
     except OpsError as error:
         yield UncheckedRequirement("GitHub's environments and secrets", first_line(error))
         return
-    for environment, names in wanted.items():
+    for environment, names in required.items():
         if environment not in existing:
             yield MissingRequirement(
-                f"{hosted} has no environment {environment}",
-                f"gh api --method PUT repos/{hosted}/environments/{environment}, then its rules: docs/how-to/github.md",
+                f"{hosted} has no deployment environment {environment}",
+                f"gh api --method PUT repos/{hosted}/environments/{environment}, then its rules: "
+                "docs/explanation/workflows.md",
             )
             continue
         try:

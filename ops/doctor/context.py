@@ -1,4 +1,4 @@
-"""What the checks look at: the stacks, and how far their states can be reached."""
+"""The context of the checks: the stacks with their settings and states, and GitHub."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
 
 
 class MissingRequirement(NamedTuple):
-    """Something that a release needs and that is not there."""
+    """Something that a release needs and that is missing."""
 
-    what: str
+    problem: str
     """In one line, without a full stop."""
     fix: str
-    """The command that fixes it, or what else to do."""
+    """The command or other action that fixes it."""
 
 
 class UncheckedRequirement(NamedTuple):
     """Something that could not be checked."""
 
-    what: str
-    why: str
+    subject: str
+    reason: str
 
 
 class Risk(NamedTuple):
-    """Something that works, and that is less safe than it could be."""
+    """Something that works, but is less safe than it could be."""
 
-    what: str
+    problem: str
     """In one line, without a full stop."""
 
 
@@ -50,16 +50,16 @@ Finding = MissingRequirement | UncheckedRequirement | Risk
 
 
 class StackState(NamedTuple):
-    """The state of a stack, reached."""
+    """A stack's state backend."""
 
     store: Store
     environ: Mapping[str, str]
-    """With its passphrase."""
+    """The environment, with the passphrase."""
 
 
 @dataclass(frozen=True, eq=False)
 class DoctorContext:
-    """The stacks of a release, asked with the keys of an environment."""
+    """The stacks of a release, read with the keys in an environment."""
 
     project_dir: Path
     stacks: tuple[Stack, ...]
@@ -71,7 +71,7 @@ class DoctorContext:
     _states: dict[str, StackState | Finding] = field(default_factory=dict)
 
     def settings(self, stack: Stack) -> Settings | MissingRequirement:
-        """The stack's settings, or why they are refused."""
+        """The stack's settings, or why they are invalid."""
         if stack.name not in self._settings:
             self._settings[stack.name] = _read_settings(stack)
         return self._settings[stack.name]
@@ -84,14 +84,14 @@ class DoctorContext:
 
     def _reach(self, stack: Stack) -> StackState | Finding:
         try:
-            place = backend_of(stack)
-            if place.kind in (BackendKind.FOUNDATION, BackendKind.ENVIRONMENT):
+            backend = backend_of(stack)
+            if backend.kind in (BackendKind.FOUNDATION, BackendKind.ENVIRONMENT):
                 account = Account(stack, self.environ)
                 try:
-                    if find_document(account, stack, place) is None:
+                    if find_document(account, stack, backend) is None:
                         return MissingRequirement(
-                            f"the state of {stack.name} has no place yet, as there is no secret {place.secret}",
-                            f"scripts/snu bootstrap {place.foundation}",
+                            f"the state of {stack.name} has no backend yet: the secret {backend.secret} is missing",
+                            f"scripts/snu bootstrap {backend.foundation}",
                         )
                 finally:
                     account.close()
@@ -106,7 +106,7 @@ class DoctorContext:
 
     @property
     def project(self) -> str:
-        """The name of the Pulumi project."""
+        """Name of the Pulumi project."""
         return project_name(self.project_dir)
 
 

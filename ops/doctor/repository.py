@@ -1,4 +1,4 @@
-"""Checks of the repository on GitHub: rules of branches and environments, merges, and what workflows may do.
+"""Checks of the GitHub repository: branch rules, environment rules, merges and workflow permissions.
 
 Sources: GitHub's REST API, "Rules", "Deployment environments", "Deployment branch policies", "Actions permissions" and
 "Repositories".
@@ -16,33 +16,33 @@ from ops.github import READ_ADMINISTRATION, READ_ENVIRONMENTS, GitHub
 
 MAIN = "main"
 RELEASE_BRANCHES = ("production", "release_candidate", "production_hotfix")
-"""Workflows push to them. Whoever else may push there starts a release."""
+"""Pushed to by workflows. Anybody else with push access could start a release."""
 PROTECTED_BRANCHES = frozenset({MAIN, *RELEASE_BRANCHES})
 REVIEWED_ENVIRONMENT = "production"
 """The GitHub environment whose required reviewers approve a plan."""
 
 _ACTIONS_APP = 15368
-"""The id of the GitHub app whose tokens workflows have."""
+"""Id of the GitHub Actions app, which issues the workflows' tokens."""
 _REFUSE_PUSHES = frozenset(
     {"creation", "update", "deletion", "pull_request", "required_status_checks", "required_signatures", "merge_queue"}
 )
-"""Types of rules that refuse a push of whoever may not bypass them."""
+"""Rule types that reject pushes of actors without bypass permission."""
 _RULES = "Settings, Rules, Rulesets"
 
 
 def environment_rules(subject: DoctorContext) -> Iterator[Finding]:
-    """Only protected branches may use the environments of releases, and reviewers approve what production gets."""
+    """Only protected branches may use release environments, and reviewers approve deployments to production."""
     github = subject.github
     if github is None:
-        return  # the check of secrets reports it
+        return  # reported by the check of secrets
     try:
-        wanted = workflow.branches_by_environment(subject.project_dir)
+        required = workflow.branches_by_environment(subject.project_dir)
         existing = github.environments()
     except OpsError:
-        return  # as above
-    for name, needed in wanted.items():
+        return  # reported by the check of secrets, too
+    for name, needed in required.items():
         if name not in existing:
-            continue  # as above
+            continue  # reported by the check of secrets, too
         try:
             yield from _environment(github, name, needed)
         except OpsError as error:
@@ -50,34 +50,36 @@ def environment_rules(subject: DoctorContext) -> Iterator[Finding]:
 
 
 def _environment(github: GitHub, name: str, needed: frozenset[str]) -> Iterator[Finding]:
-    what = f"GitHub's environment {name}"
-    fix = f"Settings, Environments, {name}: docs/how-to/github.md"
-    found = github.document(f"environments/{name}", what, READ_ENVIRONMENTS)
-    policy = found.get("deployment_branch_policy")
+    subject = f"GitHub's environment {name}"
+    fix = f"Settings, Environments, {name}: docs/explanation/workflows.md"
+    environment = github.document(f"environments/{name}", subject, READ_ENVIRONMENTS)
+    policy = environment.get("deployment_branch_policy")
     if policy is None:
-        yield MissingRequirement(f"every branch, and so every pull request, may use {what}", fix)
+        yield MissingRequirement(f"any branch, and so any pull request, may use {subject}", fix)
     elif policy.get("custom_branch_policies"):
         listed = github.document(
-            f"environments/{name}/deployment-branch-policies?per_page=100", what, READ_ENVIRONMENTS
+            f"environments/{name}/deployment-branch-policies?per_page=100", subject, READ_ENVIRONMENTS
         )
         branches = {each["name"] for each in listed["branch_policies"] if each.get("type", "branch") == "branch"}
         others = {each["name"] for each in listed["branch_policies"]} - (branches & PROTECTED_BRANCHES)
         if others:
             yield MissingRequirement(
-                f"{what} may be used from {', '.join(sorted(others))}, which no rule protects", fix
+                f"{subject} may be used from unprotected branches or tags: {', '.join(sorted(others))}", fix
             )
         if lacking := sorted(needed - branches):
-            yield MissingRequirement(f"{what} may not be used from {', '.join(lacking)}, where the workflows run", fix)
+            yield MissingRequirement(
+                f"{subject} may not be used from {', '.join(lacking)}, where workflows need it", fix
+            )
     if name == REVIEWED_ENVIRONMENT:
-        rules = found.get("protection_rules") or []
+        rules = environment.get("protection_rules") or []
         if not any(rule.get("type") == "required_reviewers" and rule.get("reviewers") for rule in rules):
-            yield MissingRequirement(f"{what} has no required reviewers, so nobody approves a plan", fix)
-        elif found.get("can_admins_bypass"):
-            yield MissingRequirement(f"administrators may bypass the required reviewers of {what}", fix)
+            yield MissingRequirement(f"{subject} has no required reviewers, so plans are applied without approval", fix)
+        elif environment.get("can_admins_bypass"):
+            yield MissingRequirement(f"administrators may bypass the required reviewers of {subject}", fix)
 
 
 def branch_rules(subject: DoctorContext) -> Iterator[Finding]:
-    """Main takes reviewed pull requests only; workflows, and few else, may push to the branches of releases."""
+    """Changes to main need a review, and pushes to release branches are restricted to workflows."""
     github = subject.github
     if github is None or not workflow.branches_by_environment(subject.project_dir):
         return
@@ -85,7 +87,7 @@ def branch_rules(subject: DoctorContext) -> Iterator[Finding]:
         try:
             rules = github.document(f"rules/branches/{branch}?per_page=100", f"the rules of {branch}")
             if not rules and github.is_protected(branch):
-                why = "it has a branch protection rule of the older kind; a ruleset can be checked"
+                why = "it has a classic branch protection rule; only rulesets can be checked"
                 yield UncheckedRequirement(f"the rules of {branch}", why)
             elif branch == MAIN:
                 yield from _main(rules)
@@ -99,21 +101,21 @@ def _main(rules: list[dict[str, Any]]) -> Iterator[Finding]:
     reviews = [rule.get("parameters") or {} for rule in rules if rule["type"] == "pull_request"]
     if not any(each.get("required_approving_review_count") for each in reviews):
         yield MissingRequirement(
-            f"{MAIN} takes changes that nobody has approved", f"{_RULES}: require a pull request, 1 approval"
+            f"{MAIN} accepts changes without approval", f"{_RULES}: require a pull request, 1 approval"
         )
     elif not any(
         each.get("dismiss_stale_reviews_on_push") or each.get("require_last_push_approval") for each in reviews
     ):
         yield MissingRequirement(
-            f"an approval of a pull request to {MAIN} holds for commits that are pushed after it",
+            f"approvals of pull requests to {MAIN} stay valid after further commits",
             f"{_RULES}: dismiss stale approvals when new commits are pushed",
         )
     methods = [each["allowed_merge_methods"] for each in reviews if "allowed_merge_methods" in each]
     linear = any(rule["type"] == "required_linear_history" for rule in rules)
     if linear or any("merge" not in allowed for allowed in methods):
         yield MissingRequirement(
-            f"{MAIN} takes no merge commits, so it does not hold the commits of releases that come back to it",
-            f"{_RULES}: allow merge commits, and no linear history",
+            f"{MAIN} does not allow merge commits, which are needed to merge releases back",
+            f"{_RULES}: allow merge commits, and do not require a linear history",
         )
 
 
@@ -123,30 +125,30 @@ def _release_branch(
     restricting = {rule["ruleset_id"]: rule["type"] for rule in rules if rule["type"] in _REFUSE_PUSHES}
     if not restricting:
         yield MissingRequirement(
-            f"whoever may write can push to {branch}, and so start a release or change what a hotfix is cut from",
+            f"anybody with write access can push to {branch}, and so start a release or alter the base of a hotfix",
             f"{_RULES}: restrict updates of {branch}",
         )
     for ruleset, kind in restricting.items():
-        found = github.document(f"rulesets/{ruleset}", f"the ruleset of {branch}")
+        rule_set = github.document(f"rulesets/{ruleset}", f"the ruleset of {branch}")
         if in_workflow:
-            may = found.get("current_user_can_bypass") == "always"
-        elif "bypass_actors" in found:
-            actors = [(each["actor_type"], each["actor_id"], each["bypass_mode"]) for each in found["bypass_actors"]]
-            may = ("Integration", _ACTIONS_APP, "always") in actors
+            may_push = rule_set.get("current_user_can_bypass") == "always"
+        elif "bypass_actors" in rule_set:
+            actors = [(each["actor_type"], each["actor_id"], each["bypass_mode"]) for each in rule_set["bypass_actors"]]
+            may_push = ("Integration", _ACTIONS_APP, "always") in actors
         else:
             yield UncheckedRequirement(
-                f"whether workflows may push to {branch}", "the token may not read who bypasses the ruleset"
+                f"whether workflows may push to {branch}", "the token may not read the bypass list of the ruleset"
             )
             continue
-        if not may:
+        if not may_push:
             yield MissingRequirement(
-                f"the rule {kind} of the ruleset {found.get('name')!r} keeps workflows from pushing to {branch}",
-                f"{_RULES}, {found.get('name')}: add the app GitHub Actions to the bypass list",
+                f"the rule {kind} of the ruleset {rule_set.get('name')!r} keeps workflows from pushing to {branch}",
+                f"{_RULES}, {rule_set.get('name')}: add the app GitHub Actions to the bypass list",
             )
 
 
 def _in_workflow(subject: DoctorContext) -> bool:
-    """Whether the token is a workflow's own."""
+    """Whether this runs in a workflow, with its own token."""
     return subject.environ.get("GITHUB_ACTIONS") == "true"
 
 
@@ -160,17 +162,17 @@ def merges(subject: DoctorContext) -> Iterator[Finding]:
         allowed = github.document("", f"the settings of {repository}").get("allow_merge_commit")
         if allowed is None:
             yield UncheckedRequirement(
-                "how pull requests may be merged", "the token may not read the settings of the repository"
+                "how pull requests may be merged", "the token may not read the repository's settings"
             )
         elif not allowed:
             yield MissingRequirement(
-                f"{repository} takes no merge commits, so {MAIN} does not hold the commits of releases that come back",
+                f"{repository} does not allow merge commits, which are needed to merge releases back into {MAIN}",
                 f"gh api --method PATCH repos/{repository} -F allow_merge_commit=true",
             )
-        permissions = github.document("actions/permissions/workflow", "what workflows may do", READ_ADMINISTRATION)
+        permissions = github.document("actions/permissions/workflow", "workflow permissions", READ_ADMINISTRATION)
         if not permissions.get("can_approve_pull_request_reviews"):
             yield MissingRequirement(
-                f"workflows of {repository} may not open pull requests, so no release comes back to {MAIN}",
+                f"workflows of {repository} may not open pull requests, so releases cannot be merged back into {MAIN}",
                 f"gh api --method PUT repos/{repository}/actions/permissions/workflow "
                 "-F can_approve_pull_request_reviews=true",
             )

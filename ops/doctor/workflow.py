@@ -1,4 +1,4 @@
-"""What the workflows of releases ask of GitHub: environments of their jobs, and the secrets that each of them reads."""
+"""Reads from the release workflows which GitHub environments and secrets their jobs need."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ _SECRET = re.compile(r"\$\{\{\s*secrets\.(\w+)")
 
 
 def secrets_by_environment(project: Path) -> Mapping[str, frozenset[str]]:
-    """The secrets that each GitHub environment must have; empty for a project without the workflow.
+    """The secrets that each GitHub environment needs; empty for a project without the workflow.
 
     Raises OpsError if the workflow cannot be read.
     """
-    found: dict[str, set[str]] = defaultdict(set)
+    secrets: dict[str, set[str]] = defaultdict(set)
     for environment, job in _jobs(project):
-        found[environment] |= {*_SECRET.findall(str(job))} - {TOKEN}
-    return {environment: frozenset(names) for environment, names in found.items()}
+        secrets[environment] |= {*_SECRET.findall(str(job))} - {TOKEN}
+    return {environment: frozenset(names) for environment, names in secrets.items()}
 
 
 def branches_by_environment(project: Path) -> Mapping[str, frozenset[str]]:
-    """The branches from which workflows of releases use each GitHub environment.
+    """The branches from which release workflows use each GitHub environment.
 
     Empty for a project without them. Raises OpsError if a workflow cannot be read.
     """
-    found: dict[str, set[str]] = defaultdict(set)
+    branches: dict[str, set[str]] = defaultdict(set)
     for file in FILES:
         for environment, _ in _jobs(project, file):
-            found[environment] |= _pushed(project / file)
-    return {environment: frozenset(branches) for environment, branches in found.items()}
+            branches[environment] |= _pushed(project / file)
+    return {environment: frozenset(names) for environment, names in branches.items()}
 
 
 def _pushed(path: Path) -> set[str]:
-    """The branches whose pushes start a workflow; one that is started by hand is started on ``production``."""
+    """The branches that trigger a workflow; one that is started manually runs on ``production``."""
     events = yaml_file.read(path).values["on"]
     return {*(events.get("push") or {}).get("branches", ()), *(["production"] if "workflow_dispatch" in events else [])}
 
 
 def environments_of_keys(project: Path, stack: str) -> dict[str, list[str]]:
-    """The GitHub environments in which the stack's private keys for plans are needed, by the secret's name.
+    """The GitHub environments that need the stack's private keys for plans, by secret name.
 
     Raises OpsError if the workflow cannot be read.
     """
@@ -68,12 +68,12 @@ def _commands(job: Mapping[str, Any]) -> list[str]:
 
 
 def _jobs(project: Path, file: str = FILE) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Jobs with the name of their GitHub environment."""
+    """Each job with its GitHub environment's name."""
     path = project / file
     if not path.exists():
         return
     try:
-        jobs = yaml_file.read(path).values["jobs"]  # in a dialect of its own: `on` is a key
+        jobs = yaml_file.read(path).values["jobs"]  # unlike in YAML 1.1, `on` is a key
         for job in jobs.values():
             environment = job.get("environment", "")
             name = environment["name"] if isinstance(environment, dict) else environment

@@ -1,1 +1,1 @@
-"""Whether the cloud is as the last updates left it, and what is in it that no state knows. Nothing is changed."""
+"""Drift: live resources that differ from the state, and orphans that are in no state. Read-only."""

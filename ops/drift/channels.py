@@ -1,4 +1,4 @@
-"""Where a look for drift can be reported."""
+"""Channels that drift can be reported to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class ReportChannel(StrEnum):
-    """What ``--report`` may say."""
+    """A value of ``--report``."""
 
     GITHUB = "github"
     SLACK = "slack"

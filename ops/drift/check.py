@@ -1,4 +1,4 @@
-"""Looks at one stack: reads each of its resources from the cloud, and writes nothing anywhere."""
+"""Checks a stack for drift: reads each of its live resources, and writes nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OUT_OF_REACH = (ExitCode.ENVIRONMENT, ExitCode.ENGINE, ExitCode.LOCAL_CLOUD)
 
 
 class StateUnavailableError(OpsError):
-    """The stack has no state, or its state cannot be reached from here."""
+    """The stack has no state, or its backend cannot be reached."""
 
 
 class NoStateError(StateUnavailableError):
@@ -39,8 +39,8 @@ class NoStateError(StateUnavailableError):
 
 
 @dataclass
-class _Seen:
-    """What was found so far."""
+class _Results:
+    """What the check has found so far."""
 
     findings: list[Finding] = field(default_factory=list)
     problems: list[OpsError] = field(default_factory=list)
@@ -48,33 +48,33 @@ class _Seen:
     overwritten: str = ""
 
 
-def look(project_dir: Path, name: str, engine: EngineChoice, parallel: int = 16) -> StackDrift:
-    """What has become of a stack's resources; of a foundation, also what is in its project and in no state.
+def check_drift(project_dir: Path, name: str, engine: EngineChoice, parallel: int = 16) -> StackDrift:
+    """The drift of a stack; for a foundation, with the orphans in its project.
 
-    What could not be looked at is a problem of the stack. Raises NotThereError, and OpsError when it was cancelled.
+    Whatever could not be checked is one of its problems. Raises StateUnavailableError, and OpsError when cancelled.
     """
-    seen = _Seen()
+    results = _Results()
     try:
         session = _open(project_dir, name, engine)
-        seen.overwritten = str(session.observed.overwritten or "")
-        _read_resources(session, parallel, seen)
+        results.overwritten = str(session.observed.overwritten or "")
+        _read_resources(session, parallel, results)
         if session.stack.config.get("snu:blueprint") == "foundation":
-            seen.findings += orphans_of(session, process_environment())
+            results.findings += orphans_of(session, process_environment())
     except StateUnavailableError:
         raise
     except StoreError as error:
-        seen.problems.append(OpsError(f"The state of {name}: {error}", ExitCode.FAILED))
+        results.problems.append(OpsError(f"The state of {name} cannot be read: {error}", ExitCode.FAILED))
     except OpsError as error:
         if error.code is ExitCode.CANCELLED:
             raise
-        seen.problems.append(error)
-    code = seen.problems[0].code if seen.problems else ExitCode.OK
-    problems = tuple(map(str, seen.problems))
-    return StackDrift(name, seen.resources, in_order(seen.findings), problems, code, seen.overwritten)
+        results.problems.append(error)
+    code = results.problems[0].code if results.problems else ExitCode.OK
+    problems = tuple(map(str, results.problems))
+    return StackDrift(name, results.resources, in_order(results.findings), problems, code, results.overwritten)
 
 
 def _open(project_dir: Path, name: str, engine: EngineChoice) -> Session:
-    """Raises NotThereError."""
+    """Raises StateUnavailableError."""
     try:
         session = Session.open(project_dir, name, engine, validate=False, reads=True)
         refuse_moved(session.store, session.project, name)
@@ -88,43 +88,41 @@ def _open(project_dir: Path, name: str, engine: EngineChoice) -> Session:
     return session
 
 
-def _read_resources(session: Session, parallel: int, seen: _Seen) -> None:
-    """Raises OpsError where nothing that was read would mean anything."""
-    before, display = _undisturbed_state(session, session.observed.stored), SilentDisplay()
+def _read_resources(session: Session, parallel: int, results: _Results) -> None:
+    """Raises OpsError when the results would be meaningless."""
+    before, display = _stable_state(session, session.observed.stored), SilentDisplay()
     try:
         result = session.engine.preview_refresh(session.operation(Options(parallel=parallel), display.on_event))
     except EngineError as error:
         raise OpsError(str(error), ExitCode.FAILED) from None
     record = display.record
     if record.canceled:
-        raise OpsError(f"{session.stack.name}: cancelled before it was complete.", ExitCode.CANCELLED)
+        raise OpsError(f"{session.stack.name}: the check was cancelled.", ExitCode.CANCELLED)
     now = checkpoints.find(session.store, session.project, session.stack.name)
-    if _undisturbed_state(session, now) != before:
-        raise OpsError(
-            f"{session.stack.name} was changed while it was looked at: run the same command again.", ExitCode.LOCKED
-        )
+    if _stable_state(session, now) != before:
+        raise OpsError(f"{session.stack.name} was changed during the check. Run the command again.", ExitCode.LOCKED)
     steps = ended_steps(record)
-    seen.resources = len(steps)
+    results.resources = len(steps)
     doubtful = dict(doubtful_deletions(session.stack, session.environ, steps))
-    seen.findings += findings_of(step for step in steps if step.urn not in doubtful)
-    seen.findings += secrets_to_restore(session.stack, session.environ, steps)
-    seen.problems += _unread((name_of(urn), cause) for urn, cause in doubtful.items())
+    results.findings += findings_of(step for step in steps if step.urn not in doubtful)
+    results.findings += secrets_to_restore(session.stack, session.environ, steps)
+    results.problems += _unread((name_of(urn), cause) for urn, cause in doubtful.items())
     if not result.ok:
-        seen.problems += _errors(record, session.stack.name)
+        results.problems += _errors(record, session.stack.name)
 
 
-def _undisturbed_state(session: Session, stored: StoredCheckpoint | None) -> str:
-    """What changes with the stack's state. Raises OpsError where somebody works on it, or did so and was killed."""
+def _stable_state(session: Session, stored: StoredCheckpoint | None) -> str:
+    """A tag that changes with the state. Raises OpsError when the stack is locked, or a run was interrupted."""
     store, project, name = session.store, session.project, session.stack.name
     owners = [lock.owner for lock in locks_of(store, project, name) if not lock.liveness.is_stale]
     if owners:
         raise OpsError(
-            f"{name} is locked by {owners[0]}: what it changes is not drift. Run this again when it has ended.",
+            f"{name} is locked by {owners[0]}, whose changes are not drift. Run the command again when it has ended.",
             ExitCode.LOCKED,
         )
     if pending_names(stored):
         raise OpsError(
-            f"{name}: an earlier run was interrupted, and whether it has ended its operations is not known. Run "
+            f"{name}: an earlier run was interrupted and has left pending operations. Run "
             f"`scripts/snu recover {name}` first.",
             ExitCode.INTERRUPTED,
         )
@@ -132,21 +130,21 @@ def _undisturbed_state(session: Session, stored: StoredCheckpoint | None) -> str
 
 
 def _errors(record: OperationRecord, name: str) -> Iterator[OpsError]:
-    """Why not every resource could be read: one error for each cause."""
+    """Why resources could not be read: one error for each cause."""
     errors = [each for each in record.diagnostics if each.severity == "error"]
-    of_resources = [each for each in errors if each.urn]  # the CLI ends with "preview failed", too
-    if of_resources:
+    resource_errors = [each for each in errors if each.urn]  # the CLI adds a "preview failed" of its own
+    if resource_errors:
         yield from _unread(
-            (name_of(each.urn), OpsError(cause_of(each.message), ExitCode.FAILED)) for each in of_resources
+            (name_of(each.urn), OpsError(cause_of(each.message), ExitCode.FAILED)) for each in resource_errors
         )
     elif errors:
         yield from (OpsError(each.message, ExitCode.FAILED) for each in errors)
     else:
-        yield OpsError(f"{name}: not every resource could be read.", ExitCode.FAILED)
+        yield OpsError(f"{name}: some resources could not be read.", ExitCode.FAILED)
 
 
 def _unread(causes: Iterable[tuple[str, OpsError]]) -> Iterator[OpsError]:
-    """One error for each cause, of resources that could not be read."""
+    """One error for each cause, with the resources that it kept from being read."""
     names: dict[tuple[str, ExitCode], set[str]] = {}
     for name, cause in causes:
         names.setdefault((str(cause), cause.code), set()).add(name)

@@ -1,4 +1,4 @@
-"""What a look for drift finds. ``--json`` prints it field by field as it stands here."""
+"""The result of a drift check. ``--json`` prints its fields under these names."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ops.steps import Step
 
 @dataclass(frozen=True)
 class StackDrift:
-    """What was found of one stack."""
+    """The drift of one stack."""
 
     stack: str
     resources: int
-    """How many were read."""
+    """Number of resources that were read."""
     findings: tuple[Finding, ...] = ()
-    """In the order of kind, name and id: the same drift always reads the same."""
+    """Sorted by kind, name and id, so that the same drift always reads the same."""
     problems: tuple[str, ...] = ()
-    """What could not be looked at, and why: the findings are not all there may be."""
+    """What could not be checked, and why; the findings may then be incomplete."""
     code: ExitCode = ExitCode.OK
-    """Of the first problem."""
+    """Exit code of the first problem."""
     overwritten: str = ""
-    """Not empty: the state is older than what the last run left, so that the findings say little; and what to do."""
+    """Set when the state is older than the one that the last run left, which makes findings unreliable."""
 
     def of(self, kind: FindingKind) -> list[Finding]:
         return [each for each in self.findings if each.kind is kind]
@@ -37,6 +37,6 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def ended_steps(record: OperationRecord) -> list[Step]:
-    """Those of resources of the cloud that a refresh has read."""
+    """The completed steps of a refresh, for cloud resources only."""
     done = (each for each in list(record.steps.values()) if each.ended is not None and not each.failed)
     return [each.step for each in done if each.step.is_custom and not each.step.type.startswith("pulumi:")]

@@ -1,4 +1,4 @@
-"""What is in a foundation's project, or belongs to its applications, and in no state of any stack that lives there."""
+"""Orphans: live resources of a foundation's project or applications that are in no stack's state."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _NAMES = ("name", "hostname", "subdomain", "description")
 
 
 def orphans_of(session: Session, environ: Mapping[str, str]) -> list[Finding]:
-    """Of a foundation that is up. ``environ``: the environment before that of any stack was entered.
+    """The orphans of a foundation; none if it is not up. ``environ``: the process environment, without a stack's.
 
-    Raises OpsError and StoreError where not everything says what it has: nothing is an orphan then.
+    Raises OpsError and StoreError when any state or list cannot be read, as orphans cannot be told then.
     """
     from infra.settings import FoundationSettings
 
@@ -46,10 +46,10 @@ def orphans_of(session: Session, environ: Mapping[str, str]) -> list[Finding]:
         return []
     search = _Search(session, settings, project_id)
     listed = {each.id: each for each in search.listed()}
-    # The states come after the lists, so that what was listed and is being made is in a state, or pending.
+    # States are read after the lists, so that what was just being created is in a state, or pending.
     known = _known(session, environ) | {each.id for each in settings.drift.ignore_orphans}
     suspects = listed.keys() - known
-    # What was being deleted meanwhile has left the state, and is not listed any more.
+    # Listed again, as what was just being deleted has left the state.
     return [each for each in search.listed() if each.id in suspects] if suspects else []
 
 
@@ -57,7 +57,7 @@ def orphans_of(session: Session, environ: Mapping[str, str]) -> list[Finding]:
 
 
 def _known(session: Session, environ: Mapping[str, str]) -> set[str]:
-    """The ids in all states of the foundation, its environments and their previews."""
+    """All ids in the states of the foundation, its environments and their previews."""
     ids: set[str] = set()
     for store in _stores(session, environ).values():
         for stack in stacks_in(store, session.project):
@@ -66,8 +66,8 @@ def _known(session: Session, environ: Mapping[str, str]) -> set[str]:
                 continue
             if any(each.get("type") == CREATING for each in checkpoint.latest.get("pending_operations") or []):
                 raise OpsError(
-                    f"What is in the project and in no state is not known: {stack} is being changed, or an earlier "
-                    f"run was interrupted. Look again when it has ended, or run `scripts/snu recover {stack}`.",
+                    f"Orphans were not checked: {stack} is being changed, or a run was interrupted. Try again when it "
+                    f"has ended, or run `scripts/snu recover {stack}`.",
                     ExitCode.INTERRUPTED,
                 )
             ids |= resource_ids(checkpoint.latest)
@@ -75,7 +75,7 @@ def _known(session: Session, environ: Mapping[str, str]) -> set[str]:
 
 
 def _stores(session: Session, environ: Mapping[str, str]) -> dict[str, Store]:
-    """By address. Those of environments hold their previews' states as well."""
+    """The stores by address. An environment's store has its previews' states, too."""
     stores = {session.store.address: session.store}
     for stack in _environments(session.stack):
         try:
@@ -83,8 +83,7 @@ def _stores(session: Session, environ: Mapping[str, str]) -> dict[str, Store]:
             refuse_moved(store, session.project, stack.name)
         except OpsError as error:
             raise OpsError(
-                f"What is in the project and in no state is not known, because that of {stack.name} cannot be read. "
-                f"{error}",
+                f"Orphans were not checked, because the state of {stack.name} cannot be read: {error}",
                 error.code,
             ) from None
         stores.setdefault(store.address, store)
@@ -92,7 +91,7 @@ def _stores(session: Session, environ: Mapping[str, str]) -> dict[str, Store]:
 
 
 def _environments(foundation: Stack) -> Iterator[Stack]:
-    """The environments that stand on it, without previews."""
+    """The environments of a foundation, without previews."""
     for name in stack_names(foundation.project_dir):
         stack = find_stack(foundation.project_dir, name)
         identity = stack.config.get("snu:environment")
@@ -107,40 +106,41 @@ def _environments(foundation: Stack) -> Iterator[Stack]:
 
 @dataclass(frozen=True)
 class _Search:
-    """Lists what the stacks of a foundation could have made."""
+    """Lists live resources that stacks of a foundation may have created."""
 
     session: Session
     settings: FoundationSettings
     project_id: str
 
     def listed(self) -> Iterator[Finding]:
-        """Without what is there on purpose. Raises OpsError when Scaleway does not say."""
+        """Excludes what the project creates outside of Pulumi. Raises OpsError when Scaleway cannot be read."""
         finder = Finder(Client.of(self.session.stack, self.session.environ))
         secrets = (naming.environment_state_secret, naming.state_reader_secret)
         bootstrapped = {secret(name) for secret in secrets for name in self.settings.environments}
         for kind in kinds_in(Scope.PROJECT):
-            for id_, found in finder.existing(kind, {"project_id": self.project_id}):
-                if not _is_scaleways(found) and not (kind is catalogue.SECRET and found["name"] in bootstrapped):
-                    yield _orphan(kind, id_, found)
+            for id_, resource in finder.existing(kind, {"project_id": self.project_id}):
+                is_bootstrapped = kind is catalogue.SECRET and resource["name"] in bootstrapped
+                if not _is_managed_by_scaleway(resource) and not is_bootstrapped:
+                    yield _orphan(kind, id_, resource)
         if self.settings.zone is not None:
             records = finder.existing(catalogue.RECORD, catalogue.RECORDS_OF_PROGRAM, dnsZone=self.settings.zone)
-            for id_, found in records:
-                yield _orphan(catalogue.RECORD, id_, found)
+            for id_, record in records:
+                yield _orphan(catalogue.RECORD, id_, record)
         yield from self._access(finder)
         yield from self._buckets()
 
     def _access(self, finder: Finder) -> Iterator[Finding]:
-        """The organization's applications that have the project's names, and all that is theirs."""
+        """The organization's applications with the project's names, and their policies and keys."""
         names, ids = self._application_names(), set[str]()
         query = {"organization_id": self.settings.organization_id}
-        for id_, found in finder.existing(catalogue.APPLICATION, query):
-            if found["name"] in names:
+        for id_, application in finder.existing(catalogue.APPLICATION, query):
+            if application["name"] in names:
                 ids.add(id_)
-                yield _orphan(catalogue.APPLICATION, id_, found)
+                yield _orphan(catalogue.APPLICATION, id_, application)
         for kind in kinds_in(Scope.APPLICATION):
-            for id_, found in finder.existing(kind, query):
-                if found.get("application_id") in ids and found.get("description") != naming.HANDED_OUT_KEY:
-                    yield _orphan(kind, id_, found)
+            for id_, resource in finder.existing(kind, query):
+                if resource.get("application_id") in ids and resource.get("description") != naming.HANDED_OUT_KEY:
+                    yield _orphan(kind, id_, resource)
 
     def _application_names(self) -> set[str]:
         project = self.settings.project.name
@@ -148,7 +148,7 @@ class _Search:
         return names.union(*map(naming.applications, self.settings.environments))
 
     def _buckets(self) -> Iterator[Finding]:
-        """Where states are kept in object storage: otherwise nobody says that the key may use any."""
+        """The project's buckets, if states are kept in buckets; otherwise the key may lack the permission."""
         own = backend.backend_of(self.session.stack)
         if own.kind is not backend.BackendKind.FOUNDATION:
             return
@@ -158,22 +158,22 @@ class _Search:
         finally:
             account.close()
         project = self.settings.project.name
-        # What `snu bootstrap` and the crash alerts' job make is in no state.
-        made = {
+        # Created by `snu bootstrap` and by the crash alerts job, outside of Pulumi.
+        expected = {
             bucket(project, environment)
             for bucket in (naming.environment_state_bucket, naming.alerts_bucket)
             for environment in self.settings.environments
         }
         for name in bucket_names(storage):
-            if name not in {own.bucket, *made}:
+            if name not in {own.bucket, *expected}:
                 yield Finding(FindingKind.ORPHAN, short_type(catalogue.BUCKET.token), name, name, account.region)
 
 
-def _is_scaleways(found: Object) -> bool:
-    """Whether the platform made it for itself: a data source for its own logs, the secret of another product."""
-    return found.get("origin") == "scaleway" or found.get("managed") is True
+def _is_managed_by_scaleway(resource: Object) -> bool:
+    """Whether Scaleway created it for itself, such as a data source for its logs or another product's secret."""
+    return resource.get("origin") == "scaleway" or resource.get("managed") is True
 
 
-def _orphan(kind: ResourceKind, id_: str, found: Object) -> Finding:
-    name = next((str(found[key]) for key in _NAMES if found.get(key)), id_)
-    return Finding(FindingKind.ORPHAN, short_type(kind.token), name, id_, str(found.get("region") or ""))
+def _orphan(kind: ResourceKind, id_: str, resource: Object) -> Finding:
+    name = next((str(resource[key]) for key in _NAMES if resource.get(key)), id_)
+    return Finding(FindingKind.ORPHAN, short_type(kind.token), name, id_, str(resource.get("region") or ""))

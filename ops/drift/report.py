@@ -1,8 +1,8 @@
-"""What was found of a stack, for a terminal, for an issue on GitHub, and for Slack."""
+"""Reports of a stack's drift, for the terminal, a GitHub issue and Slack."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -14,7 +14,7 @@ from ops.report.slack import escaped
 from ops.report.text import Line, counted, safe
 from ops.report.tree import change_line
 
-_LOOKS = {
+_STYLES = {
     FindingKind.CHANGED: ("~", "yellow"),
     FindingKind.DELETED: ("-", "red"),
     FindingKind.SCHEDULED: ("-", "red"),
@@ -22,77 +22,92 @@ _LOOKS = {
     FindingKind.ORPHAN: ("?", "magenta"),
 }
 _TITLES = {
-    FindingKind.DELETED: "Gone from the cloud",
-    FindingKind.CHANGED: "Changed in the cloud",
+    FindingKind.DELETED: "Deleted",
+    FindingKind.CHANGED: "Changed",
     FindingKind.SCHEDULED: "Scheduled for deletion",
     FindingKind.FAILED: "In error",
-    FindingKind.ORPHAN: "In the project, and in no state",
+    FindingKind.ORPHAN: "Orphans: in the project, but in no state",
 }
-_FOR_LISTS = LIMIT - 8_000
-"""Characters; the rest is for what stands around the lists."""
-_MOST_SAID = 6_000
-_FEW = 10
-"""Findings, and properties of each, that a message in Slack names."""
-_LONGEST = 100
+_LISTS_LIMIT = LIMIT - 8_000
+"""Characters for the lists; the rest is for the text around them."""
+_PROBLEMS_LIMIT = 6_000
+_SLACK_ITEMS = 10
+"""Findings in a Slack message, and properties of each."""
+_SLACK_LENGTH = 100
+"""Characters of a name in a Slack message."""
 
 
 def document(drift: StackDrift) -> dict[str, Any]:
-    """As ``--json`` prints it."""
-    found = asdict(drift)
-    del found["code"]
-    for finding in found["findings"]:
+    """The drift as ``--json`` prints it."""
+    content = asdict(drift)
+    del content["code"]
+    for finding in content["findings"]:
         for change in finding["changes"]:
             del change["replaces"]
-    return found
+    return content
 
 
 def headline(drift: StackDrift) -> str:
-    """``1 changed, 2 deleted``; there is no drift only where everything could be looked at."""
+    """``1 changed, 2 deleted``; or ``no drift``, provided that everything could be checked."""
     counts = ((len(drift.of(kind)), kind) for kind in FindingKind)
     plural = {FindingKind.ORPHAN: "orphans"}
     parts = [f"{number} {kind if number == 1 else plural.get(kind, kind)}" for number, kind in counts if number]
     if drift.problems:
-        parts.append("not all looked at" if drift.resources else "not looked at")
+        parts.append("partly unchecked" if drift.resources else "not checked")
     return ", ".join(parts) or "no drift"
 
 
 def lines(drift: StackDrift) -> Iterator[Line]:
     style = "bold red" if drift.problems else "yellow" if drift.findings else "green"
-    read = counted(drift.resources, "resource")
-    yield Line.of((drift.stack, "bold"), "  ", (headline(drift), style), (f", {read} read", "dim"))
+    checked = counted(drift.resources, "resource")
+    yield Line.of((drift.stack, "bold"), "  ", (headline(drift), style), (f", {checked} checked", "dim"))
     for finding in drift.findings:
         yield from _finding_lines(finding)
-    for way in remedies_for(drift.stack, drift.findings):
-        yield Line.of(f"  {way}")
+    yield from (Line.of(f"  {advice}") for advice in _advice(drift, safe))
     for problem in drift.problems:
         head, *more = problem.splitlines()
-        yield Line.of(("  not looked at: ", "bold red"), head)
+        yield Line.of(("  not checked: ", "bold red"), head)
         yield from (Line.of(f"    {text}") for text in more)
 
 
 def _finding_lines(finding: Finding) -> Iterator[Line]:
-    symbol, style = _LOOKS[finding.kind]
-    about = f"  {finding.type}  {safe(finding.id)}  "
-    yield Line.of((f"  {symbol} ", style), (safe(finding.name), "bold"), (about, "dim"), (finding.kind, style))
+    symbol, style = _STYLES[finding.kind]
+    identity = f"  {finding.type}  {safe(finding.id)}  "
+    yield Line.of((f"  {symbol} ", style), (safe(finding.name), "bold"), (identity, "dim"), (finding.kind, style))
     for change in finding.changes:
         yield change_line(change).indented("      ")
 
 
+def _advice(drift: StackDrift, code: Callable[[str], str]) -> Iterator[str]:
+    """How to undo and how to keep the findings. ``code``: how a command or name is written."""
+    for remedy in remedies_for(drift.stack, drift.findings):
+        yield f"{remedy.purpose}: {code(remedy.command)}"
+    file, refresh = code(f"Pulumi.{drift.stack}.yaml"), code(f"scripts/snu refresh {drift.stack}")
+    if drift.of(FindingKind.CHANGED):
+        yield f"To keep a change, set its values in {file} and run: {refresh}"
+    if drift.of(FindingKind.DELETED):
+        yield f"To keep a deletion, remove the resource from {file} and run: {refresh}"
+    if drift.of(FindingKind.ORPHAN):
+        yield "To remove an orphan, delete it in the Scaleway console"
+        yield f"To keep an orphan, add its id and a reason to {code('snu:drift.ignoreOrphans')} in {file}"
+
+
 def markdown(drift: StackDrift) -> str:
-    """Without times: the same drift always reads the same."""
+    """Without times, so that the same drift always reads the same."""
     lists = {title: [_listed(each) for each in drift.of(kind)] for kind, title in _TITLES.items()}
     parts = [
         f"### Drift of {code(drift.stack)}: {headline(drift)}",
-        "The live resources differ from what the last update left. What to do: `docs/how-to/drift.md`. This issue "
-        "is kept up to date and closed once there is no drift.",
+        f"Live resources on Scaleway differ from what the last update of the stack {code(drift.stack)} deployed. "
+        "`docs/how-to/drift.md` explains what to do. This issue is updated automatically, and closed once the drift is "
+        "resolved.",
         *([f"**Warning:** {drift.overwritten}"] if drift.overwritten else []),
-        lists_markdown(lists, _FOR_LISTS),
-        *(way.markdown for way in remedies_for(drift.stack, drift.findings)),
+        lists_markdown(lists, _LISTS_LIMIT),
+        "\n".join(f"- {advice}" for advice in _advice(drift, code)),
     ]
     if drift.problems:
-        said = [line for problem in drift.problems for line in problem.splitlines()]
-        parts += ["**Not looked at**", "\n".join(fenced(said, _MOST_SAID)).rstrip()]
-    return "\n\n".join(parts)
+        problems = [line for problem in drift.problems for line in problem.splitlines()]
+        parts += ["**Not checked**", "\n".join(fenced(problems, _PROBLEMS_LIMIT)).rstrip()]
+    return "\n\n".join(filter(None, parts))
 
 
 def _listed(finding: Finding) -> Listed:
@@ -100,25 +115,25 @@ def _listed(finding: Finding) -> Listed:
 
 
 def slack_text(drift: StackDrift, url: str = "") -> str:
-    """Names only. ``url``: of the issue."""
-    found = [f"*Drift of {_in_code(drift.stack)}*: {headline(drift)}", *map(_slack_line, drift.findings[:_FEW])]
-    if (more := len(drift.findings) - _FEW) > 0:
-        found.append(f"… and {counted(more, 'more finding')}")
-    return "\n".join([*found, *([url] if url else [])])
+    """A Slack message with names, but without values. ``url``: address of the issue."""
+    lines = [f"*Drift of {_in_code(drift.stack)}*: {headline(drift)}", *map(_slack_line, drift.findings[:_SLACK_ITEMS])]
+    if (more := len(drift.findings) - _SLACK_ITEMS) > 0:
+        lines.append(f"… and {counted(more, 'more finding')}")
+    return "\n".join([*lines, *([url] if url else [])])
 
 
-def slack_clean(stack: str, url: str) -> str:
-    return f"*No drift of {_in_code(stack)} any more*\n{url}"
+def slack_resolved(stack: str, url: str) -> str:
+    return f"*Drift of {_in_code(stack)} resolved*\n{url}"
 
 
 def _slack_line(finding: Finding) -> str:
     paths = [change.path for change in finding.changes]
-    named = ", ".join(map(_in_code, paths[:_FEW]))
-    more = f" and {len(paths) - _FEW} more" if len(paths) > _FEW else ""
-    about = named + more if paths else _in_code(finding.id)
-    return f"• {_in_code(finding.name)} ({escaped(finding.type)}) {finding.kind}: {about}"
+    names = ", ".join(map(_in_code, paths[:_SLACK_ITEMS]))
+    more = f" and {len(paths) - _SLACK_ITEMS} more" if len(paths) > _SLACK_ITEMS else ""
+    details = names + more if paths else _in_code(finding.id)
+    return f"• {_in_code(finding.name)} ({escaped(finding.type)}) {finding.kind}: {details}"
 
 
 def _in_code(text: str) -> str:
     text = safe(text)
-    return f"`{escaped(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + '…')}`"
+    return f"`{escaped(text if len(text) <= _SLACK_LENGTH else text[: _SLACK_LENGTH - 1] + '…')}`"

@@ -1,4 +1,4 @@
-"""Messages to a channel of Slack, through its incoming webhook."""
+"""Messages to a Slack channel, through its incoming webhook."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TIMEOUT_SECONDS = 20.0
 
 
 def webhook(environ: Mapping[str, str]) -> str:
-    """The address, which is a secret. Raises OpsError where there is none, or it is not one to send to."""
+    """The webhook's address, which is a secret. Raises OpsError when it is missing or not https."""
     url = environ.get(WEBHOOK, "").strip()
     try:
         parts = urlsplit(url)
@@ -24,29 +24,29 @@ def webhook(environ: Mapping[str, str]) -> str:
     except ValueError:
         is_safe = False
     if not is_safe:
-        what = "is not an https:// address" if url else "is not set"
-        raise OpsError(f"{WEBHOOK} {what}: set it to that of an incoming webhook of Slack.", ExitCode.ENVIRONMENT)
+        problem = "is not an https:// URL" if url else "is not set"
+        raise OpsError(f"{WEBHOOK} {problem}; set it to the URL of a Slack incoming webhook.", ExitCode.ENVIRONMENT)
     return url
 
 
 def post(url: str, text: str) -> None:
-    """Raises OpsError when Slack does not take it; the address is not in the text."""
+    """Raises OpsError, without the address, when Slack does not accept the message."""
     import httpx
 
-    said = ""
+    problem = ""
     for seconds in (0.0, *_RETRY_SECONDS):
         time.sleep(seconds)
         try:
             response = httpx.post(url, json={"text": text}, timeout=_TIMEOUT_SECONDS)
         except httpx.ConnectError:
-            said = "it cannot be reached"
+            problem = "connection failed"
             continue
         except httpx.HTTPError as error:
-            said = f"no answer ({type(error).__name__})"  # it may have the message: it is not sent twice
+            problem = f"no response ({type(error).__name__})"  # not retried, as it may have been delivered
             break
         if response.is_success:
             return
-        said = f"it answered {response.status_code}"
+        problem = f"status {response.status_code}"
         if response.status_code != httpx.codes.TOO_MANY_REQUESTS and response.status_code < 500:
             break
-    raise OpsError(f"Slack did not take the message: {said}. Look at {WEBHOOK}.", ExitCode.FAILED)
+    raise OpsError(f"The message was not posted to Slack: {problem}. Check {WEBHOOK}.", ExitCode.FAILED)

@@ -1,1 +1,1 @@
-"""Container images in registries."""
+"""Container images: their builds, copies and history."""

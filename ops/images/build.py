@@ -1,4 +1,4 @@
-"""Which images of a stack are to be built, and building them side by side."""
+"""Selects the images of a stack that must be built, and builds them in parallel."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from infra.images.working_copy import WorkingCopy
 
 OnState = Callable[[str, str, str], None]
-"""Gets the image's name, what is done with it, and a line about that."""
+"""Called with the image's name, its state such as ``pushing``, and a line of detail."""
 
 
 class ImageOrigin(Enum):
@@ -35,7 +35,7 @@ class ImageOrigin(Enum):
 
 @dataclass(frozen=True)
 class SelectedImage:
-    """The image that a stack is to run."""
+    """An image for a stack to run."""
 
     name: str
     image: Image
@@ -44,30 +44,30 @@ class SelectedImage:
 
 @dataclass(frozen=True)
 class ImageSelection:
-    """What a stack's images are to be: those that are there, and those that are missing."""
+    """The images for a stack to run: those that exist, and those that are missing."""
 
-    there: list[SelectedImage]
+    existing: list[SelectedImage]
     missing: list[Inputs]
 
 
 def choose(environment: StackImages, copy: WorkingCopy, parent: StackImages | None, base: str | None) -> ImageSelection:
-    """Ask the registry for each image that the stack runs and that `images.yaml` describes.
+    """Look up each image of the stack that `images.yaml` describes.
 
-    A preview environment takes from its ``parent`` what its branch has not changed since the tree ``base``. Raises
-    OpsError when the registry does not say, and ImageSourceError when something of the sources is missing.
+    A preview environment takes images from its ``parent`` that its branch has not changed since the tree ``base``.
+    Raises OpsError when the registry cannot be read, and ImageSourceError when sources are missing.
     """
-    there: list[SelectedImage] = []
+    existing: list[SelectedImage] = []
     missing: list[Inputs] = []
     for name in sorted(environment.settings.images.keys() & copy.sources.images.keys()):
         inputs = copy.inputs(name)
         digest = environment.digest_of(name, inputs.version)
         if digest is not None:
-            there.append(SelectedImage(name, Image(version=inputs.version, digest=digest), ImageOrigin.REGISTRY))
+            existing.append(SelectedImage(name, Image(version=inputs.version, digest=digest), ImageOrigin.REGISTRY))
         elif parent is not None and name in parent.running and _is_unchanged(copy, inputs, base):
-            there.append(SelectedImage(name, parent.running[name], ImageOrigin.UNCHANGED))
+            existing.append(SelectedImage(name, parent.running[name], ImageOrigin.UNCHANGED))
         else:
             missing.append(inputs)
-    return ImageSelection(there, missing)
+    return ImageSelection(existing, missing)
 
 
 def _is_unchanged(copy: WorkingCopy, inputs: Inputs, base: str | None) -> bool:
@@ -87,20 +87,20 @@ class ImageBuilder:
     environment: StackImages
     copy: WorkingCopy
     logs: Path
-    """The folder for what each build says."""
+    """Folder for the build logs."""
     labels: Mapping[str, str]
 
     def build(
         self, missing: list[Inputs], *, parallel: int, on_state: OnState
     ) -> tuple[list[SelectedImage], dict[str, str]]:
-        """What was built and pushed, and by name why the others were not. One failure leaves the others alone."""
+        """Returns the pushed images, and the reasons of failures by name. One failure does not stop the others."""
         built: list[SelectedImage] = []
         failed: dict[str, str] = {}
         with ThreadPoolExecutor(parallel) as pool:
-            under_way = {pool.submit(self._build, inputs, on_state): inputs.name for inputs in missing}
+            futures = {pool.submit(self._build, inputs, on_state): inputs.name for inputs in missing}
             try:
-                for done in as_completed(under_way):
-                    name = under_way[done]
+                for done in as_completed(futures):
+                    name = futures[done]
                     try:
                         built.append(done.result())
                     except (BuildError, ImageSourceError, GitError, OSError) as error:
@@ -119,7 +119,7 @@ class ImageBuilder:
         with tempfile.TemporaryDirectory(prefix=f"snu-{name}-") as folder:
             context = Path(folder)
             write_context(self.copy.repository, inputs, context)
-            recipe = BuildOptions(
+            options = BuildOptions(
                 context=context,
                 dockerfile=context / inputs.dockerfile,
                 reference=reference,
@@ -128,11 +128,11 @@ class ImageBuilder:
                 network=self.copy.sources.network,
                 log=self.logs / f"{name}.log",
             )
-            self.docker.build(recipe, lambda line: on_state(name, "building", line))
+            self.docker.build(options, lambda line: on_state(name, "building", line))
         on_state(name, "pushing", "")
         self.docker.push(reference, self.environment.secret_key, lambda line: on_state(name, "pushing", line))
         digest = self.environment.digest_of(name, inputs.version)
         if digest is None:
-            raise BuildError(f"{reference} was pushed, and the registry does not have it")
+            raise BuildError(f"{reference} was pushed, but the registry does not list it")
         on_state(name, "done", digest)
         return SelectedImage(name, Image(version=inputs.version, digest=digest), ImageOrigin.BUILT)

@@ -1,4 +1,4 @@
-"""Builds the images of an environment that its registry lacks, and writes them into its configuration."""
+"""Builds the images that an environment's registry lacks, and writes all digests into its configuration."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ _MAIN_BRANCHES = ("refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/
 
 
 def build(directory: Path | None, stack: str, repository: Path | None, *, base: str | None, parallel: int) -> ExitCode:
-    """Build and push what the registry lacks, and write version and digest of each image into the configuration."""
+    """Build and push the missing images, and write each image's version and digest into the configuration."""
     project = project_dir(directory)
     environ = process_environment()
     environment = StackImages.find(project, stack, environ)
     settings = environment.settings
     if settings.promote_from is not None:
         raise OpsError(
-            f"{stack} never builds: it takes its images from {settings.promote_from}. Nothing was built or changed.",
+            f"{stack} does not build images: they are promoted from {settings.promote_from}. Run "
+            f"`scripts/snu promote {settings.promote_from} {stack}`. Nothing was built or changed.",
             ExitCode.USAGE,
         )
     parent = settings.environment.preview_of
@@ -50,7 +51,7 @@ def build(directory: Path | None, stack: str, repository: Path | None, *, base: 
             stack_of(project, parent, environ) if parent else None,
             _branched_from(copy.repository, base) if parent else None,
         )
-    chosen = choice.there
+    chosen = choice.existing
     failed: dict[str, str] = {}
     if choice.missing:
         built, failed = build_missing(environment, copy, choice.missing, parallel, _unchanged(stack))
@@ -64,9 +65,9 @@ def build(directory: Path | None, stack: str, repository: Path | None, *, base: 
 def build_missing(
     environment: StackImages, copy: WorkingCopy, missing: list[Inputs], parallel: int, unchanged: str
 ) -> tuple[list[SelectedImage], dict[str, str]]:
-    """Build and push for an environment, and show it; what was built, and by name why the others were not.
+    """Build and push images, with progress; returns the built images, and the reasons of failures by name.
 
-    ``unchanged``: what is said to be as it was. Raises OpsError where there is no Docker, and after Ctrl-C.
+    ``unchanged``: what the message after Ctrl-C says was not changed. Raises OpsError then, and without Docker.
     """
     builder = ImageBuilder(
         docker=Docker.connect(process_environment()),
@@ -79,11 +80,11 @@ def build_missing(
         with build_display(sys.stdout) as on_state:
             return builder.build(missing, parallel=parallel, on_state=on_state)
     except KeyboardInterrupt:
-        raise OpsError(f"Stopped. {unchanged}", ExitCode.CANCELLED) from None
+        raise OpsError(f"Cancelled. {unchanged}", ExitCode.CANCELLED) from None
 
 
 def not_built(failed: dict[str, str], unchanged: str) -> OpsError:
-    """The error that names each image that was not built, and why."""
+    """An error with the reason for each image that was not built."""
     reasons = "".join(f"\n  {name}: {reason}" for name, reason in sorted(failed.items()))
     return OpsError(
         f"{counted(len(failed), 'image was', 'images were')} not built:{reasons}\n{unchanged}", ExitCode.FAILED
@@ -92,20 +93,20 @@ def not_built(failed: dict[str, str], unchanged: str) -> OpsError:
 
 def _unchanged(stack: str) -> str:
     return (
-        f"The configuration of {stack} was not changed. What was built is in the registry, and will not be built again."
+        f"The configuration of {stack} was not changed. Images that were built are in the registry and are not rebuilt."
     )
 
 
 def _write(project: Path, stack: str, chosen: list[SelectedImage]) -> ExitCode:
     if not chosen:
-        print(f"{stack} runs no image that images.yaml describes; nothing was changed.")
+        print(f"{stack} runs no image from images.yaml. Nothing was changed.")
         return ExitCode.OK
     file = built_file(project, stack)
     try:
         write_built(project, stack, {each.name: each.image.model_dump() for each in chosen})
     except OSError as error:
         raise OpsError(f"{file} cannot be written: {error.strerror}", ExitCode.FAILED) from error
-    print(f"Written to {file.relative_to(project)}, which every command on {stack} reads from now on.")
+    print(f"Written to {file.relative_to(project)}, which commands on {stack} read from now on.")
     return ExitCode.OK
 
 
@@ -119,20 +120,20 @@ def _chosen_lines(chosen: list[SelectedImage], running: dict[str, Image]) -> Ite
             (short(each.image.digest), "dim"),
             "  ",
             (each.origin.value, style),
-            (", runs already" if running.get(each.name) == each.image else "", "dim"),
+            (", already running" if running.get(each.name) == each.image else "", "dim"),
         )
 
 
 def _labels(copy: WorkingCopy) -> dict[str, str]:
-    """The commit of what is built; nothing where files differ from it."""
+    """A label with the commit; none if there are uncommitted changes."""
     commit = copy.state.commit
     return {"org.opencontainers.image.revision": commit} if commit and not copy.state.changed else {}
 
 
 def _branched_from(repository: Repository, base: str | None) -> str | None:
-    """The tree of the commit that the branch left the main branch at; None where the two have none in common.
+    """Tree of the merge base with the main branch; None if there is none.
 
-    Raises OpsError when `base` is no commit, ShallowError when the clone has not enough of the history.
+    Raises OpsError when `base` is not a commit, ShallowError when the clone lacks history.
     """
     names = [base] if base else _MAIN_BRANCHES
     for name in names:
@@ -141,7 +142,7 @@ def _branched_from(repository: Repository, base: str | None) -> str | None:
             merge_base = repository.merge_base("HEAD", commit)
             return repository.tree(merge_base) if merge_base else None
     if base:
-        raise OpsError(f"{base} is no commit of {repository.root}", ExitCode.USAGE)
+        raise OpsError(f"{base} is not a commit in {repository.root}", ExitCode.USAGE)
     return None
 
 
@@ -153,7 +154,7 @@ def working_copy(folder: Path) -> WorkingCopy:
 
 @contextmanager
 def sources_readable() -> Iterator[None]:
-    """Raises OpsError for what is wrong with `images.yaml`, what it names, or the repository."""
+    """Turns errors of `images.yaml`, the files that it names, and the repository into an OpsError."""
     try:
         yield
     except (SettingsError, ImageSourceError, GitError) as error:

@@ -1,4 +1,4 @@
-"""Copies images from one repository to another: by digest, byte for byte, and only what is missing. No Docker."""
+"""Copies images between repositories by digest, only what is missing, and without Docker."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from ops.images.registry import Manifest, RegistryError, Repository
 P = ParamSpec("P")
 T = TypeVar("T")
 OnBytes = Callable[[int, int], None]
-"""Gets how many bytes of the missing blobs are there by now, and how many these are."""
+"""Called with the copied and the total bytes of missing blobs."""
 
 _PARALLEL = 4
 _ATTEMPTS = 4
 _RETRY_SECONDS = 0.5
 _LONGEST_TAG = 128
 _DIGITS = 12
-"""Of a digest, in a tag."""
+"""Digits of a digest in a tag."""
 
 
 @dataclass(frozen=True)
 class CopyStatistics:
-    """What a copy took, in bytes."""
+    """Bytes that a copy transferred."""
 
     sent: int
     """Blobs and manifests that went through this machine."""
     mounted: int
-    """Blobs that the registry had in another repository, and took over from there."""
+    """Blobs that the registry mounted from another repository."""
 
 
 class Copier:
-    """Copies images of one name. What is there already is left alone, so that a copy can be taken up again."""
+    """Copies images of one name. Skips what already exists, so that a copy can be resumed."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Copier:
     ) -> None:
         self._source = source
         self._target = target
-        # Another registry, though of the same kind, has no way to the source's blobs.
+        # Blobs can be mounted within one registry only.
         self._origin = source if source.host == target.host else None
         self._on_bytes = on_bytes
         self._sleep = sleep
@@ -58,9 +58,9 @@ class Copier:
         self._sent = self._mounted = self._done = self._all = 0
 
     def copy(self, image: Image) -> CopyStatistics:
-        """Make the target have the image under its digest and its version, and prove that by reading it again.
+        """Copy the image under its digest and its version, and verify the result by reading it.
 
-        Raises RegistryError: the source lacks something of it, a registry fails for good, or gives other bytes.
+        Raises RegistryError when the source lacks a part, or a registry fails permanently or returns wrong bytes.
         """
         manifests = self._manifests(image.digest)
         blobs: dict[str, int] = {}
@@ -73,7 +73,7 @@ class Copier:
                 if not is_there
             ]
             self._all = sum(blobs[digest] for digest in missing)
-            copies = [pool.submit(self._patiently, self._copy_blob, digest, blobs[digest]) for digest in missing]
+            copies = [pool.submit(self._retry, self._copy_blob, digest, blobs[digest]) for digest in missing]
             try:
                 for copy in copies:
                     copy.result()
@@ -82,28 +82,28 @@ class Copier:
                 pool.shutdown(cancel_futures=True)
                 raise
         for manifest in manifests:
-            self._patiently(self._put, manifest, manifest.digest)
-        self._patiently(self._name, manifests[-1], image.version)
+            self._retry(self._put, manifest, manifest.digest)
+        self._retry(self._name, manifests[-1], image.version)
         return CopyStatistics(self._sent, self._mounted)
 
     # --- manifests --------------------------------------------------------------------------------------
 
     def _manifests(self, digest: str) -> list[Manifest]:
-        """A manifest and those that it names, however deep; each after those that it names."""
-        found: dict[str, Manifest] = {}
+        """A manifest with all that it refers to, children first."""
+        manifests: dict[str, Manifest] = {}
 
         def collect(digest: str) -> None:
-            if digest in found:
+            if digest in manifests:
                 return
-            manifest = self._patiently(self._source.manifest, digest)
+            manifest = self._retry(self._source.manifest, digest)
             if manifest is None:
                 raise RegistryError(f"{self._source.name} does not have {digest}")
             for child in manifest.children:
                 collect(child)
-            found[digest] = manifest
+            manifests[digest] = manifest
 
         collect(digest)
-        return [*found.values()]
+        return [*manifests.values()]
 
     def _put(self, manifest: Manifest, reference: str) -> None:
         if self._target.digest_of(reference) != manifest.digest:
@@ -112,15 +112,15 @@ class Copier:
                 self._sent += len(manifest.content)
         written = self._target.manifest(reference)
         if written is None or written.content != manifest.content:
-            found = "nothing" if written is None else written.digest
+            actual = "nothing" if written is None else written.digest
             raise RegistryError(
-                f"{self._target.name} was given {manifest.digest} as {reference}, and has {found} there"
+                f"{self._target.name} has {actual} as {reference} after the upload of {manifest.digest}"
             )
 
     def _name(self, manifest: Manifest, version: str) -> None:
-        """A tag that is another image's stays there: what runs by that image's digest would lose its hold."""
-        held = self._target.digest_of(version)
-        if held not in (None, manifest.digest):
+        """Tag the image. A tag of another image is not moved, as its image may be in use and would lose its tag."""
+        existing = self._target.digest_of(version)
+        if existing not in (None, manifest.digest):
             digits = manifest.digest.removeprefix("sha256:")[:_DIGITS]
             version = f"{version[: _LONGEST_TAG - _DIGITS - 1]}-{digits}"
         self._put(manifest, version)
@@ -129,30 +129,30 @@ class Copier:
 
     def _has(self, blob: tuple[str, int]) -> bool:
         digest, size = blob
-        return self._patiently(self._target.blob_size, digest) in (size, -1)
+        return self._retry(self._target.blob_size, digest) in (size, -1)
 
     def _copy_blob(self, digest: str, size: int) -> None:
         location = self._target.begin_upload(digest, self._origin)
         if location is None:
             self._count(size, mounted=size)
             return
-        before = 0
+        total = 0
 
         def count(received: int) -> None:
-            nonlocal before
+            nonlocal total
             if self._stopped:
-                raise RegistryError("stopped")
-            before += received
+                raise RegistryError("cancelled")
+            total += received
             self._count(received, sent=received)
 
         try:
             with self._source.blob(digest) as parts:
                 self._target.finish_upload(location, digest, _Body(parts, digest, size, self._source.name, count))
         except BaseException:
-            self._count(-before)
+            self._count(-total)
             raise
         if self._target.blob_size(digest) not in (size, -1):
-            raise RegistryError(f"{self._target.name} was given blob {digest}, and does not have it", passing=True)
+            raise RegistryError(f"{self._target.name} does not have blob {digest} after its upload", transient=True)
 
     def _count(self, done: int, *, sent: int = 0, mounted: int = 0) -> None:
         with self._lock:
@@ -161,26 +161,26 @@ class Copier:
             self._mounted += mounted
             self._on_bytes(self._done, self._all)
 
-    def _patiently(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        """Tries again what may go well the next time. Raises RegistryError."""
+    def _retry(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Retry transient failures. Raises RegistryError."""
         for attempt in range(_ATTEMPTS):
             try:
                 return work(*arguments, **named)
             except RegistryError as error:
-                if not error.passing or attempt == _ATTEMPTS - 1:
+                if not error.transient or attempt == _ATTEMPTS - 1:
                     raise
-            except OSError as error:  # requests' are such too
+            except OSError as error:  # includes errors of requests
                 if attempt == _ATTEMPTS - 1:
                     raise RegistryError(
-                        f"{self._source.name} → {self._target.name}: broken off by {type(error).__name__}, "
-                        f"{_ATTEMPTS} times"
+                        f"{self._source.name} → {self._target.name}: interrupted {_ATTEMPTS} times "
+                        f"({type(error).__name__})"
                     ) from None
             self._sleep(_RETRY_SECONDS * 2**attempt)
         raise AssertionError("unreachable")
 
 
 class _Body:
-    """A blob that is proved while it is sent."""
+    """A blob whose digest is verified while it is sent."""
 
     def __init__(
         self, parts: Iterator[bytes], digest: str, size: int, source: str, on_received: Callable[[int], None]
@@ -198,12 +198,12 @@ class _Body:
             yield part
 
     def read(self, _size: int = -1, /) -> bytes:
-        """The next part, of whatever size. Raises RegistryError when it is not the blob."""
+        """The next part, of any size. Raises RegistryError when the content is not the blob's."""
         part = next((part for part in self._parts if part), b"")
         self._hash.update(part)
         self._received += len(part)
         self._on_received(len(part))
         wrong_end = not part and f"sha256:{self._hash.hexdigest()}" != self._digest
         if wrong_end or self._received > self.len:
-            raise RegistryError(f"{self._source} gives other bytes than blob {self._digest}", passing=True)
+            raise RegistryError(f"{self._source} returned wrong content for blob {self._digest}", transient=True)
         return part

@@ -29,12 +29,12 @@ _STOP_SECONDS = 5.0
 
 
 class BuildError(Exception):
-    """An image was not built or not pushed; the text says why, with the last lines of what Docker said."""
+    """An image was not built or pushed. The message has the reason and the last lines of Docker's output."""
 
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What Docker is told."""
+    """Options of a build."""
 
     context: Path
     dockerfile: Path
@@ -44,12 +44,12 @@ class BuildOptions:
     labels: Mapping[str, str]
     network: str | None
     log: Path
-    """Gets all that the build says."""
+    """File for the build's output."""
 
 
 @dataclass
 class Docker:
-    """A Docker engine, and the command that builds on it."""
+    """A Docker engine, and the command line that builds with it."""
 
     client: DockerClient
     command: str
@@ -60,7 +60,7 @@ class Docker:
 
     @classmethod
     def connect(cls, environ: Mapping[str, str]) -> Docker:
-        """The engine that Docker's own command would take. Raises OpsError when there is none."""
+        """Connect to the engine that Docker's own command line uses. Raises OpsError when there is none."""
         require_group("build")
         from docker import DockerClient
         from docker.context import ContextAPI
@@ -68,9 +68,9 @@ class Docker:
 
         command = shutil.which("docker", path=environ.get("PATH"))
         if command is None:
-            raise _missing("the command docker is not on PATH")
+            raise _missing("docker is not on PATH")
         try:
-            # DOCKER_HOST goes before the context that `docker context use` has chosen.
+            # DOCKER_HOST takes precedence over the context of `docker context use`.
             context = None if environ.get("DOCKER_HOST") else ContextAPI.get_current_context()
             if context is None or not context.Host:
                 client = DockerClient.from_env(environment=dict(environ))
@@ -80,42 +80,45 @@ class Docker:
                 )
             client.ping()
         except (DockerException, OSError) as error:
-            raise _missing(f"no engine answers ({error})") from None
+            raise _missing(f"no Docker engine is running ({error})") from None
         return cls(client, command, without_own_secrets(environ))
 
-    def build(self, recipe: BuildOptions, on_line: OnLine) -> None:
+    def build(self, options: BuildOptions, on_line: OnLine) -> None:
         """Raises BuildError."""
-        arguments = [self.command, "build", "--platform", PLATFORM, "--tag", recipe.reference]
-        arguments += ["--file", str(recipe.dockerfile)]
-        arguments += [word for key, value in recipe.arguments.items() for word in ("--build-arg", f"{key}={value}")]
-        arguments += [word for key, value in recipe.labels.items() for word in ("--label", f"{key}={value}")]
-        arguments += ["--network", recipe.network] if recipe.network else []
-        recipe.log.parent.mkdir(parents=True, exist_ok=True)
-        with recipe.log.open("w", encoding="utf-8") as log, self._started([*arguments, str(recipe.context)]) as process:
+        arguments = [self.command, "build", "--platform", PLATFORM, "--tag", options.reference]
+        arguments += ["--file", str(options.dockerfile)]
+        arguments += [word for key, value in options.arguments.items() for word in ("--build-arg", f"{key}={value}")]
+        arguments += [word for key, value in options.labels.items() for word in ("--label", f"{key}={value}")]
+        arguments += ["--network", options.network] if options.network else []
+        options.log.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            options.log.open("w", encoding="utf-8") as log,
+            self._started([*arguments, str(options.context)]) as process,
+        ):
             for line in process.stdout or ():
                 log.write(line)
                 if line.strip():
                     on_line(line.strip())
             status = process.wait()
         if status != 0:
-            raise BuildError(self._failed(status, recipe.log))
+            raise BuildError(self._failed(status, options.log))
 
     def push(self, reference: str, secret_key: str, on_line: OnLine) -> None:
-        """The key goes to the engine in a request, and nowhere else. Raises BuildError."""
+        """The key is sent to the engine in a request, and stored nowhere. Raises BuildError."""
         from docker.errors import DockerException
 
         repository, _, tag = reference.rpartition(":")
         try:
-            told = self.client.api.push(
+            messages = self.client.api.push(
                 repository,
                 tag,
                 stream=True,
                 decode=True,
                 auth_config={"username": USER, "password": secret_key},
             )
-            for message in told:
+            for message in messages:
                 if self._stopped.is_set():
-                    raise BuildError("stopped")
+                    raise BuildError("cancelled")
                 if "error" in message:
                     raise BuildError(f"{reference} was not pushed: {message['error']}")
                 if message.get("status"):
@@ -124,7 +127,7 @@ class Docker:
             raise BuildError(f"{reference} was not pushed: {error}") from None
 
     def stop(self) -> None:
-        """Ends the builds under way."""
+        """Stop all running builds and pushes."""
         with self._lock:
             self._stopped.set()
             for process in self._running:
@@ -148,7 +151,7 @@ class Docker:
         with ExitStack() as stack:
             with self._lock:
                 if self._stopped.is_set():
-                    raise BuildError("stopped")
+                    raise BuildError("cancelled")
                 process = stack.enter_context(running)
                 self._running.add(process)
             try:
@@ -158,15 +161,15 @@ class Docker:
 
     def _failed(self, status: int, log: Path) -> str:
         if self._stopped.is_set():
-            return "stopped"
+            return "cancelled"
         lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
-        told = "".join(f"\n    {line}" for line in lines[-_SHOWN_LINES:])
-        return f"docker build ended with status {status}; all that it said is in {log}, the end of it:{told}"
+        end = "".join(f"\n    {line}" for line in lines[-_SHOWN_LINES:])
+        return f"docker build failed with status {status}; full log: {log}; its end:{end}"
 
 
-def _missing(what: str) -> OpsError:
+def _missing(problem: str) -> OpsError:
     return OpsError(
-        f"Images are built with Docker, and {what}. Start Docker (or point DOCKER_HOST at an engine), then try again; "
-        "nothing was built or changed.",
+        f"Docker is required to build images, but {problem}. Start Docker, or set DOCKER_HOST, then try again. Nothing "
+        "was built or changed.",
         ExitCode.ENVIRONMENT,
     )

@@ -1,4 +1,4 @@
-"""Where in a repository's history an image had a version, and what has changed its inputs since."""
+"""Finds the commits at which an image had a version, and those that have changed its inputs since."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from infra.images.errors import ImageSourceError
 from infra.images.inputs import Inputs
 from infra.images.versions import Versions
 
-_AT_ONCE = 128
-"""Commits."""
+_BATCH_SIZE = 128
+"""Commits read at a time."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class ImageChange:
     time: datetime
     subject: str
     paths: tuple[str, ...]
-    """What of the image's inputs it changed."""
+    """The image's inputs that it changed."""
 
 
 class History:
-    """The history of a commit, and of ``others`` where what is looked for may not be in it, such as a hot-fix's branch.
+    """The history of a commit, and of ``others`` that may not be in it, such as a hotfix branch.
 
-    What each commit's images are built from is found out once.
+    Each commit's image inputs are computed only once.
     """
 
     def __init__(self, repository: Repository, versions: Versions, head: str, others: Collection[str] = ()) -> None:
@@ -44,39 +44,39 @@ class History:
         self._known: dict[tuple[str, str], Inputs | None] = {}
 
     def find(self, image: str, versions: Collection[str]) -> dict[str, str]:
-        """The newest commit at which the image had each of these versions; those that it never had are missing."""
-        wanted = {*versions}
-        found: dict[str, str] = {}
-        for commit in self._loaded(self._commits()) if wanted else ():
+        """The newest commit at which the image had each version; versions without a commit are left out."""
+        missing = {*versions}
+        commits: dict[str, str] = {}
+        for commit in self._loaded(self._commits()) if missing else ():
             inputs = self._inputs(image, commit.tree)
-            if inputs is not None and inputs.version in wanted:
-                found[inputs.version] = commit.id
-                wanted.discard(inputs.version)
-                if not wanted:
+            if inputs is not None and inputs.version in missing:
+                commits[inputs.version] = commit.id
+                missing.discard(inputs.version)
+                if not missing:
                     break
-        return found
+        return commits
 
     def changes(self, image: str, since: str, until: str | None = None) -> list[ImageChange]:
-        """The commits that changed the image's inputs and that ``since`` does not hold; the newest first.
+        """The commits in ``since..until`` that changed the image's inputs, newest first.
 
-        ``until``: the commit that holds them, instead of the head. Merges are left out: what they bring in is listed.
-        Raises ShallowError where a shallow clone lacks some of them.
+        ``until`` defaults to the head. Merges are left out, unlike the commits that they merge. Raises ShallowError
+        when a shallow clone lacks some of them.
         """
         commits = self._repository.history(until or self._head, hidden=(since,))
         return [change for commit in self._loaded(commits) if (change := self._change(image, commit))]
 
     def _commits(self) -> Iterator[Commit]:
-        """Those that were walked before are not read again."""
+        """All commits, reading each only once."""
         yield from self._walked
         for commit in self._walk:
             self._walked.append(commit)
             yield commit
 
     def _loaded(self, commits: Iterator[Commit]) -> Iterator[Commit]:
-        """The same, read many at a time."""
-        while some := list(itertools.islice(commits, _AT_ONCE)):
-            self._versions.load([commit.tree for commit in some])
-            yield from some
+        """The same commits, read in batches."""
+        while batch := list(itertools.islice(commits, _BATCH_SIZE)):
+            self._versions.load([commit.tree for commit in batch])
+            yield from batch
 
     def _change(self, image: str, commit: Commit) -> ImageChange | None:
         parents = commit.parents
@@ -97,7 +97,7 @@ class History:
         )
 
     def _inputs(self, image: str, tree: str) -> Inputs | None:
-        """None where the image could not be built."""
+        """None if the image cannot be built at this tree."""
         key = (image, tree)
         if key not in self._known:
             self._known[key] = None

@@ -1,4 +1,4 @@
-"""What an environment says of its images: which run, and in which registry they are kept."""
+"""The images of an environment: the running ones, and their registry."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pulumi_state.variables import BACKEND_URL
 
 @dataclass(frozen=True)
 class StackImages:
-    """A stack of the blueprint `environment`, looked at without an engine."""
+    """The images of a stack of the blueprint `environment`, read without an engine."""
 
     stack: Stack
     settings: EnvironmentSettings
@@ -33,20 +33,22 @@ class StackImages:
 
     @classmethod
     def find(cls, project_dir: Path, name: str, environ: Mapping[str, str], *, writes: bool = False) -> StackImages:
-        """``writes``: its store is to be written. Raises OpsError: unknown, wrong settings, or a foundation."""
+        """``writes``: whether its store is written. Raises OpsError for an invalid stack, or a foundation."""
         return cls.of(find_stack(project_dir, name), environ, writes=writes)
 
     @classmethod
     def of(cls, stack: Stack, environ: Mapping[str, str], *, writes: bool = False) -> StackImages:
-        """As `find`, of a stack whose file was read already."""
+        """Like `find`, for a stack whose file has been read."""
         settings = settings_of(stack)
         if not isinstance(settings, EnvironmentSettings):
-            raise OpsError(f"{stack.name} is a foundation: it runs no images.", ExitCode.USAGE)
+            raise OpsError(
+                f"{stack.name} is a foundation, which runs no images; expected an environment.", ExitCode.USAGE
+            )
         return cls(stack, settings, environ, writes)
 
     @cached_property
     def registry(self) -> str:
-        """``<host>/<namespace>``. Raises OpsError when the state cannot be reached, or the foundation is not up."""
+        """``<host>/<namespace>``. Raises OpsError when the state cannot be read, or the foundation is not up."""
         identity = self.settings.environment
         endpoints = outputs_of(self.store, self.project, identity.foundation).get("registryEndpoints") or {}
         endpoint = endpoints.get(identity.preview_of or identity.name)
@@ -60,35 +62,35 @@ class StackImages:
 
     @cached_property
     def registries(self) -> Registries:
-        """Raises OpsError when there is no key to ask with."""
+        """Raises OpsError without an API key."""
         return Registries(self.secret_key)
 
     def digest_of(self, image: str, version: str) -> str | None:
-        """The digest of an image's version in the registry; None where it is not there. Raises OpsError."""
+        """The digest of an image's version in the registry; None if it does not exist. Raises OpsError."""
         return self.registries.digest_of(f"{self.registry}/{image}", version)
 
     @cached_property
     def secret_key(self) -> str:
-        """Raises OpsError when there is no API key."""
+        """Raises OpsError without an API key."""
         return Profile.of(self.stack, self._environ).secret_key
 
     @cached_property
     def observed(self) -> Observed:
-        """Its state. Raises StoreError, and OpsError when its store cannot be reached."""
+        """The state. Raises StoreError, and OpsError when its store cannot be reached."""
         return observe(self.store, self.project, self.stack.name)
 
     @cached_property
     def running(self) -> dict[str, Image]:
-        """The images that run, by name, as its last update left them.
+        """The images that the last update deployed, by name.
 
-        Says on standard error where the state is older than that. Raises OpsError and StoreError.
+        Warns on standard error if the state is older than that. Raises OpsError and StoreError.
         """
         if older := self.observed.overwritten:
             warn(str(older), sys.stderr)
-        found = outputs_in(latest_in(self.observed.stored)).get("images") or {}
+        images = outputs_in(latest_in(self.observed.stored)).get("images") or {}
         return {
             name: Image.model_validate(image)
-            for name, image in found.items()
+            for name, image in images.items()
             if isinstance(image, dict) and all(isinstance(value, str) for value in image.values())
         }
 
@@ -99,7 +101,7 @@ class StackImages:
 
     @cached_property
     def store(self) -> Store:
-        """Where its state is kept. Raises OpsError when it cannot be reached."""
+        """The store of its state. Raises OpsError when it cannot be reached."""
         environ = backend_environment(self.stack, self._environ, reads=not self._writes)
         try:
             return open_store(environ[BACKEND_URL], environ)
@@ -108,14 +110,14 @@ class StackImages:
 
 
 def environments(project_dir: Path, environ: Mapping[str, str]) -> list[StackImages]:
-    """All environments that have a file. Raises OpsError where one is wrong."""
+    """All environments with a stack file. Raises OpsError when one is invalid."""
     stacks = [find_stack(project_dir, name) for name in stack_names(project_dir)]
     return [StackImages.of(stack, environ) for stack in stacks if stack.config.get("snu:blueprint") == "environment"]
 
 
 def stack_of(project_dir: Path, environment: str, environ: Mapping[str, str]) -> StackImages:
-    """The stack that is an environment, which may have another name. Raises OpsError."""
+    """The stack of an environment, whose name may differ. Raises OpsError."""
     for each in environments(project_dir, environ):
         if each.settings.environment.name == environment:
             return each
-    raise OpsError(f"No stack of {project_dir} is the environment {environment}.", ExitCode.SETTINGS)
+    raise OpsError(f"No stack in {project_dir} has the environment name {environment}.", ExitCode.SETTINGS)

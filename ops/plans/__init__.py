@@ -1,1 +1,1 @@
-"""Plans: what was approved is exactly what is applied."""
+"""Plans: exactly the approved changes are applied, or nothing."""

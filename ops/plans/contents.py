@@ -1,4 +1,4 @@
-"""What a plan's file holds: all that is needed to prove later that nothing has changed."""
+"""The content of a plan file: the changes, and what proves later that nothing else has changed."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
 class Plan(BaseModel):
-    """A plan, as it is encrypted and signed."""
+    """A plan, before it is encrypted and signed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    id: str = Field(pattern=_UUID, description="Unique: a plan is applied once. Part of a key in the store.")
+    id: str = Field(pattern=_UUID, description="Unique, as a plan is applied once. Part of a key in the store.")
     stack: str
     project: str
-    engine: str = Field(description="The engine that planned, and that must apply.")
-    backend: str = Field(description="Where the stack's state is kept, without a login.")
-    author: str = Field(description="Who planned, as git or CI names them.")
+    engine: str = Field(description="The engine that made the plan; only this one may apply it.")
+    backend: str = Field(description="Address of the state backend, without credentials.")
+    author: str = Field(description="Name of the planner in Git or CI.")
     created: datetime
     expires: datetime
     commit: str
-    tree: str = Field(description="git's tree of the files that it was made of.")
-    dirty: bool = Field(description="Whether these were not all committed.")
+    tree: str = Field(description="Git tree of the files that were planned.")
+    dirty: bool = Field(description="Whether the files had uncommitted changes.")
     config: dict[str, Any] = Field(
-        description="The stack's configuration, image digests included; secure values stay encrypted."
+        description="The stack's configuration with its image digests; secure values stay encrypted."
     )
-    salt: str = Field(description="Of the stack's secrets.")
-    state: Fingerprint = Field(description="Of the state that it starts from.")
-    images: dict[str, bool] = Field(description="The images that will run, and whether their registry had them.")
-    operations: dict[str, str] = Field(description="By resource, a keyed digest of all that is planned for it.")
-    steps: list[dict[str, Any]] = Field(description="The preview's steps as engine events have them, without secrets.")
-    update_plan: str = Field(description="The engine's own plan.")
+    salt: str = Field(description="Encryption salt of the stack's secrets.")
+    state: Fingerprint = Field(description="Fingerprint of the state that the plan starts from.")
+    images: dict[str, bool] = Field(description="The images that will run, and whether their registry has them.")
+    operations: dict[str, str] = Field(description="A keyed digest of all changes planned for each resource, by URN.")
+    steps: list[dict[str, Any]] = Field(description="The preview's steps, as in engine events, without secrets.")
+    update_plan: str = Field(description="The engine's update plan.")
 
     @property
     def digest(self) -> str:
-        """Of what it does, wherever and whenever it was planned: the same plan again has the same digest."""
+        """Digest of the changes: the same whenever and by whomever they are planned."""
         return digest({"stack": self.stack, "backend": self.backend, "operations": self.operations})
 
     @property
@@ -59,11 +59,11 @@ class Plan(BaseModel):
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Plan:
-        """Raises OpsError when the content is of another version of this command."""
+        """Raises OpsError when another version of this command wrote the content."""
         try:
             return cls.model_validate(content, strict=False)
         except ValidationError as error:
             fields = ", ".join(sorted({str(item["loc"][0]) for item in error.errors() if item["loc"]}))
             raise refused(
-                f"The plan was written by another version of snu: {fields} differ. Plan again with this version."
+                f"Another version of snu made this plan (differing fields: {fields}). Plan again with this version."
             ) from None

@@ -1,4 +1,4 @@
-"""Makes a plan: a preview with everything that proves later that nothing has changed."""
+"""Makes a plan: a preview, with the evidence that proves later that nothing has changed."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from ops.engines.base import EngineEvent, Operation, Result
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.plans.contents import Plan
-from ops.plans.evidence import Evidence, images_of, look_for
+from ops.plans.evidence import Evidence, find_images, images_of
 from ops.plans.operations import operation_digests
+from ops.report.text import counted
 from ops.stacks import Stack
 from ops.state.checkpoint import Secrets
 from ops.steps import Step
 
 Work = Callable[[Operation], Result]
 
-_KEPT = ("urn", "type", "op")
-_KEPT_OF_CHANGES = (*_KEPT, "old", "new", "diffs", "keys", "detailedDiff")
+_KEYS = ("urn", "type", "op")
+_KEYS_OF_CHANGES = (*_KEYS, "old", "new", "diffs", "keys", "detailedDiff")
 
 
 @dataclass
 class PlannedPreview:
-    """What a preview with a saved plan has found."""
+    """The result of a preview that saved its update plan."""
 
     update_plan: str = ""
     metadata: list[dict[str, Any]] = field(default_factory=list)
-    """Of each step, as its event has it."""
+    """The metadata of each step, from its event."""
 
     @property
     def steps(self) -> list[Step]:
@@ -42,7 +43,7 @@ class PlannedPreview:
 
     @contextmanager
     def saving(self, work: Work) -> Iterator[Work]:
-        """The preview to run in the block. The engine's plan lies, for as long, in a folder that only we can read."""
+        """Yields the preview to run in the block, while the update plan is in a folder that only its owner can read."""
         with tempfile.TemporaryDirectory(prefix="snu-plan-") as folder:
             path = Path(folder) / "plan.json"
 
@@ -68,17 +69,17 @@ class PlannedPreview:
 
 
 def check_plannable(stack: Stack, evidence: Evidence, *, allow_dirty: bool) -> None:
-    """Raises OpsError when a plan that is made now could not be applied later."""
+    """Raises OpsError when a plan made now could not be applied later."""
     if not evidence.salt:
         raise OpsError(
-            f"{stack.file.name} has no encryptionsalt, and the stack no state yet: a later apply could not decrypt "
-            f"the plan's secrets. Make the stack first (`pulumi stack init {stack.name}`), and commit the file.",
+            f"{stack.file.name} has no encryptionsalt and the stack has no state yet, so a later apply could not "
+            f"decrypt the plan's secrets. Run `pulumi stack init {stack.name}` and commit the file.",
             ExitCode.SETTINGS,
         )
     if evidence.revision.dirty and not allow_dirty:
         raise OpsError(
-            f"{len(evidence.revision.changed)} files differ from the commit, and an approver would not see them:"
-            f"{evidence.revision.shown_changes()}\nCommit them, or plan with --allow-dirty; the plan is then marked.",
+            f"{counted(len(evidence.revision.changed), 'uncommitted file')} would be planned, unseen by the approver:"
+            f"{evidence.revision.shown_changes()}\nCommit them, or use --allow-dirty, which marks the plan.",
             ExitCode.USAGE,
         )
 
@@ -93,12 +94,12 @@ def plan_of(
     lifetime: timedelta,
     environ: Mapping[str, str],
 ) -> Plan:
-    """Raises OpsError when an image that would run is not in its registry; local stacks may do without."""
-    images = look_for(images_of(preview.steps), stack, environ)
-    missing = [reference for reference, there in images.items() if not there]
+    """Raises OpsError when an image that would run is not in its registry, except for local stacks."""
+    images = find_images(images_of(preview.steps), stack, environ)
+    missing = [reference for reference, exists in images.items() if not exists]
     if missing and not stack.is_local:
         raise OpsError(
-            f"{stack.name} is to run what its registry does not hold: {', '.join(missing)}. Build or promote it first.",
+            f"Images are missing in the registry of {stack.name}: {', '.join(missing)}. Build or promote them first.",
             ExitCode.FAILED,
         )
     now = datetime.now(UTC)
@@ -119,17 +120,17 @@ def plan_of(
         state=evidence.state,
         images=images,
         operations=preview.digests(secrets, evidence.salt),
-        steps=[_kept(metadata) for metadata in preview.metadata],
+        steps=[_reduced(metadata) for metadata in preview.metadata],
         update_plan=preview.update_plan,
     )
 
 
 def author_of(stack: Stack, environ: Mapping[str, str]) -> str:
-    """CI's actor, or git's user, or who is logged in."""
+    """The actor in CI, Git's user, or the logged-in user."""
     return environ.get("GITHUB_ACTOR") or git.author(stack.project_dir) or environ.get("USER", "unknown")
 
 
-def _kept(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Of unchanged resources only that they are there."""
-    keys = _KEPT if metadata["op"] == "same" else _KEPT_OF_CHANGES
+def _reduced(metadata: dict[str, Any]) -> dict[str, Any]:
+    """The keys that a plan keeps of a step; only its identity where a resource is unchanged."""
+    keys = _KEYS if metadata["op"] == "same" else _KEYS_OF_CHANGES
     return {key: metadata[key] for key in keys if metadata.get(key) is not None}

@@ -1,4 +1,4 @@
-"""The private keys of plans: who plans signs, who applies decrypts."""
+"""The private keys of plans: a planner signs, an applier decrypts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyrage.x25519
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-# Of the local stacks, whose settings name the public halves: known to everybody, worth nothing elsewhere.
+# For local stacks, whose settings name the public halves: public, and useless anywhere else.
 _LOCAL_SIGNING_KEY = base64.b64encode(b"local-not-a-secret-local-not-a-s").decode()
 _LOCAL_IDENTITY = "AGE-SECRET-KEY-1D3HKXCTV94HX7APDVYKHXETRWFJHGTTVDA3KZMPDDEHHGTTP94ES09TM0Q"
 
@@ -32,9 +32,9 @@ class KeyPair:
 
 
 def signing_key(stack: Stack, environ: MutableMapping[str, str]) -> Ed25519PrivateKey:
-    """Of who plans. It leaves the environment, so that no process that is started inherits it.
+    """The planner's key. It is removed from the environment, so that no child process inherits it.
 
-    Raises OpsError when there is none, or it is none.
+    Raises OpsError when it is missing or invalid.
     """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -45,12 +45,12 @@ def signing_key(stack: Stack, environ: MutableMapping[str, str]) -> Ed25519Priva
         return Ed25519PrivateKey.from_private_bytes(base64.b64decode(text, validate=True))
     except (ValueError, binascii.Error):
         raise OpsError(
-            f"{SIGNING_KEY} holds no signing key; expected base64 of 32 bytes.", ExitCode.ENVIRONMENT
+            f"{SIGNING_KEY} is not a valid signing key; expected 32 bytes in base64.", ExitCode.ENVIRONMENT
         ) from None
 
 
 def identity(stack: Stack, environ: MutableMapping[str, str]) -> pyrage.x25519.Identity:
-    """Of who applies; as ``signing_key``."""
+    """The applier's age identity; otherwise like ``signing_key``."""
     import pyrage
 
     text = _secret(IDENTITY, environ) or (_LOCAL_IDENTITY if stack.is_local else "")
@@ -59,7 +59,9 @@ def identity(stack: Stack, environ: MutableMapping[str, str]) -> pyrage.x25519.I
     try:
         return pyrage.x25519.Identity.from_str(text)
     except pyrage.IdentityError:
-        raise OpsError(f"{IDENTITY} holds no age identity; expected AGE-SECRET-KEY-1….", ExitCode.ENVIRONMENT) from None
+        raise OpsError(
+            f"{IDENTITY} is not a valid age identity; expected AGE-SECRET-KEY-1….", ExitCode.ENVIRONMENT
+        ) from None
 
 
 def new_signing_key() -> KeyPair:
@@ -72,17 +74,17 @@ def new_signing_key() -> KeyPair:
 def new_identity() -> KeyPair:
     import pyrage
 
-    made = pyrage.x25519.Identity.generate()
-    return KeyPair(str(made), str(made.to_public()))
+    generated = pyrage.x25519.Identity.generate()
+    return KeyPair(str(generated), str(generated.to_public()))
 
 
 def write_private(path: Path, text: str) -> None:
-    """Readable by its owner only. Raises OpsError when there is a file already."""
+    """Write a file that only its owner can read. Raises OpsError when it already exists."""
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(f"{text}\n")
     except FileExistsError:
-        raise OpsError(f"{path} is there already; keys are not overwritten.", ExitCode.USAGE) from None
+        raise OpsError(f"{path} already exists; keys are not overwritten.", ExitCode.USAGE) from None
     except OSError as error:
         raise OpsError(f"{path} cannot be written: {error.strerror}", ExitCode.USAGE) from error
 
@@ -95,14 +97,13 @@ def _secret(variable: str, environ: MutableMapping[str, str]) -> str:
     try:
         return Path(in_file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise OpsError(
-            f"{variable}_FILE names {in_file}, which cannot be read: {error}", ExitCode.ENVIRONMENT
-        ) from error
+        raise OpsError(f"{in_file}, named by {variable}_FILE, cannot be read: {error}", ExitCode.ENVIRONMENT) from error
 
 
-def _missing(stack: Stack, variable: str, does: str, setting: str) -> OpsError:
+def _missing(stack: Stack, variable: str, purpose: str, setting: str) -> OpsError:
     return OpsError(
-        f"The key that {does} is missing: set {variable}, or {variable}_FILE to a file that holds it. Its public half "
-        f"is in {setting} of {stack.file.name}; `scripts/snu plan-keys {stack.name} --out FOLDER` generates new ones.",
+        f"The key that {purpose} is missing: set {variable}, or {variable}_FILE to the path of a file with it. Its "
+        f"public half is in {setting} of {stack.file.name}; `scripts/snu plan-keys {stack.name} --out FOLDER` "
+        "generates new keys.",
         ExitCode.ENVIRONMENT,
     )

@@ -1,4 +1,4 @@
-"""Which plans were applied: each one once. Kept in the stack's own store, written with conditional writes."""
+"""Ledger of applied plans, so that each is applied once. Kept in the stack's store, with conditional writes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pulumi_state.store import ABSENT, ConflictError, Store, layout
 
 _JSON = ".json"
 _FORMAT = 2
-"""Version of an entry's JSON. 1 had neither version nor id."""
+"""Version of an entry's JSON. Version 1 had neither `version` nor `id`."""
 
 
 class ApplyOutcome(StrEnum):
-    """How an apply has ended."""
+    """How far an apply got."""
 
     BEGUN = "begun"
     APPLIED = "applied"
@@ -40,21 +40,21 @@ class LedgerEntry:
     applied_by: str
     begun: str
     id: str = ""
-    """Tells this apply from every other one of the same plan, by whom and when ever."""
+    """Unique to this apply."""
     outcome: ApplyOutcome = ApplyOutcome.BEGUN
     ended: str = ""
 
     @classmethod
     def parse(cls, content: bytes) -> LedgerEntry:
-        """Raises ValueError for what another version has written, or is damaged."""
+        """Raises ValueError when the content is damaged, or was written by a newer version."""
         try:
-            found = json.loads(content)
-            version = found.pop("version", 1)
+            document = json.loads(content)
+            version = document.pop("version", 1)
             if version > _FORMAT:
                 raise ValueError(f"ledger format {version}; this version of snu reads up to {_FORMAT}")
-            return cls(**found)
+            return cls(**document)
         except (json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError):
-            raise ValueError("it is damaged") from None
+            raise ValueError("damaged entry") from None
 
     def content(self) -> bytes:
         return json.dumps({"version": _FORMAT, **asdict(self)}).encode()
@@ -62,11 +62,11 @@ class LedgerEntry:
 
 @dataclass(frozen=True)
 class BegunApply:
-    """An apply that was recorded as begun."""
+    """An apply whose begin was recorded."""
 
     entry: LedgerEntry
     tag: str
-    """Of the entry in the store."""
+    """Tag of the entry in the store."""
 
 
 class Ledger:
@@ -77,21 +77,21 @@ class Ledger:
         self._prefix = layout.snu_prefix("ledger", project, stack)
 
     def check(self, plan: Plan) -> None:
-        """Raises OpsError when the plan was applied already."""
-        found = self._store.read(self._key(plan))
-        if found is not None:
-            raise _refused(found.content)
+        """Raises OpsError when the plan has already been applied."""
+        item = self._store.read(self._key(plan))
+        if item is not None:
+            raise _refused(item.content)
 
     def is_applied(self, plan: Plan) -> bool:
-        """Whether an apply of the plan came to its end. Raises StoreError."""
-        found = self._store.read(self._key(plan))
-        entry = _parsed(found.content) if found else None
+        """Whether an apply of the plan has succeeded. Raises StoreError."""
+        item = self._store.read(self._key(plan))
+        entry = _parsed(item.content) if item else None
         return entry is not None and entry.outcome == ApplyOutcome.APPLIED
 
     def begin(self, plan: Plan) -> BegunApply:
-        """Record that the plan is used from now on. Raises OpsError when somebody else was faster."""
-        who = f"{getpass.getuser()}@{socket.gethostname()}"
-        entry = LedgerEntry(plan.id, plan.digest, plan.author, who, _now(), id=str(uuid.uuid4()))
+        """Record the begin of the apply. Raises OpsError when another run has recorded one."""
+        applier = f"{getpass.getuser()}@{socket.gethostname()}"
+        entry = LedgerEntry(plan.id, plan.digest, plan.author, applier, _now(), id=str(uuid.uuid4()))
         try:
             return BegunApply(entry, self._store.write(self._key(plan), entry.content(), ABSENT))
         except ConflictError:
@@ -111,18 +111,18 @@ class Ledger:
             raise
 
     def end(self, plan: Plan, begun: BegunApply, outcome: ApplyOutcome) -> None:
-        """Raises StoreError."""
+        """Record the outcome. Raises StoreError."""
         ended = replace(begun.entry, outcome=outcome, ended=_now())
         self._store.write(self._key(plan), ended.content(), begun.tag)
 
     def begun(self) -> set[str]:
-        """The ids of the plans that were begun. Raises StoreError."""
+        """Ids of all plans in the ledger, whatever their outcome. Raises StoreError."""
         return {entry.key.rpartition("/")[2].removesuffix(_JSON) for entry in self._store.entries(self._prefix)}
 
     def entries(self) -> list[LedgerEntry]:
-        """All but what another version of this command wrote. Raises StoreError."""
-        found = [self._store.read(entry.key) for entry in self._store.entries(self._prefix)]
-        parsed = [_parsed(item.content) for item in found if item is not None]
+        """All entries that this version can read. Raises StoreError."""
+        items = [self._store.read(entry.key) for entry in self._store.entries(self._prefix)]
+        parsed = [_parsed(item.content) for item in items if item is not None]
         return [entry for entry in parsed if entry is not None]
 
     def _key(self, plan: Plan) -> str:
@@ -144,10 +144,8 @@ def _refused(content: bytes) -> OpsError:
     try:
         entry = LedgerEntry.parse(content)
     except ValueError as error:
-        return refused(f"The plan was applied already, and the record of that cannot be read: {error}. Plan again.")
-    if entry.outcome == ApplyOutcome.DISCARDED:
-        return refused(f"This plan was discarded by {entry.applied_by} on {entry.begun[:19]}Z. Plan again.")
+        return refused(f"This plan has already been applied; its ledger entry cannot be read ({error}). Plan again.")
     return refused(
-        f"The plan was applied already, by {entry.applied_by} on {entry.begun[:19]}Z ({entry.outcome}). A plan is "
-        "applied once: plan again."
+        f"This plan has already been applied, by {entry.applied_by} on {entry.begun[:19]}Z (outcome: {entry.outcome}). "
+        "A plan is applied only once: plan again."
     )

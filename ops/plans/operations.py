@@ -1,4 +1,4 @@
-"""Digests of what is planned for each resource: what two previews must agree on."""
+"""Digests of the planned changes of each resource, by which two previews are compared."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from typing import Any
 from ops.canonical_json import Decrypt, digest, in_order, with_clear_secrets
 from ops.steps import Step
 
-_PULUMIS, _EMBEDDED = "resourcePlans", "resources"
-"""Where each engine's own plan has its resources."""
+_PULUMI, _EMBEDDED = "resourcePlans", "resources"
+"""Key of the resources in the update plan of each engine."""
 _RANDOM = frozenset({"seed"})
-"""What Pulumi draws anew for each plan, for names that it makes up; ours are all given."""
+"""Pulumi draws a new seed for auto-naming in each plan; all our names are given."""
 
 
 def operation_digests(update_plan: str, steps: Iterable[Step], decrypt: Decrypt, key: bytes) -> dict[str, str]:
-    """By URN, of the engine's own plan and of the steps that the preview showed.
+    """Digest of each resource's part of the update plan and of the preview's steps, by URN.
 
-    The values of secrets count, and so do the values that are replaced or deleted: a property that somebody has
-    changed in the cloud gives another digest. With the key nobody can guess secrets from the digests.
+    Secret values count, and so do the values that are replaced or deleted: a property changed in the cloud gives
+    another digest. The key keeps secrets from being guessed by their digests.
     """
     parts: dict[str, dict[str, Any]] = defaultdict(dict)
     document = json.loads(update_plan)
-    for urn, planned in (document.get(_PULUMIS) or document.get(_EMBEDDED) or {}).items():
+    for urn, planned in (document.get(_PULUMI) or document.get(_EMBEDDED) or {}).items():
         kept = {name: value for name, value in planned.items() if name not in _RANDOM}
         if isinstance(kept.get("goal"), dict):
             kept["goal"] = in_order(kept["goal"])
         parts[urn]["plan"] = with_clear_secrets(kept, decrypt)
     for step in steps:
-        parts[step.urn].setdefault("steps", []).append(_shown(step))
+        parts[step.urn].setdefault("steps", []).append(_content(step))
     return {urn: digest(part, key) for urn, part in sorted(parts.items())}
 
 
-def _shown(step: Step) -> Mapping[str, Any]:
+def _content(step: Step) -> Mapping[str, Any]:
     return {
         "op": step.op,
         "diffs": sorted(step.diff_keys),

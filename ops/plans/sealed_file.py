@@ -1,8 +1,8 @@
-"""The file that carries a plan: signed by who planned (Ed25519), readable by who applies (age) and by nobody else.
+"""The plan file: signed by the planner (Ed25519), encrypted for the appliers (age).
 
-Three parts: a line that names the format, a line with the signer's public key and the signature, and the age file.
-The signature is over the format and the age file, so that nothing is decrypted that a stranger has made. The signer's
-key stands in the encrypted part as well: a plan cannot be passed off as another signer's.
+Three parts: a line with the format, a line with the signer's public key and the signature, and the age file. The
+signature covers the format and the age file, so that nothing from an unknown signer is decrypted. The signer's key is
+in the encrypted part, too, so that nobody can re-sign a plan of somebody else.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 _FORMAT = b"snu-plan 1\n"
 MOST_BYTES = 8 * 2**20
-"""Largest file that is read. A plan of 200 resources has about a tenth of it."""
+"""Largest file that is read. A plan of 200 resources takes about a tenth of it."""
 _MOST_CONTENT_BYTES = 32 * 2**20
-"""Largest content; what is larger is not decompressed."""
+"""Largest decompressed content."""
 _MOST_VALUES = 1_000_000
-"""A value of JSON takes two bytes in the file and a hundred in memory."""
+"""Most JSON values: each takes two bytes in the file and a hundred in memory."""
 _SIGNER = "signer"
 _CONTENT = "content"
 
@@ -38,12 +38,12 @@ def refused(message: str) -> OpsError:
 
 
 def public_key(key: Ed25519PrivateKey) -> str:
-    """The public half, as settings hold it: base64 of its 32 bytes."""
+    """The public half as in settings: its 32 bytes in base64."""
     return base64.b64encode(key.public_key().public_bytes_raw()).decode()
 
 
 def seal(content: Mapping[str, Any], key: Ed25519PrivateKey, recipients: Collection[str]) -> bytes:
-    """The file of a content that JSON can say, for the age ``recipients``."""
+    """The plan file of a JSON-serializable content, for the age ``recipients``."""
     import pyrage
 
     inner = json.dumps({_SIGNER: public_key(key), _CONTENT: content}).encode()
@@ -56,7 +56,7 @@ def seal(content: Mapping[str, Any], key: Ed25519PrivateKey, recipients: Collect
 
 @dataclass(frozen=True)
 class SealedFile:
-    """A file whose signature is right; who signed it is to be judged by whoever knows the stack."""
+    """A file with a valid signature. The caller decides whether the stack trusts its signer."""
 
     signer: str
     """Public key."""
@@ -64,24 +64,24 @@ class SealedFile:
 
     @classmethod
     def read(cls, file: bytes) -> SealedFile:
-        """Raises OpsError when the file is no plan, or is not what its signer has signed."""
+        """Raises OpsError when this is not a plan file, or its signature is invalid."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
         if not file.startswith(_FORMAT):
-            raise refused("This is no plan that `scripts/snu plan` has written, or it was altered.")
+            raise refused("Not a valid plan file; expected the output of `scripts/snu plan`.")
         line, _, encrypted = file[len(_FORMAT) :].partition(b"\n")
         try:
             signer, signature = (base64.b64decode(part, validate=True) for part in line.split(b" "))
             Ed25519PublicKey.from_public_bytes(signer).verify(signature, _FORMAT + encrypted)
         except (ValueError, binascii.Error):
-            raise refused("The plan bears no signature that can be read: it is unsigned, or was altered.") from None
+            raise refused("The plan file has no readable signature: it is unsigned or was altered.") from None
         except InvalidSignature:
-            raise refused("The plan's signature is wrong: the file was altered since it was signed.") from None
+            raise refused("The plan file has an invalid signature: it was altered after it was signed.") from None
         return cls(base64.b64encode(signer).decode(), encrypted)
 
     def open(self, identity: pyrage.x25519.Identity) -> dict[str, Any]:
-        """What was sealed. Raises OpsError when it is not for this identity."""
+        """The decrypted content. Raises OpsError when it is encrypted for other identities."""
         import pyrage
 
         try:
@@ -89,18 +89,17 @@ class SealedFile:
             signer, content = inner[_SIGNER], dict(inner[_CONTENT])
         except pyrage.DecryptError:
             raise refused(
-                "The plan cannot be decrypted: it was made for other keys than the one given. Give the key of one of "
-                "the stack's snu:plans.appliers."
+                "The plan cannot be decrypted with this key. Use the key of one of the stack's snu:plans.appliers."
             ) from None
         except (ValueError, KeyError, TypeError, RecursionError, zlib.error):
             raise refused("The plan's content is damaged.") from None
         if signer != self.signer:
-            raise refused("The plan was signed anew by somebody who did not make it.")
+            raise refused("The plan was re-signed by somebody other than its author.")
         return content
 
 
 def _bounded(compressed: bytes) -> bytes:
-    """The decompressed content. Raises zlib.error, and ValueError where it is larger than any plan."""
+    """The decompressed content. Raises zlib.error, and ValueError when it is larger than any plan."""
     decompressor = zlib.decompressobj()
     content = decompressor.decompress(compressed, _MOST_CONTENT_BYTES)
     if not decompressor.eof or sum(map(content.count, (b",", b"[", b"{"))) > _MOST_VALUES:

@@ -1,6 +1,6 @@
-"""Plans that were made and may still be applied: a note on each in the stack's store, without anything of its content.
+"""Waiting plans, which may still be applied: a note on each in the stack's store, without its changes.
 
-A note is a courtesy. Who plans may not be allowed to write to the store, and then nobody is told of the plan.
+Notes are best effort: a planner who may not write to the store leaves none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pulumi_state.store import Store, StoreError, layout
 
 @dataclass(frozen=True)
 class WaitingPlan:
-    """A plan that waits for its apply; times are ISO 8601 in UTC."""
+    """A plan that was not applied yet; times are ISO 8601 in UTC."""
 
     plan: str
     digest: str
@@ -28,19 +28,20 @@ class WaitingPlan:
     expires: str
     commit: str
     images: list[str]
-    """The images by digest that will run: they must not go meanwhile."""
+    """The images that will run, by digest; they must not be deleted meanwhile."""
     file: str = ""
-    """Where it was written, and on which machine."""
+    """Path on the machine that made the plan."""
     machine: str = ""
+    """That machine's host name."""
 
     @property
     def is_gone(self) -> bool:
-        """Whether its file was written on this machine and is no longer there."""
+        """Whether its file was written on this machine and no longer exists."""
         return bool(self.file) and self.machine == socket.gethostname() and not Path(self.file).exists()
 
 
 def announce(store: Store, plan: Plan, file: Path) -> bool:
-    """Note the plan with its file, and forget those that have expired. Gives whether that was possible."""
+    """Write a note on the plan and delete the expired ones. Returns whether the store could be written."""
     note = WaitingPlan(
         plan=plan.id,
         digest=plan.digest,
@@ -53,8 +54,8 @@ def announce(store: Store, plan: Plan, file: Path) -> bool:
         machine=socket.gethostname(),
     )
     try:
-        for key, each in _notes(store, plan.project, plan.stack):
-            if _has_expired(each):
+        for key, other in _notes(store, plan.project, plan.stack):
+            if _has_expired(other):
                 store.delete(key)
         store.write(f"{_prefix(plan.project, plan.stack)}/{plan.id}.json", json.dumps(asdict(note)).encode())
     except StoreError:
@@ -63,20 +64,20 @@ def announce(store: Store, plan: Plan, file: Path) -> bool:
 
 
 def waiting(store: Store, project: str, stack: str) -> list[WaitingPlan]:
-    """Plans that have neither expired nor been begun; the newest first. Raises StoreError."""
+    """Plans that have neither expired nor been applied, newest first. Raises StoreError."""
     begun = Ledger(store, project, stack).begun()
-    found = [each for _, each in _notes(store, project, stack) if not _has_expired(each)]
-    return sorted((each for each in found if each.plan not in begun), key=lambda each: each.created)[::-1]
+    notes = [note for _, note in _notes(store, project, stack) if not _has_expired(note) and note.plan not in begun]
+    return sorted(notes, key=lambda note: note.created)[::-1]
 
 
 def _notes(store: Store, project: str, stack: str) -> Iterator[tuple[str, WaitingPlan]]:
     for entry in list(store.entries(_prefix(project, stack))):
-        found = store.read(entry.key)
-        if found is not None:
+        item = store.read(entry.key)
+        if item is not None:
             try:
-                yield entry.key, WaitingPlan(**json.loads(found.content))
+                yield entry.key, WaitingPlan(**json.loads(item.content))
             except (ValueError, TypeError):
-                continue  # of another version of this command
+                continue  # written by another version of this command
 
 
 def _has_expired(note: WaitingPlan) -> bool:

@@ -1,1 +1,1 @@
-"""Preview environments: their names, what the parent's store and the cloud know of them, bringing them up and down."""
+"""Preview environments: eligibility, names, metadata, inventory, bringing them up and taking them down."""

@@ -1,4 +1,4 @@
-"""What preview environments have in the cloud, found by name, whatever their states say."""
+"""The live objects of preview environments, found by name, independently of their states."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _LOCAL_POLL_SECONDS = 0.1
 _DELETING = "deleting"
 _DELETING_SECONDS = 180.0
 _SETTLE_SECONDS = 15.0
-"""How long a list may show what is gone already."""
+"""How long a list may still show deleted objects."""
 
 
 @dataclass(frozen=True)
 class CloudObject:
-    """Something in the cloud that a preview environment has."""
+    """A live object of a preview environment."""
 
     kind: ResourceKind
     name: str
@@ -39,19 +39,19 @@ class CloudObject:
 
 @dataclass(frozen=True)
 class CloudObjects:
-    """What is there."""
+    """The live objects of all preview environments."""
 
-    things: tuple[CloudObject, ...]
-    """In the order in which they are removed."""
+    objects: tuple[CloudObject, ...]
+    """In the order of removal."""
     unknown: tuple[str, ...]
-    """Containers of the namespace that previews share whose names are no preview environment's."""
+    """Names of containers in the previews' shared namespace that belong to no preview environment."""
 
     def of(self, *previews: str) -> list[CloudObject]:
-        return [each for each in self.things if each.preview in previews]
+        return [each for each in self.objects if each.preview in previews]
 
 
 class Cloud:
-    """Scaleway as far as preview environments are concerned."""
+    """Lists and removes the objects of preview environments on Scaleway."""
 
     def __init__(self, parent: Parent) -> None:
         """Raises OpsError when there is no API key, or the foundation is not up."""
@@ -63,8 +63,8 @@ class Cloud:
         self._poll_seconds = _LOCAL_POLL_SECONDS if stack.is_local else _POLL_SECONDS
         self._settle_seconds = 0.0 if stack.is_local else _SETTLE_SECONDS
 
-    def look(self) -> CloudObjects:
-        """All that preview environments have. Raises ScalewayError."""
+    def list_objects(self) -> CloudObjects:
+        """The objects of all preview environments. Raises ScalewayError."""
         containers = [
             CloudObject(
                 CONTAINER,
@@ -77,31 +77,31 @@ class Cloud:
             for each in self._listed(CONTAINER, namespace_id=self._namespace_id)
         ]
         owners = {each.id: each.preview for each in containers}
-        things = [*self._domains(owners), *containers, *self._zone_records(), *self._own_secrets()]
+        objects = [*self._domains(owners), *containers, *self._zone_records(), *self._secrets()]
         unknown = tuple(each.name for each in containers if not each.preview)
-        return CloudObjects(tuple(each for each in things if each.preview), unknown)
+        return CloudObjects(tuple(each for each in objects if each.preview), unknown)
 
     def wait_until_gone(self, previews: list[str], progress: Callable[[str], None]) -> list[CloudObject]:
-        """Look until nothing of these environments is there, as long as something is being deleted; gives the rest."""
+        """Poll until these environments are gone, or no deletion is in progress. Returns what is left."""
         begun = time.monotonic()
-        while left := self.look().of(*previews):
+        while left := self.list_objects().of(*previews):
             waited = time.monotonic() - begun
             if waited >= (
                 _DELETING_SECONDS if any(each.status == _DELETING for each in left) else self._settle_seconds
             ):
                 break
-            progress(f"Waiting until it is gone: {', '.join(map(str, left))}")
+            progress(f"Waiting for the deletion of {', '.join(map(str, left))}")
             time.sleep(self._poll_seconds)
         return left
 
-    def remove(self, thing: CloudObject) -> None:
-        """Delete it; succeeds if it is already gone. Raises ScalewayError."""
-        if thing.kind is not RECORD:
-            self._client.delete(thing.kind.listing.object_at(region=self._region, id=thing.id))
+    def remove(self, target: CloudObject) -> None:
+        """Delete an object; succeeds if it is already gone. Raises ScalewayError."""
+        if target.kind is not RECORD:
+            self._client.delete(target.kind.listing.object_at(region=self._region, id=target.id))
             return
         path = RECORD.listing.at(dnsZone=self._template.zone or "")
         try:
-            self._client.patch(path, {"changes": [{"delete": {"id": thing.id}}]})
+            self._client.patch(path, {"changes": [{"delete": {"id": target.id}}]})
         except ScalewayError as error:
             if not error.is_not_found:
                 raise
@@ -123,6 +123,6 @@ class Cloud:
             host = f"{each['name']}.{zone}"
             yield CloudObject(RECORD, host, each["id"], self._template.preview_of_host(host) or "")
 
-    def _own_secrets(self) -> Iterator[CloudObject]:
+    def _secrets(self) -> Iterator[CloudObject]:
         for each in self._listed(SECRET, project_id=self._project_id):
             yield CloudObject(SECRET, each["name"], each["id"], names.of_secret(each["name"]) or "")

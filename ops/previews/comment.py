@@ -1,4 +1,4 @@
-"""The one comment on a pull request that says how its environment is."""
+"""The comment on a pull request with the status of its preview environment."""
 
 from __future__ import annotations
 
@@ -19,50 +19,52 @@ from ops.scaleway.catalogue import CONTAINER
 from ops.state.account import Account
 
 KIND = "environment"
-_MOST_SAID = 6_000
+_MAX_PROBLEM_LENGTH = 6_000
 _LOG = "    "
-"""What lines of a container's log begin with in errors: what an app writes does not belong on a pull request."""
+"""Prefix of container log lines in errors. An app's output does not belong on a pull request."""
 _SHORTEST_SECRET = 4
 
 
 @dataclass(frozen=True)
 class CommentBody:
-    """How an environment is."""
+    """The status of an environment, as the comment shows it."""
 
     name: str
     status: str
     urls: Mapping[str, str]
     versions: Mapping[str, str]
-    """Of the images, by app."""
+    """Image version by app."""
     containers: Mapping[str, CloudObject]
-    """By app."""
+    """Container by app."""
     problem: str = ""
 
     def markdown(self) -> str:
         return "\n".join(self._lines()).rstrip()
 
     def _lines(self) -> Iterator[str]:
-        yield f"### Environment {code(self.name)}: {self.status}"
+        yield f"### Preview environment {code(self.name)}: {self.status}"
         yield ""
         apps = sorted(self.versions.keys() | self.urls.keys() | self.containers.keys())
         if apps:
-            yield "| app | status | address | version |"
+            yield "| App | Status | URL | Version |"
             yield "|---|---|---|---|"
         for app in apps:
             container = self.containers.get(app)
-            status = container.status if container else "not there"
+            status = container.status if container else "missing"
             version = short(self.versions.get(app, ""))
             cells = (code(app), status, self.urls.get(app, ""), code(version) if version else "")
             yield f"| {' | '.join(cells)} |"
         if self.problem:
             yield ""
-            yield from fenced([line for line in self.problem.splitlines() if not line.startswith(_LOG)], _MOST_SAID)
-            yield "The job that brought it up shows all that was said."
+            yield from fenced(
+                [line for line in self.problem.splitlines() if not line.startswith(_LOG)], _MAX_PROBLEM_LENGTH
+            )
+            yield "The full output is in the log of the workflow run."
 
 
-def gone(name: str, why: str) -> str:
-    """The comment once the environment was taken down."""
-    return f"### Environment {code(name)}: taken down\n\n{why}"
+def taken_down(name: str, reason: str) -> str:
+    """The comment after the environment was taken down."""
+    return f"### Preview environment {code(name)}: taken down\n\n{reason}"
 
 
 def write(github: GitHub, number: int, name: str, text: str, *, create: bool = True) -> CommentResult:
@@ -71,15 +73,15 @@ def write(github: GitHub, number: int, name: str, text: str, *, create: bool = T
     return write_comment(target, name, text, github.token, kind=KIND, create=create)
 
 
-def containers_by_app(name: str, things: Iterable[CloudObject]) -> dict[str, CloudObject]:
+def containers_by_app(name: str, objects: Iterable[CloudObject]) -> dict[str, CloudObject]:
     prefix = naming.container(name, "")
-    return {each.name.removeprefix(prefix): each for each in things if each.kind is CONTAINER}
+    return {each.name.removeprefix(prefix): each for each in objects if each.kind is CONTAINER}
 
 
-def without_secrets(parent: Parent, name: str, text: str) -> str:
-    """The text without any value of the environment's secret document or its parent's, whoever has written it there.
+def redacted(parent: Parent, name: str, text: str) -> str:
+    """The text without the values of the environment's and its parent's secret documents.
 
-    Where a document cannot be read, nothing of the text is left.
+    When a document cannot be read, the whole text is withheld.
     """
     try:
         account = Account(parent.stack, parent.environ)
@@ -88,7 +90,7 @@ def without_secrets(parent: Parent, name: str, text: str) -> str:
         finally:
             account.close()
     except OpsError:
-        return "What went wrong is said by the job that brought it up."
+        return "The error is in the log of the workflow run."
     for value in sorted(values, key=len, reverse=True):
         text = text.replace(value, "[secret]")
     return text
@@ -98,7 +100,7 @@ def _values(account: Account, parent: Parent, environment: str) -> Iterator[str]
     for secret in account.secrets_named(naming.secret(environment), parent.project_id):
         content = account.content(secret)
         if content is not None:
-            yield from _texts(_parsed(content))
+            yield from _strings(_parsed(content))
 
 
 def _parsed(content: bytes) -> Any:
@@ -109,12 +111,12 @@ def _parsed(content: bytes) -> Any:
         return text
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
         for each in value:
-            yield from _texts(each)
+            yield from _strings(each)
     elif isinstance(value, str) and len(value) >= _SHORTEST_SECRET:
         yield value
         yield from (line for line in value.splitlines() if len(line) >= _SHORTEST_SECRET)

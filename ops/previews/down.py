@@ -1,4 +1,4 @@
-"""Takes a preview environment down, and looks in the cloud whether it is."""
+"""Takes a preview environment down, and checks that nothing is left in the cloud."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.previews import metadata as abouts
+from ops.previews import metadata
 from ops.previews.cloud import Cloud, CloudObject
-from ops.previews.inventory import look
+from ops.previews.inventory import list_previews
 from ops.previews.metadata import PreviewMetadata
 from ops.previews.parent import Parent
 from ops.previews.stack import PreviewStack, remove_files
@@ -23,13 +23,13 @@ _PURPOSE = "snu env down"
 
 @dataclass(frozen=True)
 class RemovalResult:
-    """What became of it."""
+    """The result of taking an environment down."""
 
-    was_there: bool
-    about: PreviewMetadata | None
-    """What it was made for, where that was known."""
+    existed: bool
+    metadata: PreviewMetadata | None
+    """None when unknown."""
     kept: bool = False
-    """Whether it was left as it is, being wanted."""
+    """Whether it was left up, as its pull request is to have it."""
 
 
 def take_down(
@@ -38,50 +38,50 @@ def take_down(
     name: str,
     engine: EngineChoice,
     lock_timeout: float,
-    is_wanted: Callable[[], bool] = lambda: False,
+    is_eligible: Callable[[], bool] = lambda: False,
 ) -> RemovalResult:
-    """Wait for whoever has locked it, and take it down unless it is wanted then.
+    """Wait for its lock, and take it down unless it is eligible by then.
 
-    Raises OpsError when something is left, with a list of it.
+    Raises OpsError with a list of what is left, if anything.
     """
-    found = look(parent, cloud.look(), name)
+    previews = list_previews(parent, cloud.list_objects(), name)
     stack = PreviewStack.open(parent, name, engine, validate=False)
     options = Options(yes=True, lock_timeout=lock_timeout)
     with stack.session.locked(_PURPOSE, options):
-        about = abouts.read(parent.store, parent.project, name)
-        if is_wanted():
-            return RemovalResult(bool(found), about, kept=True)
-        # Looked at again: an up that was waited for has made what was not there before.
-        if not look(parent, cloud.look(), name):
+        known = metadata.read(parent.store, parent.project, name)
+        if is_eligible():
+            return RemovalResult(bool(previews), known, kept=True)
+        # Listed again, as the run that held the lock may have created the environment.
+        if not list_previews(parent, cloud.list_objects(), name):
             remove_files(parent, name)
-            return RemovalResult(bool(found), about)
-        end_held(stack, options)
-        finish_held(stack, cloud)
-    return RemovalResult(True, about)
+            return RemovalResult(bool(previews), known)
+        destroy_locked(stack, options)
+        forget_locked(stack, cloud)
+    return RemovalResult(True, known)
 
 
-def end_held(stack: PreviewStack, options: Options) -> None:
-    """Delete all that the state of an environment has, which the caller holds. Raises OpsError."""
+def destroy_locked(stack: PreviewStack, options: Options) -> None:
+    """Delete all resources in the state. The caller has locked the stack. Raises OpsError."""
     if stack.state is None:
         return
-    stack.mend()
+    stack.recover()
     stack.destroy(options)
 
 
-def finish_held(stack: PreviewStack, cloud: Cloud) -> None:
-    """Look until nothing of it is in the cloud, and forget it. Raises OpsError when something is left."""
+def forget_locked(stack: PreviewStack, cloud: Cloud) -> None:
+    """Wait until nothing is left in the cloud, and delete the locked stack's state. Raises OpsError."""
     with progress_for(sys.stdout) as progress:
         left = cloud.wait_until_gone([stack.name], progress)
-    refuse_left(stack.name, left)
+    require_removed(stack.name, left)
     stack.forget()
 
 
-def refuse_left(name: str, left: Iterable[CloudObject]) -> None:
-    """Raises OpsError where something is left."""
+def require_removed(name: str, left: Iterable[CloudObject]) -> None:
+    """Raises OpsError when objects are left in the cloud."""
     listed = "".join(f"\n  {each} ({each.id})" for each in left)
     if listed:
         raise OpsError(
-            f"{name} is down as far as its state goes, and this is still in the cloud:{listed}\nLook with "
-            "`scripts/snu env sweep`, which removes what no state knows.",
+            f"{name}: all resources in its state are deleted, but these are still in the cloud:{listed}\n"
+            "Run `scripts/snu env sweep --yes` to remove them.",
             ExitCode.FAILED,
         )

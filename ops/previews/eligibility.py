@@ -1,4 +1,4 @@
-"""Which preview environment is meant, and whether there is to be one."""
+"""Whether a pull request or branch gets a preview environment, and under which name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ops.previews.template import Template
 
 
 class NotEligibleError(OpsError):
-    """There is to be no environment: nothing for a workflow to worry about."""
+    """The pull request or branch gets no environment, which is not a failure."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, ExitCode.NOT_WANTED)
@@ -21,55 +21,55 @@ class NotEligibleError(OpsError):
 
 @dataclass(frozen=True)
 class PreviewRequest:
-    """The preview environment of a pull request or of a branch."""
+    """A request for the preview environment of a pull request or branch."""
 
     name: str
     branch: str
     pull_request: int | None = None
     repository: str = ""
-    """``owner/name``; empty where GitHub was not named."""
+    """``owner/name``; empty when no GitHub repository was given."""
     github: GitHub | None = None
-    """Where the pull request is."""
+    """The pull request's repository."""
 
     def objection(self, template: Template, rules: Previews) -> str:
-        """Why the pull request is no longer to have the environment; empty if it is. Raises OpsError."""
+        """Why the pull request is no longer eligible; empty if it is. Raises OpsError."""
         if self.pull_request is None or self.github is None:
             return ""
-        found = self.github.pull_request(self.pull_request)
-        return objection(template, rules, self.github.repository.name, found)
+        pull_request = self.github.pull_request(self.pull_request)
+        return objection(template, rules, self.github.repository.name, pull_request)
 
 
 def of_pull_request(template: Template, rules: Previews, github: GitHub, number: int) -> PreviewRequest:
-    """Raises NotWantedError where the pull request is to have none, OpsError when GitHub does not say."""
+    """Raises NotEligibleError when the pull request gets none, OpsError when GitHub cannot be read."""
     name = pull_request_name(template, number)
-    found = github.pull_request(number)
-    if reason := objection(template, rules, github.repository.name, found):
+    pull_request = github.pull_request(number)
+    if reason := objection(template, rules, github.repository.name, pull_request):
         raise NotEligibleError(reason)
-    return PreviewRequest(name, found.branch, number, github.repository.name, github)
+    return PreviewRequest(name, pull_request.branch, number, github.repository.name, github)
 
 
-def objection(template: Template, rules: Previews, repository: str, found: PullRequest) -> str:
-    """Why a pull request is to have no environment; empty if it is to have one.
+def objection(template: Template, rules: Previews, repository: str, pull_request: PullRequest) -> str:
+    """Why a pull request gets no environment; empty if it gets one.
 
     ``repository``: ``owner/name``.
     """
-    what = f"The pull request {repository}#{found.number}"
-    if not found.is_open:
-        return f"{what} is closed."
-    if found.head.lower() != repository.lower():
+    subject = f"The pull request {repository}#{pull_request.number}"
+    if not pull_request.is_open:
+        return f"{subject} is closed."
+    if pull_request.head.lower() != repository.lower():
         return (
-            f"{what} comes from {found.head or 'a repository that is gone'}: what a fork brings does not run beside "
+            f"{subject} comes from {pull_request.head or 'a deleted repository'}: code from forks does not run with "
             f"the secrets of {template.parent}."
         )
-    if names.is_no_ci(found.branch):
-        return _no_ci(found.branch)
-    if rules.label is not None and rules.label not in found.labels:
-        return f"{what} does not have the label {rules.label!r}, which snu:previews of {template.parent} asks for."
+    if names.is_no_ci(pull_request.branch):
+        return _no_ci(pull_request.branch)
+    if rules.label is not None and rules.label not in pull_request.labels:
+        return f"{subject} lacks the label {rules.label!r}, which snu:previews of {template.parent} requires."
     return ""
 
 
 def of_branch(template: Template, branch: str, repository: str) -> PreviewRequest:
-    """Raises NotWantedError where the branch's name says so."""
+    """Raises NotEligibleError when the branch's name opts out with ``no-ci``."""
     if names.is_no_ci(branch):
         raise NotEligibleError(_no_ci(branch))
     return PreviewRequest(branch_name(template, branch), branch, None, repository)
@@ -86,9 +86,9 @@ def pull_request_name(template: Template, number: int) -> str:
 def branch_name(template: Template, branch: str) -> str:
     """Raises OpsError."""
     if not branch.strip():
-        raise OpsError("--branch is empty; expected the name of a branch", ExitCode.USAGE)
+        raise OpsError("--branch is empty; expected a branch name", ExitCode.USAGE)
     return names.of_branch(branch, template.longest_name)
 
 
 def _no_ci(branch: str) -> str:
-    return f"The branch {branch!r} gets no environment: its name says no-ci."
+    return f"The branch {branch!r} gets no preview environment, as its name contains no-ci."

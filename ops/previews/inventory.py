@@ -1,4 +1,4 @@
-"""Which preview environments there are: by the states in the parent's store, and by what is in the cloud."""
+"""Inventory of preview environments, from the states in the parent's store and from live objects."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ops.errors import OpsError
-from ops.previews import metadata as abouts
-from ops.previews import names
+from ops.previews import metadata, names
 from ops.previews.cloud import CloudObject, CloudObjects
 from ops.previews.metadata import PreviewMetadata
 from ops.previews.parent import Parent
@@ -18,11 +17,11 @@ from pulumi_state.store.checkpoints import stacks_in
 
 @dataclass(frozen=True)
 class RecordedState:
-    """What the state of a preview environment says."""
+    """What the inventory needs of a preview environment's state."""
 
     modified: datetime
     resources: int
-    """Real ones, neither the stack nor components nor providers."""
+    """Number of resources, without the stack, components and providers."""
     outputs: dict[str, Any]
     salt: str | None
 
@@ -32,9 +31,9 @@ class Preview:
     """A preview environment."""
 
     name: str
-    about: PreviewMetadata | None
+    metadata: PreviewMetadata | None
     state: RecordedState | None
-    things: tuple[CloudObject, ...]
+    objects: tuple[CloudObject, ...]
     problem: str = ""
     """Why its state could not be read."""
 
@@ -44,36 +43,36 @@ class Preview:
 
     @property
     def branch(self) -> str | None:
-        return self.about.branch if self.about else None
+        return self.metadata.branch if self.metadata else None
 
     @property
     def updated(self) -> datetime | None:
-        """The last ``env up``; where that is not known, the last write of its state."""
-        if self.about:
-            return self.about.time
+        """Time of the last ``env up``, or of the last write of its state if unknown."""
+        if self.metadata:
+            return self.metadata.time
         return self.state.modified if self.state else None
 
     def age(self) -> float | None:
-        """Hours since its last update; None where that is not known."""
+        """Hours since its last update; None when unknown."""
         return (datetime.now(UTC) - self.updated).total_seconds() / 3600 if self.updated else None
 
     @property
     def urls(self) -> dict[str, str]:
-        return _texts(self.state.outputs.get("urls")) if self.state else {}
+        return _strings(self.state.outputs.get("urls")) if self.state else {}
 
     @property
     def is_orphan(self) -> bool:
-        """Whether it is in the cloud, and no state knows it."""
-        return bool(self.things) and not self.problem and (self.state is None or not self.state.resources)
+        """Whether it is in the cloud but not in any state."""
+        return bool(self.objects) and not self.problem and (self.state is None or not self.state.resources)
 
     @property
     def is_forgotten(self) -> bool:
-        """Whether there is a state or a document, and nothing in the cloud."""
-        return not self.things and not self.problem
+        """Whether it has a state or metadata, but nothing in the cloud."""
+        return not self.objects and not self.problem
 
 
 def state_of(parent: Parent, name: str, modified: datetime) -> RecordedState | None:
-    """None where there is none any more. Raises OpsError when it cannot be read."""
+    """None if it no longer exists. Raises OpsError when it cannot be read."""
     checkpoint = read_checkpoint(parent.store, parent.project, name)
     if checkpoint is None:
         return None
@@ -83,32 +82,32 @@ def state_of(parent: Parent, name: str, modified: datetime) -> RecordedState | N
     )
 
 
-def look(parent: Parent, found: CloudObjects, only: str | None = None) -> list[Preview]:
-    """All preview environments, or the one of a name where it is there, in the order of their names.
+def list_previews(parent: Parent, live: CloudObjects, only: str | None = None) -> list[Preview]:
+    """All preview environments, sorted by name; or those named ``only``.
 
-    One whose state cannot be read has that as its problem. Raises StoreError when the store cannot be used.
+    One whose state cannot be read has that as its problem. Raises StoreError when the store cannot be read.
     """
     stacks = {name: time for name, time in stacks_in(parent.store, parent.project).items() if names.is_preview(name)}
-    documents = {name for name in abouts.known(parent.store, parent.project) if names.is_preview(name)}
-    known = stacks.keys() | documents | {thing.preview for thing in found.things}
+    documents = {name for name in metadata.known(parent.store, parent.project) if names.is_preview(name)}
+    known = stacks.keys() | documents | {each.preview for each in live.objects}
     return [
-        _preview(parent, found, name, stacks.get(name), has_document=name in documents)
+        _preview(parent, live, name, stacks.get(name), has_document=name in documents)
         for name in sorted(known)
         if only is None or name == only
     ]
 
 
 def _preview(
-    parent: Parent, found: CloudObjects, name: str, modified: datetime | None, *, has_document: bool
+    parent: Parent, live: CloudObjects, name: str, modified: datetime | None, *, has_document: bool
 ) -> Preview:
-    about = abouts.read(parent.store, parent.project, name) if has_document else None
+    known = metadata.read(parent.store, parent.project, name) if has_document else None
     state, problem = None, ""
     try:
         state = state_of(parent, name, modified) if modified else None
     except OpsError as error:
         problem = str(error)
-    return Preview(name, about, state, tuple(found.of(name)), problem)
+    return Preview(name, known, state, tuple(live.of(name)), problem)
 
 
-def _texts(value: Any) -> dict[str, str]:
+def _strings(value: Any) -> dict[str, str]:
     return {str(key): str(text) for key, text in value.items()} if isinstance(value, dict) else {}

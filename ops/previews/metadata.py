@@ -1,4 +1,4 @@
-"""What a preview environment was made for: a small document beside its state, as its name does not tell the branch."""
+"""Metadata of preview environments: a small document beside the state, as the name does not contain the branch."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _SUFFIX = ".json"
 
 @dataclass(frozen=True)
 class PreviewMetadata:
-    """What a preview environment was made for, and when it was brought up last."""
+    """Which branch or pull request an environment is for, and when it was last brought up."""
 
     branch: str
     pull_request: int | None
     repository: str
-    """``owner/name`` on GitHub; empty where it was made without GitHub."""
+    """``owner/name`` on GitHub; empty when it was made without GitHub."""
     updated: str
-    """The begin of the last ``env up``, ISO 8601 in UTC."""
+    """Start of the last ``env up``, ISO 8601 in UTC."""
 
     @classmethod
     def now(cls, branch: str, pull_request: int | None, repository: str) -> PreviewMetadata:
@@ -33,27 +33,27 @@ class PreviewMetadata:
 
 
 def known(store: Store, project: str) -> list[str]:
-    """The names of those that have a document. Raises StoreError."""
+    """Names of the environments with metadata. Raises StoreError."""
     prefix = layout.snu_prefix(_KIND, project, "")
     keys = [entry.key for entry in store.entries(prefix) if entry.key.endswith(_SUFFIX)]
     return [key.removeprefix(prefix).removesuffix(_SUFFIX) for key in keys]
 
 
 def read(store: Store, project: str, name: str) -> PreviewMetadata | None:
-    """None where there is no document, or none that can be read. Raises StoreError."""
+    """None when there is no readable document. Raises StoreError."""
     item = store.read(_key(project, name))
     if item is None:
         return None
     try:
-        found = PreviewMetadata(**json.loads(item.content))
-        return found if found.time.tzinfo else None
+        metadata = PreviewMetadata(**json.loads(item.content))
+        return metadata if metadata.time.tzinfo else None
     except (ValueError, TypeError):
         return None
 
 
-def write(store: Store, project: str, name: str, about: PreviewMetadata) -> None:
+def write(store: Store, project: str, name: str, metadata: PreviewMetadata) -> None:
     """Raises StoreError."""
-    store.write(_key(project, name), json.dumps(asdict(about)).encode())
+    store.write(_key(project, name), json.dumps(asdict(metadata)).encode())
 
 
 def remove(store: Store, project: str, name: str) -> None:

@@ -12,7 +12,7 @@ _PULL_REQUEST = r"pr-[1-9][0-9]*"
 _BRANCH = r"br-(?:[a-z0-9]+-)*[0-9a-f]{8}"
 _PREVIEW = re.compile(f"{_PULL_REQUEST}|{_BRANCH}")
 _CONTAINER = re.compile(f"({_PULL_REQUEST}|{_BRANCH})-[a-z][a-z0-9-]*")
-"""Of several ways to read one, the longest name of an environment is meant."""
+"""Greedy: the longest possible environment name."""
 _NO_CI = re.compile(r"no-ci-.*|.*-no-ci|.*-no-ci-.*", re.DOTALL)
 _HASH_DIGITS = 8
 _LONGEST = CONTAINER_NAME.most - len("-a")
@@ -20,28 +20,28 @@ _SHORTEST_LIMIT = len("br-") + _HASH_DIGITS
 
 
 def longest_name(apps: list[str]) -> int:
-    """Characters that the apps' names leave of a container's. Raises ValueError where that is too little."""
+    """Length limit that the apps' names leave for an environment's. Raises ValueError when that is too short."""
     left = CONTAINER_NAME.most - 1 - max(map(len, apps), default=1)
     if left < _SHORTEST_LIMIT:
         raise ValueError(
-            f"the app {max(apps, key=len)} leaves {left} of the {CONTAINER_NAME.most} characters of a "
-            f"container's name for that of a preview environment, which needs {_SHORTEST_LIMIT}"
+            f"the app name {max(apps, key=len)} is too long: of the {CONTAINER_NAME.most} characters of a container "
+            f"name it leaves {left} for the preview environment, which needs {_SHORTEST_LIMIT}"
         )
     return left
 
 
 def of_pull_request(number: int, longest: int) -> str:
-    """``pr-12``. Raises ValueError where it is no number of a pull request, or does not fit."""
+    """``pr-12``. Raises ValueError for a number that is not positive, or too long."""
     name = f"pr-{number}"
     if number < 1 or len(name) > longest:
-        raise ValueError(f"{number} is no number of a pull request")
+        raise ValueError(f"{number} is not a pull request number")
     return name
 
 
 def of_branch(branch: str, longest: int) -> str:
-    """``br-<slug>-<hash>``, ``br-<hash>`` where nothing of the branch's name can stand in the slug.
+    """``br-<slug>-<hash>``, or ``br-<hash>`` if the branch name has no character that is allowed in the slug.
 
-    The hash is over the whole name: branches that are cut to the same slug differ in it.
+    The hash covers the whole branch name, so it differs between branches with the same slug.
     """
     slug = re.sub(r"[^a-z0-9-]", "", branch.lower().replace("_", "-"))
     slug = re.sub(r"-+", "-", slug).strip("-")
@@ -51,7 +51,7 @@ def of_branch(branch: str, longest: int) -> str:
 
 
 def is_preview(name: str) -> bool:
-    """Whether it is the name of a preview environment, and so of nothing else."""
+    """Whether it is a preview environment's name; nothing else may have such a name."""
     return len(name) <= _LONGEST and _PREVIEW.fullmatch(name) is not None
 
 
@@ -61,17 +61,17 @@ def pull_request_of(name: str) -> int | None:
 
 
 def of_container(container: str) -> str | None:
-    """The preview environment that a container belongs to, by its name; None: to none."""
-    found = _CONTAINER.fullmatch(container)
-    return found[1] if found and is_preview(found[1]) else None
+    """The preview environment that a container name belongs to; None if it belongs to none."""
+    match = _CONTAINER.fullmatch(container)
+    return match[1] if match and is_preview(match[1]) else None
 
 
 def of_secret(secret: str) -> str | None:
-    """The preview environment that a secret belongs to, by its name; None: to none."""
+    """The preview environment that a secret name belongs to; None if it belongs to none."""
     name = secret.removeprefix(naming.secret(""))
     return name if naming.secret(name) == secret and is_preview(name) else None
 
 
 def is_no_ci(branch: str) -> bool:
-    """Whether a branch's name says that it gets no environment."""
+    """Whether a branch name opts out of a preview environment."""
     return _NO_CI.fullmatch(branch.lower().replace("_", "-")) is not None

@@ -1,4 +1,4 @@
-"""The environment that preview environments are previews of: their store, their rules, and what they stand on."""
+"""The parent environment of previews, with their state store, rules and shared infrastructure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pulumi_state.store import Store
 
 @dataclass(frozen=True)
 class Parent:
-    """The parent environment, looked at without an engine."""
+    """The parent environment, read without an engine."""
 
     template: Template
     environment: StackImages
@@ -29,7 +29,7 @@ class Parent:
 
     @classmethod
     def find(cls, project_dir: Path, environ: Mapping[str, str]) -> Parent:
-        """The environment that the template names. Raises OpsError where no stack is that."""
+        """The environment that the template names. Raises OpsError when no stack has that environment."""
         template = Template.read(project_dir)
         for name in stack_names(project_dir):
             if names.is_preview(name):
@@ -38,7 +38,7 @@ class Parent:
             if isinstance(identity, dict) and identity.get("name") == template.parent:
                 return cls(template, StackImages.find(project_dir, name, environ, writes=True), environ)
         raise OpsError(
-            f"{FILE} makes previews of the environment {template.parent}, and no stack of {project_dir} is that.",
+            f"{FILE}: previewOf is {template.parent}, but no stack in {project_dir} has that environment name.",
             ExitCode.SETTINGS,
         )
 
@@ -56,41 +56,42 @@ class Parent:
 
     @property
     def rules(self) -> Previews:
-        """Raises OpsError where the environment has no previews."""
+        """Raises OpsError when previews are not enabled."""
         rules = self.environment.settings.previews
         if rules is None:
             raise OpsError(
-                f"{self.stack.file.name} has no snu:previews: the environment {self.template.parent} has no preview "
-                "environments. Nothing was changed.",
+                f"{self.stack.file.name} has no snu:previews, so {self.template.parent} has no preview environments. "
+                "Nothing was changed.",
                 ExitCode.SETTINGS,
             )
         return rules
 
     @property
     def store(self) -> Store:
-        """Where the states of the environment and of its previews are. Raises OpsError when it cannot be reached."""
+        """The store with the states of the environment and its previews. Raises OpsError when it cannot be reached."""
         return self.environment.store
 
     @cached_property
     def namespace_id(self) -> str:
-        """Of the container namespace that previews share, with its region. Raises OpsError."""
-        return str(self._of_foundation("previewNamespaceId", "Give it `snu:previews: true`, and bring it up"))
+        """Id, with region, of the container namespace that previews share. Raises OpsError."""
+        return str(self._output("previewNamespaceId", "Set `snu:previews: true` in its file, and run"))
 
     @cached_property
     def project_id(self) -> str:
-        """The Scaleway project. Raises OpsError."""
-        return str(self._of_foundation("projectId", "Bring it up"))
+        """Id of the Scaleway project. Raises OpsError."""
+        return str(self._output("projectId", "Run"))
 
     @cached_property
     def _foundation(self) -> dict[str, Any]:
         return outputs_of(self.store, self.project, self.environment.settings.environment.foundation)
 
-    def _of_foundation(self, output: str, otherwise: str) -> Any:
-        found = self._foundation.get(output)
-        if not isinstance(found, str):
+    def _output(self, name: str, remedy: str) -> Any:
+        value = self._foundation.get(name)
+        if not isinstance(value, str):
+            foundation = self.environment.settings.environment.foundation
             raise OpsError(
-                f"{self.environment.settings.environment.foundation} has no output {output}, which preview "
-                f"environments need. {otherwise} first.",
+                f"{foundation} has no output {name}, which preview environments need. {remedy} "
+                f"`scripts/snu up {foundation}` first.",
                 ExitCode.FAILED,
             )
-        return found
+        return value

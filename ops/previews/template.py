@@ -1,4 +1,4 @@
-"""`Pulumi.preview.template.yaml`: what every preview environment of a project consists of."""
+"""`Pulumi.preview.template.yaml`: the stack file of every preview environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SALT = "encryptionsalt:"
 
 @dataclass(frozen=True)
 class Template:
-    """A stack's file in which ``${name}`` stands for the environment's name."""
+    """A stack file in which ``${name}`` is a placeholder for the environment's name."""
 
     project_dir: Path
     text: str
@@ -29,7 +29,7 @@ class Template:
 
     @classmethod
     def read(cls, project_dir: Path) -> Template:
-        """Raises OpsError: not there, or no stack's file of preview environments."""
+        """Raises OpsError when it is missing, or is not a template of preview environments."""
         path = project_dir / FILE
         try:
             config = dict(StackFile.read(path).config)
@@ -38,22 +38,22 @@ class Template:
             raise OpsError(f"{error}\nNothing was changed.", ExitCode.SETTINGS) from None
         identity = config.get("snu:environment")
         if not isinstance(identity, dict):
-            raise _refused("it has no snu:environment")
+            raise _refused("snu:environment is missing")
         if identity.get("name") != PLACEHOLDER or not isinstance(identity.get("previewOf"), str):
             raise _refused(
-                f"its snu:environment has the name {identity.get('name')} and previewOf {identity.get('previewOf')}; "
-                f"expected the name {PLACEHOLDER} and, as previewOf, the environment that it is a preview of"
+                f"snu:environment has name {identity.get('name')} and previewOf {identity.get('previewOf')}; "
+                f"expected the name {PLACEHOLDER} and the parent environment as previewOf"
             )
         return cls(project_dir, text, config)
 
     @property
     def parent(self) -> str:
-        """The environment that they are previews of."""
+        """The environment that is previewed."""
         return str(self.config["snu:environment"]["previewOf"])
 
     @property
     def zone(self) -> str | None:
-        """The DNS zone that has their records."""
+        """The DNS zone of the previews' records."""
         zone = self.config.get("snu:zone")
         return zone if isinstance(zone, str) else None
 
@@ -64,14 +64,14 @@ class Template:
 
     @property
     def longest_name(self) -> int:
-        """Characters that a preview environment's name may have. Raises OpsError where that is too little."""
+        """Length limit of a preview environment's name. Raises OpsError when that is too short."""
         try:
             return names.longest_name([str(app) for app in self._apps])
         except ValueError as error:
             raise _refused(str(error)) from None
 
     def preview_of_host(self, host: str) -> str | None:
-        """The preview environment that a host name belongs to; None: to none."""
+        """The preview environment that a host name belongs to; None if it belongs to none."""
         hosts = [app["host"] for app in self._apps.values() if isinstance(app, dict) and "host" in app]
         for before, placeholder, after in (str(pattern).partition(PLACEHOLDER) for pattern in hosts):
             name = host.removeprefix(before).removesuffix(after)
@@ -80,43 +80,44 @@ class Template:
         return None
 
     def file(self, name: str) -> Path:
-        """Where the file of a preview environment is, which git ignores."""
+        """Path of a preview environment's stack file, which Git ignores."""
         return stack_file(self.project_dir, name)
 
     def write(self, name: str, salt: str | None) -> None:
-        """Write the file of a preview environment; one that says the same already is left alone.
+        """Write the stack file of a preview environment, unless it is up to date.
 
-        ``salt``: what the secrets in its state were encrypted with; without it, that of the present file is kept.
-        Raises OpsError, and nothing is written, where the file is there and is no preview environment's.
+        ``salt``: encryption salt of its state; without one, the existing file's is kept. Raises OpsError, and writes
+        nothing, when the existing file is not a preview environment's.
         """
         path = self.file(name)
-        present = path.read_text(encoding="utf-8") if path.exists() else None
-        if present is not None:
-            self._require_preview(path, present)
+        existing = path.read_text(encoding="utf-8") if path.exists() else None
+        if existing is not None:
+            self._require_preview(path, existing)
         try:
             text = string.Template(self.text).substitute(name=name)
         except (KeyError, ValueError) as error:
-            raise _refused(f"{error} is no placeholder; it may have {PLACEHOLDER}, and `$$` for a dollar") from None
-        kept = [line for line in (present or "").splitlines() if line.startswith(_SALT)]
+            raise _refused(f"{error} is not a placeholder; use {PLACEHOLDER}, and `$$` for a dollar sign") from None
+        kept = [line for line in (existing or "").splitlines() if line.startswith(_SALT)]
         line = f"{_SALT} {salt}" if salt else next(iter(kept), "")
         if line and f"\n{_SALT}" not in text:
             text = f"{text.rstrip()}\n{line}\n"
-        if text != present:
+        if text != existing:
             path.write_text(text, encoding="utf-8")
 
     def _require_preview(self, path: Path, text: str) -> None:
         try:
             identity = StackFile.parse(text, path.name).config.get("snu:environment")
-            found = identity.get("previewOf") if isinstance(identity, dict) else None
+            parent = identity.get("previewOf") if isinstance(identity, dict) else None
+            problem = f"previewOf is {parent or 'missing'}"
         except PulumiError as error:
-            found = f"in a file that is refused ({error})"
-        if found != self.parent:
+            parent, problem = None, f"it is not valid ({error})"
+        if parent != self.parent:
             raise OpsError(
-                f"{path.name} is no preview environment of {self.parent}: its previewOf is {found}. Nothing was "
-                "changed. Remove the file if nobody needs it.",
+                f"{path.name} is not the file of a preview of {self.parent}: {problem}. Nothing was changed. "
+                "Delete the file if nobody needs it.",
                 ExitCode.SETTINGS,
             )
 
 
-def _refused(found: str) -> OpsError:
-    return OpsError(f"{FILE}: {found}. Nothing was changed.", ExitCode.SETTINGS)
+def _refused(problem: str) -> OpsError:
+    return OpsError(f"{FILE}: {problem}. Nothing was changed.", ExitCode.SETTINGS)

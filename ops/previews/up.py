@@ -12,11 +12,10 @@ from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images import builds
-from ops.previews import comment
-from ops.previews import metadata as abouts
+from ops.previews import comment, metadata
 from ops.previews.cloud import Cloud
 from ops.previews.comment import CommentBody
-from ops.previews.down import end_held, finish_held
+from ops.previews.down import destroy_locked, forget_locked
 from ops.previews.eligibility import NotEligibleError, PreviewRequest
 from ops.previews.metadata import PreviewMetadata
 from ops.previews.parent import Parent
@@ -29,7 +28,7 @@ _PURPOSE = "snu env up"
 
 @dataclass(frozen=True)
 class ImageBuild:
-    """What the images are built from."""
+    """How the images are built."""
 
     repository: Path | None
     base: str | None
@@ -38,7 +37,7 @@ class ImageBuild:
 
 @dataclass(frozen=True)
 class PreviewResult:
-    """An environment that is up."""
+    """A preview environment that is up."""
 
     name: str
     urls: dict[str, str]
@@ -46,97 +45,95 @@ class PreviewResult:
 
 
 def bring_up(
-    parent: Parent, cloud: Cloud, wanted: PreviewRequest, engine: EngineChoice, build: ImageBuild, options: Options
+    parent: Parent, cloud: Cloud, request: PreviewRequest, engine: EngineChoice, build: ImageBuild, options: Options
 ) -> PreviewResult:
-    """Build its images, bring it up, look at its containers, and say on the pull request how it is.
+    """Build its images, bring it up, check its containers, and comment on the pull request.
 
-    Raises NotEligibleError if the pull request was closed or lost its label meanwhile: the environment is down again.
-    Raises OpsError if something went wrong: the environment is as far up as it came.
+    Raises NotEligibleError if the pull request was closed or lost its label meanwhile; the environment is then taken
+    down again. Raises OpsError on failure; the environment then stays as far up as it got.
     """
-    stack = _opened(parent, wanted, engine)
+    stack = _opened(parent, request, engine)
     with stack.session.locked(_PURPOSE, options):
-        # Again: a down that was waited for has removed the file.
-        write_file(parent, wanted.name)
-        if reason := wanted.objection(parent.template, parent.rules):
-            raise NotEligibleError(f"{reason} Nothing was made.")
-        _refuse_another(parent, wanted)
-        with _told(parent, cloud, wanted, stack):
-            about = PreviewMetadata.now(wanted.branch, wanted.pull_request, wanted.repository)
-            abouts.write(parent.store, parent.project, wanted.name, about)
-            stack.mend()
-            builds.build(parent.project_dir, wanted.name, build.repository, base=build.base, parallel=build.parallel)
+        # Again, as the run that held the lock may have been an `env down`, which removes the file.
+        write_file(parent, request.name)
+        if reason := request.objection(parent.template, parent.rules):
+            raise NotEligibleError(f"{reason} Nothing was created.")
+        _require_own(parent, request)
+        with _commented(parent, cloud, request, stack):
+            current = PreviewMetadata.now(request.branch, request.pull_request, request.repository)
+            metadata.write(parent.store, parent.project, request.name, current)
+            stack.recover()
+            builds.build(parent.project_dir, request.name, build.repository, base=build.base, parallel=build.parallel)
             stack.up(options)
-            if reason := wanted.objection(parent.template, parent.rules):
-                _take_back(stack, cloud, wanted, options, reason)
-        up = _up(stack)
-        _comment(wanted, lambda: _report(cloud, stack, "up").markdown())
-    return up
+            if reason := request.objection(parent.template, parent.rules):
+                _take_down(stack, cloud, request, options, reason)
+        result = _result(stack)
+        _comment(request, lambda: _report(cloud, stack, "up").markdown())
+    return result
 
 
-def _opened(parent: Parent, wanted: PreviewRequest, engine: EngineChoice) -> PreviewStack:
-    """Raises OpsError, which is said on the pull request too: what it brings may be what is refused."""
+def _opened(parent: Parent, request: PreviewRequest, engine: EngineChoice) -> PreviewStack:
+    """Raises OpsError and comments it on the pull request, whose own files may be what is invalid."""
     try:
-        return PreviewStack.open(parent, wanted.name, engine, validate=True)
+        return PreviewStack.open(parent, request.name, engine, validate=True)
     except OpsError as error:
-        problem = comment.without_secrets(parent, wanted.name, str(error))
-        report = CommentBody(wanted.name, "failed", urls={}, versions={}, containers={}, problem=problem)
-        _comment(wanted, report.markdown, after=error)
+        problem = comment.redacted(parent, request.name, str(error))
+        report = CommentBody(request.name, "failed", urls={}, versions={}, containers={}, problem=problem)
+        _comment(request, report.markdown, after=error)
         raise
 
 
-def _refuse_another(parent: Parent, wanted: PreviewRequest) -> None:
-    """Two branches whose hashes are the same: one in four thousand million."""
-    known = abouts.read(parent.store, parent.project, wanted.name)
-    if known is not None and wanted.pull_request is None and known.branch != wanted.branch:
+def _require_own(parent: Parent, request: PreviewRequest) -> None:
+    """Raises OpsError when another branch has the same name, whose hash collides in 1 of 2³² cases."""
+    known = metadata.read(parent.store, parent.project, request.name)
+    if known is not None and request.pull_request is None and known.branch != request.branch:
         raise OpsError(
-            f"{wanted.name} is the environment of the branch {known.branch!r}. Give {wanted.branch!r} another name.",
+            f"{request.name} is already the environment of the branch {known.branch!r}. Rename {request.branch!r}.",
             ExitCode.USAGE,
         )
 
 
 @contextmanager
-def _told(parent: Parent, cloud: Cloud, wanted: PreviewRequest, stack: PreviewStack) -> Iterator[None]:
-    """What goes wrong in the block is said on the pull request too."""
+def _commented(parent: Parent, cloud: Cloud, request: PreviewRequest, stack: PreviewStack) -> Iterator[None]:
+    """Errors in the block are also commented on the pull request."""
     try:
         yield
     except NotEligibleError:
         raise
     except OpsError as error:
-        problem = comment.without_secrets(parent, wanted.name, str(error))
-        _comment(wanted, lambda: _report(cloud, stack, "failed", problem).markdown(), after=error)
+        problem = comment.redacted(parent, request.name, str(error))
+        _comment(request, lambda: _report(cloud, stack, "failed", problem).markdown(), after=error)
         raise
 
 
-def _take_back(stack: PreviewStack, cloud: Cloud, wanted: PreviewRequest, options: Options, reason: str) -> None:
-    end_held(stack, options)
-    finish_held(stack, cloud)
-    _comment(wanted, lambda: comment.gone(wanted.name, f"While it came up, this changed: {reason}"))
-    raise NotEligibleError(f"{reason} {wanted.name} was taken down again.")
+def _take_down(stack: PreviewStack, cloud: Cloud, request: PreviewRequest, options: Options, reason: str) -> None:
+    destroy_locked(stack, options)
+    forget_locked(stack, cloud)
+    _comment(request, lambda: comment.taken_down(request.name, reason))
+    raise NotEligibleError(f"{reason} {request.name} was taken down again.")
 
 
-def _comment(wanted: PreviewRequest, text: Callable[[], str], after: OpsError | None = None) -> None:
-    """Raises OpsError when it cannot be written, ``after`` which error that is.
-
-    The environment itself is what it is.
-    """
-    if wanted.github is None or wanted.pull_request is None:
+def _comment(request: PreviewRequest, text: Callable[[], str], after: OpsError | None = None) -> None:
+    """Raises OpsError when it cannot be written, preceded by the error ``after`` which it was to be written."""
+    if request.github is None or request.pull_request is None:
         return
     try:
-        written = comment.write(wanted.github, wanted.pull_request, wanted.name, text())
+        written = comment.write(request.github, request.pull_request, request.name, text())
     except OpsError as error:
-        said = f"{after}\n" if after else f"{wanted.name} is as shown above. "
-        raise OpsError(f"{said}The comment was not written: {error}", after.code if after else error.code) from None
-    print(f"Comment on {wanted.repository}#{wanted.pull_request} {written.outcome}: {written.url}")
+        prefix = f"{after}\n" if after else f"{request.name}: only the last step failed. "
+        message = f"{prefix}The comment on the pull request was not written: {error}"
+        raise OpsError(message, after.code if after else error.code) from None
+    print(f"Comment on {request.repository}#{request.pull_request} {written.outcome}: {written.url}")
 
 
-def _up(stack: PreviewStack) -> PreviewResult:
+def _result(stack: PreviewStack) -> PreviewResult:
     state = stack.state
     urls = state.outputs.get("urls") if state else None
     return PreviewResult(stack.name, {str(app): str(url) for app, url in (urls or {}).items()}, _images(stack))
 
 
 def _images(stack: PreviewStack) -> dict[str, Image]:
-    """By app, as the stack's files name them now."""
+    """Image by app, from the stack's files."""
     settings = settings_of(find_stack(stack.parent.project_dir, stack.name))
     if not isinstance(settings, EnvironmentSettings):
         return {}
@@ -148,8 +145,8 @@ def _report(cloud: Cloud, stack: PreviewStack, status: str, problem: str = "") -
     return CommentBody(
         name=stack.name,
         status=status,
-        urls=_up(stack).urls,
+        urls=_result(stack).urls,
         versions={app: image.version for app, image in _images(stack).items()},
-        containers=comment.containers_by_app(stack.name, cloud.look().of(stack.name)),
+        containers=comment.containers_by_app(stack.name, cloud.list_objects().of(stack.name)),
         problem=problem,
     )

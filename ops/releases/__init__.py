@@ -1,11 +1,15 @@
-"""What runs where, as it goes from stack to stack and back.
+"""Releases, promotions, rollbacks and hotfixes.
 
-release     what a release is: its tag, and what the tag's message says
-tags        the releases of a stack, read from git's tags and written as one
-record      makes the tag after a good apply
-changelog   the commits between two states of a stack's images
-committed_file  a stack's file as git has it, and a commit of that file alone
-promotion   takes what one stack runs over into another one's file and registry
-rollback    an earlier release's images and variables
-hotfix      what a branch cut from a release may do, and what it builds
+release         a release, and its format as an annotated Git tag
+tags            the releases of a stack, read from and written to Git tags
+record          records a release after a successful apply
+changelog       the commits between two sets of images
+committed_file  a stack's file in Git, and commits of that file alone
+promotion       copies a stack's images to another stack's registry and file
+rollback        restores an earlier release's images and variables
+hotfix          the branch of a hotfix
+order           keeps an older commit from replacing a newer one
+publish         pushes the commits and tags of releases
+pull_request    merges a release back into the main branch
+remote          the Git remote that releases are pushed to
 """

@@ -1,6 +1,6 @@
-"""What changes when a stack goes from some images to others: the commits of each app, found by content versions.
+"""The commits of each app between two sets of images, found by their content versions.
 
-As plain text (on a terminal, in a commit), as Markdown (a pull request) and as Slack writes it.
+Written as plain text (terminal, commit message), as Markdown (pull request) and in Slack's markup.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from ops.report.markdown import code
 from ops.report.text import counted, safe, short
 
 _CUT = ": the clone is shallow (`git fetch --unshallow --tags`)"
-_SHOWN = 50
-"""Commits of an app."""
-_HEADS = 20
-"""Releases of a stack whose commits are searched too: a hot-fix may not be in the history of what is checked out."""
+_MAX_COMMITS = 50
+"""Commits listed for each app."""
+_SEARCHED_RELEASES = 20
+"""Releases of each stack whose history is searched, too: the checked-out history may lack a hotfix."""
 
 
 @dataclass(frozen=True)
 class AppChange:
-    """An app that gets another image."""
+    """An app whose image changes."""
 
     name: str
     before: Image | None
     after: Image
     added: list[ImageChange] = field(default_factory=list)
-    """The newest first."""
+    """Newest first."""
     removed: list[ImageChange] = field(default_factory=list)
-    """Commits that were in the version before and are not in the one after."""
+    """Commits of the former version that the new one lacks."""
     unknown: str = ""
-    """Why the commits are not known."""
+    """Why the commits are unknown; empty if they are known."""
 
 
 @dataclass(frozen=True)
 class Changelog:
-    """From one state of a stack's images to another."""
+    """The changes between two sets of a stack's images."""
 
     title: str
     changes: list[AppChange]
@@ -73,23 +73,23 @@ class Changelog:
             if change.unknown:
                 yield f"{style.item}{change.unknown}"
             elif not change.added and not change.removed:
-                yield f"{style.item}no commit changed what it is built from"
+                yield f"{style.item}no commit changed its sources"
             yield from _commits(change.added, style, "")
-            yield from _commits(change.removed, style, "without ")
+            yield from _commits(change.removed, style, "removes ")
 
 
 def _commits(changes: list[ImageChange], style: _Style, prefix: str) -> Iterator[str]:
-    for change in changes[:_SHOWN]:
-        said = style.text(safe(change.subject))
-        yield f"{style.item}{prefix}{style.code(change.commit[:8])} {said} ({style.text(safe(change.author))})"
-    if (more := len(changes) - _SHOWN) > 0:
+    for change in changes[:_MAX_COMMITS]:
+        subject = style.text(safe(change.subject))
+        yield f"{style.item}{prefix}{style.code(change.commit[:8])} {subject} ({style.text(safe(change.author))})"
+    if (more := len(changes) - _MAX_COMMITS) > 0:
         yield f"{style.item}{prefix}{counted(more, 'more commit')}"
 
 
 def changelog(
     title: str, folder: Path, stacks: Collection[str], before: Mapping[str, Image], after: Mapping[str, Image]
 ) -> Changelog:
-    """``folder``: in the repository that the images are built from; ``stacks``: whose releases are searched, too."""
+    """``folder``: any folder of the repository with the images' sources; ``stacks``: whose releases to search, too."""
     changed = [name for name in sorted(after) if before.get(name) != after[name]]
     search = _Search.of(folder, stacks) if changed else None
     return Changelog(title, [_change(search, name, before.get(name), after[name]) for name in changed])
@@ -97,7 +97,7 @@ def changelog(
 
 def _change(search: _Search | str | None, name: str, before: Image | None, after: Image) -> AppChange:
     if before is None:
-        return AppChange(name, before, after, unknown="did not run before")
+        return AppChange(name, before, after, unknown="newly added")
     if not isinstance(search, _Search):
         return AppChange(name, before, after, unknown=search or "")
     return search.change(name, before, after)
@@ -111,33 +111,33 @@ class _Search:
 
     @classmethod
     def of(cls, folder: Path, stacks: Collection[str]) -> _Search | str:
-        """Or why there is no history to search."""
+        """The search, or why there is no history to search."""
         repository = Repository.find(folder)
         head = repository.commit("HEAD") if repository is not None else None
         if repository is None or head is None:
-            return "commits not known: there is no git history here"
+            return "commits unknown: not in a Git repository"
         try:
             versions = Versions(repository, load_sources(repository.root))
         except (SettingsError, ImageSourceError):
-            return "commits not known: there is no images.yaml here"
-        releases = [each for stack in stacks for each in Releases(repository).all(stack)[:_HEADS]]
+            return "commits unknown: no valid images.yaml"
+        releases = [each for stack in stacks for each in Releases(repository).all(stack)[:_SEARCHED_RELEASES]]
         others = [each.commit for each in releases if repository.commit(each.commit)]
         return cls(History(repository, versions, head, others), versions, repository.is_shallow)
 
     def change(self, name: str, before: Image, after: Image) -> AppChange:
         if name not in self.versions.images:
             return AppChange(name, before, after, unknown="not built from this repository")
-        found = self.history.find(name, {before.version, after.version})
-        missing = sorted({before.version, after.version} - found.keys())
+        commits = self.history.find(name, {before.version, after.version})
+        missing = sorted({before.version, after.version} - commits.keys())
         if missing:
-            named = " and ".join(short(version) for version in missing)
-            unknown = f"commits not known: this history does not have {named}{_CUT if self.is_shallow else ''}"
+            names = " and ".join(short(version) for version in missing)
+            unknown = f"commits unknown: {names} not in this Git history{_CUT if self.is_shallow else ''}"
             return AppChange(name, before, after, unknown=unknown)
-        old, new = found[before.version], found[after.version]
+        old, new = commits[before.version], commits[after.version]
         try:
             added, removed = self.history.changes(name, old, new), self.history.changes(name, new, old)
         except ShallowError:
-            return AppChange(name, before, after, unknown=f"commits not known{_CUT}")
+            return AppChange(name, before, after, unknown=f"commits unknown{_CUT}")
         return AppChange(name, before, after, added=added, removed=removed)
 
 
@@ -147,15 +147,15 @@ class _Style:
     strong: Callable[[str], str]
     code: Callable[[str], str]
     text: Callable[[str], str]
-    """What people have written: it must not become markup."""
+    """Escapes text from commits, so that it cannot become markup."""
     item: str
 
 
-def _as_it_is(text: str) -> str:
+def _verbatim(text: str) -> str:
     return text
 
 
-_PLAIN = _Style(_as_it_is, _as_it_is, _as_it_is, _as_it_is, "  - ")
+_PLAIN = _Style(_verbatim, _verbatim, _verbatim, _verbatim, "  - ")
 _MARKDOWN = _Style(lambda text: f"### {text}", lambda text: f"**{text}**", code, code, "- ")
 _SLACK = _Style(
     lambda text: f"*{slack.escaped(text)}*",

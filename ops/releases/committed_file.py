@@ -1,4 +1,4 @@
-"""A stack's file as git has it, and a commit of that file and nothing else."""
+"""A stack's file in Git, and commits of that file alone."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ops.stack_file import edited
 from pulumi_state import yaml_file
 from pulumi_state.errors import PulumiError
 
-_NEED = "what runs where is committed."
+_NEED = "what each stack runs is recorded in commits."
 
 
 class CommittedFile:
-    """A file of a repository's working copy."""
+    """A file in the working tree of a Git repository."""
 
     def __init__(self, file: Path) -> None:
-        """Raises OpsError where the file belongs to no repository, or nothing was committed yet."""
+        """Raises OpsError when the file is in no repository, or the repository has no commit."""
         self.repository = git.find_repository(file.parent, _NEED)
         if self.repository.commit("HEAD") is None:
-            raise OpsError(f"{self.repository.root} has no commit; {_NEED}", ExitCode.USAGE)
+            raise OpsError(f"{self.repository.root} has no commit yet; {_NEED}", ExitCode.USAGE)
         self._file = file
         self._path = file.resolve().relative_to(self.repository.root.resolve()).as_posix()
 
@@ -32,34 +32,34 @@ class CommittedFile:
         return self._file.name
 
     def require_clean(self, change: Callable[[Any], None] = lambda _config: None) -> None:
-        """Raises OpsError when the file is not what the last commit has, or nobody is set to commit it.
+        """Raises OpsError when the file has uncommitted changes, or Git has no user to commit as.
 
-        ``change``: what is to be committed; it may be in the file already, from a run that did not commit.
+        ``change``: the change to be committed, which an earlier run may have written already.
         """
         if not self.repository.is_committed(self._path) and not self._has_only(change):
             raise OpsError(
-                f"{self._file.name} has changes that are not committed, and they would be in the commit too. Commit "
-                "them or put them back (`git stash`), then try again; the file was not changed.",
+                f"{self._file.name} has uncommitted changes, which would be in the commit, too. Commit or stash them "
+                "(`git stash`), then try again. Nothing was changed.",
                 ExitCode.USAGE,
             )
         if self.repository.identity() is None:
             raise OpsError(
-                "git's settings do not say who commits: set user.name and user.email (`git config`).",
+                "Git does not know who commits: set user.name and user.email with `git config`.",
                 ExitCode.ENVIRONMENT,
             )
 
     def _has_only(self, change: Callable[[Any], None]) -> bool:
-        """Whether the file is the committed one with the change, and it makes a difference."""
+        """Whether the file differs from the committed one by this change only."""
         if not self._file.is_file() or not self.is_altered_by(change):
             return False
         return self._file.read_bytes().decode(errors="replace") == self._committed_with(change)
 
     def is_altered_by(self, change: Callable[[Any], None]) -> bool:
-        """Whether the file of the last commit would become another one."""
+        """Whether a change would alter the file of the last commit."""
         return self._committed_with(change) != self._committed_with(lambda _config: None)
 
     def _committed_with(self, change: Callable[[Any], None]) -> str | None:
-        """The last commit's file with a change; None where it is not there, or the change does not fit it."""
+        """The last commit's file with a change; None if there is no such file, or the change cannot be applied."""
         text = self.text_at("HEAD")
         try:
             if text is None:
@@ -70,10 +70,10 @@ class CommittedFile:
             return None
 
     def text_at(self, commit: str) -> str | None:
-        """The file's text in a commit; None where it is not there, or the commit is not known here."""
+        """The file's text in a commit; None if the file or the commit does not exist here."""
         content = self.repository.file(commit, self._path)
         return None if content is None else content.decode()
 
     def commit(self, message: str) -> str:
-        """Commit the file as it lies there; what else has changed stays as it is. Gives the commit's id."""
+        """Commit the file, and no other changes. Returns the commit's id."""
         return self.repository.commit_file(self._path, message)

@@ -1,4 +1,4 @@
-"""The branch of a hotfix, which is cut from what a stack runs."""
+"""The branch of a hotfix, which starts at the release that a stack runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ops.releases.tags import Releases
 
 @dataclass(frozen=True)
 class Hotfix(ReleasedBranch):
-    """A branch that may become a release by itself. It holds the stack's newest release, which may be its own."""
+    """A hotfix branch. It contains the stack's newest release, which may be a release of this branch."""
 
     stack: str
 
@@ -25,31 +25,31 @@ def branch_name(stack: str) -> str:
 
 
 def find(project: Path, stack: str, environ: Mapping[str, str]) -> Hotfix:
-    """What is checked out. Raises OpsError unless it is the stack's branch, and descends from what the stack runs."""
-    repository = git.find_repository(project, "a hot-fix is a branch of one.")
+    """The checked-out hotfix branch. Raises OpsError unless it is the stack's, and contains its newest release."""
+    repository = git.find_repository(project, "a hotfix is a Git branch.")
     head = repository.commit("HEAD")
     if head is None:
-        raise OpsError(f"{repository.root}: nothing was committed yet", ExitCode.USAGE)
-    # CI checks out a commit, and says in the environment of which branch it is.
-    wanted, found = branch_name(stack), repository.branch() or environ.get("GITHUB_REF_NAME", "")
-    if found != wanted:
+        raise OpsError(f"{repository.root} has no commit yet", ExitCode.USAGE)
+    # CI checks out a commit, and passes the branch in the environment.
+    expected, branch = branch_name(stack), repository.branch() or environ.get("GITHUB_REF_NAME", "")
+    if branch != expected:
         raise OpsError(
-            f"A hot-fix of {stack} is made on the branch {wanted}; this is {found or 'no branch'}. Cut it from what "
-            f"{stack} runs, see `scripts/snu releases {stack}`. Nothing was changed.",
+            f"A hotfix of {stack} must be on the branch {expected}; checked out is {branch or 'no branch'}. Create it "
+            f"from the release that {stack} runs, see `scripts/snu releases {stack}`. Nothing was changed.",
             ExitCode.USAGE,
         )
     release = Releases(repository).newest(stack)
     if release is None:
         raise OpsError(
-            f"{stack} has no release that {wanted} could be cut from, or its tags are not here: fetch them with "
-            "`git fetch --tags`. Nothing was changed.",
+            f"{stack} has no release tag here that {expected} could start from. Run `git fetch --tags` to fetch the "
+            "tags. Nothing was changed.",
             ExitCode.USAGE,
         )
     if not repository.includes(head, release.commit):
         raise OpsError(
-            f"{wanted} does not hold commit {release.commit[:12]} of {release.name}, which {stack} runs: it would take "
-            f"back what {stack} has. Cut it anew (`git switch -c {wanted} {release.name}`), and pick the fix onto it. "
+            f"{expected} does not contain {release.name} (commit {release.commit[:12]}), which {stack} runs, and would "
+            f"undo it. Recreate the branch (`git switch -C {expected} {release.name}`) and cherry-pick the fix. "
             "Nothing was changed.",
             ExitCode.USAGE,
         )
-    return Hotfix(wanted, head, release, stack)
+    return Hotfix(expected, head, release, stack)

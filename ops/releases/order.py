@@ -1,4 +1,4 @@
-"""Keeps an older commit from replacing a newer one that was deployed while the older one waited."""
+"""Keeps an older commit from replacing a newer one that was deployed in the meantime."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ops.state.history import updates_of
 from pulumi_state.store import StoreError
 
 _UPDATE = "update"
-_MOST = 50
+_MAX_UPDATES = 50
 
 
 def require_not_older(session: Session) -> None:
-    """Raises OpsError, of the status REFUSED, if the stack's last update was of a commit that descends from this one.
+    """Raises OpsError, with the code REFUSED, if the last update was of a descendant of the current commit.
 
-    The caller has locked the stack. A commit that this repository and its origin do not know is of another history.
+    The caller has locked the stack. A commit that neither the repository nor its origin has is ignored.
     """
     try:
-        updates = updates_of(session.store, session.project, session.stack.name, _MOST)
+        updates = updates_of(session.store, session.project, session.stack.name, _MAX_UPDATES)
     except StoreError as error:
         raise OpsError(str(error), ExitCode.ENVIRONMENT) from None
     deployed = next((update.commit for update in updates if update.kind == _UPDATE and update.commit), None)
@@ -32,9 +32,9 @@ def require_not_older(session: Session) -> None:
     if remote.repository.commit(deployed) is None:
         with suppress(OpsError):
             remote.fetch(deployed)
-    if head != deployed and remote.holds(deployed, head):
+    if head != deployed and remote.contains(deployed, head):
         raise OpsError(
-            f"{session.stack.name} was updated from commit {deployed[:12]}, which descends from {head[:12]}: this run "
-            "was overtaken by a newer one. Nothing was changed.",
+            f"{session.stack.name} already runs the newer commit {deployed[:12]}, which descends from {head[:12]}. "
+            "Nothing was changed.",
             ExitCode.REFUSED,
         )

@@ -1,4 +1,4 @@
-"""Takes what one stack runs over into another one: images into its registry, versions and digests into its file."""
+"""Promotion: copies a stack's images to another stack's registry, and their versions and digests to its file."""
 
 from __future__ import annotations
 
@@ -20,63 +20,63 @@ SOURCE_ACCESS_KEY = "SNU_SOURCE_ACCESS_KEY"
 SOURCE_SECRET_KEY = "SNU_SOURCE_SECRET_KEY"  # noqa: S105 - the variable's name
 
 OnState = Callable[[str, str, str], None]
-"""Gets the image's name, what is done with it, and a line about that."""
+"""Called with the image's name, its state such as ``copying``, and a line of detail."""
 
 
 def source_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment in which the source is asked: with its own key, where it needs another one than the target's.
+    """The environment for reading the source: with its own API key, if one is set.
 
-    Raises OpsError where only half of that key is set.
+    Raises OpsError when only half of that key is set.
     """
-    own = {
+    source_key = {
         "SCW_ACCESS_KEY": environ.get(SOURCE_ACCESS_KEY, ""),
         "SCW_SECRET_KEY": environ.get(SOURCE_SECRET_KEY, ""),
     }
-    if any(own.values()) and not all(own.values()):
+    if any(source_key.values()) and not all(source_key.values()):
         raise OpsError(
-            f"Only one of {SOURCE_ACCESS_KEY} and {SOURCE_SECRET_KEY} is set: set both, or none where the target's key "
+            f"Only one of {SOURCE_ACCESS_KEY} and {SOURCE_SECRET_KEY} is set. Set both, or neither if the target's key "
             "may read the source.",
             ExitCode.ENVIRONMENT,
         )
-    return {**environ, **own} if all(own.values()) else {**environ}
+    return {**environ, **source_key} if all(source_key.values()) else {**environ}
 
 
 def require_allowed(project: Path, source: str, target: StackImages) -> None:
-    """Raises OpsError unless the target's file says that it takes its images from the source."""
+    """Raises OpsError unless the target's file names the source in ``snu:promoteFrom``."""
     if target.settings.promote_from == source:
         return
     name, promoted = target.stack.name, target.settings.promote_from
-    found = f"takes its images from {promoted}" if promoted else "has no snu:promoteFrom"
+    reason = f"has snu:promoteFrom {promoted}" if promoted else "has no snu:promoteFrom"
     allowed = ", ".join(f"`scripts/snu promote {a} {b}`" for a, b in _allowed(project)) or "none"
     raise OpsError(
-        f"Nothing is promoted from {source} to {name}: {target.stack.file.name} {found}. Allowed: {allowed}. Nothing "
+        f"{source} cannot be promoted to {name}: {target.stack.file.name} {reason}. Allowed: {allowed}. Nothing "
         "was changed.",
         ExitCode.USAGE,
     )
 
 
 def require_as_named(source: StackImages) -> None:
-    """Raises OpsError, of the status REFUSED, where the source runs other images than its file names."""
+    """Raises OpsError, with the code REFUSED, when the source runs other images than its file names."""
     named = source.settings.pinned
     others = sorted(name for name, image in source.running.items() if name in named and named[name] != image)
     if others:
         name = source.stack.name
         raise OpsError(
-            f"{name} runs other images than {source.stack.file.name} names here, of {', '.join(others)}: another "
-            f"release was deployed to {name} meanwhile. Nothing was promoted. Deploy {name} again, and then go on.",
+            f"{name} runs other images of {', '.join(others)} than {source.stack.file.name} names: another release has "
+            f"been deployed to {name} since. Nothing was promoted. Deploy {name} again, then retry.",
             ExitCode.REFUSED,
         )
 
 
 def _allowed(project: Path) -> list[tuple[str, str]]:
-    found = []
+    promotions = []
     for name in stack_names(project):
         stack = find_stack(project, name)
         if stack.config.get("snu:blueprint") == "environment":
             settings = settings_of(stack)
             if isinstance(settings, EnvironmentSettings) and settings.promote_from:
-                found.append((settings.promote_from, name))
-    return found
+                promotions.append((settings.promote_from, name))
+    return promotions
 
 
 @dataclass(frozen=True)
@@ -84,16 +84,16 @@ class ImageChoice:
     """What a promotion does with each image."""
 
     taken: dict[str, Image]
-    """What the source runs of what the target runs."""
+    """Images that both stacks run, in the source's version."""
     written: dict[str, Image]
-    """Those of them that the target's file does not name yet."""
+    """Those that the target's file does not name yet."""
     staying: list[str]
-    """What only the target runs."""
+    """Images that only the target runs."""
     unused: list[str]
-    """What only the source runs."""
+    """Images that only the source runs."""
 
     def since(self, committed: CommittedFile) -> ImageChoice:
-        """As seen from the last commit: an earlier run may have written the target's file without committing it."""
+        """Relative to the last commit, as an earlier run may have written the target's file without committing it."""
         written = {
             name: image for name, image in self.taken.items() if committed.is_altered_by(put_images({name: image}))
         }
@@ -101,11 +101,11 @@ class ImageChoice:
 
 
 def choose(source: StackImages, target: StackImages) -> ImageChoice:
-    """Raises OpsError when the source runs nothing, or its state cannot be reached."""
+    """Raises OpsError when the source runs no images, or its state cannot be read."""
     running, named = source.running, target.settings.pinned
     if not running:
         raise OpsError(
-            f"{source.stack.name} runs nothing: its state names no image. Deploy it first; nothing was changed.",
+            f"{source.stack.name} runs no images, according to its state. Deploy it first. Nothing was changed.",
             ExitCode.FAILED,
         )
     taken = {name: running[name] for name in sorted(named.keys() & running.keys())}
@@ -120,13 +120,13 @@ def choose(source: StackImages, target: StackImages) -> ImageChoice:
 def copy_images(
     source: StackImages, target: StackImages, images: Mapping[str, Image], on_state: OnState
 ) -> dict[str, CopyStatistics]:
-    """Copy what the target's registry lacks; by name, what that took. Raises OpsError; what is copied stays."""
+    """Copy what the target's registry lacks. Raises OpsError on failure; completed copies are kept."""
     copied: dict[str, CopyStatistics] = {}
     for name, image in images.items():
         repository = target.registries.repository(f"{target.registry}/{name}")
 
-        def on_bytes(done: int, wanted: int, name: str = name) -> None:
-            on_state(name, "copying", f"{megabytes(done)} of {megabytes(wanted)}")
+        def on_bytes(done: int, total: int, name: str = name) -> None:
+            on_state(name, "copying", f"{megabytes(done)} of {megabytes(total)}")
 
         on_state(name, "checking", "")
         origin = source.registries.repository(f"{source.registry}/{name}")
@@ -135,8 +135,8 @@ def copy_images(
         except RegistryError as error:
             on_state(name, "failed", "")
             raise OpsError(
-                f"{name} {image.version} was not copied: {error}\nNo file was changed. What was copied stays in the "
-                "registry, so that the next try goes on from there.",
+                f"{name} {image.version} was not copied: {error}\nNo file was changed. Run the same command again to "
+                "resume; what was copied is in the registry.",
                 ExitCode.FAILED,
             ) from None
         on_state(name, "done", image.digest)

@@ -1,4 +1,4 @@
-"""Publishes the commits and tags of releases. Each step can be repeated, and ends the same."""
+"""Publishes the commits and tags of releases. Each step is idempotent."""
 
 from __future__ import annotations
 
@@ -21,61 +21,61 @@ class PublishedReference:
 
     name: str
     commit: str
-    was_there: bool
+    existed: bool
+    """Whether it was published already."""
 
 
 def push_commit(remote: Remote, branch: str) -> PublishedReference:
-    """Make the commit that is checked out part of a branch of the remote.
+    """Push the checked-out commit to a branch of the remote.
 
-    Where an earlier attempt of the same run has pushed a commit with the same content, that one is checked out and
-    used. Raises OpsError with the status REFUSED if somebody else has pushed to the branch.
+    If an earlier attempt of the same run has pushed a commit with the same content, that one is checked out and used.
+    Raises OpsError, with the code REFUSED, if somebody else has pushed to the branch.
     """
-    head, there = remote.head, remote.find(_HEADS + branch)
-    if there == head:
-        return PublishedReference(branch, head, was_there=True)
-    if there is not None:
-        remote.fetch(there)
-    if there is None or remote.holds(head, there):
+    head, published = remote.head, remote.find(_HEADS + branch)
+    if published == head:
+        return PublishedReference(branch, head, existed=True)
+    if published is not None:
+        remote.fetch(published)
+    if published is None or remote.contains(head, published):
         if remote.push(f"{head}:{_HEADS}{branch}"):
-            return PublishedReference(branch, head, was_there=False)
-        there = remote.find(_HEADS + branch) or ""
-        raise _overtaken(branch, there)
-    known = _earlier_attempt(remote, head, there)
-    if known is None:
-        raise _overtaken(branch, there)
-    if known != head:
-        remote.adopt(known)
-    return PublishedReference(branch, known, was_there=True)
+            return PublishedReference(branch, head, existed=False)
+        raise _overtaken(branch, remote.find(_HEADS + branch) or "")
+    earlier = _earlier_attempt(remote, head, published)
+    if earlier is None:
+        raise _overtaken(branch, published)
+    if earlier != head:
+        remote.check_out(earlier)
+    return PublishedReference(branch, earlier, existed=True)
 
 
-def _earlier_attempt(remote: Remote, head: str, there: str) -> str | None:
-    """The commit on the remote that stands for this one, unless others have committed on top of it."""
-    tree, own = remote.repository.tree(head), remote.committer
-    for commit in remote.repository.history(there, hidden=[head]):
+def _earlier_attempt(remote: Remote, head: str, published: str) -> str | None:
+    """The commit on the remote that corresponds to this one, unless others have committed on top of it."""
+    tree, committer = remote.repository.tree(head), remote.committer
+    for commit in remote.repository.history(published, hidden=[head]):
         if commit.tree == tree:
             return commit.id
-        if commit.committer_email != own:
+        if commit.committer_email != committer:
             return None
-    return head if remote.holds(there, head) else None
+    return head if remote.contains(published, head) else None
 
 
-def _overtaken(branch: str, there: str) -> OpsError:
+def _overtaken(branch: str, published: str) -> OpsError:
     return OpsError(
-        f"{branch} has moved on to commit {there[:12]}, which this run does not know: another release has begun. "
-        "Nothing was deployed. Push the branch again to start from its newest commit.",
+        f"{branch} is now at commit {published[:12]}, which is not from this run: another release has started. "
+        "Nothing was deployed. Push to the branch again to start from its newest commit.",
         ExitCode.REFUSED,
     )
 
 
 def push_release(remote: Remote, releases: Releases, release: Release) -> PublishedReference:
-    """Push the tag of a release; where its name was taken meanwhile, under the next number. Raises OpsError."""
+    """Push a release's tag, under the next number if its name is taken. Raises OpsError."""
     for _ in range(_ATTEMPTS):
         reference = _TAGS + release.name
-        own, there = remote.tag(release.name), remote.find(reference)
-        if there == own:
-            return PublishedReference(release.name, release.commit, was_there=True)
-        if there is None and remote.push(f"{reference}:{reference}"):
-            return PublishedReference(release.name, release.commit, was_there=False)
+        local, published = remote.tag(release.name), remote.find(reference)
+        if published == local:
+            return PublishedReference(release.name, release.commit, existed=True)
+        if published is None and remote.push(f"{reference}:{reference}"):
+            return PublishedReference(release.name, release.commit, existed=False)
         remote.delete_tag(release.name)
         remote.fetch(f"{_TAGS}{release.stack}/*:{_TAGS}{release.stack}/*")
         known = next((each for each in releases.all(release.stack) if each.plan_id == release.plan_id), None)
@@ -90,25 +90,25 @@ def push_release(remote: Remote, releases: Releases, release: Release) -> Publis
             at=release.at,
         )
     raise OpsError(
-        f"The tag of the release of {release.stack} was not pushed: its names are taken again and again. Run this "
+        f"The release tag of {release.stack} was not pushed, as {_ATTEMPTS} names in a row were taken. Run the command "
         "again.",
         ExitCode.FAILED,
     )
 
 
 def move_branch(remote: Remote, branch: str, commit: str) -> PublishedReference:
-    """Move a branch of the remote forward to what was deployed. Raises OpsError where it has gone another way."""
-    there = remote.find(_HEADS + branch)
-    if there == commit:
-        return PublishedReference(branch, commit, was_there=True)
-    if there is not None:
-        remote.fetch(there)
-        if remote.holds(there, commit):
-            return PublishedReference(branch, there, was_there=True)
-    if (there is None or remote.holds(commit, there)) and remote.push(f"{commit}:{_HEADS}{branch}"):
-        return PublishedReference(branch, commit, was_there=False)
+    """Fast-forward a branch of the remote to the deployed commit. Raises OpsError when it has diverged."""
+    published = remote.find(_HEADS + branch)
+    if published == commit:
+        return PublishedReference(branch, commit, existed=True)
+    if published is not None:
+        remote.fetch(published)
+        if remote.contains(published, commit):
+            return PublishedReference(branch, published, existed=True)
+    if (published is None or remote.contains(commit, published)) and remote.push(f"{commit}:{_HEADS}{branch}"):
+        return PublishedReference(branch, commit, existed=False)
     raise OpsError(
-        f"{branch} was not moved to commit {commit[:12]}, which is deployed: it is at {(there or '')[:12]}, which that "
-        f"commit does not hold. Merge one into the other, and push {branch}.",
+        f"{branch} was not moved to the deployed commit {commit[:12]}: it has diverged, at {(published or '')[:12]}. "
+        f"Merge one into the other, and push {branch}.",
         ExitCode.FAILED,
     )

@@ -1,4 +1,4 @@
-"""Brings what was released back to the main branch: a pull request on GitHub from a branch of its own."""
+"""Merges a release back: a pull request to the main branch, from a branch of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.github import WRITE_PULL_REQUESTS, Repository, clear_errors, client
+from ops.github import WRITE_PULL_REQUESTS, Repository, client, readable_errors
 from ops.releases.release import Release
 
 if TYPE_CHECKING:
@@ -21,48 +21,49 @@ class ReleasedBranch:
 
     branch: str
     commit: str
-    """Its newest."""
+    """Its newest commit."""
     release: Release
 
 
 @dataclass(frozen=True)
 class PullRequestResult:
-    """What was done on GitHub."""
+    """The result of opening a pull request."""
 
     branch: str
     """The branch of the pull request."""
     url: str
-    """Empty if there is no pull request, as the base holds the commit."""
-    was_there: bool
-    """Whether there was nothing left to do."""
+    """Empty if there is no pull request, as the base already contains the commit."""
+    existed: bool
+    """Whether there was nothing to do."""
 
 
 def open_pull_request(
-    hub: Repository, token: str, released: ReleasedBranch, base: str, title: str, body: str
+    repository: Repository, token: str, released: ReleasedBranch, base: str, title: str, body: str
 ) -> PullRequestResult:
-    """Open a pull request from a branch of its own at the release's commit; one that is open or merged stays.
+    """Open a pull request from a new branch at the release's commit, unless one is open or merged.
 
-    The branch that was released can be deleted then, and the pull request stays open. Raises OpsError.
+    It has a branch of its own, so that the released branch can be deleted. Raises OpsError.
     """
     name = f"{released.branch}-{released.release.day.isoformat()}.{released.release.number}"
-    owner = hub.name.partition("/")[0]
-    with clear_errors(hub, "repository", hub.name, WRITE_PULL_REQUESTS), client(hub, token) as github:
-        hosted = github.get_repo(hub.name)
+    owner = repository.name.partition("/")[0]
+    errors = readable_errors(repository, "repository", repository.name, WRITE_PULL_REQUESTS)
+    with errors, client(repository, token) as github:
+        hosted = github.get_repo(repository.name)
         for each in hosted.get_pulls(state="all", head=f"{owner}:{name}", base=base):
             if each.state == "open" or each.merged_at is not None:
-                return PullRequestResult(name, each.html_url, was_there=True)
+                return PullRequestResult(name, each.html_url, existed=True)
         _require_branch(hosted, name, released)
         if hosted.compare(base, released.commit).ahead_by == 0:
-            return PullRequestResult(name, "", was_there=True)
-        made: PullRequest = hosted.create_pull(base=base, head=name, title=title, body=body)
-        return PullRequestResult(name, made.html_url, was_there=False)
+            return PullRequestResult(name, "", existed=True)
+        created: PullRequest = hosted.create_pull(base=base, head=name, title=title, body=body)
+        return PullRequestResult(name, created.html_url, existed=False)
 
 
 def _require_branch(hosted: Hosted, name: str, released: ReleasedBranch) -> None:
     from github import GithubException, UnknownObjectException
 
     try:
-        found = hosted.get_git_ref(f"heads/{name}").object.sha
+        existing = hosted.get_git_ref(f"heads/{name}").object.sha
     except UnknownObjectException:
         try:
             hosted.create_git_ref(f"refs/heads/{name}", released.commit)
@@ -70,33 +71,33 @@ def _require_branch(hosted: Hosted, name: str, released: ReleasedBranch) -> None
             if error.status != 422:
                 raise
             raise OpsError(
-                f"GitHub does not know commit {released.commit[:12]}: push {released.branch} first (`git push origin "
-                f"{released.branch}`), then try again.",
+                f"Commit {released.commit[:12]} is not on GitHub. Run `git push origin {released.branch}`, then try "
+                "again.",
                 ExitCode.FAILED,
             ) from None
     else:
-        if found != released.commit:
+        if existing != released.commit:
             raise OpsError(
-                f"The branch {name} is on GitHub already, at commit {found[:12]} and not at "
-                f"{released.commit[:12]}. Bring that one back first, or delete it.",
+                f"The branch {name} already exists on GitHub at commit {existing[:12]}; expected "
+                f"{released.commit[:12]}. Merge that branch first, or delete it.",
                 ExitCode.FAILED,
             )
 
 
-def delete_branch(hub: Repository, token: str, released: ReleasedBranch) -> bool:
-    """Delete the branch that was released; gives whether it was there. Raises OpsError if it is at another commit."""
+def delete_branch(repository: Repository, token: str, released: ReleasedBranch) -> bool:
+    """Delete the released branch; returns whether it existed. Raises OpsError if it is at another commit."""
     from github import UnknownObjectException
 
-    with clear_errors(hub, "repository", hub.name), client(hub, token) as github:
+    with readable_errors(repository, "repository", repository.name), client(repository, token) as github:
         try:
-            reference = github.get_repo(hub.name).get_git_ref(f"heads/{released.branch}")
-            found = reference.object.sha  # asks
+            reference = github.get_repo(repository.name).get_git_ref(f"heads/{released.branch}")
+            current = reference.object.sha  # sends the request
         except UnknownObjectException:
             return False
-        if found != released.commit:
+        if current != released.commit:
             raise OpsError(
-                f"{released.branch} was not deleted: on GitHub it is at commit {found[:12]}, here at "
-                f"{released.commit[:12]}.",
+                f"{released.branch} was not deleted: it is at commit {current[:12]} on GitHub, but at "
+                f"{released.commit[:12]} here.",
                 ExitCode.FAILED,
             )
         reference.delete()

@@ -1,4 +1,4 @@
-"""Records a release once an apply has ended well."""
+"""Records a release after a successful apply."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ops.stacks import Stack
 
 
 def record_release(stack: Stack, plan: Plan) -> list[Line]:
-    """Tag what was applied, where the stack's images are promoted; gives what there is to say about it.
+    """Tag what was applied, if the stack's images are promoted. Returns the lines to print.
 
-    Raises nothing: the deploy is good, with or without its tag.
+    Never raises: the deployment has succeeded, with or without a tag.
     """
     if "snu:promoteFrom" not in stack.config:
         return []
@@ -28,8 +28,8 @@ def record_release(stack: Stack, plan: Plan) -> list[Line]:
         release = _recorded(stack, plan)
     except Exception as error:
         return [
-            Line.of((f"{stack.name} is deployed, and not recorded as a release: {error}", "yellow")),
-            Line.of("  `scripts/snu rollback` cannot go back to it; deploy again once that is mended."),
+            Line.of((f"{stack.name} was deployed, but not recorded as a release: {error}", "yellow")),
+            Line.of("  `scripts/snu rollback` cannot restore it. Fix the cause and deploy again."),
         ]
     return [
         Line.of(("Release ", "bold"), (release.name, "bold green"), f" at {release.commit[:12]}: {release.summary}"),
@@ -39,10 +39,10 @@ def record_release(stack: Stack, plan: Plan) -> list[Line]:
 
 def _recorded(stack: Stack, plan: Plan) -> Release:
     if plan.dirty:
-        raise OpsError("its plan holds changes that are not committed", ExitCode.USAGE)
+        raise OpsError("the plan has uncommitted changes", ExitCode.USAGE)
     now = datetime.now(UTC)
     releases = Releases.of(stack.project_dir)
-    # The apply may be repeated.
+    # Recorded already if the apply is repeated.
     known = next((each for each in releases.all(stack.name) if each.plan_id == plan.id), None)
     return known or releases.record(
         stack.name,
@@ -57,8 +57,8 @@ def _recorded(stack: Stack, plan: Plan) -> Release:
 
 
 def _commit(stack: Stack, plan: Plan) -> str:
-    """The plan's; where that is not known here, what is checked out: the apply has proved it to be the same."""
-    repository = git.find_repository(stack.project_dir, "releases are git's tags.")
+    """The plan's commit, or else the checked-out one, which the apply has verified to have the same files."""
+    repository = git.find_repository(stack.project_dir, "releases are Git tags.")
     return repository.commit(plan.commit) or repository.commit("HEAD") or plan.commit
 
 

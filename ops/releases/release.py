@@ -1,7 +1,7 @@
-"""A release: that a stack was made to run certain images, by an apply that ended well. It is an annotated tag of git.
+"""A release: the images that a successful apply has deployed to a stack, recorded as an annotated Git tag.
 
-The tag is called ``<stack>/<day>.<n>``: the n-th of the day, in UTC. The first line of its message is for people, a
-block of JSON at the end for this command.
+The tag's name is ``<stack>/<day>.<n>``, the n-th release of the day in UTC. Its message begins with a summary for
+people and ends with a block of JSON for this command.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _FORMAT = 1
 
 
 class _Content(BaseModel):
-    """The block of JSON. Keys that a later version adds are no reason not to read it."""
+    """The block of JSON. Unknown keys, as later versions may add, are ignored."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True)
 
     format: int = Field(default=_FORMAT, ge=1, le=_FORMAT)
-    images: dict[str, Image] = Field(description="By name, what the stack was made to run.")
-    plan: str = Field(description="The digest of the plan that was applied.")
-    plan_id: str = Field(description="Which plan it was: each is applied once.")
-    by: str = Field(description="Who applied it.")
+    images: dict[str, Image] = Field(description="The deployed images, by name.")
+    plan: str = Field(description="Digest of the applied plan.")
+    plan_id: str = Field(description="Id of the applied plan.")
+    by: str = Field(description="Name of the applier.")
     at: datetime
 
 
@@ -41,27 +41,27 @@ class Release(_Content):
 
     stack: str
     day: date
-    number: int = Field(ge=1, description="Of the day.")
-    commit: str = Field(description="What was applied: the stack's file in it has the images and all else.")
+    number: int = Field(ge=1, description="Number within the day.")
+    commit: str = Field(description="The applied commit, with the stack's file.")
 
     @property
     def name(self) -> str:
-        """The tag's."""
+        """The tag's name."""
         return f"{self.stack}/{self.day.isoformat()}.{self.number}"
 
     @property
     def order(self) -> tuple[date, int]:
-        """Later releases of a stack are greater."""
+        """Sort key: later releases of a stack are greater."""
         return self.day, self.number
 
     @property
     def summary(self) -> str:
-        """What it runs, for people."""
+        """The images with their versions, in one line."""
         return ", ".join(f"{name} {short(image.version)}" for name, image in sorted(self.images.items()))
 
     @property
     def message(self) -> str:
-        """The tag's."""
+        """The tag's message."""
         content = self.model_dump(mode="json", by_alias=True, include=set(_Content.model_fields))
         return (
             f"Release {self.name}: {self.summary}\n\n"
@@ -71,7 +71,7 @@ class Release(_Content):
 
     @classmethod
     def parse(cls, tag: str, commit: str, message: str) -> Release | None:
-        """None where the tag is somebody else's, or not as this command writes them."""
+        """None if the tag is not a release, or was not written by this command."""
         name, block = name_parts(tag), _BLOCK.search(message.replace("\r\n", "\n"))
         if name is None or block is None:
             return None
@@ -86,11 +86,11 @@ class Release(_Content):
 
 
 def name_parts(tag: str) -> tuple[str, date, int] | None:
-    """Stack, day and number in a tag's name; None where it is no release's."""
-    found = _NAME.fullmatch(tag)
-    if found is None:
+    """Stack, day and number in a tag's name; None if it is not a release's."""
+    match = _NAME.fullmatch(tag)
+    if match is None:
         return None
     try:
-        return found["stack"], date.fromisoformat(found["day"]), int(found["number"])
+        return match["stack"], date.fromisoformat(match["day"]), int(match["number"])
     except ValueError:
         return None

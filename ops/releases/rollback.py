@@ -1,4 +1,4 @@
-"""An earlier release's images and variables, written into the stack's file of today."""
+"""Rollback: restores an earlier release's images and variables in the stack's current file."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from pulumi_state.stack_file import StackFile
 from pulumi_state.store import StoreError
 
 VARIABLES = ("variablesFrom", "variables", "documentVariables", "secretVariables")
-"""Of an app, what goes back with its image."""
+"""Settings of an app that are restored with its image."""
 
 NOT_ROLLED_BACK = """\
-Not rolled back: what is in databases, and migrations that changed them; the values in the secret document; sizes,
-scaling, hosts and probes of the apps; schedules, sizes and variables of the jobs, which run their earlier image; apps
-that came or went since; and the program itself.
+Not rolled back: databases and their migrations; values in the secret document; sizes, scaling, hosts and probes of
+apps; schedules, sizes and variables of jobs (which run their earlier image); apps that were added or removed since; the
+Pulumi program.
 """
 
 
 @dataclass(frozen=True)
 class RollbackTarget:
-    """A release, as far as it can be gone back to."""
+    """What a rollback to a release restores."""
 
     release: Release
     images: dict[str, Image]
-    """Of what the stack's file names today."""
+    """Images that the stack's current file names, too."""
     variables: dict[str, dict[str, Any]]
-    """By app that there is today, those of ``VARIABLES`` that it had."""
+    """The settings of ``VARIABLES`` that each current app had."""
     newer: list[str]
-    """Images that the release did not have; they stay as they are."""
+    """Images that the release did not have; they are kept."""
     gone: list[str]
-    """Images that only the release had."""
+    """Images that only the release has."""
 
     def put(self, config: Any) -> None:
-        """Write it into the mapping under ``config`` of the stack's file."""
+        """Apply it to the mapping under ``config`` of the stack's file."""
         for name, image in self.images.items():
             config["snu:images"][name].update(image.model_dump())
         for name, variables in self.variables.items():
@@ -58,28 +58,26 @@ class RollbackTarget:
 
 
 def release_before(environment: StackImages, committed: CommittedFile, releases: list[Release]) -> Release:
-    """The one that is one back from what runs: the newest, where the last deploy after it did not become one.
+    """The release before what runs: the newest one, if a later deployment did not become a release.
 
-    ``releases``: the newest first. A release that was itself a way back counts as what it went back to, so that going
-    back twice goes back further. Raises OpsError where there is none.
+    ``releases``: newest first. A release that was itself a rollback counts as the one it restored, so that a second
+    rollback goes back further. Raises OpsError when there is none.
     """
     name = environment.stack.name
     if not releases:
         raise OpsError(
-            f"{name} has no release to go back to: `scripts/snu apply` records them as tags of git. Fetch them with "
-            "`git fetch --tags`, if there are any.",
+            f"{name} has no earlier release here. `scripts/snu apply` records releases as Git tags; run "
+            "`git fetch --tags` to fetch them.",
             ExitCode.FAILED,
         )
     if not _runs(environment, releases[0]):
         return releases[0]
     alike = [each for each in releases if each.images == releases[0].images]
-    present = _content(committed, releases[0])
-    oldest = [each for each in alike if _content(committed, each) == present][-1]
+    current = _restored(committed, releases[0])
+    oldest = [each for each in alike if _restored(committed, each) == current][-1]
     earlier = releases[releases.index(oldest) + 1 :]
     if not earlier:
-        raise OpsError(
-            f"{name} runs {releases[0].name}, and there is no other release before it to go back to.", ExitCode.FAILED
-        )
+        raise OpsError(f"{name} runs {releases[0].name}, and has no earlier release to roll back to.", ExitCode.FAILED)
     return earlier[0]
 
 
@@ -92,7 +90,7 @@ def rollback_target(release: Release, releases: list[Release]) -> Release | None
 
 
 def _runs(environment: StackImages, newest: Release) -> bool:
-    """Whether the last deploy became the newest release, and nothing else was done since."""
+    """Whether the newest release is the last deployment."""
     last = _last_applied(environment)
     if last is not None and last.plan != newest.plan_id:
         return False
@@ -100,7 +98,7 @@ def _runs(environment: StackImages, newest: Release) -> bool:
 
 
 def _last_applied(environment: StackImages) -> LedgerEntry | None:
-    """What the ledger has of the last plan that was begun. Raises OpsError when the store does not say."""
+    """The last entry of the ledger. Raises OpsError when the store cannot be read."""
     try:
         entries = Ledger(environment.store, environment.project, environment.stack.name).entries()
     except StoreError as error:
@@ -109,12 +107,12 @@ def _last_applied(environment: StackImages) -> LedgerEntry | None:
     return max(applied, key=lambda entry: entry.begun, default=None)
 
 
-def earlier(environment: StackImages, committed: CommittedFile, release: Release) -> RollbackTarget:
-    """Raises OpsError when the release's commit is not known here, or an image of it is gone from the registry."""
+def target_of(environment: StackImages, committed: CommittedFile, release: Release) -> RollbackTarget:
+    """Raises OpsError when the release's commit is unknown here, or its registry no longer has an image."""
     config = _config_at(committed, release)
     named = environment.settings.pinned
     images = {name: release.images[name] for name in sorted(named.keys() & release.images.keys())}
-    _require_there(environment, release, images)
+    _require_images(environment, release, images)
     return RollbackTarget(
         release,
         images,
@@ -124,7 +122,7 @@ def earlier(environment: StackImages, committed: CommittedFile, release: Release
     )
 
 
-def _require_there(environment: StackImages, release: Release, images: Mapping[str, Image]) -> None:
+def _require_images(environment: StackImages, release: Release, images: Mapping[str, Image]) -> None:
     missing = [
         f"{environment.registry}/{name}@{image.digest} (version {image.version})"
         for name, image in images.items()
@@ -133,40 +131,41 @@ def _require_there(environment: StackImages, release: Release, images: Mapping[s
     if missing:
         listed = "".join(f"\n  {each}" for each in missing)
         raise OpsError(
-            f"{release.name} cannot be gone back to, as images of it are gone from the registry:{listed}\nChoose a "
+            f"{release.name} cannot be restored, as these images are no longer in the registry:{listed}\nChoose a "
             "later release with --to, or deploy a fix. Nothing was changed.",
             ExitCode.FAILED,
         )
 
 
-def write(environment: StackImages, found: RollbackTarget) -> bool:
-    """Write it into the stack's file; gives whether that changed anything.
+def write(environment: StackImages, target: RollbackTarget) -> bool:
+    """Write the target into the stack's file; returns whether that changed it.
 
-    Raises OpsError, with the file as it was, when its variables do not fit the stack of today.
+    Raises OpsError, with the file unchanged, when the variables do not fit the current settings.
     """
     file = environment.stack.file
     before = file.read_bytes()
-    changed = edit(file, found.put)
+    changed = edit(file, target.put)
     if changed:
         try:
             settings_of(environment.stack)
         except OpsError as error:
             file.write_bytes(before)
             raise OpsError(
-                f"The variables of {found.release.name} do not fit what {environment.stack.name} is today:\n{error}",
+                f"The variables of {target.release.name} do not fit the current settings of {environment.stack.name}:\n"
+                f"{error}\nNothing was changed.",
                 ExitCode.SETTINGS,
             ) from error
     return changed
 
 
-def _content(committed: CommittedFile, release: Release) -> object:
-    """What of a release is gone back to: two releases with the same are the same way back."""
+def _restored(committed: CommittedFile, release: Release) -> object:
+    """What a rollback to a release restores, for comparison."""
     config = _config(committed, release) or {}
     return release.images, _variables(config, config.get("snu:apps") or {})
 
 
 def _config(committed: CommittedFile, release: Release) -> dict[str, Any] | None:
-    """As `_config_at`, but None where the file cannot be read."""
+    """Like `_config_at`, but None when the file cannot be read."""
     try:
         return _config_at(committed, release)
     except OpsError:
@@ -174,23 +173,23 @@ def _config(committed: CommittedFile, release: Release) -> dict[str, Any] | None
 
 
 def _config_at(committed: CommittedFile, release: Release) -> dict[str, Any]:
-    """The configuration in the stack's file at a release, with its comments, to be written into another file.
+    """The configuration, with comments, in the stack's file at a release.
 
-    Raises OpsError where the commit is not known here or its file is refused.
+    Raises OpsError when the commit is unknown here, or its file is invalid.
     """
     from ruamel.yaml import YAML
 
     text = committed.text_at(release.commit)
     if text is None:
         raise OpsError(
-            f"{release.name} is of commit {release.commit[:12]}, whose {committed.name} is not known here: fetch the "
-            "whole history (`git fetch --unshallow --tags`).",
+            f"{release.name} is at commit {release.commit[:12]}, whose {committed.name} is not in this clone. Run "
+            "`git fetch --unshallow --tags`.",
             ExitCode.FAILED,
         )
     try:
         StackFile.parse(text, committed.name)
     except PulumiError as error:
-        raise OpsError(f"The stack file of {release.name} is refused:\n{error}", ExitCode.SETTINGS) from None
+        raise OpsError(f"The stack file of {release.name} is invalid:\n{error}", ExitCode.SETTINGS) from None
     config: dict[str, Any] = YAML().load(text)["config"] or {}
     return config
 

@@ -1,4 +1,4 @@
-"""The releases of a stack, as git's tags have them. Tags that are not ours are left alone."""
+"""The releases of a stack in Git tags. Other tags are ignored."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ops.exit_codes import ExitCode
 from ops.releases.release import Release, name_parts
 
 _ATTEMPTS = 10
+_LISTED = 10
 
 
 class Releases:
@@ -26,50 +27,52 @@ class Releases:
 
     @classmethod
     def of(cls, folder: Path) -> Releases:
-        """In the repository that a folder belongs to. Raises OpsError where there is none."""
-        return cls(git.find_repository(folder, "releases are git's tags: clone it with its tags."))
+        """The releases in a folder's repository. Raises OpsError when there is none."""
+        return cls(git.find_repository(folder, "releases are Git tags. Clone the repository with its tags."))
 
     def all(self, stack: str) -> list[Release]:
-        """The newest first."""
+        """All releases of a stack, newest first."""
         tags = self._repository.tags(stack)
-        found = (Release.parse(tag.name, tag.commit, tag.message) for tag in tags if tag.commit is not None)
-        return sorted((each for each in found if each is not None), key=lambda each: each.order, reverse=True)
+        parsed = (Release.parse(tag.name, tag.commit, tag.message) for tag in tags if tag.commit is not None)
+        return sorted((each for each in parsed if each is not None), key=lambda each: each.order, reverse=True)
 
     def newest(self, stack: str) -> Release | None:
         return next(iter(self.all(stack)), None)
 
     def find(self, stack: str, name: str) -> Release:
-        """By its name, with or without the stack's in front. Raises OpsError with those that there are."""
+        """A release by name, with or without the stack's prefix. Raises OpsError, which lists the newest ones."""
         releases = self.all(stack)
         for each in releases:
             if name in (each.name, each.name.removeprefix(f"{stack}/")):
                 return each
-        listed = ", ".join(each.name for each in releases[:_ATTEMPTS]) or "none; fetch the tags"
+        listed = ", ".join(each.name for each in releases[:_LISTED]) or "none; run `git fetch --tags`"
         raise OpsError(f"{stack} has no release {name}. Its newest releases: {listed}.", ExitCode.USAGE)
 
     def record(self, stack: str, day: date, commit: str, **content: Any) -> Release:
-        """Make the tag of a new release, the next one of its day.
+        """Create the tag of a new release, with the next number of its day.
 
-        ``content``: the other fields of ``Release``. Raises OpsError when git does not take the tag.
+        ``content``: the other fields of ``Release``. Raises OpsError when Git rejects the tag.
         """
         for _ in range(_ATTEMPTS):
             release = Release(stack=stack, day=day, number=self._next(stack, day), commit=commit, **content)
             try:
                 self._repository.tag(release.name, commit, release.message, self._tagger(release.by))
             except TagExistsError:
-                continue  # somebody else was faster
+                continue  # taken by a concurrent run
             except GitError as error:
-                raise OpsError(f"git does not take the tag {release.name}: {error}", ExitCode.FAILED) from None
+                raise OpsError(f"git did not create the tag {release.name}: {error}", ExitCode.FAILED) from None
             return release
-        raise OpsError(f"git does not take a tag for {stack}: its names are taken again and again", ExitCode.FAILED)
+        raise OpsError(
+            f"No tag was created for {stack}, as {_ATTEMPTS} names in a row were taken. Try again.", ExitCode.FAILED
+        )
 
     def _next(self, stack: str, day: date) -> int:
-        """Tags that are not ours take a number, too."""
+        """The next free number of the day; tags of other origin count, too."""
         parts = [name_parts(tag.name) for tag in self._repository.tags(stack)]
         return max((each[2] for each in parts if each is not None and each[1] == day), default=0) + 1
 
     def _tagger(self, by: str) -> tuple[str, str] | None:
-        """None: Git's user; where CI has none, who it is and where."""
+        """Name and email; None for Git's user. CI may have none, so that the applier and host are used."""
         if self._repository.identity() is not None:
             return None
         name = "".join(character for character in by if character not in "<>\n\0").strip() or getpass.getuser()

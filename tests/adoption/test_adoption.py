@@ -1,4 +1,4 @@
-"""The live stack moves in: not one request writes, and what differs afterwards is what was accepted."""
+"""Adoption of the live stack: no request writes, and only accepted differences remain."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CONTAINERS = ("api", "admin", "app", "tasks", "apiv2", "tasksv2", "antivirus")
 
 
 def _steps(live: LiveLab, stack: str) -> dict[str, str]:
-    """By name, what a preview would do with each resource that has something in the cloud."""
+    """The previewed operation of each cloud resource, by name."""
     run = live.lab.project.snu("preview", stack, "--engine", "embedded", "--json")
     assert run.returncode == 0, run.stdout + run.stderr
     steps: list[dict[str, Any]] = json.loads(run.stdout).get("steps", [])
@@ -48,7 +48,7 @@ def _refused(run: Run, *says: str) -> None:
     assert "Traceback" not in text
 
 
-def test_production_moves_in(founded_live: LiveLab) -> None:
+def test_production_is_adopted(founded_live: LiveLab) -> None:
     live, stack = founded_live, "production"
     sources = live.sources("production")
     written = live.lab.journal()
@@ -78,7 +78,7 @@ def test_production_moves_in(founded_live: LiveLab) -> None:
     assert live.lab.journal() == written
 
 
-def test_again_and_the_way_back(founded_live: LiveLab) -> None:
+def test_a_second_adoption_and_undo(founded_live: LiveLab) -> None:
     live, stack = founded_live, "production"
     sources = live.sources("production")
     live.adopt_ok(stack, *sources)
@@ -98,8 +98,8 @@ def test_again_and_the_way_back(founded_live: LiveLab) -> None:
     assert "adopted nothing" in twice.stderr
 
 
-def test_after_the_first_up_nothing_differs(founded_live: LiveLab) -> None:
-    """And what came after an adoption is not undone."""
+def test_after_the_first_up_there_are_no_differences(founded_live: LiveLab) -> None:
+    """An adoption followed by changes cannot be undone."""
     live, stack = founded_live, "production"
     before = live.lab.resources("containers.container")
     live.adopt_ok(stack, *live.sources("production"))
@@ -113,7 +113,7 @@ def test_after_the_first_up_nothing_differs(founded_live: LiveLab) -> None:
 
 
 def test_two_states_for_one_stack(live: LiveLab) -> None:
-    """The foundation has the secrets of both environments, each of which Terraform has in a state of its own."""
+    """The foundation has the secrets of both environments, which Terraform keeps in separate states."""
     stack = "foundation-production"
     written = live.lab.journal()
     live.adopt_ok(stack, *live.sources("production"))
@@ -127,7 +127,7 @@ def test_two_states_for_one_stack(live: LiveLab) -> None:
     assert live.lab.journal() == written
 
 
-def test_ci_moves_in_with_its_zone(live: LiveLab) -> None:
+def test_ci_is_adopted_with_its_zone(live: LiveLab) -> None:
     for stack in ("foundation-ci", "ci"):
         written = live.lab.journal()
         live.adopt_ok(stack, *live.sources("ci"))
@@ -141,7 +141,7 @@ def test_ci_moves_in_with_its_zone(live: LiveLab) -> None:
 # --- what is refused --------------------------------------------------------------------------------------
 
 
-def test_without_every_acceptance_nothing_is_written(live: LiveLab) -> None:
+def test_without_all_acceptances_nothing_is_written(live: LiveLab) -> None:
     stack, sources = "foundation-production", live.sources("production", "staging")
     accepted = live.accept_all(stack, *sources)
     entries = yaml.safe_load(accepted.read_text())
@@ -154,7 +154,7 @@ def test_without_every_acceptance_nothing_is_written(live: LiveLab) -> None:
     assert not live.lab.state_file(stack).exists()
 
 
-def test_what_would_be_replaced_is_never_accepted(founded_live: LiveLab) -> None:
+def test_replacements_are_never_accepted(founded_live: LiveLab) -> None:
     live, stack = founded_live, "production"
     apps = live.config(stack, "apps")
     apps["admin"]["host"], apps["app"]["host"] = apps["app"]["host"], apps["admin"]["host"]
@@ -171,7 +171,7 @@ def test_an_environment_whose_foundation_is_not_up(live: LiveLab) -> None:
     assert "Traceback" not in run.stderr
 
 
-def test_a_state_that_is_not_of_today(live: LiveLab) -> None:
+def test_an_outdated_state(live: LiveLab) -> None:
     stack, sources = "foundation-production", live.sources("production", "staging")
     file = live.states / "production.tfstate"
     text = file.read_text()
@@ -189,13 +189,13 @@ def test_a_state_that_is_not_of_today(live: LiveLab) -> None:
         file.write_text(text.replace(registry["id"], other))
         two = live.adopt(stack, *sources, "--yes")
         assert two.returncode == ExitCode.FAILED, two.stdout + two.stderr
-        assert "two objects of one name" in two.stderr
+        assert "two objects with the same name" in two.stderr
         assert live.lab.state_file(stack).read_bytes() == content
     finally:
         file.write_text(text)
 
 
-def test_a_run_that_was_killed_has_changed_nothing(live: LiveLab) -> None:
+def test_a_killed_run_has_changed_nothing(live: LiveLab) -> None:
     stack, sources = "foundation-production", live.sources("production", "staging")
     accepted = live.accept_all(stack, *sources)
     hold = Hold.after(10, live.lab, method="GET")

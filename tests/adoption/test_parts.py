@@ -1,4 +1,4 @@
-"""The parts of an adoption that need no cloud: reading, mapping, accepting."""
+"""Parts of an adoption that need no cloud: reading, mapping, accepting."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from engine.provider import KNOWN_TYPES
 from ops.adopt.acceptance import Acceptance, as_list, judge, read_accepted
 from ops.adopt.mapping import MappedResource, identity_of, match
 from ops.adopt.other_stacks import owners
-from ops.adopt.properties import hidden, properties_of
+from ops.adopt.properties import properties_of, with_secrets
 from ops.adopt.terraform import TerraformResource, read_states
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
@@ -75,11 +75,11 @@ def _document(**instance: Any) -> dict[str, Any]:
         (_document(status="tainted"), "module.apps.scaleway_container.api as tainted"),
         (_document(deposed="b1946ac9"), "as deposed"),
         (_document(attributes={"id": ""}), "without an id"),
-        (_document(attributes=None), "cannot be read"),
-        ({"version": 4, "resources": [{"mode": "managed"}]}, "cannot be read"),
+        (_document(attributes=None), "has an invalid resource"),
+        ({"version": 4, "resources": [{"mode": "managed"}]}, "has an invalid resource"),
     ],
 )
-def test_states_that_are_refused(document: object, says: str, tmp_path: Path) -> None:
+def test_invalid_states(document: object, says: str, tmp_path: Path) -> None:
     file = tmp_path / "state"
     file.write_text(json.dumps(document))
     with pytest.raises(OpsError, match="Nothing was changed") as refused:
@@ -101,7 +101,7 @@ def test_a_state_in_postgresql(database: Database, monkeypatch: pytest.MonkeyPat
     for wrong, says in (
         (f"{source}&workspace=other", "workspace other) has no state"),
         (source.replace("production", "elsewhere"), "cannot be read"),
-        (database.url, "set PGPASSWORD"),
+        (database.url, "Set PGPASSWORD"),
     ):
         with pytest.raises(OpsError) as refused:
             read_states([wrong])
@@ -143,7 +143,7 @@ def test_a_role_that_may_only_read_the_table_is_enough(
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_properties_are_those_of_the_pulumi_type(environment: str) -> None:
-    """What Terraform has a value for is there, in the shape that the type has."""
+    """All values of Terraform are converted to the shape of the type."""
 
     def check(type_: Any, value: Any) -> None:
         if isinstance(type_, list):
@@ -180,15 +180,15 @@ _NAMES = st.text("ABC_", min_size=1, max_size=4)
 
 
 @given(st.dictionaries(_NAMES, st.text(max_size=3)), st.dictionaries(_NAMES, st.sampled_from(["plain", "[secret]"])))
-def test_only_what_the_program_states_in_clear_is_clear(live: dict[str, str], desired: dict[str, str]) -> None:
-    found = hidden(_CONTAINER, {"environmentVariables": live, "name": "x"}, {"environmentVariables": desired})
+def test_only_variables_that_the_program_sets_in_clear_are_clear(live: dict[str, str], desired: dict[str, str]) -> None:
+    found = with_secrets(_CONTAINER, {"environmentVariables": live, "name": "x"}, {"environmentVariables": desired})
     assert unwrap(found) == {"environmentVariables": live, "name": "x"}
     clear = {key for key, value in found["environmentVariables"].items() if not isinstance(value, Secret)}
     assert clear == {key for key in live if desired.get(key) == "plain"}
 
 
-def test_a_secret_of_the_schema_is_one_as_a_whole() -> None:
-    found = hidden(_CONTAINER, {"secretEnvironmentVariables": {"A": "b"}, "port": 1}, {})
+def test_secrets_of_the_schema_are_marked_as_a_whole() -> None:
+    found = with_secrets(_CONTAINER, {"secretEnvironmentVariables": {"A": "b"}, "port": 1}, {})
     assert contains_secret(found["secretEnvironmentVariables"])
     assert found["port"] == 1
 
@@ -210,32 +210,32 @@ def _candidate(type_: str, id_: str = "fr-par/1", **attributes: Any) -> MappedRe
         (_step(_CONTAINER, namespaceId="fr-par/1"), ("scaleway_container", "api", "fr-par/1"), False),
     ],
 )
-def test_a_container_is_known_by_name_and_namespace(step: Step, candidate: tuple[str, str, str], same: bool) -> None:
+def test_a_container_is_matched_by_name_and_namespace(step: Step, candidate: tuple[str, str, str], same: bool) -> None:
     type_, name, namespace = candidate
     assert bool(match([step], [_candidate(type_, name=name, namespace_id=namespace)])) is same
 
 
 @pytest.mark.parametrize("name", ["api", "api.ci.beta-snu.dev", "api.ci.beta-snu.dev."])
-def test_a_record_is_known_however_its_name_is_written(name: str) -> None:
+def test_a_record_is_matched_in_all_spellings(name: str) -> None:
     step = _step("scaleway:domain/record:Record", dnsZone="ci.beta-snu.dev", name=name, type="CNAME", data="x.")
     live = _candidate("scaleway_domain_record", name="api", dns_zone="ci.beta-snu.dev", type="CNAME", data="y.")
     assert match([step], [live]) == {step.urn: live}
 
 
 def test_a_domain_waits_until_its_container_is_known() -> None:
-    """To take it over before would look as if it had to be replaced."""
+    """Adopted earlier, it would seem to need a replacement."""
     live = _candidate("scaleway_container_domain", hostname="api.snu.gouv.fr", container_id="fr-par/1")
     assert not match([_step(_DOMAIN, hostname="api.snu.gouv.fr", containerId=_UNKNOWN)], [live])
     assert match([_step(_DOMAIN, hostname="api.snu.gouv.fr", containerId="fr-par/9")], [live])
 
 
-def test_every_type_of_the_program_is_adopted_or_made_anew() -> None:
+def test_every_type_of_the_program_is_adopted_or_recreated() -> None:
     adopted = {kind.token for kind in KINDS if identity_of(kind.token)}
     assert adopted == {kind.token for kind in KINDS if not kind.only_once}
     assert {kind.token for kind in KINDS} >= KNOWN_TYPES
 
 
-def test_what_is_not_certain_is_refused() -> None:
+def test_ambiguous_matches_are_rejected() -> None:
     step = _step(_CONTAINER, name="api", namespaceId="fr-par/1")
     live = [_candidate("scaleway_container", f"fr-par/{id_}", name="api", namespace_id="fr-par/1") for id_ in "78"]
     with pytest.raises(OpsError) as refused:
@@ -278,7 +278,7 @@ def test_each_difference_needs_its_entry() -> None:
 
 
 @pytest.mark.parametrize("op", ["replace", "delete", "create-replacement", "delete-replaced"])
-def test_no_entry_accepts_a_replacement(op: str) -> None:
+def test_no_entry_can_accept_a_replacement(op: str) -> None:
     verdict = judge([_step(_CONTAINER, "api", op)], [_accept("api", op, "create")])
     assert verdict.never == [f"api (scaleway:containers:Container): {op}"]
 
@@ -287,16 +287,16 @@ _PATHS = st.lists(st.sampled_from(["image", "imageTag", "env", "A", "AB"]), min_
 
 
 @given(_PATHS, _PATHS)
-def test_a_path_covers_itself_and_what_is_inside(wanted: str, change: str) -> None:
+def test_a_path_covers_everything_below_it(wanted: str, change: str) -> None:
     parts, whole = wanted.split("."), change.split(".")
-    assert Acceptance.meets(wanted, change) is (whole[: len(parts)] == parts)
+    assert Acceptance.matches(wanted, change) is (whole[: len(parts)] == parts)
 
 
-def test_a_list_that_was_written_is_read_once_it_has_reasons(tmp_path: Path) -> None:
+def test_a_generated_list_is_accepted_once_it_has_reasons(tmp_path: Path) -> None:
     file = tmp_path / "accept.yaml"
     undecided = {"api-container": ["image", 'environmentVariables["A-B"]'], "new": ["create"]}
     file.write_text(as_list(undecided))
-    with pytest.raises(OpsError, match="no reason is given for api-container, new"):
+    with pytest.raises(OpsError, match="the reason is missing for api-container, new"):
         read_accepted(file)
     file.write_text(file.read_text().replace("why?", "digests"))
     assert {entry.resource: entry.changes for entry in read_accepted(file)} == undecided
@@ -310,10 +310,10 @@ def test_a_list_that_was_written_is_read_once_it_has_reasons(tmp_path: Path) -> 
         ("- resource: a\n  changes: [b]\n  reason: '  '", "0.reason"),
         ("- resource: a\n  changes: []\n  reason: c", "0.changes"),
         ("- resource: a\n  changes: [b]\n  reason: c\n  because: d", "0.because"),
-        ("- [", "is no YAML"),
+        ("- [", "is not valid YAML"),
     ],
 )
-def test_lists_that_are_refused(text: str, says: str, tmp_path: Path) -> None:
+def test_invalid_lists(text: str, says: str, tmp_path: Path) -> None:
     file = tmp_path / "accept.yaml"
     file.write_text(text)
     with pytest.raises(OpsError) as refused:

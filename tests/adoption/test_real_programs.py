@@ -1,4 +1,4 @@
-"""With the real programs: Terraform makes what was recorded, and the Pulumi CLI adopts as the embedded engine does."""
+"""With Terraform and the Pulumi CLI: recorded states are real, and both engines adopt alike."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.terraform import needs_terraform
 
 
 @needs_terraform
-def test_the_recording_is_what_terraform_makes(tmp_path: Path) -> None:
+def test_the_recording_matches_terraform(tmp_path: Path) -> None:
     with Lab.running(tmp_path / "project") as lab:
         make(lab, tmp_path)
     for name in ENVIRONMENTS:
@@ -38,10 +38,10 @@ def _well(run: Run) -> Run:
 
 @needs_pulumi
 @pytest.mark.parametrize("stack", ["foundation-production", "production"])
-def test_the_cli_adopts_as_the_embedded_engine(
+def test_the_cli_adopts_like_the_embedded_engine(
     stack: str, recorded: Moment, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """It finds the same differences, sends nothing that writes, and each engine goes on with what the other adopted."""
+    """It finds the same differences with read-only requests, and each engine can continue the other's adoption."""
     moment: Moment = request.getfixturevalue("founded") if stack == "production" else recorded
     live = moment.restore()
     project = live.lab.project

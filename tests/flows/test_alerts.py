@@ -1,4 +1,4 @@
-"""From a crash to one message in Slack, and what must not get lost or come twice on the way."""
+"""From a crash to exactly one Slack message, in spite of failures on the way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`snu drift`: what somebody has changed, deleted or made by hand is found, and nothing is written."""
+"""`snu drift`: manual changes, deletions and creations are found, and nothing is written."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def change_the_api(lab: Lab) -> None:
 # --- changed and deleted ----------------------------------------------------------------------------------
 
 
-def test_what_was_changed_and_deleted_is_found_and_nothing_is_written(lab: Lab, engine: str, tmp_path: Path) -> None:
+def test_changes_and_deletions_are_found_and_nothing_is_written(lab: Lab, engine: str, tmp_path: Path) -> None:
     change_the_api(lab)
     gone = container(lab, "tasks")
     lab.ask("DELETE", f"{CONTAINERS}/containers/{gone['id']}")
@@ -99,7 +99,7 @@ def test_what_was_changed_and_deleted_is_found_and_nothing_is_written(lab: Lab, 
     check_clean(lab, FOUNDATION, STACK)
 
 
-def test_status_tells_the_same(lab: Lab) -> None:
+def test_status_reports_the_same(lab: Lab) -> None:
     def seen(*words: str) -> Any:
         (found,) = [
             each for each in json.loads(lab.project.snu("status", *words, "--json").stdout) if each["stack"] == STACK
@@ -112,7 +112,7 @@ def test_status_tells_the_same(lab: Lab) -> None:
     assert "snu drift local" in lab.project.snu("status", "--drift").stdout
 
 
-def test_the_workflow_keeps_an_issue(lab: Lab) -> None:
+def test_the_workflow_maintains_an_issue(lab: Lab) -> None:
     with FakeGitHub() as hub:
         programs = prepare(lab.project.directory, sys.executable)
         environment = {**programs, "GITHUB_REPOSITORY": "octo/snu", "GITHUB_API_URL": hub.url}
@@ -159,7 +159,7 @@ def test_a_refresh_is_previewed_before_it_asks(lab: Lab) -> None:
 
 @dataclass(frozen=True)
 class Made:
-    """Something that somebody makes by hand in the project."""
+    """A resource that is created manually in the project."""
 
     type: str
     path: str
@@ -214,7 +214,7 @@ ORPHANS = [
 ]
 
 
-def test_what_somebody_has_made_is_an_orphan_until_it_is_accepted(lab: Lab) -> None:
+def test_manually_created_resources_are_orphans_until_accepted(lab: Lab) -> None:
     for made in ORPHANS:
         lab.ask("POST", made.path, made.body(lab))
     found = look(lab, FOUNDATION)[FOUNDATION]["findings"]
@@ -227,7 +227,7 @@ def test_what_somebody_has_made_is_an_orphan_until_it_is_accepted(lab: Lab) -> N
     check_clean(lab, FOUNDATION)
 
 
-def test_a_record_and_a_domain_that_no_state_has(lab: Lab) -> None:
+def test_a_record_and_a_domain_in_no_state(lab: Lab) -> None:
     host = "by-hand.local.snu.localhost"
     target = f"{container(lab, 'tasks')['public_endpoint'].removeprefix('https://')}."
     record = {"name": "by-hand", "type": "CNAME", "data": target}
@@ -237,8 +237,8 @@ def test_a_record_and_a_domain_that_no_state_has(lab: Lab) -> None:
     assert findings(look(lab, FOUNDATION)[FOUNDATION]) == [("orphan", "by-hand"), ("orphan", host)]
 
 
-def test_what_belongs_to_nobody_here_is_none(lab: Lab) -> None:
-    """Another project, other people's applications, what the platform keeps for itself."""
+def test_resources_of_others_are_not_orphans(lab: Lab) -> None:
+    """Other projects, other applications, and objects managed by Scaleway."""
     other = lab.ask("POST", "/account/v3/projects", {"name": "other", "description": ""})["id"]
     lab.ask("POST", f"{CONTAINERS}/namespaces", {"name": _BY_HAND, "project_id": other})
     application = lab.ask("POST", "/iam/v1alpha1/applications", {"name": "somebody-s"})["id"]
@@ -246,7 +246,7 @@ def test_what_belongs_to_nobody_here_is_none(lab: Lab) -> None:
     check_clean(lab, FOUNDATION)
 
 
-def test_what_a_stack_has_lost_its_state_of_is_all_orphaned(lab: Lab) -> None:
+def test_resources_of_a_lost_state_are_orphans(lab: Lab) -> None:
     lab.state_file(STACK).unlink()
     found = look(lab, FOUNDATION, STACK, expect=ExitCode.FAILED)
     assert found[STACK]["problems"] == [f"local has no state in {lab.project.backend_url}."]
@@ -257,19 +257,19 @@ def test_what_a_stack_has_lost_its_state_of_is_all_orphaned(lab: Lab) -> None:
 # --- what cannot be looked at -----------------------------------------------------------------------------
 
 
-def test_a_cloud_that_does_not_answer_has_deleted_nothing(lab: Lab, engine: str, tmp_path: Path) -> None:
+def test_an_unreachable_cloud_is_not_a_deletion(lab: Lab, engine: str, tmp_path: Path) -> None:
     lab.ask("DELETE", f"{CONTAINERS}/containers/{container(lab, 'tasks')['id']}")
     lab.fault("server_error", match={"resource": "container", "name": "local-api"})
     found = look(lab, STACK, "--engine", engine, expect=ExitCode.FAILED, PULUMI_HOME=str(tmp_path))[STACK]
     assert ("deleted", "api-container") not in findings(found)
     assert [each for each in found["problems"] if "1 resource could not be read (api-container): " in each]
     run = lab.project.snu("drift", STACK, "--engine", "embedded")
-    check_clear(run, "not all looked at", "1 resource could not be read (api-container): ", "- tasks-container")
+    check_clear(run, "partly unchecked", "1 resource could not be read (api-container): ", "- tasks-container")
     lab.clear_faults()
     assert findings(look(lab, STACK)[STACK]) == [("deleted", "tasks-container")]
 
 
-def test_a_list_that_fails_makes_no_orphans(lab: Lab) -> None:
+def test_a_failed_list_gives_no_orphans(lab: Lab) -> None:
     lab.ask("POST", f"{CONTAINERS}/namespaces", {"name": _BY_HAND, "project_id": project_id(lab)})
     lab.fault("server_error", status=503, match={"path": "/registry/v1/*/namespaces"})
     found = look(lab, FOUNDATION, expect=ExitCode.FAILED)[FOUNDATION]
@@ -277,7 +277,7 @@ def test_a_list_that_fails_makes_no_orphans(lab: Lab) -> None:
     assert any("registry" in problem and "503" in problem for problem in found["problems"])
 
 
-def test_a_connection_that_is_dropped(lab: Lab) -> None:
+def test_a_dropped_connection(lab: Lab) -> None:
     lab.fault("dropped_connection", match={"product": "containers"})
     found = look(lab, STACK, FOUNDATION, expect=ExitCode.FAILED)
     assert found[STACK]["findings"] == found[FOUNDATION]["findings"] == []
@@ -286,8 +286,8 @@ def test_a_connection_that_is_dropped(lab: Lab) -> None:
     assert "no drift" not in lab.project.snu("drift", STACK).stdout
 
 
-def test_what_a_key_may_not_see_is_not_gone(lab: Lab, engine: str, tmp_path: Path) -> None:
-    """To Scaleway's provider, a record that is refused with 403 is."""
+def test_a_missing_permission_is_not_a_deletion(lab: Lab, engine: str, tmp_path: Path) -> None:
+    """Scaleway's provider treats a record that is rejected with 403 as deleted."""
     use(lab, STACK, deploy_key(lab, "local"))
     words = (
         "up",
@@ -305,7 +305,7 @@ def test_what_a_key_may_not_see_is_not_gone(lab: Lab, engine: str, tmp_path: Pat
     assert problem.startswith("5 resources could not be read (admin-record, ")
 
 
-def test_a_stack_that_somebody_works_on_is_not_looked_at(lab: Lab) -> None:
+def test_a_locked_stack_is_not_checked(lab: Lab) -> None:
     change_the_api(lab)
     with acquire(
         open_store(lab.project.backend_url, {}), "snu", STACK, "a test", timeout=0, on_wait=print, on_lost=print
@@ -317,7 +317,7 @@ def test_a_stack_that_somebody_works_on_is_not_looked_at(lab: Lab) -> None:
     assert f"(pid {os.getpid()}) for a test" in found["problems"][0]
 
 
-def test_after_a_kill_nothing_is_said_but_how_to_recover(lab: Lab) -> None:
+def test_an_interrupted_run_must_be_recovered_first(lab: Lab) -> None:
     lab.ask("DELETE", f"{CONTAINERS}/containers/{container(lab, 'tasks')['id']}")
     match = {"method": "POST", "resource": "container"}
     lab.fault("dropped_connection", when="after", match=match, times=1)
@@ -328,7 +328,7 @@ def test_after_a_kill_nothing_is_said_but_how_to_recover(lab: Lab) -> None:
     assert all("snu recover local" in each["problems"][0] for each in found.values())
 
 
-def test_a_state_that_was_moved_is_missed_and_makes_no_orphans(lab: Lab) -> None:
+def test_a_moved_state_gives_no_orphans(lab: Lab) -> None:
     to = f"file://{lab.project.directory}/elsewhere"
     assert lab.project.snu("state", "move", STACK, "--to", to, "--yes").returncode == ExitCode.OK
     found = look(lab, FOUNDATION, STACK, expect=ExitCode.ENVIRONMENT)
@@ -339,7 +339,7 @@ def test_a_state_that_was_moved_is_missed_and_makes_no_orphans(lab: Lab) -> None
     assert found[STACK]["findings"] == []
 
 
-def test_an_unknown_stack_is_refused_before_any_is_looked_at(lab: Lab) -> None:
+def test_an_unknown_stack_is_rejected_before_any_check(lab: Lab) -> None:
     run = lab.project.snu("drift", STACK, "nowhere")
     assert run.returncode == ExitCode.USAGE
     assert "There is no stack 'nowhere'" in run.stderr

@@ -1,4 +1,4 @@
-"""`snu images` and `snu images build`, on a Docker engine, the embedded engine and the local Scaleway's registry."""
+"""`snu images` and `snu images build` on a Docker engine, the embedded engine and the local registry."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NO_ENGINE = "unix:///nowhere/docker.sock"
 
 @dataclass
 class Workshop:
-    """A project with three small apps in git, its foundation up, and a Docker engine."""
+    """A project with three small apps in Git, a deployed foundation, and a Docker engine."""
 
     lab: Lab
     engine: Engine
@@ -89,7 +89,7 @@ def workshop(lab: Lab, docker_engine: Engine) -> Iterator[Workshop]:
 
 
 def states(run: Run) -> set[str]:
-    """The states that the builds went through: `api: building`."""
+    """The states of the builds, such as `api: building`."""
     return {line.partition(" sha256:")[0] for line in run.stdout.splitlines() if ": " in line}
 
 
@@ -97,7 +97,7 @@ def test_only_what_is_missing_is_built_and_only_what_changed_is_deployed(worksho
     first = workshop.build()
     assert states(first) >= {f"{name}: {state}" for name in APPS for state in ("building", "pushing", "done")}
     workshop.lab.up_ok("local")
-    assert workshop.build(docker=False).stdout.count("in the registry, runs already") == 3
+    assert workshop.build(docker=False).stdout.count("in the registry, already running") == 3
 
     before = workshop.built()
     workshop.write("code/api/main.js", "// api, changed\n")
@@ -111,7 +111,7 @@ def test_only_what_is_missing_is_built_and_only_what_changed_is_deployed(worksho
     assert changed == {"api-container", "tasks-container"}
 
 
-def test_what_is_built_is_the_committed_content_under_its_version(workshop: Workshop) -> None:
+def test_the_committed_content_is_built_under_its_version(workshop: Workshop) -> None:
     workshop.write("code/.gitignore", "secret\n")
     commit = workshop.commit()
     workshop.write("code/api/secret", "not for images")
@@ -137,7 +137,7 @@ def test_a_failed_build_names_the_app_and_leaves_the_others(workshop: Workshop) 
     dockerfile.write_text(whole + 'RUN ["/no-such-program"]\n')
     run = workshop.snu("images", "build", "local")
     assert run.returncode == ExitCode.FAILED
-    assert "1 image was not built:\n  app: docker build ended with status" in run.stderr
+    assert "1 image was not built:\n  app: docker build failed with status" in run.stderr
     assert "no-such-program" in run.stderr
     assert "The configuration of local was not changed" in run.stderr
     assert workshop.built() == {}
@@ -147,7 +147,7 @@ def test_a_failed_build_names_the_app_and_leaves_the_others(workshop: Workshop) 
     assert {line for line in states(workshop.build()) if line.endswith("building")} == {"app: building"}
 
 
-def test_stopped_in_the_middle_it_changes_nothing(workshop: Workshop) -> None:
+def test_a_cancelled_build_changes_nothing(workshop: Workshop) -> None:
     dockerfile = workshop.folder / "code/app/Dockerfile"
     base = node_image(workshop.engine)
     dockerfile.write_text(f"FROM {base}\nRUN sleep 60\n")
@@ -181,10 +181,10 @@ def test_promoted_stacks_never_build(workshop: Workshop) -> None:
     for stack, source in (("stage", "ci"), ("production", "stage")):
         run = workshop.snu("images", "build", stack)
         assert run.returncode == ExitCode.USAGE
-        assert f"{stack} never builds: it takes its images from {source}" in run.stderr
+        assert f"{stack} does not build images: they are promoted from {source}" in run.stderr
 
 
-def test_the_list_says_what_runs_and_what_changed_since(workshop: Workshop) -> None:
+def test_the_list_shows_running_versions_and_changes_since(workshop: Workshop) -> None:
     workshop.build()
     workshop.lab.up_ok("local")
     old = workshop.built()["api"]["version"]
@@ -212,7 +212,7 @@ def test_the_list_says_what_runs_and_what_changed_since(workshop: Workshop) -> N
 
 
 def test_a_preview_builds_what_its_branch_changed_and_takes_the_rest_from_its_parent(workshop: Workshop) -> None:
-    """Though main has gone on, and nobody has built its newest state yet."""
+    """Even if main has new commits that are not built yet."""
     workshop.build()
     workshop.lab.up_ok("local")
     running = workshop.built()
@@ -245,7 +245,7 @@ def test_a_preview_builds_what_its_branch_changed_and_takes_the_rest_from_its_pa
     assert workshop.built("pr-7")["app"] == workshop.built()["app"] != running["app"]
 
 
-def test_the_source_of_a_mistake_is_named(workshop: Workshop) -> None:
+def test_errors_name_their_source(workshop: Workshop) -> None:
     (workshop.folder / "code/api/Dockerfile").unlink()
     run = workshop.snu("images", "build", "local")
     assert run.returncode == ExitCode.SETTINGS

@@ -24,7 +24,7 @@ from ops.engines.program.confine import landlock_version
 from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.plans import evidence, keys
+from ops.plans import keys, verification
 from ops.plans.sealed_file import seal
 from ops.process_environment import IDENTITY, SIGNING_KEY
 from ops.session import Options
@@ -173,7 +173,7 @@ def _other_engine(lab: PlanLab) -> Apply:
 
 
 ROWS: dict[str, tuple[Row, list[str]]] = {
-    "program changed": (_program, ["the files are others than planned"]),
+    "program changed": (_program, ["the files have changed"]),
     "config key that is used": (_config_used, ["configuration: snu:apps was changed"]),
     "config key that nobody reads": (_config_unused, ["configuration: pulumi:nobody-reads-this was added"]),
     "secret changed": (_secret, ["api-container (scaleway:containers:Container)"]),
@@ -182,28 +182,28 @@ ROWS: dict[str, tuple[Row, list[str]]] = {
         ["admin-container (scaleway:containers:Container): changed in the state: inputs.memoryLimitBytes"],
     ),
     "same property, third value": (_third_value, ["api-container", "inputs.memoryLimitBytes"]),
-    "same change done already": (_same_change_already, ["api-container", "changed in the state"]),
-    "another salt": (_salt, ["the encryption salt of the stack's secrets is another one"]),
+    "same change done already": (_same_change_already, ["api-container", "is another one in the state"]),
+    "another salt": (_salt, ["the encryption salt of the stack's secrets has changed"]),
     "changed by hand in the cloud": (
         _by_hand,
-        ["admin-container", "planned: nothing to do; now: update of memoryLimitBytes"],
+        ["admin-container", "planned: no change; now: update of memoryLimitBytes"],
     ),
     "changed by hand what is planned": (_by_hand_what_is_planned, ["api-container", "memoryLimitBytes"]),
-    "deleted in the cloud": (_deleted_in_the_cloud, ["admin-container", "planned: nothing to do; now: create"]),
-    "another stack's plan": (_another_stack, ["The plan is for the stack local; expected foundation-local"]),
+    "deleted in the cloud": (_deleted_in_the_cloud, ["admin-container", "planned: no change; now: create"]),
+    "another stack's plan": (_another_stack, ["The plan is for the stack local, and not for foundation-local"]),
     "another backend": (_another_backend, ["elsewhere"]),
-    "expired": (_expired, ["the plan has expired"]),
-    "altered by one byte": (_one_byte, ["the file was altered since it was signed"]),
+    "expired": (_expired, ["the plan expired on"]),
+    "altered by one byte": (_one_byte, ["it was altered after it was signed"]),
     "wrong key": (_wrong_key, ["cannot be decrypted"]),
-    "unsigned": (_unsigned, ["bears no signature that can be read"]),
-    "signed by an unknown key": (_stranger, ["by an unknown key"]),
-    "planned by the other engine": (_other_engine, ["can be applied by that one only"]),
-    "image gone from the registry": (_image_gone, ["the image localhost:", "is gone from its registry"]),
+    "unsigned": (_unsigned, ["has no readable signature"]),
+    "signed by a stranger": (_stranger, ["a stranger"]),
+    "planned by the other engine": (_other_engine, ["only that one can apply it"]),
+    "image gone from the registry": (_image_gone, ["the image localhost:", "is no longer in its registry"]),
 }
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_what_changed_in_between_is_refused_and_nothing_changes(lab: PlanLab, row: str) -> None:
+def test_any_change_since_the_plan_is_rejected(lab: PlanLab, row: str) -> None:
     happen, says = ROWS[row]
     apply = happen(lab) or lab.apply
     state = lab.lab.state_file(STACK).read_bytes()
@@ -226,7 +226,7 @@ def _edit_settings(lab: PlanLab, _monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _let_all_else_happen(lab: PlanLab, monkeypatch: pytest.MonkeyPatch) -> None:
     later = datetime.now(UTC) + timedelta(hours=25)
-    monkeypatch.setattr(evidence, "datetime", SimpleNamespace(now=lambda _zone: later))
+    monkeypatch.setattr(verification, "datetime", SimpleNamespace(now=lambda _zone: later))
     _program(lab)
     lab.edit(lambda config: config["snu:plans"].update(planners={}))
     _image_gone(lab)
@@ -246,17 +246,17 @@ def _let_all_else_happen(lab: PlanLab, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(
             _let_all_else_happen,
             [
-                "the plan has expired",
-                "the files are others than planned",
+                "the plan expired on",
+                "the files have changed",
                 "configuration: snu:plans was changed",
-                "changed in the state: inputs.memoryLimitBytes",
-                "is gone from its registry",
+                "is another one in the state: inputs.memoryLimitBytes",
+                "is no longer in its registry",
             ],
             id="all else",
         ),
     ],
 )
-def test_what_changes_while_the_question_waits_is_refused_and_nothing_changes(
+def test_changes_during_the_confirmation_are_rejected(
     lab: PlanLab,
     happen: Callable[[PlanLab, pytest.MonkeyPatch], None],
     told: list[str],
@@ -279,7 +279,7 @@ def test_what_changes_while_the_question_waits_is_refused_and_nothing_changes(
     assert lab.ledger() == []
 
 
-def test_what_is_not_a_plan_s_file_is_refused_without_reading_it(lab: PlanLab, tmp_path: Path) -> None:
+def test_other_files_are_rejected_without_reading_them(lab: PlanLab, tmp_path: Path) -> None:
     pipe, large = tmp_path / "pipe", tmp_path / "large"
     os.mkfifo(pipe)
     with large.open("wb") as file:
@@ -317,7 +317,7 @@ def test_a_plan_is_applied_exactly_and_once(lab: PlanLab) -> None:
     assert len(lab.ledger()) == 1
 
 
-def test_the_status_names_what_runs_and_plans_that_wait(lab: PlanLab) -> None:
+def test_status_shows_running_images_and_waiting_plans(lab: PlanLab) -> None:
     def of_local(*arguments: str) -> Any:
         run = lab.lab.project.snu("status", "--json", *arguments)
         assert run.returncode == ExitCode.INCOMPLETE, run.stdout + run.stderr  # of the other stacks, without a key
@@ -349,23 +349,7 @@ def test_the_status_names_what_runs_and_plans_that_wait(lab: PlanLab) -> None:
     assert of_local("--drift")["drift"] is True
 
 
-def test_a_discarded_plan_cannot_be_applied(lab: PlanLab) -> None:
-    snu = lab.lab.project.snu
-    unknown = snu("plan", "discard", STACK, "0000", "--yes")
-    assert unknown.returncode == ExitCode.USAGE
-    assert "Plan 0000 of local is not waiting to be applied" in unknown.stderr
-    state = lab.lab.state_file(STACK).read_bytes()
-    discarded = snu("plan", "discard", STACK, "--yes")
-    assert discarded.returncode == ExitCode.OK, discarded.stderr
-    assert "it cannot be applied any more" in discarded.stdout
-    refused = lab.apply()
-    assert refused.returncode == ExitCode.REFUSED
-    assert "This plan was discarded by" in refused.stderr
-    assert "has no waiting plans" in snu("plan", "discard", STACK, "--yes").stdout
-    assert lab.lab.state_file(STACK).read_bytes() == state
-
-
-def test_of_two_applies_of_one_plan_one_is_done(lab: PlanLab) -> None:
+def test_one_of_two_concurrent_applies_runs(lab: PlanLab) -> None:
     with ThreadPoolExecutor() as pool:
         runs = [pool.submit(lab.apply, None, "--lock-timeout", "2m") for _ in range(2)]
     done = [run.result() for run in runs]
@@ -375,7 +359,7 @@ def test_of_two_applies_of_one_plan_one_is_done(lab: PlanLab) -> None:
 
 
 def test_the_same_plan_again_has_the_same_digest(lab: PlanLab) -> None:
-    """Although commit and time differ: an approval can be kept."""
+    """Even if commit and time differ, so that an approval stays valid."""
     (lab.directory / "note.md").write_text("a note\n")
     lab.commit()
     again = lab.directory / "again.plan"
@@ -391,7 +375,7 @@ def _digest_in(text: str) -> str:
     return next(line.split()[1] for line in text.splitlines() if line.startswith("Plan "))
 
 
-def test_nothing_can_be_read_without_the_key_and_no_secret_stands_in_clear(lab: PlanLab) -> None:
+def test_the_plan_file_reveals_nothing_without_the_key(lab: PlanLab) -> None:
     sealed = lab.plan.read_bytes()
     for word in (b"api-container", b"memoryLimitBytes", b"fake-mongo-url", STACK.encode()):
         assert word not in sealed
@@ -401,7 +385,7 @@ def test_nothing_can_be_read_without_the_key_and_no_secret_stands_in_clear(lab: 
     assert lab.plan.stat().st_mode & 0o077 == 0
 
 
-def test_what_is_not_committed_is_refused_unless_allowed_and_then_marked(lab: PlanLab) -> None:
+def test_uncommitted_changes_need_a_flag_and_mark_the_plan(lab: PlanLab) -> None:
     path = lab.directory / "dirty.plan"
     _config_used(lab)
     refused = lab.snu("plan", STACK, "--out", str(path))
@@ -416,7 +400,7 @@ def test_what_is_not_committed_is_refused_unless_allowed_and_then_marked(lab: Pl
     assert lab.container("admin")["memory_limit_bytes"] == 512_000_000
 
 
-def test_a_planner_that_the_settings_do_not_know_cannot_plan(lab: PlanLab) -> None:
+def test_an_unknown_planner_cannot_plan(lab: PlanLab) -> None:
     refused = lab.snu(
         "plan", STACK, "--out", str(lab.directory / "x.plan"), SNU_PLAN_SIGNING_KEY=keys.new_signing_key().private
     )
@@ -444,7 +428,7 @@ _LATE = """
 """
 
 
-def test_what_becomes_known_only_during_the_apply_stops_before_its_operation(lab: PlanLab) -> None:
+def test_an_unplanned_operation_during_the_apply_stops_it(lab: PlanLab) -> None:
     """A resource that the program registers once the id of a new container is known.
 
     The program also looks for keys of the command, of the shell that started it, and of the engine.
@@ -477,7 +461,7 @@ def test_what_becomes_known_only_during_the_apply_stops_before_its_operation(lab
     assert lab.apply(plan).returncode == ExitCode.REFUSED
 
 
-def test_a_fault_during_the_apply_says_what_was_done(lab: PlanLab) -> None:
+def test_a_failed_apply_reports_what_was_done(lab: PlanLab) -> None:
     lab.lab.fault("server_error", status=500, match={"method": "PATCH", "path": "/containers/v1/*"})
     failed = lab.apply()
     assert failed.returncode == ExitCode.FAILED, failed.stdout + failed.stderr
@@ -488,8 +472,8 @@ def test_a_fault_during_the_apply_says_what_was_done(lab: PlanLab) -> None:
     assert lab.apply().returncode == ExitCode.REFUSED
 
 
-def test_an_engine_refuses_the_other_one_s_plan_by_itself(lab: PlanLab, tmp_path: Path) -> None:
-    """Past the command: see also the table above."""
+def test_an_engine_rejects_the_other_engine_s_plan(lab: PlanLab, tmp_path: Path) -> None:
+    """Without the command's own check, which the table above covers."""
     path = tmp_path / "plan.json"
     path.write_text(lab.content()["update_plan"])
     state, writes = lab.lab.state_file(STACK).read_bytes(), lab.writes()

@@ -1,4 +1,4 @@
-"""`snu env` on the embedded engine and the local Scaleway: preview environments come, and go without a trace."""
+"""`snu env` on the embedded engine and the local Scaleway: preview environments leave no trace."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.xdist_group("previews")  # one worker makes their lab
 
 @pytest.fixture(scope="module")
 def parented(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PreviewLab, Path]]:
-    """A lab, and a folder with what it holds once the parent is up."""
+    """A lab, and a folder with its data once the parent is up."""
     folder = tmp_path_factory.mktemp("parented")
     with Lab.running(folder / "project") as lab:
         made = PreviewLab(lab)
@@ -61,7 +61,7 @@ def test_up_deploys_what_the_branch_changed_and_down_leaves_nothing(previews: Pr
     assert things["containers.container"] == ["pr-7-admin", "pr-7-api", "pr-7-app"]
     assert {kind: len(names) for kind, names in things.items()} == dict(zip(KINDS, (3, 3, 3, 1), strict=True))
     (comment,) = hub.bodies(7)
-    assert comment.startswith("<!-- snu:environment:pr-7 -->\n### Environment `pr-7`: up\n")
+    assert comment.startswith("<!-- snu:environment:pr-7 -->\n### Preview environment `pr-7`: up\n")
     assert f"| `api` | ready | {made['urls']['api']} | `{previews.versions()['api'][:12]}` |" in comment
 
     file = previews.lab.project.stack_file("pr-7")
@@ -109,7 +109,7 @@ def test_a_branch_needs_no_github(previews: PreviewLab, hub: FakeGitHub) -> None
         (Pull("feature", reads_until_closed=1), "The pull request octo/snu#7 is closed"),  # while it waited
     ],
 )
-def test_there_is_none_for_some(previews: PreviewLab, hub: FakeGitHub, pull: Pull, says: str) -> None:
+def test_ineligible_pull_requests(previews: PreviewLab, hub: FakeGitHub, pull: Pull, says: str) -> None:
     hub.pulls[7] = pull
     run = previews.run("env", "up", "--pr", "7")
     assert run.returncode == ExitCode.NOT_WANTED
@@ -121,11 +121,11 @@ def test_there_is_none_for_some(previews: PreviewLab, hub: FakeGitHub, pull: Pul
         assert not previews.lab.project.stack_file("pr-7").exists()
 
 
-def test_settings_can_ask_for_a_label(previews: PreviewLab, hub: FakeGitHub) -> None:
+def test_settings_can_require_a_label(previews: PreviewLab, hub: FakeGitHub) -> None:
     previews.edit("local", lambda config: config["snu:previews"].update(label="preview"))
     run = previews.run("env", "up", "--pr", "7")
     assert run.returncode == ExitCode.NOT_WANTED
-    check_clear(run, "does not have the label 'preview'")
+    check_clear(run, "lacks the label 'preview'")
     hub.pulls[7].labels = ("preview",)
     previews.snu("env", "up", "--pr", "7")
     down = ("env", "down", "--pr", "7", "--if-unwanted")
@@ -140,7 +140,7 @@ def test_settings_can_ask_for_a_label(previews: PreviewLab, hub: FakeGitHub) -> 
     check_clear(run, "--if-unwanted needs --pr")
 
 
-def test_closed_while_it_came_up_it_is_taken_down_again(previews: PreviewLab, hub: FakeGitHub) -> None:
+def test_a_pull_request_closed_during_up(previews: PreviewLab, hub: FakeGitHub) -> None:
     hub.pulls[7].reads_until_closed = 2
     run = previews.run("env", "up", "--pr", "7")
     assert run.returncode == ExitCode.NOT_WANTED
@@ -149,15 +149,15 @@ def test_closed_while_it_came_up_it_is_taken_down_again(previews: PreviewLab, hu
     assert not previews.lab.state_file("pr-7").exists()
     (comment,) = hub.bodies(7)
     assert "taken down" in comment
-    assert "While it came up, this changed: The pull request octo/snu#7 is closed." in comment
+    assert "taken down\n\nThe pull request octo/snu#7 is closed." in comment
 
 
-def test_a_failure_is_said_on_the_pull_request_without_a_secret(previews: PreviewLab, hub: FakeGitHub) -> None:
+def test_a_failure_is_commented_without_secrets(previews: PreviewLab, hub: FakeGitHub) -> None:
     previews.lab.fault("container_error", message="cannot reach fake-mongo-url", match={"name": "pr-7-api"})
     run = previews.run("env", "up", "--pr", "7")
     assert run.returncode == ExitCode.CONTAINERS, run.stdout + run.stderr
     (comment,) = hub.bodies(7)
-    assert "### Environment `pr-7`: failed" in comment
+    assert "### Preview environment `pr-7`: failed" in comment
     assert "| `api` | error |" in comment
     assert "cannot reach [secret]" in comment
     assert "fake-mongo-url" not in comment
@@ -167,7 +167,7 @@ _SPOILS: dict[str, Callable[[Any], None]] = {
     "minScale": lambda config: config["snu:apps"]["api"].update(minScale=99),
     "MAIL_TOKEN": lambda config: config["snu:apps"]["api"]["variables"].update(MAIL_TOKEN="hunter2-hunter2"),
 }
-"""What a template is changed to, by what is then refused."""
+"""Invalid changes of the template, by the expected error."""
 
 
 def test_settings_and_resources_that_are_refused_are_said_on_the_pull_request(
@@ -181,15 +181,15 @@ def test_settings_and_resources_that_are_refused_are_said_on_the_pull_request(
         template.write_text(whole)
         assert run.returncode == status, run.stdout + run.stderr
         (comment,) = hub.bodies(7)
-        assert "### Environment `pr-7`: failed" in comment
+        assert "### Preview environment `pr-7`: failed" in comment
         assert name in comment
         assert "hunter2" not in comment
         assert previews.things("pr-7") == {}
     previews.snu("env", "up", "--pr", "7")
-    assert "### Environment `pr-7`: up" in hub.bodies(7)[0]
+    assert "### Preview environment `pr-7`: up" in hub.bodies(7)[0]
 
 
-def test_what_was_deleted_by_hand_needs_no_surgery(previews: PreviewLab) -> None:
+def test_manual_deletions_do_not_break_down(previews: PreviewLab) -> None:
     previews.snu("env", "up", "--pr", "7")
     previews.delete_container("pr-7-api")
     previews.delete_secret("snu-pr-7")
@@ -203,8 +203,8 @@ def test_what_was_deleted_by_hand_needs_no_surgery(previews: PreviewLab) -> None
     assert previews.things("pr-7") == {}
 
 
-def test_after_down_its_secret_s_name_is_free(previews: PreviewLab) -> None:
-    """Scaleway keeps the names of other deleted secrets for a week."""
+def test_down_frees_the_secret_s_name(previews: PreviewLab) -> None:
+    """Scaleway reserves the names of ordinary deleted secrets for a week."""
     for _ in range(2):
         previews.snu("env", "up", "--pr", "7")
         secret = previews.lab.find("secret_manager.secret", "snu-pr-7")
@@ -212,7 +212,7 @@ def test_after_down_its_secret_s_name_is_free(previews: PreviewLab) -> None:
         previews.snu("env", "down", "--pr", "7")
 
 
-def test_down_looks_in_the_cloud_and_not_at_the_state_alone(previews: PreviewLab) -> None:
+def test_down_checks_the_cloud_and_not_only_the_state(previews: PreviewLab) -> None:
     previews.snu("env", "up", "--pr", "7")
     previews.lab.state_file("pr-7").unlink()
     run = previews.run("env", "down", "--pr", "7")
@@ -230,19 +230,19 @@ def test_down_never_touches_another_stack(previews: PreviewLab, name: str) -> No
     check_clear(run, "is not the name of a preview environment")
 
 
-def test_down_refuses_a_stack_with_such_a_name_that_is_none(previews: PreviewLab) -> None:
+def test_down_rejects_other_stacks_with_a_preview_s_name(previews: PreviewLab) -> None:
     file = previews.lab.project.stack_file("pr-9")
     file.write_text(previews.lab.project.stack_file("local").read_text())
     run = previews.run("env", "down", "pr-9")
     assert run.returncode == ExitCode.SETTINGS
-    check_clear(run, "Pulumi.pr-9.yaml is no preview environment of local")
+    check_clear(run, "Pulumi.pr-9.yaml is not the file of a preview of local")
     file.unlink()
     # Nor where only the state tells.
     state = previews.lab.state_file("local").read_text()
     previews.lab.state_file("pr-9").write_text(state.replace("::local::", "::pr-9::").replace("snu:local", "snu:pr-9"))
     run = previews.run("env", "down", "pr-9")
     assert run.returncode == ExitCode.SETTINGS
-    check_clear(run, "The stack pr-9 is no preview environment")
+    check_clear(run, "The stack pr-9 is not a preview environment")
     assert len(previews.things("local-")["containers.container"]) == len(APPS)
 
 
@@ -260,7 +260,7 @@ def test_its_secret_is_a_copy_of_the_parent_s_and_keeps_its_own_changes(previews
     assert previews.lab.read_secret(own) == changed
 
 
-def test_the_file_of_a_stack_is_made_anew_with_the_salt_of_its_state(previews: PreviewLab) -> None:
+def test_the_stack_file_is_regenerated_with_the_state_s_salt(previews: PreviewLab) -> None:
     previews.snu("env", "up", "--pr", "7")
     file = previews.lab.project.stack_file("pr-7")
     salt = previews.lab.state("pr-7")["secrets_providers"]["state"]["salt"]
@@ -273,7 +273,7 @@ def test_the_file_of_a_stack_is_made_anew_with_the_salt_of_its_state(previews: P
 
 
 def swept(previews: PreviewLab, *arguments: str) -> dict[str, str]:
-    """What a sweep finds, by environment."""
+    """The decisions of a sweep, by environment."""
     found = previews.json("env", "sweep", *arguments)["environments"]
     return {each["name"]: each["action"] for each in found}
 
@@ -304,7 +304,7 @@ def test_the_list_shows_states_and_cloud(previews: PreviewLab, hub: FakeGitHub) 
     assert "is damaged" in table[number + 1]
 
 
-def test_a_sweep_only_looks_and_then_takes_away_what_nobody_needs(previews: PreviewLab, hub: FakeGitHub) -> None:
+def test_a_sweep_is_a_dry_run_without_yes(previews: PreviewLab, hub: FakeGitHub) -> None:
     hub.pulls |= {number: Pull(f"f{number}") for number in (8, 9, 10, 11)}
     hub.branches |= dict.fromkeys(("stays", "goes"), "1" * 40)
     hub.pulls[10].labels = ("persist",)
@@ -324,10 +324,10 @@ def test_a_sweep_only_looks_and_then_takes_away_what_nobody_needs(previews: Prev
         "pr-8  take down: its pull request is closed",
         f"{goes}  take down: its branch 'goes' is gone",
         "it has the label 'persist'",
-        "pr-11  remove from the cloud: no state knows what is in the cloud",
+        "pr-11  remove from the cloud: it is in the cloud but in no state",
         "    container pr-11-api",
-        "stack local  skipped: its name is no preview environment's",
-        "4 environments to remove. Nothing was changed; remove with --yes.",
+        "stack local  left alone: not a preview environment's name",
+        "4 environments to sweep. Nothing was changed: --yes does it.",
     ):
         assert line in shown, shown
     assert swept(previews) == expected
@@ -341,8 +341,8 @@ def test_a_sweep_only_looks_and_then_takes_away_what_nobody_needs(previews: Prev
     for name in (stays, "pr-7", "pr-10"):
         assert len(previews.things(name)["containers.container"]) == 3
     (comment,) = hub.bodies(8)
-    assert "taken down\n\nThe sweep did it: its pull request is closed." in comment
-    assert "Nothing to remove." in previews.snu("env", "sweep", "--yes").stdout
+    assert "taken down\n\nCleaned up automatically: its pull request is closed." in comment
+    assert "There is nothing to sweep." in previews.snu("env", "sweep", "--yes").stdout
 
 
 def test_a_sweep_forgets_what_is_not_in_the_cloud(previews: PreviewLab) -> None:
@@ -365,7 +365,7 @@ def test_a_sweep_forgets_what_is_not_in_the_cloud(previews: PreviewLab) -> None:
     assert not previews.lab.state_file("pr-7").exists()
 
 
-def test_without_github_a_sweep_does_what_needs_none(previews: PreviewLab, hub: FakeGitHub) -> None:
+def test_a_sweep_without_github(previews: PreviewLab, hub: FakeGitHub) -> None:
     previews.snu("env", "up", "--pr", "7")
     branch = previews.json("env", "up", "--branch", "b")["name"]
     hub.pulls[7].is_open = False
@@ -374,12 +374,12 @@ def test_without_github_a_sweep_does_what_needs_none(previews: PreviewLab, hub: 
     previews.hub = None
     shown = previews.snu("env", "sweep", "--yes").stdout
     assert "Without --repo" in shown
-    assert "its labels are not known without GitHub" in shown
+    assert "its labels are unknown without GitHub" in shown
     assert previews.things(branch) == {}
     assert previews.things("pr-7")
 
 
-def test_an_error_with_one_does_not_stop_the_others(previews: PreviewLab, hub: FakeGitHub) -> None:
+def test_one_failure_does_not_stop_the_sweep(previews: PreviewLab, hub: FakeGitHub) -> None:
     hub.pulls[8] = Pull("f8")
     for number in ("7", "8"):
         previews.snu("env", "up", "--pr", number)
@@ -394,7 +394,7 @@ def test_an_error_with_one_does_not_stop_the_others(previews: PreviewLab, hub: F
     assert previews.things("pr-7") == {}
 
 
-def test_a_sweep_never_touches_what_it_does_not_know(previews: PreviewLab) -> None:
+def test_a_sweep_never_touches_unknown_objects(previews: PreviewLab) -> None:
     previews.snu("env", "up", "--pr", "7")
     container = previews.lab.find("containers.container", "pr-7-api")
     named = {"namespace_id": container["namespace_id"], "image": container["image"]}
@@ -414,7 +414,7 @@ def test_a_sweep_never_touches_what_it_does_not_know(previews: PreviewLab) -> No
 # --- at the same time, and killed -------------------------------------------------------------------------
 
 
-def test_down_waits_for_an_up_under_way(previews: PreviewLab) -> None:
+def test_down_waits_for_a_running_up(previews: PreviewLab) -> None:
     hold = Hold.after(2, previews.lab, method="POST")
     going_up = Victim.start(previews.lab, *previews.words("env", "up", "--pr", "7"), environment=previews.environment())
     hold.await_request(going_up)

@@ -1,4 +1,4 @@
-"""From ci to stage to production and back, on the embedded engine and the local Scaleway's registry."""
+"""From ci to stage to production and back, on the embedded engine and the local registry."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["hub", "prepared", "stages"]
 
 
 def test_a_change_goes_from_ci_to_production(stages: Stages) -> None:
-    """What the source runs, and not what main is now; each state is a release."""
+    """Promotes what the source runs, not the current main; each deployment is a release."""
     stages.release("stage", "ci")
     fix = stages.change("api", "Mend the api")
     stages.deploy_ci()
@@ -60,11 +60,11 @@ def test_a_change_goes_from_ci_to_production(stages: Stages) -> None:
     assert [each["release"] for each in listed] == [newest.name, first.name]
 
 
-def test_what_is_not_allowed_is_refused_before_anything_changes(stages: Stages) -> None:
+def test_disallowed_promotions_change_nothing(stages: Stages) -> None:
     before = stages.lab.journal()
     run = stages.snu("promote", "ci", "production")
     assert run.returncode == ExitCode.USAGE
-    assert "Pulumi.production.yaml takes its images from stage" in run.stderr
+    assert "Pulumi.production.yaml has snu:promoteFrom stage" in run.stderr
     assert "Allowed: `scripts/snu promote stage production`, `scripts/snu promote ci stage`." in run.stderr
     run = stages.snu("promote", "stage", "ci")
     assert "Pulumi.ci.yaml has no snu:promoteFrom" in run.stderr
@@ -76,7 +76,7 @@ def test_what_is_not_allowed_is_refused_before_anything_changes(stages: Stages) 
     stages.write("Pulumi.stage.yaml", (stages.folder / "Pulumi.stage.yaml").read_text() + "# mine\n")
     run = stages.snu("promote", "ci", "stage", "--commit")
     assert run.returncode == ExitCode.USAGE
-    assert "Pulumi.stage.yaml has changes that are not committed" in run.stderr
+    assert "Pulumi.stage.yaml has uncommitted changes" in run.stderr
     assert stages.lab.journal() == before
     # Without --commit it is the user's to commit, with what else has changed.
     stages.ok("promote", "ci", "stage")
@@ -101,7 +101,7 @@ def test_other_changes_stay_out_of_the_commit(stages: Stages) -> None:
     (stages.folder / "new.txt").unlink()
 
 
-def test_an_image_that_is_gone_is_named_and_nothing_is_written(stages: Stages) -> None:
+def test_a_missing_image_is_named_and_nothing_is_written(stages: Stages) -> None:
     before = stages.digests("stage")
     images = stages.lab.ask("GET", "/registry/v1/regions/fr-par/images")["images"]
     api = next(image for image in images if image["name"] == "api")
@@ -115,22 +115,22 @@ def test_an_image_that_is_gone_is_named_and_nothing_is_written(stages: Stages) -
 
 
 def test_the_source_may_need_a_key_of_its_own(stages: Stages) -> None:
-    """Neither key is printed, and half a key is none."""
+    """Neither key is printed, and half a key is rejected."""
     run = stages.snu("promote", "ci", "stage", SNU_SOURCE_SECRET_KEY="5ec4e700-0000-4000-8000-000000000000")
     assert run.returncode == ExitCode.ENVIRONMENT
     assert "Only one of SNU_SOURCE_ACCESS_KEY and SNU_SOURCE_SECRET_KEY is set" in run.stderr
     assert "5ec4e700" not in run.stdout + run.stderr
 
 
-def test_a_deploy_that_cannot_be_recorded_is_good_all_the_same(stages: Stages) -> None:
+def test_a_deployment_succeeds_without_a_release_tag(stages: Stages) -> None:
     stages.ok("promote", "ci", "stage", "--commit")
     stages.git.references.create("refs/tags/stage", stages.git.head.target)
     run = stages.deploy("stage")
-    assert "stage is deployed, and not recorded as a release: git does not take the tag stage/" in run.stdout
+    assert "stage was deployed, but not recorded as a release: git did not create the tag stage/" in run.stdout
     assert stages.runs("stage")["api"] == stages.runs("ci")["api"]
 
 
-def test_only_good_deploys_of_promoted_stacks_are_releases(stages: Stages) -> None:
+def test_only_successful_deployments_of_promoted_stacks_are_releases(stages: Stages) -> None:
     stages.deploy("ci")
     assert not [name for name in stages.git.references if name.startswith("refs/tags/ci")]
     stages.ok("promote", "ci", "stage", "--commit")
@@ -148,7 +148,7 @@ def test_only_good_deploys_of_promoted_stacks_are_releases(stages: Stages) -> No
 # --- the way back ---------------------------------------------------------------------------------------
 
 
-def test_going_back_restores_images_and_variables_and_nothing_else(stages: Stages) -> None:
+def test_a_rollback_restores_only_images_and_variables(stages: Stages) -> None:
     first = stages.release("stage", "ci")
     stages.change("api", "Break it a little")
     stages.deploy_ci()
@@ -195,13 +195,13 @@ def test_going_back_restores_images_and_variables_and_nothing_else(stages: Stage
     assert stages.runs("stage")["api"] == first.images["api"].digest
     run = stages.snu("rollback", "stage")
     assert run.returncode == ExitCode.FAILED
-    assert "there is no other release before it to go back to" in run.stderr
+    assert "has no earlier release to roll back to" in run.stderr
 
 
-def test_what_cannot_be_gone_back_to_is_said(stages: Stages) -> None:
+def test_impossible_rollbacks_are_explained(stages: Stages) -> None:
     run = stages.snu("rollback", "stage")
     assert run.returncode == ExitCode.FAILED
-    assert "stage has no release to go back to" in run.stderr
+    assert "stage has no earlier release here" in run.stderr
     run = stages.snu("rollback", "ci")
     assert run.returncode == ExitCode.USAGE
     assert "ci has no snu:promoteFrom" in run.stderr
@@ -217,7 +217,7 @@ def test_what_cannot_be_gone_back_to_is_said(stages: Stages) -> None:
     stages.delete_tags("snu-stage", first.images["api"].version)
     run = stages.snu("rollback", "stage", "--to", first.name)
     assert run.returncode == ExitCode.FAILED
-    assert "images of it are gone from the registry:" in run.stderr
+    assert "these images are no longer in the registry:" in run.stderr
     assert f"/snu-stage/api@{first.images['api'].digest} (version {first.images['api'].version})" in run.stderr
     assert "/snu-stage/admin@" not in run.stderr
     assert stages.digests("stage") == before
@@ -226,7 +226,7 @@ def test_what_cannot_be_gone_back_to_is_said(stages: Stages) -> None:
     assert f"Its newest releases: {first.name}." in run.stderr
 
 
-def test_variables_that_do_not_fit_today_change_nothing(stages: Stages) -> None:
+def test_variables_that_no_longer_fit_change_nothing(stages: Stages) -> None:
     first = stages.release("stage", "ci")
 
     def refer(config: dict[str, Any]) -> None:
@@ -247,14 +247,14 @@ def test_variables_that_do_not_fit_today_change_nothing(stages: Stages) -> None:
     before = stages.lab.project.stack_file("stage").read_text()
     run = stages.snu("rollback", "stage", "--to", second.name)
     assert run.returncode == ExitCode.SETTINGS
-    assert f"The variables of {second.name} do not fit what stage is today" in run.stderr
+    assert f"The variables of {second.name} do not fit the current settings of stage" in run.stderr
     assert stages.lab.project.stack_file("stage").read_text() == before
 
 
 # --- old versions leave ---------------------------------------------------------------------------------
 
 
-def test_old_versions_leave_a_registry_and_what_is_needed_stays(stages: Stages) -> None:
+def test_old_versions_are_deleted_and_used_ones_kept(stages: Stages) -> None:
     oci = Oci(stages.lab.project.api_url)
     first = stages.release("stage", "ci")  # then runs in ci no more, but can be gone back to in stage
     stages.change("api", "Another one")
@@ -282,7 +282,7 @@ def test_old_versions_leave_a_registry_and_what_is_needed_stays(stages: Stages) 
     assert "stays: in the state of pr-7" in listed
     assert f"stays: in the release {first.name}" in listed
     assert "stays: younger than 60 days" in listed
-    assert "stays: in a plan of stage that waits" in listed
+    assert "stays: in a waiting plan of stage" in listed
     assert "stays: in .local/images/ci.yaml" in listed
     going = {line.split()[0] for line in listed.splitlines() if line.endswith("goes")}
     old_api = first.images["api"].version
@@ -312,7 +312,7 @@ def test_old_versions_leave_a_registry_and_what_is_needed_stays(stages: Stages) 
     assert stages.tag_names("snu-stage") == left
 
 
-def test_nothing_is_deleted_where_something_is_not_known(stages: Stages) -> None:
+def test_nothing_is_deleted_if_usage_is_unknown(stages: Stages) -> None:
     Oci(stages.lab.project.api_url).push("snu-ci/api", "needless", b"needless")
     stages.age_tags()
     run = stages.snu("images", "clean")
@@ -341,7 +341,7 @@ def test_nothing_is_deleted_where_something_is_not_known(stages: Stages) -> None
 # --- hot-fix --------------------------------------------------------------------------------------------
 
 
-def test_a_hot_fix_reaches_production_with_nothing_else(stages: Stages, hub: FakeGitHub) -> None:
+def test_a_hotfix_reaches_production_alone(stages: Stages, hub: FakeGitHub) -> None:
     stages.release("stage", "ci")
     before = stages.release("production", "stage")
     stages.change("admin", "main goes on")
@@ -350,7 +350,7 @@ def test_a_hot_fix_reaches_production_with_nothing_else(stages: Stages, hub: Fak
     stages.delete_tags("snu-stage", before.images["admin"].version)
     run = stages.snu("hotfix", "check")
     assert run.returncode == ExitCode.USAGE
-    assert "A hot-fix of production is made on the branch production_hotfix; this is main" in run.stderr
+    assert "A hotfix of production must be on the branch production_hotfix; checked out is main" in run.stderr
 
     cut = stages.git[before.commit].peel(pygit2.Commit)
     stages.git.branches.local.create("production_hotfix", cut)
@@ -441,8 +441,14 @@ def test_each_step_of_a_release_can_be_repeated(stages: Stages, hub: FakeGitHub,
     stages.git.checkout("refs/heads/overtaken")
     hub.pulls[1].commit = released
     for arguments, says in {
-        ("promote", "stage", "production", "--commit", "--as-named"): "another release was deployed to stage meanwhile",
-        ("up", "ci", "--yes", "--refuse-older"): "this run was overtaken by a newer one. Nothing was changed.",
+        (
+            "promote",
+            "stage",
+            "production",
+            "--commit",
+            "--as-named",
+        ): "another release has been deployed to stage since",
+        ("up", "ci", "--yes", "--refuse-older"): "ci already runs the newer commit",
         ("release", "check", "production", *github): "Merge https://github.example/octo/snu/pull/1 first",
     }.items():
         run = stages.snu(*arguments, GITHUB_TOKEN=TOKEN)

@@ -1,4 +1,4 @@
-"""Builds side by side, and what `--base` makes of a branch."""
+"""Parallel builds, and the option `--base`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.lab.repository import commit_all
 
 @dataclass
 class FakeDocker:
-    """Builds of which so many wait for one another."""
+    """Builds that wait until a given number runs at the same time."""
 
     together: threading.Barrier
     fails: str = ""
@@ -62,10 +62,10 @@ def builder(docker: FakeDocker, folder: Path) -> ImageBuilder:
 
 
 @pytest.mark.parametrize(("parallel", "together"), [(3, 3), (1, 1)])
-def test_so_many_builds_at_a_time(
+def test_builds_run_in_parallel_up_to_the_limit(
     parallel: int, together: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three that wait for one another end only if all of them run at the same time."""
+    """Three builds that wait for one another finish only if all run at the same time."""
     monkeypatch.setattr(build, "write_context", lambda *_arguments: None)
     docker = FakeDocker(threading.Barrier(together), fails="beta")
     missing = [inputs(name) for name in ("alpha", "beta", "capital")]
@@ -114,7 +114,7 @@ def branches(tmp_path: Path) -> Branches:
     return Branches(repository, trees)
 
 
-def test_a_branch_left_main_where_nothing_else_is_said(branches: Branches) -> None:
+def test_the_default_base_is_main(branches: Branches) -> None:
     assert _branched_from(branches.repository, None) == branches.trees["where next left main"]
 
 
@@ -123,7 +123,7 @@ def test_base_names_another_branch(branches: Branches, base: str) -> None:
     assert _branched_from(branches.repository, base) == branches.trees["where HEAD left next"]
 
 
-def test_a_base_that_is_no_commit_is_refused(branches: Branches) -> None:
-    with pytest.raises(OpsError, match="nowhere is no commit of") as refused:
+def test_an_unknown_base_is_rejected(branches: Branches) -> None:
+    with pytest.raises(OpsError, match="nowhere is not a commit in") as refused:
         _branched_from(branches.repository, "nowhere")
     assert refused.value.code is ExitCode.USAGE

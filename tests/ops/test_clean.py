@@ -1,4 +1,4 @@
-"""Which tags of a registry go."""
+"""Which tags of a registry are deleted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ tags = st.builds(
 
 
 @given(held=st.lists(tags, max_size=12), wanted=st.sets(st.sampled_from(DIGESTS)))
-def test_what_is_needed_or_young_stays_with_all_its_tags(held: list[RegistryTag], wanted: set[str]) -> None:
+def test_used_and_recent_images_are_kept_with_all_tags(held: list[RegistryTag], wanted: set[str]) -> None:
     found = ImagesInUse()
     for digest in wanted:
         found.add(f"x@{digest} and more", "in use")
@@ -47,14 +47,14 @@ def test_what_is_needed_or_young_stays_with_all_its_tags(held: list[RegistryTag]
             assert not each.stays
 
 
-def test_the_first_reason_is_told() -> None:
+def test_the_first_reason_is_reported() -> None:
     found = ImagesInUse()
     found.add(DIGESTS[0], "in the state of ci")
     found.add(DIGESTS[0], "in Pulumi.ci.yaml")
     assert found.reasons == {DIGESTS[0]: "in the state of ci"}
 
 
-def test_nothing_goes_that_a_plan_may_wait_for(tmp_path: Path) -> None:
+def test_images_of_possible_plans_are_kept(tmp_path: Path) -> None:
     assert shortest_age(ROOT, timedelta()) >= timedelta(hours=24)
     (tmp_path / "Pulumi.stage.yaml").write_text("config:\n  snu:plans:\n    expireAfter: 96\n")
     assert shortest_age(tmp_path, timedelta(days=1)) == timedelta(hours=96)

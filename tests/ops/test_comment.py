@@ -1,4 +1,4 @@
-"""``snu comment`` on a server of this machine that speaks GitHub's API."""
+"""``snu comment`` with a fake GitHub server."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def refused(server: FakeGitHub, token: str = TOKEN) -> str:
     return str(caught.value)
 
 
-def test_created_then_left_alone_then_edited_in_place(server: FakeGitHub) -> None:
+def test_a_comment_is_created_then_unchanged_then_edited(server: FakeGitHub) -> None:
     server.add("somebody's")
     first = write(server)
     assert (first.outcome, first.removed) == (Outcome.CREATED, 0)
@@ -57,14 +57,14 @@ def test_created_then_left_alone_then_edited_in_place(server: FakeGitHub) -> Non
     assert server.bodies() == ["somebody's", "<!-- snu:plan:stage -->\nother"]
 
 
-def test_each_stack_has_its_own(server: FakeGitHub) -> None:
+def test_each_stack_has_its_own_comment(server: FakeGitHub) -> None:
     write(server)
     write(server, stack="ci")
     write(server, "new", stack="ci")
     assert server.bodies() == [MARKED, "<!-- snu:plan:ci -->\nnew"]
 
 
-def test_duplicates_go_on_whatever_page_they_stand(server: FakeGitHub) -> None:
+def test_duplicates_on_all_pages_are_deleted(server: FakeGitHub) -> None:
     server.add(MARKED)
     for number in range(230):
         server.add(f"comment {number}", login="somebody")
@@ -75,14 +75,14 @@ def test_duplicates_go_on_whatever_page_they_stand(server: FakeGitHub) -> None:
     assert len(server.comments) == 231
 
 
-def test_only_comments_of_our_own_are_touched(server: FakeGitHub) -> None:
+def test_comments_of_others_are_left_alone(server: FakeGitHub) -> None:
     server.add(MARKED, login="mallory")
     server.add(f"quoted:\n{MARKED}")
     assert write(server, "new").outcome is Outcome.CREATED
     assert server.bodies()[:2] == [MARKED, f"quoted:\n{MARKED}"]
 
 
-def test_a_workflows_token_is_the_bots(server: FakeGitHub) -> None:
+def test_a_workflow_token_writes_as_the_bot(server: FakeGitHub) -> None:
     server.integration, server.login = True, "github-actions[bot]"
     assert write(server).outcome is Outcome.CREATED
     assert write(server).outcome is Outcome.UNCHANGED
@@ -95,7 +95,7 @@ def test_another_author(server: FakeGitHub) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-def test_a_server_error_is_tried_again(server: FakeGitHub, method: str) -> None:
+def test_server_errors_are_retried(server: FakeGitHub, method: str) -> None:
     server.add(MARKED)
     server.add(MARKED)
     server.fail(method, 502, 503)
@@ -103,20 +103,20 @@ def test_a_server_error_is_tried_again(server: FakeGitHub, method: str) -> None:
 
 
 @pytest.mark.parametrize("done", [False, True])
-def test_a_creation_whose_answer_is_lost_is_made_once(server: FakeGitHub, done: bool) -> None:
+def test_a_creation_with_a_lost_response_is_not_repeated(server: FakeGitHub, done: bool) -> None:
     server.fail("POST", 502, done=done)
     assert write(server).outcome is (Outcome.UNCHANGED if done else Outcome.CREATED)
     assert server.bodies() == [MARKED]
 
 
-def test_what_github_refuses_is_one_clear_sentence(server: FakeGitHub) -> None:
+def test_errors_of_github_are_one_readable_sentence(server: FakeGitHub) -> None:
     assert "does not accept the token (401)" in refused(server, "wrong")
     server.fail("POST", 403, document={"message": "Resource not accessible by integration"})
     assert "it needs `pull-requests: write`" in refused(server)
     server.fail("POST", 422, document={"message": "Validation Failed"})
-    assert "GitHub answered 422 for octo/snu#7: Validation Failed" in refused(server)
+    assert "GitHub returned status 422 for octo/snu#7: Validation Failed" in refused(server)
     server.fail("POST", *[502] * 4)
-    assert "GitHub answered 502" in refused(server)
+    assert "GitHub returned status 502" in refused(server)
     server.fail("GET", 404, document={"message": "Not Found"})
     assert "There is no pull request octo/snu#7" in refused(server)
     assert server.comments == []
@@ -139,14 +139,14 @@ def test_a_rate_limit_is_not_waited_for(
     server.fail("GET", 403, document={"message": message}, headers=headers)
     waited: list[float] = []
     monkeypatch.setattr("time.sleep", waited.append)
-    assert refused(server).startswith(f"GitHub's rate limit is reached{until}: ")
+    assert refused(server).startswith(f"GitHub's rate limit is exceeded{until}. ")
     assert waited == []
     assert len(server.requests) == 1
     server.fail("GET", 429, document={"message": message}, headers=headers)
-    assert refused(server).startswith("GitHub's rate limit is reached")
+    assert refused(server).startswith("GitHub's rate limit is exceeded")
 
 
-def test_nobody_listens() -> None:
+def test_a_connection_that_is_refused() -> None:
     with silent_port() as port:
         server = FakeGitHub()
         server.port = port
@@ -154,19 +154,19 @@ def test_nobody_listens() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://api.github.com", "ftp://127.0.0.1", "http://127.0.0.1.example.org"])
-def test_the_token_goes_over_https_only(url: str) -> None:
-    with pytest.raises(OpsError, match="expected an https:// address"):
+def test_the_token_is_sent_over_https_only(url: str) -> None:
+    with pytest.raises(OpsError, match="expected an https:// URL"):
         CommentTarget("octo/snu", 7, url)
 
 
-def test_names_that_cannot_be() -> None:
+def test_invalid_names() -> None:
     with pytest.raises(OpsError, match="expected OWNER/NAME"):
         CommentTarget("octo", 7, "https://api.github.com")
     with pytest.raises(OpsError, match="expected letters"):
         marker("stage --> @everyone")
 
 
-def test_a_text_that_is_too_long_is_refused_before_anything(server: FakeGitHub) -> None:
+def test_an_oversized_comment_is_rejected_before_any_request(server: FakeGitHub) -> None:
     with pytest.raises(OpsError, match="65536"):
         write(server, "x" * 65_536)
     assert server.requests == []
@@ -202,10 +202,10 @@ def test_the_command(server: FakeGitHub, tmp_path: Path) -> None:
     assert ended.returncode == ExitCode.OK, ended.stderr
     assert ended.stdout == f"Comment on octo/snu#7 for stage created: {server.comments[0]['html_url']}\n"
     again = snu(*arguments, GITHUB_TOKEN=TOKEN)
-    assert "for stage unchanged, nothing was written: " in again.stdout
+    assert "for stage unchanged: " in again.stdout
     lost = snu(*arguments)
     assert lost.returncode == ExitCode.ENVIRONMENT
-    assert "There is no token for GitHub" in lost.stderr
+    assert "The GitHub token is missing" in lost.stderr
     file.write_text("\n")
     assert snu(*arguments, GITHUB_TOKEN=TOKEN).returncode == ExitCode.USAGE
 

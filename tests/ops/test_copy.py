@@ -1,4 +1,4 @@
-"""Copies of images between registries: what goes over the wire, what is proved, and what happens on a bad day."""
+"""Copies of images between registries: requests, verification and failures."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @dataclass
 class Pair:
-    """The same image name in two registries of one local Scaleway."""
+    """One image name in two registries of a local Scaleway."""
 
     source: Repository
     target: Repository
@@ -79,14 +79,14 @@ def test_only_missing_blobs_are_sent(server: Server) -> None:
         assert pair.target.digest_of(image.version) == image.digest
 
 
-def test_one_registry_takes_blobs_over_by_itself(server: Server) -> None:
+def test_blobs_are_mounted_within_one_registry(server: Server) -> None:
     pair = Pair.of(server, one_registry=True)
     copied = pair.copy(pair.push("1", layer(100_000)))
     assert copied.mounted > 100_000
     assert copied.sent < 2_000  # the manifest under its digest and its tag
 
 
-def test_an_index_arrives_with_all_that_it_names(server: Server) -> None:
+def test_an_index_is_copied_with_its_children(server: Server) -> None:
     pair = Pair.of(server)
     parts = [pair.oci.push(pair.name, f"part-{each}", layer(1_000, each)) for each in range(2)]
     inner = index(parts[1])
@@ -104,7 +104,7 @@ def encode_index(first: bytes, second: bytes) -> bytes:
     return index(first, second, annotations={"order": "kept", "a": "later"})
 
 
-def test_a_tag_that_is_another_images_stays(server: Server) -> None:
+def test_a_tag_of_another_image_is_not_moved(server: Server) -> None:
     pair = Pair.of(server)
     running, same_version = pair.push("7", layer(10, 1)), pair.push("7b", layer(10, 2))
     pair.copy(running)
@@ -115,7 +115,7 @@ def test_a_tag_that_is_another_images_stays(server: Server) -> None:
     assert pair.target.digest_of(f"7-{rebuilt.digest[7:19]}") == rebuilt.digest
 
 
-def test_an_image_that_the_source_lacks(server: Server) -> None:
+def test_an_image_missing_in_the_source(server: Server) -> None:
     pair = Pair.of(server)
     digest = f"sha256:{'0' * 64}"
     with pytest.raises(RegistryError, match=f"snu-ci/{pair.source.path.partition('/')[2]} does not have {digest}"):
@@ -123,7 +123,7 @@ def test_an_image_that_the_source_lacks(server: Server) -> None:
     assert pair.target.digest_of("1") is None
 
 
-def test_a_wrong_key_is_not_shown(server: Server) -> None:
+def test_a_wrong_key_is_not_printed(server: Server) -> None:
     pair = Pair.of(server)
     image = pair.push("1", b"x")
     source = Repository(pair.source.name, "11111111-1111-4111-8111-111111111111")
@@ -135,7 +135,7 @@ def test_a_wrong_key_is_not_shown(server: Server) -> None:
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_graph_of_images_arrives_byte_for_byte(server: Server, data: st.DataObject) -> None:
-    """Layers and manifests that are shared, and indexes of indexes; part of it is there already."""
+    """Shared layers and manifests, indexes of indexes, and parts that exist already."""
     pair = Pair.of(server, one_registry=data.draw(st.booleans()))
     layers = data.draw(st.lists(st.binary(max_size=40), min_size=1, max_size=5, unique=True))
     made: list[bytes] = []
@@ -161,7 +161,7 @@ def test_any_graph_of_images_arrives_byte_for_byte(server: Server, data: st.Data
 
 
 class Stub(FakeServer):
-    """A registry in memory of one repository, `app`, that fails as it is told."""
+    """An in-memory registry with one repository, `app`, and configurable faults."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -283,7 +283,7 @@ def copy(source: Stub, target: Stub, image: Image) -> CopyStatistics:
 
 
 @pytest.mark.parametrize("fault", ["break_reads", "break_writes", "wrong_reads"])
-def test_what_breaks_off_is_tried_again(stubs: tuple[Stub, Stub], fault: str) -> None:
+def test_interrupted_requests_are_retried(stubs: tuple[Stub, Stub], fault: str) -> None:
     source, target = stubs
     image = source.add(layer(600_000))
     failing = target if fault == "break_writes" else source
@@ -294,53 +294,51 @@ def test_what_breaks_off_is_tried_again(stubs: tuple[Stub, Stub], fault: str) ->
     assert target.manifests["1"] == source.manifests[image.digest]
 
 
-def test_what_breaks_off_for_good_is_taken_up_again_later(stubs: tuple[Stub, Stub]) -> None:
+def test_a_failed_copy_can_be_resumed(stubs: tuple[Stub, Stub]) -> None:
     source, target = stubs
     image = source.add(layer(400_000, 1), layer(300_000, 2))
     target.blobs[digest_of(layer(400_000, 1))] = layer(400_000, 1)
     source.break_reads = 99
-    with pytest.raises(RegistryError, match=r"broken off by .*, 4 times"):
+    with pytest.raises(RegistryError, match=r"interrupted 4 times"):
         copy(source, target, image)
     assert target.manifests == {}
     source.break_reads = 0
     assert copy(source, target, image).sent < 302_000
 
 
-def test_a_source_that_gives_other_bytes_for_good_is_named(stubs: tuple[Stub, Stub]) -> None:
+def test_a_source_with_wrong_content_is_named(stubs: tuple[Stub, Stub]) -> None:
     source, target = stubs
     image = source.add(layer(1_000))
     source.wrong_reads = 99
-    with pytest.raises(RegistryError, match=f"localhost:{source.port}/snu/app gives other bytes than blob sha256:"):
+    with pytest.raises(RegistryError, match=f"localhost:{source.port}/snu/app returned wrong content for blob sha256:"):
         copy(source, target, image)
     assert target.manifests == {}
 
 
-def test_a_target_that_answers_another_digest_is_not_believed(stubs: tuple[Stub, Stub]) -> None:
+def test_a_target_with_a_wrong_digest_is_rejected(stubs: tuple[Stub, Stub]) -> None:
     source, target = stubs
     image = source.add(layer(1_000))
     target.lies = True
-    with pytest.raises(
-        RegistryError, match=f"localhost:{target.port}/snu/app answers, for the manifest {image.digest}"
-    ):
+    with pytest.raises(RegistryError, match=f"localhost:{target.port}/snu/app returned a manifest for {image.digest}"):
         copy(source, target, image)
 
 
-def test_a_manifest_that_is_none_is_named(stubs: tuple[Stub, Stub]) -> None:
+def test_an_invalid_manifest_is_named(stubs: tuple[Stub, Stub]) -> None:
     source, target = stubs
     content = b'{"config": [1], "layers": 7}'
     source.manifests[digest_of(content)] = content
-    with pytest.raises(RegistryError, match="cannot be read: its config is not as OCI has it"):
+    with pytest.raises(RegistryError, match="has an invalid config"):
         copy(source, target, Image(version="1", digest=digest_of(content)))
 
 
-def test_the_key_goes_nowhere_but_to_who_asks_for_it(stubs: tuple[Stub, Stub]) -> None:
+def test_the_key_is_sent_only_to_the_registry(stubs: tuple[Stub, Stub]) -> None:
     source, target = stubs
     copy(source, target, source.add(b"x"))
     assert {*target.keys} == {None}
 
 
-def test_tokens_are_got_for_what_is_asked(stubs: tuple[Stub, Stub]) -> None:
-    """As Scaleway's registry wants it; the first token of the target is for reading, and does not do for writing."""
+def test_tokens_are_requested_for_each_scope(stubs: tuple[Stub, Stub]) -> None:
+    """As in Scaleway's registry; the first token is for reading, and is not sufficient for writing."""
     source, target = stubs
     source.wants_tokens = target.wants_tokens = True
     image = source.add(layer(10_000))
@@ -353,7 +351,7 @@ def test_tokens_are_got_for_what_is_asked(stubs: tuple[Stub, Stub]) -> None:
     assert {*target.tokens} == {"repository:snu/app:pull", "repository:snu/app:push,pull"}
 
 
-def test_a_blob_that_must_not_be_mounted_is_sent() -> None:
+def test_a_blob_that_cannot_be_mounted_is_uploaded() -> None:
     with Stub() as registry:
         registry.refuses_mounts = True
         source = Repository(f"localhost:{registry.port}/snu/source", KEY)
@@ -361,8 +359,8 @@ def test_a_blob_that_must_not_be_mounted_is_sent() -> None:
         assert len(registry.keys) == 3  # without a key, with it, and without the mount
 
 
-def test_a_registry_that_is_silent_does_not_say_whether_it_has_something() -> None:
+def test_an_unreachable_registry() -> None:
     from ops.errors import OpsError
 
-    with pytest.raises(OpsError, match=r"The registry localhost:9 does not say whether it has localhost:9/snu/api:1"):
+    with pytest.raises(OpsError, match=r"The registry cannot be asked for localhost:9/snu/api:1"):
         Registries(KEY).digest_of("localhost:9/snu/api", "1")

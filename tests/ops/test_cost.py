@@ -1,4 +1,4 @@
-"""What stacks cost a month, and what a plan changes in it."""
+"""The monthly cost of stacks, and its change by a preview."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def cost_of(type_: str, inputs: Mapping[str, Any]) -> CostAmount:
 # --- what a resource uses -----------------------------------------------------------------------
 
 
-def test_a_container_is_paid_for_by_vcpu_and_memory() -> None:
+def test_a_container_is_billed_by_vcpu_and_memory() -> None:
     used = usage_of(CONTAINER, container(70, 128, 1, 3), PRICES).units
     assert used["vcpu-second"] == CostAmount(Decimal("0.07") * SECONDS, Decimal("0.21") * SECONDS)
     assert used["gigabyte-second"] == CostAmount(Decimal("0.125") * SECONDS, Decimal("0.375") * SECONDS)
@@ -81,7 +81,7 @@ def test_a_serverless_database_sleeps_or_works(one: int, other: int) -> None:
 
 # the machine may be busy
 @given(st.integers(1, 86_400), sizes, st.sampled_from(["*/5 * * * *", "0 4 * * *", "0 0 1 * *", "0 0 30 2 *"]))
-def test_a_job_is_paid_for_while_it_runs(timeout: int, size: tuple[int, int], schedule: str) -> None:
+def test_a_job_is_billed_while_it_runs(timeout: int, size: tuple[int, int], schedule: str) -> None:
     inputs = {"cpuLimit": size[0], "memoryLimit": size[1], "timeout": f"{timeout}s"}
     assert cost_of(JOB, inputs) == CostAmount()
     amount = cost_of(JOB, inputs | {"cron": {"schedule": schedule}})
@@ -105,7 +105,7 @@ def test_how_often_a_schedule_starts(schedule: str, a_year: int) -> None:
     assert round(runs_a_month(schedule) * 12, 6) == a_year
 
 
-def test_an_instance_is_paid_for_by_its_size_and_its_volume() -> None:
+def test_an_instance_is_billed_by_size_and_volume() -> None:
     amount = cost_of(INSTANCE, {"nodeType": "db-dev-s", "volumeSizeInGb": 10})
     assert amount.idle == amount.full == Decimal("0.0156") * MONTH_HOURS + Decimal("0.993")
 
@@ -113,19 +113,19 @@ def test_an_instance_is_paid_for_by_its_size_and_its_volume() -> None:
 @pytest.mark.parametrize(
     ("type_", "inputs", "says"),
     [
-        (INSTANCE, {"nodeType": "DB-HUGE"}, "a size that the price file lacks"),
+        (INSTANCE, {"nodeType": "DB-HUGE"}, "a size that is not in the price file"),
         (INSTANCE, {"nodeType": "DB-DEV-S", "isHaCluster": True}, "two nodes"),
-        (CONTAINER, container() | {"cpuLimit": "04da6b54-80e4-46f7-96ec-b56ff0331ba9"}, "cpuLimit is not known"),
-        (JOB, {"cron": {"schedule": "0 4 * * *"}, "timeout": "[secret]"}, "timeout is not known"),
+        (CONTAINER, container() | {"cpuLimit": "04da6b54-80e4-46f7-96ec-b56ff0331ba9"}, "an unknown cpuLimit"),
+        (JOB, {"cron": {"schedule": "0 4 * * *"}, "timeout": "[secret]"}, "an unknown timeout"),
         (JOB, {"cron": {"schedule": "now"}, "timeout": "1m", "cpuLimit": 70, "memoryLimit": 128}, "whose schedule"),
     ],
 )
-def test_what_has_no_price_is_said(type_: str, inputs: dict[str, Any], says: str) -> None:
+def test_unpriced_resources_are_reported(type_: str, inputs: dict[str, Any], says: str) -> None:
     (reason,) = usage_of(type_, inputs, PRICES).unpriced
     assert says in reason
 
 
-def test_what_costs_nothing() -> None:
+def test_free_resources() -> None:
     assert usage_of("scaleway:iam/policy:Policy", {"name": "x"}, PRICES) == Usage()
 
 
@@ -166,17 +166,17 @@ def step(op: str, old: dict[str, Any] | None, new: dict[str, Any] | None, name: 
         ),
         ([step("same", container(), container())], ""),
         ([step("create", None, container(), "a"), step("delete", container(), None, "b")], ""),
-        ([step("create", None, {"cpuLimit": 70})], "not priced: a resource whose maxScale is not known"),
+        ([step("create", None, {"cpuLimit": 70})], "not priced: a resource with an unknown maxScale"),
     ],
 )
-def test_a_plan_says_the_difference_that_it_makes(steps: list[Step], says: str) -> None:
+def test_a_plan_reports_the_change_of_cost(steps: list[Step], says: str) -> None:
     text = cost_text(OperationRecord.of(steps))
     assert says in text
     assert bool(text) == bool(says)
     assert not says or f"prices of {PRICES.date}" in text
 
 
-def test_a_diff_says_the_difference_for_each_stack() -> None:
+def test_a_diff_reports_the_change_of_cost_by_stack() -> None:
     record = OperationRecord.of([step("delete", container(), None)])
     stacks = [StackEffect("ci", record), StackEffect("stage", OperationRecord.of([]))]
     effect = Effect(RevisionSide("main", "1" * 40, "2" * 40), RevisionSide("working tree", None, "3" * 40), stacks)
@@ -199,8 +199,8 @@ def resource(name: str, type_: str, parent: str = "", **inputs: Any) -> Resource
     return Resource(f"urn:{name}", type_, name, parent, custom=custom, protect=False, inputs=inputs)
 
 
-def test_a_stack_is_told_by_its_components() -> None:
-    """What is in none is told by its own name; what costs nothing is not."""
+def test_cost_is_grouped_by_component() -> None:
+    """Resources outside of components have their own line; free ones have none."""
     stack = Evaluated(
         urn="urn:root",
         resources=[
@@ -254,14 +254,14 @@ def test_the_command_shows_stacks_apps_and_the_total(project: Project) -> None:
 # --- the price file -----------------------------------------------------------------------------
 
 
-def test_old_prices_are_warned_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_old_prices_give_a_warning(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     old = PRICES.prices["zone-hour"].model_copy(
         update={"seen": datetime.now().astimezone().date() - timedelta(days=366)}
     )
     aged = PRICES.model_copy(update={"prices": {**PRICES.prices, "zone-hour": old}})
     monkeypatch.setattr(command, "load_prices", lambda: aged)
     assert command.cost(ROOT, ["foundation-ci"], as_json=False) is ExitCode.OK
-    assert "warning: these prices were seen more than 12 months ago: zone-hour; look them up" in capsys.readouterr().out
+    assert "warning: these prices are older than 12 months: zone-hour. Update prices.yaml" in capsys.readouterr().out
 
 
 def test_each_price_is_used_and_has_its_source() -> None:

@@ -1,4 +1,4 @@
-"""``snu diff``: what a change does to every stack, on revisions of a copy of the project."""
+"""``snu diff``: the effect of a change on every stack, on revisions of a copy of the project."""
 
 from __future__ import annotations
 
@@ -68,18 +68,18 @@ def touched(repository: Repository, *arguments: str) -> str:
 
 
 def steps(stack: dict[str, Any]) -> dict[str, str]:
-    """The operation on each resource that changes."""
+    """The operation of each changed resource."""
     return {step["name"]: step["op"] for step in stack["steps"]}
 
 
 def changes(stack: dict[str, Any], name: str) -> dict[str, tuple[Any, Any]]:
-    """The properties of a resource that change: from what, to what."""
+    """The changed properties of a resource, with old and new values."""
     (step,) = [step for step in stack["steps"] if step["name"] == name]
     return {change["path"]: (change.get("old"), change.get("new")) for change in step["changes"]}
 
 
 def _rename_key(app: dict[str, Any]) -> None:
-    """Take a secret variable from another key of the document."""
+    """Read a secret variable from another key of the document."""
     variable = "VITE_USERBACK_ACCESS_TOKEN"
     others = [entry for entry in app["secretVariables"] if variable not in entry]
     app["secretVariables"] = [*others, {variable: "OTHER_TOKEN"}]
@@ -166,7 +166,7 @@ def test_other_dependencies_touch_every_stack(repository: Repository) -> None:
 
 
 def test_a_revision_runs_with_its_own_reader_and_reads_dates_as_flaws(repository: Repository) -> None:
-    """What the program imports of ours is the revision's own, whatever it is called there."""
+    """The program imports the modules of its own revision, whatever their names."""
     for name in ("pulumi_state/stack_file.py", "infra/settings/reading.py"):
         path = repository.project.directory / name
         path.write_text(path.read_text().replace("as_text", "text_for_programs"))
@@ -180,7 +180,7 @@ def test_a_revision_runs_with_its_own_reader_and_reads_dates_as_flaws(repository
     assert found["stage"]["steps"] == []
 
 
-def test_what_is_refused_is_a_result(repository: Repository) -> None:
+def test_invalid_stacks_are_a_result(repository: Repository) -> None:
     repository.edit("Pulumi.stage.yaml", "host: admin.beta-snu.dev", "host: admin.beta-snu.dev\n      colour: red")
     repository.project.stack_file("foundation-local").write_text("config: [")
     repository.project.stack_file("production").unlink()
@@ -207,7 +207,7 @@ def test_what_is_refused_is_a_result(repository: Repository) -> None:
     assert not found["ci"]["effect"]
 
     text = diff(repository, f"base..{middle}", "--stack", "stage").stdout
-    assert f"At {middle[:8]} the stack stage is refused:\n  1 problem in Pulumi.stage.yaml:\n" in text
+    assert f"The stack stage is invalid at {middle[:8]}:\n  1 problem in Pulumi.stage.yaml:\n" in text
 
     extra = repository.project.directory / "Pulumi.extra.yaml"
     extra.write_text(extra.read_text().replace("AAAA", "CCCC"))
@@ -286,7 +286,7 @@ def test_documents_only_and_files_that_git_ignores(repository: Repository) -> No
     ended = diff(repository, "base", "--expect-no-changes", "--markdown", str(markdown))
     assert ended.returncode == ExitCode.OK
     assert ended.stdout.splitlines()[1:] == [f"No effect: {', '.join(sorted(STACKS))}"]
-    assert markdown.read_text().splitlines()[0].endswith(": 9 stacks without effect")
+    assert markdown.read_text().splitlines()[0].endswith(": 9 stacks unchanged")
     assert (repository.project.directory / ".git/index").read_bytes() == index
     assert not list(repository.project.directory.rglob("__pycache__"))
 
@@ -300,7 +300,7 @@ def test_documents_only_and_files_that_git_ignores(repository: Repository) -> No
         (["base", "--json", "--markdown", "-"], "one of them"),
     ],
 )
-def test_what_the_user_can_mend(repository: Repository, arguments: list[str], says: str) -> None:
+def test_errors_that_the_user_can_fix(repository: Repository, arguments: list[str], says: str) -> None:
     ended = diff(repository, *arguments)
     assert ended.returncode == ExitCode.USAGE
     assert says in ended.stderr
@@ -315,7 +315,7 @@ def test_a_folder_without_a_repository(tmp_path: Path) -> None:
         find_revisions(tmp_path, "HEAD")
 
 
-def test_a_working_copy_without_changes_holds_the_same_files(repository: Repository) -> None:
+def test_a_clean_working_tree_has_the_same_files(repository: Repository) -> None:
     from ops.diff.revisions import find_revisions
 
     folder = repository.project.directory
@@ -347,7 +347,7 @@ def test_the_same_files_are_evaluated_once(repository: Repository, monkeypatch: 
     assert written == ["main"]
 
 
-def test_three_dots_compare_with_where_the_branch_began(repository: Repository) -> None:
+def test_three_dots_compare_with_the_merge_base(repository: Repository) -> None:
     from ops.diff.revisions import find_revisions
 
     base = find_revisions(repository.project.directory, "base").base.commit

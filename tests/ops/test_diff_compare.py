@@ -1,4 +1,4 @@
-"""How two evaluations of a stack are compared, and what stands in for what the cloud would say."""
+"""Comparison of two evaluations of a stack, and placeholders for values from the cloud."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def operations(record: OperationRecord) -> dict[str, str]:
     return {step.name: step.op for step in (item.step for item in record.steps.values()) if step.is_change}
 
 
-def test_the_schema_says_what_replaces() -> None:
+def test_replacements_follow_the_schema() -> None:
     base, head = stack(resource("a", {"name": "x", "description": "x"})), stack(resource("a", {"name": "y"}))
     (step,) = [item.step for item in compare(base, head).steps.values() if item.step.is_change]
     assert (step.op, step.replace_keys, step.diff_keys) == ("replace", ("name",), ("description", "name"))
 
 
-def test_ignored_changes_are_none_and_wanted_replacements_are_some() -> None:
+def test_ignored_changes_and_requested_replacements() -> None:
     base = stack(resource("v", {"data": "1"}, VERSION), resource("n", {"description": "1"}))
     ignored, wanted = frozenset({"data"}), frozenset({"description"})
     head = stack(
@@ -45,26 +45,26 @@ def test_ignored_changes_are_none_and_wanted_replacements_are_some() -> None:
     assert operations(compare(base, head)) == {"n": "replace"}
 
 
-def test_a_new_name_with_an_alias_is_no_change() -> None:
+def test_a_rename_with_an_alias_is_not_a_change() -> None:
     base = stack(resource("old", {"name": "x"}))
     aliased = resource("new", {"name": "x"}, aliases=[{"name": "old"}])
     assert operations(compare(base, stack(aliased))) == {}
     assert operations(compare(base, stack(resource("new", {"name": "x"})))) == {"new": "create", "old": "delete"}
 
 
-def test_what_uses_a_resource_that_is_made_anew_changes_with_it() -> None:
+def test_users_of_a_replaced_resource_change_with_it() -> None:
     users = [resource(f"u{number}", {"name": f"<id of {'u0' if number else 'a'}>"}) for number in range(2)]
     base, head = stack(resource("a", {"name": "x"}), *users), stack(resource("a", {"name": "y"}), *users)
     assert operations(compare(base, head)) == {"a": "replace", "u0": "replace", "u1": "replace"}
 
 
-def test_a_stack_at_one_side_only_comes_or_goes_whole() -> None:
+def test_a_stack_at_one_revision_only_is_created_or_deleted() -> None:
     one = stack(resource("a", {}))
     assert operations(compare(None, one)) == {"snu-stage": "create", "a": "create"}
     assert operations(compare(one, None)) == {"snu-stage": "delete", "a": "delete"}
 
 
-def test_secrets_are_told_apart_and_never_told() -> None:
+def test_secrets_are_compared_but_never_shown() -> None:
     placeholders = Placeholders()
     key = placeholders.text("key A")
     first, second = placeholders.shown({"s": Secret("hunter2")}), placeholders.shown({"s": Secret("hunter3")})

@@ -1,4 +1,4 @@
-"""What Docker is told to build, and where all that it says is kept."""
+"""Docker builds: their options and logs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infra.settings.images import ImageSources
 from ops.images.docker import BuildError, BuildOptions, Docker
 
 _ENGINE: Any = None
-"""A build asks the command; only a push asks the engine."""
+"""A build uses the command line; only a push uses the engine."""
 
 
 def docker(folder: Path, script: str) -> Docker:
@@ -42,7 +42,7 @@ def test_images_are_built_for_amd64_on_the_network_that_images_yaml_names(tmp_pa
     assert command.endswith(f" {tmp_path}")
 
 
-def test_the_log_has_all_of_what_a_failing_build_said_and_the_error_its_end(tmp_path: Path) -> None:
+def test_a_failed_build_logs_all_output_and_reports_the_end(tmp_path: Path) -> None:
     failing = docker(tmp_path, "seq 100; echo no space left >&2; exit 9")
     with pytest.raises(BuildError, match=r"status 9(?s:.*)no space left") as failed:
         failing.build(recipe(tmp_path), lambda _line: None)

@@ -1,4 +1,4 @@
-"""What a release needs: each missing thing is reported once, with the command that fixes it."""
+"""Requirements of a release: each missing one is reported once, with the command that fixes it."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def subject(project: Path, environ: Mapping[str, str] | None = None, github: Git
 
 
 def missing(findings: Iterator[Finding]) -> dict[str, str]:
-    """What is missing, with its fix; fails for what could not be checked."""
+    """The missing requirements with their fixes; fails if anything was unchecked."""
     found = list(findings)
     assert all(isinstance(each, MissingRequirement) for each in found), found
-    return {each.what: each.fix for each in found if isinstance(each, MissingRequirement)}
+    return {each.problem: each.fix for each in found if isinstance(each, MissingRequirement)}
 
 
 def make(project: Path, tmp_path: Path, stack: str) -> Path:
@@ -51,7 +51,7 @@ def make(project: Path, tmp_path: Path, stack: str) -> Path:
     return tmp_path / "keys"
 
 
-def test_stacks_without_keys_cannot_be_planned(project: Path, tmp_path: Path) -> None:
+def test_stacks_without_plan_keys(project: Path, tmp_path: Path) -> None:
     found = missing(checks.plan_keys(subject(project)))
     assert list(found.values()) == [f"scripts/snu plan-keys {name} --out FOLDER" for name in RELEASED]
     make(project, tmp_path, "stage")
@@ -79,14 +79,14 @@ def test_private_keys_must_belong_to_the_stacks(project: Path, tmp_path: Path) -
     assert damaged
 
 
-def test_refused_settings(project: Path) -> None:
+def test_invalid_settings(project: Path) -> None:
     path = project / "Pulumi.stage.yaml"
     path.write_text(path.read_text().replace("snu:apps:", "snu:colour: red\n  snu:apps:", 1))
     (fix,) = missing(checks.settings(subject(project))).values()
     assert fix.startswith("scripts/snu preview stage")
 
 
-def test_a_state_without_a_place(project: Path, scaleway: FakeServer) -> None:
+def test_a_state_without_a_backend(project: Path, scaleway: FakeServer) -> None:
     found = missing(checks.states(subject(project, KEY | {"SCW_API_URL": scaleway.url})))
     assert set(found.values()) == {
         "scripts/snu bootstrap foundation-production",
@@ -100,9 +100,9 @@ def test_environments_that_share_a_project(project: Path) -> None:
     path = project / "Pulumi.foundation-production.yaml"
     shared = path.read_text().replace("snu:environments:", "snu:environments:\n    other: {database: {kind: bucket}}")
     path.write_text(shared.replace("snu:protect: true", "snu:protect: true\n  snu:previews: true"))
-    environments, previews = (each.what for each in checks.separation(subject(project)) if isinstance(each, Risk))
+    environments, previews = (each.problem for each in checks.separation(subject(project)) if isinstance(each, Risk))
     assert "other, production share the project snu-production" in environments
-    assert "a pull request's code can change everything in it" in previews
+    assert "code in a pull request can change everything in it" in previews
 
 
 def test_a_key_that_expires(project: Path, scaleway: FakeServer) -> None:
@@ -125,7 +125,7 @@ def test_environments_and_secrets_of_github(project: Path, hub: FakeGitHub) -> N
     assert wanted["production"] == {"SCW_ACCESS_KEY", "SCW_SECRET_KEY", "SNU_PLAN_IDENTITY"}
     github = GitHub(hub.repository, TOKEN)
     found = missing(checks.github_secrets(subject(project, github=github)))
-    assert set(found) == {f"octo/snu has no environment {name}" for name in wanted}
+    assert set(found) == {f"octo/snu has no deployment environment {name}" for name in wanted}
 
     hub.environments = {name: {*names} for name, names in wanted.items()}
     assert missing(checks.github_secrets(subject(project, github=github))) == {}

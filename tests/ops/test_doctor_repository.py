@@ -1,4 +1,4 @@
-"""What releases need of the repository on GitHub: one that is set up well, and each way in which it is not."""
+"""Requirements on the GitHub repository: a correct one, and each possible mistake."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def findings(project: Path, hub: FakeGitHub, **environ: str) -> list[Finding]:
     return found
 
 
-def test_a_repository_that_is_set_up_well(project: Path, hub: FakeGitHub) -> None:
+def test_a_correctly_configured_repository(project: Path, hub: FakeGitHub) -> None:
     assert findings(project, hub) == []
 
 
@@ -94,25 +94,28 @@ def no_policy(name: str) -> Callable[[FakeGitHub], None]:
     [
         (
             rule(PRODUCTION, deployment_branch_policy=None),
-            "every branch, and so every pull request, may use GitHub's env",
+            "any branch, and so any pull request, may use GitHub's env",
         ),
-        (policy("feature/*"), "GitHub's environment production may be used from feature/*, which no rule protects"),
-        (policy("main", "tag"), "GitHub's environment production may be used from main"),
+        (
+            policy("feature/*"),
+            "GitHub's environment production may be used from unprotected branches or tags: feature/*",
+        ),
+        (policy("main", "tag"), "GitHub's environment production may be used from unprotected branches or tags: main"),
         (no_policy("production_hotfix"), "environment stage may not be used from production_hotfix"),
         (rule(PRODUCTION, protection_rules=[]), "production has no required reviewers"),
         (rule(PRODUCTION, protection_rules=[{"type": "wait_timer"}]), "production has no required reviewers"),
         (rule(PRODUCTION, can_admins_bypass=True), "administrators may bypass the required reviewers"),
-        (review(required_approving_review_count=0), "main takes changes that nobody has approved"),
-        (lambda hub: hub.documents[MAIN].clear(), "main takes changes that nobody has approved"),
-        (review(dismiss_stale_reviews_on_push=False), "holds for commits that are pushed after it"),
-        (review(allowed_merge_methods=["squash"]), "main takes no merge commits"),
+        (review(required_approving_review_count=0), "main accepts changes without approval"),
+        (lambda hub: hub.documents[MAIN].clear(), "main accepts changes without approval"),
+        (review(dismiss_stale_reviews_on_push=False), "stay valid after further commits"),
+        (review(allowed_merge_methods=["squash"]), "main does not allow merge commits"),
         (
             lambda hub: hub.documents[MAIN].append({"type": "required_linear_history", "ruleset_id": 1}),
-            "main takes no merge commits",
+            "main does not allow merge commits",
         ),
         (
             lambda hub: hub.documents["rules/branches/release_candidate"].clear(),
-            "whoever may write can push to release_candidate",
+            "anybody with write access can push to release_candidate",
         ),
         (
             lambda hub: hub.documents["rules/branches/production"].append({"type": "pull_request", "ruleset_id": 3}),
@@ -120,15 +123,17 @@ def no_policy(name: str) -> Callable[[FakeGitHub], None]:
         ),
         (rule("rulesets/2", bypass_actors=[]), "of the ruleset 'releases' keeps workflows from pushing to production"),
         (rule(WORKFLOW, can_approve_pull_request_reviews=False), "workflows of octo/snu may not open pull requests"),
-        (lambda hub: hub.settings.update(allow_merge_commit=False), "octo/snu takes no merge commits"),
+        (lambda hub: hub.settings.update(allow_merge_commit=False), "octo/snu does not allow merge commits"),
     ],
 )
-def test_what_is_missing(project: Path, hub: FakeGitHub, change: Callable[[FakeGitHub], None], what: str) -> None:
+def test_each_missing_rule_is_reported(
+    project: Path, hub: FakeGitHub, change: Callable[[FakeGitHub], None], what: str
+) -> None:
     hub.documents["rulesets/3"] = {"name": "everything", "bypass_actors": []}
     change(hub)
     found = findings(project, hub)
-    assert any(isinstance(each, MissingRequirement) and what in each.what and each.fix for each in found), found
-    names = {each.what.rpartition(" to ")[2] for each in found}
+    assert any(isinstance(each, MissingRequirement) and what in each.problem and each.fix for each in found), found
+    names = {each[0].rpartition(" to ")[2] for each in found}
     assert len(found) == 1 or names == {*repository.RELEASE_BRANCHES}
 
 
@@ -136,12 +141,12 @@ def test_what_is_missing(project: Path, hub: FakeGitHub, change: Callable[[FakeG
     ("change", "what", "why"),
     [
         (lambda hub: hub.documents.update({WORKFLOW: 403}), "may open pull requests", "administration: read"),
-        (lambda hub: hub.settings.clear(), "how pull requests may be merged", "may not read the settings"),
-        (lambda hub: hub.documents["rulesets/2"].pop("bypass_actors"), "may push to production", "who bypasses"),
+        (lambda hub: hub.settings.clear(), "how pull requests may be merged", "may not read the repository's settings"),
+        (lambda hub: hub.documents["rulesets/2"].pop("bypass_actors"), "may push to production", "the bypass list"),
         (
             lambda hub: (hub.documents[MAIN].clear(), hub.protected.add("main")),
             "the rules of main",
-            "a branch protection rule of the older kind",
+            "a classic branch protection rule",
         ),
         (
             lambda hub: hub.documents.update({f"{PRODUCTION}/deployment-branch-policies": 403}),
@@ -150,22 +155,22 @@ def test_what_is_missing(project: Path, hub: FakeGitHub, change: Callable[[FakeG
         ),
     ],
 )
-def test_what_cannot_be_read(
+def test_unreadable_rules_are_reported_as_unchecked(
     project: Path, hub: FakeGitHub, change: Callable[[FakeGitHub], object], what: str, why: str
 ) -> None:
     change(hub)
     found = findings(project, hub)
     assert found
     assert all(isinstance(each, UncheckedRequirement) for each in found)
-    assert any(isinstance(each, UncheckedRequirement) and what in each.what and why in each.why for each in found), (
-        found
-    )
+    assert any(
+        isinstance(each, UncheckedRequirement) and what in each.subject and why in each.reason for each in found
+    ), found
 
 
-def test_a_workflow_asks_for_its_own_token(project: Path, hub: FakeGitHub) -> None:
+def test_a_workflow_checks_its_own_permissions(project: Path, hub: FakeGitHub) -> None:
     hub.documents[WORKFLOW] = 403
     never = findings(project, hub, GITHUB_ACTIONS="true")
-    assert len([each for each in never if "keeps workflows from pushing" in each.what]) == len(
+    assert len([each for each in never if "keeps workflows from pushing" in each[0]]) == len(
         repository.RELEASE_BRANCHES
     )
     hub.documents["rulesets/2"] = {"name": "releases", "current_user_can_bypass": "always"}

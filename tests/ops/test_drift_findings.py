@@ -1,4 +1,4 @@
-"""What the steps of a refresh mean, and what is told of secrets."""
+"""Findings from refresh steps, and the masking of secrets."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def step(op: str, old: dict[str, Any], new: dict[str, Any] | None, detailed: dic
 
 
 @pytest.mark.parametrize("op", ["refresh", "same"])
-def test_what_only_the_platform_changes_is_no_finding(op: str) -> None:
+def test_changes_by_the_platform_are_not_drift(op: str) -> None:
     assert list(findings_of([step(op, {"port": 1}, {"port": 1}, None)])) == []
 
 
 @pytest.mark.parametrize("op", ["refresh", "update"])
-def test_both_engines_words_for_a_change(op: str) -> None:
+def test_a_change_reported_by_either_engine(op: str) -> None:
     (found,) = findings_of([step(op, {"port": 1}, {"port": 2}, {"port": "update"})])
     assert (found.kind, found.name, found.id, found.region) == (
         FindingKind.CHANGED,
@@ -55,7 +55,7 @@ def test_both_engines_words_for_a_change(op: str) -> None:
 
 
 @pytest.mark.parametrize("op", ["refresh", "delete"])
-def test_both_engines_words_for_a_deletion(op: str) -> None:
+def test_a_deletion_reported_by_either_engine(op: str) -> None:
     (found,) = findings_of([step(op, {"port": 1}, None, None)])
     assert (found.kind, found.changes) == (FindingKind.DELETED, ())
 
@@ -68,7 +68,7 @@ def test_both_engines_words_for_a_deletion(op: str) -> None:
         ("somebody", 1),
     ],
 )
-def test_addresses_that_runs_have_let_in_are_no_drift_until_they_expire(added: str, count: int) -> None:
+def test_addresses_allowed_by_runs_are_not_drift_until_they_expire(added: str, count: int) -> None:
     rules = [{"ip": "203.0.113.7/32", "description": "office"}]
     more = [*rules, {"ip": "198.51.100.1/32", "description": added}]
     changed = step("refresh", {"aclRules": rules}, {"aclRules": more}, {"aclRules[1]": "add"})
@@ -84,7 +84,7 @@ def test_addresses_that_runs_have_let_in_are_no_drift_until_they_expire(added: s
 @pytest.mark.parametrize(
     ("key", "path"), [("A", "variables.A"), ("A-B", 'variables["A-B"]'), ("A.B", 'variables["A.B"]')]
 )
-def test_what_is_secret_in_the_state_stays_so(kind: str, secret: Any, whole: bool, key: str, path: str) -> None:
+def test_secrets_in_the_state_stay_masked(kind: str, secret: Any, whole: bool, key: str, path: str) -> None:
     hidden = {"variables": secret if whole else {key: secret}}
     shown = {"variables": {key: _LEAK}}
     for old, new in ((hidden, shown), (shown, hidden)):
@@ -96,7 +96,7 @@ def test_what_is_secret_in_the_state_stays_so(kind: str, secret: Any, whole: boo
 
 
 @pytest.mark.parametrize("path", ["environmentVariables.NEW", "environmentVariables", "env.NEW", 'env["N-W"]'])
-def test_the_value_of_an_added_variable_is_not_told(path: str) -> None:
+def test_the_value_of_an_added_variable_is_masked(path: str) -> None:
     variables = {"NEW": _LEAK, "N-W": _LEAK}
     new = {"environmentVariables": variables, "env": variables}
     (found,) = findings_of([step("update", {}, new, {path: "add"})])

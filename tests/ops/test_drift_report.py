@@ -1,4 +1,4 @@
-"""What is told of drift: an issue on GitHub, edited in place, and a message in Slack."""
+"""Reports of drift: a GitHub issue, updated in place, and a Slack message."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ UNKNOWN = StackDrift("stage", 0, problems=("Scaleway was asked and said: 503",),
 
 
 class Channels:
-    """GitHub, and a channel of Slack."""
+    """A fake GitHub and a fake Slack channel."""
 
     def __init__(self, hub: FakeGitHub, channel: Slack) -> None:
         self.hub, self.channel = hub, channel
@@ -67,7 +67,7 @@ def channels(monkeypatch: pytest.MonkeyPatch) -> Iterator[Channels]:
         yield Channels(hub, channel)
 
 
-def test_an_issue_is_made_edited_closed_and_opened_again(channels: Channels) -> None:
+def test_an_issue_is_created_edited_closed_and_reopened(channels: Channels) -> None:
     hub = channels.hub
     assert channels.both.report(CLEAN) == ""
     assert not hub.issues
@@ -90,10 +90,10 @@ def test_an_issue_is_made_edited_closed_and_opened_again(channels: Channels) -> 
     assert "issue closed" in channels.both.report(CLEAN)
     assert channels.state()[0] == "closed"
     assert len(hub.comments) == 1
-    assert channels.both.report(CLEAN).endswith("nothing was written: https://github.example/octo/snu/issues/50")
+    assert channels.both.report(CLEAN).startswith("issue unchanged: https://github.example/octo/snu/issues/50")
     assert len(hub.comments) == 1
 
-    assert "issue opened again" in channels.both.report(DRIFT)
+    assert "issue reopened" in channels.both.report(DRIFT)
     state, body = channels.state()
     assert state == "open"
     assert "by-hand" not in body
@@ -101,13 +101,13 @@ def test_an_issue_is_made_edited_closed_and_opened_again(channels: Channels) -> 
     assert first == [
         "*Drift of `stage`*: 1 changed",
         "*Drift of `stage`*: 1 changed, 1 orphan",
-        "*No drift of `stage` any more*",
+        "*Drift of `stage` resolved*",
         "*Drift of `stage`*: 1 changed",
     ]
     assert all("issues/50" in message for message in channels.messages)
 
 
-def test_what_could_not_be_looked_at_closes_nothing(channels: Channels) -> None:
+def test_an_incomplete_check_closes_nothing(channels: Channels) -> None:
     channels.both.report(DRIFT)
     writes = len(channels.hub.writes)
     assert channels.both.report(UNKNOWN) == ""
@@ -117,13 +117,13 @@ def test_what_could_not_be_looked_at_closes_nothing(channels: Channels) -> None:
     assert "503" in channels.state()[1]
 
 
-def test_without_an_issue_slack_is_told_each_time(channels: Channels) -> None:
+def test_without_an_issue_every_report_goes_to_slack(channels: Channels) -> None:
     for drift in (DRIFT, DRIFT, CLEAN, UNKNOWN):
         channels.slack.report(drift)
     assert len(channels.messages) == 2
 
 
-def test_an_answer_that_was_lost_makes_no_second_issue(channels: Channels) -> None:
+def test_a_lost_response_creates_no_second_issue(channels: Channels) -> None:
     channels.hub.fail("POST", 502, document={"message": "Bad gateway"}, done=True)
     channels.both.report(DRIFT)
     assert len(channels.hub.issues) == 1
@@ -139,7 +139,7 @@ def test_issues_of_others_are_left_alone(channels: Channels) -> None:
     assert len(channels.hub.issues) == 3
 
 
-def test_two_of_ours_become_one(channels: Channels) -> None:
+def test_duplicate_issues_are_closed(channels: Channels) -> None:
     for _ in range(2):
         channels.hub.add_issue("Drift of stage", f"{MARKER}\nold", [LABEL])
     channels.both.report(DRIFT)
@@ -147,7 +147,7 @@ def test_two_of_ours_become_one(channels: Channels) -> None:
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
-def test_a_refusal_is_one_sentence_and_says_what_the_token_needs(channels: Channels, status: int) -> None:
+def test_a_rejection_names_the_missing_permission(channels: Channels, status: int) -> None:
     channels.hub.fail("POST", status, document={"message": "no"})
     with pytest.raises(OpsError) as caught:
         channels.both.report(DRIFT)
@@ -157,7 +157,7 @@ def test_a_refusal_is_one_sentence_and_says_what_the_token_needs(channels: Chann
 
 
 @pytest.mark.parametrize("status", [302, 400, 404, 503])
-def test_slack_s_address_is_in_no_message(channels: Channels, status: int) -> None:
+def test_the_webhook_is_in_no_message(channels: Channels, status: int) -> None:
     channels.channel.status = status
     with pytest.raises(OpsError) as caught:
         channels.slack.report(DRIFT)
@@ -166,7 +166,7 @@ def test_slack_s_address_is_in_no_message(channels: Channels, status: int) -> No
 
 
 @pytest.mark.parametrize("url", ["", "http://hooks.example/services/a", "nonsense", "https://[", "file:///etc/passwd"])
-def test_an_address_that_is_none_is_refused_and_not_repeated(url: str) -> None:
+def test_an_invalid_webhook_is_rejected_and_not_printed(url: str) -> None:
     with pytest.raises(OpsError) as caught:
         slack.webhook({"SLACK_WEBHOOK_URL": url})
     assert caught.value.code is ExitCode.ENVIRONMENT
@@ -174,7 +174,7 @@ def test_an_address_that_is_none_is_refused_and_not_repeated(url: str) -> None:
     assert not url or url not in str(caught.value)
 
 
-def test_what_is_missing_is_said_before_anything_is_looked_at() -> None:
+def test_missing_options_are_reported_before_the_check() -> None:
     with pytest.raises(OpsError, match="--repo"):
         DriftReporter.of([ReportChannel.GITHUB], None, "https://api.github.example", {"GITHUB_TOKEN": TOKEN})
     with pytest.raises(OpsError, match="GITHUB_TOKEN"):
@@ -195,7 +195,7 @@ _FINDINGS = st.lists(
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(_FINDINGS, st.integers(1, 40), st.lists(_TEXT, max_size=3).map(tuple))
-def test_texts_are_bounded_and_nothing_in_them_is_markup(
+def test_reports_are_bounded_and_escape_markup(
     found: tuple[Finding, ...], times: int, problems: tuple[str, ...]
 ) -> None:
     drift = StackDrift("stage", 1, found * times, problems)

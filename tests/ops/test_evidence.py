@@ -1,4 +1,4 @@
-"""What speaks against a plan, found without any engine."""
+"""Evidence and verification of plans, without an engine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from ops.errors import OpsError
 from ops.git import Revision
 from ops.plans.contents import Plan
 from ops.plans.create import check_plannable
-from ops.plans.evidence import Evidence, differences, images_of, missing_images, operation_differences
+from ops.plans.evidence import Evidence, images_of
+from ops.plans.verification import differences, missing_images, operation_differences
 from ops.stacks import Stack
 from ops.state.fingerprint import Fingerprint
 from ops.steps import Step
@@ -54,7 +55,7 @@ def _found(plan: Plan = _PLAN, now: Evidence = _EVIDENCE, stack: Stack = _STACK,
     return differences(plan, now, stack, "snu", engine)
 
 
-def test_nothing_speaks_against_a_plan_of_now() -> None:
+def test_a_current_plan_has_no_differences() -> None:
     assert _found() == []
 
 
@@ -63,15 +64,19 @@ def test_nothing_speaks_against_a_plan_of_now() -> None:
     [
         ({"stack": "ci"}, {}, "the plan is for the stack ci of snu; this is stage of snu"),
         ({"backend": "file:///elsewhere"}, {}, "the state was in file:///elsewhere; now it is in s3://bucket"),
-        ({"engine": "embedded"}, {}, "planned by the engine embedded"),
-        ({"expires": _NOW}, {}, "the plan has expired"),
-        ({}, {"salt": ""}, "the encryption salt of the stack's secrets is lost"),
-        ({}, {"salt": "v1:other"}, "the encryption salt of the stack's secrets is another one"),
+        ({"engine": "embedded"}, {}, "made by the engine embedded"),
+        ({"expires": _NOW}, {}, "the plan expired on"),
+        ({}, {"salt": ""}, "the encryption salt of the stack's secrets has been lost"),
+        ({}, {"salt": "v1:other"}, "the encryption salt of the stack's secrets has changed"),
         ({}, {"config": {}}, "configuration: snu:protect was removed"),
         ({}, {"config": {"snu:protect": False}}, "configuration: snu:protect was changed"),
         ({}, {"config": {"snu:protect": True, "a:b": "c"}}, "configuration: a:b was added"),
         ({}, {"state": Fingerprint({})}, "api-container (scaleway:containers:Container): was in the state"),
-        ({"dirty": True}, {"revision": Revision("d" * 40, "u" * 40, ())}, "then cccccccccccc with changes, now dddd"),
+        (
+            {"dirty": True},
+            {"revision": Revision("d" * 40, "u" * 40, ())},
+            "planned at cccccccccccc with uncommitted changes, now at dddd",
+        ),
     ],
 )
 def test_each_difference_is_named(plan: dict[str, object], now: dict[str, object], says: str) -> None:
@@ -84,13 +89,13 @@ def test_all_differences_are_named_at_once() -> None:
     assert len(_found(now=now)) == 4
 
 
-def test_only_an_image_that_was_there_is_missed() -> None:
+def test_only_an_image_that_existed_can_be_missing() -> None:
     assert missing_images(_PLAN, {_IMAGE: True}) == []
-    assert missing_images(_PLAN, {_IMAGE: False}) == [f"the image {_IMAGE} is gone from its registry"]
+    assert missing_images(_PLAN, {_IMAGE: False}) == [f"the image {_IMAGE} is no longer in its registry"]
     assert missing_images(_PLAN.model_copy(update={"images": {_IMAGE: False}}), {_IMAGE: False}) == []
 
 
-def test_images_are_those_with_a_digest() -> None:
+def test_only_references_by_digest_are_images() -> None:
     def step(**inputs: str) -> Step:
         metadata = {"op": "create", "urn": _URN, "type": "t", "new": {"inputs": inputs}}
         return Step.of({"metadata": metadata})
@@ -101,11 +106,9 @@ def test_images_are_those_with_a_digest() -> None:
 def test_operations_that_differ_without_a_visible_value_differ_in_a_secret() -> None:
     steps = [Step.of({"metadata": {"op": "same", "urn": _URN, "type": "t"}})]
     (line,) = operation_differences(_PLAN, steps, {_URN: "another"})
-    assert (
-        line == "api-container (scaleway:containers:Container): nothing to do, with another secret value than planned"
-    )
+    assert line == "api-container (scaleway:containers:Container): no change, with another secret value than planned"
     (gone,) = operation_differences(_PLAN, [], {})
-    assert "planned: nothing to do; now: not in the program" in gone
+    assert "planned: no change; now: not in the program" in gone
 
 
 def test_a_plan_needs_a_salt_and_committed_files() -> None:
@@ -113,15 +116,15 @@ def test_a_plan_needs_a_salt_and_committed_files() -> None:
     with pytest.raises(OpsError, match=r"Pulumi\.stage\.yaml has no encryptionsalt"):
         check_plannable(_STACK, replace(_EVIDENCE, salt=""), allow_dirty=True)
     dirty = replace(_EVIDENCE, revision=Revision("c", "t", tuple(f"file{number}" for number in range(12))))
-    with pytest.raises(OpsError, match=r"12 files differ from the commit(.|\n)*and 2 more"):
+    with pytest.raises(OpsError, match=r"12 uncommitted files would(.|\n)*and 2 more"):
         check_plannable(_STACK, dirty, allow_dirty=False)
     check_plannable(_STACK, dirty, allow_dirty=True)
 
 
 def test_a_plan_of_another_version_is_refused() -> None:
     assert Plan.of(_PLAN.content()) == _PLAN
-    with pytest.raises(OpsError, match="written by another version of snu: more differ"):
+    with pytest.raises(OpsError, match="differing fields: more"):
         Plan.of(_PLAN.content() | {"more": 1})
     for id in ("", "../../other", "x" * 5_000, _PLAN.id + "/x", _PLAN.id + "\n", _PLAN.id.upper().replace("0", "A")):
-        with pytest.raises(OpsError, match="id differ"):  # it is part of a key in the store
+        with pytest.raises(OpsError, match="differing fields: id"):  # it is part of a key in the store
             Plan.of(_PLAN.content() | {"id": id})

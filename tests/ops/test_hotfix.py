@@ -1,4 +1,4 @@
-"""A hot-fix's branch: what may become a release by itself, and how it comes back to the main branch."""
+"""Hotfix branches: their requirements, and how they are merged back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BRANCH = "production_hotfix"
 
 @pytest.fixture
 def repository(tmp_path: Path) -> pygit2.Repository:
-    """On the branch of a hot-fix, at the commit of production's release."""
+    """A repository on the hotfix branch, at production's release."""
     made = pygit2.init_repository(str(tmp_path), initial_head="main")
     change(made, "first")
     made.branches.local.create(BRANCH, made.head.peel(pygit2.Commit))
@@ -40,7 +40,7 @@ def found(repository: pygit2.Repository, **environ: str) -> Hotfix:
     return hotfix.find(Path(repository.workdir), "production", environ)
 
 
-def test_a_branch_that_descends_from_the_release(repository: pygit2.Repository) -> None:
+def test_a_branch_that_contains_the_release(repository: pygit2.Repository) -> None:
     released = str(repository.head.target)
     release = Releases.of(Path(repository.workdir)).record("production", DAY, released, **CONTENT)
     assert found(repository) == Hotfix(BRANCH, released, release, "production")
@@ -49,12 +49,12 @@ def test_a_branch_that_descends_from_the_release(repository: pygit2.Repository) 
     # In CI a commit is checked out.
     repository.set_head(pygit2.Oid(hex=fix))
     assert found(repository, GITHUB_REF_NAME=BRANCH).commit == fix
-    with pytest.raises(OpsError, match="this is no branch"):
+    with pytest.raises(OpsError, match="checked out is no branch"):
         found(repository)
 
 
 def test_a_branch_that_lacks_what_production_runs(repository: pygit2.Repository) -> None:
-    """It was cut from an older release, or production has got another one since."""
+    """It starts at an older release, or production has had another release since."""
     base = repository.head.target
     repository.set_head("refs/heads/main")
     released = change(repository, "released since")
@@ -62,26 +62,28 @@ def test_a_branch_that_lacks_what_production_runs(repository: pygit2.Repository)
     repository.set_head(f"refs/heads/{BRANCH}")
     repository.reset(base, pygit2.enums.ResetMode.HARD)
     change(repository, "fix")
-    with pytest.raises(OpsError, match=f"does not hold commit {released[:12]} of production/2026-11-26.1") as refused:
+    with pytest.raises(
+        OpsError, match=rf"does not contain production/2026-11-26.1 \(commit {released[:12]}\)"
+    ) as refused:
         found(repository)
-    assert "git switch -c production_hotfix production/2026-11-26.1" in str(refused.value)
+    assert "git switch -C production_hotfix production/2026-11-26.1" in str(refused.value)
 
 
-def test_what_is_no_hot_fix(repository: pygit2.Repository) -> None:
-    with pytest.raises(OpsError, match="production has no release that production_hotfix could be cut from"):
+def test_other_branches_are_not_hotfixes(repository: pygit2.Repository) -> None:
+    with pytest.raises(OpsError, match="production has no release tag here that production_hotfix could start from"):
         found(repository)
     repository.set_head("refs/heads/main")
-    with pytest.raises(OpsError, match="is made on the branch production_hotfix; this is main"):
+    with pytest.raises(OpsError, match="must be on the branch production_hotfix; checked out is main"):
         found(repository)
 
 
-def test_a_release_whose_commit_is_elsewhere_is_not_descended_from(repository: pygit2.Repository) -> None:
-    """Another history, without a common commit."""
+def test_a_release_with_an_unrelated_history(repository: pygit2.Repository) -> None:
+    """The histories have no common commit."""
     signature = pygit2.Signature("B", "b@snu.localhost")
     tree = repository.head.peel(pygit2.Commit).tree_id
     stray = repository.create_commit(None, signature, signature, "stray", tree, [])
     Releases.of(Path(repository.workdir)).record("production", DAY, str(stray), **CONTENT)
-    with pytest.raises(OpsError, match="does not hold commit"):
+    with pytest.raises(OpsError, match="does not contain"):
         found(repository)
 
 
@@ -100,16 +102,16 @@ def test_the_pull_request_has_a_branch_of_its_own(hub: FakeGitHub, fix: Hotfix) 
     hub.branches[BRANCH] = fix.commit
     opened = open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "The log")
     assert opened.branch == "production_hotfix-2026-11-26.1"
-    assert not opened.was_there
+    assert not opened.existed
     assert hub.branches[opened.branch] == fix.commit
     assert [(pull.title, pull.body) for pull in hub.opened] == [("Back", "The log")]
     again = open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "The log")
-    assert (again.url, again.was_there) == (opened.url, True)
+    assert (again.url, again.existed) == (opened.url, True)
     assert len(hub.opened) == 1
     hub.pulls[1].is_open, hub.pulls[1].merged_as = False, "f" * 40
     del hub.branches[opened.branch]
     merged = open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "The log")
-    assert (merged.url, merged.was_there) == (opened.url, True)
+    assert (merged.url, merged.existed) == (opened.url, True)
     assert hub.branches == {BRANCH: fix.commit}
 
     assert delete_branch(hub.repository, TOKEN, fix)
@@ -117,31 +119,31 @@ def test_the_pull_request_has_a_branch_of_its_own(hub: FakeGitHub, fix: Hotfix) 
     assert not delete_branch(hub.repository, TOKEN, fix)
 
 
-def test_a_fix_that_was_not_pushed(hub: FakeGitHub, fix: Hotfix) -> None:
-    with pytest.raises(OpsError, match="push production_hotfix first"):
+def test_an_unpushed_fix(hub: FakeGitHub, fix: Hotfix) -> None:
+    with pytest.raises(OpsError, match="git push origin production_hotfix"):
         open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "")
     assert hub.opened == []
 
 
-def test_what_the_main_branch_holds_needs_no_pull_request(hub: FakeGitHub, fix: Hotfix) -> None:
+def test_a_merged_commit_needs_no_pull_request(hub: FakeGitHub, fix: Hotfix) -> None:
     hub.commits, hub.merged = {fix.commit}, {fix.commit}
     returned = open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "")
-    assert (returned.url, returned.was_there) == ("", True)
+    assert (returned.url, returned.existed) == ("", True)
     assert hub.opened == []
 
 
-def test_a_token_that_may_open_no_pull_request_can_be_corrected(hub: FakeGitHub, fix: Hotfix) -> None:
+def test_a_run_can_be_repeated_after_a_missing_permission(hub: FakeGitHub, fix: Hotfix) -> None:
     hub.commits, hub.may_open_pulls = {fix.commit}, False
     with pytest.raises(OpsError, match="must allow GitHub Actions to create pull requests"):
         open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "")
     hub.may_open_pulls = True
-    assert not open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "").was_there
+    assert not open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "").existed
 
 
-def test_a_branch_that_holds_something_else_is_left_alone(hub: FakeGitHub, fix: Hotfix) -> None:
+def test_a_branch_at_another_commit_is_left_alone(hub: FakeGitHub, fix: Hotfix) -> None:
     hub.branches = {BRANCH: "0" * 40, f"{BRANCH}-2026-11-26.1": "1" * 40}
-    with pytest.raises(OpsError, match="is on GitHub already, at commit 111111111111"):
+    with pytest.raises(OpsError, match="already exists on GitHub at commit 111111111111"):
         open_pull_request(hub.repository, TOKEN, fix, "main", "Back", "")
-    with pytest.raises(OpsError, match="production_hotfix was not deleted: on GitHub it is at commit 000000000000"):
+    with pytest.raises(OpsError, match="production_hotfix was not deleted: it is at commit 000000000000 on GitHub"):
         delete_branch(hub.repository, TOKEN, fix)
     assert len(hub.branches) == 2

@@ -1,4 +1,4 @@
-"""What cannot be looked at is not called good: one line for each cause, in the headline, and in the exit code."""
+"""Incomplete checks: one line for each cause, in the headline and in the exit code."""
 
 from __future__ import annotations
 
@@ -78,11 +78,11 @@ def test_both_engines_words_for_one_cause(message: str, cause: str) -> None:
     assert cause_of(message) == cause
 
 
-def test_no_drift_is_said_only_where_all_was_looked_at() -> None:
+def test_no_drift_is_reported_only_if_all_was_checked() -> None:
     assert headline(StackDrift("a", 3)) == "no drift"
-    assert headline(StackDrift("a", 0, problems=("x",))) == "not looked at"
-    assert headline(StackDrift("a", 3, problems=("x",))) == "not all looked at"
-    assert headline(StackDrift("a", 3, (_FINDING,), problems=("x",))) == "1 changed, not all looked at"
+    assert headline(StackDrift("a", 0, problems=("x",))) == "not checked"
+    assert headline(StackDrift("a", 3, problems=("x",))) == "partly unchecked"
+    assert headline(StackDrift("a", 3, (_FINDING,), problems=("x",))) == "1 changed, partly unchecked"
 
 
 def test_the_status_of_drift() -> None:
@@ -101,7 +101,7 @@ def test_the_status_of_drift() -> None:
 
 
 def test_a_folder_is_no_backend_of_a_real_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """As left in a shell by `local env`: nothing runs there, and something does where the state is."""
+    """As set in a shell by `local env`: that backend is empty, but the stack's is not."""
     monkeypatch.setattr(backend_lookup, "find_document", lambda *_: None)
     environment = {"name": "production", "foundation": "foundation-production"}
     stack = Stack(

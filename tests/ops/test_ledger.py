@@ -1,4 +1,4 @@
-"""A plan is used once, whoever applies it, and whatever becomes of the connection."""
+"""The ledger of plans: each plan is applied once, even if a response of the store is lost."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def ledger(store: MemoryStore) -> Ledger:
     return Ledger(store, "snu", "dev")
 
 
-def test_a_plan_is_used_once(ledger: Ledger) -> None:
+def test_a_plan_is_applied_once(ledger: Ledger) -> None:
     ledger.check(PLAN)
     begun = ledger.begin(PLAN)
     for attempt in (ledger.check, ledger.begin):
-        with pytest.raises(OpsError, match=r"applied already, by .* \(begun\)") as refused:
+        with pytest.raises(OpsError, match=r"already been applied, by .* \(outcome: begun\)") as refused:
             attempt(PLAN)
         assert refused.value.code is ExitCode.REFUSED
     ledger.end(PLAN, begun, ApplyOutcome.APPLIED)
@@ -41,15 +41,15 @@ def test_a_plan_is_used_once(ledger: Ledger) -> None:
     assert (entry.plan, entry.outcome) == ("one", ApplyOutcome.APPLIED)
 
 
-def test_a_record_whose_answer_was_lost_still_counts(ledger: Ledger, store: MemoryStore) -> None:
+def test_an_entry_whose_response_was_lost_counts(ledger: Ledger, store: MemoryStore) -> None:
     store.fault = Fault.ANSWER_LOST
     with pytest.raises(StoreError):
         ledger.begin(PLAN)
-    with pytest.raises(OpsError, match="applied already"):
+    with pytest.raises(OpsError, match="already been applied"):
         ledger.begin(PLAN)
 
 
-def test_an_end_does_not_replace_what_another_run_wrote(ledger: Ledger, store: MemoryStore) -> None:
+def test_an_end_does_not_overwrite_another_run_s_entry(ledger: Ledger, store: MemoryStore) -> None:
     begun = ledger.begin(PLAN)
     store.write(KEY, b"something else")
     with pytest.raises(ConflictError):
@@ -60,23 +60,23 @@ def test_an_end_does_not_replace_what_another_run_wrote(ledger: Ledger, store: M
     ("content", "said"),
     [
         (b'{"version": 3}', "ledger format 3; this version of snu reads up to 2"),
-        (b"{", "it is damaged"),
-        (b"[]", "it is damaged"),
-        (b'{"version": 2}', "it is damaged"),
+        (b"{", "damaged entry"),
+        (b"[]", "damaged entry"),
+        (b'{"version": 2}', "damaged entry"),
     ],
 )
 def test_an_entry_of_another_version_counts_as_applied(
     ledger: Ledger, store: MemoryStore, content: bytes, said: str
 ) -> None:
     store.write(KEY, content)
-    with pytest.raises(OpsError, match="The plan was applied already") as refused:
+    with pytest.raises(OpsError, match="This plan has already been applied") as refused:
         ledger.check(PLAN)
     assert said in str(refused.value)
     assert ledger.entries() == []
 
 
-def test_an_entry_from_before_there_were_versions(ledger: Ledger, store: MemoryStore) -> None:
+def test_an_entry_without_a_version(ledger: Ledger, store: MemoryStore) -> None:
     entry = {"plan": "one", "digest": "d", "author": "ann", "applied_by": "bob@host", "begun": "2026-01-02T03:04:05"}
     store.write(KEY, json.dumps(entry | {"outcome": "applied", "ended": "2026-01-02T03:05:05"}).encode())
-    with pytest.raises(OpsError, match=r"by bob@host on 2026-01-02T03:04:05Z \(applied\)"):
+    with pytest.raises(OpsError, match=r"by bob@host on 2026-01-02T03:04:05Z \(outcome: applied\)"):
         ledger.check(PLAN)

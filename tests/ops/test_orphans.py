@@ -1,4 +1,4 @@
-"""What the platform makes for itself is no orphan of a foundation."""
+"""Resources managed by Scaleway are not orphans of a foundation."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FakeFinder:
             yield f"fr-par/{found['name']}", found
 
 
-def test_what_the_platform_manages_is_not_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resources_managed_by_scaleway_are_not_orphans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(orphans, "Finder", FakeFinder)
     monkeypatch.setattr(Client, "of", lambda *_arguments: None)
     (tmp_path / "Pulumi.yaml").write_text("name: snu\nruntime: python\n")

@@ -1,4 +1,4 @@
-"""The keys of plans: made, found, and gone from the environment."""
+"""The keys of plans: generated, read, and removed from the environment."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def make(project: Path, stack: str, out: Path, planner: str = "ci", applier: str
 
 
 @pytest.mark.parametrize("stack", ["ci", "stage", "production", "foundation-ci", "foundation-production"])
-def test_made_keys_are_found_again(
+def test_generated_keys_are_read_back(
     project: Path, tmp_path: Path, stack: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = project / f"Pulumi.{stack}.yaml"
@@ -58,7 +58,7 @@ def test_the_release_workflow_gets_each_key_where_it_is_used(
     ]
 
 
-def test_nothing_is_overwritten(project: Path, tmp_path: Path) -> None:
+def test_key_files_are_not_overwritten(project: Path, tmp_path: Path) -> None:
     make(project, "stage", tmp_path / "keys")
     file = project / "Pulumi.stage.yaml"
     before = file.read_text(), {path: path.read_text() for path in (tmp_path / "keys").iterdir()}
@@ -81,7 +81,7 @@ def test_nothing_is_overwritten(project: Path, tmp_path: Path) -> None:
     assert set(plans.planners) == {"ci", "second"}
 
 
-def test_local_stacks_have_public_keys_that_their_settings_name() -> None:
+def test_local_stacks_have_built_in_keys() -> None:
     for name in ("local", "foundation-local"):
         plans = load_file(ROOT / f"Pulumi.{name}.yaml").plans
         assert plans is not None
@@ -92,9 +92,12 @@ def test_local_stacks_have_public_keys_that_their_settings_name() -> None:
 @pytest.mark.parametrize(
     ("environ", "says"),
     [
-        ({}, "SNU_PLAN_SIGNING_KEY_FILE to a file"),
-        ({"SNU_PLAN_SIGNING_KEY": "short"}, "expected base64 of 32 bytes"),
-        ({"SNU_PLAN_SIGNING_KEY_FILE": "/nowhere/key"}, "/nowhere/key, which cannot be read"),
+        ({}, "SNU_PLAN_SIGNING_KEY_FILE to the path"),
+        ({"SNU_PLAN_SIGNING_KEY": "short"}, "expected 32 bytes in base64"),
+        (
+            {"SNU_PLAN_SIGNING_KEY_FILE": "/nowhere/key"},
+            "/nowhere/key, named by SNU_PLAN_SIGNING_KEY_FILE, cannot be read",
+        ),
     ],
 )
 def test_a_missing_or_wrong_key_is_explained(environ: dict[str, str], says: str) -> None:

@@ -1,4 +1,4 @@
-"""Names of preview environments: they cannot collide, and nothing else is taken for one."""
+"""Names of preview environments do not collide with each other or with anything else."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ APPS = st.sampled_from(["api", "admin", "app", "apiv2", "tasks"])
 
 
 @given(branch=BRANCHES, app=APPS)
-def test_a_branch_s_name_is_a_name_within_its_limit(branch: str, app: str) -> None:
+def test_branch_names_are_valid_and_within_the_limit(branch: str, app: str) -> None:
     name = names.of_branch(branch, LONGEST)
     assert re.match(naming.NAME_PATTERN, name)
     assert len(name) <= LONGEST
@@ -74,7 +74,7 @@ def test_no_branch_has_the_name_of_a_pull_request(number: int, branch: str, app:
 
 
 @pytest.mark.parametrize("branch", ODD)
-def test_odd_branches_get_names_of_their_own(branch: str) -> None:
+def test_unusual_branches_get_distinct_names(branch: str) -> None:
     name = names.of_branch(branch, LONGEST)
     assert names.is_preview(name)
     assert name.startswith("br-")
@@ -82,7 +82,7 @@ def test_odd_branches_get_names_of_their_own(branch: str) -> None:
     assert len({names.of_branch(each, LONGEST) for each in ODD}) == len(ODD)
 
 
-def test_what_is_cut_is_told_apart_by_its_hash() -> None:
+def test_truncated_names_differ_by_hash() -> None:
     one, other = ("feature_" + "long" * 20 + end for end in ("1", "2"))
     first, second = (names.of_branch(each, LONGEST) for each in (one, other))
     assert first[:-8] == second[:-8] == "br-feature-longlong-"[: LONGEST - 8]
@@ -104,7 +104,7 @@ def test_nothing_else_is_a_preview(name: str) -> None:
     assert names.of_container(naming.container(name, "api")) is None
 
 
-def test_containers_of_others_are_not_taken_for_one_s_own() -> None:
+def test_containers_are_attributed_to_the_right_preview() -> None:
     assert names.of_container("br-deadbeef-abcdef12-api") == "br-deadbeef-abcdef12"
     assert names.of_container("pr-12") is None
     assert names.of_container("pr-1-2") is None
@@ -115,20 +115,20 @@ def test_containers_of_others_are_not_taken_for_one_s_own() -> None:
 @pytest.mark.parametrize(
     "branch", ["no-ci-x", "no_ci_x", "x-no-ci", "x_no_ci", "x-no-ci-y", "x_no-ci_y", "X-NO-CI", "no-ci-"]
 )
-def test_branches_that_want_none(branch: str) -> None:
+def test_branches_that_opt_out(branch: str) -> None:
     assert names.is_no_ci(branch)
 
 
 @pytest.mark.parametrize("branch", ["no-cinema", "no-ci", "xno-ci", "no-circus-x", "main", "noci-x"])
-def test_branches_that_do(branch: str) -> None:
+def test_branches_that_do_not_opt_out(branch: str) -> None:
     assert not names.is_no_ci(branch)
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_names_without_room_are_rejected() -> None:
     assert names.longest_name([]) == 32
-    with pytest.raises(ValueError, match="leaves 10 of the 34 characters"):
+    with pytest.raises(ValueError, match="of the 34 characters of a container name it leaves 10"):
         names.longest_name(["a" * 23])
     assert names.is_preview(names.of_branch("feature", names.longest_name(["a" * 22])))
     for number in (0, -1, 10**40):
-        with pytest.raises(ValueError, match="no number of a pull request"):
+        with pytest.raises(ValueError, match="is not a pull request number"):
             names.of_pull_request(number, LONGEST)

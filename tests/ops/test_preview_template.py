@@ -1,4 +1,4 @@
-"""The template of preview environments: which file it makes, and whose host names are whose."""
+"""The template of preview environments: generated stack files, and owners of host names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def made(folder: Path, text: str = SMALL) -> Template:
     return Template.read(folder)
 
 
-def test_the_committed_one_makes_a_valid_preview_of_ci(tmp_path: Path) -> None:
+def test_the_committed_template_is_a_valid_preview_of_ci(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: snu\n")
     (tmp_path / "Pulumi.foundation-ci.yaml").touch()
     template = made(tmp_path, (ROOT / FILE).read_text())
@@ -40,7 +40,7 @@ def test_the_committed_one_makes_a_valid_preview_of_ci(tmp_path: Path) -> None:
     assert "${" not in template.file("pr-12").read_text()
 
 
-def test_a_file_that_says_the_same_is_left_alone_and_keeps_its_salt(tmp_path: Path) -> None:
+def test_an_up_to_date_file_is_not_written_and_keeps_its_salt(tmp_path: Path) -> None:
     template = made(tmp_path)
     template.write("pr-1", None)
     file = template.file("pr-1")
@@ -59,12 +59,12 @@ def test_a_file_that_says_the_same_is_left_alone_and_keeps_its_salt(tmp_path: Pa
 @pytest.mark.parametrize(
     "text", ["config: {}\n", "- 1\n", "config: [\n", SMALL.replace("${name}", "pr-1"), "config: 1\n"]
 )
-def test_a_file_that_is_no_preview_is_not_written_over(tmp_path: Path, text: str) -> None:
+def test_other_stack_files_are_not_overwritten(tmp_path: Path, text: str) -> None:
     template = made(tmp_path)
     file = template.file("pr-1")
     file.write_text(text.replace("previewOf: ci", "previewOf: stage"))
     before = file.read_text()
-    with pytest.raises(OpsError, match=r"Pulumi\.pr-1\.yaml is no preview environment of ci") as caught:
+    with pytest.raises(OpsError, match=r"Pulumi\.pr-1\.yaml is not the file of a preview of ci") as caught:
         template.write("pr-1", None)
     assert caught.value.code is ExitCode.SETTINGS
     assert file.read_text() == before
@@ -75,21 +75,21 @@ def test_a_file_that_is_no_preview_is_not_written_over(tmp_path: Path, text: str
     [
         ("config: [\n", "while parsing"),
         ("[]\n", "found a list"),
-        ("config: {}\n", "it has no snu:environment"),
+        ("config: {}\n", "snu:environment is missing"),
         (SMALL.replace("previewOf: ci", "x: ci"), "previewOf None"),
-        (SMALL.replace('"${name}"', "fixed", 1), "the name fixed"),
+        (SMALL.replace('"${name}"', "fixed", 1), "has name fixed"),
     ],
 )
-def test_what_is_no_template_is_refused(tmp_path: Path, text: str, says: str) -> None:
+def test_invalid_templates_are_rejected(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(OpsError, match=says) as caught:
         made(tmp_path, text)
     assert caught.value.code is ExitCode.SETTINGS
 
 
-def test_other_placeholders_and_names_that_leave_no_room_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(OpsError, match="'other' is no placeholder"):
+def test_other_placeholders_and_long_app_names_are_rejected(tmp_path: Path) -> None:
+    with pytest.raises(OpsError, match="'other' is not a placeholder"):
         made(tmp_path, SMALL + '  x: "${other}"\n').write("pr-1", None)
-    with pytest.raises(OpsError, match="leaves 8 of the 34 characters"):
+    with pytest.raises(OpsError, match="of the 34 characters of a container name it leaves 8"):
         _ = made(tmp_path, SMALL.replace("silent", "s" * 25)).longest_name
     with pytest.raises(OpsError, match=FILE):
         Template.read(tmp_path / "nowhere")

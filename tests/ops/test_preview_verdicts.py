@@ -1,4 +1,4 @@
-"""What a sweep decides, and what the comment on a pull request says."""
+"""The decisions of a sweep, and the comment on a pull request."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ BRANCH = "br-feature-12345678"
 
 
 def action(hub: FakeGitHub | None, one: Preview) -> SweepAction:
-    return judge(hub).verdict(one).action
+    return judge(hub).decide(one).action
 
 
-def test_half_of_an_environment_needs_no_github() -> None:
+def test_incomplete_environments_are_decided_without_github() -> None:
     assert action(None, preview(state=False)) is SweepAction.REMOVE
     assert action(None, preview(cloud=False)) is SweepAction.FORGET
     assert action(None, preview(state=False, cloud=False)) is SweepAction.FORGET
@@ -63,7 +63,7 @@ def test_half_of_an_environment_needs_no_github() -> None:
     ) is (SweepAction.REMOVE)
 
 
-def test_a_state_that_cannot_be_read_is_neither(hub: FakeGitHub) -> None:
+def test_an_unreadable_state_gives_no_decision(hub: FakeGitHub) -> None:
     unreadable = Preview("pr-7", None, None, (thing("pr-7", "api"),), "it is damaged")
     assert action(hub, unreadable) is SweepAction.ASK
     assert action(hub, Preview("pr-7", None, None, (), "it is damaged")) is SweepAction.ASK
@@ -90,7 +90,7 @@ def test_branches(hub: FakeGitHub) -> None:
     assert action(None, preview(BRANCH, hours=25)) is SweepAction.DOWN
 
 
-def test_what_github_does_not_say_takes_nothing_down(hub: FakeGitHub) -> None:
+def test_errors_of_github_take_nothing_down(hub: FakeGitHub) -> None:
     del hub.pulls[7]
     assert action(hub, preview(hours=25)) is SweepAction.ASK
     hub.pulls[7] = Pull("feature")
@@ -102,7 +102,7 @@ def test_what_github_does_not_say_takes_nothing_down(hub: FakeGitHub) -> None:
     assert action(hub, preview()) is SweepAction.ASK
 
 
-def test_the_comment_shows_each_app_and_no_line_of_a_log() -> None:
+def test_the_comment_shows_each_app_and_no_logs() -> None:
     containers = containers_by_app("pr-7", [thing("pr-7", "api", "error"), thing("pr-7", "admin")])
     report = CommentBody(
         "pr-7",
@@ -113,18 +113,18 @@ def test_the_comment_shows_each_app_and_no_line_of_a_log() -> None:
         "Container pr-7-api is in error: ```\n    a line of its log\nhttps://x: says that it is version 1",
     )
     assert report.markdown().splitlines() == [
-        "### Environment `pr-7`: failed",
+        "### Preview environment `pr-7`: failed",
         "",
-        "| app | status | address | version |",
+        "| App | Status | URL | Version |",
         "|---|---|---|---|",
         "| `admin` | ready |  |  |",
         "| `api` | error | https://api-pr-7.ci.example.org | `0123456789ab` |",
-        "| `app` | not there |  | `2` |",
+        "| `app` | missing |  | `2` |",
         "",
         "```text",
         "    Container pr-7-api is in error: ```",
         "    https://x: says that it is version 1",
         "```",
         "",
-        "The job that brought it up shows all that was said.",
+        "The full output is in the log of the workflow run.",
     ]

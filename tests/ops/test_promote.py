@@ -1,4 +1,4 @@
-"""Parts of a promotion: with whose key the source is asked, and a commit of one file and nothing else."""
+"""Parts of a promotion: the key for the source, and commits of a single file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.lab.repository import commit_all
 STACK = "Pulumi.stage.yaml"
 
 
-def test_the_source_is_asked_with_its_own_key_where_there_is_one() -> None:
+def test_the_source_is_read_with_its_own_key_if_set() -> None:
     target = {"SCW_ACCESS_KEY": "a", "SCW_SECRET_KEY": "b", "HOME": "/"}
     assert source_environ(target) == target
     own = source_environ({**target, "SNU_SOURCE_ACCESS_KEY": "c", "SNU_SOURCE_SECRET_KEY": "d"})
@@ -45,7 +45,7 @@ def stack_file(repository: pygit2.Repository) -> Path:
     return Path(repository.workdir) / "infra" / STACK
 
 
-def test_one_file_is_committed_as_git_says_who_works_here(repository: pygit2.Repository) -> None:
+def test_one_file_is_committed_as_the_git_user(repository: pygit2.Repository) -> None:
     committed = CommittedFile(stack_file(repository))
     committed.require_clean()
     stack_file(repository).write_text("config: {a: 1}\n")
@@ -60,7 +60,7 @@ def test_one_file_is_committed_as_git_says_who_works_here(repository: pygit2.Rep
     committed.require_clean()
 
 
-def test_a_commit_that_is_checked_out_by_itself_is_followed_by_another(repository: pygit2.Repository) -> None:
+def test_a_commit_on_a_detached_head(repository: pygit2.Repository) -> None:
     """As in CI."""
     before = repository.head.target
     repository.set_head(before)
@@ -71,27 +71,27 @@ def test_a_commit_that_is_checked_out_by_itself_is_followed_by_another(repositor
     assert repository.references["refs/heads/main"].target == before
 
 
-def test_a_file_that_is_not_as_committed_is_refused(repository: pygit2.Repository) -> None:
+def test_a_file_with_uncommitted_changes_is_rejected(repository: pygit2.Repository) -> None:
     committed = CommittedFile(stack_file(repository))
     text = stack_file(repository).read_text()
     for gone in (False, True):
         stack_file(repository).write_text("other")
         if gone:
             stack_file(repository).unlink()
-        with pytest.raises(OpsError, match=r"Pulumi\.stage\.yaml has changes that are not committed"):
+        with pytest.raises(OpsError, match=r"Pulumi\.stage\.yaml has uncommitted changes"):
             committed.require_clean()
     stack_file(repository).write_text(text + "# staged\n")
     repository.index.add(f"infra/{STACK}")
     repository.index.write()
-    with pytest.raises(OpsError, match="not committed"):
+    with pytest.raises(OpsError, match="uncommitted"):
         CommittedFile(stack_file(repository)).require_clean()
     new = stack_file(repository).with_name("Pulumi.new.yaml")
     new.write_text("x")
-    with pytest.raises(OpsError, match="not committed"):
+    with pytest.raises(OpsError, match="uncommitted"):
         CommittedFile(new).require_clean()
 
 
-def test_what_an_earlier_run_has_written_can_be_committed(repository: pygit2.Repository) -> None:
+def test_changes_of_an_earlier_run_can_be_committed(repository: pygit2.Repository) -> None:
     file = stack_file(repository)
 
     def change(config: dict[str, object]) -> None:
@@ -101,21 +101,21 @@ def test_what_an_earlier_run_has_written_can_be_committed(repository: pygit2.Rep
     assert committed.is_altered_by(change)
     assert edit(file, change)
     committed.require_clean(change)
-    with pytest.raises(OpsError, match="not committed"):
+    with pytest.raises(OpsError, match="uncommitted"):
         committed.require_clean()
     file.write_text(f"{file.read_text()}# and something else\n")
-    with pytest.raises(OpsError, match="not committed"):
+    with pytest.raises(OpsError, match="uncommitted"):
         committed.require_clean(change)
     assert edit(file, lambda config: config.update(a=2))
-    with pytest.raises(OpsError, match="not committed"):
+    with pytest.raises(OpsError, match="uncommitted"):
         committed.require_clean(change)
     new = file.with_name("Pulumi.new.yaml")
     new.write_text(file.read_text())
-    with pytest.raises(OpsError, match="not committed"):
+    with pytest.raises(OpsError, match="uncommitted"):
         CommittedFile(new).require_clean(change)
 
 
-def test_nobody_is_set_to_commit(repository: pygit2.Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_git_user(repository: pygit2.Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     committed = CommittedFile(stack_file(repository))
 
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
@@ -124,8 +124,8 @@ def test_nobody_is_set_to_commit(repository: pygit2.Repository, monkeypatch: pyt
         committed.require_clean()
 
 
-def test_no_repository(tmp_path: Path) -> None:
-    with pytest.raises(OpsError, match="is not in a Git repository"):
+def test_without_a_repository(tmp_path: Path) -> None:
+    with pytest.raises(OpsError, match="belongs to no git repository"):
         CommittedFile(tmp_path / STACK)
     pygit2.init_repository(str(tmp_path))
     with pytest.raises(OpsError, match="has no commit"):

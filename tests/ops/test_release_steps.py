@@ -1,4 +1,4 @@
-"""The steps of a release around plan and apply, on a repository and its remote: run twice, each ends the same."""
+"""The steps of a release, on a repository and its remote; all of them are idempotent."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ MAIN = "main"
 
 @dataclass
 class Clone:
-    """A clone, as a job's checkout makes it."""
+    """A clone like a job's checkout."""
 
     folder: Path
     when: int = 0
-    """Commits of two clones are never made at the same time."""
+    """Ensure that commits of two clones have different times."""
 
     def git(self, *arguments: str) -> str:
         date = f"{1_700_000_000 + self.when} +0000"
@@ -86,11 +86,11 @@ def clone(tmp_path: Path) -> Clones:
 # --- the commit of a promotion ------------------------------------------------------------------------------
 
 
-def test_a_run_that_is_repeated_uses_the_commit_of_its_first_attempt(clone: Clones) -> None:
+def test_a_repeated_run_uses_the_commit_of_its_first_attempt(clone: Clones) -> None:
     one = clone("one")
     made = one.commit("promoted")
     assert push_commit(one.remote, BRANCH).commit == made
-    assert push_commit(one.remote, BRANCH).was_there
+    assert push_commit(one.remote, BRANCH).existed
     later = one.commit("promoted on", "Pulumi.production.yaml")  # by a later job of the run
     push_commit(one.remote, BRANCH)
 
@@ -106,12 +106,12 @@ def test_a_run_that_is_repeated_uses_the_commit_of_its_first_attempt(clone: Clon
     assert push_commit(idle.remote, BRANCH).commit == idle.git("rev-parse", "HEAD")
 
 
-def test_a_run_that_was_overtaken_refuses(clone: Clones) -> None:
+def test_an_overtaken_run_fails(clone: Clones) -> None:
     behind, somebody = clone("behind"), clone("somebody", who="somebody")
     behind.commit("promoted")
     newer = somebody.commit("next", "code")
     somebody.git("push", "--quiet", "origin", f"HEAD:{BRANCH}")
-    with pytest.raises(OpsError, match=f"{BRANCH} has moved on to commit {newer[:12]}") as refused:
+    with pytest.raises(OpsError, match=f"{BRANCH} is now at commit {newer[:12]}") as refused:
         push_commit(behind.remote, BRANCH)
     assert refused.value.code is ExitCode.REFUSED
     # Also where its own attempt is below.
@@ -123,11 +123,11 @@ def test_a_run_that_was_overtaken_refuses(clone: Clones) -> None:
     somebody.git("push", "--quiet", "origin", f"HEAD:{BRANCH}")
     repeated = clone("repeated", at=newer)
     repeated.commit("promoted")
-    with pytest.raises(OpsError, match="another release has begun"):
+    with pytest.raises(OpsError, match="another release has started"):
         push_commit(repeated.remote, BRANCH)
 
 
-def test_what_the_remote_refuses_is_said(clone: Clones, tmp_path: Path) -> None:
+def test_a_rejected_push_is_explained(clone: Clones, tmp_path: Path) -> None:
     hook = tmp_path / "origin.git/hooks/pre-receive"
     hook.write_text("#!/bin/sh\nexit 1\n")
     hook.chmod(0o755)
@@ -148,17 +148,17 @@ def test_a_release_is_published_once(clone: Clones) -> None:
     one = clone("one")
     released = one.commit("promoted")
     release = one.release()
-    for was_there in (False, True):
-        assert push_release(one.remote, Releases.of(one.folder), release).was_there is was_there
-        assert move_branch(one.remote, STACK, released).was_there is was_there
+    for existed in (False, True):
+        assert push_release(one.remote, Releases.of(one.folder), release).existed is existed
+        assert move_branch(one.remote, STACK, released).existed is existed
     # The job again, in a new checkout; meanwhile there is a later release.
     later = one.commit("later")
     push_release(one.remote, Releases.of(one.folder), one.release(plan_id="later"))
     move_branch(one.remote, STACK, later)
     again = clone("again", at=released)
     found = Releases.of(again.folder).all(STACK)[1]
-    assert push_release(again.remote, Releases.of(again.folder), found).was_there
-    assert move_branch(again.remote, STACK, released).was_there
+    assert push_release(again.remote, Releases.of(again.folder), found).existed
+    assert move_branch(again.remote, STACK, released).existed
     assert one.remote.find(f"refs/heads/{STACK}") == later
 
 
@@ -175,11 +175,11 @@ def test_two_releases_that_took_the_same_number(clone: Clones) -> None:
     assert [each.plan_id for each in Releases.of(other.folder).all(STACK)] == ["other", "one"]
 
 
-def test_a_branch_that_has_gone_another_way_is_left_alone(clone: Clones) -> None:
+def test_a_diverged_branch_is_not_moved(clone: Clones) -> None:
     one, other = clone("one"), clone("other")
     there = one.commit("one")
     move_branch(one.remote, STACK, there)
-    with pytest.raises(OpsError, match=f"it is at {there[:12]}, which that commit does not hold"):
+    with pytest.raises(OpsError, match=f"it has diverged, at {there[:12]}"):
         move_branch(other.remote, STACK, other.commit("other"))
     assert one.remote.find(f"refs/heads/{STACK}") == there
 
@@ -188,7 +188,7 @@ def test_a_branch_that_has_gone_another_way_is_left_alone(clone: Clones) -> None
 
 
 @pytest.mark.parametrize("how", ["merge", "squash", "none"])
-def test_how_the_last_release_came_back(clone: Clones, how: str) -> None:
+def test_how_the_last_release_was_merged_back(clone: Clones, how: str) -> None:
     one = clone("one")
     released = one.commit("promoted")
     main = clone("two", who="somebody")
@@ -200,5 +200,5 @@ def test_how_the_last_release_came_back(clone: Clones, how: str) -> None:
         main.git("merge", "--quiet", "--squash", released)
         main.git("commit", "--quiet", "--message", "Release (#1)")
     head = main.git("rev-parse", "HEAD")
-    assert main.remote.holds(head, released) is (how == "merge")
+    assert main.remote.contains(head, released) is (how == "merge")
     assert main.remote.repository.has_changes_of(head, released) is (how != "none")

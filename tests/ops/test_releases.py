@@ -1,4 +1,4 @@
-"""Releases as tags of git: what is written is read again, and what is not ours does no harm."""
+"""Releases as Git tags: written and read back, next to other tags."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def head(repository: pygit2.Repository) -> str:
     return str(repository.head.target)
 
 
-def test_releases_are_counted_by_the_day_and_read_newest_first(repository: pygit2.Repository) -> None:
+def test_releases_are_numbered_by_day_and_listed_newest_first(repository: pygit2.Repository) -> None:
     releases = Releases.of(Path(repository.workdir))
     made = [releases.record("stage", day, head(repository), **CONTENT) for day in (DAY, DAY, date(2026, 12, 1))]
     releases.record("production", DAY, head(repository), **CONTENT)
@@ -59,7 +59,7 @@ def test_the_tenth_of_a_day_follows_the_ninth(repository: pygit2.Repository) -> 
     assert [each.number for each in releases.all("stage")] == [*range(11, 0, -1)]
 
 
-def test_the_tag_says_it_to_people_and_to_programs(repository: pygit2.Repository) -> None:
+def test_the_tag_is_readable_by_people_and_programs(repository: pygit2.Repository) -> None:
     Releases.of(Path(repository.workdir)).record("stage", DAY, head(repository), **CONTENT)
     tag = repository[repository.references["refs/tags/stage/2026-11-26.1"].target]
     assert isinstance(tag, pygit2.Tag)
@@ -68,7 +68,7 @@ def test_the_tag_says_it_to_people_and_to_programs(repository: pygit2.Repository
     assert tag.tagger.name
 
 
-def test_foreign_tags_are_left_alone_and_keep_their_number(repository: pygit2.Repository) -> None:
+def test_other_tags_are_ignored_but_their_numbers_count(repository: pygit2.Repository) -> None:
     signature = pygit2.Signature("B", "b@snu.localhost")
     target, kind = repository.head.target, pygit2.enums.ObjectType.COMMIT
     for name in ("v1.0", "stage/notes", "stage/2026-13-01.1", "stage/2026-11-26.0", "stage/2026-11-26.3"):
@@ -83,11 +83,11 @@ def test_foreign_tags_are_left_alone_and_keep_their_number(repository: pygit2.Re
     assert [each.number for each in releases.all("stage")] == [7]
 
 
-def test_an_unknown_release_is_answered_with_those_that_there_are(repository: pygit2.Repository) -> None:
+def test_an_unknown_release_lists_the_newest_ones(repository: pygit2.Repository) -> None:
     Releases.of(Path(repository.workdir)).record("stage", DAY, head(repository), **CONTENT)
     with pytest.raises(OpsError, match=r"stage has no release 2\. Its newest releases: stage/2026-11-26\.1"):
         Releases.of(Path(repository.workdir)).find("stage", "2")
-    with pytest.raises(OpsError, match="none; fetch the tags"):
+    with pytest.raises(OpsError, match="none; run `git fetch --tags`"):
         Releases.of(Path(repository.workdir)).find("production", "2")
 
 
@@ -103,7 +103,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
     by=texts,
     plan=texts,
 )
-def test_whatever_is_written_is_read_again(
+def test_written_releases_are_read_back(
     stack: str, day: date, number: int, images: dict[str, str], by: str, plan: str
 ) -> None:
     release = Release(
@@ -123,7 +123,7 @@ def test_whatever_is_written_is_read_again(
 
 
 @given(tag=st.text(max_size=40), message=st.text(max_size=200), json=st.text(max_size=100))
-def test_whatever_others_write_is_no_release(tag: str, message: str, json: str) -> None:
+def test_other_messages_are_not_releases(tag: str, message: str, json: str) -> None:
     assert name_parts(tag) is None or "/" in tag
     assert Release.parse("stage/2026-11-26.1", "c", message) is None
     assert Release.parse("stage/2026-11-26.1", "c", f"```snu-release\n{json}\n```") is None
@@ -170,7 +170,7 @@ def test_a_changelog_has_each_apps_own_commits(code: pygit2.Repository) -> None:
     assert "Paint" not in log.plain() + log.markdown() + log.slack()
     back = changelog("T", Path(code.workdir), (), after, before)
     assert [each.commit for each in back.changes[0].removed] == [second, first]
-    assert f"  - without {first[:8]} Mend (Test)" in back.plain()
+    assert f"  - removes {first[:8]} Mend (Test)" in back.plain()
 
 
 def test_a_fix_of_another_branch_is_found_by_its_release(code: pygit2.Repository) -> None:
@@ -185,16 +185,16 @@ def test_a_fix_of_another_branch_is_found_by_its_release(code: pygit2.Repository
     assert [each.commit for each in log.changes[0].added] == [fix]
 
 
-def test_what_is_not_known_is_said(code: pygit2.Repository, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_unknown_commits_are_explained(code: pygit2.Repository, tmp_path_factory: pytest.TempPathFactory) -> None:
     here = image(code, "api")
     strange = Image(version="f00", digest=DIGEST)
     folder = Path(code.workdir)
     log = changelog("T", folder, (), {"api": strange}, {"api": here, "other": strange, "app": strange})
-    assert "this history does not have f00" in log.plain()
-    assert log.plain().count("did not run before") == 2
+    assert "f00 not in this Git history" in log.plain()
+    assert log.plain().count("newly added") == 2
     assert "not built from this repository" in changelog("T", folder, (), {"x": here}, {"x": strange}).plain()
     elsewhere = tmp_path_factory.mktemp("empty")
-    assert "there is no git history here" in changelog("T", elsewhere, (), {"api": strange}, {"api": here}).plain()
+    assert "not in a Git repository" in changelog("T", elsewhere, (), {"api": strange}, {"api": here}).plain()
 
 
 def test_slack_gets_no_mention(code: pygit2.Repository) -> None:

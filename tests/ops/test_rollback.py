@@ -1,4 +1,4 @@
-"""Which release is one back."""
+"""Selection of the release before the current one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.stack_yaml import stack_yaml
 
 
 class Story:
-    """A stack's file in git, and a release of each commit of it."""
+    """A stack file in Git, with a release at each commit."""
 
     def __init__(self, folder: Path) -> None:
         self.git = pygit2.init_repository(str(folder), initial_head="main")
@@ -48,14 +48,14 @@ def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
     return Story(tmp_path)
 
 
-def test_the_newest_where_the_last_deploy_was_not_good(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_newest_release_after_a_failed_deployment(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     story.release("a")
     newest = story.release("b")
     monkeypatch.setattr(rollback, "_runs", lambda *_: False)
     assert story.back() == newest
 
 
-def test_a_release_of_the_same_is_passed_over(story: Story) -> None:
+def test_identical_releases_are_skipped(story: Story) -> None:
     first = story.release("a")
     story.release("b")
     story.release("b")
@@ -69,17 +69,17 @@ def test_other_variables_make_another_release(story: Story) -> None:
     assert story.back() == second
 
 
-def test_there_is_nothing_before_the_first(story: Story) -> None:
+def test_nothing_precedes_the_first_release(story: Story) -> None:
     story.release("a")
     story.release("b")
     story.release("a")
-    with pytest.raises(OpsError, match=r"runs stage/2026-11-26\.3, and there is no other release before it"):
+    with pytest.raises(OpsError, match=r"runs stage/2026-11-26\.3, and has no earlier release to roll back to"):
         story.back()
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=7))
-def test_going_back_again_and_again_ends_at_the_first(
+def test_repeated_rollbacks_end_at_the_first_release(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, versions: list[str]
 ) -> None:
     monkeypatch.setattr(rollback, "_runs", lambda *_: True)
@@ -97,7 +97,7 @@ def test_going_back_again_and_again_ends_at_the_first(
     assert seen[-1]["api"].version == versions[0]
 
 
-def test_a_file_that_another_program_wrote_has_no_variables(story: Story) -> None:
+def test_an_invalid_file_has_no_variables(story: Story) -> None:
     committed: Any
     story.release("a")
     story.file.write_text("[1, 2]\n")

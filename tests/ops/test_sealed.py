@@ -1,4 +1,4 @@
-"""Whatever is done to a plan's file, it opens as it was sealed or not at all."""
+"""The plan file: it opens exactly as it was sealed, or not at all."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.text(), JSON, max_size=4))
-def test_what_was_sealed_comes_out(content: dict[str, object]) -> None:
+def test_a_sealed_content_can_be_opened(content: dict[str, object]) -> None:
     sealed = SealedFile.read(seal(content, _KEY, _RECIPIENTS))
     assert sealed.signer == public_key(_KEY)
     assert sealed.open(_IDENTITY) == content
 
 
 @given(st.integers(0, len(_FILE) - 1), st.integers(1, 255))
-def test_a_byte_that_was_altered_is_noticed(place: int, difference: int) -> None:
+def test_an_altered_byte_is_detected(place: int, difference: int) -> None:
     altered = bytearray(_FILE)
     altered[place] ^= difference
     with pytest.raises(OpsError) as refused:
@@ -47,13 +47,13 @@ def test_a_byte_that_was_altered_is_noticed(place: int, difference: int) -> None
 
 
 @given(st.integers(0, len(_FILE) - 1))
-def test_a_file_that_was_cut_is_noticed(length: int) -> None:
+def test_a_truncated_file_is_rejected(length: int) -> None:
     with pytest.raises(OpsError):
         SealedFile.read(_FILE[:length])
 
 
 @given(st.binary(max_size=400))
-def test_anything_else_is_refused(content: bytes) -> None:
+def test_other_content_is_rejected(content: bytes) -> None:
     for file in (content, b"snu-plan 1\n" + content):
         with pytest.raises(OpsError):
             SealedFile.read(file)
@@ -70,16 +70,16 @@ def test_each_recipient_opens_it() -> None:
     assert SealedFile.read(file).open(_IDENTITY) == SealedFile.read(file).open(second) == _CONTENT
 
 
-def test_a_plan_cannot_be_passed_off_as_ones_own() -> None:
-    """Who may sign takes the encrypted part of another's plan and signs that."""
+def test_a_plan_cannot_be_re_signed() -> None:
+    """A planner signs the encrypted part of another planner's plan."""
     encrypted = _FILE.split(b"\n", 2)[2]
     signature = base64.b64encode(_OTHER_KEY.sign(b"snu-plan 1\n" + encrypted)).decode()
     forged = b"snu-plan 1\n" + f"{public_key(_OTHER_KEY)} {signature}\n".encode() + encrypted
-    with pytest.raises(OpsError, match="signed anew"):
+    with pytest.raises(OpsError, match="re-signed"):
         SealedFile.read(forged).open(_IDENTITY)
 
 
-def test_nothing_can_be_read_in_it() -> None:
+def test_the_file_reveals_nothing() -> None:
     for word in ("stage", "create", json.dumps(_CONTENT)[:20]):
         assert word.encode() not in _FILE
 
@@ -92,8 +92,8 @@ def test_nothing_can_be_read_in_it() -> None:
         pytest.param(b"[" * 100_000 + b"]" * 100_000, id="deep"),
     ],
 )
-def test_content_larger_than_any_plan_is_not_read(inner: bytes) -> None:
-    """Though a planner that is trusted has signed it."""
+def test_oversized_content_is_not_decompressed(inner: bytes) -> None:
+    """Even if a trusted planner has signed it."""
     recipient = pyrage.x25519.Recipient.from_str(_RECIPIENTS[0])
     encrypted = pyrage.encrypt(zlib.compress(inner, 1), [recipient])
     signature = base64.b64encode(_KEY.sign(b"snu-plan 1\n" + encrypted)).decode()

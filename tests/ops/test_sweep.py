@@ -1,4 +1,4 @@
-"""A sweep looks again once it has the lock: what was brought up since it judged is left alone."""
+"""A sweep checks again after locking, and skips environments that have changed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.stack_images import StackImages
-from ops.previews import metadata as abouts
-from ops.previews import sweep
+from ops.previews import metadata, sweep
 from ops.previews.cloud import Cloud, CloudObject
 from ops.previews.inventory import Preview, RecordedState
 from ops.previews.metadata import PreviewMetadata
@@ -35,7 +34,7 @@ STATE = RecordedState(datetime.now(UTC), 3, {}, None)
 
 @dataclass
 class World:
-    """One environment, and what an ``env up`` does to it while the sweep waits for the lock."""
+    """An environment, and the changes of an ``env up`` while the sweep waits for the lock."""
 
     store: MemoryStore = field(default_factory=MemoryStore)
     things: list[CloudObject] = field(default_factory=list)
@@ -49,13 +48,15 @@ class World:
 
     @property
     def cloud(self) -> Cloud:
-        def look() -> Any:
+        def list_objects() -> Any:
             return SimpleNamespace(of=lambda name: [each for each in self.things if each.preview == name])
 
         def remove(thing: CloudObject) -> None:
             self.done.append(f"remove {thing.name}")
 
-        return cast(Cloud, SimpleNamespace(look=look, remove=remove, wait_until_gone=lambda *_arguments: []))
+        return cast(
+            Cloud, SimpleNamespace(list_objects=list_objects, remove=remove, wait_until_gone=lambda *_arguments: [])
+        )
 
     @contextmanager
     def locked(self, *_arguments: object) -> Iterator[None]:
@@ -69,7 +70,7 @@ class World:
 
 @dataclass
 class OpenedStack:
-    """As far as a sweep uses one."""
+    """The part that a sweep uses."""
 
     world: World
 
@@ -86,16 +87,16 @@ class OpenedStack:
 
 
 def carry_out(world: World, action: SweepAction, monkeypatch: pytest.MonkeyPatch) -> SweepResult:
-    """A verdict on what the world has now."""
+    """Run a decision on the current objects."""
     monkeypatch.setattr(PreviewStack, "open", world.open)
-    monkeypatch.setattr(sweep, "end_held", lambda _stack, _options: world.done.append("end"))
+    monkeypatch.setattr(sweep, "destroy_locked", lambda _stack, _options: world.done.append("end"))
     verdict = SweepDecision(Preview(NAME, ABOUT, world.state, tuple(world.things)), action, "it is closed")
     return Sweep(world.parent, world.cloud, EngineChoice.EMBEDDED, None).run([verdict])
 
 
 def brought_up_again(world: World) -> None:
     later = PreviewMetadata(ABOUT.branch, ABOUT.pull_request, ABOUT.repository, "2026-06-01T13:00:00+00:00")
-    abouts.write(world.store, "snu", NAME, later)
+    metadata.write(world.store, "snu", NAME, later)
 
 
 def containers_made(world: World) -> None:
@@ -116,13 +117,13 @@ def resources_made(world: World) -> None:
         (SweepAction.REMOVE, resources_made),
     ],
 )
-def test_what_changed_meanwhile_is_skipped(
+def test_an_environment_that_changed_is_skipped(
     action: SweepAction, meanwhile: Callable[[World], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(things=[THING] if action is SweepAction.REMOVE else [], meanwhile=meanwhile)
-    abouts.write(world.store, "snu", NAME, ABOUT)
+    metadata.write(world.store, "snu", NAME, ABOUT)
     outcome = carry_out(world, action, monkeypatch)
-    assert outcome == SweepResult({}, {NAME: "somebody has worked on it meanwhile"})
+    assert outcome == SweepResult({}, {NAME: "it was changed meanwhile"})
     assert world.done == []
 
 
@@ -134,9 +135,11 @@ def test_what_changed_meanwhile_is_skipped(
         (SweepAction.REMOVE, [f"remove {NAME}-api", "end", "forget"]),
     ],
 )
-def test_what_did_not_change_goes(action: SweepAction, done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unchanged_environment_is_removed(
+    action: SweepAction, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = World(things=[THING] if action is SweepAction.REMOVE else [])
-    abouts.write(world.store, "snu", NAME, ABOUT)
+    metadata.write(world.store, "snu", NAME, ABOUT)
     assert carry_out(world, action, monkeypatch) == SweepResult({}, {})
     assert world.done == done
 
@@ -146,7 +149,10 @@ def test_what_did_not_change_goes(action: SweepAction, done: list[str], monkeypa
 
 @pytest.mark.parametrize(
     ("output", "advice"),
-    [("previewNamespaceId", "Give it `snu:previews: true`, and bring it up first"), ("projectId", "Bring it up first")],
+    [
+        ("previewNamespaceId", "Set `snu:previews: true` in its file, and run `scripts/snu up"),
+        ("projectId", "Run `scripts/snu up"),
+    ],
 )
 def test_a_foundation_without_an_output_is_named(output: str, advice: str) -> None:
     identity = SimpleNamespace(foundation="foundation-ci")

@@ -26,8 +26,7 @@ from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import PullRequest
-from ops.previews import comment
-from ops.previews import metadata as abouts
+from ops.previews import comment, metadata
 from ops.previews.cloud import CloudObject, CloudObjects
 from ops.previews.inventory import RecordedState
 from ops.pull_request import CommentResult, Outcome
@@ -188,7 +187,7 @@ class World:
         self.pause()  # what it says may not be true any more
         return found
 
-    def look(self) -> CloudObjects:
+    def list_objects(self) -> CloudObjects:
         return CloudObjects((CloudObject(CONTAINER, f"{NAME}-api", "id", NAME),) if self.things else (), ())
 
     @contextmanager
@@ -222,7 +221,7 @@ class Stack:
 
         return RecordedState(datetime.now(UTC), 1, {}, None) if self.world.things else None
 
-    def mend(self) -> None:
+    def recover(self) -> None:
         self.world.pause()
 
     def up(self, _options: Options) -> None:
@@ -240,7 +239,7 @@ class Stack:
         self.world.things = False
 
     def forget(self) -> None:
-        abouts.remove(self.world.store, "snu", NAME)
+        metadata.remove(self.world.store, "snu", NAME)
 
 
 def plant(patch: pytest.MonkeyPatch, world: World) -> None:
@@ -254,8 +253,8 @@ def plant(patch: pytest.MonkeyPatch, world: World) -> None:
         project_dir=Path(),
     )
     github = SimpleNamespace(repository=SimpleNamespace(name=REPOSITORY), pull_request=world.pull_request)
-    cloud = SimpleNamespace(look=world.look, wait_until_gone=lambda *_: world.look().things)
-    stacks = lambda *_: {NAME: world.store.now} if world.things else {}  # noqa: E731 - a double in one line
+    cloud = SimpleNamespace(list_objects=world.list_objects, wait_until_gone=lambda *_: world.list_objects().objects)
+    stacks = lambda *_: {NAME: world.store.now} if world.things else {}  # noqa: E731
     for name, value in {
         "ops.commands.env.Parent": SimpleNamespace(find=lambda *_: parent),
         "ops.commands.env.Cloud": lambda _parent: cloud,
@@ -264,7 +263,7 @@ def plant(patch: pytest.MonkeyPatch, world: World) -> None:
         "ops.previews.up.builds.build": lambda *_, **__: world.pause(),
         "ops.previews.up.write_file": lambda *_: None,
         "ops.previews.up._report": lambda *_: SimpleNamespace(markdown=str),
-        "ops.previews.up._up": lambda _stack: SimpleNamespace(name=NAME, urls={}),
+        "ops.previews.up._result": lambda _stack: SimpleNamespace(name=NAME, urls={}),
         "ops.previews.down.remove_files": lambda *_: None,
         "ops.previews.inventory.stacks_in": stacks,
         "ops.previews.inventory.state_of": lambda *_: Stack().state,
@@ -273,7 +272,7 @@ def plant(patch: pytest.MonkeyPatch, world: World) -> None:
     }.items():
         patch.setattr(name, value)
     patch.setattr(comment, "write", lambda *_, **__: CommentResult(Outcome.EDITED, "", 0))
-    patch.setattr(comment, "without_secrets", lambda *_: "")
+    patch.setattr(comment, "redacted", lambda *_: "")
 
 
 @pytest.mark.parametrize("before", range(10))
