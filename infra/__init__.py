@@ -1,0 +1,1 @@
+"""The Pulumi program: blueprints, components and settings."""

@@ -1,6 +1,6 @@
-"""The secret document of an environment: one JSON object in Secret Manager, read key by key.
+"""Reads the secret document of an environment: a JSON object in Secret Manager.
 
-Everything in it is secret from the moment it is read. Messages name keys, never values.
+All values read from it are secret outputs. Messages contain keys, never values.
 """
 
 import base64
@@ -20,27 +20,30 @@ _LATEST = "latest_enabled"
 
 
 class SecretDocument:
-    """A document that is read while the program runs; unknown where its secret is not there yet.
+    """The secret document; its values are unknown as long as the secret does not exist.
 
-    Nothing of it is handed out before it has proved to hold what the apps and jobs take: a document that
-    does not fails with `pulumi.RunError`, which lists every key that is missing with who takes it.
+    The document is validated before any value is used: if it lacks keys that apps or jobs require, all its outputs fail
+    with a `pulumi.RunError` that lists each missing key and its consumers.
     """
 
-    def __init__(self, secret_id: pulumi.Input[str], name: str, wanted: Mapping[str, MergedVariables]) -> None:
-        """Reads the latest enabled version of a secret. `name` and the keys of `wanted` are for messages."""
+    def __init__(self, secret_id: pulumi.Input[str], name: str, required: Mapping[str, MergedVariables]) -> None:
+        """Reads the latest enabled version of a secret.
+
+        `required` are the variables by consumer. `name` and the consumers' names appear in messages.
+        """
         version = secrets.get_version_output(secret_id=secret_id, revision=_LATEST)
-        self._keys = secret(version.apply(lambda version: version.data)).apply(
-            lambda content: _checked(_parsed(content, name), name, wanted)
+        self._values = secret(version.apply(lambda version: version.data)).apply(
+            lambda content: _validated(_parsed(content, name), name, required)
         )
 
     @property
-    def passed(self) -> pulumi.Output[bool]:
-        """True, once the document has passed; unknown as long as the document is."""
-        return pulumi.Output.unsecret(self._keys.apply(lambda _: True))
+    def is_valid(self) -> pulumi.Output[bool]:
+        """True once the document is validated; unknown as long as the document is unknown."""
+        return pulumi.Output.unsecret(self._values.apply(lambda _: True))
 
     def value(self, key: str) -> pulumi.Output[str]:
-        """The value of one of the wanted keys, secret."""
-        return self._keys.apply(lambda keys: keys[key])
+        """The value of a required key; secret."""
+        return self._values.apply(lambda values: values[key])
 
 
 def read_text(
@@ -49,7 +52,7 @@ def read_text(
     secret_name: str | None = None,
     project_id: str | None = None,
 ) -> pulumi.Output[str]:
-    """The text of a secret's latest enabled version, secret: by its id, or by name and project."""
+    """The content of a secret's latest enabled version, as a secret output. Takes its id, or its name and project."""
     version = secrets.get_version_output(
         secret_id=secret_id, secret_name=secret_name, project_id=project_id, revision=_LATEST
     )
@@ -57,48 +60,48 @@ def read_text(
 
 
 def is_written(secret_id: pulumi.Input[str]) -> pulumi.Output[bool]:
-    """Whether a secret has a version that can be read. Needs no right to its values."""
-    found = secrets.get_secret_output(secret_id=secret_id)
-    return found.apply(lambda found: any(version.status == "enabled" for version in found.versions))
+    """Whether a secret has an enabled version. Does not require access to its value."""
+    metadata = secrets.get_secret_output(secret_id=secret_id)
+    return metadata.apply(lambda metadata: any(version.status == "enabled" for version in metadata.versions))
 
 
 def _parsed(content: str, name: str) -> dict[str, Any]:
-    """The JSON object that Secret Manager hands over in base64: UTF-8, with or without a byte order mark.
+    """Parses the base64-encoded JSON object: UTF-8, with or without a byte order mark.
 
-    The crash-alerts job reads it by the same rule (`apps/crash-alerts/src/settings.js`).
+    The crash alerts job parses it the same way (`apps/crash-alerts/src/settings.js`).
     """
     try:
         text = base64.b64decode(content, validate=True).decode("utf-8-sig")
-        document = json.loads(text, parse_constant=_refuse_constant)
+        document = json.loads(text, parse_constant=_reject_constant)
     except (ValueError, RecursionError, binascii.Error):
         document = None
     if not isinstance(document, dict):
-        raise pulumi.RunError(f"the secret document {name} is no JSON object")
+        raise pulumi.RunError(f"the secret document {name} is not a JSON object")
     return document
 
 
-def _refuse_constant(name: str) -> None:
+def _reject_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _checked(keys: dict[str, Any], name: str, wanted: Mapping[str, MergedVariables]) -> dict[str, str]:
+def _validated(values: dict[str, Any], name: str, required: Mapping[str, MergedVariables]) -> dict[str, str]:
     problems = [
-        f"  {key}: {problem}, taken by {consumer} as {variable}"
-        for consumer, variables in wanted.items()
-        for kind, taken in (("plain", variables.document), ("secret", variables.secret))
-        for variable, key in taken.items()
-        if (problem := _problem(keys.get(key), kind))
+        f"  {key}: {problem} (used by {consumer} as {variable})"
+        for consumer, variables in required.items()
+        for kind, keys in (("plain", variables.document), ("secret", variables.secret))
+        for variable, key in keys.items()
+        if (problem := _problem(values.get(key), kind))
     ]
     if problems:
-        raise pulumi.RunError("\n".join([f"the secret document {name} is refused:", *sorted(problems)]))
-    return keys
+        raise pulumi.RunError("\n".join([f"the secret document {name} is invalid:", *sorted(problems)]))
+    return values
 
 
 def _problem(value: Any, kind: str) -> str | None:
     if value is None:
         return "missing"
     if not isinstance(value, str):
-        return "not a text"
+        return "not a string"
     if kind == "plain" and not VARIABLE_VALUE.allows(len(value)):
         return f"longer than {VARIABLE_VALUE.most} characters"
     if kind == "secret" and not SECRET_VARIABLE_VALUE.allows(len(value.encode())):

@@ -1,4 +1,4 @@
-"""The blueprint `environment`: containers, host names and jobs, on a foundation of another stack."""
+"""The blueprint `environment`: containers, host names and jobs, built on the foundation of another stack."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,14 +29,14 @@ class RunningImage:
     version: str
     digest: pulumi.Input[str]
     reference: pulumi.Output[str]
-    """With its registry, by digest."""
+    """Registry, name and digest."""
 
 
 def build(settings: EnvironmentSettings, project: Path) -> None:
-    """Registers the environment's resources and exports where its apps are reached.
+    """Registers the environment's resources and exports their ids and URLs.
 
-    Nothing but a preview's own secret is registered before the secret document and the foundation have
-    proved to hold what the settings expect of them.
+    Except for a preview's own secret, nothing is registered before the secret document and the outputs of the
+    foundation are validated against the settings.
     """
     environment = settings.environment
     opts = pulumi.ResourceOptions(protect=settings.protect)
@@ -67,7 +67,7 @@ def build(settings: EnvironmentSettings, project: Path) -> None:
 def _own_secret(
     settings: EnvironmentSettings, foundation: FoundationReference, opts: pulumi.ResourceOptions
 ) -> pulumi.Output[str]:
-    """A preview's own secret, which starts as a copy of the one of the environment it is a preview of."""
+    """Registers a preview's own secret document, initially a copy of its environment's, and returns its id."""
     own = EnvironmentSecrets(
         "secrets",
         EnvironmentSecretsArgs(
@@ -83,7 +83,7 @@ def _own_secret(
 
 
 def _namespace(environment: str, foundation: FoundationReference, opts: pulumi.ResourceOptions) -> containers.Namespace:
-    # Scaleway makes an IAM application and a policy with each namespace: organization quotas count them.
+    # Scaleway creates an IAM application and a policy for each namespace, which count towards organization quotas.
     return containers.Namespace(
         "namespace",
         name=naming.container_namespace(environment),
@@ -94,7 +94,7 @@ def _namespace(environment: str, foundation: FoundationReference, opts: pulumi.R
 
 
 class _Parts:
-    """Makes apps and jobs: what they have in common is looked up and checked once."""
+    """Builds apps and jobs from shared values, which are looked up and validated once."""
 
     def __init__(
         self,
@@ -108,24 +108,24 @@ class _Parts:
         self._project = project
         self._sources: WorkingCopy | None = None
         self.images: dict[str, RunningImage] = {}
-        """Those that apps and jobs run, by name."""
+        """The images that apps and jobs run, by name."""
         self._variables = {f"app {name}": merge(app, settings.apps) for name, app in settings.apps.items()} | {
             f"job {name}": merge(job, settings.apps) for name, job in settings.jobs.items()
         }
         self._secret_id = secret_id
-        self._document = SecretDocument(secret_id, naming.secret(settings.environment.name), self._taken_by_all())
+        self._document = SecretDocument(secret_id, naming.secret(settings.environment.name), self._required())
         self._zone = foundation.zone(settings.zone) if settings.zone is not None else None
         self.urls = {
             name: naming.url(settings.url_template, app.host)
             for name, app in settings.apps.items()
             if app.host is not None
         }
-        """Where each app that has a host is reached."""
+        """The URL of each app that has a host."""
         self.opts = pulumi.ResourceOptions(protect=settings.protect, depends_on=self._checks())
-        """Options of what must not be registered before the checks have passed."""
+        """Options of resources that depend on the checks."""
 
     def app(self, name: str, app: App, namespace_id: pulumi.Output[str]) -> ContainerApp:
-        """One of the settings' apps."""
+        """Registers an app."""
         zone = self._settings.zone
         in_zone = zone is not None and app.host is not None and naming.is_in_zone(app.host, zone)
         return ContainerApp(
@@ -137,7 +137,7 @@ class _Parts:
                 app=app,
                 https_only=self._settings.url_template.startswith("https:"),
                 variables=self._plain(f"app {name}"),
-                secret_variables=self._taken(self._variables[f"app {name}"].secret),
+                secret_variables=self._from_document(self._variables[f"app {name}"].secret),
                 zone=self._zone if in_zone else None,
                 record=naming.record(app.host, zone) if zone and app.host and in_zone else None,
             ),
@@ -145,7 +145,7 @@ class _Parts:
         )
 
     def job(self, name: str, job: Job) -> ScheduledJob:
-        """One of the settings' jobs."""
+        """Registers a job."""
         return ScheduledJob(
             name,
             ScheduledJobArgs(
@@ -159,12 +159,12 @@ class _Parts:
         )
 
     def _opts(self, renamed: App | Job) -> pulumi.ResourceOptions:
-        # Pulumi derives the children's aliases: their names start with the component's.
+        # Pulumi derives the children's aliases, because their names start with the component's.
         aliases = [pulumi.Alias(name=renamed.renamed_from)] if renamed.renamed_from else None
         return pulumi.ResourceOptions.merge(self.opts, pulumi.ResourceOptions(aliases=aliases))
 
     def alerts(self, alerts: CrashAlertsSettings, namespace_id: pulumi.Output[str]) -> CrashAlerts:
-        """The job that tells of crashes of the containers in a namespace."""
+        """Registers the job that reports crashes of a namespace's containers."""
         environment = self._settings.environment.name
         return CrashAlerts(
             naming.ALERTS_JOB,
@@ -182,7 +182,7 @@ class _Parts:
         )
 
     def _alerts_access(self) -> pulumi.Output[str]:
-        """The id of the secret with the job's access; fails with `pulumi.RunError` if it has no version."""
+        """The id of the secret with the job's credentials; fails with `pulumi.RunError` if it has no version."""
         name = naming.alerts_secret(self._settings.environment.name)
 
         def check(is_written: bool, secret_id: str) -> str:
@@ -194,22 +194,22 @@ class _Parts:
             return secret_id
 
         secret_id = self._foundation.alerts_secret_id
-        return pulumi.Output.all(is_written(secret_id), secret_id).apply(lambda found: check(*found))
+        return pulumi.Output.all(is_written(secret_id), secret_id).apply(lambda values: check(*values))
 
-    def _taken_by_all(self) -> dict[str, MergedVariables]:
-        """What the document must hold, by who takes it."""
+    def _required(self) -> dict[str, MergedVariables]:
+        """The variables whose values the secret document must contain, by consumer."""
         alerts = self._settings.crash_alerts
         if alerts is None:
             return self._variables
-        return {**self._variables, "snu:crashAlerts": MergedVariables(secret={"its webhook": alerts.webhook})}
+        return {**self._variables, "snu:crashAlerts": MergedVariables(secret={"webhook": alerts.webhook})}
 
     def _checks(self) -> pulumi.Output[list[pulumi.Resource]]:
-        """No resource at all, once every check has passed; what is not known yet is not checked."""
+        """An empty list of dependencies that resolves once all checks have passed. Unknown values are not checked."""
         zone = [self._zone] if self._zone is not None else []
-        return pulumi.Output.all(self._document.passed, self._foundation.registry_endpoint, *zone).apply(lambda _: [])
+        return pulumi.Output.all(self._document.is_valid, self._foundation.registry_endpoint, *zone).apply(lambda _: [])
 
     def image(self, name: str) -> RunningImage:
-        """One of the settings' images; one that is to be built is built once, however many apps run it."""
+        """An image of the settings. If it has to be built, it is built once, even if several apps run it."""
         if name not in self.images:
             image = self._settings.images[name]
             self.images[name] = self._pinned(name, image) if isinstance(image, Image) else self._built(name)
@@ -217,11 +217,11 @@ class _Parts:
 
     def _pinned(self, name: str, image: Image) -> RunningImage:
         endpoint = self._foundation.registry_endpoint
-        reference = endpoint.apply(lambda found: naming.image(found, name, image.digest))
+        reference = endpoint.apply(lambda registry: naming.image(registry, name, image.digest))
         return RunningImage(image.version, image.digest, reference)
 
     def _built(self, name: str) -> RunningImage:
-        # Imported here: a stack that builds nothing needs neither git nor Docker's package.
+        # Imported here, because only stacks that build images need git and the Docker package.
         from infra.components.images import AppImage, AppImageArgs
         from infra.images.working_copy import WorkingCopy
 
@@ -234,7 +234,7 @@ class _Parts:
                 sources=self._sources,
                 contexts=self._project / ".local" / "contexts",
                 registry_endpoint=self._foundation.registry_endpoint,
-                # Only a key that stands in the stack's file, a fake one: a real one has no place in a state.
+                # Only a fake key from a local stack's file: a real key must not get into the state.
                 registry_password=pulumi.Config("scaleway").get("secretKey"),
             ),
             self.opts,
@@ -242,13 +242,13 @@ class _Parts:
         return RunningImage(built.version, built.digest, built.reference)
 
     def _plain(self, consumer: str) -> dict[str, pulumi.Input[str]]:
-        """The variables that are plain on the platform; those of the document are secret all the same."""
+        """The plain variables of an app or job. Values from the secret document are still secret outputs."""
         variables = self._variables[consumer]
         written = {
             name: self.urls[value.url] if isinstance(value, AppUrl) else value
             for name, value in variables.plain.items()
         }
-        return {**written, **self._taken(variables.document)}
+        return {**written, **self._from_document(variables.document)}
 
-    def _taken(self, variables: Mapping[str, str]) -> dict[str, pulumi.Input[str]]:
+    def _from_document(self, variables: Mapping[str, str]) -> dict[str, pulumi.Input[str]]:
         return {name: self._document.value(key) for name, key in variables.items()}

@@ -1,4 +1,4 @@
-"""The blueprint `foundation`: one isolated Scaleway project, and what its environments stand on."""
+"""The blueprint `foundation`: an isolated Scaleway project with the resources that its environments require."""
 
 import pulumi
 from pulumiverse_scaleway import account, containers, domain
@@ -24,7 +24,7 @@ from infra.settings.models import InitialDocument
 
 
 def build(settings: FoundationSettings) -> None:
-    """Registers the foundation's resources and exports what environments and people need of it."""
+    """Registers the foundation's resources and exports what its environments and their operators need."""
     opts = pulumi.ResourceOptions(protect=settings.protect)
 
     project = account.Project(
@@ -97,10 +97,10 @@ def build(settings: FoundationSettings) -> None:
     pulumi.export("registryEndpoints", {name: registry.endpoint for name, registry in registries.items()})
     pulumi.export("secretIds", {name: document.secret_id for name, document in documents.items()})
     pulumi.export("backendUrls", {name: database.url for name, database in databases.items()})
-    connections = {name: each.connection for name, each in databases.items() if each.connection is not None}
+    connections = {name: database.connection for name, database in databases.items() if database.connection is not None}
     if connections:
         pulumi.export("backendConnections", connections)
-    reader_urls = {name: each.reader_url for name, each in databases.items() if each.reader_url is not None}
+    reader_urls = {name: database.reader_url for name, database in databases.items() if database.reader_url is not None}
     if reader_urls:
         pulumi.export("backendReaderUrls", reader_urls)
     pulumi.export("logsUrl", observability.logs_url)
@@ -110,12 +110,12 @@ def build(settings: FoundationSettings) -> None:
 
 
 def _access(settings: FoundationSettings, project_id: pulumi.Output[str], opts: pulumi.ResourceOptions) -> None:
-    """Who may deploy and preview what. Their keys are made with `snu keys`."""
+    """Registers the applications that deploy and preview. `snu keys` creates their API keys."""
     project, organization_id = settings.project.name, settings.organization_id
-    # A project once had one deploy application, called after it: its environment of the same name keeps it.
-    heir = project if project in settings.environments else next(iter(settings.environments))
+    # A project used to have a single deploy application; the environment with the project's name inherits it.
+    successor = project if project in settings.environments else next(iter(settings.environments))
     for name in settings.environments:
-        aliases = [pulumi.Alias(name="deploy")] if name == heir else None
+        aliases = [pulumi.Alias(name="deploy")] if name == successor else None
         DeployAccess(
             f"{name}-deploy",
             DeployAccessArgs(

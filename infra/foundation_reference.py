@@ -1,4 +1,4 @@
-"""What an environment takes from its foundation: another stack's outputs."""
+"""Reads the outputs of an environment's foundation, which is another stack."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,45 +7,44 @@ import pulumi
 
 
 class FoundationReference:
-    """The outputs of a foundation, for one of its environments.
+    """The outputs of a foundation that concern one of its environments.
 
-    One that is missing fails with a `pulumi.RunError` that names it: Pulumi's own `require_output` says no
-    more than its key.
+    A missing output fails with a `pulumi.RunError` that says what to do, unlike Pulumi's own `require_output`.
     """
 
     def __init__(self, stack: str, environment: str) -> None:
-        """`stack` is the bare name of the foundation's stack."""
+        """`stack` is the name of the foundation's stack, without organization and project."""
         self._stack = stack
         self._environment = environment
         self._reference = pulumi.StackReference(stack)
 
     @property
     def project_id(self) -> pulumi.Output[str]:
-        """The Scaleway project."""
+        """Id of the Scaleway project."""
         return self._require("projectId")
 
     @property
     def registry_endpoint(self) -> pulumi.Output[str]:
-        """What the environment's images' references start with."""
+        """Registry and namespace of the environment's images."""
         return self._require("registryEndpoints").apply(self._of_environment)
 
     @property
     def secret_id(self) -> pulumi.Output[str]:
-        """The secret that holds the environment's document."""
+        """Id of the environment's secret document."""
         return self._plain("secretIds")
 
     @property
     def preview_namespace_id(self) -> pulumi.Output[str]:
-        """The container namespace that previews share."""
+        """Id of the container namespace that preview environments share."""
         return self._require("previewNamespaceId")
 
     @property
     def alerts_secret_id(self) -> pulumi.Output[str]:
-        """The secret with what the environment's crash alerts look at, and as whom."""
+        """Id of the secret with the credentials of the environment's crash alerts."""
         return self._plain("alertsSecretIds")
 
     def zone(self, expected: str) -> pulumi.Output[str]:
-        """The foundation's DNS zone; refuses another one than the environment's settings name."""
+        """The foundation's DNS zone; fails with `pulumi.RunError` unless it is the expected one."""
 
         def check(zone: str) -> str:
             if zone != expected:
@@ -55,8 +54,10 @@ class FoundationReference:
         return self._require("zone").apply(check)
 
     def _plain(self, output: str) -> pulumi.Output[str]:
-        """The environment's part of an output, without the reference as a dependency: with one, older engines leave
-        what is read by this id unknown in a preview."""
+        """The environment's entry in an output, without a dependency on the stack reference.
+
+        With the dependency, values that are read by this id would be unknown in previews of older engines.
+        """
 
         async def read() -> str:
             details = await self._reference.get_output_details(output)
@@ -69,12 +70,12 @@ class FoundationReference:
 
     def _present(self, output: str, value: Any) -> Any:
         if value is None:
-            raise pulumi.RunError(f"the stack {self._stack} has no output `{output}`: bring that stack up first")
+            raise pulumi.RunError(f"the stack {self._stack} has no output `{output}`: update that stack first")
         return value
 
     def _of_environment(self, values: Mapping[str, Any]) -> str:
         if self._environment not in values:
             raise pulumi.RunError(
-                f"the stack {self._stack} has no environment `{self._environment}`; it has: {', '.join(values)}"
+                f"the stack {self._stack} has no environment `{self._environment}`; available: {', '.join(values)}"
             )
         return str(values[self._environment])

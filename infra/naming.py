@@ -1,15 +1,15 @@
-"""Every name that this project gives to something, and the limits that Scaleway sets on names.
+"""The names of all resources, derived from the settings.
 
-Pure functions of words that stand in the settings. Nothing here imports Pulumi, so that the
-command can name things as the program does.
+Does not import Pulumi, so that `snu` can derive the same names as the program.
 """
 
 NAME_PATTERN = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
-"""Environments and apps: starts with a letter, lower case letters, digits and hyphens, ends alphanumeric."""
+"""Names of environments and apps: lower-case letters, digits and hyphens; start with a letter, do not end with a
+hyphen."""
 
 PREVIEW_NAMESPACE = "snu-preview"
-"""The container namespace that all preview environments share: each namespace costs an IAM
-application and a policy of the organization's quotas."""
+"""The container namespace of all preview environments. It is shared because the IAM application and policy of each
+namespace count towards the organization's quotas."""
 
 
 def project(name: str) -> str:
@@ -18,7 +18,7 @@ def project(name: str) -> str:
 
 
 def registry_namespace(environment: str) -> str:
-    """The registry namespace of an environment: unique in the region across all organizations."""
+    """The registry namespace of an environment; unique in the region across all organizations."""
     return f"snu-{environment}"
 
 
@@ -28,17 +28,17 @@ def container_namespace(environment: str) -> str:
 
 
 def container(environment: str, app: str) -> str:
-    """A container: `staging-api`. At most `scaleway_facts.limits.CONTAINER_NAME` characters."""
+    """The default name of a container: `staging-api`. At most `scaleway_facts.limits.CONTAINER_NAME` characters."""
     return f"{environment}-{app}"
 
 
 def job(environment: str, job_key: str) -> str:
-    """A job definition that has no name of its own in the settings."""
+    """The default name of a job definition."""
     return f"{environment}-{job_key}"
 
 
 def secret(environment: str) -> str:
-    """The secret that holds an environment's document: `snu-staging`."""
+    """The secret document of an environment: `snu-staging`."""
     return f"snu-{environment}"
 
 
@@ -48,7 +48,7 @@ def deploy_application(environment: str) -> str:
 
 
 def preview_application(environment: str) -> str:
-    """The IAM application that previews an environment and writes nothing."""
+    """The IAM application that previews an environment with read-only access."""
     return f"snu-preview-{environment}"
 
 
@@ -58,32 +58,32 @@ def previews_application(project_name: str) -> str:
 
 
 def foundation_preview_application(project_name: str) -> str:
-    """The IAM application that previews a foundation and writes nothing."""
+    """The IAM application that previews a foundation with read-only access."""
     return f"snu-preview-foundation-{project_name}"
 
 
 def secret_reader_application(environment: str) -> str:
-    """The IAM application that reads an environment's secret document and nothing else."""
+    """The IAM application that reads only an environment's secret document."""
     return f"snu-get-secret-{environment}"
 
 
 def state_application(environment: str) -> str:
-    """The IAM application that a serverless backend database knows as its user."""
+    """The IAM application that accesses an environment's serverless backend database."""
     return f"snu-state-{environment}"
 
 
 def state_bucket_application(environment: str) -> str:
-    """The IAM application that keeps an environment's state in a bucket."""
+    """The IAM application that accesses the bucket with an environment's state."""
     return f"snu-state-bucket-{environment}"
 
 
 def state_reader(application: str) -> str:
-    """The IAM application that reads the state that another one keeps."""
+    """The read-only counterpart of an IAM application that accesses a state."""
     return f"{application}-reader"
 
 
 def applications(environment: str) -> list[str]:
-    """The IAM applications of an environment, whatever its state is kept in."""
+    """The IAM applications of an environment, for all kinds of backends."""
     states = (state_application(environment), state_bucket_application(environment))
     return [
         deploy_application(environment),
@@ -96,7 +96,7 @@ def applications(environment: str) -> list[str]:
 
 
 HANDED_OUT_KEY = "Made with snu keys, and in no state"
-"""The description of an API key that an owner has made for people or CI."""
+"""The description of API keys that an owner creates for people or CI."""
 
 
 def policy(application: str) -> str:
@@ -105,97 +105,97 @@ def policy(application: str) -> str:
 
 
 def state_database(environment: str) -> str:
-    """The backend database (serverless) or the instance that holds it."""
+    """The serverless database or database instance with an environment's state."""
     return f"snu-state-{environment}"
 
 
 def foundation_state_bucket(project_name: str) -> str:
-    """The bucket of a foundation's own state: unique across all customers of Scaleway."""
+    """The bucket with a foundation's own state; unique across all customers of Scaleway."""
     return f"snu-state-{project_name}"
 
 
 def environment_state_bucket(project_name: str, environment: str) -> str:
-    """The bucket of an environment's state, where its backend is a bucket."""
+    """The bucket with an environment's state; unique across all customers of Scaleway."""
     return f"snu-state-{project_name}-{environment}"
 
 
 def foundation_state_secret(project_name: str) -> str:
-    """The secret of the organization's default project that says how a foundation's state is reached."""
+    """The secret with the backend's address and credentials of a foundation, in the organization's default project."""
     return f"snu-foundation-{project_name}-state"
 
 
 def environment_state_secret(environment: str) -> str:
-    """The secret of the foundation's project that says how an environment's state is reached."""
+    """The secret with the backend's address and credentials of an environment, in the foundation's project."""
     return f"snu-{environment}-state"
 
 
 def state_reader_secret(environment: str) -> str:
-    """The secret of the foundation's project that says how an environment's state is read, and not written."""
+    """The secret with read-only credentials for an environment's state, in the foundation's project."""
     return f"snu-{environment}-state-reader"
 
 
 def alerts_application(environment: str) -> str:
-    """The IAM application as which the job that tells of crashes looks at containers and keeps its state."""
+    """The IAM application of the crash alerts job, which reads containers and keeps its state in a bucket."""
     return f"snu-alerts-{environment}"
 
 
 def alerts_bucket(project_name: str, environment: str) -> str:
-    """The bucket of that job's state: unique across all customers of Scaleway."""
+    """The bucket with the state of the crash alerts job; unique across all customers of Scaleway."""
     return f"snu-alerts-{project_name}-{environment}"
 
 
 def alerts_secret(environment: str) -> str:
-    """The secret with that job's access: where logs and state are, and its keys."""
+    """The secret with the configuration and credentials of the crash alerts job."""
     return f"snu-{environment}-alerts"
 
 
 ALERTS_STATE = "crash-alerts.json"
-"""The object in that bucket which is the job's state."""
+"""The object in that bucket with the job's state."""
 
 ALERTS_JOB = "crash-alerts"
-"""The job's key: its definition is called as a job of that key would be."""
+"""The key of the crash alerts job, from which the name of its definition is derived."""
 
 STATE_DATABASE = "pulumi_state"
-"""The database inside an instance."""
+"""The database of an instance that contains the state."""
 
 STATE_USER = "pulumi"
-"""The user of that database, no administrator."""
+"""The user of that database, who is not an administrator."""
 
 STATE_READER = "pulumi_reader"
-"""The user that may read it and write nothing."""
+"""The read-only user of that database."""
 
 STATE_ADMINISTRATOR = "snu_admin"
-"""The administrator that an instance must have; Pulumi's state is never reached with it."""
+"""The administrator, which every instance must have. It is not used to access the state."""
 
 
 def logs_source(project_name: str) -> str:
-    """The data source for logs that the project writes itself."""
+    """The data source for the project's own logs."""
     return f"snu-{project_name}-logs"
 
 
 def logs_reader_token(project_name: str) -> str:
-    """The token that may query logs and nothing else."""
+    """The token that can only query logs."""
     return f"snu-{project_name}-logs-reader"
 
 
 def image(registry_endpoint: str, name: str, digest: str) -> str:
-    """The reference of an image by its content: never by a tag, which can move."""
+    """The reference of an image by digest, because a tag can move."""
     return f"{registry_endpoint}/{name}@{digest}"
 
 
 def built_images(stack: str) -> str:
-    """The file with the images that were built for a stack, relative to the project's folder."""
+    """Path of the file with the images built for a stack, relative to the project's folder."""
     return f".local/images/{stack}.yaml"
 
 
 def split_zone(zone: str) -> tuple[str, str]:
-    """A zone's own label and the domain that it belongs to: `ci`, `beta-snu.dev`."""
+    """Splits a zone into its subdomain and domain: `ci`, `beta-snu.dev`."""
     subdomain, _, domain = zone.partition(".")
     return subdomain, domain
 
 
 def is_in_zone(host: str, zone: str) -> bool:
-    """Whether a host's record belongs into a zone."""
+    """Whether a host's record belongs in a zone."""
     return host.endswith(f".{zone}")
 
 
@@ -205,5 +205,5 @@ def record(host: str, zone: str) -> str:
 
 
 def url(template: str, host: str) -> str:
-    """Where a host is reached: the template is the environment's `snu:urlTemplate`."""
+    """The URL of a host; the template is the environment's `snu:urlTemplate`."""
     return template.replace("{host}", host)

@@ -1,4 +1,4 @@
-"""Chooses a stack's blueprint by its settings, and runs it."""
+"""Runs the blueprint that a stack's settings select."""
 
 from pathlib import Path
 
@@ -13,16 +13,16 @@ from infra.settings.advice import advice
 
 
 def run(project: Path) -> None:
-    """Registers the resources of the stack that Pulumi runs; `project` is the folder with the stacks' files.
+    """Registers the resources of the current stack; `project` is the folder with the stack files.
 
-    Raises `pulumi.RunError` with every problem of the stack's settings, or of what an image is to be built from.
+    Raises `pulumi.RunError` with all problems of the stack's settings or of an image's sources.
     """
     stack = pulumi.get_stack()
     try:
         settings = load(stack, _configuration(), project)
-        if pulumi.runtime.is_dry_run():  # an update follows a preview that has said so
-            for doubt in advice(settings, stack, project):
-                pulumi.log.warn(doubt)
+        if pulumi.runtime.is_dry_run():  # an update would only repeat the warnings of its preview
+            for warning in advice(settings, stack, project):
+                pulumi.log.warn(warning)
         match settings:
             case FoundationSettings():
                 foundation.build(settings)
@@ -33,5 +33,5 @@ def run(project: Path) -> None:
 
 
 def _configuration() -> dict[str, str]:
-    """The stack's whole flat configuration: from Pulumi's language host, or as a test has set it."""
+    """The stack's flat configuration, from Pulumi's language host or set by a test."""
     return {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}

@@ -8,5 +8,5 @@ T = TypeVar("T")
 
 
 def secret(value: pulumi.Output[T]) -> pulumi.Output[T]:
-    """The same output, secret. `pulumi.Output.secret` itself, whose types refuse an output."""
+    """Marks an output as secret, like `pulumi.Output.secret`, whose type annotations do not accept outputs."""
     return cast(pulumi.Output[T], pulumi.Output.secret(cast(Any, value)))

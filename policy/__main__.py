@@ -1,9 +1,9 @@
-"""The policy pack: `pulumi preview --policy-pack policy`. Building it serves it, and never returns."""
+"""Serves the policy pack (`pulumi preview --policy-pack policy`). The constructor never returns."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Pulumi runs a pack from its own folder
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Pulumi runs a pack in the pack's folder
 
 from pulumi_policy import EnforcementLevel, PolicyPack
 

@@ -1,4 +1,4 @@
-"""The rules as policies of a Pulumi policy pack: the engine asks for each resource that a program registers."""
+"""Exposes the rules as policies of a Pulumi policy pack, which the engine runs for each registered resource."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -26,11 +26,11 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 
 def policies() -> list[Policy]:
-    """One for each rule, and one that tells of exemptions that fit nothing."""
+    """One policy for each rule, and one that reports unused exemptions."""
     rules = [_policy(rule) for rule in RULES]
     unused = StackValidationPolicy(
         name="unused-exemption",
-        description="An exemption that fits nothing hides nothing yet, and may hide something later.",
+        description="An unused exemption may hide a violation later.",
         validate=_report_unused,
         enforcement_level=EnforcementLevel.ADVISORY,
     )
@@ -39,14 +39,16 @@ def policies() -> list[Policy]:
 
 def _policy(rule: Rule) -> Policy:
     if rule.check_stack is not None:
-        return StackValidationPolicy(name=rule.name, description=rule.why, validate=partial(_validate_stack, rule))
+        return StackValidationPolicy(
+            name=rule.name, description=rule.rationale, validate=partial(_validate_stack, rule)
+        )
     return ResourceValidationPolicy(
-        name=rule.name, description=rule.why, validate=partial(_validate, rule), remediation_steps=rule.way_out
+        name=rule.name, description=rule.rationale, validate=partial(_validate, rule), remediation_steps=rule.remedy
     )
 
 
 def _validate_stack(rule: Rule, args: StackValidationArgs, report_violation: ReportViolation) -> None:
-    for violation in check([_resource(each) for each in args.resources], _settings(), [rule]).violations:
+    for violation in check([_resource(resource) for resource in args.resources], _settings(), [rule]).violations:
         report_violation(str(violation), None)
 
 
@@ -56,22 +58,24 @@ def _validate(rule: Rule, args: ResourceValidationArgs, report_violation: Report
 
 
 def _report_unused(args: StackValidationArgs, report_violation: ReportViolation) -> None:
-    for exemption in check([_resource(each) for each in args.resources], _settings()).unused:
-        report_violation(f"{exemption.rule} of {exemption.resource}: remove this exemption from snu:policies.", None)
+    for exemption in check([_resource(resource) for resource in args.resources], _settings()).unused:
+        report_violation(
+            f"the exemption of {exemption.resource} from {exemption.rule} is unused: remove it from snu:policies.", None
+        )
 
 
 @cache
 def _settings() -> Settings:
-    """Of the stack that is previewed or updated, as the engine gives them to the program too."""
+    """The settings of the current stack, from the same configuration that the program gets."""
     return load(os.environ["PULUMI_STACK"], pulumi.runtime.get_config_env(), PROJECT)
 
 
-def _resource(found: ResourceValidationArgs | PolicyResource) -> Resource:
-    return Resource(found.urn, found.resource_type, _known(found.props), found.opts.protect)
+def _resource(resource: ResourceValidationArgs | PolicyResource) -> Resource:
+    return Resource(resource.urn, resource.resource_type, _known(resource.props), resource.opts.protect)
 
 
 def _known(value: Any) -> Any:
-    """The value without the SDK's proxies, which raise an error where something is not known yet."""
+    """Replaces the SDK's proxies, which raise an error for unknown values, by plain values and `UNKNOWN`."""
     if isinstance(value, Mapping):
         return {key: _entry(value, key) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, str):

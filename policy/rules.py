@@ -1,7 +1,7 @@
-"""What the stacks' resources are held to: each rule a plain function of a resource and its stack's settings.
+"""The policy rules for the stacks' resources: plain functions of a resource and its stack's settings.
 
-The policy pack asks them while Pulumi previews, and `snu` asks them of a preview's steps. What is not known yet
-violates nothing, and no value that may be secret stands in a violation.
+The policy pack checks them during Pulumi's previews, and `snu` checks the steps of a preview. Unknown values never
+violate a rule, and violations never contain values that may be secret.
 """
 
 import ipaddress
@@ -25,7 +25,7 @@ Settings = EnvironmentSettings | FoundationSettings
 
 
 class _Absent:
-    """Stands for a value that is not there to be judged."""
+    """A placeholder of a value that cannot be checked."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -35,9 +35,9 @@ class _Absent:
 
 
 UNKNOWN = _Absent("[unknown]")
-"""A value that a preview cannot know yet."""
+"""Placeholder of a value that is unknown in a preview."""
 SECRET = _Absent("[secret]")
-"""A value that is secret in Pulumi's state."""
+"""Placeholder of a value that is secret in Pulumi's state."""
 
 CONTAINER = "scaleway:containers/container:Container"
 JOB = "scaleway:job/definition:Definition"
@@ -53,25 +53,26 @@ LOGS = "scaleway:observability/source:Source"
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource as a program registers it, or as an engine plans it."""
+    """A resource that a program registers or an engine plans to create or update."""
 
     urn: str
     type: str
     inputs: Mapping[str, Any]
-    """Plain values; in their places `UNKNOWN` and `SECRET`."""
+    """Plain values, or the placeholders `UNKNOWN` and `SECRET`."""
     protect: bool
 
     @property
     def name(self) -> str:
-        """In the program."""
+        """The resource's name in the program."""
         return self.urn.rsplit("::", 1)[-1]
 
 
 class Finding(NamedTuple):
-    """What a rule has found."""
+    """A property that violates a rule."""
 
     property: str
     found: str
+    """What is wrong, as a predicate of the property: `is true`."""
 
 
 Check = Callable[[Resource, Settings], Iterator[Finding]]
@@ -80,19 +81,19 @@ StackCheck = Callable[[Sequence[Resource]], Iterator[tuple[Resource, Finding]]]
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule, with the reason for it and the way out of a violation."""
+    """A rule with its rationale and the remedy for violations."""
 
     name: PolicyRule
-    why: str
-    way_out: str
+    rationale: str
+    remedy: str
     check: Check
     check_stack: StackCheck | None = None
-    """What only all resources of a stack together can show."""
+    """An additional check that needs all resources of the stack."""
 
 
 @dataclass(frozen=True)
 class Violation:
-    """A property of a resource that a rule does not allow."""
+    """A property of a resource that violates a rule."""
 
     rule: Rule
     resource: str
@@ -100,33 +101,34 @@ class Violation:
     found: str
 
     def __str__(self) -> str:
-        return f"{self.resource}: {self.property} {self.found} ({self.rule.name}). {self.rule.why} {self.rule.way_out}"
+        rule = self.rule
+        return f"{self.resource}: {self.property} {self.found} ({rule.name}). {rule.rationale} {rule.remedy}"
 
 
 @dataclass(frozen=True)
 class PolicyResult:
-    """What came of the rules."""
+    """The result of checking the rules."""
 
     violations: Sequence[Violation]
     exempted: Sequence[tuple[Violation, PolicyExemption]]
     unused: Sequence[PolicyExemption]
-    """Exemptions that fit nothing."""
+    """Exemptions that no violation matches."""
 
 
 def check(resources: Iterable[Resource], settings: Settings, rules: Iterable[Rule] | None = None) -> PolicyResult:
-    """Hold the resources of a stack to the rules, to all of them unless others are given."""
+    """Checks the resources of a stack against the given rules, by default all of them."""
     exemptions = settings.policies.exemptions
-    chosen = RULES if rules is None else list(rules)
+    selected = RULES if rules is None else list(rules)
     violations: list[Violation] = []
     exempted: list[tuple[Violation, PolicyExemption]] = []
-    for violation in _violations(list(resources), settings, chosen):
-        exemption = next((each for each in exemptions if _fits(each, violation)), None)
+    for violation in _violations(list(resources), settings, selected):
+        exemption = next((candidate for candidate in exemptions if _exempts(candidate, violation)), None)
         if exemption is None:
             violations.append(violation)
         else:
             exempted.append((violation, exemption))
     used = [exemption for _, exemption in exempted]
-    return PolicyResult(violations, exempted, [each for each in exemptions if each not in used])
+    return PolicyResult(violations, exempted, [exemption for exemption in exemptions if exemption not in used])
 
 
 def _violations(resources: Sequence[Resource], settings: Settings, rules: Sequence[Rule]) -> Iterator[Violation]:
@@ -139,9 +141,9 @@ def _violations(resources: Sequence[Resource], settings: Settings, rules: Sequen
                 yield Violation(rule, resource.name, *finding)
 
 
-def _fits(exemption: PolicyExemption, violation: Violation) -> bool:
-    same = exemption.rule == violation.rule.name and exemption.resource == violation.resource
-    return same and exemption.property in (None, violation.property)
+def _exempts(exemption: PolicyExemption, violation: Violation) -> bool:
+    matches = exemption.rule == violation.rule.name and exemption.resource == violation.resource
+    return matches and exemption.property in (None, violation.property)
 
 
 # --- images -------------------------------------------------------------------------------------
@@ -167,7 +169,7 @@ def private_registry(resource: Resource, settings: Settings) -> Iterator[Finding
         host, _, path = image.partition("/")
         known = _SCALEWAY_REGISTRY.fullmatch(host) or _LOCAL_REGISTRY.fullmatch(host)
         if not known or not path.startswith(f"{namespace}/"):
-            yield Finding(key, f"is {image}, and not of rg.<region>.scw.cloud/{namespace}")
+            yield Finding(key, f"is {image}, which is not in rg.<region>.scw.cloud/{namespace}")
 
 
 def _images(resource: Resource) -> Iterator[tuple[str, str]]:
@@ -186,7 +188,7 @@ def encryption_at_rest(resource: Resource, _settings: Settings) -> Iterator[Find
 
 
 def no_wide_network(resource: Resource, _settings: Settings) -> Iterator[Finding]:
-    """A network of a short prefix is nobody's network in particular."""
+    """Rejects networks with a prefix so short that they cannot belong to a single organization."""
     if resource.type == ACL:
         for index, rule in enumerate(_sequence(resource.inputs.get("aclRules"))):
             network = _network(_mapping(rule).get("ip"))
@@ -195,11 +197,13 @@ def no_wide_network(resource: Resource, _settings: Settings) -> Iterator[Finding
 
 
 def no_open_instance(resources: Sequence[Resource]) -> Iterator[tuple[Resource, Finding]]:
-    """The ids that say which ACL is whose are unknown until the instances exist, so the two are matched by number."""
-    public = [each for each in resources if each.type == INSTANCE and not each.inputs.get("privateNetwork")]
-    acls = sum(each.type == ACL for each in resources)
+    """Compares the numbers of public instances and ACLs, because an ACL's instance id is unknown in a preview."""
+    public = [
+        resource for resource in resources if resource.type == INSTANCE and not resource.inputs.get("privateNetwork")
+    ]
+    acls = sum(resource.type == ACL for resource in resources)
     for resource in public if acls < len(public) else []:
-        yield resource, Finding("privateNetwork", "is missing, and so is an ACL: every address may connect")
+        yield resource, Finding("privateNetwork", "is missing, and there is no ACL: any address may connect")
 
 
 def _network(text: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
@@ -214,9 +218,9 @@ def _network(text: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
 
 def protection(resource: Resource, settings: Settings) -> Iterator[Finding]:
     if resource.type == SECRET_VERSION:
-        return  # changes by being replaced
+        return  # every change replaces it
     if settings.protect and not resource.protect and not resource.type.startswith("pulumi:"):
-        yield Finding("protect", "is not set, and snu:protect is true")
+        yield Finding("protect", "is not set, but snu:protect is true")
 
 
 def least_privilege(resource: Resource, settings: Settings) -> Iterator[Finding]:
@@ -224,18 +228,18 @@ def least_privilege(resource: Resource, settings: Settings) -> Iterator[Finding]
     if resource.type == POLICY and name is not UNKNOWN:
         allowed = _full_access(settings).get(str(name), ())
         for index, rule in enumerate(_sequence(resource.inputs.get("rules"))):
-            for found in _too_much(_mapping(rule), allowed):
-                yield Finding(f"rules[{index}].permissionSetNames", found)
+            for excess in _excess_permissions(_mapping(rule), allowed):
+                yield Finding(f"rules[{index}].permissionSetNames", excess)
     if resource.type == TOKEN and resource.inputs.get("scopes") is not UNKNOWN:
         scopes = _mapping(resource.inputs.get("scopes"))
         for scope in ("writeLogs", "writeMetrics", "writeTraces", "setupAlerts", "setupLogsRules", "setupMetricsRules"):
-            # Logs and metrics may be written where nothing says otherwise.
+            # By default a token can write logs and metrics.
             if scopes.get(scope, scope in ("writeLogs", "writeMetrics")) is True:
                 yield Finding(f"scopes.{scope}", "is not false")
 
 
 def _full_access(settings: Settings) -> dict[str, Collection[str]]:
-    """What may be had in full, by the policy's name: to deploy takes to make and to remove."""
+    """The full-access permission sets that each policy may have, by name: deploying requires creating and deleting."""
     if not isinstance(settings, FoundationSettings):
         return {}
     databases = ["RelationalDatabasesFullAccess"] if settings.opens_databases else []
@@ -250,18 +254,20 @@ def _full_access(settings: Settings) -> dict[str, Collection[str]]:
     for environment in settings.environments:
         allowed[naming.policy(naming.deploy_application(environment))] = deploy
         allowed[naming.policy(naming.preview_application(environment))] = databases
-    if settings.previews:  # they have secrets of their own
+    if settings.previews:  # preview environments create their own secrets
         previews = naming.policy(naming.previews_application(settings.project.name))
         allowed[previews] = [*deploy, "SecretManagerFullAccess"]
     return allowed
 
 
-def _too_much(rule: Mapping[str, Any], allowed: Collection[str]) -> Iterator[str]:
-    sets = [each for each in _sequence(rule.get("permissionSetNames")) if isinstance(each, str)]
+def _excess_permissions(rule: Mapping[str, Any], allowed: Collection[str]) -> Iterator[str]:
+    names = [name for name in _sequence(rule.get("permissionSetNames")) if isinstance(name, str)]
     if rule.get("organizationId"):
-        yield from (f"has {each} on the whole organization" for each in sets if not each.endswith("ReadOnly"))
+        yield from (f"grants {name} on the whole organization" for name in names if not name.endswith("ReadOnly"))
     else:
-        yield from (f"has {each}" for each in sets if each.endswith(("FullAccess", "Manager")) and each not in allowed)
+        yield from (
+            f"grants {name}" for name in names if name.endswith(("FullAccess", "Manager")) and name not in allowed
+        )
 
 
 # --- secrets in plain variables -----------------------------------------------------------------
@@ -271,9 +277,9 @@ def plain_variables(resource: Resource, _settings: Settings) -> Iterator[Finding
     for type_, key in ((CONTAINER, "environmentVariables"), (JOB, "env")):
         if resource.type == type_:
             for name, value in _mapping(resource.inputs.get(key)).items():
-                found = secret_variables.reason(name, value)
-                if found:
-                    yield Finding(f"{key}.{name}", found)
+                reason = secret_variables.reason(name, value)
+                if reason:
+                    yield Finding(f"{key}.{name}", reason)
 
 
 # --- limits of Scaleway -------------------------------------------------------------------------
@@ -302,7 +308,7 @@ _LIMITS: dict[str, dict[str, Any]] = {
     },
     LOGS: {"retentionDays": limits.LogRetention},
 }
-"""By type and input, what it may be."""
+"""The allowed values of inputs, by resource type and input."""
 _ORDERED = {CONTAINER: ("minScale", "maxScale"), SERVERLESS: ("minCpu", "maxCpu")}
 
 
@@ -339,13 +345,14 @@ def _container_limits(inputs: Mapping[str, Any]) -> Iterator[Finding]:
     for name, value in secret.items():
         if isinstance(value, str) and not scaleway.SECRET_VARIABLE_VALUE.allows(len(value.encode())):
             path = f"secretEnvironmentVariables.{name}"
-            yield Finding(path, f"has {len(value.encode())} bytes; allowed: {scaleway.SECRET_VARIABLE_VALUE.most}")
+            allowed = scaleway.SECRET_VARIABLE_VALUE.most
+            yield Finding(path, f"has {len(value.encode())} bytes; allowed: at most {allowed}")
 
 
 def _memory_limits(megabytes: int, cpu: Any) -> Iterator[Finding]:
-    stated = scaleway.MEMORY_BY_CPU.get(cpu) if isinstance(cpu, int) else None
-    if stated and scaleway.MEMORY.allows(megabytes) and not stated.allows(megabytes):
-        yield Finding("memoryLimitBytes", f"is {megabytes} MB; allowed with {cpu} mvCPU: {stated.range} MB")
+    documented = scaleway.MEMORY_BY_CPU.get(cpu) if isinstance(cpu, int) else None
+    if documented and scaleway.MEMORY.allows(megabytes) and not documented.allows(megabytes):
+        yield Finding("memoryLimitBytes", f"is {megabytes} MB; allowed with {cpu} mvCPU: {documented.range} MB")
     yield from _limited("memoryLimitBytes", megabytes, limits.Memory)
 
 
@@ -353,29 +360,30 @@ def _variable_limits(key: str, variables: Any) -> Iterator[Finding]:
     yield from _count_limits(key, _mapping(variables), scaleway.VARIABLES)
     for name, value in _mapping(variables).items():
         if isinstance(value, str) and not scaleway.VARIABLE_VALUE.allows(len(value)):
-            yield Finding(f"{key}.{name}", f"has {len(value)} characters; allowed: {scaleway.VARIABLE_VALUE.most}")
+            allowed = scaleway.VARIABLE_VALUE.most
+            yield Finding(f"{key}.{name}", f"has {len(value)} characters; allowed: at most {allowed}")
 
 
 def _count_limits(key: str, variables: Mapping[str, Any], limit: Limit) -> Iterator[Finding]:
     if not limit.allows(len(variables)):
-        yield Finding(key, f"has {len(variables)} entries; allowed: {limit.most}")
+        yield Finding(key, f"has {len(variables)} entries; allowed: at most {limit.most}")
     for name in variables:
         if not _allows(limits.VariableName, name):
-            yield Finding(f"{key}.{name}", f"is no name; allowed: {_allowed(limits.VariableName)}")
+            yield Finding(f"{key}.{name}", f"is not a valid name; allowed: {_allowed(limits.VariableName)}")
 
 
 def _limited(key: str, value: Any, kind: Any) -> Iterator[Finding]:
-    """`kind`: one of the types of `infra.settings.limits`."""
+    """Checks a value against `kind`, a type of `infra.settings.limits`."""
     if isinstance(value, str | int | float) and not _allows(kind, value):
         yield Finding(key, f"is {value}; allowed: {_allowed(kind)}")
 
 
 def _seconds(duration: Any) -> Any:
-    """Of a duration as Go writes it, `2h0m0s`; other values as they are."""
-    found = _DURATION.fullmatch(duration) if isinstance(duration, str) else None
-    if found is None or not any(found.groups()):
+    """Converts a duration in Go's format (`2h0m0s`) to seconds; returns other values unchanged."""
+    match = _DURATION.fullmatch(duration) if isinstance(duration, str) else None
+    if match is None or not any(match.groups()):
         return duration
-    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + seconds
 
 
@@ -407,51 +415,51 @@ def _sequence(value: Any) -> Sequence[Any]:
 RULES: Sequence[Rule] = (
     Rule(
         "image-by-digest",
-        "A tag can move: what runs would not be what was approved.",
-        "Name the image as REGISTRY/NAME@sha256:DIGEST, as snu:images does.",
+        "A tag can move, so that a different image runs than the one that was approved.",
+        "Reference the image as REGISTRY/NAME@sha256:DIGEST, as snu:images does.",
         image_by_digest,
     ),
     Rule(
         "private-registry",
-        "Images hold the apps' code; an environment runs what was built or promoted for it and nothing else.",
-        "Bring the image into the environment's registry with `scripts/snu images build` or `scripts/snu promote`.",
+        "Images contain the apps' code, and an environment may only run images that were built for or promoted to it.",
+        "Build the image with `scripts/snu images build`, or copy it with `scripts/snu promote`.",
         private_registry,
     ),
     Rule(
         "encryption-at-rest",
-        "States and personal data must not be readable on a disk that leaves the platform.",
-        "Set encryption_at_rest when the instance is made; it cannot be switched off later.",
+        "State and personal data must not be readable on a disk that leaves the data center.",
+        "Set encryption_at_rest when creating the instance; it cannot be disabled later.",
         encryption_at_rest,
     ),
     Rule(
         "protection",
-        "The settings say that nothing of this stack may be deleted by accident.",
-        "Pass the component's options on to the resource, or make it a child of one that is protected.",
+        "snu:protect protects all resources of the stack from accidental deletion.",
+        "Pass the component's options to the resource, or make it a child of a protected resource.",
         protection,
     ),
     Rule(
         "plain-variables",
-        "Whoever may look at the container can read its plain variables, in the console too.",
-        "Move it to secretVariables, whose values come out of the secret document.",
+        "Everyone with read access to the container can read its plain variables, also in the console.",
+        "Move the variable to secretVariables, and its value to the secret document.",
         plain_variables,
     ),
     Rule(
         "no-public-database",
-        "A database that the whole internet reaches is one password away from everybody.",
-        "Give it a private network, or an ACL of the networks that need it; or use kind: serverless or bucket.",
+        "A database that is reachable from the whole internet is protected by its password only.",
+        "Set a private network or an ACL with the networks that need access, or use kind: serverless or bucket.",
         no_wide_network,
         no_open_instance,
     ),
     Rule(
         "least-privilege",
-        "A key that leaks must not open more than its work takes.",
-        "Name the permission sets that the work takes, on the project; a token that reads has its write scopes false.",
+        "A leaked key must not grant more access than its purpose requires.",
+        "Grant only the required permission sets, on the project; set the write scopes of read-only tokens to false.",
         least_privilege,
     ),
     Rule(
         "limits",
-        "Scaleway refuses it, when part of the stack may be changed already.",
-        "Stay within what is allowed.",
+        "Scaleway would reject the value in the middle of an update, when other resources have already changed.",
+        "Use an allowed value.",
         limits_of_scaleway,
     ),
 )

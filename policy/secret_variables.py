@@ -1,7 +1,7 @@
-"""Whether a plain variable holds a secret: by its name, in English or French, by its value's form, or by its entropy.
+"""Detects secrets in plain variables by their names (English or French) and by the format or entropy of their values.
 
-Forms of tokens are those of detect-secrets, and some that it lacks. `scripts/bench secrets` prints how many made-up
-secrets are found, and how many harmless values are taken for one.
+Formats of tokens are those of detect-secrets and some that it lacks. `scripts/bench secrets` prints how many synthetic
+secrets are detected, and the number of false positives.
 """
 
 import base64
@@ -33,13 +33,13 @@ _SECRET_PHRASE = re.compile(
     r"\b"
 )
 _KEYS_OWNER = _words("API ACCESS SECRET PRIVATE SIGNING ENCRYPTION MASTER ADMIN SERVICE AUTH HMAC")
-"""Before a key that is followed by something else: API_KEY_BREVO is a secret, KAFKA_KEY_SERIALIZER is not."""
+"""Words before KEY that make it a secret even if other words follow: API_KEY_BREVO, but not KAFKA_KEY_SERIALIZER."""
 _NOT_BEFORE = _words(
     "PUBLIC PUBLISHABLE SITE SORT SORTING PARTITION PRIMARY FOREIGN UNIQUE SHARD ROUTING TRANSLATION FALLBACK CACHE "
     "STORAGE LOCALSTORAGE IDEMPOTENCY LOOKUP DESIGN MESSAGE SHOW "
     "MOT MOTS CHIFFRE CHIFFRES DATE DATES POINT POINTS ETAPE ETAPES"
 )
-"""Public keys, keys of tables, and what French calls "clé" because it matters."""
+"""Words before a secret word that make it harmless: public keys, keys of tables, and French "clé" in "chiffre clé"."""
 _NOT_AFTER = _words(
     "ID IDS NAME NAMES NOM HEADER FIELD CHAMP PARAM PREFIX PREFIXE SUFFIX PATTERN REGEX LABEL TITLE TITRE SUBJECT "
     "URL URLS URI ENDPOINT HOST PATH CHEMIN FILE FICHIER FOLDER DIR LIEN LINK PAGE ROUTE REGION EMAIL PROJECT "
@@ -50,24 +50,24 @@ _NOT_AFTER = _words(
     "ENABLED DISABLED REQUIRED OBLIGATOIRE ACTIF "
     "PUBLIC PUBLIQUE PUBLIQUES PRIMAIRE ETRANGERE REPARTITION TRI"
 )
-"""What a secret is called, where it is, how it is made or used: not the secret itself."""
+"""Words after a secret word that make it harmless: the name, location, format or use of a secret."""
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a variable is called like a secret, in English or French: `…_KEY`, `…TOKEN…`, `MOT_DE_PASSE`.
+    """Whether a variable is named like a secret, in English or French: `…_KEY`, `…TOKEN…`, `MOT_DE_PASSE`.
 
-    Public keys, and what only describes a secret, such as its id, its length or its file, are not.
+    Names of public keys, and of attributes of a secret such as its id, length or file, are not secret.
     """
     words = [word.upper() for word in _WORD.findall(name)]
-    for place, word in enumerate(words):
-        before, after = words[max(0, place - 1) : place], words[place + 1 :]
+    for index, word in enumerate(words):
+        before, after = words[max(0, index - 1) : index], words[index + 1 :]
         if _NOT_BEFORE.isdisjoint(before) and _NOT_AFTER.isdisjoint(after) and _names_secret(before, word, after):
             return True
     return False
 
 
 def _names_secret(before: Sequence[str], word: str, after: Sequence[str]) -> bool:
-    if word == "PASS" and after:  # PASS_CULTURE is no password
+    if word == "PASS" and after:  # PASS_CULTURE is not a password
         return False
     if after and word in ("KEY", "KEYS") and _KEYS_OWNER.isdisjoint(before):
         return False
@@ -81,7 +81,7 @@ def _names_secret(before: Sequence[str], word: str, after: Sequence[str]) -> boo
 # --- values -------------------------------------------------------------------------------------
 
 _LONGEST = 10_000
-"""Characters that are looked at: some of detect-secrets' expressions take quadratic time."""
+"""Characters that are examined, because some regular expressions of detect-secrets take quadratic time."""
 _PLACEHOLDER = re.compile(r"\$?\{\{?[^{}]*\}?\}|\$\(?[A-Z_][A-Z0-9_]*\)?|<[\w -]+>|%\(\w+\)s|%s|\*+|\[[\w -]+\]")
 _HARMLESS = re.compile(
     r"|(?i:true|false|yes|no|on|off|oui|non|none|null|enabled|disabled)"
@@ -94,30 +94,30 @@ _HARMLESS = re.compile(
 
 
 def reason(name: str, value: Any) -> str | None:
-    """Why a variable looks secret; a value that is hidden or not known is judged by the name."""
+    """Why a variable appears to be secret, or None. Unknown and secret values are judged by the name alone."""
     if isinstance(value, str):
         value = value[:_LONGEST]
-        found = _reason_in(value)
-        if found is not None:
-            return found
+        reason_in_value = _reason_in(value)
+        if reason_in_value is not None:
+            return reason_in_value
         if _is_harmless(value):
             return None
     if is_secret_name(name):
-        return "is called like a secret"
+        return "is named like a secret"
     if isinstance(value, str) and not _describes_public(name) and _is_random(value):
         return "is as random as a secret"
     return None
 
 
 def _reason_in(value: str) -> str | None:
-    """Why a value is a secret whatever it is called."""
-    for what, is_in in _forms():
-        if is_in(value):
-            return f"has the form of {what}"
+    """Why a value is secret regardless of the variable's name."""
+    for description, matches in _formats():
+        if matches(value):
+            return f"looks like {description}"
     if any(not _is_harmless(password) for password in _URL_PASSWORD.findall(value)):
-        return "is a URL with a password in it"
+        return "contains a URL with a password"
     if any(is_secret_name(name) and not _is_harmless(assigned) for name, assigned in _assignments(value)):
-        return "has a secret in it, by its name"
+        return "contains a value that is named like a secret"
     return None
 
 
@@ -125,9 +125,9 @@ def _is_harmless(value: str) -> bool:
     return _HARMLESS.fullmatch(value) is not None or _PLACEHOLDER.fullmatch(value) is not None
 
 
-# --- forms of tokens -----------------------------------------------------------------------------
+# --- formats of tokens ---------------------------------------------------------------------------
 
-_FORMS = {
+_FORMATS = {
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----",
     "an age identity": r"AGE-SECRET-KEY-1[A-Z0-9]{20,}",
     "a GitHub token": r"\b(gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,})",
@@ -156,8 +156,8 @@ _BASIC = re.compile(r"\bBasic\s+([A-Za-z0-9+/]{8,}={0,2})")
 
 
 @cache
-def _forms() -> Sequence[tuple[str, Callable[[str], object]]]:
-    """What each form is called, and whether a value has it. Loads detect-secrets, which takes longer than all else."""
+def _formats() -> Sequence[tuple[str, Callable[[str], object]]]:
+    """Descriptions and predicates of all formats. Loads detect-secrets, which is slow."""
     from detect_secrets.plugins.aws import AWSKeyDetector
     from detect_secrets.plugins.azure_storage_key import AzureStorageKeyDetector
     from detect_secrets.plugins.base import RegexBasedDetector
@@ -176,7 +176,7 @@ def _forms() -> Sequence[tuple[str, Callable[[str], object]]]:
     def searching(plugin: RegexBasedDetector) -> Callable[[str], object]:
         return lambda value: any(True for _ in plugin.analyze_string(value))
 
-    # Not its detectors of addresses and of what is called like a secret: they know neither placeholders nor French.
+    # Excludes the detectors for URLs and names, which support neither placeholders nor French.
     plugins: list[RegexBasedDetector] = [
         AWSKeyDetector(),
         AzureStorageKeyDetector(),
@@ -192,9 +192,9 @@ def _forms() -> Sequence[tuple[str, Callable[[str], object]]]:
         TelegramBotTokenDetector(),
         TwilioKeyDetector(),
     ]
-    own = [(what, re.compile(form).search) for what, form in _FORMS.items()]
-    theirs = [(f"a secret ({plugin.secret_type})", searching(plugin)) for plugin in plugins]
-    return [*own, ("a header with a password", _has_basic_header), *theirs]
+    own = [(description, re.compile(pattern).search) for description, pattern in _FORMATS.items()]
+    detected = [(f"a secret ({plugin.secret_type})", searching(plugin)) for plugin in plugins]
+    return [*own, ("a header with a password", _has_basic_header), *detected]
 
 
 def _has_basic_header(value: str) -> bool:
@@ -211,30 +211,30 @@ def _has_basic_header(value: str) -> bool:
 
 _SHORTEST_ASSIGNED = 4
 _KEYS = ("key", "cle", "clef")
-"""What is assigned to one of these alone is often a word: `?key=department`."""
+"""Names whose values are often plain words: `?key=department`."""
 _URL_PASSWORD = re.compile(r"\b[a-z][a-z0-9+.-]{1,30}://[^\s/:@?#]*:([^\s/@?#]+)@", re.IGNORECASE)
 _ASSIGNMENTS = (
-    # of addresses, connection strings, options: name=value
+    # name=value in URLs, connection strings and options
     re.compile(r"([A-Za-z][\w .-]{0,40}?)\s*=\s*[\"']?([^\s\"'&;,]+)"),
     re.compile(r"--?([a-z][\w-]{1,40})\s+([^\s-]\S*)"),
-    # of YAML and headers: a line with one word as its value
+    # lines of YAML and headers with a single word as the value
     re.compile(r"^\s*[\"']?([A-Za-z][\w.-]{0,40})[\"']?:\s+[\"']?([^\s\"']+)[\"']?,?\s*$", re.MULTILINE),
-    # of .netrc
+    # .netrc
     re.compile(r"\bmachine\s[^\n]{1,200}?\b(password)\s+(\S+)"),
 )
 
 
 def _assignments(value: str) -> Iterator[tuple[str, str]]:
-    """Names and values within a value: of JSON, of a connection string, of an address's query, of options."""
+    """Names and values in a value: in JSON, a connection string, a URL's query or options."""
     try:
         document = json.loads(value)
     except (ValueError, RecursionError):
         document = None
     if isinstance(document, dict | list):
-        found: Iterable[tuple[str, str]] = _leaves("", document)
+        assignments: Iterable[tuple[str, str]] = _leaves("", document)
     else:
-        found = chain.from_iterable(assignment.findall(value) for assignment in _ASSIGNMENTS)
-    for name, assigned in found:
+        assignments = chain.from_iterable(pattern.findall(value) for pattern in _ASSIGNMENTS)
+    for name, assigned in assignments:
         if len(assigned) >= _SHORTEST_ASSIGNED and not (name.lower() in _KEYS and assigned.isalpha()):
             yield name, assigned
 
@@ -243,11 +243,11 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
         yield name, value
     elif isinstance(value, dict):
-        for key, each in value.items():
-            yield from _leaves(key, each)
+        for key, entry in value.items():
+            yield from _leaves(key, entry)
     elif isinstance(value, list):
-        for each in value:
-            yield from _leaves(name, each)
+        for item in value:
+            yield from _leaves(name, item)
 
 
 # --- entropy ------------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
 _RUN = re.compile(r"(?<![^\s\"',;:=])[A-Za-z0-9+/_-]{24,}={0,2}(?![^\s\"',;:])")
 _MIXED = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])")
 _BITS = 3.8
-"""Of information in each character; words in camelCase have less."""
+"""Minimum entropy of a random string, in bits per character; camelCase words have less."""
 _PUBLIC_NAME = re.compile(r"IDS?$|PUBLI(C|SHABLE)|SITE_?KEY", re.IGNORECASE)
 _PUBLIC = re.compile(
     r"(^|\s)(ssh-|ecdsa-|sk-ssh-)\S+ AAAA|-----BEGIN [A-Z ]*(CERTIFICATE|PUBLIC KEY|REQUEST)( BLOCK)?-----|^data:[^,]*,"

@@ -1,0 +1,1 @@
+"""Component resources, which the blueprints combine."""

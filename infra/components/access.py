@@ -1,4 +1,4 @@
-"""Who may do what: an IAM application with one policy. Its keys are made with `snu keys`, and are in no state."""
+"""IAM applications with one policy each. `snu keys` creates their API keys, which are never part of a state."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,31 +9,31 @@ from pulumiverse_scaleway import iam
 from infra import naming
 
 READ_OBJECTS = ("ObjectStorageBucketsRead", "ObjectStorageObjectsRead")
-"""In buckets without a policy of their own, such as those of the crash alerts. Those of states have one."""
+"""Applies to buckets without a bucket policy, such as those of the crash alerts. Buckets with states have a policy."""
 
 
 class AccessDescriptions(NamedTuple):
-    """What people read of the two."""
+    """Descriptions of an IAM application and its policy."""
 
     application: str
     policy: str
 
 
-def permit(
+def grant(
     name: str,
     application_name: str,
-    about: AccessDescriptions,
+    descriptions: AccessDescriptions,
     rules: Sequence[iam.PolicyRuleArgs],
     opts: pulumi.ResourceOptions,
 ) -> None:
-    """Registers `<name>-application` and `<name>-policy`."""
+    """Registers the IAM application `<name>-application` and the policy `<name>-policy` with these rules."""
     application = iam.Application(
-        f"{name}-application", name=application_name, description=about.application, opts=opts
+        f"{name}-application", name=application_name, description=descriptions.application, opts=opts
     )
     iam.Policy(
         f"{name}-policy",
         name=naming.policy(application_name),
-        description=about.policy,
+        description=descriptions.policy,
         application_id=application.id,
         rules=list(rules),
         opts=opts,
@@ -41,20 +41,20 @@ def permit(
 
 
 def on_projects(project_ids: Sequence[pulumi.Input[str]], permission_sets: Sequence[str]) -> iam.PolicyRuleArgs:
-    """A rule: these permission sets, in these projects."""
+    """A policy rule that grants permission sets in projects."""
     return iam.PolicyRuleArgs(project_ids=list(project_ids), permission_set_names=list(permission_sets))
 
 
 def on_secrets(project_id: pulumi.Input[str], names: Sequence[str]) -> iam.PolicyRuleArgs:
-    """A rule: the values of these secrets of a project, and of no others.
+    """A policy rule that grants access to the values of certain secrets of a project.
 
-    Scaleway evaluates conditions on resources for Secret Manager, not for containers, registries or DNS: see
+    Scaleway evaluates conditions on resources only for Secret Manager, not for containers, registries or DNS: see
     `docs/adr/0024-keys-and-their-reach.md`.
     """
     return iam.PolicyRuleArgs(
         project_ids=[project_id],
         permission_set_names=["SecretManagerSecretAccess"],
-        # A secret's folder is part of its name; the root folder's slash is written by some answers only.
-        # In an order of its own: the engines give the settings' keys in different ones.
+        # A secret's folder is part of its name, but not every API response includes the root folder's slash.
+        # Sorted, because the order of the settings' keys depends on the engine.
         condition=" || ".join(f'resource.name == "{form}"' for name in sorted(names) for form in (f"/{name}", name)),
     )

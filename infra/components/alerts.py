@@ -1,4 +1,4 @@
-"""The job that tells Slack of crashes."""
+"""The job that reports crashes to Slack."""
 
 from dataclasses import dataclass
 
@@ -14,39 +14,42 @@ ACCESS_FILE = "/etc/snu/access.json"
 
 @dataclass(frozen=True, kw_only=True)
 class CrashAlertsArgs:
-    """What `CrashAlerts` are made from."""
+    """Arguments of `CrashAlerts`."""
 
     job_name: str
     """Name of the job definition."""
     environment: str
-    """The environment, for people."""
+    """Name of the environment, used in messages."""
     project_id: pulumi.Input[str]
-    """The project that it belongs to."""
+    """Project of the job definition."""
     namespace_id: pulumi.Input[str]
-    """The containers that are watched."""
+    """Container namespace to watch."""
     image: pulumi.Input[str]
-    """The image, by digest."""
+    """Image reference with a digest."""
     document_id: pulumi.Input[str]
-    """The secret that holds the environment's document: the webhook, and what is to be masked."""
+    """Id of the secret document, which holds the webhook's URL and the values to mask."""
     access_id: pulumi.Input[str]
-    """The secret with the job's own access, which the foundation makes."""
+    """Id of the secret with the job's credentials, created by the foundation."""
     settings: CrashAlertsSettings
-    """How often it runs, and which key of the document is the webhook."""
+    """Interval of the runs, and the key of the webhook's URL in the secret document."""
 
 
 class CrashAlerts(pulumi.ComponentResource):
-    """`snu:alerts:CrashAlerts`, produces:
+    """A scheduled job that reports crashes of an environment's containers to Slack (`snu:alerts:CrashAlerts`).
+
+    Children:
 
     - `<name>-definition`: the job definition
 
-    It reads both secrets' latest versions at each start: a changed document needs no deploy, and no value of it stands
-    in Pulumi's state.
+    The job reads the latest versions of both secrets at each start, so that changes to the document need no deployment
+    and its values are not part of Pulumi's state.
     """
 
     definition_id: pulumi.Output[str]
-    """The id to start it with."""
+    """Id of the job definition."""
 
     def __init__(self, name: str, args: CrashAlertsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Registers the component and its children."""
         super().__init__("snu:alerts:CrashAlerts", name, None, opts)
         job = args.settings.job
         definition = jobs.Definition(

@@ -1,4 +1,4 @@
-"""What the job that reports crashes may do, and where it finds what it looks at."""
+"""The permissions and credentials of the crash alerts job."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ import pulumi
 from pulumiverse_scaleway import secrets
 
 from infra import naming
-from infra.components.access import AccessDescriptions, on_projects, permit
+from infra.components.access import AccessDescriptions, grant, on_projects
 from infra.components.observability import Observability
 from infra.documents import is_written
 from infra.secret_output import secret
 
-LOOK_AND_REMEMBER = (
+PERMISSION_SETS = (
     "ContainersReadOnly",
-    # The job makes its bucket itself: see docs/adr/0013-crash-alerts.md.
+    # The job creates its bucket: see docs/adr/0013-crash-alerts.md.
     "ObjectStorageBucketsWrite",
     "ObjectStorageObjectsRead",
     "ObjectStorageObjectsWrite",
@@ -24,48 +24,51 @@ PLATFORM_API = "https://api.scaleway.com"
 
 @dataclass(frozen=True, kw_only=True)
 class AlertsAccessArgs:
-    """What an `AlertsAccess` is made from."""
+    """Arguments of `AlertsAccess`."""
 
     environment: str
-    """The environment whose crashes are told."""
+    """The environment to watch."""
     project: str
-    """The project's name without `snu-`."""
+    """Name of the project without `snu-`."""
     project_id: pulumi.Input[str]
-    """The project that it belongs to."""
+    """Project of the environment."""
     observability: Observability
-    """Of the same project: where the platform writes the containers' logs, and a token that may query them."""
+    """Observability of the same project: the source of the containers' logs and a token that can query them."""
     protected: bool
-    """Whether Secret Manager itself refuses to delete the secret."""
+    """Whether Secret Manager prevents the secret from being deleted."""
     api_url: str | None
-    """Of Scaleway's API, where it is another one than the platform's."""
+    """URL of Scaleway's API; None for the default."""
     storage_url: str | None
-    """Of object storage, where it is another one than the platform's in the region."""
+    """URL of object storage; None for the default of the region."""
 
 
 class AlertsAccess(pulumi.ComponentResource):
-    """`snu:alerts:AlertsAccess`, produces:
+    """Permissions and credentials of the crash alerts of an environment (`snu:alerts:AlertsAccess`).
 
-    - `<name>-application`, `<name>-policy`: looks at containers, and keeps its state in a bucket
-    - `<name>-secret`: the secret that the job reads, one JSON object of strings. `snu keys store` writes its versions,
-      since they have a key in them; until then there is a warning.
+    Children:
+
+    - `<name>-application`, `<name>-policy`: an IAM application that reads containers and keeps its state in a bucket
+    - `<name>-secret`: the secret that the job reads, a JSON object of strings. `snu keys store` writes its versions,
+      which contain an API key; a warning is logged as long as there are none.
     """
 
     secret_id: pulumi.Output[str]
-    """The id of the secret."""
+    """Id of the secret."""
     access: pulumi.Output[dict[str, str]]
-    """What the secret holds besides the key: secret."""
+    """Content of the secret except for the API key; secret."""
 
     def __init__(self, name: str, args: AlertsAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Registers the component and its children."""
         super().__init__("snu:alerts:AlertsAccess", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        permit(
+        grant(
             name,
             naming.alerts_application(args.environment),
             AccessDescriptions(
                 f"Looks for crashes of {args.environment}",
                 f"Allows to look for crashes of {args.environment}",
             ),
-            [on_projects([args.project_id], LOOK_AND_REMEMBER)],
+            [on_projects([args.project_id], PERMISSION_SETS)],
             child,
         )
         logs = args.observability.platform_logs
@@ -98,8 +101,8 @@ class AlertsAccess(pulumi.ComponentResource):
         def warn(is_written: bool) -> bool:
             if not is_written:
                 pulumi.log.warn(
-                    f"the secret {name} has no version yet: run `scripts/snu keys store {pulumi.get_stack()}`, which "
-                    "makes the API key of the crash alerts and writes it there",
+                    f"the secret {name} has no version yet: run `scripts/snu keys store {pulumi.get_stack()}` to "
+                    "create and store the API key of the crash alerts",
                     holder,
                 )
             return is_written

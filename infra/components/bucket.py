@@ -1,4 +1,4 @@
-"""Where Pulumi keeps the state of an environment, when that is a bucket: who may use it."""
+"""Access to the bucket that stores the Pulumi state of an environment."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from infra import naming
 from infra.components.access import READ_OBJECTS
 from infra.components.state_access import state_access
 
-USE_OBJECTS = (
+WRITE_OBJECTS = (
     "ObjectStorageBucketsRead",
     "ObjectStorageObjectsDelete",
     "ObjectStorageObjectsRead",
@@ -18,33 +18,36 @@ USE_OBJECTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class BackendBucketArgs:
-    """What a `BackendBucket` is made from."""
+    """Arguments of `BackendBucket`."""
 
     environment: str
-    """The environment whose state it keeps."""
+    """The environment whose state is in the bucket."""
     project_id: pulumi.Input[str]
-    """The project that it belongs to."""
+    """Project of the bucket."""
 
 
 class BackendBucket(pulumi.ComponentResource):
-    """`snu:bucket:BackendBucket`, produces:
+    """Access to the bucket that is the backend of an environment (`snu:bucket:BackendBucket`).
 
-    - `<name>-application`, `<name>-policy`: the IAM application that uses the bucket. The permission is given by
-      project; the bucket's own policy keeps everybody else out.
-    - `<name>-reader-application`, `<name>-reader-policy`: one that reads it and writes nothing
+    Children:
 
-    The bucket and that policy are made by `snu bootstrap`: the state of the first stack is in a bucket before any
-    program has run.
+    - `<name>-application`, `<name>-policy`: an IAM application that reads and writes the bucket. Its permissions apply
+      to the project; the bucket policy denies access to everyone else.
+    - `<name>-reader-application`, `<name>-reader-policy`: an IAM application with read-only access
+
+    `snu bootstrap` creates the bucket and the bucket policy, because the state of the first stack must be in a bucket
+    before any program runs.
     """
 
     def __init__(self, name: str, args: BackendBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Registers the component and its children."""
         super().__init__("snu:bucket:BackendBucket", name, None, opts)
         state_access(
             name,
             args.environment,
             naming.state_bucket_application(args.environment),
             args.project_id,
-            USE_OBJECTS,
+            WRITE_OBJECTS,
             READ_OBJECTS,
             pulumi.ResourceOptions(parent=self),
         )

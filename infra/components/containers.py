@@ -1,4 +1,4 @@
-"""A container that answers requests, and its host name."""
+"""A container that serves requests, with its host name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,47 +11,50 @@ from infra.settings import App, Probe
 from scaleway_facts.limits import BYTES_PER_MEGABYTE
 
 _RECORD_TTL = 3600
-"""Seconds that resolvers may keep a record."""
+"""Time to live of records, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerAppArgs:
-    """What a `ContainerApp` is made from."""
+    """Arguments of `ContainerApp`."""
 
     container: str
     """Name of the container, at most 34 characters."""
     namespace_id: pulumi.Input[str]
-    """The container namespace."""
+    """Container namespace."""
     image: pulumi.Input[str]
-    """The image, by digest."""
+    """Image reference with a digest."""
     app: App
-    """Sizes, scaling and probes."""
+    """Sizes, scaling, probes and host name."""
     https_only: bool
-    """Redirect plain HTTP."""
+    """Whether plain HTTP is redirected to HTTPS."""
     variables: Mapping[str, pulumi.Input[str]]
-    """Plain variables; a value that is a secret output stays one in Pulumi's state."""
+    """Plain variables. Secret outputs remain secret in Pulumi's state."""
     secret_variables: Mapping[str, pulumi.Input[str]]
-    """Secret variables: the provider's package marks the whole map secret."""
+    """Secret variables. The provider marks the whole map as secret."""
     zone: pulumi.Input[str] | None = None
-    """The DNS zone that gets the host's record; None where records are managed elsewhere."""
+    """DNS zone of the host's record; None if records are managed elsewhere."""
     record: str | None = None
-    """The record's name in the zone."""
+    """Name of the record in the zone."""
 
 
 class ContainerApp(pulumi.ComponentResource):
-    """`snu:containers:ContainerApp`, produces:
+    """A container with its host name and DNS record (`snu:containers:ContainerApp`).
+
+    Children:
 
     - `<name>-container`: the container
-    - `<name>-record`: a CNAME to its endpoint, where a zone is given
-    - `<name>-domain`: its host name, where it has one; made after the record, which must resolve first
+    - `<name>-record`: a CNAME record for its endpoint, if a zone is given
+    - `<name>-domain`: its custom domain, if the app has a host; created after the record, which must resolve first
     """
 
     container_id: pulumi.Output[str]
-    """The container's id."""
+    """Id of the container."""
     endpoint: pulumi.Output[str]
-    """Where the platform serves it: `https://…`."""
+    """Public endpoint of the container: `https://…`."""
 
     def __init__(self, name: str, args: ContainerAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Registers the component and its children."""
         super().__init__("snu:containers:ContainerApp", name, None, opts)
         app = args.app
         container = containers.Container(
@@ -70,7 +73,7 @@ class ContainerApp(pulumi.ComponentResource):
             privacy=app.privacy,
             sandbox=app.sandbox,
             https_connections_only=args.https_only,
-            # Sent also when empty, like every default: the provider leaves alone what the program does not mention.
+            # Set even if empty, like all defaults: the provider does not change inputs that the program omits.
             environment_variables=dict(args.variables),
             secret_environment_variables=dict(args.secret_variables) or None,
             liveness_probe=_liveness(app.liveness_probe),
@@ -85,7 +88,7 @@ class ContainerApp(pulumi.ComponentResource):
                 f"{name}-domain",
                 container_id=container.id,
                 hostname=app.host,
-                # A host name belongs to one container: it is taken from the old one first.
+                # A host name can belong to one container only, so the old domain is deleted first.
                 opts=pulumi.ResourceOptions(
                     parent=self, depends_on=[record] if record else [], delete_before_replace=True
                 ),
@@ -107,7 +110,7 @@ class ContainerApp(pulumi.ComponentResource):
 
 
 def _cname(endpoint: str) -> str:
-    """What a CNAME points to: the endpoint's host, absolute."""
+    """The target of a CNAME record: the endpoint's host as an absolute name."""
     return f"{urlsplit(endpoint).hostname}."
 
 

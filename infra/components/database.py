@@ -1,4 +1,4 @@
-"""Where Pulumi keeps the state of an environment: a PostgreSQL database with a user of its own."""
+"""The PostgreSQL database that stores the Pulumi state of an environment."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -17,44 +17,47 @@ from infra.settings.models import DatabasePasswords
 
 @dataclass(frozen=True, kw_only=True)
 class BackendDatabaseArgs:
-    """What a `BackendDatabase` is made from."""
+    """Arguments of `BackendDatabase`."""
 
     environment: str
-    """The environment whose state it keeps."""
+    """The environment whose state is in the database."""
     project_id: pulumi.Input[str]
-    """The project that it belongs to."""
+    """Project of the database."""
     backend: ServerlessBackend | InstanceBackend
-    """The kind of database and its size."""
+    """Kind and size of the database."""
     passwords: DatabasePasswords | None = None
-    """The passwords of an instance; a serverless database has none."""
+    """Passwords of an instance; None for a serverless database."""
 
 
 class BackendDatabase(pulumi.ComponentResource):
-    """`snu:database:BackendDatabase`, produces, when it is serverless:
+    """The database that is the backend of an environment (`snu:database:BackendDatabase`).
+
+    Children of a serverless database:
 
     - `<name>-database`: a Serverless SQL database
-    - `<name>-application`, `<name>-policy`: the IAM application that it knows as its user. The permission is given by
-      project, the platform knows none by database.
-    - `<name>-reader-application`, `<name>-reader-policy`: one that reads it and writes nothing
+    - `<name>-application`, `<name>-policy`: an IAM application that reads and writes it. Its permissions apply to the
+      project, because Scaleway has none for a single database.
+    - `<name>-reader-application`, `<name>-reader-policy`: an IAM application with read-only access
 
-    and when it is an instance:
+    Children of an instance:
 
     - `<name>-instance`: a PostgreSQL instance, encrypted at rest, with backups
-    - `<name>-acl`: the networks that may connect to it, unless its only endpoint is in a private network
-    - `<name>-database`, `<name>-user`, `<name>-privilege`: a database, its user (no administrator), its rights
-    - `<name>-reader`, `<name>-reader-privilege`: a user that may only read it, where there is a password for one
+    - `<name>-acl`: the networks that may connect, unless the only endpoint is in a private network
+    - `<name>-database`, `<name>-user`, `<name>-privilege`: a database and its user, who is not an administrator
+    - `<name>-reader`, `<name>-reader-privilege`: a read-only user, if there is a password for one
     """
 
     url: pulumi.Output[str]
-    """The address for `PULUMI_BACKEND_URL`: of a serverless database without a login, which is an application with a
-    key from `snu keys store`; of an instance with its password, and so secret."""
+    """The value for `PULUMI_BACKEND_URL`. Without credentials for a serverless database, where they are an API key from
+    `snu keys store`; with the user's password, and so secret, for an instance."""
     reader_url: pulumi.Output[str] | None = None
-    """The address of an instance with the login of a reader, if there is a password for one."""
+    """The URL of an instance with the read-only user's password; None if there is no such user."""
     connection: pulumi.Output[dict[str, str]] | None = None
-    """What connecting to an instance takes besides the address: `certificate`, the PEM that its own is verified with,
-    and `openInstance`, the id of an instance to whose ACL a run adds itself. None for a serverless database."""
+    """Connection parameters of an instance: `certificate`, the PEM with which to verify its certificate, and
+    `openInstance`, the id of the instance if runs add themselves to its ACL. None for a serverless database."""
 
     def __init__(self, name: str, args: BackendDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Registers the component and its children."""
         super().__init__("snu:database:BackendDatabase", name, None, opts)
         match args.backend:
             case ServerlessBackend():
@@ -123,7 +126,9 @@ class BackendDatabase(pulumi.ComponentResource):
             f"{name}-database", instance_id=instance.id, name=naming.STATE_DATABASE, opts=child
         )
 
-        def let_in(user_resource: str, privilege: str, user_name: str, password: pulumi.Output[str], may: str) -> None:
+        def add_user(
+            user_resource: str, privilege: str, user_name: str, password: pulumi.Output[str], permission: str
+        ) -> None:
             user = databases.User(
                 user_resource, instance_id=instance.id, name=user_name, password=password, is_admin=False, opts=child
             )
@@ -132,18 +137,18 @@ class BackendDatabase(pulumi.ComponentResource):
                 instance_id=instance.id,
                 database_name=database.name,
                 user_name=user.name,
-                permission=may,
+                permission=permission,
                 opts=child,
             )
 
-        let_in(f"{name}-user", f"{name}-privilege", naming.STATE_USER, user_password, "all")
+        add_user(f"{name}-user", f"{name}-privilege", naming.STATE_USER, user_password, "all")
         is_public = backend.private_network is None
         address = instance.load_balancer.apply(_address) if is_public else instance.private_network.apply(_address)
         url = _instance_url(address, naming.STATE_USER, user_password)
         reader_url = None
         if args.passwords.reader is not None:
             reader_password = pulumi.Output.secret(args.passwords.reader.get_secret_value())
-            let_in(f"{name}-reader", f"{name}-reader-privilege", naming.STATE_READER, reader_password, "readonly")
+            add_user(f"{name}-reader", f"{name}-reader-privilege", naming.STATE_READER, reader_password, "readonly")
             reader_url = _instance_url(address, naming.STATE_READER, reader_password)
         connection: dict[str, pulumi.Input[str]] = {"certificate": instance.certificate}
         if backend.open_for_runs:
@@ -158,14 +163,14 @@ def _private_network(backend: InstanceBackend) -> databases.InstancePrivateNetwo
 
 
 def _by_address(network: str) -> tuple[int, bytes, int]:
-    """Sorts networks, so that their order in the settings never is a change."""
+    """Sort key of a network, so that the order in the settings does not matter."""
     parsed = ipaddress.ip_network(network)
     return parsed.version, parsed.network_address.packed, parsed.prefixlen
 
 
 def _address(endpoint: InstanceLoadBalancer | InstancePrivateNetwork | None) -> str:
     if endpoint is None:
-        raise pulumi.RunError("the database instance does not have the endpoint that the settings ask for")
+        raise pulumi.RunError("the database instance lacks the endpoint that the settings require")
     return f"{endpoint.ip}:{endpoint.port}"
 
 

@@ -1,6 +1,6 @@
-"""Who may deploy an environment, preview it, or read its secret document; and who may preview a foundation.
+"""IAM applications that deploy or preview an environment, read its secret document, or preview a foundation.
 
-The applications have no keys here: an owner makes those with `snu keys`, so that no state and no output has them.
+An owner creates their API keys with `snu keys`, so that no state or output contains them.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import pulumi
 from pulumiverse_scaleway import iam
 
 from infra import naming
-from infra.components.access import READ_OBJECTS, AccessDescriptions, on_projects, on_secrets, permit
+from infra.components.access import READ_OBJECTS, AccessDescriptions, grant, on_projects, on_secrets
 
 DEPLOY = (
     "ContainersFullAccess",
@@ -35,37 +35,40 @@ READ_SECRET_NAMES = ("SecretManagerReadOnly",)
 ORGANIZATION = ("ProjectReadOnly", "IAMReadOnly")
 READ_REGISTRY = ("ContainerRegistryReadOnly",)
 WRITE_SECRETS = ("SecretManagerFullAccess",)
-"""Previews have secrets of their own, which their stacks make and delete."""
+"""Required because stacks of preview environments create and delete secrets."""
 OPEN_DATABASES = ("RelationalDatabasesFullAccess",)
-"""Scaleway has no narrower permission set that may change an instance's ACL."""
+"""The narrowest permission set of Scaleway that can change an instance's ACL."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeployAccessArgs:
-    """What a `DeployAccess` is made from."""
+    """Arguments of `DeployAccess`."""
 
     environment: str
-    """The environment that is deployed."""
+    """The environment to deploy."""
     project_id: pulumi.Input[str]
-    """The project that it is in. Other environments of the project can be deployed too: Scaleway separates no
-    containers, registries or records of one project."""
+    """Project of the environment. The applications can also deploy other environments of the project: Scaleway does not
+    separate containers, registries or records within a project."""
     organization_id: str
-    """The organization of the project."""
+    """Organization of the project."""
     read_registries_of: Sequence[str] = ()
-    """Ids of other projects whose images may be copied."""
+    """Ids of other projects whose registries the deploy application may read."""
     may_open_databases: bool = False
     """Whether runs add their own address to the ACL of a backend database."""
 
 
 class DeployAccess(pulumi.ComponentResource):
-    """`snu:iam:DeployAccess`, produces:
+    """IAM applications that deploy and preview an environment (`snu:iam:DeployAccess`).
+
+    Children:
 
     - `<name>-application`, `<name>-policy`: deploys the environment
-    - `<name>-preview-application`, `<name>-preview-policy`: previews it, reads its state, and writes nothing
-    - `<name>-reader-application`, `<name>-reader-policy`: reads its secret document, and nothing else
+    - `<name>-preview-application`, `<name>-preview-policy`: previews it with read-only access, including its state
+    - `<name>-reader-application`, `<name>-reader-policy`: reads only its secret document
     """
 
     def __init__(self, name: str, args: DeployAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Registers the component and its children."""
         super().__init__("snu:iam:DeployAccess", name, None, opts)
         environment, project = args.environment, [args.project_id]
         child = pulumi.ResourceOptions(parent=self)
@@ -73,10 +76,10 @@ class DeployAccess(pulumi.ComponentResource):
         state = naming.environment_state_secret(environment)
         open_databases = OPEN_DATABASES if args.may_open_databases else ()
         organization = _on_organization(args.organization_id)
-        permit(
+        grant(
             name,
             naming.deploy_application(environment),
-            _about(f"deploys {environment}"),
+            _descriptions(f"deploys {environment}"),
             [
                 on_projects(project, [*DEPLOY, *open_databases]),
                 on_secrets(args.project_id, [document, state, state_reader]),
@@ -85,10 +88,10 @@ class DeployAccess(pulumi.ComponentResource):
             ],
             child,
         )
-        permit(
+        grant(
             f"{name}-preview",
             naming.preview_application(environment),
-            _about(f"previews {environment}"),
+            _descriptions(f"previews {environment}"),
             [
                 on_projects(project, [*PREVIEW, *open_databases]),
                 on_secrets(args.project_id, [document, state_reader]),
@@ -96,10 +99,10 @@ class DeployAccess(pulumi.ComponentResource):
             ],
             child,
         )
-        permit(
+        grant(
             f"{name}-reader",
             naming.secret_reader_application(environment),
-            _about(f"reads the secret document of {environment}"),
+            _descriptions(f"reads the secret document of {environment}"),
             [on_projects(project, READ_SECRET_NAMES), on_secrets(args.project_id, [document])],
             child,
         )
@@ -108,31 +111,34 @@ class DeployAccess(pulumi.ComponentResource):
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewsAccessArgs:
-    """What a `PreviewsAccess` is made from."""
+    """Arguments of `PreviewsAccess`."""
 
     project: str
-    """The project's name without `snu-`."""
+    """Name of the project without `snu-`."""
     project_id: pulumi.Input[str]
-    """The project that the preview environments are in."""
+    """Project of the preview environments."""
     organization_id: str
-    """The organization of the project."""
+    """Organization of the project."""
     may_open_databases: bool = False
     """Whether runs add their own address to the ACL of a backend database."""
 
 
 class PreviewsAccess(pulumi.ComponentResource):
-    """`snu:iam:PreviewsAccess`, produces:
+    """An IAM application that deploys the preview environments of a project (`snu:iam:PreviewsAccess`).
 
-    - `<name>-application`, `<name>-policy`: deploys the preview environments of a project
+    Children:
+
+    - `<name>-application`, `<name>-policy`: the IAM application and its policy
     """
 
     def __init__(self, name: str, args: PreviewsAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Registers the component and its children."""
         super().__init__("snu:iam:PreviewsAccess", name, None, opts)
         sets = [*DEPLOY, *WRITE_SECRETS, *(OPEN_DATABASES if args.may_open_databases else ())]
-        permit(
+        grant(
             name,
             naming.previews_application(args.project),
-            _about(f"deploys the preview environments of {args.project}"),
+            _descriptions(f"deploys the preview environments of {args.project}"),
             [on_projects([args.project_id], sets), _on_organization(args.organization_id)],
             pulumi.ResourceOptions(parent=self),
         )
@@ -141,35 +147,38 @@ class PreviewsAccess(pulumi.ComponentResource):
 
 @dataclass(frozen=True, kw_only=True)
 class FoundationPreviewAccessArgs:
-    """What a `FoundationPreviewAccess` is made from."""
+    """Arguments of `FoundationPreviewAccess`."""
 
     project: str
-    """The project's name without `snu-`."""
+    """Name of the project without `snu-`."""
     project_id: pulumi.Input[str]
-    """The foundation's project."""
+    """Project of the foundation."""
     organization_id: str
-    """The organization, whose default project has the same id and holds the foundation's state."""
+    """Organization of the project. Its default project, which has the same id, contains the foundation's state."""
     environments: Sequence[str]
-    """Its environments, whose states say what of its project is in use."""
+    """Environments of the foundation. Their states show which resources of the project are managed."""
     initial_documents: Sequence[tuple[str, str]] = ()
-    """Project and name of each secret that a document of an environment starts from."""
+    """Project and name of each secret from which a secret document is copied."""
 
 
 class FoundationPreviewAccess(pulumi.ComponentResource):
-    """`snu:iam:FoundationPreviewAccess`, produces:
+    """An IAM application that previews a foundation with read-only access (`snu:iam:FoundationPreviewAccess`).
 
-    - `<name>-application`, `<name>-policy`: previews the foundation, reads its state and those of its environments
+    Children:
+
+    - `<name>-application`, `<name>-policy`: reads the project, the foundation's state and those of its environments
     """
 
     def __init__(
         self, name: str, args: FoundationPreviewAccessArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
+        """Registers the component and its children."""
         super().__init__("snu:iam:FoundationPreviewAccess", name, None, opts)
         default_project = args.organization_id
-        permit(
+        grant(
             name,
             naming.foundation_preview_application(args.project),
-            _about(f"previews the foundation {args.project}"),
+            _descriptions(f"previews the foundation {args.project}"),
             [
                 on_projects([args.project_id], PREVIEW_FOUNDATION),
                 on_projects([default_project], [*READ_SECRET_NAMES, *READ_OBJECTS]),
@@ -191,5 +200,5 @@ def _on_organization(organization_id: str) -> iam.PolicyRuleArgs:
     return iam.PolicyRuleArgs(organization_id=organization_id, permission_set_names=list(ORGANIZATION))
 
 
-def _about(purpose: str) -> AccessDescriptions:
+def _descriptions(purpose: str) -> AccessDescriptions:
     return AccessDescriptions(f"Application that {purpose}", f"Policy of the application that {purpose}")

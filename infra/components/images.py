@@ -1,4 +1,4 @@
-"""An image that Pulumi builds with Docker."""
+"""An image that Pulumi builds and pushes with Docker."""
 
 import os
 from dataclasses import dataclass
@@ -13,48 +13,52 @@ from infra.settings.images import PLATFORM
 
 @dataclass(frozen=True, kw_only=True)
 class AppImageArgs:
-    """What an `AppImage` is made from."""
+    """Arguments of `AppImage`."""
 
     image: str
-    """The image's name in `images.yaml` and in the registry."""
+    """Name of the image in `images.yaml` and in the registry."""
     sources: WorkingCopy
-    """Where it is described, with the files."""
+    """Working copy with `images.yaml` and the source files."""
     contexts: Path
-    """The folder that gets a folder for each version, with what it is built from."""
+    """Folder in which a build context is created for each version."""
     registry_endpoint: pulumi.Input[str]
-    """The registry that it is pushed to, with its namespace: `rg.example.test/snu-ci`."""
+    """Registry and namespace to push to: `rg.example.test/snu-ci`."""
     registry_password: pulumi.Input[str] | None = None
-    """The key to push with; Docker's own login where it is not given."""
+    """Secret key to push with. Default: Docker's stored credentials."""
 
 
 class AppImage(pulumi.ComponentResource):
-    """`snu:images:AppImage`, produces:
+    """An image built from `images.yaml` and pushed to a registry (`snu:images:AppImage`).
 
-    - `<name>-image`: the image, built and pushed under its version
+    Children:
 
-    Its inputs are those of its version: as long as they are the same, nothing is built. Deleting it leaves the image
-    in the registry.
+    - `<name>-image`: the image, tagged with its version
+
+    The image is rebuilt only when its version changes. Deleting the component keeps the image in the registry.
     """
 
     version: str
-    """The version, which follows from the sources; its tag in the registry."""
+    """Version of the image, a hash of its sources; also its tag."""
     reference: pulumi.Output[str]
-    """The pushed image, by digest."""
+    """Reference of the pushed image with its digest."""
     digest: pulumi.Output[str]
-    """The digest of its manifest."""
+    """Digest of the manifest."""
 
     def __init__(self, name: str, args: AppImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Raises `infra.images.errors.ImageSourceError` where its sources are not as `images.yaml` says."""
+        """Registers the component and its children.
+
+        Raises `infra.images.errors.ImageSourceError` if the sources do not match `images.yaml`.
+        """
         super().__init__("snu:images:AppImage", name, None, opts)
         inputs, folder = args.sources.keep_context(args.image, args.contexts)
-        # Docker's plugin runs in the project's folder, as the program does. The path is an input, kept in the state:
-        # it has to be the same on every machine.
+        # The Docker plugin runs in the project's folder, like the program. The path is an input that is stored in the
+        # state, so it must be the same on every machine.
         context = Path(os.path.relpath(folder.resolve()))
         self.version = inputs.version
         endpoint = pulumi.Output.from_input(args.registry_endpoint)
         image = pulumi_docker.Image(
             f"{name}-image",
-            image_name=endpoint.apply(lambda found: f"{found}/{args.image}:{inputs.version}"),
+            image_name=endpoint.apply(lambda registry: f"{registry}/{args.image}:{inputs.version}"),
             build=pulumi_docker.DockerBuildArgs(
                 context=context.as_posix(),
                 dockerfile=(context / inputs.dockerfile).as_posix(),
@@ -63,11 +67,11 @@ class AppImage(pulumi.ComponentResource):
                 network=args.sources.sources.network,
             ),
             registry=_registry(endpoint, args.registry_password),
-            # The plugin deletes nothing: asked to, it would only fail where Docker does not run.
+            # The plugin never deletes images, and its delete operation fails if Docker is not running.
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
         self.reference = image.repo_digest
-        self.digest = image.repo_digest.apply(lambda found: found.rpartition("@")[2])
+        self.digest = image.repo_digest.apply(lambda reference: reference.rpartition("@")[2])
         self.register_outputs({"version": self.version, "reference": self.reference})
 
 
@@ -75,7 +79,7 @@ def _registry(endpoint: pulumi.Output[str], password: pulumi.Input[str] | None) 
     if password is None:
         return None
     return pulumi_docker.RegistryArgs(
-        server=endpoint.apply(lambda found: found.partition("/")[0]),
+        server=endpoint.apply(lambda registry: registry.partition("/")[0]),
         username="nologin",
         password=pulumi.Output.secret(password),
     )

@@ -1,4 +1,4 @@
-"""A container that runs to its end, on a schedule or when someone starts it."""
+"""A container that runs to completion, on a schedule or when started manually."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,30 +12,33 @@ from infra.settings.models import Schedule
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduledJobArgs:
-    """What a `ScheduledJob` is made from."""
+    """Arguments of `ScheduledJob`."""
 
     job_name: str
     """Name of the job definition."""
     project_id: pulumi.Input[str]
-    """The project that it belongs to."""
+    """Project of the job definition."""
     image: pulumi.Input[str]
-    """The image, by digest."""
+    """Image reference with a digest."""
     job: Job
-    """Sizes, time-out, command and schedule; without a schedule, people start the job."""
+    """Sizes, timeout, command and schedule. Without a schedule, the job is started manually."""
     variables: Mapping[str, pulumi.Input[str]]
-    """Variables; a value that is a secret output stays one in Pulumi's state."""
+    """Variables. Secret outputs remain secret in Pulumi's state."""
 
 
 class ScheduledJob(pulumi.ComponentResource):
-    """`snu:jobs:ScheduledJob`, produces:
+    """A job that runs on a schedule or when started manually (`snu:jobs:ScheduledJob`).
+
+    Children:
 
     - `<name>-definition`: the job definition
     """
 
     definition_id: pulumi.Output[str]
-    """The id to start it with."""
+    """Id of the job definition."""
 
     def __init__(self, name: str, args: ScheduledJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Registers the component and its children."""
         super().__init__("snu:jobs:ScheduledJob", name, None, opts)
         job = args.job
         definition = jobs.Definition(
@@ -58,12 +61,12 @@ class ScheduledJob(pulumi.ComponentResource):
 
 
 def cron(schedule: Schedule | None) -> jobs.DefinitionCronArgs | None:
-    """A schedule as the provider takes it."""
+    """Converts a schedule to the provider's type."""
     return jobs.DefinitionCronArgs(schedule=schedule.cron, timezone=schedule.timezone) if schedule else None
 
 
 def duration(seconds: int) -> str:
-    """A duration as Go writes it, which is how the provider reads it back: `2h0m0s`."""
+    """A duration in Go's format, in which the provider returns it: `2h0m0s`."""
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

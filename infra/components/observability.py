@@ -12,36 +12,39 @@ from infra.secret_output import secret
 
 @dataclass(frozen=True, kw_only=True)
 class ObservabilityArgs:
-    """What an `Observability` is made from."""
+    """Arguments of `Observability`."""
 
     project: str
-    """The project's name without `snu-`."""
+    """Name of the project without `snu-`."""
     project_id: pulumi.Input[str]
-    """The project that is observed."""
+    """The project to observe."""
     log_retention: int
-    """Days that logs are kept."""
+    """Days for which logs are kept."""
     alert_emails: Sequence[str]
-    """Who receives alerts."""
+    """E-mail addresses that receive alerts."""
 
 
 class Observability(pulumi.ComponentResource):
-    """`snu:observability:Observability`, produces:
+    """Logs and alerts of a project (`snu:observability:Observability`).
+
+    Children:
 
     - `<name>-logs`: a data source for logs
-    - `<name>-logs-reader`: a token that may query logs and nothing else
+    - `<name>-logs-reader`: a token that can only query logs
     - `<name>-alerts`: the alert manager with its contact points
 
-    It looks up the data source that every project has for what the platform itself writes.
+    Also looks up the project's built-in data source with the platform's logs.
     """
 
     logs_url: pulumi.Output[str]
-    """Where logs are queried."""
+    """URL for log queries."""
     logs_token: pulumi.Output[str]
-    """The token to query them: secret."""
+    """Token for log queries; secret."""
     platform_logs: pulumi.Output[observability.GetSourceResult]
-    """The data source that holds the logs of containers and jobs."""
+    """Data source with the logs of containers and jobs."""
 
     def __init__(self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Registers the component and its children."""
         super().__init__("snu:observability:Observability", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         logs = observability.Source(
@@ -55,7 +58,7 @@ class Observability(pulumi.ComponentResource):
         reader = observability.Token(
             f"{name}-logs-reader",
             name=naming.logs_reader_token(args.project),
-            # Every scope is stated: a token may write logs and metrics where nothing says otherwise.
+            # All scopes are explicit: by default a token can write logs and metrics.
             scopes=observability.TokenScopesArgs(
                 query_logs=True,
                 query_metrics=False,
@@ -77,7 +80,7 @@ class Observability(pulumi.ComponentResource):
             opts=child,
         )
         self.logs_url = logs.url
-        # By an output of the first data source: only now the project is known to have any.
+        # Depends on the first data source: only then is the project certain to have data sources.
         self.platform_logs = observability.get_source_output(origin="scaleway", type="logs", project_id=logs.project_id)
         self.logs_token = secret(reader.secret_key)
         self.register_outputs({"logsUrl": self.logs_url, "logsToken": self.logs_token})

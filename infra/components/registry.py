@@ -1,4 +1,4 @@
-"""Where an environment's images are kept."""
+"""The registry namespace with the images of an environment."""
 
 from dataclasses import dataclass
 
@@ -8,24 +8,27 @@ from pulumiverse_scaleway import registry
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryArgs:
-    """What a `Registry` is made from."""
+    """Arguments of `Registry`."""
 
     namespace: str
-    """Name of the namespace, unique in the region across all organizations."""
+    """Name of the namespace; unique in the region across all organizations."""
     project_id: pulumi.Input[str]
-    """The project that it belongs to."""
+    """Project of the namespace."""
 
 
 class Registry(pulumi.ComponentResource):
-    """`snu:registry:Registry`, produces:
+    """A private registry namespace (`snu:registry:Registry`).
 
-    - `<name>-namespace`: a private registry namespace
+    Children:
+
+    - `<name>-namespace`: the registry namespace
     """
 
     endpoint: pulumi.Output[str]
-    """What an image's reference starts with, without a final slash."""
+    """Prefix of image references, without a trailing slash."""
 
     def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Registers the component and its children."""
         super().__init__("snu:registry:Registry", name, None, opts)
         namespace = registry.Namespace(
             f"{name}-namespace",

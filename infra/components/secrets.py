@@ -14,31 +14,35 @@ _EPHEMERAL = secrets.SecretEphemeralPolicyArgs(action="disable", ttl=f"{LONGEST_
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentSecretsArgs:
-    """What `EnvironmentSecrets` are made from."""
+    """Arguments of `EnvironmentSecrets`."""
 
     secret: str
     """Name of the secret."""
     project_id: pulumi.Input[str]
-    """The project that it belongs to."""
+    """Project of the secret."""
     protected: bool
-    """Whether Secret Manager itself refuses to delete it."""
+    """Whether Secret Manager prevents the secret from being deleted."""
     ephemeral: bool = False
-    """Whether deleting it frees its name at once. Its versions live for a year at most then."""
+    """Whether its name can be reused immediately after deletion. Versions of an ephemeral secret expire after at most a
+    year."""
     initial: pulumi.Output[str] | None = None
-    """Text of the first version. Without it, people write the first version."""
+    """Content of the first version. Without it, the first version is written manually."""
 
 
 class EnvironmentSecrets(pulumi.ComponentResource):
-    """`snu:secrets:EnvironmentSecrets`, produces:
+    """The secret document of an environment (`snu:secrets:EnvironmentSecrets`).
 
-    - `<name>-secret`: the secret that holds the document
-    - `<name>-initial`: its first version, where there is a text for it; what people write later stays
+    Children:
+
+    - `<name>-secret`: the secret with the document
+    - `<name>-initial`: its first version, if `initial` is set; later versions are not managed
     """
 
     secret_id: pulumi.Output[str]
-    """The id of the secret, once it has its first version if there is one to make."""
+    """Id of the secret. If `initial` is set, resolves once the first version exists."""
 
     def __init__(self, name: str, args: EnvironmentSecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Registers the component and its children."""
         super().__init__("snu:secrets:EnvironmentSecrets", name, None, opts)
         holder = secrets.Secret(
             f"{name}-secret",
@@ -48,7 +52,7 @@ class EnvironmentSecrets(pulumi.ComponentResource):
             protected=args.protected,
             project_id=args.project_id,
             ephemeral_policies=[_EPHEMERAL] if args.ephemeral else None,
-            # A secret is ephemeral from its creation or never.
+            # The ephemeral policy of a secret cannot be changed after its creation.
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["ephemeralPolicies"] if args.ephemeral else None),
         )
         self.secret_id = holder.id

@@ -1,11 +1,11 @@
-"""Who may keep the state of an environment, and who may only read it: two IAM applications."""
+"""IAM applications that read and write the state of an environment, or only read it."""
 
 from collections.abc import Sequence
 
 import pulumi
 
 from infra import naming
-from infra.components.access import AccessDescriptions, on_projects, permit
+from infra.components.access import AccessDescriptions, grant, on_projects
 
 
 def state_access(
@@ -17,15 +17,15 @@ def state_access(
     read: Sequence[str],
     opts: pulumi.ResourceOptions,
 ) -> None:
-    """Registers `<name>-application` and `<name>-policy`, and the same of `<name>-reader`.
+    """Registers `<name>-application` and `<name>-policy`, and `<name>-reader-application` and `<name>-reader-policy`.
 
-    `write` and `read`: the permission sets of the two. `snu keys store` makes their keys, and writes them into the
-    secrets from which commands read how the state is reached.
+    `write` and `read` are the permission sets of the two applications. `snu keys store` creates their API keys and
+    stores them in the secrets from which commands read the backend's address and credentials.
     """
     state = f"Pulumi's state of {environment}"
-    for part, application, does, permission_sets in (
-        (name, application_name, ("Keeps", "keep"), write),
-        (f"{name}-reader", naming.state_reader(application_name), ("Reads", "read"), read),
+    for part, application, verb, infinitive, permission_sets in (
+        (name, application_name, "Keeps", "keep", write),
+        (f"{name}-reader", naming.state_reader(application_name), "Reads", "read", read),
     ):
-        about = AccessDescriptions(f"{does[0]} {state}", f"Allows to {does[1]} {state}")
-        permit(part, application, about, [on_projects([project_id], permission_sets)], opts)
+        descriptions = AccessDescriptions(f"{verb} {state}", f"Allows to {infinitive} {state}")
+        grant(part, application, descriptions, [on_projects([project_id], permission_sets)], opts)

@@ -1,4 +1,4 @@
-"""What images are built from, read from git: their versions, and the files that Docker builds them in.
+"""Versions and build contexts of images, derived from the files in git.
 
-Imports no Pulumi, so that the command can name versions as the program does.
+Does not import Pulumi, so that `snu` computes the same versions as the program.
 """

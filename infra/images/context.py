@@ -1,4 +1,4 @@
-"""Writes the folder that Docker builds an image in: its inputs, and nothing else."""
+"""Writes Docker's build context of an image, which contains only the image's inputs."""
 
 import os
 import posixpath
@@ -18,10 +18,10 @@ _UNUSED_SECONDS = 24 * 60 * 60
 
 
 def keep_context(repository: Repository, inputs: Inputs, folder: Path) -> Path:
-    """The folder `<image>/<version>` in `folder`, filled if it is not there yet, and never changed after.
+    """Creates the build context `<image>/<version>` in `folder`, unless it exists, and returns its path.
 
-    So a build that takes its time has the files of its version, whatever runs beside it and whatever is written
-    meanwhile. Folders that nobody has asked for in a day are removed. Raises `ImageSourceError` as `write_context`.
+    A context never changes, so that a long build is not affected by concurrent runs and edits. Contexts that were not
+    used for a day are removed. Raises `ImageSourceError` like `write_context`.
     """
     image = folder / inputs.name
     image.mkdir(parents=True, exist_ok=True)
@@ -31,45 +31,45 @@ def keep_context(repository: Repository, inputs: Inputs, folder: Path) -> Path:
     else:
         _fill(repository, inputs, kept)
     for other in image.iterdir():
-        with suppress(FileNotFoundError):  # another run was faster
+        with suppress(FileNotFoundError):  # removed by a concurrent run
             if other != kept and time.time() - other.stat().st_mtime > _UNUSED_SECONDS:
                 shutil.rmtree(other, ignore_errors=True)
     return kept
 
 
 def _fill(repository: Repository, inputs: Inputs, kept: Path) -> None:
-    """All at once: a folder that is there is whole."""
+    """Creates the context atomically: a folder that exists is complete."""
     new = Path(tempfile.mkdtemp(prefix=".new-", dir=kept.parent))
     try:
         write_context(repository, inputs, new)
         new.rename(kept)
     except OSError:
-        if not kept.is_dir():  # another run was faster
+        if not kept.is_dir():  # otherwise created by a concurrent run
             raise
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
 
 def write_context(repository: Repository, inputs: Inputs, folder: Path) -> None:
-    """Fills an empty folder. What git ignores is not in it, nor what the version does not depend on.
+    """Fills an empty folder with the inputs, without gitignored files and anything the version does not depend on.
 
-    Docker takes permissions over into the image: they are the same whatever the umask is. Raises `ImageSourceError`
-    where the inputs hold a submodule, or files that Git has a stand-in for: they are not in the repository.
+    Permissions do not depend on the umask, because Docker copies them into the image. Raises `ImageSourceError` if the
+    inputs contain a submodule or files with a Git filter, whose content is not in the repository.
     """
     files = dict(_files(repository, inputs))
     paths = {posixpath.normpath(posixpath.join(inputs.workspace, path)): path for path in files}
     if filtered := repository.paths_with_filter(paths):
         raise ImageSourceError(
-            f"{inputs.name}: Git stores something else for {filtered[0]}, as its attribute `filter` says (LFS is such "
-            "a filter); images are built from what Git stores"
+            f"{inputs.name}: {filtered[0]} has a Git filter (such as LFS); images are built from the content that Git "
+            "stores, which a filter changes. Remove the `filter` attribute of the file"
         )
     for path, entry in files.items():
         _write(repository.objects.content(entry.id), entry.mode, folder / path)
     for path, text in inputs.cut.items():
         (folder / path).write_text(text, encoding="utf-8")
         (folder / path).chmod(0o644)
-    for each, _, _ in os.walk(folder):
-        Path(each).chmod(0o755)
+    for parent, _, _ in os.walk(folder):
+        Path(parent).chmod(0o755)
 
 
 def _files(repository: Repository, inputs: Inputs) -> Iterator[tuple[str, Entry]]:
@@ -79,8 +79,8 @@ def _files(repository: Repository, inputs: Inputs) -> Iterator[tuple[str, Entry]
         if entry.mode == SUBMODULE:
             raise ImageSourceError(f"{inputs.name}: {path} is a submodule; images cannot be built from submodules")
         if entry.mode == FOLDER:
-            below = repository.objects.tree(entry.id)
-            waiting += ((posixpath.normpath(posixpath.join(path, name)), each) for name, each in below.items())
+            children = repository.objects.tree(entry.id)
+            waiting += ((posixpath.normpath(posixpath.join(path, name)), child) for name, child in children.items())
         else:
             yield path, entry
 

@@ -1,5 +1,5 @@
-"""What cannot be built as it is described."""
+"""Errors of image sources."""
 
 
 class ImageSourceError(Exception):
-    """The sources of an image are not as `images.yaml` says; the text names the image, the file, and the way out."""
+    """The sources of an image do not match `images.yaml`. The message names the image, the file and the solution."""

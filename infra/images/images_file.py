@@ -6,20 +6,24 @@ import yaml
 from pydantic import ValidationError
 
 from infra.settings.images import IMAGES_FILE, ImageSources
-from infra.settings.problems import Problem, SettingsError, problems_of
+from infra.settings.problems import FILE, MISSING, Problem, SettingsError, problems_of
 
 
 def load_sources(repository: Path) -> ImageSources:
-    """The images of a repository. Raises `SettingsError` with every problem that was found."""
+    """Loads the image sources of a repository. Raises `SettingsError` with all problems."""
     file = repository / IMAGES_FILE
     try:
-        with file.open(encoding="utf-8") as stream:  # which gives errors the file's name
+        with file.open(encoding="utf-8") as stream:  # YAML errors contain the stream's name
             content = yaml.safe_load(stream)
+    except FileNotFoundError:
+        remedy = f"create {IMAGES_FILE} in the repository's root: see docs/how-to/images.md"
+        raise SettingsError([Problem(str(file), FILE, MISSING, "a file", remedy=remedy)]) from None
     except OSError as error:
-        allowed = f"a file {IMAGES_FILE} in the repository's root, see docs/how-to/images.md"
-        raise SettingsError([Problem(str(file), "file", error.strerror or "no file", allowed)]) from None
+        problem = Problem(str(file), FILE, f"an unreadable file ({error.strerror})", "a readable file")
+        raise SettingsError([problem]) from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise SettingsError([Problem(IMAGES_FILE, "file", " ".join(str(error).split()), "YAML")]) from None
+        found = f"invalid YAML ({' '.join(str(error).split())})"
+        raise SettingsError([Problem(IMAGES_FILE, FILE, found, "valid YAML: see docs/how-to/images.md")]) from None
     try:
         return ImageSources.model_validate(content)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""All that an image is built from, at one state of the repository, and the version that follows from it."""
+"""The inputs of an image at one state of the repository, and the version derived from them."""
 
 import hashlib
 import json
@@ -16,32 +16,32 @@ from infra.images.workspace import MANIFEST, PNPM_WORKSPACE, Workspace
 from infra.settings.images import ImageSource
 
 _FORMAT = 1
-"""Counted up when the same sources are to get other versions, because they are built in another way."""
+"""Incremented when the build process changes, so that the same sources get new versions."""
 _VERSION_DIGITS = 40
-"""160 bits: nobody finds two sources with one version."""
+"""160 bits, enough to rule out collisions."""
 _ROOT_FILES = (".dockerignore", ".npmrc", ".yarnrc.yml", PNPM_WORKSPACE, *OTHER_LOCK_FILES)
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What an image is built from; the same inputs have the same version, on any branch."""
+    """The inputs of an image's build. The same inputs have the same version on every branch."""
 
     name: str
     workspace: str
-    """The context's folder in the repository."""
+    """The root of the build context, relative to the repository's root."""
     dockerfile: str
-    """Relative to the context, as all paths here."""
+    """Relative to the context, like all paths below."""
     arguments: Mapping[str, str]
     taken: Mapping[str, Entry]
-    """Files and folders that are in the context as they are in git."""
+    """Files and folders that are copied unchanged from git."""
     cut: Mapping[str, str]
-    """Files of which the image needs a part only, with that part: the workspace's package.json and lock file."""
+    """Files reduced to the part that the image needs: the workspace's package.json and lock file."""
     sources: Mapping[str, Entry | None]
-    """Every path that was looked at, with what stood there: as long as all are the same, so are the inputs."""
+    """All paths that were examined, with their entries. If none has changed, the inputs have not changed."""
 
     @cached_property
     def version(self) -> str:
-        """40 hexadecimal digits, from a SHA-256 over all of it."""
+        """40 hexadecimal digits of a SHA-256 hash over all inputs."""
         content = {
             "format": _FORMAT,
             "dockerfile": self.dockerfile,
@@ -53,11 +53,11 @@ class Inputs:
         return hashlib.sha256(encoded).hexdigest()[:_VERSION_DIGITS]
 
     def are_in(self, files: Files) -> bool:
-        """Whether they are the inputs at another state of the repository as well."""
+        """Whether the image has the same inputs at another state of the repository."""
         return all(files.entry(path) == entry for path, entry in self.sources.items())
 
     def changes(self, before: "Inputs") -> list[str]:
-        """The paths in which they differ from others; `arguments` stands for the build arguments."""
+        """The paths that differ from earlier inputs, and `arguments` if the build arguments differ."""
         paths = {
             path for path in self.taken.keys() | before.taken.keys() if self.taken.get(path) != before.taken.get(path)
         }
@@ -66,9 +66,9 @@ class Inputs:
 
 
 def inputs_of(name: str, source: ImageSource, workspace_folder: str, files: Files | None) -> Inputs:
-    """The inputs of an image; `files` are those of the workspace's folder.
+    """Collects the inputs of an image from the files of the workspace's folder.
 
-    Raises `ImageSourceError` where something that `images.yaml` names is not there or cannot be read.
+    Raises `ImageSourceError` if a path of `images.yaml` is missing or unreadable.
     """
     if files is None:
         raise ImageSourceError(f"{name}: the workspace {workspace_folder} is not in git")
@@ -77,82 +77,89 @@ def inputs_of(name: str, source: ImageSource, workspace_folder: str, files: File
         for path in (source.folder, source.dockerfile or posixpath.join(source.folder, "Dockerfile"), *source.include)
     )
     try:
-        found = _Collector(files)
-        found.need(folder)
-        found.need(dockerfile)
+        collector = _Collector(files)
+        collector.require(folder)
+        collector.require(dockerfile)
         for path in include:
-            found.need(path)
-        if found.look(posixpath.join(folder, MANIFEST)):
-            _add_packages(found, folder)
+            collector.require(path)
+        if collector.examine(posixpath.join(folder, MANIFEST)):
+            _add_packages(collector, folder)
     except ValueError as error:
         raise ImageSourceError(f"{name}: {error}") from None
-    taken = _outermost(found.taken)
-    return Inputs(name, workspace_folder, dockerfile, source.arguments, taken, found.cut, found.sources)
+    taken = _outermost(collector.taken)
+    return Inputs(name, workspace_folder, dockerfile, source.arguments, taken, collector.cut, collector.sources)
 
 
 class _Collector:
+    """Collects inputs and records all paths that were examined."""
+
     def __init__(self, files: Files) -> None:
         self.files = files
         self.taken: dict[str, Entry] = {}
         self.cut: dict[str, str] = {}
         self.sources: dict[str, Entry | None] = {}
 
-    def look(self, path: str) -> Entry | None:
+    def examine(self, path: str) -> Entry | None:
         entry = self.sources[path] = self.files.entry(path)
         return entry
 
     def take(self, path: str) -> None:
-        entry = self.look(path)
+        entry = self.examine(path)
         if entry is not None:
             self.taken[path] = entry
 
-    def need(self, path: str) -> None:
+    def require(self, path: str) -> None:
         self.take(path)
         if path not in self.taken:
             raise ValueError(
-                f"{path} is not in git; correct images.yaml, or add it (files that git ignores are never built)"
+                f"{path} is not in git; add it (and make sure it is not gitignored), or correct images.yaml"
             )
 
 
-def _add_packages(found: _Collector, folder: str) -> None:
-    """Of an app that is a Node package: its workspace, as far as it depends on it."""
+def _add_packages(collector: _Collector, folder: str) -> None:
+    """Adds the workspace packages that a Node package depends on, and the matching parts of manifest and lock file."""
     for path in _ROOT_FILES:
-        found.take(path)
+        collector.take(path)
     if folder == ".":
         return
-    manifest = found.files.json(MANIFEST)
-    found.look(MANIFEST)
-    found.look(LOCK_FILE)
+    manifest = collector.files.json(MANIFEST)
+    collector.examine(MANIFEST)
+    collector.examine(LOCK_FILE)
     if manifest is None:
-        found.take(LOCK_FILE)
+        collector.take(LOCK_FILE)
         return
-    workspace = Workspace.read(found.files)
+    workspace = Workspace.read(collector.files)
     if folder not in workspace.members.values():
         return
     folders = workspace.closure(folder)
     for path in folders:
-        found.need(path)
+        collector.require(path)
     cut = _cut_manifest(manifest, folders)
-    found.cut[MANIFEST] = json.dumps(cut, ensure_ascii=False)
-    lock = found.files.json(LOCK_FILE)
+    collector.cut[MANIFEST] = json.dumps(cut, ensure_ascii=False)
+    lock = collector.files.json(LOCK_FILE)
     if lock is not None and is_prunable(lock):
-        key = (found.sources[LOCK_FILE], found.cut[MANIFEST])
-        found.cut[LOCK_FILE] = found.files.reader.once(key, lambda: pruned_lock(lock, cut, folders))
+        key = (collector.sources[LOCK_FILE], collector.cut[MANIFEST])
+        collector.cut[LOCK_FILE] = collector.files.reader.once(key, lambda: pruned_lock(lock, cut, folders))
     else:
-        found.take(LOCK_FILE)
+        collector.take(LOCK_FILE)
 
 
 def _cut_manifest(manifest: Mapping[str, Any], folders: list[str]) -> dict[str, Any]:
-    """The root's package.json with those packages only; pnpm names them elsewhere."""
+    """The workspace's package.json, limited to these packages. pnpm lists its packages in a file of its own."""
     if "workspaces" not in manifest:
         return {**manifest}
-    named = manifest["workspaces"]
-    return {**manifest, "workspaces": {**named, "packages": folders} if isinstance(named, dict) else folders}
+    workspaces = manifest["workspaces"]
+    return {
+        **manifest,
+        "workspaces": {**workspaces, "packages": folders} if isinstance(workspaces, dict) else folders,
+    }
 
 
 def _outermost(taken: Mapping[str, Entry]) -> dict[str, Entry]:
-    """Without what lies in a folder that is taken as a whole."""
-    return {path: entry for path, entry in sorted(taken.items()) if not any(up in taken for up in _parents(path))}
+    """Removes paths inside folders that are included as a whole."""
+    return {
+        path: entry for path, entry in sorted(taken.items()) if not any(parent in taken for parent in _parents(path))
+    }
 
 
 def _parents(path: str) -> Iterator[str]:
@@ -162,12 +169,12 @@ def _parents(path: str) -> Iterator[str]:
 
 
 def _inside(name: str, workspace: str, path: str) -> str:
-    """A path relative to the workspace."""
+    """Converts a path of the repository to one relative to the workspace."""
     if workspace == ".":
         return path
     if path != workspace and not path.startswith(f"{workspace}/"):
         raise ImageSourceError(
-            f"{name}: {path} is not in the workspace {workspace}; Docker sees that folder only. Move it there, or give "
-            "`workspace` of images.yaml a folder that holds both"
+            f"{name}: {path} is outside of the workspace {workspace}, which is Docker's build context. Move it there, "
+            "or set `workspace` in images.yaml to a folder that contains both"
         )
     return posixpath.relpath(path, workspace)

@@ -1,7 +1,7 @@
-"""The part of npm's package-lock.json that some packages of a workspace need.
+"""Prunes npm's package-lock.json to the dependencies of some packages of a workspace.
 
-The format is npm's, "package-lock.json" in its documentation, `lockfileVersion` 2 and 3: all that is installed, by the
-folder that it is installed in.
+Supports `lockfileVersion` 2 and 3, which list installed packages by folder. Source: npm's documentation,
+"package-lock.json".
 """
 
 import json
@@ -14,19 +14,19 @@ from infra.images.workspace import DEPENDENCIES, dependencies_of
 
 LOCK_FILE = "package-lock.json"
 OTHER_LOCK_FILES = ("npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock", "bun.lockb")
-"""Taken as a whole: a change of any app's dependencies changes the versions of all."""
+"""Lock files that are not pruned: a change of any app's dependencies changes the versions of all images."""
 
 _FOLDER = "node_modules"
 _INSTALLED = ("dependencies", "optionalDependencies", "peerDependencies")
 
 
 def is_prunable(lock: Mapping[str, Any]) -> bool:
-    """Whether the lock file says by folder what is installed: version 1 did not."""
+    """Whether the lock file lists installed packages by folder, unlike version 1."""
     return isinstance(lock.get("packages"), dict)
 
 
 def pruned_lock(lock: Mapping[str, Any], manifest: Mapping[str, Any], folders: Iterable[str]) -> str:
-    """The lock file of a workspace that has only these packages; `manifest` is its root's, cut in the same way."""
+    """The lock file of a workspace that is limited to the packages in `folders`, like its package.json `manifest`."""
     packages: Mapping[str, dict[str, Any]] = lock["packages"]
     kept: set[str] = set()
     waiting = ["", *folders]
@@ -52,8 +52,8 @@ def pruned_lock(lock: Mapping[str, Any], manifest: Mapping[str, Any], folders: I
 
 
 def _resolve(packages: Mapping[str, Any], path: str, name: str) -> str | None:
-    """Where a package finds a dependency, as Node looks for it: in its own folder, then in those above it."""
-    return next((found for folder in _search_path(path) if (found := folder + name) in packages), None)
+    """Resolves a dependency of a package like Node: in its own folder, then in its parents."""
+    return next((candidate for folder in _search_path(path) if (candidate := folder + name) in packages), None)
 
 
 @lru_cache(maxsize=1 << 14)

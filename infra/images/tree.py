@@ -1,4 +1,4 @@
-"""Files of one git tree, by path."""
+"""Reads files of a git tree by path."""
 
 import json
 from collections.abc import Callable, Hashable
@@ -11,42 +11,42 @@ from gitrepo.objects import FOLDER, SUBMODULE
 
 _NO_FILES = (FOLDER, SUBMODULE)
 _KEPT = 64
-"""Files that are kept: enough for every package.json of a workspace and its lock file."""
+"""Size of the cache: enough for all package.json files of a workspace and its lock file."""
 
 
 class Reader:
-    """Files read by their object's name, and kept: most are the same in commit after commit."""
+    """Reads and caches files by object id, because most files are the same in many commits."""
 
     def __init__(self, repository: Repository) -> None:
         self.objects = repository.objects
         self.json = lru_cache(maxsize=_KEPT)(self._json)
         """The object in a JSON file. Raises ValueError."""
-        self._made: dict[Hashable, str] = {}
+        self._computed: dict[Hashable, str] = {}
 
-    def once(self, key: Hashable, make: Callable[[], str]) -> str:
-        """A text that is costly to make and follows from the key alone."""
-        if key not in self._made:
-            if len(self._made) >= _KEPT:
-                self._made.pop(next(iter(self._made)))
-            self._made[key] = make()
-        return self._made[key]
+    def once(self, key: Hashable, compute: Callable[[], str]) -> str:
+        """Computes an expensive string that depends only on the key, and caches it."""
+        if key not in self._computed:
+            if len(self._computed) >= _KEPT:
+                self._computed.pop(next(iter(self._computed)))
+            self._computed[key] = compute()
+        return self._computed[key]
 
     def load(self, trees: list[str], folder: str) -> None:
-        """Read a folder of each tree, with the folders right in it."""
+        """Loads a folder of each tree and its direct subfolders."""
         for name in () if folder == "." else folder.split("/"):
             self.objects.load_trees(trees)
-            below = [self.objects.tree(tree).get(name) for tree in trees]
-            trees = [entry.id for entry in below if entry is not None and entry.mode == FOLDER]
+            entries = [self.objects.tree(tree).get(name) for tree in trees]
+            trees = [entry.id for entry in entries if entry is not None and entry.mode == FOLDER]
         self.objects.load_trees(trees)
-        entries = [entry for tree in dict.fromkeys(trees) for entry in self.objects.tree(tree).values()]
-        self.objects.load_trees(entry.id for entry in entries if entry.mode == FOLDER)
+        children = [entry for tree in dict.fromkeys(trees) for entry in self.objects.tree(tree).values()]
+        self.objects.load_trees(entry.id for entry in children if entry.mode == FOLDER)
 
-    def text(self, identity: str) -> str:
-        """Raises UnicodeDecodeError, a ValueError."""
-        return self.objects.content(identity).decode()
+    def text(self, object_id: str) -> str:
+        """The content of a file. Raises UnicodeDecodeError, a ValueError."""
+        return self.objects.content(object_id).decode()
 
-    def _json(self, identity: str) -> dict[str, Any]:
-        parsed = json.loads(self.text(identity))
+    def _json(self, object_id: str) -> dict[str, Any]:
+        parsed = json.loads(self.text(object_id))
         if not isinstance(parsed, dict):
             raise ValueError("expected a JSON object")
         return parsed
@@ -54,35 +54,35 @@ class Reader:
 
 @dataclass(frozen=True)
 class Files:
-    """The files below a folder of a tree; `Files.of` finds the folder."""
+    """The files of a tree object; `Files.of` returns those of one of its folders."""
 
     reader: Reader
     tree: str
-    """Its object's name."""
+    """Object id of the tree."""
 
     @classmethod
     def of(cls, reader: Reader, tree: str, folder: str) -> "Files | None":
-        """None where the tree has no such folder."""
-        found = cls(reader, tree).entry(folder)
-        return cls(reader, found.id) if found is not None and found.mode == FOLDER else None
+        """The files of a folder of a tree; None if there is no such folder."""
+        entry = cls(reader, tree).entry(folder)
+        return cls(reader, entry.id) if entry is not None and entry.mode == FOLDER else None
 
     def entry(self, path: str) -> Entry | None:
-        """What a path is, if anything."""
-        found = Entry(FOLDER, self.tree)
+        """The entry at a path, or None."""
+        entry = Entry(FOLDER, self.tree)
         for name in () if path == "." else path.split("/"):
-            below = self.reader.objects.tree(found.id).get(name) if found.mode == FOLDER else None
-            if below is None:
+            child = self.reader.objects.tree(entry.id).get(name) if entry.mode == FOLDER else None
+            if child is None:
                 return None
-            found = below
-        return found
+            entry = child
+        return entry
 
     def text(self, path: str) -> str:
-        """A file's text; empty where there is none."""
+        """The content of a file; empty if there is no such file."""
         entry = self.entry(path)
         return "" if entry is None or entry.mode in _NO_FILES else self.reader.text(entry.id)
 
     def json(self, path: str) -> dict[str, Any] | None:
-        """The object in a JSON file, None where there is no such file. Raises ValueError."""
+        """The object in a JSON file; None if there is no such file. Raises ValueError."""
         entry = self.entry(path)
         if entry is None:
             return None
@@ -91,11 +91,11 @@ class Files:
                 raise ValueError("it is a folder")
             return self.reader.json(entry.id)
         except ValueError as error:
-            raise ValueError(f"{path} cannot be read as JSON: {error}") from None
+            raise ValueError(f"{path} is not valid JSON: {error}") from None
 
     def folders(self, path: str) -> list[str]:
-        """The names of the folders in a folder."""
-        found = self.entry(path)
-        if found is None or found.mode != FOLDER:
+        """The names of a folder's direct subfolders."""
+        folder = self.entry(path)
+        if folder is None or folder.mode != FOLDER:
             return []
-        return [name for name, entry in self.reader.objects.tree(found.id).items() if entry.mode == FOLDER]
+        return [name for name, entry in self.reader.objects.tree(folder.id).items() if entry.mode == FOLDER]

@@ -1,4 +1,4 @@
-"""The versions of all images, at any state of the repository."""
+"""Computes the versions of all images at any state of the repository."""
 
 from collections import deque
 
@@ -8,16 +8,16 @@ from infra.images.tree import Files, Reader
 from infra.settings.images import ImageSources
 
 _KEPT = 4
-"""Inputs of each image that are kept: a commit's are most often those of the commit before it, or of its parent."""
+"""Cached inputs per image: consecutive commits, or a commit and its parent, usually have the same inputs."""
 
 
 class Versions:
-    """Keeps what it has read: a long history is walked in a moment."""
+    """Computes and caches versions, so that even a long history is processed quickly."""
 
     def __init__(self, repository: Repository, sources: ImageSources) -> None:
         self._sources = sources
         self._reader = Reader(repository)
-        self._last: dict[str, deque[Inputs]] = {name: deque(maxlen=_KEPT) for name in sources.images}
+        self._recent: dict[str, deque[Inputs]] = {name: deque(maxlen=_KEPT) for name in sources.images}
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -25,19 +25,19 @@ class Versions:
         return tuple(self._sources.images)
 
     def load(self, trees: list[str]) -> None:
-        """Read what `inputs` will look at first in each of many trees, which is faster than one by one."""
+        """Preloads what `inputs` reads from many trees, which is faster than loading them one by one."""
         self._reader.load(trees, self._sources.workspace)
 
     def inputs(self, image: str, tree: str) -> Inputs:
-        """What an image is built from in a tree, given by its object's name.
+        """The inputs of an image in a tree, which is given by its object id.
 
-        Raises `ImageSourceError` where something is missing or cannot be read.
+        Raises `ImageSourceError` if a file is missing or unreadable.
         """
         files = Files.of(self._reader, tree, self._sources.workspace)
-        last = self._last[image]
-        for known in last:
-            if files is not None and known.are_in(files):
-                return known
+        recent = self._recent[image]
+        for candidate in recent:
+            if files is not None and candidate.are_in(files):
+                return candidate
         inputs = inputs_of(image, self._sources.images[image], self._sources.workspace, files)
-        last.appendleft(inputs)
+        recent.appendleft(inputs)
         return inputs

@@ -1,4 +1,4 @@
-"""The images as the files of a working copy would make them now, committed or not."""
+"""The inputs of images in a working copy, including uncommitted changes."""
 
 import posixpath
 from pathlib import Path
@@ -12,34 +12,36 @@ from infra.images.versions import Versions
 
 
 class WorkingCopy:
-    """A working copy whose root has an `images.yaml`."""
+    """A working copy with an `images.yaml` in its root."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises `SettingsError` where `images.yaml` is wrong, `ImageSourceError` where there is no git repository."""
+        """Raises `SettingsError` if `images.yaml` is invalid, and `ImageSourceError` outside of a Git repository."""
         repository = Repository.find(folder)
         if repository is None:
-            raise ImageSourceError(f"{folder} belongs to no git repository: versions are those of what git holds")
+            raise ImageSourceError(
+                f"{folder} is not in a Git repository, from which the versions of images are computed"
+            )
         self.repository = repository
         self.sources = load_sources(repository.root)
         self.versions = Versions(repository, self.sources)
         self.state = repository.working_state()
 
     def inputs(self, image: str) -> Inputs:
-        """What an image is built from now. Raises `ImageSourceError`."""
+        """The current inputs of an image. Raises `ImageSourceError`."""
         if image not in self.sources.images:
             known = ", ".join(self.versions.images)
-            raise ImageSourceError(f"{image}: images.yaml does not describe it; it describes {known}")
+            raise ImageSourceError(f"{image}: not in images.yaml, which has {known}")
         inputs = self.versions.inputs(image, self.state.tree)
         taken = [posixpath.normpath(posixpath.join(self.sources.workspace, path)) for path in inputs.taken]
         for path in self.state.opaque:
             if any(folder in (".", path) or path.startswith(f"{folder}/") for folder in taken):
                 raise ImageSourceError(
-                    f"{image}: {path} is a repository of its own with files that no commit of this one names; remove "
-                    "it, or have Git ignore it"
+                    f"{image}: {path} is a nested Git repository whose files cannot be committed here; remove it, or "
+                    "add it to .gitignore"
                 )
         return inputs
 
     def keep_context(self, image: str, folder: Path) -> tuple[Inputs, Path]:
-        """What the image is built from, and the folder in `folder` that holds it. Raises `ImageSourceError`."""
+        """The current inputs of an image, and its build context in `folder`. Raises `ImageSourceError`."""
         inputs = self.inputs(image)
         return inputs, keep_context(self.repository, inputs, folder)

@@ -1,4 +1,4 @@
-"""The packages of a workspace (npm, Yarn, pnpm), and which of them a package depends on."""
+"""The packages of a workspace (npm, Yarn or pnpm) and the dependencies between them."""
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,15 +18,15 @@ _PATH_PROTOCOLS = ("file:", "link:", "portal:")
 
 @dataclass(frozen=True)
 class Workspace:
-    """A folder whose package.json (or pnpm-workspace.yaml) names packages in folders below it."""
+    """A folder whose package.json or pnpm-workspace.yaml lists packages in subfolders."""
 
     files: Files
     members: Mapping[str, str]
-    """The folder of each package, by the package's name."""
+    """The folder of each package, by name."""
 
     @classmethod
     def read(cls, files: Files) -> "Workspace":
-        """Raises ValueError where a file of it is not what it should be."""
+        """Reads the workspace. Raises ValueError if one of its files is invalid."""
         members = {}
         for folder in _expanded(files, _patterns(files)):
             manifest = files.json(posixpath.join(folder, MANIFEST))
@@ -35,20 +35,20 @@ class Workspace:
         return cls(files, members)
 
     def closure(self, folder: str) -> list[str]:
-        """The folder and those of all packages here that it depends on, however far; sorted. Raises ValueError."""
-        found: set[str] = set()
+        """The folder and those of its direct and indirect dependencies in the workspace, sorted. Raises ValueError."""
+        closure: set[str] = set()
         waiting = [folder]
         while waiting:
             current = waiting.pop()
-            if current not in found:
-                found.add(current)
+            if current not in closure:
+                closure.add(current)
                 waiting += self._dependencies(current)
-        return sorted(found)
+        return sorted(closure)
 
     def _dependencies(self, folder: str) -> Iterator[str]:
         manifest = self.files.json(posixpath.join(folder, MANIFEST)) or {}
-        for name, wanted in dependencies_of(manifest, DEPENDENCIES).items():
-            path = _path_in(folder, wanted)
+        for name, specifier in dependencies_of(manifest, DEPENDENCIES).items():
+            path = _local_path(folder, specifier)
             if path is not None and self.files.entry(posixpath.join(path, MANIFEST)):
                 yield path
             elif path is None and name in self.members:
@@ -56,19 +56,19 @@ class Workspace:
 
 
 def dependencies_of(manifest: Mapping[str, Any], kinds: Iterable[str]) -> dict[str, str]:
-    """What a package.json, or an entry of a lock file, names as dependencies of these kinds."""
-    found: dict[str, str] = {}
+    """The dependencies of these kinds of a package.json or lock file entry: version specifiers by name."""
+    dependencies: dict[str, str] = {}
     for kind in kinds:
-        named = manifest.get(kind)
-        if isinstance(named, dict):
-            found |= {str(name): str(wanted) for name, wanted in named.items()}
-    return found
+        declared = manifest.get(kind)
+        if isinstance(declared, dict):
+            dependencies |= {str(name): str(specifier) for name, specifier in declared.items()}
+    return dependencies
 
 
-def _path_in(folder: str, wanted: str) -> str | None:
+def _local_path(folder: str, specifier: str) -> str | None:
     for protocol in _PATH_PROTOCOLS:
-        if wanted.startswith(protocol):
-            return posixpath.normpath(posixpath.join(folder, wanted.removeprefix(protocol)))
+        if specifier.startswith(protocol):
+            return posixpath.normpath(posixpath.join(folder, specifier.removeprefix(protocol)))
     return None
 
 
@@ -76,25 +76,25 @@ def _patterns(files: Files) -> list[str]:
     pnpm = files.text(PNPM_WORKSPACE)
     if pnpm:
         try:
-            named = (yaml.safe_load(pnpm) or {}).get("packages")
+            patterns = (yaml.safe_load(pnpm) or {}).get("packages")
         except (yaml.YAMLError, AttributeError, RecursionError) as error:
-            raise ValueError(f"{PNPM_WORKSPACE} cannot be read: {error}") from None
+            raise ValueError(f"{PNPM_WORKSPACE} is not valid: {' '.join(str(error).split())}") from None
     else:
-        named = (files.json(MANIFEST) or {}).get("workspaces")
-        named = named.get("packages") if isinstance(named, dict) else named
-    return [str(pattern) for pattern in named] if isinstance(named, list) else []
+        patterns = (files.json(MANIFEST) or {}).get("workspaces")
+        patterns = patterns.get("packages") if isinstance(patterns, dict) else patterns
+    return [str(pattern) for pattern in patterns] if isinstance(patterns, list) else []
 
 
 def _expanded(files: Files, patterns: Iterable[str]) -> list[str]:
-    """The folders that patterns such as ``packages/*`` and ``!packages/old`` name."""
-    found: dict[str, None] = {}
+    """The folders that match patterns such as ``packages/*`` and ``!packages/old``."""
+    folders: dict[str, None] = {}
     for pattern in patterns:
         if pattern.startswith("!"):
-            gone = _matching(files, ".", _segments(pattern[1:]))
-            found = {folder: None for folder in found if folder not in {*gone}}
+            excluded = {*_matching(files, ".", _segments(pattern[1:]))}
+            folders = {folder: None for folder in folders if folder not in excluded}
         else:
-            found |= dict.fromkeys(_matching(files, ".", _segments(pattern)))
-    return list(found)
+            folders |= dict.fromkeys(_matching(files, ".", _segments(pattern)))
+    return list(folders)
 
 
 def _segments(pattern: str) -> list[str]:

@@ -1,6 +1,6 @@
-"""What a stack's YAML may say: typed, validated, documented in `docs/reference/settings.md`.
+"""The settings of a stack file: typed, validated and documented in `docs/reference/settings.md`.
 
-Imports neither Pulumi nor the provider, so that it costs little to read a stack's settings.
+Imports neither Pulumi nor the provider, so that loading a stack's settings is fast.
 """
 
 from infra.settings.models import (

@@ -1,6 +1,7 @@
-"""What is doubtful about a stack's settings: worth a warning, not a refusal.
+"""Warnings about a stack's settings, which are valid but may fail on deployment.
 
-Scaleway's figures that `scaleway_facts` does not call firm, and the organization's quota, which other stacks share.
+They cover limits of Scaleway that `scaleway_facts` does not mark as firm, and the organization's quota, which other
+stacks share.
 """
 
 import json
@@ -16,19 +17,18 @@ from infra.settings.reading import flat_config
 from infra.settings.variables import MergedVariables, merge
 from scaleway_facts import limits
 
-_MEGABYTES = 1000
-"""Of a gigabyte."""
+_MEGABYTES_PER_GIGABYTE = 1000
 _RENEW_DAYS = 30
-"""So long before keys expire, previews remind of it."""
+"""Days before the expiry of API keys from which previews warn."""
 
 
 def advice(settings: EnvironmentSettings | FoundationSettings, stack: str, project: Path) -> list[str]:
-    """One sentence for each doubt. `project`: the folder with the files of all stacks."""
+    """The warnings, one sentence each. `project` is the folder with all stack files."""
     if isinstance(settings, FoundationSettings):
-        found = [*_expiry(settings, datetime.now(UTC).date()), *shared_project(settings)]
+        warnings = [*_expiry(settings, datetime.now(UTC).date()), *shared_project(settings)]
     else:
-        found = [*_apps_advice(settings), *_quota(settings, stack, project)]
-    return [f"Pulumi.{stack}.yaml: {text}" for text in found]
+        warnings = [*_apps_advice(settings), *_quota(settings, stack, project)]
+    return [f"Pulumi.{stack}.yaml: {warning}" for warning in warnings]
 
 
 def _expiry(settings: FoundationSettings, today: date) -> Iterator[str]:
@@ -37,17 +37,17 @@ def _expiry(settings: FoundationSettings, today: date) -> Iterator[str]:
     left = (date.fromisoformat(settings.api_keys_expire_on) - today).days
     if left <= _RENEW_DAYS:
         when = f"expire in {left} day{'s' if left > 1 else ''}" if left > 0 else "have expired"
-        yield f"snu:apiKeysExpireOn: the API keys {when}. Set a later day to replace them: docs/how-to/api-keys.md"
+        yield f"snu:apiKeysExpireOn: the API keys {when}. Set a later date to replace them: see docs/how-to/api-keys.md"
 
 
 def shared_project(settings: FoundationSettings) -> Iterator[str]:
-    """What Scaleway cannot keep apart: environments of one project."""
+    """Warns about environments that share a project, which Scaleway cannot isolate from each other."""
     if len(settings.environments) > 1:
         names = ", ".join(settings.environments)
         yield (
-            f"snu:environments: {names} share the project {naming.project(settings.project.name)}, so the key that "
-            "deploys one of them can change the containers, records and images of the others, and a Serverless SQL "
-            "database's login opens those of the others. Give each a foundation of its own: see docs/reference/keys.md"
+            f"snu:environments: {names} share the project {naming.project(settings.project.name)}, so the deploy key "
+            "of one environment can change the containers, records and images of the others, and its Serverless SQL "
+            "login can open their databases. Create one foundation per environment: see docs/reference/keys.md"
         )
 
 
@@ -62,7 +62,7 @@ def _memory(key: str, app: App) -> Iterator[str]:
     limit = limits.memory_of_container(app.cpu)
     if not limit.allows(app.memory):
         yield (
-            f"{key}.memory: Scaleway may refuse {app.memory} MB with a cpu of {app.cpu}; {limit.range} MB is likely to "
+            f"{key}.memory: Scaleway may reject {app.memory} MB with a cpu of {app.cpu}; {limit.range} MB is likely to "
             "be accepted. See docs/reference/limits.md"
         )
 
@@ -72,19 +72,19 @@ def _variables(key: str, variables: MergedVariables) -> Iterator[str]:
     for kind, names in (("plain", plain), ("secret", secret)):
         if not limits.FORMER_VARIABLES.allows(len(names)):
             yield (
-                f"{key}: Scaleway may refuse {len(names)} {kind} variables; its documentation has stated both "
+                f"{key}: Scaleway may reject {len(names)} {kind} variables; its documentation has stated both "
                 f"{limits.FORMER_VARIABLES.most} and {limits.VARIABLES.most} as the limit. See docs/reference/limits.md"
             )
     for name in sorted(plain | secret):
         if not limits.VARIABLE_NAME.allows(len(name)):
             yield (
-                f"{key}: Scaleway may refuse the variable {name}: its name has {len(name)} characters, "
-                f"{limits.VARIABLE_NAME.most} are said to be allowed. See docs/reference/limits.md"
+                f"{key}: Scaleway may reject the variable {name}: its name has {len(name)} characters, but the "
+                f"documented maximum is {limits.VARIABLE_NAME.most}. See docs/reference/limits.md"
             )
 
 
 def _quota(settings: EnvironmentSettings, stack: str, project: Path) -> Iterator[str]:
-    """The memory of the organization's containers, as far as the project's files name them."""
+    """Warns if the containers of all stack files of the organization exceed its memory quota."""
     configs = dict(_configs(project))
     organization = configs.get(stack, {}).get("scaleway:organizationId")
     own = sum(app.memory * app.max_scale for app in settings.apps.values())
@@ -96,17 +96,18 @@ def _quota(settings: EnvironmentSettings, stack: str, project: Path) -> Iterator
     foundation = settings.environment.foundation
     quota = _number(configs.get(foundation, {}).get("snu:containerMemoryQuota"), limits.CONTAINER_MEMORY_GB.most)
     total = sum(needed.values())
-    if own and total > quota * _MEGABYTES:
+    if own and total > quota * _MEGABYTES_PER_GIGABYTE:
         stacks = ", ".join(sorted(name for name, memory in needed.items() if memory))
         yield (
-            f"snu:apps: the containers of {stacks} need {total / _MEGABYTES:.1f} GB of memory at their maximum scale; "
-            f"the organization's quota is {quota} GB, and a deploy beyond it fails. Lower maxScale or memory, or have "
-            f"Scaleway raise the quota and set snu:containerMemoryQuota in Pulumi.{foundation}.yaml"
+            f"snu:apps: the containers of {stacks} need {total / _MEGABYTES_PER_GIGABYTE:.1f} GB of memory at their "
+            f"maximum scale; the organization's quota is {quota} GB, and deployments that exceed it fail. Lower "
+            "maxScale or memory, or have Scaleway raise the quota and set snu:containerMemoryQuota in "
+            f"Pulumi.{foundation}.yaml"
         )
 
 
 def _configs(project: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """The configuration of each stack whose file can be read; one that cannot has errors of its own."""
+    """The configuration of each stack file that can be read; the others report errors of their own."""
     for path in sorted(project.glob("Pulumi.*.yaml")):
         name = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
         if name.endswith(".template"):
@@ -118,7 +119,7 @@ def _configs(project: Path) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _memory_of(config: Mapping[str, str]) -> int:
-    """MB at the maximum scale, of unchecked settings."""
+    """The memory in MB at the maximum scale, from unvalidated settings."""
     default = App.model_fields["max_scale"].default
     return sum(_number(app.get("memory"), 0) * _number(app.get("maxScale"), default) for app in _apps(config))
 

@@ -1,4 +1,4 @@
-"""The images that were built for a stack: version and digest, written by `snu images build`, ignored by git."""
+"""The images built for a stack: a gitignored file with versions and digests, written by `snu images build`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,35 +11,38 @@ from infra.settings.checks import images_in_use
 from infra.settings.problems import Problem, SettingsError
 
 _HEAD = """\
-# Written by `snu images build`: what was built for this stack, in place of the same names in its snu:images.
-# Remove this file to run what the stack's own file names.
+# Written by `snu images build`. These images take precedence over the stack file's snu:images.
+# Remove this file to run the images of the stack file.
 """
 
 
 def built_file(project: Path, stack: str) -> Path:
-    """Where the images are written that were built for a stack."""
+    """Path of the file with the images built for a stack."""
     return project / naming.built_images(stack)
 
 
 def read_built(project: Path, stack: str) -> dict[str, Any]:
-    """By name, as `snu:images` has them; nothing where none were built. Raises `SettingsError`: it is no such file."""
+    """The images built for a stack, in the form of `snu:images`; empty if there are none.
+
+    Raises `SettingsError` if the file is not valid.
+    """
     file = built_file(project, stack)
     try:
-        with file.open(encoding="utf-8") as stream:  # which gives errors the file's name
+        with file.open(encoding="utf-8") as stream:  # YAML errors contain the stream's name
             content = yaml.safe_load(stream)
     except FileNotFoundError:
         return {}
     except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError([_problem(file, project, " ".join(str(error).split()))]) from None
     if not isinstance(content, dict):
-        raise SettingsError([_problem(file, project, "no object")])
+        raise SettingsError([_problem(file, project, "a value that is not an object")])
     return {str(name): image for name, image in content.items()}
 
 
 def with_built(config: Mapping[str, Any], project: Path, stack: str) -> dict[str, Any]:
-    """A stack's configuration with the images that were built for it in place of those that its file names.
+    """A stack's configuration, with the images built for it in place of those of the stack file.
 
-    Foundations run none, and stacks that take their images from another one have none built. Raises `SettingsError`.
+    Does not apply to foundations, which run no images, or to stacks with `snu:promoteFrom`. Raises `SettingsError`.
     """
     if config.get("snu:blueprint") != "environment" or "snu:promoteFrom" in config:
         return {**config}
@@ -51,7 +54,7 @@ def with_built(config: Mapping[str, Any], project: Path, stack: str) -> dict[str
 
 
 def write_built(project: Path, stack: str, images: Mapping[str, Mapping[str, str]]) -> None:
-    """Replaces the file at once, or not at all. Raises OSError."""
+    """Replaces the file atomically. Raises OSError."""
     file = built_file(project, stack)
     file.parent.mkdir(parents=True, exist_ok=True)
     written = file.with_suffix(".new")
@@ -61,4 +64,5 @@ def write_built(project: Path, stack: str, images: Mapping[str, Mapping[str, str
 
 
 def _problem(file: Path, project: Path, found: str) -> Problem:
-    return Problem(str(file.relative_to(project)), "file", found, "what `snu images build` writes; or remove the file")
+    remedy = "remove it, and run `scripts/snu images build` again if you need it"
+    return Problem(str(file.relative_to(project)), "file", found, "an object", remedy=remedy)

@@ -1,7 +1,7 @@
-"""Checks across settings: what no single type can say.
+"""Checks across several settings, which types cannot express.
 
-They read the raw values, not the models, and skip whatever has the wrong type: so their findings
-come together with those of the types.
+They read raw values instead of models and skip values of the wrong type, so that their problems are reported together
+with pydantic's.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,12 +10,12 @@ from typing import Any
 
 from infra import naming
 from infra.settings.models import CrashAlertsSettings, EnvironmentSettings
-from infra.settings.problems import Problem
+from infra.settings.problems import MISSING, Problem
 from infra.settings.variables import merge
 from scaleway_facts import limits as scaleway
 
 Finding = Callable[[str, str, str], Problem]
-"""Makes a problem from a key, what was found, and what is allowed."""
+"""Creates a problem from a key, what was found and what is allowed."""
 
 
 def check_environment(raw: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
@@ -57,11 +57,13 @@ def check_foundation(raw: Mapping[str, Any], finding: Finding) -> Iterator[Probl
         former = _table(environment.get("formerDatabase"))
         former_kind = former.get("kind")
         if former_kind is not None and database.get("kind") in ("serverless", "instance"):
-            yield finding(f"{key.removesuffix('database')}formerDatabase", f"`{former_kind}`", "only beside a `bucket`")
-        if "instance" in (database.get("kind"), former_kind) and name not in passwords:
             yield finding(
-                f"snu:databasePasswords.{name}", "nothing", "the passwords of the database of kind `instance`"
+                f"{key.removesuffix('database')}formerDatabase",
+                f"`{former_kind}`",
+                "only with a `database` of kind `bucket`",
             )
+        if "instance" in (database.get("kind"), former_kind) and name not in passwords:
+            yield finding(f"snu:databasePasswords.{name}", MISSING, "the passwords of the database of kind `instance`")
         yield from _check_reachable(key, database, finding)
         yield from _check_reachable(f"{key.removesuffix('database')}formerDatabase", former, finding)
         least, most = database.get("minCpu", 0), database.get("maxCpu", 1)
@@ -72,12 +74,12 @@ def check_foundation(raw: Mapping[str, Any], finding: Finding) -> Iterator[Probl
 
 
 def _check_reachable(key: str, database: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
-    """An instance has a public endpoint for some networks, or an endpoint in a private network."""
+    """An instance has either a public endpoint for certain networks or a private endpoint."""
     if database.get("kind") != "instance":
         return
     if database.get("privateNetwork") is None:
         if database.get("allowedRanges") in (None, []):
-            yield finding(f"{key}.allowedRanges", "nothing", "the networks that may connect, or a `privateNetwork`")
+            yield finding(f"{key}.allowedRanges", MISSING, "the networks that may connect, or set `privateNetwork`")
         return
     for public in ("allowedRanges", "openForRuns"):
         if database.get(public):
@@ -85,25 +87,25 @@ def _check_reachable(key: str, database: Mapping[str, Any], finding: Finding) ->
 
 
 def check_provider(raw: Mapping[str, str], finding: Finding) -> Iterator[Problem]:
-    """Checks of the provider's settings, by key without `scaleway:`; needs valid settings."""
+    """Checks of the provider's settings, whose keys are given without `scaleway:`. Requires valid settings."""
     region, zone = raw.get("region"), raw.get("zone")
     if region and zone and not zone.startswith(f"{region}-"):
         yield finding("scaleway:zone", f"`{zone}`", f"a zone of the region `{region}`, like `{region}-1`")
 
 
 def check_foundation_file(environment: Any, project: Path, finding: Finding) -> Iterator[Problem]:
-    """That the foundation of an environment is a stack of the project; `environment` is its raw setting."""
+    """Checks that the foundation of an environment has a stack file; `environment` is the raw setting."""
     foundation = _table(environment).get("foundation")
     if not isinstance(foundation, str) or not (project / "Pulumi.yaml").is_file():
         return
     if not (project / f"Pulumi.{foundation}.yaml").is_file():
         known = {path.name.split(".")[1]: None for path in sorted(project.glob("Pulumi.foundation*.yaml"))}
-        found = f"`{foundation}`, and there is no file Pulumi.{foundation}.yaml"
+        found = f"`{foundation}`, but there is no file Pulumi.{foundation}.yaml"
         yield finding("snu:environment.foundation", found, _one_of(known))
 
 
 def check_variable_counts(settings: EnvironmentSettings, finding: Finding) -> Iterator[Problem]:
-    """The number of variables once those of other apps are added; needs valid settings."""
+    """Checks the number of variables, including inherited ones. Requires valid settings."""
     for name, app in settings.apps.items():
         merged = merge(app, settings.apps)
         for kind, count, limit in (
@@ -119,7 +121,7 @@ def _check_promoted(raw: Mapping[str, Any], images: Mapping[str, Any], finding: 
         for name, image in images.items():
             if image == "build":
                 yield finding(
-                    f"snu:images.{name}", "`build`", f"version and digest, promoted from {raw['promoteFrom']}"
+                    f"snu:images.{name}", "`build`", f"a version and digest promoted from {raw['promoteFrom']}"
                 )
 
 
@@ -128,12 +130,14 @@ def _check_alerts(raw: Mapping[str, Any], images: Mapping[str, Any], finding: Fi
     if alerts is None:
         return
     if _table(raw.get("environment")).get("previewOf") is not None:
-        yield finding("snu:crashAlerts", "crash alerts", "none in a preview, which has no access to logs of its own")
+        yield finding("snu:crashAlerts", "crash alerts", "no crash alerts in a preview, which cannot read its logs")
     image = _alerts_image(alerts)
     if isinstance(image, str) and image not in images:
-        yield finding("snu:crashAlerts.image", f"`{image}`, which snu:images lacks", _one_of(images))
+        yield finding("snu:crashAlerts.image", f"`{image}`, which is not in snu:images", _one_of(images))
     if naming.ALERTS_JOB in _table(raw.get("jobs")):
-        yield finding(f"snu:jobs.{naming.ALERTS_JOB}", "the job that snu:crashAlerts makes", "another key")
+        yield finding(
+            f"snu:jobs.{naming.ALERTS_JOB}", "the key of the job that snu:crashAlerts creates", "a different key"
+        )
 
 
 def _alerts_image(alerts: Any) -> Any:
@@ -152,29 +156,30 @@ def _check_names(raw: Mapping[str, Any], apps: Mapping[str, Any], finding: Findi
         if given is None and not scaleway.CONTAINER_NAME.allows(len(name)):
             yield finding(
                 f"snu:apps.{app}",
-                f"the container name `{name}` of {len(name)} characters",
-                f"at most {scaleway.CONTAINER_NAME.most} for `<environment>-<app>`, or a shorter `name`",
+                f"the container name `{name}` ({len(name)} characters)",
+                f"at most {scaleway.CONTAINER_NAME.most} characters for `<environment>-<app>`; or set a shorter `name`",
             )
         if given is not None and shares_namespace:
-            yield finding(f"snu:apps.{app}.name", f"`{given}`", "none in a preview, whose namespace others share")
+            yield finding(f"snu:apps.{app}.name", f"`{given}`", "no `name` in a preview, which shares its namespace")
         if owners.setdefault(name, app) != app:
             key = f"snu:apps.{app}" + (".name" if given is not None else "")
-            yield finding(key, f"`{name}`, the container of snu:apps.{owners[name]}", "a container name of its own")
+            yield finding(key, f"`{name}`, the container of snu:apps.{owners[name]}", "a unique container name")
 
 
 def _check_renamed(raw: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
     for setting in ("apps", "jobs"):
         tables = _tables(raw.get(setting))
-        heirs: dict[str, str] = {}
+        successors: dict[str, str] = {}
         for name, table in tables.items():
             former = table.get("renamedFrom")
             if not isinstance(former, str):
                 continue
             key = f"snu:{setting}.{name}.renamedFrom"
             if former in tables:
-                yield finding(key, f"`{former}`, a key that snu:{setting} still has", "a key that it no longer has")
-            elif heirs.setdefault(former, name) != name:
-                yield finding(key, f"`{former}`, as for snu:{setting}.{heirs[former]}", "a former key once only")
+                yield finding(key, f"`{former}`, which is still in snu:{setting}", "a key that was removed")
+            elif successors.setdefault(former, name) != name:
+                duplicate = f"`{former}`, which snu:{setting}.{successors[former]} also has"
+                yield finding(key, duplicate, "each former key only once")
 
 
 def _check_hosts(apps: Mapping[str, Mapping[str, Any]], finding: Finding) -> Iterator[Problem]:
@@ -183,7 +188,7 @@ def _check_hosts(apps: Mapping[str, Mapping[str, Any]], finding: Finding) -> Ite
         host = app.get("host")
         if isinstance(host, str) and owners.setdefault(host, name) != name:
             key = f"snu:apps.{name}.host"
-            yield finding(key, f"`{host}`, the host of snu:apps.{owners[host]}", "a host of its own")
+            yield finding(key, f"`{host}`, the host of snu:apps.{owners[host]}", "a unique host")
 
 
 def _check_scaling(apps: Mapping[str, Mapping[str, Any]], finding: Finding) -> Iterator[Problem]:
@@ -194,7 +199,7 @@ def _check_scaling(apps: Mapping[str, Mapping[str, Any]], finding: Finding) -> I
 
 
 def _check_memory(apps: Mapping[str, Mapping[str, Any]], finding: Finding) -> Iterator[Problem]:
-    """The memory that Scaleway is known to require for a processor of exactly that size."""
+    """Checks memory where Scaleway documents the range for exactly this CPU limit."""
     for name, app in apps.items():
         cpu, memory = app.get("cpu"), app.get("memory")
         if not isinstance(cpu, int) or not isinstance(memory, int):
@@ -213,7 +218,7 @@ def _check_cycles(apps: Mapping[str, Mapping[str, Any]], finding: Finding) -> It
                 if source == name and not reported & set(chain):
                     reported.update(chain)
                     path = " -> ".join([*chain, source])
-                    yield finding(f"snu:apps.{name}.variablesFrom", f"the cycle {path}", "no cycle")
+                    yield finding(f"snu:apps.{name}.variablesFrom", f"the cycle {path}", "no cycles")
                 break
             chain.append(source)
 
@@ -222,12 +227,12 @@ def _check_image(key: str, table: Mapping[str, Any], images: Mapping[str, Any], 
     named = table.get("image")
     if isinstance(named, str):
         if named not in images:
-            yield finding(f"{key}.image", f"`{named}`, which snu:images lacks", _one_of(images))
+            yield finding(f"{key}.image", f"`{named}`, which is not in snu:images", _one_of(images))
     elif named is None and key.startswith("snu:apps."):
         own = key.removeprefix("snu:apps.")
         if own not in images:
-            allowed = f"its version and digest; or name another image in {key}.image"
-            yield finding(f"snu:images.{own}", f"nothing, and {key} runs it", allowed)
+            allowed = f"its version and digest; or set {key}.image to another image"
+            yield finding(f"snu:images.{own}", f"{MISSING}, but {key} runs it", allowed)
 
 
 def _check_references(
@@ -244,7 +249,7 @@ def _check_references(
         if target not in apps:
             yield finding(spot, f"the unknown app `{target}`", _one_of(apps))
         elif not apps[target].get("host"):
-            yield finding(spot, f"`{target}`, an app without `host`", "an app that has a host")
+            yield finding(spot, f"`{target}`, an app without `host`", "an app with a `host`")
 
 
 def _check_duplicates(key: str, table: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
@@ -255,7 +260,7 @@ def _check_duplicates(key: str, table: Mapping[str, Any], finding: Finding) -> I
             for name in _table(entry) or ([entry] if isinstance(entry, str) else []):
                 if name in seen:
                     spot = f"{key}.{field}[{index}]"
-                    yield finding(spot, f"`{name}`, which stands in {seen[name]} too", "each variable once")
+                    yield finding(spot, f"`{name}`, which is also in {seen[name]}", "each variable only once")
                 seen.setdefault(name, field)
 
 
@@ -272,4 +277,4 @@ def _is_number(value: Any) -> bool:
 
 
 def _one_of(names: Mapping[str, Any]) -> str:
-    return ", ".join(f"`{name}`" for name in names) or "nothing is declared"
+    return ", ".join(f"`{name}`" for name in names) or "none (nothing is declared)"

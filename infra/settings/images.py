@@ -1,4 +1,4 @@
-"""What a repository's images are built from, as `images.yaml` says it: `docs/how-to/images.md` explains it."""
+"""The settings of `images.yaml`: what each image is built from. See `docs/how-to/images.md`."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -9,9 +9,9 @@ from infra.settings import limits
 from infra.settings.models import Settings
 
 IMAGES_FILE = "images.yaml"
-"""Stands in the root of the repository."""
+"""Path of the file, relative to the repository's root."""
 PLATFORM = "linux/amd64"
-"""The only one that Serverless Containers run."""
+"""The only platform of Serverless Containers."""
 
 
 def _inside(path: str) -> str:
@@ -34,39 +34,38 @@ ArgumentName = Annotated[
 
 
 class ImageSource(Settings):
-    """What one image is built from."""
+    """The source files of an image."""
 
     folder: SourcePath = Field(
-        description="The app's folder. If it is a package of the workspace, the packages of the workspace that it "
-        "depends on belong to the image as well, and its part of the lock file."
+        description="The app's folder. If it is a package of the workspace, the image also includes the workspace "
+        "packages that it depends on, and its part of the lock file."
     )
-    dockerfile: SourcePath | None = Field(
-        default=None, description="The Dockerfile; `<folder>/Dockerfile` if not given."
-    )
+    dockerfile: SourcePath | None = Field(default=None, description="The Dockerfile. Default: `<folder>/Dockerfile`.")
     include: list[SourcePath] = Field(
-        default=[], description="Further files and folders that it is built from, inside `workspace`."
+        default=[], description="Additional files and folders to include, inside `workspace`."
     )
     arguments: dict[ArgumentName, str] = Field(
         default={},
-        description="Build arguments, never secrets: they stay readable in the image. `VERSION`, the image's version, "
-        "is given by `snu`.",
+        description="Build arguments. Never put secrets here: they remain readable in the image. `snu` sets `VERSION` "
+        "to the image's version.",
     )
 
 
 class ImageSources(Settings):
-    """The file `images.yaml`: what the repository's images are built from."""
+    """The file `images.yaml`: the source files of the repository's images."""
 
     namespace: ClassVar[str] = ""
 
     workspace: SourcePath = Field(
         default=".",
-        description="The folder that images are built in: Docker's context. If it has a package.json with "
-        "`workspaces`, these are the shared packages.",
+        description="The root of Docker's build contexts. If it has a package.json with `workspaces`, these are the "
+        "shared packages.",
     )
     network: Literal["host"] | None = Field(
         default=None,
-        description="`host`: builds use the machine's own network, for where containers reach no package index.",
+        description="`host`: builds use the machine's network; for machines whose containers cannot reach a package "
+        "index.",
     )
     images: Annotated[dict[limits.Name, ImageSource], limits.Allowed("at least one image")] = Field(
-        min_length=1, description="The images, by the name that they have in `snu:images`."
+        min_length=1, description="The images, by their key in `snu:images`."
     )

@@ -1,4 +1,4 @@
-"""The types of settings, with the words shown to people. What Scaleway allows is stated in `scaleway_facts`."""
+"""Types of settings with descriptions of what they allow. Scaleway's limits come from `scaleway_facts`."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -14,29 +14,29 @@ from scaleway_facts import limits as scaleway
 from scaleway_facts.fact import Limit
 
 MIN_NETWORK_PREFIX = 8
-"""Bits in the prefix of the widest network that may connect to a database."""
+"""Prefix length of the largest network that may connect to a database."""
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """In the metadata of a type: what it allows, in words, for messages and the reference."""
+    """Metadata of a type: a description of the allowed values for messages and the settings reference."""
 
     text: str
 
 
-def _refuse(kind: str) -> PydanticCustomError:
+def _rejection(kind: str) -> PydanticCustomError:
     return PydanticCustomError(kind, "not allowed")
 
 
 def _not_reserved(name: str) -> str:
     if name == scaleway.RESERVED_VARIABLE or name.startswith(scaleway.RESERVED_VARIABLE_PREFIX):
-        raise _refuse("reserved_variable")
+        raise _rejection("reserved_variable")
     return name
 
 
 def _available(port: int) -> int:
     if port in scaleway.UNAVAILABLE_PORTS:
-        raise _refuse("unavailable_port")
+        raise _rejection("unavailable_port")
     return port
 
 
@@ -46,7 +46,7 @@ def _range(limit: Limit) -> FieldInfo:
 
 
 def _allowed(limit: Limit, unit: str = "") -> Allowed:
-    """`unit`: where the setting calls it otherwise."""
+    """`unit` overrides the limit's own unit."""
     unit = unit or limit.unit
     return Allowed(f"{limit.range} ({unit})" if unit else limit.range)
 
@@ -55,7 +55,7 @@ def _is_date(text: str) -> str:
     try:
         date.fromisoformat(text)
     except ValueError:
-        raise _refuse("no_date") from None
+        raise _rejection("no_date") from None
     return text
 
 
@@ -63,10 +63,10 @@ def _network(text: str) -> str:
     try:
         network = ipaddress.ip_network(text)
     except ValueError:
-        raise _refuse("no_network") from None
-    # Scaleway answers with this form, so any other one would be a difference for ever.
+        raise _rejection("no_network") from None
+    # Scaleway returns the canonical form; any other would be a permanent diff.
     if str(network) != text or network.prefixlen < MIN_NETWORK_PREFIX:
-        raise _refuse("no_network")
+        raise _rejection("no_network")
     return text
 
 
@@ -79,19 +79,19 @@ Name = Annotated[
     str,
     StringConstraints(pattern=NAME_PATTERN, max_length=scaleway.CONTAINER_NAME.most),
     Allowed(
-        f"{scaleway.CONTAINER_NAME.range} lower case letters, digits and hyphens; starts with a letter, "
-        "ends with no hyphen"
+        f"{scaleway.CONTAINER_NAME.range} lower-case letters, digits and hyphens; starts with a letter, "
+        "does not end with a hyphen"
     ),
 ]
 JobKey = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,61}[a-z0-9]$"),
-    Allowed("2 to 63 lower case letters, digits, `-` and `_`; starts with a letter"),
+    Allowed("2 to 63 lower-case letters, digits, `-` and `_`; starts with a letter"),
 ]
 StackName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,100}$"),
-    Allowed("the bare name of a stack, like `foundation-ci`"),
+    Allowed("the name of a stack without organization and project, like `foundation-ci`"),
 ]
 Host = Annotated[
     str,
@@ -101,7 +101,7 @@ Host = Annotated[
 Zone = Annotated[
     str,
     StringConstraints(pattern=rf"^{_HOST_LABEL}(\.{_HOST_LABEL}){{2,}}$", max_length=253),
-    Allowed("a subdomain with its domain, like `ci.beta-snu.dev`"),
+    Allowed("a subdomain, like `ci.beta-snu.dev`"),
 ]
 UrlTemplate = Annotated[
     str,
@@ -111,28 +111,28 @@ UrlTemplate = Annotated[
 Url = Annotated[
     str,
     StringConstraints(pattern=rf"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]){_URL_PORT}$"),
-    Allowed("an http(s) URL of a host, without user and path"),
+    Allowed("an http(s) URL without user and path"),
 ]
 ProviderZone = Annotated[
     Literal["fr-par-1", "fr-par-2", "fr-par-3", "nl-ams-1", "nl-ams-2", "nl-ams-3", "pl-waw-1", "pl-waw-2", "pl-waw-3"],
     Allowed("a zone of `fr-par`, `nl-ams` or `pl-waw`, like `fr-par-1`"),
 ]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$"), Allowed("an e-mail address")]
-Uuid = Annotated[str, StringConstraints(pattern=_UUID_PATTERN), Allowed("a UUID in lower case")]
+Uuid = Annotated[str, StringConstraints(pattern=_UUID_PATTERN), Allowed("a lower-case UUID")]
 Network = Annotated[
     str,
     AfterValidator(_network),
-    Allowed(f"a network in CIDR notation, from /{MIN_NETWORK_PREFIX} to a single address, like `203.0.113.7/32`"),
+    Allowed(f"a network in CIDR notation, /{MIN_NETWORK_PREFIX} or smaller, like `203.0.113.7/32`"),
 ]
 Digest = Annotated[
     str,
     StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$"),
-    Allowed("`sha256:` and 64 lower case hexadecimal digits"),
+    Allowed("`sha256:` and 64 lower-case hexadecimal digits"),
 ]
 Version = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"),
-    Allowed("1 to 128 letters, digits, `_`, `.` and `-` (what an image's tag allows)"),
+    Allowed("1 to 128 letters, digits, `_`, `.` and `-`, as in an image tag"),
 ]
 VariableName = Annotated[
     str,
@@ -143,14 +143,14 @@ VariableName = Annotated[
 VariableValue = Annotated[
     str,
     StringConstraints(max_length=scaleway.VARIABLE_VALUE.most),
-    Allowed(f"a text of at most {scaleway.VARIABLE_VALUE.most} characters, or {{url: <app>}}"),
+    Allowed(f"a string of at most {scaleway.VARIABLE_VALUE.most} characters, or {{url: <app>}}"),
 ]
-DocumentKey = Annotated[str, StringConstraints(min_length=1), Allowed("the name of a key of the secret document")]
+DocumentKey = Annotated[str, StringConstraints(min_length=1), Allowed("a key of the secret document")]
 HttpPath = Annotated[str, StringConstraints(pattern=r"^/\S*$"), Allowed("a path that starts with `/`")]
 Password = Annotated[
     SecretStr,
     Field(strict=False, min_length=8, max_length=128),
-    Allowed("8 to 128 characters, written with `pulumi config set --secret`"),
+    Allowed("8 to 128 characters, set with `pulumi config set --secret`"),
 ]
 
 Cpu = Annotated[int, _range(scaleway.CPU), _allowed(scaleway.CPU, "thousandths of a vCPU")]
@@ -178,30 +178,30 @@ Date = Annotated[
     str,
     StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$"),
     AfterValidator(_is_date),
-    Allowed('a day in quotes, like `"2027-06-30"`'),
+    Allowed('a date in quotes, like `"2027-06-30"`'),
 ]
 MemoryQuota = Annotated[int, Field(ge=1, le=100_000), Allowed("1 to 100000 (GB)")]
 BucketName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"),
-    Allowed("3 to 63 lower case letters, digits and hyphens; starts and ends with no hyphen"),
+    Allowed("3 to 63 lower-case letters, digits and hyphens; does not start or end with a hyphen"),
 ]
 VolumeSize = Annotated[int, _range(scaleway.VOLUME_GB), _allowed(scaleway.VOLUME_GB)]
 PreviewHours = Annotated[int, Field(ge=1, le=8760), Allowed("1 to 8760 (hours)")]
 AlertMinutes = Annotated[
-    Literal[1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30], Allowed("a part of an hour: 1, 2, 3, 4, 5, 6, 10, 12, 15, 20 or 30")
+    Literal[1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30], Allowed("1, 2, 3, 4, 5, 6, 10, 12, 15, 20 or 30 (minutes)")
 ]
 BackupHours = Annotated[int, _range(scaleway.BACKUP_HOURS), _allowed(scaleway.BACKUP_HOURS)]
 BackupDays = Annotated[int, _range(scaleway.BACKUP_DAYS), _allowed(scaleway.BACKUP_DAYS)]
 PlanSigner = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$"),
-    Allowed("an Ed25519 public key: 32 bytes in base64, as `scripts/snu plan-keys` writes it"),
+    Allowed("an Ed25519 public key: 32 bytes in base64, as `scripts/snu plan-keys` prints it"),
 ]
 PlanRecipient = Annotated[
     str,
     StringConstraints(pattern=r"^age1[ac-hj-np-z02-9]{58}$"),
-    Allowed("an age recipient, `age1…`, as `scripts/snu plan-keys` writes it"),
+    Allowed("an age recipient, `age1…`, as `scripts/snu plan-keys` prints it"),
 ]
 PlanHours = Annotated[int, Field(ge=1, le=720), Allowed("1 to 720 (hours)")]
 LogRetention = Annotated[int, _range(scaleway.LOG_RETENTION_DAYS), _allowed(scaleway.LOG_RETENTION_DAYS)]

@@ -1,4 +1,4 @@
-"""What a stack's YAML may say, as types. `docs/reference/settings.md` is generated from them."""
+"""The settings of a stack file, as pydantic models. `docs/reference/settings.md` is generated from them."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -12,7 +12,7 @@ from scaleway_facts import limits as scaleway
 
 
 class Settings(BaseModel):
-    """Immutable, written in camelCase, without unknown keys, without silent conversions."""
+    """Base model: immutable, camelCase keys, no unknown keys, no implicit conversions."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, alias_generator=to_camel, validate_by_name=False
@@ -23,40 +23,42 @@ class Settings(BaseModel):
 
 
 class ProviderSettings(Settings):
-    """The provider, in any stack."""
+    """Provider settings of any stack."""
 
     namespace: ClassVar[str] = "scaleway:"
 
     region: Literal["fr-par", "nl-ams", "pl-waw"] | None = Field(
-        default=None, description="The region; without it, the one in the environment or the profile."
+        default=None, description="The region. Default: from the environment or the profile."
     )
     zone: limits.ProviderZone | None = Field(
-        default=None, description="The availability zone, in the region; without it, as for the region."
+        default=None,
+        description="The availability zone; must be in the region. Default: from the environment or the profile.",
     )
     organization_id: limits.Uuid | None = Field(default=None, description="The organization.")
     project_id: limits.Uuid | None = Field(
-        default=None, description="The project of resources that name none; without it, the organization's default."
+        default=None,
+        description="The project of resources that do not set one. Default: the organization's default project.",
     )
     profile: Annotated[str, Field(min_length=1), limits.Allowed("the name of a profile")] | None = Field(
-        default=None, description="A profile in Scaleway's own configuration file."
+        default=None, description="The profile to use from Scaleway's configuration file."
     )
-    api_url: limits.Url | None = Field(default=None, description="The API's address, for the local Scaleway only.")
-    access_key: str | None = Field(default=None, description="An access key, for the local Scaleway only.")
+    api_url: limits.Url | None = Field(default=None, description="API address; for the local Scaleway only.")
+    access_key: str | None = Field(default=None, description="Access key; for the local Scaleway only.")
     secret_key: SecretStr | None = Field(
-        default=None, strict=False, description="The key's secret, for the local Scaleway only."
+        default=None, strict=False, description="Secret key; for the local Scaleway only."
     )
 
 
 class Plans(Settings):
-    """Who may plan and who may apply (`snu plan`, `snu apply`): the public halves of their keys."""
+    """The public keys of those who may create plans (`snu plan`) and apply them (`snu apply`)."""
 
     planners: Annotated[dict[limits.Name, limits.PlanSigner], limits.Allowed("at least one planner")] = Field(
-        min_length=1, description="By name, who may sign a plan."
+        min_length=1, description="Signing keys of the planners, by name. A plan signed by any other key is rejected."
     )
     appliers: Annotated[dict[limits.Name, limits.PlanRecipient], limits.Allowed("at least one applier")] = Field(
-        min_length=1, description="By name, who can decrypt a plan, and so apply it."
+        min_length=1, description="Encryption keys of the appliers, by name. Only they can decrypt a plan and apply it."
     )
-    expire_after: limits.PlanHours = Field(default=24, description="Hours after which a plan is refused.")
+    expire_after: limits.PlanHours = Field(default=24, description="Hours after which a plan expires.")
 
 
 PolicyRule = Literal[
@@ -73,7 +75,7 @@ PolicyRule = Literal[
 
 
 class PolicyExemption(Settings):
-    """A resource that a rule is not held against."""
+    """A resource that is exempt from a policy rule."""
 
     rule: PolicyRule = Field(description="The rule; `docs/reference/policies.md` describes each.")
     resource: Annotated[str, Field(min_length=1), limits.Allowed("the name of a resource of the program")] = Field(
@@ -82,17 +84,17 @@ class PolicyExemption(Settings):
     property: Annotated[str, Field(min_length=1), limits.Allowed("a property, as the violation names it")] | None = (
         Field(
             default=None,
-            description="Only this property of it, like `environmentVariables.PUBLIC_TOKEN`. Without it, all.",
+            description="The only property to exempt, such as `environmentVariables.PUBLIC_TOKEN`. Default: all.",
         )
     )
-    reason: limits.Reason = Field(description="Why this is right, for whoever reads it a year later.")
+    reason: limits.Reason = Field(description="Why the exemption is justified.")
 
 
 class Policies(Settings):
-    """The policies that the stack's resources are held to, and where they are not."""
+    """Exemptions from the policies that apply to the stack's resources."""
 
     exemptions: list[PolicyExemption] = Field(
-        default=[], description="What is allowed all the same. One that fits nothing is reported."
+        default=[], description="Violations to allow. Unused exemptions are reported."
     )
 
 
@@ -100,34 +102,35 @@ class Policies(Settings):
 
 
 class EnvironmentState(Settings):
-    """Where the stack's state is kept."""
+    """The backend of the stack's state."""
 
     backend: Literal["foundation", "file"] = Field(
         default="foundation",
-        description="`foundation`: where the foundation keeps it for this environment; its address, login and "
-        "passphrase are read from the secret `snu-<environment>-state`. `file`: `.local/state` of this checkout, "
+        description="`foundation`: the backend that the foundation provides for this environment; its address, login "
+        "and passphrase are read from the secret `snu-<environment>-state`. `file`: `.local/state` in this checkout; "
         "for the local Scaleway only, where it is the default.",
     )
 
 
 class EnvironmentIdentity(Settings):
-    """Which environment a stack is, and on which foundation it stands."""
+    """The environment's name and its foundation."""
 
     name: limits.Name = Field(
-        description="The environment's name in all live names: `staging` (whatever the stack is called)."
+        description="The environment's name in the names of live resources, such as `staging`. May differ from the "
+        "stack's name."
     )
     foundation: limits.StackName = Field(description="The stack that owns the project, registry and secret document.")
     preview_of: limits.Name | None = Field(
         default=None,
-        description="Makes it a preview of that environment: its registry, a copy of its secret document, "
-        "the foundation's shared container namespace.",
+        description="Makes the stack a preview of this environment: it uses that environment's registry, a copy of its "
+        "secret document, and the foundation's shared container namespace.",
     )
 
 
 class AppUrl(Settings):
-    """A variable's value that is the URL of an app."""
+    """A variable whose value is the URL of an app."""
 
-    url: limits.Name = Field(description="The app whose URL it is.")
+    url: limits.Name = Field(description="The app whose URL is the value. The app must have a `host`.")
 
 
 def _variable_kind(value: Any) -> str:
@@ -150,13 +153,13 @@ TakenVariable = Annotated[
         Annotated[
             dict[limits.VariableName, limits.DocumentKey],
             Field(min_length=1, max_length=1),
-            limits.Allowed("a name, or one {NAME: KEY} where the document's key has another name"),
+            limits.Allowed("a variable's name, or {NAME: KEY} if the document's key has a different name"),
         ],
         Tag("renamed"),
     ],
     Discriminator(_taken_kind),
 ]
-"""A variable taken from the secret document: a name, or `{NAME: KEY}`."""
+"""A variable read from the secret document: its name, or `{NAME: KEY}`."""
 
 
 class Variables(Settings):
@@ -164,18 +167,18 @@ class Variables(Settings):
 
     variables_from: limits.Name | None = Field(
         default=None,
-        description="An app whose variables it takes first; what it declares itself goes before.",
+        description="App whose variables are inherited. Variables declared here take precedence.",
     )
     variables: dict[limits.VariableName, Variable] = Field(
         default={},
         max_length=scaleway.VARIABLES.most,
-        description="Plain variables: a text, or `{url: <app>}`. Numbers and `true` are to be quoted.",
+        description="Plain variables: a string, or `{url: <app>}`. Quote numbers and `true`.",
     )
     document_variables: list[TakenVariable] = Field(
         default=[],
         max_length=scaleway.VARIABLES.most,
-        description="Variables whose values come from the secret document and that the platform keeps as "
-        "plain ones: a name, or `{NAME: KEY}`.",
+        description="Variables read from the secret document but stored as plain variables on the platform: a name, "
+        "or `{NAME: KEY}`.",
     )
 
 
@@ -183,74 +186,74 @@ _RENAMED = "it was renamed: see `docs/how-to/renaming.md`. Remove it once every 
 
 
 class Probe(Settings):
-    """How the platform checks a container's health. `docs/reference/limits.md` lists what a failure leads to."""
+    """A health check of a container. `docs/reference/limits.md` describes what happens when it fails."""
 
     path: limits.HttpPath | None = Field(
-        default=None, description="Asked over HTTP; without it, a TCP connection is enough."
+        default=None, description="Path of the HTTP request. Without it, the probe opens a TCP connection."
     )
-    interval: limits.ProbeSeconds = Field(default=10, description="Seconds between two probes.")
-    timeout: limits.ProbeSeconds = Field(default=1, description="Seconds until a probe counts as failed.")
+    interval: limits.ProbeSeconds = Field(default=10, description="Seconds between probes.")
+    timeout: limits.ProbeSeconds = Field(default=1, description="Seconds after which a probe has failed.")
     failure_threshold: limits.FailureThreshold = Field(
-        default=3, description="Failures in a row that make the container unwell."
+        default=3, description="Consecutive failures after which the container is unhealthy."
     )
 
 
 DEFAULT_PROBE = Probe.model_validate({"failureThreshold": 30})
-"""What the platform itself checks by default: a TCP connection every 10 s, for up to 30 failures in a row.
+"""The platform's default: a TCP connection every 10 s, unhealthy after 30 consecutive failures.
 
-Source: Scaleway, "Containers - Concepts", Health check (2025-05-26), and the answer of the API for a container without
+Source: Scaleway, "Containers - Concepts", Health check (2025-05-26), and the API's response for a container without
 probes.
 """
 
 
 class App(Variables):
-    """A container that answers requests."""
+    """A container that serves requests."""
 
     name: limits.Name | None = Field(
         default=None, description="The container's name on the platform. Default: `<environment>-<key>`."
     )
     renamed_from: limits.Name | None = Field(default=None, description=f"The app's key before {_RENAMED}")
-    cpu: limits.Cpu = Field(description="Processor, in thousandths of a vCPU.")
-    memory: limits.Memory = Field(description="Memory in MB.")
-    min_scale: limits.MinScale = Field(default=0, description="Instances that always run.")
-    max_scale: limits.MaxScale = Field(default=1, description="Instances at most.")
+    cpu: limits.Cpu = Field(description="CPU limit, in thousandths of a vCPU.")
+    memory: limits.Memory = Field(description="Memory limit in MB.")
+    min_scale: limits.MinScale = Field(default=0, description="Minimum number of instances.")
+    max_scale: limits.MaxScale = Field(default=1, description="Maximum number of instances.")
     concurrency: limits.Concurrency = Field(
-        default=50, description="Concurrent requests of an instance above which another one starts."
+        default=50, description="Concurrent requests per instance above which another instance starts."
     )
-    timeout: limits.RequestTimeout = Field(default=300, description="Seconds a request may take.")
-    port: limits.Port = Field(default=8080, description="The port that the process listens on.")
-    protocol: Literal["http1", "h2c"] = Field(default="http1", description="What the process speaks.")
+    timeout: limits.RequestTimeout = Field(default=300, description="Request timeout in seconds.")
+    port: limits.Port = Field(default=8080, description="Port that the process listens on.")
+    protocol: Literal["http1", "h2c"] = Field(default="http1", description="Protocol of the process.")
     privacy: Literal["public", "private"] = Field(default="public", description="`private`: requests need a token.")
-    sandbox: Literal["v1", "v2"] = Field(default="v2", description="The isolation of its processes; `v2` is gVisor.")
-    host: limits.Host | None = Field(default=None, description="The host name of its own.")
+    sandbox: Literal["v1", "v2"] = Field(default="v2", description="Sandbox of the instances; `v2` is gVisor.")
+    host: limits.Host | None = Field(default=None, description="The app's host name.")
     image: limits.Name | None = Field(
-        default=None, description="The key in `snu:images` that it runs; its own name if not given."
+        default=None, description="Key in `snu:images` of the image to run. Default: the app's own key."
     )
     secret_variables: list[TakenVariable] = Field(
         default=[],
         max_length=scaleway.SECRET_VARIABLES.most,
-        description="Variables whose values come from the secret document and that the platform keeps "
-        "secret: a name, or `{NAME: KEY}`.",
+        description="Variables read from the secret document and stored as secret variables on the platform: a name, "
+        "or `{NAME: KEY}`.",
     )
     liveness_probe: Probe = Field(
         default=DEFAULT_PROBE,
-        description="Checked as long as the container runs. On failure the instance gets no traffic; it is not "
+        description="Runs as long as the container does. When it fails, the instance gets no more traffic; it is not "
         "restarted.",
     )
     startup_probe: Probe = Field(
         default=DEFAULT_PROBE,
-        description="Checked until it succeeds once. A start takes up to one interval longer than the process needs: "
-        "give apps that scale from zero a short one.",
+        description="Runs until it succeeds once. It delays each start by up to one interval: use a short interval for "
+        "apps that scale from zero.",
     )
     version_path: limits.HttpPath | None = Field(
         default=None,
-        description="Where it says which version it is: a JSON object with the key `version`. A deploy is good only "
-        "when that is the version in `snu:images`.",
+        description="Path of the version endpoint, which returns a JSON object with the key `version`. A deployment "
+        "succeeds only if it returns the version in `snu:images`.",
     )
 
 
 class Schedule(Settings):
-    """When a job starts by itself."""
+    """The schedule of a job."""
 
     cron: Annotated[str, Field(pattern=r"^\S+( \S+){4}$"), limits.Allowed("five cron fields, like `0 4 * * *`")] = (
         Field(description="Minute, hour, day of the month, month, day of the week.")
@@ -261,56 +264,62 @@ class Schedule(Settings):
 
 
 class Job(Variables):
-    """A container that runs to its end, on a schedule or when someone starts it."""
+    """A container that runs to completion, on a schedule or when started manually."""
 
     name: limits.JobKey | None = Field(
-        default=None, description="Its name on the platform; `<environment>-<key>` if not given."
+        default=None, description="The job's name on the platform. Default: `<environment>-<key>`."
     )
     renamed_from: limits.JobKey | None = Field(default=None, description=f"The job's key before {_RENAMED}")
-    cpu: limits.JobCpu = Field(description="Processor, in thousandths of a vCPU.")
-    memory: limits.JobMemory = Field(description="Memory in MB.")
+    cpu: limits.JobCpu = Field(description="CPU limit, in thousandths of a vCPU.")
+    memory: limits.JobMemory = Field(description="Memory limit in MB.")
     storage: limits.JobStorage = Field(default=1000, description="Local storage in MB.")
     timeout: limits.JobTimeout = Field(description="Seconds after which a run is stopped.")
-    image: limits.Name = Field(description="The key in `snu:images` that it runs.")
-    command: list[str] = Field(default=[], description="The command, where the image's is not wanted.")
-    args: list[str] = Field(default=[], description="The command's arguments.")
-    schedule: Schedule | None = Field(default=None, description="Without it, people start the job.")
+    image: limits.Name = Field(description="Key in `snu:images` of the image to run.")
+    command: list[str] = Field(default=[], description="Command to run instead of the image's.")
+    args: list[str] = Field(default=[], description="Arguments of the command.")
+    schedule: Schedule | None = Field(
+        default=None, description="When the job runs. Without it, the job is started manually."
+    )
 
 
 class Image(Settings):
     """The version of an image that an environment runs."""
 
-    version: limits.Version = Field(description="The app's version, for people; the digest decides.")
+    version: limits.Version = Field(description="The app's version. Informative only: the digest is what runs.")
     digest: limits.Digest = Field(description="The digest of the image's manifest.")
 
 
 class Previews(Settings):
-    """Preview environments of an environment: which branches get one, and how long it stays."""
+    """Preview environments: which pull requests get one, and when it expires."""
 
     label: str | None = Field(
         default=None,
         min_length=1,
-        description="Only pull requests with this label get one; without it, all do but those whose branch is called "
-        "`no-ci-…`, `…-no-ci` or `…-no-ci-…`.",
+        description="Only pull requests with this label get a preview environment. Without it, all pull requests get "
+        "one, except those whose branch is named `no-ci-…`, `…-no-ci` or `…-no-ci-…`.",
     )
     expire_after: limits.PreviewHours = Field(
-        default=168, description="Hours without an update after which `snu env sweep` takes one down."
+        default=168, description="Hours without an update after which `snu env sweep` removes a preview environment."
     )
-    keep_label: str = Field(default="persist", min_length=1, description="Pull requests with it keep theirs.")
+    keep_label: str = Field(
+        default="persist",
+        min_length=1,
+        description="Preview environments of pull requests with this label never expire.",
+    )
 
 
 class CrashAlertsSettings(Settings):
-    """A job that reads the containers' logs and tells Slack of crashes, restart loops and failed deploys."""
+    """A job that reads the containers' logs and reports crashes, restart loops and failed deployments to Slack."""
 
-    image: limits.Name = Field(default="crash-alerts", description="The key in `snu:images` that it runs.")
+    image: limits.Name = Field(default="crash-alerts", description="Key in `snu:images` of the image to run.")
     interval_minutes: limits.AlertMinutes = Field(
-        default=5, description="Minutes from run to run. A crash is told within two of these intervals."
+        default=5, description="Minutes between runs. A crash is reported within two intervals."
     )
-    webhook: limits.DocumentKey = Field(description="The key of the secret document with the Slack webhook's address.")
+    webhook: limits.DocumentKey = Field(description="Key of the secret document that holds the Slack webhook's URL.")
 
     @property
     def job(self) -> Job:
-        """The job that does it: so much is enough for any number of crashes."""
+        """The job that reports crashes. Its size does not depend on the number of crashes."""
         schedule = Schedule(cron=f"*/{self.interval_minutes} * * * *", timezone="UTC")
         return Job(cpu=140, memory=256, timeout=300, image=self.image, schedule=schedule)
 
@@ -323,58 +332,60 @@ RunImage = Annotated[
     Annotated[Image, Tag("pinned")] | Annotated[Literal["build"], Tag("built")],
     Discriminator(_image_kind),
 ]
-"""An image that runs: a version with its digest, or `build`."""
+"""An image to run: a version with its digest, or `build`."""
 
 
 class EnvironmentSettings(Settings):
-    """A stack of the blueprint `environment`."""
+    """Settings of a stack of the blueprint `environment`."""
 
-    blueprint: Literal["environment"] = Field(description="`environment`.")
-    protect: bool = Field(default=False, description="Refuse to delete or replace any of the stack's resources.")
-    plans: Plans | None = Field(default=None, description="Who may plan and apply. Without it, `snu plan` refuses.")
+    blueprint: Literal["environment"] = Field(description="The stack's blueprint.")
+    protect: bool = Field(default=False, description="Prevents the stack's resources from being deleted or replaced.")
+    plans: Plans | None = Field(
+        default=None, description="Keys of planners and appliers. Without it, `snu plan` is not available."
+    )
     policies: Policies = Field(default=Policies(), description="Exemptions from the policies.")
-    state: EnvironmentState | None = Field(default=None, description="Where the stack's state is kept.")
-    environment: EnvironmentIdentity = Field(description="Which environment it is.")
+    state: EnvironmentState | None = Field(default=None, description="The backend of the stack's state.")
+    environment: EnvironmentIdentity = Field(description="The environment's name and its foundation.")
     zone: limits.Zone | None = Field(
         default=None,
-        description="The foundation's DNS zone: hosts inside it get a record. Without it, records are "
-        "managed elsewhere.",
+        description="The foundation's DNS zone, in which the apps' hosts get records. Without it, records are managed "
+        "outside of this project.",
     )
     url_template: limits.UrlTemplate = Field(
         default="https://{host}",
-        description="What the URL of a host is. With `https`, plain HTTP is redirected.",
+        description="Template of the apps' URLs. With `https`, plain HTTP is redirected.",
     )
     promote_from: limits.StackName | None = Field(
         default=None,
-        description="The stack whose images it takes over. A stack that says so never builds: its `snu:images` are "
-        "written by a promotion.",
+        description="The stack whose images are promoted to this one. A stack with this setting never builds images: "
+        "promotions write its `snu:images`.",
     )
     images: dict[limits.Name, RunImage] = Field(
-        description="The images that run, by name: version and digest, or `build` for one that `images.yaml` describes "
-        "and that Pulumi is to build with Docker. `build` alone stands for all. What `snu images build` has built for "
-        "the stack (`.local/images/<stack>.yaml`) goes before what is written here."
+        description="The images to run, by name: a version and digest, or `build` for an image of `images.yaml` that "
+        "Pulumi builds with Docker. `build` in place of the object builds all images. Images built by `snu images "
+        "build` for the stack (`.local/images/<stack>.yaml`) take precedence."
     )
     previews: Previews | None = Field(
-        default=None, description="Where the environment has previews (`snu env`): their rules."
+        default=None, description="Preview environments (`snu env`). Without it, the environment has none."
     )
-    apps: dict[limits.Name, App] = Field(default={}, description="The containers, by name.")
+    apps: dict[limits.Name, App] = Field(default={}, description="The containers, by app.")
     jobs: dict[limits.JobKey, Job] = Field(default={}, description="The jobs, by key.")
     crash_alerts: CrashAlertsSettings | None = Field(
         default=None,
-        description="Crash alerts in Slack: see `docs/how-to/crash-alerts.md`. Without it there are none.",
+        description="Crash alerts in Slack: see `docs/how-to/crash-alerts.md`. Without it, crashes are not reported.",
     )
 
     def container_name(self, app: str) -> str:
-        """The platform's name of an app's container."""
+        """The name of an app's container on the platform."""
         return self.apps[app].name or naming.container(self.environment.name, app)
 
     def job_name(self, job: str) -> str:
-        """The platform's name of a job's definition."""
+        """The name of a job's definition on the platform."""
         return self.jobs[job].name or naming.job(self.environment.name, job)
 
     @property
     def pinned(self) -> dict[str, Image]:
-        """The images that are named by version and digest."""
+        """The images given by version and digest, by name."""
         return {name: image for name, image in self.images.items() if isinstance(image, Image)}
 
 
@@ -389,62 +400,64 @@ class Project(Settings):
 
 
 class ServerlessBackend(Settings):
-    """A Serverless SQL database: paid by use, reached with an IAM application of its own."""
+    """A Serverless SQL database: billed by use, accessed through a dedicated IAM application."""
 
-    kind: Literal["serverless"] = Field(description="`serverless`.")
-    min_cpu: limits.ServerlessCpu = Field(default=0, description="vCPUs that always run; 0 lets it sleep.")
-    max_cpu: limits.ServerlessCpu = Field(default=1, description="vCPUs at most.")
+    kind: Literal["serverless"] = Field(description="The kind of backend.")
+    min_cpu: limits.ServerlessCpu = Field(
+        default=0, description="Minimum number of vCPUs; with 0, an idle database is suspended."
+    )
+    max_cpu: limits.ServerlessCpu = Field(default=1, description="Maximum number of vCPUs.")
 
 
 class InstanceBackend(Settings):
-    """A PostgreSQL instance of its own, encrypted at rest, with backups. Needs `snu:databasePasswords`, and either
+    """A dedicated PostgreSQL instance, encrypted at rest, with backups. Requires `snu:databasePasswords`, and either
     `allowedRanges` or `privateNetwork`."""
 
-    kind: Literal["instance"] = Field(description="`instance`.")
+    kind: Literal["instance"] = Field(description="The kind of backend.")
     allowed_ranges: list[limits.Network] = Field(
-        default=[], description="Networks that may connect to its public endpoint. Everything else is blocked."
+        default=[], description="Networks that may connect to the public endpoint. All others are blocked."
     )
     open_for_runs: bool = Field(
         default=False,
-        description="Let each run of `snu` add its own address to the allowed ranges and remove it when it ends. The "
-        "applications that deploy or preview get `RelationalDatabasesFullAccess` for it.",
+        description="Lets each run of `snu` add its own address to the allowed ranges and remove it when it ends. "
+        "Grants `RelationalDatabasesFullAccess` to the applications that deploy or preview.",
     )
     private_network: limits.Uuid | None = Field(
         default=None,
-        description="Private network in which it has its only endpoint; it then has no public one. Not supported by "
-        "the local Scaleway.",
+        description="Private network of the instance's only endpoint; the instance then has no public endpoint. Not "
+        "supported by the local Scaleway.",
     )
-    node_type: str = Field(default="DB-DEV-S", description="The size of the instance.")
-    engine: str = Field(default="PostgreSQL-15", description="The engine and its version.")
+    node_type: str = Field(default="DB-DEV-S", description="Node type of the instance.")
+    engine: str = Field(default="PostgreSQL-15", description="Database engine and version.")
     volume_size: limits.VolumeSize = Field(default=10, description="Storage in GB.")
-    backup_frequency: limits.BackupHours = Field(default=24, description="Hours between two backups.")
-    backup_retention: limits.BackupDays = Field(default=30, description="Days a backup is kept.")
+    backup_frequency: limits.BackupHours = Field(default=24, description="Hours between backups.")
+    backup_retention: limits.BackupDays = Field(default=30, description="Days for which backups are kept.")
 
 
 class BucketBackend(Settings):
-    """A bucket of its own, versioned, which `snu bootstrap` makes, and an IAM application that uses it."""
+    """A dedicated, versioned bucket, created by `snu bootstrap`, and an IAM application that accesses it."""
 
-    kind: Literal["bucket"] = Field(description="`bucket`.")
+    kind: Literal["bucket"] = Field(description="The kind of backend.")
 
 
 Backend = Annotated[ServerlessBackend | InstanceBackend | BucketBackend, Discriminator("kind")]
 
 
 class FoundationState(Settings):
-    """Where the stack's own state is kept."""
+    """The backend of the foundation's own state."""
 
     backend: Literal["bucket", "file"] = Field(
         default="bucket",
-        description="`bucket`: in object storage, in the organization's default project. `file`: `.local/state` of "
-        "this checkout, for the local Scaleway only, where it is the default.",
+        description="`bucket`: a bucket in the organization's default project. `file`: `.local/state` in this "
+        "checkout; for the local Scaleway only, where it is the default.",
     )
     bucket: limits.BucketName | None = Field(
-        default=None, description="The bucket's name; `snu-state-<project>` if not given."
+        default=None, description="The bucket's name. Default: `snu-state-<project>`."
     )
 
 
 class InitialDocument(Settings):
-    """A secret that exists already and that a new secret document starts from."""
+    """An existing secret from which a new secret document is copied."""
 
     secret: Annotated[str, Field(min_length=1), limits.Allowed("the name of a secret")] = Field(
         description="The name of the existing secret."
@@ -453,7 +466,7 @@ class InitialDocument(Settings):
         str,
         Field(pattern=r"^(default|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"),
         limits.Allowed("`default` or a project's UUID"),
-    ] = Field(default="default", description="Its project: a UUID, or `default` for the organization's.")
+    ] = Field(default="default", description="The secret's project: a UUID, or `default` for the default project.")
 
 
 class SecretDocument(Settings):
@@ -461,113 +474,120 @@ class SecretDocument(Settings):
 
     initial: InitialDocument | None = Field(
         default=None,
-        description="What its first version is copied from; later edits are left alone. Without it, people "
-        "write the first version.",
+        description="Secret from which the first version is copied; later changes are kept. Without it, the first "
+        "version is written manually.",
     )
 
 
 class FoundationEnvironment(Settings):
-    """What a foundation holds for one environment."""
+    """The foundation's resources for one environment."""
 
-    database: Backend = Field(description="Where Pulumi's state of the environment is kept.")
+    database: Backend = Field(description="The backend of the environment's state.")
     former_database: Annotated[ServerlessBackend | InstanceBackend, Discriminator("kind")] | None = Field(
         default=None,
-        description="With a `database` of kind `bucket`: the database that the state was kept in, until "
-        "`snu state move` has carried it over.",
+        description="The previous backend, until `snu state move` has moved the state to a `database` of kind "
+        "`bucket`.",
     )
     secret: SecretDocument = Field(default=SecretDocument(), description="The secret document.")
 
 
 class Deploy(Settings):
-    """What the applications that deploy may read outside of their project."""
+    """Access of the deploy applications to other projects."""
 
-    read_registries_of: list[limits.Uuid] = Field(default=[], description="Projects whose images it may copy from.")
+    read_registries_of: list[limits.Uuid] = Field(
+        default=[], description="Other projects whose registries the deploy applications may read."
+    )
 
 
 class ObservabilitySettings(Settings):
     """Logs and alerts of a project."""
 
-    log_retention: limits.LogRetention = Field(default=7, description="Days that logs are kept.")
-    alert_emails: list[limits.Email] = Field(
-        default=[], description="Who receives alerts: the platform knows e-mail addresses only."
-    )
+    log_retention: limits.LogRetention = Field(default=7, description="Days for which logs are kept.")
+    alert_emails: list[limits.Email] = Field(default=[], description="E-mail addresses that receive alerts.")
 
 
 class DatabasePasswords(Settings):
-    """The passwords of an instance's users."""
+    """Passwords of an instance's users."""
 
-    administrator: limits.Password = Field(description="Of the administrator that every instance must have.")
-    user: limits.Password = Field(description="Of the user that Pulumi logs in with.")
+    administrator: limits.Password = Field(
+        description="Password of the administrator, which every instance must have. Pulumi does not use it."
+    )
+    user: limits.Password = Field(description="Password of the user with which Pulumi reads and writes state.")
     reader: limits.Password | None = Field(
         default=None,
-        description="Of a user that may only read: previews, drift and status log in with it. Without it, they use the "
-        "other one.",
+        description="Password of a read-only user for previews, drift and status. Without it, they use `user`.",
     )
 
 
 class AcceptedOrphan(Settings):
-    """Something in the project that no stack has made, and that is there on purpose."""
+    """An unmanaged resource of the project that `snu drift` does not report."""
 
     id: Annotated[str, Field(min_length=1), limits.Allowed("an id as `snu drift` prints it")] = Field(
-        description="Its id, with the region where there is one: `fr-par/1a2b…`."
+        description="The resource's id, with its region if it has one: `fr-par/1a2b…`."
     )
-    reason: Annotated[str, Field(min_length=1), limits.Allowed("a reason, for people")] = Field(
-        description="Why it is there."
+    reason: Annotated[str, Field(min_length=1), limits.Allowed("a reason")] = Field(
+        description="Why the resource is unmanaged."
     )
 
 
 class Drift(Settings):
-    """What `snu drift` finds in the project and does not report."""
+    """Exceptions for `snu drift`."""
 
-    ignore_orphans: list[AcceptedOrphan] = Field(default=[], description="What is in no state on purpose.")
+    ignore_orphans: list[AcceptedOrphan] = Field(default=[], description="Unmanaged resources that are not reported.")
 
 
 class FoundationSettings(Settings):
-    """A stack of the blueprint `foundation`."""
+    """Settings of a stack of the blueprint `foundation`."""
 
     organization_id: limits.Uuid = Field(
-        description="The organization, from `scaleway:organizationId`; policies name it.",
+        description="The organization, which IAM policies refer to.",
         alias="scaleway:organizationId",
     )
-    blueprint: Literal["foundation"] = Field(description="`foundation`.")
-    protect: bool = Field(default=False, description="Refuse to delete or replace any of the stack's resources.")
-    plans: Plans | None = Field(default=None, description="Who may plan and apply. Without it, `snu plan` refuses.")
+    blueprint: Literal["foundation"] = Field(description="The stack's blueprint.")
+    protect: bool = Field(default=False, description="Prevents the stack's resources from being deleted or replaced.")
+    plans: Plans | None = Field(
+        default=None, description="Keys of planners and appliers. Without it, `snu plan` is not available."
+    )
     policies: Policies = Field(default=Policies(), description="Exemptions from the policies.")
-    state: FoundationState | None = Field(default=None, description="Where the stack's own state is kept.")
+    state: FoundationState | None = Field(default=None, description="The backend of the foundation's own state.")
     project: Project = Field(description="The Scaleway project.")
     environments: Annotated[dict[limits.Name, FoundationEnvironment], limits.Allowed("at least one environment")] = (
-        Field(min_length=1, description="The environments that stand on it, by name.")
+        Field(min_length=1, description="The environments of this foundation, by name.")
     )
     previews: bool = Field(
         default=False,
-        description="Own the container namespace that preview environments share, and an application that deploys "
+        description="Creates the shared container namespace of preview environments and the application that deploys "
         "them.",
     )
-    zone: limits.Zone | None = Field(default=None, description="A DNS zone to own.")
-    deploy: Deploy = Field(default=Deploy(), description="The applications that deploy.")
+    zone: limits.Zone | None = Field(default=None, description="DNS zone to create.")
+    deploy: Deploy = Field(default=Deploy(), description="Access of the deploy applications to other projects.")
     observability: ObservabilitySettings = Field(default=ObservabilitySettings(), description="Logs and alerts.")
     api_keys_expire_on: limits.Date | None = Field(
         default=None,
-        description="The day on which API keys made with `snu keys` expire, for an organization that has set a maximum "
-        "duration for keys. After a change run `snu keys store`: see `docs/how-to/api-keys.md`.",
+        description="Expiry date of API keys created by `snu keys`; for organizations that limit the lifetime of keys. "
+        "After changing it, run `snu keys store`: see `docs/how-to/api-keys.md`.",
     )
     container_memory_quota: limits.MemoryQuota = Field(
         default=scaleway.CONTAINER_MEMORY_GB.most,
-        description="The organization's quota of memory for containers, in GB. Previews warn when the stacks of this "
-        "project need more at their maximum scale.",
+        description="The organization's memory quota for containers, in GB. Previews warn if the stacks in this "
+        "checkout exceed it at their maximum scale.",
     )
     object_storage: limits.Url | None = Field(
-        default=None, description="Where object storage is, if that is not the platform's own in the region."
+        default=None, description="Endpoint of object storage. Default: Scaleway's in the region."
     )
-    drift: Drift = Field(default=Drift(), description="What `snu drift` passes over.")
+    drift: Drift = Field(default=Drift(), description="Exceptions for `snu drift`.")
     database_passwords: dict[limits.Name, DatabasePasswords] = Field(
         default={},
-        description="The passwords of instances, by environment, each set with `pulumi config set --secret "
+        description="Passwords of database instances, by environment. Set each with `pulumi config set --secret "
         "--path 'snu:databasePasswords.<environment>.user'`.",
     )
 
     @property
     def opens_databases(self) -> bool:
         """Whether runs add their own address to the ACL of a backend database."""
-        databases = [each for env in self.environments.values() for each in (env.database, env.former_database)]
-        return any(isinstance(each, InstanceBackend) and each.open_for_runs for each in databases)
+        backends = [
+            backend
+            for environment in self.environments.values()
+            for backend in (environment.database, environment.former_database)
+        ]
+        return any(isinstance(backend, InstanceBackend) and backend.open_for_runs for backend in backends)

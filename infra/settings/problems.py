@@ -1,7 +1,7 @@
-"""What is wrong with a stack's settings, in words: where, what was found, what is allowed.
+"""Problems in a stack's settings: the location, what was found and what is allowed.
 
-Translates pydantic's errors; the words for what is allowed come from the types themselves
-(`limits.Allowed`). The values of secrets never appear.
+Converts pydantic's errors; the types themselves (`limits.Allowed`) describe what is allowed. Values of secrets never
+appear in a problem.
 """
 
 import difflib
@@ -19,11 +19,13 @@ from pydantic_core import ErrorDetails
 from infra.settings.limits import Allowed
 
 FILE = "file"
-"""The key of a problem with the file itself."""
+"""The key of a problem with the file as a whole."""
+MISSING = "missing"
+"""`found` of a required key that is missing."""
 _LONGEST_VALUE = 60
 _LAST_PART = re.compile(r"(?:\.[^.\[\]]+|\[\d+\])$")
 _NOT_QUOTED = {"int_type": "a number", "bool_type": "a boolean"}
-"""pydantic's errors of values that have no quotes, and what they are."""
+"""Types that are written without quotes, by pydantic's error."""
 _KINDS = {
     bool: "`true` or `false`",
     int: "a whole number",
@@ -35,7 +37,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong in a stack's settings."""
+    """One problem in a stack's settings."""
 
     file: str
     key: str
@@ -44,19 +46,22 @@ class Problem:
     allowed: str
     line: int | None = None
     remedy: str = ""
-    """What to do, where that says more than what is allowed."""
+    """What to do; replaces the list of what is allowed."""
 
     def __str__(self) -> str:
-        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        location = self.file if self.line is None else f"{self.file}:{self.line}"
         key = "" if self.key == FILE else f" {self.key}:"
-        return f"{place}:{key} found {self.found}; {self.remedy or f'allowed: {self.allowed}'}"
+        found = self.found if self.found.startswith(MISSING) else f"found {self.found}"
+        return f"{location}:{key} {found}; {self.remedy or f'allowed: {self.allowed}'}"
 
 
 class SettingsError(Exception):
-    """A stack's settings are refused; `errors` has every problem, the text lists them all."""
+    """A stack's settings are invalid. The message lists all problems, which are also in `errors`."""
 
     def __init__(self, errors: Iterable[Problem]) -> None:
-        self.errors = sorted(set(errors), key=lambda each: (each.file, each.line or 0, each.key, each.found))
+        self.errors = sorted(
+            set(errors), key=lambda problem: (problem.file, problem.line or 0, problem.key, problem.found)
+        )
         files = sorted({problem.file for problem in self.errors})
         count = f"{len(self.errors)} problem{'s' if len(self.errors) > 1 else ''}"
         lines = [f"{count} in {', '.join(files)}:", *(f"  {problem}" for problem in self.errors)]
@@ -64,7 +69,7 @@ class SettingsError(Exception):
 
 
 class SettingLocation(NamedTuple):
-    """A place in the settings: its key path, the type that stands there, and the type's metadata."""
+    """A location in the settings: the key's path, its type and the type's metadata."""
 
     key: str
     annotation: Any
@@ -76,45 +81,46 @@ class SettingLocation(NamedTuple):
 
     @property
     def allowed(self) -> str | None:
-        """What the type allows, in words."""
+        """A description of the allowed values, if the type has one."""
         for item in self.metadata:
             if isinstance(item, Allowed):
                 return item.text
         if get_origin(self.annotation) is Literal:
-            return " or ".join(f"`{value}`" for value in get_args(self.annotation))
+            *others, last = (f"`{value}`" for value in get_args(self.annotation))
+            return f"{', '.join(others)} or {last}" if others else last
         if isinstance(self.annotation, type) and issubclass(self.annotation, BaseModel):
             return f"an object with the keys {_listed(keys_of(self.annotation))}"
         return _KINDS.get(get_origin(self.annotation) or self.annotation)
 
 
 def unwrap(annotation: Any, metadata: Sequence[Any] = ()) -> tuple[Any, tuple[Any, ...]]:
-    """A type without `Annotated` and `| None`, and the metadata that was on it."""
-    found = tuple(metadata)
+    """Strips `Annotated` and `| None` from a type; returns the type and all its metadata."""
+    collected = tuple(metadata)
     while True:
         if get_origin(annotation) is Annotated:
             annotation, *more = get_args(annotation)
-            found = (*found, *more)
+            collected = (*collected, *more)
         elif get_origin(annotation) in (Union, types.UnionType):
             kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
             if len(kinds) > 1:
-                return annotation, found
+                return annotation, collected
             annotation = kinds[0]
         else:
-            return annotation, found
+            return annotation, collected
 
 
 def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """A model's fields by the key that the YAML uses."""
+    """A model's fields by their key in YAML."""
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def top_level_key(key: str, model: Any = None) -> str:
-    """The name of a model's top-level key with its namespace, which is `snu:` where the model names none."""
+    """A top-level key with its model's namespace; `snu:` if the model has none."""
     return key if ":" in key else f"{getattr(model, 'namespace', 'snu:')}{key}"
 
 
 def find_spot(model: type[BaseModel], location: Sequence[int | str]) -> SettingLocation:
-    """Follows pydantic's location of an error down through the types."""
+    """Resolves pydantic's location of an error to a key and its type."""
     spot = SettingLocation("", model, ())
     for part in location:
         if part == "[key]":  # pydantic's word for "the key itself"
@@ -126,7 +132,7 @@ def find_spot(model: type[BaseModel], location: Sequence[int | str]) -> SettingL
 def _step(spot: SettingLocation, part: int | str) -> SettingLocation:
     annotation = spot.annotation
     origin = get_origin(annotation)
-    if origin in (Union, types.UnionType):  # `part` names the variant, it stands nowhere in the YAML
+    if origin in (Union, types.UnionType):  # `part` is pydantic's name of the variant, which is not in the YAML
         for variant in get_args(annotation):
             kind, metadata = unwrap(variant)
             if str(part) in _variant_names(kind, metadata):
@@ -157,7 +163,7 @@ def _variant_names(kind: Any, metadata: Iterable[Any]) -> Iterator[str]:
 
 
 def located(problem: Problem, file: str, lines: Mapping[str, int]) -> Problem:
-    """A problem of a file with the line of its key, or of what the key would be in; `lines` are by key."""
+    """Adds the line number of a problem's key, or of the closest parent that is in the file, to a problem of `file`."""
     key = problem.key
     while key not in lines and (shorter := _LAST_PART.sub("", key)) != key:
         key = shorter
@@ -165,20 +171,22 @@ def located(problem: Problem, file: str, lines: Mapping[str, int]) -> Problem:
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], file: str) -> list[Problem]:
-    """Every error of a validation as a problem; a key that is missing because it is misspelled is one."""
-    found = error.errors(include_url=False)
-    meant = {
-        (*details["loc"][:-1], _suggestion(details, model)) for details in found if details["type"] == "extra_forbidden"
+    """Converts the errors of a validation. A misspelled required key is reported once, as unknown."""
+    errors = error.errors(include_url=False)
+    misspelled = {
+        (*details["loc"][:-1], _suggestion(details, model))
+        for details in errors
+        if details["type"] == "extra_forbidden"
     }
     return [
         _problem(details, model, file)
-        for details in found
-        if details["type"] != "missing" or details["loc"] not in meant
+        for details in errors
+        if details["type"] != "missing" or details["loc"] not in misspelled
     ]
 
 
 def _suggestion(details: ErrorDetails, model: type[BaseModel]) -> str | None:
-    """The key that an unknown one is probably meant to be."""
+    """The valid key closest to an unknown one."""
     *parent, written = details["loc"]
     keys = {key.casefold(): key for key in keys_of(find_spot(model, parent).annotation)}
     close = difflib.get_close_matches(str(written).casefold(), keys, n=1)
@@ -191,13 +199,13 @@ def _problem(details: ErrorDetails, model: type[BaseModel], file: str) -> Proble
     if kind == "extra_forbidden":
         parent = find_spot(model, location[:-1])
         valid = {name: name if parent.key else top_level_key(name, model) for name in keys_of(parent.annotation)}
-        meant = _suggestion(details, model)
-        remedy = f"did you mean `{valid[meant]}`?" if meant else ""
+        suggestion = _suggestion(details, model)
+        remedy = f"did you mean `{valid[suggestion]}`?" if suggestion else ""
         return Problem(file, spot.key, "an unknown key", f"the keys {_listed(valid.values())}", remedy=remedy)
     if location and location[-1] == "[key]":
         return Problem(file, spot.key, f"the name {_shown(value)}", _key_allowed(model, location))
     if kind == "missing":
-        return Problem(file, spot.key, "nothing", spot.allowed or "a value")
+        return Problem(file, spot.key, MISSING, spot.allowed or "a value")
     if kind == "union_tag_invalid":
         return Problem(file, spot.key, _shown(value), f"kind: {details['ctx']['expected_tags']}")
     if kind == "union_tag_not_found":
@@ -215,7 +223,7 @@ def _problem(details: ErrorDetails, model: type[BaseModel], file: str) -> Proble
 
 
 def _is_scalar(text: str) -> bool:
-    """Whether a string has quotes only by mistake."""
+    """Whether a string is a boolean or number that was quoted by mistake."""
     return text in ("true", "false") or text.removeprefix("-").isdigit()
 
 
@@ -232,7 +240,7 @@ def _found(spot: SettingLocation, value: Any) -> str:
 def _found_string(spot: SettingLocation, value: str, form: str = 'the string "{}"') -> str:
     if not value:
         return "an empty string"
-    # A variable's value may be a secret that somebody wrote into the wrong place.
+    # A variable's value may be a secret in the wrong place.
     if ".variables." in spot.key or len(value) > _LONGEST_VALUE:
         return f"a string of {len(value)} characters"
     return form.format(value)
@@ -241,11 +249,11 @@ def _found_string(spot: SettingLocation, value: str, form: str = 'the string "{}
 def _shown(value: Any) -> str:
     match value:
         case None:
-            return "nothing"
+            return "no value"
         case dict():
             return "an object"
         case list() | tuple():
-            return f"a list of {len(value)}"
+            return f"a list of {len(value)} item{'' if len(value) == 1 else 's'}"
         case str():
             return f"`{value[:_LONGEST_VALUE]}`"
     return f"`{json.dumps(value, default=str)}`"

@@ -1,4 +1,4 @@
-"""Validates a stack's settings: from Pulumi's configuration or from the stack's file, which `pulumi_state` reads."""
+"""Loads and validates a stack's settings, from Pulumi's configuration or from the stack file."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -12,6 +12,7 @@ from infra.settings.built import with_built
 from infra.settings.models import EnvironmentSettings, FoundationSettings, ProviderSettings
 from infra.settings.problems import (
     FILE,
+    MISSING,
     Problem,
     SettingsError,
     keys_of,
@@ -30,26 +31,26 @@ _BLUEPRINTS: dict[str, type[FoundationSettings] | type[EnvironmentSettings]] = {
     "environment": EnvironmentSettings,
 }
 _ENCRYPTED = "[encrypted]"
-"""Stands for a value that only Pulumi can decrypt; as long as a password has to be."""
+"""Placeholder of a value that only Pulumi can decrypt; long enough for a valid password."""
 
 
 def load(stack: str, config: Mapping[str, str], project: Path) -> FoundationSettings | EnvironmentSettings:
-    """The settings of a stack from Pulumi's flat configuration: `{"snu:apps": "<JSON>", …}`.
+    """Loads the settings of a stack from Pulumi's flat configuration: `{"snu:apps": "<JSON>", …}`.
 
-    `project` is the folder with the stack's file, which is checked too if the configuration is from it.
-    Raises `SettingsError` with every problem that was found.
+    `project` is the folder with the stack file, which is also checked if the configuration comes from it.
+    Raises `SettingsError` with all problems.
     """
     path = project / f"Pulumi.{stack}.yaml"
     file = source_of(config, path)
     if file is not None and file.document.problems:
-        raise _flawed(path.name, YamlError(path.name, file.document.problems))
+        raise _settings_error(path.name, YamlError(path.name, file.document.problems))
     return _validate(path, stack, config, file)
 
 
 def load_file(path: Path) -> FoundationSettings | EnvironmentSettings:
-    """The settings in a stack's file, read as Pulumi reads it; encrypted values stay unread.
+    """Loads the settings from a stack file as Pulumi would, without decrypting values.
 
-    Raises `SettingsError` with every problem that was found.
+    Raises `SettingsError` with all problems.
     """
     file = _read(path)
     stack = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
@@ -57,7 +58,7 @@ def load_file(path: Path) -> FoundationSettings | EnvironmentSettings:
 
 
 def flat_config(path: Path) -> dict[str, str]:
-    """The flat configuration that Pulumi makes of a stack's file. Raises `SettingsError` where it is no such file."""
+    """Pulumi's flat configuration from a stack file. Raises `SettingsError` if the file is missing or invalid."""
     return _flat(_read(path))
 
 
@@ -65,13 +66,16 @@ def _read(path: Path) -> StackFile:
     try:
         return StackFile.read(path)
     except YamlError as error:
-        raise _flawed(path.name, error) from None
+        raise _settings_error(path.name, error) from None
     except PulumiError:
-        found = "a file that cannot be read" if path.exists() else "no file"
-        raise SettingsError([Problem(path.name, FILE, found, "a stack's file")]) from None
+        if path.exists():
+            problem = Problem(path.name, FILE, "an unreadable file", "a stack file")
+        else:
+            problem = Problem(path.name, FILE, MISSING, "a stack file", remedy="create it, or check the stack's name")
+        raise SettingsError([problem]) from None
 
 
-def _flawed(file: str, error: YamlError) -> SettingsError:
+def _settings_error(file: str, error: YamlError) -> SettingsError:
     return SettingsError(
         Problem(
             file,
@@ -90,20 +94,20 @@ def _flat(file: StackFile) -> dict[str, str]:
 
 
 def _key_of(path: KeyPath) -> str:
-    """The key of a problem at a path in a stack's file."""
+    """The key of a problem at a path of the stack file."""
     if path[:1] == ("config",) and len(path) > 1:
         return key_text(("config", top_level_key(str(path[1])), *path[2:]))
     return key_text(path) or FILE
 
 
 def _lines_of(file: StackFile) -> dict[str, int]:
-    return {_key_of(path): (place.key or place.value).line for path, place in file.document.positions.items()}
+    return {_key_of(path): (position.key or position.value).line for path, position in file.document.positions.items()}
 
 
 def _validate(
     path: Path, stack: str, config: Mapping[str, str], file: StackFile | None
 ) -> FoundationSettings | EnvironmentSettings:
-    """`file`: where the configuration is from, if that is known."""
+    """`file` is the stack file that the configuration comes from, if known."""
     try:
         flat = _with_built(config, path.parent, stack)
         return _settings(path.name, flat, [] if file is None else _foundation_problems(path, flat))
@@ -115,12 +119,12 @@ def _validate(
 def _settings(
     file: str, config: Mapping[str, str], problems: list[Problem]
 ) -> FoundationSettings | EnvironmentSettings:
-    """`problems`: those that have been found already."""
+    """`problems` are those found so far."""
     finding = partial(Problem, file)
     problems = [*problems, *_unknown_namespaces(file, config), *_provider_problems(file, config)]
     blueprint = config.get("snu:blueprint")
     if blueprint not in _BLUEPRINTS:
-        found = "nothing" if blueprint is None else f"`{blueprint}`"
+        found = MISSING if blueprint is None else f"`{blueprint}`"
         problems.append(finding("snu:blueprint", found, " or ".join(f"`{name}`" for name in _BLUEPRINTS)))
         raise SettingsError(problems)
     model = _BLUEPRINTS[blueprint]
@@ -172,7 +176,7 @@ def _foundation_problems(path: Path, config: Mapping[str, str]) -> list[Problem]
 def _typed_values(
     model: type[FoundationSettings] | type[EnvironmentSettings], config: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Pulumi hands over strings: those that do not stand for a string are JSON."""
+    """Parses Pulumi's strings: values of other types are JSON."""
     fields = keys_of(model)
     raw: dict[str, Any] = {}
     for key, text in config.items():

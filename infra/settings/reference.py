@@ -1,4 +1,4 @@
-"""Reference of all settings, from their types: `python -m infra.settings.reference > docs/reference/settings.md`."""
+"""Generates the settings reference: `python -m infra.settings.reference > docs/reference/settings.md`."""
 
 import json
 from collections.abc import Iterator
@@ -15,23 +15,23 @@ from infra.settings.problems import SettingLocation, keys_of, top_level_key, unw
 _INTRODUCTION = """\
 # Settings
 
-What the file of a stack, `Pulumi.<stack>.yaml`, may say under `config:`. Generated from the types in
-`infra/settings/models.py`; a test keeps it up to date. Update it with
-`python -m infra.settings.reference > docs/reference/settings.md`.
+For anyone who edits a stack file (`Pulumi.<stack>.yaml`) or `images.yaml`: all settings with their allowed values and
+defaults. Generated from `infra/settings/models.py` and `infra/settings/images.py`, and checked by a test. Update it
+with `python -m infra.settings.reference > docs/reference/settings.md`.
 
-Every setting is checked before anything runs, by `snu` and by the program itself, so with plain `pulumi` too. Each
-problem is one line with the file, the line in it, the key, what was found and what to do.
+All settings are validated before anything runs, by `snu` and by the program itself, so also with plain `pulumi`. Each
+problem is one line with the file, line and key, what was found, and what is allowed or what to do.
 
-A key that is left out has its default; removing a key restores the default with the next `up`.
+Keys without a value have the default; removing a key restores the default with the next `up`.
 
-## How values are written
+## YAML values
 
-The Pulumi CLI, Python and editors do not read all of YAML alike: `yes`, `12:30`, `012`, `1e5` and `2026-11-26` are
-strings to some and booleans, numbers or dates to others, and the CLI deploys a date as `2026-11-26 00:00:00 +0000 UTC`.
-A stack's file may contain only what they all read alike. The rest is refused, with the quoted form that keeps it as it
-is written:
+The Pulumi CLI, Python and editors parse some YAML values differently: `yes`, `12:30`, `012`, `1e5` and `2026-11-26` are
+strings to some, and booleans, numbers or dates to others. The CLI deploys the last one as
+`2026-11-26 00:00:00 +0000 UTC`. Stack files may therefore contain only values that all of them parse the same way. All
+other values are rejected, and the message shows the quoted form that preserves the value:
 
-| | accepted | refused unless quoted |
+| | accepted | rejected unless quoted |
 |---|---|---|
 | booleans | `true`, `false` | `yes`, `no`, `on`, `off`, `y`, `n` |
 | whole numbers | `0`, `-17`, up to 2^53 | `012`, `+1`, `-0`, `1_000`, `0x1F`, `0o17`, `0b1`, larger ones |
@@ -40,15 +40,16 @@ is written:
 | no value | `null`, `~`, nothing; not at the top level | |
 | keys | strings | `ON`, `y`, `1`, `null`, `2026-11-26` |
 
-Refused altogether: duplicate keys, tabs as indentation, anchors and aliases, merge keys (`<<`), tags (`!!binary`),
-directives, a second document, more than 32 levels or 1 MiB, and any encoding but UTF-8 without a byte order mark.
+Always rejected: duplicate keys, tabs as indentation, anchors and aliases, merge keys (`<<`), tags (`!!binary`),
+directives, a second document, more than 32 levels or 1 MiB, and any encoding other than UTF-8 without a byte order
+mark.
 
-Variables are strings, so numbers and `true` are to be quoted there.
+Variables are strings: quote numbers and `true`.
 """
 
 
 def reference() -> str:
-    """The whole reference, in Markdown."""
+    """The complete settings reference in Markdown."""
     sections = [_INTRODUCTION]
     for model in (EnvironmentSettings, FoundationSettings, ProviderSettings, ImageSources):
         sections += _sections(model)
@@ -75,7 +76,7 @@ def _sections(model: type[BaseModel]) -> Iterator[str]:
 
 
 def _models(path: str, annotation: Any) -> Iterator[tuple[str, type[BaseModel]]]:
-    """The models inside a type, each with the path of its keys."""
+    """The models nested in a type, each with the path of its keys."""
     kind, _ = unwrap(annotation)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         yield path, kind

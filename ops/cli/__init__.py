@@ -116,7 +116,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": _UNLIMITED_WIDTH},
-    epilog="Run `snu COMMAND --help` for a command's options and examples. Reference: docs/commands.md.",
+    epilog="Run `snu COMMAND --help` for a command's options and examples. Reference: docs/reference/commands.md.",
 )
 
 

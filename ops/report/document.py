@@ -1,4 +1,4 @@
-"""JSON documents on standard output, for ``--json``: see the section on them in docs/commands.md."""
+"""JSON documents on standard output, for ``--json``: see the section on them in docs/reference/commands.md."""
 
 from __future__ import annotations
 

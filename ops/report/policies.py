@@ -15,18 +15,18 @@ _ROOM = LIMIT // 4
 """Characters of a comment that the policy results may take."""
 
 
-def policy_lines(result: PolicyResult) -> Iterator[Line]:
-    """Lines for terminals and logs; none without violations and exemptions."""
-    if result.violations:
-        yield Line.of((f"Policies: {counted(len(result.violations), 'violation')}", "bold red"))
+def policy_lines(verdict: PolicyResult) -> Iterator[Line]:
+    """On a terminal and in logs; nothing where there is nothing to say."""
+    if verdict.violations:
+        yield Line.of((f"Policies: {counted(len(verdict.violations), 'violation')}", "bold red"))
     for violation in result.violations:
-        finding = f"{violation.property} {safe(violation.found)}"
-        yield Line.of("  ", (violation.resource, "bold"), f": {finding}  ", (violation.rule.name, "red"))
-        yield Line.of((f"    {violation.rule.why} {violation.rule.way_out}", "dim"))
-    for violation, exemption in result.exempted:
-        finding = f"{violation.resource}: {violation.property} {safe(violation.found)}"
-        yield Line.of(("Exempted", "yellow"), f" from {violation.rule.name}: {finding}: {safe(exemption.reason)}")
-    for exemption in result.unused:
+        about = f"{violation.property} {safe(violation.found)}"
+        yield Line.of("  ", (violation.resource, "bold"), f": {about}  ", (violation.rule.name, "red"))
+        yield Line.of((f"    {violation.rule.rationale} {violation.rule.remedy}", "dim"))
+    for violation, exemption in verdict.exempted:
+        about = f"{violation.resource}: {violation.property} {safe(violation.found)}"
+        yield Line.of(("Exempted", "yellow"), f" from {violation.rule.name}: {about}: {safe(exemption.reason)}")
+    for exemption in verdict.unused:
         yield Line.of(
             ("warning", "yellow"),
             f": the exemption of {exemption.resource} from {exemption.rule} is unused: remove it from snu:policies",
@@ -37,7 +37,7 @@ def policy_markdown(result: PolicyResult, room: int = _ROOM) -> list[str]:
     """Lines for a comment, violations first, as many as fit in ``room`` characters."""
     lines = [
         f"- {code(violation.resource)}: {code(f'{violation.property} {violation.found}')}, rule "
-        f"{code(violation.rule.name)}. {violation.rule.why} {violation.rule.way_out}"
+        f"{code(violation.rule.name)}. {violation.rule.rationale} {violation.rule.remedy}"
         for violation in result.violations
     ]
     lines += [

@@ -41,11 +41,11 @@ def test_the_pack_lets_the_stacks_pass_and_refuses_violations(tmp_path: Path, pu
         refused = _preview(stacks, "local")
         assert not refused.ok
         assert "[mandatory]  plain-variables  (scaleway:containers:Container: api-container)" in refused.text
-        assert "environmentVariables.MAIL_TOKEN is called like a secret" in refused.text
+        assert "environmentVariables.MAIL_TOKEN is named like a secret" in refused.text
         policies = refused.text[refused.text.index("Policies:") : refused.text.index("Outputs:")]
         assert "hunter2" not in policies
 
         stacks.edit("local", _exempt)
         exempted = _preview(stacks, "local")
         assert exempted.ok, exempted.text
-        assert "plain-variables of gone-container: remove this exemption" in exempted.text
+        assert "the exemption of gone-container from plain-variables is unused: remove it" in exempted.text

@@ -70,7 +70,7 @@ def test_one_crash_gives_one_message(alerting: Alerting) -> None:
     assert len(alerting.slack.messages) == 1
     alerting.let_pass(HOUR_MILLISECONDS)
     alerting.run()
-    assert "3 times more" in alerting.slack.texts[-1]
+    assert "3 more times" in alerting.slack.texts[-1]
     alerting.let_pass(HOUR_MILLISECONDS)
     alerting.run()
     assert len(alerting.slack.messages) == 2
@@ -225,6 +225,6 @@ def test_a_document_without_a_webhook_is_told_by_the_deploy(alerting: Alerting) 
     finally:
         alerting.lab.project.edit("local", "webhook: NOT_THERE", "webhook: SLACK_WEBHOOK_URL")
     assert run.returncode != 0
-    assert "NOT_THERE: missing, taken by snu:crashAlerts as its webhook" in run.stdout + run.stderr
+    assert "NOT_THERE: missing (used by snu:crashAlerts as webhook)" in run.stdout + run.stderr
     said = alerting.run(status=78, WEBHOOK_KEY="NOT_THERE")
     assert "lacks the key NOT_THERE" in said[-1]["message"]

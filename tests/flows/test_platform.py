@@ -128,7 +128,7 @@ def test_a_crash_is_restarted_logged_and_told_once(platform: Lab, docker_engine:
             run = alerting.run_on_platform()
             assert run["state"] == "succeeded", run
         (told,) = slack.texts
-        assert "local: api ended by an error, once" in told
+        assert "local: api ended with an error, once" in told
         assert "POST /crash was asked for" in told
         assert "routes.js" in told
 

@@ -15,7 +15,7 @@ from tests.support.pulumi_cli import needs_pulumi
 
 pytestmark = pytest.mark.xdist_group("policies")  # one worker makes their lab
 
-FOUND = "admin-container: environmentVariables.MAIL_TOKEN is called like a secret"
+FOUND = "admin-container: environmentVariables.MAIL_TOKEN is named like a secret"
 REASON = "It is printed in every mail that is sent."
 
 
@@ -49,7 +49,7 @@ def test_a_preview_shows_a_violation_and_goes_on(lab: PlanLab) -> None:
     markdown = lab.ok("preview", STACK, "--markdown", "-").stdout
     assert "**Policies: 1 violation**" in markdown
     assert (
-        "- `admin-container`: `environmentVariables.MAIL_TOKEN is called like a secret`, rule `plain-variables`."
+        "- `admin-container`: `environmentVariables.MAIL_TOKEN is named like a secret`, rule `plain-variables`."
         in markdown
     )
 
@@ -99,7 +99,7 @@ def test_an_exemption_that_fits_nothing_is_told_and_one_that_is_none_refused(lab
     lab.edit(misspell)
     refused = lab.snu("preview", STACK)
     assert refused.returncode == ExitCode.SETTINGS
-    assert "snu:policies.exemptions[0].rule: found `plain-variable`; allowed: `encryption-at-rest` or" in refused.stderr
+    assert "snu:policies.exemptions[0].rule: found `plain-variable`; allowed: `encryption-at-rest`, " in refused.stderr
     assert "snu:policies.exemptions[0].reason: found `because`; allowed: a sentence of 20 to 120" in refused.stderr
 
 
@@ -118,13 +118,13 @@ def test_the_local_stacks_keep_to_the_policies(lab: PlanLab) -> None:
 
 
 def test_a_doubt_about_a_setting_is_a_warning_said_once(lab: PlanLab) -> None:
-    """Not a policy: what Scaleway may refuse. An update says it in its preview, and not a second time."""
+    """Not a policy: what Scaleway may reject. An update says it in its preview, and not a second time."""
 
     def shrink(config: dict[str, Any]) -> None:
         config["snu:apps"]["admin"] |= {"cpu": 512, "memory": 256}
 
     lab.edit(shrink)
-    doubt = "snu:apps.admin.memory: Scaleway may refuse 256 MB with a cpu of 512; 512 to 2048 MB is likely"
+    doubt = "snu:apps.admin.memory: Scaleway may reject 256 MB with a cpu of 512; 512 to 2048 MB is likely"
     shown = lab.ok("preview", STACK, "--markdown", "-")
     updated = lab.ok("up", STACK, "--yes")
     for run in (shown, updated):

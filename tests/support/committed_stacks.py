@@ -59,7 +59,7 @@ def document_for(stack: str, config: dict[str, str]) -> dict[str, str]:
     if not isinstance(settings, EnvironmentSettings):
         return {}
     consumers = [*settings.apps.values(), *settings.jobs.values()]
-    keys = {key for consumer in consumers for key in merge(consumer, settings.apps).taken.values()}
+    keys = {key for consumer in consumers for key in merge(consumer, settings.apps).document_keys.values()}
     keys |= {settings.crash_alerts.webhook} if settings.crash_alerts is not None else set()
     return {key: f"s3cret-{key}" for key in keys}
 

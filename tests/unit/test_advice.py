@@ -1,4 +1,4 @@
-"""Warnings about settings that Scaleway may refuse."""
+"""Warnings about settings that Scaleway may reject."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_there_is_none_for_settings_within_all_limits(read: Read) -> None:
 def test_memory_that_does_not_fit_the_processor(read: Read, cpu: int, memory: int, likely: str) -> None:
     (text,) = read(api(cpu=cpu, memory=memory))
     assert text == (
-        f"Pulumi.test.yaml: snu:apps.api.memory: Scaleway may refuse {memory} MB with a cpu of {cpu}; {likely} MB is "
+        f"Pulumi.test.yaml: snu:apps.api.memory: Scaleway may reject {memory} MB with a cpu of {cpu}; {likely} MB is "
         "likely to be accepted. See docs/reference/limits.md"
     )
 
@@ -52,7 +52,7 @@ def test_many_variables_and_long_names(read: Read) -> None:
     many = {f"NAME_{number}": "value" for number in range(100)} | {long: "value"}
     texts = read(api(variables=many, secretVariables=[f"SECRET_{number}" for number in range(100)]))
     of_api = [text.partition(": snu:apps.api: ")[2] for text in texts if ": snu:apps.api: " in text]
-    assert [text.partition(";")[0] for text in of_api[:1]] == ["Scaleway may refuse 101 plain variables"]
+    assert [text.partition(";")[0] for text in of_api[:1]] == ["Scaleway may reject 101 plain variables"]
     assert f"the variable {long}: its name has 101 characters" in of_api[1]
     assert len(of_api) == 2
     assert len(texts) == 4, "tasks takes the variables of api"

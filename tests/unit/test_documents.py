@@ -31,7 +31,7 @@ def checked(cloud: Cloud, *, preview: bool = False, secret_id: str | None = "id"
     def program() -> None:
         known = pulumi.Output.from_input(cast(str, secret_id or pulumi.UNKNOWN))
         document = SecretDocument(known, "snu-test", WANTED)
-        Marker("marker", pulumi.ResourceOptions(depends_on=document.passed.apply(lambda _: [])))
+        Marker("marker", pulumi.ResourceOptions(depends_on=document.is_valid.apply(lambda _: [])))
         pulumi.export("bucket", document.value("BUCKET"))
 
     return run(program, cloud=cloud, preview=preview)
@@ -54,9 +54,9 @@ def test_every_missing_key_is_listed_before_anything_is_registered(preview: bool
     with pytest.raises(pulumi.RunError) as error:
         checked(cloud, preview=preview)
     assert str(error.value) == (
-        "the secret document snu-test is refused:\n"
-        "  MONGO: missing, taken by app api as MONGO_URL\n"
-        "  TOKEN: missing, taken by app admin as TOKEN"
+        "the secret document snu-test is invalid:\n"
+        "  MONGO: missing (used by app api as MONGO_URL)\n"
+        "  TOKEN: missing (used by app admin as TOKEN)"
     )
 
 
@@ -75,10 +75,14 @@ DOCUMENT = {"MONGO_URL": "s3cret"}
 @pytest.mark.parametrize(
     ("document", "foundation", "message"),
     [
-        ({}, FOUNDATION, "MONGO_URL: missing, taken by app api as MONGO_URL"),
+        ({}, FOUNDATION, r"MONGO_URL: missing \(used by app api as MONGO_URL\)"),
         (DOCUMENT, FOUNDATION | {"zone": "other.example.org"}, "found `ci.example.org`; allowed: `other.example.org`"),
-        (DOCUMENT, FOUNDATION | {"registryEndpoints": {"x": ""}}, "foundation-ci has no environment `ci`; it has: x"),
-        (DOCUMENT, {}, r"the stack foundation-ci has no output `\w+`: bring that stack up first"),
+        (
+            DOCUMENT,
+            FOUNDATION | {"registryEndpoints": {"x": ""}},
+            "foundation-ci has no environment `ci`; available: x",
+        ),
+        (DOCUMENT, {}, r"the stack foundation-ci has no output `\w+`: update that stack first"),
     ],
 )
 def test_nothing_of_an_environment_is_registered_when_something_is_missing(
@@ -106,7 +110,7 @@ def test_an_unknown_document_is_not_checked() -> None:
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        (7, "BUCKET: not a text"),
+        (7, "BUCKET: not a string"),
         (None, "BUCKET: missing"),
         pytest.param("s3cret" * 11_000, "BUCKET: longer than 65536 characters", id="long"),
     ],
@@ -120,7 +124,7 @@ def test_values_that_the_platform_would_refuse_are_refused(value: Any, problem: 
 @pytest.mark.parametrize("data", ["{", "[]", '"s3cret"', "s3cret"])
 def test_a_document_that_is_no_object_is_refused_without_showing_it(data: str) -> None:
     raw = base64.b64encode(data.encode()).decode()
-    with pytest.raises(pulumi.RunError, match="the secret document snu-test is no JSON object") as error:
+    with pytest.raises(pulumi.RunError, match="the secret document snu-test is not a JSON object") as error:
         checked(Cloud(raw_data=raw))
     assert "s3cret" not in str(error.value)
     assert raw not in str(error.value)
@@ -148,5 +152,5 @@ def test_the_program_reads_what_the_crash_alerts_job_reads(case: dict[str, Any])
     if case["accepted"]:
         assert run(program, cloud=cloud).outputs == {"hook": Secret("https://hooks.slack.test/é")}
     else:
-        with pytest.raises(pulumi.RunError, match="no JSON object"):
+        with pytest.raises(pulumi.RunError, match="not a JSON object"):
             run(program, cloud=cloud)

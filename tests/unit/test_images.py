@@ -253,9 +253,9 @@ def test_other_lock_files_count_as_a_whole(repository: Repository, name: str) ->
     ("changes", "message"),
     [
         ({"code/api/Dockerfile": None}, "api: api/Dockerfile is not in git"),
-        ({"code/api/package.json": "{"}, "api: api/package.json cannot be read as JSON"),
-        ({"code/package.json": "[]"}, "api: package.json cannot be read as JSON: expected a JSON object"),
-        ({"code/pnpm-workspace.yaml": "- a: ["}, "api: pnpm-workspace.yaml cannot be read"),
+        ({"code/api/package.json": "{"}, "api: api/package.json is not valid JSON"),
+        ({"code/package.json": "[]"}, "api: package.json is not valid JSON: expected a JSON object"),
+        ({"code/pnpm-workspace.yaml": "- a: ["}, "api: pnpm-workspace.yaml is not valid"),
     ],
 )
 def test_what_is_missing_or_damaged_is_named(
@@ -268,7 +268,7 @@ def test_what_is_missing_or_damaged_is_named(
 
 def test_everything_lies_in_the_workspace(repository: Repository) -> None:
     sources = {"workspace": "code", "images": {"api": {"folder": "code/api", "include": ["docs"]}}}
-    with pytest.raises(ImageSourceError, match="api: docs is not in the workspace code"):
+    with pytest.raises(ImageSourceError, match="api: docs is outside of the workspace code"):
         Versions(repository.read, ImageSources.model_validate(sources)).inputs("api", repository.tree())
 
 
@@ -394,12 +394,12 @@ def test_the_version_is_that_of_the_commit(folder: Path, repository: Repository)
 
 
 def test_an_image_that_is_not_described(folder: Path) -> None:
-    with pytest.raises(ImageSourceError, match=r"antivirus: images.yaml does not describe it; .* api, admin, scanner"):
+    with pytest.raises(ImageSourceError, match=r"antivirus: not in images.yaml, which has .*api, admin, scanner"):
         WorkingCopy(folder).inputs("antivirus")
 
 
 def test_a_folder_without_git(tmp_path: Path) -> None:
-    with pytest.raises(ImageSourceError, match="belongs to no git repository"):
+    with pytest.raises(ImageSourceError, match="is not in a Git repository"):
         WorkingCopy(tmp_path)
 
 

@@ -44,7 +44,7 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
     "unknown top-level key": ({"app": {}}, "snu:app", "an unknown key", "`snu:apps`"),
     "wrong type": ({"apps__api__cpu": "1000"}, "snu:apps.api.cpu", 'the string "1000"', "70 to 6000"),
     "an app that is no object": ({"apps__api": 7}, "snu:apps.api", "`7`", "an object with the keys `variablesFrom`"),
-    "missing": ({"apps__api": {"cpu": 70}}, "snu:apps.api.memory", "nothing", "128 to 12228 (MB)"),
+    "missing": ({"apps__api": {"cpu": 70}}, "snu:apps.api.memory", "missing", "128 to 12228 (MB)"),
     "more at least than at most": (
         {"apps__api__minScale": 2},
         "snu:apps.api.minScale",
@@ -53,74 +53,74 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
     ),
     "unknown sandbox": ({"apps__api__sandbox": "v3"}, "snu:apps.api.sandbox", "`v3`", "`v1` or `v2`"),
     "malformed host": ({"apps__api__host": "api_1.test"}, "snu:apps.api.host", "`api_1.test`", "a host name"),
-    "malformed name": ({"environment__name": "Test"}, "snu:environment.name", "`Test`", "lower case letters"),
+    "malformed name": ({"environment__name": "Test"}, "snu:environment.name", "`Test`", "lower-case letters"),
     "malformed name of an app": (
         {"apps__api-": {"cpu": 70, "memory": 128, "image": "api"}},
         "snu:apps.api-",
         "the name `api-`",
-        "ends with no hyphen",
+        "does not end with a hyphen",
     ),
     "unquoted true": (
         {"apps__api__variables": {"CLE": True}},
         "snu:apps.api.variables.CLE",
         "`true` without quotes",
-        "a text of at most",
+        "a string of at most",
     ),
     "unquoted number": (
         {"apps__api__variables": {"RATE": 1}},
         "snu:apps.api.variables.RATE",
         "`1` without quotes",
-        "a text of at most",
+        "a string of at most",
     ),
     "one host twice": (
         {"apps__admin__host": "api.test.example.org"},
         "snu:apps.admin.host",
         "`api.test.example.org`, the host of snu:apps.api",
-        "a host of its own",
+        "a unique host",
     ),
     "one container name twice": (
         {"apps__admin__name": "test-api"},
         "snu:apps.admin.name",
         "`test-api`, the container of snu:apps.api",
-        "a container name of its own",
+        "a unique container name",
     ),
     "a container name in a shared namespace": (
         {"apps__admin__name": "console", "environment__previewOf": "ci"},
         "snu:apps.admin.name",
         "`console`",
-        "none in a preview",
+        "no `name` in a preview",
     ),
     "renamed from an app that is still there": (
         {"apps__admin__renamedFrom": "api"},
         "snu:apps.admin.renamedFrom",
-        "`api`, a key that snu:apps still has",
-        "a key that it no longer has",
+        "`api`, which is still in snu:apps",
+        "a key that was removed",
     ),
     "two apps renamed from one": (
         {"apps__api__renamedFrom": "old", "apps__admin__renamedFrom": "old"},
         "snu:apps.admin.renamedFrom",
-        "`old`, as for snu:apps.api",
-        "a former key once only",
+        "`old`, which snu:apps.api also has",
+        "each former key only once",
     ),
     "image of an unknown app": (
         {"apps__tasks__image": "apo"},
         "snu:apps.tasks.image",
-        "`apo`, which snu:images lacks",
+        "`apo`, which is not in snu:images",
         "`api`, `admin`",
     ),
     "digest missing": (
         {"images": {"api": {"version": "1", "digest": DIGEST}}},
         "snu:images.admin",
-        "nothing, and snu:apps.admin runs it",
-        "its version and digest; or name another image in snu:apps.admin.image",
+        "missing, but snu:apps.admin runs it",
+        "its version and digest; or set snu:apps.admin.image to another image",
     ),
     "digest malformed": (
         {"images__api__digest": "sha256:abc"},
         "snu:images.api.digest",
         "`sha256:abc`",
-        "`sha256:` and 64 lower case hexadecimal digits",
+        "`sha256:` and 64 lower-case hexadecimal digits",
     ),
-    "digest left out": ({"images__api": {"version": "1"}}, "snu:images.api.digest", "nothing", "`sha256:` and 64"),
+    "digest left out": ({"images__api": {"version": "1"}}, "snu:images.api.digest", "missing", "`sha256:` and 64"),
     "variables of an unknown app": (
         {"apps__tasks__variablesFrom": "apo"},
         "snu:apps.tasks.variablesFrom",
@@ -131,7 +131,7 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
         {"apps__api__variablesFrom": "tasks"},
         "snu:apps.api.variablesFrom",
         "the cycle api -> tasks -> api",
-        "no cycle",
+        "no cycles",
     ),
     "URL of an unknown app": (
         {"apps__api__variables": {"APP_URL": {"url": "app"}}},
@@ -143,19 +143,19 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
         {"apps__api__variables": {"TASKS_URL": {"url": "tasks"}}},
         "snu:apps.api.variables.TASKS_URL.url",
         "`tasks`, an app without `host`",
-        "an app that has a host",
+        "an app with a `host`",
     ),
     "plain and secret": (
         {"apps__api__variables": {"A": "1"}, "apps__api__secretVariables": ["B", "A"]},
         "snu:apps.api.secretVariables[1]",
-        "`A`, which stands in variables too",
-        "each variable once",
+        "`A`, which is also in variables",
+        "each variable only once",
     ),
     "renamed twice": (
         {"apps__api__secretVariables": [{"A": "X", "B": "Y"}]},
         "snu:apps.api.secretVariables[0]",
         "an object",
-        "one {NAME: KEY}",
+        "or {NAME: KEY}",
     ),
     **{
         f"URL template {template}": ({"urlTemplate": template}, "snu:urlTemplate", f"`{template}`", "`https://{host}`")
@@ -173,7 +173,7 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
     "job without an image": (
         {"jobs": {"anonymize_db": {"cpu": 70, "memory": 128, "timeout": 60, "image": "none"}}},
         "snu:jobs.anonymize_db.image",
-        "`none`, which snu:images lacks",
+        "`none`, which is not in snu:images",
         "`api`, `admin`",
     ),
     "unknown blueprint": ({"blueprint": "house"}, "snu:blueprint", "`house`", "`foundation` or `environment`"),
@@ -353,7 +353,7 @@ def test_broken_files_are_refused(tmp_path: Path, text: str, key: str) -> None:
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"Pulumi\.none\.yaml:\n +Pulumi\.none\.yaml: found no file"):
+    with pytest.raises(SettingsError, match=r"Pulumi\.none\.yaml:\n +Pulumi\.none\.yaml: missing; create it"):
         load_file(tmp_path / "Pulumi.none.yaml")
 
 
@@ -503,15 +503,15 @@ def test_each_problem_is_one_line_with_the_place_and_the_way_out(project: Path) 
     with pytest.raises(SettingsError) as error:
         load_file(path)
     assert lines(error.value) == [
-        "Pulumi.test.yaml:2: scaleway:region: found `fr-xyz`; allowed: `fr-par` or `nl-ams` or `pl-waw`",
+        "Pulumi.test.yaml:2: scaleway:region: found `fr-xyz`; allowed: `fr-par`, `nl-ams` or `pl-waw`",
         "Pulumi.test.yaml:3: scaleway:zone: found `fr-par-9`; allowed: a zone of `fr-par`, `nl-ams` or `pl-waw`, like "
         "`fr-par-1`",
-        "Pulumi.test.yaml:4: scaleway:organizationId: found `abc`; allowed: a UUID in lower case",
+        "Pulumi.test.yaml:4: scaleway:organizationId: found `abc`; allowed: a lower-case UUID",
         "Pulumi.test.yaml:5: scaleway:profile: found an empty string; allowed: the name of a profile",
-        "Pulumi.test.yaml:7: snu:environment.foundation: found `foundation-gone`, and there is no file "
+        "Pulumi.test.yaml:7: snu:environment.foundation: found `foundation-gone`, but there is no file "
         "Pulumi.foundation-gone.yaml; allowed: `foundation-test`",
-        "Pulumi.test.yaml:8: snu:images.support: found nothing, and snu:apps.support runs it; allowed: its version "
-        "and digest; or name another image in snu:apps.support.image",
+        "Pulumi.test.yaml:8: snu:images.support: missing, but snu:apps.support runs it; allowed: its version "
+        "and digest; or set snu:apps.support.image to another image",
         'Pulumi.test.yaml:12: snu:apps.api.cpu: found the string "1024"; write a number without quotes: 70 to 6000 '
         "(thousandths of a vCPU)",
         "Pulumi.test.yaml:14: snu:apps.api.minScael: found an unknown key; did you mean `minScale`?",
@@ -651,7 +651,7 @@ def test_crash_alerts_are_checked_with_the_rest(read: Callable[[Stack], Any]) ->
     with pytest.raises(SettingsError) as raised:
         read(wrong)
     found = problems(raised.value)
-    assert found["snu:crashAlerts.image"][0] == "`other`, which snu:images lacks"
+    assert found["snu:crashAlerts.image"][0] == "`other`, which is not in snu:images"
     assert "20 or 30" in found["snu:crashAlerts.intervalMinutes"][1]
     assert {"snu:crashAlerts", "snu:jobs.crash-alerts"} <= found.keys()
 
@@ -664,7 +664,7 @@ def test_what_was_built_goes_before_build_too(read: Callable[[Stack], Any], tmp_
 def test_what_is_promoted_is_never_built(read: Callable[[Stack], Any]) -> None:
     with pytest.raises(SettingsError) as raised:
         read(changed(ENVIRONMENT, images__api="build") | {"snu:promoteFrom": "ci"})
-    assert problems(raised.value) == {"snu:images.api": ("`build`", "version and digest, promoted from ci")}
+    assert problems(raised.value) == {"snu:images.api": ("`build`", "a version and digest promoted from ci")}
 
 
 def test_reading_settings_does_not_import_pulumi() -> None:

@@ -4,7 +4,7 @@ const METHODS = "GET, HEAD, POST";
 const ONE_DAY_SECONDS = "86400";
 
 /**
- * Lets pages of these addresses read answers, and answers their preflight requests.
+ * Allows cross-origin requests from pages at these URLs, and answers their preflight requests.
  *
  * @param {readonly string[]} addresses
  * @returns {import("@snu/service").Middleware}

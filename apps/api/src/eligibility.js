@@ -3,7 +3,7 @@ const OLDEST = 17;
 
 /**
  * @param {string} text
- * @returns {string | undefined} the text, when it is a day of the calendar, written YYYY-MM-DD
+ * @returns {string | undefined} the text if it is a valid date in the form YYYY-MM-DD
  */
 export function readDay(text) {
   const day = /^\d{4}-\d{2}-\d{2}$/.test(text) ? new Date(`${text}T00:00:00Z`) : undefined;
@@ -11,7 +11,7 @@ export function readDay(text) {
 }
 
 /**
- * The age in whole years on a day; both are written YYYY-MM-DD.
+ * The age in whole years on a date; both have the form YYYY-MM-DD.
  *
  * @param {string} birthday
  * @param {string} on
@@ -23,7 +23,7 @@ export function ageOn(birthday, on) {
 }
 
 /**
- * Whether somebody born on a day may take part in a stay that begins on another.
+ * Whether a person with this birthday may take part in a stay that begins on a date.
  *
  * @param {string} birthday
  * @param {string} on

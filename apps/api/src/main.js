@@ -9,7 +9,7 @@ await runService({
   variables,
   middleware: ({ ADMIN_URL, APP_URL }) => cors([ADMIN_URL, APP_URL]),
   boot: async (settings) => {
-    // Where an app connects to its databases.
+    // Simulates connecting to databases.
     await new Promise((resolve) => setTimeout(resolve, settings.BOOT_SECONDS * 1000));
     return { handler: routes(settings) };
   },

@@ -25,7 +25,7 @@ export function routes(settings) {
     const route = table[`${method} ${path}`];
     if (route !== undefined) return route(request, response);
     const allowed = ["GET", "POST"].filter((other) => `${other} ${path}` in table);
-    if (allowed.length === 0) return sendJson(response, 404, { error: "There is nothing at this path." });
+    if (allowed.length === 0) return sendJson(response, 404, { error: "Path not found." });
     return sendJson(response, 405, { error: "This method is not allowed here." }, { Allow: allowed.join(", ") });
   };
 }
@@ -37,12 +37,12 @@ function answerEligibility(request, response) {
   const on = readDay(query.get("on") ?? new Date().toISOString().slice(0, 10));
   if (birthday === undefined || on === undefined) {
     const wrong = birthday === undefined ? "birthday" : "on";
-    return sendJson(response, 400, { error: `The parameter ${wrong} must be a day, written YYYY-MM-DD.` });
+    return sendJson(response, 400, { error: `The parameter ${wrong} must be a date in the form YYYY-MM-DD.` });
   }
   return sendJson(response, 200, eligibility(birthday, on));
 }
 
-/** For trying out a shutdown with requests under way. @type {import("@snu/service").Handler} */
+/** For testing a shutdown with open requests. @type {import("@snu/service").Handler} */
 async function answerSlowly(request, response) {
   const seconds = Number(queryOf(request).get("seconds") ?? "1");
   if (!(seconds >= 0 && seconds <= SLOWEST_SECONDS)) {
@@ -52,7 +52,7 @@ async function answerSlowly(request, response) {
   return sendJson(response, 200, { seconds });
 }
 
-/** For trying out a restart. @type {import("@snu/service").Handler} */
+/** For testing a restart. @type {import("@snu/service").Handler} */
 function crash(_, response) {
   sendJson(response, 202, { crashing: true });
   setImmediate(() => {

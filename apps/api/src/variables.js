@@ -1,6 +1,6 @@
 import { flag, integer, webAddress } from "@snu/service";
 
-/** What the api reads from its environment, besides what every service reads: see docs/reference/apps.md. */
+/** Environment variables of the api, in addition to those of all services: see docs/reference/apps.md. */
 export const variables = {
   ADMIN_URL: webAddress(),
   APP_URL: webAddress(),

@@ -11,7 +11,7 @@ function isAnswer(value: unknown): value is Answer {
   return typeof value === "object" && value !== null && "age" in value && "eligible" in value;
 }
 
-/** Asks the api whether somebody of an age may take part. */
+/** Form that asks the api whether a person may take part. */
 export function Eligibility({ apiUrl }: { apiUrl: string }): ReactNode {
   const [birthday, setBirthday] = useState("");
   return (

@@ -1,5 +1,5 @@
 /**
- * The variables of the page's environment. Each is written out as a whole: import-meta-env replaces the text.
+ * The variables of the page's environment. They must be written out in full, because import-meta-env replaces the text.
  */
 export const environment = {
   VITE_ADMIN_URL: import.meta.env.VITE_ADMIN_URL,

@@ -1,9 +1,9 @@
 /**
- * The time of a run: this machine's where object storage agrees with it, else object storage's. It goes on by itself,
- * so that a clock that is set meanwhile changes nothing.
+ * The clock of a run: this machine's if it agrees with object storage's, otherwise object storage's. It is monotonic, so
+ * that changes of the system time during the run have no effect.
  */
 
-/** Milliseconds that two clocks may differ: less than lines take to arrive. */
+/** Maximum difference of the two clocks in milliseconds; less than the delay with which log lines arrive. */
 export const TOLERANCE = 5000;
 const SECOND = 1000;
 
@@ -30,10 +30,10 @@ export class Clock {
  */
 
 /**
- * @param {string | null} date the header of an answer, in whole seconds
- * @param {number} asked when the question was sent, by this machine's clock
- * @param {number} answered
- * @returns {Reckoning | undefined} undefined: the header is no date
+ * @param {string | null} date the `Date` header of a response, in whole seconds
+ * @param {number} asked when the request was sent, by this machine's clock
+ * @param {number} answered when the response arrived
+ * @returns {Reckoning | undefined} undefined if the header is not a date
  */
 export function clockFrom(date, asked, answered) {
   const said = Date.parse(date ?? "");

@@ -7,15 +7,15 @@ const SECONDS = 30;
  * @typedef {object} Container
  * @property {string} id
  * @property {string} name
- * @property {string} app its name without the environment's
+ * @property {string} app its name without the environment's name
  * @property {string} status
- * @property {string} problem the platform's message; empty where all is well
+ * @property {string} problem the platform's error message; empty if there is none
  * @property {string} image
  * @property {number} maxScale
  */
 
 /**
- * The containers of the namespace.
+ * Lists the containers of the namespace.
  *
  * @param {import("./settings.js").Access} access
  * @param {string} namespaceId

@@ -1,20 +1,20 @@
 /**
- * What a line of a container's log says: that a process ended by an error, that one has started, or nothing of
- * interest. Lines come from anywhere; none makes this throw.
+ * Recognizes log lines of a container that report a process's start or its end with an error. Input is untrusted; no
+ * line causes an exception.
  */
 
 /**
- * @typedef {object} Ended a process ended by an error
+ * @typedef {object} Ended a process ended with an error
  * @property {"ended"} kind
- * @property {string} event `crash`, or what else was logged as the last words: `start-failed`, `configuration`
+ * @property {string} event `crash`, or another event logged on exit: `start-failed`, `configuration`
  * @property {string} version
  * @property {string} message
  * @property {string} stack
  */
 
-/** @typedef {{ kind: "started" }} Started a process listens */
+/** @typedef {{ kind: "started" }} Started a process is listening */
 
-/** Every line of interest has one of these words, and few others do: the platform searches for them. */
+/** Prefilter for log queries: all relevant lines contain one of these words, and few others do. */
 export const WORDS = /crash|fatal|listening/;
 
 const DEEPEST = 3;
@@ -45,7 +45,7 @@ export function recognize(line) {
 }
 
 /**
- * What the process wrote: the platform puts it, as the text `message`, into an object of its own.
+ * Unwraps the line that the process wrote from the platform's object, which has it as `message`.
  *
  * @param {string} line
  * @returns {string}
@@ -75,7 +75,7 @@ function parsed(text) {
 }
 
 /**
- * A long line that the platform has cut: what its first part says.
+ * Parses the first part of a long line that the platform has split.
  *
  * @param {string} line
  * @returns {Ended}

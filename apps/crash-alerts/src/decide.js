@@ -1,6 +1,6 @@
 /**
- * From what was seen to what is told: one message for one crash, a count for the same one within the hour, few
- * messages whatever happens. Changes the state that it is given; nothing is sent here.
+ * Decides which messages to send: one per crash, a count of repetitions per hour, and a limited number in any case.
+ * Updates the given state; sends nothing.
  */
 
 import { digest, fingerprintOf, normal } from "./fingerprint.js";
@@ -9,7 +9,7 @@ import { nanoseconds } from "./state.js";
 
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
-/** Messages of one run; the last one may stand for any number of crashes. */
+/** Maximum number of messages of a run; the last one may summarize any number of crashes. */
 export const MOST_MESSAGES = 10;
 const MOST_WAITING = 100;
 const MOST_KNOWN = 500;
@@ -31,7 +31,7 @@ export class Decisions {
 
   /**
    * @param {State} state
-   * @param {number} now milliseconds: of the run, not of the lines, so that an outage of days ends with one message
+   * @param {number} now time of the run in milliseconds, not of the log lines: an outage of days ends with one message
    * @param {import("./mask.js").Mask} mask
    */
   constructor(state, now, mask) {
@@ -41,7 +41,7 @@ export class Decisions {
   }
 
   /**
-   * The same decisions on a copy of the state: to be kept once all of a window is read, or thrown away.
+   * Copies the decisions and their state, to be kept only if a window is read completely.
    *
    * @returns {Decisions}
    */
@@ -58,7 +58,7 @@ export class Decisions {
    */
   ended(container, ended, time) {
     this.#remember(container, time, 1);
-    const how = { crash: "crashed", configuration: "is not configured", "start-failed": "could not start" }[ended.event];
+    const how = { crash: "crashed", configuration: "is not configured", "start-failed": "failed to start" }[ended.event];
     this.#saw(fingerprintOf(container.app, ended), time, () => ({
       kind: "crash",
       app: container.app,
@@ -78,8 +78,8 @@ export class Decisions {
   }
 
   /**
-   * Once all lines are read: who restarts in a loop. Starts alone tell only where they are more than a deploy or a
-   * growing number of instances makes.
+   * Detects restart loops, once all lines are read. Starts without errors count only if there are more than a deployment
+   * or scaling up would cause.
    *
    * @param {readonly Container[]} containers
    */
@@ -92,7 +92,7 @@ export class Decisions {
       this.#saw(digest(["loop", container.id]), this.now, () => ({
         kind: "loop",
         app: container.app,
-        title: `restarts in a loop: ${starts} starts and ${ends} ends by an error within ${LOOP_MINUTES} minutes`,
+        title: `restarts in a loop: ${starts} starts and ${ends} exits with an error within ${LOOP_MINUTES} minutes`,
         version: "",
         detail: "",
         containerId: container.id,
@@ -103,7 +103,7 @@ export class Decisions {
   }
 
   /**
-   * What the platform says of each container: a deploy that failed, a container in error. Told when it begins.
+   * Detects containers that the platform reports in error, such as after a failed deployment; reported once.
    *
    * @param {readonly Container[]} containers
    */
@@ -117,12 +117,12 @@ export class Decisions {
       this.#saw(fingerprint, this.now, () => ({
         kind: "status",
         app: container.app,
-        title: `is in error: ${container.problem || "the platform says nothing more"}`,
+        title: `is in error: ${container.problem || "the platform gives no reason"}`,
         version: "",
         detail: [
           `image ${container.image}`,
-          "After a failed deploy the previous version serves for 24 hours at most. After failed liveness probes the " +
-            "container gets no requests and is not restarted.",
+          "After a failed deployment, the previous version continues to run for at most 24 hours. After failed liveness " +
+            "probes, the container gets no more requests and is not restarted.",
         ].join("\n"),
         containerId: container.id,
       }));
@@ -132,7 +132,7 @@ export class Decisions {
   }
 
   /**
-   * Logs that may not have been read and will not be: the cursor moves to where reading goes on.
+   * Reports logs that were possibly missed, and moves the cursor past them.
    *
    * @param {number} since
    * @param {number} until
@@ -154,14 +154,14 @@ export class Decisions {
     });
   }
 
-  /** Hours that have ended: how often a crash came again. And what is too old, or too much, is forgotten. */
+  /** Reports repetitions of crashes whose hour has ended, and removes outdated entries of the state. */
   hours() {
     const { known, ends } = this.state;
     const waiting = new Set(this.state.outbox.map(({ fingerprint }) => fingerprint));
     for (const [fingerprint, crash] of Object.entries(known)) {
       const { app, title, announced, more } = crash;
       if (more > 0 && announced + HOUR <= this.now && !waiting.has(fingerprint)) {
-        if (this.#told >= MOST_MESSAGES - 1) break; // the next run tells of it
+        if (this.#told >= MOST_MESSAGES - 1) break; // left to the next run
         const message = { version: "", count: more, since: announced, until: this.now, detail: "", containerId: "" };
         this.#tell({ kind: "more", fingerprint, app, title, ...message });
         Object.assign(crash, { announced: this.now, more: 0 });
@@ -179,7 +179,7 @@ export class Decisions {
   /**
    * @param {Container} container
    * @param {number} time
-   * @param {0 | 1} what started, or ended by an error
+   * @param {0 | 1} what 0: started, 1: ended with an error
    */
   #remember({ id }, time, what) {
     const minute = Math.floor(time / MINUTE);
@@ -221,7 +221,7 @@ export class Decisions {
 
   /**
    * @param {Message} message
-   * @returns {Message} as it leaves
+   * @returns {Message} the masked message
    */
   #tell(message) {
     this.#told++;
@@ -231,7 +231,7 @@ export class Decisions {
   }
 
   /**
-   * One message stands for all crashes beyond what one run tells.
+   * Summarizes all crashes beyond the limit of a run in one message.
    *
    * @param {string} app
    * @param {number} count
@@ -246,7 +246,7 @@ export class Decisions {
         kind: "left-out",
         fingerprint: "left-out",
         app: "",
-        title: "More crashes than are told one by one",
+        title: "Too many crashes to report individually",
         version: "",
         count: 0,
         since,

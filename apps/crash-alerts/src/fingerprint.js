@@ -1,7 +1,6 @@
 /**
- * When two crashes are the same one: the same app, the same way to end, the same message but for what changes from
- * time to time, thrown at the same places of the app's own code. The version does not count: while a deploy goes on,
- * two of them run.
+ * Identifies repetitions of a crash: the same app, event, message (except for variable parts) and stack frames of the
+ * app's own code. The version is ignored, because two versions run during a deployment.
  */
 
 import { createHash } from "node:crypto";
@@ -27,7 +26,7 @@ export function digest(parts) {
 }
 
 /**
- * A text without what changes from time to time: numbers, ids, dates, addresses of people.
+ * Normalizes a text: removes variable parts such as numbers, ids, dates and e-mail addresses.
  *
  * @param {string} text
  * @returns {string}

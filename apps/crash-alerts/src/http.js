@@ -1,6 +1,5 @@
 /**
- * One way to ask over HTTP: with a time limit, a few attempts, and errors that name who was asked, never an address
- * or a key: both may be secret.
+ * HTTP requests with timeouts and retries. Errors name the service, never a URL or key, which may be secret.
  */
 
 import { setTimeout as wait } from "node:timers/promises";
@@ -8,7 +7,7 @@ import { setTimeout as wait } from "node:timers/promises";
 const PAUSES_MILLISECONDS = [500, 2000];
 const LONGEST_REASON = 300;
 
-/** Somebody who was asked did not answer as expected. */
+/** A service did not respond as expected. */
 export class AnswerError extends Error {
   /**
    * @param {string} who
@@ -21,12 +20,12 @@ export class AnswerError extends Error {
 }
 
 /**
- * A JSON answer. Asked again after no answer, 429 and 5xx.
+ * Requests JSON. Retries if there is no response, and after 429 and 5xx.
  *
- * @param {string} who for messages
+ * @param {string} who name of the service, for messages
  * @param {URL} url
  * @param {Readonly<Record<string, string>>} headers
- * @param {number} seconds how long one answer may take
+ * @param {number} seconds timeout of an attempt
  * @returns {Promise<any>}
  */
 export async function getJson(who, url, headers, seconds) {
@@ -52,5 +51,5 @@ export async function getJson(who, url, headers, seconds) {
 export function noAnswer(who, error) {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : undefined;
-  return new AnswerError(who, `no answer (${code ?? (cause instanceof Error ? cause.name : "unknown reason")})`);
+  return new AnswerError(who, `no response (${code ?? (cause instanceof Error ? cause.name : "unknown reason")})`);
 }

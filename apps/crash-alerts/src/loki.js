@@ -1,6 +1,6 @@
 import { getJson } from "./http.js";
 
-// Loki gives up to 5000 lines at once. A line may have 16 KB and more: a page of them has to fit into a small job.
+// Loki returns up to 5000 lines per page. A line may exceed 16 KB, and a page has to fit into the memory of a small job.
 export const PAGE_LINES = 1000;
 const SECONDS = 60;
 
@@ -8,18 +8,18 @@ const SECONDS = 60;
  * @typedef {object} Line
  * @property {bigint} time in nanoseconds since 1970
  * @property {string} containerId
- * @property {string} text as the platform keeps it: an object of its own around what the process wrote
+ * @property {string} text the platform's JSON object, which wraps the line of the process
  */
 
 /**
- * The lines from `start` to `end`, `end` not included, the oldest first, page by page.
+ * Reads the lines from `start` to `end` (exclusive), oldest first, page by page.
  *
- * Where a page ends between lines of the same nanosecond, the next one starts with that nanosecond, without the lines
- * that were there already. More lines of one nanosecond than a page has cannot be read: Loki knows no other way on.
+ * If a page ends within a nanosecond, the next page starts with that nanosecond, and duplicates are removed. If a
+ * nanosecond has more lines than a page, the rest is skipped: Loki has no other way to page.
  *
  * @param {Pick<import("./settings.js").Access, "logsUrl" | "logsToken">} access
  * @param {readonly string[]} containerIds
- * @param {RegExp} words only lines with one of them
+ * @param {RegExp} words only lines that match are read
  * @param {bigint} start
  * @param {bigint} end
  * @param {number} [limit]

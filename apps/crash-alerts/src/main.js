@@ -1,6 +1,6 @@
 /**
- * The job: one run, then it ends. Exit statuses: 0 when it was good or another run is at work, 1 when it was not, 78
- * (EX_CONFIG of sysexits.h) when variables or files are missing or wrong.
+ * Entry point of the job, which does one run. Exit codes: 0 if the run succeeded or another run is active, 1 if it
+ * failed, 78 (EX_CONFIG of sysexits.h) if variables or files are missing or invalid.
  */
 
 import { SettingsError, StartError, endOnCrash, examine } from "@snu/service";
@@ -26,7 +26,7 @@ try {
   const document = readDocument(settings.DOCUMENT_FILE);
   const mask = (log.mask = maskOf({ ...document, "the job's access": [access.logsToken, access.secretKey] }));
   const outcome = await run({ settings, access, webhook: addressIn(document, settings.WEBHOOK_KEY), mask, log });
-  if (outcome === "held") log.info("held", "Another run is at work; this one does nothing");
+  if (outcome === "held") log.info("held", "Another run is active; this one does nothing");
   else await beat(document);
 } catch (error) {
   if (error instanceof StartError) {
@@ -41,7 +41,7 @@ try {
 }
 
 /**
- * Tell a service that expects it that a run was good, where the document names one.
+ * Notifies the heartbeat service, if the secret document has its URL, that a run succeeded.
  *
  * @param {import("./settings.js").SecretDocument} document
  */
@@ -50,6 +50,6 @@ async function beat(document) {
   try {
     await fetch(addressIn(document, "HEARTBEAT_URL"), { signal: AbortSignal.timeout(HEARTBEAT_SECONDS * 1000) });
   } catch {
-    log.warn("heartbeat", "The service behind HEARTBEAT_URL was not reached");
+    log.warn("heartbeat", "The service at HEARTBEAT_URL could not be reached");
   }
 }

@@ -1,23 +1,24 @@
 /**
- * Takes secrets out of strings, and cuts them: the values of the secret document, and whatever looks like a secret.
+ * Masks secrets in strings: the values of the secret document, and everything that looks like a secret. Also truncates
+ * the strings.
  *
- * A string is read as it is, and again after each round of decoding what programs escape: percent signs, backslashes,
- * entities. A secret that any of these readings shows is taken out where it was in the string.
+ * A string is searched as it is, and after each round of decoding percent-encoding, backslash escapes and entities. A
+ * secret found in any of these readings is masked at its position in the original string.
  */
 
 const SHORTEST_VALUE = 6;
 const SHORTEST_BASE64 = 12;
 const MOST_ROUNDS = 5;
-/** Characters of a string that are looked at. */
+/** Characters of a string that are examined. */
 const MOST_READ = 64_000;
-/** Characters that one character of a secret may take, as in `\\\\u00e9`. */
+/** Characters that one escaped character of a secret may take, as in `\\\\u00e9`. */
 const LONGEST_ESCAPE = 12;
 const CUT = "…";
 
-/** @typedef {(text: string, longest?: number) => string} Mask without secrets, and no longer than that */
+/** @typedef {(text: string, longest?: number) => string} Mask masks secrets and truncates the text */
 
 /**
- * What a string says after some rounds of decoding.
+ * A string after some rounds of decoding.
  *
  * @typedef {object} Reading
  * @property {string} bytes in UTF-8, a character each
@@ -31,7 +32,7 @@ const NAMES =
   "(?:pass(?:word|wd|phrase)?|pwd|mdp|mot[-_ ]?de[-_ ]?passe|secret|token|jeton|credentials?|(?:api|access|private)[-_]?key|cle[-_]?api)";
 
 /**
- * None takes more than a few steps for each character: lines come from anywhere.
+ * Patterns of secrets. All take linear time, because input is untrusted.
  *
  * @type {readonly RegExp[]}
  */
@@ -48,14 +49,15 @@ const PATTERNS = [
 ];
 
 /**
- * Without what looks like a secret or like a person's address, whatever it is.
+ * Masks everything that looks like a secret or an e-mail address.
  *
  * @type {Mask}
  */
 export const maskPatterns = maskOf({});
 
 /**
- * A mask for a secret document: each of its values becomes `[its key]`, what else looks like a secret `***`.
+ * Creates a mask for a secret document: replaces its values by `[key]`, and everything else that looks like a secret by
+ * `***`.
  *
  * @param {Readonly<Record<string, unknown>>} document
  * @returns {Mask}
@@ -72,7 +74,7 @@ export function maskOf(document) {
   }
   return (text, longest = MOST_READ) => {
     const masked = replaced(text.slice(0, MOST_READ), spansIn(text.slice(0, MOST_READ), forms));
-    // A secret that is cut in two at the end is not recognized: what may be one is left out.
+    // A secret that is cut off at the end is not recognized, so the part that may contain one is removed.
     const safe = text.length > MOST_READ ? masked.slice(0, Math.max(0, masked.length - margin)) + CUT : masked;
     return safe.length > longest ? `${safe.slice(0, longest - CUT.length).toWellFormed()}${CUT}` : safe;
   };
@@ -247,7 +249,7 @@ function* base64In(reading) {
   }
 }
 
-/** Collects bytes, and where each comes from. */
+/** Collects bytes with their positions in the original string. */
 class Writer {
   /** @type {string[]} */
   #bytes = [];
@@ -282,7 +284,7 @@ function bytesOf(text) {
 }
 
 /**
- * Forms write a blank as a plus sign.
+ * Replaces plus signs, which stand for spaces in form data.
  *
  * @param {string} bytes
  */
@@ -293,7 +295,7 @@ function withoutPlus(bytes) {
 // --- forms of a secret ---------------------------------------------------------------------------
 
 /**
- * A value's texts: of a list or an object all that it holds, of an address its password too.
+ * The secret strings of a value: all strings in lists and objects, their lines, and passwords in URLs.
  *
  * @param {unknown} value
  * @returns {string[]}
@@ -301,14 +303,14 @@ function withoutPlus(bytes) {
 function textsIn(value) {
   if (typeof value === "object" && value !== null) return Object.values(value).flatMap(textsIn);
   const text = typeof value === "string" ? value : typeof value === "number" ? String(value) : "";
-  // No parser of addresses: databases' addresses name several hosts.
+  // Not parsed as a URL, because database URLs may have several hosts.
   const password = /:\/\/[^\s/:@]*:([^\s@]+)@/.exec(text)?.[1] ?? "";
   return [text, password, ...(text.includes("\n") ? text.split("\n") : [])].map((each) => each.trim());
 }
 
 /**
- * What a reading shows where the secret is: the secret, as it is and after each round of decoding, which may find
- * something to decode in the secret itself; in hexadecimal digits; and what its base64 has wherever it begins.
+ * The forms in which a secret may occur: as it is and after each round of decoding, in hexadecimal, and in base64 at any
+ * offset.
  *
  * @param {string} secret
  * @returns {string[]}
@@ -325,7 +327,7 @@ function formsOf(secret) {
 }
 
 /**
- * The part of a text's base64 that is the same whatever stands before and after it, for each of its three places.
+ * The part of a text's base64 encoding that does not depend on its surroundings, for each of the three possible offsets.
  *
  * @param {string} text
  * @param {"base64" | "base64url"} alphabet

@@ -1,4 +1,4 @@
-/** A message as Slack takes it: Block Kit, within its limits, with nothing of a log that Slack would act on. */
+/** Formats messages for Slack: Block Kit within Slack's limits, with all markup in log lines escaped. */
 
 const LONGEST_HEADER = 150;
 const LONGEST_SECTION = 3000;
@@ -24,7 +24,7 @@ export function slackMessage(environment, message) {
 }
 
 /**
- * For a Slack that refuses the blocks.
+ * The message without blocks, in case Slack rejects them.
  *
  * @param {{ text: string }} message
  * @returns {{ text: string }}
@@ -41,9 +41,9 @@ function headOf(environment, { kind, app, count }) {
   const times = count === 1 ? "once" : `${count} times`;
   switch (kind) {
     case "crash":
-      return `${environment}: ${app} ended by an error, ${times}`;
+      return `${environment}: ${app} ended with an error, ${times}`;
     case "more":
-      return `${environment}: ${app}, the same ${times === "once" ? "once more" : `${count} times more`}`;
+      return `${environment}: ${app}, same error ${count === 1 ? "once more" : `${count} more times`}`;
     case "loop":
       return `${environment}: ${app} restarts in a loop`;
     case "status":
@@ -66,7 +66,7 @@ function factsOf(environment, { kind, app, version, count, since, until, apps })
   if (app !== "") facts.push(["App", app]);
   if (version !== "") facts.push(["Version", version]);
   if (apps !== undefined) facts.push(["Apps", Object.entries(apps).map(([name, n]) => `${name} ${n}`).join(", ")]);
-  if (kind === "crash" || kind === "more") facts.push(["How often", String(count)]);
+  if (kind === "crash" || kind === "more") facts.push(["Count", String(count)]);
   facts.push(["Since", moment(since)]);
   if (until - since >= 1000) facts.push(["Until", moment(until)]);
   return facts;
@@ -74,11 +74,11 @@ function factsOf(environment, { kind, app, version, count, since, until, apps })
 
 /** @param {import("./state.js").Message} message */
 function whereToRead({ kind, containerId, since }) {
-  if (kind === "more") return "The first message of it says where to read on.";
+  if (kind === "more") return "The first message about this error has the log query.";
   if (kind === "gap") return "";
   const resource = containerId === "" ? "" : `, resource_id="${escape(containerId)}"`;
   const query = `{resource_type="serverless_container"${resource}}`;
-  return `Read on: Grafana (Cockpit of the project), Explore, \`${query}\`, from ${moment(since)}`;
+  return `Logs: Grafana (Cockpit of the project), Explore, \`${query}\`, from ${moment(since)}`;
 }
 
 /** @param {number} time */
@@ -106,7 +106,7 @@ export function escape(text) {
 }
 
 /**
- * Of escaped text, without cutting an entity.
+ * Truncates escaped text without splitting an entity.
  *
  * @param {string} text
  * @param {number} longest

@@ -1,6 +1,5 @@
 /**
- * What leaves the job: messages, which go to Slack and into the state, and lines of its log. Every string in them that
- * comes from elsewhere is masked and cut here.
+ * Masks and truncates all external strings in the job's output: messages to Slack and in the state, and its log.
  */
 
 import { Log } from "@snu/service";
@@ -13,7 +12,7 @@ const LONGEST_DETAIL = 2500;
 const LONGEST_LOGGED = 4000;
 
 /**
- * @param {import("./state.js").Message} message its kind, its fingerprint and its container's id are ours or the platform's
+ * @param {import("./state.js").Message} message its kind, fingerprint and container id are not external strings
  * @param {import("./mask.js").Mask} mask
  * @returns {import("./state.js").Message}
  */
@@ -32,7 +31,7 @@ export function outgoing(message, mask) {
 
 export class OutgoingLog extends Log {
   /**
-   * Until the secret document is read, takes out what looks like a secret.
+   * Masks only what looks like a secret until the secret document is read.
    *
    * @type {import("./mask.js").Mask}
    */

@@ -1,8 +1,8 @@
 /**
- * One run: take the lease, read the logs since the last one, decide, post, and leave the state to the next run.
+ * A run: acquire the lease, read the logs since the last run, decide, post, and save the state for the next run.
  *
- * What is decided is written before it is posted, and removed once Slack has taken it. So nothing is lost when a run
- * ends anywhere, and a message comes twice only if it ends between Slack's answer and the write after it.
+ * Messages are saved before they are posted, and removed once Slack has accepted them. So no message is lost if a run is
+ * interrupted, and one is duplicated only if that happens between Slack's response and the next write.
  */
 
 import { randomUUID } from "node:crypto";
@@ -23,15 +23,15 @@ const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 const WINDOW = nanoseconds(15 * MINUTE);
 const LEASE = 4 * MINUTE;
-/** Renewed that often, and with every write. */
+/** Interval of renewals; every write renews the lease too. */
 const LEASE_RENEWAL = MINUTE;
-/** A run that has much to catch up leaves the rest to the next one. */
+/** A run that takes longer leaves the rest to the next run. */
 const LONGEST_RUN = 3 * MINUTE;
 const PAUSE_BETWEEN_MESSAGES = 1000;
 const LONGEST_ERROR = 500;
-const NOT_KEPT = "Logs of this time were not looked at, and are not kept any more";
+const NOT_KEPT = "Logs of this period were not read and are no longer available";
 const FROM_THE_FUTURE =
-  "A run with a wrong clock noted logs as read that had not been written yet: crashes shortly before this time may have been missed";
+  "Crashes shortly before this time may have been missed: a run with a wrong clock marked future logs as read";
 
 /**
  * @typedef {object} Job
@@ -42,7 +42,7 @@ const FROM_THE_FUTURE =
  * @property {import("@snu/service").Log} log
  */
 
-/** What a run came to. @typedef {"done" | "held"} Outcome `held`: another run is at work */
+/** The outcome of a run. @typedef {"done" | "held"} Outcome `held`: another run is active */
 
 /**
  * @param {Job} job
@@ -53,7 +53,7 @@ export async function run(job) {
   const state = await lease.take(job.settings);
   const { clock, ahead } = lease.storage.reckoning;
   if (ahead !== 0) {
-    const text = `This machine's clock is ${describe(ahead)} object storage's, whose time this run goes by`;
+    const text = `This machine's clock is ${describe(ahead)} object storage's, which this run uses instead`;
     job.log.warn("wrong-clock", text, { milliseconds: ahead });
   }
   if (state === undefined) return "held";
@@ -85,13 +85,13 @@ export async function run(job) {
 async function leaveError(state, lease, job, error) {
   const message = job.mask(error instanceof Error ? error.message : "an unknown error", LONGEST_ERROR);
   state.heartbeat.lastError = { time: lease.storage.reckoning.clock.now(), message };
-  // Without object storage there is nowhere to leave it: the heartbeat that is missing tells.
+  // If object storage is not available, the error cannot be saved, but the missing heartbeat shows it.
   await lease.release(state).catch(() => undefined);
 }
 
 /**
- * Window by window; a window counts once all of it is read. A failure is handed over, so that what is known so far is
- * told all the same.
+ * Reads the logs in windows, each of which counts only once it is read completely. Returns a failure instead of throwing
+ * it, so that what was found before it is still reported.
  *
  * @param {Job} job
  * @param {Decisions} before
@@ -154,7 +154,7 @@ function take(work, container, line) {
 }
 
 /**
- * The messages that wait, the oldest first; those beyond what one run posts wait for the next one.
+ * Posts the waiting messages, oldest first; those beyond the limit of a run are left to the next run.
  *
  * @param {Job} job
  * @param {import("./state.js").State} state
@@ -167,7 +167,7 @@ async function postMessages({ settings, webhook, log }, state, lease) {
     if (posted > 0) await wait(PAUSE_BETWEEN_MESSAGES);
     await lease.require(state);
     const answer = await post(webhook, slackMessage(settings.ENVIRONMENT, message));
-    if (answer === "refused") log.warn("refused", "Slack takes no such message", { fingerprint: message.fingerprint });
+    if (answer === "refused") log.warn("refused", "Slack rejected the message", { fingerprint: message.fingerprint });
     state.outbox = state.outbox.filter((other) => other !== message);
     await lease.save(state);
     posted++;
@@ -176,7 +176,7 @@ async function postMessages({ settings, webhook, log }, state, lease) {
 }
 
 /**
- * Where a run begins that does not know how far the logs were read: one interval back.
+ * The start of a run that does not know how far the logs were read: one interval ago.
  *
  * @param {number} now
  * @param {import("./settings.js").JobSettings} settings
@@ -190,7 +190,7 @@ function describe(ahead) {
   return `${Math.round(Math.abs(ahead) / 1000)} seconds ${ahead > 0 ? "ahead of" : "behind"}`;
 }
 
-/** One run works at a time: whoever has written last that it does. */
+/** Ensures that only one run is active: the last to have written the lease to the state. */
 class Lease {
   #run = randomUUID();
   #until = 0;
@@ -202,13 +202,13 @@ class Lease {
 
   /**
    * @param {import("./settings.js").JobSettings} settings
-   * @returns {Promise<import("./state.js").State | undefined>} undefined: another run has it
+   * @returns {Promise<import("./state.js").State | undefined>} undefined if another run holds the lease
    */
   async take(settings) {
     const found = await this.storage.read();
     const now = this.storage.reckoning.clock.now();
     const state = found ?? newState(sinceInterval(now, settings));
-    // One that lasts longer than any is not one: a wrong clock has written it.
+    // A lease that ends later than possible was written with a wrong clock and is ignored.
     if (state.lease !== null && state.lease.until > now && state.lease.until <= now + LEASE + TOLERANCE) return undefined;
     forgetFuture(state, now);
     state.heartbeat.lastRun = now;
@@ -234,8 +234,8 @@ class Lease {
   }
 
   /**
-   * Before something that cannot be taken back: renews a lease that is about to end. Throws a `ConflictError` when
-   * this process was stopped for so long that another run has it.
+   * Renews a lease that is about to expire; called before irreversible operations. Throws a `ConflictError` if another
+   * run has acquired the lease, because this process was suspended.
    *
    * @param {import("./state.js").State} state
    */

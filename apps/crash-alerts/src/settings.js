@@ -1,5 +1,5 @@
 /**
- * What a run is told: plain variables, and two files with what is secret. Nothing here ever says a secret's value.
+ * The configuration of a run: plain variables and two files with secrets. Messages never contain a secret's value.
  */
 
 import { readFileSync } from "node:fs";
@@ -12,15 +12,15 @@ import { StartError, integer, originOf, text } from "@snu/service";
 export const variables = {
   ENVIRONMENT: required("the environment's name"),
   NAMESPACE_ID: required("the id of the container namespace that is watched, with or without its region"),
-  WEBHOOK_KEY: required("the key of the secret document that holds the webhook's address"),
+  WEBHOOK_KEY: required("the key of the webhook's URL in the secret document"),
   DOCUMENT_FILE: required("the file with the environment's secret document"),
-  ACCESS_FILE: required("the file with the job's own access"),
+  ACCESS_FILE: required("the file with the job's credentials"),
   INTERVAL_MINUTES: integer({ min: 1, max: 60 }),
   SETTLE_SECONDS: integer({ min: 0, max: 600, fallback: 30 }),
 };
 
 /**
- * The job's own access, as the foundation writes it.
+ * The job's credentials and endpoints, as written by the foundation.
  *
  * @typedef {object} Access
  * @property {string} apiUrl of Scaleway's API
@@ -70,7 +70,7 @@ export function readAccess(file) {
 }
 
 /**
- * A web address of the secret document.
+ * A URL in the secret document.
  *
  * @param {SecretDocument} document
  * @param {string} key
@@ -79,13 +79,12 @@ export function readAccess(file) {
 export function addressIn(document, key) {
   const value = document[key];
   if (typeof value === "string" && originOf(value) !== undefined) return value;
-  const found = value === undefined ? "lacks" : "has no web address at";
-  throw new StartError(`The secret document ${found} the key ${key}: write the address of a Slack webhook there.`);
+  const found = value === undefined ? "lacks" : "has no valid URL at";
+  throw new StartError(`The secret document ${found} the key ${key}: set it to the URL of a Slack webhook.`);
 }
 
 /**
- * A JSON object in UTF-8, with or without a byte order mark: the rule by which the program reads the secret document
- * (infra/documents.py).
+ * Reads a JSON object in UTF-8, with or without a byte order mark, like the Pulumi program (infra/documents.py).
  *
  * @param {string} file
  * @param {string} what
@@ -97,15 +96,15 @@ function readObject(file, what) {
   try {
     found = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file)));
   } catch (error) {
-    // A parser's message would quote what it has read.
+    // The parser's message would quote the content.
     const isContent = error instanceof SyntaxError || error instanceof TypeError;
-    const reason = isContent ? "it is no JSON in UTF-8" : codeOf(error);
+    const reason = isContent ? "it is not JSON in UTF-8" : codeOf(error);
     throw new StartError(`${what}, ${file}, cannot be read: ${reason}.`);
   }
   if (typeof found === "object" && found !== null && !Array.isArray(found)) {
     return /** @type {Record<string, unknown>} */ (found);
   }
-  throw new StartError(`${what}, ${file}, is no JSON object.`);
+  throw new StartError(`${what}, ${file}, is not a JSON object.`);
 }
 
 /**

@@ -8,11 +8,11 @@ const PAUSES_SECONDS = [1, 4];
 const LONGEST_PAUSE_SECONDS = 30;
 
 /**
- * Post a message to a Slack webhook. Throws an `AnswerError` when Slack has not taken it: it is to be posted again.
+ * Posts a message to a Slack webhook. Throws an `AnswerError` if Slack has not accepted it and it should be retried.
  *
- * @param {string} webhook its address, which is a secret
+ * @param {string} webhook its URL, which is secret
  * @param {{ text: string, blocks?: object[] }} message
- * @returns {Promise<"taken" | "refused">} `refused`: Slack reads messages and will never take this one
+ * @returns {Promise<"taken" | "refused">} `refused`: Slack will never accept this message
  */
 export async function post(webhook, message) {
   for (let attempt = 0; ; attempt++) {
@@ -30,7 +30,7 @@ export async function post(webhook, message) {
 /**
  * @param {string} webhook
  * @param {object} message
- * @returns {Promise<{ status: number, pause?: number, reason: string }>} status 0: no answer
+ * @returns {Promise<{ status: number, pause?: number, reason: string }>} status 0: no response
  */
 async function tryToPost(webhook, message) {
   try {

@@ -1,7 +1,7 @@
 /**
- * What a run leaves to the next one: one JSON object, small whatever has happened.
+ * The state that a run saves for the next one: a JSON object of limited size.
  *
- * Texts in it are masked already. `snu alerts` reads it: ops/alerts/state.py has the same shape.
+ * Its strings are masked. `snu alerts` reads it, so ops/alerts/state.py has the same schema.
  */
 
 import { TOLERANCE } from "./clock.js";
@@ -10,9 +10,9 @@ import { TOLERANCE } from "./clock.js";
  * A crash that was reported, by its fingerprint.
  *
  * @typedef {object} Known
- * @property {number} first when it was seen first
- * @property {number} announced when it was decided to tell of it last
- * @property {number} more how often it was seen since
+ * @property {number} first time of its first occurrence
+ * @property {number} announced time of the last decision to report it
+ * @property {number} more number of occurrences since then
  * @property {string} app
  * @property {string} title
  */
@@ -29,31 +29,31 @@ import { TOLERANCE } from "./clock.js";
  * @property {number} count
  * @property {number} since
  * @property {number} until
- * @property {string} detail first lines of the stack, or what else there is to say
- * @property {string} containerId empty where it is of no single one
- * @property {Record<string, number>} [apps] of `left-out`: by app, how many crashes
+ * @property {string} detail first lines of the stack trace, or other details
+ * @property {string} containerId empty if it does not concern a single container
+ * @property {Record<string, number>} [apps] number of crashes by app, for `left-out`
  */
 
 /**
  * @typedef {object} State
  * @property {1} format
- * @property {string} cursor nanoseconds since 1970: all before was read
+ * @property {string} cursor nanoseconds since 1970 up to which the logs were read
  * @property {Record<string, Known>} known
  * @property {Message[]} outbox
- * @property {Record<string, Record<string, [number, number]>>} ends by container and minute: processes that started,
- *   and that ended by an error
- * @property {Record<string, string>} errors by container: the fingerprint of the error that it is in
- * @property {{ run: string, until: number } | null} lease who works on it
+ * @property {Record<string, Record<string, [number, number]>>} ends numbers of processes that started and that ended
+ *   with an error, by container and minute
+ * @property {Record<string, string>} errors fingerprint of the current error, by container
+ * @property {{ run: string, until: number } | null} lease the active run
  * @property {Heartbeat} heartbeat
  */
 
 /**
- * Times in milliseconds since 1970; null: never.
+ * Times in milliseconds since 1970, or null for never.
  *
  * @typedef {object} Heartbeat
  * @property {number | null} lastRun
- * @property {number | null} lastGoodRun all logs read, all messages with Slack
- * @property {{ time: number, message: string } | null} lastError of the last run; null where it was good
+ * @property {number | null} lastGoodRun last run that read all logs and posted all messages
+ * @property {{ time: number, message: string } | null} lastError error of the last run; null if it succeeded
  * @property {number} intervalMinutes
  */
 
@@ -61,7 +61,7 @@ const MILLION = 1_000_000n;
 const MINUTE = 60_000;
 
 /**
- * The state before the first run: it watches from its own interval on, not the past.
+ * The state before the first run, which starts at its own interval and ignores earlier logs.
  *
  * @param {number} since milliseconds
  * @returns {State}
@@ -80,10 +80,10 @@ export function newState(since) {
 }
 
 /**
- * Without times that have not come yet, which a run with a wrong clock has left: they would keep the next runs from
- * working, reading and telling for as long. The cursor is looked at where the logs are read.
+ * Removes future times, which a run with a wrong clock may have saved and which would block the next runs. The cursor is
+ * checked when the logs are read.
  *
- * @param {State} state is changed
+ * @param {State} state is modified
  * @param {number} now
  */
 export function forgetFuture({ known, ends, heartbeat }, now) {

@@ -1,4 +1,4 @@
-/** The state in object storage, written only where nobody else has written since it was read. */
+/** Stores the state in object storage, with conditional writes to detect concurrent changes. */
 
 import { AwsClient } from "aws4fetch";
 
@@ -10,13 +10,13 @@ const SECONDS = 20;
 const ATTEMPTS = 3;
 const TAKEN = new Set([409, 412]);
 
-/** Somebody else has written the state. */
+/** Another run has written the state. */
 export class ConflictError extends Error {}
 
 export class Storage {
-  /** @type {string | undefined} of what was read or written last; undefined: there is no such object */
+  /** @type {string | undefined} of the last read or written version; undefined if the object does not exist */
   #etag;
-  /** @type {import("./clock.js").Reckoning | undefined} by its first answer */
+  /** @type {import("./clock.js").Reckoning | undefined} from the first response */
   #reckoning;
 
   /** @param {import("./settings.js").Access} access */
@@ -26,10 +26,10 @@ export class Storage {
     this.bucket = `${storageUrl.replace(/\/+$/, "")}/${bucket}`;
   }
 
-  /** @returns {Promise<import("./state.js").State | undefined>} undefined: there is none yet */
+  /** @returns {Promise<import("./state.js").State | undefined>} undefined if there is none yet */
   async read() {
     let response = await this.#ask("read", `${this.bucket}/${KEY}`, { method: "GET" });
-    // What a wrong clock has signed is refused.
+    // Requests that are signed with a wrong clock are rejected, so retry with the corrected one.
     if (response.status === 403 && this.reckoning.ahead !== 0) {
       await response.body?.cancel();
       response = await this.#ask("read", `${this.bucket}/${KEY}`, { method: "GET" });
@@ -38,13 +38,13 @@ export class Storage {
     if (response.status === 404) return undefined;
     if (!response.ok) throw await refused("read", response);
     const state = await response.json().catch(() => undefined);
-    if (state?.format !== 1) throw new AnswerError("Object storage", `${KEY} is not of this version of the job`);
+    if (state?.format !== 1) throw new AnswerError("Object storage", `${KEY} was written by an incompatible version of the job`);
     this.#etag = response.headers.get("ETag") ?? undefined;
     return state;
   }
 
   /**
-   * Throws a `ConflictError` when somebody else has written since.
+   * Throws a `ConflictError` if another run has written since.
    *
    * @param {import("./state.js").State} state
    */
@@ -56,23 +56,23 @@ export class Storage {
       await this.#makeBucket();
       response = await this.#ask("write", `${this.bucket}/${KEY}`, init);
     }
-    if (TAKEN.has(response.status)) throw new ConflictError("somebody else has written the state");
+    if (TAKEN.has(response.status)) throw new ConflictError("another run has written the state");
     if (!response.ok) throw await refused("write", response);
     await response.body?.cancel();
     this.#etag = response.headers.get("ETag") ?? undefined;
   }
 
-  /** What time it is; after `read`. */
+  /** The clock of the run; available after `read`. */
   get reckoning() {
-    if (this.#reckoning === undefined) throw new AnswerError("Object storage", "its answer has no date");
+    if (this.#reckoning === undefined) throw new AnswerError("Object storage", "its response has no date");
     return this.#reckoning;
   }
 
   async #makeBucket() {
     const body = `<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>${this.region}</LocationConstraint></CreateBucketConfiguration>`;
-    const response = await this.#ask("make the bucket", this.bucket, { method: "PUT", body });
-    // 409: two runs make it at the same time. One that belongs to somebody else refuses what is written next.
-    if (!response.ok && response.status !== 409) throw await refused("make the bucket", response);
+    const response = await this.#ask("create the bucket", this.bucket, { method: "PUT", body });
+    // 409: a concurrent run created it. If it belongs to another account, the next write fails.
+    if (!response.ok && response.status !== 409) throw await refused("create the bucket", response);
     await response.body?.cancel();
   }
 

@@ -85,7 +85,7 @@ test("a webhook that is no more is an error that does not tell its address", asy
     assert.equal(String(error), "AnswerError: Slack: 404 no_service");
   });
   const cause = Object.assign(new Error("connect to hush"), { code: "ECONNREFUSED" });
-  assert.equal(noAnswer("Slack", new TypeError("fetch failed", { cause })).message, "Slack: no answer (ECONNREFUSED)");
+  assert.equal(noAnswer("Slack", new TypeError("fetch failed", { cause })).message, "Slack: no response (ECONNREFUSED)");
 });
 
 test("blocks that Slack refuses are sent as text, and a text that it refuses is given up", async () => {

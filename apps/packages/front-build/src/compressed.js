@@ -10,8 +10,8 @@ const ENCODERS = /** @type {const} */ ([
 ]);
 
 /**
- * Puts a brotli and a gzip copy beside each text of the build that becomes smaller. The page has none: it is complete
- * only when the server starts.
+ * Adds brotli and gzip variants of text files that they make smaller. Excludes the page, which is completed only when
+ * the server starts.
  *
  * @returns {import("vite").Plugin}
  */

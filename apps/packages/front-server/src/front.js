@@ -15,20 +15,20 @@ const TEMPLATE = "/index.html";
 const LOOKS_LIKE_FILE = /\.[^/]*$/;
 
 /**
- * A built front.
+ * A built front end.
  *
  * @typedef {object} Front
  * @property {string} app its name, for logs and `/health/version`
- * @property {URL} folder holds `.env.example` and `dist/`
- * @property {import("./variables.js").Connections} connections which variables' addresses the page may call
- * @property {import("./security.js").Sources} [sources] what else the content security policy allows, by directive
+ * @property {URL} folder folder with `.env.example` and `dist/`
+ * @property {import("./variables.js").Connections} connections variables with URLs that the page may call
+ * @property {import("./security.js").Sources} [sources] additional sources of the content security policy, by directive
  */
 
 /**
- * Serve a front until a signal ends the process.
+ * Serves a front end until a signal ends the process.
  *
  * @param {Front} front
- * @returns {Promise<void>} when it serves
+ * @returns {Promise<void>} resolves once it is ready
  */
 export async function serveFront({ app, folder, connections, sources = {} }) {
   await runService({
@@ -40,7 +40,7 @@ export async function serveFront({ app, folder, connections, sources = {} }) {
     },
     boot: (values) => {
       const dist = new URL("dist/", folder);
-      // Browsers take CR LF for LF before they compute a script's hash.
+      // Browsers normalize line endings before they compute a script's hash.
       const html = substitute(read(new URL("index.html", dist)).replace(/\r\n?/g, "\n"), values);
       const origins = connectedOrigins(values, connections);
       const connect = [...(sources["connect-src"] ?? []), ...origins];
@@ -51,7 +51,7 @@ export async function serveFront({ app, folder, connections, sources = {} }) {
 }
 
 /**
- * @param {Page} page answers the routes, which the page's own script tells apart
+ * @param {Page} page response for all routes, which the page's script distinguishes
  * @param {string} dist
  * @returns {import("@snu/service").Handler}
  */
@@ -71,22 +71,22 @@ function serve(page, dist) {
       return sendJson(response, 405, { error: "Only GET and HEAD are allowed here." }, { Allow: "GET, HEAD" });
     }
     const path = decoded(pathOf(request));
-    // Files of a front are small; a wrong range would only be a way to make reading them fail.
+    // Range requests are ignored: the files are small, and an invalid range would make reading them fail.
     delete request.headers.range;
-    // sirv ignores one slash at the end, and would send the page as it was built.
+    // sirv ignores a trailing slash, and would send the page as it was built.
     if (path === "/" || path.replace(/\/$/, "") === TEMPLATE) return page.send(request, response);
-    // sirv looks for the names only, and takes no notice of `br;q=0`.
+    // sirv only searches for the names and ignores `br;q=0`.
     request.headers["accept-encoding"] = [...acceptedEncodings(request.headers["accept-encoding"])].join(", ");
     return files(request, response, () => {
       if (!path.startsWith(ASSETS) && !LOOKS_LIKE_FILE.test(path)) return page.send(request, response);
-      return sendJson(response, 404, { error: "There is no such file." });
+      return sendJson(response, 404, { error: "File not found." });
     });
   };
 }
 
 /**
  * @param {string} path
- * @returns {string} as sirv reads it
+ * @returns {string} the path decoded like in sirv
  */
 function decoded(path) {
   try {

@@ -6,7 +6,7 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
  * @typedef {import("@snu/service").Response} Response
  */
 
-/** A page that is kept in memory: it differs between environments, so caches must ask each time. */
+/** A page in memory. It differs between environments, so caches must revalidate it. */
 export class Page {
   /**
    * @param {string} html
@@ -49,7 +49,7 @@ export class Page {
 
 /**
  * @param {string | string[] | undefined} header `Accept-Encoding`
- * @returns {Set<string>} the encodings that it names, without those of quality 0
+ * @returns {Set<string>} the accepted encodings, without those of quality 0
  */
 export function acceptedEncodings(header) {
   const items = String(header ?? "").split(",").map((item) => item.trim().toLowerCase().split(/\s*;\s*/));

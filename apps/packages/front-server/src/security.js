@@ -4,22 +4,22 @@ const SCRIPT = /<script\b([^>]*)>([\s\S]*?)<\/script>/gi;
 
 /** @typedef {Readonly<Record<string, readonly string[]>>} Sources of a content security policy, by directive */
 
-/** Headers of everything that a front's server sends. @type {Readonly<Record<string, string>>} */
+/** Headers of all responses. @type {Readonly<Record<string, string>>} */
 export const SECURITY_HEADERS = {
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Resource-Policy": "same-origin",
   "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
   "Referrer-Policy": "strict-origin-when-cross-origin",
-  // Browsers heed it on HTTPS only.
+  // Only effective over HTTPS.
   "Strict-Transport-Security": "max-age=31536000",
   "X-Content-Type-Options": "nosniff",
   "X-Frame-Options": "DENY",
 };
 
 /**
- * A policy that allows the front's own files, the inline scripts that stand in its page, and the given sources.
+ * A content security policy that allows the front end's files, the inline scripts of its page and additional sources.
  *
- * @param {string} page as it is sent
+ * @param {string} page the page as it is sent
  * @param {Sources} more
  * @returns {string}
  */

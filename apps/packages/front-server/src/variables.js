@@ -2,14 +2,14 @@ import { StartError, originOf, text, webAddress } from "@snu/service";
 import { parseEnv } from "node:util";
 
 /**
- * Which addresses the page may call: the value of each of these variables. What must be an address stops the start
- * when it is none; what may be one (a Sentry DSN, which can be switched off) is left out then.
+ * Variables whose values are URLs that the page may call. An invalid URL in a required variable prevents the start; in
+ * an optional variable (such as a Sentry DSN, which can be disabled), it is ignored.
  *
  * @typedef {{ readonly required?: readonly string[], readonly optional?: readonly string[] }} Connections
  */
 
 /**
- * The names that a front's `.env.example` lists.
+ * The variables in `.env.example`.
  *
  * @param {string} content
  * @returns {string[]}
@@ -19,10 +19,10 @@ export function listedVariables(content) {
 }
 
 /**
- * @param {readonly string[]} names the variables that the page gets
+ * @param {readonly string[]} names the variables of the page
  * @param {Connections} connections
  * @returns {Record<string, import("@snu/service").Reader<string>>}
- * @throws {StartError} when a connection names a variable that the page does not get
+ * @throws {StartError} if a connection refers to a variable that the page does not have
  */
 export function frontVariables(names, { required = [], optional = [] }) {
   const unlisted = [...required, ...optional].filter((name) => !names.includes(name));

@@ -1,8 +1,8 @@
 import { pathOf, sendJson } from "./answers.js";
 
 /**
- * The health routes, the same in every container. `startup` is for the platform's startup probe, `live` for its
- * liveness probe, `version` for whoever asks what runs.
+ * The health routes of all containers: `startup` for the platform's startup probe, `live` for its liveness probe, and
+ * `version` for the running version.
  */
 export class Health {
   #started = false;
@@ -27,7 +27,7 @@ export class Health {
   /**
    * @param {import("./answers.js").Request} request
    * @param {import("./answers.js").Response} response
-   * @returns {boolean} whether it was a health route, which then is answered
+   * @returns {boolean} whether it was a health route and is answered
    */
   answer(request, response) {
     const route = this.#routes()[pathOf(request)];

@@ -1,6 +1,6 @@
 /**
- * The log of a container: one JSON object a line. Ordinary lines go to standard output, the last words of a process
- * to standard error, written before anything else can happen.
+ * The log of a container: one JSON object per line. Lines go to standard output, except for the last one of a failing
+ * process, which is written to standard error synchronously.
  */
 
 import { writeSync } from "node:fs";
@@ -50,7 +50,7 @@ export class Log {
   }
 
   /**
-   * A line on standard error, written when this returns: the process may exit at once.
+   * Writes a line to standard error synchronously, so that the process may exit immediately.
    *
    * @param {string} event
    * @param {string} message
@@ -82,7 +82,7 @@ export function messageOf(error) {
 }
 
 /**
- * The stack with those of its causes; empty for what has none.
+ * The stack trace of an error and its causes; empty if there is none.
  *
  * @param {unknown} error whatever was thrown
  * @returns {string}
@@ -98,7 +98,7 @@ export function stackOf(error) {
 }
 
 /**
- * Users and passwords in addresses are left out: drivers put the whole address into their errors.
+ * Masks credentials in URLs, which drivers include in their errors.
  *
  * @param {string} text
  * @returns {string}
@@ -117,7 +117,7 @@ function writeWhole(text) {
     try {
       written += writeSync(STDERR, bytes, written);
     } catch (error) {
-      // A pipe may be full for a moment; a closed one has no reader.
+      // Retry while the pipe is full; give up if it is closed.
       const full = error instanceof Error && "code" in error && error.code === "EAGAIN";
       if (!full || patience-- === 0) return;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);

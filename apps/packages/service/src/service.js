@@ -1,8 +1,8 @@
 /**
- * The life of a container's process: read the variables, listen, boot, serve, and end well.
+ * The life cycle of a container's process: read variables, listen, boot, serve, and shut down gracefully.
  *
- * Exit statuses: 0 after SIGTERM or SIGINT with every request answered, 1 after a crash, after a start that failed,
- * and when requests had to be cut off, 78 (EX_CONFIG of sysexits.h) when variables are missing or wrong.
+ * Exit codes: 0 after SIGTERM or SIGINT if all requests were answered; 1 after a crash, a failed start, or if requests
+ * were aborted; 78 (EX_CONFIG of sysexits.h) if variables are missing or invalid.
  */
 
 import { pathOf, sendJson } from "./answers.js";
@@ -13,12 +13,12 @@ import { Health } from "./health.js";
 import { Log } from "./log.js";
 import { SettingsError, examine, integer, text } from "./settings.js";
 
-// An `import` of node:http reads all its exports, also those that load a whole HTTP client: half of the start's time.
+// `import` would evaluate all exports of node:http, including an HTTP client, and double the startup time.
 const { createServer } = process.getBuiltinModule("node:http");
 
 const EXIT_FAILED = 1;
 const EXIT_CONFIGURATION = 78;
-// Longer than proxies usually keep an idle connection: the side that closes last never loses a request.
+// Longer than the idle timeout of common proxies, so that the proxy closes the connection and no request is lost.
 const KEEP_ALIVE_MILLISECONDS = 65_000;
 
 const OWN_VARIABLES = {
@@ -36,32 +36,32 @@ const OWN_VARIABLES = {
  */
 
 /**
- * What an app consists of.
+ * The parts of an app.
  *
  * @template {import("./settings.js").Variables} V
  * @typedef {object} App
  * @property {string} app its name, for logs and `/health/version`
- * @property {V | (() => V)} variables what it reads from the environment
+ * @property {V | (() => V)} variables environment variables
  * @property {(settings: import("./settings.js").Settings<V>, log: Log) => Booted | Promise<Booted>} boot
- *   makes ready what requests need; until then they are answered with 503
+ *   prepares the app; until it resolves, requests are answered with 503
  * @property {(settings: import("./settings.js").Settings<V>) => Middleware} [middleware]
- *   sees every request first, those for the health routes included
+ *   handles every request first, including those for the health routes
  */
 
-/** @typedef {(request: Request, response: Response) => boolean} Middleware whether it answered the request */
+/** @typedef {(request: Request, response: Response) => boolean} Middleware returns whether it answered the request */
 
 /**
  * @typedef {object} Booted
  * @property {Handler} handler
- * @property {() => void | Promise<void>} [close] after the last answer, before the process ends
+ * @property {() => void | Promise<void>} [close] runs after the last response, before the process ends
  */
 
 /**
- * Run an app until a signal ends it.
+ * Runs an app until a signal ends it.
  *
  * @template {import("./settings.js").Variables} V
  * @param {App<V>} app
- * @returns {Promise<void>} when the app serves
+ * @returns {Promise<void>} resolves once the app is ready
  */
 export async function runService(app) {
   const log = new Log(app.app, process.env.SNU_VERSION || "unversioned");
@@ -117,7 +117,7 @@ class Service {
     this.log.info("started", `Ready after ${milliseconds} ms`, { milliseconds });
   }
 
-  /** @returns {Promise<number>} the port, which the system chose when 0 was asked for */
+  /** @returns {Promise<number>} the port, which the system chooses if PORT is 0 */
   #listen() {
     const { PORT, LISTEN_ADDRESS } = this.settings;
     return new Promise((resolve, reject) => {
@@ -126,7 +126,7 @@ class Service {
         this.server.removeAllListeners("error");
         resolve(/** @type {import("node:net").AddressInfo} */ (this.server.address()).port);
       };
-      // Without an address Node listens on all of them, IPv6 too where the system has it.
+      // Without an address, Node listens on all addresses, including IPv6 if available.
       if (LISTEN_ADDRESS === "") this.server.listen(PORT, listening);
       else this.server.listen(PORT, LISTEN_ADDRESS, listening);
     });
@@ -147,7 +147,7 @@ class Service {
     } catch (error) {
       this.log.error("request-failed", error, { method: request.method, path: pathOf(request) });
       if (response.headersSent) response.destroy();
-      else sendJson(response, 500, { error: "The request failed; the log says why." });
+      else sendJson(response, 500, { error: "Internal error; see the log." });
     }
   }
 
@@ -157,20 +157,20 @@ class Service {
     this.#stopping = true;
     const seconds = this.settings.SHUTDOWN_SECONDS;
     const { requests } = this.connections;
-    this.log.info("stopping", `${signal}: ${requests} requests under way, at most ${seconds} s for them`, { requests });
-    setTimeout(() => this.#cutOff(`SHUTDOWN_SECONDS, ${seconds} s, are over`), seconds * 1000).unref();
+    this.log.info("stopping", `${signal}: waiting up to ${seconds} s for ${requests} open requests`, { requests });
+    setTimeout(() => this.#cutOff(`SHUTDOWN_SECONDS (${seconds} s) elapsed`), seconds * 1000).unref();
     const closed = new Promise((resolve) => this.server.close(resolve));
     this.connections.drain();
     await closed;
     await this.#booted?.close?.();
-    this.log.info("stopped", "Every request is answered");
+    this.log.info("stopped", "All requests were answered");
     process.exit(0);
   }
 
   /** @param {string} reason */
   #cutOff(reason) {
     const { requests } = this.connections;
-    this.log.warn("cut-off", `${reason}: ${requests} requests are cut off`, { requests });
+    this.log.warn("cut-off", `${reason}: ${requests} requests were aborted`, { requests });
     this.connections.cut();
     process.exit(EXIT_FAILED);
   }
@@ -185,10 +185,10 @@ class Service {
 function cannotListen(error, port, address) {
   const where = address === "" ? `port ${port}` : `port ${port} of ${address}`;
   const reasons = /** @type {Record<string, string>} */ ({
-    EADDRINUSE: "another process listens there. End it, or set PORT",
-    EACCES: "this user may not. Set PORT to 1024 or more",
-    EADDRNOTAVAIL: "this machine has no such address. Set LISTEN_ADDRESS, or leave it out for all addresses",
-    ENOTFOUND: "there is no such address. Set LISTEN_ADDRESS, or leave it out for all addresses",
+    EADDRINUSE: "the port is already in use. Stop the other process, or set PORT",
+    EACCES: "permission denied. Set PORT to 1024 or higher",
+    EADDRNOTAVAIL: "this machine does not have that address. Change LISTEN_ADDRESS, or unset it to use all addresses",
+    ENOTFOUND: "the address is unknown. Change LISTEN_ADDRESS, or unset it to use all addresses",
   });
   return new StartError(`Cannot listen on ${where}: ${reasons[error.code ?? ""] ?? error.message}.`);
 }

@@ -1,7 +1,7 @@
 /**
- * Variables of the environment, read once at start, all problems named at once.
+ * Reads environment variables at startup and reports all problems at once.
  *
- * Errors name variables and what is allowed, never a value: any of them may be a secret.
+ * Errors contain names and allowed values, never actual values, which may be secret.
  */
 
 import { StartError } from "./errors.js";
@@ -11,14 +11,14 @@ const ORIGIN = /^https?:\/\/([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d+)?$/;
 /** @typedef {Readonly<Record<string, string | undefined>>} Environment */
 
 /**
- * How one variable is read. `parse` gives `undefined` for what is not allowed. Without `fallback` it is required.
+ * Reads one variable. `parse` returns `undefined` for invalid values. Without `fallback`, the variable is required.
  *
  * @template T
  * @typedef {object} Reader
- * @property {string} expected what is allowed, in words
+ * @property {string} expected a description of the allowed values
  * @property {(text: string) => T | undefined} parse
  * @property {T} [fallback]
- * @property {boolean} [mayBeEmpty] an empty text is a value; otherwise it counts as missing
+ * @property {boolean} [mayBeEmpty] whether an empty string is a value; otherwise it counts as missing
  */
 
 /** @typedef {Record<string, Reader<any>>} Variables */
@@ -30,7 +30,7 @@ const ORIGIN = /^https?:\/\/([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d+)?$/;
 
 /** @typedef {{ variable: string, problem: "missing" | "wrong", expected: string }} Problem */
 
-/** Variables are missing or wrong. */
+/** Variables are missing or invalid. */
 export class SettingsError extends StartError {
   /** @param {readonly Problem[]} problems */
   constructor(problems) {
@@ -42,12 +42,12 @@ export class SettingsError extends StartError {
 }
 
 /**
- * The values of the variables that are right, and the problems of the others.
+ * Reads all variables; returns the valid values and the problems of the others.
  *
  * @template {Variables} V
  * @param {Environment} environment
  * @param {V} variables
- * @returns {{ settings: Settings<V>, problems: Problem[] }} the settings are complete when there is no problem
+ * @returns {{ settings: Settings<V>, problems: Problem[] }} the settings are complete if there are no problems
  */
 export function examine(environment, variables) {
   /** @type {Problem[]} */
@@ -65,13 +65,13 @@ export function examine(environment, variables) {
 }
 
 /**
- * Any text, the empty one included.
+ * A string, which may be empty.
  *
  * @param {{ fallback?: string }} [options]
  * @returns {Reader<string>}
  */
 export function text({ fallback } = {}) {
-  return { expected: "a text", parse: (value) => value, mayBeEmpty: true, ...optional(fallback) };
+  return { expected: "a string", parse: (value) => value, mayBeEmpty: true, ...optional(fallback) };
 }
 
 /**
@@ -102,21 +102,21 @@ export function flag({ fallback } = {}) {
 }
 
 /**
- * An address of the web, as it is written.
+ * An HTTP(S) URL, unchanged.
  *
  * @returns {Reader<string>}
  */
 export function webAddress() {
   return {
-    expected: "an address that begins with http:// or https://",
+    expected: "a URL that starts with http:// or https://",
     parse: (value) => (originOf(value) === undefined ? undefined : value),
   };
 }
 
 /**
- * `https://host:port` of an address; `undefined` when it is none of the web, or its host is no name or IP address.
+ * The origin of a URL (`https://host:port`); `undefined` unless it is an HTTP(S) URL of a host name or IP address.
  *
- * URLs may have hosts such as `x;sandbox`, `a,b` and `*`, which mean something else in a content security policy.
+ * Hosts such as `x;sandbox`, `a,b` and `*` are valid in URLs, but have a special meaning in a content security policy.
  *
  * @param {string} address
  * @returns {string | undefined}

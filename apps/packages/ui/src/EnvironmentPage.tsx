@@ -4,13 +4,13 @@ import { Version } from "./Version.tsx";
 
 interface EnvironmentPageProps {
   apiUrl: string;
-  /** The page's variables, by their names. */
+  /** The page's variables, by name. */
   variables: Readonly<Record<string, string>>;
-  /** Names of those whose values are not shown. */
+  /** Names of variables whose values are not shown. */
   hidden?: readonly string[];
 }
 
-/** What runs here, and with which variables. */
+/** The running versions and the page's variables. */
 export function EnvironmentPage({ apiUrl, variables, hidden = [] }: EnvironmentPageProps): ReactNode {
   return (
     <>

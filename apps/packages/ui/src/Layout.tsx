@@ -4,7 +4,7 @@ import { Link } from "./Link.tsx";
 
 interface LayoutProps {
   title: string;
-  /** Other apps and pages, by their names. */
+  /** URLs of other apps and pages, by name. */
   links: Readonly<Record<string, string>>;
   children: ReactNode;
 }

@@ -5,7 +5,7 @@ export function isWebAddress(text: string): boolean {
   return protocol === "https:" || protocol === "http:";
 }
 
-/** A link where the address is one of the web, otherwise its text alone. */
+/** A link if the address is an HTTP(S) URL or a path, otherwise plain text. */
 export function Link({ to, children }: { to: string; children: ReactNode }): ReactNode {
   return isWebAddress(to) || to.startsWith("/") ? <a href={to}>{children}</a> : <span>{children}</span>;
 }

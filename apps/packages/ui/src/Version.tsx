@@ -11,7 +11,7 @@ function isAppVersion(value: unknown): value is AppVersion {
   return typeof value === "object" && value !== null && "app" in value && "version" in value;
 }
 
-/** The version of the app that runs at an address; an empty address is the page's own. */
+/** The version of the app at a URL; an empty URL stands for the page's own server. */
 export function Version({ address }: { address: string }): ReactNode {
   const loaded = useJson(`${address.replace(/\/+$/, "")}/health/version`, isAppVersion);
   if (loaded.state === "loading") return <output>…</output>;

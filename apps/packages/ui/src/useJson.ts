@@ -2,7 +2,7 @@ import { useEffect, useState } from "react";
 
 export type Loaded<T> = { state: "loading" } | { state: "loaded"; value: T } | { state: "failed" };
 
-/** What an address answers; `check` says whether it is what the caller expects. */
+/** Loads JSON from a URL and validates it with `check`. */
 export function useJson<T>(address: string, check: (value: unknown) => value is T): Loaded<T> {
   const [loaded, setLoaded] = useState<Loaded<T>>({ state: "loading" });
   useEffect(() => {
