@@ -126,7 +126,7 @@ class Ratio:
 
 
 def print_table(ratios: Iterable[Ratio], upper: str, lower: str) -> None:
-    """``upper`` and ``lower`` say whose medians stand in the two columns."""
+    """``upper`` and ``lower`` are the headings of the two columns of medians."""
     print(f"\n{'':<{_NAME_WIDTH}}  {upper:>{_SIDE_WIDTH}}  {lower:>{_SIDE_WIDTH}}  {'ratio':>6}  target")
     for ratio in ratios:
         print(ratio.row())

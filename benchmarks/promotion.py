@@ -18,7 +18,7 @@ _APPS = ("api", "apiv2", "admin", "app")
 _BASE_BYTES = 8_000_000
 """The layers that all versions of an app share: system, Node, packages."""
 _OWN_BYTES = 500_000
-"""The layer that a change of its code makes anew."""
+"""The layer that a change of the app's code replaces."""
 _MEGABYTE = 1_000_000
 
 

@@ -19,7 +19,7 @@ def policy_lines(verdict: PolicyResult) -> Iterator[Line]:
     """On a terminal and in logs; nothing where there is nothing to say."""
     if verdict.violations:
         yield Line.of((f"Policies: {counted(len(verdict.violations), 'violation')}", "bold red"))
-    for violation in result.violations:
+    for violation in verdict.violations:
         about = f"{violation.property} {safe(violation.found)}"
         yield Line.of("  ", (violation.resource, "bold"), f": {about}  ", (violation.rule.name, "red"))
         yield Line.of((f"    {violation.rule.rationale} {violation.rule.remedy}", "dim"))

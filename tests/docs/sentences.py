@@ -60,7 +60,7 @@ def _all(root: Path = ROOT) -> Iterator[tuple[str, list[Sentence]]]:
 
 def _split(kind: str, path: Path, line: int, text: str, root: Path) -> Iterator[Sentence]:
     for part in _END.split(" ".join(text.split())):
-        if len(_WORD.findall(part)) >= _LEAST_WORDS:
+        if sum(bool(_WORD.search(word)) for word in part.split()) >= _LEAST_WORDS:
             yield Sentence(kind, path.relative_to(root).as_posix(), line, part)
 
 
