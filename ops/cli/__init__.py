@@ -76,7 +76,7 @@ class LazyGroup(TyperGroup):
     def get_command(self, _ctx: Any, cmd_name: str) -> Any:
         """Return a command, or None if there is none of that name."""
         if cmd_name in _MODULES:
-            self._load(_MODULES[cmd_name])
+            self._load(cmd_name)
         else:
             self.load_all()  # the error suggests similar names
         return self.commands.get(cmd_name)
@@ -99,11 +99,13 @@ class LazyGroup(TyperGroup):
 
     def load_all(self) -> None:
         """Import the modules of all commands."""
-        for module in dict.fromkeys(_MODULES.values()):
-            self._load(module)
+        for name in _MODULES:
+            self._load(name)
 
-    def _load(self, module: str) -> None:
-        group = typer.main.get_group(import_module(f"{__name__}.{module}").app)
+    def _load(self, name: str) -> None:
+        if name in self.commands:
+            return
+        group = typer.main.get_group(import_module(f"{__name__}.{_MODULES[name]}").app)
         commands = {group.name: group} if group.name else group.commands
         self.commands = {**commands, **self.commands}
 

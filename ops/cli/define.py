@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import MISSING, fields, is_dataclass
-from functools import wraps
+from functools import cache, wraps
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -68,7 +68,7 @@ def expand(function: Command) -> Command:
         hint = hints[name]
         if is_dataclass(hint):
             groups[name] = hint  # type: ignore[assignment]  # narrowed to an instance or a class; this is the class
-            for member in _members(hint):
+            for member in _members(groups[name]):
                 (own if _is_argument(member) else shared).append(member)
         else:
             own.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hint))
@@ -88,6 +88,7 @@ def expand(function: Command) -> Command:
     return run
 
 
+@cache
 def _members(kind: Any) -> list[inspect.Parameter]:
     hints = get_type_hints(kind, include_extras=True)
     return [

@@ -102,9 +102,6 @@ def _destroy(session: Session, options: Options) -> ExitCode:
 def refresh(session: Session, options: Options) -> ExitCode:
     """Update the state from the live resources; unless ``--yes`` is given, preview the changes and ask first."""
     stack = session.stack
-    if not options.yes:
-        confirm(f"Update the state of {stack.name} from the live resources?")
-    display = display_for(sys.stdout, session.title("Refreshing"), preview=False)
     with session.locked("snu refresh", options):
         session.require_latest()
         if not options.yes:

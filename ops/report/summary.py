@@ -32,7 +32,7 @@ def summary_lines(record: OperationRecord, *, preview: bool) -> list[Line]:
     if record.summary is None or not has_changes(record.summary.changes):
         return [Line.of(("No change", "bold green"), f": {_unchanged(_changes(record))}", _after(record))]
     head = ("To do", "bold") if preview else ("Done", "bold green")
-    cost = cost_text(record) if preview else ""
+    cost = cost_text(record) if preview and not record.is_refresh else ""
     return [
         Line.of(head, f": {counts(record, preview=preview)}", _after(record)),
         *([Line.of(cost)] if cost else []),

@@ -165,7 +165,7 @@ def test_a_cancelled_build_changes_nothing(workshop: Workshop) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == ExitCode.CANCELLED
-    assert errors.startswith("error: Stopped. The configuration of local was not changed.")
+    assert errors.startswith("error: Cancelled. The configuration of local was not changed.")
     assert workshop.built() == {}
 
 

@@ -209,7 +209,7 @@ def test_a_token_that_was_made_and_not_recorded_is_replaced(saved: Saved, lab: L
     lab.clear_faults()
     assert ("creating", "observability-logs-reader") in pending(lab, "foundation-local")
     run = recover(lab, "foundation-local")
-    assert "its secret key was told only once; the next up makes a new one" in run.stdout
+    assert "its secret key only once; the next up replaces it" in run.stdout
     completes(saved, "foundation-local", "up")
 
 

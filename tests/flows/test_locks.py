@@ -164,13 +164,14 @@ def test_a_paused_run_overwrites_nothing(lab: Lab, engine: str) -> None:
     (history / "local-1.history.json").write_text(json.dumps(record))
     refused = _snu(lab, "up", "local", "--yes", engine=engine)
     assert refused.returncode == ExitCode.INTERRUPTED
-    assert "the state is older than what the run of" in refused.stderr
+    assert "the state is older than the one that the run of" in refused.stderr
     for command in ("preview", "drift"):
         warned = _snu(lab, command, "local", engine=engine)
-        assert "warning: local: the state is older than what the run of" in warned.stderr, warned.stdout + warned.stderr
+        warning = "warning: local: the state is older than the one that the run of"
+        assert warning in warned.stderr, warned.stdout + warned.stderr
     status = lab.project.snu("status", "--json")
     assert [each["stack"] for each in json.loads(status.stdout) if each["overwritten"]] == ["local"]
-    assert "warning: local: the state is older than what the run of" in status.stderr
+    assert "warning: local: the state is older than the one that the run of" in status.stderr
     recovered = _snu(lab, "recover", "local", "--yes", engine=engine)
     assert recovered.returncode == ExitCode.OK, recovered.stdout + recovered.stderr
     assert "restored; a copy of the other state is in .snu/backups/snu/local/" in recovered.stdout

@@ -182,7 +182,7 @@ ROWS: dict[str, tuple[Row, list[str]]] = {
         ["admin-container (scaleway:containers:Container): changed in the state: inputs.memoryLimitBytes"],
     ),
     "same property, third value": (_third_value, ["api-container", "inputs.memoryLimitBytes"]),
-    "same change done already": (_same_change_already, ["api-container", "is another one in the state"]),
+    "same change done already": (_same_change_already, ["api-container", "changed in the state"]),
     "another salt": (_salt, ["the encryption salt of the stack's secrets has changed"]),
     "changed by hand in the cloud": (
         _by_hand,
@@ -190,13 +190,13 @@ ROWS: dict[str, tuple[Row, list[str]]] = {
     ),
     "changed by hand what is planned": (_by_hand_what_is_planned, ["api-container", "memoryLimitBytes"]),
     "deleted in the cloud": (_deleted_in_the_cloud, ["admin-container", "planned: no change; now: create"]),
-    "another stack's plan": (_another_stack, ["The plan is for the stack local, and not for foundation-local"]),
+    "another stack's plan": (_another_stack, ["The plan is for the stack local; expected foundation-local"]),
     "another backend": (_another_backend, ["elsewhere"]),
     "expired": (_expired, ["the plan expired on"]),
     "altered by one byte": (_one_byte, ["it was altered after it was signed"]),
     "wrong key": (_wrong_key, ["cannot be decrypted"]),
     "unsigned": (_unsigned, ["has no readable signature"]),
-    "signed by a stranger": (_stranger, ["a stranger"]),
+    "signed by a stranger": (_stranger, ["signed by an unknown key"]),
     "planned by the other engine": (_other_engine, ["only that one can apply it"]),
     "image gone from the registry": (_image_gone, ["the image localhost:", "is no longer in its registry"]),
 }
@@ -249,7 +249,7 @@ def _let_all_else_happen(lab: PlanLab, monkeypatch: pytest.MonkeyPatch) -> None:
                 "the plan expired on",
                 "the files have changed",
                 "configuration: snu:plans was changed",
-                "is another one in the state: inputs.memoryLimitBytes",
+                "changed in the state: inputs.memoryLimitBytes",
                 "is no longer in its registry",
             ],
             id="all else",
@@ -332,7 +332,7 @@ def test_status_shows_running_images_and_waiting_plans(lab: PlanLab) -> None:
     shown = lab.lab.project.snu("status").stdout
     assert f"plan {plan['digest'][:12]} by A Planner" in shown
     assert "stage  status unknown\n" in shown
-    assert "Not looked at: ci, production, stage. no Scaleway API key." in shown
+    assert "Skipped ci, production, stage: no Scaleway API key." in shown
     exports = lab.lab.project.snu("local", "env").stdout.splitlines()
     pointed = {name: value.strip("'") for name, _, value in (line[7:].partition("=") for line in exports)}
     misled = lab.lab.project.snu("status", **pointed)

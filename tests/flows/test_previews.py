@@ -52,7 +52,7 @@ def test_up_deploys_what_the_branch_changed_and_down_leaves_nothing(previews: Pr
     before = previews.versions()
     previews.change("api")
     made = previews.json("env", "up", "--pr", "7")
-    assert made.keys() == {"name", "urls", "images"}
+    assert made.keys() == {"schema", "name", "urls", "images"}
     assert made["name"] == "pr-7"
     assert made["urls"]["api"] == f"http://api-pr-7.local.snu.localhost:{previews.lab.project.port}"
     assert {app for app in APPS if made["images"][app]["version"] != before[app]} == {"api"}
@@ -94,7 +94,7 @@ def test_a_branch_needs_no_github(previews: PreviewLab, hub: FakeGitHub) -> None
     document = json.loads(previews.document_file(made["name"]).read_text())
     assert (document["branch"], document["pull_request"], document["repository"]) == ("Feature_X", None, "")
     previews.lab.project.stack_file(made["name"]).unlink()
-    assert "is taken down" in previews.snu("env", "down", "--branch", "Feature_X").stdout
+    assert "was removed" in previews.snu("env", "down", "--branch", "Feature_X").stdout
     assert previews.things(made["name"]) == {}
     assert hub.requests == []
 
@@ -103,9 +103,9 @@ def test_a_branch_needs_no_github(previews: PreviewLab, hub: FakeGitHub) -> None
     ("pull", "says"),
     [
         (Pull("feature", is_open=False), "The pull request octo/snu#7 is closed"),
-        (Pull("x-no-ci"), "The branch 'x-no-ci' gets no environment"),
+        (Pull("x-no-ci"), "The branch 'x-no-ci' gets no preview environment"),
         (Pull("feature", head="somebody/snu"), "comes from somebody/snu"),
-        (Pull("feature", head=None), "comes from a repository that is gone"),
+        (Pull("feature", head=None), "comes from a deleted repository"),
         (Pull("feature", reads_until_closed=1), "The pull request octo/snu#7 is closed"),  # while it waited
     ],
 )
@@ -298,8 +298,9 @@ def test_the_list_shows_states_and_cloud(previews: PreviewLab, hub: FakeGitHub) 
     run = previews.lab.project.snu("env", "list")
     assert run.returncode == ExitCode.INCOMPLETE
     table = run.stdout.splitlines()
-    assert table[0].startswith("pr-7  #7 feature  ")
-    assert "orphaned" in table[1]
+    assert table[0].split() == ["NAME", "BRANCH", "UPDATED", "AGE", "STATUS", "URLS"]
+    assert table[1].startswith("pr-7  #7 feature  ")
+    assert "orphaned" in table[2]
     (number,) = [number for number, line in enumerate(table) if line.startswith("pr-9") and "unreadable" in line]
     assert "is damaged" in table[number + 1]
 
@@ -322,11 +323,11 @@ def test_a_sweep_is_a_dry_run_without_yes(previews: PreviewLab, hub: FakeGitHub)
     shown = previews.snu("env", "sweep").stdout
     for line in (
         "pr-8  take down: its pull request is closed",
-        f"{goes}  take down: its branch 'goes' is gone",
+        f"{goes}  take down: its branch 'goes' no longer exists",
         "it has the label 'persist'",
         "pr-11  remove from the cloud: it is in the cloud but in no state",
         "    container pr-11-api",
-        "stack local  left alone: not a preview environment's name",
+        "stack local  skipped: not a preview environment's name",
         "4 environments to sweep. Nothing was changed: --yes does it.",
     ):
         assert line in shown, shown
@@ -373,7 +374,7 @@ def test_a_sweep_without_github(previews: PreviewLab, hub: FakeGitHub) -> None:
         previews.age(name, "2020-01-01T00:00:00+00:00")
     previews.hub = None
     shown = previews.snu("env", "sweep", "--yes").stdout
-    assert "Without --repo" in shown
+    assert "Closed pull requests and deleted branches are not detected" in shown
     assert "its labels are unknown without GitHub" in shown
     assert previews.things(branch) == {}
     assert previews.things("pr-7")

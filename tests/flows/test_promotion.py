@@ -71,7 +71,7 @@ def test_disallowed_promotions_change_nothing(stages: Stages) -> None:
 
     run = stages.snu("promote", "stage", "production")
     assert run.returncode == ExitCode.FAILED
-    assert "stage runs nothing" in run.stderr
+    assert "stage runs no images" in run.stderr
 
     stages.write("Pulumi.stage.yaml", (stages.folder / "Pulumi.stage.yaml").read_text() + "# mine\n")
     run = stages.snu("promote", "ci", "stage", "--commit")
@@ -173,9 +173,9 @@ def test_a_rollback_restores_only_images_and_variables(stages: Stages) -> None:
     # What runs is no release: one back from it is the newest one.
     run = stages.ok("rollback", "stage", "--commit")
     assert stages.message().startswith(f"Roll stage back to {second.name}\n")
-    assert f"without {third[:8]} Break it altogether" in stages.message()
+    assert f"removes {third[:8]} Break it altogether" in stages.message()
     for text in (run.stdout, stages.message()):
-        assert "Not rolled back: what is in databases" in text
+        assert "Not rolled back: databases and their migrations" in text
     assert stages.digests("stage")["api"] == second.images["api"].digest
     assert stages.config("stage")["snu:apps"]["api"]["variables"]["NEW"] == "1"
     changed = stages.git.diff("HEAD~1", "HEAD")
@@ -279,12 +279,12 @@ def test_old_versions_are_deleted_and_used_ones_kept(stages: Stages) -> None:
 
     listed = stages.ok("images", "clean", "--all").stdout
     assert "to delete. Nothing was changed" in listed
-    assert "stays: in the state of pr-7" in listed
-    assert f"stays: in the release {first.name}" in listed
-    assert "stays: younger than 60 days" in listed
-    assert "stays: in a waiting plan of stage" in listed
-    assert "stays: in .local/images/ci.yaml" in listed
-    going = {line.split()[0] for line in listed.splitlines() if line.endswith("goes")}
+    assert "keep: in the state of pr-7" in listed
+    assert f"keep: in the release {first.name}" in listed
+    assert "keep: younger than 60 days" in listed
+    assert "keep: in a waiting plan of stage" in listed
+    assert "keep: in .local/images/ci.yaml" in listed
+    going = {line.split()[0] for line in listed.splitlines() if line.endswith("delete")}
     old_api = first.images["api"].version
     assert going == {"api:needless"}
     assert "needless" in stages.tag_names("snu-stage")
@@ -320,7 +320,7 @@ def test_nothing_is_deleted_if_usage_is_unknown(stages: Stages) -> None:
     stages.write_state("pr-7", "{")
     run = stages.snu("images", "clean", "ci", "--yes")
     assert run.returncode == ExitCode.ENVIRONMENT
-    assert "What ci runs is not known" in run.stderr
+    assert "The images that ci runs are unknown" in run.stderr
     assert "Nothing was deleted" in run.stderr
     stages.lab.state_file("pr-7").unlink()
     (stages.folder / ".git/shallow").write_text(f"{stages.git.head.target}\n")
@@ -405,7 +405,7 @@ def test_each_step_of_a_release_can_be_repeated(stages: Stages, hub: FakeGitHub,
         commit = str(stages.git.head.target)
         first, second = twice("release", "push", "release_candidate")
         assert f"moved to {commit[:12]}" in first
-        assert f"holds {commit[:12]}" in second
+        assert f"already contains {commit[:12]}" in second
         plan = str(stages.folder / f"{stack}.plan")
         stages.ok("plan", stack, "--out", plan)
         first, second = twice("apply", plan, "--yes")

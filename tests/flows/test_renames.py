@@ -152,8 +152,8 @@ def test_an_update_protects_again_what_is_still_in_the_file(lab: Lab, tmp_path: 
     check_clear(snu("unprotect", "antivirs", "--yes", expect=ExitCode.USAGE), "Did you mean antivirus?")
     snu("unprotect", "antivirus", "admin", "--yes")
     snu.up()
-    assert "is not protected" not in snu("unprotect", "antivirus", "--yes").stdout
-    assert "is not protected" in snu("unprotect", "antivirus", "--yes").stdout
+    assert "no resource of antivirus is protected" not in snu("unprotect", "antivirus", "--yes").stdout
+    assert "no resource of antivirus is protected" in snu("unprotect", "antivirus", "--yes").stdout
     lab.project.change(STACK, lambda config: config.update({"snu:protect": False}))
     snu.up()
     assert not [each for each in lab.state(STACK)["resources"] if each.get("protect")]
@@ -164,7 +164,7 @@ def test_a_host_that_moves_to_another_app_takes_two_updates(lab: Lab, tmp_path: 
     app_host = lab.project.config(STACK)["snu:apps"]["app"]["host"]
     lab.project.change(STACK, lambda config: config["snu:apps"]["antivirus"].pop("host"))
     lab.project.change(STACK, lambda config: config["snu:apps"]["tasks"].update(host="antivirus.local.snu.localhost"))
-    check_clear(snu("preview", expect=ExitCode.SETTINGS), "with an update of its own first")
+    check_clear(snu("preview", expect=ExitCode.SETTINGS), "in a separate update first")
     lab.project.change(STACK, lambda config: config["snu:apps"]["tasks"].pop("host"))
     snu.up()
     lab.project.change(STACK, lambda config: config["snu:apps"]["tasks"].update(host="antivirus.local.snu.localhost"))
@@ -221,6 +221,8 @@ def test_an_environment_is_renamed_beside_the_old_one(lab: Lab, snu: Snu) -> Non
         lambda config: config["snu:environments"].update({"local": config["snu:environments"]["moved"]}),
     )
     snu("up", "--yes", stack=FOUNDATION)
+    stored = lab.project.snu("keys", "store", FOUNDATION)
+    assert stored.returncode == ExitCode.OK, stored.stderr
     snu.up()
     assert serving(lab, HOST) == "moved-admin"
     assert names(lab, "containers.namespace") & {"snu-local", "snu-moved"} == {"snu-moved"}

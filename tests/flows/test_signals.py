@@ -74,7 +74,7 @@ def test_it_ends_when_what_is_under_way_has_ended(lab: Lab, engine: str, number:
     lab.clear_faults()
     run = victim.wait()
     assert run.returncode == ExitCode.CANCELLED, run.stdout
-    assert "local: cancelled before it was complete.\n" in run.stdout
+    assert "local: cancelled before it was complete. Run the same command again to continue.\n" in run.stdout
     assert pending(lab, "local") == []
     assert newest_update(lab)["result"] == "failed"
 

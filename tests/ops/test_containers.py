@@ -151,7 +151,7 @@ def api_that_answers(monkeypatch: pytest.MonkeyPatch, answer: httpx.Response | E
         (httpx.Response(200, json={"version": "3e19"}), "reports version 3e19, expected 4f2a"),
         (httpx.Response(200, json=["4f2a"]), "reports no version"),
         (httpx.Response(200, text="<html>"), "reports no version"),
-        (httpx.Response(404), "answers 404"),
+        (httpx.Response(404), "answered 404"),
         (httpx.Response(200, text="page", headers={"X-Local-Scaleway": "page"}), ""),
         (httpx.Response(503, text="page", headers={"X-Local-Scaleway": "page"}), "answered 503"),
         (httpx.ConnectError("refused"), "no answer (refused)"),
@@ -178,7 +178,7 @@ def test_an_update_fails_if_a_url_that_it_checks_does_not_answer(
     monkeypatch: pytest.MonkeyPatch, answer: httpx.Response | Exception, wrong: str
 ) -> None:
     api_that_answers(monkeypatch, answer)
-    monkeypatch.setattr(Api, "look", lambda _self, container: replace(container, status="ready"))
+    monkeypatch.setattr(Api, "current", lambda _self, container: replace(container, status="ready"))
     session: Any = SimpleNamespace(stack=find_stack(ROOT, "local"), environ={})
     container = Container("fr-par/1", "some-container", ("some.localhost",))
     require_ready(session, [container], 0, check_urls=False)

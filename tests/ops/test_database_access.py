@@ -155,7 +155,7 @@ def test_a_key_that_may_not_open_is_reported(
     monkeypatch.setattr(database_access, "_OPENED", set())
     database_access.open_while_running(Stack(ROOT, "local", stack, "passphrase"), {}, instance.id)
     said = capsys.readouterr().err
-    assert said.startswith("warning: this machine's address, 127.0.0.1, was not added")
+    assert said.startswith("warning: this machine's address, 127.0.0.1, could not be added")
     assert "RelationalDatabasesFullAccess" in said
 
 

@@ -188,7 +188,7 @@ def test_what_the_user_can_mend_is_said_in_a_sentence(project: Project) -> None:
     refused(project, "previw", "local", code=ExitCode.USAGE, says="No such command")
     refused(project, "up", "local", "--engine", "terraform", code=ExitCode.USAGE, says="'terraform'")
     refused(project, "preview", "local", code=ExitCode.LOCAL_CLOUD, says="snu local start")
-    refused(project, "preview", "stage", "--engine", "embedded", code=ExitCode.ENGINE, says="local Scaleway only")
+    refused(project, "preview", "stage", "--engine", "embedded", code=ExitCode.ENGINE, says="only the local Scaleway")
     refused(project, "preview", "stage", code=ExitCode.ENGINE, says="Install it", PATH="/nowhere")
 
 

@@ -111,7 +111,7 @@ def overwrite(session: Session) -> None:
     counts(session).clear()
 
 
-WARNING = "warning: dev: the state is older than what the run of 2026-06-01 12:00 UTC left"
+WARNING = "warning: dev: the state is older than the one that the run of 2026-06-01 12:00 UTC left"
 
 
 def test_a_preview_looks_once(session: Session, capsys: pytest.CaptureFixture[str]) -> None:

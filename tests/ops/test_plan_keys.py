@@ -68,9 +68,9 @@ def test_key_files_are_not_overwritten(project: Path, tmp_path: Path) -> None:
             make(project, stack, tmp_path / out, **names)
 
     refused("already has snu:plans.planners.ci", "other")
-    refused("appliers.deploy in snu:plans already", "other", planner="second")
+    refused("already has snu:plans.appliers.deploy", "other", planner="second")
     refused("already exists", "keys", planner="second", applier="second")
-    refused("--planner is 'No Name'", "other", planner="No Name", applier="second")
+    refused("--planner is No Name", "other", planner="No Name", applier="second")
     refused("is in the checkout", "project/keys", stack="production")
     assert not (tmp_path / "other").exists()
     assert not (project / "keys").exists()

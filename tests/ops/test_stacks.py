@@ -141,7 +141,7 @@ class TestEngines:
 
     @pytest.mark.parametrize("url", [None, "https://api.scaleway.com"])
     def test_the_embedded_engine_is_kept_from_the_real_scaleway(self, path: Path, url: str | None) -> None:
-        with pytest.raises(OpsError, match="local Scaleway only") as caught:
+        with pytest.raises(OpsError, match="only the local Scaleway") as caught:
             select_engine(EngineChoice.EMBEDDED, make_stack(path, url))
         assert caught.value.code is ExitCode.ENGINE
 

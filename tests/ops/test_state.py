@@ -371,7 +371,7 @@ def test_to_where_it_is(open_session: Any, tmp_path: Path) -> None:
     session = open_session("a", f"file://{tmp_path}/state")
     with pytest.raises(OpsError, match=r"is already in"):
         commands.move(session, f"file://{tmp_path}/state", YES)
-    with pytest.raises(OpsError, match="a has no state in"):
+    with pytest.raises(OpsError, match="has no state of a"):
         commands.move(session, f"file://{tmp_path}/elsewhere", YES)
 
 

@@ -1,6 +1,6 @@
 /**
- * The clock of a run: this machine's if it agrees with object storage's, otherwise object storage's. It is monotonic, so
- * that changes of the system time during the run have no effect.
+ * The clock of a run: this machine's if it agrees with object storage's, otherwise object storage's. It is monotonic,
+ * so that changes of the system time during the run have no effect.
  */
 
 /** Maximum difference of the two clocks in milliseconds; less than the delay with which log lines arrive. */

@@ -78,8 +78,8 @@ export class Decisions {
   }
 
   /**
-   * Detects restart loops, once all lines are read. Starts without errors count only if there are more than a deployment
-   * or scaling up would cause.
+   * Detects restart loops, once all lines are read. Starts without errors count only if there are more than a
+   * deployment or scaling up would cause.
    *
    * @param {readonly Container[]} containers
    */

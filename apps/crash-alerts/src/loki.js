@@ -1,6 +1,6 @@
 import { getJson } from "./http.js";
 
-// Loki returns up to 5000 lines per page. A line may exceed 16 KB, and a page has to fit into the memory of a small job.
+// Loki returns up to 5000 lines per page. A line may exceed 16 KB, and a page has to fit into a small job's memory.
 export const PAGE_LINES = 1000;
 const SECONDS = 60;
 

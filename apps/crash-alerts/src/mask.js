@@ -309,8 +309,8 @@ function textsIn(value) {
 }
 
 /**
- * The forms in which a secret may occur: as it is and after each round of decoding, in hexadecimal, and in base64 at any
- * offset.
+ * The forms in which a secret may occur: as it is and after each round of decoding, in hexadecimal, and in base64 at
+ * any offset.
  *
  * @param {string} secret
  * @returns {string[]}
@@ -327,7 +327,8 @@ function formsOf(secret) {
 }
 
 /**
- * The part of a text's base64 encoding that does not depend on its surroundings, for each of the three possible offsets.
+ * The part of a text's base64 encoding that does not depend on its surroundings, for each of the three possible
+ * offsets.
  *
  * @param {string} text
  * @param {"base64" | "base64url"} alphabet

@@ -1,8 +1,8 @@
 /**
  * A run: acquire the lease, read the logs since the last run, decide, post, and save the state for the next run.
  *
- * Messages are saved before they are posted, and removed once Slack has accepted them. So no message is lost if a run is
- * interrupted, and one is duplicated only if that happens between Slack's response and the next write.
+ * Messages are saved before they are posted, and removed once Slack has accepted them. So no message is lost if a run
+ * is interrupted, and one is duplicated only if that happens between Slack's response and the next write.
  */
 
 import { randomUUID } from "node:crypto";
@@ -90,8 +90,8 @@ async function leaveError(state, lease, job, error) {
 }
 
 /**
- * Reads the logs in windows, each of which counts only once it is read completely. Returns a failure instead of throwing
- * it, so that what was found before it is still reported.
+ * Reads the logs in windows, each of which counts only once it is read completely. Returns a failure instead of
+ * throwing it, so that what was found before it is still reported.
  *
  * @param {Job} job
  * @param {Decisions} before

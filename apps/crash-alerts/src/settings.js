@@ -64,7 +64,9 @@ export function readAccess(file) {
   const found = readObject(file, "The job's access");
   const missing = ACCESS_KEYS.filter((key) => typeof found[key] !== "string" || found[key] === "");
   if (missing.length > 0) {
-    throw new StartError(`The job's access lacks ${missing.join(", ")}: an owner of the foundation runs scripts/snu keys store.`);
+    throw new StartError(
+      `The job's access lacks ${missing.join(", ")}. Run scripts/snu keys store FOUNDATION with an owner's key.`,
+    );
   }
   return /** @type {Access} */ (/** @type {unknown} */ (found));
 }

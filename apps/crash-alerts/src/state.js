@@ -80,8 +80,8 @@ export function newState(since) {
 }
 
 /**
- * Removes future times, which a run with a wrong clock may have saved and which would block the next runs. The cursor is
- * checked when the logs are read.
+ * Removes future times, which a run with a wrong clock may have saved and which would block the next runs. The cursor
+ * is checked when the logs are read.
  *
  * @param {State} state is modified
  * @param {number} now

@@ -1,8 +1,8 @@
 /**
  * Inserts variables into a page that was built with import-meta-env, in memory.
  *
- * Replaces import-meta-env's command, which modifies the built files, fails for values with quotes, and leaves a copy of
- * the page behind.
+ * Replaces import-meta-env's command, which modifies the built files, fails for values with quotes, and leaves a copy
+ * of the page behind.
  */
 
 import { StartError } from "@snu/service";

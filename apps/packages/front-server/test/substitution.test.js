@@ -19,7 +19,7 @@ for (const [name, page] of [["none", "<script></script>"], ["two", `JSON.parse('
   test(`a page with ${name} is refused, with what to write`, () => {
     assert.throws(
       () => substitute(page ?? "", {}),
-      (error) => error instanceof StartError && /before the front's module/.test(error.message),
+      (error) => error instanceof StartError && /before the page's module/.test(error.message),
     );
   });
 }

@@ -39,6 +39,6 @@ for (const wrong of ["snu.example", "ftp://snu.example", "javascript:alert(1)", 
 test("an error says what is allowed, and no value", () => {
   const { problems } = examine({ SITE: "s3cret" }, { SITE: webAddress() });
   const error = new SettingsError(problems);
-  assert.match(error.message, /^1 variable is missing or wrong: SITE is wrong \(expected: an address .*https:\/\/\)/);
+  assert.match(error.message, /^1 variable is missing or wrong: SITE is wrong \(expected: a URL .*https:\/\/\)/);
   assert.doesNotMatch(JSON.stringify(error.fields) + error.message, /s3cret/);
 });
