@@ -39,6 +39,12 @@ class Request:
     """File to which a preview saves its plan."""
     plan: Path | None = None
     """File with the plan that an update must follow."""
+    config_file: Path | None = None
+    """File with the stack's configuration; by default ``Pulumi.<stack>.yaml`` in ``project_dir``."""
+
+    @property
+    def stack_file(self) -> Path:
+        return self.config_file or self.project_dir / f"Pulumi.{self.stack}.yaml"
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ class Run:
 
     async def _prepare(self) -> tuple[Context, Snapshot]:
         """Read configuration and state. Raises PulumiError before anything is changed."""
-        stack_file = read_stack_file(self._request.project_dir / f"Pulumi.{self._request.stack}.yaml")
+        stack_file = read_stack_file(self._request.stack_file)
         reader = StackReader(self._project, self._file.store, passphrase_from(self._request.environ))
         checkpoint = self._file.read()
 

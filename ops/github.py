@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.local_port import is_loopback
 from ops.process_environment import TOKEN, TOKEN_FILE
-from ops.stacks import is_loopback
 
 if TYPE_CHECKING:
     from github import Github, GithubException

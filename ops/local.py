@@ -23,15 +23,16 @@ from ops.dependencies import require_group
 from ops.engines.program.environment import program_environment
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.local_port import free_port, remember_port
 from ops.process_environment import process_environment
 from ops.report.text import counted
-from ops.stacks import CHECKOUT, LOCAL_PASSPHRASE, Stack, find_stack
+from ops.stacks import CHECKOUT, LOCAL_PASSPHRASE, Stack, find_stack, stack_names
 from ops.state.backend_environment import local_backend_url, local_state_dir
 from pulumi_state.process import Process
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE, PASSPHRASE_FILE
 
 LOCAL_STACK = "local"
-"""The stack whose file has the local Scaleway's address."""
+"""The stack whose file has the local Scaleway's address; in a project without it, the first local stack."""
 SEED_FILE = Path(__file__).with_name("local_seed.toml")
 """The content of the local Scaleway at its first start and after a reset."""
 
@@ -40,6 +41,7 @@ _START_SECONDS = 30.0
 _STOP_SECONDS = 40.0
 """Includes the time that the containers' processes take to end."""
 _POLL_SECONDS = 0.05
+_PORT_ATTEMPTS = 5
 _LOG_TAIL = 15
 _LOGS_SECONDS = 60.0
 _SERVER_VARIABLES = ("DOCKER_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -64,6 +66,10 @@ class PortOwner(Enum):
     """A local Scaleway of another project."""
     STRANGER = auto()
     """A program that is not a local Scaleway."""
+
+
+class _PortTakenError(OpsError):
+    """Another checkout's local Scaleway listens on the port."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,13 @@ class LocalCloud:
 
     @classmethod
     def of(cls, project_dir: Path) -> LocalCloud:
+        """The local Scaleway of the project's local stacks. Raises OpsError when there is none."""
+        names = stack_names(project_dir)
+        if LOCAL_STACK not in names:
+            for name in names:
+                stack = find_stack(project_dir, name)
+                if stack.is_local:
+                    return cls(stack)
         return cls(find_stack(project_dir, LOCAL_STACK))
 
     @property
@@ -133,13 +146,15 @@ class LocalCloud:
 
     def _taken(self, found: PortStatus) -> OpsError:
         if found.holder is PortOwner.STRANGER:
-            by = "a program that is not a local Scaleway"
-        else:
-            data = (found.health or {}).get("data")
-            by = f"another local Scaleway, process {found.pid}" + (f", with its data in {data}" if data else "")
-        return OpsError(
-            f"Port {self.port} is in use by {by}. Stop that program, or choose another port in scaleway:apiUrl "
-            "of the local stacks' files (Pulumi.local.yaml, Pulumi.foundation-local.yaml).",
+            return OpsError(
+                f"Port {self.port} is in use by a program that is not a local Scaleway. Stop that program, or use "
+                "another port: scripts/snu local start --port PORT",
+                ExitCode.LOCAL_CLOUD,
+            )
+        data = (found.health or {}).get("data")
+        by = f"another local Scaleway, process {found.pid}" + (f", with its data in {data}" if data else "")
+        return _PortTakenError(
+            f"Port {self.port} is in use by {by}. Start this checkout's own, on a free port: scripts/snu local start",
             ExitCode.LOCAL_CLOUD,
         )
 
@@ -163,13 +178,45 @@ class LocalCloud:
 
     # --- start and stop ---------------------------------------------------------------------------------
 
-    def start(self, transitions: float | None = None, runtime: str = "auto") -> tuple[int, bool]:
+    def start(
+        self, transitions: float | None = None, runtime: str = "auto", port: int | None = None
+    ) -> tuple[int, bool]:
         """Start it and wait until it answers; returns its process id, and whether it was started now.
 
         ``transitions``: duration of statuses such as ``creating``, in seconds. ``runtime``: what runs its containers,
-        ``auto``, ``docker`` or ``off``. Raises OpsError if the port is in use, the process ends early, or it
-        is already running with other options.
+        ``auto``, ``docker`` or ``off``. ``port``: the port to use from now on; None for the current one, or a free one
+        if another checkout's local Scaleway uses it. Raises OpsError if the port is in use, the process ends early, or
+        it is already running with other options.
         """
+        if port is not None and port != self.port:
+            self._require_stopped(port)
+            self.port = port
+        for _ in range(_PORT_ATTEMPTS):
+            try:
+                return self._start(transitions, runtime)
+            except _PortTakenError:
+                if port is not None:
+                    raise
+            # Another start may take this port first, so retry.
+            self.port = free_port(self.host, self.port)
+        return self._start(transitions, runtime)
+
+    def _require_stopped(self, port: int) -> None:
+        found = self.find()
+        if found.holder is PortOwner.OURS:
+            raise OpsError(
+                f"The local Scaleway is already running at {self.address}, process {found.pid}. Nothing was changed. "
+                f"To use port {port}: scripts/snu local stop && scripts/snu local start --port {port}",
+                ExitCode.LOCAL_CLOUD,
+            )
+
+    def _remember_port(self) -> None:
+        """All local stacks of the checkout use the port from now on."""
+        if self.port != self._stack.api_address.port:
+            remember_port(self._stack.project_dir, self.port)
+            self._stack = find_stack(self._stack.project_dir, self._stack.name)
+
+    def _start(self, transitions: float | None, runtime: str) -> tuple[int, bool]:
         found = self.find()
         if found.holder is PortOwner.OURS and found.pid:
             self._require_options(found, transitions, runtime)
@@ -177,6 +224,8 @@ class LocalCloud:
         if found.holder is not PortOwner.NOBODY:
             raise self._taken(found)
         require_group("local")
+        # Before the process starts, so that it is found after a Ctrl-C.
+        self._remember_port()
         process = self._spawn(transitions, runtime)
         self._pid_file.write_text(f"{process.pid}\n")
         deadline = time.monotonic() + _START_SECONDS

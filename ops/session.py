@@ -313,6 +313,7 @@ class Session:
             on_process=self._record_engine,
             parallel=options.parallel,
             refresh=options.refresh,
+            config_file=self.stack.generated_config_file,
         )
 
     def run(self, work: Callable[[Operation], Result], options: Options, display: Display) -> Result:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from infra import naming
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.local_port import config_file, is_loopback
 from pulumi_state import project as pulumi_project
 from pulumi_state.errors import PulumiError
 from pulumi_state.stack_file import StackFile
@@ -46,7 +46,18 @@ class Stack:
 
     @property
     def file(self) -> Path:
+        """The file that is edited and committed."""
         return stack_file(self.project_dir, self.name)
+
+    @property
+    def config_file(self) -> Path:
+        """The file that engines read: ``file``, or its copy with the port that this checkout has chosen."""
+        return config_file(self.project_dir, self.name)
+
+    @property
+    def generated_config_file(self) -> Path | None:
+        """``config_file`` if it is a copy; None if it is the tracked file."""
+        return None if self.config_file == self.file else self.config_file
 
     @cached_property
     def api_url(self) -> str | None:
@@ -74,16 +85,6 @@ class Stack:
     def is_local(self) -> bool:
         """Whether its Scaleway is local, at a loopback address."""
         return self.api_url is not None and is_loopback(self.api_address.hostname or "")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is a loopback address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def stack_file(project_dir: Path, name: str) -> Path:
@@ -130,7 +131,7 @@ def find_stack(project_dir: Path, name: str) -> Stack:
             ExitCode.USAGE,
         )
     try:
-        file = StackFile.read(stack_file(project_dir, name))
+        file = StackFile.read(config_file(project_dir, name))
     except PulumiError as error:
         raise OpsError(str(error), ExitCode.SETTINGS) from error
     return Stack(project_dir, name, _with_built(file.config, project_dir, name), file.secrets_provider, file.salt or "")
@@ -154,6 +155,6 @@ def settings_of(stack: Stack) -> FoundationSettings | EnvironmentSettings:
     from infra.settings import SettingsError, load_file
 
     try:
-        return load_file(stack.file)
+        return load_file(stack.config_file, stack.project_dir)
     except SettingsError as error:
         raise OpsError(f"{error}\nNothing was changed.", ExitCode.SETTINGS) from error

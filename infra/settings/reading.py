@@ -47,14 +47,15 @@ def load(stack: str, config: Mapping[str, str], project: Path) -> FoundationSett
     return _validate(path, stack, config, file)
 
 
-def load_file(path: Path) -> FoundationSettings | EnvironmentSettings:
+def load_file(path: Path, project: Path | None = None) -> FoundationSettings | EnvironmentSettings:
     """Loads the settings from a stack file as Pulumi would, without decrypting values.
 
+    `project` is the project's folder, by default that of the file.
     Raises `SettingsError` with all problems.
     """
     file = _read(path)
     stack = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
-    return _validate(path, stack, _flat(file), file)
+    return _validate((project or path.parent) / path.name, stack, _flat(file), file)
 
 
 def flat_config(path: Path) -> dict[str, str]:

@@ -78,7 +78,7 @@ class AdoptedState:
         return fingerprint_of(Checkpoint(salt, latest), Secrets(self._environ)).digest
 
     def _record(self, began: int, imported: int) -> dict[str, object]:
-        config = StackFile.read(self._stack.file).full_config(self._project)
+        config = StackFile.read(self._stack.config_file).full_config(self._project)
         update = Update("resource-import", self._stack.project_dir, config, self._environ)
         return update.record(True, began, {"import": imported})
 

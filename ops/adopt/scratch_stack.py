@@ -68,7 +68,15 @@ class ScratchStack:
     def _run(self, work: Callable[[Operation], Result]) -> ScratchPreview:
         display = SilentDisplay()
         try:
-            result = work(Operation(self._stack.project_dir, self._stack.name, self._environ, display.on_event))
+            result = work(
+                Operation(
+                    self._stack.project_dir,
+                    self._stack.name,
+                    self._environ,
+                    display.on_event,
+                    config_file=self._stack.generated_config_file,
+                )
+            )
         except EngineError as error:
             raise OpsError(f"{error}\nNothing was changed.", ExitCode.FAILED) from None
         return ScratchPreview(result.ok, display.record)
@@ -88,7 +96,7 @@ class ScratchStack:
     def config(self) -> StackConfig:
         """The stack's configuration, decrypted."""
         try:
-            file = read_stack_file(self._stack.file)
+            file = read_stack_file(self._stack.config_file)
             return StackConfig.decrypt(file, self._opened(file.salt), self._project)
         except PulumiError as error:
             raise OpsError(str(error), ExitCode.SETTINGS) from None

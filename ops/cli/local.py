@@ -9,6 +9,7 @@ import typer
 from ops.cli import options as option
 from ops.cli.define import command, group
 from ops.exit_codes import ExitCode
+from ops.local_port import PORTS
 from ops.local_runtime import RuntimeChoice
 
 if TYPE_CHECKING:
@@ -28,12 +29,23 @@ def start(
             help="How containers run: in Docker if it is available, always in Docker, or not at all.",
         ),
     ] = RuntimeChoice.AUTO,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port",
+            metavar="PORT",
+            envvar="SNU_LOCAL_PORT",
+            min=PORTS.start,
+            max=PORTS.stop - 1,
+            help="Port from now on. Default: the current one, or a free one if another checkout uses it.",
+        ),
+    ] = None,
     cwd: option.Cwd = None,
 ) -> ExitCode:
     """Start it in the background and wait until it answers. Succeeds if it already runs with these options."""
     from ops.commands import local as local_commands
 
-    return local_commands.start(_cloud(cwd), transitions, runtime)
+    return local_commands.start(_cloud(cwd), transitions, runtime, port)
 
 
 @command(app, examples=["local stop"])

@@ -13,8 +13,13 @@ from ops.report.document import print_document
 from ops.report.text import seconds
 
 
-def start(cloud: LocalCloud, transitions: float | None, runtime: str) -> ExitCode:
-    pid, started = cloud.start(transitions, runtime)
+def start(cloud: LocalCloud, transitions: float | None, runtime: str, port: int | None) -> ExitCode:
+    previous_port = cloud.port
+    pid, started = cloud.start(transitions, runtime, port)
+    if port is None and cloud.port != previous_port:
+        print(
+            f"Port {previous_port} is in use by another checkout's local Scaleway; this checkout now uses {cloud.port}."
+        )
     result = "started" if started else "is already running"
     print(f"The local Scaleway {result}: {cloud.address}, process {pid}, log {cloud.log}")
     print(_runtime_line((cloud.find().health or {}).get("runtime")))

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.stacks import is_loopback
+from ops.local_port import is_loopback
 
 WEBHOOK = "SLACK_WEBHOOK_URL"
 _RETRY_SECONDS = (0.5, 2.0)

@@ -45,6 +45,8 @@ class Operation:
     """File to which ``preview`` writes Pulumi's update plan; secrets in it are encrypted as in the state."""
     plan: Path | None = None
     """Update plan that constrains ``up``: it stops before an operation that is not in it."""
+    config_file: Path | None = None
+    """File with the stack's configuration; by default ``Pulumi.<stack>.yaml`` in ``project_dir``."""
 
 
 @dataclass(frozen=True)

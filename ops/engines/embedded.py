@@ -55,6 +55,7 @@ def _request(operation: Operation) -> Request:
         targets=operation.targets,
         save_plan=operation.save_plan,
         plan=operation.plan,
+        config_file=operation.config_file,
     )
 
 

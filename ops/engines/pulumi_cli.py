@@ -135,6 +135,8 @@ def _execute(arguments: list[str], operation: Operation, watch: _Watch) -> _Ende
         log, stdout, stderr = (Path(folder) / name for name in ("events", "stdout", "stderr"))
         command = ["pulumi", *arguments, "--stack", operation.stack, "--non-interactive"]
         command += ["--parallel", str(operation.parallel), "--event-log", str(log)]
+        if operation.config_file is not None:
+            command += ["--config-file", str(operation.config_file)]
         with stdout.open("wb") as output, stderr.open("wb") as errors:
             running = bound_process(
                 command,

@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.stacks import is_loopback
+from ops.local_port import is_loopback
 
 if TYPE_CHECKING:
     import requests

@@ -10,6 +10,7 @@ from infra.settings.built import built_file
 from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.local_port import config_file
 from ops.previews import metadata
 from ops.previews.inventory import RecordedState, state_of
 from ops.previews.parent import Parent
@@ -107,6 +108,7 @@ def write_file(parent: Parent, name: str) -> None:
 
 
 def remove_files(parent: Parent, name: str) -> None:
-    """Delete the stack's file, and the one with its images."""
+    """Delete the stack's file, its copy with another port, and the file with its images."""
     for path in (parent.template.file(name), built_file(parent.project_dir, name)):
         path.unlink(missing_ok=True)
+    config_file(parent.project_dir, name)  # removes the copy of a file that is gone

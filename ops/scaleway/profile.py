@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.stacks import Stack, is_loopback
+from ops.local_port import is_loopback
+from ops.stacks import Stack
 
 API_URL = "https://api.scaleway.com"
 _DEFAULT_REGION = "fr-par"

@@ -99,10 +99,11 @@ def test_a_port_that_another_local_scaleway_holds(cloud: Project, tmp_path: Path
     other = copy_project(tmp_path / "other")
     for path in other.directory.glob("Pulumi.*local.yaml"):
         path.write_text(path.read_text().replace(f":{other.port}", f":{cloud.port}"))
-    for command in (["local", "start"], ["local", "stop"], ["local", "reset", "--yes"], ["preview", "local"]):
+    for command in (["local", "stop"], ["local", "reset", "--yes"], ["preview", "local"]):
         ended = other.snu(*command)
         assert ended.returncode == ExitCode.LOCAL_CLOUD
         assert f"another local Scaleway, process {pid_of(cloud)}" in ended.stderr
+        assert "scripts/snu local start" in ended.stderr
     assert cloud.cloud_answers()
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from ops.exit_codes import ExitCode
-from tests.story.world import APPS, BROKEN, ENVIRONMENTS, FOUNDATION, World
+from tests.story.world import APPS, BROKEN, ENVIRONMENTS, FOUNDATIONS, World
 from tests.support.docker import Engine
 from tests.support.github import TOKEN, FakeGitHub, Pull
 from tests.support.local_scaleway import HTTP
@@ -49,7 +49,8 @@ def story(tmp_path_factory: pytest.TempPathFactory, docker_engine: Engine) -> It
     world = World.make(tmp_path_factory.mktemp("world") / "project", docker_engine)
     world.lab.project.start_cloud(runtime="docker", docker_host=docker_engine.host)
     try:
-        world.ok("up", FOUNDATION, "--yes", "--skip-preview")
+        for foundation in FOUNDATIONS:
+            world.ok("up", foundation, "--yes", "--skip-preview")
         with FakeGitHub() as hub:
             environment = prepare(world.folder, sys.executable) | {
                 "DOCKER_HOST": docker_engine.host,
@@ -154,7 +155,7 @@ def previewed(story: Story, changed: set[str]) -> None:
     output = story.job("pull-request", "environment", fails="POST")
     assert world.built_in(output) == changed
     assert differing(world.runs("ci"), world.runs(PREVIEW)) == changed
-    assert any(f"admin-{PREVIEW}.local.snu.localhost" in body for body in story.hub.bodies(7))
+    assert any(f"admin-{PREVIEW}.ci.snu.localhost" in body for body in story.hub.bodies(7))
 
 
 def hot_fixed(story: Story, changed: set[str]) -> None:
@@ -222,11 +223,11 @@ def swept(story: Story) -> None:
 def drifted(story: Story) -> None:
     """Nothing of all that was drift. What somebody changes by hand is, until it is put back."""
     world = story.world
-    for name in (FOUNDATION, *ENVIRONMENTS):
+    for name in (*FOUNDATIONS, *ENVIRONMENTS):
         story.job("drift", "check", matrix__stack=name)
     assert story.hub.issues == []
     for memory, is_drift in ((256, True), (128, False)):
-        (container,) = [each for each in world.containers() if each["name"] == "production-api"]
+        container = world.settled_container("production-api")
         body = {"memory_limit_bytes": memory * 1_000_000}
         world.lab.ask("PATCH", f"/containers/v1/regions/fr-par/containers/{container['id']}", body)
         if is_drift:

@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pygit2
-import yaml
 
-from tests.lab.configuration import keep_apps
 from tests.lab.lab import Lab, Run
 from tests.lab.repository import commit_all
 from tests.support.base_images import build, node_image, runtime_image
 from tests.support.docker import Engine
+from tests.support.environment import ROOT
 from tests.support.local_scaleway import HTTP
-from tests.support.stack_yaml import stack_yaml
+from tests.support.site import eventually
 
-FOUNDATION = "foundation-world"
+TEMPLATE = ROOT / "examples/release-flow/project"
+"""The practice project of the tutorial, whose stacks the story uses."""
 APPS = ("admin", "api")
 ENVIRONMENTS = {"ci": "ci", "stage": "staging", "production": "production"}
 """The environment of each stack."""
-SOURCES = {"stage": "ci", "production": "stage"}
+FOUNDATIONS = tuple(f"foundation-{stack}" for stack in ENVIRONMENTS)
 _BASE = "snu-test/httpd"
-_ZERO = "sha256:" + "0" * 64
-_STACK_FILES = (
-    "ci",
-    "stage",
-    "production",
-    "local",
-    "foundation-local",
-    "foundation-ci",
-    "foundation-stage",
-    "foundation-production",
-)
+_TEMPLATE_PORT = ":8431"
 
 _IGNORED = """\
 .venv
@@ -93,9 +83,20 @@ class World:
     def containers(self) -> list[dict[str, Any]]:
         return self.lab.resources("containers.container")
 
+    def settled_container(self, name: str) -> dict[str, Any]:
+        """The container with this name once it is ready, so that it can be changed."""
+        return dict(
+            eventually(
+                lambda: next(
+                    (each for each in self.containers() if (each["name"], each["status"]) == (name, "ready")), None
+                ),
+                f"{name} is ready",
+            )
+        )
+
     def says(self, stack: str, app: str) -> str:
         """The version that a deployed app says it is."""
-        host = f"{app}-{stack}.local.snu.localhost"
+        host = f"{app}.{stack}.snu.localhost"
         answer = HTTP.get(f"{self.lab.project.api_url}/health/version", headers={"Host": host})
         return str(answer.json()["version"])
 
@@ -163,17 +164,14 @@ class World:
     @classmethod
     def make(cls, folder: Path, engine: Engine) -> World:
         lab = Lab.at(folder)
-        local = yaml.safe_load(lab.project.stack_file("local").read_text())
-        foundation = yaml.safe_load(lab.project.stack_file("foundation-local").read_text())
-        for name in _STACK_FILES:
-            lab.project.stack_file(name).unlink()
-        _write(lab.project.stack_file(FOUNDATION), _foundation(foundation))
-        for stack in ENVIRONMENTS:
-            _write(lab.project.stack_file(stack), _environment(local, stack))
-        _write(lab.project.stack_file("preview.template"), _preview(local))
+        for path in folder.glob("Pulumi.*.yaml"):
+            path.unlink()
+        for path in TEMPLATE.glob("Pulumi.*.yaml"):
+            (folder / path.name).write_text(path.read_text().replace(_TEMPLATE_PORT, f":{lab.project.port}"))
+        plans = lab.project.config("stage")["snu:plans"]
+        lab.project.change("production", lambda config: config.update({"snu:plans": plans}))
         (folder / ".gitignore").write_text(_IGNORED)
-        images = {app: {"folder": f"code/{app}"} for app in APPS}
-        (folder / "images.yaml").write_text(yaml.safe_dump({"workspace": "code", "images": images}))
+        shutil.copy(TEMPLATE / "images.yaml", folder)
         git = pygit2.init_repository(str(folder), initial_head="main")
         git.config["user.name"], git.config["user.email"] = "A Developer", "developer@snu.localhost"
         world = cls(lab, engine, git)
@@ -209,54 +207,3 @@ def _base_image(engine: Engine) -> None:
         {},
         _BASE,
     )
-
-
-def _write(file: Path, document: Mapping[str, Any]) -> None:
-    file.write_text(stack_yaml(document))
-
-
-def _foundation(document: dict[str, Any]) -> dict[str, Any]:
-    environment = document["config"]["snu:environments"]["local"]
-    document["config"] |= {
-        "snu:project": {"name": "world", "description": "A test"},
-        "snu:environments": dict.fromkeys(ENVIRONMENTS.values(), environment),
-        "snu:previews": True,
-    }
-    return document
-
-
-def _environment(local: dict[str, Any], stack: str) -> dict[str, Any]:
-    config = dict(local["config"])
-    keep_apps(config, {app: _app(app, stack) for app in APPS})
-    config |= {
-        "snu:environment": {"name": ENVIRONMENTS[stack], "foundation": FOUNDATION},
-        "snu:images": {app: {"version": "initial", "digest": _ZERO} for app in APPS},
-    }
-    if stack in SOURCES:
-        config["snu:promoteFrom"] = SOURCES[stack]
-    else:
-        config["snu:previews"] = {"expireAfter": 24}
-    return {**local, "config": config}
-
-
-def _preview(local: dict[str, Any]) -> dict[str, Any]:
-    document = _environment(local, "ci")
-    document["config"] |= {
-        "snu:environment": {"name": "${name}", "foundation": FOUNDATION, "previewOf": "ci"},
-        "snu:apps": {app: _app(app, "${name}") for app in APPS},
-    }
-    del document["config"]["snu:previews"]
-    return document
-
-
-def _app(app: str, stack: str) -> dict[str, Any]:
-    return {
-        "cpu": 100,
-        "memory": 128,
-        "minScale": 1,
-        "maxScale": 1,
-        "host": f"{app}-{stack}.local.snu.localhost",
-        "variables": {"APP_NAME": app},
-        "startupProbe": {"path": "/page", "interval": 1},
-        "versionPath": "/health/version",
-    }
