@@ -22,7 +22,12 @@ _FEW, _MANY = 10, 100
 
 
 def snu(project: Project, *arguments: str) -> None:
-    ended = project.snu(*arguments, "--engine", "embedded")
+    command(project, *arguments, "--engine", "embedded")
+
+
+def command(project: Project, *arguments: str) -> None:
+    """Run a command that has no engine."""
+    ended = project.snu(*arguments)
     if ended.returncode != 0:
         raise SystemExit(f"snu {' '.join(arguments)} failed:\n{ended.stdout}{ended.stderr}")
 
@@ -34,7 +39,7 @@ def import_provider() -> None:
 def apply(project: Project, stack: str) -> None:
     snu(project, "up", stack, "--yes", "--skip-preview")
     if stack == _STACKS[0]:
-        snu(project, "keys", "store", stack)
+        command(project, "keys", "store", stack)
 
 
 def fresh_project(folder: Path) -> Project:

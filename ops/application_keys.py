@@ -149,9 +149,7 @@ class ApplicationKeys:
 
     @staticmethod
     def _missing(missing: str) -> OpsError:
-        return OpsError(
-            f"The {missing} does not exist yet. Bring the foundation up first. Nothing was changed.", ExitCode.FAILED
-        )
+        return OpsError(f"The {missing} does not exist yet. Bring the foundation up first.", ExitCode.FAILED)
 
     def make(self, application: str) -> KeyPair:
         """Create a key. Raises OpsError if the application does not exist yet."""

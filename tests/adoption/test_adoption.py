@@ -95,7 +95,7 @@ def test_a_second_adoption_and_undo(founded_live: LiveLab) -> None:
     assert not live.lab.state_file(stack).exists()
     twice = live.adopt(stack, "--undo", "--yes")
     assert twice.returncode == ExitCode.USAGE
-    assert "adopted nothing" in twice.stderr
+    assert "has no adoption that could be undone" in twice.stderr
 
 
 def test_after_the_first_up_there_are_no_differences(founded_live: LiveLab) -> None:
@@ -182,7 +182,7 @@ def test_an_outdated_state(live: LiveLab) -> None:
         gone = live.adopt(stack, *sources, "--yes")
         assert gone.returncode == ExitCode.FAILED, gone.stdout + gone.stderr
         assert "production-registry-namespace" in gone.stderr
-        assert "Terraform's state is not of today" in gone.stderr
+        assert "Terraform's state is out of date" in gone.stderr
         file.write_text(text)
         live.adopt_ok(stack, *sources)
         content = live.lab.state_file(stack).read_bytes()

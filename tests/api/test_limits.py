@@ -232,7 +232,7 @@ LIMITS = {
         settings=lambda name: Attempt(
             changed(ENVIRONMENT, **{f"apps__{name}": {"cpu": 70, "memory": 128, "image": "api"}}),
             f"snu:apps.{name}",
-            f"the container name `test-{name}` of 35 characters",
+            f"the container name `test-{name}` (35 characters)",
         ),
     ),
     "names of variables": Limit(
@@ -270,7 +270,7 @@ LIMITS = {
         lambda number: Attempt(
             changed(ENVIRONMENT, apps__api__secretVariables=[*_many(number)]),
             "snu:apps.api.secretVariables",
-            "a list of 201",
+            "a list of 201 items",
             "",
         ),
         _input(rules.CONTAINER, _SECRET, _many),

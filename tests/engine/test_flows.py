@@ -94,6 +94,9 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         ran = do(embedded.up, project, stack)
         assert ran.ok, ran.errors()
         assert set(ran.outcome.changes) == {"create"}
+        if stack == "foundation-local":
+            stored = project.snu("keys", "store", stack)
+            assert stored.returncode == 0, stored.stderr
     yield project
     project.stop_cloud()
 
@@ -307,6 +310,8 @@ def test_destroy_leaves_nothing(project: Project) -> None:
     before = {path: len(objects(project, path, key)) for path, key in paths.items()}
     for stack in STACKS:
         assert do(embedded.up, project, stack).ok
+        if stack == "foundation-local":
+            assert project.snu("keys", "store", stack).returncode == 0
     assert {path: len(objects(project, path, key)) for path, key in paths.items()} != before
     for stack in reversed(STACKS):
         preview = do(operations.preview_destroy, project, stack)

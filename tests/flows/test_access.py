@@ -274,7 +274,7 @@ def _check_the_command(lab: Lab, folder: Path, day: str) -> None:
     assert key.secret not in made.stdout
     assert f"gh secret set SCW_SECRET_KEY --env local < {folder}" in made.stdout
     listed = lab.project.snu("keys", "list", "foundation-local").stdout
-    assert f"{key.access}, made on" in listed
+    assert f"{key.access}, created on" in listed
     assert f"expires on {day}" in listed
     again = lab.project.snu("keys", "make", "foundation-local", application, "--out", str(folder))
     assert again.returncode == ExitCode.USAGE
@@ -288,7 +288,7 @@ def _check_the_command(lab: Lab, folder: Path, day: str) -> None:
     stored = next(each["access_key"] for each in lab.resources("iam.api_key") if each.get("application_id") == alerts)
     refused = lab.project.snu("keys", "revoke", "foundation-local", stored, "--yes")
     assert refused.returncode == ExitCode.USAGE
-    assert "the secret snu-local-alerts has the key of snu-alerts-local" in refused.stderr
+    assert "the key of snu-alerts-local is managed in the secret snu-local-alerts" in refused.stderr
     foreign = lab.project.snu("keys", "revoke", "foundation-local", OWNER.access, "--yes")
     assert foreign.returncode == ExitCode.USAGE
     revoked = lab.project.snu("keys", "revoke", "foundation-local", key.access, "--yes")

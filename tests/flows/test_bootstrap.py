@@ -196,7 +196,7 @@ def test_later_ups_of_the_foundation_publish_again(lab: Lab) -> None:
     settings(lab, FOUNDATION, environments=environments | {"extra": {"database": {"kind": "bucket"}}})
     run = snu(lab, "up", FOUNDATION, "--engine", "embedded", "--yes")
     assert run.returncode == ExitCode.OK, run.stdout + run.stderr
-    assert "wrote the outputs of foundation-local that local needs" in run.stdout
+    assert "backend of local: updated the outputs of foundation-local" in run.stdout
     published = content(store_of(lab, "snu-local-state"), ".pulumi/stacks/snu/foundation-local.json")
     assert "extra" in published["checkpoint"]["latest"]["resources"][0]["outputs"]["registryEndpoints"]
     assert "snu-extra-state" not in documents(lab)
@@ -271,7 +271,7 @@ def _move_to_a_bucket(lab: Lab) -> None:
     environments[ENVIRONMENT] = {**before, "database": {"kind": "bucket"}, "formerDatabase": before["database"]}
     settings(lab, FOUNDATION, environments=environments)
     both = bootstrap_ok(lab)
-    assert "the foundation's place for it is s3://snu-state-local-local" in both.stdout
+    assert "the foundation's backend for it is s3://snu-state-local-local" in both.stdout
     moved = snu(lab, "state", "move", ENVIRONMENT, "--to", "foundation", "--yes")
     assert moved.returncode == ExitCode.OK, moved.stdout + moved.stderr
     assert "is the same there, secrets included" in moved.stdout
@@ -509,7 +509,7 @@ def _warn_of_a_changed_access(lab: Lab) -> None:
         lab, "keys", "make", FOUNDATION, "snu-alerts-local", "--out", str(lab.project.directory.parent / "out")
     )
     assert refused.returncode == ExitCode.USAGE
-    assert "`scripts/snu keys store foundation-local` makes it" in refused.stderr
+    assert "run: scripts/snu keys store foundation-local --rotate" in refused.stderr
 
 
 @pytest.mark.parametrize("engine", ["embedded", pytest.param("pulumi", marks=needs_pulumi)])
@@ -590,7 +590,7 @@ def test_an_environment_before_its_bootstrap(lab: Lab) -> None:
     kept_in_buckets(lab)
     run = snu(lab, "preview", ENVIRONMENT, "--engine", "embedded")
     assert run.returncode == ExitCode.ENVIRONMENT
-    assert "sees no secret snu-local-state. Run `scripts/snu bootstrap foundation-local`" in run.stderr
+    assert "sees no secret snu-local-state. Create it with `scripts/snu bootstrap foundation-local`" in run.stderr
 
 
 def test_another_backend_is_refused(lab: Lab) -> None:
@@ -602,7 +602,7 @@ def test_another_backend_is_refused(lab: Lab) -> None:
         run = snu(lab, "up", stack, "--engine", "embedded", "--yes", PULUMI_BACKEND_URL=elsewhere)
         assert run.returncode == ExitCode.ENVIRONMENT
         assert "is postgres://db.example.test/state" in run.stderr
-        assert "is kept in s3://snu-state-local" in run.stderr
+        assert f"the state of {stack} is in s3://snu-state-local" in run.stderr
         assert "hush-hush" not in run.stdout + run.stderr
         assert lab.journal() == before
     own = documents(lab)["snu-local-state"]["backendUrl"]

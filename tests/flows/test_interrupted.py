@@ -180,14 +180,17 @@ def interrupt(lab: Lab, case: Case) -> None:
 @pytest.mark.parametrize("case", [Case.of(seed) for seed in range(24)], ids=str)
 def test_killed_recovered_and_completed(saved: Saved, lab: Lab, case: Case) -> None:
     begin(saved, case.stack, case.operation, case.transitions)
+    known = len(results(lab, case.stack))
     interrupt(lab, case)
+    # The last requests are those of the check of containers: the engine has recorded its update by then.
+    engine_ended = len(results(lab, case.stack)) > known
     check_pending(lab, case.stack, deleting=case.operation == "destroy")
     if pending(lab, case.stack):
         refused = snu(lab, *arguments(case.operation, case.stack))
         assert refused.returncode == ExitCode.INTERRUPTED, refused.stdout + refused.stderr
         assert f"snu recover {case.stack}" in refused.stderr
     recover(lab, case.stack)
-    assert results(lab, case.stack).count("interrupted") == (case.victim == "engine")
+    assert results(lab, case.stack).count("interrupted") == (case.victim == "engine" and not engine_ended)
     if case.operation == "up" and lab.state_file(case.stack).exists():
         strays = {token["id"] for token in made(lab).get("cockpit.token", [])} - ids(lab, "foundation-local")
         assert not strays, "tokens whose secret nobody knows"

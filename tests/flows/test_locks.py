@@ -95,7 +95,7 @@ def test_a_live_owner_is_named_and_unlocked_by_force_only(lab: Lab) -> None:
         kept = lab.project.snu("unlock", "local", "--yes")
         assert kept.returncode == ExitCode.LOCKED
         assert "its process is running" in kept.stdout
-        assert "none was removed" in kept.stderr
+        assert "nothing was changed" in kept.stderr
         assert "`scripts/snu unlock local --force`" in kept.stderr
         assert lab.up("local").returncode == ExitCode.LOCKED
         assert lab.project.snu("unlock", "local", "--force", "--yes").returncode == ExitCode.USAGE

@@ -83,7 +83,7 @@ def test_up_deploys_what_the_branch_changed_and_down_leaves_nothing(previews: Pr
     assert not previews.document_file("pr-7").exists()
     (comment,) = hub.bodies(7)
     assert "`pr-7`: taken down" in comment
-    assert "pr-7 is gone already." in previews.snu("env", "down", "pr-7").stdout
+    assert "pr-7 does not exist." in previews.snu("env", "down", "pr-7").stdout
     assert previews.lab.state("local")["resources"]
 
 
@@ -328,7 +328,7 @@ def test_a_sweep_is_a_dry_run_without_yes(previews: PreviewLab, hub: FakeGitHub)
         "pr-11  remove from the cloud: it is in the cloud but in no state",
         "    container pr-11-api",
         "stack local  skipped: not a preview environment's name",
-        "4 environments to sweep. Nothing was changed: --yes does it.",
+        "4 environments to remove. Nothing was changed; remove with --yes.",
     ):
         assert line in shown, shown
     assert swept(previews) == expected
@@ -343,7 +343,7 @@ def test_a_sweep_is_a_dry_run_without_yes(previews: PreviewLab, hub: FakeGitHub)
         assert len(previews.things(name)["containers.container"]) == 3
     (comment,) = hub.bodies(8)
     assert "taken down\n\nCleaned up automatically: its pull request is closed." in comment
-    assert "There is nothing to sweep." in previews.snu("env", "sweep", "--yes").stdout
+    assert "Nothing to remove." in previews.snu("env", "sweep", "--yes").stdout
 
 
 def test_a_sweep_forgets_what_is_not_in_the_cloud(previews: PreviewLab) -> None:

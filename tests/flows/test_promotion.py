@@ -419,7 +419,7 @@ def test_each_step_of_a_release_can_be_repeated(stages: Stages, hub: FakeGitHub,
     old = deployed("stage", "ci")
     first, second = twice("release", "publish", "stage")
     assert "pushed, at" in first
-    assert "is there already" in second
+    assert "is already pushed" in second
     released = deployed("production", "stage")
     first, second = twice("release", "publish", "production", "--branch", "production")
     assert "production moved to" in first
@@ -430,7 +430,7 @@ def test_each_step_of_a_release_can_be_repeated(stages: Stages, hub: FakeGitHub,
     first, second = twice("release", "finish", "production", "--branch", "release_candidate", *github)
     assert "Pull request opened: https://github.example/octo/snu/pull/1" in first
     assert "Pull request already exists: https://github.example/octo/snu/pull/1" in second
-    assert "--delete-branch does that" in second
+    assert "can be deleted, with --delete-branch" in second
     assert f"contains commit {released[:12]}" in stages.ok("release", "check", "production").stdout
 
     # Another release overtakes a run that still has the old commit.

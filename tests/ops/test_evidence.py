@@ -71,7 +71,7 @@ def test_a_current_plan_has_no_differences() -> None:
         ({}, {"config": {}}, "configuration: snu:protect was removed"),
         ({}, {"config": {"snu:protect": False}}, "configuration: snu:protect was changed"),
         ({}, {"config": {"snu:protect": True, "a:b": "c"}}, "configuration: a:b was added"),
-        ({}, {"state": Fingerprint({})}, "api-container (scaleway:containers:Container): was in the state"),
+        ({}, {"state": Fingerprint({})}, "api-container (scaleway:containers:Container): was removed from the state"),
         (
             {"dirty": True},
             {"revision": Revision("d" * 40, "u" * 40, ())},

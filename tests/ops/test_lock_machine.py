@@ -73,7 +73,7 @@ class Locking(RuleBasedStateMachine):
                 return self.store.now + run.skew
 
         with (
-            patch.object(Process, "runs", property(runs)),
+            patch.object(Process, "is_running", property(runs)),
             patch.object(Process, "current", lambda: run.process),
             patch.object(locks, "datetime", Clock),
         ):

@@ -125,7 +125,7 @@ def test_without_a_git_user(repository: pygit2.Repository, monkeypatch: pytest.M
 
 
 def test_without_a_repository(tmp_path: Path) -> None:
-    with pytest.raises(OpsError, match="belongs to no git repository"):
+    with pytest.raises(OpsError, match="is not in a Git repository"):
         CommittedFile(tmp_path / STACK)
     pygit2.init_repository(str(tmp_path))
     with pytest.raises(OpsError, match="has no commit"):

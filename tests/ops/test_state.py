@@ -250,7 +250,7 @@ def test_history_says_who_and_when(
     time.tzset()
     newest, oldest = capsys.readouterr().out.splitlines()
     assert newest.startswith(
-        "destroy 2023-11-14 23:13:20 CET by somebody at a commit of Bob: failed in 5s (no resource)"
+        "destroy 2023-11-14 23:13:20 CET by unknown (at a commit by Bob): failed in 5s (no resource)"
     )
     assert oldest == (
         "update 2023-11-14 23:13:20 CET by ann@laptop: succeeded in 5s (3 create), engine embedded at 0123456789"
@@ -354,7 +354,7 @@ def test_a_target_that_has_the_stack(session: Session, target_url: str) -> None:
     [
         ("postgres://u:hush@h/d", "must not be an argument"),
         ("env:NOT_SET", "NOT_SET is not set"),
-        ("gs://bucket", "a backend of the kind gs://"),
+        ("gs://bucket", "unknown kind of backend, gs://"),
         ("foundation", "has no foundation"),
     ],
 )

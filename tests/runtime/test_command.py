@@ -25,7 +25,7 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z 1-1-1 stdout it liste
 def test_an_unknown_app_is_reported_with_the_known_ones(project: Project) -> None:
     ended = project.snu("logs", "apy")
     assert ended.returncode == ExitCode.USAGE
-    assert "no app 'apy'" in ended.stderr
+    assert "no app or job apy" in ended.stderr
     assert "api, tasks, apiv2" in ended.stderr
 
 
@@ -38,14 +38,14 @@ def test_logs_of_other_stacks_are_in_cockpit(project: Project) -> None:
 def test_a_foundation_has_no_apps(project: Project) -> None:
     ended = project.snu("logs", "api", "--stack", "foundation-local")
     assert ended.returncode == ExitCode.USAGE
-    assert "Its apps: none" in ended.stderr
+    assert "Apps: none" in ended.stderr
 
 
 def test_the_job_of_the_crash_alerts_is_a_job(project: Project) -> None:
     project.start_cloud()
     ended = project.snu("logs", "crash-alerts")
     assert ended.returncode == ExitCode.LOCAL_CLOUD
-    assert "no run of a job local-crash-alerts" in ended.stderr
+    assert "no run of the job local-crash-alerts" in ended.stderr
     assert "crash-alerts" in project.snu("logs", "apy").stderr
 
 
@@ -83,7 +83,7 @@ def test_the_last_run_of_a_job_is_printed(project: Project) -> None:
     project.start_cloud()
     ended = project.snu("logs", "nightly")
     assert ended.returncode == ExitCode.LOCAL_CLOUD
-    assert "no run of a job local-nightly" in ended.stderr
+    assert "no run of the job local-nightly" in ended.stderr
     api = Client(project.api_url, OWNER_SECRET_KEY, lambda: project.control_headers)
     jobs = "/serverless-jobs/v1alpha2/regions/fr-par/job-definitions"
     body = {"image_uri": "registry/nightly:1", "cpu_limit": 140, "memory_limit": 256}

@@ -254,7 +254,10 @@ def plant(patch: pytest.MonkeyPatch, world: World) -> None:
     )
     github = SimpleNamespace(repository=SimpleNamespace(name=REPOSITORY), pull_request=world.pull_request)
     cloud = SimpleNamespace(list_objects=world.list_objects, wait_until_gone=lambda *_: world.list_objects().objects)
-    stacks = lambda *_: {NAME: world.store.now} if world.things else {}  # noqa: E731
+
+    def stacks(*_: object) -> dict[str, Any]:
+        return {NAME: world.store.now} if world.things else {}
+
     for name, value in {
         "ops.commands.env.Parent": SimpleNamespace(find=lambda *_: parent),
         "ops.commands.env.Cloud": lambda _parent: cloud,
