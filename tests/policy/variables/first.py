@@ -115,7 +115,7 @@ HOSTILE: tuple[tuple[str, str], ...] = (
             }
         ),
     ),
-    ("NPMRC", "//registry.npmjs.org/:_auth" + "Token=" + uuid_of("npmrc")),
+    ("NPMRC", "//registry.example.test/:_auth" + "Token=" + uuid_of("npmrc")),
     ("NETRC", "machine git.example.test login robot password fakefake"),
     # addresses
     ("DATABASE_URL", "postgres://snu:hunter2" + "@db.example.test:5432/snu"),
