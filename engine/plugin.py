@@ -68,7 +68,7 @@ class Provider(Protocol):
         ...
 
     def diff(self, type_: str, olds: PropertyMap, news: PropertyMap, ignore: list[str]) -> Diff:
-        """Compare the outputs in the state with the checked inputs; ``ignore`` are property paths."""
+        """Compare the outputs in the state with the checked inputs; ``ignore`` lists property paths to skip."""
         ...
 
     def planned(self, type_: str, olds: PropertyMap | None, news: PropertyMap) -> PropertyMap:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NO_ANSWER = "no answer from Scaleway"
 GONE = "gone"
-"""The status of what no longer exists."""
+"""The status of a container that no longer exists."""
 _TRANSIENT = frozenset({"creating", "updating", "upgrading", "locking", "deleting", NO_ANSWER})
 _FAILED = frozenset({"error", "locked"})
 _POLL_SECONDS = 1.0

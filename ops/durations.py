@@ -12,7 +12,7 @@ _PARTS = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
 def seconds_of(text: object, unit: str = "s") -> float:
-    """The seconds of ``2d``, ``15m``, ``1h30m`` or ``90s``, or of a number of ``unit``. Raises ValueError."""
+    """Convert ``2d``, ``15m``, ``1h30m``, ``90s`` or a plain number of ``unit`` to seconds. Raises ValueError."""
     text = str(text).strip()
     if re.fullmatch(r"\d+(\.\d+)?", text):
         total = float(text) * SECONDS[unit]

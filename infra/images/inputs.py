@@ -53,7 +53,7 @@ class Inputs:
         return hashlib.sha256(encoded).hexdigest()[:_VERSION_DIGITS]
 
     def are_in(self, files: Files) -> bool:
-        """Whether the image has the same inputs at another state of the repository."""
+        """Whether the image has the same inputs in another revision."""
         return all(files.entry(path) == entry for path, entry in self.sources.items())
 
     def changes(self, before: "Inputs") -> list[str]:

@@ -1,4 +1,4 @@
-"""Writes the state after an adoption in one step, and undoes that."""
+"""Replaces a stack's state with the adopted one in one step, and can undo it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Job runs and their states.
 
-With a process, a run's state is ``_state``. Without one, its state changes by time alone.
+With a process, a run's state is ``_state``. Without a process, its state depends only on the elapsed time.
 """
 
 from __future__ import annotations
