@@ -274,7 +274,7 @@ def _move_to_a_bucket(lab: Lab) -> None:
     assert "the foundation's backend for it is s3://snu-state-local-local" in both.stdout
     moved = snu(lab, "state", "move", ENVIRONMENT, "--to", "foundation", "--yes")
     assert moved.returncode == ExitCode.OK, moved.stdout + moved.stderr
-    assert "is the same there, secrets included" in moved.stdout
+    assert "verified the copy, with secrets" in moved.stdout
     assert documents(lab)["snu-local-state"]["backendUrl"].startswith("s3://snu-state-local-local?")
     assert "emptied the secret snu-local-state-reader; fill it with" in moved.stdout
     bootstrap_ok(lab)
