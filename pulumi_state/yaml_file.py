@@ -338,6 +338,8 @@ class _Builder:
 
 def _resolve(text: str) -> tuple[Any, str | None]:
     """Return what every reader reads an unquoted scalar as; if they differ, the string itself and what some read."""
+    if "\t" in text:
+        return text, "which some YAML readers reject for its tab"
     if text in _WORDS:
         return _WORDS[text], None
     if text[0] not in _STARTS_A_NUMBER:

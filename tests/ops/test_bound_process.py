@@ -25,14 +25,14 @@ with bound_process(["sh", "-c", sys.argv[1]], grace=float(sys.argv[2])) as proce
 @pytest.mark.parametrize(
     ("script", "grace", "orderly"),
     [
-        ("trap 'echo ended >ended; exit' INT; while :; do sleep 0.01; done", 600, True),
-        ("trap '' INT; sleep 600", 0.1, False),
+        (f"trap 'echo ended >ended; exit' INT; {LEAVES_A_CHILD} while :; do sleep 0.01; done", 600, True),
+        (f"trap '' INT; {LEAVES_A_CHILD} sleep 600", 0.1, False),
     ],
     ids=["by itself", "by force"],
 )
 def test_it_ends_with_a_parent_that_is_killed(tmp_path: Path, script: str, grace: float, orderly: bool) -> None:
     parent = subprocess.Popen(
-        [REAL_PYTHON, "-c", PARENT, LEAVES_A_CHILD + script, str(grace)],
+        [REAL_PYTHON, "-c", PARENT, script, str(grace)],
         cwd=tmp_path,
         env=clean_environment(PYTHONPATH=str(ROOT)),
         stdout=subprocess.PIPE,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -125,6 +125,7 @@ def test_all_problems_are_listed_without_secret_values() -> None:
 TEXTS = st.text(alphabet="0123456789+-._:eExoabTZ =<~ynsuftr", max_size=8) | st.sampled_from(written(0, 400))
 
 
+@example("a\tb", False)
 @given(TEXTS, st.booleans())
 def test_other_readers_agree_on_what_is_accepted(scalar: str, as_key: bool) -> None:
     """PyYAML reads YAML 1.1, ruamel YAML 1.2."""
