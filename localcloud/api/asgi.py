@@ -1,8 +1,8 @@
-"""Types of the ASGI interface."""
+"""Types of the ASGI interface, and the body of a request."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 Message = MutableMapping[str, Any]
@@ -11,3 +11,19 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Service = Callable[[Scope, Receive, Send], Awaitable[tuple[int, str]]]
 """Handles a request. Returns the status and, for errors, the reason to log."""
+
+
+class ClientDisconnected(Exception):
+    """The client closed the connection."""
+
+
+async def body_chunks(receive: Receive) -> AsyncIterator[bytes]:
+    """The body of a request as it arrives. Raises ``ClientDisconnected``."""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        if chunk := message.get("body", b""):
+            yield chunk
+        if not message.get("more_body"):
+            return

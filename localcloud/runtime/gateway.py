@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from localcloud.api.asgi import Receive, Scope, Send
+from localcloud.api.asgi import ClientDisconnected, Receive, Scope, Send, body_chunks
 from localcloud.api.container_runtime import TruncatedResponse
 from localcloud.runtime.balancer import Backend, busy
 from localcloud.runtime.workload import Workload
@@ -23,10 +23,6 @@ _HOP_BY_HOP = frozenset(
 )
 """RFC 9110, "Connection"."""
 _REPLACED = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
-
-
-class ClientDisconnected(Exception):
-    """The client closed the connection."""
 
 
 def new_client() -> httpx.AsyncClient:
@@ -53,15 +49,9 @@ class _Exchange:
 
     async def body(self) -> AsyncIterator[bytes]:
         self.body_began = True
-        while True:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnected
-            if chunk := message.get("body", b""):
-                yield chunk
-            if not message.get("more_body"):
-                self.body_done.set()
-                return
+        async for chunk in body_chunks(self.receive):
+            yield chunk
+        self.body_done.set()
 
     async def disconnected(self) -> None:
         """Wait until the client disconnects."""

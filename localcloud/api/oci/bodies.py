@@ -6,14 +6,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import IO
 
-from localcloud.api.asgi import Receive, Send
+from localcloud.api.asgi import Receive, Send, body_chunks
 
 CHUNK_BYTES = 256 * 1024
 """Size of the chunks in which files are read."""
-
-
-class ClientDisconnected(Exception):
-    """The client disconnected before the end of its body."""
 
 
 class BodyTooLarge(Exception):
@@ -36,16 +32,9 @@ class HttpRequest:
         """A query parameter. None if absent."""
         return self.query.get(name, [None])[0]
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises ``ClientDisconnected``."""
-        while True:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnected
-            if chunk := message.get("body", b""):
-                yield chunk
-            if not message.get("more_body"):
-                return
+        return body_chunks(self.receive)
 
     async def body(self, max_bytes: int) -> bytes:
         """A small body. Raises ``BodyTooLarge`` above ``max_bytes``, and ``ClientDisconnected``."""

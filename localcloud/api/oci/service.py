@@ -6,13 +6,13 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from localcloud.api.asgi import Receive, Scope, Send
+from localcloud.api.asgi import ClientDisconnected, Receive, Scope, Send
 from localcloud.api.cloud import Cloud
 from localcloud.api.errors import origin
 from localcloud.api.oci import blob_routes, endpoints, listing_routes, manifest_routes, removal, upload_routes
 from localcloud.api.oci.access import PULL, PUSH, authenticate_request, open_repository
 from localcloud.api.oci.blobs import Blobs
-from localcloud.api.oci.bodies import ClientDisconnected, HttpRequest, HttpResponse
+from localcloud.api.oci.bodies import HttpRequest, HttpResponse
 from localcloud.api.oci.errors import OciError, unauthorized, unsupported
 from localcloud.api.oci.requests import Handler, RegistryContext, RegistryRequest
 from localcloud.api.oci.uploads import Uploads

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from localcloud.api.asgi import ClientDisconnected
 from localcloud.api.oci.access import PULL, open_repository
-from localcloud.api.oci.bodies import ClientDisconnected, HttpResponse
+from localcloud.api.oci.bodies import HttpResponse
 from localcloud.api.oci.endpoints import is_digest, is_name
 from localcloud.api.oci.errors import OciError, digest_invalid, size_invalid
 from localcloud.api.oci.ranges import chunk_range, upload_range
