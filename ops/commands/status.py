@@ -15,7 +15,7 @@ from ops.plans.waiting import WaitingPlan, waiting
 from ops.process_environment import process_environment
 from ops.releases.tags import Releases
 from ops.report.causes import skipped_lines
-from ops.report.document import print_list
+from ops.report.document import print_list, utc
 from ops.report.factory import printer_for
 from ops.report.text import Line, counted, short
 from ops.report.times import local_time
@@ -98,7 +98,7 @@ def _status_of(environment: StackImages) -> StackStatus:
         status.plans = [plan for plan in waiting(store, project, name) if not plan.is_gone]
         updates = [each for each in updates_of(store, project, name, _UPDATES) if each.kind == "update"]
         if updates:
-            status.updated = f"{updates[0].begun:%Y-%m-%dT%H:%M:%SZ}"
+            status.updated = utc(updates[0].begun)
             status.result = updates[0].result
     except (OpsError, StoreError) as error:
         status.problem = str(error)
