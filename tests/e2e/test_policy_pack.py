@@ -35,6 +35,7 @@ def test_the_pack_lets_the_stacks_pass_and_refuses_violations(tmp_path: Path, pu
         assert foundation.ok, foundation.text
         assert "plain-variables" not in foundation.text
         assert stacks.cli.up("foundation-local").ok
+        stacks.fill_secrets("foundation-local")
         assert _preview(stacks, "local").ok
 
         stacks.edit("local", _add_token)
