@@ -90,8 +90,7 @@ class Ledger:
 
     def begin(self, plan: Plan) -> BegunApply:
         """Record the begin of the apply. Raises OpsError when another run has recorded one."""
-        applier = f"{getpass.getuser()}@{socket.gethostname()}"
-        entry = LedgerEntry(plan.id, plan.digest, plan.author, applier, _now(), id=str(uuid.uuid4()))
+        entry = LedgerEntry(plan.id, plan.digest, plan.author, _user(), _now(), id=str(uuid.uuid4()))
         try:
             return BegunApply(entry, self._store.write(self._key(plan), entry.content(), ABSENT))
         except ConflictError:
@@ -100,8 +99,8 @@ class Ledger:
 
     def discard(self, plan_id: str, digest: str, author: str) -> None:
         """Record that the plan is not to be applied. Raises OpsError if it was applied or discarded before."""
-        who, now = f"{getpass.getuser()}@{socket.gethostname()}", _now()
-        entry = LedgerEntry(plan_id, digest, author, who, now, str(uuid.uuid4()), ApplyOutcome.DISCARDED, now)
+        now = _now()
+        entry = LedgerEntry(plan_id, digest, author, _user(), now, str(uuid.uuid4()), ApplyOutcome.DISCARDED, now)
         key = f"{self._prefix}/{plan_id}{_JSON}"
         try:
             self._store.write(key, entry.content(), ABSENT)
@@ -136,6 +135,10 @@ def _parsed(content: bytes) -> LedgerEntry | None:
         return None
 
 
+def _user() -> str:
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat()
 
@@ -145,6 +148,8 @@ def _refused(content: bytes) -> OpsError:
         entry = LedgerEntry.parse(content)
     except ValueError as error:
         return refused(f"This plan has already been applied; its ledger entry cannot be read ({error}). Plan again.")
+    if entry.outcome == ApplyOutcome.DISCARDED:
+        return refused(f"This plan was discarded by {entry.applied_by} on {entry.begun[:19]}Z. Plan again.")
     return refused(
         f"This plan has already been applied, by {entry.applied_by} on {entry.begun[:19]}Z (outcome: {entry.outcome}). "
         "A plan is applied only once: plan again."

@@ -349,6 +349,22 @@ def test_status_shows_running_images_and_waiting_plans(lab: PlanLab) -> None:
     assert of_local("--drift")["drift"] is True
 
 
+def test_a_discarded_plan_cannot_be_applied(lab: PlanLab) -> None:
+    snu = lab.lab.project.snu
+    unknown = snu("plan", "discard", STACK, "0000", "--yes")
+    assert unknown.returncode == ExitCode.USAGE
+    assert "Plan 0000 of local is not waiting to be applied" in unknown.stderr
+    state = lab.lab.state_file(STACK).read_bytes()
+    discarded = snu("plan", "discard", STACK, "--yes")
+    assert discarded.returncode == ExitCode.OK, discarded.stderr
+    assert "it cannot be applied any more" in discarded.stdout
+    refused = lab.apply()
+    assert refused.returncode == ExitCode.REFUSED
+    assert "This plan was discarded by" in refused.stderr
+    assert "has no waiting plans" in snu("plan", "discard", STACK, "--yes").stdout
+    assert lab.lab.state_file(STACK).read_bytes() == state
+
+
 def test_one_of_two_concurrent_applies_runs(lab: PlanLab) -> None:
     with ThreadPoolExecutor() as pool:
         runs = [pool.submit(lab.apply, None, "--lock-timeout", "2m") for _ in range(2)]
