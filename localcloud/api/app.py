@@ -309,7 +309,7 @@ async def _wait_until_cleared(rules: Sequence[Rule], receive: Receive | None) ->
     disconnected = asyncio.ensure_future(receive())  # the body was read, so the next message is the disconnect
     try:
         await asyncio.wait((cleared, disconnected), return_when=asyncio.FIRST_COMPLETED)
-        return cleared.done()
+        return not disconnected.done()  # if both, nobody waits for the response
     finally:
         cleared.cancel()
         disconnected.cancel()

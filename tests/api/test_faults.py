@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -219,9 +221,7 @@ def test_a_held_request_ends_with_its_client(
 ) -> None:
     faults("hold", when=when, match={"method": "POST", "product": "containers"})
     with socket.create_connection(("127.0.0.1", httpx.URL(server.url).port or 0)) as client:
-        body = json.dumps({"name": f"held-{when}"}).encode()
-        head = f"POST {NAMESPACES} HTTP/1.1\r\nHost: localhost\r\nX-Auth-Token: {OWNER_SECRET_KEY}"
-        client.sendall(f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        create_namespace(client, f"held-{when}")
         wait_until_struck(api)
     (rule,) = api("GET", FAULT_RULES)["faults"]
     assert server.says(f"connection closed [{rule['id']} hold]")
@@ -229,6 +229,23 @@ def test_a_held_request_ends_with_its_client(
     made = {each["name"] for each in api("GET", NAMESPACES)["namespaces"]}
     assert (f"held-{when}" in made) is carried_out
     assert "Traceback" not in server.log
+
+
+def test_a_held_request_is_dropped_when_its_client_ends_just_before_the_rule_is_cleared(
+    server: Server, api: Client, faults: Add
+) -> None:
+    """The server wakes up to both."""
+    faults("hold", match={"method": "POST", "product": "containers"})
+    with socket.create_connection(("127.0.0.1", httpx.URL(server.url).port or 0)) as client:
+        create_namespace(client, "held")
+        wait_until_struck(api)
+        os.kill(server.pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        cleared = pool.submit(api, "DELETE", FAULT_RULES)
+        time.sleep(0.05)  # the request has reached the stopped server's socket
+        os.kill(server.pid, signal.SIGCONT)
+        cleared.result(10)
+    assert api("GET", NAMESPACES)["namespaces"] == []
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -251,6 +268,13 @@ def test_a_server_stops_while_it_holds_a_request(tmp_path: Path) -> None:
         with pytest.raises(httpx.TransportError):
             answer.result(10)
         assert "Traceback" not in server.log
+
+
+def create_namespace(client: socket.socket, name: str) -> None:
+    """Send the request, and do not wait for its response."""
+    body = json.dumps({"name": name}).encode()
+    head = f"POST {NAMESPACES} HTTP/1.1\r\nHost: localhost\r\nX-Auth-Token: {OWNER_SECRET_KEY}"
+    client.sendall(f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
 
 
 def wait_until_struck(api: Client) -> None:
