@@ -32,10 +32,9 @@ Ctrl-C lets running operations finish, starts no more, and reports what is left;
 With `--json` a command prints one JSON document to standard output and nothing else; its exit code is the same as
 without. Times are ISO 8601 in UTC.
 
-- A document that is an object has the key `schema`, such as `snu.drift/1`: the command and the document's version. New
-  keys do not change the version.
-- `status`, `alerts`, `releases`, `keys list`, `env list` and `state history` print a list with one object per item.
-- Three documents have the form that another tool expects: `preview` that of `pulumi preview --json`, `outputs` that of
+- The document is an object with the key `schema`, such as `snu.drift/1`: the command and the document's version. New
+  keys do not change the version. A command that lists something has the list under a key, such as `updates`.
+- Three commands print the form that another tool expects: `preview` that of `pulumi preview --json`, `outputs` that of
   `pulumi stack output --json`, and `touched` is a list of stack names for a job matrix.
 """
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.process_environment import process_environment
 from ops.report.causes import skipped_lines
-from ops.report.document import print_list
+from ops.report.document import print_document, values_of
 from ops.report.factory import printer_for
 from ops.report.text import Line, counted, safe
 from ops.report.times import local_time
@@ -38,7 +37,7 @@ def alerts(directory: Path | None, stacks: list[str], *, as_json: bool) -> ExitC
             raise OpsError(f"{stack.file.name} has no snu:crashAlerts. Nothing to check.", ExitCode.USAGE)
     now = datetime.now(UTC)
     if as_json:
-        print_list([_document(watch, now) for watch in watches])
+        print_document("alerts", {"stacks": [_document(watch, now) for watch in watches]})
     else:
         lines = [line for watch in watches for line in _lines(watch, now)]
         printer_for(sys.stdout).print(lines or [Line.of("No stack has crash alerts.")])
@@ -47,7 +46,7 @@ def alerts(directory: Path | None, stacks: list[str], *, as_json: bool) -> ExitC
 
 
 def _document(watch: AlertsStatus, now: datetime) -> dict[str, object]:
-    return {**asdict(watch), "silent": watch.is_silent(now)}
+    return {**values_of(watch), "silent": watch.is_silent(now)}
 
 
 def _lines(watch: AlertsStatus, now: datetime) -> Iterator[Line]:

@@ -22,7 +22,7 @@ from ops.previews.sweep import Sweep, SweepAction, SweepResult, SweepRules, Swee
 from ops.previews.up import ImageBuild, bring_up
 from ops.process_environment import TOKEN, TOKEN_FILE, process_environment
 from ops.report.causes import skipped_lines
-from ops.report.document import print_document, print_list
+from ops.report.document import print_document
 from ops.report.factory import printer_for
 from ops.report.table import table
 from ops.report.text import Line, Span, counted, safe
@@ -167,7 +167,7 @@ def show(directory: Path | None, *, as_json: bool) -> ExitCode:
     previews = list_previews(parent, Cloud(parent).list_objects())
     problems = {preview.name: preview.problem for preview in previews if preview.problem}
     if as_json:
-        print_list([_document(preview) for preview in previews])
+        print_document("env list", {"environments": [_document(preview) for preview in previews]})
     else:
         rows = list(_rows(previews)) or [Line.of(f"{parent.template.parent} has no preview environments.")]
         printer_for(sys.stdout).print([*rows, *skipped_lines(problems)])

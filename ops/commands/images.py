@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -38,9 +38,9 @@ class ImageUse:
 
     version: str | None
     """The version that it runs; None if it runs none yet."""
-    said_by: Literal["state", "file"]
+    version_source: Literal["state", "file"]
     """Source of ``version``: the state, or the stack's file if the state cannot be read."""
-    held: bool | None
+    in_registry: bool | None
     """Whether its registry has the current version; None if unknown."""
     changes: list[ImageChange] | None = None
     """Changes since the version that it runs; None if this Git history does not contain that version."""
@@ -70,9 +70,7 @@ def show(directory: Path | None, repository: Path | None, *, as_json: bool) -> E
             unknown[environment.stack.name] = reason
     _add_changes(reports, copy)
     if as_json:
-        print_document(
-            "images", {"images": {name: asdict(report) for name, report in reports.items()}, "unreachable": unknown}
-        )
+        print_document("images", {"images": reports, "unreachable": unknown})
     else:
         printer_for(sys.stdout).print(_lines(reports))
         if copy.repository.is_shallow:
@@ -84,20 +82,20 @@ def show(directory: Path | None, repository: Path | None, *, as_json: bool) -> E
 def _add_uses(environment: StackImages, reports: dict[str, ImageReport]) -> str:
     """Add the uses by an environment; returns why some are unknown, or an empty string."""
     reason = ""
-    said_by: Literal["state", "file"] = "state"
+    version_source: Literal["state", "file"] = "state"
     try:
         running = {name: image.version for name, image in environment.running.items()}
     except OpsError as error:
-        reason, said_by = str(error), "file"
+        reason, version_source = str(error), "file"
         running = {name: image.version for name, image in environment.settings.pinned.items()}
     for name in reports.keys() & environment.settings.images.keys():
-        held = None
+        in_registry = None
         if not reason:
             try:
-                held = environment.digest_of(name, reports[name].version) is not None
+                in_registry = environment.digest_of(name, reports[name].version) is not None
             except OpsError as error:
                 reason = str(error)
-        reports[name].environments[environment.stack.name] = ImageUse(running.get(name), said_by, held)
+        reports[name].environments[environment.stack.name] = ImageUse(running.get(name), version_source, in_registry)
     return reason
 
 
@@ -133,7 +131,7 @@ def _lines(reports: dict[str, ImageReport]) -> Iterator[Line]:
 
 
 def _words(use: ImageUse, present: str) -> Iterator[tuple[str, str]]:
-    runs = "runs" if use.said_by == "state" else "is set to"
+    runs = "runs" if use.version_source == "state" else "is set to"
     if use.version is None:
         yield "does not run it", ""
     elif use.version == present:
@@ -142,9 +140,8 @@ def _words(use: ImageUse, present: str) -> Iterator[tuple[str, str]]:
         yield f"{runs} {short(use.version)}, which is unknown in this Git history", "yellow"
     else:
         yield f"{runs} {short(use.version)}, {counted(len(use.changes), 'change')} since", "yellow"
-    if use.held is not None:
-        held = ("; in the registry", "green") if use.held else ("; this version is not in the registry", "yellow")
-        yield held
+    if use.in_registry is not None:
+        yield ("; in the registry", "green") if use.in_registry else ("; this version is not in the registry", "yellow")
 
 
 # --- snu images clean -----------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from ops.exit_codes import ExitCode
 from ops.foundation_secrets import FoundationSecrets
 from ops.plans.keys import write_private
 from ops.process_environment import process_environment
+from ops.report.document import print_document
 from ops.report.factory import print_step
 from ops.report.text import counted
 from ops.scaleway.client import Client, Object
@@ -35,9 +35,8 @@ def show(directory: Path | None, name: str, *, as_json: bool) -> ExitCode:
         for holder in known
     }
     if as_json:
-        print(
-            json.dumps([_document(each, each.application in ids, owned[each.application]) for each in known], indent=2)
-        )
+        applications = [_document(each, each.application in ids, owned[each.application]) for each in known]
+        print_document("keys list", {"stack": name, "applications": applications})
         return ExitCode.OK
     for each in known:
         api_keys = owned[each.application]

@@ -17,7 +17,7 @@ from ops.releases.committed_file import CommittedFile
 from ops.releases.release import Release
 from ops.releases.rollback import NOT_ROLLED_BACK, RollbackTarget, release_before, rollback_target, target_of, write
 from ops.releases.tags import Releases
-from ops.report.document import print_list
+from ops.report.document import print_document
 from ops.report.factory import printer_for
 from ops.report.table import table
 from ops.report.text import Line, Span, safe, short
@@ -34,7 +34,8 @@ def releases(directory: Path | None, name: str, *, as_json: bool) -> ExitCode:
     rollbacks = {each.name: target.name for each in known if (target := rollback_target(each, known))}
     is_running = {each.name: each is known[0] and each.images == running for each in known} if running else {}
     if as_json:
-        print_list([_document(each, is_running.get(each.name), rollbacks.get(each.name)) for each in known])
+        listed = [_document(each, is_running.get(each.name), rollbacks.get(each.name)) for each in known]
+        print_document("releases", {"stack": name, "releases": listed})
     elif known:
         rows: list[list[Span | str]] = []
         for each in known:

@@ -89,7 +89,7 @@ def history(session: Session, most: int, *, as_json: bool) -> ExitCode:
     killed = [each.interrupted for each in locks_of(*place) if each.interrupted is not None]
     updates = [each.update for each in killed if not each.is_recorded(*place)] + updates_of(*place, most)
     if as_json:
-        print(json.dumps([update.document for update in updates], indent=2, ensure_ascii=False))
+        print_document("state history", {"stack": session.stack.name, "updates": [each.document for each in updates]})
         return ExitCode.OK
     lines = [interrupted_line(session.stack.name, pending)] if pending else []
     lines += [Line.of(_shown(update)) for update in updates]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from ops.plans.waiting import WaitingPlan, waiting
 from ops.process_environment import process_environment
 from ops.releases.tags import Releases
 from ops.report.causes import skipped_lines
-from ops.report.document import print_list, utc
+from ops.report.document import print_document, utc
 from ops.report.factory import printer_for
 from ops.report.text import Line, counted, short
 from ops.report.times import local_time
@@ -76,7 +76,7 @@ def status(directory: Path | None, *, as_json: bool, drift: bool) -> ExitCode:
             )
     problems = {name: each.problem for name, each in statuses.items() if each.problem}
     if as_json:
-        print_list([asdict(each) for each in statuses.values()])
+        print_document("status", {"environments": list(statuses.values())})
     else:
         lines = [line for each in statuses.values() for line in _lines(each)]
         printer_for(sys.stdout).print(

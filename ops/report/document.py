@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pydantic.alias_generators import to_camel
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 VERSION = 1
 """Version of all documents. Adding a key keeps it; removing, renaming or retyping one increments it."""
 
 
 def print_document(command: str, content: Mapping[str, object]) -> None:
-    """Print the document of a command, such as ``state show``: its schema, then its content."""
+    """Print the document of a command, such as ``state show``: its schema, then its content.
+
+    A dataclass becomes an object whose keys are its fields' names in camel case.
+    """
     document = {"schema": f"snu.{command.replace(' ', '-')}/{VERSION}", **content}
     print(json.dumps(document, indent=2, ensure_ascii=False, default=_json_value))
-
-
-def print_list(items: list[object]) -> None:
-    """Print the document of a command whose document is a list."""
-    print(json.dumps(items, indent=2, ensure_ascii=False, default=_json_value))
 
 
 def utc(moment: datetime) -> str:
@@ -26,5 +31,12 @@ def utc(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _json_value(value: object) -> str:
+def values_of(item: DataclassInstance) -> dict[str, object]:
+    """A dataclass's values by its fields' names in camel case."""
+    return {to_camel(field.name): getattr(item, field.name) for field in fields(item)}
+
+
+def _json_value(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return values_of(value)
     return utc(value) if isinstance(value, datetime) else str(value)

@@ -184,8 +184,8 @@ def test_a_heartbeat_that_is_missing_is_noticed(alerting: Alerting) -> None:
     alerting.run()
     well = alerting.lab.project.snu("alerts", "local", "--json")
     assert well.returncode == ExitCode.OK, well.stdout + well.stderr
-    (watch,) = json.loads(well.stdout)
-    assert (watch["silent"], watch["waiting"], watch["last_error"]) == (False, 0, "")
+    (watch,) = json.loads(well.stdout)["stacks"]
+    assert (watch["silent"], watch["waiting"], watch["lastError"]) == (False, 0, "")
     heartbeat = alerting.state()["heartbeat"]
     alerting.change_state(heartbeat={**heartbeat, "lastGoodRun": heartbeat["lastGoodRun"] - 16 * 60_000})
     silent = alerting.lab.project.snu("alerts", "local")

@@ -283,7 +283,7 @@ def _move_to_a_bucket(lab: Lab) -> None:
     assert found["snu-local-state-reader"]["accessKey"] != found["snu-local-state"]["accessKey"]
     again = snu(lab, "preview", ENVIRONMENT, "--engine", "embedded", "--expect-no-changes")
     assert again.returncode == ExitCode.OK, again.stdout + again.stderr
-    history = json.loads(snu(lab, "state", "history", ENVIRONMENT, "--json").stdout)
+    history = json.loads(snu(lab, "state", "history", ENVIRONMENT, "--json").stdout)["updates"]
     assert [(update["kind"], update["result"]) for update in history] == [("update", "succeeded")]
     del environments[ENVIRONMENT]["formerDatabase"]
     settings(lab, FOUNDATION, environments=environments)

@@ -101,9 +101,8 @@ def test_changes_and_deletions_are_found_and_nothing_is_written(lab: Lab, engine
 
 def test_status_reports_the_same(lab: Lab) -> None:
     def seen(*words: str) -> Any:
-        (found,) = [
-            each for each in json.loads(lab.project.snu("status", *words, "--json").stdout) if each["stack"] == STACK
-        ]
+        environments = json.loads(lab.project.snu("status", *words, "--json").stdout)["environments"]
+        (found,) = [each for each in environments if each["stack"] == STACK]
         return found["drift"]
 
     assert (seen(), seen("--drift")) == (None, False)

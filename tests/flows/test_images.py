@@ -198,13 +198,13 @@ def test_the_list_shows_running_versions_and_changes_since(workshop: Workshop) -
     images = workshop.images()
     local = images["api"]["environments"]["local"]
     assert local["version"] == old
-    assert local["said_by"] == "state"
-    assert local["held"] is False
+    assert local["versionSource"] == "state"
+    assert local["inRegistry"] is False
     assert [change["commit"] for change in local["changes"]] == [second, first]
     assert local["changes"][0]["paths"] == ["api"]
     assert images["admin"]["environments"]["local"]["changes"] == []
-    assert images["admin"]["environments"]["local"]["held"] is True
-    assert images["api"]["environments"]["production"]["said_by"] == "file"
+    assert images["admin"]["environments"]["local"]["inRegistry"] is True
+    assert images["api"]["environments"]["production"]["versionSource"] == "file"
 
     shown = workshop.snu("images").stdout
     assert f"local       runs {old[:12]}, 2 changes since; this version is not in the registry" in shown

@@ -170,7 +170,7 @@ def test_a_paused_run_overwrites_nothing(lab: Lab, engine: str) -> None:
         warning = "warning: local: the state is older than the one that the run of"
         assert warning in warned.stderr, warned.stdout + warned.stderr
     status = lab.project.snu("status", "--json")
-    assert [each["stack"] for each in json.loads(status.stdout) if each["overwritten"]] == ["local"]
+    assert [each["stack"] for each in json.loads(status.stdout)["environments"] if each["overwritten"]] == ["local"]
     assert "warning: local: the state is older than the one that the run of" in status.stderr
     recovered = _snu(lab, "recover", "local", "--yes", engine=engine)
     assert recovered.returncode == ExitCode.OK, recovered.stdout + recovered.stderr

@@ -321,7 +321,7 @@ def test_status_shows_running_images_and_waiting_plans(lab: PlanLab) -> None:
     def of_local(*arguments: str) -> Any:
         run = lab.lab.project.snu("status", "--json", *arguments)
         assert run.returncode == ExitCode.INCOMPLETE, run.stdout + run.stderr  # of the other stacks, without a key
-        (found,) = [each for each in json.loads(run.stdout) if each["stack"] == "local"]
+        (found,) = [each for each in json.loads(run.stdout)["environments"] if each["stack"] == "local"]
         return found
 
     status = of_local()

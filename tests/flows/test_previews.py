@@ -286,7 +286,7 @@ def test_the_list_shows_states_and_cloud(previews: PreviewLab, hub: FakeGitHub) 
     previews.lab.state_file("pr-8").unlink()
     for app in APPS:
         previews.delete_container(f"pr-9-{app}")
-    listed = json.loads(previews.lab.project.snu("env", "list", "--json").stdout)
+    listed = json.loads(previews.lab.project.snu("env", "list", "--json").stdout)["environments"]
     assert [(each["name"], each["pullRequest"], each["branch"], each["status"]) for each in listed] == [
         ("pr-7", 7, "feature", "up"),
         ("pr-8", 8, "f8", "orphaned"),

@@ -56,7 +56,7 @@ def test_a_change_goes_from_ci_to_production(stages: Stages) -> None:
     again = stages.ok("promote", "stage", "production", "--commit")
     assert "Nothing to promote: Pulumi.production.yaml already names what stage runs." in again.stdout
     assert stages.message().startswith("Promote stage to production")
-    listed = json.loads(stages.ok("releases", "stage", "--json").stdout)
+    listed = json.loads(stages.ok("releases", "stage", "--json").stdout)["releases"]
     assert [each["release"] for each in listed] == [newest.name, first.name]
 
 

@@ -62,7 +62,7 @@ def cancel(victim: Victim, number: signal.Signals) -> str:
 
 def newest_update(lab: Lab) -> dict[str, Any]:
     """Its record."""
-    (update,) = json.loads(lab.project.snu("state", "history", "local", "--most", "1", "--json").stdout)
+    (update,) = json.loads(lab.project.snu("state", "history", "local", "--most", "1", "--json").stdout)["updates"]
     return dict(update)
 
 

@@ -14,6 +14,7 @@ import pytest
 from infra.settings import Image
 from ops.commands import local as local_commands
 from ops.commands import stack as stack_commands
+from ops.commands.images import ImageReport, ImageUse
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.local import LocalCloud, PortOwner
@@ -40,6 +41,20 @@ def test_a_document_has_its_schema_and_times_in_utc(capsys: pytest.CaptureFixtur
         "schema": "snu.state-show/1",
         "at": "2026-01-02T22:30:05Z",
         "name": "é",
+    }
+
+
+def test_the_keys_of_a_json_document_are_in_camel_case(capsys: pytest.CaptureFixture[str]) -> None:
+    report = ImageReport("0123456789", ["taken"], {"stage": ImageUse("abc", "state", in_registry=None)})
+    print_document("images", {"images": {"an_image": report}})
+    assert json.loads(capsys.readouterr().out)["images"] == {
+        "an_image": {
+            "version": "0123456789",
+            "sources": ["taken"],
+            "environments": {
+                "stage": {"version": "abc", "versionSource": "state", "inRegistry": None, "changes": None}
+            },
+        }
     }
 
 

@@ -256,7 +256,7 @@ def test_history_says_who_and_when(
         "update 2023-11-14 23:13:20 CET by ann@laptop: succeeded in 5s (3 create), engine embedded at 0123456789"
     )
     commands.history(session, 1, as_json=True)
-    (shown,) = json.loads(capsys.readouterr().out)
+    (shown,) = json.loads(capsys.readouterr().out)["updates"]
     assert (shown["kind"], shown["begun"]) == ("destroy", "2023-11-14T22:13:20Z")
     commands.show(session)
     shown_state = capsys.readouterr().out

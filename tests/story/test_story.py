@@ -83,7 +83,7 @@ def test_the_way_of_a_change(story: Story) -> None:
     world.switch("main")
     world.change("api", "main moves on")
     merged(story, changed={"api"})
-    seen = {each["stack"]: each for each in json.loads(world.ok("status", "--json").stdout)}
+    seen = {each["stack"]: each for each in json.loads(world.ok("status", "--json").stdout)["environments"]}
     assert (seen["stage"]["behind"], seen["production"]["behind"]) == (["api"], ["admin"])
     assert seen["production"]["release"].startswith("production/")
     world.switch("release_candidate")

@@ -147,7 +147,7 @@ class World:
 
     def releases(self, stack: str) -> list[dict[str, Any]]:
         """The newest first."""
-        found: list[dict[str, Any]] = json.loads(self.ok("releases", stack, "--json").stdout)
+        found: list[dict[str, Any]] = json.loads(self.ok("releases", stack, "--json").stdout)["releases"]
         return found
 
     def released(self, stack: str) -> str:
