@@ -186,7 +186,7 @@ def test_a_killed_run_is_in_the_history_before_and_after_it_is_recorded(
     def shown() -> dict[str, Any]:
         capsys.readouterr()
         state_commands.history(session, 5, as_json=True)
-        (killed,) = json.loads(capsys.readouterr().out)
+        (killed,) = json.loads(capsys.readouterr().out)["updates"]
         return dict(killed)
 
     before = shown()
