@@ -1,4 +1,4 @@
-"""The built-in package ``pulumi``: default providers as resources, and stack references."""
+"""The built-in ``pulumi`` package: default providers as resources, and stack references."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pulumi_state.values import PropertyMap, contains_secret, unwrap
 STACK_REFERENCE = "pulumi:pulumi:StackReference"
 
 StackOutputs = Callable[[str], PropertyMap]
-"""Returns the outputs of a stack by its name; raises PulumiError if it does not exist."""
+"""Returns the outputs of the named stack; raises PulumiError if it does not exist."""
 
 
 class BuiltinProvider:
-    """Manages providers, whose inputs and outputs in the state are their configuration, and stack references."""
+    """Manages stack references and providers; a provider's inputs and outputs in the state are its configuration."""
 
     def __init__(
         self, stack_outputs: StackOutputs, check_config: Mapping[str, Callable[[PropertyMap], list[str]]]

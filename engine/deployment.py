@@ -1,7 +1,7 @@
 """A preview or update: determines the steps of each registered resource and executes them.
 
-The steps are those of Pulumi's step generator (``pkg/resource/deploy/step_generator.go``), as far as the embedded
-engine supports its features.
+The steps match those of Pulumi's step generator (``pkg/resource/deploy/step_generator.go``) for the features that the
+embedded engine supports.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from pulumi_state.values import (
 
 
 class FailedError(EngineError):
-    """The deployment has failed and accepts no more registrations. The errors were reported as diagnostics."""
+    """The deployment has failed and accepts no more registrations. Its errors have been reported as diagnostics."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class Context:
     dry_run: bool
     parallel: int
     recorded_plan: Plan | None = None
-    """Records what a preview plans."""
+    """Records the operations that a preview plans."""
     constraint: Constraint | None = None
     """The plan that an update must follow, if any."""
 
 
 class Deployment:
-    """Executes registrations, which arrive at any time and in parallel; ``finish`` deletes what was not registered."""
+    """Executes registrations as they arrive, in parallel; ``finish`` deletes resources that were not registered."""
 
     def __init__(self, context: Context, previous: Snapshot) -> None:
         self._context = context
@@ -65,7 +65,7 @@ class Deployment:
         self._news: dict[str, ResourceState] = {}
         self._aliases = Aliases(context.stack, context.project)
         self._deleted: set[str] = set()
-        """URNs of resources deleted because one that they depend on is deleted before its replacement."""
+        """URNs of resources deleted because a dependency is deleted before it is replaced."""
         self._replace_keys: dict[str, list[str]] = {}
         self._providers: dict[ProviderRequest, asyncio.Task[ResourceState]] = {}
         self._generating = asyncio.Lock()
@@ -73,18 +73,18 @@ class Deployment:
         self._stopped = asyncio.Event()
         self._refused = False
         self.state_error: StateError | None = None
-        """The error if an operation could not be recorded in the state."""
+        """The error if recording an operation in the state failed."""
         self._running: set[asyncio.Task[None]] = set()
         self._components: dict[str, tuple[str, ResourceState | None, Diff]] = {}
-        """Steps of components whose outputs are not registered yet."""
+        """Steps of components that have not registered their outputs yet."""
         self.changes: Counter[str] = Counter()
-        """Number of resources by operation, counted as by Pulumi."""
+        """Number of resources per operation, counted the way Pulumi counts them."""
 
     # --- failure ----------------------------------------------------------------------------------------
 
     @property
     def stopped(self) -> bool:
-        """Whether no further operations are started."""
+        """Whether the deployment has stopped; no further operations will start."""
         return self._stopped.is_set()
 
     @property
@@ -95,26 +95,26 @@ class Deployment:
         await self._stopped.wait()
 
     def fail(self, message: str, urn: str = "") -> FailedError:
-        """Report an error, and start no further operations."""
+        """Report an error and prevent further operations from starting."""
         self._context.events.diagnostic("error", message, urn)
         self._stopped.set()
         return FailedError(message)
 
     def _fail_on_state(self, error: StateError) -> FailedError:
-        """Start no further operations; the error is reported once, at the end, however many operations it affects."""
+        """Stop the deployment; the error is reported once, at the end, no matter how many operations it affects."""
         self.state_error = error
         self._stopped.set()
         return FailedError(str(error))
 
     def _refuse(self, message: str, urn: str) -> None:
-        """As ``fail``, but let a preview continue, to show this change and all others."""
+        """Fail, but let a preview continue so that it shows this change along with all others."""
         if not self._context.dry_run:
             raise self.fail(message, urn)
         self._context.events.diagnostic("error", message, urn)
         self._refused = True
 
     async def settle(self) -> None:
-        """Wait until running operations have ended."""
+        """Wait for running operations to finish."""
         await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _to_completion(self, steps: Coroutine[Any, Any, None]) -> None:
@@ -131,7 +131,7 @@ class Deployment:
     # --- registration -----------------------------------------------------------------------------------
 
     async def register(self, goal: Goal) -> ResourceState:
-        """Bring a resource to its goal state. Raises FailedError if this or another resource has failed."""
+        """Bring a resource to its goal state. Raises FailedError if this resource or any other has failed."""
         provider = await self._default_provider(goal.provider) if goal.provider else None
         async with self._generating:
             self._check_running()
@@ -150,7 +150,7 @@ class Deployment:
         """Set the outputs of a component or of the stack."""
         resource = self._news.get(urn)
         if resource is None:
-            raise self.fail(f"outputs were registered for {urn}, which is not a resource of this run")
+            raise self.fail(f"outputs were registered for {urn}, which is not a resource in this run")
         resource.outputs = outputs
         await self._context.journal.end(changed=resource, save=False)
         if urn in self._components:
@@ -205,16 +205,16 @@ class Deployment:
         try:
             return self._context.providers[package]
         except KeyError:
-            raise UnsupportedError(f"the package {package} (resource {resource.name})") from None
+            raise UnsupportedError(f"the {package} package (resource {resource.name})") from None
 
     def require_package(self, type_: str, name: str) -> None:
         """Raise UnsupportedError if no provider supports resources of this type."""
         if (package := type_.split(":", 1)[0]) not in self._context.providers:
-            raise UnsupportedError(f"the package {package} (resource {name})")
+            raise UnsupportedError(f"the {package} package (resource {name})")
 
     async def _default_provider(self, request: ProviderRequest) -> ResourceState:
         if request.package not in self._context.providers:
-            raise UnsupportedError(f"the package {request.package}")
+            raise UnsupportedError(f"the {request.package} package")
         if request not in self._providers:
             inputs = provider_inputs(request, self._context.config)
             goal = Goal(f"pulumi:providers:{request.package}", request.name, custom=True, inputs=inputs)
@@ -240,7 +240,7 @@ class Deployment:
         if old is None:
             return self._create(provider, new)
         if old.external:
-            raise UnsupportedError(f"managing {new.name}, which the stack has so far only read")
+            raise UnsupportedError(f"managing {new.name}, which the stack has only read so far")
         diff = self._diff(provider, old, new)
         if not diff.replaces and not old.pending_replacement:
             if not diff.changed and not old.init_errors:
@@ -273,7 +273,7 @@ class Deployment:
         diff: Diff,
         work: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Execute a step with its events; a failure stops the deployment."""
+        """Execute a step and emit its events; a failure stops the deployment."""
         self._check_running()
         self._check_plan(op, old, new)
         events = self._context.events
@@ -304,7 +304,7 @@ class Deployment:
             self._components[new.urn] = (op, old, diff)
 
     def _check_plan(self, op: str, old: ResourceState | None, new: ResourceState | None) -> None:
-        """Record a step of a preview, or check that a step of an update was planned."""
+        """Record a preview's step, or check that an update's step was planned."""
         resource = new or old
         if resource is None:
             return
@@ -334,7 +334,7 @@ class Deployment:
     async def _do_create(
         self, provider: Provider | None, new: ResourceState, replaced: ResourceState | None = None
     ) -> None:
-        """Create a resource; ``replaced`` is the old one, which remains in the state until it is deleted."""
+        """Create a resource; ``replaced`` is the old resource, which stays in the state until it is deleted."""
         journal = self._context.journal
         failure: PartialFailureError | None = None
         if self._context.dry_run:
@@ -349,7 +349,7 @@ class Deployment:
                 new.id, outputs = error.resource_id, error.outputs
                 new.init_errors = [str(error)]
             except PulumiError as error:
-                # Keep the operation pending if the resource may exist, so that recovery looks for it.
+                # Keep the operation pending if the resource may exist, so recovery looks for it.
                 if not (isinstance(error, ProviderError) and error.uncertain):
                     await journal.end(new)
                 raise
@@ -381,7 +381,7 @@ class Deployment:
                 outputs = await provider.update(new.type, old.id, old.outputs, new.inputs)
             except PartialFailureError as error:
                 new.outputs = new.with_secrets(error.outputs)
-                new.inputs = old.inputs  # the requested change was not made
+                new.inputs = old.inputs  # the requested change was not applied
                 new.init_errors = [str(error)]
                 await journal.end(new, done=new, gone=old)
                 raise
@@ -422,11 +422,11 @@ class Deployment:
     async def _replace_before_delete(
         self, provider: Provider | None, old: ResourceState, new: ResourceState, diff: Diff
     ) -> None:
-        """Create the replacement; ``finish`` deletes the old resource once no dependents use it."""
+        """Create the replacement; ``finish`` deletes the old resource once nothing depends on it."""
 
         async def create() -> None:
             await self._do_create(provider, new, replaced=old)
-            old.delete = True  # also if it is already deleted and only its record remains
+            old.delete = True  # even if it is already deleted and only its record remains
 
         await self._run_step("create-replacement", old, new, diff, create)
         await self._run_step("replace", old, new, diff)
@@ -440,7 +440,7 @@ class Deployment:
         *,
         shown: Diff | None = None,
     ) -> None:
-        """``shown`` is the diff of the `replace` step, which in Pulumi is empty if another's deletion is the reason."""
+        """``shown`` is the `replace` step's diff, empty (as in Pulumi) if another resource's deletion is the cause."""
         await self._run_step("replace", old, new, diff if shown is None else shown)
         await self._run_step("create-replacement", old, new, diff, lambda: self._do_create(provider, new, replaced=old))
 
@@ -458,7 +458,7 @@ class Deployment:
         await self._replace_after_delete(provider, old, new, diff)
 
     def _dependents_to_replace(self, root: ResourceState, new: ResourceState) -> list[tuple[ResourceState, list[str]]]:
-        """Return the resources that deleting ``root`` requires to replace, in dependency order, with the reasons."""
+        """Return the resources to replace when ``root`` is deleted, with the reasons, in dependency order."""
         replaced = {root.urn}
         dependents: list[tuple[ResourceState, list[str]]] = []
         for resource in self._previous.resources:
@@ -523,18 +523,18 @@ class Deployment:
         return new
 
     async def invoke(self, request: ProviderRequest, token: str, arguments: PropertyMap) -> PropertyMap:
-        """Call a function of a package. The SDK does not send calls with unknown arguments."""
+        """Call a package's function. The SDK does not send calls with unknown arguments."""
         self._check_running()
         await self._default_provider(request)
         provider = self._context.providers.get(request.package)
         if provider is None:
-            raise UnsupportedError(f"functions of the package {request.package} ({token})")
+            raise UnsupportedError(f"functions of the {request.package} package ({token})")
         return await provider.invoke(token, arguments)
 
     # --- finishing --------------------------------------------------------------------------------------
 
     async def finish(self) -> None:
-        """Delete the resources that were replaced, and those that the program no longer registers."""
+        """Delete replaced resources and resources that the program no longer registers."""
         self._check_running()
         if self._context.constraint is not None:
             try:
@@ -559,7 +559,7 @@ class Deployment:
 
 
 def _apply_ignored(goal: Goal, old: ResourceState | None, new: ResourceState) -> PropertyMap:
-    """Return the goal's inputs, with the old values of those in ``ignore_changes``."""
+    """Return the goal's inputs, keeping the old values of the inputs in ``ignore_changes``."""
     inputs = dict(goal.inputs)
     for key in goal.ignore_changes:
         if "." in key or "[" in key or key == "*":
@@ -584,10 +584,10 @@ async def delete_in_order(
     deletions: list[tuple[str, ResourceState]],
     delete: Callable[[str, ResourceState], Awaitable[None]],
 ) -> None:
-    """Delete in parallel, each resource after all deleted resources that refer to it.
+    """Delete resources in parallel, each only after all deleted resources that refer to it.
 
-    ``resources`` are all resources of the state, in its order: resources may refer to each other through ones that
-    are kept.
+    ``resources`` lists all resources in state order, including kept ones, since deleted resources may refer to each
+    other through them.
     """
     tasks: dict[ResourceState, asyncio.Task[None]] = {}
     dependents: dict[ResourceState, list[ResourceState]] = {resource: [] for _, resource in deletions}

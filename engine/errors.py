@@ -1,4 +1,4 @@
-"""Errors of the embedded engine. Their messages are shown to the user."""
+"""Errors raised by the embedded engine; their messages are displayed to the user."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pulumi_state.errors import PulumiError
 
 
 class EngineError(PulumiError):
-    """The operation cannot continue; the message says what was found and what to do."""
+    """The operation cannot continue; the message states the problem and how to fix it."""
 
 
 class ProviderError(EngineError):
-    """Scaleway's API has rejected a request or failed; the message is its own, without secrets."""
+    """Scaleway's API rejected a request or failed; the message comes from the API and contains no secrets."""
 
     uncertain = False
-    """Whether the operation may have been carried out in part: a request has succeeded or got no response."""
+    """Whether the operation may be partially complete, because a request succeeded or got no response."""

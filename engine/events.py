@@ -17,13 +17,13 @@ _LOGICAL = frozenset({"same", "create", "update", "replace", "delete", "read", "
 
 
 def reported(op: str, resource: ResourceState) -> bool:
-    """Return whether Pulumi reports a step, see ``pkg/engine/update.go``: not of default providers or state cleanup."""
+    """Return whether Pulumi reports a step; it omits default providers and state cleanup (``pkg/engine/update.go``)."""
     default_provider = resource.type.startswith("pulumi:providers:") and resource.name.startswith("default")
     return not default_provider and op != "remove-pending-replace"
 
 
 def counted(op: str, old: ResourceState | None, new: ResourceState | None) -> bool:
-    """Return whether a step counts in the summary: not the parts of a replacement, nor a read without changes."""
+    """Return whether the summary counts a step; it omits the parts of a replacement and reads without changes."""
     resource = new or old
     if resource is None or not reported(op, resource) or op not in _LOGICAL:
         return False

@@ -1,4 +1,4 @@
-"""Resource registrations, decoded from the SDK's requests. Raises UnsupportedError for unsupported features."""
+"""Resource registrations decoded from the SDK's requests. Raises UnsupportedError for unsupported features."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _UNSUPPORTED = {
 
 @dataclass(frozen=True)
 class Goal:
-    """The desired state of a resource, as the program registers it."""
+    """The desired state of a resource, as registered by the program."""
 
     type: str
     name: str
@@ -60,13 +60,13 @@ def provider_request(
 
 
 def _is_set(request: resource_pb2.RegisterResourceRequest, name: str) -> bool:
-    """Return whether a field has a value other than ``false``; the SDK may lack the field."""
+    """Return whether the request sets a field; False if this SDK version does not have the field."""
     value = getattr(request, name, None)
     return bool(value.ByteSize()) if isinstance(value, Message) else bool(value)
 
 
 def goal_from(request: resource_pb2.RegisterResourceRequest) -> Goal:
-    """Decode a registration. Raises UnsupportedError if it uses a feature that the embedded engine lacks."""
+    """Decode a registration. Raises UnsupportedError if it uses a feature that the embedded engine does not support."""
     for name, feature in _UNSUPPORTED.items():
         if _is_set(request, name):
             raise UnsupportedError(f"{feature} (requested by {request.name})")

@@ -1,7 +1,7 @@
-"""Keeps the stored state up to date during an update: completed and pending operations.
+"""Keeps the stored state up to date during an update, with its completed and pending operations.
 
-Follows Pulumi's snapshot manager (``pkg/backend/snapshot.go``): registered resources come first, in the order of their
-completion, then those that the program has not registered yet.
+Follows Pulumi's snapshot manager (``pkg/backend/snapshot.go``): registered resources come first, in order of
+completion, followed by those that the program has not registered yet.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pulumi_state.state_file import StateFile
 
 
 class Journal:
-    """The state of a running update. Concurrent writes are combined."""
+    """The state during an update. Concurrent writes are coalesced."""
 
     def __init__(self, base: Snapshot, file: StateFile | None, encoder: SnapshotEncoder) -> None:
         """``file`` is None for a preview, which writes nothing."""
@@ -52,9 +52,9 @@ class Journal:
         changed: ResourceState | None = None,
         save: bool = True,
     ) -> None:
-        """Record the end of an operation: the resources that are ``done``, ``gone`` or ``changed`` in place.
+        """Record a finished operation and the resources that are ``done``, ``gone`` or ``changed`` in place.
 
-        Without ``save``, this is written together with a later operation or by ``flush``.
+        Without ``save``, the record is written with a later operation or by ``flush``.
         """
         if pending is not None:
             self._pending.pop(pending, None)
@@ -104,7 +104,7 @@ class Journal:
             self._encoder.forget(resource)
 
     async def _save(self) -> None:
-        """Write the state, or wait for a concurrent write that includes everything so far."""
+        """Write the state, or wait for a concurrent write that includes all changes so far."""
         if self._file is None:
             return
         self._version += 1

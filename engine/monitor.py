@@ -1,4 +1,4 @@
-"""The gRPC services that a Pulumi program calls: ResourceMonitor and Engine (``proto/pulumi``)."""
+"""The gRPC services called by a Pulumi program: ResourceMonitor and Engine (``proto/pulumi``)."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _SEVERITIES = {
 _NO_MESSAGE_LIMIT = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 Rpc = Any
-"""``grpc.aio.ServicerContext``; grpcio has no types."""
+"""A ``grpc.aio.ServicerContext``; grpcio has no type annotations."""
 
 
 class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
-    """Receives a program's registrations, and responds once the resource is up to date."""
+    """Receives a program's registrations and responds to each once its resource is up to date."""
 
     def __init__(self, deployment: Deployment, context: Context) -> None:
         self._deployment = deployment
@@ -43,7 +43,7 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
         self.program_done = asyncio.Event()
         """Set once the program has registered everything."""
         self.release = asyncio.Event()
-        """Set once deletions are done too, so that the program may end."""
+        """Set once deletions are complete and the program may exit."""
 
     async def GetDeploymentInfo(self, request: empty_pb2.Empty, rpc: Rpc) -> resource_pb2.DeploymentInfo:
         return resource_pb2.DeploymentInfo(
@@ -150,15 +150,15 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     @asynccontextmanager
     async def _reporting_errors(self, rpc: Rpc) -> AsyncIterator[None]:
-        """Report errors as diagnostics and abort the call, so that the program ends without an error of its own."""
+        """Report errors as diagnostics and abort the call; the program then exits without reporting another error."""
         try:
             yield
         except FailedError:
             pass
         except PulumiError as error:
             self._deployment.fail(str(error))
-        except Exception as error:  # a bug in the engine, which the program cannot explain
-            self._deployment.fail(f"the embedded engine could not process a request of the program ({error!r})")
+        except Exception as error:  # a bug in the engine; the program has no error to report
+            self._deployment.fail(f"the embedded engine could not process a request from the program ({error!r})")
         else:
             return
         await rpc.abort(grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")
@@ -194,7 +194,7 @@ class EngineService(engine_pb2_grpc.EngineServicer):
 
 @asynccontextmanager
 async def serve(monitor: ResourceMonitor, engine: EngineService) -> AsyncIterator[str]:
-    """Serve both on a free port of the loopback interface, and yield the address."""
+    """Serve both services on a free port of the loopback interface and yield its address."""
     server = grpc.aio.server(options=_NO_MESSAGE_LIMIT)
     resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
     engine_pb2_grpc.add_EngineServicer_to_server(engine, server)

@@ -1,7 +1,7 @@
 """The embedded engine's operations: preview, up, refresh and destroy.
 
-Each raises PulumiError if it cannot be started; later failures are reported as events. The engine itself is imported
-only when an operation starts, to keep this module fast to import.
+Each operation raises PulumiError if it cannot start; later failures are reported as events. The engine itself is
+imported only when an operation starts, which keeps this module fast to import.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The provider interface: the part of Pulumi's ``proto/pulumi/provider.proto`` that the engine uses."""
+"""The provider interface: the subset of Pulumi's ``proto/pulumi/provider.proto`` that the engine uses."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ REPLACE_SUFFIX = "-replace"
 
 @dataclass(frozen=True)
 class Diff:
-    """A resource's changes by property path: ``add``, ``delete`` or ``update``, plus ``-replace`` if it replaces."""
+    """A resource's changes by property path: ``add``, ``delete`` or ``update``, plus ``-replace`` for replacements."""
 
     detailed: dict[str, str] = field(default_factory=dict)
     delete_before_replace: bool = False
     forced: bool = False
-    """Whether the resource has changed, although no property path is known."""
+    """Whether the resource has changed even though no changed property path is known."""
     forced_replace_keys: tuple[str, ...] = ()
 
     @property
@@ -49,7 +49,7 @@ def top_level(path: str) -> str:
 
 
 class PartialFailureError(ProviderError):
-    """The resource exists, but not as requested. It is kept in the state with the error."""
+    """The resource exists but does not match the request. It is kept in the state with the error."""
 
     def __init__(self, message: str, resource_id: str, outputs: PropertyMap) -> None:
         super().__init__(message)
@@ -58,13 +58,13 @@ class PartialFailureError(ProviderError):
 
 
 class Provider(Protocol):
-    """Operations on one package's resources; ``type_`` is the resource type's token.
+    """Operations on one package's resources; ``type_`` is the resource type token.
 
     ``check``, ``diff`` and ``planned`` use only their arguments. The others call the API and raise ProviderError.
     """
 
     def check(self, type_: str, news: PropertyMap) -> tuple[PropertyMap, list[str]]:
-        """Return the inputs with the provider's defaults, and the problems in them."""
+        """Return the inputs with the provider's defaults, and any problems with the inputs."""
         ...
 
     def diff(self, type_: str, olds: PropertyMap, news: PropertyMap, ignore: list[str]) -> Diff:
@@ -72,7 +72,7 @@ class Provider(Protocol):
         ...
 
     def planned(self, type_: str, olds: PropertyMap | None, news: PropertyMap) -> PropertyMap:
-        """Return the outputs that a preview expects after a creation (``olds`` is None) or an update."""
+        """Return the outputs that a preview expects from a creation (``olds`` is None) or an update."""
         ...
 
     async def create(self, type_: str, news: PropertyMap) -> tuple[str, PropertyMap]: ...
@@ -80,7 +80,7 @@ class Provider(Protocol):
     async def read(
         self, type_: str, resource_id: str, inputs: PropertyMap, outputs: PropertyMap
     ) -> tuple[PropertyMap, PropertyMap] | None:
-        """Return the actual inputs and outputs, None if the resource no longer exists."""
+        """Return the actual inputs and outputs, or None if the resource no longer exists."""
         ...
 
     async def update(self, type_: str, resource_id: str, olds: PropertyMap, news: PropertyMap) -> PropertyMap: ...

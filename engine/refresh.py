@@ -20,10 +20,10 @@ async def refresh_all(
     changes: Counter[str],
     canceled: Callable[[], bool],
 ) -> bool:
-    """Refresh all managed resources or only ``targets``, and remove those that no longer exist from the state.
+    """Refresh all managed resources, or only ``targets``, and remove resources that no longer exist from the state.
 
-    Counts the results in ``changes``. Returns False if a resource could not be read, which is reported; the others are
-    refreshed anyway. Once ``canceled`` returns True, no further reads are started.
+    Counts the results in ``changes``. A resource that cannot be read is reported; the others are still refreshed, and
+    the function returns False. Once ``canceled`` returns True, no further reads start.
     """
     slots = asyncio.Semaphore(max(1, context.parallel))
 
@@ -79,6 +79,6 @@ _REVERSED = {ADD: DELETE, DELETE: ADD}
 
 
 def _reversed(diff: Diff) -> Diff:
-    """Return the changes in the cloud, from the diff of the update that would revert them."""
+    """Return the changes to the live resource, given the diff of the update that would revert them."""
     kinds = {path: kind.removesuffix(REPLACE_SUFFIX) for path, kind in diff.detailed.items()}
     return Diff({path: _REVERSED.get(kind, kind) for path, kind in kinds.items()})

@@ -1,4 +1,4 @@
-"""The parameters and the result of an operation of the embedded engine."""
+"""Parameters and result of an embedded-engine operation."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 RunProgram = Callable[["RunRequest", Callable[[str, str], None]], Coroutine[Any, Any, tuple[bool, str]]]
 """Runs the program as specified by Pulumi's ``RunRequest``.
 
-Passes each line that it prints to the second argument, with the severity ``info`` or ``info#err``. Returns whether it
-succeeded, and an error message if the program has not printed one itself.
+Each line of output is passed to the second argument, with the severity ``info`` or ``info#err``. Returns whether the
+program succeeded, and an error message if the program did not print one.
 """
 
 
@@ -29,18 +29,18 @@ class Request:
     """Environment variables, which contain the passphrase and a bucket's keys."""
     on_event: Callable[[dict[str, Any]], None] = field(default=lambda _event: None)
     on_cancel: Callable[[], None] = field(default=lambda: None)
-    """Called once, on the first signal, which cancels the operation."""
+    """Called once, when the first signal cancels the operation."""
     parallel: int = 16
     refresh: bool = False
-    """Whether to refresh first."""
+    """Whether to refresh before the operation."""
     targets: Collection[str] = ()
-    """URNs of the resources to refresh; empty for all."""
+    """URNs of the resources to refresh; empty means all."""
     save_plan: Path | None = None
-    """File to which a preview saves its plan."""
+    """File in which a preview saves its plan."""
     plan: Path | None = None
-    """File with the plan that an update must follow."""
+    """File that contains the plan for an update to follow."""
     config_file: Path | None = None
-    """File with the stack's configuration; by default ``Pulumi.<stack>.yaml`` in ``project_dir``."""
+    """File that contains the stack's configuration; by default ``Pulumi.<stack>.yaml`` in ``project_dir``."""
 
     @property
     def stack_file(self) -> Path:
@@ -53,4 +53,4 @@ class Outcome:
 
     ok: bool
     changes: Mapping[str, int]
-    """Number of resources by operation."""
+    """Number of resources per operation."""

@@ -36,21 +36,21 @@ _PROGRAM_EXIT_AFTER_CANCEL_SECONDS = 2.0
 
 
 def _require_packages(previous: Snapshot, providers: Mapping[str, Provider]) -> None:
-    """Raise UnsupportedError if no provider can read or delete a resource in the state."""
+    """Raise UnsupportedError if the state contains a resource that no provider can read or delete."""
     unknown: dict[str, list[str]] = {}
     for resource in previous.resources:
         package = resource.type.split(":", 1)[0]
         if resource.custom and package not in providers:
             unknown.setdefault(package, []).append(resource.name)
     for package, names in unknown.items():
-        raise UnsupportedError(f"the package {package} (in the state: {', '.join(sorted(names))})")
+        raise UnsupportedError(f"the {package} package (used in the state by {', '.join(sorted(names))})")
 
 
 class Run:
     """One operation on one stack."""
 
     def __init__(self, request: Request, kind: Kind, *, dry_run: bool) -> None:
-        """Open the backend. Raises StateError if that is not possible."""
+        """Open the backend. Raises StateError if it cannot be opened."""
         self._request = request
         self._kind = kind
         self._dry_run = dry_run
@@ -60,11 +60,11 @@ class Run:
         self._changes: Counter[str] = Counter()
         self._canceled = False
         self._update: Update | None = None
-        """Set once the operation is prepared; earlier failures are not recorded, since they change nothing."""
+        """Set once the operation is prepared; earlier failures change nothing and are not recorded."""
         self._deployment: Deployment | None = None
 
     async def execute(self, work: Callable[[], Awaitable[bool]]) -> Outcome:
-        """Run the operation. Raises PulumiError if it cannot be started; later failures are reported as events."""
+        """Run the operation. Raises PulumiError if it cannot start; later failures are reported as events."""
         started, start_time = time.monotonic(), int(time.time())
         loop = asyncio.get_running_loop()
         with (
@@ -90,16 +90,16 @@ class Run:
             self._file.add_history(self._update.record(ok, start_time, self._changes))
 
     def _cancel(self) -> None:
-        """Let running operations end, and start no further ones."""
+        """Let running operations finish and start no further ones."""
         self._canceled = True
         self._request.on_cancel()
         if self._deployment is not None:
-            self._deployment.fail("cancelled: waiting for running operations, starting no further ones")
+            self._deployment.fail("cancelled: waiting for running operations to finish; no new operations will start")
 
     # --- preparation ------------------------------------------------------------------------------------
 
     async def _prepare(self) -> tuple[Context, Snapshot]:
-        """Read configuration and state. Raises PulumiError before anything is changed."""
+        """Read the configuration and state. Raises PulumiError before changing anything."""
         stack_file = read_stack_file(self._request.stack_file)
         reader = StackReader(self._project, self._file.store, passphrase_from(self._request.environ))
         checkpoint = self._file.read()
@@ -107,7 +107,7 @@ class Run:
         def open_secrets() -> tuple[Crypter, StackConfig, Snapshot]:
             salt = stack_file.salt or (checkpoint.salt if checkpoint else None)
             if salt is None and self._request.plan is not None:
-                salt = salt_of(self._request.plan)  # created by the preview, to be used for the state
+                salt = salt_of(self._request.plan)  # created by the preview for use in the state
             crypter = reader.crypter(salt) if salt else reader.new_crypter()
             config = StackConfig.decrypt(stack_file, crypter, self._project)
             if checkpoint is None or checkpoint.salt is None:
@@ -124,9 +124,8 @@ class Run:
             )
             self._events.diagnostic(
                 "warning",
-                "an earlier run was interrupted while it was\n"
-                f"{listed}\nThese operations may or may not have been carried out; check the resources before you "
-                "continue.",
+                f"an earlier run was interrupted during these operations:\n{listed}\nThey may or may not have been "
+                "carried out; check the resources before you continue.",
             )
         config = package_config("scaleway", self._config.values)
         providers: dict[str, Provider] = {
@@ -172,7 +171,7 @@ class Run:
     def _start(self, context: Context) -> Deployment:
         self._deployment = Deployment(context, context.journal.snapshot())
         if self._canceled:
-            self._deployment.fail("cancelled: nothing was started")
+            self._deployment.fail("cancelled: no operations were started")
         return self._deployment
 
     async def _close(self, context: Context) -> None:
@@ -214,7 +213,7 @@ class Run:
         return ok and not deployment.failed and not engine.errors and succeeded
 
     def _run_request(self, context: Context, address: str) -> language_pb2.RunRequest:
-        """``address`` is that of both gRPC services."""
+        """Build the request; both gRPC services listen on ``address``."""
         directory = str(self._request.project_dir.resolve())
         return language_pb2.RunRequest(
             organization="organization",
@@ -280,7 +279,7 @@ class Run:
 
 
 async def _delete_all(deployment: Deployment) -> bool:
-    """Delete all resources; returns False, after reporting the errors, if that failed."""
+    """Delete all resources; on failure, report the errors and return False."""
     try:
         await deployment.finish()
     except FailedError:

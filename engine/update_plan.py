@@ -1,7 +1,7 @@
-"""Update plans: a preview saves its planned operations, and an update may do nothing else.
+"""Update plans: a preview saves its planned operations, and an update is restricted to them.
 
-The format is this engine's own: it rejects the Pulumi CLI's plans, and the CLI rejects these. Secrets are encrypted
-like those in the state.
+The format is specific to this engine, which rejects the Pulumi CLI's plans, just as the CLI rejects these. Secrets are
+encrypted as in the state.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from pulumi_state.values import UNKNOWN, PropertyMap, Secret, from_checkpoint, t
 _FORMAT = "embedded-engine-plan"
 _VERSION = 1
 _NOT_FOR_PULUMI = "a plan of the embedded engine, which the Pulumi CLI cannot apply"
-"""The value of ``manifest``, where the CLI expects an object, so that it rejects the file."""
+"""The value of ``manifest``; the CLI expects an object there and therefore rejects the file."""
 _DELETIONS = frozenset({"delete", "delete-replaced", "discard", "discard-replaced", "remove-pending-replace"})
 
 
 class PlanError(EngineError):
-    """The plan cannot be read, or does not allow an operation."""
+    """The plan cannot be read or does not allow an operation."""
 
 
 @dataclass
@@ -36,19 +36,19 @@ class PlannedResource:
     ops: list[str] = field(default_factory=list)
     """Operations in order."""
     inputs: PropertyMap = field(default_factory=dict)
-    """Inputs of the goal; ``UNKNOWN`` if the preview could not know them."""
+    """Inputs of the goal; ``UNKNOWN`` where the preview could not determine a value."""
     id: str = ""
     """ID of the existing resource, if any."""
 
 
 class Plan:
-    """The operations that a preview has planned, by URN."""
+    """The operations planned by a preview, by URN."""
 
     def __init__(self, resources: Mapping[str, PlannedResource] | None = None) -> None:
         self.resources: dict[str, PlannedResource] = dict(resources or {})
 
     def record(self, op: str, urn: str, inputs: PropertyMap | None, resource_id: str) -> None:
-        """Record a step of a preview; ``inputs`` are those of the goal, None if the resource has none."""
+        """Record a preview's step; ``inputs`` are the goal's inputs, or None if the resource has none."""
         planned = self.resources.setdefault(urn, PlannedResource())
         planned.ops.append(op)
         if inputs is not None:
@@ -80,12 +80,12 @@ class Plan:
 
 
 def salt_of(path: Path) -> str:
-    """Return the encryption salt of a plan. Raises PlanError if the file is not a valid plan."""
+    """Return a plan's encryption salt. Raises PlanError if the file is not a valid plan."""
     return str(_document(path)["salt"])
 
 
 def read_plan(path: Path, crypter: Crypter) -> Plan:
-    """Read a plan. Raises PlanError if the file is not a valid plan, StateError if secrets cannot be decrypted."""
+    """Read a plan. Raises PlanError if the file is not a valid plan and StateError if secrets cannot be decrypted."""
     document = _document(path)
     return Plan(
         {
@@ -107,9 +107,9 @@ def _document(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise PlanError(f"{path} is not a plan") from error
     if isinstance(document, dict) and "resourcePlans" in document and document.get("format") is None:
-        raise PlanError(f"{path} is a plan of the Pulumi CLI; the embedded engine applies only its own plans")
+        raise PlanError(f"{path} is a Pulumi CLI plan; the embedded engine applies only its own plans")
     if not isinstance(document, dict) or (document.get("format"), document.get("version")) != (_FORMAT, _VERSION):
-        raise PlanError(f"{path} is not a plan of this engine; expected format {_FORMAT}, version {_VERSION}")
+        raise PlanError(f"{path} is not an embedded-engine plan; expected format {_FORMAT}, version {_VERSION}")
     return document
 
 
@@ -121,37 +121,37 @@ class Constraint:
         self._plan = plan
 
     def check(self, op: str, urn: str, inputs: PropertyMap | None, resource_id: str) -> None:
-        """Check a step before it is executed. Raises PlanError if it was not planned."""
+        """Check a step before executing it. Raises PlanError if it was not planned."""
         remaining = self._remaining.get(urn)
         if not remaining or op not in remaining:
-            planned = f"planned: {', '.join(remaining)}" if remaining else "nothing is planned for it"
+            planned = f"planned: {', '.join(remaining)}" if remaining else "no operations are planned for it"
             raise PlanError(f"{op} of {urns.name_of(urn)} is not allowed by the plan: {planned}")
         planned_resource = self._plan.resources[urn]
         if planned_resource.id and resource_id and resource_id != planned_resource.id:
             raise PlanError(
-                f"{op} of {urns.name_of(urn)} is not allowed by the plan: found the resource ID {resource_id}; planned "
-                f"for {planned_resource.id}"
+                f"{op} of {urns.name_of(urn)} is not allowed by the plan: found resource ID {resource_id}; expected "
+                f"{planned_resource.id}"
             )
         if inputs is not None:
             differing = sorted(_differing(planned_resource.inputs, inputs))
             if differing:
                 raise PlanError(
-                    f"{op} of {urns.name_of(urn)} is not allowed by the plan: values differ from the plan: "
+                    f"{op} of {urns.name_of(urn)} is not allowed by the plan: these values differ: "
                     f"{', '.join(differing)}"
                 )
         remaining.remove(op)
 
     def check_registered(self) -> None:
-        """Check registrations before deletions. Raises PlanError if the program omits any that are planned."""
+        """Check registrations before any deletion. Raises PlanError if the program omitted planned ones."""
         missing = sorted(
             urns.name_of(urn) for urn, ops in self._remaining.items() if any(op not in _DELETIONS for op in ops)
         )
         if missing:
-            raise PlanError(f"the plan has operations on {', '.join(missing)}, which the program did not request")
+            raise PlanError(f"the plan contains operations on {', '.join(missing)} that the program did not request")
 
 
 def _differing(planned: PropertyMap, actual: PropertyMap) -> list[str]:
-    """Return the properties that are not as planned; those unknown to the preview may have any value."""
+    """Return the properties that differ from the plan; values unknown to the preview always match."""
     return [key for key in planned.keys() | actual.keys() if not _allows(planned.get(key), actual.get(key))]
 
 

@@ -1,10 +1,10 @@
 """Access to Git repositories through the `git` program.
 
-program     runs `git`, isolated from the user's settings and from an outer `git`
-objects     reads commits, trees and files from one long-running `git cat-file`
-repository  the working copy, history and tags of a repository
+program     runs `git`, isolated from the user's settings and any outer `git`
+objects     reads commits, trees and files through one long-running `git cat-file`
+repository  represents a repository's working copy, history and tags
 
-Imports only the standard library.
+The package imports only the standard library.
 """
 
 from gitrepo.objects import Entry

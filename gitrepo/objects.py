@@ -19,21 +19,21 @@ SUBMODULE = 0o160000
 EXECUTABLE = 0o100755
 _FILE = 0o100644
 _CACHED_TREES = 4096
-"""Number of trees to cache: most are the same in successive commits."""
+"""Number of cached trees; most trees are the same in successive commits."""
 _BATCH = 256
 
 
 class Entry(NamedTuple):
-    """A file, folder, link or submodule of a tree."""
+    """A file, folder, link or submodule in a tree."""
 
     mode: int
     """Git's file mode: 0o100644, 0o100755, 0o120000 (link), 0o040000 (folder) or 0o160000 (submodule)."""
     id: str
-    """The object ID, a hash of its content in hexadecimal."""
+    """The object ID: a hexadecimal hash of the content."""
 
 
 class GitObject(NamedTuple):
-    """An object with its content."""
+    """An object and its content."""
 
     id: str
     kind: str
@@ -51,21 +51,21 @@ class Objects:
         self._trees: dict[str, Mapping[str, Entry]] = {}
 
     def find(self, name: str) -> GitObject | None:
-        """Return the object of a name such as `main:file` or `HEAD^{tree}`, None if there is none."""
+        """Return the object with a name such as `main:file` or `HEAD^{tree}`, or None if it does not exist."""
         return None if "\n" in name else next(self._read([name]))
 
     def content(self, identity: str) -> bytes:
-        """Return the content of an object by its ID. Raises GitError if it is missing."""
+        """Return the content of the object with this ID. Raises GitError if it is missing."""
         return self._content(identity, self.find(identity))
 
     def tree(self, identity: str) -> Mapping[str, Entry]:
-        """Return the entries of a tree by name. Raises GitError if it is missing."""
+        """Return a tree's entries by name. Raises GitError if the tree is missing."""
         if identity not in self._trees:
             self.load_trees([identity])
         return self._trees[identity]
 
     def load_trees(self, identities: Iterable[str]) -> None:
-        """Read trees into the cache at once, which is faster than one by one. Raises GitError if one is missing."""
+        """Read trees into the cache in bulk, which is faster than one at a time. Raises GitError if one is missing."""
         uncached = [identity for identity in dict.fromkeys(identities) if identity not in self._trees]
         for start in range(0, len(uncached), _BATCH):
             names = uncached[start : start + _BATCH]
@@ -76,11 +76,11 @@ class Objects:
 
     def _content(self, identity: str, found: GitObject | None) -> bytes:
         if found is None:
-            raise GitError(f"object {identity} is missing in {self._git.folder}; fetch it again")
+            raise GitError(f"object {identity} is missing from {self._git.folder}; fetch it again")
         return found.content
 
     def _read(self, names: Sequence[str]) -> Iterator[GitObject | None]:
-        """Read objects. All names are written before the first response is read, so they must fit into a pipe."""
+        """Read objects. All names are written before the first response is read, so they must fit in the pipe."""
         with self._lock:
             process, messages = self._process or self._start()
             assert process.stdin is not None
@@ -103,7 +103,7 @@ class Objects:
 
 
 def _response(output: IO[bytes]) -> GitObject | Literal[False] | None:
-    """Read one response: False if there is no such object, None at the end of the output."""
+    """Read one response. Returns False if the object does not exist and None at the end of the output."""
     header = output.readline()
     if not header:
         return None
@@ -114,7 +114,7 @@ def _response(output: IO[bytes]) -> GitObject | Literal[False] | None:
 
 
 def _entries(content: bytes, length: int) -> Iterator[tuple[str, Entry]]:
-    """Parse the entries of a tree; `length` is that of an object ID in bytes."""
+    """Parse a tree's entries; `length` is the length of an object ID in bytes."""
     start = 0
     while start < len(content):
         end = content.index(b"\0", start)
@@ -129,7 +129,7 @@ def _stop(process: subprocess.Popen[bytes], messages: IO[bytes]) -> None:
 
 
 def _canonical(mode: int) -> int:
-    """Normalize the other permissions that very old trees have."""
+    """Normalize the nonstandard permissions found in very old trees."""
     if mode in (FOLDER, LINK, SUBMODULE):
         return mode
     return EXECUTABLE if mode & 0o100 else _FILE

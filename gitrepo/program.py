@@ -25,13 +25,14 @@ _KEPT = (
     "GIT_SSH",
     "GIT_SSL_",
 )
-"""Variables to pass on: the committer, the location of settings, and access to a partial clone's remote.
+"""Variables to pass on: committer, settings locations, and access to a partial clone's remote.
 
-GIT_DIR, GIT_INDEX_FILE and the like, which a hook or an outer `git` sets, are dropped: they name another repository.
+GIT_DIR, GIT_INDEX_FILE and similar variables are dropped: if a hook or an outer `git` sets them, they point to another
+repository.
 """
 _VARIABLES = {
     "GIT_LITERAL_PATHSPECS": "1",
-    "GIT_NO_REPLACE_OBJECTS": "1",  # read the objects themselves, not their replacements
+    "GIT_NO_REPLACE_OBJECTS": "1",  # read the original objects, not their replacements
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C",
@@ -49,12 +50,12 @@ OLDEST = "2.25"
 
 
 class GitError(Exception):
-    """`git` is missing, too old or has failed; the message is its own."""
+    """`git` is missing, too old, or failed; the message is the one that `git` printed, if any."""
 
 
 @dataclass(frozen=True)
 class Git:
-    """Runs `git` in one folder."""
+    """Runs `git` in a single folder."""
 
     folder: Path
 
@@ -70,14 +71,14 @@ class Git:
         return os.fsdecode(self.run(*arguments, stdin=stdin, **variables).removesuffix(b"\n"))
 
     def try_run(self, *arguments: str, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
-        """Return the result, whatever its exit status. Raises GitError if `git` is missing."""
+        """Return the result, regardless of its exit status. Raises GitError if `git` is missing."""
         with _started():
             return subprocess.run(
                 self._command(arguments), input=stdin, capture_output=True, env=_environment(variables)
             )
 
     def start(self, messages: IO[bytes], *arguments: str) -> subprocess.Popen[bytes]:
-        """Start a process whose output is read while it runs; standard error goes to `messages`."""
+        """Start a process and read its output while it runs; standard error goes to `messages`."""
         with _started():
             return subprocess.Popen(
                 self._command(arguments),
@@ -93,7 +94,7 @@ class Git:
 
 
 def git_error(command: str, status: int, messages: bytes) -> GitError:
-    """Return the error of a failed command."""
+    """Return the error for a failed command."""
     lines = [line.strip() for line in messages.decode(errors="replace").splitlines() if line.strip()]
     text = "\n".join(map(_without_prefix, lines))
     return GitError(f"git: {text}" if text else f"`git {command}` failed with exit status {status}")
@@ -104,7 +105,7 @@ def _started() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise GitError(f"git cannot be started ({error.strerror}); install version {OLDEST} or newer") from None
+        raise GitError(f"git could not be started ({error.strerror}); install version {OLDEST} or newer") from None
 
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:

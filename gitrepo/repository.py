@@ -1,4 +1,4 @@
-"""A Git repository: its working copy, history and tags."""
+"""A Git repository's working copy, history and tags."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _UNBORN = "(initial)"
 _COMMIT_FIELDS = ("%H", "%T", "%P", "%an", "%ae", "%cn", "%ce", "%ct", "%s")
 _NO_FILTER = ("unspecified", "unset")
 _PATH_FIELD = {"1": 7, "u": 9, "?": 0}
-"""Number of fields before the path, by kind of line of `git status --porcelain=v2`."""
+"""Number of fields before the path, by line type of `git status --porcelain=v2`."""
 _TAG_FIELDS = ("%(refname:strip=2)", "%(objecttype)", "%(*objecttype)", "%(*objectname)", "%(contents)")
 
 
 class ShallowError(GitError):
-    """A shallow clone lacks the history that is needed."""
+    """A shallow clone does not contain the required history."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
-            f"{folder} is a shallow clone without the history that is needed; run `git fetch --unshallow --tags`"
+            f"{folder} is a shallow clone that lacks the required history; run `git fetch --unshallow --tags`"
         )
 
 
 class TagExistsError(GitError):
-    """A tag of that name already exists."""
+    """A tag with this name already exists."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,16 @@ class Commit:
 
 @dataclass(frozen=True)
 class WorkingState:
-    """The state of a working copy, including uncommitted but not ignored files."""
+    """The state of a working copy, including uncommitted files but not ignored ones."""
 
     commit: str | None
-    """The checked-out commit; None before the first."""
+    """The checked-out commit; None before the first commit."""
     tree: str
-    """The tree that committing everything would create."""
+    """The tree that would result from committing everything."""
     changed: tuple[str, ...]
     """Files that differ from the commit, staged or not."""
     opaque: tuple[str, ...]
-    """Nested repositories, and submodules with changes, whose files are not in `tree`."""
+    """Nested repositories and modified submodules; `tree` does not contain their files."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Tag:
 
     name: str
     commit: str | None
-    """The tagged commit; None for a lightweight tag, or if the tag is not of a commit."""
+    """The tagged commit; None if the tag is lightweight or does not point to a commit."""
     message: str
 
 
@@ -91,7 +91,7 @@ class Repository:
     def __init__(self, root: Path, git_folder: Path, *, is_shallow: bool) -> None:
         """Use `find` instead."""
         self.root = root
-        """The folder of the working copy."""
+        """The root folder of the working copy."""
         self.is_shallow = is_shallow
         self._git = Git(root)
         self.objects = Objects(self._git)
@@ -99,9 +99,10 @@ class Repository:
 
     @classmethod
     def find(cls, folder: Path) -> Repository | None:
-        """Find the repository that contains a folder, None if there is none.
+        """Return the repository that contains a folder, or None if the folder is not in a repository.
 
-        Raises GitError if `git` is missing, too old or rejects the repository, such as one owned by another user.
+        Raises GitError if `git` is missing or too old, or if it rejects the repository, for example because another
+        user owns it.
         """
         arguments = ("rev-parse", "--is-shallow-repository", "--absolute-git-dir", "--show-toplevel")
         result = Git(folder).try_run(*arguments)
@@ -110,45 +111,45 @@ class Repository:
                 return None
             raise git_error("rev-parse", result.returncode, result.stderr)
         shallow, git_folder, root = os.fsdecode(result.stdout).split("\n")[:3]
-        if shallow.startswith("-"):  # an unknown option is echoed
+        if shallow.startswith("-"):  # `git` prints unknown options unchanged
             raise GitError(f"{Git(folder).line('version')} is too old; install {OLDEST} or newer")
         return cls(Path(root), Path(git_folder), is_shallow=shallow == "true")
 
     # --- names ------------------------------------------------------------------------------------------
 
     def commit(self, name: str) -> str | None:
-        """Return the ID of the commit that a branch, a tag or `HEAD~2` refers to, if any."""
+        """Return the ID of the commit that a branch, a tag or `HEAD~2` refers to, or None."""
         found = self.objects.find(f"{name}^{{commit}}")
         return found.id if found else None
 
     def tree(self, name: str) -> str:
-        """Return the ID of a commit's tree. Raises GitError if there is no such commit."""
+        """Return the ID of a commit's tree. Raises GitError if the commit does not exist."""
         found = self.objects.find(f"{name}^{{tree}}")
         if found is None:
             raise GitError(f"{self.root} has no commit {name}")
         return found.id
 
     def file(self, commit: str, path: str) -> bytes | None:
-        """Return a file's content in a commit, None if either does not exist."""
+        """Return a file's content in a commit, or None if either one does not exist."""
         found = self.objects.find(f"{commit}:{path}")
         return found.content if found and found.kind == "blob" else None
 
     def branch(self) -> str | None:
-        """Return the checked-out branch, without `refs/heads/`; None if HEAD is detached."""
+        """Return the checked-out branch without `refs/heads/`, or None if HEAD is detached."""
         result = self._git.try_run("symbolic-ref", "--quiet", "HEAD")
         return os.fsdecode(result.stdout).strip().removeprefix("refs/heads/") or None
 
     def identity(self) -> str | None:
-        """Return the committer configured here, as `name <email>`; None if there is none."""
+        """Return the committer configured for this repository as `name <email>`, or None."""
         result = self._git.try_run("var", "GIT_COMMITTER_IDENT")
         return result.stdout.decode(errors="replace").rpartition(">")[0] + ">" if result.returncode == 0 else None
 
     # --- the working copy -------------------------------------------------------------------------------
 
     def working_state(self) -> WorkingState:
-        """Return the state of the working copy, including files that the index hides. Stages nothing.
+        """Return the state of the working copy, including files hidden by the index. Nothing is staged.
 
-        Files that a sparse checkout omits are taken from the index.
+        Files omitted by a sparse checkout are taken from the index.
         """
         with self._index() as index:
             status = self._status(index)
@@ -167,17 +168,17 @@ class Repository:
                     stdin=stdin,
                     GIT_INDEX_FILE=copy,
                 )
-                # Otherwise a partial clone would fetch every missing file.
+                # Without --missing-ok, a partial clone would fetch every missing file.
                 tree = self._git.line("write-tree", "--missing-ok", GIT_INDEX_FILE=copy)
         return WorkingState(status.commit, tree, status.changed, status.opaque)
 
     def is_committed(self, path: str) -> bool:
-        """Return whether a file is in the checked-out commit and unchanged."""
+        """Return whether the checked-out commit contains the file and the file is unchanged."""
         with self._index() as index:
             return not self._status(index, path).changed and self.file("HEAD", path) is not None
 
     def check_out(self, tree: str, folder: Path) -> None:
-        """Write the files of a tree into an empty folder, as a checkout would, leaving the working copy alone."""
+        """Check out the files of a tree into an empty folder without touching the working copy."""
         with tempfile.TemporaryDirectory(prefix="snu-index-") as temporary:
             self._git.run(
                 "read-tree",
@@ -191,13 +192,13 @@ class Repository:
             )
 
     def paths_with_filter(self, paths: Iterable[str]) -> list[str]:
-        """Return the files with a Git filter, such as LFS: their content in Git differs from a checkout's."""
+        """Return the files with a Git filter such as LFS, which makes their content in Git differ from a checkout's."""
         stdin = b"".join(os.fsencode(path) + b"\0" for path in paths)
         fields = os.fsdecode(self._git.run("check-attr", "-z", "--stdin", "filter", stdin=stdin)).split("\0")
         return [path for path, value in zip(fields[::3], fields[2::3], strict=False) if value not in _NO_FILTER]
 
     def commit_file(self, path: str, message: str) -> str:
-        """Commit one file of the working copy and nothing else, and return the commit's ID."""
+        """Commit only one file of the working copy and return the commit ID."""
         arguments = ("--quiet", "--no-verify", "--cleanup=verbatim", "--file=-", "--only", "--", path)
         self._git.run("commit", *arguments, stdin=message.encode())
         return self._git.line("rev-parse", "HEAD")
@@ -208,7 +209,7 @@ class Repository:
 
     @contextmanager
     def _index(self) -> Iterator[str]:
-        """Yield the index file, or a copy without `assume-unchanged` and `skip-worktree` if files have these flags."""
+        """Yield the index file, or a copy without `assume-unchanged` and `skip-worktree` flags if any file has one."""
         index = str(self._git_folder / "index")
         listed = os.fsdecode(self._git.run("ls-files", "-v", "-z", "--full-name")).split("\0")
         assumed_unchanged = [line[2:] for line in listed if line[:1].islower()]
@@ -255,7 +256,7 @@ class Repository:
     # --- history ----------------------------------------------------------------------------------------
 
     def history(self, *heads: str, hidden: Collection[str] = ()) -> Iterator[Commit]:
-        """Yield the commits reachable from the heads and not from the hidden commits, newest first, reading lazily."""
+        """Lazily yield commits reachable from the heads but not the hidden commits, in reverse chronological order."""
         form = "%x00".join(_COMMIT_FIELDS)
         with tempfile.TemporaryFile() as messages:
             arguments = (f"--format={form}", *heads, *(f"^{commit}" for commit in hidden), "--")
@@ -272,20 +273,20 @@ class Repository:
                     process.terminate()
 
     def merge_base(self, one: str, other: str) -> str | None:
-        """Return the newest common ancestor of two commits, None if there is none. Raises ShallowError."""
+        """Return the merge base of two commits, or None if they have no common ancestor. Raises ShallowError."""
         result = self._git.try_run("merge-base", one, other)
         if result.returncode > 1:
             raise git_error("merge-base", result.returncode, result.stderr)
         base = os.fsdecode(result.stdout).strip() or None
-        # In a shallow clone, a newer common ancestor than this may be missing.
+        # A shallow clone may not contain the actual merge base.
         if self.is_shallow and base not in (self.commit(one), self.commit(other)):
             raise ShallowError(self.root)
         return base
 
     def includes(self, commit: str, other: str) -> bool:
-        """Return whether a commit descends from the other one or has its changes, as after a squash.
+        """Return whether a commit descends from the other one or contains its changes, for example after a squash.
 
-        Before Git 2.38 only descendants are recognized. Raises ShallowError.
+        Before Git 2.38, only descendants are detected. Raises ShallowError.
         """
         return self._descends(commit, other) or self.has_changes_of(commit, other)
 
@@ -295,7 +296,7 @@ class Repository:
         return merged.returncode == 0 and os.fsdecode(merged.stdout).strip() == self.tree(commit)
 
     def _descends(self, commit: str, other: str) -> bool:
-        """Return whether a commit is the other one or descends from it. Raises ShallowError."""
+        """Return whether a commit is, or descends from, the other one. Raises ShallowError."""
         descends = False
         if self.commit(other) is not None:
             result = self._git.try_run("merge-base", "--is-ancestor", other, commit)
@@ -309,14 +310,14 @@ class Repository:
     # --- tags -------------------------------------------------------------------------------------------
 
     def tags(self, folder: str) -> list[Tag]:
-        """Return the tags whose names start with `folder/`."""
+        """Return the tags with names that start with `folder/`."""
         form = "".join(f"{field}%00" for field in _TAG_FIELDS)
         output = self._git.run("for-each-ref", f"--format={form}", f"refs/tags/{folder}/")
         fields = output.decode(errors="surrogateescape").split("\0")
         return [_tag([field.removeprefix("\n") for field in record]) for record in _chunks(fields, len(_TAG_FIELDS))]
 
     def tag(self, name: str, commit: str, message: str, tagger: tuple[str, str] | None = None) -> None:
-        """Create an annotated tag. `tagger` is a name and an email address, if Git's settings have none.
+        """Create an annotated tag. `tagger` is a name and email address to use if none are configured in Git.
 
         Raises TagExistsError.
         """

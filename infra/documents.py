@@ -1,4 +1,4 @@
-"""Reads the secret document of an environment: a JSON object in Secret Manager.
+"""Reads an environment's secret document: a JSON object in Secret Manager.
 
 All values read from it are secret outputs. Messages contain keys, never values.
 """
@@ -20,7 +20,7 @@ _LATEST = "latest_enabled"
 
 
 class SecretDocument:
-    """The secret document; its values are unknown as long as the secret does not exist.
+    """The secret document. Its values are unknown until the secret exists.
 
     The document is validated before any value is used: if it lacks keys that apps or jobs require, all its outputs fail
     with a `pulumi.RunError` that lists each missing key and its consumers.
@@ -29,7 +29,7 @@ class SecretDocument:
     def __init__(self, secret_id: pulumi.Input[str], name: str, required: Mapping[str, MergedVariables]) -> None:
         """Reads the latest enabled version of a secret.
 
-        `required` are the variables by consumer. `name` and the consumers' names appear in messages.
+        `required` maps each consumer to its variables. `name` and the consumers' names appear in messages.
         """
         version = secrets.get_version_output(secret_id=secret_id, revision=_LATEST)
         self._values = secret(version.apply(lambda version: version.data)).apply(
@@ -38,11 +38,11 @@ class SecretDocument:
 
     @property
     def is_valid(self) -> pulumi.Output[bool]:
-        """True once the document is validated; unknown as long as the document is unknown."""
+        """True once the document has been validated; unknown while the document is unknown."""
         return pulumi.Output.unsecret(self._values.apply(lambda _: True))
 
     def value(self, key: str) -> pulumi.Output[str]:
-        """The value of a required key; secret."""
+        """The value of a required key, as a secret output."""
         return self._values.apply(lambda values: values[key])
 
 
@@ -52,7 +52,7 @@ def read_text(
     secret_name: str | None = None,
     project_id: str | None = None,
 ) -> pulumi.Output[str]:
-    """The content of a secret's latest enabled version, as a secret output. Takes its id, or its name and project."""
+    """The content of a secret's latest enabled version, as a secret output. Requires an id, or a name and project."""
     version = secrets.get_version_output(
         secret_id=secret_id, secret_name=secret_name, project_id=project_id, revision=_LATEST
     )

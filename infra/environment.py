@@ -1,4 +1,4 @@
-"""The blueprint `environment`: containers, host names and jobs, built on the foundation of another stack."""
+"""The `environment` blueprint: containers, host names and jobs that build on another stack's foundation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunningImage:
-    """An image that containers or jobs run."""
+    """An image run by containers or jobs."""
 
     version: str
     digest: pulumi.Input[str]
@@ -35,8 +35,8 @@ class RunningImage:
 def build(settings: EnvironmentSettings, project: Path) -> None:
     """Registers the environment's resources and exports their ids and URLs.
 
-    Except for a preview's own secret, nothing is registered before the secret document and the outputs of the
-    foundation are validated against the settings.
+    Except for a preview's own secret, nothing is registered before the secret document and the foundation's outputs
+    have been validated against the settings.
     """
     environment = settings.environment
     opts = pulumi.ResourceOptions(protect=settings.protect)
@@ -67,7 +67,7 @@ def build(settings: EnvironmentSettings, project: Path) -> None:
 def _own_secret(
     settings: EnvironmentSettings, foundation: FoundationReference, opts: pulumi.ResourceOptions
 ) -> pulumi.Output[str]:
-    """Registers a preview's own secret document, initially a copy of its environment's, and returns its id."""
+    """Registers a preview's own secret document, initially a copy of the environment's, and returns its id."""
     own = EnvironmentSecrets(
         "secrets",
         EnvironmentSecretsArgs(
@@ -94,7 +94,7 @@ def _namespace(environment: str, foundation: FoundationReference, opts: pulumi.R
 
 
 class _Parts:
-    """Builds apps and jobs from shared values, which are looked up and validated once."""
+    """Registers apps and jobs, using shared values that are looked up and validated only once."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class _Parts:
         }
         """The URL of each app that has a host."""
         self.opts = pulumi.ResourceOptions(protect=settings.protect, depends_on=self._checks())
-        """Options of resources that depend on the checks."""
+        """Options for resources that depend on the checks."""
 
     def app(self, name: str, app: App, namespace_id: pulumi.Output[str]) -> ContainerApp:
         """Registers an app."""
@@ -197,7 +197,7 @@ class _Parts:
         return pulumi.Output.all(is_written(secret_id), secret_id).apply(lambda values: check(*values))
 
     def _required(self) -> dict[str, MergedVariables]:
-        """The variables whose values the secret document must contain, by consumer."""
+        """The variables that require values from the secret document, by consumer."""
         alerts = self._settings.crash_alerts
         if alerts is None:
             return self._variables
@@ -209,7 +209,7 @@ class _Parts:
         return pulumi.Output.all(self._document.is_valid, self._foundation.registry_endpoint, *zone).apply(lambda _: [])
 
     def image(self, name: str) -> RunningImage:
-        """An image of the settings. If it has to be built, it is built once, even if several apps run it."""
+        """An image from the settings. It is built at most once, even if several apps run it."""
         if name not in self.images:
             image = self._settings.images[name]
             self.images[name] = self._pinned(name, image) if isinstance(image, Image) else self._built(name)
@@ -234,7 +234,7 @@ class _Parts:
                 sources=self._sources,
                 contexts=self._project / ".local" / "contexts",
                 registry_endpoint=self._foundation.registry_endpoint,
-                # Only a fake key from a local stack's file: a real key must not get into the state.
+                # Set only in a local stack's file, where it is fake: a real key must never end up in the state.
                 registry_password=pulumi.Config("scaleway").get("secretKey"),
             ),
             self.opts,
@@ -242,7 +242,7 @@ class _Parts:
         return RunningImage(built.version, built.digest, built.reference)
 
     def _plain(self, consumer: str) -> dict[str, pulumi.Input[str]]:
-        """The plain variables of an app or job. Values from the secret document are still secret outputs."""
+        """The plain variables of an app or job. Values from the secret document remain secret outputs."""
         variables = self._variables[consumer]
         written = {
             name: self.urls[value.url] if isinstance(value, AppUrl) else value

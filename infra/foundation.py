@@ -1,4 +1,4 @@
-"""The blueprint `foundation`: an isolated Scaleway project with the resources that its environments require."""
+"""The `foundation` blueprint: an isolated Scaleway project with the resources that its environments require."""
 
 import pulumi
 from pulumiverse_scaleway import account, containers, domain
@@ -24,7 +24,7 @@ from infra.settings.models import InitialDocument
 
 
 def build(settings: FoundationSettings) -> None:
-    """Registers the foundation's resources and exports what its environments and their operators need."""
+    """Registers the foundation's resources and exports the outputs that its environments and operators need."""
     opts = pulumi.ResourceOptions(protect=settings.protect)
 
     project = account.Project(
@@ -110,7 +110,7 @@ def build(settings: FoundationSettings) -> None:
 
 
 def _access(settings: FoundationSettings, project_id: pulumi.Output[str], opts: pulumi.ResourceOptions) -> None:
-    """Registers the applications that deploy and preview. `snu keys` creates their API keys."""
+    """Registers the IAM applications for deployments and previews. `snu keys` creates their API keys."""
     project, organization_id = settings.project.name, settings.organization_id
     # A project used to have a single deploy application; the environment with the project's name inherits it.
     successor = project if project in settings.environments else next(iter(settings.environments))

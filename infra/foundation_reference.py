@@ -7,13 +7,13 @@ import pulumi
 
 
 class FoundationReference:
-    """The outputs of a foundation that concern one of its environments.
+    """A foundation's outputs for one of its environments.
 
-    A missing output fails with a `pulumi.RunError` that says what to do, unlike Pulumi's own `require_output`.
+    Unlike Pulumi's own `require_output`, reports a missing output as a `pulumi.RunError` that explains what to do.
     """
 
     def __init__(self, stack: str, environment: str) -> None:
-        """`stack` is the name of the foundation's stack, without organization and project."""
+        """`stack` is the foundation stack's name, without organization and project."""
         self._stack = stack
         self._environment = environment
         self._reference = pulumi.StackReference(stack)
@@ -40,11 +40,11 @@ class FoundationReference:
 
     @property
     def alerts_secret_id(self) -> pulumi.Output[str]:
-        """Id of the secret with the credentials of the environment's crash alerts."""
+        """Id of the secret with the credentials for the environment's crash alerts."""
         return self._plain("alertsSecretIds")
 
     def zone(self, expected: str) -> pulumi.Output[str]:
-        """The foundation's DNS zone; fails with `pulumi.RunError` unless it is the expected one."""
+        """The foundation's DNS zone; fails with `pulumi.RunError` if it differs from `expected`."""
 
         def check(zone: str) -> str:
             if zone != expected:
@@ -56,7 +56,7 @@ class FoundationReference:
     def _plain(self, output: str) -> pulumi.Output[str]:
         """The environment's entry in an output, without a dependency on the stack reference.
 
-        With the dependency, values that are read by this id would be unknown in previews of older engines.
+        With that dependency, values looked up by this id would be unknown in previews with older engines.
         """
 
         async def read() -> str:

@@ -1,6 +1,6 @@
 """The names of all resources, derived from the settings.
 
-Does not import Pulumi, so that `snu` can derive the same names as the program.
+Does not import Pulumi, so `snu` can derive the same names as the program.
 """
 
 NAME_PATTERN = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
@@ -8,8 +8,8 @@ NAME_PATTERN = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
 hyphen."""
 
 PREVIEW_NAMESPACE = "snu-preview"
-"""The container namespace of all preview environments. It is shared because the IAM application and policy of each
-namespace count towards the organization's quotas."""
+"""The container namespace of all preview environments. It is shared because each namespace's IAM application and policy
+count towards the organization's quotas."""
 
 
 def project(name: str) -> str:
@@ -18,7 +18,7 @@ def project(name: str) -> str:
 
 
 def registry_namespace(environment: str) -> str:
-    """The registry namespace of an environment; unique in the region across all organizations."""
+    """An environment's registry namespace; unique in its region across all organizations."""
     return f"snu-{environment}"
 
 
@@ -28,17 +28,17 @@ def container_namespace(environment: str) -> str:
 
 
 def container(environment: str, app: str) -> str:
-    """The default name of a container: `staging-api`. At most `scaleway_facts.limits.CONTAINER_NAME` characters."""
+    """A container's default name: `staging-api`. At most `scaleway_facts.limits.CONTAINER_NAME` characters."""
     return f"{environment}-{app}"
 
 
 def job(environment: str, job_key: str) -> str:
-    """The default name of a job definition."""
+    """A job definition's default name."""
     return f"{environment}-{job_key}"
 
 
 def secret(environment: str) -> str:
-    """The secret document of an environment: `snu-staging`."""
+    """An environment's secret document: `snu-staging`."""
     return f"snu-{environment}"
 
 
@@ -53,7 +53,7 @@ def preview_application(environment: str) -> str:
 
 
 def previews_application(project_name: str) -> str:
-    """The IAM application that deploys the preview environments of a project."""
+    """The IAM application that deploys a project's preview environments."""
     return f"snu-deploy-{project_name}-previews"
 
 
@@ -73,17 +73,17 @@ def state_application(environment: str) -> str:
 
 
 def state_bucket_application(environment: str) -> str:
-    """The IAM application that accesses the bucket with an environment's state."""
+    """The IAM application that accesses an environment's state bucket."""
     return f"snu-state-bucket-{environment}"
 
 
 def state_reader(application: str) -> str:
-    """The read-only counterpart of an IAM application that accesses a state."""
+    """The read-only counterpart of an IAM application that accesses state."""
     return f"{application}-reader"
 
 
 def applications(environment: str) -> list[str]:
-    """The IAM applications of an environment, for all kinds of backends."""
+    """An environment's IAM applications, for all kinds of backends."""
     states = (state_application(environment), state_bucket_application(environment))
     return [
         deploy_application(environment),
@@ -96,7 +96,7 @@ def applications(environment: str) -> list[str]:
 
 
 HANDED_OUT_KEY = "Made with snu keys, and in no state"
-"""The description of API keys that an owner creates for people or CI."""
+"""The description of API keys that an owner creates for users or CI."""
 
 
 def policy(application: str) -> str:
@@ -105,27 +105,27 @@ def policy(application: str) -> str:
 
 
 def state_database(environment: str) -> str:
-    """The serverless database or database instance with an environment's state."""
+    """The serverless database or database instance that stores an environment's state."""
     return f"snu-state-{environment}"
 
 
 def foundation_state_bucket(project_name: str) -> str:
-    """The bucket with a foundation's own state; unique across all customers of Scaleway."""
+    """The bucket that stores a foundation's own state; unique across all Scaleway customers."""
     return f"snu-state-{project_name}"
 
 
 def environment_state_bucket(project_name: str, environment: str) -> str:
-    """The bucket with an environment's state; unique across all customers of Scaleway."""
+    """The bucket that stores an environment's state; unique across all Scaleway customers."""
     return f"snu-state-{project_name}-{environment}"
 
 
 def foundation_state_secret(project_name: str) -> str:
-    """The secret with the backend's address and credentials of a foundation, in the organization's default project."""
+    """The secret with a foundation's backend address and credentials, in the organization's default project."""
     return f"snu-foundation-{project_name}-state"
 
 
 def environment_state_secret(environment: str) -> str:
-    """The secret with the backend's address and credentials of an environment, in the foundation's project."""
+    """The secret with an environment's backend address and credentials, in the foundation's project."""
     return f"snu-{environment}-state"
 
 
@@ -135,37 +135,37 @@ def state_reader_secret(environment: str) -> str:
 
 
 def alerts_application(environment: str) -> str:
-    """The IAM application of the crash alerts job, which reads containers and keeps its state in a bucket."""
+    """The IAM application of the crash alerts job, which reads containers and stores its state in a bucket."""
     return f"snu-alerts-{environment}"
 
 
 def alerts_bucket(project_name: str, environment: str) -> str:
-    """The bucket with the state of the crash alerts job; unique across all customers of Scaleway."""
+    """The bucket that stores the crash alerts job's state; unique across all Scaleway customers."""
     return f"snu-alerts-{project_name}-{environment}"
 
 
 def alerts_secret(environment: str) -> str:
-    """The secret with the configuration and credentials of the crash alerts job."""
+    """The secret with the crash alerts job's configuration and credentials."""
     return f"snu-{environment}-alerts"
 
 
 ALERTS_STATE = "crash-alerts.json"
-"""The object in that bucket with the job's state."""
+"""The object in the crash alerts bucket that contains the job's state."""
 
 ALERTS_JOB = "crash-alerts"
-"""The key of the crash alerts job, from which the name of its definition is derived."""
+"""The crash alerts job's key, from which its definition's name is derived."""
 
 STATE_DATABASE = "pulumi_state"
-"""The database of an instance that contains the state."""
+"""The database in an instance that contains the state."""
 
 STATE_USER = "pulumi"
-"""The user of that database, who is not an administrator."""
+"""The non-administrator user of that database."""
 
 STATE_READER = "pulumi_reader"
 """The read-only user of that database."""
 
 STATE_ADMINISTRATOR = "snu_admin"
-"""The administrator, which every instance must have. It is not used to access the state."""
+"""The administrator that every instance must have. Not used to access the state."""
 
 
 def logs_source(project_name: str) -> str:
@@ -179,12 +179,12 @@ def logs_reader_token(project_name: str) -> str:
 
 
 def image(registry_endpoint: str, name: str, digest: str) -> str:
-    """The reference of an image by digest, because a tag can move."""
+    """An image reference by digest, because tags can move."""
     return f"{registry_endpoint}/{name}@{digest}"
 
 
 def built_images(stack: str) -> str:
-    """Path of the file with the images built for a stack, relative to the project's folder."""
+    """Path of the file that lists the images built for a stack, relative to the project folder."""
     return f".local/images/{stack}.yaml"
 
 

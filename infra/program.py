@@ -13,9 +13,9 @@ from infra.settings.advice import advice
 
 
 def run(project: Path) -> None:
-    """Registers the resources of the current stack; `project` is the folder with the stack files.
+    """Registers the current stack's resources; `project` is the folder with the stack files.
 
-    Raises `pulumi.RunError` with all problems of the stack's settings or of an image's sources.
+    Raises `pulumi.RunError` with all problems in the stack's settings or an image's sources.
     """
     stack = pulumi.get_stack()
     try:

@@ -1,4 +1,4 @@
-"""The command ``local-scaleway``, or ``python -m localcloud``."""
+"""The ``local-scaleway`` command, also available as ``python -m localcloud``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def main() -> int:
     parser.add_argument(
         "--port", type=int, default=8421, help="port of the API (default: %(default)s; 0: any free port)"
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder for the state")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder to store the state in")
     parser.add_argument(
         "--seed",
         type=Path,
@@ -56,7 +56,7 @@ def main() -> int:
         type=float,
         default=RESTART_DELAY,
         metavar="SECONDS",
-        help="delay before the second restart of a crashing container, doubled for each further one up to 5 minutes "
+        help="delay before the second restart of a crashing container, doubled for each further one, up to 5 minutes "
         "(default: %(default)s)",
     )
     arguments = parser.parse_args()
@@ -83,7 +83,7 @@ def main() -> int:
 
 
 def _storage_port(given: int | None, port: int) -> int:
-    """A fixed port, because the addresses of Pulumi states contain it."""
+    """The port to use. The default is fixed, because Pulumi backend URLs contain it."""
     if given is not None:
         return given
     return port + 1 if port else 0

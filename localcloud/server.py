@@ -38,16 +38,16 @@ if TYPE_CHECKING:
 class Settings:
     host: str
     port: int
-    """0: any free port."""
+    """Port of the API. 0: any free port."""
     data: Path
     transitions: float
-    """Seconds."""
+    """Duration of statuses such as ``creating``, in seconds."""
     object_storage_port: int
-    """0: off."""
+    """Port of the object storage. 0: off."""
     seed: Path | None = None
     """TOML file with the initial resources. None: ``seed.DEFAULT``."""
     record: Path | None = None
-    """File for recording requests and the structure of their responses."""
+    """File in which requests and the structure of their responses are recorded."""
     runtime: str = "off"
     """``auto``, ``docker`` or ``off``; see ``EngineChoice``."""
     restart_delay: float = RESTART_DELAY
@@ -67,7 +67,7 @@ def serve(settings: Settings) -> None:
     logs = LogReader() if runtime is None else runtime.logs
     storage = ObjectStorage(settings.object_storage_port, settings.data) if settings.object_storage_port else None
     if storage is not None and runtime is not None:
-        storage.start()  # containers may use it, and cannot start it
+        storage.start()  # containers may use it but cannot start it
     images = Registry(cloud, settings.data / "registry")
     faults = ActiveFaults(ROUTES)
     recorder = _recorder(settings.record)
@@ -109,7 +109,7 @@ def serve(settings: Settings) -> None:
 
 
 def _runtime(settings: Settings, cloud: Cloud) -> tuple[Runtime | None, dict[str, str]]:
-    """The runtime, or None, and its description in the control API. Raises ``StartError``."""
+    """The runtime, or None, and its description for the control API. Raises ``StartError``."""
     from localcloud.runtime.engine_choice import EngineChoice, EngineUnavailable, choose, owner_of
 
     try:
@@ -137,7 +137,7 @@ def _recorder(path: Path | None) -> Recorder | None:
     try:
         return Recorder(path)
     except OSError as error:
-        raise StartError(f"The recording {path} cannot be written ({error.strerror}).") from error
+        raise StartError(f"The recording file {path} cannot be written ({error.strerror}).") from error
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -149,7 +149,7 @@ def _listen(host: str, port: int) -> socket.socket:
             f"{host} is not an IP address; expected a loopback address such as 127.0.0.1 or ::1."
         ) from error
     if not address.is_loopback:
-        raise StartError(f"{host} is not a loopback address; expected for example 127.0.0.1 or ::1.")
+        raise StartError(f"{host} is not a loopback address; expected, for example, 127.0.0.1 or ::1.")
     listener = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,4 +1,4 @@
-"""API keys of a foundation's applications. An owner creates them outside of Pulumi, so that they are in no state."""
+"""API keys of a foundation's applications. An owner creates them outside Pulumi, so they are not in any state."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class KeyHolder:
     application: str
     purpose: str
     secret: str = ""
-    """The secret with its key, which `snu keys store` creates; empty if keys are handed out to people and CI."""
+    """The secret to which `snu keys store` writes its key; empty if keys are handed out to people and CI."""
     github: tuple[str, ...] = ()
     """GitHub environments whose jobs use a key as `SCW_ACCESS_KEY` and `SCW_SECRET_KEY`."""
     github_source: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class KeyHolder:
 
 
 def foundation_settings(stack: Stack) -> FoundationSettings:
-    """Raises OpsError for an environment."""
+    """The settings of a foundation. Raises OpsError for an environment."""
     from infra.settings import FoundationSettings
 
     settings = settings_of(stack)
@@ -50,7 +50,7 @@ def foundation_settings(stack: Stack) -> FoundationSettings:
 
 
 def holders(stack: Stack, settings: FoundationSettings) -> list[KeyHolder]:
-    """The applications of a foundation."""
+    """A foundation's applications that have keys."""
     configs = {name: find_stack(stack.project_dir, name).config for name in stack_names(stack.project_dir)}
     sources = {name: config.get("snu:promoteFrom") for name, config in configs.items()}
     project, key_holders = settings.project.name, list[KeyHolder]()
@@ -105,7 +105,7 @@ def _planned_in(target: str, sources: Mapping[str, str | None]) -> str:
 
 
 def _stack_of(environment: str, configs: Mapping[str, Mapping[str, Any]]) -> str:
-    """The stack of an environment, whose name may differ."""
+    """The name of an environment's stack, which may differ from the environment's name."""
     for name, config in configs.items():
         identity = config.get("snu:environment")
         if isinstance(identity, Mapping) and identity.get("name") == environment:
@@ -122,14 +122,14 @@ class ApplicationKeys:
         self._organization = {"organization_id": settings.organization_id}
 
     def existing(self) -> Iterator[tuple[str, Object]]:
-        """Each key with the id of its application."""
+        """Pairs of application id and key."""
         for key in self._client.list(API_KEY.listing, self._organization):
             if application := key.get("application_id"):
                 yield application, key
 
     @cached_property
     def application_ids(self) -> Mapping[str, str]:
-        """Ids of the organization's applications, by name."""
+        """Ids of the organization's applications by name."""
         return {each["name"]: each["id"] for each in self._client.list(APPLICATION.listing, self._organization)}
 
     def id_of(self, application: str) -> str:
@@ -149,7 +149,7 @@ class ApplicationKeys:
 
     @staticmethod
     def _missing(missing: str) -> OpsError:
-        return OpsError(f"The {missing} does not exist yet. Bring the foundation up first.", ExitCode.FAILED)
+        return OpsError(f"The {missing} does not exist yet. Deploy the foundation first.", ExitCode.FAILED)
 
     def make(self, application: str) -> KeyPair:
         """Create a key. Raises OpsError if the application does not exist yet."""
@@ -169,7 +169,7 @@ class ApplicationKeys:
         return {key["access_key"]: key for owner, key in self.existing() if owner == id_}
 
     def is_current(self, key: Object) -> bool:
-        """Whether a key was created by `snu keys`, and expires on the day in the settings."""
+        """Whether `snu keys` created the key and it expires on the date in the settings."""
         expires = str(key.get("expires_at") or "")[:10] or None
         return key["description"] == naming.HANDED_OUT_KEY and expires == self._settings.api_keys_expire_on
 

@@ -1,8 +1,8 @@
-"""Processes that end when this one does, even if it is killed.
+"""Runs processes that exit with this one, even if it is killed.
 
-Only this process has the other end of a pipe, so the kernel closes it when the process ends.
-``python ops/bound_process.py`` forks: one process becomes the command, and keeps the process id that is known here; the
-other waits until the pipe is closed, and then ends the command and everything that it has started.
+Only this process holds the write end of a pipe, so the kernel closes it when this process exits. Run as a script, this
+module forks: one process becomes the command and keeps the process id that the caller sees; the other waits for the
+pipe to close, then stops the command and everything that it started.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import Any
 
 _POLL_SECONDS = 0.05
 _NOT_FOUND = 127
-"""Exit status of a shell whose command does not exist."""
+"""A shell's exit status for a command that does not exist."""
 
 
 @contextmanager
 def bound_process(command: Sequence[str], *, grace: float, **options: Any) -> Iterator[subprocess.Popen[Any]]:
-    """Run a process in a session of its own during the block; ``options`` are those of ``subprocess.Popen``.
+    """Run a process in its own session during the block; ``options`` are passed to ``subprocess.Popen``.
 
-    If the block or this process ends first, the command is sent SIGINT, and SIGKILL after ``grace`` seconds. Processes
-    that it has started are killed when it ends.
+    If the block or this process ends first, the command receives SIGINT, followed by SIGKILL after ``grace`` seconds.
+    Any processes that it started are killed when it exits.
     """
     waiting, lifeline = os.pipe()
     try:

@@ -1,4 +1,4 @@
-"""The installed command ``snu``: works on the project of the working directory."""
+"""The installed command ``snu``, which works on the project in the working directory."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ops import stacks
 
 
 def snu() -> int:
-    """Run the command on the nearest project, from the working directory upwards.
+    """Run the command on the project in the working directory or its nearest parent folder that contains one.
 
-    Outside of any project it works on the checkout that it is installed from, as ``scripts/snu`` always does.
+    Outside any project, it works on the checkout from which it was installed, as ``scripts/snu`` always does.
     """
     from ops.__main__ import run  # never imported by another module: it is also run as the module `__main__`
 

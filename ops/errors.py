@@ -1,4 +1,4 @@
-"""Errors as the user sees them."""
+"""Errors that are reported to the user."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ops.exit_codes import ExitCode
 
 
 class OpsError(Exception):
-    """An error that the user can fix: the message says what was found, where, and what to do."""
+    """An error that the user can fix. The message states what was found, where, and what to do."""
 
     def __init__(self, message: str, code: ExitCode) -> None:
         super().__init__(message)

@@ -16,34 +16,34 @@ class ExitCode(IntEnum):
         member.meaning = meaning
         return member
 
-    OK = 0, "success; also of a preview that has changes"
-    FAILED = 1, "the operation was started and failed"
-    USAGE = 2, "an invalid command, option or stack name; or a confirmation was needed without a terminal"
-    CHANGES = 7, "there are changes, and `--expect-no-changes` was given"
-    CANCELLED = 8, "cancelled by Ctrl-C, or at a prompt"
+    OK = 0, "success, including a preview with changes"
+    FAILED = 1, "the operation started but failed"
+    USAGE = 2, "a command, option or stack name is invalid, or confirmation is required but there is no terminal"
+    CHANGES = 7, "there are changes although `--expect-no-changes` was given"
+    CANCELLED = 8, "cancelled with Ctrl-C or at a prompt"
     SETTINGS = 10, "the stack's file is invalid; nothing was changed"
-    LOCAL_CLOUD = 11, "the local Scaleway is not running, fails to start, or its port is in use"
+    LOCAL_CLOUD = 11, "the local Scaleway is not running or cannot start, or its port is in use"
     CONTAINERS = 12, "the resources were deployed, but a container failed or did not become ready in time"
     ENGINE = (
         13,
         "no engine for this stack: the Pulumi CLI is missing, or the embedded engine does not support the stack",
     )
     ENVIRONMENT = 14, "the state's backend address, the secrets' passphrase or the GitHub token is not configured"
-    INTERRUPTED = 15, "an earlier run was interrupted, or has overwritten a newer state: run `scripts/snu recover`"
+    INTERRUPTED = 15, "an earlier run was interrupted or overwrote a newer state: run `scripts/snu recover`"
     REFUSED = (
         16,
-        "refused: an invalid or outdated plan, a run that a newer one has overtaken, or a foundation in use; nothing "
-        "was changed",
+        "refused because the plan is invalid or outdated, a newer run has overtaken this one, or the foundation is in "
+        "use; nothing was changed",
     )
-    PART_WAY = 17, "the apply was stopped before an operation that is not in the plan; the message lists what was done"
+    PART_WAY = 17, "the apply stopped before an operation that is not in the plan; the message lists what was done"
     LOCKED = (
         18,
-        "the stack is locked and nothing was changed; or this run lost its lock and was cancelled",
+        "the stack is locked and nothing was changed, or this run lost its lock and was cancelled",
     )
-    NOT_WANTED = 19, "no preview environment for this pull request: closed, a fork, `no-ci`, or without the label"
-    DRIFT = 20, "there is drift since the last update: `scripts/snu drift` lists it"
-    POLICY = 21, "a resource violates a policy without an exemption; nothing was changed"
-    NOT_ACCEPTED = 22, "a resource to adopt differs in a way that is not accepted; nothing was changed"
-    ALERTS_SILENT = 23, "crash alerts are silent: no good run within three intervals, or their status is unknown"
-    NOT_READY = 24, "`scripts/snu doctor` found a missing requirement of a release"
+    NOT_WANTED = 19, "no preview environment for this pull request: closed, a fork, marked `no-ci` or without the label"
+    DRIFT = 20, "resources have drifted since the last update: `scripts/snu drift` lists them"
+    POLICY = 21, "a resource violates a policy and has no exemption; nothing was changed"
+    NOT_ACCEPTED = 22, "a resource to adopt has differences that are not accepted; nothing was changed"
+    ALERTS_SILENT = 23, "crash alerts are silent: no run succeeded within three intervals, or their status is unknown"
+    NOT_READY = 24, "`scripts/snu doctor` found that a requirement for a release is not met"
     INCOMPLETE = 25, "some stacks or resources could not be read; the output lists them with the reasons"

@@ -1,4 +1,4 @@
-"""Reports what a refresh found that no update caused: resources deleted, changed or in error on Scaleway."""
+"""Reports external changes that a refresh found: resources deleted, changed or in error on Scaleway."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _TITLES = {
     FindingKind.FAILED: "in error",
 }
 REPAIRED_BY_PLAN = (FindingKind.DELETED, FindingKind.CHANGED)
-"""Findings that applying a plan repairs."""
+"""Kinds of findings that applying a plan repairs."""
 REPAIRED_BY_UPDATE = (*REPAIRED_BY_PLAN, FindingKind.SCHEDULED)
-"""Findings that an update repairs."""
+"""Kinds of findings that an update repairs."""
 _MOST_NAMED = 10
 _LONGEST = 200
-"""Characters shown of Scaleway's message about a container in error."""
+"""Maximum number of characters to show of Scaleway's error message for a container."""
 _CONTAINER = "-container"
-"""The program names a container by its app's key and this suffix."""
+"""The program names a container after its app's key, followed by this suffix."""
 
 
 def external_findings(stack: Stack, environ: Mapping[str, str], record: OperationRecord) -> list[Finding]:
-    """The findings of an operation's refresh, without containers in error that the update deploys again.
+    """The findings of an operation's refresh, except for containers in error that the update redeploys.
 
     Raises OpsError if the deleted secrets cannot be listed.
     """
@@ -47,7 +47,7 @@ def external_findings(stack: Stack, environ: Mapping[str, str], record: Operatio
 
 
 def secrets_to_restore(stack: Stack, environ: Mapping[str, str], steps: Sequence[Step]) -> list[Finding]:
-    """The stack's secrets that are scheduled for deletion, which can be restored. Raises OpsError."""
+    """The stack's secrets that are scheduled for deletion and can still be restored. Raises OpsError."""
     if not any(step.type == SECRET.token for step in steps):
         return []
     with Client.of(stack, environ) as client:
@@ -55,26 +55,26 @@ def secrets_to_restore(stack: Stack, environ: Mapping[str, str], steps: Sequence
 
 
 def external_lines(stack: str, findings: Iterable[Finding], repaired: Collection[FindingKind] = ()) -> list[Line]:
-    """Lines for a terminal, one for each kind of finding; none without findings.
+    """Terminal output with one line per kind of finding; empty without findings.
 
-    ``repaired``: kinds that the operation itself repairs, for which no command is named.
+    ``repaired``: kinds that the operation itself repairs; no command is suggested for them.
     """
     findings = list(findings)
     if not findings:
         return []
-    lines = [Line.of((f"Found on Scaleway, not caused by an update of {stack}:", "bold"))]
+    lines = [Line.of((f"Found on Scaleway but not caused by an update of {stack}:", "bold"))]
     lines += [Line.of((f"  {title}: ", "yellow"), names) for title, names in _listed(findings, safe)]
     return lines + [Line.of(f"  {remedy}") for remedy in remedies_for(stack, findings, repaired)]
 
 
 def external_markdown(stack: str, findings: Iterable[Finding]) -> list[str]:
-    """``external_lines`` as Markdown, for a comment."""
+    """The content of ``external_lines`` as Markdown, for a comment."""
     findings = list(findings)
     if not findings:
         return []
     listed = [f"- {title}: {names}" for title, names in _listed(findings, code)]
     return [
-        f"**Found on Scaleway, not caused by an update of {code(stack)}**",
+        f"**Found on Scaleway but not caused by an update of {code(stack)}**",
         "",
         *listed,
         *(remedy.markdown for remedy in remedies_for(stack, findings)),
@@ -110,9 +110,9 @@ def remedies_for(stack: str, findings: Iterable[Finding], repaired: Collection[F
 
 
 def redeploy_remedy(stack: str, apps: Iterable[str]) -> Remedy:
-    """The command for containers in error, for at most 10 apps."""
+    """The command that redeploys containers in error, limited to 10 apps."""
     names = " ".join(safe(app) for app in [*apps][:_MOST_NAMED])
-    return Remedy("To deploy the same images again", f"scripts/snu redeploy {safe(stack)} {names}")
+    return Remedy("To redeploy the same images", f"scripts/snu redeploy {safe(stack)} {names}")
 
 
 def _listed(findings: list[Finding], shown: Callable[[str], str]) -> Iterator[tuple[str, str]]:
@@ -132,9 +132,10 @@ def _described(finding: Finding, shown: Callable[[str], str]) -> str:
 def doubtful_deletions(
     stack: Stack, environ: Mapping[str, str], steps: Iterable[Step]
 ) -> Iterator[tuple[str, OpsError]]:
-    """Resources that the refresh reported as deleted and that may still exist: URN and reason.
+    """Resources that the refresh reported as deleted but that may still exist, as pairs of URN and reason.
 
-    For the provider, a DNS zone or record that the key may not read is deleted. Listing it returns an error instead.
+    The provider treats a DNS zone or record that the key is not allowed to read as deleted. Listing it returns an
+    error.
     """
     gone = [step for step in steps if not step.new]
     if not gone:

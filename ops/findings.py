@@ -17,22 +17,22 @@ from ops.state.database_access import opened_by_runs
 from ops.steps import Step, short_type
 
 _VARIABLES = ("environmentVariables", "secretEnvironmentVariables", "env")
-"""Properties with the variables of apps and jobs."""
+"""Properties that contain the variables of apps and jobs."""
 
 
 class FindingKind(StrEnum):
-    """What is wrong with a resource."""
+    """The kind of problem with a resource."""
 
     CHANGED = "changed"
     """Its inputs were changed."""
     DELETED = "deleted"
-    """It is in the state and no longer on Scaleway."""
+    """It is in the state but no longer on Scaleway."""
     FAILED = "failed"
-    """A container that Scaleway reports in error."""
+    """A container that Scaleway reports as being in error."""
     SCHEDULED = "scheduled for deletion"
-    """A deleted secret: Scaleway keeps it for days, and reads of it still succeed."""
+    """A deleted secret, which Scaleway keeps for several days and which can still be read."""
     ORPHAN = "orphan"
-    """It is in the Scaleway project, and in the state of no stack."""
+    """It is in the Scaleway project but not in the state of any stack."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Finding:
     name: str
     """The name in the program; for an orphan, the name on Scaleway."""
     id: str
-    """As in the state: with the region if there is one."""
+    """As in the state, including the region if there is one."""
     region: str
     """Empty for products without regions."""
     changes: tuple[Change, ...] = ()
@@ -53,7 +53,7 @@ class Finding:
 
 
 def findings_of(steps: Iterable[Step]) -> Iterator[Finding]:
-    """The findings in the steps of a refresh. Changed outputs do not count, except a container's error status."""
+    """The findings in the steps of a refresh. Changed outputs are ignored, except for a container's error status."""
     for step in steps:
         if _is_opened_by_runs(step):
             continue
@@ -65,7 +65,7 @@ def findings_of(steps: Iterable[Step]) -> Iterator[Finding]:
             yield Finding(FindingKind.CHANGED, *resource, changes)
         outputs = step.new.get("outputs") or {}
         if step.type == CONTAINER.token and outputs.get("status") == "error":
-            message = outputs.get("errorMessage") or "Scaleway gives no reason"
+            message = outputs.get("errorMessage") or "Scaleway gave no reason"
             yield Finding(FindingKind.FAILED, *resource, (Change("errorMessage", "add", None, message),))
 
 
@@ -83,7 +83,7 @@ def scheduled_secrets(client: Client, steps: Iterable[Step]) -> Iterator[Finding
 
 
 def restore_secret(client: Client, finding: Finding) -> None:
-    """Cancel the deletion of a secret and of its versions. Raises ScalewayError."""
+    """Cancel the deletion of a secret and its versions. Raises ScalewayError."""
     client.post(catalogue.SECRET.listing.object_at(region=finding.region, id=bare_id(finding.id)) + "/restore")
 
 
@@ -94,7 +94,7 @@ def _identity(step: Step) -> tuple[str, str, str, str]:
 
 
 def _is_opened_by_runs(step: Step) -> bool:
-    """Whether an ACL differs only by unexpired rules that runs have added."""
+    """Whether an ACL differs only in unexpired rules that runs have added."""
     if step.type != DATABASE_ACL.token or not step.new:
         return False
     before, after = ((side.get("outputs") or {}).get("aclRules") or [] for side in (step.old, step.new))
@@ -108,7 +108,7 @@ def _region(state: Mapping[str, Any]) -> str:
 
 
 def _without_secrets(step: Step, change: Change) -> Change:
-    """A variable that is not in the state may be a secret, and is treated as one."""
+    """Redact secret values. A variable that is not in the state may be a secret and is treated as one."""
     sides = [state.get(part) for state in (step.old, step.new) for part in ("inputs", "outputs")]
     unknown = change.kind == "add" and re.split(r"[.\[]", change.path, maxsplit=1)[0] in _VARIABLES
     if unknown or any(is_secret_at(side, change.path) for side in sides):

@@ -1,4 +1,4 @@
-"""API keys of a deployed foundation and the secrets that contain them, as created by an owner."""
+"""A deployed foundation's API keys, which an owner creates, and the secrets that contain them."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class FoundationSecrets:
-    """API keys of a deployed foundation and the secrets that contain them, as created by an owner.
+    """A deployed foundation's API keys, which an owner creates, and the secrets that contain them.
 
-    Each step checks what exists first. A key is replaced before the former one is deleted.
+    Each step first checks what already exists. A key is replaced before the old one is deleted.
     """
 
     stack: Stack
@@ -64,14 +64,14 @@ class FoundationSecrets:
     ) -> Iterator[Self]:
         """``stack_environ``: the environment with the foundation's own backend.
 
-        Raises OpsError as ``foundation_outputs``, and if the stack is not a foundation or was never deployed.
+        Raises OpsError like ``foundation_outputs``, and also if the stack is not a foundation or was never deployed.
         """
         settings = foundation_settings(stack)
         outputs = foundation_outputs(stack, stack_environ)
         if "projectId" not in outputs:
             raise OpsError(
-                f"{stack.name} is not deployed yet, so it has no applications. Nothing was changed. Run `scripts/snu "
-                f"up {stack.name}` first.",
+                f"{stack.name} has not been deployed yet, so it has no applications. Nothing was changed. Run "
+                f"`scripts/snu up {stack.name}` first.",
                 ExitCode.FAILED,
             )
         with Client.of(stack, user_environ, ExitCode.ENVIRONMENT) as client, _account(stack, user_environ) as account:
@@ -79,9 +79,9 @@ class FoundationSecrets:
             yield cls(stack, backend_of(stack), settings, account, user_environ, outputs, keys)
 
     def store(self) -> None:
-        """Store the backend documents of every environment, and the access of its crash alerts.
+        """Store the backend documents of every environment and the access for its crash alerts.
 
-        Raises OpsError and ScalewayError; what was stored so far is kept, and the next run continues from there.
+        Raises OpsError and ScalewayError. Everything stored so far is kept, and the next run continues from there.
         """
         in_use = []
         for name in self.settings.environments:
@@ -96,7 +96,7 @@ class FoundationSecrets:
         return bare_id(self.outputs["projectId"])
 
     def _store_state(self, name: str) -> list[str]:
-        """Returns what remains to be done: former keys that a run still uses."""
+        """Store an environment's documents; returns messages about former keys that a run still uses."""
         document, application = self._environment_document(name)
         self._publish(name, document)
         reader = self._reader_document(name, document, application)
@@ -108,15 +108,15 @@ class FoundationSecrets:
         if left and (owners := self._lock_owners(document)):
             return [
                 f"The state of {name} is in use, so its former keys were not deleted ({', '.join(left)}). Run the same "
-                f"command again when these runs have ended: {'; '.join(owners)}. `scripts/snu unlock STACK` removes a "
-                "stale lock."
+                f"command again once these runs have finished: {'; '.join(owners)}. `scripts/snu unlock STACK` removes "
+                "a stale lock."
             ]
         for each, stored in held.items():
             self.keys.delete_others(each, stored.access_key)
         return []
 
     def _lock_owners(self, document: BackendDocument) -> list[str]:
-        """The locked stacks in the backend of a document, with the lock owners. Raises StoreError and OpsError."""
+        """The locked stacks in a document's backend, with their lock owners. Raises StoreError and OpsError."""
         project = project_name(self.stack.project_dir)
         with closing(open_store(document.url, connect(self.stack, self.environ, document))) as store:
             return [
@@ -126,7 +126,7 @@ class FoundationSecrets:
             ]
 
     def _environment_document(self, name: str) -> tuple[BackendDocument, str]:
-        """The document and the application whose key it contains; empty if its login is not an application's key."""
+        """The document and the application that owns its key; empty if it does not log in with an application's key."""
         wanted, application = self._backend(name)
         secret = naming.environment_state_secret(name)
         found = find_document(self.account, self.stack, self._described_by(secret))
@@ -134,7 +134,7 @@ class FoundationSecrets:
             passphrase = passphrase_for(stacks_of(self.stack, name), self.environ.get(PASSPHRASE))
             document = self._with_key(wanted.model_copy(update={"passphrase": passphrase}), application, None)
             write_document(self.account, secret, self._project_id, document, f"State of {name}")
-            self._report(f"secret {secret}", "created, with the state's address, login and passphrase")
+            self._report(f"secret {secret}", "created with the state's address, login and passphrase")
             return document, application
         known, elsewhere = found[1], ""
         if known.address == wanted.address:
@@ -151,29 +151,29 @@ class FoundationSecrets:
         return document, application
 
     def _reader_document(self, name: str, writer: BackendDocument, application: str) -> BackendDocument | None:
-        """The document for only reading the environment's state; None if there is no login for that."""
+        """The document with read-only access to the environment's state; None if there is no such login."""
         secret = naming.state_reader_secret(name)
         url = writer.url if application else (self.outputs.get("backendReaderUrls") or {}).get(name)
         if url is None or address_of(url) != writer.address:
-            self._report(f"secret {secret}", "not created: the foundation has no reader of that state")
+            self._report(f"secret {secret}", "not created: the foundation has no read-only login for that state")
             return None
         found = find_document(self.account, self.stack, self._described_by(secret))
         known = found[1] if found else None
         reader = naming.state_reader(application) if application else ""
         document = self._with_key(writer.model_copy(update={"backend_url": SecretStr(url)}), reader, known)
         if document == known:
-            self._report(f"secret {secret}", "exists: read access to the state")
+            self._report(f"secret {secret}", "exists: contains read access to the state")
             return document
-        write_document(self.account, secret, self._project_id, document, f"State of {name}, to read")
+        write_document(self.account, secret, self._project_id, document, f"State of {name}, read-only")
         self._report(f"secret {secret}", "updated the read access to the state")
         return document
 
     def backend(self, name: str) -> BackendDocument:
-        """The document of the environment's backend with a login, and with an empty passphrase."""
+        """The document of the environment's backend, with a login and an empty passphrase."""
         return self._with_key(*self._backend(name), None)
 
     def _backend(self, name: str) -> tuple[BackendDocument, str]:
-        """The document as ``backend`` without a key, and the application that needs one; empty for a password."""
+        """The document without a key, and the application that needs a key; empty if the backend uses a password."""
         database = self.settings.environments[name].database
         application = state_application(name, database)
         if database.kind != "bucket":
@@ -193,18 +193,18 @@ class FoundationSecrets:
         )
         done += ensure_policy(storage, bucket, self.account.bearer(), *users)
         self._report(
-            f"bucket {bucket}", ", ".join(done) or "exists: private, versioned, encrypted, for its environment only"
+            f"bucket {bucket}", ", ".join(done) or "exists: private, versioned, encrypted, limited to its environment"
         )
         return BackendDocument(backend_url=SecretStr(storage.url(bucket)), passphrase=SecretStr("")), application
 
     def _former_application(self, name: str, known: BackendDocument) -> str:
-        """The application of the former database, if the document uses it to log in there."""
+        """The former database's application if the document uses it to log in, otherwise empty."""
         former = self.settings.environments[name].former_database
         application = state_application(name, former) if former else ""
         return application if application and f"://{self.keys.cloud.id_of(application)}:" in known.url else ""
 
     def _with_key(self, wanted: BackendDocument, application: str, known: BackendDocument | None) -> BackendDocument:
-        """``wanted`` with a key of the application, if there is one; ``known``: the secret's current document."""
+        """``wanted`` with a key for the application, if there is one; ``known``: the secret's current document."""
         if not application:
             return wanted
         key = self.keys.current_or_new(application, known.key if known else None)
@@ -218,8 +218,8 @@ class FoundationSecrets:
             changed = publish_to(self.stack, self.environ, document, self.outputs)
         except StoreError as error:
             raise OpsError(
-                f"The backend of {name} is not usable yet: {error}. What was created so far is kept. Fix this and run "
-                "the same command again.",
+                f"The backend of {name} is not usable yet: {error}. Everything created so far is kept. Fix the "
+                "problem and run the same command again.",
                 ExitCode.FAILED,
             ) from None
         self._report(f"backend of {name}", f"{'updated' if changed else 'has'} the outputs of {self.stack.name}")
@@ -229,9 +229,10 @@ class FoundationSecrets:
 
 
 def warn_of_outdated_keys(stack: Stack, environ: Mapping[str, str]) -> None:
-    """After an update of a foundation, warn about secrets with an outdated key or access.
+    """Warn about secrets with an outdated key or access after a foundation was updated.
 
-    Crash alerts without any access are left out: the program itself warns about them. Errors of Scaleway are ignored.
+    Crash alerts without any access are left out because the program itself warns about them. Scaleway errors are
+    ignored.
     """
     with suppress(OpsError):
         settings, outputs = foundation_settings(stack), foundation_outputs(stack, environ)

@@ -1,4 +1,4 @@
-"""Protects foundations in use: finds the stacks that run on one, from their states."""
+"""Protects foundations that are in use by checking the states of the stacks that may run on them."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _REFERENCE = "pulumi:pulumi:StackReference"
 
 @dataclass
 class _Users:
-    """The stacks on a foundation."""
+    """The stacks that run on a foundation."""
 
     resources: dict[str, int] = field(default_factory=dict)
-    """Number of resources on Scaleway, by stack; only stacks that have some."""
+    """Number of resources on Scaleway by stack, for stacks that have any."""
     unreadable: dict[str, str] = field(default_factory=dict)
-    """Why a stack's state could not be read, by stack."""
+    """The reason why a state could not be read, by stack."""
 
 
 def refuse_in_use(stack: Stack, environ: Mapping[str, str]) -> None:
-    """Raises OpsError if a stack runs on this foundation, or the state of one that might cannot be read.
+    """Raises OpsError if a stack runs on this foundation, or if it might but its state cannot be read.
 
     ``environ``: the process's environment, without the foundation's own backend.
     """
@@ -58,7 +58,7 @@ def refuse_removed_environments(stack: Stack, record: OperationRecord, environ: 
     if users.resources or users.unreadable:
         listed = ", ".join(sorted(removed))
         raise _refused(
-            f"{stack.file.name}: snu:environments no longer has {listed}: its registry, its secret document and its "
+            f"{stack.file.name}: snu:environments no longer contains {listed}, so its registry, secret document and "
             "backend would be deleted.",
             users,
             ["Keep it until no stack runs on it. To rename an environment, see docs/how-to/renaming.md."],
@@ -66,7 +66,7 @@ def refuse_removed_environments(stack: Stack, record: OperationRecord, environ: 
 
 
 def refuse_to_disconnect(stack: Stack, record: OperationRecord) -> None:
-    """Raises OpsError for an update that would remove a run's own address from the ACL of a database instance.
+    """Raises OpsError if an update would remove an address that a run has added to a database instance's ACL.
 
     That run would lose access to its state. An update without a refresh does not change the ACL.
     """
@@ -76,9 +76,9 @@ def refuse_to_disconnect(stack: Stack, record: OperationRecord) -> None:
     if opened := opened_by_runs(rules):
         listed = ", ".join(f"{network} until {until:%H:%M} UTC" for network, until in sorted(opened.items()))
         raise OpsError(
-            f"{stack.name}: this update would disconnect runs that have temporary access to the database of their "
-            f"state ({listed}). Nothing was changed. Wait until they have ended, or use --no-refresh, which keeps "
-            "their access.",
+            f"{stack.name}: this update would disconnect runs that have temporary access to their state's database "
+            f"({listed}). Nothing was changed. Wait until they have finished, or use --no-refresh, which keeps their "
+            "access.",
             ExitCode.LOCKED,
         )
 
@@ -91,7 +91,7 @@ def _refused(reason: str, users: _Users, next_steps: list[str]) -> OpsError:
     if users.unreadable:
         names = ", ".join(sorted(users.unreadable))
         lines.append(
-            f"Make the state of {names} readable, or remove the stack's file if the stack never existed, and run the "
+            f"Make the state of {names} readable, or remove the stack's file if the stack never existed. Then run the "
             "same command again."
         )
     return OpsError("\n".join(lines), ExitCode.REFUSED)
@@ -143,7 +143,7 @@ def _environments_before(record: OperationRecord) -> set[str]:
 
 
 def _environment_of(foundation: Stack, name: str) -> str:
-    """The foundation's environment that a stack's file names; empty if the stack has no file."""
+    """The foundation's environment named in a stack's file; empty if the stack has no file."""
     if name not in stack_names(foundation.project_dir):
         return ""
     environment = _table(find_stack(foundation.project_dir, name).config.get("snu:environment"))

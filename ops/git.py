@@ -1,4 +1,4 @@
-"""The Git repository of a stack's files: its commit, and the tree of the working copy."""
+"""The Git repository that contains a stack's files: its commit and the working copy's tree."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SHOWN = 10
 
 
 def find_repository(folder: Path, need: str) -> Repository:
-    """The repository of a folder. `need`: why one is needed, for the error message. Raises OpsError."""
+    """The repository that contains a folder. `need`: why one is needed, for the error message. Raises OpsError."""
     try:
         repository = Repository.find(folder)
     except GitError as error:
@@ -30,7 +30,7 @@ class Revision:
 
     commit: str
     tree: str
-    """Id of the tree of all files, with uncommitted changes and without ignored files."""
+    """Id of the tree of all files, including uncommitted changes but excluding ignored files."""
     changed: tuple[str, ...]
     """Files that differ from the commit."""
 
@@ -47,17 +47,17 @@ class Revision:
 def revision(folder: Path) -> Revision:
     """The content of the working copy that contains a folder.
 
-    Raises OpsError if there is none, nothing was committed, or it has changed files in nested repositories.
+    Raises OpsError if there is no repository, it has no commits, or nested repositories contain changed files.
     """
-    repository = find_repository(folder, "a plan records the commit and the files that it was made from.")
+    repository = find_repository(folder, "a plan records the commit and the files that it was created from.")
     state = repository.working_state()
     if state.commit is None:
         raise OpsError(f"{repository.root} has no commits yet. Commit the files first.", ExitCode.USAGE)
     if state.opaque:
         listed = ", ".join(map(safe, state.opaque))
         raise OpsError(
-            f"{repository.root} contains nested repositories with changed files, which no commit records: {listed}. "
-            "Commit in each and add it as a submodule, remove it, or add it to .gitignore.",
+            f"{repository.root} contains nested repositories with changed files that no commit records: {listed}. "
+            "Commit the changes in each and add it as a submodule, remove it, or add it to .gitignore.",
             ExitCode.USAGE,
         )
     return Revision(state.commit, state.tree, state.changed)
@@ -65,4 +65,4 @@ def revision(folder: Path) -> Revision:
 
 def author(folder: Path) -> str:
     """The user's identity in Git's configuration; empty if it is not set."""
-    return find_repository(folder, "its configuration names the author of a plan.").identity() or ""
+    return find_repository(folder, "a plan takes its author from the repository's configuration.").identity() or ""

@@ -1,4 +1,4 @@
-"""GitHub through PyGithub: pull requests, branches, environments, and its errors as one-line messages."""
+"""Accesses pull requests, branches and environments through PyGithub, and turns errors into one-line messages."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Repository:
     api_url: str = API_URL
 
     def __post_init__(self) -> None:
-        """Raises OpsError for an invalid name, and for an address that the token must not be sent to."""
+        """Raises OpsError for an invalid name, and for an address to which the token must not be sent."""
         if not _REPOSITORY.fullmatch(self.name):
             raise OpsError(f"--repo is {self.name!r}; expected OWNER/NAME", ExitCode.USAGE)
         parts = urlsplit(self.api_url)
@@ -73,7 +73,7 @@ class PullRequest:
     branch: str
     """Its head branch."""
     head: str
-    """The repository of the branch, which differs for a fork; empty if it was deleted."""
+    """The repository that contains the branch, such as a fork; empty if it was deleted."""
     labels: frozenset[str]
 
 
@@ -85,7 +85,7 @@ class GitHub:
     token: str
 
     def pull_request(self, number: int) -> PullRequest:
-        """Raises OpsError when GitHub cannot be read."""
+        """The pull request's current state. Raises OpsError if GitHub cannot be read."""
         with self._client("pull request", f"{self.repository}#{number}") as github:
             pull = github.get_repo(self.repository.name).get_pull(number)
             # Checked, as a missing field would read as "closed", and the environment would be taken down.
@@ -98,7 +98,7 @@ class GitHub:
             )
 
     def has_branch(self, branch: str) -> bool:
-        """Raises OpsError when GitHub cannot be read, or the token may not see the repository."""
+        """Whether a branch exists. Raises OpsError if GitHub cannot be read or the token cannot see the repository."""
         from github import GithubException, UnknownObjectException
 
         with self._client("repository", str(self.repository)) as github:
@@ -114,27 +114,27 @@ class GitHub:
                 raise
 
     def merged_as(self, commit: str) -> int | None:
-        """Number of the pull request whose merge commit this is; None if there is none.
+        """Number of the pull request that was merged as this commit; None if there is none.
 
-        Source: GitHub's REST API, "List pull requests associated with a commit". Raises OpsError when GitHub cannot be
-        read or does not know the commit, and for anything but a full commit id.
+        Source: GitHub's REST API, "List pull requests associated with a commit". Raises OpsError if GitHub cannot be
+        read or does not have the commit, or if ``commit`` is not a full commit id.
         """
         if not _COMMIT.fullmatch(commit):
-            raise OpsError(f"--commit is {commit!r}; expected a full commit id of 40 characters", ExitCode.USAGE)
+            raise OpsError(f"--commit is {commit!r}; expected a full 40-character commit id", ExitCode.USAGE)
         with self._client("commit", f"{commit} in {self.repository}") as github:
             pulls = github.get_repo(self.repository.name).get_commit(commit).get_pulls()
             return next((pull.number for pull in pulls if pull.merged_at and pull.merge_commit_sha == commit), None)
 
     def open_pull_requests_of(self, commit: str) -> tuple[str, ...]:
-        """URLs of the open pull requests whose newest commit this is. Raises OpsError."""
+        """URLs of the open pull requests that have this commit as their head. Raises OpsError."""
         with self._client("commit", f"{commit} in {self.repository}") as github:
             pulls = github.get_repo(self.repository.name).get_commit(commit).get_pulls()
             return tuple(pull.html_url for pull in pulls if pull.state == "open" and pull.head.sha == commit)
 
     def document(self, path: str, subject: str, permission: str = "`contents: read`") -> Any:
-        """A document of the repository in the REST API, such as ``rules/branches/main``. Raises OpsError.
+        """A resource of the repository in the REST API, such as ``rules/branches/main``. Raises OpsError.
 
-        ``subject``: its name in messages; ``permission``: what the token needs.
+        ``subject``: its name in messages; ``permission``: the permission that the token needs.
         """
         with self._client("repository with", subject, permission) as github:
             _, document = github.requester.requestJsonAndCheck("GET", f"/repos/{self.repository}/{path}".rstrip("/"))
@@ -150,8 +150,8 @@ class GitHub:
             return frozenset(each.name for each in github.get_repo(self.repository.name).get_environments())
 
     def secret_names(self, environment: str) -> frozenset[str]:
-        """The names of an environment's secrets; GitHub never gives their values. Raises OpsError."""
-        with self._client("environment", f"the secrets of {environment}", READ_ENVIRONMENTS) as github:
+        """The names of an environment's secrets; GitHub never returns their values. Raises OpsError."""
+        with self._client("environment with", f"the secrets of {environment}", READ_ENVIRONMENTS) as github:
             secrets = github.get_repo(self.repository.name).get_environment(environment).get_secrets()
             return frozenset(secret.name for secret in secrets)
 
@@ -172,7 +172,7 @@ def _known(value: str, allowed: tuple[str, ...]) -> str:
 
 
 def read_token(environ: Mapping[str, str]) -> str:
-    """The token from the file or the variable. Raises OpsError without one."""
+    """The GitHub token from the token file or the environment variable. Raises OpsError if there is none."""
     if file := environ.get(TOKEN_FILE):
         try:
             token = Path(file).read_text(encoding="utf-8").strip()
@@ -183,8 +183,8 @@ def read_token(environ: Mapping[str, str]) -> str:
         token = environ.get(TOKEN, "").strip()
     if not token or any(character.isspace() for character in token):
         raise OpsError(
-            f"The GitHub token is missing: set {TOKEN}, or {TOKEN_FILE} to the path of a file with nothing but the "
-            "token. It needs write access to pull requests, or to issues.",
+            f"The GitHub token is missing: set {TOKEN}, or set {TOKEN_FILE} to the path of a file that contains only "
+            "the token. It needs write access to pull requests or issues.",
             ExitCode.ENVIRONMENT,
         )
     return token
@@ -220,7 +220,7 @@ def client(repository: Repository, token: str) -> Iterator[Github]:
 
 
 def with_retries(work: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
-    """Retry a creation on server errors. ``work`` must look first, as a failed request may have created its object."""
+    """Retry a creation on server errors. ``work`` must first check whether a failed request created the object."""
     from github import GithubException
 
     for attempt in range(RETRIES + 1):
@@ -237,18 +237,18 @@ def with_retries(work: Callable[[], T], sleep: Callable[[float], None] = time.sl
 def readable_errors(
     repository: Repository, noun: str, subject: str, permission: str = WRITE_COMMENTS
 ) -> Iterator[None]:
-    """Turns errors of GitHub and of the network into an OpsError. ``permission``: what the token needs."""
+    """Turns GitHub and network errors into an OpsError. ``permission``: the permission that the token needs."""
     from github import BadCredentialsException, GithubException, RateLimitExceededException, UnknownObjectException
     from requests import RequestException
 
     try:
         yield
     except BadCredentialsException:
-        message = f"GitHub does not accept the token (401): create a new one for {repository}"
+        message = f"GitHub rejected the token (401): create a new one for {repository}"
     except RateLimitExceededException as error:
         message = f"GitHub's rate limit is exceeded{_until(error)}. Try again later"
     except UnknownObjectException:
-        message = f"There is no {noun} {subject}, or the token may not see it (404)"
+        message = f"There is no {noun} {subject}, or the token cannot access it (404)"
     except GithubException as error:
         if error.status == 429:
             message = f"GitHub's rate limit is exceeded{_until(error)}. Try again later"

@@ -32,20 +32,20 @@ from pulumi_state.process import Process
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE, PASSPHRASE_FILE
 
 LOCAL_STACK = "local"
-"""The stack whose file has the local Scaleway's address; in a project without it, the first local stack."""
+"""The stack that defines the local Scaleway's address. A project without it uses its first local stack."""
 SEED_FILE = Path(__file__).with_name("local_seed.toml")
-"""The content of the local Scaleway at its first start and after a reset."""
+"""The local Scaleway's content at its first start and after a reset."""
 
 _ANSWER_SECONDS = 5.0
 _START_SECONDS = 30.0
 _STOP_SECONDS = 40.0
-"""Includes the time that the containers' processes take to end."""
+"""Includes the time that the containers' processes take to exit."""
 _POLL_SECONDS = 0.05
 _PORT_ATTEMPTS = 5
 _LOG_TAIL = 15
 _LOGS_SECONDS = 60.0
 _SERVER_VARIABLES = ("DOCKER_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-"""Prefixes, in either case, of the variables that Docker needs. It gets no others, since it outlives the shell."""
+"""Prefixes of variables that Docker needs, in either case. The process gets no others because it outlives the shell."""
 _EXPORTS = {
     "SCW_API_URL": "scaleway:apiUrl",
     "SCW_ACCESS_KEY": "scaleway:accessKey",
@@ -74,7 +74,7 @@ class _PortTakenError(OpsError):
 
 @dataclass(frozen=True)
 class PortStatus:
-    """The program on the port."""
+    """The program that uses the port."""
 
     holder: PortOwner
     pid: int | None = None
@@ -102,7 +102,7 @@ class LocalCloud:
 
     @classmethod
     def of(cls, project_dir: Path) -> LocalCloud:
-        """The local Scaleway of the project's local stacks. Raises OpsError when there is none."""
+        """The local Scaleway that the project's local stacks use. Raises OpsError if there is none."""
         names = stack_names(project_dir)
         if LOCAL_STACK not in names:
             for name in names:
@@ -118,7 +118,7 @@ class LocalCloud:
     # --- status -----------------------------------------------------------------------------------------
 
     def find(self) -> PortStatus:
-        """Find out which program answers at the address."""
+        """Determine which program responds at the address."""
         try:
             health = self._call("GET", "health")
         except ConnectionRefusedError:
@@ -154,7 +154,7 @@ class LocalCloud:
         data = (found.health or {}).get("data")
         by = f"another local Scaleway, process {found.pid}" + (f", with its data in {data}" if data else "")
         return _PortTakenError(
-            f"Port {self.port} is in use by {by}. Start this checkout's own, on a free port: scripts/snu local start",
+            f"Port {self.port} is in use by {by}. To start this checkout's own on a free port: scripts/snu local start",
             ExitCode.LOCAL_CLOUD,
         )
 
@@ -181,12 +181,12 @@ class LocalCloud:
     def start(
         self, transitions: float | None = None, runtime: str = "auto", port: int | None = None
     ) -> tuple[int, bool]:
-        """Start it and wait until it answers; returns its process id, and whether it was started now.
+        """Start it and wait until it responds; returns its process id, and whether this call started it.
 
-        ``transitions``: duration of statuses such as ``creating``, in seconds. ``runtime``: what runs its containers,
-        ``auto``, ``docker`` or ``off``. ``port``: the port to use from now on; None for the current one, or a free one
-        if another checkout's local Scaleway uses it. Raises OpsError if the port is in use, the process ends early, or
-        it is already running with other options.
+        ``transitions``: duration of statuses such as ``creating``, in seconds. ``runtime``: the container runtime
+        (``auto``, ``docker`` or ``off``). ``port``: the port to use from now on; None for the current port, or for a
+        free one if another checkout's local Scaleway uses the current port. Raises OpsError if the port is in use, the
+        process exits early, or it is already running with other options.
         """
         if port is not None and port != self.port:
             self._require_stopped(port)
@@ -211,7 +211,7 @@ class LocalCloud:
             )
 
     def _remember_port(self) -> None:
-        """All local stacks of the checkout use the port from now on."""
+        """Make all local stacks of the checkout use the port from now on."""
         if self.port != self._stack.api_address.port:
             remember_port(self._stack.project_dir, self.port)
             self._stack = find_stack(self._stack.project_dir, self._stack.name)
@@ -240,13 +240,13 @@ class LocalCloud:
         process.terminate()
         self._pid_file.unlink(missing_ok=True)
         raise OpsError(
-            f"The local Scaleway did not answer within {_START_SECONDS:.0f} seconds. Its log ({self.log}) ends "
+            f"The local Scaleway did not respond within {_START_SECONDS:.0f} seconds. Its log ({self.log}) ends "
             f"with:\n{self._tail()}",
             ExitCode.LOCAL_CLOUD,
         )
 
     def _require_options(self, found: PortStatus, transitions: float | None, runtime: str) -> None:
-        """Raises OpsError if it is running with other options."""
+        """Raises OpsError if the running process was started with other options."""
         health = found.health or {}
         engine, current_transitions = (health.get("runtime") or {}).get("engine"), health.get("transitions_seconds")
         differences = []
@@ -259,8 +259,8 @@ class LocalCloud:
             options = " ".join(option for option, _ in differences)
             raise OpsError(
                 f"The local Scaleway is already running, process {found.pid}, with other options: "
-                f"{', '.join(current for _, current in differences)}. Nothing was changed. Restart it, which keeps its "
-                f"data: scripts/snu local stop && scripts/snu local start {options}",
+                f"{', '.join(current for _, current in differences)}. Nothing was changed. To restart it and keep "
+                f"its data: scripts/snu local stop && scripts/snu local start {options}",
                 ExitCode.LOCAL_CLOUD,
             )
 
@@ -282,7 +282,7 @@ class LocalCloud:
             )
 
     def _after_early_end(self) -> tuple[int, bool]:
-        """The process ended early: another one may have been started first."""
+        """Handle a process that exited early: another one may have been started first."""
         found = self.find()
         if found.pid and found.holder is PortOwner.OURS:
             self._pid_file.write_text(f"{found.pid}\n")
@@ -296,9 +296,9 @@ class LocalCloud:
         )
 
     def stop(self) -> bool:
-        """Stop it and wait until it has ended; returns whether it was running. Raises OpsError if the port is in use.
+        """Stop it and wait until it has exited; returns whether it was running. Raises OpsError if the port is in use.
 
-        Removes the containers that a killed one has left.
+        Removes any containers left behind by a killed process.
         """
         found = self.find()
         if found.holder is PortOwner.NOBODY:
@@ -314,7 +314,7 @@ class LocalCloud:
         while process.is_running:
             if time.monotonic() > deadline:
                 raise OpsError(
-                    f"Process {found.pid} is still running {_STOP_SECONDS:.0f} seconds after SIGTERM. End it with: "
+                    f"Process {found.pid} is still running {_STOP_SECONDS:.0f} seconds after SIGTERM. Kill it with: "
                     f"kill -9 {found.pid}",
                     ExitCode.LOCAL_CLOUD,
                 )
@@ -323,7 +323,7 @@ class LocalCloud:
         return True
 
     def _remove_leftovers(self) -> int:
-        """Remove the containers that a killed local Scaleway has left on Docker; returns their number."""
+        """Remove containers that a killed local Scaleway left in Docker; returns their number."""
         if not self.data.exists():
             return 0
         from localcloud.api.errors import EngineError
@@ -333,7 +333,7 @@ class LocalCloud:
             return remove_leftovers_of(self.data)
         except EngineError as error:
             raise OpsError(
-                f"Containers that the local Scaleway left on Docker cannot be removed: {error}",
+                f"Containers that the local Scaleway left in Docker cannot be removed: {error}",
                 ExitCode.LOCAL_CLOUD,
             ) from error
 
@@ -353,7 +353,7 @@ class LocalCloud:
             done.append(f"Reset the local Scaleway at {self.address} to its initial content.")
         elif self.data.exists():
             if count := self._remove_leftovers():
-                done.append(f"Removed {counted(count, 'container')} that it had left on Docker.")
+                done.append(f"Removed {counted(count, 'container')} that it had left in Docker.")
             shutil.rmtree(self.data)
             done.append(f"Removed {self.data}; the local Scaleway is not running.")
         state = local_state_dir(self._stack.project_dir) / ".pulumi"
@@ -366,7 +366,7 @@ class LocalCloud:
         return done or ["Nothing to reset."]
 
     def exports(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Environment variables with which Scaleway clients and the Pulumi CLI use the local Scaleway."""
+        """Environment variables that make Scaleway clients and the Pulumi CLI use the local Scaleway."""
         config = self._stack.config
         variables = {name: str(config[key]) for name, key in _EXPORTS.items() if config.get(key)}
         variables[BACKEND_URL] = environ.get(BACKEND_URL) or local_backend_url(self._stack.project_dir)
@@ -377,28 +377,28 @@ class LocalCloud:
     # --- containers and jobs ----------------------------------------------------------------------------
 
     def container_id(self, name: str) -> str | None:
-        """The id of the container of that name; None if there is none."""
+        """The id of the container with that name; None if there is none."""
         for container in self._call("GET", "resources").get("containers.container", []):
             if container["name"] == name:
                 return str(container["id"])
         return None
 
     def last_run_id(self, job_name: str) -> str | None:
-        """The id of the last run of the job of that name; None if there is none."""
+        """The id of the latest run of the job with that name; None if there is none."""
         resources = self._call("GET", "resources")
         jobs = {job["id"] for job in resources.get("serverless_jobs.definition", []) if job["name"] == job_name}
         runs = [run for run in resources.get("serverless_jobs.run", []) if run["job_definition_id"] in jobs]
         return str(max(runs, key=lambda run: run["created_at"])["id"]) if runs else None
 
     def container_logs(self, container_id: str, *, follow: bool, lines: int) -> Iterator[dict[str, Any]]:
-        """The log of its instances: ``time``, ``instance``, ``stream``, ``text``; endless with ``follow``.
+        """Log lines of its instances (``time``, ``instance``, ``stream``, ``text``); endless with ``follow``.
 
-        Raises OpsError if it has no process, and when the local Scaleway ends.
+        Raises OpsError if it has no process, or if the local Scaleway exits.
         """
         return self._logs(f"containers/{container_id}", follow=follow, lines=lines)
 
     def run_logs(self, run_id: str, *, follow: bool, lines: int) -> Iterator[dict[str, Any]]:
-        """The log of a job run, as ``container_logs``."""
+        """The log of a job run, in the same form as ``container_logs``."""
         return self._logs(f"job-runs/{run_id}", follow=follow, lines=lines)
 
     def _logs(self, whose: str, *, follow: bool, lines: int) -> Iterator[dict[str, Any]]:
@@ -417,7 +417,7 @@ class LocalCloud:
                     raise OpsError(f"The log stream was interrupted: {line['error']}", ExitCode.LOCAL_CLOUD)
                 yield line
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise OpsError("The local Scaleway ended while it sent the logs.", ExitCode.LOCAL_CLOUD) from error
+            raise OpsError("The local Scaleway exited while sending the logs.", ExitCode.LOCAL_CLOUD) from error
         finally:
             connection.close()
 
@@ -434,7 +434,7 @@ class LocalCloud:
             raise OpsError(f"There is no log yet: {self.log} does not exist.", ExitCode.LOCAL_CLOUD) from error
 
     def follow(self, sleep: Callable[[float], None] = time.sleep) -> Iterator[str]:
-        """New lines of the log; endless."""
+        """Yields new lines of the log endlessly."""
         with self.log.open(encoding="utf-8", errors="replace") as log:
             log.seek(0, os.SEEK_END)
             while True:

@@ -21,12 +21,12 @@ from pulumi_state.errors import PulumiError
 from pulumi_state.stack_file import StackFile
 
 PORTS = range(1024, 65535)
-"""Ports that can be chosen. Object storage uses the next one."""
+"""Ports that can be chosen. Object storage uses the port after the chosen one."""
 
 _FOLDER = ".local"
 _PORT_FILE = "scaleway.port"
 _STEP = 10
-"""Distance between candidates, so that the port of one checkout's object storage is not the first choice of another."""
+"""Distance between candidates, so that one checkout's object storage port is not the first choice of another."""
 
 
 def is_loopback(host: str) -> bool:
@@ -40,7 +40,7 @@ def is_loopback(host: str) -> bool:
 
 
 def remembered_port(project_dir: Path) -> int | None:
-    """The port that this checkout has chosen; None if it has chosen none, or the file with it is damaged."""
+    """The port that this checkout has chosen; None if it has not chosen one or the file that records it is damaged."""
     try:
         port = int((project_dir / _FOLDER / _PORT_FILE).read_text())
     except (OSError, ValueError):
@@ -49,13 +49,13 @@ def remembered_port(project_dir: Path) -> int | None:
 
 
 def remember_port(project_dir: Path, port: int) -> None:
-    """Make this the port of all local stacks of the checkout."""
+    """Make this the port of all local stacks in the checkout."""
     (project_dir / _FOLDER).mkdir(exist_ok=True)
     _write(project_dir / _FOLDER / _PORT_FILE, f"{port}\n")
 
 
 def free_port(host: str, taken: int) -> int:
-    """A port other than ``taken`` that is free, as is the one after it. Raises OpsError if there is none."""
+    """A free port above ``taken`` that is followed by another free port. Raises OpsError if there is none."""
     for port in range(taken + _STEP, PORTS.stop, _STEP):
         if all(_is_free(host, candidate) for candidate in (port, port + 1)):
             return port
@@ -89,18 +89,18 @@ def config_file(project_dir: Path, stack: str) -> Path:
 
 
 def _with_port(tracked: Path, port: int) -> str | None:
-    """The content of a stack's file with another port; None for a stack that is not local or has this port."""
+    """The content of a stack's file with another port; None for a stack that is not local or already uses this port."""
     tracked_port = _tracked_port(tracked)
     if tracked_port is None or tracked_port == port:
         return None
     # Every URL with the port, whatever its host: apps' host names lead to the same local Scaleway.
     urls = re.compile(rf"(https?://[^\s/'\":]+):({tracked_port}|{tracked_port + 1})\b")
     content = urls.sub(lambda url: f"{url[1]}:{int(url[2]) - tracked_port + port}", tracked.read_text(encoding="utf-8"))
-    return f"{content.rstrip()}\n# Generated from {tracked.name}, with port {port}: edit that file.\n"
+    return f"{content.rstrip()}\n# Generated from {tracked.name} with port {port}. Edit that file instead.\n"
 
 
 def _tracked_port(tracked: Path) -> int | None:
-    """The port in a stack's file; None if the stack is not local, or the file is invalid, which its reader reports."""
+    """The port in a stack's file; None if the stack is not local or the file is invalid (reported elsewhere)."""
     try:
         url = StackFile.read(tracked).config.get("scaleway:apiUrl")
         parts = urlsplit(url if isinstance(url, str) else "")

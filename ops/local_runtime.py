@@ -1,4 +1,4 @@
-"""The runtimes of the local Scaleway's containers; apart from ``ops.local``, which is slower to import."""
+"""The runtimes of the local Scaleway's containers, kept separate from ``ops.local``, which is slower to import."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class RuntimeChoice(StrEnum):
-    """What runs the local Scaleway's containers."""
+    """The runtime of the local Scaleway's containers."""
 
     AUTO = "auto"
     """Docker, if it is available on this machine."""

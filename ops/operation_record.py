@@ -13,20 +13,20 @@ from ops.protection import PREVIEW_FAILED, Refusal, refused_text
 from ops.steps import Step, without_colour
 
 _BUILD = "docker:index/image:Image"
-"""The type of resources whose creation is a build."""
+"""The type of the resources that are created by building an image."""
 _BUILD_LINES = 15
 _REDUNDANT = ("digest: ", "error: ")
-"""Prefixes of build output to leave out: BuildKit's step digests, and errors that the resource reports as well."""
+"""Prefixes of build output to leave out: BuildKit's step digests, and errors that the resource also reports."""
 
 
 _AFTER_FAILURE = "Resource monitor has terminated"
-"""Start of the CLI's message about rejected registrations, which an earlier failure has caused."""
+"""Prefix of the CLI's message about registrations that are rejected because of an earlier failure."""
 _AFTER_CANCEL = re.compile(r"(preview|update|refresh|destroy) cancell?ed|cancelled: .*")
 
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """A message of the engine or the program."""
+    """A message from the engine or the program."""
 
     severity: str
     """``error``, ``warning``, ``info``, or ``info#err`` for the program's standard error."""
@@ -46,7 +46,7 @@ class Summary:
 
 @dataclass
 class Progress:
-    """A step and how far it has got."""
+    """A step and its progress."""
 
     step: Step
     started: float
@@ -56,18 +56,18 @@ class Progress:
     """Whether it is the result of a refresh rather than an operation on the cloud."""
 
     def elapsed(self, now: float) -> float:
-        """Seconds that it took, or has taken so far."""
+        """Seconds that it took or has taken so far."""
         return (self.ended or now) - self.started
 
     @property
     def weight(self) -> tuple[bool, bool, bool]:
-        """Rank among the steps on one resource: the highest represents it."""
+        """Rank among the steps on one resource; the highest-ranked step represents the resource."""
         return self.failed, self.step.op == "replace", self.step.is_change
 
 
 @dataclass
 class OperationRecord:
-    """Everything that a display shows of one operation."""
+    """Everything that a display shows about an operation."""
 
     clock: Callable[[], float] = time.monotonic
     """In seconds."""
@@ -78,10 +78,10 @@ class OperationRecord:
     refreshed: list[Step] = field(default_factory=list)
     """The result of the refresh for each resource that could be read."""
     refusals: list[Refusal] = field(default_factory=list)
-    """Protected resources that were to be deleted or replaced."""
+    """Protected resources that the operation would have deleted or replaced."""
     started: float = 0.0
     _build_output: dict[str, deque[str]] = field(default_factory=dict)
-    """The last lines of each build's output, by URN: engines send them as ephemeral messages only."""
+    """The last lines of each build's output, by URN. Engines send them only as ephemeral messages."""
 
     def __post_init__(self) -> None:
         self.started = self.clock()
@@ -124,7 +124,7 @@ class OperationRecord:
         return progress
 
     def _end_refresh(self, step: Step) -> Progress:
-        """A refresh step ends as another operation: an update, a delete or ``same``."""
+        """End a refresh step, which is reported as a different operation: an update, a delete or ``same``."""
         started = self.steps.pop((step.urn, "refresh"), None)
         progress = started or Progress(step, self.clock())
         progress.refreshed = started is not None
@@ -167,7 +167,7 @@ class OperationRecord:
                     output.append(line)
 
     def by_resource(self) -> list[Progress]:
-        """One step of each resource: the failed one if there is one, then the one that represents the others."""
+        """One step per resource: the failed step if there is one, otherwise the step that represents the others."""
         chosen: dict[str, Progress] = {}
         for progress in list(self.steps.values()):
             earlier = chosen.get(progress.step.urn)
@@ -176,11 +176,11 @@ class OperationRecord:
         return list(chosen.values())
 
     def running(self) -> list[Progress]:
-        """Steps in progress, without unchanged resources."""
+        """Steps in progress, excluding unchanged resources."""
         return [item for item in list(self.steps.values()) if item.ended is None and item.step.op != "same"]
 
     def unfinished(self) -> list[Progress]:
-        """Operations on the cloud that were started and whose end was not reported."""
+        """Operations on the cloud that were started but not reported as finished."""
         return [item for item in self.running() if item.step.is_change and item.step.is_custom]
 
     @property
@@ -190,17 +190,17 @@ class OperationRecord:
 
     @property
     def refreshed_on_scaleway(self) -> list[Step]:
-        """The results of a refresh, without components and providers."""
+        """The results of a refresh, excluding components and providers."""
         return [step for step in self.refreshed if step.is_custom and not step.is_provider]
 
     @property
     def parents(self) -> dict[str, str]:
-        """URNs of parents, by the resource's URN."""
+        """The URN of each resource's parent, by the resource's URN."""
         return {item.step.urn: item.step.parent for item in list(self.steps.values())}
 
     @property
     def relevant_diagnostics(self) -> list[Diagnostic]:
-        """The diagnostics without those that only repeat that the operation failed or was cancelled."""
+        """The diagnostics, except those that merely repeat that the operation failed or was cancelled."""
         return [each for each in self.diagnostics if not self._is_repetition(each)]
 
     def _is_repetition(self, diagnostic: Diagnostic) -> bool:
@@ -220,5 +220,5 @@ class OperationRecord:
 
     @property
     def duration(self) -> float:
-        """Seconds since it started."""
+        """Seconds since the operation started."""
         return self.clock() - self.started

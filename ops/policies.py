@@ -1,4 +1,4 @@
-"""Evaluates the policy pack's rules on the resources that an engine plans."""
+"""Evaluates the policy pack's rules against the resources that an engine plans."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def evaluate_policies(record: OperationRecord, stack: Stack) -> PolicyResult:
-    """The policy result for all resources of the stack after the update, unchanged ones included."""
+    """The policy result for all of the stack's resources after the update, including unchanged ones."""
     from policy.rules import check
 
     return check(_resources(record), settings_of(stack))
@@ -29,8 +29,8 @@ def refuse_violations(stack: Stack, result: PolicyResult) -> None:
         listed = "".join(f"\n  {violation}" for violation in result.violations)
         raise OpsError(
             f"{stack.name} violates policies:{listed}\n"
-            f"Nothing was changed. Fix each violation, or exempt it under snu:policies in {stack.file.name} and give "
-            "the reason.",
+            "Nothing was changed. Fix each violation, or add an exemption with a reason under snu:policies in "
+            f"{stack.file.name}.",
             ExitCode.POLICY,
         )
 
@@ -45,7 +45,7 @@ def _resources(record: OperationRecord) -> list[Resource]:
 
 
 def _planned(record: OperationRecord) -> Iterable[Step]:
-    """The last step on each resource that the stack will have; earlier ones are those of the refresh."""
+    """The last step for each resource that will be in the stack; earlier steps come from the refresh."""
     last: dict[str, Step] = {}
     for progress in sorted(record.steps.values(), key=lambda progress: progress.started):
         step = progress.step
@@ -55,7 +55,7 @@ def _planned(record: OperationRecord) -> Iterable[Step]:
 
 
 def _plain(value: Any) -> Any:
-    """The value without the markers of Pulumi's JSON, and with whole numbers as integers."""
+    """The value without Pulumi's JSON markers, and with whole numbers as integers."""
     from policy.rules import SECRET, UNKNOWN
 
     if is_secret(value):

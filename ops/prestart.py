@@ -1,4 +1,4 @@
-"""Starts the program's process before typer parses the command line, which is slow.
+"""Starts the program's process early, because typer is slow to parse the command line.
 
 This module imports as little as possible.
 """
@@ -22,7 +22,7 @@ _HELP_OPTIONS = {"-h", "--help"}
 
 
 def start_program(arguments: Sequence[str]) -> None:
-    """Start the program's process for a command that will need it; what is wrong with the words is said later."""
+    """Start the program's process if the command will need it; invalid arguments are reported later."""
     if not arguments or arguments[0] not in PROGRAM_COMMANDS or not _HELP_OPTIONS.isdisjoint(arguments):
         return
     if list(arguments[:2]) == ["plan", "discard"]:
@@ -32,7 +32,7 @@ def start_program(arguments: Sequence[str]) -> None:
 
 
 def _directory(arguments: Sequence[str]) -> Path | None:
-    """The folder that an option names; None without one."""
+    """The folder given by an option, or None."""
     for word, after in pairwise(arguments):
         if word in _DIRECTORY_OPTIONS:
             return Path(after)

@@ -1,6 +1,6 @@
-"""The document that ``pulumi preview --json`` prints, built from engine events.
+"""Builds, from engine events, the document that ``pulumi preview --json`` prints.
 
-Its fields are those of ``PreviewDigest`` in Pulumi's ``sdk/go/common/display``; secrets are ``[secret]``.
+Its fields are those of ``PreviewDigest`` in Pulumi's ``sdk/go/common/display``; secrets appear as ``[secret]``.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class PreviewDocument:
         self._diagnostics.append(resource | {"message": message, "severity": body.get("severity", "info")})
 
     def as_dict(self) -> dict[str, Any]:
-        """The document, without empty parts, as Pulumi prints it."""
+        """The document as Pulumi prints it, without empty parts."""
         whole = {
             "config": dict(self._config),
             "steps": list(self._steps.values()),
@@ -72,7 +72,7 @@ class PreviewDocument:
 
 
 def _is_shown(metadata: Mapping[str, Any]) -> bool:
-    """Changes, the stack itself, and unchanged resources whose protection changes."""
+    """True for changes, the stack itself, and unchanged resources whose protection changes."""
     if metadata["op"] != "same" or metadata["type"] == ROOT_STACK_TYPE:
         return True
     old, new = metadata.get("old") or {}, metadata.get("new") or {}

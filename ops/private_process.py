@@ -1,4 +1,4 @@
-"""Protects this process's memory and environment, which contain keys, from other processes and core files."""
+"""Protects the keys in this process's memory and environment from other processes and core files."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import resource
 import sys
 
 _PR_SET_DUMPABLE = 4
-"""`prctl(2)`: a process that is not dumpable writes no core file, and only root can read its memory and environment."""
+"""See `prctl(2)`: a non-dumpable process writes no core file, and only root can read its memory and environment."""
 
 
 def keep_private() -> None:
-    """Disable core files, for child processes too; on Linux, hide the memory and `/proc/PID/environ`.
+    """Disable core files, including for child processes; on Linux, hide the memory and `/proc/PID/environ`.
 
     `/proc/PID/environ` still contains variables that were removed from `os.environ`.
     """

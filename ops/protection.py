@@ -1,8 +1,8 @@
 """Protected resources: refused deletions and replacements, and how to unprotect an app or job.
 
-``protect`` is stored in the state of each resource. An engine goes by the state, even if the program no longer protects
-the resource; so a resource has to be unprotected in the state before it can be deleted. The next update protects it
-again if the stack's file still does.
+``protect`` is stored in each resource's state. Engines follow the state even if the program no longer protects the
+resource, so a resource must be unprotected in the state before it can be deleted. The next update protects it again if
+the stack's file still requires that.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from pulumi_state.urn import name_of, type_of
 _REFUSAL = re.compile(
     r'^(?:Preview failed: )?(?P<replace>unable to replace )?resource "(?P<urn>urn:[^"]+)".*\bprotect', re.DOTALL
 )
-"""Both engines' message (``pkg/resource/deploy/step_generator.go``); a preview of the CLI ends at the first one."""
+"""Both engines' message (``pkg/resource/deploy/step_generator.go``); a CLI preview stops at the first one."""
 PREVIEW_FAILED = "preview failed"
-"""A further message of the CLI after a refusal."""
+"""An additional message from the CLI after a refusal."""
 _COMPONENTS = ("snu:containers:ContainerApp", "snu:jobs:ScheduledJob")
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A protected resource that an engine was to delete or replace."""
+    """A protected resource that an engine refused to delete or replace."""
 
     urn: str
     operation: str
@@ -36,26 +36,26 @@ class Refusal:
 
     @classmethod
     def of(cls, message: str) -> Refusal | None:
-        """None for any other message."""
+        """Parse a refusal message; None for any other message."""
         match = _REFUSAL.match(message)
         return cls(match["urn"], "replace" if match["replace"] else "delete") if match else None
 
 
 def refused_text(refusals: Iterable[Refusal]) -> str:
-    """All refusals of an operation as one message."""
+    """All of an operation's refusals as one message."""
     parts = []
     for operation in ("delete", "replace"):
         if names := sorted({name_of(each.urn) for each in refusals if each.operation == operation}):
             parts.append(f"{operation} {', '.join(names)}")
-    return f"this update would {' and '.join(parts)}: protected"
+    return f"this update is blocked by protection: it would {' and '.join(parts)}"
 
 
 def unprotect_hint(stack: str, file: str, refusals: Iterable[Refusal], parents: Mapping[str, str]) -> str:
-    """How to allow the refused operations. ``parents``: the parent's URN by a resource's URN."""
+    """How to allow the refused operations. ``parents`` maps each resource's URN to its parent's URN."""
     owners = {each.urn if type_of(each.urn) in _COMPONENTS else parents.get(each.urn, each.urn) for each in refusals}
     if all(owner and type_of(owner) in _COMPONENTS for owner in owners):
         return f"To allow this: scripts/snu unprotect {stack} {' '.join(sorted(map(name_of, owners)))}"
-    return f"To allow this: set `snu:protect: false` in {file}, and run `scripts/snu up {stack}` before this change."
+    return f"To allow this: set `snu:protect: false` in {file} and run `scripts/snu up {stack}` before this change."
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,11 @@ class UnprotectedState:
 
     latest: dict[str, Any]
     names: tuple[str, ...]
-    """The resources that were protected before."""
+    """Names of the resources that were protected before."""
 
 
 def unprotect(latest: Mapping[str, Any], stack: str, names: Iterable[str]) -> UnprotectedState:
-    """Unprotect the named apps and jobs with their children. Raises OpsError for an unknown name."""
+    """Unprotect the named apps and jobs and their children. Raises OpsError if a name is unknown."""
     resources: list[dict[str, Any]] = list(latest.get("resources") or [])
     components = {each["urn"]: name_of(each["urn"]) for each in resources if each["type"] in _COMPONENTS}
     for name in names:

@@ -1,4 +1,4 @@
-"""The comment of a stack on a pull request, identified by a hidden marker."""
+"""A stack's comment on a pull request, identified by a hidden marker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["CommentResult", "CommentTarget", "Outcome", "marker", "read_token", "write_comment"]
 
 ACTIONS_BOT = "github-actions[bot]"
-"""Author of comments that are written with a workflow's own token, which may not ask for its user."""
+"""Author of comments written with a workflow's own token, which is not allowed to query its user."""
 
 _STACK = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -32,7 +32,7 @@ class Outcome(StrEnum):
     CREATED = "created"
     EDITED = "edited"
     UNCHANGED = "unchanged"
-    MISSING = "missing, none was created"
+    MISSING = "missing and not created"
 
 
 @dataclass(frozen=True)
@@ -42,22 +42,22 @@ class CommentResult:
     outcome: Outcome
     url: str
     removed: int
-    """Number of duplicates of ours that were deleted."""
+    """Number of our duplicate comments that were deleted."""
 
 
 @dataclass(frozen=True)
 class CommentTarget:
-    """A pull request, and the author of our comments on it."""
+    """A pull request and the author of our comments on it."""
 
     repository: str
     """``owner/name``."""
     number: int
     api_url: str
     author: str | None = None
-    """Login whose comments are ours; None for the token's."""
+    """Login that writes our comments; None for the token's user."""
 
     def __post_init__(self) -> None:
-        """Raises OpsError for an invalid repository, and for an address that the token must not be sent to."""
+        """Raises OpsError for an invalid repository or an address to which the token must not be sent."""
         self.hosted  # noqa: B018 - raises when invalid
 
     @property
@@ -70,7 +70,7 @@ class CommentTarget:
 
 
 def marker(stack: str, kind: str = "plan") -> str:
-    """The hidden first line. Raises OpsError for a stack name that would not stay hidden."""
+    """The hidden first line. Raises OpsError if the stack name would not stay hidden."""
     if not _STACK.fullmatch(stack):
         raise OpsError(f"--stack is {stack!r}; expected letters, digits, `.`, `_` and `-`", ExitCode.USAGE)
     return f"<!-- snu:{kind}:{stack} -->"
@@ -86,17 +86,17 @@ def write_comment(
     create: bool = True,
     sleep: Callable[[float], None] = time.sleep,
 ) -> CommentResult:
-    """Create or update our comment of this kind for the stack, and delete duplicates.
+    """Create or update our comment of this kind for the stack and delete duplicates.
 
-    ``create``: whether to create a missing one. Raises OpsError when the text is too long, or GitHub rejects it or
-    cannot be reached.
+    ``create``: whether to create the comment if it is missing. Raises OpsError if the text is too long, or if GitHub
+    rejects it or cannot be reached.
     """
     first_line = marker(stack, kind)
     body = f"{first_line}\n{normalized(text)}"
     if len(body) > COMMENT_LIMIT:
         raise OpsError(
-            f"The comment has {len(body)} characters; GitHub allows {COMMENT_LIMIT}. The `--markdown` output of "
-            "`scripts/snu preview`, `plan` and `diff` fits.",
+            f"The comment has {len(body)} characters; GitHub allows {COMMENT_LIMIT}. Use the `--markdown` output of "
+            "`scripts/snu preview`, `plan` or `diff`, which always fits.",
             ExitCode.USAGE,
         )
     with readable_errors(target.hosted, "pull request", str(target)), client(target.hosted, token) as github:
@@ -121,13 +121,13 @@ def _upsert(pull: PullRequest, author: str, first_line: str, body: str, *, creat
 
 
 def is_ours(post: IssueComment | Issue, author: str, first_line: str) -> bool:
-    """Whether the author wrote it, with this marker as its first line."""
+    """Whether it was written by the author and its first line is this marker."""
     has_marker = normalized(post.body or "").split("\n", 1)[0] == first_line
     return has_marker and post.user is not None and post.user.login.lower() == author.lower()
 
 
 def normalized(text: str) -> str:
-    """The text with the line ends that GitHub may change normalized."""
+    """The text with normalized line endings, because GitHub may change them."""
     return text.replace("\r\n", "\n").strip()
 
 

@@ -1,4 +1,4 @@
-"""Checks a deployment: every container is ready, and reports the expected version."""
+"""Checks that every container of a deployment is ready and reports the expected version."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _STATUS_STYLE = {"ready": "green", "error": "bold red", "locked": "bold red"}
 
 
 def check_containers(session: Session, record: OperationRecord, wait_seconds: float, *, check_urls: bool) -> None:
-    """``require_ready`` for the containers and domains of an update, unchanged ones too."""
+    """Run ``require_ready`` for an update's containers and domains, including unchanged ones."""
     if containers := containers_in(record) + domains_in(record):
         require_ready(session, containers, wait_seconds, check_urls=check_urls)
 
 
 def require_ready(session: Session, containers: list[Container], wait_seconds: float, *, check_urls: bool) -> None:
-    """Wait for containers and domains, and print the URLs.
+    """Wait until containers and domains are ready, and print the URLs.
 
-    Raises OpsError if one is in error, is not ready in time, does not answer, or reports another version; with the last
-    lines of its log if it runs on this machine, and the next steps.
+    Raises OpsError if one fails, is not ready in time, does not respond, or reports a different version. The message
+    lists the next steps and, if the container runs on this machine, the last lines of its log.
     """
     stack = session.stack
     api = Api(stack, session.environ)
@@ -80,11 +80,11 @@ def _table(api: Api, containers: list[Container]) -> list[Line]:
 def _problem(container: Container, wait_seconds: float) -> str:
     subject = f"{container.kind.noun.capitalize()} {container.name}"
     if container.status == "locked":
-        return f"{subject} is locked: {container.error_message or 'Scaleway gives no reason'}"
+        return f"{subject} is locked: {container.error_message or 'Scaleway gave no reason'}"
     if container.failed:
-        return f"{subject} is in {container.status}: {container.error_message or 'Scaleway gives no reason'}"
+        return f"{subject} is in {container.status}: {container.error_message or 'Scaleway gave no reason'}"
     if container.status == GONE:
-        return f"{subject} no longer exists: it was deleted outside of updates."
+        return f"{subject} no longer exists: it was deleted outside of an update."
     if container.status == NO_ANSWER:
         return f"{subject} was not checked: {NO_ANSWER}."
     return f"{subject} is still {container.status} after {shown(wait_seconds)}."
@@ -93,7 +93,7 @@ def _problem(container: Container, wait_seconds: float) -> str:
 def _wrong_versions(
     api: Api, stack: Stack, containers: list[Container], seconds: float, progress: Progress
 ) -> dict[Container, str]:
-    """Waits, since requests may still reach the former version for a moment."""
+    """Retries, because requests may briefly still reach the previous version."""
     expected = _expected(stack)
     targets = [
         (container, host, *expected[container.name])
@@ -118,7 +118,7 @@ def _wrong_versions(
 
 
 def _expected(stack: Stack) -> dict[str, tuple[str, str]]:
-    """The path that reports a container's version, and the expected version, by the container's name."""
+    """Each container's version path and expected version, by container name."""
     settings = settings_of(stack)
     if not isinstance(settings, EnvironmentSettings):
         return {}
@@ -156,7 +156,7 @@ def _last_lines(stack: Stack, container: Container) -> str:
 def _next_steps(stack: Stack, problems: Iterable[Container]) -> list[str]:
     steps = []
     if any(container.status == GONE for container in problems):
-        steps.append(f"To create it again: scripts/snu up {stack.name}")
+        steps.append(f"To recreate it: scripts/snu up {stack.name}")
     if failed := [container.app for container in problems if container.status == "error" and container.app]:
         steps.append(str(redeploy_remedy(stack.name, failed)))
     if "snu:promoteFrom" in stack.config:

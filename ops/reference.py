@@ -1,4 +1,4 @@
-"""Writes the reference of the command line: ``python -m ops.reference > docs/reference/commands.md``."""
+"""Writes the command-line reference: ``python -m ops.reference > docs/reference/commands.md``."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ from ops.exit_codes import ExitCode
 _HEAD = """\
 # The command `snu`
 
-For everyone who uses the command line. Generated from its definitions, and checked by a test; update it with
-`python -m ops.reference > docs/reference/commands.md`.
+This reference is for everyone who uses the command line. It is generated from the command definitions and checked by a
+test; update it with `python -m ops.reference > docs/reference/commands.md`.
 
-Run it as `scripts/snu`, from any directory. `scripts/snu --help`, or `-h` after any command, shows the options with
-examples. `scripts/snu --install-completion` installs completion of commands, options and stack names in your shell.
+Run the command as `scripts/snu`, from any directory. `scripts/snu --help`, or `-h` after any command, shows options and
+examples. `scripts/snu --install-completion` installs shell completion for commands, options and stack names.
 
-On a terminal the output is a coloured tree with progress; in a pipe, in CI and with `NO_COLOR` it is plain lines.
-`FORCE_COLOR` colours lines in a pipe or in CI. Secrets read `[secret]`, and values that are unknown before the update
-read `output<…>`. Errors go to standard error. Times are in your time zone (`TZ`).
+On a terminal, the output is a coloured tree with progress; in a pipe, in CI or with `NO_COLOR`, it consists of plain
+lines. `FORCE_COLOR` enables colour in pipes and in CI. Secrets are printed as `[secret]`, and values that are unknown
+before the update as `output<…>`. Errors go to standard error. Times are in your time zone (`TZ`).
 
-Durations are written as `90s`, `10m`, `1h30m` or `2d`, or as a plain number in the unit that the option names.
+Durations are written as `90s`, `10m`, `1h30m` or `2d`, or as a plain number in the unit named by the option.
 
-Ctrl-C lets running operations finish, starts no more, and reports what is left; a second Ctrl-C stops at once.
+Ctrl-C starts no further operations, lets running operations finish, and reports what is left; a second Ctrl-C stops
+immediately.
 
 ## JSON
 
-With `--json` a command prints one JSON document to standard output and nothing else; its exit code is the same as
-without. Times are ISO 8601 in UTC.
+With `--json`, a command prints a single JSON document to standard output and nothing else; the exit code is the same as
+without it. Times are ISO 8601 in UTC.
 
-- The document is an object with the key `schema`, such as `snu.drift/1`: the command and the document's version. New
-  keys do not change the version. A command that lists something has the list under a key, such as `updates`.
-- Three commands print the form that another tool expects: `preview` that of `pulumi preview --json`, `outputs` that of
-  `pulumi stack output --json`, and `touched` is a list of stack names for a job matrix.
+- The document is an object with the key `schema`, such as `snu.drift/1`, which contains the command and the document
+  version. New keys do not change the version. Lists are under a key, such as `updates`.
+- Three commands use a format that another tool expects: `preview` that of `pulumi preview --json`, `outputs` that of
+  `pulumi stack output --json`, and `touched` prints a list of stack names for a job matrix.
 """
 
 
@@ -90,7 +91,7 @@ def _command(command: Any, name: str) -> Iterator[str]:
 
 
 def examples_of(command: Any) -> list[str]:
-    """The command lines in a command's help, without the program's name."""
+    """The example command lines in a command's help, without the program name."""
     lines = (command.epilog or "").splitlines()
     return [line.strip().removeprefix(f"{PROGRAM} ") for line in lines if line.strip().startswith(f"{PROGRAM} ")]
 

@@ -1,7 +1,7 @@
-"""Detects updates that would create a resource under a name that an existing resource still has.
+"""Detects updates that would create a resource under a name still used by an existing resource.
 
-Pulumi creates before it deletes, and does not compare the two, so that Scaleway would reject the duplicate name half
-way through the update. Such pairs are found in the preview, whichever engine made it.
+Pulumi creates resources before it deletes others and does not compare their names, so Scaleway would reject the
+duplicate name halfway through the update. Such conflicts are detected in the preview of either engine.
 """
 
 from __future__ import annotations
@@ -33,37 +33,37 @@ _EXCLUSIVE = (
     catalogue.SECRET,
     catalogue.ZONE,
 )
-"""Kinds with a unique identity on Scaleway. Records are CNAMEs here, which exclude any other record of the name."""
+"""Kinds with a unique identity on Scaleway. Our records are CNAMEs, which exclude other records with the same name."""
 _Identity = tuple[str, tuple[str, ...]]
-"""A resource's type, and the values of its identifying properties."""
+"""A resource's type and the values of its identifying properties."""
 _SETTINGS = {"ContainerApp": "apps", "ScheduledJob": "jobs"}
-"""The setting that lists the components of a type."""
+"""The setting that lists the components of each type."""
 
 
 def refuse_collisions(stack: Stack, record: OperationRecord) -> None:
-    """Raises OpsError for a preview whose update would create a resource under a name that is still taken."""
+    """Raises OpsError if the previewed update would create a resource under a name that is still in use."""
     collisions = list(_collisions(item.step for item in record.steps.values() if not item.refreshed))
     if collisions:
-        pairs = "".join(f"\n  {new.name} would get {name}, which {old.name} still has" for name, old, new in collisions)
+        pairs = "".join(f"\n  {new.name} would get {name}, still used by {old.name}" for name, old, new in collisions)
         next_steps = dict.fromkeys(_next_step(stack, old, new) for _, old, new in collisions)
         raise OpsError(
-            f"{stack.name}: this update would fail half way, because names are still taken:{pairs}\n"
+            f"{stack.name}: this update would fail halfway because some names are still in use:{pairs}\n"
             f"Nothing was changed. {' '.join(next_steps)}",
             ExitCode.SETTINGS,
         )
 
 
 def refuse_second_owner(stack: Stack, record: OperationRecord, store: Store, project: str) -> None:
-    """Raises OpsError for a stack without resources whose names another stack of the same store already has.
+    """Raises OpsError if a stack without resources would use names that another stack in the same store already uses.
 
-    This happens if a stack's file was renamed and its state was not. Raises StoreError if the store cannot be read.
+    This happens if a stack's file was renamed but its state was not. Raises StoreError if the store cannot be read.
     """
     steps = [item.step for item in record.steps.values() if item.step.is_custom and not item.step.is_provider]
     new = {identity for step in steps if step.op == "create" and (identity := _identity(step.type, step.new))}
     if not new or any(step.op not in ("create", "read") for step in steps):
         return
     stacks = stacks_in(store, project)
-    # The CLI creates a stack before its first preview, which has to be removed before the rename.
+    # The CLI creates a stack before its first preview; that stack must be removed before the rename.
     remove = f"pulumi stack rm {stack.name} --yes --preserve-config && " if stack.name in stacks else ""
     for name in sorted(stacks.keys() - {stack.name}):
         checkpoint = read_checkpoint(store, project, name)
@@ -72,14 +72,14 @@ def refuse_second_owner(stack: Stack, record: OperationRecord, store: Store, pro
             first, *others = sorted(map(_named, shared))
             more = f" and {counted(len(others), 'other resource')}" if others else ""
             raise OpsError(
-                f"{stack.name} has no resources, and {name} already manages {first}{more}. Nothing was changed. If "
+                f"{stack.name} has no resources, but {name} already manages {first}{more}. Nothing was changed. If "
                 f"{name} was renamed to {stack.name}: {remove}pulumi stack rename {stack.name} --stack {name}",
                 ExitCode.SETTINGS,
             )
 
 
 def _collisions(steps: Iterable[Step]) -> Iterator[tuple[str, Step, Step]]:
-    """The name, the step that releases it, and the step that takes it."""
+    """Yield each name with the step that releases it and the step that takes it."""
     steps = list(steps)
     holders = {
         identity: step
@@ -94,7 +94,7 @@ def _collisions(steps: Iterable[Step]) -> Iterator[tuple[str, Step, Step]]:
 
 
 def _identity(token: str, state: Mapping[str, Any]) -> _Identity | None:
-    """The identity that no other resource may have; None if there is none, or it is not known yet."""
+    """The identity that no other resource may have; None if there is none or it is not known yet."""
     kind = kind_of(token)
     if kind is None or kind not in _EXCLUSIVE:
         return None
@@ -120,7 +120,7 @@ def _next_step(stack: Stack, old: Step, new: Step) -> str:
             f"If {former} was renamed to {key}, set `renamedFrom: {former}` under snu:{setting}.{key} in "
             f"{stack.file.name}. Otherwise, remove {former} in a separate update first."
         )
-    return f"Remove the name from {old.name} in a separate update first, and give it to {new.name} in the next."
+    return f"Remove the name from {old.name} in a separate update first, then give it to {new.name} in the next."
 
 
 def _noun(urn: str) -> str:

@@ -1,4 +1,4 @@
-"""A session: a stack whose settings are valid and whose state is reachable, with the engine that works on it."""
+"""A session: a stack with valid settings and a reachable state, and the engine that works on it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Options:
 
 
 def _require_local_cloud(stack: Stack, needed: bool) -> None:
-    """Raises OpsError if a local stack, or its state, needs the local Scaleway and it is not running."""
+    """Raises OpsError if a local stack or its state needs the local Scaleway, but the local Scaleway is not running."""
     if stack.is_local and (needed or backend_of(stack).kind is not BackendKind.FILE):
         from ops.local import LocalCloud
 
@@ -96,7 +96,7 @@ class Session:
     stack: Stack
     engine: Engine
     environ: dict[str, str] = field(repr=False)
-    """The environment with which the stack's state is reached."""
+    """The environment variables for accessing the stack's state."""
     reads: bool = False
     """Whether the state is only read."""
     _locks: list[HeldLock] = field(default_factory=list, init=False, repr=False, compare=False)
@@ -116,9 +116,9 @@ class Session:
     ) -> Session:
         """Open a stack. Raises OpsError, before anything is changed, if something is missing or invalid.
 
-        ``validate``: whether to validate the stack's settings; ``needs_cloud``: whether the local Scaleway has to run;
-        ``runs_program``: whether the first operation is a preview or an update; ``reads``: whether the state is only
-        read; ``environ``: this process's by default.
+        ``validate``: whether to validate the stack's settings; ``needs_cloud``: whether the local Scaleway must be
+        running; ``runs_program``: whether the first operation is a preview or an update; ``reads``: whether the state
+        is only read; ``environ``: defaults to this process's environment.
         """
         environ = process_environment() if environ is None else environ
         stack = find_stack(project_dir(directory), name)
@@ -139,7 +139,7 @@ class Session:
 
     @cached_property
     def store(self) -> Store:
-        """The store of the stack's state. Raises OpsError if it cannot be reached."""
+        """The store that contains the stack's state. Raises OpsError if it cannot be reached."""
         try:
             return open_store(self.environ[BACKEND_URL], self.environ)
         except StoreError as error:
@@ -152,7 +152,7 @@ class Session:
 
     @cached_property
     def observed(self) -> Observed:
-        """The state as first read, or as read when the stack was locked, for previews, checks and warnings.
+        """The state as first read, or as read when the stack was locked; used for previews, checks and warnings.
 
         Call ``forget_observed`` after writing the state, unless that was the last step. Raises StoreError.
         """
@@ -164,11 +164,11 @@ class Session:
 
     @contextmanager
     def locked(self, purpose: str, options: Options, *, moves: bool = False) -> Iterator[None]:
-        """Lock the stack for the block.
+        """Lock the stack during the block.
 
-        ``moves``: the block moves the state to another backend, so that one which has left a tombstone is allowed.
-        Raises OpsError if another run has locked the stack for longer than the timeout, and if the lock was lost
-        meanwhile, which cancels the block like Ctrl-C.
+        ``moves``: whether the block moves the state to another backend, in which case a state that has left a tombstone
+        is allowed. Raises OpsError if another run keeps the stack locked beyond the timeout, or if the lock is lost
+        during the block, which cancels the block like Ctrl-C.
         """
         held = self._acquire(purpose, options.lock_timeout)
         self._locks.append(held)
@@ -226,22 +226,22 @@ class Session:
                     remember(self.store, self.project, self.stack.name, before)
 
     def _lock_lost(self, purpose: str, error: BaseException | None) -> OpsError:
-        """The error of a run that has lost its lock. A newer state that this run has overwritten is restored."""
+        """The error for a run that has lost its lock. Restores a newer state if this run has overwritten it."""
         name = self.stack.name
-        lines = [f"{name}: this run ({purpose}) lost its lock: it was removed, or another run took it over."]
+        lines = [f"{name}: this run ({purpose}) lost its lock: it was removed or taken over by another run."]
         if isinstance(error, OpsError):
             lines.append(str(error))
         with suppress(OpsError, StoreError), self._acquire("restoring the state", 0.0):
             overwritten = observe(self.store, self.project, name).overwritten
             if overwritten is not None:
                 copy = restore(self.store, self.project, name, overwritten)
-                lines.append(f"It had overwritten a newer state, which was restored. A copy of its state is in {copy}.")
+                lines.append(f"It overwrote a newer state, which was restored. A copy of its own state is in {copy}.")
                 lines += [f"  only in the copy: {each}" for each in overwritten.unknown]
         lines.append(f"Compare with the live resources: `scripts/snu preview {name} --refresh`.")
         return OpsError("\n".join(lines), ExitCode.LOCKED)
 
     def require_latest(self) -> None:
-        """Raises OpsError if the state is older than the one that the last run left."""
+        """Raises OpsError if the state is older than the one left by the last run."""
         if overwritten := self.observed.overwritten:
             raise OpsError(f"{overwritten} Nothing was changed.", ExitCode.INTERRUPTED)
 
@@ -250,7 +250,7 @@ class Session:
             held.record_engine(pid)
 
     def require_complete(self) -> None:
-        """Raises OpsError as ``require_latest``, and if the engine refuses to continue after an interrupted run."""
+        """Raises OpsError like ``require_latest``, or if the engine refuses to continue after an interrupted run."""
         self.require_latest()
         if self.engine.refuses_interrupted and (pending := pending_names(self.observed.stored)):
             text = pending_text(self.stack.name, pending)
@@ -265,13 +265,13 @@ class Session:
         return otherwise
 
     def warn_pending(self, stream: TextIO) -> list[str]:
-        """Show the operations that an interrupted run has left pending, and return them. Raises OpsError."""
+        """Show the operations that an interrupted run left pending, and return them. Raises OpsError."""
         if pending := pending_names(self.observed.stored):
             warn(f"{self.stack.name}: {pending_text(self.stack.name, pending)}", stream)
         return pending
 
     def warn_overwritten(self) -> None:
-        """Warn on standard error if the state is older than the one that the last run left. Raises StoreError."""
+        """Warn on standard error if the state is older than the one left by the last run. Raises StoreError."""
         if overwritten := self.observed.overwritten:
             warn(str(overwritten), sys.stderr)
 
@@ -291,7 +291,7 @@ class Session:
         return f"{doing} {self.stack.name} (engine: {self.engine.name})"
 
     def _engine_environ(self) -> dict[str, str]:
-        """Keep the state's compression: to convert it, the CLI deletes the state before it writes it again."""
+        """Keep the state's compression, because the CLI converts a state by deleting it before writing it again."""
         if not self.engine.converts_state:
             return self.environ
         stored = self.observed.stored
@@ -303,7 +303,7 @@ class Session:
         return with_private_copy(self.environ)
 
     def operation(self, options: Options, on_event: OnEvent, on_cancel: Callable[[], None] = lambda: None) -> Operation:
-        """An operation of the engine on this stack."""
+        """An engine operation on this stack."""
         return Operation(
             project_dir=self.stack.project_dir,
             stack=self.stack.name,
@@ -317,7 +317,7 @@ class Session:
         )
 
     def run(self, work: Callable[[Operation], Result], options: Options, display: Display) -> Result:
-        """Run an operation with its display. Raises OpsError if it does not succeed."""
+        """Run an operation and display its progress. Raises OpsError if it does not succeed."""
         try:
             with display:
                 result = work(self.operation(options, display.on_event, display.on_cancel))
@@ -329,9 +329,7 @@ class Session:
             raise OpsError(str(error), ExitCode.FAILED) from error
         display.finish()
         if display.record.canceled:
-            raise OpsError(
-                f"{self.stack.name}: cancelled before it was complete.{self._next_step()}", ExitCode.CANCELLED
-            )
+            raise OpsError(f"{self.stack.name}: cancelled before it completed.{self._next_step()}", ExitCode.CANCELLED)
         if not result.ok:
             raise OpsError(self._failure(display.record), ExitCode.FAILED)
         return result
@@ -340,26 +338,27 @@ class Session:
         name = self.stack.name
         if not record.refusals:
             next_step = self._next_step(" Fix them and run the same command again.")
-            return f"{name}: failed, see the errors above.{next_step}"
+            return f"{name}: failed; see the errors above.{next_step}"
         hint = unprotect_hint(name, self.stack.file.name, record.refusals, record.parents)
-        return f"{name}: refused, see above.\n{hint}{self._next_step('')}"
+        return f"{name}: refused; see above.\n{hint}{self._next_step('')}"
 
     def report_external_changes(
         self, record: OperationRecord, *, repaired: Collection[FindingKind] = ()
     ) -> list[Finding]:
-        """Show resources that were deleted or changed outside of updates, or are in error.
+        """Show resources that were deleted or changed outside updates, or that are in error.
 
         ``repaired``: findings that the operation itself repairs.
         """
-        with spinner_for(sys.stdout, f"Checking {self.stack.name} for changes outside of updates"):
+        with spinner_for(sys.stdout, f"Checking {self.stack.name} for changes outside updates"):
             findings = external_findings(self.stack, self.environ, record)
         printer_for(sys.stdout).print(external_lines(self.stack.name, findings, repaired))
         return findings
 
     def refuse_infeasible(self, record: OperationRecord) -> None:
-        """Raises OpsError for a preview whose update would fail half way, or break a stack that runs on this one.
+        """Raises OpsError if the previewed update would fail partway or break a stack that runs on this one.
 
-        Also if the refresh reported as deleted what may still exist: an update would lose it from the state.
+        It also does so if the refresh reported a resource as deleted that may still exist, because an update would
+        remove it from the state.
         """
         with spinner_for(sys.stderr, f"Checking whether the update of {self.stack.name} can succeed"):
             self._refuse_infeasible(record)
@@ -375,13 +374,13 @@ class Session:
         refuse_removed_environments(self.stack, record, process_environment())
 
     def report_policies(self, record: OperationRecord) -> PolicyResult:
-        """Evaluate the policies on an operation's resources, and show the result."""
+        """Evaluate the policies for an operation's resources, and show the result."""
         policy_result = evaluate_policies(record, self.stack)
         printer_for(sys.stdout).print(policy_lines(policy_result))
         return policy_result
 
     def restore_secrets(self, findings: Iterable[Finding]) -> None:
-        """Restore the secrets among the findings that are scheduled for deletion. Raises OpsError."""
+        """Restore the secrets that the findings report as scheduled for deletion. Raises OpsError."""
         scheduled = [each for each in findings if each.kind is FindingKind.SCHEDULED]
         if not scheduled:
             return
@@ -393,7 +392,7 @@ class Session:
     def check_update(self, options: Options) -> list[Finding]:
         """Check an update that runs without a preview; returns the changes that no update caused.
 
-        Raises OpsError if the update would violate a policy, or could not succeed.
+        Raises OpsError if the update would violate a policy or cannot succeed.
         """
         display = SilentDisplay()
         with progress_for(sys.stdout) as progress:
@@ -413,8 +412,8 @@ class Session:
     def preview(self, options: Options, markdown: str | None = None, *, binding: bool = False) -> Previewed:
         """Preview an update, and show it.
 
-        ``markdown``: a file to write the preview to as Markdown, however it ends; ``-`` prints only that.
-        ``binding``: an update follows, so policy violations raise OpsError instead of only being shown.
+        ``markdown``: a file for the preview as Markdown, written even if the preview fails; ``-`` prints only the
+        Markdown. ``binding``: an update follows, so policy violations raise OpsError instead of only being shown.
         """
         title = self.title("Previewing")
         self.warn_overwritten()

@@ -1,4 +1,4 @@
-"""Edits a stack's committed file, and preserves its comments, order and quotes."""
+"""Edits a stack's committed file while preserving its comments, order and quotes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WIDTH = 4096
 
 
 def write_images(file: Path, images: Mapping[str, Image]) -> bool:
-    """Set images in ``snu:images``, and keep the others; returns whether the file changed. Raises OpsError."""
+    """Set these images in ``snu:images`` and keep the others; returns whether the file changed. Raises OpsError."""
     return edit(file, put_images(images))
 
 
@@ -52,7 +52,7 @@ def edit(file: Path, change: Callable[[Any], None]) -> bool:
 
 
 def edited(text: str, change: Callable[[Any], None]) -> str:
-    """The text of a stack's file after ``change`` was applied to the mapping under ``config``."""
+    """The content of a stack's file after applying ``change`` to the mapping under ``config``."""
     from ruamel.yaml import YAML
 
     yaml = YAML()
@@ -68,7 +68,7 @@ def edited(text: str, change: Callable[[Any], None]) -> str:
 
 
 def _representer() -> type[RoundTripRepresenter]:
-    """Writes no anchors, and quotes every string that a YAML parser might read as another type."""
+    """A representer that writes no anchors and quotes every string that a YAML parser might read as another type."""
     from ruamel.yaml.representer import RoundTripRepresenter
 
     class Representer(RoundTripRepresenter):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parents[1]
 """The checkout that contains this code."""
 default_project: Path | None = None
-"""The project to work on without ``--cwd``; None: ``CHECKOUT``."""
+"""The project to work on if ``--cwd`` is not given; None means ``CHECKOUT``."""
 LOCAL_PASSPHRASE = "local-not-a-secret"  # noqa: S105 - local stacks hold nothing secret
 
 _STACK_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -83,7 +83,7 @@ class Stack:
 
     @cached_property
     def is_local(self) -> bool:
-        """Whether its Scaleway is local, at a loopback address."""
+        """Whether it uses a local Scaleway, at a loopback address."""
         return self.api_url is not None and is_loopback(self.api_address.hostname or "")
 
 
@@ -97,11 +97,11 @@ def enclosing_project(directory: Path) -> Path | None:
 
 
 def project_dir(directory: Path | None) -> Path:
-    """The project's folder. Raises OpsError when there is no Pulumi.yaml in it."""
+    """The project's folder. Raises OpsError if it contains no Pulumi.yaml."""
     folder = (directory or default_project or CHECKOUT).resolve()
     if not (folder / "Pulumi.yaml").is_file():
         raise OpsError(
-            f"{folder} is not a Pulumi project: it has no Pulumi.yaml. Name the project's folder with --cwd.",
+            f"{folder} is not a Pulumi project: it has no Pulumi.yaml. Specify the project's folder with --cwd.",
             ExitCode.USAGE,
         )
     return folder
@@ -116,13 +116,13 @@ def project_name(project_dir: Path) -> str:
 
 
 def stack_names(project_dir: Path) -> list[str]:
-    """The stacks that have a file, without templates, whose names contain a dot."""
+    """The stacks that have a file, excluding templates, which have a dot in their names."""
     names = (path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in project_dir.glob("Pulumi.*.yaml"))
     return sorted(name for name in names if _STACK_NAME.fullmatch(name))
 
 
 def find_stack(project_dir: Path, name: str) -> Stack:
-    """The stack of that name. Raises OpsError if it does not exist or its file is invalid."""
+    """The stack with that name. Raises OpsError if it does not exist or its file is invalid."""
     names = stack_names(project_dir)
     if name not in names:
         listed = ", ".join(names) or "none"
@@ -151,7 +151,7 @@ def _with_built(config: Mapping[str, Any], project_dir: Path, name: str) -> Mapp
 
 
 def settings_of(stack: Stack) -> FoundationSettings | EnvironmentSettings:
-    """The stack's validated settings. Raises OpsError with all problems at once."""
+    """The stack's validated settings. Raises an OpsError that lists all problems."""
     from infra.settings import SettingsError, load_file
 
     try:

@@ -1,4 +1,4 @@
-"""The steps that an engine takes on resources, parsed from its events."""
+"""The steps that an engine performs on resources, parsed from its events."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Step:
     diff_keys: tuple[str, ...]
     replace_keys: tuple[str, ...]
     detailed_diff: Mapping[str, Mapping[str, Any]] | None
-    """By property path: ``diffKind`` and ``inputDiff``."""
+    """``diffKind`` and ``inputDiff`` by property path."""
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Step:
-        """The step of a ``resourcePreEvent``, ``resOutputsEvent`` or ``resOpFailedEvent``."""
+        """The step in a ``resourcePreEvent``, ``resOutputsEvent`` or ``resOpFailedEvent``."""
         metadata = body["metadata"]
         return cls(
             op=metadata["op"],
@@ -53,7 +53,7 @@ class Step:
 
     @property
     def parent(self) -> str:
-        """URN of the parent, empty for the stack."""
+        """URN of the parent; empty for the stack."""
         return str(self.new.get("parent") or self.old.get("parent") or "")
 
     @property
@@ -62,7 +62,7 @@ class Step:
 
     @property
     def is_custom(self) -> bool:
-        """Whether it is a resource of a provider; a component only groups its children."""
+        """Whether a provider manages the resource. A component only groups its children."""
         return bool(self.new.get("custom") or self.old.get("custom"))
 
     @property
@@ -71,7 +71,7 @@ class Step:
 
     @property
     def is_replacement_part(self) -> bool:
-        """Whether it is one half of a replacement; a step ``replace`` represents the whole."""
+        """Whether it is one half of a replacement. The ``replace`` step represents the whole replacement."""
         return self.op in _REPLACEMENT_PARTS
 
     @property
@@ -103,5 +103,5 @@ def without_colour(text: str) -> str:
 
 
 def has_changes(changes: Mapping[str, int]) -> bool:
-    """Whether a summary counts any resource that is not unchanged."""
+    """Whether a summary counts any changed resources."""
     return any(count for op, count in changes.items() if op not in _UNCHANGED)

@@ -1,7 +1,7 @@
-"""API keys in Secret Manager, for the commands and jobs that read them there.
+"""API keys in Secret Manager, where commands and jobs read them.
 
-Each application has one key. A run that was killed after it created a key and before it stored it leaves a key that is
-in no secret; the next run deletes it.
+Each application has one key. A run that is killed after creating a key but before storing it leaves behind a key that
+is not in any secret; the next run deletes that key.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class StoredKeys:
 def store_alerts_access(
     account: Account, keys: StoredKeys, environment: str, outputs: Mapping[str, Any], project_id: str
 ) -> None:
-    """Write the data sources of an environment's crash alerts into their secret, with a key.
+    """Write the data sources and a key for an environment's crash alerts into their secret.
 
-    Raises OpsError if the foundation has not created the secret or the application, or has no such output.
+    Raises OpsError if the foundation has not created the secret or the application, or lacks the required output.
     """
     name, application = naming.alerts_secret(environment), naming.alerts_application(environment)
     secrets = account.secrets_named(name, project_id)
@@ -69,14 +69,15 @@ def store_alerts_access(
     if not secrets or not access:
         missing = "output `alertsAccess`" if secrets else f"secret {name}"
         raise OpsError(
-            f"There is no {missing} yet. What was stored so far is kept. Run `scripts/snu up` on the foundation first.",
+            f"The foundation has no {missing} yet. Everything stored so far is kept. Run `scripts/snu up` on the "
+            "foundation first.",
             ExitCode.FAILED,
         )
     pair = KeyPair(known[_ACCESS_KEY], known[_SECRET_KEY]) if known.keys() >= {_ACCESS_KEY, _SECRET_KEY} else None
     key = keys.current_or_new(application, pair)
     document = {**access, _ACCESS_KEY: key.access_key, _SECRET_KEY: key.secret_key}
     if document == known:
-        keys.say(f"secret {name}", "exists: access for the crash alerts")
+        keys.say(f"secret {name}", "exists: contains access for the crash alerts")
     else:
         account.write(secrets[0], json.dumps(document).encode())
         keys.say(f"secret {name}", "updated the access for the crash alerts")
@@ -86,7 +87,7 @@ def store_alerts_access(
 def outdated_keys(
     account: Account, cloud: ApplicationKeys, holders: Iterable[KeyHolder], outputs: Mapping[str, Any]
 ) -> Iterator[str]:
-    """The secrets that `snu keys store` would change, except those of crash alerts that have no version yet."""
+    """The secrets that `snu keys store` would change, except crash alert secrets that have no version yet."""
     by_application: dict[str, list[Object]] = {}
     for application_id, key in cloud.existing():
         by_application.setdefault(application_id, []).append(key)
@@ -108,7 +109,7 @@ def outdated_keys(
 
 
 def _access(known: Mapping[str, str], environment: str, outputs: Mapping[str, Any]) -> dict[str, str]:
-    """The data sources of the crash alerts; unchanged if the state is older than the output."""
+    """The crash alerts' data sources; unchanged if the state predates the output."""
     kept = {key: value for key, value in known.items() if key not in (_ACCESS_KEY, _SECRET_KEY)}
     return {**kept, **(outputs.get("alertsAccess") or {}).get(environment, {})}
 

@@ -1,4 +1,4 @@
-"""Serves the policy pack (`pulumi preview --policy-pack policy`). The constructor never returns."""
+"""Serves the policy pack (`pulumi preview --policy-pack policy`). The `PolicyPack` constructor never returns."""
 
 import sys
 from pathlib import Path

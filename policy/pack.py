@@ -30,7 +30,7 @@ def policies() -> list[Policy]:
     rules = [_policy(rule) for rule in RULES]
     unused = StackValidationPolicy(
         name="unused-exemption",
-        description="An unused exemption may hide a violation later.",
+        description="An unused exemption may hide a future violation.",
         validate=_report_unused,
         enforcement_level=EnforcementLevel.ADVISORY,
     )
@@ -66,7 +66,7 @@ def _report_unused(args: StackValidationArgs, report_violation: ReportViolation)
 
 @cache
 def _settings() -> Settings:
-    """The settings of the current stack, from the same configuration that the program gets."""
+    """The current stack's settings, from the same configuration that the program receives."""
     return load(os.environ["PULUMI_STACK"], pulumi.runtime.get_config_env(), PROJECT)
 
 
@@ -75,7 +75,7 @@ def _resource(resource: ResourceValidationArgs | PolicyResource) -> Resource:
 
 
 def _known(value: Any) -> Any:
-    """Replaces the SDK's proxies, which raise an error for unknown values, by plain values and `UNKNOWN`."""
+    """Replaces the SDK's proxies, which raise an error for unknown values, with plain values and `UNKNOWN`."""
     if isinstance(value, Mapping):
         return {key: _entry(value, key) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -1,6 +1,6 @@
 """The policy rules for the stacks' resources: plain functions of a resource and its stack's settings.
 
-The policy pack checks them during Pulumi's previews, and `snu` checks the steps of a preview. Unknown values never
+The policy pack evaluates them during Pulumi's previews; `snu` evaluates them on a preview's steps. Unknown values never
 violate a rule, and violations never contain values that may be secret.
 """
 
@@ -25,7 +25,7 @@ Settings = EnvironmentSettings | FoundationSettings
 
 
 class _Absent:
-    """A placeholder of a value that cannot be checked."""
+    """A placeholder for a value that cannot be checked."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -35,9 +35,9 @@ class _Absent:
 
 
 UNKNOWN = _Absent("[unknown]")
-"""Placeholder of a value that is unknown in a preview."""
+"""Placeholder for a value that is unknown in a preview."""
 SECRET = _Absent("[secret]")
-"""Placeholder of a value that is secret in Pulumi's state."""
+"""Placeholder for a value that is secret in Pulumi's state."""
 
 CONTAINER = "scaleway:containers/container:Container"
 JOB = "scaleway:job/definition:Definition"
@@ -107,7 +107,7 @@ class Violation:
 
 @dataclass(frozen=True)
 class PolicyResult:
-    """The result of checking the rules."""
+    """The result of evaluating the rules."""
 
     violations: Sequence[Violation]
     exempted: Sequence[tuple[Violation, PolicyExemption]]
@@ -116,7 +116,7 @@ class PolicyResult:
 
 
 def check(resources: Iterable[Resource], settings: Settings, rules: Iterable[Rule] | None = None) -> PolicyResult:
-    """Checks the resources of a stack against the given rules, by default all of them."""
+    """Checks a stack's resources against the given rules, by default all rules."""
     exemptions = settings.policies.exemptions
     selected = RULES if rules is None else list(rules)
     violations: list[Violation] = []
@@ -188,7 +188,7 @@ def encryption_at_rest(resource: Resource, _settings: Settings) -> Iterator[Find
 
 
 def no_wide_network(resource: Resource, _settings: Settings) -> Iterator[Finding]:
-    """Rejects networks with a prefix so short that they cannot belong to a single organization."""
+    """Rejects networks that are too large to belong to a single organization."""
     if resource.type == ACL:
         for index, rule in enumerate(_sequence(resource.inputs.get("aclRules"))):
             network = _network(_mapping(rule).get("ip"))
@@ -197,13 +197,13 @@ def no_wide_network(resource: Resource, _settings: Settings) -> Iterator[Finding
 
 
 def no_open_instance(resources: Sequence[Resource]) -> Iterator[tuple[Resource, Finding]]:
-    """Compares the numbers of public instances and ACLs, because an ACL's instance id is unknown in a preview."""
+    """Compares the numbers of public instances and of ACLs, because an ACL's instance id is unknown in previews."""
     public = [
         resource for resource in resources if resource.type == INSTANCE and not resource.inputs.get("privateNetwork")
     ]
     acls = sum(resource.type == ACL for resource in resources)
     for resource in public if acls < len(public) else []:
-        yield resource, Finding("privateNetwork", "is missing, and there is no ACL: any address may connect")
+        yield resource, Finding("privateNetwork", "is missing, and no ACL exists: any address can connect")
 
 
 def _network(text: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
@@ -239,7 +239,7 @@ def least_privilege(resource: Resource, settings: Settings) -> Iterator[Finding]
 
 
 def _full_access(settings: Settings) -> dict[str, Collection[str]]:
-    """The full-access permission sets that each policy may have, by name: deploying requires creating and deleting."""
+    """Full-access permission sets allowed in each policy, by name: deploying requires creating and deleting."""
     if not isinstance(settings, FoundationSettings):
         return {}
     databases = ["RelationalDatabasesFullAccess"] if settings.opens_databases else []
@@ -308,7 +308,7 @@ _LIMITS: dict[str, dict[str, Any]] = {
     },
     LOGS: {"retentionDays": limits.LogRetention},
 }
-"""The allowed values of inputs, by resource type and input."""
+"""The allowed values of inputs, by resource type and input name."""
 _ORDERED = {CONTAINER: ("minScale", "maxScale"), SERVERLESS: ("minCpu", "maxCpu")}
 
 
@@ -415,13 +415,13 @@ def _sequence(value: Any) -> Sequence[Any]:
 RULES: Sequence[Rule] = (
     Rule(
         "image-by-digest",
-        "A tag can move, so that a different image runs than the one that was approved.",
+        "A tag can move, so the image that runs may not be the one that was approved.",
         "Reference the image as REGISTRY/NAME@sha256:DIGEST, as snu:images does.",
         image_by_digest,
     ),
     Rule(
         "private-registry",
-        "Images contain the apps' code, and an environment may only run images that were built for or promoted to it.",
+        "Images contain the apps' code, and an environment may only run images built for it or promoted to it.",
         "Build the image with `scripts/snu images build`, or copy it with `scripts/snu promote`.",
         private_registry,
     ),
@@ -439,13 +439,13 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         "plain-variables",
-        "Everyone with read access to the container can read its plain variables, also in the console.",
+        "Everyone with read access to the container can read its plain variables, including in the console.",
         "Move the variable to secretVariables, and its value to the secret document.",
         plain_variables,
     ),
     Rule(
         "no-public-database",
-        "A database that is reachable from the whole internet is protected by its password only.",
+        "A database that is reachable from the whole internet is protected only by its password.",
         "Set a private network or an ACL with the networks that need access, or use kind: serverless or bucket.",
         no_wide_network,
         no_open_instance,
@@ -453,12 +453,13 @@ RULES: Sequence[Rule] = (
     Rule(
         "least-privilege",
         "A leaked key must not grant more access than its purpose requires.",
-        "Grant only the required permission sets, on the project; set the write scopes of read-only tokens to false.",
+        "Grant only the required permission sets, and only on the project; set the write scopes of read-only tokens to "
+        "false.",
         least_privilege,
     ),
     Rule(
         "limits",
-        "Scaleway would reject the value in the middle of an update, when other resources have already changed.",
+        "Scaleway would reject the value in the middle of an update, after other resources have already changed.",
         "Use an allowed value.",
         limits_of_scaleway,
     ),

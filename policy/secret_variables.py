@@ -1,7 +1,7 @@
 """Detects secrets in plain variables by their names (English or French) and by the format or entropy of their values.
 
-Formats of tokens are those of detect-secrets and some that it lacks. `scripts/bench secrets` prints how many synthetic
-secrets are detected, and the number of false positives.
+Token formats are those of detect-secrets, plus some that it lacks. `scripts/bench secrets` prints the number of
+synthetic secrets detected and the number of false positives.
 """
 
 import base64
@@ -39,7 +39,7 @@ _NOT_BEFORE = _words(
     "STORAGE LOCALSTORAGE IDEMPOTENCY LOOKUP DESIGN MESSAGE SHOW "
     "MOT MOTS CHIFFRE CHIFFRES DATE DATES POINT POINTS ETAPE ETAPES"
 )
-"""Words before a secret word that make it harmless: public keys, keys of tables, and French "clé" in "chiffre clé"."""
+"""Words before a secret word that make it harmless: public keys, table keys, and French "clé" in "chiffre clé"."""
 _NOT_AFTER = _words(
     "ID IDS NAME NAMES NOM HEADER FIELD CHAMP PARAM PREFIX PREFIXE SUFFIX PATTERN REGEX LABEL TITLE TITRE SUBJECT "
     "URL URLS URI ENDPOINT HOST PATH CHEMIN FILE FICHIER FOLDER DIR LIEN LINK PAGE ROUTE REGION EMAIL PROJECT "
@@ -54,9 +54,9 @@ _NOT_AFTER = _words(
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a variable is named like a secret, in English or French: `…_KEY`, `…TOKEN…`, `MOT_DE_PASSE`.
+    """Whether a variable's name suggests a secret, in English or French: `…_KEY`, `…TOKEN…`, `MOT_DE_PASSE`.
 
-    Names of public keys, and of attributes of a secret such as its id, length or file, are not secret.
+    Names of public keys, or of a secret's attributes such as its id, length or file, do not count.
     """
     words = [word.upper() for word in _WORD.findall(name)]
     for index, word in enumerate(words):
@@ -81,20 +81,20 @@ def _names_secret(before: Sequence[str], word: str, after: Sequence[str]) -> boo
 # --- values -------------------------------------------------------------------------------------
 
 _LONGEST = 10_000
-"""Characters that are examined, because some regular expressions of detect-secrets take quadratic time."""
+"""Maximum number of characters examined, because some detect-secrets regular expressions take quadratic time."""
 _PLACEHOLDER = re.compile(r"\$?\{\{?[^{}]*\}?\}|\$\(?[A-Z_][A-Z0-9_]*\)?|<[\w -]+>|%\(\w+\)s|%s|\*+|\[[\w -]+\]")
 _HARMLESS = re.compile(
     r"|(?i:true|false|yes|no|on|off|oui|non|none|null|enabled|disabled)"
     r"|[-+]?[0-9]{1,7}([.,:][0-9]+)*|[0-9]{1,7} ?(ms|s|m|min|h|d|j|w)"
     r"|https?://\S+"
     r"|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+"  # the name of a variable or of a document's key
-    r"|(/[a-z0-9._-]+)+"  # a file
+    r"|(/[a-z0-9._-]+)+"  # a file path
     r"|[\w.+-]+@[\w-]+(\.[\w-]+)+"
 )
 
 
 def reason(name: str, value: Any) -> str | None:
-    """Why a variable appears to be secret, or None. Unknown and secret values are judged by the name alone."""
+    """Why a variable appears to be secret, or None. If the value is unknown or secret, only the name is considered."""
     if isinstance(value, str):
         value = value[:_LONGEST]
         reason_in_value = _reason_in(value)
@@ -103,21 +103,21 @@ def reason(name: str, value: Any) -> str | None:
         if _is_harmless(value):
             return None
     if is_secret_name(name):
-        return "is named like a secret"
+        return "has a name that suggests a secret"
     if isinstance(value, str) and not _describes_public(name) and _is_random(value):
-        return "is as random as a secret"
+        return "has the entropy of a secret"
     return None
 
 
 def _reason_in(value: str) -> str | None:
-    """Why a value is secret regardless of the variable's name."""
+    """Why a value appears to be secret regardless of the variable's name, or None."""
     for description, matches in _formats():
         if matches(value):
             return f"looks like {description}"
     if any(not _is_harmless(password) for password in _URL_PASSWORD.findall(value)):
         return "contains a URL with a password"
     if any(is_secret_name(name) and not _is_harmless(assigned) for name, assigned in _assignments(value)):
-        return "contains a value that is named like a secret"
+        return "contains a value with a name that suggests a secret"
     return None
 
 
@@ -225,7 +225,7 @@ _ASSIGNMENTS = (
 
 
 def _assignments(value: str) -> Iterator[tuple[str, str]]:
-    """Names and values in a value: in JSON, a connection string, a URL's query or options."""
+    """Names and values within a value: in JSON, a connection string, a URL query or command-line options."""
     try:
         document = json.loads(value)
     except (ValueError, RecursionError):

@@ -1,4 +1,5 @@
 """Pulumi's own formats: state, configuration, history and locks, and the backends that store them.
 
-Independent of the engines, of Scaleway and of the command line. Of this project it imports only `gitrepo`.
+This package is independent of the engines, Scaleway and the command line. Within this project, it imports only
+`gitrepo`.
 """

@@ -1,4 +1,4 @@
-"""Former identities of resources (Pulumi's resource option ``aliases``)."""
+"""Former identities of resources (Pulumi's ``aliases`` resource option)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pulumi_state import urn as urns
 
 @dataclass(frozen=True)
 class Alias:
-    """A former identity of a resource; empty fields are unchanged."""
+    """A former identity of a resource; empty fields have not changed."""
 
     urn: str = ""
     name: str = ""
@@ -22,14 +22,14 @@ class Alias:
 
 
 class Aliases:
-    """Resolves resources' former URNs, as ``generateAliases`` in Pulumi's step generator does."""
+    """Resolves former URNs of resources as ``generateAliases`` does in Pulumi's step generator."""
 
     def __init__(self, stack: str, project: str) -> None:
-        """Start with no alias in use."""
+        """Start without any aliases in use."""
         self._stack = stack
         self._project = project
         self._former_by_current: dict[str, str] = {}
-        """Former URN by current URN, for resources that were found under an alias."""
+        """Former URNs by current URN for resources found under an alias."""
         self._current_by_former: dict[str, str] = {}
 
     def record(self, urn: str, former: str) -> None:
@@ -42,13 +42,13 @@ class Aliases:
         return set(self._current_by_former)
 
     def current_urn_of(self, former: str) -> str | None:
-        """Return the current URN of the resource that was found under this alias."""
+        """Return the current URN of the resource found under this alias."""
         return self._current_by_former.get(former)
 
     def former_urns(self, type_: str, name: str, parent: str, aliases: Iterable[Alias]) -> list[str]:
         """Return a resource's possible former URNs, preferred ones first.
 
-        ``parent`` is the parent's URN, empty for none.
+        ``parent`` is the parent's URN, or empty if there is no parent.
         """
         candidates = [self._urn_of(type_, name, parent, alias) for alias in aliases]
         former_parent = self._former_by_current.get(parent)

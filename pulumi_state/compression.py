@@ -1,7 +1,7 @@
-"""Compression of the objects that the Pulumi CLI writes to a backend.
+"""Compression of objects that the Pulumi CLI writes to a backend.
 
-With ``PULUMI_DIY_BACKEND_GZIP`` or ``PULUMI_DIY_BACKEND_ZSTD`` the CLI (3.259.0, ``pkg/backend/diy/state.go``) appends
-``.gz`` or ``.zst`` to an object's name. When reading, it detects the format by the first bytes, whatever the name.
+With ``PULUMI_DIY_BACKEND_GZIP`` or ``PULUMI_DIY_BACKEND_ZSTD``, the CLI (3.259.0, ``pkg/backend/diy/state.go``) appends
+``.gz`` or ``.zst`` to object names. When reading, it detects the format from the first bytes, regardless of the name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from types import ModuleType
 
 GZIP, ZSTD = ".gz", ".zst"
 SUFFIXES = ("", GZIP, ZSTD)
-"""Suffixes of objects' names; empty for objects that are not compressed."""
+"""Suffixes of object names; empty for uncompressed objects."""
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
@@ -23,12 +23,12 @@ _FORMER_VARIABLES = ("PULUMI_SELF_MANAGED_STATE_GZIP", "PULUMI_SELF_MANAGED_STAT
 
 
 def suffix_of(key: str) -> str:
-    """Return the suffix that names an object's compression, empty for none."""
+    """Return the suffix for an object's compression; empty if the object is not compressed."""
     return next((suffix for suffix in (GZIP, ZSTD) if key.endswith(suffix)), "")
 
 
 def compress(content: bytes, suffix: str) -> bytes:
-    """Compress content as the suffix says; equal content gives equal bytes."""
+    """Compress content in the suffix's format; equal content produces equal bytes."""
     if suffix == GZIP:
         return gzip.compress(content, mtime=0)
     if suffix == ZSTD:
@@ -37,7 +37,7 @@ def compress(content: bytes, suffix: str) -> bytes:
 
 
 def decompress(content: bytes) -> bytes:
-    """Decompress content, detecting its format. Raises ValueError if it is damaged."""
+    """Detect the format of content and decompress it. Raises ValueError if it is damaged."""
     try:
         if content.startswith(_GZIP_MAGIC):
             return gzip.decompress(content)
@@ -65,6 +65,6 @@ def _zstd() -> ModuleType:
 
 
 def cli_environment(environ: Mapping[str, str], suffix: str) -> dict[str, str]:
-    """Return the environment in which the CLI writes this compression, whatever the user's variables say."""
+    """Return an environment that makes the CLI use this compression, overriding the user's variables."""
     kept = {name: value for name, value in environ.items() if name not in (*_VARIABLES.values(), *_FORMER_VARIABLES)}
     return kept | ({_VARIABLES[suffix]: "true"} if suffix else {})

@@ -1,10 +1,10 @@
-"""Errors in Pulumi's files and state. Their messages are shown to the user."""
+"""Errors in Pulumi's files and state; their messages are displayed to the user."""
 
 from __future__ import annotations
 
 
 class PulumiError(Exception):
-    """Base of these errors; the message says what was found and what to do."""
+    """Base class of these errors; the message states the problem and how to fix it."""
 
 
 class StateError(PulumiError):
@@ -12,7 +12,7 @@ class StateError(PulumiError):
 
 
 class OverwrittenError(StateError):
-    """Another run has changed the stack's state since it was read; nothing was written."""
+    """Another run has changed the stack's state since it was read. Nothing was written."""
 
 
 class PassphraseError(PulumiError):
@@ -23,5 +23,5 @@ class UnsupportedError(PulumiError):
     """A Pulumi feature that only the Pulumi CLI supports."""
 
     def __init__(self, feature: str) -> None:
-        """Name the feature; the message refers to the Pulumi CLI."""
-        super().__init__(f"the embedded engine does not support {feature}; use the Pulumi CLI for it (--engine pulumi)")
+        """Build a message that names the feature and refers to the Pulumi CLI."""
+        super().__init__(f"the embedded engine does not support {feature}; use the Pulumi CLI (--engine pulumi)")

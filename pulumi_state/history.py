@@ -1,4 +1,4 @@
-"""Records of updates in Pulumi's format (``backend.UpdateInfo``), as ``pulumi stack history`` shows them."""
+"""Update records in Pulumi's format (``backend.UpdateInfo``), as displayed by ``pulumi stack history``."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from typing import Any, Literal
 from gitrepo import GitError, Repository
 
 AGENT = "snu/"
-"""Prefix of ``exec.agent`` in the records of runs of ``snu``."""
+"""Prefix of ``exec.agent`` in the records of ``snu`` runs."""
 Kind = Literal["update", "refresh", "destroy", "resource-import"]
 
 
 @dataclass(frozen=True)
 class Update:
-    """An update, as known before it ends."""
+    """Data about an update that is available before it finishes."""
 
     kind: Kind
     project_dir: Path
     config: Mapping[str, Any]
     """The configuration from the stack's file; secure values stay encrypted."""
     environ: Mapping[str, str] = field(repr=False)
-    """Environment variables, which name the CI system and its user."""
+    """Environment variables, which identify the CI system and its user."""
 
     def record(self, ok: bool, start_time: int, changes: Mapping[str, int]) -> dict[str, Any]:
-        """Return the record of the update, which ends now. Times are in seconds since 1970."""
+        """Return the update's record, with the current time as its end. Times are in seconds since 1970."""
         message, commit = _commit(self.project_dir)
         return {
             "kind": self.kind,
@@ -46,12 +46,12 @@ class Update:
 
 
 def agent(environ: Mapping[str, str]) -> str:
-    """Who does an update, in the record of either engine: ``snu/`` and ``who_runs``."""
+    """The user in either engine's update records: ``snu/`` followed by ``who_runs``."""
     return f"{AGENT}{who_runs(environ)}"
 
 
 def who_runs(environ: Mapping[str, str]) -> str:
-    """``<user>@<machine>``, or a CI system's actor."""
+    """The current user as ``<user>@<machine>``, or the CI system's actor."""
     if actor := environ.get("GITHUB_ACTOR"):
         return f"{actor}@github"
     try:
@@ -74,7 +74,7 @@ def _ci(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _commit(directory: Path) -> tuple[str, dict[str, str]]:
-    """Return the subject and metadata of the checked-out commit, both empty if there is none."""
+    """Return the subject and metadata of the checked-out commit; both are empty if there is no commit."""
     try:
         repository = Repository.find(directory)
         commit = next(repository.history("HEAD"), None) if repository and repository.commit("HEAD") else None

@@ -1,7 +1,7 @@
-"""Recovery of a stack's state after an interrupted run: its pending operations, and the state without them.
+"""Recovers a stack's state after an interrupted run: reads its pending operations and removes them from the state.
 
-Works on the checkpoint itself, in which secrets stay encrypted, and so serves both engines. Whether a pending
-operation was carried out is for the caller to find out.
+Works on the checkpoint itself, with secrets still encrypted, and therefore with both engines. The caller must determine
+whether a pending operation was carried out.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class InterruptedOperation:
-    """An operation that was started and whose outcome is not in the state."""
+    """An operation that was started but has no outcome in the state."""
 
     operation: str
-    """``creating``, ``updating``, ``deleting``, or another type that the Pulumi CLI records."""
+    """One of ``creating``, ``updating`` and ``deleting``, or another type recorded by the Pulumi CLI."""
     urn: str
     type: str
     custom: bool
     id: str
     inputs: Mapping[str, Any] = field(repr=False)
-    """Decrypted, for comparison only; never display them."""
+    """Decrypted inputs, for comparison only; never display them."""
 
 
 @dataclass(frozen=True)
 class InterruptedState:
-    """A stack's state with its pending operations."""
+    """A stack's state and its pending operations."""
 
     pending: tuple[InterruptedOperation, ...]
     known: frozenset[str]
     """IDs of the resources in the state."""
     document: Document = field(repr=False)
-    """The state as it was read; ``recover_state`` requires that it has not changed since."""
+    """The state as it was read; ``recover_state`` requires that it has not changed since then."""
 
 
 # --- documents ------------------------------------------------------------------------------------------
@@ -59,9 +59,9 @@ def recovered_deployment(
 ) -> tuple[Document, list[str]]:
     """Return the state without its pending operations, and the URNs of the resources to refresh.
 
-    ``adopted`` maps indexes of pending operations to the IDs of the resources that these have created: they are added
-    to the state, with their inputs as outputs until they are refreshed. ``gone`` are the indexes of the operations
-    whose resources no longer exist. Raises StateError if a resource refers to one that is not in the state.
+    ``adopted`` maps indexes of pending operations to the IDs of the resources they created. These resources are added
+    to the state, with their inputs as outputs until they are refreshed. ``gone`` contains the indexes of operations on
+    resources that no longer exist. Raises StateError if a resource refers to one that is not in the state.
     """
     resources: list[Document] = list(deployment.get("resources") or [])
     to_read: list[str] = []
@@ -80,7 +80,7 @@ def recovered_deployment(
 
 
 def _is_same(resource: Document, pending: Document) -> bool:
-    """Whether both are the same resource; compares IDs, since an update may change the URN."""
+    """Whether both are the same resource; compares IDs because an update may change the URN."""
     return bool(resource.get("id")) and resource.get("id") == pending.get("id") and resource["type"] == pending["type"]
 
 
@@ -104,7 +104,7 @@ def _without_dangling_references(resources: list[Document]) -> list[Document]:
 
 
 def _with_adopted(resources: list[Document], pending: Document, resource_id: str) -> list[Document]:
-    """Add a created resource, as its creation would have: the one it replaces is removed or marked for deletion."""
+    """Add a created resource as a completed creation would; the one it replaces is removed or marked for deletion."""
     timestamp = now()
     adopted = {
         **pending,
@@ -140,7 +140,7 @@ def _references(resource: Document) -> set[str]:
 
 
 def _sorted(resources: list[Document]) -> list[Document]:
-    """Sort resources so that each comes after those it refers to, otherwise keeping their order."""
+    """Sort resources so that each follows the ones it refers to, otherwise keeping their order."""
     by_urn: dict[str, list[Document]] = {}
     for resource in resources:
         by_urn.setdefault(resource["urn"], []).append(resource)
@@ -167,7 +167,7 @@ def _sorted(resources: list[Document]) -> list[Document]:
 
 
 def read_interrupted_state(file: StateFile, environ: Mapping[str, str]) -> InterruptedState:
-    """Read a state's pending operations; ``environ`` has the passphrase. Raises PulumiError if it cannot be read."""
+    """Read a state's pending operations; ``environ`` contains the passphrase. Raises PulumiError if that fails."""
     checkpoint = file.read()
     if checkpoint is None or checkpoint.salt is None or not checkpoint.latest.get("pending_operations"):
         return InterruptedState((), frozenset(), {} if checkpoint is None else checkpoint.latest)
@@ -189,22 +189,22 @@ def read_interrupted_state(file: StateFile, environ: Mapping[str, str]) -> Inter
 def recover_state(
     file: StateFile, interrupted: InterruptedState, adopted: Mapping[int, str], gone: Collection[int] = ()
 ) -> list[str]:
-    """Write the recovered state, and return the URNs of the resources to refresh; see ``recovered_deployment``.
+    """Write the recovered state and return the URNs of the resources to refresh; see ``recovered_deployment``.
 
-    Raises PulumiError, leaving the state unchanged, if the state is no longer ``interrupted`` or the stack is locked.
+    Raises PulumiError, leaving the state unchanged, if the state differs from ``interrupted`` or the stack is locked.
     """
     if not interrupted.pending:
         return []
     with file.locked():
         checkpoint = file.read()
         if checkpoint is None or checkpoint.latest != interrupted.document:
-            raise StateError("the state has changed since it was read; run recover again")
+            raise StateError("the state has changed since it was read; run `scripts/snu recover` again")
         latest, to_read = recovered_deployment(checkpoint.latest, adopted, gone)
         file.write_latest(latest)
     return to_read
 
 
 def pending_operations(deployment: Document) -> list[tuple[str, str]]:
-    """Operation and URN of what an earlier run has not ended; needs no passphrase."""
+    """The operations and URNs that an earlier run left pending; requires no passphrase."""
     operations = deployment.get("pending_operations") or []
     return [(str(each.get("type")), str((each.get("resource") or {}).get("urn"))) for each in operations]

@@ -1,4 +1,4 @@
-"""Pulumi's own stack locks: one object for each process that works on a stack."""
+"""Pulumi's own stack locks, one object for each process that operates on a stack."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pulumi_state.snapshot import now
 from pulumi_state.store import Item, Store, layout
 
 _PROCESS = "snuProcess"
-"""Our additional field, which the CLI ignores. The CLI itself records only a host name and a process ID."""
+"""Our additional field, which the CLI ignores. The CLI records only a host name and a process ID."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class PulumiLock:
     process: Process
 
     def __str__(self) -> str:
-        """Describe the owner, for messages."""
+        """Describe the owner for use in messages."""
         return f"{self.user}@{self.host} (pid {self.process.pid}) since {self.since}"
 
 
@@ -47,7 +47,7 @@ def new_lock(project: str, stack: str) -> tuple[str, bytes]:
 
 
 def read_locks(store: Store, project: str, stack: str) -> list[PulumiLock]:
-    """Read a stack's locks. Raises StoreError, and StateError if a lock is malformed."""
+    """Read a stack's locks. Raises StoreError, or StateError if a lock is malformed."""
     keys = [entry.key for entry in store.entries(layout.locks(project, stack)) if entry.key.endswith(".json")]
     items = [(key, store.read(key)) for key in keys]
     return [_parsed(store, key, item) for key, item in items if item is not None]

@@ -24,7 +24,7 @@ _CHECK_TEXT = "pulumi"
 
 
 def passphrase_from(environ: Mapping[str, str]) -> str:
-    """Return the passphrase as Pulumi does: the variable takes precedence over the file, even if it is empty.
+    """Return the passphrase as Pulumi does: the variable takes precedence over the file, even if the variable is empty.
 
     Raises PassphraseError if neither is set or the file cannot be read.
     """
@@ -35,10 +35,10 @@ def passphrase_from(environ: Mapping[str, str]) -> str:
         try:
             return path.read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise PassphraseError(f"{path}, named by {PASSPHRASE_FILE}, cannot be read: {error.strerror}") from error
+            raise PassphraseError(f"{path}, set by {PASSPHRASE_FILE}, cannot be read: {error.strerror}") from error
     raise PassphraseError(
-        f"no passphrase for the stack's secrets; set {PASSPHRASE} or {PASSPHRASE_FILE} to the one that the stack was "
-        "created with"
+        f"no passphrase for the stack's secrets; set {PASSPHRASE} to the passphrase used to create the stack, or "
+        f"{PASSPHRASE_FILE} to a file that contains it"
     )
 
 
@@ -46,7 +46,7 @@ class Crypter:
     """Encrypts and decrypts a stack's secrets."""
 
     def __init__(self, key: bytes, salt: str) -> None:
-        """Use a derived key; ``salt`` is the string in the state and configuration (``v1:<salt>:<check>``)."""
+        """Use a derived key; ``salt`` is the string stored in the state and configuration (``v1:<salt>:<check>``)."""
         self._cipher = AESGCM(key)
         self.salt = salt
         self._ciphertexts: dict[tuple[str, str], str] = {}
@@ -64,7 +64,7 @@ class Crypter:
     def open(cls, passphrase: str, salt: str) -> Crypter:
         """Open the crypter of a stack that has a salt.
 
-        Raises PassphraseError if the passphrase is wrong, StateError if the salt is malformed.
+        Raises PassphraseError if the passphrase is wrong and StateError if the salt is malformed.
         """
         try:
             version, encoded, check = salt.split(":", 2)
@@ -80,14 +80,15 @@ class Crypter:
             matches = False
         if not matches:
             raise PassphraseError(
-                f"incorrect passphrase; set {PASSPHRASE} or {PASSPHRASE_FILE} to the one the stack was created with"
+                f"incorrect passphrase; set {PASSPHRASE} to the passphrase used to create the stack, or "
+                f"{PASSPHRASE_FILE} to a file that contains it"
             )
         return crypter
 
     def encrypt(self, urn: str, value: Any) -> str:
-        """Encrypt a value of a resource.
+        """Encrypt a resource's value.
 
-        An unchanged value keeps its ciphertext, so that an update without changes leaves the state as it was.
+        An unchanged value keeps its ciphertext, so an update without changes does not alter the state.
         """
         plaintext = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
         ciphertext = self._ciphertexts.get((urn, plaintext))
@@ -96,23 +97,25 @@ class Crypter:
         return ciphertext
 
     def decrypt(self, urn: str, ciphertext: str) -> Any:
-        """Decrypt a value of a resource. Raises StateError if it was encrypted with another key."""
+        """Decrypt a resource's value. Raises StateError if it was encrypted with a different key."""
         try:
             plaintext = self._decrypt_text(ciphertext)
         except (InvalidTag, ValueError) as error:
             raise StateError(
-                "a secret in the state cannot be decrypted: its passphrase was another one, or the state is damaged"
+                "a secret in the state cannot be decrypted: it was encrypted with a different passphrase, or the "
+                "state is damaged"
             ) from error
         self._ciphertexts[urn, plaintext] = ciphertext
         return json.loads(plaintext)
 
     def decrypt_text(self, ciphertext: str) -> str:
-        """Decrypt a secure value of the configuration. Raises StateError if it was encrypted with another key."""
+        """Decrypt a secure configuration value. Raises StateError if it was encrypted with a different key."""
         try:
             return self._decrypt_text(ciphertext)
         except (InvalidTag, ValueError) as error:
             raise StateError(
-                "a secure value of the stack's configuration cannot be decrypted: its passphrase was another one"
+                "a secure value in the stack's configuration cannot be decrypted: it was encrypted with a different "
+                "passphrase"
             ) from error
 
     def _encrypt_text(self, plaintext: str) -> str:
@@ -126,5 +129,5 @@ class Crypter:
 
 
 def _derive(passphrase: str, salt: bytes) -> bytes:
-    # hashlib can take twice as long, a noticeable part of a run without changes.
+    # hashlib can take twice as long, which is noticeable in a run without changes.
     return PBKDF2HMAC(SHA256(), _KEY_BYTES, salt, _ITERATIONS).derive(passphrase.encode())

@@ -13,26 +13,26 @@ from typing import Any
 
 _PROC = Path("/proc")
 _ENDED = ("Z", "X")
-"""States of a process that has ended but has not been reaped: zombie and dead."""
+"""States of a process that has exited but has not been reaped: zombie and dead."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process. Process IDs are reused, so its start time is a part of its identity.
+    """A process. Its start time is part of its identity, since process IDs are reused.
 
-    ``boot`` and ``namespace`` are the scope of the process ID: one boot of one kernel, and in it one PID namespace
-    (each container has its own). Host names identify neither machines nor containers.
+    ``boot`` and ``namespace`` define the scope of the process ID: one boot of one kernel and, within it, one PID
+    namespace (each container has its own). Host names identify neither machines nor containers reliably.
     """
 
     pid: int
     boot: str = ""
-    """Empty if the system does not report it: whether the process is running is then unknown."""
+    """The ID of the boot; empty if unavailable, in which case it is unknown whether the process is running."""
     namespace: str = ""
     started: str = ""
 
     @classmethod
     def from_pid(cls, pid: int) -> Process:
-        """Identify a process that is running in this PID namespace."""
+        """Identify a process running in this PID namespace."""
         boot, namespace = _scope()
         started = _start_time(pid) if boot else None
         return cls(pid, boot, namespace, started) if started else cls(pid)
@@ -49,11 +49,11 @@ class Process:
 
     @property
     def is_running(self) -> bool | None:
-        """Whether the process is running; None if that cannot be determined from here."""
+        """Whether the process is running; None if this process cannot tell."""
         if not self.boot or (self.boot, self.namespace) != _scope():
             return None
         started = _start_time(self.pid)
-        if started is None and _is_of_another_user(self.pid):  # whose processes may be hidden
+        if started is None and _is_of_another_user(self.pid):  # other users' processes may be hidden
             return None
         return started == self.started
 
@@ -69,7 +69,7 @@ def _is_of_another_user(pid: int) -> bool:
 
 
 def _scope() -> tuple[str, str]:
-    """Return the identifiers of the current boot and of our PID namespace, empty if they are unavailable."""
+    """Return the identifiers of the current boot and our PID namespace; empty if they are unavailable."""
     if sys.platform == "darwin":
         return _output("sysctl", "-n", "kern.bootsessionuuid"), ""
     with suppress(OSError):
@@ -80,7 +80,7 @@ def _scope() -> tuple[str, str]:
 
 
 def _start_time(pid: int) -> str | None:
-    """Return when a process started, in the system's own format; None if it is not running."""
+    """Return a process's start time in the system's native format, or None if the process is not running."""
     if sys.platform == "darwin":
         return _start_time_in(_output("ps", "-p", str(pid), "-o", "stat=", "-o", "lstart="))
     try:

@@ -1,4 +1,4 @@
-"""A Pulumi project on disk: ``Pulumi.yaml``, and a stack's configuration as programs receive it."""
+"""A Pulumi project on disk: ``Pulumi.yaml``, and a stack's configuration as received by programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StackConfig:
-    """A stack's decrypted configuration, which is kept in memory only."""
+    """A stack's decrypted configuration, kept only in memory."""
 
     values: dict[str, str]
     """Values by full key, such as ``snu:apps``; objects and lists are JSON strings."""
@@ -24,7 +24,7 @@ class StackConfig:
 
     @classmethod
     def decrypt(cls, file: StackFile, crypter: Crypter, project: str) -> StackConfig:
-        """Decrypt a stack's file (after ``pkg/workspace`` and ``sdk/go/common/resource/config``). Raises StateError."""
+        """Decrypt a stack's file as ``pkg/workspace`` and ``sdk/go/common/resource/config`` do. Raises StateError."""
         values: dict[str, str] = {}
         secret_keys: list[str] = []
         for key, value in file.full_config(project).items():
@@ -36,21 +36,20 @@ class StackConfig:
 
 
 def read_stack_file(path: Path) -> StackFile:
-    """Read the file of a stack that uses the passphrase provider, the only one that the embedded engine supports.
+    """Read the file of a stack with the passphrase provider, the only one that the embedded engine supports.
 
-    Raises PulumiError if the file is missing, is invalid or names another secrets provider.
+    Raises PulumiError if the file is missing, invalid, or specifies another secrets provider.
     """
     file = StackFile.read(path)
     if file.secrets_provider != "passphrase":
         raise PulumiError(
-            f"{path.name}: found the secrets provider {file.secrets_provider}; the embedded engine supports only "
-            "passphrase"
+            f"{path.name}: found secrets provider {file.secrets_provider}; the embedded engine supports only passphrase"
         )
     return file
 
 
 def project_name(directory: Path) -> str:
-    """Return the name in a folder's ``Pulumi.yaml``. Raises PulumiError if it does not describe a Python project."""
+    """Return the project name in a folder's ``Pulumi.yaml``. Raises PulumiError if it is not a Python project."""
     document = yaml_file.read(directory / "Pulumi.yaml").checked().values
     name = document.get("name")
     runtime = document.get("runtime")

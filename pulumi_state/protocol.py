@@ -1,6 +1,6 @@
-"""Pulumi's generated gRPC and protobuf modules, without importing its SDK, which takes half a second.
+"""Pulumi's generated gRPC and protobuf modules, loaded without the SDK, which takes half a second to import.
 
-The generated modules depend on nothing else in the SDK. They are loaded under a package name of their own.
+The generated modules do not depend on anything else in the SDK. They are loaded under a separate package name.
 """
 
 from __future__ import annotations

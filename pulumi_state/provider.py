@@ -1,4 +1,4 @@
-"""Packages' default providers, as Pulumi names them and keeps them in the state."""
+"""Default providers of packages, as Pulumi names them and stores them in the state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pulumi_state.values import PropertyMap, make_secret
 
 @dataclass(frozen=True)
 class ProviderRequest:
-    """The provider that a resource asks for: its package's default one, in the version that the SDK names."""
+    """The provider requested by a resource: its package's default provider, in the version specified by the SDK."""
 
     package: str
     version: str = ""
@@ -34,7 +34,7 @@ def _qualified_name(url: str) -> str:
 
 
 SECRET_SETTINGS = {"scaleway": frozenset({"accessKey", "secretKey"})}
-"""Settings by package that its schema declares secret."""
+"""Settings declared as secret in the schema, by package."""
 
 
 def package_config(package: str, config: Mapping[str, str]) -> dict[str, str]:
@@ -44,7 +44,7 @@ def package_config(package: str, config: Mapping[str, str]) -> dict[str, str]:
 
 
 def provider_inputs(request: ProviderRequest, config: Mapping[str, str]) -> PropertyMap:
-    """Return the inputs of a package's default provider, as Pulumi keeps them in the state."""
+    """Return the inputs of a package's default provider as stored by Pulumi in the state."""
     inputs: PropertyMap = {
         key: make_secret(value) if key in SECRET_SETTINGS.get(request.package, ()) else value
         for key, value in package_config(request.package, config).items()

@@ -1,4 +1,4 @@
-"""Properties of the provider's resource types, from ``schema.json``, an extract of pulumiverse-scaleway's schema."""
+"""Properties of the provider's resource types, from ``schema.json`` (an extract of pulumiverse-scaleway's schema)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def _document() -> dict[str, Any]:
 def inputs_of(token: str) -> dict[str, dict[str, Any]]:
     """Return a resource type's inputs by name.
 
-    Each has a ``type`` (a string, ``{"map of": …}`` or a list) and, if they apply, ``required`` and ``replaces``.
-    Raises KeyError if the type is unknown.
+    Each input has a ``type`` (a string, ``{"map of": …}`` or a list) and, where applicable, ``required`` and
+    ``replaces``. Raises KeyError if the type is unknown.
     """
     inputs: dict[str, dict[str, Any]] = _document()["resources"][token]["inputs"]
     return inputs
@@ -40,7 +40,7 @@ def mark_objects(type_: Any, value: Any) -> Any:
 
 
 def zero_value(type_: Any) -> Any:
-    """Return the value that the provider assumes for an absent property of the type."""
+    """Return the value that the provider assumes for a missing property of the type."""
     if isinstance(type_, list):
         return []
     if isinstance(type_, dict):
@@ -49,7 +49,7 @@ def zero_value(type_: Any) -> Any:
 
 
 def outputs_of(token: str) -> dict[str, dict[str, Any]]:
-    """Return all properties of an existing resource by name, inputs included; empty if the type is unknown."""
+    """Return all properties of an existing resource, including inputs, by name; empty if the type is unknown."""
     facts = _document()["resources"].get(token, {})
     return {**facts.get("inputs", {}), **facts.get("outputsOnly", {})}
 
@@ -61,5 +61,5 @@ def fields_of(type_: str) -> dict[str, dict[str, Any]]:
 
 
 def modules() -> set[str]:
-    """Return the package's modules that have resource types, such as ``containers``."""
+    """Return the package's modules that contain resource types, such as ``containers``."""
     return {token.split(":")[1].partition("/")[0] for token in _document()["resources"]}

@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop: from Ctrl-C, a cancelled CI job, ``docker stop`` or a closed terminal."""
+"""Signals that ask a run to stop, sent by Ctrl-C, a cancelled CI job, ``docker stop`` or a closed terminal."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def handle_signals(on_first: Callable[[], object], on_second: Callable[[], object]) -> Iterator[None]:
-    """Call ``on_first`` in the main thread on the first signal, and ``on_second`` on each Ctrl-C after it.
+    """Call ``on_first`` in the main thread on the first signal, and ``on_second`` on each subsequent Ctrl-C.
 
-    A later SIGTERM or SIGHUP is ignored: a closing terminal sends several, and a CI system that cancels a job sends
-    SIGTERM after SIGINT. Signals that are ignored on entry, as under ``nohup``, stay ignored. Outside the main thread
-    this does nothing.
+    Any further SIGTERM or SIGHUP is ignored, since a closing terminal sends several, and a CI system that cancels a job
+    sends SIGTERM after SIGINT. Signals that are ignored on entry, for example under ``nohup``, remain ignored. Does
+    nothing outside the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -52,7 +52,7 @@ def raise_keyboard_interrupt() -> None:
 
 
 def _leave_terminal() -> None:
-    """Redirect standard streams from a closed terminal, where every read and write fails, to /dev/null."""
+    """Redirect the standard streams of a closed terminal, where all reads and writes fail, to /dev/null."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in range(3):
         with suppress(OSError):  # the descriptor may be closed

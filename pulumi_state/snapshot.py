@@ -1,4 +1,4 @@
-"""A stack's resources as in Pulumi's checkpoint (ResourceV3 in ``sdk/go/common/apitype/core.go``)."""
+"""A stack's resources as in Pulumi's checkpoints (ResourceV3 in ``sdk/go/common/apitype/core.go``)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pulumi_state.values import PropertyMap, carry_secrets, from_checkpoint, mak
 
 
 def now() -> str:
-    """Return the current time in UTC, in Pulumi's format (RFC 3339)."""
+    """Return the current UTC time in Pulumi's format (RFC 3339)."""
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 @dataclass(eq=False)
 class ResourceState:
-    """A resource. Compared by identity, since two have the same URN while one replaces the other."""
+    """A resource. Compared by identity, since a resource and its replacement have the same URN."""
 
     urn: str
     type: str
@@ -33,11 +33,11 @@ class ResourceState:
     """``<provider's URN>::<provider's id>``; empty for components and providers."""
     protect: bool = False
     external: bool = False
-    """Whether the resource is read, not managed, such as a stack reference."""
+    """Whether the resource is only read and not managed, like a stack reference."""
     delete: bool = False
-    """Whether it was replaced by a newer resource of the same URN and is still to be deleted."""
+    """Whether it was replaced by a resource with the same URN and is pending deletion."""
     pending_replacement: bool = False
-    """Whether it was deleted for its replacement, which is not created yet."""
+    """Whether it was deleted and its replacement has not been created yet."""
     dependencies: list[str] = field(default_factory=list)
     property_dependencies: dict[str, list[str]] = field(default_factory=dict)
     additional_secret_outputs: list[str] = field(default_factory=list)
@@ -51,7 +51,7 @@ class ResourceState:
 
     @property
     def provider_urn(self) -> str:
-        """The provider's URN, empty for components and providers."""
+        """The provider's URN; empty for components and providers."""
         return self.provider.rpartition("::")[0]
 
     @property
@@ -60,24 +60,24 @@ class ResourceState:
         return urns.name_of(self.urn)
 
     def with_secrets(self, outputs: PropertyMap) -> PropertyMap:
-        """Mark as secret the outputs that come from secret inputs, and those in ``additional_secret_outputs``."""
+        """Mark outputs from secret inputs, and outputs in ``additional_secret_outputs``, as secret."""
         marked = carry_secrets(outputs, self.inputs)
         named = (key for key in self.additional_secret_outputs if key in marked)
         return marked | {key: make_secret(unwrap(marked[key])) for key in named}
 
     def copy(self, **changes: Any) -> ResourceState:
-        """Return a shallow copy with some fields changed."""
+        """Return a shallow copy with changes to some fields."""
         return replace(self, **changes)
 
     def references(self) -> set[str]:
-        """Return the URNs that must exist as long as this resource does: provider, parent and dependencies."""
+        """Return the URNs that must exist while this resource does: its provider, parent and dependencies."""
         references = {self.provider_urn, self.parent, *self.dependencies}
         for dependencies in self.property_dependencies.values():
             references.update(dependencies)
         return references - {""}
 
 
-# Attribute, key in the checkpoint, and the default that is omitted there.
+# Attribute, key in the checkpoint, and the default value, which is omitted from the checkpoint.
 _FIELDS: tuple[tuple[str, str, Any], ...] = (
     ("delete", "delete", False),
     ("id", "id", ""),
@@ -102,7 +102,7 @@ _KNOWN_KEYS = {"urn", "custom", *(key for _, key, _ in _FIELDS)}
 
 
 def resource_to_json(resource: ResourceState, crypter: Crypter) -> dict[str, Any]:
-    """Encode a resource for a checkpoint, with its secrets encrypted."""
+    """Encode a resource for a checkpoint and encrypt its secrets."""
     encoded: dict[str, Any] = {"urn": resource.urn, "custom": resource.custom}
     for attribute, key, default in _FIELDS:
         value = getattr(resource, attribute)
@@ -115,9 +115,9 @@ def resource_to_json(resource: ResourceState, crypter: Crypter) -> dict[str, Any
 
 
 def resource_from_json(encoded: dict[str, Any], crypter: Crypter) -> ResourceState:
-    """Decode a resource of a checkpoint, and decrypt its secrets.
+    """Decode a checkpoint's resource and decrypt its secrets.
 
-    Raises KeyError or TypeError if it is malformed, StateError if a secret cannot be decrypted.
+    Raises KeyError or TypeError if it is malformed and StateError if a secret cannot be decrypted.
     """
     resource = ResourceState(urn=encoded["urn"], type=encoded["type"], custom=encoded["custom"])
     for attribute, key, _default in _FIELDS:
@@ -156,7 +156,7 @@ def resource_to_event(resource: ResourceState | None) -> dict[str, Any] | None:
 
 @dataclass
 class PendingOperation:
-    """An operation that was started and whose outcome is unknown: ``creating``, ``updating`` or ``deleting``."""
+    """A started operation with an unknown outcome: ``creating``, ``updating`` or ``deleting``."""
 
     resource: ResourceState
     type: str
@@ -164,17 +164,17 @@ class PendingOperation:
 
 @dataclass
 class Snapshot:
-    """A stack's resources, each after those it refers to, and its pending operations."""
+    """A stack's pending operations and resources, each resource after the ones it refers to."""
 
     resources: list[ResourceState] = field(default_factory=list)
     pending_operations: list[PendingOperation] = field(default_factory=list)
 
     def by_urn(self) -> dict[str, ResourceState]:
-        """Return the current resources, without those that were replaced and are still to be deleted."""
+        """Return the current resources, without replaced resources that are pending deletion."""
         return {resource.urn: resource for resource in self.resources if not resource.delete}
 
     def stack_outputs(self) -> PropertyMap:
-        """Return the stack's outputs, empty if it has none."""
+        """Return the stack's outputs; empty if it has none."""
         for resource in self.resources:
             if resource.type == urns.ROOT_STACK_TYPE:
                 return resource.outputs
@@ -182,7 +182,7 @@ class Snapshot:
 
 
 class SnapshotEncoder:
-    """Encodes successive snapshots of a changing stack; unchanged resources are encoded once."""
+    """Encodes successive snapshots of a changing stack, encoding unchanged resources only once."""
 
     def __init__(self, crypter: Crypter) -> None:
         """Encrypt secrets with ``crypter``."""
@@ -190,7 +190,7 @@ class SnapshotEncoder:
         self._encoded: dict[int, tuple[ResourceState, str]] = {}
 
     def forget(self, resource: ResourceState) -> None:
-        """Encode a resource again next time, since it was changed in place."""
+        """Discard the cached encoding of a resource that was changed in place."""
         self._encoded.pop(id(resource), None)
 
     def _resource(self, resource: ResourceState) -> str:

@@ -1,4 +1,4 @@
-"""A stack's file, ``Pulumi.<stack>.yaml``: its configuration as programs receive it, with positions."""
+"""A stack's file, ``Pulumi.<stack>.yaml``: its configuration as received by programs, with positions."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ _PASSPHRASE = "passphrase"  # noqa: S105 - a provider's name
 
 @dataclass(frozen=True)
 class StackFile:
-    """A stack's file; its secure values are encrypted."""
+    """A stack's file with its secure values encrypted."""
 
     document: Document
     config: Mapping[str, Any]
-    """Values by key as written: ``snu:apps``, or ``apps`` for the project's own namespace."""
+    """Values by key as written: ``snu:apps``, or ``apps`` in the project's own namespace."""
 
     @classmethod
     def read(cls, path: Path) -> StackFile:
-        """Read a valid file. Raises PulumiError if it cannot be read, YamlError listing every problem in it."""
+        """Read a valid file. Raises PulumiError if it cannot be read, or YamlError, which lists all its problems."""
         return cls.read_with_problems(path).checked()
 
     @classmethod
     def parse(cls, content: bytes | str, name: str) -> StackFile:
-        """Parse valid content; ``name`` is used in messages. Raises YamlError listing every problem."""
+        """Parse valid content; ``name`` is used in messages. Raises YamlError, which lists all problems."""
         return cls._of(yaml_file.parse(content, name)).checked()
 
     @classmethod
     def read_with_problems(cls, path: Path) -> StackFile:
-        """Read a file that may have problems, see ``yaml_file.read``. Raises PulumiError if it cannot be read."""
+        """Read a file that may have problems (see ``yaml_file.read``). Raises PulumiError if it cannot be read."""
         return cls._of(yaml_file.read(path))
 
     @classmethod
@@ -51,7 +51,7 @@ class StackFile:
 
     @property
     def secrets_provider(self) -> str:
-        """The stack's secrets provider, ``passphrase`` if the file names none."""
+        """The stack's secrets provider; ``passphrase`` if the file does not specify one."""
         return self.document.values.get("secretsprovider") or _PASSPHRASE
 
     @property
@@ -70,7 +70,7 @@ def full_key(key: str, project: str) -> str:
 
 
 def as_text(value: Any) -> str:
-    """Encode a configuration value as the CLI does for programs: all but strings as JSON."""
+    """Encode a configuration value as the CLI does for programs: everything except strings as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -80,14 +80,14 @@ def is_secure(value: Any) -> bool:
 
 
 def _problems(document: Document) -> Iterator[YamlProblem]:
-    """Yield the problems in a file's content, as opposed to its syntax."""
+    """Yield the problems in a file's content rather than its syntax."""
     values = document.values
     for key in values:
         if key not in _KEYS:
-            yield _problem(document, (key,), "an unknown key", f"a stack's file has the keys {', '.join(_KEYS)}")
+            yield _problem(document, (key,), "an unknown key", f"expected one of {', '.join(_KEYS)}")
     for key in ("encryptedkey", "encryptionsalt", "secretsprovider"):
         if not isinstance(values.get(key), str | None):
-            yield _problem(document, (key,), f"`{json.dumps(values[key])}`", f"{key} is a string")
+            yield _problem(document, (key,), f"`{json.dumps(values[key])}`", f"{key} must be a string")
     config = values.get("config")
     if config is None:
         return
@@ -98,9 +98,9 @@ def _problems(document: Document) -> Iterator[YamlProblem]:
         return
     for key, value in config.items():
         if value is None:
-            # The CLI passes an empty string, and announces that it will pass null.
+            # The CLI passes an empty string and warns that it will pass null in future.
             yield _problem(
-                document, ("config", key), "no value", 'write one, `""` for an empty one, or remove the line'
+                document, ("config", key), "no value", 'add a value (`""` for an empty string) or remove the line'
             )
 
 

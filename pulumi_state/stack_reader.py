@@ -14,17 +14,17 @@ from pulumi_state.values import PropertyMap
 
 
 class StackReader:
-    """Reads the stacks of one backend, deriving a key only once per salt, since that is slow."""
+    """Reads the stacks of one backend, deriving the key for each salt only once because derivation is slow."""
 
     def __init__(self, project: str, store: Store, passphrase: str) -> None:
-        """Read stacks of ``project``, all encrypted with one passphrase."""
+        """Read stacks of ``project``, all of which are encrypted with the same passphrase."""
         self._project = project
         self._store = store
         self._passphrase = passphrase
         self._crypters: dict[str, Crypter] = {}
 
     def crypter(self, salt: str) -> Crypter:
-        """Return the crypter for a salt. Raises PassphraseError or StateError as ``Crypter.open``."""
+        """Return the crypter for a salt. Raises PassphraseError or StateError, like ``Crypter.open``."""
         if salt not in self._crypters:
             self._crypters[salt] = Crypter.open(self._passphrase, salt)
         return self._crypters[salt]
@@ -36,7 +36,7 @@ class StackReader:
         return crypter
 
     def snapshot(self, file: StateFile) -> Snapshot | None:
-        """Read a stack's state, None if the stack does not exist. Raises PulumiError if it cannot be read."""
+        """Read a stack's state; returns None if the stack does not exist. Raises PulumiError if it cannot be read."""
         checkpoint = file.read()
         if checkpoint is None:
             return None
@@ -53,12 +53,12 @@ class StackReader:
         file = StateFile(self._store, parts[1] if len(parts) == 3 else self._project, parts[-1])
         snapshot = self.snapshot(file)
         if snapshot is None:
-            raise PulumiError(f"the stack {name} does not exist, and the program uses its outputs; bring it up first")
+            raise PulumiError(f"the program uses outputs of the stack {name}, which does not exist; create it first")
         return snapshot.stack_outputs()
 
 
 def outputs(file: StateFile, environ: Mapping[str, str]) -> PropertyMap:
-    """Return a stack's outputs, with secrets as ``Secret``; ``environ`` has the passphrase.
+    """Return a stack's outputs, with secrets as ``Secret``; ``environ`` contains the passphrase.
 
     Raises PulumiError if the stack has no state.
     """

@@ -1,6 +1,6 @@
-"""A stack's state in the layout of Pulumi's own backends (``pkg/backend/diy``), so that the CLI can use it too.
+"""A stack's state in the layout of Pulumi's own backends (``pkg/backend/diy``), which makes it usable by the CLI.
 
-Under ``.pulumi/``: ``stacks/<project>/<stack>.json`` with its ``.bak``, ``locks/…``, ``history/…`` and ``meta.yaml``.
+``.pulumi/`` contains ``stacks/<project>/<stack>.json`` and its ``.bak``, ``locks/…``, ``history/…`` and ``meta.yaml``.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from pulumi_state.snapshot import PendingOperation, Snapshot, resource_from_json
 from pulumi_state.store import ABSENT, Chain, ConflictError, Store, StoreError, checkpoints, layout, open_store
 
 _VERSION = 3
-"""Version of checkpoints. The CLI writes 4 if a state uses what older CLIs cannot read, listed in ``features``."""
+"""Checkpoint version. The CLI writes 4, with a list of ``features``, for a state that older CLIs cannot read."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The content of a checkpoint file; its secrets are encrypted."""
+    """The content of a checkpoint file, with encrypted secrets."""
 
     salt: str | None
     latest: dict[str, Any]
 
     def snapshot(self, crypter: Crypter) -> Snapshot:
-        """Decode resources and decrypt secrets. Raises StateError if a resource is malformed or a secret unreadable."""
+        """Decode resources and decrypt secrets. Raises StateError for a malformed resource or an unreadable secret."""
         try:
             return Snapshot(
                 resources=[resource_from_json(item, crypter) for item in self.latest.get("resources") or []],
@@ -60,7 +60,7 @@ def parse_checkpoint(content: bytes, name: str) -> dict[str, Any]:
         listed = f" with the features {', '.join(map(str, features))}" if features else ""
         raise StateError(
             f"the {name} has version {version}{listed}; this version of snu supports version {_VERSION} without "
-            "features. Use the Pulumi CLI for this stack, or a newer snu"
+            "features. Use the Pulumi CLI for this stack, or a newer version of snu"
         )
     return document
 
@@ -68,21 +68,21 @@ def parse_checkpoint(content: bytes, name: str) -> dict[str, Any]:
 class StateFile:
     """The state of one stack in a backend: a folder, a bucket or a database.
 
-    A write succeeds only if the state is still what this object last read or wrote; before the first read it must not
-    exist yet. A state that the Pulumi CLI has compressed stays compressed.
+    A write succeeds only if the state has not changed since this object last read or wrote it. Before the first read,
+    the state must not exist yet. A state compressed by the Pulumi CLI stays compressed.
     """
 
     def __init__(
         self, backend: str | Store, project: str, stack: str, environ: Mapping[str, str] = MappingProxyType({})
     ) -> None:
-        """Open the backend, given as a store or as an address with its credentials in ``environ``.
+        """Open the backend, which is a store or an address with credentials in ``environ``.
 
-        Raises StateError if its kind is unknown or access is denied.
+        Raises StateError if the backend's kind is unknown or access is denied.
         """
         self.project = project
         self.stack = stack
         self.key = layout.checkpoint(project, stack)
-        """Key of the state that was read; before that, of an uncompressed one."""
+        """Key of the state that was read or, before the first read, of an uncompressed state."""
         self._has_meta = False
         self._was_read = False
         try:
@@ -99,18 +99,18 @@ class StateFile:
 
     @property
     def name(self) -> str:
-        """The state's name in messages."""
+        """The name of the state in messages."""
         return f"state file {self.location(self.key)}"
 
     def location(self, key: str) -> str:
-        """Return where an object of the backend is, for messages: a path, or a key and an address."""
+        """Return an object's location in the backend for use in messages: a path, or a key and an address."""
         address = self.store.address
         if address.startswith("file://"):
             return f"{address.removeprefix('file://')}/{key}"
         return f"{key} in {address}"
 
     def read(self) -> Checkpoint | None:
-        """Read the checkpoint, None if the stack does not exist yet. Raises StateError if it is not supported."""
+        """Read the checkpoint; returns None if the stack does not exist yet. Raises StateError if it is unsupported."""
         with self._state_errors():
             stored = checkpoints.find(self.store, self.project, self.stack)
         self._was_read = True
@@ -126,7 +126,7 @@ class StateFile:
         provider = latest.get("secrets_providers") or {"type": "passphrase"}
         if provider.get("type") != "passphrase":
             raise StateError(
-                f"the {self.name} is encrypted by the secrets provider {provider.get('type')}; only passphrase is "
+                f"the {self.name} is encrypted with the secrets provider {provider.get('type')}; only passphrase is "
                 "supported"
             )
         return Checkpoint(salt=(provider.get("state") or {}).get("salt"), latest=latest)
@@ -138,10 +138,10 @@ class StateFile:
         return f"; the state before the last write is in {self.location(backup)}" if exists else ""
 
     def write(self, text: str) -> None:
-        """Replace the checkpoint atomically, and keep the previous one as ``.bak``.
+        """Atomically replace the checkpoint, keeping the previous one as ``.bak``.
 
-        Raises StateError if it cannot be written, OverwrittenError if another run has written it meanwhile; what that
-        run wrote is kept.
+        Raises StateError if it cannot be written, and OverwrittenError if another run has written it in the meantime;
+        the other run's version is kept.
         """
         with self._state_errors():
             if not self._has_meta:
@@ -159,7 +159,7 @@ class StateFile:
         return compress(content, suffix_of(self.key))
 
     def delete(self) -> None:
-        """Remove the checkpoint that was read, and its backups. Raises StateError."""
+        """Remove the checkpoint that was read and its backups. Raises StateError."""
         with self._state_errors():
             self.store.delete(self.key, self._writes.tag)
             for key in layout.backups(self.project, self.stack):
@@ -168,14 +168,14 @@ class StateFile:
         self._writes = Chain(self.store, self.key, ABSENT)
 
     def write_latest(self, latest: Mapping[str, Any]) -> None:
-        """Replace the deployment in the checkpoint that was read; otherwise as ``write``."""
+        """Replace the deployment in the checkpoint that was read; otherwise the same as ``write``."""
         new: dict[str, Any] = {"version": 3, "checkpoint": {"stack": self.full_name}}
         document = json.loads(self._content) if self._content else new
         document["checkpoint"]["latest"] = latest
         self.write(json.dumps(document, ensure_ascii=False))
 
     def add_history(self, update: Mapping[str, Any]) -> None:
-        """Add a record of an update, with a copy of the state after it, to the history. Raises StateError."""
+        """Add an update record, with a copy of the resulting state, to the history. Raises StateError."""
         entry = f"{layout.history(self.project, self.stack)}{self.stack}-{time.time_ns()}"
         suffix = suffix_of(self.key)
         record = self._compressed(json.dumps(update, ensure_ascii=False).encode())
@@ -186,7 +186,7 @@ class StateFile:
     # --- locks ------------------------------------------------------------------------------------------
 
     def locks(self) -> list[PulumiLock]:
-        """Read Pulumi's locks of the stack, one per process. Raises StateError, also if one is malformed."""
+        """Read Pulumi's locks on the stack, one per process. Raises StateError, including for a malformed lock."""
         with self._state_errors():
             return read_locks(self.store, self.project, self.stack)
 
@@ -194,7 +194,7 @@ class StateFile:
     def locked(self) -> Iterator[None]:
         """Lock the stack as Pulumi does. Stale locks are removed.
 
-        Raises StateError naming the lock owner if another update is running.
+        Raises StateError, which names the lock owner, if another update is running.
         """
         key, content = new_lock(self.project, self.stack)
         try:
@@ -213,8 +213,8 @@ class StateFile:
     def _check_lock(self, lock: PulumiLock) -> None:
         if lock.process.is_running is not False:
             raise StateError(
-                f"the stack {self.stack} is locked by {lock}; wait until that update ends, or inspect the lock with "
-                f"`scripts/snu unlock {self.stack}`"
+                f"the stack {self.stack} is locked by {lock}; wait until that update finishes, or inspect the lock "
+                f"with `scripts/snu unlock {self.stack}`"
             )
         with self._state_errors():
             self.store.delete(lock.key)
@@ -225,7 +225,7 @@ class StateFile:
             yield
         except ConflictError as error:
             raise OverwrittenError(
-                f"the state of {self.stack} was changed by another run, whose version was kept: {error}"
+                f"another run changed the state of {self.stack}, and its version was kept: {error}"
             ) from error
         except StoreError as error:
             raise StateError(f"state of {self.stack}: {error}") from error

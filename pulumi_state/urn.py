@@ -6,7 +6,7 @@ ROOT_STACK_TYPE = "pulumi:pulumi:Stack"
 
 
 def new_urn(stack: str, project: str, parent: str, type_: str, name: str) -> str:
-    """Build a resource's URN; ``parent`` is the parent's URN, empty for none."""
+    """Build a resource's URN; ``parent`` is the parent's URN, or empty if there is no parent."""
     parent_type = qualified_type(parent) if parent else ""
     qualified = type_ if parent_type in ("", ROOT_STACK_TYPE) else f"{parent_type}${type_}"
     return f"urn:pulumi:{stack}::{project}::{qualified}::{name}"
@@ -17,12 +17,12 @@ def _parts(urn: str) -> list[str]:
 
 
 def qualified_type(urn: str) -> str:
-    """Return a URN's type with its parents' types: ``<parent types>$<type>``."""
+    """Return a URN's type, including its parents' types: ``<parent types>$<type>``."""
     return _parts(urn)[2]
 
 
 def type_of(urn: str) -> str:
-    """Return a URN's type, without its parents' types."""
+    """Return a URN's type without its parents' types."""
     return qualified_type(urn).rsplit("$", 1)[-1]
 
 

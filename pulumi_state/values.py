@@ -1,4 +1,4 @@
-"""Property values and their three encodings: protobuf for programs, JSON for checkpoints and for events.
+"""Property values and their three encodings: protobuf for programs, and JSON for checkpoints and events.
 
 A value is a JSON value (``None``, ``bool``, a number, ``str``, a list, or a map with string keys), a ``Secret`` that
 wraps a value, or ``UNKNOWN``. The signatures are from Pulumi's ``sdk/go/common/resource/properties.go``.
@@ -32,7 +32,7 @@ PropertyMap = dict[str, Value]
 
 
 class _Unknown:
-    """A value that only the update can determine; its only instance is ``UNKNOWN``."""
+    """A value that only the update can determine; ``UNKNOWN`` is the only instance."""
 
     def __repr__(self) -> str:
         return "UNKNOWN"
@@ -56,12 +56,12 @@ class Secret:
 
 
 def make_secret(value: Value) -> Value:
-    """Wrap a value as one secret, unwrapping any secrets inside."""
+    """Wrap a value as a single secret, unwrapping any secrets inside."""
     return value if isinstance(value, Secret) else Secret(unwrap(value))
 
 
 def _map_value(value: Value, leaf: Callable[[Value], Value]) -> Value:
-    """Rebuild lists and maps, applying ``leaf`` to everything else, secrets included."""
+    """Rebuild lists and maps, applying ``leaf`` to everything else, including secrets."""
     if isinstance(value, dict):
         return {key: _map_value(item, leaf) for key, item in value.items()}
     if isinstance(value, list):
@@ -108,7 +108,7 @@ def contains_secret(value: Value) -> bool:
 
 
 def carry_secrets(outputs: PropertyMap, inputs: PropertyMap) -> PropertyMap:
-    """Mark as secret the outputs whose inputs of the same name are secret, key by key in maps."""
+    """Mark outputs as secret if the inputs of the same name are secret; maps are handled key by key."""
     carried = dict(outputs)
     for key, given in inputs.items():
         if key not in carried:
@@ -124,7 +124,7 @@ def carry_secrets(outputs: PropertyMap, inputs: PropertyMap) -> PropertyMap:
 
 
 def from_struct(struct: struct_pb2.Struct) -> PropertyMap:
-    """Decode a property map that a program has sent.
+    """Decode a property map sent by a program.
 
     Raises UnsupportedError for assets, archives, resource references and output values.
     """
@@ -197,7 +197,7 @@ def _fill(target: struct_pb2.Value, value: Value) -> None:
 
 
 def to_checkpoint(value: Value, encrypt: Callable[[Value], str]) -> Value:
-    """Encode a value for a checkpoint; ``encrypt`` returns the ciphertext of a secret."""
+    """Encode a value for a checkpoint; ``encrypt`` returns a secret's ciphertext."""
 
     def leaf(item: Value) -> Value:
         if isinstance(item, Secret):
@@ -208,7 +208,7 @@ def to_checkpoint(value: Value, encrypt: Callable[[Value], str]) -> Value:
 
 
 def from_checkpoint(value: Value, decrypt: Callable[[str], Value]) -> Value:
-    """Decode a value of a checkpoint. Raises UnsupportedError as ``from_struct``, and what ``decrypt`` raises."""
+    """Decode a checkpoint's value. Raises UnsupportedError, like ``from_struct``, and any error from ``decrypt``."""
     if isinstance(value, list):
         return [from_checkpoint(item, decrypt) for item in value]
     if isinstance(value, dict):

@@ -1,8 +1,9 @@
-"""Reads ``Pulumi.yaml`` and ``Pulumi.<stack>.yaml``: values with their positions, in one dialect of YAML.
+"""Reads ``Pulumi.yaml`` and ``Pulumi.<stack>.yaml``: values and their positions, in a single dialect of YAML.
 
-The Pulumi CLI reads these files with go-yaml v3, which follows neither version of YAML exactly; Python reads YAML 1.1,
-most editors and linters YAML 1.2. Only what all of them read alike is accepted. The rest is a ``YamlProblem``, with the
-quoted form that is unambiguous. Anchors, tags, merge keys and directives are problems too: no setting needs them.
+The Pulumi CLI reads these files with go-yaml v3, which does not follow either YAML version exactly. Python reads YAML
+1.1; most editors and linters read YAML 1.2. Only text that all of them interpret alike is accepted. Everything else is
+a ``YamlProblem`` that suggests the unambiguous quoted form. Anchors, tags, merge keys and directives are also problems,
+since no setting needs them.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from typing import Any, NamedTuple
 from pulumi_state.errors import PulumiError
 
 KeyPath = tuple[str | int, ...]
-"""Keys and indexes that lead to a value: ``("config", "snu:apps", "api", "cpu")``."""
+"""The keys and indexes leading to a value: ``("config", "snu:apps", "api", "cpu")``."""
 
 _MOST_BYTES = 1024 * 1024
 _MOST_LEVELS = 32
 _SHOWN_PROBLEMS = 20
 _EXACT = 2**53
-"""The largest integer up to which JSON's floating point, through which the CLI passes values, is exact."""
+"""The limit for exact integers in floating-point JSON numbers, which the CLI uses to pass values."""
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig", "a byte order mark"),
@@ -40,11 +41,11 @@ _WORDS = {
 }
 _OTHER_WORDS = {
     **{
-        case: "a boolean to some YAML readers"
+        case: "which some YAML readers treat as a boolean"
         for word in ("y", "n", "yes", "no", "on", "off")
         for case in (word, word.upper(), word.capitalize())
     },
-    **dict.fromkeys(("=", "<<"), "a special value to some YAML readers"),
+    **dict.fromkeys(("=", "<<"), "which some YAML readers treat as a special value"),
 }
 _STARTS_A_NUMBER = frozenset("+-.0123456789")
 _INTEGER = re.compile(r"-?[1-9][0-9]*|0")
@@ -59,7 +60,7 @@ _NAMES_A_SECRET = re.compile(r"password|secret|token|webhook", re.IGNORECASE)
 
 
 class Position(NamedTuple):
-    """A position in a file; line and column count from 1."""
+    """A position in a file, with lines and columns counted from 1."""
 
     line: int
     column: int
@@ -74,10 +75,10 @@ class ValuePosition(NamedTuple):
 
 @dataclass(frozen=True)
 class YamlProblem:
-    """Something in a file that is invalid, or that YAML readers interpret differently."""
+    """A part of a file that is invalid or that YAML readers interpret differently."""
 
     position: Position | None
-    """None if it concerns the whole file."""
+    """The problem's position, or None if it concerns the whole file."""
     path: KeyPath
     found: str
     remedy: str
@@ -87,7 +88,7 @@ class YamlError(PulumiError):
     """A file is invalid."""
 
     def __init__(self, name: str, problems: Sequence[YamlProblem]) -> None:
-        """List the problems of the file ``name``, up to a maximum."""
+        """List the problems in the file ``name``, up to a maximum number."""
         self.problems = problems[:_SHOWN_PROBLEMS]
         lines = [f"{_where(name, problem)}: found {problem.found}; {problem.remedy}" for problem in self.problems]
         if len(problems) > _SHOWN_PROBLEMS:
@@ -97,12 +98,12 @@ class YamlError(PulumiError):
 
 @dataclass(frozen=True)
 class Document:
-    """The content of a file, which is a mapping."""
+    """The content of a file as a mapping."""
 
     name: str
     """The file's name in messages."""
     values: dict[str, Any] = field(default_factory=dict)
-    """Strings, booleans, numbers and None, in mappings and lists. A value with a problem is the string as written."""
+    """Strings, booleans, numbers and None, in mappings and lists. A value with a problem is a string, as written."""
     positions: Mapping[KeyPath, ValuePosition] = field(default_factory=dict)
     problems: Sequence[YamlProblem] = ()
 
@@ -114,7 +115,7 @@ class Document:
 
 
 def read(path: Path) -> Document:
-    """Read a file, collecting its problems. Raises PulumiError if it cannot be read, YamlError if it is not YAML."""
+    """Read a file and collect its problems. Raises PulumiError if it cannot be read and YamlError if it is not YAML."""
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
@@ -126,7 +127,7 @@ def read(path: Path) -> Document:
 
 
 def parse(content: bytes | str, name: str) -> Document:
-    """Parse a document, collecting its problems; ``name`` is used in messages. Raises YamlError if it is not YAML."""
+    """Parse a document and collect its problems; ``name`` is used in messages. Raises YamlError if it is not YAML."""
     if len(content) > _MOST_BYTES:
         problem = YamlProblem(None, (), f"more than {_MOST_BYTES // 1024} KiB", "shorten the file")
         raise YamlError(name, [problem])
@@ -136,13 +137,13 @@ def parse(content: bytes | str, name: str) -> Document:
 
 
 def reads_as_written(text: str) -> bool:
-    """Return whether every YAML reader reads an unquoted string as that string."""
+    """Return whether every YAML reader interprets an unquoted string as that string."""
     value, problem = _resolve(text)
     return value == text and problem is None
 
 
 def key_text(path: KeyPath) -> str:
-    """Return a path for messages: ``snu:apps.api.secretVariables[0]``, without the leading ``config``."""
+    """Return a path for messages without the leading ``config``: ``snu:apps.api.secretVariables[0]``."""
     shown = path[1:] if len(path) > 1 and path[0] == "config" else path
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in shown).removeprefix(".")
 
@@ -159,7 +160,7 @@ class _Collection:
         self.path = path
         self.values = values
         self.key: tuple[str, Position] | None = None
-        """In a mapping, the key whose value comes next."""
+        """In a mapping, the key of the next value."""
 
     @property
     def wants_key(self) -> bool:
@@ -167,7 +168,7 @@ class _Collection:
 
 
 class _Builder:
-    """Builds values from the parser's events, without recursion, so that deep nesting cannot exhaust the stack."""
+    """Builds values from parser events without recursion, which keeps deep nesting from exhausting the stack."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -199,14 +200,14 @@ class _Builder:
         import yaml
 
         self._check_characters(text)
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, if PyYAML was built with it
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, if PyYAML was built with libyaml
         documents = 0
         try:
             for event in yaml.parse(text, Loader=loader):
                 if isinstance(event, yaml.DocumentStartEvent):
                     documents += 1
                     if documents > 1:
-                        self._problem(event, "a second document", "keep one per file", path=())
+                        self._problem(event, "a second document", "keep one document per file", path=())
                         break
                     if event.version or event.tags:
                         self._problem(event, "a directive", "remove the line that starts with `%`", path=())
@@ -231,7 +232,7 @@ class _Builder:
             position = _position_of(text, unprintable.start())
             raise self._refused(YamlProblem(position, (), found, "remove it, or escape it in double quotes"))
         for character in _UNUSUAL_BREAK.finditer(text):
-            found = f"the character U+{ord(character[0]):04X}, a line break to some YAML readers"
+            found = f"the character U+{ord(character[0]):04X}, which some YAML readers treat as a line break"
             position = _position_of(text, character.start())
             self._problems.append(YamlProblem(position, (), found, "escape it in double quotes"))
 
@@ -292,23 +293,23 @@ class _Builder:
         if "\n" in name:
             self._problem(event, "a multi-line key", "write it on one line", parent.path)
         if isinstance(event, yaml.AliasEvent):
-            self._problem(event, f"the alias `{name}` as a key", "replace it with its key", path)
+            self._problem(event, f"the alias `{name}` as a key", "replace it with the key", path)
         elif event.implicit[0] and name == "<<":
-            self._problem(event, "the merge key `<<`", "replace it with the keys that it merges", path)
+            self._problem(event, "the merge key `<<`", "replace it with the merged keys", path)
         elif event.implicit[0] and not reads_as_written(name):
-            found = f"the key `{name}` without quotes, not a string to some YAML readers"
+            found = f"the unquoted key `{name}`, which some YAML readers do not treat as a string"
             self._problem(event, found, _quoted(name), path)
         if isinstance(event, yaml.ScalarEvent):
             self._check_properties(event, path)
         if name in parent.values:
             earlier = self._positions[path].key
             first = f", first on line {earlier.line}" if earlier else ""
-            self._problem(event, f"the key `{name}` again{first}", "keep one of them", path)
+            self._problem(event, f"the duplicate key `{name}`{first}", "keep one of them", path)
         parent.key = (name, _start(event))
 
     def _scalar(self, event: Any, path: KeyPath) -> Any:
         if "\n" in event.value and (event.value[0] in "\n\t" or _UNUSUAL_BREAK.search(event.value)):
-            # The CLI writes it as a block scalar, which it then reads differently.
+            # The CLI writes the string as a block scalar and then reads it differently.
             found = "a multi-line string that starts with a line break or tab, or has an unusual line break"
             self._problem(event, found, "remove that character, which the Pulumi CLI does not preserve", path)
         if not event.implicit[0]:
@@ -327,7 +328,7 @@ class _Builder:
             self._problem(event, f"the anchor `&{event.anchor}`", "repeat the value wherever it is needed", path)
         if event.tag:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-            self._problem(event, f"the tag `{tag}`", "remove it; quotes make a value a string", path)
+            self._problem(event, f"the tag `{tag}`", "remove it; quote a value to make it a string", path)
 
     def _problem(self, event: Any, found: str, remedy: str, path: KeyPath) -> None:
         self._problems.append(YamlProblem(_start(event), path, found, remedy))
@@ -337,9 +338,9 @@ class _Builder:
 
 
 def _resolve(text: str) -> tuple[Any, str | None]:
-    """Return what every reader reads an unquoted scalar as; if they differ, the string itself and what some read."""
+    """Return an unquoted scalar's value or, if readers disagree, the string itself and how some readers treat it."""
     if "\t" in text:
-        return text, "which some YAML readers reject for its tab"
+        return text, "which some YAML readers reject because of its tab"
     if text in _WORDS:
         return _WORDS[text], None
     if text[0] not in _STARTS_A_NUMBER:
@@ -350,11 +351,11 @@ def _resolve(text: str) -> tuple[Any, str | None]:
         return float(text), None
     digits = text.replace("_", "")
     if _NUMBER.fullmatch(digits):
-        return text, "a number that some YAML readers change"
+        return text, "a number that not all YAML readers preserve"
     if _BASE_60.fullmatch(digits):
-        return text, "a number in base 60 to some YAML readers"
+        return text, "which some YAML readers treat as a base-60 number"
     if _DATE.fullmatch(text):
-        return text, "a date to some YAML readers"
+        return text, "which some YAML readers treat as a date"
     return text, None
 
 

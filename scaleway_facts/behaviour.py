@@ -1,4 +1,4 @@
-"""Behaviour of Scaleway's platform that a reader might not expect."""
+"""Scaleway platform behaviour that may be unexpected."""
 
 from datetime import timedelta
 
@@ -6,18 +6,18 @@ from scaleway_facts import sources
 from scaleway_facts.fact import Behaviour
 
 FALLBACK = timedelta(hours=24)
-"""How long a container's previous version keeps serving after a failed deployment."""
+"""How long a container's previous version keeps serving requests after a failed deployment."""
 SECRET_RETENTION = timedelta(days=7)
-"""How long a deleted secret can be recovered, and keeps its name."""
+"""How long a deleted secret can be recovered and its name stays reserved."""
 LONGEST_EPHEMERAL = timedelta(days=365)
-"""The longest lifetime of an ephemeral secret's versions."""
+"""The maximum lifetime of an ephemeral secret's versions."""
 
 LIVENESS = Behaviour(
     subject="A liveness probe fails too many times in a row",
-    statement="The container is not restarted. It is marked as in error, and receives no traffic.",
+    statement="The container is not restarted. It enters an error state and receives no traffic.",
     source=sources.PROBES,
-    note="The API reference (SDK 2.12.0) still says that the container is restarted. Whether traffic resumes when the "
-    "probe succeeds again is not documented; the local Scaleway assumes that it does.",
+    note="The API reference (SDK 2.12.0) still states that the container is restarted. Whether traffic resumes when "
+    "the probe succeeds again is not documented; the local Scaleway assumes that it does.",
 )
 STARTUP = Behaviour(
     subject="A startup probe fails too many times in a row",
@@ -26,13 +26,13 @@ STARTUP = Behaviour(
 )
 FAILED_DEPLOY = Behaviour(
     subject="A deployment fails",
-    statement=f"The previous version keeps serving for at most {FALLBACK // timedelta(hours=1)} hours. Then both "
-    "versions are removed, and nothing serves until a deployment succeeds.",
+    statement=f"The previous version keeps serving requests for at most {FALLBACK // timedelta(hours=1)} hours. Then "
+    "both versions are removed, and no version serves requests until a deployment succeeds.",
     source=sources.CONTAINERS,
 )
 MEMORY_QUOTA = Behaviour(
     subject="Containers would exceed the organization's memory quota",
-    statement="The deployment fails. Each container counts with its memory times its maximum scale.",
+    statement="The deployment fails. Each container counts as its memory times its maximum scale.",
     source=sources.QUOTAS,
 )
 DELETED_SECRET = Behaviour(
@@ -44,13 +44,13 @@ DELETED_SECRET = Behaviour(
 )
 EPHEMERAL_SECRET = Behaviour(
     subject="An ephemeral secret is deleted",
-    statement="It is gone immediately. Only a new secret can be made ephemeral, and its versions expire after at most "
-    f"{LONGEST_EPHEMERAL.days} days.",
+    statement="It is removed immediately. A secret can be made ephemeral only when it is created, and its versions "
+    f"expire after at most {LONGEST_EPHEMERAL.days} days.",
     source=sources.SECRETS,
 )
 EXPIRING_API_KEYS = Behaviour(
     subject="The organization has set a maximum duration for API keys",
-    statement="A new key without an expiration date, or with a later one, is rejected. Existing keys do not change, "
-    "and a key's expiration date cannot be changed.",
+    statement="A new key with no expiration date, or one beyond that duration, is rejected. Existing keys do not "
+    "change, and a key's expiration date cannot be changed.",
     source=sources.API_KEY_DURATION,
 )

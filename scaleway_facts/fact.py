@@ -16,7 +16,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """A range of integers, both ends included."""
+    """An inclusive range of integers."""
 
     subject: str
     least: int = 0
@@ -27,10 +27,10 @@ class Limit:
     source: Source | None
     """None if Scaleway documents no figure and this is the project's own limit."""
     firm: bool = True
-    """Whether a value outside of it is rejected.
+    """Whether values outside the range are rejected.
 
-    False if sources contradict each other or the figure is second-hand: such a value causes a warning, and the local
-    Scaleway accepts it.
+    False if sources contradict each other or the figure is second-hand: such values cause a warning, and the local
+    Scaleway accepts them.
     """
     note: str = ""
 
@@ -46,10 +46,10 @@ class Limit:
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
-    """What the platform does in a certain case."""
+    """The platform's behaviour in a specific case."""
 
     subject: str
     statement: str
     source: Source
     note: str = ""
-    """Where sources disagree, or what the project assumes."""
+    """Contradictions between sources, or assumptions that this project makes."""

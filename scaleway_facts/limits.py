@@ -1,10 +1,10 @@
-"""The limits that Scaleway documents, and this project's own where it documents none."""
+"""Scaleway's documented limits, and this project's own where Scaleway documents none."""
 
 from scaleway_facts import sources
 from scaleway_facts.fact import Limit
 
 BYTES_PER_MEGABYTE = 1_000_000
-"""A megabyte is decimal: the container API's default of 2048 MB is 2048000000 bytes."""
+"""Megabytes are decimal: the container API's default of 2048 MB is 2048000000 bytes."""
 
 # Containers
 
@@ -19,7 +19,7 @@ MEMORY_OF_2000_MVCPU = Limit(
     unit="MB",
     source=sources.MEMORY_BY_CPU,
     note="According to the changelog of 2024-09-19, vCPU constrains memory, but this is the only published figure. For "
-    "other sizes, previews warn outside of the same ratio, 1 to 4 MB per mvCPU.",
+    "other CPU limits, previews warn if the memory is outside the same ratio, 1 to 4 MB per mvCPU.",
 )
 LOCAL_STORAGE = Limit(
     subject="Local storage of a container", most=24_000, unit="MB", default=1000, source=sources.CONTAINERS
@@ -100,13 +100,13 @@ RESERVED_VARIABLE_PREFIX = "SCW_"
 # Quotas of an organization
 
 CONTAINER_MEMORY_GB = Limit(
-    subject="Memory of all containers of an organization, at their maximum scale",
+    subject="Total memory of an organization's containers, at their maximum scale",
     most=100,
     unit="GB",
     source=sources.QUOTAS,
     firm=False,
-    note="For an organization whose identity is verified; 25 GB until then. Scaleway raises it on request, up to "
-    "600 GiB.",
+    note="For an organization with a verified identity; 25 GB before verification. Scaleway raises it on request, up "
+    "to 600 GiB.",
 )
 
 # Jobs
@@ -131,19 +131,19 @@ VOLUME_GB = Limit(subject="Volume size of a database instance", least=5, most=10
 BACKUP_HOURS = Limit(
     subject="Time between backups of a database instance", least=1, most=8760, unit="hours", source=None
 )
-BACKUP_DAYS = Limit(subject="Retention of a database instance's backups", least=1, most=365, unit="days", source=None)
+BACKUP_DAYS = Limit(subject="Backup retention of a database instance", least=1, most=365, unit="days", source=None)
 LOG_RETENTION_DAYS = Limit(subject="Retention of logs", least=1, most=365, unit="days", source=None)
 
 MEMORY_BY_CPU = {2000: MEMORY_OF_2000_MVCPU}
-"""The API's limits on memory, by CPU in mvCPU."""
+"""The API's memory limits, by CPU in mvCPU."""
 _MEMORY_PER_MVCPU = (1, 4)
-"""Range of MB per mvCPU, from that limit. All sizes of the replaced stack are within it."""
+"""Range of MB per mvCPU, derived from that limit. All container sizes in the replaced stack are within it."""
 
 
 def memory_of_container(cpu: int) -> Limit:
-    """Return the limit on memory, in MB, of a container with `cpu` mvCPU.
+    """Return the memory limit, in MB, for a container with `cpu` mvCPU.
 
-    Firm if the API has stated it; otherwise derived from the stated ones, within `MEMORY`.
+    Firm if the API has stated it; otherwise derived from the stated limits and bounded by `MEMORY`.
     """
     if stated := MEMORY_BY_CPU.get(cpu):
         return stated
@@ -155,5 +155,5 @@ def memory_of_container(cpu: int) -> Limit:
         unit="MB",
         source=sources.MEMORY_BY_CPU,
         firm=False,
-        note="1 to 4 MB per mvCPU, derived from 2000 mvCPU.",
+        note="1 to 4 MB per mvCPU, derived from the limit for 2000 mvCPU.",
     )

@@ -13,12 +13,12 @@ _INTRODUCTION = """\
 # Limits and behaviour of Scaleway
 
 For engineers who size an app or wonder why a value is rejected: the limits that settings, policies and the local
-Scaleway enforce, and behaviour of the platform that may surprise. Generated from `scaleway_facts/`; a test checks that
-it is up to date. Update it with `python -m scaleway_facts.reference > docs/reference/limits.md`.
+Scaleway enforce, and platform behaviour that may be surprising. This page is generated from `scaleway_facts/`; a test
+checks that it is up to date. Update it with `python -m scaleway_facts.reference > docs/reference/limits.md`.
 
-Firm limits are enforced by the settings, by the policy `limits` and by the local Scaleway. Exceeding a limit that is
-not firm causes a warning in previews: its figure is second-hand, or sources contradict each other. Limits without a
-source are this project's own, since Scaleway documents none.
+Firm limits are enforced by the settings, the `limits` policy and the local Scaleway. Exceeding any other limit causes a
+warning in previews, because its figure is second-hand or its sources contradict each other. Limits without a source are
+this project's own, since Scaleway documents none.
 """
 
 
@@ -44,7 +44,7 @@ def reference() -> str:
 
 
 def _facts(module: ModuleType, kind: type[_Fact]) -> Iterator[_Fact]:
-    """Yield the module's facts of one type, in the order of their definition."""
+    """Yield the module's facts of one type, in definition order."""
     return (value for value in vars(module).values() if isinstance(value, kind))
 
 

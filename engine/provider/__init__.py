@@ -1,6 +1,6 @@
-"""The provider layer: reimplements pulumiverse-scaleway for the resource types that the program uses.
+"""The provider layer, a reimplementation of pulumiverse-scaleway for the resource types that the program uses.
 
-Each product has a module with a table of its types' fields. Requests and waits follow the recorded traffic of the real
+Each product has a module that lists the fields of its types. Requests and waits follow recorded traffic of the real
 provider.
 """
 
@@ -38,7 +38,7 @@ _PRODUCTS = (
 )
 _TYPES: dict[str, ResourceType] = {type_.token: type_ for product in _PRODUCTS for type_ in product.TYPES}
 KNOWN_TYPES = frozenset(_TYPES)
-"""The supported resource types; others raise UnsupportedError."""
+"""Supported resource types; any other type raises UnsupportedError."""
 _FUNCTIONS = {
     "scaleway:observability/getSource:getSource": cockpit.get_source,
     "scaleway:secrets/getSecret:getSecret": secret_manager.get_secret,
@@ -101,7 +101,7 @@ class ScalewayProvider:
 
 
 def _refreshed(inputs: PropertyMap, before: PropertyMap, after: PropertyMap) -> PropertyMap:
-    """Return the inputs after a refresh: changed properties from the cloud, the others as in the program."""
+    """Return the inputs after a refresh: changed properties have their live values, all others the program's."""
     return {
         key: after[key] if key in after and before.get(key) != after[key] else value for key, value in inputs.items()
     }

@@ -1,4 +1,4 @@
-"""A client of Scaleway's HTTP API with the waits, retries and error messages of the real provider."""
+"""A client for Scaleway's HTTP API with the waits, retries and error messages of the real provider."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from engine.errors import EngineError, ProviderError
 from pulumi_state.values import PropertyMap, unwrap
 
-# httpx without its command line, which takes longer to import than the rest of it.
+# Import httpx without its command line, which takes longer to import than the rest of the package.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None keeps Python from importing it
 import httpx  # noqa: E402 - after the line above
 
@@ -28,7 +28,7 @@ _WAIT_SECONDS = 600.0
 
 
 _WRITES: ContextVar[list[str] | None] = ContextVar("writes", default=None)
-"""Paths of write requests that were carried out, or may have been, inside ``Client.marking_uncertain``."""
+"""Paths of the write requests inside ``Client.marking_uncertain`` that were, or may have been, carried out."""
 
 
 def _record_write(method: str, path: str) -> None:
@@ -46,7 +46,7 @@ class ApiError(ProviderError):
 
 
 def loopback_problem(url: str) -> str | None:
-    """Return why the embedded engine rejects an address, None if it is a loopback address."""
+    """Return why the embedded engine rejects an address, or None for a loopback address."""
     host, valid = "", False
     with contextlib.suppress(ValueError):
         parts = urlsplit(url)
@@ -73,7 +73,7 @@ def check_config(config: PropertyMap) -> list[str]:
 
 
 class Client:
-    """An HTTP client. Raises ApiError for error responses, ProviderError if there is no response."""
+    """An HTTP client. Raises ApiError for an error response and ProviderError if no response arrives."""
 
     def __init__(self, config: Mapping[str, str]) -> None:
         """Use the provider's configuration: apiUrl, secretKey, region, projectId, organizationId."""
@@ -99,7 +99,7 @@ class Client:
 
     @contextlib.contextmanager
     def marking_uncertain(self) -> Iterator[None]:
-        """Set ``uncertain`` on a ProviderError raised inside, if a write may have been carried out before it."""
+        """Set ``uncertain`` on a ProviderError raised inside if an earlier write may have been carried out."""
         writes: list[str] = []
         token = _WRITES.set(writes)
         try:
@@ -138,7 +138,7 @@ class Client:
                 response = await self._http.request(method, path, json=body, params=query)
             except httpx.ConnectError as error:
                 raise ProviderError(
-                    f"the local Scaleway at {self._url} does not respond; start it with `scripts/snu local start`"
+                    f"the local Scaleway at {self._url} is not responding; start it with `scripts/snu local start`"
                 ) from error
             except httpx.HTTPError as error:
                 uncertain = True
@@ -157,7 +157,7 @@ class Client:
         raise AssertionError("unreachable")
 
     async def wait(self, path: str, transient: frozenset[str]) -> Any:
-        """Poll an object until its ``status`` is not in ``transient``."""
+        """Poll an object until its ``status`` is no longer in ``transient``."""
         interval = _POLL_SECONDS
         waited = 0.0
         while True:
@@ -188,7 +188,7 @@ class Client:
 
 
 def _no_response(error: httpx.HTTPError) -> str:
-    """Describe why the last attempt has failed."""
+    """Describe why the last attempt failed."""
     attempts = f"{len(_RETRY_SECONDS) + 1} attempts"
     if isinstance(error, httpx.TimeoutException):
         return f"no response within {_TIMEOUT_SECONDS:.0f} seconds ({attempts})"
@@ -196,7 +196,7 @@ def _no_response(error: httpx.HTTPError) -> str:
 
 
 def _content(response: httpx.Response, *, uncertain: bool) -> Any:
-    """Return the JSON. ``uncertain`` if an earlier attempt may have been carried out, although it failed."""
+    """Return the JSON. ``uncertain`` means that an earlier, failed attempt may have been carried out."""
     if response.is_success:
         try:
             return response.json() if response.content else {}
@@ -205,12 +205,12 @@ def _content(response: httpx.Response, *, uncertain: bool) -> Any:
             raise ProviderError(f"{response.request.method} {response.url.path}: found {kind}; expected JSON") from None
     message = error_text(response)
     if uncertain and response.status_code == httpx.codes.CONFLICT:
-        message += "; an earlier attempt got no response and may have created it: check before you try again"
+        message += "; an earlier attempt got no response and may have created it: check before retrying"
     raise ApiError(response.status_code, message)
 
 
 def error_text(response: httpx.Response) -> str:
-    """Return an error response's message as the SDK words it (``scaleway-sdk-go/scw/errors.go``)."""
+    """Return an error response's message in the SDK's wording (``scaleway-sdk-go/scw/errors.go``)."""
     try:
         body = response.json()
     except ValueError:

@@ -88,7 +88,7 @@ class Token(SecretKeyResource):
 
 
 class AlertManager(ResourceType):
-    """Alerting of a project, which is enabled or disabled, with its list of contact points."""
+    """A project's alerting, which is enabled or disabled, with its contact points."""
 
     token = "scaleway:observability/alertManager:AlertManager"  # noqa: S105 - a type token
     path = "/cockpit/v1/regions/{region}/alert-manager"
@@ -145,7 +145,7 @@ class AlertManager(ResourceType):
         return {**response, "contact_points": listed, "project_id": project_id}
 
     async def delete(self, client: Client, resource_id: str, outputs: PropertyMap) -> None:
-        """Delete the actual contact points, since an earlier deletion may have been interrupted."""
+        """Delete the contact points that actually exist, since an earlier deletion may have been interrupted."""
         project_id = str(outputs["projectId"])
         current = await self.fetch(client, resource_id, outputs)
         await self._remove(client, resource_id, project_id, [point["email"] for point in current["contact_points"]])
@@ -155,7 +155,7 @@ class AlertManager(ResourceType):
 async def get_source(client: Client, arguments: PropertyMap) -> PropertyMap:
     """Implement ``scaleway:observability/getSource:getSource``: return the first matching data source.
 
-    Raises EngineError if there is none.
+    Raises EngineError if no data source matches.
     """
     plain = unwrap(arguments)
     region = plain.get("region") or client.region
@@ -166,7 +166,7 @@ async def get_source(client: Client, arguments: PropertyMap) -> PropertyMap:
     name = plain.get("name")
     matching = [source for source in sources if name in (None, source["name"])]
     if not matching:
-        raise EngineError(f"the project {project_id} has no data source with the requested {', '.join(plain)}")
+        raise EngineError(f"project {project_id} has no data source with the requested {', '.join(plain)}")
     source = matching[0]
     return {
         "id": f"{region}/{source['id']}",

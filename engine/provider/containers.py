@@ -28,7 +28,7 @@ _SECRETS = "secretEnvironmentVariables"
 
 
 def _matches(hashed: Any, plain: Any) -> bool:
-    """Compare a secret with the hash that the API returns for it."""
+    """Compare a secret with the hash returned by the API."""
     if hashed == plain:
         return True
     if not isinstance(hashed, str) or not hashed.startswith(_HASH_PREFIX):
@@ -56,7 +56,7 @@ def _compare_secrets(olds: PropertyMap, news: PropertyMap) -> dict[str, str]:
 
 
 class _SecretVariablesResource(ResourceType):
-    """A namespace or container: secret variables are sent in clear, and returned as hashes."""
+    """A namespace or container; the API receives secret variables in plain text and returns hashes."""
 
     def diff(self, olds: PropertyMap, news: PropertyMap, ignore: Any) -> Diff:
         diff = super().diff(olds, news, [*ignore, _SECRETS])
@@ -65,7 +65,7 @@ class _SecretVariablesResource(ResourceType):
         return Diff({**diff.detailed, **_compare_secrets(olds, news)}, diff.delete_before_replace)
 
     def changes(self, olds: PropertyMap, news: PropertyMap) -> Object:
-        """Return the request body; unchanged secrets are sent as ``""``, those to be removed are omitted."""
+        """Return the request body, with ``""`` for unchanged secrets and without removed secrets."""
         body = super().changes({**olds, _SECRETS: {}}, {**news, _SECRETS: {}})
         changed = _compare_secrets(olds, news)
         if changed:
@@ -249,7 +249,7 @@ class Container(_SecretVariablesResource):
         return outputs
 
     async def delete(self, client: Client, resource_id: str, outputs: PropertyMap) -> None:
-        """Delete a container once it is in a final state, as the provider does; it may already be gone."""
+        """Delete a container once its status is final, as the provider does; it may already be gone."""
         try:
             await client.wait(self.item(client, resource_id, outputs), self.transient)
         except ApiError as error:

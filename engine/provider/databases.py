@@ -18,7 +18,7 @@ class ServerlessDatabase(ResourceType):
     path = "/serverless-sqldb/v1alpha1/regions/{region}/databases"
     transient = frozenset({"creating", "deleting", "restoring"})
     waits_until_gone = True
-    gone = frozenset({403, 404})  # 403 just after the deletion, 404 later
+    gone = frozenset({403, 404})  # 403 immediately after the deletion, 404 later
     fields = (
         Field("name"),
         Field("minCpu", "cpu_min", default=0),
@@ -97,7 +97,7 @@ class Instance(ResourceType):
         return {api: plain[name] for name, api in names.items() if plain.get(name)}
 
     async def update(self, client: Client, resource_id: str, olds: PropertyMap, news: PropertyMap) -> PropertyMap:
-        """Update the size, the instance and its user, each by its own call."""
+        """Update the size, the instance and its user in separate calls."""
         item = self.item(client, resource_id, olds)
         plain = unwrap(news)
         changed = set(self.diff(olds, news, ()).changed_keys)
@@ -148,14 +148,14 @@ class Instance(ResourceType):
         if endpoint:
             names = {"endpointId": "id", "hostname": "hostname", "ip": "ip", "name": "name", "port": "port"}
             outputs["loadBalancer"] = {name: endpoint.get(key) or "" for name, key in names.items()}
-        # Outputs only: without them the real provider would report a difference.
+        # These are only outputs; without them the real provider would report a difference.
         outputs["settings"] = {setting["name"]: setting["value"] for setting in response.get("settings") or []}
         outputs |= {"maintenances": [], "readReplicas": [], "upgradableVersions": []}
         return outputs
 
 
 class _InstanceChild(ResourceType):
-    """A part of an instance, which has no ID of its own in the API."""
+    """A part of an instance that has no ID in the API."""
 
     path = "/rdb/v1/regions/{region}/instances"
 
@@ -175,7 +175,7 @@ class _InstanceChild(ResourceType):
 
 
 class _NamedInstanceChild(_InstanceChild):
-    """A part of an instance that is identified by its name."""
+    """A part of an instance identified by name."""
 
     noun: str
 
@@ -196,7 +196,7 @@ class _NamedInstanceChild(_InstanceChild):
 
 
 class Database(_NamedInstanceChild):
-    """A database of an instance."""
+    """A database on an instance."""
 
     token = "scaleway:databases/database:Database"  # noqa: S105 - a type token
     noun = "database"
@@ -253,7 +253,7 @@ class User(_NamedInstanceChild):
 
 
 class Privilege(_InstanceChild):
-    """A user's permission on a database of an instance."""
+    """A user's permission on one of an instance's databases."""
 
     token = "scaleway:databases/privilege:Privilege"  # noqa: S105 - a type token
     fields = (
@@ -294,7 +294,7 @@ class Privilege(_InstanceChild):
             user_name=plain["userName"],
         )
         if not listed["privileges"]:
-            raise ApiError(404, f"{plain['userName']} has no privilege on {plain['databaseName']}")
+            raise ApiError(404, f"{plain['userName']} has no privileges on {plain['databaseName']}")
         privilege = listed["privileges"][0]
         return {**privilege, "effective_permission": privilege["permission"], "permission_status": "synced"}
 
@@ -315,7 +315,7 @@ def _acl_rules(rules: list[Object]) -> list[Object]:
 
 
 class Acl(_InstanceChild):
-    """An instance's access rules, which are read and replaced as one list."""
+    """An instance's access rules, read and replaced as a single list."""
 
     token = "scaleway:databases/acl:Acl"  # noqa: S105 - a type token
     fields = (

@@ -15,7 +15,7 @@ _ZONES = "/domain/v2beta1/dns-zones"
 
 
 class Zone(ResourceType):
-    """A DNS zone. Its ID is its name; it is read from the list, since no call returns a single zone."""
+    """A DNS zone. Its ID is its name. It is read from the zone list, since no call returns a single zone."""
 
     token = "scaleway:domain/zone:Zone"  # noqa: S105 - a type token
     path = _ZONES
@@ -53,7 +53,7 @@ class Zone(ResourceType):
 
 
 def _target(target: str, zone: str) -> str:
-    """Make a target absolute, in the zone if it is a single label (the provider's ``NormalizeTargetFQDN``)."""
+    """Make a target absolute, appending the zone to a single label (the provider's ``NormalizeTargetFQDN``)."""
     target = target.strip()
     if target in ("", "@"):
         return ""
@@ -64,7 +64,7 @@ def _target(target: str, zone: str) -> str:
 
 
 def _data(data: str, type_: str, zone: str) -> str:
-    """Normalize data as the provider does to send and compare it (``NormalizeRecordData``), except SRV."""
+    """Normalize data, except SRV, as the provider does to send and compare it (``NormalizeRecordData``)."""
     return _target(data, zone) if type_ in ("CNAME", "NS", "MX") else data.strip()
 
 
@@ -89,7 +89,7 @@ def _normal(properties: PropertyMap) -> PropertyMap:
 
 
 def _flat_data(data: str, type_: str) -> str:
-    """Return data as in the state (``FlattenDomainData``): the API returns TXT in quotes, MX with its priority."""
+    """Return data in its state format (``FlattenDomainData``); the API quotes TXT and includes the priority in MX."""
     if type_ == "TXT":
         return data.strip('"')
     if type_ == "MX" and " " in data:
@@ -98,7 +98,7 @@ def _flat_data(data: str, type_: str) -> str:
 
 
 class Record(ResourceType):
-    """A DNS record, which is changed through its zone. The resource's ID is ``<zone>/<id>``."""
+    """A DNS record, modified through its zone. The resource's ID is ``<zone>/<id>``."""
 
     token = "scaleway:domain/record:Record"  # noqa: S105 - a type token
     path = _ZONES
@@ -143,7 +143,7 @@ class Record(ResourceType):
             item for item in listed["records"] if _flat_data(item["data"], item["type"]) == record["data"].strip('"')
         ]
         if not matching:
-            raise ProviderError(f"the record {record['name']} {record['type']} is not in {zone} after it was added")
+            raise ProviderError(f"the record {record['name']} {record['type']} was added but is missing from {zone}")
         resource_id = f"{zone}/{matching[-1]['id']}"
         return resource_id, self.outputs(client, resource_id, await self.fetch(client, resource_id, news), news)
 

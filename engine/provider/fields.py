@@ -25,27 +25,27 @@ class Field:
     write: Convert = _identity
     read: Convert = _identity
     computed: bool = False
-    """Whether the platform chooses a value if the program sets none."""
+    """Whether the platform chooses the value if the program does not set it."""
     default: Any = None
-    """Value that the provider sends if the program sets none."""
+    """Value that the provider sends if the program does not set one."""
     checked_default: bool = False
     """Whether the default is also in the checked inputs, not only in the outputs."""
     sent: bool = True
-    """Whether it is part of the request that creates the resource."""
+    """Whether the creation request includes it."""
     update: str = ""
-    """Name in the request that updates the resource, if different."""
+    """Name in the update request, if different."""
     empty: Any = None
-    """Value in the state if the response has none."""
+    """Value in the state if the response does not contain one."""
     answered: bool = True
     """Whether responses contain it; otherwise the state keeps the program's value."""
     normal: Convert = _identity
-    """Normalizes a value, before its parts are compared."""
+    """Normalizes a value before its parts are compared."""
     is_set: bool = False
-    """Whether it is a set of objects, whose absent properties count as removed."""
+    """Whether it is a set of objects in which a missing property counts as removed."""
     sets: tuple[str, ...] = ()
     """Nested properties that are sets of strings."""
     equal: Callable[[Any, Any], bool] | None = None
-    """Compares a value in the state with one of the program."""
+    """Compares the value in the state with the program's value."""
 
     @property
     def key(self) -> str:

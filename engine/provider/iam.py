@@ -14,7 +14,7 @@ _EDITABLE = Field("editable", sent=False)
 
 
 class Application(ResourceType):
-    """An application, which policies and API keys refer to."""
+    """An application that policies and API keys refer to."""
 
     token = "scaleway:iam/application:Application"  # noqa: S105 - a type token
     path = "/iam/v1alpha1/applications"
@@ -58,7 +58,7 @@ def _read_rules(rules: list[Object]) -> list[PropertyMap]:
 
 
 def _normal_rules(rules: list[PropertyMap]) -> list[PropertyMap]:
-    """Normalize rules as in the state, except for the order of permission sets: the provider keeps the program's."""
+    """Normalize rules as in the state, but keep the program's order of permission sets, as the provider does."""
     return [
         {**read, "permissionSetNames": rule["permissionSetNames"]}
         for read, rule in zip(_read_rules(_write_rules(rules)), rules, strict=True)
@@ -75,7 +75,7 @@ def _same_rules(old: list[PropertyMap], new: list[PropertyMap]) -> bool:
 
 
 class Policy(ResourceType):
-    """A policy. Its rules are created with it, but read and replaced separately."""
+    """A policy. Its rules are created with the policy, but read and replaced separately."""
 
     token = "scaleway:iam/policy:Policy"  # noqa: S105 - a type token
     path = "/iam/v1alpha1/policies"

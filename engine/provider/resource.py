@@ -1,4 +1,4 @@
-"""The base of resource types: create, read, update and delete by a table of fields, for types that are a collection."""
+"""The base class of resource types: CRUD operations on the objects of a collection, driven by a table of fields."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ UPDATED_AT = Field("updatedAt", sent=False)
 
 
 class ResourceType:
-    """A resource type; subclasses override what differs from a plain collection."""
+    """A resource type; subclasses override whatever differs from a plain collection."""
 
     token: str
     path: str
     """Path of the collection, with ``{region}`` if the product is regional."""
     fields: Sequence[Field]
     transient: frozenset[str] = frozenset()
-    """Statuses of an object in transition."""
+    """Statuses of an object that is still changing."""
     waits_until_gone: bool = False
     gone: frozenset[int] = frozenset({404})
-    """HTTP status codes of the API's responses for a deleted object."""
+    """HTTP status codes that the API returns for a deleted object."""
 
     # --- without the cloud ------------------------------------------------------------------------------
 
@@ -43,7 +43,7 @@ class ResourceType:
         return {field.name: field for field in self.fields}
 
     def check(self, news: PropertyMap) -> list[str]:
-        """Return the problems in the inputs."""
+        """Return the problems with the inputs."""
         known = schema.inputs_of(self.token)
         failures = [
             f"{name} is not a property of {self.token}"
@@ -57,7 +57,8 @@ class ResourceType:
         ]
         supported = self.by_name().keys() | {"region"}
         failures += [
-            f"the embedded engine does not support the property {name} of {self.token}; use the Pulumi CLI for it"
+            f"the embedded engine does not support the property {name} of {self.token}; use the Pulumi CLI (--engine "
+            "pulumi)"
             for name in news
             if name in known and name not in supported
         ]
@@ -69,11 +70,11 @@ class ResourceType:
 
     @property
     def delete_before_replace(self) -> bool:
-        """Whether a replacement deletes first: the resource has a name, which two cannot have at once."""
+        """Whether to delete a resource before replacing it; true for types with a name, since names are unique."""
         return "name" in schema.inputs_of(self.token)
 
     def with_defaults(self, news: PropertyMap) -> PropertyMap:
-        """Return the inputs as the provider's Check does, with ``__defaults`` naming those it has added."""
+        """Return the inputs as the provider's Check does; ``__defaults`` lists the added ones."""
         types = schema.inputs_of(self.token)
         defaults = {
             field.name: field.default
@@ -151,7 +152,7 @@ class ResourceType:
     async def _wait_until_settled(
         self, client: Client, resource_id: str, given: PropertyMap, response: Object
     ) -> PropertyMap:
-        """Wait until the status is final. Raises PartialFailureError, which identifies the resource, if it never is."""
+        """Wait for a final status. Raises PartialFailureError, which identifies the resource, if the wait fails."""
         try:
             if response.get("status") in self.transient:
                 response = await client.wait(self.item(client, resource_id, given), self.transient)
@@ -162,7 +163,7 @@ class ResourceType:
             ) from error
 
     def changes(self, olds: PropertyMap, news: PropertyMap) -> Object:
-        """Return the body of an update request: the differences, with the API's names."""
+        """Return the body of an update request: the differences, under the API's field names."""
         known = schema.inputs_of(self.token)
         body: Object = {}
         for field in self.fields:
@@ -190,7 +191,7 @@ class ResourceType:
         return response
 
     def outputs(self, client: Client, resource_id: str, response: Object, given: PropertyMap) -> PropertyMap:
-        """Return the outputs: the response, and from ``given`` what responses do not contain."""
+        """Return the outputs, taking fields that responses do not contain from ``given``."""
         outputs: PropertyMap = {"id": resource_id}
         for field in self.fields:
             if field.answered:
@@ -217,7 +218,7 @@ class ResourceType:
 
 
 class SecretKeyResource(ResourceType):
-    """A type whose secret key is returned only at its creation, and then kept in the state."""
+    """A type whose secret key the API returns only on creation; it is then kept in the state."""
 
     def outputs(self, client: Client, resource_id: str, response: Object, given: PropertyMap) -> PropertyMap:
         outputs = super().outputs(client, resource_id, response, given)
@@ -228,7 +229,7 @@ class SecretKeyResource(ResourceType):
 
 
 def _unanswered(type_: ResourceType, olds: PropertyMap) -> PropertyMap:
-    """Return the outputs in the state that responses do not contain."""
+    """Return the outputs in the state that responses never contain."""
     return {field.name: olds[field.name] for field in type_.fields if not field.answered and field.name in olds}
 
 
@@ -260,8 +261,8 @@ def compare(
 ) -> dict[str, str]:
     """Return the differences by property path, as in the provider's detailed diff.
 
-    ``whole`` marks a map, ``is_set`` a set of objects: a missing key in them is a deletion. ``sets`` are properties
-    that are sets of strings, at any depth.
+    ``whole`` marks a map and ``is_set`` a set of objects; in both, a missing key counts as a deletion. ``sets`` names
+    the properties that are sets of strings, at any depth.
     """
     if new is UNKNOWN:
         return {path: UPDATE if old is not None else ADD}
@@ -284,9 +285,9 @@ def compare(
 
 
 def _compare_lists(path: str, old: list[Any], new: list[Any], *, is_set: bool, sets: Sequence[str]) -> dict[str, str]:
-    """Compare lists: a removed item has its old index, an added one its new index; both at one index are a change.
+    """Compare lists. Removed items have old indexes, added items new ones; both at the same index is a change.
 
-    Lists of objects are compared index by index.
+    Lists of objects are compared by index.
     """
     if new and not old:
         return {path: ADD}
@@ -311,7 +312,7 @@ def _compare_lists(path: str, old: list[Any], new: list[Any], *, is_set: bool, s
 
 
 def _unmatched(old: list[Any], new: list[Any]) -> tuple[set[int], set[int]]:
-    """Return the indexes of the items outside of the longest common subsequence, in the old and in the new list."""
+    """Return the old and new indexes of the items outside the longest common subsequence."""
     lengths = [[0] * (len(new) + 1) for _ in range(len(old) + 1)]
     for i in range(len(old) - 1, -1, -1):
         for j in range(len(new) - 1, -1, -1):

@@ -31,7 +31,7 @@ def _read_versions(versions: list[Object]) -> list[PropertyMap]:
 
 
 def _write_policies(policies: list[PropertyMap]) -> Object | None:
-    """Convert a list of at most one policy."""
+    """Convert a list with at most one policy."""
     if not policies:
         return None
     policy = policies[0]
@@ -56,7 +56,7 @@ def _same_policies(old: list[PropertyMap], new: list[PropertyMap]) -> bool:
 
 
 class Secret(ResourceType):
-    """A secret, without its value."""
+    """A secret without its value."""
 
     token = "scaleway:secrets/secret:Secret"  # noqa: S105 - a type token
     path = f"{_REGION}/secrets"
@@ -120,7 +120,7 @@ def _same_data(old: Any, new: Any) -> bool:
 
 
 class Version(ResourceType):
-    """A version of a secret, with its value. A new value is created before the old one is deleted."""
+    """A version of a secret, including its value. A new value is created before the old one is deleted."""
 
     token = "scaleway:secrets/version:Version"  # noqa: S105 - a type token
     path = f"{_REGION}/secrets"
@@ -135,7 +135,7 @@ class Version(ResourceType):
     )
 
     def item(self, client: Client, resource_id: str, outputs: PropertyMap) -> str:
-        """Return the path of a version, whose ID is ``<region>/<secret>/<revision>``."""
+        """Return the path of a version with the ID ``<region>/<secret>/<revision>``."""
         region, secret, revision = resource_id.split("/")
         return f"{self.path.format(region=region)}/{secret}/versions/{revision}"
 
@@ -160,7 +160,7 @@ class Version(ResourceType):
 
 
 async def get_version(client: Client, arguments: PropertyMap) -> PropertyMap:
-    """Implement ``scaleway:secrets/getVersion:getVersion``: return a version of a secret, with its data in base64.
+    """Implement ``scaleway:secrets/getVersion:getVersion``: return a secret version with its data in base64.
 
     Raises EngineError if the secret or the version does not exist.
     """
@@ -175,7 +175,7 @@ async def get_version(client: Client, arguments: PropertyMap) -> PropertyMap:
         listed = (await client.get(secrets, name=str(name), project_id=project_id))["secrets"]
         matching = [secret for secret in listed if secret["name"] == name]
         if len(matching) != 1:
-            raise EngineError(f"found {len(matching)} secrets named {name} in the project {project_id}; expected 1")
+            raise EngineError(f"found {len(matching)} secrets named {name} in project {project_id}; expected 1")
         secret_id = matching[0]["id"]
     try:
         path = f"{secrets}/{secret_id}/versions"
@@ -205,9 +205,9 @@ async def get_version(client: Client, arguments: PropertyMap) -> PropertyMap:
 
 
 async def get_secret(client: Client, arguments: PropertyMap) -> PropertyMap:
-    """``scaleway:secrets/getSecret:getSecret`` by the secret's id: the secret with its versions, without their data.
+    """Implement ``scaleway:secrets/getSecret:getSecret``: return a secret by ID, with its versions but not their data.
 
-    Raises EngineError when there is none.
+    Raises EngineError if the secret does not exist.
     """
     secret_id = str(unwrap(arguments)["secretId"])
     region, _, bare = secret_id.rpartition("/")

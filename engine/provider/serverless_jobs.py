@@ -1,4 +1,4 @@
-"""Serverless Jobs, ``/serverless-jobs/v1alpha2``: job definitions, and their references to secrets."""
+"""Serverless Jobs, ``/serverless-jobs/v1alpha2``: job definitions and their secret references."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Definition(ResourceType):
     )
 
     def body(self, client: Client, news: PropertyMap) -> Object:
-        """Return the body of the request, with the retry policy that the real provider always sends."""
+        """Return the request body, including the retry policy that the real provider always sends."""
         return {**super().body(client, news), "retry_policy": {"max_retries": 0}}
 
     async def create(self, client: Client, news: PropertyMap) -> tuple[str, PropertyMap]:

@@ -1,7 +1,7 @@
-"""Pushes an image of each app of the practice project to an environment's registry, in place of a Docker build.
+"""Pushes an image of each app in the practice project to an environment's registry, instead of building it with Docker.
 
-An image is one layer with the app's folder. Its tag is the one that `snu images build` would give it, so that command
-finds the image in the registry and builds nothing.
+Each image has a single layer with the app's folder. It gets the same tag as `snu images build` would give it, so that
+command finds the image in the registry and builds nothing.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _upload(repository: Repository, content: bytes, media_type: str) -> dict[str
 
 
 def _layer(folder: Path) -> bytes:
-    """The files of the folder as a tar archive; the same content gives the same bytes."""
+    """The folder's files as a compressed tar archive; the same content always produces the same bytes."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):

@@ -18,10 +18,10 @@ DEFAULT_PORT = 8431
 
 _PROGRAM = ("__main__.py", "Pulumi.yaml")
 _PACKAGES = ("gitrepo", "infra", "pulumi_state", "scaleway_facts")
-"""What the Pulumi program imports. The command `snu` runs from the checkout."""
+"""Packages that the Pulumi program imports. The command `snu` runs from the checkout."""
 _LAST_PORT = 8531
 _SNU = """\
-# The checkout's command, on this project.
+# Runs the checkout's command on this project.
 case " $* " in
 "  " | *" --help "* | *" -h "* | *" --version "*) exec {snu} "$@" ;;
 esac
@@ -32,14 +32,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="examples/release-flow/create", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder of the practice project; must not exist")
     parser.add_argument(
-        "--port", type=int, help=f"port of its local Scaleway (default: a free one from {DEFAULT_PORT})"
+        "--port", type=int, help=f"port of the project's local Scaleway (default: a free one from {DEFAULT_PORT})"
     )
     options = parser.parse_args()
     folder = options.folder.resolve()
     if folder.exists():
         parser.error(f"{options.folder} already exists; nothing was changed")
     if folder.is_relative_to(CHECKOUT):
-        parser.error(f"{options.folder} is inside this checkout; choose a folder outside, such as ../practice")
+        parser.error(f"{options.folder} is inside this checkout; choose a folder outside it, such as ../practice")
     port = options.port or free_port()
     create(folder, port)
     print(f"Created the practice project {options.folder}: branch main, remote origin in .local/origin.git")
@@ -68,7 +68,7 @@ def create(folder: Path, port: int) -> None:
 
 
 def free_port() -> int:
-    """The first port from the default that is free, as is the one after it."""
+    """The first port, counting from the default, that is free along with the next one."""
     for port in range(DEFAULT_PORT, _LAST_PORT, 2):
         if _is_free(port) and _is_free(port + 1):
             return port

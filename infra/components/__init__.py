@@ -1,1 +1,1 @@
-"""Component resources, which the blueprints combine."""
+"""Component resources that the blueprints combine."""

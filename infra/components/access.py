@@ -1,4 +1,4 @@
-"""IAM applications with one policy each. `snu keys` creates their API keys, which are never part of a state."""
+"""IAM applications, each with one policy. `snu keys` creates their API keys, which Pulumi's state never contains."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from pulumiverse_scaleway import iam
 from infra import naming
 
 READ_OBJECTS = ("ObjectStorageBucketsRead", "ObjectStorageObjectsRead")
-"""Applies to buckets without a bucket policy, such as those of the crash alerts. Buckets with states have a policy."""
+"""Applies to buckets without a bucket policy, such as the crash alerts buckets. State buckets have a policy."""
 
 
 class AccessDescriptions(NamedTuple):
@@ -26,7 +26,7 @@ def grant(
     rules: Sequence[iam.PolicyRuleArgs],
     opts: pulumi.ResourceOptions,
 ) -> None:
-    """Registers the IAM application `<name>-application` and the policy `<name>-policy` with these rules."""
+    """Registers the IAM application `<name>-application` and the policy `<name>-policy` with the given rules."""
     application = iam.Application(
         f"{name}-application", name=application_name, description=descriptions.application, opts=opts
     )
@@ -41,20 +41,20 @@ def grant(
 
 
 def on_projects(project_ids: Sequence[pulumi.Input[str]], permission_sets: Sequence[str]) -> iam.PolicyRuleArgs:
-    """A policy rule that grants permission sets in projects."""
+    """A policy rule that grants permission sets on projects."""
     return iam.PolicyRuleArgs(project_ids=list(project_ids), permission_set_names=list(permission_sets))
 
 
 def on_secrets(project_id: pulumi.Input[str], names: Sequence[str]) -> iam.PolicyRuleArgs:
-    """A policy rule that grants access to the values of certain secrets of a project.
+    """A policy rule that grants access to the values of specific secrets in a project.
 
-    Scaleway evaluates conditions on resources only for Secret Manager, not for containers, registries or DNS: see
+    Scaleway evaluates resource conditions only for Secret Manager, not for containers, registries or DNS: see
     `docs/adr/0024-keys-and-their-reach.md`.
     """
     return iam.PolicyRuleArgs(
         project_ids=[project_id],
         permission_set_names=["SecretManagerSecretAccess"],
         # A secret's folder is part of its name, but not every API response includes the root folder's slash.
-        # Sorted, because the order of the settings' keys depends on the engine.
+        # Sorted because the order of the keys in the settings depends on the engine.
         condition=" || ".join(f'resource.name == "{form}"' for name in sorted(names) for form in (f"/{name}", name)),
     )

@@ -23,15 +23,15 @@ class CrashAlertsArgs:
     project_id: pulumi.Input[str]
     """Project of the job definition."""
     namespace_id: pulumi.Input[str]
-    """Container namespace to watch."""
+    """Container namespace to monitor."""
     image: pulumi.Input[str]
     """Image reference with a digest."""
     document_id: pulumi.Input[str]
-    """Id of the secret document, which holds the webhook's URL and the values to mask."""
+    """Id of the secret document, which contains the webhook URL and the values to mask."""
     access_id: pulumi.Input[str]
     """Id of the secret with the job's credentials, created by the foundation."""
     settings: CrashAlertsSettings
-    """Interval of the runs, and the key of the webhook's URL in the secret document."""
+    """Interval between runs, and the key of the webhook URL in the secret document."""
 
 
 class CrashAlerts(pulumi.ComponentResource):
@@ -41,8 +41,8 @@ class CrashAlerts(pulumi.ComponentResource):
 
     - `<name>-definition`: the job definition
 
-    The job reads the latest versions of both secrets at each start, so that changes to the document need no deployment
-    and its values are not part of Pulumi's state.
+    The job reads the latest version of both secrets on each start. Changes to the document therefore need no
+    deployment, and its values are not stored in Pulumi's state.
     """
 
     definition_id: pulumi.Output[str]
@@ -55,7 +55,7 @@ class CrashAlerts(pulumi.ComponentResource):
         definition = jobs.Definition(
             f"{name}-definition",
             name=args.job_name,
-            description=f"Tells Slack of crashes of {args.environment}",
+            description=f"Reports crashes of {args.environment} to Slack",
             image_uri=args.image,
             cpu_limit=job.cpu,
             memory_limit=job.memory,

@@ -27,35 +27,36 @@ class AlertsAccessArgs:
     """Arguments of `AlertsAccess`."""
 
     environment: str
-    """The environment to watch."""
+    """The environment to monitor."""
     project: str
     """Name of the project without `snu-`."""
     project_id: pulumi.Input[str]
     """Project of the environment."""
     observability: Observability
-    """Observability of the same project: the source of the containers' logs and a token that can query them."""
+    """The same project's observability: the data source with the containers' logs, and a token that can query it."""
     protected: bool
     """Whether Secret Manager prevents the secret from being deleted."""
     api_url: str | None
-    """URL of Scaleway's API; None for the default."""
+    """URL of the Scaleway API; None for the default."""
     storage_url: str | None
-    """URL of object storage; None for the default of the region."""
+    """Object storage URL; None for the region's default."""
 
 
 class AlertsAccess(pulumi.ComponentResource):
-    """Permissions and credentials of the crash alerts of an environment (`snu:alerts:AlertsAccess`).
+    """Permissions and credentials of an environment's crash alerts (`snu:alerts:AlertsAccess`).
 
     Children:
 
-    - `<name>-application`, `<name>-policy`: an IAM application that reads containers and keeps its state in a bucket
-    - `<name>-secret`: the secret that the job reads, a JSON object of strings. `snu keys store` writes its versions,
-      which contain an API key; a warning is logged as long as there are none.
+    - `<name>-application`, `<name>-policy`: an IAM application that reads containers and stores the job's state in a
+      bucket
+    - `<name>-secret`: the secret that the job reads, a JSON object with string values. `snu keys store` writes its
+      versions, which contain an API key; a warning is logged until the first version exists.
     """
 
     secret_id: pulumi.Output[str]
     """Id of the secret."""
     access: pulumi.Output[dict[str, str]]
-    """Content of the secret except for the API key; secret."""
+    """Content of the secret without the API key, as a secret output."""
 
     def __init__(self, name: str, args: AlertsAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the component and its children."""
@@ -65,8 +66,8 @@ class AlertsAccess(pulumi.ComponentResource):
             name,
             naming.alerts_application(args.environment),
             AccessDescriptions(
-                f"Looks for crashes of {args.environment}",
-                f"Allows to look for crashes of {args.environment}",
+                f"Detects crashes of {args.environment}",
+                f"Allows detecting crashes of {args.environment}",
             ),
             [on_projects([args.project_id], PERMISSION_SETS)],
             child,
@@ -86,7 +87,7 @@ class AlertsAccess(pulumi.ComponentResource):
         holder = secrets.Secret(
             f"{name}-secret",
             name=naming.alerts_secret(args.environment),
-            description=f"What the crash alerts of {args.environment} look at, and as whom",
+            description=f"Configuration and credentials for the crash alerts of {args.environment}",
             type="opaque",
             protected=args.protected,
             project_id=args.project_id,
@@ -102,7 +103,7 @@ class AlertsAccess(pulumi.ComponentResource):
             if not is_written:
                 pulumi.log.warn(
                     f"the secret {name} has no version yet: run `scripts/snu keys store {pulumi.get_stack()}` to "
-                    "create and store the API key of the crash alerts",
+                    "create and store the API key for the crash alerts",
                     holder,
                 )
             return is_written

@@ -1,4 +1,4 @@
-"""Access to the bucket that stores the Pulumi state of an environment."""
+"""Access to the bucket that stores an environment's Pulumi state."""
 
 from dataclasses import dataclass
 
@@ -21,22 +21,22 @@ class BackendBucketArgs:
     """Arguments of `BackendBucket`."""
 
     environment: str
-    """The environment whose state is in the bucket."""
+    """The environment that stores its state in the bucket."""
     project_id: pulumi.Input[str]
     """Project of the bucket."""
 
 
 class BackendBucket(pulumi.ComponentResource):
-    """Access to the bucket that is the backend of an environment (`snu:bucket:BackendBucket`).
+    """Access to the bucket used as an environment's backend (`snu:bucket:BackendBucket`).
 
     Children:
 
     - `<name>-application`, `<name>-policy`: an IAM application that reads and writes the bucket. Its permissions apply
-      to the project; the bucket policy denies access to everyone else.
+      to the whole project; the bucket policy denies access to everyone else.
     - `<name>-reader-application`, `<name>-reader-policy`: an IAM application with read-only access
 
-    `snu bootstrap` creates the bucket and the bucket policy, because the state of the first stack must be in a bucket
-    before any program runs.
+    `snu bootstrap` creates the bucket and the bucket policy, because the first stack needs a bucket for its state
+    before any program can run.
     """
 
     def __init__(self, name: str, args: BackendBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:

@@ -29,11 +29,11 @@ class ContainerAppArgs:
     https_only: bool
     """Whether plain HTTP is redirected to HTTPS."""
     variables: Mapping[str, pulumi.Input[str]]
-    """Plain variables. Secret outputs remain secret in Pulumi's state."""
+    """Plain variables. Secret outputs are still secret in Pulumi's state."""
     secret_variables: Mapping[str, pulumi.Input[str]]
     """Secret variables. The provider marks the whole map as secret."""
     zone: pulumi.Input[str] | None = None
-    """DNS zone of the host's record; None if records are managed elsewhere."""
+    """DNS zone for the host's record; None if records are managed elsewhere."""
     record: str | None = None
     """Name of the record in the zone."""
 
@@ -44,7 +44,7 @@ class ContainerApp(pulumi.ComponentResource):
     Children:
 
     - `<name>-container`: the container
-    - `<name>-record`: a CNAME record for its endpoint, if a zone is given
+    - `<name>-record`: a CNAME record for its endpoint, if a zone is set
     - `<name>-domain`: its custom domain, if the app has a host; created after the record, which must resolve first
     """
 

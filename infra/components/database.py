@@ -1,4 +1,4 @@
-"""The PostgreSQL database that stores the Pulumi state of an environment."""
+"""The PostgreSQL database that stores an environment's Pulumi state."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class BackendDatabaseArgs:
     """Arguments of `BackendDatabase`."""
 
     environment: str
-    """The environment whose state is in the database."""
+    """The environment that stores its state in the database."""
     project_id: pulumi.Input[str]
     """Project of the database."""
     backend: ServerlessBackend | InstanceBackend
@@ -30,31 +30,31 @@ class BackendDatabaseArgs:
 
 
 class BackendDatabase(pulumi.ComponentResource):
-    """The database that is the backend of an environment (`snu:database:BackendDatabase`).
+    """The database used as an environment's backend (`snu:database:BackendDatabase`).
 
     Children of a serverless database:
 
     - `<name>-database`: a Serverless SQL database
     - `<name>-application`, `<name>-policy`: an IAM application that reads and writes it. Its permissions apply to the
-      project, because Scaleway has none for a single database.
+      whole project, because Scaleway cannot restrict them to a single database.
     - `<name>-reader-application`, `<name>-reader-policy`: an IAM application with read-only access
 
     Children of an instance:
 
     - `<name>-instance`: a PostgreSQL instance, encrypted at rest, with backups
     - `<name>-acl`: the networks that may connect, unless the only endpoint is in a private network
-    - `<name>-database`, `<name>-user`, `<name>-privilege`: a database and its user, who is not an administrator
-    - `<name>-reader`, `<name>-reader-privilege`: a read-only user, if there is a password for one
+    - `<name>-database`, `<name>-user`, `<name>-privilege`: a database and its non-administrator user
+    - `<name>-reader`, `<name>-reader-privilege`: a read-only user, if a password is set for it
     """
 
     url: pulumi.Output[str]
-    """The value for `PULUMI_BACKEND_URL`. Without credentials for a serverless database, where they are an API key from
-    `snu keys store`; with the user's password, and so secret, for an instance."""
+    """The value for `PULUMI_BACKEND_URL`. A serverless database's URL omits the credentials, an API key created by
+    `snu keys store`. An instance's URL contains the user's password and is therefore secret."""
     reader_url: pulumi.Output[str] | None = None
-    """The URL of an instance with the read-only user's password; None if there is no such user."""
+    """An instance's URL with the read-only user's password; None if no read-only user exists."""
     connection: pulumi.Output[dict[str, str]] | None = None
-    """Connection parameters of an instance: `certificate`, the PEM with which to verify its certificate, and
-    `openInstance`, the id of the instance if runs add themselves to its ACL. None for a serverless database."""
+    """An instance's connection parameters: `certificate`, the PEM certificate used to verify the server, and
+    `openInstance`, the instance's id if runs add their address to its ACL. None for a serverless database."""
 
     def __init__(self, name: str, args: BackendDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the component and its children."""
@@ -91,7 +91,7 @@ class BackendDatabase(pulumi.ComponentResource):
         self, name: str, args: BackendDatabaseArgs, backend: InstanceBackend
     ) -> tuple[pulumi.Output[str], pulumi.Output[str] | None, pulumi.Output[dict[str, str]]]:
         if args.passwords is None:
-            raise pulumi.RunError(f"the database instance of {args.environment} has no passwords")
+            raise pulumi.RunError(f"no passwords are set for the database instance of {args.environment}")
         child = pulumi.ResourceOptions(parent=self)
         user_password = pulumi.Output.secret(args.passwords.user.get_secret_value())
         instance = databases.Instance(
@@ -117,7 +117,7 @@ class BackendDatabase(pulumi.ComponentResource):
                 f"{name}-acl",
                 instance_id=instance.id,
                 acl_rules=[
-                    databases.AclAclRuleArgs(ip=ip, description=f"May keep Pulumi's state of {args.environment}")
+                    databases.AclAclRuleArgs(ip=ip, description=f"May store the Pulumi state of {args.environment}")
                     for ip in sorted(set(backend.allowed_ranges), key=_by_address)
                 ],
                 opts=child,
@@ -163,7 +163,7 @@ def _private_network(backend: InstanceBackend) -> databases.InstancePrivateNetwo
 
 
 def _by_address(network: str) -> tuple[int, bytes, int]:
-    """Sort key of a network, so that the order in the settings does not matter."""
+    """Sort key of a network; makes the ACL independent of the order in the settings."""
     parsed = ipaddress.ip_network(network)
     return parsed.version, parsed.network_address.packed, parsed.prefixlen
 

@@ -1,6 +1,6 @@
 """IAM applications that deploy or preview an environment, read its secret document, or preview a foundation.
 
-An owner creates their API keys with `snu keys`, so that no state or output contains them.
+An owner creates their API keys with `snu keys`, so no state or output contains them.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ READ_REGISTRY = ("ContainerRegistryReadOnly",)
 WRITE_SECRETS = ("SecretManagerFullAccess",)
 """Required because stacks of preview environments create and delete secrets."""
 OPEN_DATABASES = ("RelationalDatabasesFullAccess",)
-"""The narrowest permission set of Scaleway that can change an instance's ACL."""
+"""Scaleway's narrowest permission set that can change an instance's ACL."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +47,14 @@ class DeployAccessArgs:
     environment: str
     """The environment to deploy."""
     project_id: pulumi.Input[str]
-    """Project of the environment. The applications can also deploy other environments of the project: Scaleway does not
-    separate containers, registries or records within a project."""
+    """Project of the environment. The applications can also deploy the project's other environments: Scaleway does not
+    isolate containers, registries or records within a project."""
     organization_id: str
     """Organization of the project."""
     read_registries_of: Sequence[str] = ()
     """Ids of other projects whose registries the deploy application may read."""
     may_open_databases: bool = False
-    """Whether runs add their own address to the ACL of a backend database."""
+    """Whether runs add their own address to a backend database's ACL."""
 
 
 class DeployAccess(pulumi.ComponentResource):
@@ -63,7 +63,8 @@ class DeployAccess(pulumi.ComponentResource):
     Children:
 
     - `<name>-application`, `<name>-policy`: deploys the environment
-    - `<name>-preview-application`, `<name>-preview-policy`: previews it with read-only access, including its state
+    - `<name>-preview-application`, `<name>-preview-policy`: previews it with read-only access, including access to its
+      state
     - `<name>-reader-application`, `<name>-reader-policy`: reads only its secret document
     """
 
@@ -120,11 +121,11 @@ class PreviewsAccessArgs:
     organization_id: str
     """Organization of the project."""
     may_open_databases: bool = False
-    """Whether runs add their own address to the ACL of a backend database."""
+    """Whether runs add their own address to a backend database's ACL."""
 
 
 class PreviewsAccess(pulumi.ComponentResource):
-    """An IAM application that deploys the preview environments of a project (`snu:iam:PreviewsAccess`).
+    """An IAM application that deploys a project's preview environments (`snu:iam:PreviewsAccess`).
 
     Children:
 
@@ -156,7 +157,7 @@ class FoundationPreviewAccessArgs:
     organization_id: str
     """Organization of the project. Its default project, which has the same id, contains the foundation's state."""
     environments: Sequence[str]
-    """Environments of the foundation. Their states show which resources of the project are managed."""
+    """Environments of the foundation. Their states show which of the project's resources are managed."""
     initial_documents: Sequence[tuple[str, str]] = ()
     """Project and name of each secret from which a secret document is copied."""
 
@@ -166,7 +167,7 @@ class FoundationPreviewAccess(pulumi.ComponentResource):
 
     Children:
 
-    - `<name>-application`, `<name>-policy`: reads the project, the foundation's state and those of its environments
+    - `<name>-application`, `<name>-policy`: reads the project, the foundation's state and its environments' states
     """
 
     def __init__(

@@ -20,11 +20,11 @@ class AppImageArgs:
     sources: WorkingCopy
     """Working copy with `images.yaml` and the source files."""
     contexts: Path
-    """Folder in which a build context is created for each version."""
+    """Folder for the build contexts, one per version."""
     registry_endpoint: pulumi.Input[str]
     """Registry and namespace to push to: `rg.example.test/snu-ci`."""
     registry_password: pulumi.Input[str] | None = None
-    """Secret key to push with. Default: Docker's stored credentials."""
+    """Secret key for pushing. Default: Docker's stored credentials."""
 
 
 class AppImage(pulumi.ComponentResource):
@@ -38,9 +38,9 @@ class AppImage(pulumi.ComponentResource):
     """
 
     version: str
-    """Version of the image, a hash of its sources; also its tag."""
+    """Version of the image: a hash of its sources, also used as its tag."""
     reference: pulumi.Output[str]
-    """Reference of the pushed image with its digest."""
+    """Reference to the pushed image, including its digest."""
     digest: pulumi.Output[str]
     """Digest of the manifest."""
 
@@ -51,8 +51,8 @@ class AppImage(pulumi.ComponentResource):
         """
         super().__init__("snu:images:AppImage", name, None, opts)
         inputs, folder = args.sources.keep_context(args.image, args.contexts)
-        # The Docker plugin runs in the project's folder, like the program. The path is an input that is stored in the
-        # state, so it must be the same on every machine.
+        # The Docker plugin runs in the project folder, as does the program. The path is an input stored in the state,
+        # so it must be the same on every machine.
         context = Path(os.path.relpath(folder.resolve()))
         self.version = inputs.version
         endpoint = pulumi.Output.from_input(args.registry_endpoint)

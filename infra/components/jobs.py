@@ -23,7 +23,7 @@ class ScheduledJobArgs:
     job: Job
     """Sizes, timeout, command and schedule. Without a schedule, the job is started manually."""
     variables: Mapping[str, pulumi.Input[str]]
-    """Variables. Secret outputs remain secret in Pulumi's state."""
+    """Variables. Secret outputs are still secret in Pulumi's state."""
 
 
 class ScheduledJob(pulumi.ComponentResource):
@@ -66,7 +66,7 @@ def cron(schedule: Schedule | None) -> jobs.DefinitionCronArgs | None:
 
 
 def duration(seconds: int) -> str:
-    """A duration in Go's format, in which the provider returns it: `2h0m0s`."""
+    """Formats a duration as Go does, and as the provider returns it: `2h0m0s`."""
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -19,7 +19,7 @@ class ObservabilityArgs:
     project_id: pulumi.Input[str]
     """The project to observe."""
     log_retention: int
-    """Days for which logs are kept."""
+    """Log retention in days."""
     alert_emails: Sequence[str]
     """E-mail addresses that receive alerts."""
 
@@ -33,15 +33,15 @@ class Observability(pulumi.ComponentResource):
     - `<name>-logs-reader`: a token that can only query logs
     - `<name>-alerts`: the alert manager with its contact points
 
-    Also looks up the project's built-in data source with the platform's logs.
+    Also looks up the project's built-in data source for platform logs.
     """
 
     logs_url: pulumi.Output[str]
     """URL for log queries."""
     logs_token: pulumi.Output[str]
-    """Token for log queries; secret."""
+    """Token for log queries, as a secret output."""
     platform_logs: pulumi.Output[observability.GetSourceResult]
-    """Data source with the logs of containers and jobs."""
+    """Data source with container and job logs."""
 
     def __init__(self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the component and its children."""
@@ -80,7 +80,7 @@ class Observability(pulumi.ComponentResource):
             opts=child,
         )
         self.logs_url = logs.url
-        # Depends on the first data source: only then is the project certain to have data sources.
+        # Depends on the first data source: before it exists, the project may have none.
         self.platform_logs = observability.get_source_output(origin="scaleway", type="logs", project_id=logs.project_id)
         self.logs_token = secret(reader.secret_key)
         self.register_outputs({"logsUrl": self.logs_url, "logsToken": self.logs_token})

@@ -1,4 +1,4 @@
-"""The registry namespace with the images of an environment."""
+"""The registry namespace for an environment's images."""
 
 from dataclasses import dataclass
 

@@ -23,10 +23,10 @@ class EnvironmentSecretsArgs:
     protected: bool
     """Whether Secret Manager prevents the secret from being deleted."""
     ephemeral: bool = False
-    """Whether its name can be reused immediately after deletion. Versions of an ephemeral secret expire after at most a
-    year."""
+    """Whether the secret's name can be reused immediately after deletion. An ephemeral secret's versions expire after
+    at most a year."""
     initial: pulumi.Output[str] | None = None
-    """Content of the first version. Without it, the first version is written manually."""
+    """Content of the first version. If None, the first version must be written manually."""
 
 
 class EnvironmentSecrets(pulumi.ComponentResource):
@@ -47,12 +47,12 @@ class EnvironmentSecrets(pulumi.ComponentResource):
         holder = secrets.Secret(
             f"{name}-secret",
             name=args.secret,
-            description="The secret document: one JSON object, its keys are named in the stacks' settings",
+            description="The secret document: a JSON object with the keys that the stacks' settings refer to",
             type="opaque",
             protected=args.protected,
             project_id=args.project_id,
             ephemeral_policies=[_EPHEMERAL] if args.ephemeral else None,
-            # The ephemeral policy of a secret cannot be changed after its creation.
+            # A secret's ephemeral policy cannot be changed after creation.
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["ephemeralPolicies"] if args.ephemeral else None),
         )
         self.secret_id = holder.id

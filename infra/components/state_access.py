@@ -1,4 +1,4 @@
-"""IAM applications that read and write the state of an environment, or only read it."""
+"""IAM applications with read-write or read-only access to an environment's state."""
 
 from collections.abc import Sequence
 
@@ -17,15 +17,15 @@ def state_access(
     read: Sequence[str],
     opts: pulumi.ResourceOptions,
 ) -> None:
-    """Registers `<name>-application` and `<name>-policy`, and `<name>-reader-application` and `<name>-reader-policy`.
+    """Registers `<name>-application`, `<name>-policy`, `<name>-reader-application` and `<name>-reader-policy`.
 
-    `write` and `read` are the permission sets of the two applications. `snu keys store` creates their API keys and
-    stores them in the secrets from which commands read the backend's address and credentials.
+    `write` and `read` are the two applications' permission sets. `snu keys store` creates their API keys and stores
+    them in the secrets from which commands read the backend's address and credentials.
     """
-    state = f"Pulumi's state of {environment}"
-    for part, application, verb, infinitive, permission_sets in (
-        (name, application_name, "Keeps", "keep", write),
-        (f"{name}-reader", naming.state_reader(application_name), "Reads", "read", read),
+    state = f"the Pulumi state of {environment}"
+    for part, application, verb, gerund, permission_sets in (
+        (name, application_name, "Stores", "storing", write),
+        (f"{name}-reader", naming.state_reader(application_name), "Reads", "reading", read),
     ):
-        descriptions = AccessDescriptions(f"{verb} {state}", f"Allows to {infinitive} {state}")
+        descriptions = AccessDescriptions(f"{verb} {state}", f"Allows {gerund} {state}")
         grant(part, application, descriptions, [on_projects([project_id], permission_sets)], opts)

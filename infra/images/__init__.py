@@ -1,4 +1,4 @@
-"""Versions and build contexts of images, derived from the files in git.
+"""Image versions and build contexts, derived from the files in Git.
 
-Does not import Pulumi, so that `snu` computes the same versions as the program.
+Does not import Pulumi, so `snu` can compute the same versions as the program.
 """

@@ -1,4 +1,4 @@
-"""Writes Docker's build context of an image, which contains only the image's inputs."""
+"""Writes an image's Docker build context, which contains only the image's inputs."""
 
 import os
 import posixpath
@@ -20,8 +20,8 @@ _UNUSED_SECONDS = 24 * 60 * 60
 def keep_context(repository: Repository, inputs: Inputs, folder: Path) -> Path:
     """Creates the build context `<image>/<version>` in `folder`, unless it exists, and returns its path.
 
-    A context never changes, so that a long build is not affected by concurrent runs and edits. Contexts that were not
-    used for a day are removed. Raises `ImageSourceError` like `write_context`.
+    A context never changes, so concurrent runs and edits cannot affect a long build. Contexts that have been unused for
+    a day are removed. Raises `ImageSourceError` like `write_context`.
     """
     image = folder / inputs.name
     image.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def keep_context(repository: Repository, inputs: Inputs, folder: Path) -> Path:
 
 
 def _fill(repository: Repository, inputs: Inputs, kept: Path) -> None:
-    """Creates the context atomically: a folder that exists is complete."""
+    """Creates the context atomically: an existing folder is always complete."""
     new = Path(tempfile.mkdtemp(prefix=".new-", dir=kept.parent))
     try:
         write_context(repository, inputs, new)
@@ -51,7 +51,7 @@ def _fill(repository: Repository, inputs: Inputs, kept: Path) -> None:
 
 
 def write_context(repository: Repository, inputs: Inputs, folder: Path) -> None:
-    """Fills an empty folder with the inputs, without gitignored files and anything the version does not depend on.
+    """Fills an empty folder with the inputs. Omits gitignored files and anything else that does not affect the version.
 
     Permissions do not depend on the umask, because Docker copies them into the image. Raises `ImageSourceError` if the
     inputs contain a submodule or files with a Git filter, whose content is not in the repository.
@@ -60,8 +60,8 @@ def write_context(repository: Repository, inputs: Inputs, folder: Path) -> None:
     paths = {posixpath.normpath(posixpath.join(inputs.workspace, path)): path for path in files}
     if filtered := repository.paths_with_filter(paths):
         raise ImageSourceError(
-            f"{inputs.name}: {filtered[0]} has a Git filter (such as LFS); images are built from the content that Git "
-            "stores, which a filter changes. Remove the `filter` attribute of the file"
+            f"{inputs.name}: {filtered[0]} has a Git filter (such as LFS), but images are built from the unfiltered "
+            "content that Git stores. Remove the file's `filter` attribute"
         )
     for path, entry in files.items():
         _write(repository.objects.content(entry.id), entry.mode, folder / path)

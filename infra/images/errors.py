@@ -2,4 +2,4 @@
 
 
 class ImageSourceError(Exception):
-    """The sources of an image do not match `images.yaml`. The message names the image, the file and the solution."""
+    """An image's sources do not match `images.yaml`. The message names the image and the file, and suggests a fix."""

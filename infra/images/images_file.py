@@ -10,13 +10,13 @@ from infra.settings.problems import FILE, MISSING, Problem, SettingsError, probl
 
 
 def load_sources(repository: Path) -> ImageSources:
-    """Loads the image sources of a repository. Raises `SettingsError` with all problems."""
+    """Loads a repository's image sources. Raises `SettingsError` with all problems."""
     file = repository / IMAGES_FILE
     try:
         with file.open(encoding="utf-8") as stream:  # YAML errors contain the stream's name
             content = yaml.safe_load(stream)
     except FileNotFoundError:
-        remedy = f"create {IMAGES_FILE} in the repository's root: see docs/how-to/images.md"
+        remedy = f"create {IMAGES_FILE} in the repository root: see docs/how-to/images.md"
         raise SettingsError([Problem(str(file), FILE, MISSING, "a file", remedy=remedy)]) from None
     except OSError as error:
         problem = Problem(str(file), FILE, f"an unreadable file ({error.strerror})", "a readable file")

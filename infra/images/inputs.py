@@ -1,4 +1,4 @@
-"""The inputs of an image at one state of the repository, and the version derived from them."""
+"""An image's inputs in one state of the repository, and the version derived from them."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from infra.images.workspace import MANIFEST, PNPM_WORKSPACE, Workspace
 from infra.settings.images import ImageSource
 
 _FORMAT = 1
-"""Incremented when the build process changes, so that the same sources get new versions."""
+"""Incremented when the build process changes, so that unchanged sources get a new version."""
 _VERSION_DIGITS = 40
 """160 bits, enough to rule out collisions."""
 _ROOT_FILES = (".dockerignore", ".npmrc", ".yarnrc.yml", PNPM_WORKSPACE, *OTHER_LOCK_FILES)
@@ -24,24 +24,24 @@ _ROOT_FILES = (".dockerignore", ".npmrc", ".yarnrc.yml", PNPM_WORKSPACE, *OTHER_
 
 @dataclass(frozen=True)
 class Inputs:
-    """The inputs of an image's build. The same inputs have the same version on every branch."""
+    """The inputs of an image build. Identical inputs have the same version on every branch."""
 
     name: str
     workspace: str
-    """The root of the build context, relative to the repository's root."""
+    """The root of the build context, relative to the repository root."""
     dockerfile: str
     """Relative to the context, like all paths below."""
     arguments: Mapping[str, str]
     taken: Mapping[str, Entry]
-    """Files and folders that are copied unchanged from git."""
+    """Files and folders copied unchanged from Git."""
     cut: Mapping[str, str]
     """Files reduced to the part that the image needs: the workspace's package.json and lock file."""
     sources: Mapping[str, Entry | None]
-    """All paths that were examined, with their entries. If none has changed, the inputs have not changed."""
+    """All examined paths and their entries. If none of these has changed, the inputs are unchanged."""
 
     @cached_property
     def version(self) -> str:
-        """40 hexadecimal digits of a SHA-256 hash over all inputs."""
+        """The first 40 hexadecimal digits of a SHA-256 hash of all inputs."""
         content = {
             "format": _FORMAT,
             "dockerfile": self.dockerfile,
@@ -57,7 +57,7 @@ class Inputs:
         return all(files.entry(path) == entry for path, entry in self.sources.items())
 
     def changes(self, before: "Inputs") -> list[str]:
-        """The paths that differ from earlier inputs, and `arguments` if the build arguments differ."""
+        """The paths that differ from those in `before`, and `arguments` if the build arguments differ."""
         paths = {
             path for path in self.taken.keys() | before.taken.keys() if self.taken.get(path) != before.taken.get(path)
         }
@@ -66,12 +66,12 @@ class Inputs:
 
 
 def inputs_of(name: str, source: ImageSource, workspace_folder: str, files: Files | None) -> Inputs:
-    """Collects the inputs of an image from the files of the workspace's folder.
+    """Collects an image's inputs from the files in the workspace folder.
 
-    Raises `ImageSourceError` if a path of `images.yaml` is missing or unreadable.
+    Raises `ImageSourceError` if a path in `images.yaml` is missing or unreadable.
     """
     if files is None:
-        raise ImageSourceError(f"{name}: the workspace {workspace_folder} is not in git")
+        raise ImageSourceError(f"{name}: the workspace {workspace_folder} is missing or gitignored")
     folder, dockerfile, *include = (
         _inside(name, workspace_folder, path)
         for path in (source.folder, source.dockerfile or posixpath.join(source.folder, "Dockerfile"), *source.include)
@@ -91,7 +91,7 @@ def inputs_of(name: str, source: ImageSource, workspace_folder: str, files: File
 
 
 class _Collector:
-    """Collects inputs and records all paths that were examined."""
+    """Collects inputs and records every examined path."""
 
     def __init__(self, files: Files) -> None:
         self.files = files
@@ -111,13 +111,11 @@ class _Collector:
     def require(self, path: str) -> None:
         self.take(path)
         if path not in self.taken:
-            raise ValueError(
-                f"{path} is not in git; add it (and make sure it is not gitignored), or correct images.yaml"
-            )
+            raise ValueError(f"{path} is missing or gitignored: add it to the repository, or correct images.yaml")
 
 
 def _add_packages(collector: _Collector, folder: str) -> None:
-    """Adds the workspace packages that a Node package depends on, and the matching parts of manifest and lock file."""
+    """Adds a Node package's workspace dependencies, and the matching parts of the manifest and lock file."""
     for path in _ROOT_FILES:
         collector.take(path)
     if folder == ".":
@@ -145,7 +143,7 @@ def _add_packages(collector: _Collector, folder: str) -> None:
 
 
 def _cut_manifest(manifest: Mapping[str, Any], folders: list[str]) -> dict[str, Any]:
-    """The workspace's package.json, limited to these packages. pnpm lists its packages in a file of its own."""
+    """The workspace's package.json, limited to these packages. pnpm lists packages in a separate file."""
     if "workspaces" not in manifest:
         return {**manifest}
     workspaces = manifest["workspaces"]
@@ -169,12 +167,12 @@ def _parents(path: str) -> Iterator[str]:
 
 
 def _inside(name: str, workspace: str, path: str) -> str:
-    """Converts a path of the repository to one relative to the workspace."""
+    """Converts a path in the repository to a path relative to the workspace."""
     if workspace == ".":
         return path
     if path != workspace and not path.startswith(f"{workspace}/"):
         raise ImageSourceError(
-            f"{name}: {path} is outside of the workspace {workspace}, which is Docker's build context. Move it there, "
-            "or set `workspace` in images.yaml to a folder that contains both"
+            f"{name}: {path} is outside the workspace {workspace}, which is Docker's build context. Move it into the "
+            "workspace, or set `workspace` in images.yaml to a folder that contains both"
         )
     return posixpath.relpath(path, workspace)

@@ -1,4 +1,4 @@
-"""Prunes npm's package-lock.json to the dependencies of some packages of a workspace.
+"""Prunes npm's package-lock.json to the dependencies of selected workspace packages.
 
 Supports `lockfileVersion` 2 and 3, which list installed packages by folder. Source: npm's documentation,
 "package-lock.json".
@@ -14,19 +14,19 @@ from infra.images.workspace import DEPENDENCIES, dependencies_of
 
 LOCK_FILE = "package-lock.json"
 OTHER_LOCK_FILES = ("npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock", "bun.lockb")
-"""Lock files that are not pruned: a change of any app's dependencies changes the versions of all images."""
+"""Lock files that are not pruned: changing any app's dependencies changes the versions of all images."""
 
 _FOLDER = "node_modules"
 _INSTALLED = ("dependencies", "optionalDependencies", "peerDependencies")
 
 
 def is_prunable(lock: Mapping[str, Any]) -> bool:
-    """Whether the lock file lists installed packages by folder, unlike version 1."""
+    """Whether the lock file lists installed packages by folder, which version 1 does not."""
     return isinstance(lock.get("packages"), dict)
 
 
 def pruned_lock(lock: Mapping[str, Any], manifest: Mapping[str, Any], folders: Iterable[str]) -> str:
-    """The lock file of a workspace that is limited to the packages in `folders`, like its package.json `manifest`."""
+    """The workspace's lock file, reduced to the packages in `folders`; `manifest` is the reduced package.json."""
     packages: Mapping[str, dict[str, Any]] = lock["packages"]
     kept: set[str] = set()
     waiting = ["", *folders]
@@ -52,7 +52,7 @@ def pruned_lock(lock: Mapping[str, Any], manifest: Mapping[str, Any], folders: I
 
 
 def _resolve(packages: Mapping[str, Any], path: str, name: str) -> str | None:
-    """Resolves a dependency of a package like Node: in its own folder, then in its parents."""
+    """Resolves a package's dependency as Node does: first in the package's folder, then in its parents."""
     return next((candidate for folder in _search_path(path) if (candidate := folder + name) in packages), None)
 
 

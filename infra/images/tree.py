@@ -1,4 +1,4 @@
-"""Reads files of a git tree by path."""
+"""Reads files in a Git tree by path."""
 
 import json
 from collections.abc import Callable, Hashable
@@ -11,7 +11,7 @@ from gitrepo.objects import FOLDER, SUBMODULE
 
 _NO_FILES = (FOLDER, SUBMODULE)
 _KEPT = 64
-"""Size of the cache: enough for all package.json files of a workspace and its lock file."""
+"""Cache size: enough for a workspace's lock file and all its package.json files."""
 
 
 class Reader:
@@ -20,11 +20,11 @@ class Reader:
     def __init__(self, repository: Repository) -> None:
         self.objects = repository.objects
         self.json = lru_cache(maxsize=_KEPT)(self._json)
-        """The object in a JSON file. Raises ValueError."""
+        """The JSON object in a file. Raises ValueError."""
         self._computed: dict[Hashable, str] = {}
 
     def once(self, key: Hashable, compute: Callable[[], str]) -> str:
-        """Computes an expensive string that depends only on the key, and caches it."""
+        """Computes and caches an expensive string that depends only on the key."""
         if key not in self._computed:
             if len(self._computed) >= _KEPT:
                 self._computed.pop(next(iter(self._computed)))
@@ -54,7 +54,7 @@ class Reader:
 
 @dataclass(frozen=True)
 class Files:
-    """The files of a tree object; `Files.of` returns those of one of its folders."""
+    """The files in a tree object; `Files.of` returns the files in one of its folders."""
 
     reader: Reader
     tree: str
@@ -62,7 +62,7 @@ class Files:
 
     @classmethod
     def of(cls, reader: Reader, tree: str, folder: str) -> "Files | None":
-        """The files of a folder of a tree; None if there is no such folder."""
+        """The files in a folder of a tree; None if the folder does not exist."""
         entry = cls(reader, tree).entry(folder)
         return cls(reader, entry.id) if entry is not None and entry.mode == FOLDER else None
 
@@ -77,12 +77,12 @@ class Files:
         return entry
 
     def text(self, path: str) -> str:
-        """The content of a file; empty if there is no such file."""
+        """The content of a file; empty if the file does not exist."""
         entry = self.entry(path)
         return "" if entry is None or entry.mode in _NO_FILES else self.reader.text(entry.id)
 
     def json(self, path: str) -> dict[str, Any] | None:
-        """The object in a JSON file; None if there is no such file. Raises ValueError."""
+        """The JSON object in a file; None if the file does not exist. Raises ValueError."""
         entry = self.entry(path)
         if entry is None:
             return None

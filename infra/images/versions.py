@@ -1,4 +1,4 @@
-"""Computes the versions of all images at any state of the repository."""
+"""Computes the versions of all images for any state of the repository."""
 
 from collections import deque
 
@@ -12,7 +12,7 @@ _KEPT = 4
 
 
 class Versions:
-    """Computes and caches versions, so that even a long history is processed quickly."""
+    """Computes and caches versions, so even a long history is processed quickly."""
 
     def __init__(self, repository: Repository, sources: ImageSources) -> None:
         self._sources = sources
@@ -25,11 +25,11 @@ class Versions:
         return tuple(self._sources.images)
 
     def load(self, trees: list[str]) -> None:
-        """Preloads what `inputs` reads from many trees, which is faster than loading them one by one."""
+        """Preloads the objects that `inputs` reads from many trees, which is faster than one tree at a time."""
         self._reader.load(trees, self._sources.workspace)
 
     def inputs(self, image: str, tree: str) -> Inputs:
-        """The inputs of an image in a tree, which is given by its object id.
+        """An image's inputs in the tree with the given object id.
 
         Raises `ImageSourceError` if a file is missing or unreadable.
         """

@@ -15,12 +15,10 @@ class WorkingCopy:
     """A working copy with an `images.yaml` in its root."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises `SettingsError` if `images.yaml` is invalid, and `ImageSourceError` outside of a Git repository."""
+        """Raises `SettingsError` if `images.yaml` is invalid, and `ImageSourceError` outside a Git repository."""
         repository = Repository.find(folder)
         if repository is None:
-            raise ImageSourceError(
-                f"{folder} is not in a Git repository, from which the versions of images are computed"
-            )
+            raise ImageSourceError(f"{folder} is not in a Git repository, but image versions are computed from Git")
         self.repository = repository
         self.sources = load_sources(repository.root)
         self.versions = Versions(repository, self.sources)
@@ -30,7 +28,7 @@ class WorkingCopy:
         """The current inputs of an image. Raises `ImageSourceError`."""
         if image not in self.sources.images:
             known = ", ".join(self.versions.images)
-            raise ImageSourceError(f"{image}: not in images.yaml, which has {known}")
+            raise ImageSourceError(f"{image}: not in images.yaml; available: {known}")
         inputs = self.versions.inputs(image, self.state.tree)
         taken = [posixpath.normpath(posixpath.join(self.sources.workspace, path)) for path in inputs.taken]
         for path in self.state.opaque:

@@ -35,7 +35,7 @@ class Workspace:
         return cls(files, members)
 
     def closure(self, folder: str) -> list[str]:
-        """The folder and those of its direct and indirect dependencies in the workspace, sorted. Raises ValueError."""
+        """The sorted folders of a package and of its direct and indirect workspace dependencies. Raises ValueError."""
         closure: set[str] = set()
         waiting = [folder]
         while waiting:
@@ -56,7 +56,7 @@ class Workspace:
 
 
 def dependencies_of(manifest: Mapping[str, Any], kinds: Iterable[str]) -> dict[str, str]:
-    """The dependencies of these kinds of a package.json or lock file entry: version specifiers by name."""
+    """The given kinds of dependencies in a package.json or lock file entry: version specifiers by name."""
     dependencies: dict[str, str] = {}
     for kind in kinds:
         declared = manifest.get(kind)

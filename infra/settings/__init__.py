@@ -1,6 +1,6 @@
 """The settings of a stack file: typed, validated and documented in `docs/reference/settings.md`.
 
-Imports neither Pulumi nor the provider, so that loading a stack's settings is fast.
+Imports neither Pulumi nor the provider, so loading a stack's settings is fast.
 """
 
 from infra.settings.models import (

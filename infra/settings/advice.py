@@ -1,7 +1,7 @@
-"""Warnings about a stack's settings, which are valid but may fail on deployment.
+"""Warnings about valid settings that may nevertheless fail on deployment.
 
-They cover limits of Scaleway that `scaleway_facts` does not mark as firm, and the organization's quota, which other
-stacks share.
+They cover Scaleway limits that `scaleway_facts` does not mark as firm, and the organization's quota, which is shared
+with other stacks.
 """
 
 import json
@@ -19,11 +19,11 @@ from scaleway_facts import limits
 
 _MEGABYTES_PER_GIGABYTE = 1000
 _RENEW_DAYS = 30
-"""Days before the expiry of API keys from which previews warn."""
+"""Previews warn when API keys expire within this number of days."""
 
 
 def advice(settings: EnvironmentSettings | FoundationSettings, stack: str, project: Path) -> list[str]:
-    """The warnings, one sentence each. `project` is the folder with all stack files."""
+    """The warnings, one string each. `project` is the folder with all stack files."""
     if isinstance(settings, FoundationSettings):
         warnings = [*_expiry(settings, datetime.now(UTC).date()), *shared_project(settings)]
     else:
@@ -41,7 +41,7 @@ def _expiry(settings: FoundationSettings, today: date) -> Iterator[str]:
 
 
 def shared_project(settings: FoundationSettings) -> Iterator[str]:
-    """Warns about environments that share a project, which Scaleway cannot isolate from each other."""
+    """Warns about environments in the same project, which Scaleway cannot isolate from each other."""
     if len(settings.environments) > 1:
         names = ", ".join(settings.environments)
         yield (
@@ -84,7 +84,7 @@ def _variables(key: str, variables: MergedVariables) -> Iterator[str]:
 
 
 def _quota(settings: EnvironmentSettings, stack: str, project: Path) -> Iterator[str]:
-    """Warns if the containers of all stack files of the organization exceed its memory quota."""
+    """Warns if the containers in all of the organization's stack files exceed its memory quota."""
     configs = dict(_configs(project))
     organization = configs.get(stack, {}).get("scaleway:organizationId")
     own = sum(app.memory * app.max_scale for app in settings.apps.values())
@@ -107,7 +107,7 @@ def _quota(settings: EnvironmentSettings, stack: str, project: Path) -> Iterator
 
 
 def _configs(project: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """The configuration of each stack file that can be read; the others report errors of their own."""
+    """The configuration of each readable stack file; the others report their own errors."""
     for path in sorted(project.glob("Pulumi.*.yaml")):
         name = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
         if name.endswith(".template"):

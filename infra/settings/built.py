@@ -12,17 +12,17 @@ from infra.settings.problems import Problem, SettingsError
 
 _HEAD = """\
 # Written by `snu images build`. These images take precedence over the stack file's snu:images.
-# Remove this file to run the images of the stack file.
+# Delete this file to run the stack file's images.
 """
 
 
 def built_file(project: Path, stack: str) -> Path:
-    """Path of the file with the images built for a stack."""
+    """Path of the file that lists the images built for a stack."""
     return project / naming.built_images(stack)
 
 
 def read_built(project: Path, stack: str) -> dict[str, Any]:
-    """The images built for a stack, in the form of `snu:images`; empty if there are none.
+    """The images built for a stack, in the format of `snu:images`; empty if no images were built.
 
     Raises `SettingsError` if the file is not valid.
     """
@@ -40,9 +40,9 @@ def read_built(project: Path, stack: str) -> dict[str, Any]:
 
 
 def with_built(config: Mapping[str, Any], project: Path, stack: str) -> dict[str, Any]:
-    """A stack's configuration, with the images built for it in place of those of the stack file.
+    """A stack's configuration, in which the images built for it replace those in the stack file.
 
-    Does not apply to foundations, which run no images, or to stacks with `snu:promoteFrom`. Raises `SettingsError`.
+    Leaves foundations, which run no images, and stacks with `snu:promoteFrom` unchanged. Raises `SettingsError`.
     """
     if config.get("snu:blueprint") != "environment" or "snu:promoteFrom" in config:
         return {**config}
@@ -64,5 +64,5 @@ def write_built(project: Path, stack: str, images: Mapping[str, Mapping[str, str
 
 
 def _problem(file: Path, project: Path, found: str) -> Problem:
-    remedy = "remove it, and run `scripts/snu images build` again if you need it"
+    remedy = "delete it, and run `scripts/snu images build` again if needed"
     return Problem(str(file.relative_to(project)), "file", found, "an object", remedy=remedy)

@@ -1,7 +1,7 @@
-"""Checks across several settings, which types cannot express.
+"""Checks that involve several settings, which types cannot express.
 
-They read raw values instead of models and skip values of the wrong type, so that their problems are reported together
-with pydantic's.
+They read raw values instead of models and skip values of the wrong type, so their problems are reported along with
+pydantic's.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,11 +15,11 @@ from infra.settings.variables import merge
 from scaleway_facts import limits as scaleway
 
 Finding = Callable[[str, str, str], Problem]
-"""Creates a problem from a key, what was found and what is allowed."""
+"""Creates a problem from a key, the value found and the allowed values."""
 
 
 def check_environment(raw: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
-    """Checks of the blueprint `environment`."""
+    """Checks the settings of the `environment` blueprint."""
     apps = _tables(raw.get("apps"))
     runnables = {f"snu:apps.{name}": table for name, table in apps.items()} | {
         f"snu:jobs.{name}": table for name, table in _tables(raw.get("jobs")).items()
@@ -49,7 +49,7 @@ def images_in_use(raw: Mapping[str, Any]) -> list[str]:
 
 
 def check_foundation(raw: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
-    """Checks of the blueprint `foundation`."""
+    """Checks the settings of the `foundation` blueprint."""
     environments = _tables(raw.get("environments"))
     passwords = _table(raw.get("databasePasswords"))
     for name, environment in environments.items():
@@ -63,7 +63,7 @@ def check_foundation(raw: Mapping[str, Any], finding: Finding) -> Iterator[Probl
                 "only with a `database` of kind `bucket`",
             )
         if "instance" in (database.get("kind"), former_kind) and name not in passwords:
-            yield finding(f"snu:databasePasswords.{name}", MISSING, "the passwords of the database of kind `instance`")
+            yield finding(f"snu:databasePasswords.{name}", MISSING, "the passwords of the database instance")
         yield from _check_reachable(key, database, finding)
         yield from _check_reachable(f"{key.removesuffix('database')}formerDatabase", former, finding)
         least, most = database.get("minCpu", 0), database.get("maxCpu", 1)
@@ -74,7 +74,7 @@ def check_foundation(raw: Mapping[str, Any], finding: Finding) -> Iterator[Probl
 
 
 def _check_reachable(key: str, database: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
-    """An instance has either a public endpoint for certain networks or a private endpoint."""
+    """Checks that an instance has either a public endpoint restricted to certain networks, or a private endpoint."""
     if database.get("kind") != "instance":
         return
     if database.get("privateNetwork") is None:
@@ -87,20 +87,20 @@ def _check_reachable(key: str, database: Mapping[str, Any], finding: Finding) ->
 
 
 def check_provider(raw: Mapping[str, str], finding: Finding) -> Iterator[Problem]:
-    """Checks of the provider's settings, whose keys are given without `scaleway:`. Requires valid settings."""
+    """Checks the provider settings, with keys that omit `scaleway:`. Requires valid settings."""
     region, zone = raw.get("region"), raw.get("zone")
     if region and zone and not zone.startswith(f"{region}-"):
         yield finding("scaleway:zone", f"`{zone}`", f"a zone of the region `{region}`, like `{region}-1`")
 
 
 def check_foundation_file(environment: Any, project: Path, finding: Finding) -> Iterator[Problem]:
-    """Checks that the foundation of an environment has a stack file; `environment` is the raw setting."""
+    """Checks that an environment's foundation has a stack file; `environment` is the raw setting."""
     foundation = _table(environment).get("foundation")
     if not isinstance(foundation, str) or not (project / "Pulumi.yaml").is_file():
         return
     if not (project / f"Pulumi.{foundation}.yaml").is_file():
         known = {path.name.split(".")[1]: None for path in sorted(project.glob("Pulumi.foundation*.yaml"))}
-        found = f"`{foundation}`, but there is no file Pulumi.{foundation}.yaml"
+        found = f"`{foundation}`, but Pulumi.{foundation}.yaml does not exist"
         yield finding("snu:environment.foundation", found, _one_of(known))
 
 
@@ -163,7 +163,7 @@ def _check_names(raw: Mapping[str, Any], apps: Mapping[str, Any], finding: Findi
             yield finding(f"snu:apps.{app}.name", f"`{given}`", "no `name` in a preview, which shares its namespace")
         if owners.setdefault(name, app) != app:
             key = f"snu:apps.{app}" + (".name" if given is not None else "")
-            yield finding(key, f"`{name}`, the container of snu:apps.{owners[name]}", "a unique container name")
+            yield finding(key, f"`{name}`, the container name of snu:apps.{owners[name]}", "a unique container name")
 
 
 def _check_renamed(raw: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
@@ -176,9 +176,9 @@ def _check_renamed(raw: Mapping[str, Any], finding: Finding) -> Iterator[Problem
                 continue
             key = f"snu:{setting}.{name}.renamedFrom"
             if former in tables:
-                yield finding(key, f"`{former}`, which is still in snu:{setting}", "a key that was removed")
+                yield finding(key, f"`{former}`, which is still in snu:{setting}", "a key that has been removed")
             elif successors.setdefault(former, name) != name:
-                duplicate = f"`{former}`, which snu:{setting}.{successors[former]} also has"
+                duplicate = f"`{former}`, which is also set in snu:{setting}.{successors[former]}"
                 yield finding(key, duplicate, "each former key only once")
 
 
@@ -199,7 +199,7 @@ def _check_scaling(apps: Mapping[str, Mapping[str, Any]], finding: Finding) -> I
 
 
 def _check_memory(apps: Mapping[str, Mapping[str, Any]], finding: Finding) -> Iterator[Problem]:
-    """Checks memory where Scaleway documents the range for exactly this CPU limit."""
+    """Checks the memory if Scaleway documents a range for exactly this CPU limit."""
     for name, app in apps.items():
         cpu, memory = app.get("cpu"), app.get("memory")
         if not isinstance(cpu, int) or not isinstance(memory, int):
@@ -249,7 +249,7 @@ def _check_references(
         if target not in apps:
             yield finding(spot, f"the unknown app `{target}`", _one_of(apps))
         elif not apps[target].get("host"):
-            yield finding(spot, f"`{target}`, an app without `host`", "an app with a `host`")
+            yield finding(spot, f"`{target}`, an app without a `host`", "an app with a `host`")
 
 
 def _check_duplicates(key: str, table: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""The settings of `images.yaml`: what each image is built from. See `docs/how-to/images.md`."""
+"""The settings in `images.yaml`: the sources of each image. See `docs/how-to/images.md`."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -9,9 +9,9 @@ from infra.settings import limits
 from infra.settings.models import Settings
 
 IMAGES_FILE = "images.yaml"
-"""Path of the file, relative to the repository's root."""
+"""Path of the file, relative to the repository root."""
 PLATFORM = "linux/amd64"
-"""The only platform of Serverless Containers."""
+"""The only platform that Serverless Containers supports."""
 
 
 def _inside(path: str) -> str:
@@ -37,8 +37,8 @@ class ImageSource(Settings):
     """The source files of an image."""
 
     folder: SourcePath = Field(
-        description="The app's folder. If it is a package of the workspace, the image also includes the workspace "
-        "packages that it depends on, and its part of the lock file."
+        description="The app's folder. If it is a workspace package, the image also includes the workspace packages "
+        "that it depends on, and its part of the lock file."
     )
     dockerfile: SourcePath | None = Field(default=None, description="The Dockerfile. Default: `<folder>/Dockerfile`.")
     include: list[SourcePath] = Field(
@@ -58,12 +58,12 @@ class ImageSources(Settings):
 
     workspace: SourcePath = Field(
         default=".",
-        description="The root of Docker's build contexts. If it has a package.json with `workspaces`, these are the "
-        "shared packages.",
+        description="The root of Docker's build contexts. If it contains a package.json with `workspaces`, those are "
+        "the shared packages.",
     )
     network: Literal["host"] | None = Field(
         default=None,
-        description="`host`: builds use the machine's network; for machines whose containers cannot reach a package "
+        description="`host`: builds use the machine's network, for machines on which containers cannot reach a package "
         "index.",
     )
     images: Annotated[dict[limits.Name, ImageSource], limits.Allowed("at least one image")] = Field(

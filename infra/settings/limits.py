@@ -1,4 +1,4 @@
-"""Types of settings with descriptions of what they allow. Scaleway's limits come from `scaleway_facts`."""
+"""Types of settings with descriptions of their allowed values. Scaleway's limits come from `scaleway_facts`."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -91,12 +91,12 @@ JobKey = Annotated[
 StackName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,100}$"),
-    Allowed("the name of a stack without organization and project, like `foundation-ci`"),
+    Allowed("a stack name without organization and project, like `foundation-ci`"),
 ]
 Host = Annotated[
     str,
     StringConstraints(pattern=_HOST_PATTERN, max_length=253),
-    Allowed("a host name of at least two labels, like `api.ci.beta-snu.dev`"),
+    Allowed("a host name with at least two labels, like `api.ci.beta-snu.dev`"),
 ]
 Zone = Annotated[
     str,
@@ -111,11 +111,11 @@ UrlTemplate = Annotated[
 Url = Annotated[
     str,
     StringConstraints(pattern=rf"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]){_URL_PORT}$"),
-    Allowed("an http(s) URL without user and path"),
+    Allowed("an HTTP(S) URL without a user or path"),
 ]
 ProviderZone = Annotated[
     Literal["fr-par-1", "fr-par-2", "fr-par-3", "nl-ams-1", "nl-ams-2", "nl-ams-3", "pl-waw-1", "pl-waw-2", "pl-waw-3"],
-    Allowed("a zone of `fr-par`, `nl-ams` or `pl-waw`, like `fr-par-1`"),
+    Allowed("a zone in `fr-par`, `nl-ams` or `pl-waw`, like `fr-par-1`"),
 ]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$"), Allowed("an e-mail address")]
 Uuid = Annotated[str, StringConstraints(pattern=_UUID_PATTERN), Allowed("a lower-case UUID")]
@@ -196,12 +196,12 @@ BackupDays = Annotated[int, _range(scaleway.BACKUP_DAYS), _allowed(scaleway.BACK
 PlanSigner = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$"),
-    Allowed("an Ed25519 public key: 32 bytes in base64, as `scripts/snu plan-keys` prints it"),
+    Allowed("an Ed25519 public key (32 bytes in base64), as printed by `scripts/snu plan-keys`"),
 ]
 PlanRecipient = Annotated[
     str,
     StringConstraints(pattern=r"^age1[ac-hj-np-z02-9]{58}$"),
-    Allowed("an age recipient, `age1…`, as `scripts/snu plan-keys` prints it"),
+    Allowed("an age recipient (`age1…`), as printed by `scripts/snu plan-keys`"),
 ]
 PlanHours = Annotated[int, Field(ge=1, le=720), Allowed("1 to 720 (hours)")]
 LogRetention = Annotated[int, _range(scaleway.LOG_RETENTION_DAYS), _allowed(scaleway.LOG_RETENTION_DAYS)]

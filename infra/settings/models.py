@@ -23,7 +23,7 @@ class Settings(BaseModel):
 
 
 class ProviderSettings(Settings):
-    """Provider settings of any stack."""
+    """Provider settings for any stack."""
 
     namespace: ClassVar[str] = "scaleway:"
 
@@ -37,7 +37,7 @@ class ProviderSettings(Settings):
     organization_id: limits.Uuid | None = Field(default=None, description="The organization.")
     project_id: limits.Uuid | None = Field(
         default=None,
-        description="The project of resources that do not set one. Default: the organization's default project.",
+        description="The project for resources that do not set one. Default: the organization's default project.",
     )
     profile: Annotated[str, Field(min_length=1), limits.Allowed("the name of a profile")] | None = Field(
         default=None, description="The profile to use from Scaleway's configuration file."
@@ -50,7 +50,7 @@ class ProviderSettings(Settings):
 
 
 class Plans(Settings):
-    """The public keys of those who may create plans (`snu plan`) and apply them (`snu apply`)."""
+    """Public keys of planners, who create plans (`snu plan`), and appliers, who apply them (`snu apply`)."""
 
     planners: Annotated[dict[limits.Name, limits.PlanSigner], limits.Allowed("at least one planner")] = Field(
         min_length=1, description="Signing keys of the planners, by name. A plan signed by any other key is rejected."
@@ -71,17 +71,17 @@ PolicyRule = Literal[
     "private-registry",
     "protection",
 ]
-"""The rules of `policy/rules.py`."""
+"""The rules in `policy/rules.py`."""
 
 
 class PolicyExemption(Settings):
     """A resource that is exempt from a policy rule."""
 
-    rule: PolicyRule = Field(description="The rule; `docs/reference/policies.md` describes each.")
-    resource: Annotated[str, Field(min_length=1), limits.Allowed("the name of a resource of the program")] = Field(
-        description="The resource's name in the program, as previews show it: `api-container`."
+    rule: PolicyRule = Field(description="The rule: see `docs/reference/policies.md`.")
+    resource: Annotated[str, Field(min_length=1), limits.Allowed("the name of a resource in the program")] = Field(
+        description="The resource's name in the program, as shown in previews: `api-container`."
     )
-    property: Annotated[str, Field(min_length=1), limits.Allowed("a property, as the violation names it")] | None = (
+    property: Annotated[str, Field(min_length=1), limits.Allowed("a property, as named in the violation")] | None = (
         Field(
             default=None,
             description="The only property to exempt, such as `environmentVariables.PUBLIC_TOKEN`. Default: all.",
@@ -116,8 +116,8 @@ class EnvironmentIdentity(Settings):
     """The environment's name and its foundation."""
 
     name: limits.Name = Field(
-        description="The environment's name in the names of live resources, such as `staging`. May differ from the "
-        "stack's name."
+        description="The environment's name as used in the names of live resources, such as `staging`. May differ from "
+        "the stack's name."
     )
     foundation: limits.StackName = Field(description="The stack that owns the project, registry and secret document.")
     preview_of: limits.Name | None = Field(
@@ -172,7 +172,7 @@ class Variables(Settings):
     variables: dict[limits.VariableName, Variable] = Field(
         default={},
         max_length=scaleway.VARIABLES.most,
-        description="Plain variables: a string, or `{url: <app>}`. Quote numbers and `true`.",
+        description="Plain variables: a string, or `{url: <app>}`. Quote numbers and booleans.",
     )
     document_variables: list[TakenVariable] = Field(
         default=[],
@@ -189,12 +189,12 @@ class Probe(Settings):
     """A health check of a container. `docs/reference/limits.md` describes what happens when it fails."""
 
     path: limits.HttpPath | None = Field(
-        default=None, description="Path of the HTTP request. Without it, the probe opens a TCP connection."
+        default=None, description="HTTP request path. If unset, the probe opens a TCP connection."
     )
     interval: limits.ProbeSeconds = Field(default=10, description="Seconds between probes.")
-    timeout: limits.ProbeSeconds = Field(default=1, description="Seconds after which a probe has failed.")
+    timeout: limits.ProbeSeconds = Field(default=1, description="Seconds after which a probe times out.")
     failure_threshold: limits.FailureThreshold = Field(
-        default=3, description="Consecutive failures after which the container is unhealthy."
+        default=3, description="Consecutive failures after which the container is considered unhealthy."
     )
 
 
@@ -221,13 +221,13 @@ class App(Variables):
         default=50, description="Concurrent requests per instance above which another instance starts."
     )
     timeout: limits.RequestTimeout = Field(default=300, description="Request timeout in seconds.")
-    port: limits.Port = Field(default=8080, description="Port that the process listens on.")
-    protocol: Literal["http1", "h2c"] = Field(default="http1", description="Protocol of the process.")
-    privacy: Literal["public", "private"] = Field(default="public", description="`private`: requests need a token.")
+    port: limits.Port = Field(default=8080, description="Port on which the process listens.")
+    protocol: Literal["http1", "h2c"] = Field(default="http1", description="Protocol that the process uses.")
+    privacy: Literal["public", "private"] = Field(default="public", description="`private`: requests require a token.")
     sandbox: Literal["v1", "v2"] = Field(default="v2", description="Sandbox of the instances; `v2` is gVisor.")
     host: limits.Host | None = Field(default=None, description="The app's host name.")
     image: limits.Name | None = Field(
-        default=None, description="Key in `snu:images` of the image to run. Default: the app's own key."
+        default=None, description="Image to run: a key in `snu:images`. Default: the app's own key."
     )
     secret_variables: list[TakenVariable] = Field(
         default=[],
@@ -237,23 +237,23 @@ class App(Variables):
     )
     liveness_probe: Probe = Field(
         default=DEFAULT_PROBE,
-        description="Runs as long as the container does. When it fails, the instance gets no more traffic; it is not "
-        "restarted.",
+        description="Runs throughout the container's lifetime. If it fails, the instance receives no more traffic but "
+        "is not restarted.",
     )
     startup_probe: Probe = Field(
         default=DEFAULT_PROBE,
-        description="Runs until it succeeds once. It delays each start by up to one interval: use a short interval for "
-        "apps that scale from zero.",
+        description="Runs until it first succeeds. It delays each start by up to one interval: use a short interval "
+        "for apps that scale from zero.",
     )
     version_path: limits.HttpPath | None = Field(
         default=None,
         description="Path of the version endpoint, which returns a JSON object with the key `version`. A deployment "
-        "succeeds only if it returns the version in `snu:images`.",
+        "succeeds only if the endpoint returns the version in `snu:images`.",
     )
 
 
 class Schedule(Settings):
-    """The schedule of a job."""
+    """A job's schedule."""
 
     cron: Annotated[str, Field(pattern=r"^\S+( \S+){4}$"), limits.Allowed("five cron fields, like `0 4 * * *`")] = (
         Field(description="Minute, hour, day of the month, month, day of the week.")
@@ -274,29 +274,29 @@ class Job(Variables):
     memory: limits.JobMemory = Field(description="Memory limit in MB.")
     storage: limits.JobStorage = Field(default=1000, description="Local storage in MB.")
     timeout: limits.JobTimeout = Field(description="Seconds after which a run is stopped.")
-    image: limits.Name = Field(description="Key in `snu:images` of the image to run.")
+    image: limits.Name = Field(description="Image to run: a key in `snu:images`.")
     command: list[str] = Field(default=[], description="Command to run instead of the image's.")
-    args: list[str] = Field(default=[], description="Arguments of the command.")
+    args: list[str] = Field(default=[], description="Command arguments.")
     schedule: Schedule | None = Field(
-        default=None, description="When the job runs. Without it, the job is started manually."
+        default=None, description="When the job runs. If unset, the job must be started manually."
     )
 
 
 class Image(Settings):
     """The version of an image that an environment runs."""
 
-    version: limits.Version = Field(description="The app's version. Informative only: the digest is what runs.")
+    version: limits.Version = Field(description="The app's version. Informational: the digest determines what runs.")
     digest: limits.Digest = Field(description="The digest of the image's manifest.")
 
 
 class Previews(Settings):
-    """Preview environments: which pull requests get one, and when it expires."""
+    """Preview environments: which pull requests get one, and when they expire."""
 
     label: str | None = Field(
         default=None,
         min_length=1,
-        description="Only pull requests with this label get a preview environment. Without it, all pull requests get "
-        "one, except those whose branch is named `no-ci-…`, `…-no-ci` or `…-no-ci-…`.",
+        description="Only pull requests with this label get a preview environment. If unset, all pull requests get "
+        "one, except those from a branch named `no-ci-…`, `…-no-ci` or `…-no-ci-…`.",
     )
     expire_after: limits.PreviewHours = Field(
         default=168, description="Hours without an update after which `snu env sweep` removes a preview environment."
@@ -311,11 +311,11 @@ class Previews(Settings):
 class CrashAlertsSettings(Settings):
     """A job that reads the containers' logs and reports crashes, restart loops and failed deployments to Slack."""
 
-    image: limits.Name = Field(default="crash-alerts", description="Key in `snu:images` of the image to run.")
+    image: limits.Name = Field(default="crash-alerts", description="Image to run: a key in `snu:images`.")
     interval_minutes: limits.AlertMinutes = Field(
         default=5, description="Minutes between runs. A crash is reported within two intervals."
     )
-    webhook: limits.DocumentKey = Field(description="Key of the secret document that holds the Slack webhook's URL.")
+    webhook: limits.DocumentKey = Field(description="Key in the secret document that contains the Slack webhook URL.")
 
     @property
     def job(self) -> Job:
@@ -336,24 +336,24 @@ RunImage = Annotated[
 
 
 class EnvironmentSettings(Settings):
-    """Settings of a stack of the blueprint `environment`."""
+    """Settings of a stack with the `environment` blueprint."""
 
     blueprint: Literal["environment"] = Field(description="The stack's blueprint.")
     protect: bool = Field(default=False, description="Prevents the stack's resources from being deleted or replaced.")
     plans: Plans | None = Field(
-        default=None, description="Keys of planners and appliers. Without it, `snu plan` is not available."
+        default=None, description="Keys of planners and appliers. If unset, `snu plan` is not available."
     )
     policies: Policies = Field(default=Policies(), description="Exemptions from the policies.")
     state: EnvironmentState | None = Field(default=None, description="The backend of the stack's state.")
     environment: EnvironmentIdentity = Field(description="The environment's name and its foundation.")
     zone: limits.Zone | None = Field(
         default=None,
-        description="The foundation's DNS zone, in which the apps' hosts get records. Without it, records are managed "
-        "outside of this project.",
+        description="The foundation's DNS zone, in which the apps' hosts get records. If unset, records are managed "
+        "outside this project.",
     )
     url_template: limits.UrlTemplate = Field(
         default="https://{host}",
-        description="Template of the apps' URLs. With `https`, plain HTTP is redirected.",
+        description="Template for the apps' URLs. With `https`, plain HTTP is redirected.",
     )
     promote_from: limits.StackName | None = Field(
         default=None,
@@ -361,18 +361,18 @@ class EnvironmentSettings(Settings):
         "promotions write its `snu:images`.",
     )
     images: dict[limits.Name, RunImage] = Field(
-        description="The images to run, by name: a version and digest, or `build` for an image of `images.yaml` that "
-        "Pulumi builds with Docker. `build` in place of the object builds all images. Images built by `snu images "
+        description="The images to run, by name: a version and digest, or `build` for an image in `images.yaml` that "
+        "Pulumi builds with Docker. `build` instead of the object builds all images. Images built by `snu images "
         "build` for the stack (`.local/images/<stack>.yaml`) take precedence."
     )
     previews: Previews | None = Field(
-        default=None, description="Preview environments (`snu env`). Without it, the environment has none."
+        default=None, description="Preview environments (`snu env`). If unset, the environment has none."
     )
     apps: dict[limits.Name, App] = Field(default={}, description="The containers, by app.")
     jobs: dict[limits.JobKey, Job] = Field(default={}, description="The jobs, by key.")
     crash_alerts: CrashAlertsSettings | None = Field(
         default=None,
-        description="Crash alerts in Slack: see `docs/how-to/crash-alerts.md`. Without it, crashes are not reported.",
+        description="Crash alerts in Slack: see `docs/how-to/crash-alerts.md`. If unset, crashes are not reported.",
     )
 
     def container_name(self, app: str) -> str:
@@ -380,12 +380,12 @@ class EnvironmentSettings(Settings):
         return self.apps[app].name or naming.container(self.environment.name, app)
 
     def job_name(self, job: str) -> str:
-        """The name of a job's definition on the platform."""
+        """A job definition's name on the platform."""
         return self.jobs[job].name or naming.job(self.environment.name, job)
 
     @property
     def pinned(self) -> dict[str, Image]:
-        """The images given by version and digest, by name."""
+        """The images specified by version and digest, by name."""
         return {name: image for name, image in self.images.items() if isinstance(image, Image)}
 
 
@@ -396,7 +396,7 @@ class Project(Settings):
     """A Scaleway project."""
 
     name: limits.Name = Field(description="The project's name without `snu-`.")
-    description: str = Field(default="", description="Shown in the console.")
+    description: str = Field(default="", description="Description shown in the console.")
 
 
 class ServerlessBackend(Settings):
@@ -404,7 +404,7 @@ class ServerlessBackend(Settings):
 
     kind: Literal["serverless"] = Field(description="The kind of backend.")
     min_cpu: limits.ServerlessCpu = Field(
-        default=0, description="Minimum number of vCPUs; with 0, an idle database is suspended."
+        default=0, description="Minimum number of vCPUs; if 0, an idle database is suspended."
     )
     max_cpu: limits.ServerlessCpu = Field(default=1, description="Maximum number of vCPUs.")
 
@@ -419,19 +419,19 @@ class InstanceBackend(Settings):
     )
     open_for_runs: bool = Field(
         default=False,
-        description="Lets each run of `snu` add its own address to the allowed ranges and remove it when it ends. "
-        "Grants `RelationalDatabasesFullAccess` to the applications that deploy or preview.",
+        description="Lets each run of `snu` add its own address to the allowed ranges and remove it at the end. "
+        "Grants `RelationalDatabasesFullAccess` to the IAM applications that deploy or preview.",
     )
     private_network: limits.Uuid | None = Field(
         default=None,
-        description="Private network of the instance's only endpoint; the instance then has no public endpoint. Not "
+        description="Private network of the instance's endpoint; if set, the instance has no public endpoint. Not "
         "supported by the local Scaleway.",
     )
     node_type: str = Field(default="DB-DEV-S", description="Node type of the instance.")
     engine: str = Field(default="PostgreSQL-15", description="Database engine and version.")
     volume_size: limits.VolumeSize = Field(default=10, description="Storage in GB.")
     backup_frequency: limits.BackupHours = Field(default=24, description="Hours between backups.")
-    backup_retention: limits.BackupDays = Field(default=30, description="Days for which backups are kept.")
+    backup_retention: limits.BackupDays = Field(default=30, description="Backup retention in days.")
 
 
 class BucketBackend(Settings):
@@ -474,8 +474,8 @@ class SecretDocument(Settings):
 
     initial: InitialDocument | None = Field(
         default=None,
-        description="Secret from which the first version is copied; later changes are kept. Without it, the first "
-        "version is written manually.",
+        description="Secret from which the first version is copied; later changes are preserved. If unset, the first "
+        "version must be written manually.",
     )
 
 
@@ -492,7 +492,7 @@ class FoundationEnvironment(Settings):
 
 
 class Deploy(Settings):
-    """Access of the deploy applications to other projects."""
+    """The deploy applications' access to other projects."""
 
     read_registries_of: list[limits.Uuid] = Field(
         default=[], description="Other projects whose registries the deploy applications may read."
@@ -502,7 +502,7 @@ class Deploy(Settings):
 class ObservabilitySettings(Settings):
     """Logs and alerts of a project."""
 
-    log_retention: limits.LogRetention = Field(default=7, description="Days for which logs are kept.")
+    log_retention: limits.LogRetention = Field(default=7, description="Log retention in days.")
     alert_emails: list[limits.Email] = Field(default=[], description="E-mail addresses that receive alerts.")
 
 
@@ -512,18 +512,18 @@ class DatabasePasswords(Settings):
     administrator: limits.Password = Field(
         description="Password of the administrator, which every instance must have. Pulumi does not use it."
     )
-    user: limits.Password = Field(description="Password of the user with which Pulumi reads and writes state.")
+    user: limits.Password = Field(description="Password of the user that Pulumi uses to read and write state.")
     reader: limits.Password | None = Field(
         default=None,
-        description="Password of a read-only user for previews, drift and status. Without it, they use `user`.",
+        description="Password of a read-only user for previews, drift and status. If unset, these use `user`.",
     )
 
 
 class AcceptedOrphan(Settings):
-    """An unmanaged resource of the project that `snu drift` does not report."""
+    """An unmanaged resource in the project that `snu drift` does not report."""
 
-    id: Annotated[str, Field(min_length=1), limits.Allowed("an id as `snu drift` prints it")] = Field(
-        description="The resource's id, with its region if it has one: `fr-par/1a2b…`."
+    id: Annotated[str, Field(min_length=1), limits.Allowed("an id as printed by `snu drift`")] = Field(
+        description="The resource's id, including its region if it has one: `fr-par/1a2b…`."
     )
     reason: Annotated[str, Field(min_length=1), limits.Allowed("a reason")] = Field(
         description="Why the resource is unmanaged."
@@ -537,16 +537,16 @@ class Drift(Settings):
 
 
 class FoundationSettings(Settings):
-    """Settings of a stack of the blueprint `foundation`."""
+    """Settings of a stack with the `foundation` blueprint."""
 
     organization_id: limits.Uuid = Field(
-        description="The organization, which IAM policies refer to.",
+        description="The organization that IAM policies refer to.",
         alias="scaleway:organizationId",
     )
     blueprint: Literal["foundation"] = Field(description="The stack's blueprint.")
     protect: bool = Field(default=False, description="Prevents the stack's resources from being deleted or replaced.")
     plans: Plans | None = Field(
-        default=None, description="Keys of planners and appliers. Without it, `snu plan` is not available."
+        default=None, description="Keys of planners and appliers. If unset, `snu plan` is not available."
     )
     policies: Policies = Field(default=Policies(), description="Exemptions from the policies.")
     state: FoundationState | None = Field(default=None, description="The backend of the foundation's own state.")
@@ -556,16 +556,16 @@ class FoundationSettings(Settings):
     )
     previews: bool = Field(
         default=False,
-        description="Creates the shared container namespace of preview environments and the application that deploys "
-        "them.",
+        description="Creates the shared container namespace for preview environments and the IAM application that "
+        "deploys them.",
     )
     zone: limits.Zone | None = Field(default=None, description="DNS zone to create.")
-    deploy: Deploy = Field(default=Deploy(), description="Access of the deploy applications to other projects.")
+    deploy: Deploy = Field(default=Deploy(), description="The deploy applications' access to other projects.")
     observability: ObservabilitySettings = Field(default=ObservabilitySettings(), description="Logs and alerts.")
     api_keys_expire_on: limits.Date | None = Field(
         default=None,
-        description="Expiry date of API keys created by `snu keys`; for organizations that limit the lifetime of keys. "
-        "After changing it, run `snu keys store`: see `docs/how-to/api-keys.md`.",
+        description="Expiration date of API keys created by `snu keys`, for organizations that limit the lifetime of "
+        "keys. After changing it, run `snu keys store`: see `docs/how-to/api-keys.md`.",
     )
     container_memory_quota: limits.MemoryQuota = Field(
         default=scaleway.CONTAINER_MEMORY_GB.most,
@@ -573,18 +573,18 @@ class FoundationSettings(Settings):
         "checkout exceed it at their maximum scale.",
     )
     object_storage: limits.Url | None = Field(
-        default=None, description="Endpoint of object storage. Default: Scaleway's in the region."
+        default=None, description="Object storage endpoint. Default: Scaleway's endpoint in the region."
     )
     drift: Drift = Field(default=Drift(), description="Exceptions for `snu drift`.")
     database_passwords: dict[limits.Name, DatabasePasswords] = Field(
         default={},
-        description="Passwords of database instances, by environment. Set each with `pulumi config set --secret "
+        description="Passwords of database instances, by environment. Set each one with `pulumi config set --secret "
         "--path 'snu:databasePasswords.<environment>.user'`.",
     )
 
     @property
     def opens_databases(self) -> bool:
-        """Whether runs add their own address to the ACL of a backend database."""
+        """Whether runs add their own address to a backend database's ACL."""
         backends = [
             backend
             for environment in self.environments.values()

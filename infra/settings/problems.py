@@ -1,6 +1,6 @@
-"""Problems in a stack's settings: the location, what was found and what is allowed.
+"""Problems in a stack's settings: the location, the value found and the allowed values.
 
-Converts pydantic's errors; the types themselves (`limits.Allowed`) describe what is allowed. Values of secrets never
+Converts pydantic's errors; the types themselves (`limits.Allowed`) describe the allowed values. Secret values never
 appear in a problem.
 """
 
@@ -19,13 +19,13 @@ from pydantic_core import ErrorDetails
 from infra.settings.limits import Allowed
 
 FILE = "file"
-"""The key of a problem with the file as a whole."""
+"""The key for problems with the file as a whole."""
 MISSING = "missing"
-"""`found` of a required key that is missing."""
+"""Value of `found` for a missing required key."""
 _LONGEST_VALUE = 60
 _LAST_PART = re.compile(r"(?:\.[^.\[\]]+|\[\d+\])$")
 _NOT_QUOTED = {"int_type": "a number", "bool_type": "a boolean"}
-"""Types that are written without quotes, by pydantic's error."""
+"""Types written without quotes, by type of pydantic error."""
 _KINDS = {
     bool: "`true` or `false`",
     int: "a whole number",
@@ -46,7 +46,7 @@ class Problem:
     allowed: str
     line: int | None = None
     remedy: str = ""
-    """What to do; replaces the list of what is allowed."""
+    """How to fix the problem; replaces the allowed values in the message."""
 
     def __str__(self) -> str:
         location = self.file if self.line is None else f"{self.file}:{self.line}"
@@ -56,7 +56,7 @@ class Problem:
 
 
 class SettingsError(Exception):
-    """A stack's settings are invalid. The message lists all problems, which are also in `errors`."""
+    """Raised if a stack's settings are invalid. The message lists all problems, which are also in `errors`."""
 
     def __init__(self, errors: Iterable[Problem]) -> None:
         self.errors = sorted(
@@ -110,17 +110,17 @@ def unwrap(annotation: Any, metadata: Sequence[Any] = ()) -> tuple[Any, tuple[An
 
 
 def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """A model's fields by their key in YAML."""
+    """A model's fields, by their YAML keys."""
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def top_level_key(key: str, model: Any = None) -> str:
-    """A top-level key with its model's namespace; `snu:` if the model has none."""
+    """A top-level key, prefixed with its model's namespace, or with `snu:` if the model has none."""
     return key if ":" in key else f"{getattr(model, 'namespace', 'snu:')}{key}"
 
 
 def find_spot(model: type[BaseModel], location: Sequence[int | str]) -> SettingLocation:
-    """Resolves pydantic's location of an error to a key and its type."""
+    """Resolves the location of a pydantic error to a key and its type."""
     spot = SettingLocation("", model, ())
     for part in location:
         if part == "[key]":  # pydantic's word for "the key itself"
@@ -132,7 +132,7 @@ def find_spot(model: type[BaseModel], location: Sequence[int | str]) -> SettingL
 def _step(spot: SettingLocation, part: int | str) -> SettingLocation:
     annotation = spot.annotation
     origin = get_origin(annotation)
-    if origin in (Union, types.UnionType):  # `part` is pydantic's name of the variant, which is not in the YAML
+    if origin in (Union, types.UnionType):  # `part` is pydantic's name for the variant, which is not in the YAML
         for variant in get_args(annotation):
             kind, metadata = unwrap(variant)
             if str(part) in _variant_names(kind, metadata):
@@ -163,7 +163,7 @@ def _variant_names(kind: Any, metadata: Iterable[Any]) -> Iterator[str]:
 
 
 def located(problem: Problem, file: str, lines: Mapping[str, int]) -> Problem:
-    """Adds the line number of a problem's key, or of the closest parent that is in the file, to a problem of `file`."""
+    """Adds the line number of a problem's key, or of its closest parent in the file, if the problem is in `file`."""
     key = problem.key
     while key not in lines and (shorter := _LAST_PART.sub("", key)) != key:
         key = shorter
@@ -171,7 +171,7 @@ def located(problem: Problem, file: str, lines: Mapping[str, int]) -> Problem:
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], file: str) -> list[Problem]:
-    """Converts the errors of a validation. A misspelled required key is reported once, as unknown."""
+    """Converts validation errors to problems. A misspelled required key is reported only once, as unknown."""
     errors = error.errors(include_url=False)
     misspelled = {
         (*details["loc"][:-1], _suggestion(details, model))

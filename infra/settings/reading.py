@@ -31,11 +31,11 @@ _BLUEPRINTS: dict[str, type[FoundationSettings] | type[EnvironmentSettings]] = {
     "environment": EnvironmentSettings,
 }
 _ENCRYPTED = "[encrypted]"
-"""Placeholder of a value that only Pulumi can decrypt; long enough for a valid password."""
+"""Placeholder for a value that only Pulumi can decrypt; long enough to be a valid password."""
 
 
 def load(stack: str, config: Mapping[str, str], project: Path) -> FoundationSettings | EnvironmentSettings:
-    """Loads the settings of a stack from Pulumi's flat configuration: `{"snu:apps": "<JSON>", …}`.
+    """Loads a stack's settings from Pulumi's flat configuration: `{"snu:apps": "<JSON>", …}`.
 
     `project` is the folder with the stack file, which is also checked if the configuration comes from it.
     Raises `SettingsError` with all problems.
@@ -50,8 +50,7 @@ def load(stack: str, config: Mapping[str, str], project: Path) -> FoundationSett
 def load_file(path: Path, project: Path | None = None) -> FoundationSettings | EnvironmentSettings:
     """Loads the settings from a stack file as Pulumi would, without decrypting values.
 
-    `project` is the project's folder, by default that of the file.
-    Raises `SettingsError` with all problems.
+    `project` is the project folder, by default the file's folder. Raises `SettingsError` with all problems.
     """
     file = _read(path)
     stack = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
@@ -95,7 +94,7 @@ def _flat(file: StackFile) -> dict[str, str]:
 
 
 def _key_of(path: KeyPath) -> str:
-    """The key of a problem at a path of the stack file."""
+    """The key to report for a problem at a path in the stack file."""
     if path[:1] == ("config",) and len(path) > 1:
         return key_text(("config", top_level_key(str(path[1])), *path[2:]))
     return key_text(path) or FILE
@@ -108,7 +107,7 @@ def _lines_of(file: StackFile) -> dict[str, int]:
 def _validate(
     path: Path, stack: str, config: Mapping[str, str], file: StackFile | None
 ) -> FoundationSettings | EnvironmentSettings:
-    """`file` is the stack file that the configuration comes from, if known."""
+    """`file` is the stack file from which the configuration was read, if known."""
     try:
         flat = _with_built(config, path.parent, stack)
         return _settings(path.name, flat, [] if file is None else _foundation_problems(path, flat))
@@ -120,7 +119,7 @@ def _validate(
 def _settings(
     file: str, config: Mapping[str, str], problems: list[Problem]
 ) -> FoundationSettings | EnvironmentSettings:
-    """`problems` are those found so far."""
+    """`problems` contains the problems found so far."""
     finding = partial(Problem, file)
     problems = [*problems, *_unknown_namespaces(file, config), *_provider_problems(file, config)]
     blueprint = config.get("snu:blueprint")
@@ -177,7 +176,7 @@ def _foundation_problems(path: Path, config: Mapping[str, str]) -> list[Problem]
 def _typed_values(
     model: type[FoundationSettings] | type[EnvironmentSettings], config: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Parses Pulumi's strings: values of other types are JSON."""
+    """Parses Pulumi's string values, which are JSON for all types other than strings."""
     fields = keys_of(model)
     raw: dict[str, Any] = {}
     for key, text in config.items():

@@ -16,13 +16,14 @@ _INTRODUCTION = """\
 # Settings
 
 For anyone who edits a stack file (`Pulumi.<stack>.yaml`) or `images.yaml`: all settings with their allowed values and
-defaults. Generated from `infra/settings/models.py` and `infra/settings/images.py`, and checked by a test. Update it
-with `python -m infra.settings.reference > docs/reference/settings.md`.
+defaults. This page is generated from `infra/settings/models.py` and `infra/settings/images.py`; a test checks that it
+is up to date. Update it with `python -m infra.settings.reference > docs/reference/settings.md`.
 
-All settings are validated before anything runs, by `snu` and by the program itself, so also with plain `pulumi`. Each
-problem is one line with the file, line and key, what was found, and what is allowed or what to do.
+Both `snu` and the program itself validate all settings before anything runs, so they are also validated with plain
+`pulumi`. Each problem is reported on one line: the file, line and key, the value found, and the allowed values or how
+to fix it.
 
-Keys without a value have the default; removing a key restores the default with the next `up`.
+Keys without a value use the default; removing a key restores the default on the next `up`.
 
 ## YAML values
 
@@ -35,7 +36,7 @@ other values are rejected, and the message shows the quoted form that preserves 
 |---|---|---|
 | booleans | `true`, `false` | `yes`, `no`, `on`, `off`, `y`, `n` |
 | whole numbers | `0`, `-17`, up to 2^53 | `012`, `+1`, `-0`, `1_000`, `0x1F`, `0o17`, `0b1`, larger ones |
-| other numbers | `0.5` | `.5`, `1.`, `1.0`, `1.10`, `1e5`, `.inf`, `.nan`, more digits than a float keeps |
+| other numbers | `0.5` | `.5`, `1.`, `1.0`, `1.10`, `1e5`, `.inf`, `.nan`, more digits than a float can represent |
 | dates and times | | `2026-11-26`, `2026-11-26T10:00:00Z`, `12:30` |
 | no value | `null`, `~`, nothing; not at the top level | |
 | keys | strings | `ON`, `y`, `1`, `null`, `2026-11-26` |
@@ -44,7 +45,7 @@ Always rejected: duplicate keys, tabs as indentation, anchors and aliases, merge
 directives, a second document, more than 32 levels or 1 MiB, and any encoding other than UTF-8 without a byte order
 mark.
 
-Variables are strings: quote numbers and `true`.
+Variables are strings: quote numbers and booleans.
 """
 
 

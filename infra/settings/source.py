@@ -51,7 +51,7 @@ def _agree(written: Any, given: Any, path: KeyPath, invalid: Set[KeyPath]) -> bo
 
 
 def from_json(text: str) -> Any:
-    """Parses a configuration value: JSON, or else the string itself."""
+    """Parses a configuration value as JSON; returns the string itself if it is not valid JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -8,24 +8,24 @@ from infra.settings.models import App, AppUrl, Variables
 
 @dataclass(frozen=True)
 class MergedVariables:
-    """All variables of an app or job, by name; each is of exactly one kind."""
+    """All variables of an app or job, by name; each has exactly one kind."""
 
     plain: dict[str, str | AppUrl] = field(default_factory=dict)
     document: dict[str, str] = field(default_factory=dict)
-    """Keys of the secret document, by variable; plain variables on the platform."""
+    """Secret document keys of variables that are plain on the platform, by variable name."""
     secret: dict[str, str] = field(default_factory=dict)
-    """Keys of the secret document, by variable; secret variables on the platform."""
+    """Secret document keys of variables that are secret on the platform, by variable name."""
 
     @property
     def document_keys(self) -> dict[str, str]:
-        """Keys of the secret document, by variable, of both kinds."""
+        """Secret document keys of both kinds of variables, by variable name."""
         return self.document | self.secret
 
 
 def merge(consumer: Variables, apps: Mapping[str, App]) -> MergedVariables:
     """Merges an app's or job's own variables with those it inherits; its own take precedence.
 
-    Requires valid settings: `variables_from` is the key of an app and there is no cycle.
+    Requires valid settings: `variables_from` is the key of an app, without cycles.
     """
     plain = dict(consumer.variables)
     document = _by_name(consumer.document_variables)

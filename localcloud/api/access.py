@@ -1,4 +1,4 @@
-"""Authentication and authorization: keys, principals, policies, permission sets. All access is decided here."""
+"""Authentication and authorization: keys, principals, policies, permission sets. All access decisions are made here."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from localcloud.api.store import Store
 from localcloud.api.timestamps import parse_timestamp
 
 SECRET_KEYS = "vault.iam.secret_key"  # noqa: S105 - a kind, not a secret
-"""Kind: secret key (the id) → access key."""
+"""Store kind that maps secret keys (the ids) to access keys."""
 USERS = "iam.user"
 API_KEYS = "iam.api_key"
 POLICIES = "iam.policy"
 RULES = "hidden.iam.rules"
-"""Kind: policy id → its rules, in order."""
+"""Store kind that maps policy ids to ordered lists of rules."""
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Where a permission is granted: in the whole organization, in some projects, or for some of their resources."""
+    """The scope of a permission: the whole organization, some projects, or some of their resources."""
 
     everywhere: bool
     projects: frozenset[str] = frozenset()
     conditional: tuple[tuple[frozenset[str] | None, Condition], ...] = ()
-    """Projects (None: all) with the condition that a resource must meet."""
+    """Pairs of projects (None: all) and the condition that their resources must meet."""
 
     def covers(self, project_id: str | None, target: Target | None = None) -> bool:
-        """``project_id``: None means the organization. ``target``: the resource, unless the request is a list."""
+        """``project_id``: None means the organization. ``target``: None for list requests."""
         if self.everywhere or project_id in self.projects:
             return True
         return any(holds(target) for projects, holds in self.conditional if projects is None or project_id in projects)
@@ -53,7 +53,7 @@ class Principal:
 
 
 def authenticate(store: Store, secret_key: str | None, now: float) -> Principal:
-    """The principal of a secret key. Raises 401 ``denied_authentication``."""
+    """The principal that a secret key belongs to. Raises 401 ``denied_authentication``."""
     if not secret_key:
         raise denied_authentication("invalid_argument")
     link = store.get(SECRET_KEYS, secret_key)
@@ -71,7 +71,7 @@ def authenticate(store: Store, secret_key: str | None, now: float) -> Principal:
 
 
 def scope_of(store: Store, principal: Principal, permission: Permission) -> Scope:
-    """Where the principal has the permission. The organization's owner has every permission."""
+    """The scope in which the principal has the permission. The organization's owner has every permission."""
     if principal.user_id is not None:
         user = store.get(USERS, principal.user_id)
         if user is not None and user["type"] == "owner":

@@ -1,6 +1,6 @@
-"""The ASGI application: reads a request, finds its handler, and writes the response, the journal and one log line.
+"""The ASGI application: reads a request, calls its handler, and writes the response, a journal entry and a log line.
 
-A handler runs without interruption in the event loop. Its changes are committed together or not at all.
+Handlers run uninterrupted in the event loop. All of a request's changes are committed atomically.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ class Response:
     body: bytes = b""
     content_type: bytes = b"application/json"
     reason: str = ""
-    """Reason of an error, for the log."""
+    """Reason for an error, written to the log."""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     is_dropped: bool = False
-    """Whether the connection is closed instead of sending a response."""
+    """Whether to close the connection without sending a response."""
 
 
 _DROPPED = Response(499, reason="connection closed", is_dropped=True)
@@ -141,7 +141,7 @@ class App:
         body: bytes,
         receive: Receive | None,
     ) -> FaultEffect:
-        """The effect of the fault rules on an API request. Returns after any delay or hold before its execution."""
+        """Return the effect of the fault rules on an API request, after any delay or hold that precedes execution."""
         if not self._faults:
             return NO_EFFECT
         effect = self._faults.effect_on(self._cloud.store, method, path, match, body)
@@ -174,13 +174,13 @@ class App:
             self._runtime.wake()
 
     def _service(self, path: str) -> Service | None:
-        """The service with a protocol of its own that the path belongs to: the image registry or Loki."""
+        """The service that owns the path and has its own protocol (the image registry or Loki), or None."""
         if is_registry_path(path):
             return self._images
         return self._loki if is_loki_path(path) else None
 
     async def _serve_container(self, scope: Scope, receive: Receive, send: Send) -> tuple[int, str] | None:
-        """Serve a running container's host, or its logs. Returns None for all other requests."""
+        """Serve requests for a running container's host or for logs. Returns None for all other requests."""
         headers = dict(scope["headers"])
         if _is_for_api(headers):
             owner = logs_of(scope["path"])
@@ -201,9 +201,9 @@ class App:
             return error.status, error.reason
 
     def _rejection_reason(self, method: str, path: str, headers: dict[bytes, bytes]) -> str | None:
-        """Why a request is rejected by its headers, or None.
+        """The reason to reject a request because of its headers, or None to accept it.
 
-        Containers protect their own hosts. Any site may link to the page at ``/``.
+        Containers are responsible for their own hosts. Any site may link to the page at ``/``.
         """
         host, origin, site = (_header(headers, name) for name in (b"host", b"origin", b"sec-fetch-site"))
         if not _is_for_api(headers):
@@ -229,7 +229,7 @@ class App:
         return injected.status, injected.reason
 
     def _commit(self, method: str, path: str, response: Response) -> Response:
-        """Commit the request's changes. If that fails, they are rolled back and the client may retry."""
+        """Commit the request's changes. On failure, roll them back and return an error that clients may retry."""
         try:
             self._cloud.store.commit((timestamp(self._cloud.now()), method, path, response.status))
         except sqlite3.Error as error:
@@ -288,7 +288,7 @@ class App:
 
 
 def _injected(injected: InjectedResponse | None) -> Response | None:
-    """The response that a fault injects."""
+    """The response injected by a fault, or None."""
     if injected is None:
         return None
     if injected.error is None:
@@ -299,17 +299,20 @@ def _injected(injected: InjectedResponse | None) -> Response | None:
 
 
 async def _wait_until_cleared(rules: Sequence[Rule], receive: Receive | None) -> bool:
-    """Wait until the rules are cleared. False if the client disconnects before (not noticed without ``receive``)."""
+    """Wait until the rules are cleared.
+
+    Returns False if the client disconnects first, which is undetected without ``receive``.
+    """
     if not rules:
         return True
     if receive is None:
         await _wait(rules)
         return True
     cleared = asyncio.ensure_future(_wait(rules))
-    disconnected = asyncio.ensure_future(receive())  # the body was read, so the next message is the disconnect
+    disconnected = asyncio.ensure_future(receive())  # the body has been read, so the next message is the disconnect
     try:
         await asyncio.wait((cleared, disconnected), return_when=asyncio.FIRST_COMPLETED)
-        return not disconnected.done()  # if both, nobody waits for the response
+        return not disconnected.done()  # if both are done, nobody is waiting for the response
     finally:
         cleared.cancel()
         disconnected.cancel()
@@ -347,27 +350,27 @@ async def _send(send: Send, method: str, response: Response) -> None:
 
 
 async def _close_connection(send: Send) -> None:
-    """Close the connection without a response. ASGI has no message for it, so this uses the server's transport."""
+    """Close the connection without a response. ASGI has no message for this, so use the server's transport."""
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     if transport is None:
         raise RuntimeError("this ASGI server does not expose its transport")
     transport.abort()
-    await asyncio.sleep(0)  # lets the server notice
+    await asyncio.sleep(0)  # let the server notice
 
 
 async def _discard(message: Message) -> None:
-    """Replaces ``send`` where the response must not arrive."""
+    """Replacement for ``send`` that discards the response."""
 
 
 def _log(method: str, path: str, status: int, started_at: float, reason: str, effect: FaultEffect) -> None:
-    """One line, with applied fault rules in brackets. Status 499: no response was sent."""
+    """Log a request on one line, with applied fault rules in brackets. Status 499 means that no response was sent."""
     milliseconds = (time.perf_counter() - started_at) * 1_000
     suffix = "".join(f" {part}" for part in (reason, *(f"[{rule}]" for rule in effect.rules)) if part)
     sys.stderr.write(f"{method} {_printable(path)} {status} {milliseconds:.1f}ms{_printable(suffix)}\n")
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The whole body. None if it is too large, or if the client disconnects before its end."""
+    """The whole body. None if it is too large or the client disconnects before sending all of it."""
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -388,7 +391,7 @@ def _header(headers: dict[bytes, bytes], name: bytes) -> str | None:
 
 
 def _is_for_api(headers: dict[bytes, bytes]) -> bool:
-    """Whether a request is for the API, by its Host header. All other hosts are containers'."""
+    """Whether the Host header addresses the API. All other hosts belong to containers."""
     return is_loopback(_header(headers, b"host") or "localhost")
 
 

@@ -1,4 +1,4 @@
-"""Types of the ASGI interface, and the body of a request."""
+"""ASGI types, and a reader for request bodies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ClientDisconnected(Exception):
 
 
 async def body_chunks(receive: Receive) -> AsyncIterator[bytes]:
-    """The body of a request as it arrives. Raises ``ClientDisconnected``."""
+    """The chunks of a request body as they arrive. Raises ``ClientDisconnected``."""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":

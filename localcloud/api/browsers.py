@@ -1,6 +1,6 @@
-"""Rejects requests of web pages: the local Scaleway's keys are public, and any page can send requests to loopback.
+"""Rejects requests from web pages: the local Scaleway's keys are public, and any page can send requests to loopback.
 
-The headers suffice: only browsers send ``Origin`` and ``Sec-Fetch-Site``, and DNS rebinding shows in ``Host``.
+The headers are enough: only browsers send ``Origin`` and ``Sec-Fetch-Site``, and ``Host`` reveals DNS rebinding.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ _MAX_SHOWN = 100
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a ``Host`` header, with or without a port, names this machine."""
+    """Whether a ``Host`` header, with or without a port, refers to this machine."""
     return _LOOPBACK_HOST.fullmatch(host) is not None
 
 
 def rejection_reason(host: str | None, origin: str | None, site: str | None) -> str | None:
-    """Why a request is rejected, by its ``Host``, ``Origin`` and ``Sec-Fetch-Site`` headers. None if it is accepted."""
+    """The reason to reject a request with these ``Host``, ``Origin`` and ``Sec-Fetch-Site`` headers, or None."""
     if host is not None and not is_loopback(host):
         return f"Host is {_shown(host)}; expected 127.0.0.1, localhost or [::1]"
     if origin is not None:
-        return f"Origin is {_shown(origin)}; expected none: the local Scaleway rejects requests of web pages"
+        return f"Origin is {_shown(origin)}; expected none: the local Scaleway rejects requests from web pages"
     if site is not None and site not in _SAME_SITE:
         return f"Sec-Fetch-Site is {_shown(site)}; expected {' or '.join(_SAME_SITE)}: open the address directly"
     return None

@@ -1,4 +1,4 @@
-"""What all requests share: state, clock, settings."""
+"""Data shared by all requests: state, clock, settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Cloud:
     sql_server: str = ""
     """``<host>:<port>`` of the PostgreSQL server that new databases and instances point to. Empty: none."""
     sql_certificate: str = ""
-    """PEM of the CA that verifies this server's certificate."""
+    """CA certificate (PEM) for verifying that server's certificate."""
     now: Callable[[], float] = time.time
     will_run: Callable[[str], bool] = lambda _image: False
-    """Whether a process will run for an image. Statuses then wait for that process (``transitions.hold``)."""
+    """Whether a process will run for an image. If so, statuses wait for that process (``transitions.hold``)."""

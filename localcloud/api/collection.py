@@ -1,7 +1,7 @@
-"""Operations on all kinds of resources: find, list, add, change, delete.
+"""Operations for every kind of resource: find, list, add, change, delete.
 
-Internal fields of a stored resource: ``_project`` (its permissions apply; absent: those of the organization),
-``_region``, and the fields of ``transitions``.
+The internal fields of a stored resource are ``_project`` (the project whose permissions apply; if absent, the
+organization's apply), ``_region``, and the fields of ``transitions``.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ class Collection:
     plural: str
     """Key of the items in list responses."""
     filters: Mapping[str, str] = field(default_factory=dict)
-    """Query parameter of list requests → field that it filters."""
+    """Maps query parameters of list requests to the fields that they filter."""
     show: Callable[[ApiRequest, Resource], dict[str, Any]] = lambda request, resource: transitions.visible(
         resource, request.now
     )
-    """The object as responses contain it."""
+    """Converts a resource to its form in responses."""
     derived: Callable[[ApiRequest], Iterable[Resource]] = lambda _request: ()
-    """Resources that exist without being stored. They are found and listed like stored ones."""
+    """Returns resources that exist without being stored. They can be found and listed like stored ones."""
 
     def find(self, request: ApiRequest, id: str) -> Resource:
-        """The resource, in this region, if the caller may access it. Raises 404 and 403."""
+        """The resource in this region. Raises 404 if it does not exist, and 403 if the caller may not access it."""
         resource = request.store.get(self.kind, id) or next(
             (derived for derived in self.derived(request) if derived["id"] == id), None
         )
@@ -72,7 +72,7 @@ class Collection:
                 yield resource
 
     def listed(self, request: ApiRequest, **fields: Any) -> list[Resource]:
-        """All resources that this list request selects and its caller may access."""
+        """All resources that match this list request and are accessible to its caller."""
         filters = [
             (column, values)
             for name, column in self.filters.items()
@@ -97,7 +97,7 @@ class Collection:
     def add(
         self, request: ApiRequest, values: Mapping[str, Any], *, project: str | None, transient: str | None = None
     ) -> Resource:
-        """Store a new resource with id, times and region. ``transient``: its status until it is ready."""
+        """Store a new resource with an id, timestamps and a region. ``transient``: its status until it is ready."""
         moment = timestamp(request.now)
         resource: Resource = {"id": str(uuid4()), **values, "created_at": moment, "updated_at": moment}
         if project is not None:
@@ -131,7 +131,7 @@ class Collection:
         request.store.delete(self.kind, resource["id"])
 
     def begin_deletion(self, request: ApiRequest, resource: Resource) -> Resource:
-        """Delete after a time in status ``deleting``, which the response always shows."""
+        """Delete the resource after a delay. The response always shows the status ``deleting``."""
         if transitions.is_deleting(resource):
             return resource
         deleting = transitions.begin_deletion(

@@ -1,8 +1,8 @@
-"""Conditions of IAM rules: the subset of CEL about a request's resource that this server evaluates.
+"""Conditions of IAM rules: the supported subset of CEL, limited to a request's resource.
 
 Source: Scaleway's documentation, "Understanding resource-level conditions" and "Products supporting resource-level
-conditions" (2026-07-13). Secret Manager and IAM evaluate them; a list request has no resource, so comparisons
-are false for it.
+conditions" (2026-07-13). Secret Manager and IAM evaluate conditions. List requests have no resource, so comparisons are
+false for them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 
 class Target(NamedTuple):
-    """The resource of a request."""
+    """The resource that a request targets."""
 
     id: str
     name: str
-    """Including its folder, if its product has folders: `/folder/name`."""
+    """Includes the folder if the product has folders: `/folder/name`."""
 
 
 Condition = Callable[[Target | None], bool]
@@ -36,7 +36,7 @@ _TERM = re.compile(
 
 @lru_cache(256)
 def parse(text: str) -> Condition:
-    """Parse a rule's condition. Raises ValueError for expressions that this server does not evaluate."""
+    """Parse a rule's condition. Raises ValueError for unsupported expressions."""
     terms = [_term(part) for part in text.split("||")] if text.strip() else [_always]
     return lambda target: any(term(target) for term in terms)
 

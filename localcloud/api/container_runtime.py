@@ -1,4 +1,4 @@
-"""The interface between the API and whatever runs the containers (``localcloud.runtime``)."""
+"""The interface between the API and the container runtime (``localcloud.runtime``)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from localcloud.api.store import Resource
 
 
 class TruncatedResponse(Exception):
-    """A response that failed after its start. Its connection must be closed, so that it does not look complete."""
+    """A response failed midway. Its connection must be closed so that the response does not look complete."""
 
     def __init__(self, status: int, reason: str) -> None:
         """``status``: the status that the response should have had."""
@@ -20,15 +20,15 @@ class TruncatedResponse(Exception):
 
 class ContainerRuntime(Protocol):
     async def start(self) -> None:
-        """Run all deployed containers until ``stop``."""
+        """Run all deployed containers until ``stop`` is called."""
         ...
 
     async def stop(self) -> None:
-        """Stop all processes, within a bounded time."""
+        """Stop all processes within a bounded time."""
         ...
 
     def wake(self) -> None:
-        """Reconcile: the store has changed."""
+        """Reconcile after a change to the store."""
         ...
 
     def serves(self, container: Resource) -> bool:
@@ -36,7 +36,7 @@ class ContainerRuntime(Protocol):
         ...
 
     def unavailable_response(self, container: Resource) -> tuple[int, str] | None:
-        """Status and reason when no process handles requests. None if the container is in error, which says why."""
+        """Status and reason when no process handles requests. None if the container's ``error_message`` applies."""
         ...
 
     async def serve(self, container: Resource, scope: Scope, receive: Receive, send: Send) -> tuple[int, str]:

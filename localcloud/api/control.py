@@ -1,8 +1,8 @@
-"""The control API, ``/_local/…``, for command-line tools, tests and users. Requests that change something need a token.
+"""The control API, ``/_local/…``, for command-line tools, tests and users. Requests that change state require a token.
 
-GET  /_local/health        version, process, data folder, uptime, numbers of resources
+GET  /_local/health        version, process, data folder, uptime, resource counts
 GET  /_local/resources     all resources by kind, without secrets and without those scheduled for deletion;
-                            ``?seed=false`` omits resources of the seed
+                            ``?seed=false`` omits seeded resources
 GET  /_local/journal       write requests (time, method, path, status); ``?after=SEQ``
 GET, POST /_local/containers/ID/logs, /_local/job-runs/ID/logs    see ``logs.routes``
 POST /_local/reset         restore the seed and clear all faults
@@ -11,9 +11,9 @@ POST /_local/status        {"kind", "id", "status", "error_message"}: set a reso
 GET, POST, DELETE /_local/faults   list the fault rules, add one, clear all or one (``/_local/faults/ID``)
 GET  /_local/faults/reference      the faults and the fields of a rule
 POST /_local/sql-server    {"address": "127.0.0.1:5432", "certificate": "-----BEGIN…"}: the PostgreSQL server of new
-                           Serverless SQL databases and instances, and optionally the PEM that verifies it
-GET  /_local/object-storage   its address, whether the process is running and ready
-POST /_local/object-storage   start it unless it is running; same response
+                           Serverless SQL databases and instances, and optionally the PEM certificate for verifying it
+GET  /_local/object-storage   the object storage's address, and whether it is running and ready
+POST /_local/object-storage   start the object storage unless it is running; same response
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Control:
         *,
         token: str,
     ) -> None:
-        """``runtime``: what runs the containers (``engine``: ``docker`` or ``off``), and ``why``."""
+        """``runtime``: the container engine (``engine``: ``docker`` or ``off``) and the reason (``why``)."""
         self._token = token
         self._cloud = cloud
         self._faults = faults
@@ -90,10 +90,10 @@ class Control:
         }
 
     def require(self, token: str | None) -> None:
-        """Raises 401 unless the token of a request that changes something is right."""
+        """Check the token of a request that changes state. Raises 401 if it is missing or wrong."""
         if not hmac.compare_digest((token or "").encode(), self._token.encode()):
             file = f"{self._data}/{FILE}" if self._data else FILE
-            raise plain(401, f"the header {HEADER} is {'wrong' if token else 'missing'}; its value is in {file}")
+            raise plain(401, f"the {HEADER} header is {'wrong' if token else 'missing'}; read its value from {file}")
 
     def handle(self, method: str, path: str, query: Query, body: bytes) -> dict[str, Any]:
         name = path.removeprefix(self.prefix).rstrip("/")
@@ -102,7 +102,7 @@ class Control:
         if (owner := logs_of(path)) is not None and method == "POST":
             return add_lines(self._cloud, self._logs, owner, parse_object(body))
         if owner is not None and method == "GET":
-            raise plain(409, f"no container processes run: {self._runtime['why']}")
+            raise plain(409, f"no container processes are running: {self._runtime['why']}")
         handler = self._routes.get((method, name))
         if handler is None:
             raise not_implemented(method, path)
@@ -195,12 +195,12 @@ class Control:
 
     @property
     def runtime(self) -> str:
-        """What runs the containers, in words."""
+        """A description of the container runtime."""
         return f"{self._runtime['engine']} ({self._runtime['why']})"
 
     @property
     def storage(self) -> str:
-        """The state of the object storage, in words."""
+        """A description of the object storage's state."""
         if self._object_storage is None:
             return "off"
         state = "running" if self._object_storage.is_running() else "not running; starts on demand"
@@ -208,7 +208,7 @@ class Control:
 
     @property
     def commands(self) -> tuple[Command, ...]:
-        """Commands that the home page lists."""
+        """Commands listed on the home page."""
         return self._seed.commands
 
     def _shown_kinds(self) -> list[str]:

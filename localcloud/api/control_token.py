@@ -1,4 +1,4 @@
-"""The control API's token. Requests that change something need it, so they need read access to the data folder."""
+"""The control API's token. Requests that change state require it, so callers need read access to the data folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = "control-token"
 
 
 def make_token(data: Path) -> str:
-    """Create a new token, in a file that only its owner can read."""
+    """Create a new token in a file that only its owner can read."""
     path = data / FILE
     path.unlink(missing_ok=True)
     token = secrets.token_urlsafe(32)
@@ -23,9 +23,9 @@ def make_token(data: Path) -> str:
 
 
 def control_headers(health: Mapping[str, Any]) -> dict[str, str]:
-    """The header for requests that change something. ``health``: the response of ``/_local/health``.
+    """The header for requests that change state. ``health``: the response of ``/_local/health``.
 
-    Empty if the token cannot be read: the error of the request then names the token's file.
+    Empty if the token cannot be read; the server's error response then names the token file.
     """
     try:
         return {HEADER: (Path(str(health.get("data"))) / FILE).read_text()}

@@ -1,4 +1,4 @@
-"""Error responses in the platform's format, as the official SDKs decode it: ``type``, ``message``, fields per type."""
+"""Error responses in the format that the official SDKs decode: ``type``, ``message``, and type-specific fields."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class ApiError(Exception):
-    """An error response; ``body`` is its JSON."""
+    """An error response; ``body`` is its JSON body."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
         super().__init__(body.get("message", ""))
@@ -16,7 +16,7 @@ class ApiError(Exception):
 
     @property
     def reason(self) -> str:
-        """One line for the log: type, message and resource. It contains no value that the client sent."""
+        """One line for the log: type, message and resource. It contains no values sent by the client."""
         parts = [str(self.body.get("type", "")), str(self.body.get("message", ""))]
         parts += [" ".join(str(value) for value in detail.values() if value) for detail in self.body.get("details", [])]
         parts += [str(self.body[key]) for key in ("resource", "resource_id", "help_message") if key in self.body]
@@ -24,11 +24,11 @@ class ApiError(Exception):
 
 
 class EngineError(Exception):
-    """The container engine failed; the message is a clause that says why."""
+    """The container engine failed; the message is a clause that states the reason."""
 
 
 class StartError(Exception):
-    """The server cannot start; the message tells the user why and what to do."""
+    """The server cannot start; the message explains why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def invalid(argument: str, help_message: str) -> ApiError:
 
 
 def plain(status: int, message: str) -> ApiError:
-    """An error without type. Clients show its message, and retry some errors depending on the message."""
+    """An error without a type. Clients display its message, and retry some errors based on it."""
     return ApiError(status, {"message": message})
 
 
@@ -136,7 +136,7 @@ def not_implemented(method: str, path: str) -> ApiError:
 
 
 def origin(error: Exception) -> str:
-    """Type and location of an unexpected error, without its message, which may quote a value of the request."""
+    """Type and location of an unexpected error, without its message, which may quote a value from the request."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

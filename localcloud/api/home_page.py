@@ -1,4 +1,4 @@
-"""The page at ``/``: what is deployed, and where to go next. It shows no secrets."""
+"""The page at ``/``: deployed containers and links to further pages. It contains no secrets."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from localcloud.api.seed import Command
 from localcloud.api.store import Resource
 
 _CONTROL_PATHS = (
-    ("health", "process, uptime, number of resources"),
+    ("health", "process, uptime, resource counts"),
     ("resources?seed=false", "all deployed resources, without secrets"),
-    ("journal", "all requests that changed something"),
+    ("journal", "all requests that changed state"),
     ("faults/reference", "the faults that can be injected"),
 )
 
@@ -27,15 +27,15 @@ def is_home_page(method: str, path: str) -> bool:
 def render(
     cloud: Cloud, is_running: Callable[[Resource], bool], runtime: str, storage: str, commands: Sequence[Command]
 ) -> str:
-    """The page as HTML.
+    """Render the page as HTML.
 
-    ``is_running``: whether a process handles a container's requests; ``runtime``, ``storage``: their state in words.
+    ``is_running``: whether a process handles a container's requests. ``runtime``, ``storage``: state descriptions.
     """
     rows = "".join(_row(cloud, container, host, is_running) for container, host in _deployed(cloud))
     containers = (
         f"<table><tr><th>Container<th>Address<th>Status</tr>{rows}</table>"
         if rows
-        else "<p>No container is deployed yet.</p>"
+        else "<p>No containers are deployed yet.</p>"
     )
     command_rows = "".join(
         f"<tr><td><code>{escape(command.command)}</code><td>{escape(command.description)}</tr>" for command in commands
@@ -58,7 +58,7 @@ def render(
 
 
 def _deployed(cloud: Cloud) -> list[tuple[Resource, str]]:
-    """All containers by name, each with its domain or else its endpoint's host."""
+    """All containers sorted by name, each with its domain or, if it has none, its endpoint's host."""
     hosts = {container["id"]: (container, host) for host, container in containers_by_host(cloud).items()}
     return sorted(hosts.values(), key=lambda item: str(item[0]["name"]))
 

@@ -1,6 +1,6 @@
-"""Placeholder pages for hosts of containers without a process.
+"""Placeholder pages for the hosts of containers that have no running process.
 
-A page says why no process responds and describes the container: image, scaling, names (never values) of variables.
+A page explains why no process responds and describes the container: image, scaling, variable names (never values).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from localcloud.api.page_layout import HTML, TEXT, document
 from localcloud.api.store import Resource
 
 Details = list[tuple[str, str]]
-"""Labels and texts."""
+"""Pairs of label and text."""
 
-_NO_PROCESS = (200, "This container is deployed to the local Scaleway, but no process runs for it.")
+_NO_PROCESS = (200, "This container is deployed to the local Scaleway, but no process is running for it.")
 
 
 def container_of(cloud: Cloud, host: str) -> Resource | None:
@@ -34,7 +34,7 @@ def render_host_page(
 ) -> tuple[int, str, bytes]:
     """Status, page and content type for a request to ``host`` (with or without a port).
 
-    ``unavailable_response``: with a runtime, the status and reason for a container (see ``ContainerRuntime``).
+    ``unavailable_response``: the runtime's method of this name (see ``ContainerRuntime``), if there is a runtime.
     """
     hostname = _hostname(host)
     known = containers_by_host(cloud)
@@ -42,7 +42,7 @@ def render_host_page(
     if container is None:
         title = f"No container has the host {hostname}"
         details: Details = [("Known hosts", ", ".join(sorted(known)) or "none yet")]
-        return _page(404, title, "No container of the local Scaleway has this host.", details, html)
+        return _page(404, title, "No container on the local Scaleway has this host.", details, html)
     status = transitions.status(container, cloud.now())
     details = _details(container, status, known)
     response = unavailable_response(container) if unavailable_response is not None else _NO_PROCESS
@@ -57,7 +57,7 @@ def _hostname(host: str) -> str:
 
 
 def containers_by_host(cloud: Cloud) -> dict[str, Resource]:
-    """All containers by host: the public endpoint and each domain."""
+    """All containers, keyed by host: each public endpoint and domain."""
     store = cloud.store
     containers = {
         container["public_endpoint"].removeprefix("https://"): container

@@ -1,6 +1,6 @@
 """Object storage: moto's S3 in a child process that restores its state from a journal of requests.
 
-A separate process because importing moto takes seconds.
+It is a separate process because importing moto takes seconds.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ _RESET_SECONDS = 5.0
 
 
 class ObjectStorage:
-    """Started on demand, and stopped with the API, even if that is killed: the child watches its standard input."""
+    """Starts on demand and stops with the API, even if the API is killed: the child watches its standard input."""
 
     def __init__(self, port: int, folder: Path) -> None:
         self._port = port
         self._journal = folder / "object-storage-journal.jsonl"
         self._recording = folder / "object-storage.jsonl"
-        """Written by earlier versions in place of the journal."""
+        """Written by earlier versions instead of the journal."""
         self._process: subprocess.Popen[bytes] | None = None
         self._ready = False
         self.url = f"http://127.0.0.1:{port}"
 
     def start(self) -> None:
-        """Start the child unless it is running. Does not wait until it is ready."""
+        """Start the child unless it is already running. Does not wait until it is ready."""
         if self.is_running():
             return
         self.stop()
@@ -47,7 +47,7 @@ class ObjectStorage:
         return self._process is not None and self._process.poll() is None
 
     def is_ready(self) -> bool:
-        """Whether it serves requests, that is, has restored its state."""
+        """Whether it has restored its state and serves requests."""
         self._ready = self._ready or self._read_line(b"ready\n", 0)
         return self._ready and self.is_running()
 
@@ -72,7 +72,7 @@ class ObjectStorage:
         return self._read_line(b"reset\n", _RESET_SECONDS)
 
     def _read_line(self, expected: bytes, seconds: float) -> bool:
-        """Whether the child writes this line within the time."""
+        """Whether the child writes the expected line within ``seconds``."""
         if self._process is None or self._process.stdout is None:
             return False
         readable, _, _ = select.select([self._process.stdout], [], [], seconds)

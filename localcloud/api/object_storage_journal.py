@@ -1,4 +1,4 @@
-"""The journal of the object storage: all write requests, from which its state is restored.
+"""The object storage journal: all write requests, from which the state is restored.
 
 One JSON object per line, written before the request is handled.
 """
@@ -29,11 +29,11 @@ class Entry:
     environ: dict[str, str]
     """The string values of the WSGI environment."""
     body: str
-    """Base64."""
+    """The base64-encoded body."""
     time: float = field(default_factory=time.time)
     """Seconds since the epoch."""
     seed: int = field(default_factory=lambda: secrets.randbits(64))
-    """Random seed, for ids of versions and the like."""
+    """Random seed for version ids and the like."""
 
     @classmethod
     def of(cls, environ: dict[str, Any], body: bytes) -> Entry:
@@ -45,7 +45,7 @@ class Entry:
 
 class Journal:
     def __init__(self, path: Path) -> None:
-        """Open or create the file. Removes an incomplete last line, which a killed process leaves."""
+        """Open or create the file. Removes an incomplete last line left by a killed process."""
         self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b", buffering=0)
         size = 0
         with path.open("rb") as lines:
@@ -61,7 +61,7 @@ class Journal:
                 yield Entry(**json.loads(line))
 
     def append(self, entry: Entry) -> int:
-        """Write an entry and return the previous size, for ``truncate``. Raises OSError, with nothing written."""
+        """Write an entry and return the previous size for ``truncate``. Raises OSError without writing anything."""
         line = json.dumps(asdict(entry), separators=(",", ":")).encode() + b"\n"
         before = self._size
         try:
@@ -74,15 +74,15 @@ class Journal:
         return before
 
     def truncate(self, size: int) -> None:
-        """Remove everything after this size."""
+        """Truncate the journal to this size."""
         self._file.truncate(size)
         self._size = size
 
 
 def convert_recording(recording: Path, journal: Path) -> None:
-    """Convert the recording that earlier versions wrote, if there is one.
+    """Convert a recording written by an earlier version, if one exists.
 
-    Requests to other services in it become requests to S3, which rejects them.
+    Recorded requests to other services become requests to S3, which rejects them.
     """
     if journal.exists() or not recording.exists():
         return

@@ -1,7 +1,7 @@
 """The child process of ``object_storage``: restores the state from the journal, then serves moto's S3.
 
-It reads commands from standard input, one per line (``reset``), and ends when that closes. It writes to standard
-output: ``ready`` once it serves, ``reset`` once it is empty.
+It reads commands (``reset``) from standard input, one per line, and exits when standard input is closed. It writes
+``ready`` to standard output once it serves requests, and ``reset`` once the storage is empty.
 """
 
 from __future__ import annotations
@@ -37,15 +37,16 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _PORT_SECONDS = 5.0
-"""How long to wait for the port: an earlier child whose parent was killed may still be ending."""
+"""How long to wait for the port: an earlier child whose parent was killed may still be exiting."""
 _PORT_POLL_SECONDS = 0.05
 _moto_s3: Any = importlib.import_module("moto.s3.models")
 
 
 class ObjectStorageApp:
-    """Moto's S3, without its other services, for programs and not for web pages.
+    """Moto's S3 without its other services, for programs rather than web pages.
 
-    Handles one request at a time: moto checks a condition and writes in two steps, S3 in one.
+    Handles one request at a time, because moto checks a condition and writes in two steps, whereas S3 does both
+    atomically.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -62,7 +63,7 @@ class ObjectStorageApp:
             return _error(403, "AccessDenied", rejection)
         is_read = environ["REQUEST_METHOD"] in READ_METHODS
         if environ["PATH_INFO"] == "/" and not is_read:  # a request for another service; moto would list the buckets
-            return _error(405, "MethodNotAllowed", "object storage implements S3 only, and GET at /")
+            return _error(405, "MethodNotAllowed", "object storage only implements S3 and GET /")
         entry = Entry.of(environ, get_input_stream(environ).read())
         with self._lock:
             if is_read:
@@ -108,7 +109,7 @@ def _error(status: int, code: str, message: str) -> Response:
 def main() -> None:
     port, recording, path = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    # Bind first: only the process with the port may write the journal.
+    # Bind first: only the process that owns the port may write the journal.
     with _bound(port) as listener:
         server = make_server(
             "127.0.0.1", port, lambda environ, start: app(environ, start), threaded=True, fd=listener.fileno()

@@ -39,7 +39,7 @@ PAGE_HEADERS = (
 
 
 def document(title: str, body: str) -> str:
-    """A complete page. ``body`` is HTML; the caller has escaped all values in it."""
+    """A complete page. ``body`` is HTML in which the caller has already escaped all values."""
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>\n'

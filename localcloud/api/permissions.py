@@ -1,6 +1,6 @@
-"""The platform's permission sets for the implemented products, and the actions that each grants.
+"""The platform's permission sets for the implemented products, and the actions granted by each.
 
-Names: Scaleway's documentation, "Permission sets".
+Source of the names: Scaleway's documentation, "Permission sets".
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 @dataclass(frozen=True)
 class Permission:
-    """An action (``read``, ``write``, ``access``, …) on a product. ``resource`` appears in messages only."""
+    """An action (``read``, ``write``, ``access``, …) on a product. ``resource`` is only used in messages."""
 
     product: str
     action: str
@@ -30,12 +30,12 @@ class PermissionSet:
     name: str
     scope_type: Literal["projects", "organization"]
     grants_on: dict[str, frozenset[str]]
-    """Product → actions."""
+    """Maps products to actions."""
     description: str
 
     @property
     def id(self) -> str:
-        """Stable across restarts."""
+        """An id that is stable across restarts."""
         return str(uuid5(NAMESPACE_URL, f"permission-set/{self.name}"))
 
     def grants(self, permission: Permission) -> bool:
@@ -45,7 +45,7 @@ class PermissionSet:
 
 
 def _product(name: str, product: str, *extra: str) -> list[PermissionSet]:
-    """A product's usual pair: ReadOnly, and FullAccess, which also grants the ``extra`` actions."""
+    """A product's usual pair of permission sets: ReadOnly and FullAccess; the latter also grants ``extra``."""
     return [
         PermissionSet(f"{name}ReadOnly", "projects", {product: _READ}, f"List and read {product}"),
         PermissionSet(f"{name}FullAccess", "projects", {product: _WRITE | set(extra)}, f"Full access to {product}"),

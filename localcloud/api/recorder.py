@@ -1,8 +1,8 @@
 """Records requests and the structure of their responses, without secrets, for contract tests.
 
-One JSON object per line: ``method``, ``path``, ``query``, ``request`` (the body), ``status``, ``response`` (its
+Each line is a JSON object: ``method``, ``path``, ``query``, ``request`` (the body), ``status``, ``response`` (its
 structure). Headers are never recorded. Values that may be secret (secret fields, all variables of containers and jobs)
-are masked before anything is written. In responses, ids are kept and other values replaced by their type, such as
+are masked before anything is written. In responses, ids are kept and other values are replaced by their types, such as
 ``<str>``.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 MASK = "Masked-0!"
-"""Replaces a client's secret, and satisfies the password rules."""
+"""Replacement for clients' secrets. It satisfies the password rules."""
 _MASK_BASE64 = base64.b64encode(b'{"masked":"masked"}').decode()
 
 _SECRET = frozenset({"password", "secret_key", "token", "plaintext", "ciphertext", "passphrase"})
@@ -28,10 +28,10 @@ _ID = re.compile(r"([a-z]{2}-[a-z]{3}/)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12
 
 
 class Recorder:
-    """Appends to a file. A line is complete before the client gets its response."""
+    """Appends requests to a file. Each line is complete before the client receives its response."""
 
     def __init__(self, path: Path) -> None:
-        """Raises ``OSError`` when the file cannot be written."""
+        """Raises ``OSError`` if the file cannot be written."""
         self._file = path.open("a", encoding="utf-8")
 
     def record(self, method: str, path: str, query: str, body: bytes, status: int, response: bytes) -> None:
@@ -52,7 +52,7 @@ class Recorder:
 
 
 def masked(value: Any, path: str, name: str = "") -> Any:
-    """A request body with values masked that may be secret."""
+    """A request body in which potentially secret values are masked."""
     if isinstance(value, dict):
         if name in _VALUES_SECRET:
             return {key: MASK if item else item for key, item in value.items()}
@@ -67,7 +67,7 @@ def masked(value: Any, path: str, name: str = "") -> Any:
 
 
 def shape(value: Any, name: str = "") -> Any:
-    """A response with its values replaced by their types, except for ids."""
+    """A response in which all values except ids are replaced by their types."""
     if isinstance(value, dict):
         return {key: shape(item, key) for key, item in value.items()}
     if isinstance(value, list):

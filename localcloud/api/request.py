@@ -1,4 +1,4 @@
-"""A request, as handlers see it."""
+"""A request as seen by handlers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ PROJECTS = "account.project"
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """The JSON object of a request's body; an empty body is an empty object. Raises 400."""
+    """The JSON object in a request body; an empty body counts as an empty object. Raises 400."""
     if not body.strip():
         return {}
     try:
         value = json.loads(body, parse_constant=_reject_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # fails on invalid Unicode (half a surrogate pair)
+        json.dumps(value, ensure_ascii=False).encode()  # fails on invalid Unicode (unpaired surrogates)
     except (ValueError, RecursionError) as error:
         raise plain(400, "the request body is not valid JSON") from error
     if not isinstance(value, dict):
@@ -36,7 +36,7 @@ def _reject_constant(name: str) -> None:
 
 
 class ApiRequest:
-    """An authenticated request whose caller has the permission in some scope; ``authorize`` checks a project."""
+    """An authenticated request whose caller has the permission in some scope. ``authorize`` checks a project."""
 
     __slots__ = ("_body", "cloud", "now", "params", "permission", "principal", "query", "scope", "status_outcome")
 
@@ -79,7 +79,7 @@ class ApiRequest:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The JSON object of the request; an empty body is an empty object."""
+        """The JSON object in the request body; an empty body counts as an empty object."""
         return parse_object(self._body)
 
     def argument(self, name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Routes: the handler for each method and path, and the permission it needs."""
+"""Routes: the handler for each method and path, and the permission that it requires."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Route:
 
 
 class Routes:
-    """The routes of one product. GET routes need the action ``read`` by default, others ``write``."""
+    """The routes of one product. By default, GET routes require the action ``read``, and others ``write``."""
 
     def __init__(self, prefix: str, product: str) -> None:
         self._prefix = prefix
@@ -51,7 +51,7 @@ class _Node:
 
 
 class Table:
-    """Finds routes by path segments, in a time independent of the number of routes."""
+    """Finds routes by path segment, in time independent of the number of routes."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._root = _Node()

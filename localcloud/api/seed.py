@@ -1,7 +1,7 @@
-"""The seed: initial resources of the local Scaleway, restored by a reset, read from a TOML file.
+"""The seed: the local Scaleway's initial resources, read from a TOML file and restored by a reset.
 
-Defaults: an organization with its default project, and an owner with an API key. Values are validated like those of
-API requests and never quoted in messages.
+By default, it contains an organization with its default project, and an owner with an API key. Values are validated
+like those in API requests, and are never quoted in messages.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OWNER = Body(
     access_key=Text(
         default="SCWLOCALOWNER0000001",
         pattern=r"SCW[A-Z0-9]{17}",
-        message="must be SCW and 17 capital letters or digits",
+        message="must be SCW followed by 17 capital letters or digits",
     ),
     secret_key=Uuid(default="10ca1000-0000-4000-8000-00000000cafe"),
 )
@@ -55,7 +55,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class Secret:
-    """A secret with one version: a JSON document."""
+    """A secret with one version, which contains a JSON document."""
 
     id: str
     region: str
@@ -66,7 +66,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class Command:
-    """A command that the home page lists."""
+    """A command listed on the home page."""
 
     command: str
     description: str
@@ -80,7 +80,7 @@ class Seed:
     dns_zones: tuple[Table, ...]
     """Validated by ``DNS_ZONE``."""
     secrets: tuple[Secret, ...]
-    """In the default project."""
+    """Secrets in the default project."""
     commands: tuple[Command, ...]
 
 
@@ -95,7 +95,7 @@ def read_seed(path: Path) -> Seed:
     except OSError as error:
         raise StartError(f"The seed file {path} cannot be read ({error.strerror}).") from error
     except ValueError as error:  # also if it is not UTF-8
-        raise StartError(f"The seed file {path} is not TOML: {error}.") from error
+        raise StartError(f"The seed file {path} is not valid TOML: {error}.") from error
     except SeedError as error:
         raise StartError(f"The seed file {path} is not valid: {error}.") from error
 
@@ -143,7 +143,7 @@ def _table(document: Table, name: str, problems: Problems) -> Table:
 
 
 def _tables(document: Table, name: str, problems: Problems) -> Iterator[tuple[Table, str]]:
-    """The tables of an array, each with the prefix of its keys in messages."""
+    """The tables in an array, each with the prefix for its keys in messages."""
     tables = document.get(name, [])
     for index, table in enumerate(tables if isinstance(tables, list) else [None]):
         if isinstance(table, dict):
@@ -160,8 +160,8 @@ def _reject_unknown(table: Table, names: tuple[str, ...], prefix: str, problems:
 def _unique(name: str, values: Sequence[Hashable], problems: Problems) -> None:
     for index, value in enumerate(values):
         if value in values[:index]:
-            problems.add(f"{name}[{index}]", f"is the same as {name}[{values.index(value)}]")
+            problems.add(f"{name}[{index}]", f"duplicates {name}[{values.index(value)}]")
 
 
 DEFAULT = parse_seed({})
-"""The seed without a file."""
+"""The seed used if no file is given."""

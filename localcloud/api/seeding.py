@@ -25,13 +25,13 @@ _PERMISSION = Permission("*", "write", "seed")
 
 
 def seed_store(cloud: Cloud, seed: Seed) -> None:
-    """Write the seed unless the store has its organization. Raises StartError if it has another one."""
+    """Write the seed unless the store already contains its organization. Raises StartError if it contains another."""
     store, organization_id = cloud.store, seed.organization_id
     if any(store.all(PROJECTS)):
         if store.get(PROJECTS, organization_id) is None:
             raise StartError(
-                f"The data in {store.folder} belong to another organization than the seed's, {organization_id}. Use "
-                "another --data folder, or the --seed file that the data were created with."
+                f"The data in {store.folder} belongs to a different organization than the seed's, {organization_id}. "
+                "Use another --data folder, or the --seed file that the data was created with."
             )
         return
     request = _owner_request(cloud, seed)
@@ -54,7 +54,7 @@ def seed_store(cloud: Cloud, seed: Seed) -> None:
 
 
 def _owner_request(cloud: Cloud, seed: Seed, region: str | None = None) -> ApiRequest:
-    """A request by the owner."""
+    """A request made as the owner."""
     principal = Principal(seed.owner.access_key, seed.owner.id, None, seed.organization_id)
     params = {} if region is None else {"region": region}
     return ApiRequest(cloud, params, {}, b"", principal, _PERMISSION, EVERYWHERE)
@@ -90,7 +90,7 @@ def _add_owner(request: ApiRequest, owner: Owner) -> None:
         owner.secret_key,
         {
             "user_id": owner.id,
-            "description": "the owner's key of the local Scaleway",
+            "description": "the local Scaleway owner's key",
             "default_project_id": request.organization_id,
             "expires_at": None,
         },

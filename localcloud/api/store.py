@@ -1,8 +1,8 @@
-"""All state of the local Scaleway: in memory, and written through to SQLite.
+"""The local Scaleway's entire state, held in memory and written through to SQLite.
 
-The data folder (mode 0700) contains ``state.db`` for what the API shows, and ``vault.db`` for what it never shows
-again (keys, passwords, values of secrets). Each request commits both in one transaction, so the state survives a kill
-at any time.
+The data folder (mode 0700) contains ``state.db``, with data that the API returns, and ``vault.db``, with data that it
+never returns again (keys, passwords, secret values). Each request commits both in one transaction, so the state
+survives a kill at any time.
 
 A resource is a JSON object that is never modified in place. Fields that start with ``_`` are internal and not part of
 responses (see ``transitions`` and ``collection``).
@@ -24,13 +24,13 @@ from localcloud.api.errors import StartError
 Resource = dict[str, Any]
 
 FORMAT = 1
-"""Version of the files' layout, kept in SQLite's ``user_version``."""
+"""Version of the file format, stored in SQLite's ``user_version``."""
 
 VAULT_PREFIX = "vault."
-"""Prefix of confidential kinds, which are kept in ``vault.db`` and not shown by the control API."""
+"""Prefix of confidential kinds, which are stored in ``vault.db`` and never returned by the control API."""
 
 HIDDEN_PREFIX = "hidden."
-"""Prefix of internal kinds, which are not shown by the control API."""
+"""Prefix of internal kinds, which the control API does not return."""
 
 _FILES = ("state.db", "vault.db")
 
@@ -48,7 +48,7 @@ class Store:
     """Resources by kind and id, in order of creation."""
 
     def __init__(self, folder: Path) -> None:
-        """Open or create the files in ``folder``. Raises ``StartError`` for what the user has to fix."""
+        """Open or create the files in ``folder``. Raises ``StartError`` for problems that the user has to fix."""
         self.folder = folder
         self._kinds: dict[str, dict[str, Resource]] = {}
         self._pending: dict[tuple[str, str], Resource | None] = {}
@@ -61,7 +61,7 @@ class Store:
         except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
             raise StartError(
                 f"The local Scaleway's state in {folder} is damaged ({error}). Restore state.db and vault.db from a "
-                "copy, or delete the folder to start over. Nothing was changed."
+                "backup, or delete the folder to start over. Nothing was changed."
             ) from error
 
     def get(self, kind: str, id: str) -> Resource | None:
@@ -88,7 +88,7 @@ class Store:
             self._pending[(kind, id)] = None
 
     def sweep(self, now: float) -> bool:
-        """Delete resources whose ``_gone_at`` (seconds since the epoch) has passed. Returns whether there were any."""
+        """Delete resources whose ``_gone_at`` (seconds since the epoch) has passed. Returns whether any existed."""
         is_changed = False
         while self._deletions and self._deletions[0][0] <= now:
             _, kind, id = heapq.heappop(self._deletions)
@@ -193,7 +193,7 @@ def _locked(folder: Path) -> IO[str]:
     except OSError as error:
         lock.seek(0)
         raise StartError(
-            f"Another local Scaleway (process {lock.read().strip() or 'unknown'}) already uses {folder}. Stop it, "
+            f"Another local Scaleway (process {lock.read().strip() or 'unknown'}) is already using {folder}. Stop it, "
             "or use another --data folder."
         ) from error
     lock.truncate(0)

@@ -1,8 +1,8 @@
-"""Transient statuses, such as ``creating``, that end after a time.
+"""Transient statuses, such as ``creating``, that end after some time.
 
-During a transition ``status`` is the final status, ``_transient`` the status shown until ``_until`` (seconds since the
-epoch). Nothing runs in the background, so transitions survive a restart.
-A *held* transition does not end by time: with a runtime, it ends when the container's process is ready or has failed.
+During a transition, ``status`` is the final status, and ``_transient`` the status shown until ``_until`` (seconds since
+the epoch). Nothing runs in the background, so transitions survive a restart. A *held* transition has no time limit:
+with a runtime, it ends when the container's process is ready or has failed.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ _HELD_UNTIL = 253_402_300_800.0
 
 @dataclass(frozen=True)
 class StatusOutcome:
-    """Duration and result of the transitions that a request starts."""
+    """Duration and result of the transitions started by a request."""
 
     seconds: float | None = None
-    """None: the default."""
+    """Duration in seconds. None: the default."""
     factor: float = 1.0
     final: str = "ready"
     error_message: str = ""
-    """If ``final`` is ``error``."""
+    """Used if ``final`` is ``error``."""
 
     def duration(self, default: float) -> float:
         """Seconds; ``default`` unless this outcome sets a duration."""
         return (default if self.seconds is None else self.seconds) * self.factor
 
     def overridden_by(self, other: StatusOutcome) -> StatusOutcome:
-        """This outcome, overridden by what the other one sets."""
+        """This outcome, overridden by the values set in ``other``."""
         return StatusOutcome(
             self.seconds if other.seconds is None else other.seconds,
             self.factor * other.factor,
@@ -53,13 +53,13 @@ def begin(resource: Resource, transient: str, now: float, seconds: float, final:
 def begin_with_outcome(
     resource: Resource, transient: str, now: float, outcome: StatusOutcome, default: float
 ) -> Resource:
-    """Start the transition that ``outcome`` describes. ``default``: its usual duration in seconds."""
+    """Start the transition described by ``outcome``. ``default``: its usual duration in seconds."""
     moving = begin(resource, transient, now, outcome.duration(default), outcome.final)
     return {**moving, "error_message": outcome.error_message} if outcome.error_message else moving
 
 
 def hold(resource: Resource) -> Resource:
-    """Make the current transition last until ``finished``."""
+    """Make the current transition last until ``finished`` is called."""
     return {**resource, "_until": _HELD_UNTIL}
 
 
@@ -68,12 +68,12 @@ def is_held(resource: Resource) -> bool:
 
 
 def finished(resource: Resource, fault: str) -> Resource:
-    """End a transition: ``ready``, or ``error`` with ``fault`` as its message."""
+    """End a transition in status ``ready``, or ``error`` with ``fault`` as the message."""
     return {**resource, "status": "error" if fault else "ready", "error_message": fault, "_until": 0}
 
 
 def begin_deletion(resource: Resource, now: float, seconds: float) -> Resource:
-    """Start the deletion: the store removes the resource after ``seconds``."""
+    """Start a deletion: the store removes the resource after ``seconds``."""
     return {**resource, "status": _DELETING, "_until": 0, "_gone_at": now + seconds}
 
 

@@ -1,9 +1,9 @@
 """Validation of request bodies: each product declares the fields of a body once, for POST and PATCH.
 
-Written by hand because importing a validation library takes longer than starting this server.
-``create`` returns every field, with defaults, and ``update`` only those in the request. All problems of a body are
-reported in one ``invalid_arguments`` error. ``null``, and ``unknown…`` for an enum, mean "not given", as clients use
-them. Messages never quote values, which may be secret.
+Hand-written because importing a validation library takes longer than starting this server. ``create`` returns all
+fields, including defaults, and ``update`` only those in the request. All problems in a body are reported in one
+``invalid_arguments`` error. As clients expect, ``null``, or ``unknown…`` for an enum, means "not given". Messages never
+quote values, which may be secret.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 @dataclass
 class Problems:
-    """Collects the problems of a body."""
+    """Collects the problems found in a body."""
 
     items: list[Problem] = field(default_factory=list)
 
@@ -45,7 +45,7 @@ class Field:
         return value is not None
 
     def check(self, name: str, value: Any, problems: Problems) -> Any:
-        """Add what is wrong to ``problems``, and return the value to store."""
+        """Add any problem with the value to ``problems``, and return the value to store."""
         return value
 
 
@@ -56,7 +56,7 @@ class Text(Field):
     min_length: int = 0
     pattern: str = ""
     message: str = ""
-    """What the pattern requires, in words."""
+    """A description of what the pattern requires."""
 
     def check(self, name: str, value: Any, problems: Problems) -> Any:
         if not isinstance(value, str):
@@ -107,7 +107,7 @@ class Integer(Field):
 
     @classmethod
     def within(cls, limit: Limit, unit: int = 1, **others: Any) -> Self:
-        """A field with a limit's range and default, in multiples of ``unit``."""
+        """A field with the range and default of ``limit``, in multiples of ``unit``."""
         default = None if limit.default is None else limit.default * unit
         return cls(**{"minimum": limit.least * unit, "maximum": limit.most * unit, "default": default, **others})
 
@@ -133,14 +133,14 @@ class Boolean(Field):
 
 @dataclass(frozen=True, kw_only=True)
 class Duration(Field):
-    """Stored as ``"60s"``; limits are in seconds."""
+    """A duration, stored as ``"60s"``. Limits are in seconds."""
 
     minimum: float = 0
     maximum: float = float("inf")
 
     @classmethod
     def within(cls, limit: Limit, **others: Any) -> Self:
-        """A field with a limit's range and default, in seconds."""
+        """A field with the range and default of ``limit``, in seconds."""
         default = None if limit.default is None else duration(limit.default)
         return cls(**{"minimum": limit.least, "maximum": limit.most, "default": default, **others})
 
@@ -167,7 +167,7 @@ class Timestamp(Field):
 
 @dataclass(frozen=True, kw_only=True)
 class Array(Field):
-    """A list of items of one field type."""
+    """A list whose items have the same field type."""
 
     of: Field = field(default_factory=Text)
     default: Any = field(default_factory=list)
@@ -196,7 +196,7 @@ class StringMap(Field):
 
     def check(self, name: str, value: Any, problems: Problems) -> Any:
         if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
-            problems.add(name, "must be an object of strings", "format")
+            problems.add(name, "must be an object with string values", "format")
             return {}
         return value
 
@@ -208,7 +208,7 @@ class Body:
         self.fields: Mapping[str, Field] = fields
 
     def create(self, body: Mapping[str, Any], problems: Problems | None = None, prefix: str = "") -> dict[str, Any]:
-        """All fields, with defaults. Raises ``invalid_arguments`` unless ``problems`` is given."""
+        """All fields, including defaults. Raises ``invalid_arguments`` unless ``problems`` is given."""
         collector = problems or Problems()
         values: dict[str, Any] = {}
         for name, field_type in self.fields.items():
@@ -238,7 +238,7 @@ class Body:
 
 @dataclass(frozen=True, kw_only=True)
 class Nested(Field):
-    """An object with fields of its own. Absent optional fields are not stored."""
+    """An object with its own fields. Absent optional fields are not stored."""
 
     body: Body
 
@@ -251,7 +251,7 @@ class Nested(Field):
 
 
 def objects(body: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """A list of objects. Absent or null: empty. Raises ``invalid_arguments``."""
+    """A list of objects; empty if absent or null. Raises ``invalid_arguments``."""
     value = body.get(name)
     if value is None:
         return []

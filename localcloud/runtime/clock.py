@@ -1,4 +1,4 @@
-"""The clock, which tests replace."""
+"""The clock, which tests can replace."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _REGISTRY = re.compile(r"(localhost|127\.0\.0\.1)(:(?P<port>\d+))?")
 
 
 def registry_image(cloud: Cloud, image: str) -> str | None:
-    """The image by digest, at the address from which the engine pulls it. None if it is not in the local registry."""
+    """The image by digest, at the address that the engine pulls it from. None if it is not in the local registry."""
     parts = _REFERENCE.fullmatch(image)
     registry = _REGISTRY.fullmatch(parts["host"]) if parts else None
     if parts is None or registry is None or int(registry["port"] or 80) != cloud.port:

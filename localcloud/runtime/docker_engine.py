@@ -1,4 +1,4 @@
-"""Docker as the runtime's engine. Its client blocks, so each call runs in a thread of its own."""
+"""Docker as the runtime's engine. Its client blocks, so each call runs in its own thread."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from localcloud.runtime.revision import Program, Revision
 from localcloud.runtime.task import Task
 
 OWNER, CONTAINER, INSTANCE = "localcloud.owner", "localcloud.container", "localcloud.instance"
-"""Labels of every started container: its owner, the Scaleway container and the instance."""
+"""Labels set on every started container: its owner, the Scaleway container and the instance."""
 
 _PORT_TAKEN = "address already in use"
 _PORT_ATTEMPTS = 20
@@ -38,7 +38,7 @@ _STOP_SECONDS = 30
 _ENDED = ("exited", "dead")
 _MILLISECOND = 0.001
 _BATCH = 500
-"""Lines passed to the event loop at once, unless the log is followed."""
+"""Number of lines passed to the event loop together, unless the log is followed."""
 _NANOSECONDS = re.compile(r"\.(\d+)Z$")
 _STREAMS: tuple[Literal["stdout", "stderr"], ...] = ("stdout", "stderr")
 
@@ -46,7 +46,7 @@ Result = TypeVar("Result")
 
 
 def start_container(container: Container) -> None:
-    """Start a container; retry with Docker's next port while another program uses the one it chose.
+    """Start a container. If another program uses the port chosen by Docker, retry with the next port.
 
     Raises APIError.
     """
@@ -63,7 +63,7 @@ def start_container(container: Container) -> None:
 
 class DockerEngine:
     def __init__(self, client: DockerClient, owner: str) -> None:
-        """``owner``: id of the local Scaleway. Containers of other owners are never touched."""
+        """``owner``: id of the local Scaleway. Other owners' containers are never touched."""
         self._client = client
         self._owner = owner
 
@@ -85,7 +85,7 @@ class DockerEngine:
         try:
             start_container(container)
             container.reload()
-            # A process that ended at once has no port; ``wait`` reports how it ended.
+            # A process that exited immediately has no port; ``wait`` reports how it exited.
             published = (container.ports.get(port) or [{"HostPort": "1"}])[0]
             return Running(str(container.id), f"{_LOOPBACK}:{published['HostPort']}")
         except BaseException:
@@ -149,7 +149,7 @@ class DockerEngine:
             container.reload()
             return Exit(status, bool(container.attrs["State"]["OOMKilled"]))
 
-        return await _call(wait, "the process is gone")
+        return await _call(wait, "the process no longer exists")
 
     async def stop(self, id: str, grace: float) -> None:
         def stop() -> None:
@@ -186,7 +186,7 @@ class DockerEngine:
     async def lines(
         self, process: LoggedProcess, *, tail: int | None = None, since: str = "", until: str = "", follow: bool = False
     ) -> AsyncGenerator[LogLine, None]:
-        """``tail`` counts per stream: stdout and stderr may have that many lines each."""
+        """``tail`` applies per stream: stdout and stderr may each have that many lines."""
         loop = asyncio.get_running_loop()
         arrived: asyncio.Queue[list[LogLine] | Exception | None] = asyncio.Queue()
         open_streams: queue.SimpleQueue[CancellableStream[bytes]] = queue.SimpleQueue()
@@ -241,7 +241,7 @@ class DockerEngine:
 
 
 def _archive(files: Mapping[str, bytes]) -> bytes:
-    """A tar archive of files that every user in the container can read and none can write."""
+    """A tar archive of read-only files that every user in the container can read."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for path, content in files.items():
@@ -268,12 +268,12 @@ def _entries(frames: Iterator[bytes]) -> Iterator[tuple[str, str]]:
 
 
 def _padded(time: str) -> str:
-    """Docker omits trailing zeros; with them, times sort as strings."""
+    """Restore the trailing zeros that Docker omits, so that times sort as strings."""
     return _NANOSECONDS.sub(lambda match: f".{match[1]:0<9}Z", time)
 
 
 def _seconds(time: str) -> float:
-    """Seconds since the epoch, rounded down to a millisecond."""
+    """Seconds since the epoch, rounded down to the millisecond."""
     moment = datetime.strptime(time[:23], "%Y-%m-%dT%H:%M:%S.%f").replace(tzinfo=UTC)
     return moment.timestamp()
 
@@ -291,7 +291,7 @@ def _remove(container: Container) -> None:
 async def _received(
     arrived: asyncio.Queue[list[LogLine] | Exception | None], streams: int
 ) -> AsyncGenerator[LogLine, None]:
-    """Yield the lines of the given number of streams, each of which ends with None. Raises a stream's error."""
+    """Yield lines from the given number of streams until each has ended with None. Raises any stream's error."""
     while streams:
         item = await arrived.get()
         if isinstance(item, Exception):
@@ -303,7 +303,7 @@ async def _received(
 
 
 async def _call(work: Callable[[], Result], failure: str) -> Result:
-    """Run ``work`` in a daemon thread. Raises EngineError, whose message starts with ``failure``."""
+    """Run ``work`` in a daemon thread. Raises EngineError with a message that starts with ``failure``."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Result] = loop.create_future()
 

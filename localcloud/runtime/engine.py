@@ -1,4 +1,4 @@
-"""What the runtime needs of a container engine."""
+"""The interface that the runtime requires of a container engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Running:
-    """A process that the engine started, in a container of its own."""
+    """A process started by the engine in its own container."""
 
     id: str
     """The engine's id."""
@@ -25,51 +25,51 @@ class Running:
 
 @dataclass(frozen=True)
 class Exit:
-    """How a process ended."""
+    """How a process exited."""
 
     status: int
     out_of_memory: bool = False
 
     def describe(self, memory_bytes: int) -> str:
-        """The reason in words; ``memory_bytes`` is the process's memory limit."""
+        """Describe the reason; ``memory_bytes`` is the process's memory limit."""
         if self.out_of_memory:
-            return f"it was killed because it needs more than its {memory_bytes // 1_000_000} MB of memory"
+            return f"it was killed because it exceeded its memory limit of {memory_bytes // 1_000_000} MB"
         return f"it exited with status {self.status}"
 
 
 class Engine(LogSource, Protocol):
-    """A container engine. It labels everything that it starts with its owner's id, and finds it again by that label."""
+    """A container engine. It labels everything it starts with its owner's id, and uses the label to find it later."""
 
     async def pull(self, image: str, user: str, password: str) -> None:
         """Raises EngineError."""
         ...
 
     async def start(self, revision: Revision, instance: str) -> Running:
-        """Start an instance of a container. Raises EngineError, and leaves nothing behind then."""
+        """Start an instance of a container. On failure, raises EngineError and leaves nothing behind."""
         ...
 
     async def run(self, task: Task, attempt: str) -> str:
         """Start a job's process on the host's network and return the engine's id.
 
-        Raises EngineError, and leaves nothing behind then.
+        On failure, raises EngineError and leaves nothing behind.
         """
         ...
 
     async def wait(self, id: str) -> Exit:
-        """Wait until the process ends."""
+        """Wait until the process exits."""
         ...
 
     async def stop(self, id: str, grace: float) -> None:
-        """Send SIGTERM, and SIGKILL after ``grace`` seconds. Keeps the logs; ignores a process that has ended."""
+        """Send SIGTERM, and SIGKILL after ``grace`` seconds. Keeps the logs; ignores a process that has exited."""
         ...
 
     async def remove(self, id: str) -> None:
-        """Remove a process and its logs, and kill it if it still runs. Ignores an unknown id."""
+        """Remove a process and its logs, killing it if it is still running. Ignores unknown ids."""
         ...
 
 
 async def last_line(engine: Engine, program: Program, id: str) -> str:
-    """The last line that a process of the program wrote, worded as an addition to the reason of its end."""
+    """The last line written by a process of the program, phrased for appending to the reason why it exited."""
     last = ""
     try:
         for process in await engine.list_processes(program.container_id):

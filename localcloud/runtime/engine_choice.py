@@ -1,4 +1,4 @@
-"""Finds the Docker engine that runs containers, if there is one."""
+"""Finds a Docker engine to run containers, if one is available."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CALL_SECONDS = 120
 
 class EngineChoice(StrEnum):
     AUTO = "auto"
-    """Docker if an engine responds."""
+    """Docker, if an engine responds."""
     DOCKER = "docker"
     OFF = "off"
 
@@ -30,15 +30,15 @@ class Chosen:
 
     client: DockerClient | None
     why: str
-    """Which engine was chosen, or why none, in words."""
+    """A description of the chosen engine, or the reason why none was chosen."""
 
 
 class EngineUnavailable(Exception):
-    """There is no usable engine; the message says why."""
+    """No usable engine was found; the message states why."""
 
 
 def owner_of(data: Path) -> str:
-    """The owner's id of processes started by the local Scaleway with this data folder."""
+    """The owner id of processes started by the local Scaleway with this data folder."""
     return hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:10]
 
 
@@ -56,7 +56,7 @@ def choose(choice: EngineChoice) -> Chosen:
 
 
 def _client() -> tuple[DockerClient, str]:
-    """A client of the engine that the environment and the Docker context select, and its address."""
+    """A client for the engine selected by the environment and the Docker context, and the engine's address."""
     import os
 
     from docker import DockerClient
@@ -72,7 +72,7 @@ def _client() -> tuple[DockerClient, str]:
             raise EngineUnavailable(
                 f"the Docker engine at {address} is on another machine: its ports cannot be reached from here"
             )
-        # From the environment, so that DOCKER_TLS_VERIFY and DOCKER_CERT_PATH count too.
+        # Use from_env, so that DOCKER_TLS_VERIFY and DOCKER_CERT_PATH are also respected.
         client = DockerClient.from_env(timeout=_CALL_SECONDS, environment={**os.environ, "DOCKER_HOST": address})
         client.api.get(f"{client.api.base_url}/_ping", timeout=_PING_SECONDS)
     except EngineUnavailable:

@@ -1,4 +1,4 @@
-"""Reverse proxy: streams a request for a container's host to an instance, and the response back."""
+"""Reverse proxy: streams requests for a container's host to an instance, and responses back."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer "
     b"transfer-encoding upgrade".split()
 )
-"""RFC 9110, "Connection"."""
+"""Hop-by-hop headers (RFC 9110, "Connection")."""
 _REPLACED = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
 
 
 def new_client() -> httpx.AsyncClient:
-    """The client for requests to instances. It has no timeout of its own, except for connecting."""
+    """The client for requests to instances. It has no timeouts except for connecting."""
     return httpx.AsyncClient(
         timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=2.0),
@@ -43,7 +43,7 @@ class _Exchange:
     receive: Receive
     send: Send
     has_response_started: bool = False
-    """Whether the response's headers were sent."""
+    """Whether the response's headers have been sent."""
     body_began: bool = False
     body_done: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -140,7 +140,7 @@ class Gateway:
 
 
 def _end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Without hop-by-hop headers."""
+    """The headers without hop-by-hop headers."""
     all_headers = list(headers)
     removed = {
         token.strip().lower() for name, value in all_headers if name == b"connection" for token in value.split(b",")

@@ -1,4 +1,4 @@
-"""One instance of a container: a process that is started, probed, and restarted when it ends."""
+"""One instance of a container: a process that is started, probed, and restarted when it exits."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from localcloud.runtime.revision import Revision
 
 
 class UnhealthyError(Exception):
-    """An instance of a new revision did not become ready; the message says why."""
+    """An instance of a new revision did not become ready; the message states why."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """All times in seconds."""
+    """Timeouts and delays, in seconds."""
 
     grace: float = 10.0
-    """Between SIGTERM and SIGKILL."""
+    """Time between SIGTERM and SIGKILL."""
     drain: float = 5.0
     """How long requests in progress may continue before SIGTERM."""
     listen: float = 300.0
     """How long an instance without a startup probe may take to listen on its port."""
     restart_delay: float = RESTART_DELAY
-    """Before the second restart; see ``Backoff``."""
+    """Delay before the second restart; see ``Backoff``."""
 
     def backoff(self) -> Backoff:
         return Backoff(self.restart_delay)
@@ -38,29 +38,29 @@ class Timing:
 
 @dataclass(frozen=True)
 class InstanceContext:
-    """What all instances share."""
+    """The dependencies shared by all instances."""
 
     engine: Engine
     check: Check
     clock: Clock
     timing: Timing = field(default_factory=Timing)
     started: Callable[[Revision], None] = lambda _revision: None
-    """Called when a process was started, so that its logs can be followed."""
+    """Called when a process has started, so that its logs can be followed."""
     health_changed: Callable[[Revision], None] = lambda _revision: None
     """Called when an instance starts or stops receiving requests because of its probes."""
 
 
 _MAX_EXITS = 2
-"""Exits after which a new revision has failed. A first one may be a coincidence."""
+"""Number of exits after which a new revision counts as failed. A single exit may be a coincidence."""
 
 
 class Instance:
-    """A process that is kept running until ``stop``."""
+    """A process that is kept running until ``stop`` is called."""
 
     def __init__(
         self, context: InstanceContext, revision: Revision, number: int, on_end: Callable[[str], Awaitable[None]]
     ) -> None:
-        """``on_end`` is called with the engine's id of every process that has ended."""
+        """``on_end`` is called with the engine's id of every process that has exited."""
         self._context = context
         self._revision = revision
         self._name = f"{revision.generation}-{number}"
@@ -69,13 +69,13 @@ class Instance:
         self._running: Running | None = None
         self._task: asyncio.Task[None] | None = None
         self.first_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done when the instance becomes ready. UnhealthyError if it never will; then no process is left."""
+        """Completes when the instance becomes ready, or fails with UnhealthyError and leaves no process behind."""
         self.backend: Backend | None = None
-        """Where requests go. None while the instance is not ready."""
+        """The destination of requests. None while the instance is not ready."""
         self._last_backend: Backend | None = None
-        """The last value of ``backend``, where requests may still be in progress."""
+        """The latest backend of the current process, where requests may still be in progress."""
         self.not_ready_reason = "it is starting"
-        """Why the instance is not ready, in words."""
+        """The reason why the instance is not ready."""
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._keep_running())
@@ -109,12 +109,12 @@ class Instance:
 
     def _give_up(self, fault: str) -> None:
         self.first_ready.set_exception(UnhealthyError(fault))
-        self.first_ready.exception()  # marks it as retrieved: possibly nothing awaits it any more
+        self.first_ready.exception()  # mark it as retrieved, since nothing may be awaiting it anymore
 
     async def _run(self, name: str) -> tuple[str, float, bool]:
-        """Start a process and wait for its end.
+        """Start a process and wait for it to exit.
 
-        Returns why it ended, how long it was healthy (seconds), and whether a retry is pointless for a new revision.
+        Returns why it exited, how long it was healthy (seconds), and whether a retry is pointless for a new revision.
         """
         try:
             running = await self._start(name)
@@ -140,7 +140,7 @@ class Instance:
         return fault, healthy_for, True
 
     async def _start(self, name: str) -> Running:
-        """Start a process and record it, even if this is cancelled meanwhile."""
+        """Start a process and record it, even if this task is cancelled in the meantime."""
         starting = asyncio.ensure_future(self._context.engine.start(self._revision, name))
         try:
             self._running = await asyncio.shield(starting)
@@ -153,7 +153,7 @@ class Instance:
         return self._running
 
     async def _watch(self, running: Running) -> str:
-        """Mark the instance as ready while its probes succeed. Returns only if it never started, with the reason."""
+        """Mark the instance as ready while its probes succeed. Only returns if it never started, with the reason."""
         context, revision = self._context, self._revision
         startup = revision.startup
         if startup is not None:
@@ -181,7 +181,7 @@ class Instance:
             await until_healthy(context.check, running.address, revision.liveness, context.clock)
 
     async def _exit_reason(self, exited: asyncio.Task[Exit], running: Running) -> str:
-        """Why a process ended by itself."""
+        """The reason why a process exited on its own."""
         self._running = None
         try:
             ended = exited.result()

@@ -22,7 +22,7 @@ from localcloud.runtime.log import log
 from localcloud.runtime.task import Task, TaskError, task_of
 
 MAX_LOGGED_RUNS = 10
-"""Number of ended runs per job whose logs are kept."""
+"""Number of ended runs per job for which logs are kept."""
 MAX_ENDED_RUNS = 100
 """Number of ended runs per job that are kept: a job that runs every minute must not fill the store."""
 
@@ -51,7 +51,7 @@ class JobRunner:
         pull: Callable[[str], Awaitable[None]],
         commit: Callable[[], None],
     ) -> None:
-        """``pull`` pulls an image and raises EngineError; ``commit`` writes the store's changes."""
+        """``pull`` pulls an image and may raise EngineError; ``commit`` writes the store's changes."""
         self._cloud = cloud
         self._engine = engine
         self._logs = logs
@@ -60,11 +60,11 @@ class JobRunner:
         self._pull = pull
         self._commit = commit
         self._active: dict[str, asyncio.Task[None]] = {}
-        """By the run's id."""
+        """Keyed by run id."""
         self._stopping: set[str] = set()
-        """Active runs that were cancelled. They are not cancelled again."""
+        """Active runs that have been cancelled. They are not cancelled again."""
         self._logged: dict[str, str] = {}
-        """Ended runs that have logs, oldest first → id of the job's definition."""
+        """Maps ended runs that have logs, oldest first, to the ids of their job definitions."""
         self._schedules: asyncio.Task[None] | None = None
         self._removals: set[asyncio.Task[None]] = set()
 
@@ -147,7 +147,7 @@ class JobRunner:
             raise
         except Exception as error:
             log(origin(error))
-            outcome = _Outcome("failed", "technical_error", "internal error of the local Scaleway")
+            outcome = _Outcome("failed", "technical_error", "internal error in the local Scaleway")
         self._finish(id, outcome)
 
     async def _outcome(self, id: str) -> _Outcome:
@@ -163,7 +163,7 @@ class JobRunner:
         return await self._attempts(task)
 
     async def _attempts(self, task: Task) -> _Outcome:
-        """Run attempts until one succeeds, the retries are used up, or the timeout has passed."""
+        """Run attempts until one succeeds, the retries are used up, or the timeout expires."""
         deadline, backoff = self._clock.now() + task.timeout, self._timing.backoff()
         attempt = 1
         while True:
@@ -175,7 +175,7 @@ class JobRunner:
             attempt += 1
 
     async def _attempt(self, task: Task, attempt: int, deadline: float) -> _Outcome:
-        timed_out = _Outcome("failed", "timeout", f"it did not end within its timeout of {task.timeout:g} s")
+        timed_out = _Outcome("failed", "timeout", f"it did not finish within its timeout of {task.timeout:g} s")
         if self._clock.now() >= deadline:
             return timed_out
         try:
@@ -196,7 +196,7 @@ class JobRunner:
                 await self._stop(process)
 
     async def _start(self, task: Task, attempt: int) -> str:
-        """Start a process and record it, even if this is cancelled meanwhile."""
+        """Start a process and record it. If this task is cancelled meanwhile, stop the process."""
         starting = asyncio.ensure_future(self._engine.run(task, str(attempt)))
         try:
             process = await asyncio.shield(starting)
@@ -243,7 +243,7 @@ class JobRunner:
     # --- clean-up -------------------------------------------------------------------------------------
 
     def _prune(self, job: str) -> None:
-        """Remove the job's oldest runs, and the logs of all but the newest ones."""
+        """Remove the job's oldest runs, and the logs of all but the latest ones."""
         store = self._cloud.store
         ended = [
             run["id"]
@@ -258,7 +258,7 @@ class JobRunner:
         self._remove_logs([id for id in logged if id not in newest])
 
     def _remove_logs(self, ids: list[str]) -> None:
-        """Remove the processes of ended runs together with their logs."""
+        """Remove the processes of ended runs along with their logs."""
         for id in ids:
             del self._logged[id]
             removal = asyncio.create_task(self._remove(id))

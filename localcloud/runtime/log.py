@@ -1,4 +1,4 @@
-"""Log lines of the runtime."""
+"""Log output of the runtime."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Startup and liveness probes: ``scaleway_facts.behaviour``, or Kubernetes' rules where Scaleway documents none."""
+"""Startup and liveness probes.
+
+They follow ``scaleway_facts.behaviour``, or Kubernetes where Scaleway documents no behaviour.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,14 @@ from localcloud.runtime.clock import Clock
 from localcloud.runtime.revision import Probe
 
 Check = Callable[[str, Probe], Awaitable[str]]
-"""Runs a probe against an address. Returns what is wrong, or an empty string."""
+"""Runs a probe against an address. Returns the problem, or an empty string."""
 
 _SETTLE_SECONDS = 0.5
 _POLL_SECONDS = 0.25
 
 
 async def until_started(check: Check, address: str, probe: Probe, clock: Clock) -> str:
-    """Probe until it succeeds and return an empty string, or what is wrong once it has failed too often."""
+    """Probe until it succeeds and return an empty string, or return the problem once it has failed too often."""
     failures = 0
     while fault := await check(address, probe):
         failures += 1
@@ -30,9 +33,9 @@ async def until_started(check: Check, address: str, probe: Probe, clock: Clock) 
 
 
 async def until_listening(check: Check, address: str, port: int, seconds: float, clock: Clock) -> str:
-    """Without a startup probe: wait at most ``seconds`` until the port accepts a connection.
+    """Wait up to ``seconds`` for the port to accept a connection, if there is no startup probe.
 
-    Returns an empty string, or what is wrong.
+    Returns an empty string, or the problem.
     """
     probe = Probe(None, _POLL_SECONDS, 1.0, 1)
     deadline = clock.now() + seconds
@@ -44,7 +47,7 @@ async def until_listening(check: Check, address: str, port: int, seconds: float,
 
 
 async def until_unhealthy(check: Check, address: str, probe: Probe, clock: Clock) -> str:
-    """Probe until ``failure_threshold`` consecutive failures, and return what is wrong."""
+    """Probe until ``failure_threshold`` consecutive failures, and return the problem."""
     failures = 0
     while True:
         await clock.sleep(probe.interval)
@@ -86,7 +89,7 @@ class NetworkCheck:
         return "" if 200 <= response.status_code < 400 else f"GET {path} returned {response.status_code}"
 
     async def _tcp(self, address: str, probe: Probe) -> str:
-        """Docker accepts connections to a published port even if nothing listens behind it, and closes them at once."""
+        """Docker accepts connections to a published port even if nothing is listening, and closes them immediately."""
         host, _, port = address.rpartition(":")
         started = time.monotonic()
         try:

@@ -1,4 +1,4 @@
-"""What a process runs: the base of revisions and tasks, and the revision that one deployment of a container runs."""
+"""Programs that processes run: the base class of revisions and tasks, and the revision of a container deployment."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What a container's and a job's process have in common."""
+    """The properties common to container and job processes."""
 
     container_id: str
-    """Id of the container or of the job run. Logs are found by it."""
+    """Id of the container or job run, used to find its logs."""
     name: str
     """Name of the container or job."""
     image: str
-    """By digest, with the registry's address."""
+    """Image reference by digest, including the registry's address."""
     environment: Mapping[str, str] = field(repr=False)
     """Environment variables, including secret ones."""
     secrets: tuple[str, ...] = field(repr=False)
@@ -36,29 +36,29 @@ class Program:
 
 @dataclass(frozen=True)
 class Probe:
-    """A startup or liveness probe. Times in seconds."""
+    """A startup or liveness probe. Times are in seconds."""
 
     path: str | None
     """Path of a GET request. None: the port has to accept a connection."""
     interval: float
     timeout: float
     failure_threshold: int
-    """Consecutive failures after which the instance is unhealthy."""
+    """Number of consecutive failures after which the instance is unhealthy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Revision(Program):
     generation: int
-    """Number of the deployment, from 1."""
+    """Deployment number, starting at 1."""
     port: int
     instances: int
     timeout: float
-    """Longest duration of a request, in seconds."""
+    """Maximum duration of a request, in seconds."""
     startup: Probe | None
     liveness: Probe | None
 
     def document(self) -> dict[str, Any]:
-        """The revision as the store keeps it."""
+        """The revision in its stored form."""
         return asdict(self)
 
     @classmethod

@@ -34,7 +34,10 @@ from localcloud.runtime.workload import Workload
 from scaleway_facts.behaviour import FALLBACK
 
 ROLLED_OUT = "vault.runtime.revision"
-"""Kind: container id → the revision that serves. It survives a restart, as on the platform after a failed redeploy."""
+"""Store kind that maps container ids to the serving revisions.
+
+They survive a restart: as on the platform, the previous revision keeps serving after a failed redeploy.
+"""
 
 _STOP_SECONDS = 20.0
 _REGISTRY_USER = "nologin"
@@ -49,7 +52,7 @@ class Runtime:
         check: Check | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """``check``: runs probes; over the network by default."""
+        """``check`` runs probes, by default over the network."""
         self._cloud = cloud
         self._engine = engine
         self.logs = LogReader(engine)
@@ -62,23 +65,23 @@ class Runtime:
         self._gateway: Gateway | None = None
         self._workloads: dict[str, Workload] = {}
         self._reconciled: dict[str, int] = {}
-        """Container id → the generation that was last reconciled."""
+        """Maps container ids to the last reconciled generation."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ending: set[str] = set()
-        """Containers whose task was cancelled or removes them. Such a task is not cancelled again."""
+        """Containers whose task has been cancelled or is removing them. Such a task is not cancelled again."""
         self._fallbacks: dict[str, asyncio.Task[None]] = {}
-        """Container id → timer that stops the revision that still serves after a failed deployment."""
+        """Maps container ids to timers that stop the revision still serving after a failed deployment."""
         self._wake = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
 
     # --- for the API --------------------------------------------------------------------------------------
 
     def will_run(self, image: str) -> bool:
-        """Whether processes run for an image: then a container is ready once its process is."""
+        """Whether processes run for an image. If so, a container is ready once its process is."""
         return registry_image(self._cloud, image) is not None
 
     def wake(self) -> None:
-        """Reconcile: the store has changed."""
+        """Reconcile after a change to the store."""
         self._wake.set()
 
     def serves(self, container: Resource) -> bool:
@@ -87,12 +90,12 @@ class Runtime:
         return workload is not None and workload.serves
 
     def unavailable_response(self, container: Resource) -> tuple[int, str] | None:
-        """Status and reason when no process handles requests. None if the container is in error, which says why."""
+        """Status and reason when no process handles requests. None if the container's ``error_message`` applies."""
         if not self.will_run(container["image"]):
             return (
                 200,
-                "This container is deployed to the local Scaleway, but no process runs for it: its image is not in the "
-                f"local registry. Push the image to start it. Overview: http://127.0.0.1:{self._cloud.port}/",
+                "This container is deployed to the local Scaleway, but no process is running for it: its image is not "
+                f"in the local registry. Push the image to start it. Overview: http://127.0.0.1:{self._cloud.port}/",
             )
         if container["status"] == "error" and container.get("_until", 0) <= self._cloud.now():
             return None
@@ -158,7 +161,7 @@ class Runtime:
                 log(origin(error))
 
     def _reconcile(self) -> None:
-        """Start a task for every container that is not in its desired state; at most one task per container."""
+        """Start a task for every container that is not in its desired state, with at most one task per container."""
         desired = {
             container["id"]: container
             for container in self._cloud.store.all(CONTAINERS)
@@ -167,7 +170,7 @@ class Runtime:
         for id, task in list(self._tasks.items()):
             if id not in desired and id not in self._ending:
                 self._ending.add(id)
-                task.cancel()  # its end wakes the loop, which then removes what it started
+                task.cancel()  # its end wakes the loop, which then removes its processes
         for id in self._workloads.keys() - desired.keys() - self._tasks.keys():
             self._ending.add(id)
             self._start_task(id, self._remove_workload(id))
@@ -189,7 +192,7 @@ class Runtime:
                 self._start_task(id, self._remove_workload(id))
             return
         if is_first_time and container["status"] == "error" and not transitions.is_held(container):
-            # The last good revision continues. If there is none, the engine may have been at fault: try again.
+            # The last good revision continues to serve. If there is none, the engine may have been at fault: try again.
             if self._fallback_left(container) <= 0:
                 self._forget_rolled_out(id)
             revision = self._rolled_out(id) or revision
@@ -257,7 +260,7 @@ class Runtime:
         self._commit()
 
     def _health_changed(self, revision: Revision) -> None:
-        """Set a container to error while no instance passes its liveness probe."""
+        """Put a container into status ``error`` while no instance passes its liveness probe."""
         id = revision.container_id
         container, workload = self._cloud.store.get(CONTAINERS, id), self._workloads.get(id)
         if container is None or workload is None or container.get("_generation", 0) != revision.generation:
@@ -289,7 +292,7 @@ class Runtime:
         container, workload = self._cloud.store.get(CONTAINERS, id), self._workloads.get(id)
         if container is None or workload is None or container["_generation"] != generation:
             return
-        log(f"container {container['name']}: the revision that served since the failed deployment is stopped")
+        log(f"container {container['name']}: stopped the revision that had been serving since the failed deployment")
         self._forget_rolled_out(id)
         await workload.stop()
 
@@ -316,12 +319,12 @@ class Runtime:
             self._commit()
 
     def _with_current_port(self, revision: Revision) -> Revision:
-        """The registry may have had another port when the revision was stored."""
+        """The revision with the registry's current port, which may differ from the stored one."""
         _, _, path = revision.image.partition("/")
         return replace(revision, image=f"127.0.0.1:{self._cloud.port}/{path}")
 
     def _owner_key(self) -> str:
-        """The owner's secret key, which may pull every image."""
+        """The owner's secret key, which grants access to every image."""
         store = self._cloud.store
         for key in store.all(SECRET_KEYS):
             user = (store.get(API_KEYS, key["access_key"]) or {}).get("user_id")

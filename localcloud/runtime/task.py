@@ -1,4 +1,4 @@
-"""What a job run executes, read from the API's store when the run starts."""
+"""The task that a job run executes, read from the API's store when the run starts."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _MEBIBYTE = 1_048_576
 
 
 class TaskError(Exception):
-    """The run cannot start; the message says why."""
+    """The run cannot start; the message states why."""
 
     def __init__(self, reason: str, message: str) -> None:
-        """``reason``: one of the values that the API defines for a run's ``reason``."""
+        """``reason``: one of the API's values for a run's ``reason``."""
         super().__init__(message)
         self.reason = reason
 
@@ -30,15 +30,15 @@ class TaskError(Exception):
 @dataclass(frozen=True, kw_only=True)
 class Task(Program):
     files: Mapping[str, bytes] = field(repr=False)
-    """Secret files mounted in the container: path → content."""
+    """Maps paths of secret files mounted in the container to their content."""
     timeout: float
-    """Longest duration of the run, including all attempts, in seconds."""
+    """Maximum duration of the run, including all attempts, in seconds."""
     retries: int
-    """Attempts after the first one."""
+    """Number of attempts after the first one."""
 
 
 def task_of(cloud: Cloud, run: Resource) -> Task:
-    """The task of a run. Raises TaskError."""
+    """The task for a run. Raises TaskError."""
     definition = cloud.store.get(DEFINITIONS, run["job_definition_id"]) or {}
     image = registry_image(cloud, definition.get("image_uri", ""))
     if image is None:
@@ -80,7 +80,7 @@ def _split(command: str) -> list[str]:
 
 
 def _secret(cloud: Cloud, reference: Resource) -> bytes:
-    """The current value of the version that a reference names."""
+    """The current value of the secret version that a reference names."""
     revision = reference["secret_manager_version"]
     version = find_version(cloud.store, reference["secret_manager_id"], revision)
     if version is None:

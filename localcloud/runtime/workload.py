@@ -1,4 +1,4 @@
-"""The instances of one container. A new revision replaces the old one once all its instances are ready, or never."""
+"""The instances of one container. A new revision replaces the old one only once all its instances are ready."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from localcloud.runtime.instance import Instance, InstanceContext, UnhealthyErro
 from localcloud.runtime.revision import Revision
 
 _KEPT_ENDED = 10
-"""Number of ended processes whose logs are kept."""
+"""Number of exited processes whose logs are kept."""
 
 
 class Workload:
@@ -24,11 +24,11 @@ class Workload:
         self._starting: list[Instance] = []
         self._stopping: set[asyncio.Task[None]] = set()
         self.revision: Revision | None = None
-        """The revision that serves, or the first one while it starts."""
+        """The serving revision, or the first one while it is starting."""
 
     @property
     def serves(self) -> bool:
-        """Whether a revision was rolled out, even if no instance is ready now."""
+        """Whether a revision has been rolled out, even if no instance is currently ready."""
         return bool(self._serving)
 
     @property
@@ -38,19 +38,19 @@ class Workload:
 
     @property
     def not_ready_reason(self) -> str:
-        """Why no instance is ready."""
+        """The reason why no instance is ready."""
         reasons = {instance.not_ready_reason for instance in self._serving or self._starting}
         return "; ".join(sorted(reasons)) or "it is starting"
 
     def pick(self, exclude: Sequence[Backend] = ()) -> Backend | None:
-        """The ready instance for the next request."""
+        """Pick a ready instance for the next request."""
         ready = (instance.backend for instance in self._serving)
         return self._balancer.pick(backend for backend in ready if backend is not None and backend not in exclude)
 
     async def roll_out(self, revision: Revision) -> str:
         """Replace the current revision once the new one is ready.
 
-        Returns why it never became ready, in which case the current one continues to serve, or an empty string.
+        Returns an empty string, or why the new revision never became ready; the current one then continues to serve.
         """
         if self.revision is None:
             self.revision = revision

@@ -1,1 +1,1 @@
-"""Adoption: imports Terraform-managed resources into a stack's state, with read-only requests."""
+"""Adoption: imports Terraform-managed resources into a stack's state, using only read-only requests."""

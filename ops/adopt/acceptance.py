@@ -25,14 +25,14 @@ _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Acceptance(BaseModel):
-    """An entry of the list."""
+    """An entry in the list of accepted differences."""
 
     model_config = ConfigDict(extra="forbid")
 
     resource: _Text
     """The resource's name in the program."""
     changes: Annotated[list[_Text], Field(min_length=1)]
-    """``create``, or property paths, which include everything below them."""
+    """``create``, or property paths; each path covers everything below it."""
     reason: _Text
 
     def covers(self, change: str) -> bool:
@@ -48,11 +48,11 @@ _LIST = TypeAdapter(list[Acceptance])
 
 
 def read_accepted(file: Path | None) -> list[Acceptance]:
-    """The list in a file; empty without a file. Raises OpsError with all invalid entries."""
+    """The entries in a file; empty if no file is given. Raises an OpsError that lists all invalid entries."""
     if file is None:
         return []
     try:
-        with file.open("rb") as stream:  # so that YAML errors have the file's name
+        with file.open("rb") as stream:  # so that YAML errors contain the file's name
             entries = _LIST.validate_python(yaml.safe_load(stream) or [])
     except OSError as error:
         raise OpsError(f"{file} cannot be read: {error.strerror}", ExitCode.USAGE) from None
@@ -76,7 +76,7 @@ def read_accepted(file: Path | None) -> list[Acceptance]:
 
 @dataclass(frozen=True)
 class AcceptanceResult:
-    """The differences compared with a list."""
+    """The result of comparing the differences with the accepted ones."""
 
     open: Mapping[str, Sequence[str]]
     """The changes that no entry accepts, by resource."""
@@ -87,7 +87,7 @@ class AcceptanceResult:
 
 
 def judge(steps: Iterable[Step], accepted: Sequence[Acceptance]) -> AcceptanceResult:
-    """``steps`` are those of the preview after the import."""
+    """Compare the steps of the preview after the import with the accepted differences."""
     changed = [step for step in steps if step.is_change and step.is_custom]
     names = _names(changed)
     differences = {names[step.urn]: _changes(step) for step in changed if step.op in _ACCEPTABLE}
@@ -115,12 +115,12 @@ def _changes(step: Step) -> list[str]:
 
 
 def _names(steps: Sequence[Step]) -> dict[str, str]:
-    """Name by URN, with the type if two resources have the same name."""
+    """Names by URN, including the type if two resources share a name."""
     count = Counter(step.name for step in steps)
     return {step.urn: step.name if count[step.name] == 1 else label(step.urn) for step in steps}
 
 
 def as_list(undecided: Mapping[str, Sequence[str]]) -> str:
-    """A list that accepts all of these changes, once each entry has a reason."""
+    """A YAML list that accepts all of these changes once every entry has a reason."""
     entries = [{"resource": name, "changes": list(changes), "reason": _REASON} for name, changes in undecided.items()]
     return yaml.safe_dump(entries, sort_keys=False, allow_unicode=True, width=120).rstrip()

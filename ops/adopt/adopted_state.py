@@ -1,4 +1,4 @@
-"""Replaces a stack's state with the adopted one in one step, and can undo it."""
+"""Replaces a stack's state with the adopted state in a single step, and can undo the replacement."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pulumi_state.state_file import Checkpoint
 
 
 class AdoptedState:
-    """The state of a stack that the caller has locked. Methods raise OpsError, and have then changed nothing."""
+    """The state of a stack that the caller has locked. Methods that raise OpsError have changed nothing."""
 
     def __init__(self, session: Session) -> None:
         self._stack = session.stack
@@ -35,7 +35,7 @@ class AdoptedState:
         return item.content if item else b""
 
     def write(self, before: bytes, after: bytes, imported: int) -> None:
-        """Replace the state ``before``, and keep a backup of it."""
+        """Back up the state ``before`` and replace it with ``after``."""
         began = int(time.time())
         with self._locked():
             self._file.read()
@@ -52,17 +52,18 @@ class AdoptedState:
             self._file.add_history(self._record(began, imported))
 
     def undo(self) -> int:
-        """Restore the state before the adoption; returns its number of resources."""
+        """Restore the state from before the adoption; returns the number of resources in it."""
         record = read_undo_record(self._store, self._project, self._stack.name)
         if record is None:
-            raise OpsError(f"{self._stack.name} has no adoption that could be undone.", ExitCode.USAGE)
+            raise OpsError(f"{self._stack.name} has no adoption to undo.", ExitCode.USAGE)
         before = record.before(self._store)
         with self._locked():
             if fingerprint_of(self._file.read(), Secrets(self._environ)).digest != record.fingerprint:
                 raise OpsError(
-                    f"The state of {self._stack.name} has changed since the adoption; undoing it would lose these "
-                    f"changes, but leave them on Scaleway. The state before it is in {record.backup or 'no backup'}; "
-                    "docs/how-to/adoption.md explains how to go back. Nothing was changed.",
+                    f"The state of {self._stack.name} has changed since the adoption. Undoing the adoption would drop "
+                    "these changes from the state but leave them on Scaleway. Backup of the earlier state: "
+                    f"{record.backup or 'none'}. docs/how-to/adoption.md explains how to restore it. Nothing was "
+                    "changed.",
                     ExitCode.REFUSED,
                 )
             if before is None:
@@ -84,7 +85,7 @@ class AdoptedState:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold Pulumi's own lock, which plain ``pulumi`` respects."""
+        """Hold Pulumi's own lock, which plain ``pulumi`` respects, during the block."""
         try:
             with self._file.locked():
                 yield

@@ -1,4 +1,4 @@
-"""Dry run of an adoption on a copy of the state: what it imports, and what differs afterwards."""
+"""Dry run of an adoption on a copy of the state: determines what it would import and what would differ afterwards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class DryRunResult:
-    """Result of the dry run."""
+    """The result of a dry run."""
 
     imported: Mapping[str, MappedResource]
     """Resources that are not in the state yet, by URN."""
@@ -32,21 +32,21 @@ class DryRunResult:
     after: ScratchPreview
     """The preview after the import."""
     content: bytes
-    """The state after the import, as it is stored."""
+    """The serialized state after the import."""
 
 
 def dry_run(scratch: ScratchStack, live: Sequence[TerraformResource], say: Say) -> DryRunResult:
-    """Import into the copy. Raises OpsError when a resource cannot be read, or its match is ambiguous.
+    """Import the resources into the copy. Raises OpsError if a resource cannot be read or its match is ambiguous.
 
-    The identity of a resource may include the id of another one, which a preview knows only once that one is in the
-    state. So there is one preview for each level of dependencies.
+    A resource's identity may include the id of another resource, which a preview knows only once that resource is in
+    the state. Each level of dependencies therefore needs its own preview.
     """
     known = [each for each in map(MappedResource.of, live) if each is not None]
     candidates = [each for each in known if not each.kind.only_once]
     before = scratch.snapshot()
     if before.pending_operations:
         raise OpsError(
-            "An earlier run was interrupted and has left pending operations. Run `scripts/snu recover` first. Nothing "
+            "An earlier run was interrupted and left pending operations. Run `scripts/snu recover` first. Nothing "
             "was changed.",
             ExitCode.INTERRUPTED,
         )
@@ -56,7 +56,7 @@ def dry_run(scratch: ScratchStack, live: Sequence[TerraformResource], say: Say) 
         say("Previewing")
         preview = scratch.preview()
         steps = steps_of(preview.record)
-        if not any(step.op == "replace" for step in steps):  # which engines reject, and the report shows
+        if not any(step.op == "replace" for step in steps):  # engines reject these, and the report shows them
             preview.require("The preview")
         new_matches = match((step for step in steps if step.is_custom), candidates)
         if new_matches.keys() <= matches.keys():
@@ -95,7 +95,7 @@ def _read(scratch: ScratchStack, imported: Mapping[str, MappedResource], steps: 
     missing = [f"{label(urn)}, {each.live.address}" for urn, each in imported.items() if urn not in resources]
     if missing:
         raise OpsError(
-            f"Terraform's state is out of date. These no longer exist on Scaleway: {'; '.join(missing)}. Run "
+            f"Terraform's state is out of date. These resources no longer exist on Scaleway: {'; '.join(missing)}. Run "
             "`terraform refresh`. Nothing was changed.",
             ExitCode.FAILED,
         )

@@ -31,7 +31,7 @@ class MappedResource:
 
     @classmethod
     def of(cls, live: TerraformResource) -> MappedResource | None:
-        """None for a type without an equivalent in this program."""
+        """Map a resource; None if this program has no equivalent type."""
         kind = kind_of_terraform(live.type)
         return None if kind is None else cls(live, kind, properties_of(kind.token, live.attributes))
 
@@ -44,16 +44,16 @@ class MappedResource:
 def identity_of(token: str) -> Sequence[str]:
     """The properties that identify a resource of a Pulumi type.
 
-    Empty for a type that cannot be adopted: it is unknown, or has a secret that Scaleway returns only once.
+    Empty for a type that cannot be adopted because it is unknown or has a secret that Scaleway returns only once.
     """
     kind = kind_of(token)
     return () if kind is None or kind.only_once else kind.identity
 
 
 def match(steps: Iterable[Step], candidates: Sequence[MappedResource]) -> dict[str, MappedResource]:
-    """The Terraform resource of each step, by URN; steps whose identity is unknown yet are left out.
+    """The Terraform resource that matches each step, by URN. Skips steps with an identity that is not known yet.
 
-    Raises OpsError when a match is ambiguous.
+    Raises OpsError if a match is ambiguous.
     """
     matches: dict[str, MappedResource] = {}
     for step in steps:
@@ -65,7 +65,7 @@ def match(steps: Iterable[Step], candidates: Sequence[MappedResource]) -> dict[s
         if len(same) > 1:
             raise OpsError(
                 f"{label(step.urn)} is ambiguous: {', '.join(each.live.address for each in same)} all have "
-                f"{_shown_identity(step)}. Leave all but one out of the adoption. Nothing was changed.",
+                f"{_shown_identity(step)}. Exclude all but one from the adoption. Nothing was changed.",
                 ExitCode.FAILED,
             )
         if same:
@@ -75,9 +75,9 @@ def match(steps: Iterable[Step], candidates: Sequence[MappedResource]) -> dict[s
 
 
 def is_known(step: Step) -> bool:
-    """Whether a preview knows the identity of a resource, and all properties whose change would replace it.
+    """Whether a preview knows a resource's identity and every property that can force a replacement.
 
-    Otherwise the resource would seem to need a replacement.
+    Otherwise, the resource would appear to need a replacement.
     """
     identity = identity_of(step.type)
     if not identity:
@@ -107,7 +107,7 @@ def _is_same(step: Step, candidate: MappedResource) -> bool:
 
 
 def _plain(name: str, properties: Mapping[str, Any]) -> str:
-    """A property for comparison: ids without region, record names relative to their zone."""
+    """A property normalized for comparison: ids without their region, record names relative to their zone."""
     value = str(properties.get(name) or "")
     if name == "name" and "dnsZone" in properties:
         return record_name(value, str(properties["dnsZone"]))

@@ -1,4 +1,4 @@
-"""Finds the other stacks that declare live resources, as one Terraform state may cover several stacks."""
+"""Finds the other stacks that declare live resources, because one Terraform state may cover several stacks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ops.stacks import Stack, stack_names
 def owners(stack: Stack, rest: Sequence[TerraformResource]) -> dict[tuple[str, str], str]:
     """Names of other stacks, by the keys of the live resources that they declare.
 
-    Leaves out resources that no stack declares, and stacks whose file is invalid.
+    Leaves out resources that no stack declares, and stacks with an invalid file.
     """
     declared: dict[tuple[ResourceKind, Any], str] = {}
     evaluated = evaluate(stack.project_dir)

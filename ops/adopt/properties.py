@@ -1,7 +1,7 @@
 """Converts attributes in a Terraform state to Pulumi properties.
 
-The Pulumi provider is derived from the Terraform provider: names in camel case, plural for lists, and an object for a
-list of at most one. ``schema.json`` has the resulting names and types.
+The Pulumi provider is bridged from the Terraform provider: names become camel case, list names become plural, and a
+list of at most one item becomes an object. ``schema.json`` contains the resulting names and types.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pulumi_state.values import PropertyMap, make_secret
 
 
 def properties_of(token: str, attributes: Mapping[str, Any]) -> PropertyMap:
-    """The properties of the Pulumi type ``token``, without those that have no value, and without secrets marked."""
+    """The properties of the Pulumi type ``token`` that have a value; secrets are not marked."""
     return _converted_fields(schema.outputs_of(token), attributes)
 
 
@@ -43,10 +43,10 @@ def _converted(type_: Any, value: Any) -> Any:
 
 
 def with_secrets(token: str, properties: PropertyMap, desired: Mapping[str, Any]) -> PropertyMap:
-    """Mark secrets: those of the schema, those of the program, and unknown variables.
+    """Mark the secrets of the schema and the program, and all unknown variables.
 
-    A variable that the program does not set in clear may be a password that another tool has set. ``desired``: the
-    program's inputs, as in events.
+    A variable that the program does not set in plain text may be a password set by another tool. ``desired``: the
+    program's inputs, in the form that events use.
     """
     known = schema.outputs_of(token)
     return {

@@ -1,6 +1,6 @@
 """A scratch stack: a copy of a stack's state in a temporary folder, for engine operations.
 
-Previews and refreshes of it read from the cloud, but change neither the cloud nor the real state.
+Previewing or refreshing it reads from the cloud but changes neither the cloud nor the real state.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ScratchPreview:
     record: OperationRecord
 
     def require(self, operation: str) -> OperationRecord:
-        """Raises OpsError, with the engine's messages, unless the operation has succeeded."""
+        """Return the record. Raises OpsError with the engine's messages if the operation did not succeed."""
         if not self.ok:
             messages = "\n".join(line.plain for line in all_diagnostic_lines(self.record))
             raise OpsError(f"{messages}\n{operation} failed. Nothing was changed.", ExitCode.FAILED)
@@ -42,7 +42,7 @@ class ScratchPreview:
 
 
 class ScratchStack:
-    """The copy of a stack and its foundation. All methods raise OpsError."""
+    """A copy of a stack and its foundation. All methods may raise OpsError."""
 
     def __init__(self, session: Session, folder: Path) -> None:
         stack, project, store = session.stack, session.project, session.store
@@ -117,7 +117,7 @@ class ScratchStack:
         return stored.content if stored else b""
 
     def _opened(self, salt: str | None) -> Crypter:
-        """The crypter of a salt, derived once; a new one if there is no salt yet. Raises PulumiError."""
+        """The crypter for a salt, derived only once; a new one if there is no salt yet. Raises PulumiError."""
         if self._crypter is None or (salt and salt != self._crypter.salt):
             passphrase = passphrase_from(self._environ)
             self._crypter = Crypter.open(passphrase, salt) if salt else Crypter.new(passphrase)
@@ -126,6 +126,6 @@ class ScratchStack:
 
 @contextmanager
 def scratch_of(session: Session) -> Iterator[ScratchStack]:
-    """Yields a copy that is deleted afterwards. Its secrets are encrypted as in the state."""
+    """Yields a copy and deletes it afterwards. Its secrets are encrypted like those in the real state."""
     with tempfile.TemporaryDirectory(prefix="snu-adopt-") as folder:
         yield ScratchStack(session, Path(folder))

@@ -1,4 +1,4 @@
-"""State entries for existing resources that no engine has created."""
+"""Builds state entries for existing resources that no engine created."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def entries_for(
     config: Mapping[str, str],
     existing: Mapping[str, ResourceState],
 ) -> list[ResourceState]:
-    """Entries for ``matches`` with their components and provider, in a valid order.
+    """Entries for ``matches``, including their components and provider, in a valid order.
 
-    ``steps``: a preview's, each after its parent; ``config``: the decrypted configuration; ``existing``: entries of the
-    state. Raises OpsError when the state has another object under the same name.
+    ``steps``: a preview's steps, parents first; ``config``: the decrypted configuration; ``existing``: the entries
+    already in the state. Raises OpsError if the state contains a different object with the same name.
     """
     entries: list[ResourceState] = []
     known = dict(existing)
@@ -62,9 +62,9 @@ def mark_secrets(entry: ResourceState, desired: Mapping[str, Any]) -> None:
 def _require_same(step: Step, candidate: MappedResource, existing: ResourceState | None) -> None:
     if existing is not None and existing.id != candidate.live.id:
         raise OpsError(
-            f"{label(step.urn)} is {existing.id} in the stack's state, but {candidate.live.id} in Terraform's "
-            f"({candidate.live.address}): two objects with the same name. Keep one, and delete the other or remove it "
-            "from its state. Nothing was changed.",
+            f"{label(step.urn)} is {existing.id} in the stack's state but {candidate.live.id} in Terraform's state "
+            f"({candidate.live.address}): these are two objects with the same name. Keep one, and delete the other or "
+            "remove it from its state. Nothing was changed.",
             ExitCode.FAILED,
         )
 
@@ -120,7 +120,7 @@ def _provider(step: Step, config: Mapping[str, str], known: Mapping[str, Resourc
 
 @cache
 def _request() -> ProviderRequest:
-    """The provider request of the installed SDK."""
+    """The provider request that matches the installed SDK."""
     file = metadata.distribution(_SDK).locate_file(f"{_SDK}/pulumi-plugin.json")
     plugin = json.loads(Path(str(file)).read_text(encoding="utf-8"))
     return ProviderRequest(_PACKAGE, str(plugin["version"]), str(plugin.get("server") or ""))

@@ -1,6 +1,6 @@
-"""Reads Terraform states, version 4, from a file or a PostgreSQL backend.
+"""Reads version 4 Terraform states from a file or a PostgreSQL backend.
 
-Formats: Terraform's ``internal/states/statefile/version4.go``, and the table of its backend ``pg``.
+Source of the formats: Terraform's ``internal/states/statefile/version4.go`` and the table of its ``pg`` backend.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ops.exit_codes import ExitCode
 _VERSION = 4
 _SCHEMES = ("postgres", "postgresql")
 _SCHEMA, _WORKSPACE = "terraform_remote_state", "default"
-"""Defaults of the backend."""
+"""The backend's default values."""
 _CONNECT_SECONDS = 30
 
 
@@ -30,7 +30,7 @@ class TerraformResource:
     """Terraform's address, such as ``module.apps.scaleway_container.app["api"]``."""
     type: str
     attributes: Mapping[str, Any] = field(repr=False)
-    """In clear, including secrets: never shown."""
+    """In plain text, including secrets; never printed."""
 
     @property
     def id(self) -> str:
@@ -38,15 +38,15 @@ class TerraformResource:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Type and id, which unlike the address identify an object across states."""
+        """Type and id. Unlike the address, they identify an object across states."""
         return self.type, self.id
 
 
 def read_states(sources: Iterable[str]) -> list[TerraformResource]:
-    """The managed resources of all states, without data sources.
+    """The managed resources of all states, excluding data sources.
 
-    A source is a file, or ``postgres://<user>@<host>/<database>?schema_name=…[&workspace=…]`` with the password in
-    PGPASSWORD. Raises OpsError when one cannot be read, or has resources from an interrupted run.
+    A source is a file or ``postgres://<user>@<host>/<database>?schema_name=…[&workspace=…]``, with the password in
+    PGPASSWORD. Raises OpsError if a state cannot be read or contains resources from an interrupted run.
     """
     return [live for source in sources for live in _resources(source, _document(source))]
 
@@ -84,7 +84,7 @@ def _stored(url: SplitResult) -> str:
     except psycopg.Error as error:
         _refuse(shown, f"cannot be read: {(str(error).splitlines() or [type(error).__name__])[0]}")
     if row is None:
-        _refuse(shown, "has no state with that name")
+        _refuse(shown, "contains no state for this workspace")
     return str(row[0])
 
 
@@ -92,7 +92,7 @@ def _resources(source: str, document: Any) -> list[TerraformResource]:
     shown = source.partition("?")[0]
     if not isinstance(document, dict) or document.get("version") != _VERSION:
         version = document.get("version") if isinstance(document, dict) else None
-        _refuse(shown, f"is not a Terraform state of version {_VERSION} (version: {version or 'none'})")
+        _refuse(shown, f"is not a version {_VERSION} Terraform state (version: {version or 'none'})")
     try:
         return [
             _live(shown, _address(resource, instance), resource["type"], instance)
@@ -102,7 +102,7 @@ def _resources(source: str, document: Any) -> list[TerraformResource]:
         ]
     except (KeyError, TypeError, AttributeError) as error:
         problem = f"{error} is missing" if isinstance(error, KeyError) else "unexpected type"
-        _refuse(shown, f"has an invalid resource: {problem}")
+        _refuse(shown, f"contains an invalid resource: {problem}")
 
 
 def _address(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
@@ -116,11 +116,11 @@ def _live(source: str, address: str, type_: str, instance: Mapping[str, Any]) ->
     unfinished = "deposed" if instance.get("deposed") else instance.get("status")
     if unfinished:
         _refuse(
-            source, f"has {address} as {unfinished}: Terraform was interrupted. Run `terraform apply` to complete it"
+            source, f"lists {address} as {unfinished}: Terraform was interrupted. Run `terraform apply` to complete it"
         )
     live = TerraformResource(address, str(type_), dict(instance["attributes"]))
     if not live.id:
-        _refuse(source, f"has {address} without an id")
+        _refuse(source, f"lists {address} without an id")
     return live
 
 

@@ -1,4 +1,4 @@
-"""The undo record of an adoption, which is kept beside the state."""
+"""The undo record of an adoption, stored alongside the state."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pulumi_state.store import Store, layout
 
 @dataclass(frozen=True)
 class UndoRecord:
-    """The last adoption of a stack. It can be undone as long as the state has not changed since."""
+    """A stack's last adoption, which can be undone until the state changes."""
 
     fingerprint: str
     """Fingerprint of the state after the adoption."""
     backup: str
-    """Key in the store of the state before the adoption; empty if there was none."""
+    """Store key of the backup from before the adoption; empty if there was no state."""
 
     def write(self, store: Store, project: str, stack: str) -> None:
         store.write(_key(project, stack), json.dumps(asdict(self)).encode())
 
     def before(self, store: Store) -> Backup | None:
-        """The state before the adoption; None if there was none. Raises OpsError when the backup is missing."""
+        """The state before the adoption; None if there was none. Raises OpsError if the backup is missing."""
         if not self.backup:
             return None
         item = store.read(self.backup)
@@ -30,7 +30,7 @@ class UndoRecord:
 
 
 def read_undo_record(store: Store, project: str, stack: str) -> UndoRecord | None:
-    """None if nothing was adopted, or the adoption was undone. Raises StoreError."""
+    """The undo record; None if nothing was adopted or the adoption was undone. Raises StoreError."""
     item = store.read(_key(project, stack))
     return UndoRecord(**json.loads(item.content)) if item else None
 

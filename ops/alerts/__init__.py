@@ -1,1 +1,1 @@
-"""The status of crash alerts: whether the job that reports crashes still runs."""
+"""The status of crash alerts: whether the job that reports crashes is still running."""

@@ -1,4 +1,4 @@
-"""The state that the job `apps/crash-alerts` keeps in object storage, as far as this command reads it."""
+"""The parts of the `apps/crash-alerts` job's state in object storage that this command reads."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class _Document(BaseModel):
 class LastError(_Document):
     """The error of the last run."""
 
-    time: float = Field(description="Milliseconds since 1970.")
+    time: float = Field(description="Unix time in milliseconds.")
     message: str
 
 
 class Heartbeat(_Document):
-    """Times of the last runs in milliseconds since 1970; None for never."""
+    """Unix times of the last runs in milliseconds; None if there was no such run."""
 
     last_run: float | None
     last_good_run: float | None
@@ -26,15 +26,15 @@ class Heartbeat(_Document):
 
 
 class PendingMessage(_Document):
-    """A message that is not posted to Slack yet."""
+    """A message that has not been posted to Slack yet."""
 
     kind: str
     count: int
 
 
 class AlertsState(_Document):
-    """The state between runs: `apps/crash-alerts/src/state.js`."""
+    """The state kept between runs; see `apps/crash-alerts/src/state.js`."""
 
-    cursor: int = Field(description="Nanoseconds since 1970: all earlier logs were read.")
+    cursor: int = Field(description="Unix time in nanoseconds; all logs before it have been read.")
     outbox: list[PendingMessage]
     heartbeat: Heartbeat

@@ -32,19 +32,19 @@ class AlertsStatus:
     stack: str
     interval_minutes: int
     problem: str = ""
-    """Why the status cannot be read; the other fields are then unset."""
+    """Why the status could not be read; if set, the fields below are unset."""
     last_run: datetime | None = None
     last_good_run: datetime | None = None
-    """When all logs had been read and all messages posted to Slack."""
+    """The last time that all logs were read and all messages posted to Slack."""
     read_until: datetime | None = None
-    """All earlier logs were read."""
+    """All logs before this time have been read."""
     waiting: int = 0
-    """Number of messages that are not posted to Slack yet."""
+    """Number of messages not yet posted to Slack."""
     last_error: str = ""
     """Error of the last run; empty if it succeeded."""
 
     def is_silent(self, now: datetime) -> bool:
-        """Whether a crash might not be reported now."""
+        """Whether crashes may currently go unreported."""
         limit = timedelta(minutes=self.interval_minutes * _MISSED_INTERVALS)
         return (
             self.last_good_run is None
@@ -54,12 +54,12 @@ class AlertsStatus:
 
 
 def is_future(moment: datetime | None, now: datetime) -> bool:
-    """Whether a time is in the future, as after a run with a wrong clock; the next run reads the logs again."""
+    """Whether a time is in the future, as after a run with a wrong clock. The next run then rereads the logs."""
     return moment is not None and moment > now + _CLOCK_TOLERANCE
 
 
 def alerts_of(stack: Stack) -> tuple[str, CrashAlertsSettings] | None:
-    """The environment's name and the settings of its crash alerts; None if it has none."""
+    """The environment's name and its crash alert settings; None if it has no crash alerts."""
     settings = settings_of(stack)
     if settings.blueprint == "foundation" or settings.crash_alerts is None:
         return None
@@ -69,7 +69,7 @@ def alerts_of(stack: Stack) -> tuple[str, CrashAlertsSettings] | None:
 def check_alerts(
     stack: Stack, environment: str, alerts: CrashAlertsSettings, environ: Mapping[str, str]
 ) -> AlertsStatus:
-    """The status, from the job's state. Never raises: an error becomes the status's problem."""
+    """The status according to the job's state. Never raises; an error is recorded in ``problem``."""
     try:
         state = _read(stack, environment, environ)
     except (OpsError, StoreError) as error:
@@ -125,13 +125,13 @@ def _foundation(stack: Stack) -> FoundationSettings:
 
 
 def _project_id(account: Account, environment: str) -> str:
-    """Id of the project of the job and its bucket, which is also that of its secret."""
+    """Id of the project that contains the job, its bucket and its secret."""
     name = naming.alerts_secret(environment)
     secrets = account.secrets_named(name)
     if len(secrets) != 1:
         raise OpsError(
-            f"the API key sees {len(secrets)} secrets named {name}; expected the one that `scripts/snu up` of the "
-            "foundation creates.",
+            f"the API key can see {len(secrets)} secrets named {name}; expected exactly one. `scripts/snu up` on "
+            "the foundation creates it.",
             ExitCode.ENVIRONMENT,
         )
     return secrets[0].project_id

@@ -1,9 +1,9 @@
-"""The interface of engines.
+"""The interface that both engines implement.
 
-Both engines report their work as Pulumi's engine events (``apitype.EngineEvent`` in Pulumi's
-``sdk/go/common/apitype/events.go``: a JSON object with ``sequence``, ``timestamp`` and exactly one of
-``preludeEvent``, ``stdoutEvent``, ``diagnosticEvent``, ``resourcePreEvent``, ``resOutputsEvent``,
-``resOpFailedEvent``, ``summaryEvent``, ``cancelEvent``), so that they share displays and reports.
+They report their work as Pulumi engine events and can therefore share displays and reports. An event is an
+``apitype.EngineEvent`` (Pulumi's ``sdk/go/common/apitype/events.go``): a JSON object with ``sequence``, ``timestamp``
+and exactly one of ``preludeEvent``, ``stdoutEvent``, ``diagnosticEvent``, ``resourcePreEvent``, ``resOutputsEvent``,
+``resOpFailedEvent``, ``summaryEvent`` and ``cancelEvent``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ OnEvent = Callable[[EngineEvent], None]
 
 
 class EngineError(Exception):
-    """The operation could not be started or did not succeed; the message is for the user."""
+    """The operation could not be started or did not succeed. The message is shown to the user."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class Operation:
     refresh: bool = False
     """Read every resource from the cloud before a preview, an update or a destroy (``pulumi up --refresh``)."""
     targets: Collection[str] = ()
-    """URNs that ``refresh`` is limited to; empty for all."""
+    """URNs to which ``refresh`` is limited; empty for all."""
     save_plan: Path | None = None
     """File to which ``preview`` writes Pulumi's update plan; secrets in it are encrypted as in the state."""
     plan: Path | None = None
-    """Update plan that constrains ``up``: it stops before an operation that is not in it."""
+    """Update plan that constrains ``up``, which stops before any operation that is not in the plan."""
     config_file: Path | None = None
     """File with the stack's configuration; by default ``Pulumi.<stack>.yaml`` in ``project_dir``."""
 
@@ -61,15 +61,15 @@ class Result:
 
 
 class Engine(Protocol):
-    """Runs operations. Methods raise ``EngineError``; failures of single resources are reported as events.
+    """Runs operations. Methods raise ``EngineError``; failures of individual resources are reported as events.
 
-    After the first SIGINT, SIGTERM or SIGHUP, no further operations start; the engine returns when those in progress
-    have ended, with ``ok`` false. A second Ctrl-C (SIGINT) stops it immediately, and leaves them pending in the state.
+    After the first SIGINT, SIGTERM or SIGHUP, the engine starts no further operations, waits for those in progress and
+    returns with ``ok`` false. A second Ctrl-C (SIGINT) stops it immediately and leaves them pending in the state.
     """
 
     name: str
     converts_state: bool
-    """Whether it writes a state with the compression that the environment sets, instead of the state's own."""
+    """Whether it compresses a state as the environment specifies instead of keeping the state's own compression."""
     refuses_interrupted: bool
     """Whether it refuses ``up`` and ``destroy`` while the state has pending operations."""
 
@@ -86,5 +86,5 @@ class Engine(Protocol):
     def refresh(self, operation: Operation) -> Result: ...
 
     def preview_refresh(self, operation: Operation) -> Result:
-        """Preview ``refresh``; writes nothing, neither the state nor its history."""
+        """Preview ``refresh``; writes neither the state nor its history."""
         ...

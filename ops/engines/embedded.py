@@ -1,4 +1,4 @@
-"""The embedded engine: the local stacks without the Pulumi CLI."""
+"""The embedded engine, which runs local stacks without the Pulumi CLI."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pulumi_state.variables import BACKEND_URL
 
 
 class EmbeddedEngine:
-    """Adapts the package ``engine`` to the interface of engines."""
+    """Adapts the ``engine`` package to the engine interface."""
 
     name = "embedded"
     converts_state = False
     refuses_interrupted = True
-    """Continuing could create resources twice, or keep deleted ones in the state."""
+    """Continuing could create duplicate resources or keep deleted ones in the state."""
 
     def preview(self, operation: Operation) -> Result:
         return _run_program(operations.preview, operation)

@@ -1,4 +1,4 @@
-"""Masks the secrets of an engine's environment in its output."""
+"""Masks secrets from an engine's environment in its output."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pulumi_state.variables import BACKEND_URL
 
 _VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PULUMI_ACCESS_TOKEN", "SCW_SECRET_KEY")
 _SHORTEST = 6
-"""Characters: a shorter value may be part of ordinary words. Logins in addresses are always masked."""
+"""Minimum length of a masked value; shorter ones may occur in ordinary words. Logins in addresses are always masked."""
 
 
 class Mask:
-    """Replaces the secrets of one environment by ``[secret]``."""
+    """Replaces the secrets of an environment with ``[secret]``."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         """``environ``: the environment of the process whose output is masked."""
@@ -32,7 +32,7 @@ class Mask:
         return self._pattern.sub(REDACTED, text) if self._pattern else text
 
     def value(self, value: Any) -> Any:
-        """A JSON value with each of its strings masked."""
+        """A JSON value with all its strings masked."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, list):
@@ -50,7 +50,7 @@ def _secrets(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _logins(environ: Mapping[str, str]) -> Iterator[str]:
-    """``user:password`` of the backend's address. The password may contain characters that should be encoded."""
+    """``user:password`` in the backend's address. The password may contain characters that should have been encoded."""
     login, _, _ = environ.get(BACKEND_URL, "").partition("://")[2].partition("?")[0].rpartition("@")
     if ":" in login:
         yield login

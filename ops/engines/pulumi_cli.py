@@ -1,6 +1,6 @@
 """The Pulumi CLI as an engine: runs ``pulumi`` and forwards the events that it logs.
 
-Secrets of the CLI's environment are masked in everything that is forwarded, including the CLI's own messages.
+Secrets from the CLI's environment are masked in all forwarded output, including the CLI's own messages.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from pulumi_state.signals import handle_signals
 
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 30.0
-"""Time between SIGINT and SIGKILL, if this process ends before the CLI."""
+"""Time between SIGINT and SIGKILL if this process exits before the CLI does."""
 _NO_STACK = "no stack named"
 _LOST_CONNECTION = "error reading from server"
-"""Start of gRPC's message when the program's process has ended."""
+"""Prefix of gRPC's message after the program's process has exited."""
 
 
 class PulumiCli:
-    """Creates stacks that are not in the backend yet, and leaves the user's selected stack unchanged."""
+    """Creates stacks that do not exist in the backend yet, and leaves the user's selected stack unchanged."""
 
     name = "pulumi"
     converts_state = True
@@ -50,7 +50,7 @@ class PulumiCli:
         return self._run_program(["up", *_apply(operation), *plan, *_refresh(operation)], operation)
 
     def _run_program(self, arguments: list[str], operation: Operation) -> Result:
-        """Run an operation with the program, which our own process serves in place of the CLI's language host."""
+        """Run an operation with the program, which our own process serves instead of the CLI's language host."""
         with program_for(operation.project_dir, operation.environ) as program:
             return _run([*arguments, "--client", program.address], operation, program=program)
 
@@ -69,21 +69,22 @@ class PulumiCli:
 
 
 def _apply(operation: Operation) -> list[str]:
-    """Options to apply without prompts, and to record the user in the stack's history."""
+    """Options that apply changes without prompting and record the user in the stack's history."""
     from pulumi_state.history import agent
 
     return ["--yes", "--skip-preview", "--exec-agent", agent(operation.environ)]
 
 
 def _refresh(operation: Operation) -> list[str]:
-    """Always explicit: `Pulumi.yaml` may set another default."""
+    """Always explicit, because `Pulumi.yaml` may set a different default."""
     return [f"--refresh={'true' if operation.refresh else 'false'}"]
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The CLI's environment: quiet, without the secrets that only this command needs, and with our ``uv`` on PATH.
+    """The CLI's environment: reduced output, no secrets that only this command needs, and our ``uv`` on PATH.
 
-    With uv on PATH, Pulumi's language host uses it to list the installed packages, which is much faster than pip.
+    If uv is on PATH, Pulumi's language host uses it to list the installed packages, which is much faster than using
+    pip.
     """
     path = os.pathsep.join([environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
     return {
@@ -156,7 +157,7 @@ def _execute(arguments: list[str], operation: Operation, watch: _Watch) -> _Ende
 
 
 class _Watch:
-    """Reads the event log while it is written, and the program's output."""
+    """Reads the event log as it is written, and the program's output."""
 
     def __init__(self, operation: Operation, program: Program | None = None) -> None:
         self._on_event = operation.on_event
@@ -166,16 +167,16 @@ class _Watch:
         self.events = 0
         """Number of events so far."""
         self.failure_reported = False
-        """Whether an event contains the reason why the operation did not succeed."""
+        """Whether an event has reported why the operation did not succeed."""
         self.changes: Mapping[str, int] = {}
         self.interrupted = False
         self._cancel_reported = False
         self.added: list[Mapping[str, Any]] = []
-        """Diagnostics that we add to the CLI's: the program's output, and its exit status if it ended early."""
+        """Diagnostics that we add to the CLI's: the program's output, and its exit status if it exited early."""
         self._summary_seen = False
 
     def signals_forwarded(self, process: subprocess.Popen[Any]) -> AbstractContextManager[None]:
-        """The CLI cancels at the first signal, and stops immediately at the second Ctrl-C."""
+        """Forward signals to the CLI, which cancels at the first signal and stops immediately at the second Ctrl-C."""
 
         def interrupt() -> None:
             self.interrupted = True
@@ -184,7 +185,7 @@ class _Watch:
         return handle_signals(interrupt, interrupt)
 
     def finish(self) -> None:
-        """Read the remaining output, and add a summary if an interrupted CLI ended without one."""
+        """Read the remaining output, and add a summary if an interrupted CLI exited without one."""
         self._take_output(ended=True)
         if self.interrupted and not self._summary_seen:
             self._take({"summaryEvent": {"resourceChanges": {}}})
@@ -210,17 +211,17 @@ class _Watch:
             self._on_cancel()
 
     def _take_output(self, *, ended: bool = False) -> None:
-        """Forward the program's output, between the first event and the summary."""
+        """Forward the program's output between the first event and the summary."""
         if self._program is None or not (self.events or ended):
             return
         for severity, line in self._program.output(ended=ended):
             self._diagnose(severity, line)
 
     def _take_exit_status(self) -> None:
-        """Report a program that has ended its process: the CLI reports only the lost connection."""
+        """Report the exit status if the program has exited, because the CLI reports only the lost connection."""
         status = None if self._program is None else self._program.exit_status()
         if status is not None:
-            self._diagnose("error", f"the program ended with exit status {status}")
+            self._diagnose("error", f"the program exited with status {status}")
 
     def _is_lost_connection(self, event: EngineEvent) -> bool:
         message = str((event.get("diagnosticEvent") or {}).get("message", ""))
@@ -248,7 +249,7 @@ class _Watch:
 
 
 def _lines(log: TextIO, process: subprocess.Popen[Any], on_poll: Callable[[], None]) -> Iterator[str]:
-    """Complete lines, until the process has ended and all are read; ``on_poll`` is called after each read."""
+    """Complete lines until the process has exited and all output is read; ``on_poll`` is called after each read."""
     rest = ""
     while True:
         ended = process.poll() is not None
@@ -262,7 +263,7 @@ def _lines(log: TextIO, process: subprocess.Popen[Any], on_poll: Callable[[], No
 
 
 def _document(arguments: list[str], ended: _Ended, added: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The CLI's JSON output, with the diagnostics that we add."""
+    """The CLI's JSON output, with our additional diagnostics."""
     if "--json" not in arguments:
         return None
     try:

@@ -29,7 +29,7 @@ def select_engine(choice: EngineChoice, stack: Stack) -> Engine:
     """The engine for the stack. Raises OpsError if there is none.
 
     ``auto`` selects the Pulumi CLI for a stack on the real Scaleway, and for a local stack if both ``pulumi`` and
-    ``pulumi-resource-scaleway`` are on PATH; otherwise the embedded engine.
+    ``pulumi-resource-scaleway`` are on PATH. Otherwise, it selects the embedded engine.
     """
     if choice is EngineChoice.AUTO:
         on_path = shutil.which("pulumi") and shutil.which("pulumi-resource-scaleway")
@@ -40,14 +40,14 @@ def select_engine(choice: EngineChoice, stack: Stack) -> Engine:
 
 
 def require_builder(engine: Engine, stack: Stack, settings: EnvironmentSettings | FoundationSettings) -> None:
-    """Raises OpsError if Pulumi is to build images of the stack and the engine lacks the Docker provider."""
+    """Raises OpsError if Pulumi must build images for the stack but the engine lacks the Docker provider."""
     from infra.settings import EnvironmentSettings
 
     images = settings.images if isinstance(settings, EnvironmentSettings) else {}
     built = sorted(name for name, image in images.items() if image == "build")
     if built and engine.name == EngineChoice.EMBEDDED:
         raise OpsError(
-            f"The embedded engine cannot build images, and {stack.file.name}: snu:images has `build` for "
+            f"The embedded engine cannot build images, but snu:images in {stack.file.name} specifies `build` for "
             f"{', '.join(built)}. Build them with `scripts/snu images build {stack.name}`, or use --engine pulumi.",
             ExitCode.ENGINE,
         )
@@ -69,7 +69,7 @@ def _cli(stack: Stack) -> Engine:
     if shutil.which("pulumi") is None:
         otherwise = ", or use --engine embedded" if stack.is_local else ""
         raise OpsError(
-            f"{stack.name} needs the Pulumi CLI, and `pulumi` is not on PATH. {_INSTALL}{otherwise}.",
+            f"{stack.name} needs the Pulumi CLI, but `pulumi` is not on PATH. {_INSTALL}{otherwise}.",
             ExitCode.ENGINE,
         )
     from ops.engines.pulumi_cli import PulumiCli

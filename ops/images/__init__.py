@@ -1,1 +1,1 @@
-"""Container images: their builds, copies and history."""
+"""Builds, copies and history of container images."""

@@ -1,4 +1,4 @@
-"""Selects the images of a stack that must be built, and builds them in parallel."""
+"""Determines which of a stack's images must be built, and builds them in parallel."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from infra.images.working_copy import WorkingCopy
 
 OnState = Callable[[str, str, str], None]
-"""Called with the image's name, its state such as ``pushing``, and a line of detail."""
+"""Called with the image's name, its state (such as ``pushing``) and a line of detail."""
 
 
 class ImageOrigin(Enum):
-    """Where an image comes from."""
+    """The origin of an image."""
 
     REGISTRY = "in the registry"
     UNCHANGED = "unchanged by this branch"
@@ -35,7 +35,7 @@ class ImageOrigin(Enum):
 
 @dataclass(frozen=True)
 class SelectedImage:
-    """An image for a stack to run."""
+    """An image selected for a stack to run."""
 
     name: str
     image: Image
@@ -44,17 +44,17 @@ class SelectedImage:
 
 @dataclass(frozen=True)
 class ImageSelection:
-    """The images for a stack to run: those that exist, and those that are missing."""
+    """The images that a stack needs, divided into existing and missing ones."""
 
     existing: list[SelectedImage]
     missing: list[Inputs]
 
 
 def choose(environment: StackImages, copy: WorkingCopy, parent: StackImages | None, base: str | None) -> ImageSelection:
-    """Look up each image of the stack that `images.yaml` describes.
+    """Look up each of the stack's images that `images.yaml` describes.
 
-    A preview environment takes images from its ``parent`` that its branch has not changed since the tree ``base``.
-    Raises OpsError when the registry cannot be read, and ImageSourceError when sources are missing.
+    A preview environment reuses its ``parent``'s images if its branch has not changed them since the tree ``base``.
+    Raises OpsError if the registry cannot be read, and ImageSourceError if sources are missing.
     """
     existing: list[SelectedImage] = []
     missing: list[Inputs] = []
@@ -93,7 +93,7 @@ class ImageBuilder:
     def build(
         self, missing: list[Inputs], *, parallel: int, on_state: OnState
     ) -> tuple[list[SelectedImage], dict[str, str]]:
-        """Returns the pushed images, and the reasons of failures by name. One failure does not stop the others."""
+        """Returns the pushed images, and the reasons for failures by name. A failure does not stop other builds."""
         built: list[SelectedImage] = []
         failed: dict[str, str] = {}
         with ThreadPoolExecutor(parallel) as pool:

@@ -65,9 +65,10 @@ def build(directory: Path | None, stack: str, repository: Path | None, *, base: 
 def build_missing(
     environment: StackImages, copy: WorkingCopy, missing: list[Inputs], parallel: int, unchanged: str
 ) -> tuple[list[SelectedImage], dict[str, str]]:
-    """Build and push images, with progress; returns the built images, and the reasons of failures by name.
+    """Build and push images while showing progress; returns the built images, and the reasons for failures by name.
 
-    ``unchanged``: what the message after Ctrl-C says was not changed. Raises OpsError then, and without Docker.
+    ``unchanged``: the part of the Ctrl-C message that states what was not changed. Raises OpsError on Ctrl-C or if
+    Docker is not available.
     """
     builder = ImageBuilder(
         docker=Docker.connect(process_environment()),
@@ -93,20 +94,21 @@ def not_built(failed: dict[str, str], unchanged: str) -> OpsError:
 
 def _unchanged(stack: str) -> str:
     return (
-        f"The configuration of {stack} was not changed. Images that were built are in the registry and are not rebuilt."
+        f"The configuration of {stack} was not changed. Images that were built are in the registry and will not be "
+        "rebuilt."
     )
 
 
 def _write(project: Path, stack: str, chosen: list[SelectedImage]) -> ExitCode:
     if not chosen:
-        print(f"{stack} runs no image from images.yaml. Nothing was changed.")
+        print(f"{stack} runs no images from images.yaml. Nothing was changed.")
         return ExitCode.OK
     file = built_file(project, stack)
     try:
         write_built(project, stack, {each.name: each.image.model_dump() for each in chosen})
     except OSError as error:
         raise OpsError(f"{file} cannot be written: {error.strerror}", ExitCode.FAILED) from error
-    print(f"Written to {file.relative_to(project)}, which commands on {stack} read from now on.")
+    print(f"Written to {file.relative_to(project)}. Commands on {stack} use it from now on.")
     return ExitCode.OK
 
 
@@ -125,7 +127,7 @@ def _chosen_lines(chosen: list[SelectedImage], running: dict[str, Image]) -> Ite
 
 
 def _labels(copy: WorkingCopy) -> dict[str, str]:
-    """A label with the commit; none if there are uncommitted changes."""
+    """A label that contains the commit; no label if there are uncommitted changes."""
     commit = copy.state.commit
     return {"org.opencontainers.image.revision": commit} if commit and not copy.state.changed else {}
 
@@ -133,7 +135,7 @@ def _labels(copy: WorkingCopy) -> dict[str, str]:
 def _branched_from(repository: Repository, base: str | None) -> str | None:
     """Tree of the merge base with the main branch; None if there is none.
 
-    Raises OpsError when `base` is not a commit, ShallowError when the clone lacks history.
+    Raises OpsError if `base` is not a commit, and ShallowError if the clone lacks history.
     """
     names = [base] if base else _MAIN_BRANCHES
     for name in names:
@@ -154,7 +156,7 @@ def working_copy(folder: Path) -> WorkingCopy:
 
 @contextmanager
 def sources_readable() -> Iterator[None]:
-    """Turns errors of `images.yaml`, the files that it names, and the repository into an OpsError."""
+    """Turns errors from `images.yaml`, the files that it names and the repository into an OpsError."""
     try:
         yield
     except (SettingsError, ImageSourceError, GitError) as error:

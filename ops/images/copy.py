@@ -1,4 +1,4 @@
-"""Copies images between repositories by digest, only what is missing, and without Docker."""
+"""Copies images between repositories by digest, without Docker, and transfers only missing parts."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from ops.images.registry import Manifest, RegistryError, Repository
 P = ParamSpec("P")
 T = TypeVar("T")
 OnBytes = Callable[[int, int], None]
-"""Called with the copied and the total bytes of missing blobs."""
+"""Called with the number of bytes copied and the total size of the missing blobs."""
 
 _PARALLEL = 4
 _ATTEMPTS = 4
 _RETRY_SECONDS = 0.5
 _LONGEST_TAG = 128
 _DIGITS = 12
-"""Digits of a digest in a tag."""
+"""Number of a digest's digits to include in a tag."""
 
 
 @dataclass(frozen=True)
 class CopyStatistics:
-    """Bytes that a copy transferred."""
+    """The number of bytes that a copy transferred."""
 
     sent: int
-    """Blobs and manifests that went through this machine."""
+    """Bytes of blobs and manifests that passed through this machine."""
     mounted: int
-    """Blobs that the registry mounted from another repository."""
+    """Bytes of blobs that the registry mounted from another repository."""
 
 
 class Copier:
-    """Copies images of one name. Skips what already exists, so that a copy can be resumed."""
+    """Copies images from one repository to another. Skips existing parts, so a copy can be resumed."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Copier:
     ) -> None:
         self._source = source
         self._target = target
-        # Blobs can be mounted within one registry only.
+        # Blobs can be mounted only within one registry.
         self._origin = source if source.host == target.host else None
         self._on_bytes = on_bytes
         self._sleep = sleep
@@ -58,9 +58,10 @@ class Copier:
         self._sent = self._mounted = self._done = self._all = 0
 
     def copy(self, image: Image) -> CopyStatistics:
-        """Copy the image under its digest and its version, and verify the result by reading it.
+        """Copy the image under its digest and version, and verify the result by reading it back.
 
-        Raises RegistryError when the source lacks a part, or a registry fails permanently or returns wrong bytes.
+        Raises RegistryError if a part is missing from the source, or if a registry fails permanently or returns wrong
+        bytes.
         """
         manifests = self._manifests(image.digest)
         blobs: dict[str, int] = {}
@@ -89,7 +90,7 @@ class Copier:
     # --- manifests --------------------------------------------------------------------------------------
 
     def _manifests(self, digest: str) -> list[Manifest]:
-        """A manifest with all that it refers to, children first."""
+        """A manifest and all manifests that it references, children first."""
         manifests: dict[str, Manifest] = {}
 
         def collect(digest: str) -> None:
@@ -114,11 +115,11 @@ class Copier:
         if written is None or written.content != manifest.content:
             actual = "nothing" if written is None else written.digest
             raise RegistryError(
-                f"{self._target.name} has {actual} as {reference} after the upload of {manifest.digest}"
+                f"{self._target.name} returned {actual} for {reference} after {manifest.digest} was uploaded"
             )
 
     def _name(self, manifest: Manifest, version: str) -> None:
-        """Tag the image. A tag of another image is not moved, as its image may be in use and would lose its tag."""
+        """Tag the image. A tag that belongs to another image is not moved, as that image may be in use."""
         existing = self._target.digest_of(version)
         if existing not in (None, manifest.digest):
             digits = manifest.digest.removeprefix("sha256:")[:_DIGITS]
@@ -152,7 +153,7 @@ class Copier:
             self._count(-total)
             raise
         if self._target.blob_size(digest) not in (size, -1):
-            raise RegistryError(f"{self._target.name} does not have blob {digest} after its upload", transient=True)
+            raise RegistryError(f"{self._target.name} does not contain blob {digest} after its upload", transient=True)
 
     def _count(self, done: int, *, sent: int = 0, mounted: int = 0) -> None:
         with self._lock:
@@ -180,7 +181,7 @@ class Copier:
 
 
 class _Body:
-    """A blob whose digest is verified while it is sent."""
+    """A request body that verifies a blob's digest while the blob is sent."""
 
     def __init__(
         self, parts: Iterator[bytes], digest: str, size: int, source: str, on_received: Callable[[int], None]
@@ -198,7 +199,7 @@ class _Body:
             yield part
 
     def read(self, _size: int = -1, /) -> bytes:
-        """The next part, of any size. Raises RegistryError when the content is not the blob's."""
+        """The next part, of any size. Raises RegistryError if the content does not match the blob's size and digest."""
         part = next((part for part in self._parts if part), b"")
         self._hash.update(part)
         self._received += len(part)

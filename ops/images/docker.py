@@ -29,7 +29,7 @@ _STOP_SECONDS = 5.0
 
 
 class BuildError(Exception):
-    """An image was not built or pushed. The message has the reason and the last lines of Docker's output."""
+    """An image was not built or pushed. The message contains the reason and the last lines of Docker's output."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Docker:
 
     @classmethod
     def connect(cls, environ: Mapping[str, str]) -> Docker:
-        """Connect to the engine that Docker's own command line uses. Raises OpsError when there is none."""
+        """Connect to the engine that Docker's own command line uses. Raises OpsError if there is none."""
         require_group("build")
         from docker import DockerClient
         from docker.context import ContextAPI
@@ -104,7 +104,7 @@ class Docker:
             raise BuildError(self._failed(status, options.log))
 
     def push(self, reference: str, secret_key: str, on_line: OnLine) -> None:
-        """The key is sent to the engine in a request, and stored nowhere. Raises BuildError."""
+        """Push an image. The key is sent to the engine in a request and is not stored. Raises BuildError."""
         from docker.errors import DockerException
 
         repository, _, tag = reference.rpartition(":")
@@ -164,7 +164,7 @@ class Docker:
             return "cancelled"
         lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
         end = "".join(f"\n    {line}" for line in lines[-_SHOWN_LINES:])
-        return f"docker build failed with status {status}; full log: {log}; its end:{end}"
+        return f"docker build failed with status {status}; full log: {log}; last lines:{end}"
 
 
 def _missing(problem: str) -> OpsError:

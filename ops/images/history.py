@@ -1,4 +1,4 @@
-"""Finds the commits at which an image had a version, and those that have changed its inputs since."""
+"""Finds the commit at which an image had a given version, and later commits that changed its inputs."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from infra.images.inputs import Inputs
 from infra.images.versions import Versions
 
 _BATCH_SIZE = 128
-"""Commits read at a time."""
+"""Number of commits to read at a time."""
 
 
 @dataclass(frozen=True)
 class ImageChange:
-    """A commit that changed what an image is built from."""
+    """A commit that changed an image's inputs."""
 
     commit: str
     author: str
     time: datetime
     subject: str
     paths: tuple[str, ...]
-    """The image's inputs that it changed."""
+    """The image inputs that the commit changed."""
 
 
 class History:
-    """The history of a commit, and of ``others`` that may not be in it, such as a hotfix branch.
+    """The history of a commit and of ``others`` that it may not include, such as a hotfix branch.
 
     Each commit's image inputs are computed only once.
     """
@@ -44,7 +44,7 @@ class History:
         self._known: dict[tuple[str, str], Inputs | None] = {}
 
     def find(self, image: str, versions: Collection[str]) -> dict[str, str]:
-        """The newest commit at which the image had each version; versions without a commit are left out."""
+        """The latest commit at which the image had each version; versions without a commit are left out."""
         missing = {*versions}
         commits: dict[str, str] = {}
         for commit in self._loaded(self._commits()) if missing else ():
@@ -59,8 +59,8 @@ class History:
     def changes(self, image: str, since: str, until: str | None = None) -> list[ImageChange]:
         """The commits in ``since..until`` that changed the image's inputs, newest first.
 
-        ``until`` defaults to the head. Merges are left out, unlike the commits that they merge. Raises ShallowError
-        when a shallow clone lacks some of them.
+        ``until`` defaults to the head. Merge commits are left out, but not the commits that they merge. Raises
+        ShallowError if a shallow clone lacks some of these commits.
         """
         commits = self._repository.history(until or self._head, hidden=(since,))
         return [change for commit in self._loaded(commits) if (change := self._change(image, commit))]
@@ -97,7 +97,7 @@ class History:
         )
 
     def _inputs(self, image: str, tree: str) -> Inputs | None:
-        """None if the image cannot be built at this tree."""
+        """The image's inputs in a tree; None if the image cannot be built from it."""
         key = (image, tree)
         if key not in self._known:
             self._known[key] = None

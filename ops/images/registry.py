@@ -1,4 +1,4 @@
-"""Client of OCI registries, which reads and writes manifests and blobs without Docker."""
+"""A client for OCI registries that reads and writes manifests and blobs without Docker."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.doc
 _ACCEPT = ", ".join((*_INDEXES, *_MANIFESTS))
 _CHUNK_BYTES = 1 << 18
 _TIMEOUT_SECONDS = (10.0, 60.0)
-"""Timeouts for connecting and for reading."""
+"""Connect and read timeouts."""
 _UPLOAD_TIMEOUT_SECONDS = (10.0, 600.0)
 """A registry may verify a whole layer before it responds."""
 _REASON_LENGTH = 200
@@ -40,7 +40,7 @@ def is_by_digest(reference: str) -> bool:
 
 
 class RegistryError(Exception):
-    """A request to a registry failed. The message names the registry and the response, but never a key."""
+    """A request to a registry failed. The message contains the registry's name and response but never a key."""
 
     def __init__(self, message: str, *, transient: bool = False) -> None:
         super().__init__(message)
@@ -50,7 +50,7 @@ class RegistryError(Exception):
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest of an image, or an index of several, in its original bytes."""
+    """An image manifest, or an index of several, with its original bytes."""
 
     digest: str
     media_type: str
@@ -63,7 +63,7 @@ class Manifest:
 
     @property
     def blobs(self) -> dict[str, int]:
-        """Size by digest of the config and the layers, without foreign layers, which are not in the registry.
+        """Sizes of the config and layers by digest, excluding foreign layers, which are not in the registry.
 
         Raises RegistryError for invalid content.
         """
@@ -82,7 +82,7 @@ class Manifest:
 
 
 class Body(Protocol):
-    """A request body that is read while it is sent. ``len``, its size in bytes, avoids chunking."""
+    """A request body that is read while it is sent. ``len``, its size in bytes, prevents chunked encoding."""
 
     len: int
 
@@ -92,7 +92,7 @@ class Body(Protocol):
 
 
 class Repository:
-    """A repository of a registry: the images of one name in one namespace."""
+    """A registry repository, which contains the images with one name in one namespace."""
 
     def __init__(self, name: str, secret_key: str) -> None:
         """``name``: ``<host>/<namespace>/<image>``."""
@@ -102,15 +102,15 @@ class Repository:
         self._secret_key = secret_key
         self._lock = Lock()
         self._auth: Any = None
-        """Authentication backend; unknown until the registry has sent a challenge."""
+        """Authentication backend; None until the registry has sent a challenge."""
 
     def digest_of(self, reference: str) -> str | None:
-        """The digest of a tag or digest; None if it does not exist. Raises RegistryError."""
+        """The digest that a tag or digest resolves to; None if it does not exist. Raises RegistryError."""
         response = self._request("HEAD", f"manifests/{reference}", missing=True, headers={"Accept": _ACCEPT})
         return None if response is None else str(response.headers.get("Docker-Content-Digest", "")) or None
 
     def manifest(self, reference: str) -> Manifest | None:
-        """A manifest by tag or digest; None if it does not exist. Raises RegistryError, also for another digest."""
+        """A manifest by tag or digest; None if it does not exist. Raises RegistryError, also for a wrong digest."""
         response = self._request("GET", f"manifests/{reference}", missing=True, headers={"Accept": _ACCEPT})
         if response is None:
             return None
@@ -118,7 +118,7 @@ class Repository:
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
         claimed = str(response.headers.get("Docker-Content-Digest") or digest)
         if claimed != digest or (":" in reference and reference != digest):
-            raise RegistryError(f"{self.name} returned a manifest for {reference} whose digest is {digest}")
+            raise RegistryError(f"{self.name} returned a manifest for {reference} with the digest {digest}")
         return Manifest(digest, str(response.headers.get("Content-Type", "")).partition(";")[0].strip(), content)
 
     def put_manifest(self, manifest: Manifest, reference: str) -> None:
@@ -134,16 +134,16 @@ class Repository:
 
     @contextmanager
     def blob(self, digest: str) -> Iterator[Iterator[bytes]]:
-        """Yields a blob's content in parts. Raises RegistryError, and errors of requests while it is read."""
+        """Yields a blob's content in parts. Raises RegistryError, and errors from ``requests`` during reading."""
         response = self._request("GET", f"blobs/{digest}", stream=True)
         assert response is not None
         with response:
             yield response.iter_content(_CHUNK_BYTES)
 
     def begin_upload(self, digest: str, origin: Repository | None) -> str | None:
-        """The URL to upload a blob to; None if the registry has mounted it from ``origin``.
+        """The URL for uploading a blob; None if the registry has mounted it from ``origin``.
 
-        A registry that cannot mount it starts an ordinary upload. Raises RegistryError.
+        If the registry cannot mount the blob, it starts an ordinary upload. Raises RegistryError.
         """
         query = f"?mount={digest}&from={origin.path}" if origin is not None else ""
         try:
@@ -161,8 +161,8 @@ class Repository:
         return urljoin(f"{self._prefix}://{self.host}/", location)
 
     def finish_upload(self, location: str, digest: str, body: Body) -> None:
-        """Send a blob in one request. Raises RegistryError, and errors of requests."""
-        # The key is sent to the registry only, whatever the upload URL.
+        """Send a blob in one request. Raises RegistryError, and errors from ``requests``."""
+        # The key is sent only to the registry, whatever the upload URL.
         is_own = urlsplit(location).netloc == self.host
         headers = {"Content-Type": "application/octet-stream", **(self._authorization() if is_own else {})}
         separator = "&" if urlsplit(location).query else "?"
@@ -178,7 +178,7 @@ class Repository:
     def _request(
         self, method: str, path: str, *, missing: bool = False, headers: dict[str, str] | None = None, **more: Any
     ) -> requests.Response | None:
-        """The response; None for 404 if ``missing`` allows it."""
+        """The response; None for a 404 if ``missing`` is true."""
         import requests
 
         url = f"{self._prefix}://{self.host}/v2/{self.path}/{path}"
@@ -212,7 +212,7 @@ class Repository:
         return headers
 
     def _authenticate(self, challenge: requests.Response) -> None:
-        """Respond to a challenge: choose the scheme, or get a new token, as tokens are limited in scope and time."""
+        """Respond to a challenge: choose the scheme, or replace a token, which has a limited scope and lifetime."""
         import oras.auth
 
         with self._lock:
@@ -239,7 +239,7 @@ class Repository:
 
 
 class Registries:
-    """The registries of images, with one client for each repository."""
+    """Image registries, with one client per repository."""
 
     def __init__(self, secret_key: str) -> None:
         self._secret_key = secret_key
@@ -247,22 +247,22 @@ class Registries:
         self._lock = Lock()
 
     def has(self, reference: str) -> bool:
-        """Whether an image ``<host>/<name>@sha256:<digest>`` exists. Raises OpsError when the registry fails."""
+        """Whether an image ``<host>/<name>@sha256:<digest>`` exists. Raises OpsError if the registry fails."""
         parts = _REFERENCE.match(reference)
         if parts is None:
             raise OpsError(f"{reference} is not an image reference with a digest", ExitCode.FAILED)
         return self.digest_of(f"{parts['host']}/{parts['name']}", parts["digest"]) is not None
 
     def digest_of(self, repository: str, reference: str) -> str | None:
-        """The digest of a tag or digest; None if it does not exist.
+        """The digest that a tag or digest resolves to; None if it does not exist.
 
-        ``repository``: ``<host>/<namespace>/<name>``. Raises OpsError when the registry fails.
+        ``repository``: ``<host>/<namespace>/<name>``. Raises OpsError if the registry fails.
         """
         try:
             return self.repository(repository).digest_of(reference)
         except RegistryError as error:
             raise OpsError(
-                f"The registry cannot be asked for {repository}:{reference}: {error}", ExitCode.FAILED
+                f"{repository}:{reference} cannot be looked up in the registry: {error}", ExitCode.FAILED
             ) from None
 
     def repository(self, name: str) -> Repository:

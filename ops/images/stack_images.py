@@ -1,4 +1,4 @@
-"""The images of an environment: the running ones, and their registry."""
+"""The images that an environment runs, and their registry."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pulumi_state.variables import BACKEND_URL
 
 @dataclass(frozen=True)
 class StackImages:
-    """The images of a stack of the blueprint `environment`, read without an engine."""
+    """The images of a stack with the blueprint `environment`, read without an engine."""
 
     stack: Stack
     settings: EnvironmentSettings
@@ -33,12 +33,12 @@ class StackImages:
 
     @classmethod
     def find(cls, project_dir: Path, name: str, environ: Mapping[str, str], *, writes: bool = False) -> StackImages:
-        """``writes``: whether its store is written. Raises OpsError for an invalid stack, or a foundation."""
+        """``writes``: whether its store will be written to. Raises OpsError for an invalid stack or a foundation."""
         return cls.of(find_stack(project_dir, name), environ, writes=writes)
 
     @classmethod
     def of(cls, stack: Stack, environ: Mapping[str, str], *, writes: bool = False) -> StackImages:
-        """Like `find`, for a stack whose file has been read."""
+        """Like `find`, but for a stack that has already been loaded."""
         settings = settings_of(stack)
         if not isinstance(settings, EnvironmentSettings):
             raise OpsError(
@@ -48,7 +48,7 @@ class StackImages:
 
     @cached_property
     def registry(self) -> str:
-        """``<host>/<namespace>``. Raises OpsError when the state cannot be read, or the foundation is not up."""
+        """``<host>/<namespace>``. Raises OpsError if the state cannot be read or the foundation is not deployed."""
         identity = self.settings.environment
         endpoints = outputs_of(self.store, self.project, identity.foundation).get("registryEndpoints") or {}
         endpoint = endpoints.get(identity.preview_of or identity.name)
@@ -62,7 +62,7 @@ class StackImages:
 
     @cached_property
     def registries(self) -> Registries:
-        """Raises OpsError without an API key."""
+        """Raises OpsError if there is no API key."""
         return Registries(self.secret_key)
 
     def digest_of(self, image: str, version: str) -> str | None:
@@ -71,19 +71,19 @@ class StackImages:
 
     @cached_property
     def secret_key(self) -> str:
-        """Raises OpsError without an API key."""
+        """Raises OpsError if there is no API key."""
         return Profile.of(self.stack, self._environ).secret_key
 
     @cached_property
     def observed(self) -> Observed:
-        """The state. Raises StoreError, and OpsError when its store cannot be reached."""
+        """The state. Raises StoreError, and OpsError if its store cannot be reached."""
         return observe(self.store, self.project, self.stack.name)
 
     @cached_property
     def running(self) -> dict[str, Image]:
         """The images that the last update deployed, by name.
 
-        Warns on standard error if the state is older than that. Raises OpsError and StoreError.
+        Warns on standard error if the state predates that update. Raises OpsError and StoreError.
         """
         if older := self.observed.overwritten:
             warn(str(older), sys.stderr)
@@ -101,7 +101,7 @@ class StackImages:
 
     @cached_property
     def store(self) -> Store:
-        """The store of its state. Raises OpsError when it cannot be reached."""
+        """The store that contains its state. Raises OpsError if it cannot be reached."""
         environ = backend_environment(self.stack, self._environ, reads=not self._writes)
         try:
             return open_store(environ[BACKEND_URL], environ)
@@ -110,13 +110,13 @@ class StackImages:
 
 
 def environments(project_dir: Path, environ: Mapping[str, str]) -> list[StackImages]:
-    """All environments with a stack file. Raises OpsError when one is invalid."""
+    """All environments with a stack file. Raises OpsError if one is invalid."""
     stacks = [find_stack(project_dir, name) for name in stack_names(project_dir)]
     return [StackImages.of(stack, environ) for stack in stacks if stack.config.get("snu:blueprint") == "environment"]
 
 
 def stack_of(project_dir: Path, environment: str, environ: Mapping[str, str]) -> StackImages:
-    """The stack of an environment, whose name may differ. Raises OpsError."""
+    """The stack of an environment; their names may differ. Raises OpsError."""
     for each in environments(project_dir, environ):
         if each.settings.environment.name == environment:
             return each

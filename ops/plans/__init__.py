@@ -1,1 +1,1 @@
-"""Plans: exactly the approved changes are applied, or nothing."""
+"""Plans: apply exactly the approved changes or nothing at all."""

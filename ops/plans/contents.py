@@ -1,4 +1,4 @@
-"""The content of a plan file: the changes, and what proves later that nothing else has changed."""
+"""A plan file's content: the planned changes and the evidence that nothing else has changed since."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
 class Plan(BaseModel):
-    """A plan, before it is encrypted and signed."""
+    """A plan before encryption and signing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    id: str = Field(pattern=_UUID, description="Unique, as a plan is applied once. Part of a key in the store.")
+    id: str = Field(pattern=_UUID, description="Unique, as a plan is applied only once. Part of a key in the store.")
     stack: str
     project: str
-    engine: str = Field(description="The engine that made the plan; only this one may apply it.")
+    engine: str = Field(description="Engine that created the plan; only the same engine may apply it.")
     backend: str = Field(description="Address of the state backend, without credentials.")
     author: str = Field(description="Name of the planner in Git or CI.")
     created: datetime
     expires: datetime
     commit: str
-    tree: str = Field(description="Git tree of the files that were planned.")
+    tree: str = Field(description="Git tree of the planned files.")
     dirty: bool = Field(description="Whether the files had uncommitted changes.")
     config: dict[str, Any] = Field(
-        description="The stack's configuration with its image digests; secure values stay encrypted."
+        description="The stack's configuration, including image digests; secure values stay encrypted."
     )
     salt: str = Field(description="Encryption salt of the stack's secrets.")
-    state: Fingerprint = Field(description="Fingerprint of the state that the plan starts from.")
-    images: dict[str, bool] = Field(description="The images that will run, and whether their registry has them.")
-    operations: dict[str, str] = Field(description="A keyed digest of all changes planned for each resource, by URN.")
-    steps: list[dict[str, Any]] = Field(description="The preview's steps, as in engine events, without secrets.")
+    state: Fingerprint = Field(description="Fingerprint of the state that the plan is based on.")
+    images: dict[str, bool] = Field(description="Images that will run, and whether each exists in its registry.")
+    operations: dict[str, str] = Field(description="Keyed digest of each resource's planned changes, by URN.")
+    steps: list[dict[str, Any]] = Field(description="The preview's steps as in engine events, without secrets.")
     update_plan: str = Field(description="The engine's update plan.")
 
     @property
     def digest(self) -> str:
-        """Digest of the changes: the same whenever and by whomever they are planned."""
+        """Digest of the changes, independent of the planner and the time of planning."""
         return digest({"stack": self.stack, "backend": self.backend, "operations": self.operations})
 
     @property
@@ -59,11 +59,11 @@ class Plan(BaseModel):
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Plan:
-        """Raises OpsError when another version of this command wrote the content."""
+        """Parse a plan. Raises OpsError if the content was written by another version of this command."""
         try:
             return cls.model_validate(content, strict=False)
         except ValidationError as error:
             fields = ", ".join(sorted({str(item["loc"][0]) for item in error.errors() if item["loc"]}))
             raise refused(
-                f"Another version of snu made this plan (differing fields: {fields}). Plan again with this version."
+                f"Another version of snu created this plan (differing fields: {fields}). Plan again with this one."
             ) from None

@@ -1,4 +1,4 @@
-"""Makes a plan: a preview, with the evidence that proves later that nothing has changed."""
+"""Creates a plan: a preview and the evidence needed to prove later that nothing has changed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PlannedPreview:
 
     update_plan: str = ""
     metadata: list[dict[str, Any]] = field(default_factory=list)
-    """The metadata of each step, from its event."""
+    """Metadata of each step, taken from its event."""
 
     @property
     def steps(self) -> list[Step]:
@@ -43,7 +43,7 @@ class PlannedPreview:
 
     @contextmanager
     def saving(self, work: Work) -> Iterator[Work]:
-        """Yields the preview to run in the block, while the update plan is in a folder that only its owner can read."""
+        """Yield ``work`` as a preview that saves the update plan in a folder that only its owner can read."""
         with tempfile.TemporaryDirectory(prefix="snu-plan-") as folder:
             path = Path(folder) / "plan.json"
 
@@ -69,7 +69,7 @@ class PlannedPreview:
 
 
 def check_plannable(stack: Stack, evidence: Evidence, *, allow_dirty: bool) -> None:
-    """Raises OpsError when a plan made now could not be applied later."""
+    """Raises OpsError if a plan created now could not be applied later."""
     if not evidence.salt:
         raise OpsError(
             f"{stack.file.name} has no encryptionsalt and the stack has no state yet, so a later apply could not "
@@ -78,8 +78,8 @@ def check_plannable(stack: Stack, evidence: Evidence, *, allow_dirty: bool) -> N
         )
     if evidence.revision.dirty and not allow_dirty:
         raise OpsError(
-            f"{counted(len(evidence.revision.changed), 'uncommitted file')} would be planned, unseen by the approver:"
-            f"{evidence.revision.shown_changes()}\nCommit them, or use --allow-dirty, which marks the plan.",
+            f"The plan would include {counted(len(evidence.revision.changed), 'uncommitted file')} that the approver "
+            f"cannot see:{evidence.revision.shown_changes()}\nCommit them, or use --allow-dirty, which marks the plan.",
             ExitCode.USAGE,
         )
 
@@ -94,12 +94,12 @@ def plan_of(
     lifetime: timedelta,
     environ: Mapping[str, str],
 ) -> Plan:
-    """Raises OpsError when an image that would run is not in its registry, except for local stacks."""
+    """Create the plan. Unless the stack is local, raises OpsError if an image is missing from its registry."""
     images = find_images(images_of(preview.steps), stack, environ)
     missing = [reference for reference, exists in images.items() if not exists]
     if missing and not stack.is_local:
         raise OpsError(
-            f"Images are missing in the registry of {stack.name}: {', '.join(missing)}. Build or promote them first.",
+            f"Images are missing from the registry of {stack.name}: {', '.join(missing)}. Build or promote them first.",
             ExitCode.FAILED,
         )
     now = datetime.now(UTC)
@@ -126,11 +126,11 @@ def plan_of(
 
 
 def author_of(stack: Stack, environ: Mapping[str, str]) -> str:
-    """The actor in CI, Git's user, or the logged-in user."""
+    """The CI actor, the Git user, or the logged-in user."""
     return environ.get("GITHUB_ACTOR") or git.author(stack.project_dir) or environ.get("USER", "unknown")
 
 
 def _reduced(metadata: dict[str, Any]) -> dict[str, Any]:
-    """The keys that a plan keeps of a step; only its identity where a resource is unchanged."""
+    """The step metadata that a plan keeps: for an unchanged resource, only its identity."""
     keys = _KEYS if metadata["op"] == "same" else _KEYS_OF_CHANGES
     return {key: metadata[key] for key in keys if metadata.get(key) is not None}

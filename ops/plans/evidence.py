@@ -1,4 +1,4 @@
-"""The evidence of a plan: files, configuration, state and images, collected when it is made and when it is applied."""
+"""A plan's evidence: files, configuration, state and images, collected both when planning and when applying."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _IMAGE_INPUTS = ("image", "imageUri")
 
 @dataclass(frozen=True)
 class Evidence:
-    """The current files, configuration and state of a stack."""
+    """A stack's current files, configuration and state."""
 
     revision: git.Revision
     config: Mapping[str, Any]
@@ -30,7 +30,7 @@ class Evidence:
 
 
 def collect(stack: Stack, project: str, store: Store, secrets: Secrets) -> Evidence:
-    """Raises OpsError when any of it cannot be read."""
+    """Collect the evidence. Raises OpsError if any part of it cannot be read."""
     checkpoint = read_checkpoint(store, project, stack.name)
     return Evidence(
         revision=git.revision(stack.project_dir),
@@ -42,14 +42,14 @@ def collect(stack: Stack, project: str, store: Store, secrets: Secrets) -> Evide
 
 
 def images_of(steps: Iterable[Step]) -> list[str]:
-    """References by digest of the images that the resources of a preview will run."""
+    """Digest references of the images that a preview's resources will run."""
     inputs = [step.new.get("inputs") or {} for step in steps if step.new]
     images = {str(values[key]) for values in inputs for key in _IMAGE_INPUTS if isinstance(values.get(key), str)}
     return sorted(reference for reference in images if is_by_digest(reference))
 
 
 def find_images(images: Iterable[str], stack: Stack, environ: Mapping[str, str]) -> dict[str, bool]:
-    """Whether each image is in its registry. Raises OpsError without an API key, or when a registry fails."""
+    """Whether each image is in its registry. Raises OpsError if there is no API key or a registry fails."""
     references = list(images)
     if not references:
         return {}

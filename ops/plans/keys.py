@@ -1,4 +1,4 @@
-"""The private keys of plans: a planner signs, an applier decrypts."""
+"""Private keys for plans: planners sign with theirs, appliers decrypt with theirs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyrage.x25519
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-# For local stacks, whose settings name the public halves: public, and useless anywhere else.
+# Only for local stacks, whose settings contain the matching public keys. Not secret, and useless anywhere else.
 _LOCAL_SIGNING_KEY = base64.b64encode(b"local-not-a-secret-local-not-a-s").decode()
 _LOCAL_IDENTITY = "AGE-SECRET-KEY-1D3HKXCTV94HX7APDVYKHXETRWFJHGTTVDA3KZMPDDEHHGTTP94ES09TM0Q"
 
@@ -32,7 +32,7 @@ class KeyPair:
 
 
 def signing_key(stack: Stack, environ: MutableMapping[str, str]) -> Ed25519PrivateKey:
-    """The planner's key. It is removed from the environment, so that no child process inherits it.
+    """The planner's key, which is removed from the environment so that no child process inherits it.
 
     Raises OpsError when it is missing or invalid.
     """
@@ -97,13 +97,13 @@ def _secret(variable: str, environ: MutableMapping[str, str]) -> str:
     try:
         return Path(in_file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise OpsError(f"{in_file}, named by {variable}_FILE, cannot be read: {error}", ExitCode.ENVIRONMENT) from error
+        raise OpsError(f"{in_file}, set in {variable}_FILE, cannot be read: {error}", ExitCode.ENVIRONMENT) from error
 
 
 def _missing(stack: Stack, variable: str, purpose: str, setting: str) -> OpsError:
     return OpsError(
-        f"The key that {purpose} is missing: set {variable}, or {variable}_FILE to the path of a file with it. Its "
-        f"public half is in {setting} of {stack.file.name}; `scripts/snu plan-keys {stack.name} --out FOLDER` "
-        "generates new keys.",
+        f"The key that {purpose} is missing: set {variable}, or set {variable}_FILE to the path of a file containing "
+        f"it. The matching public key is in {setting} of {stack.file.name}; `scripts/snu plan-keys {stack.name} --out "
+        "FOLDER` generates new keys.",
         ExitCode.ENVIRONMENT,
     )

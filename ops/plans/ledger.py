@@ -1,4 +1,4 @@
-"""Ledger of applied plans, so that each is applied once. Kept in the stack's store, with conditional writes."""
+"""Ledger of applied plans, kept in the stack's store with conditional writes so that no plan is applied twice."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _FORMAT = 2
 
 
 class ApplyOutcome(StrEnum):
-    """How far an apply got."""
+    """The outcome of an apply."""
 
     BEGUN = "begun"
     APPLIED = "applied"
     FAILED = "failed"
     DISCARDED = "discarded"
-    """Never applied, and not to be applied."""
+    """The plan was not applied and never will be."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class LedgerEntry:
 
     @classmethod
     def parse(cls, content: bytes) -> LedgerEntry:
-        """Raises ValueError when the content is damaged, or was written by a newer version."""
+        """Raises ValueError if the content is damaged or was written by a newer version."""
         try:
             document = json.loads(content)
             version = document.pop("version", 1)
             if version > _FORMAT:
-                raise ValueError(f"ledger format {version}; this version of snu reads up to {_FORMAT}")
+                raise ValueError(f"ledger format {version}; this version of snu supports up to {_FORMAT}")
             return cls(**document)
         except (json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError):
             raise ValueError("damaged entry") from None
@@ -62,11 +62,11 @@ class LedgerEntry:
 
 @dataclass(frozen=True)
 class BegunApply:
-    """An apply whose begin was recorded."""
+    """An apply whose start was recorded."""
 
     entry: LedgerEntry
     tag: str
-    """Tag of the entry in the store."""
+    """The entry's tag in the store."""
 
 
 class Ledger:
@@ -83,13 +83,13 @@ class Ledger:
             raise _refused(item.content)
 
     def is_applied(self, plan: Plan) -> bool:
-        """Whether an apply of the plan has succeeded. Raises StoreError."""
+        """Whether the plan was applied successfully. Raises StoreError."""
         item = self._store.read(self._key(plan))
         entry = _parsed(item.content) if item else None
         return entry is not None and entry.outcome == ApplyOutcome.APPLIED
 
     def begin(self, plan: Plan) -> BegunApply:
-        """Record the begin of the apply. Raises OpsError when another run has recorded one."""
+        """Record the start of the apply. Raises OpsError if another run has already recorded one."""
         entry = LedgerEntry(plan.id, plan.digest, plan.author, _user(), _now(), id=str(uuid.uuid4()))
         try:
             return BegunApply(entry, self._store.write(self._key(plan), entry.content(), ABSENT))
@@ -98,7 +98,7 @@ class Ledger:
             raise
 
     def discard(self, plan_id: str, digest: str, author: str) -> None:
-        """Record that the plan is not to be applied. Raises OpsError if it was applied or discarded before."""
+        """Record that the plan must not be applied. Raises OpsError if it was already applied or discarded."""
         now = _now()
         entry = LedgerEntry(plan_id, digest, author, _user(), now, str(uuid.uuid4()), ApplyOutcome.DISCARDED, now)
         key = f"{self._prefix}/{plan_id}{_JSON}"
@@ -115,7 +115,7 @@ class Ledger:
         self._store.write(self._key(plan), ended.content(), begun.tag)
 
     def begun(self) -> set[str]:
-        """Ids of all plans in the ledger, whatever their outcome. Raises StoreError."""
+        """IDs of all plans in the ledger, regardless of their outcome. Raises StoreError."""
         return {entry.key.rpartition("/")[2].removesuffix(_JSON) for entry in self._store.entries(self._prefix)}
 
     def entries(self) -> list[LedgerEntry]:
@@ -151,6 +151,6 @@ def _refused(content: bytes) -> OpsError:
     if entry.outcome == ApplyOutcome.DISCARDED:
         return refused(f"This plan was discarded by {entry.applied_by} on {entry.begun[:19]}Z. Plan again.")
     return refused(
-        f"This plan has already been applied, by {entry.applied_by} on {entry.begun[:19]}Z (outcome: {entry.outcome}). "
-        "A plan is applied only once: plan again."
+        f"This plan was already applied by {entry.applied_by} on {entry.begun[:19]}Z (outcome: {entry.outcome}). "
+        "A plan can be applied only once: plan again."
     )

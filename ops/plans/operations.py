@@ -1,4 +1,4 @@
-"""Digests of the planned changes of each resource, by which two previews are compared."""
+"""Digests of each resource's planned changes, used to compare two previews."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ops.canonical_json import Decrypt, digest, in_order, with_clear_secrets
 from ops.steps import Step
 
 _PULUMI, _EMBEDDED = "resourcePlans", "resources"
-"""Key of the resources in the update plan of each engine."""
+"""Key of the resources in each engine's update plan."""
 _RANDOM = frozenset({"seed"})
-"""Pulumi draws a new seed for auto-naming in each plan; all our names are given."""
+"""Pulumi generates a new auto-naming seed for each plan; we name all resources explicitly."""
 
 
 def operation_digests(update_plan: str, steps: Iterable[Step], decrypt: Decrypt, key: bytes) -> dict[str, str]:
-    """Digest of each resource's part of the update plan and of the preview's steps, by URN.
+    """Digest of each resource's part of the update plan and of its preview steps, by URN.
 
-    Secret values count, and so do the values that are replaced or deleted: a property changed in the cloud gives
-    another digest. The key keeps secrets from being guessed by their digests.
+    The digest covers secret values as well as values to be replaced or deleted, so changing a property in the cloud
+    changes the digest. The key prevents secrets from being guessed from their digests.
     """
     parts: dict[str, dict[str, Any]] = defaultdict(dict)
     document = json.loads(update_plan)

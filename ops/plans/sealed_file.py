@@ -1,8 +1,8 @@
-"""The plan file: signed by the planner (Ed25519), encrypted for the appliers (age).
+"""The plan file, signed by the planner (Ed25519) and encrypted for the appliers (age).
 
-Three parts: a line with the format, a line with the signer's public key and the signature, and the age file. The
-signature covers the format and the age file, so that nothing from an unknown signer is decrypted. The signer's key is
-in the encrypted part, too, so that nobody can re-sign a plan of somebody else.
+It consists of a format line, a line with the signer's public key and the signature, and the age file. The signature
+covers the format line and the age file, so nothing from an unknown signer is decrypted. The encrypted part also
+contains the signer's public key, which prevents anyone from re-signing somebody else's plan.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 _FORMAT = b"snu-plan 1\n"
 MOST_BYTES = 8 * 2**20
-"""Largest file that is read. A plan of 200 resources takes about a tenth of it."""
+"""Maximum file size. A plan for 200 resources takes about a tenth of it."""
 _MOST_CONTENT_BYTES = 32 * 2**20
-"""Largest decompressed content."""
+"""Maximum size of the decompressed content."""
 _MOST_VALUES = 1_000_000
-"""Most JSON values: each takes two bytes in the file and a hundred in memory."""
+"""Maximum number of JSON values: a value can take as little as 2 bytes in the file but about 100 in memory."""
 _SIGNER = "signer"
 _CONTENT = "content"
 
@@ -38,12 +38,12 @@ def refused(message: str) -> OpsError:
 
 
 def public_key(key: Ed25519PrivateKey) -> str:
-    """The public half as in settings: its 32 bytes in base64."""
+    """The public key in the format used in settings: its 32 bytes in base64."""
     return base64.b64encode(key.public_key().public_bytes_raw()).decode()
 
 
 def seal(content: Mapping[str, Any], key: Ed25519PrivateKey, recipients: Collection[str]) -> bytes:
-    """The plan file of a JSON-serializable content, for the age ``recipients``."""
+    """The plan file for JSON-serializable content, encrypted for the age ``recipients``."""
     import pyrage
 
     inner = json.dumps({_SIGNER: public_key(key), _CONTENT: content}).encode()
@@ -56,7 +56,7 @@ def seal(content: Mapping[str, Any], key: Ed25519PrivateKey, recipients: Collect
 
 @dataclass(frozen=True)
 class SealedFile:
-    """A file with a valid signature. The caller decides whether the stack trusts its signer."""
+    """A plan file with a valid signature. The caller decides whether the stack trusts its signer."""
 
     signer: str
     """Public key."""
@@ -64,7 +64,7 @@ class SealedFile:
 
     @classmethod
     def read(cls, file: bytes) -> SealedFile:
-        """Raises OpsError when this is not a plan file, or its signature is invalid."""
+        """Raises OpsError if this is not a plan file or its signature is invalid."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -81,7 +81,7 @@ class SealedFile:
         return cls(base64.b64encode(signer).decode(), encrypted)
 
     def open(self, identity: pyrage.x25519.Identity) -> dict[str, Any]:
-        """The decrypted content. Raises OpsError when it is encrypted for other identities."""
+        """The decrypted content. Raises OpsError if it was encrypted for other identities."""
         import pyrage
 
         try:
@@ -89,7 +89,7 @@ class SealedFile:
             signer, content = inner[_SIGNER], dict(inner[_CONTENT])
         except pyrage.DecryptError:
             raise refused(
-                "The plan cannot be decrypted with this key. Use the key of one of the stack's snu:plans.appliers."
+                "The plan cannot be decrypted with this key. Use the key of one of the appliers in snu:plans.appliers."
             ) from None
         except (ValueError, KeyError, TypeError, RecursionError, zlib.error):
             raise refused("The plan's content is damaged.") from None
@@ -99,9 +99,9 @@ class SealedFile:
 
 
 def _bounded(compressed: bytes) -> bytes:
-    """The decompressed content. Raises zlib.error, and ValueError when it is larger than any plan."""
+    """The decompressed content. Raises zlib.error, or ValueError if it is too large for a plan."""
     decompressor = zlib.decompressobj()
     content = decompressor.decompress(compressed, _MOST_CONTENT_BYTES)
     if not decompressor.eof or sum(map(content.count, (b",", b"[", b"{"))) > _MOST_VALUES:
-        raise ValueError("incomplete, or too large")
+        raise ValueError("incomplete or too large")
     return content

@@ -1,4 +1,4 @@
-"""Verification of a plan before it is applied: every way in which it no longer fits, one line each."""
+"""Verifies a plan before it is applied, reporting each mismatch on its own line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ops.steps import Step, label
 
 
 def differences(plan: Plan, now: Evidence, stack: Stack, project: str, engine: str) -> list[str]:
-    """Why the plan cannot be applied to this stack now, one line each; empty if it can."""
+    """Reasons why the plan cannot be applied to this stack now, one line each; empty if it can."""
     return [
         *_identity(plan, now, stack, project, engine),
         *_files(plan, now),
@@ -25,11 +25,11 @@ def differences(plan: Plan, now: Evidence, stack: Stack, project: str, engine: s
 
 def _identity(plan: Plan, now: Evidence, stack: Stack, project: str, engine: str) -> Iterator[str]:
     if (plan.project, plan.stack) != (project, stack.name):
-        yield f"the plan is for the stack {plan.stack} of {plan.project}; this is {stack.name} of {project}"
+        yield f"the plan is for stack {plan.stack} of project {plan.project}; this is {stack.name} of {project}"
     if plan.backend != now.backend:
-        yield f"the state was in {plan.backend}; now it is in {now.backend}"
+        yield f"the state was in {plan.backend} and is now in {now.backend}"
     if plan.engine != engine:
-        yield f"the plan was made by the engine {plan.engine}, and only that one can apply it; this is {engine}"
+        yield f"the plan was created by the engine {plan.engine} and cannot be applied by {engine}"
     if datetime.now(UTC) >= plan.expires:
         yield f"the plan expired on {plan.expires:%Y-%m-%d at %H:%M} UTC"
 
@@ -49,7 +49,7 @@ def _commit(commit: str, *, dirty: bool) -> str:
 
 
 def _configuration(planned: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    """Names keys only, as a value may be a secret that was misplaced."""
+    """Lists keys only, because a value may be a misplaced secret."""
     for key in sorted(planned.keys() | now.keys()):
         if key not in planned:
             yield f"configuration: {key} was added"
@@ -60,7 +60,7 @@ def _configuration(planned: Mapping[str, Any], now: Mapping[str, Any]) -> Iterat
 
 
 def missing_images(plan: Plan, now: Mapping[str, bool]) -> list[str]:
-    """Images that the registry had when the plan was made, and no longer has."""
+    """Images that have disappeared from the registry since the plan was created."""
     return [
         f"the image {reference} is no longer in its registry"
         for reference, existed in plan.images.items()
@@ -69,7 +69,7 @@ def missing_images(plan: Plan, now: Mapping[str, bool]) -> list[str]:
 
 
 def operation_differences(plan: Plan, steps: list[Step], digests: Mapping[str, str]) -> list[str]:
-    """How a new preview differs from the plan's, one line for each resource."""
+    """Differences between a new preview and the plan's preview, one line per resource."""
     planned_steps, current_steps = _by_urn(plan.parsed_steps()), _by_urn(steps)
     lines = []
     for urn in sorted(plan.operations.keys() | digests.keys()):
@@ -95,8 +95,8 @@ def _difference(planned: list[Step], current: list[Step]) -> str:
     changes_before, changes_after = _changes(planned), _changes(current)
     differing = sorted({path for path, _ in {*changes_before.items()} ^ {*changes_after.items()}})
     if differing:
-        return f"{after}, with other values than planned: {', '.join(differing)}"
-    return f"{after}, with another secret value than planned"
+        return f"{after}, with different values than planned: {', '.join(differing)}"
+    return f"{after}, with a different secret value than planned"
 
 
 def _ops(steps: list[Step]) -> str:

@@ -1,6 +1,6 @@
-"""Waiting plans, which may still be applied: a note on each in the stack's store, without its changes.
+"""Waiting plans, which can still be applied: the stack's store holds a note on each, without its changes.
 
-Notes are best effort: a planner who may not write to the store leaves none.
+Notes are best effort: a planner without write access to the store leaves none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pulumi_state.store import Store, StoreError, layout
 
 @dataclass(frozen=True)
 class WaitingPlan:
-    """A plan that was not applied yet; times are ISO 8601 in UTC."""
+    """A plan that has not been applied yet; times are ISO 8601 in UTC."""
 
     plan: str
     digest: str
@@ -28,9 +28,9 @@ class WaitingPlan:
     expires: str
     commit: str
     images: list[str]
-    """The images that will run, by digest; they must not be deleted meanwhile."""
+    """Digest references of the images that will run; they must not be deleted while the plan is waiting."""
     file: str = ""
-    """Path on the machine that made the plan."""
+    """Path on the machine that created the plan."""
     machine: str = ""
     """That machine's host name."""
 
@@ -41,7 +41,7 @@ class WaitingPlan:
 
 
 def announce(store: Store, plan: Plan, file: Path) -> bool:
-    """Write a note on the plan and delete the expired ones. Returns whether the store could be written."""
+    """Write a note on the plan and delete expired notes. Returns whether the store was writable."""
     note = WaitingPlan(
         plan=plan.id,
         digest=plan.digest,

@@ -1,1 +1,1 @@
-"""Preview environments: eligibility, names, metadata, inventory, bringing them up and taking them down."""
+"""Preview environments: eligibility, names, metadata, inventory, creation and removal."""

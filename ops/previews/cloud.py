@@ -1,4 +1,4 @@
-"""The live objects of preview environments, found by name, independently of their states."""
+"""The live objects of preview environments, found by name and independently of their states."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOCAL_POLL_SECONDS = 0.1
 _DELETING = "deleting"
 _DELETING_SECONDS = 180.0
 _SETTLE_SECONDS = 15.0
-"""How long a list may still show deleted objects."""
+"""How long listings may still include deleted objects."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class CloudObjects:
     """The live objects of all preview environments."""
 
     objects: tuple[CloudObject, ...]
-    """In the order of removal."""
+    """In removal order."""
     unknown: tuple[str, ...]
-    """Names of containers in the previews' shared namespace that belong to no preview environment."""
+    """Names of containers in the shared preview namespace that do not belong to any preview environment."""
 
     def of(self, *previews: str) -> list[CloudObject]:
         return [each for each in self.objects if each.preview in previews]
@@ -54,7 +54,7 @@ class Cloud:
     """Lists and removes the objects of preview environments on Scaleway."""
 
     def __init__(self, parent: Parent) -> None:
-        """Raises OpsError when there is no API key, or the foundation is not up."""
+        """Raises OpsError if there is no API key or the foundation is not up."""
         stack = parent.stack
         self._client = Client.of(stack, parent.environ)
         self._template = parent.template
@@ -82,7 +82,7 @@ class Cloud:
         return CloudObjects(tuple(each for each in objects if each.preview), unknown)
 
     def wait_until_gone(self, previews: list[str], progress: Callable[[str], None]) -> list[CloudObject]:
-        """Poll until these environments are gone, or no deletion is in progress. Returns what is left."""
+        """Poll until these environments are gone or no deletion is in progress. Returns the remaining objects."""
         begun = time.monotonic()
         while left := self.list_objects().of(*previews):
             waited = time.monotonic() - begun
@@ -90,12 +90,12 @@ class Cloud:
                 _DELETING_SECONDS if any(each.status == _DELETING for each in left) else self._settle_seconds
             ):
                 break
-            progress(f"Waiting for the deletion of {', '.join(map(str, left))}")
+            progress(f"Waiting for {', '.join(map(str, left))} to be deleted")
             time.sleep(self._poll_seconds)
         return left
 
     def remove(self, target: CloudObject) -> None:
-        """Delete an object; succeeds if it is already gone. Raises ScalewayError."""
+        """Delete an object; succeeds even if it is already gone. Raises ScalewayError."""
         if target.kind is not RECORD:
             self._client.delete(target.kind.listing.object_at(region=self._region, id=target.id))
             return

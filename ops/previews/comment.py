@@ -1,4 +1,4 @@
-"""The comment on a pull request with the status of its preview environment."""
+"""The pull request comment that shows the preview environment's status."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ops.state.account import Account
 KIND = "environment"
 _MAX_PROBLEM_LENGTH = 6_000
 _LOG = "    "
-"""Prefix of container log lines in errors. An app's output does not belong on a pull request."""
+"""Prefix of container log lines in errors. They are dropped, because app output does not belong on a pull request."""
 _SHORTEST_SECRET = 4
 
 
 @dataclass(frozen=True)
 class CommentBody:
-    """The status of an environment, as the comment shows it."""
+    """An environment's status as shown in the comment."""
 
     name: str
     status: str
@@ -59,11 +59,11 @@ class CommentBody:
             yield from fenced(
                 [line for line in self.problem.splitlines() if not line.startswith(_LOG)], _MAX_PROBLEM_LENGTH
             )
-            yield "The full output is in the log of the workflow run."
+            yield "See the workflow run's log for the full output."
 
 
 def taken_down(name: str, reason: str) -> str:
-    """The comment after the environment was taken down."""
+    """The comment for an environment that was taken down."""
     return f"### Preview environment {code(name)}: taken down\n\n{reason}"
 
 
@@ -79,9 +79,9 @@ def containers_by_app(name: str, objects: Iterable[CloudObject]) -> dict[str, Cl
 
 
 def redacted(parent: Parent, name: str, text: str) -> str:
-    """The text without the values of the environment's and its parent's secret documents.
+    """The text without any values from the secret documents of the environment and its parent.
 
-    When a document cannot be read, the whole text is withheld.
+    If a document cannot be read, the whole text is withheld.
     """
     try:
         account = Account(parent.stack, parent.environ)
@@ -90,7 +90,7 @@ def redacted(parent: Parent, name: str, text: str) -> str:
         finally:
             account.close()
     except OpsError:
-        return "The error is in the log of the workflow run."
+        return "See the workflow run's log for the error."
     for value in sorted(values, key=len, reverse=True):
         text = text.replace(value, "[secret]")
     return text

@@ -1,4 +1,4 @@
-"""Takes a preview environment down, and checks that nothing is left in the cloud."""
+"""Takes a preview environment down and verifies that nothing is left in the cloud."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RemovalResult:
     metadata: PreviewMetadata | None
     """None when unknown."""
     kept: bool = False
-    """Whether it was left up, as its pull request is to have it."""
+    """Whether it was kept because its pull request is still eligible."""
 
 
 def take_down(
@@ -40,9 +40,9 @@ def take_down(
     lock_timeout: float,
     is_eligible: Callable[[], bool] = lambda: False,
 ) -> RemovalResult:
-    """Wait for its lock, and take it down unless it is eligible by then.
+    """Wait for the environment's lock, then take it down unless it has become eligible.
 
-    Raises OpsError with a list of what is left, if anything.
+    Raises OpsError listing any objects that are left.
     """
     previews = list_previews(parent, cloud.list_objects(), name)
     stack = PreviewStack.open(parent, name, engine, validate=False)
@@ -51,7 +51,7 @@ def take_down(
         known = metadata.read(parent.store, parent.project, name)
         if is_eligible():
             return RemovalResult(bool(previews), known, kept=True)
-        # Listed again, as the run that held the lock may have created the environment.
+        # List again, because the run that held the lock may have created the environment.
         if not list_previews(parent, cloud.list_objects(), name):
             remove_files(parent, name)
             return RemovalResult(bool(previews), known)
@@ -61,7 +61,7 @@ def take_down(
 
 
 def destroy_locked(stack: PreviewStack, options: Options) -> None:
-    """Delete all resources in the state. The caller has locked the stack. Raises OpsError."""
+    """Delete all resources in the state. The caller must have locked the stack. Raises OpsError."""
     if stack.state is None:
         return
     stack.recover()
@@ -69,7 +69,7 @@ def destroy_locked(stack: PreviewStack, options: Options) -> None:
 
 
 def forget_locked(stack: PreviewStack, cloud: Cloud) -> None:
-    """Wait until nothing is left in the cloud, and delete the locked stack's state. Raises OpsError."""
+    """Wait until nothing is left in the cloud, then delete the locked stack's state. Raises OpsError."""
     with progress_for(sys.stdout) as progress:
         left = cloud.wait_until_gone([stack.name], progress)
     require_removed(stack.name, left)
@@ -77,11 +77,11 @@ def forget_locked(stack: PreviewStack, cloud: Cloud) -> None:
 
 
 def require_removed(name: str, left: Iterable[CloudObject]) -> None:
-    """Raises OpsError when objects are left in the cloud."""
+    """Raises OpsError if any objects are left in the cloud."""
     listed = "".join(f"\n  {each} ({each.id})" for each in left)
     if listed:
         raise OpsError(
-            f"{name}: all resources in its state are deleted, but these are still in the cloud:{listed}\n"
+            f"{name}: all resources in its state were deleted, but these still exist in the cloud:{listed}\n"
             "Run `scripts/snu env sweep --yes` to remove them.",
             ExitCode.FAILED,
         )

@@ -1,4 +1,4 @@
-"""Whether a pull request or branch gets a preview environment, and under which name."""
+"""Decides whether a pull request or branch gets a preview environment, and what it is called."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ops.previews.template import Template
 
 
 class NotEligibleError(OpsError):
-    """The pull request or branch gets no environment, which is not a failure."""
+    """The pull request or branch is not eligible for an environment; this is not a failure."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, ExitCode.NOT_WANTED)
@@ -27,7 +27,7 @@ class PreviewRequest:
     branch: str
     pull_request: int | None = None
     repository: str = ""
-    """``owner/name``; empty when no GitHub repository was given."""
+    """``owner/name``; empty if no GitHub repository was given."""
     github: GitHub | None = None
     """The pull request's repository."""
 
@@ -40,7 +40,7 @@ class PreviewRequest:
 
 
 def of_pull_request(template: Template, rules: Previews, github: GitHub, number: int) -> PreviewRequest:
-    """Raises NotEligibleError when the pull request gets none, OpsError when GitHub cannot be read."""
+    """Raises NotEligibleError if the pull request is not eligible, OpsError if GitHub cannot be read."""
     name = pull_request_name(template, number)
     pull_request = github.pull_request(number)
     if reason := objection(template, rules, github.repository.name, pull_request):
@@ -49,7 +49,7 @@ def of_pull_request(template: Template, rules: Previews, github: GitHub, number:
 
 
 def objection(template: Template, rules: Previews, repository: str, pull_request: PullRequest) -> str:
-    """Why a pull request gets no environment; empty if it gets one.
+    """Why a pull request is not eligible for an environment; empty if it is.
 
     ``repository``: ``owner/name``.
     """
@@ -58,8 +58,8 @@ def objection(template: Template, rules: Previews, repository: str, pull_request
         return f"{subject} is closed."
     if pull_request.head.lower() != repository.lower():
         return (
-            f"{subject} comes from {pull_request.head or 'a deleted repository'}: code from forks does not run with "
-            f"the secrets of {template.parent}."
+            f"{subject} comes from {pull_request.head or 'a deleted repository'}: code from forks is not run "
+            f"with the secrets of {template.parent}."
         )
     if names.is_no_ci(pull_request.branch):
         return _no_ci(pull_request.branch)
@@ -69,7 +69,7 @@ def objection(template: Template, rules: Previews, repository: str, pull_request
 
 
 def of_branch(template: Template, branch: str, repository: str) -> PreviewRequest:
-    """Raises NotEligibleError when the branch's name opts out with ``no-ci``."""
+    """Raises NotEligibleError if the branch name opts out with ``no-ci``."""
     if names.is_no_ci(branch):
         raise NotEligibleError(_no_ci(branch))
     return PreviewRequest(branch_name(template, branch), branch, None, repository)
@@ -91,4 +91,4 @@ def branch_name(template: Template, branch: str) -> str:
 
 
 def _no_ci(branch: str) -> str:
-    return f"The branch {branch!r} gets no preview environment, as its name contains no-ci."
+    return f"The branch {branch!r} gets no preview environment because its name contains no-ci."

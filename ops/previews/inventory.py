@@ -1,4 +1,4 @@
-"""Inventory of preview environments, from the states in the parent's store and from live objects."""
+"""Inventory of preview environments, built from the states in the parent's store and from live objects."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pulumi_state.store.checkpoints import stacks_in
 
 @dataclass(frozen=True)
 class RecordedState:
-    """What the inventory needs of a preview environment's state."""
+    """The parts of a preview environment's state that the inventory needs."""
 
     modified: datetime
     resources: int
-    """Number of resources, without the stack, components and providers."""
+    """Number of resources, excluding the stack, components and providers."""
     outputs: dict[str, Any]
     salt: str | None
 
@@ -47,13 +47,13 @@ class Preview:
 
     @property
     def updated(self) -> datetime | None:
-        """Time of the last ``env up``, or of the last write of its state if unknown."""
+        """Time of the last ``env up`` or, if unknown, of the last write to its state."""
         if self.metadata:
             return self.metadata.time
         return self.state.modified if self.state else None
 
     def age(self) -> float | None:
-        """Hours since its last update; None when unknown."""
+        """Hours since its last update; None if unknown."""
         return (datetime.now(UTC) - self.updated).total_seconds() / 3600 if self.updated else None
 
     @property
@@ -62,17 +62,17 @@ class Preview:
 
     @property
     def is_orphan(self) -> bool:
-        """Whether it is in the cloud but not in any state."""
+        """Whether it exists in the cloud but not in any state."""
         return bool(self.objects) and not self.problem and (self.state is None or not self.state.resources)
 
     @property
     def is_forgotten(self) -> bool:
-        """Whether it has a state or metadata, but nothing in the cloud."""
+        """Whether it has a state or metadata but no objects in the cloud."""
         return not self.objects and not self.problem
 
 
 def state_of(parent: Parent, name: str, modified: datetime) -> RecordedState | None:
-    """None if it no longer exists. Raises OpsError when it cannot be read."""
+    """The recorded state, or None if it no longer exists. Raises OpsError if it cannot be read."""
     checkpoint = read_checkpoint(parent.store, parent.project, name)
     if checkpoint is None:
         return None
@@ -83,9 +83,10 @@ def state_of(parent: Parent, name: str, modified: datetime) -> RecordedState | N
 
 
 def list_previews(parent: Parent, live: CloudObjects, only: str | None = None) -> list[Preview]:
-    """All preview environments, sorted by name; or those named ``only``.
+    """All preview environments sorted by name, or just the one named ``only``.
 
-    One whose state cannot be read has that as its problem. Raises StoreError when the store cannot be read.
+    If an environment's state cannot be read, its ``problem`` contains the error. Raises StoreError if the store cannot
+    be read.
     """
     stacks = {name: time for name, time in stacks_in(parent.store, parent.project).items() if names.is_preview(name)}
     documents = {name for name in metadata.known(parent.store, parent.project) if names.is_preview(name)}

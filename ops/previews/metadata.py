@@ -1,4 +1,4 @@
-"""Metadata of preview environments: a small document beside the state, as the name does not contain the branch."""
+"""Metadata of preview environments, stored alongside the state because names do not contain the branch."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _SUFFIX = ".json"
 
 @dataclass(frozen=True)
 class PreviewMetadata:
-    """Which branch or pull request an environment is for, and when it was last brought up."""
+    """An environment's branch or pull request, and the time when it was last brought up."""
 
     branch: str
     pull_request: int | None
     repository: str
-    """``owner/name`` on GitHub; empty when it was made without GitHub."""
+    """``owner/name`` on GitHub; empty if it was created without GitHub."""
     updated: str
     """Start of the last ``env up``, ISO 8601 in UTC."""
 
@@ -33,14 +33,14 @@ class PreviewMetadata:
 
 
 def known(store: Store, project: str) -> list[str]:
-    """Names of the environments with metadata. Raises StoreError."""
+    """Names of the environments that have metadata. Raises StoreError."""
     prefix = layout.snu_prefix(_KIND, project, "")
     keys = [entry.key for entry in store.entries(prefix) if entry.key.endswith(_SUFFIX)]
     return [key.removeprefix(prefix).removesuffix(_SUFFIX) for key in keys]
 
 
 def read(store: Store, project: str, name: str) -> PreviewMetadata | None:
-    """None when there is no readable document. Raises StoreError."""
+    """The metadata, or None if it is missing or unreadable. Raises StoreError."""
     item = store.read(_key(project, name))
     if item is None:
         return None

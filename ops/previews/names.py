@@ -1,4 +1,4 @@
-"""Names of preview environments. Pure functions: the same pull request or branch always has the same name."""
+"""Names of preview environments, from pure functions: a pull request or branch always gets the same name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PULL_REQUEST = r"pr-[1-9][0-9]*"
 _BRANCH = r"br-(?:[a-z0-9]+-)*[0-9a-f]{8}"
 _PREVIEW = re.compile(f"{_PULL_REQUEST}|{_BRANCH}")
 _CONTAINER = re.compile(f"({_PULL_REQUEST}|{_BRANCH})-[a-z][a-z0-9-]*")
-"""Greedy: the longest possible environment name."""
+"""Greedy, to match the longest possible environment name."""
 _NO_CI = re.compile(r"no-ci-.*|.*-no-ci|.*-no-ci-.*", re.DOTALL)
 _HASH_DIGITS = 8
 _LONGEST = CONTAINER_NAME.most - len("-a")
@@ -20,18 +20,18 @@ _SHORTEST_LIMIT = len("br-") + _HASH_DIGITS
 
 
 def longest_name(apps: list[str]) -> int:
-    """Length limit that the apps' names leave for an environment's. Raises ValueError when that is too short."""
+    """Maximum length of an environment name, given the app names. Raises ValueError if that is too short."""
     left = CONTAINER_NAME.most - 1 - max(map(len, apps), default=1)
     if left < _SHORTEST_LIMIT:
         raise ValueError(
-            f"the app name {max(apps, key=len)} is too long: of the {CONTAINER_NAME.most} characters of a container "
-            f"name it leaves {left} for the preview environment, which needs {_SHORTEST_LIMIT}"
+            f"the app name {max(apps, key=len)} is too long: container names are limited to {CONTAINER_NAME.most} "
+            f"characters, which leaves {left} for the preview environment name, but that needs {_SHORTEST_LIMIT}"
         )
     return left
 
 
 def of_pull_request(number: int, longest: int) -> str:
-    """``pr-12``. Raises ValueError for a number that is not positive, or too long."""
+    """``pr-12``. Raises ValueError if the number is not positive or is too long."""
     name = f"pr-{number}"
     if number < 1 or len(name) > longest:
         raise ValueError(f"{number} is not a pull request number")
@@ -39,9 +39,9 @@ def of_pull_request(number: int, longest: int) -> str:
 
 
 def of_branch(branch: str, longest: int) -> str:
-    """``br-<slug>-<hash>``, or ``br-<hash>`` if the branch name has no character that is allowed in the slug.
+    """``br-<slug>-<hash>``, or ``br-<hash>`` if the branch name has no characters that are allowed in the slug.
 
-    The hash covers the whole branch name, so it differs between branches with the same slug.
+    The hash covers the whole branch name, so branches with the same slug have different hashes.
     """
     slug = re.sub(r"[^a-z0-9-]", "", branch.lower().replace("_", "-"))
     slug = re.sub(r"-+", "-", slug).strip("-")
@@ -51,23 +51,23 @@ def of_branch(branch: str, longest: int) -> str:
 
 
 def is_preview(name: str) -> bool:
-    """Whether it is a preview environment's name; nothing else may have such a name."""
+    """Whether this is a preview environment's name; nothing else may use such a name."""
     return len(name) <= _LONGEST and _PREVIEW.fullmatch(name) is not None
 
 
 def pull_request_of(name: str) -> int | None:
-    """The number in ``pr-<number>``; None for environments of branches."""
+    """The number in ``pr-<number>``; None for branch environments."""
     return int(name.removeprefix("pr-")) if re.fullmatch(_PULL_REQUEST, name) else None
 
 
 def of_container(container: str) -> str | None:
-    """The preview environment that a container name belongs to; None if it belongs to none."""
+    """The preview environment that a container name belongs to, or None."""
     match = _CONTAINER.fullmatch(container)
     return match[1] if match and is_preview(match[1]) else None
 
 
 def of_secret(secret: str) -> str | None:
-    """The preview environment that a secret name belongs to; None if it belongs to none."""
+    """The preview environment that a secret name belongs to, or None."""
     name = secret.removeprefix(naming.secret(""))
     return name if naming.secret(name) == secret and is_preview(name) else None
 

@@ -29,7 +29,7 @@ class Parent:
 
     @classmethod
     def find(cls, project_dir: Path, environ: Mapping[str, str]) -> Parent:
-        """The environment that the template names. Raises OpsError when no stack has that environment."""
+        """Find the environment named in the template. Raises OpsError if no stack has that environment."""
         template = Template.read(project_dir)
         for name in stack_names(project_dir):
             if names.is_preview(name):
@@ -56,7 +56,7 @@ class Parent:
 
     @property
     def rules(self) -> Previews:
-        """Raises OpsError when previews are not enabled."""
+        """Raises OpsError if previews are not enabled."""
         rules = self.environment.settings.previews
         if rules is None:
             raise OpsError(
@@ -68,17 +68,17 @@ class Parent:
 
     @property
     def store(self) -> Store:
-        """The store with the states of the environment and its previews. Raises OpsError when it cannot be reached."""
+        """The store with the states of the environment and its previews. Raises OpsError if it is unreachable."""
         return self.environment.store
 
     @cached_property
     def namespace_id(self) -> str:
-        """Id, with region, of the container namespace that previews share. Raises OpsError."""
-        return str(self._output("previewNamespaceId", "Set `snu:previews: true` in its file, and run"))
+        """ID, including the region, of the container namespace shared by previews. Raises OpsError."""
+        return str(self._output("previewNamespaceId", "Set `snu:previews: true` in its file and run"))
 
     @cached_property
     def project_id(self) -> str:
-        """Id of the Scaleway project. Raises OpsError."""
+        """The Scaleway project ID. Raises OpsError."""
         return str(self._output("projectId", "Run"))
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The stack of a preview environment: its file, its session, and the operations on it while it is locked."""
+"""A preview environment's stack: its file, its session, and the operations on the locked stack."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pulumi_state.store import checkpoints, layout
 
 @dataclass(frozen=True)
 class PreviewStack:
-    """The stack of a preview environment, whose file is generated from the template."""
+    """A preview environment's stack, whose file is generated from the template."""
 
     parent: Parent
     name: str
@@ -33,22 +33,22 @@ class PreviewStack:
 
     @classmethod
     def open(cls, parent: Parent, name: str, engine: EngineChoice, *, validate: bool) -> PreviewStack:
-        """Raises OpsError when the stack file belongs to something else, or the settings are wrong."""
+        """Raises OpsError if the stack file does not belong to a preview or the settings are invalid."""
         write_file(parent, name)
         return cls(parent, name, Session.open(parent.project_dir, name, engine, validate=validate))
 
     @property
     def state(self) -> RecordedState | None:
-        """Raises OpsError when it cannot be read."""
+        """Raises OpsError if it cannot be read."""
         return state_of(self.parent, self.name, datetime.now(UTC))
 
     def recover(self) -> None:
-        """Recover from an interrupted run, if there was one. Raises OpsError when the outcome is not certain."""
+        """Recover from an interrupted run, if any. Raises OpsError if the outcome is uncertain."""
         if needs_recovery(self.session):
             recover_locked(self.session, yes=True)
 
     def up(self, options: Options) -> None:
-        """Refresh, apply, and check the containers. Raises OpsError, also when a policy is violated."""
+        """Refresh, apply, and check the containers. Raises OpsError on failure, including policy violations."""
         self.session.check_update(options)
         display = display_for(sys.stdout, self.session.title("Updating"), preview=False)
         self.session.run(self.session.engine.up, options, display)
@@ -61,7 +61,7 @@ class PreviewStack:
         )
 
     def destroy(self, options: Options) -> None:
-        """Refresh and delete every resource. Raises OpsError, also when the engine succeeds but resources are left."""
+        """Refresh and delete every resource. Raises OpsError on failure or if any resources are left."""
         self._require_preview()
         display = display_for(sys.stdout, self.session.title("Refreshing"), preview=False, properties=False)
         self.session.run(self.session.engine.refresh, options, display)
@@ -74,7 +74,7 @@ class PreviewStack:
             )
 
     def _require_preview(self) -> None:
-        """Raises OpsError when its containers are outside the namespace of previews."""
+        """Raises OpsError if its containers are outside the preview namespace."""
         state = self.state
         namespace = state.outputs.get("namespaceId") if state else None
         if namespace is not None and namespace != self.parent.namespace_id:
@@ -85,7 +85,7 @@ class PreviewStack:
             )
 
     def forget(self) -> None:
-        """Delete its state, metadata and files. Raises OpsError when the state has resources."""
+        """Delete its state, metadata and files. Raises OpsError if the state still has resources."""
         store, project = self.parent.store, self.parent.project
         stored = checkpoints.find(store, project, self.name)
         state = self.state
@@ -102,13 +102,13 @@ class PreviewStack:
 
 
 def write_file(parent: Parent, name: str) -> None:
-    """Write the stack's file from the template, with the state's salt if it has one. Raises OpsError."""
+    """Write the stack's file from the template, including the state's salt if it has one. Raises OpsError."""
     checkpoint = read_checkpoint(parent.store, parent.project, name)
     parent.template.write(name, checkpoint.salt if checkpoint else None)
 
 
 def remove_files(parent: Parent, name: str) -> None:
-    """Delete the stack's file, its copy with another port, and the file with its images."""
+    """Delete the stack's file, its copy with a different port, and its images file."""
     for path in (parent.template.file(name), built_file(parent.project_dir, name)):
         path.unlink(missing_ok=True)
-    config_file(parent.project_dir, name)  # removes the copy of a file that is gone
+    config_file(parent.project_dir, name)  # removes the copy of a deleted file

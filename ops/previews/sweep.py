@@ -28,21 +28,21 @@ _PURPOSE = "snu env sweep"
 
 
 class SweepAction(StrEnum):
-    """What a sweep does with a preview environment."""
+    """The action that a sweep takes on a preview environment."""
 
     KEEP = "keep"
     DOWN = "take down"
     REMOVE = "remove from the cloud"
-    """It is in no state."""
+    """It is not in any state."""
     FORGET = "forget"
-    """Nothing of it is in the cloud."""
+    """It has no objects in the cloud."""
     ASK = "cannot tell"
     """Its state or pull request could not be read."""
 
 
 @dataclass(frozen=True)
 class SweepDecision:
-    """What a sweep does with a preview environment, and why."""
+    """The action that a sweep takes on a preview environment, and the reason."""
 
     preview: Preview
     action: SweepAction
@@ -59,19 +59,19 @@ class SweepDecision:
 
 @dataclass(frozen=True)
 class SweepRules:
-    """Decides about preview environments; without GitHub, only what needs no pull request or branch."""
+    """Decides what to do with preview environments; without GitHub, pull requests and branches are not checked."""
 
     rules: Previews
     github: GitHub | None
 
     def decide(self, preview: Preview) -> SweepDecision:
-        """Errors of GitHub or of the state become a decision, too."""
+        """Decide what to do with one environment. GitHub and state errors result in a decision, too."""
         if preview.problem:
             return SweepDecision(preview, SweepAction.ASK, preview.problem)
         if preview.is_forgotten:
-            return SweepDecision(preview, SweepAction.FORGET, "nothing of it is in the cloud")
+            return SweepDecision(preview, SweepAction.FORGET, "it has no objects in the cloud")
         if preview.is_orphan:
-            return SweepDecision(preview, SweepAction.REMOVE, "it is in the cloud but in no state")
+            return SweepDecision(preview, SweepAction.REMOVE, "it exists in the cloud but not in any state")
         try:
             return self._by_eligibility(preview)
         except OpsError as error:
@@ -94,7 +94,7 @@ class SweepRules:
                     )
                 labels = pull_request.labels
         else:
-            # The branch of one made without GitHub may never have been pushed.
+            # The branch of an environment created without GitHub may never have been pushed.
             labels = frozenset()
             if github is not None and repository and preview.branch and not github.has_branch(preview.branch):
                 return SweepDecision(preview, SweepAction.DOWN, f"its branch {preview.branch!r} no longer exists")
@@ -104,7 +104,7 @@ class SweepRules:
         hours, limit = preview.age(), self.rules.expire_after
         if hours is None or hours <= limit:
             return SweepDecision(preview, SweepAction.KEEP, "it is in use")
-        expired = f"it was last updated {hours:.0f} hours ago and expires after {limit}"
+        expired = f"it was last updated {hours:.0f} hours ago (limit: {limit} hours)"
         if labels is None:
             return SweepDecision(preview, SweepAction.KEEP, f"{expired}; its labels are unknown without GitHub")
         if self.rules.keep_label in labels:
@@ -114,26 +114,26 @@ class SweepRules:
 
 @dataclass(frozen=True)
 class SweepSurvey:
-    """All preview environments, and what a sweep does with each."""
+    """All preview environments, and the action that a sweep takes on each."""
 
     decisions: list[SweepDecision]
     left_alone: dict[str, str]
-    """Stacks and containers that are not preview environments, and why they are kept."""
+    """Stacks and containers that are not preview environments, with the reason for keeping each."""
 
 
 def survey(parent: Parent, cloud: Cloud, rules: SweepRules) -> SweepSurvey:
-    """Read-only. Raises OpsError and StoreError when cloud or store cannot be read."""
+    """Read-only. Raises OpsError or StoreError if the cloud or the store cannot be read."""
     live = cloud.list_objects()
     previews = list_previews(parent, live)
     others = [name for name in sorted(stacks_in(parent.store, parent.project)) if not names.is_preview(name)]
-    left_alone = {f"stack {name}": "not a preview environment's name" for name in others}
-    left_alone |= {f"container {name}": "not a preview environment's name" for name in live.unknown}
+    left_alone = {f"stack {name}": "not a preview environment name" for name in others}
+    left_alone |= {f"container {name}": "not a preview environment name" for name in live.unknown}
     return SweepSurvey([rules.decide(preview) for preview in previews], left_alone)
 
 
 @dataclass(frozen=True)
 class SweepResult:
-    """The environments that were not removed, each with the reason."""
+    """The environments that were not removed, with the reason for each."""
 
     failed: dict[str, str]
     skipped: dict[str, str]
@@ -141,7 +141,7 @@ class SweepResult:
 
 
 class Sweep:
-    """Carries decisions out. A failure of one environment does not stop the others."""
+    """Carries out decisions. A failure in one environment does not stop the others."""
 
     def __init__(self, parent: Parent, cloud: Cloud, engine: EngineChoice, github: GitHub | None) -> None:
         self._parent = parent
@@ -152,7 +152,7 @@ class Sweep:
         self._skipped: dict[str, str] = {}
 
     def run(self, decisions: Iterable[SweepDecision]) -> SweepResult:
-        """Destroys all environments first, then waits once for all of them to be gone."""
+        """Destroy all environments, then wait once until all of them are gone."""
         destroyed = [each for each in decisions if self._try(each.name, partial(self._destroy, each))]
         left = self._wait([decision.name for decision in destroyed])
         for decision in destroyed:
@@ -173,7 +173,7 @@ class Sweep:
         options = Options(yes=True)
         with stack.session.locked(_PURPOSE, options):
             if self._has_changed(decision, stack):
-                self._skipped[decision.name] = "it was changed meanwhile"
+                self._skipped[decision.name] = "it has changed in the meantime"
                 return False
             if decision.action is SweepAction.REMOVE:
                 for target in decision.preview.objects:
@@ -182,7 +182,7 @@ class Sweep:
         return True
 
     def _has_changed(self, decision: SweepDecision, stack: PreviewStack) -> bool:
-        """Whether it changed since the survey, as an ``env up`` may have ended before it was locked."""
+        """Whether it changed since the survey: an ``env up`` may have finished before it was locked."""
         if metadata.read(self._parent.store, self._parent.project, decision.name) != decision.preview.metadata:
             return True
         if decision.action is SweepAction.FORGET:
@@ -193,12 +193,12 @@ class Sweep:
         return False
 
     def _wait(self, names: list[str]) -> list[CloudObject]:
-        """Wait for deletions. Returns what is left."""
+        """Wait for deletions. Returns the remaining objects."""
         if not names:
             return []
         with progress_for(sys.stdout) as progress:
             return self._cloud.wait_until_gone(
-                names, lambda _text: progress(f"Waiting for the deletion of {counted(len(names), 'environment')}")
+                names, lambda _text: progress(f"Waiting for {counted(len(names), 'environment')} to be deleted")
             )
 
     def _forget(self, decision: SweepDecision, left: list[CloudObject]) -> bool:

@@ -29,7 +29,7 @@ class Template:
 
     @classmethod
     def read(cls, project_dir: Path) -> Template:
-        """Raises OpsError when it is missing, or is not a template of preview environments."""
+        """Raises OpsError if it is missing or is not a template for preview environments."""
         path = project_dir / FILE
         try:
             config = dict(StackFile.read(path).config)
@@ -42,18 +42,18 @@ class Template:
         if identity.get("name") != PLACEHOLDER or not isinstance(identity.get("previewOf"), str):
             raise _refused(
                 f"snu:environment has name {identity.get('name')} and previewOf {identity.get('previewOf')}; "
-                f"expected the name {PLACEHOLDER} and the parent environment as previewOf"
+                f"expected name {PLACEHOLDER} and the parent environment as previewOf"
             )
         return cls(project_dir, text, config)
 
     @property
     def parent(self) -> str:
-        """The environment that is previewed."""
+        """The parent environment's name."""
         return str(self.config["snu:environment"]["previewOf"])
 
     @property
     def zone(self) -> str | None:
-        """The DNS zone of the previews' records."""
+        """The DNS zone of the preview records."""
         zone = self.config.get("snu:zone")
         return zone if isinstance(zone, str) else None
 
@@ -64,14 +64,14 @@ class Template:
 
     @property
     def longest_name(self) -> int:
-        """Length limit of a preview environment's name. Raises OpsError when that is too short."""
+        """Maximum length of a preview environment's name. Raises OpsError if that is too short."""
         try:
             return names.longest_name([str(app) for app in self._apps])
         except ValueError as error:
             raise _refused(str(error)) from None
 
     def preview_of_host(self, host: str) -> str | None:
-        """The preview environment that a host name belongs to; None if it belongs to none."""
+        """The preview environment that a host name belongs to, or None."""
         hosts = [app["host"] for app in self._apps.values() if isinstance(app, dict) and "host" in app]
         for before, placeholder, after in (str(pattern).partition(PLACEHOLDER) for pattern in hosts):
             name = host.removeprefix(before).removesuffix(after)
@@ -80,14 +80,14 @@ class Template:
         return None
 
     def file(self, name: str) -> Path:
-        """Path of a preview environment's stack file, which Git ignores."""
+        """Path of a preview environment's stack file, which is ignored by Git."""
         return stack_file(self.project_dir, name)
 
     def write(self, name: str, salt: str | None) -> None:
-        """Write the stack file of a preview environment, unless it is up to date.
+        """Write a preview environment's stack file unless it is already up to date.
 
-        ``salt``: encryption salt of its state; without one, the existing file's is kept. Raises OpsError, and writes
-        nothing, when the existing file is not a preview environment's.
+        ``salt`` is the encryption salt of the environment's state; if None, the existing file's salt is kept. Raises
+        OpsError without writing anything if the existing file does not belong to a preview environment.
         """
         path = self.file(name)
         existing = path.read_text(encoding="utf-8") if path.exists() else None
@@ -96,7 +96,7 @@ class Template:
         try:
             text = string.Template(self.text).substitute(name=name)
         except (KeyError, ValueError) as error:
-            raise _refused(f"{error} is not a placeholder; use {PLACEHOLDER}, and `$$` for a dollar sign") from None
+            raise _refused(f"{error} is not a placeholder; use {PLACEHOLDER}, or `$$` for a dollar sign") from None
         kept = [line for line in (existing or "").splitlines() if line.startswith(_SALT)]
         line = f"{_SALT} {salt}" if salt else next(iter(kept), "")
         if line and f"\n{_SALT}" not in text:
@@ -110,11 +110,11 @@ class Template:
             parent = identity.get("previewOf") if isinstance(identity, dict) else None
             problem = f"previewOf is {parent or 'missing'}"
         except PulumiError as error:
-            parent, problem = None, f"it is not valid ({error})"
+            parent, problem = None, f"it is invalid ({error})"
         if parent != self.parent:
             raise OpsError(
-                f"{path.name} is not the file of a preview of {self.parent}: {problem}. Nothing was changed. "
-                "Delete the file if nobody needs it.",
+                f"{path.name} is not a preview stack file for {self.parent}: {problem}. Nothing was changed. "
+                "Delete the file if it is no longer needed.",
                 ExitCode.SETTINGS,
             )
 

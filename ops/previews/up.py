@@ -28,7 +28,7 @@ _PURPOSE = "snu env up"
 
 @dataclass(frozen=True)
 class ImageBuild:
-    """How the images are built."""
+    """Options for building the images."""
 
     repository: Path | None
     base: str | None
@@ -47,14 +47,14 @@ class PreviewResult:
 def bring_up(
     parent: Parent, cloud: Cloud, request: PreviewRequest, engine: EngineChoice, build: ImageBuild, options: Options
 ) -> PreviewResult:
-    """Build its images, bring it up, check its containers, and comment on the pull request.
+    """Build the environment's images, bring it up, check its containers, and comment on the pull request.
 
-    Raises NotEligibleError if the pull request was closed or lost its label meanwhile; the environment is then taken
-    down again. Raises OpsError on failure; the environment then stays as far up as it got.
+    Raises NotEligibleError if the pull request is closed or loses its label in the meantime; the environment is then
+    taken down again. Raises OpsError on failure, leaving the environment partially up.
     """
     stack = _opened(parent, request, engine)
     with stack.session.locked(_PURPOSE, options):
-        # Again, as the run that held the lock may have been an `env down`, which removes the file.
+        # Write it again: the run that held the lock may have been an `env down`, which removes the file.
         write_file(parent, request.name)
         if reason := request.objection(parent.template, parent.rules):
             raise NotEligibleError(f"{reason} Nothing was created.")
@@ -73,7 +73,7 @@ def bring_up(
 
 
 def _opened(parent: Parent, request: PreviewRequest, engine: EngineChoice) -> PreviewStack:
-    """Raises OpsError and comments it on the pull request, whose own files may be what is invalid."""
+    """Raises OpsError, also posting the error on the pull request, whose own files may be the cause."""
     try:
         return PreviewStack.open(parent, request.name, engine, validate=True)
     except OpsError as error:
@@ -84,18 +84,18 @@ def _opened(parent: Parent, request: PreviewRequest, engine: EngineChoice) -> Pr
 
 
 def _require_own(parent: Parent, request: PreviewRequest) -> None:
-    """Raises OpsError when another branch has the same name, whose hash collides in 1 of 2³² cases."""
+    """Raises OpsError if another branch already uses this name; hashes collide in 1 of 2³² cases."""
     known = metadata.read(parent.store, parent.project, request.name)
     if known is not None and request.pull_request is None and known.branch != request.branch:
         raise OpsError(
-            f"{request.name} is already the environment of the branch {known.branch!r}. Rename {request.branch!r}.",
+            f"{request.name} already belongs to the branch {known.branch!r}. Rename the branch {request.branch!r}.",
             ExitCode.USAGE,
         )
 
 
 @contextmanager
 def _commented(parent: Parent, cloud: Cloud, request: PreviewRequest, stack: PreviewStack) -> Iterator[None]:
-    """Errors in the block are also commented on the pull request."""
+    """Also post errors raised in the block on the pull request."""
     try:
         yield
     except NotEligibleError:
@@ -114,7 +114,7 @@ def _take_down(stack: PreviewStack, cloud: Cloud, request: PreviewRequest, optio
 
 
 def _comment(request: PreviewRequest, text: Callable[[], str], after: OpsError | None = None) -> None:
-    """Raises OpsError when it cannot be written, preceded by the error ``after`` which it was to be written."""
+    """Write the comment. If that fails, raises OpsError with a message that includes ``after``, if given."""
     if request.github is None or request.pull_request is None:
         return
     try:
@@ -133,7 +133,7 @@ def _result(stack: PreviewStack) -> PreviewResult:
 
 
 def _images(stack: PreviewStack) -> dict[str, Image]:
-    """Image by app, from the stack's files."""
+    """Images by app, read from the stack's files."""
     settings = settings_of(find_stack(stack.parent.project_dir, stack.name))
     if not isinstance(settings, EnvironmentSettings):
         return {}

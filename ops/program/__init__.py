@@ -1,1 +1,1 @@
-"""Evaluates the program without a cloud: each stack's resources, with placeholders for values from the cloud."""
+"""Evaluates the program without a cloud: returns each stack's resources with placeholders for cloud values."""

@@ -1,4 +1,4 @@
-"""Runs ``evaluator`` on several project folders concurrently, and reads its results."""
+"""Runs ``evaluator`` on several project folders concurrently and reads its results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LONGEST_REFUSAL = 20_000
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource as a program registers it, with placeholders and without secrets."""
+    """A resource as registered by a program, with placeholders and without secrets."""
 
     urn: str
     type: str
@@ -37,14 +37,14 @@ class Resource:
     ignored: frozenset[str] = frozenset()
     """Inputs whose changes are ignored (``ignoreChanges``)."""
     replacing: frozenset[str] = frozenset()
-    """Inputs whose changes replace the resource (``replaceOnChanges``)."""
+    """Inputs whose changes trigger a replacement (``replaceOnChanges``)."""
     aliases: Sequence[Mapping[str, Any]] = ()
-    """Former identities, as ``pulumi_state.aliases.Alias`` has them."""
+    """Former identities, in the form used by ``pulumi_state.aliases.Alias``."""
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The evaluation of a stack."""
+    """The result of evaluating a stack."""
 
     refused: str | None = None
     """Why it could not be evaluated."""
@@ -58,18 +58,18 @@ class Evaluated:
 
 Stacks = dict[str, Evaluated]
 Layout = Callable[[Path], Path]
-"""Called with an empty folder to write a project's files into; returns the project's folder, there or elsewhere."""
+"""Receives an empty folder for a project's files; returns the project's folder, which may be elsewhere."""
 
 
 def evaluate(project: Path, timeout: float = 60.0) -> Stacks:
-    """Evaluate all stacks of a project; ``timeout`` in seconds."""
+    """Evaluate all stacks of a project; ``timeout`` is in seconds."""
     with Evaluator() as evaluator:
         (stacks,) = evaluator.evaluate([lambda _folder: project], timeout)
     return stacks
 
 
 class Evaluator:
-    """A process that evaluates projects; its files are deleted at the end of the block."""
+    """A process that evaluates projects; its files are deleted when the ``with`` block exits."""
 
     def __enter__(self) -> Self:
         self._temporary = tempfile.TemporaryDirectory(prefix="snu-diff-", ignore_cleanup_errors=True)
@@ -93,7 +93,7 @@ class Evaluator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the process and everything that a program has started."""
+        """Stop the process and everything started by a program."""
         if self._process.stdin is not None:
             with suppress(BrokenPipeError):
                 self._process.stdin.close()
@@ -101,7 +101,7 @@ class Evaluator:
         self._temporary.cleanup()
 
     def evaluate(self, layouts: Sequence[Layout], timeout: float) -> list[Stacks]:
-        """Evaluate all stacks of each project; ``timeout`` in seconds, for all together. Layouts may raise."""
+        """Evaluate all stacks of each project; ``timeout`` is the total in seconds. Layouts may raise."""
         for number, lay_out in enumerate(layouts):
             folder = self._place / f"files-{number}"
             folder.mkdir()
@@ -113,7 +113,7 @@ class Evaluator:
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
-            late = f"the program did not end within {timeout:g} seconds"
+            late = f"the program did not finish within {timeout:g} seconds"
         found = [self._answer(number, late) for number in range(len(layouts))]
         names = {name for side in found for name in side if name != _EVERY}
         return [_of_each(side, names) for side in found]
@@ -146,11 +146,11 @@ class Evaluator:
 
 
 _EVERY = ""
-"""In place of a stack's name: a result for every stack."""
+"""Used instead of a stack name for a result that applies to every stack."""
 
 
 def _of_each(found: Stacks, names: Iterable[str]) -> Stacks:
-    """The results of a revision by stack, which may be the same for every stack."""
+    """A revision's results by stack; a single result may apply to every stack."""
     if _EVERY in found:
         return dict.fromkeys(names, found[_EVERY]) or found
     return found
@@ -160,7 +160,7 @@ def _of_each(found: Stacks, names: Iterable[str]) -> Stacks:
 
 
 def _parsed(output: IO[bytes]) -> Stacks | None:
-    """The results; None if they are invalid."""
+    """The results, or None if they are invalid."""
     text = output.read(_MOST_BYTES + 1)
     if len(text) > _MOST_BYTES:
         return None

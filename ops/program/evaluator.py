@@ -1,12 +1,13 @@
-"""Evaluates the programs of revisions for their stacks: ``python -m ops.program.evaluator``.
+"""Evaluates each revision's program for its stacks: ``python -m ops.program.evaluator``.
 
-Each line of standard input is a JSON object with ``directory``, the folder of a revision's files, and ``answer`` and
-``errors``, files to write. The answer is one JSON object with ``stacks``: by name, either ``refused``, a message, or
-``urn``, ``project``, ``resources``, ``outputs`` and ``provider``, without secrets.
+Each line of standard input is a JSON object with ``directory``, the folder containing a revision's files, and
+``answer`` and ``errors``, the paths of the output files. The answer is a JSON object in which ``stacks`` maps each
+stack name to either ``refused``, an error message, or ``urn``, ``project``, ``resources``, ``outputs`` and
+``provider``, without secrets.
 
-The SDK is imported once. Each revision is then evaluated in a fork, which imports the program's modules once and runs
-the program for each stack in turn. The program is the revision's own and may be malicious: do not rely on this process
-to contain it.
+The SDK is imported once. Each revision is then evaluated in a forked process, which imports the program's modules once
+and runs the program for each stack in turn. The program comes from the revision and may be malicious: do not rely on
+this process to contain it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from pulumi_state.stack_file import StackFile
 from pulumi_state.urn import ROOT_STACK_TYPE, new_urn
 from pulumi_state.values import PropertyMap, from_struct, to_struct, unwrap
 
-with suppress(ImportError):  # a program that does not use it must not need it
+with suppress(ImportError):  # only required by programs that use it
     import pulumiverse_scaleway.containers  # noqa: F401 - imported once, before the forks
 
 Stacks = dict[str, dict[str, Any]]
@@ -71,12 +72,12 @@ class MissingStackError(Exception):
 
 
 class Monitor:
-    """Receives a program's registrations in place of an engine, and records them."""
+    """Records a program's registrations, taking the place of an engine."""
 
     def __init__(
         self, project: str, stack: str, placeholders: Placeholders, document: str, known: Mapping[str, Any]
     ) -> None:
-        """``document``: the secret document. ``known``: outputs of other stacks; None for a refused one."""
+        """``document`` is the secret document; ``known`` maps other stacks to their outputs, or to None if refused."""
         self._project = project
         self._stack = stack
         self._placeholders = placeholders
@@ -136,7 +137,7 @@ class Monitor:
         else:
             properties = self._placeholders.outputs(request.type, request.name, inputs)
         response = resource_pb2.ReadResourceResponse(urn=urn, properties=to_struct(properties))
-        if "id" in response.DESCRIPTOR.fields_by_name:  # newer SDKs take a read without an id for unknown
+        if "id" in response.DESCRIPTOR.fields_by_name:  # newer SDKs treat a read without an id as unknown
             setattr(response, "id", request.id)  # noqa: B010 - the types are those of the pinned SDK
         return response
 
@@ -148,7 +149,7 @@ class Monitor:
             self.missing = name
             raise MissingStackError(name)
         if self._known[name] is None:
-            raise pulumi.RunError(f"it refers to the stack {name}, which failed to evaluate or has no file")
+            raise pulumi.RunError(f"it references the stack {name}, which failed to evaluate or has no file")
         outputs: PropertyMap = self._known[name]
         return outputs
 
@@ -216,7 +217,7 @@ def _evaluate(
     except pulumi.RunError as error:
         refused = str(error)
     except SystemExit as error:
-        refused = f"the program ended with exit status {error.code}"
+        refused = f"the program exited with status {error.code}"
     except BaseException as error:
         refused = _described(error, directory)
     else:
@@ -247,7 +248,7 @@ def _provider_config(values: Mapping[str, str], placeholders: Placeholders) -> d
 def _run(
     directory: Path, project: str, stack: str, values: dict[str, str], secret_keys: list[str], monitor: Monitor
 ) -> None:
-    """Run the program; raises what it raises, inside outputs too."""
+    """Run the program; propagates its exceptions, including those raised inside outputs."""
     pulumi.runtime.set_all_config(values, secret_keys)
     pulumi.runtime.configure(
         pulumi.runtime.Settings(
@@ -276,9 +277,9 @@ def _run(
 
 
 async def _program(directory: str) -> None:
-    """Run the program until all of its outputs are resolved, or no more of them get resolved.
+    """Run the program until all of its outputs are resolved or no more of them are being resolved.
 
-    The SDK waits for them too, but checks all of them each time that one is resolved.
+    The SDK also waits for the outputs, but checks all of them whenever one is resolved.
     """
     runpy.run_path(directory, run_name="__main__")
     outputs, left, idle = pulumi.runtime.settings.SETTINGS.outputs, 0, 0
@@ -289,7 +290,7 @@ async def _program(directory: str) -> None:
 
 
 class _AtOnce(ThreadPoolExecutor):
-    """Runs calls immediately, without a thread: the monitor is in this process, and does not block."""
+    """Runs calls immediately without a thread, because the monitor is in this process and does not block."""
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any, **more: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -301,7 +302,7 @@ class _AtOnce(ThreadPoolExecutor):
 
 
 def _described(error: BaseException, directory: Path) -> str:
-    """An exception of the program on one line, with its file and line."""
+    """The program's exception on one line, with its file and line number."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)
@@ -314,16 +315,16 @@ def _described(error: BaseException, directory: Path) -> str:
 
 
 class Revision:
-    """The stacks of a folder, each evaluated once."""
+    """A folder's stacks, each evaluated once."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._project = ""
         self._configs: dict[str, Any] = {}
-        """Each stack's ``config``; a message for a refused one."""
+        """Each stack's ``config``, or an error message if it was refused."""
         self._found: Stacks = {}
         self._outputs: dict[str, PropertyMap | None] = {}
-        """Each stack's outputs in clear, for stacks that refer to it; None for a refused one."""
+        """Each stack's outputs in clear text, for stacks that reference it; None if it was refused."""
         self._fresh_imports = not _import_program(directory)
 
     def evaluate(self) -> Stacks:
@@ -338,10 +339,10 @@ class Revision:
         return {stack: self._found[stack] for stack in self._configs}
 
     def _ensure(self, stack: str, waiting: tuple[str, ...]) -> None:
-        """Evaluate a stack after those that it refers to; ``waiting``: the stacks that refer to it."""
+        """Evaluate a stack after the stacks it references; ``waiting`` contains the stacks that reference it."""
         if stack in self._found:
             return
-        config = self._configs.get(stack, f"there is no file Pulumi.{stack}.yaml")
+        config = self._configs.get(stack, f"Pulumi.{stack}.yaml does not exist")
         if isinstance(config, str):
             self._found[stack] = {"refused": config}
             self._outputs[stack] = None
@@ -350,7 +351,7 @@ class Revision:
         while True:
             if needed is not None:
                 if needed in (*waiting, stack):
-                    self._found[needed] = {"refused": f"it and {stack} refer to each other"}
+                    self._found[needed] = {"refused": f"it and {stack} reference each other"}
                     self._outputs[needed] = None
                 self._ensure(needed, (*waiting, stack))
             found = copy_context().run(_evaluate, self._directory, self._project, stack, config, self._outputs)
@@ -364,14 +365,14 @@ class Revision:
 
 
 def _foundation(config: Mapping[str, Any]) -> str | None:
-    """The stack that a stack refers to according to its settings: evaluating it first saves a second attempt."""
+    """The foundation named in a stack's settings; evaluating it first avoids a second attempt."""
     environment = config.get("snu:environment")
     found = environment.get("foundation") if isinstance(environment, dict) else None
     return found if isinstance(found, str) else None
 
 
 def _stack_files(directory: Path) -> dict[str, Path]:
-    """Stack files by stack, sorted; a template counts as a stack of its name."""
+    """Stack files by stack name, sorted; a template counts as a stack named after it."""
     paths = {path.name.removeprefix("Pulumi.").removesuffix(".yaml"): path for path in directory.glob("Pulumi.*.yaml")}
     return {name: paths[name] for name in sorted(paths) if "." not in name.removesuffix(_TEMPLATE_SUFFIX)}
 
@@ -395,9 +396,9 @@ def _without_folder(error: Exception, folder: Path) -> str:
 
 
 def _import_program(directory: Path) -> bool:
-    """Import the modules that ``__main__.py`` imports, once for all stacks.
+    """Import the modules used by ``__main__.py`` once for all stacks.
 
-    Returns False if this fails without a stack, so that each evaluation has to import them again.
+    Returns False if this fails without a stack; each evaluation then has to import them again.
     """
     try:
         for name in _imports(directory / "__main__.py"):
@@ -424,14 +425,14 @@ def _imports(path: Path) -> Iterator[str]:
 
 
 def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
-    """Not a security boundary, but a clear error for a program whose result depends on the network."""
+    """Raise a clear error if the program connects to the network; this is not a security boundary."""
     if event == "socket.connect":
         address = arguments[1]
-        raise pulumi.RunError(f"the program connects to {address}, and `scripts/snu diff` allows no network access")
+        raise pulumi.RunError(f"the program connects to {address}, but `scripts/snu diff` allows no network access")
 
 
 def _evaluate_revision(directory: Path, answer: Path) -> None:
-    # The program imports from its own folder, and never from ours.
+    # The program imports from its own folder, never from ours.
     ours = str(Path(__file__).resolve().parents[2])
     sys.path[:] = [str(directory), *(entry for entry in sys.path if entry and str(Path(entry).resolve()) != ours)]
     for name in [name for name in sys.modules if name.partition(".")[0] == "pulumi_state"]:
@@ -445,14 +446,14 @@ def _evaluate_revision(directory: Path, answer: Path) -> None:
 
 
 def _load_sdk() -> None:
-    """Load the provider's modules, which are imported on first access."""
+    """Load the provider's modules, which would otherwise be imported on first access."""
     for name in schema.modules():
         with suppress(KeyError):
             getattr(sys.modules[f"pulumiverse_scaleway.{name}"], "__all__", None)
 
 
 def _leave_out_traces() -> None:
-    """Skip the stack trace of each registration, which only engines use: it takes a third of an evaluation's time."""
+    """Skip the stack traces of registrations: only engines use them, and they take a third of the evaluation time."""
     from pulumi.runtime import resource
 
     if hasattr(resource, "_get_stack_trace"):
@@ -462,7 +463,7 @@ def _leave_out_traces() -> None:
 def _main() -> None:
     _load_sdk()
     _leave_out_traces()
-    gc.disable()  # no process lives long enough for anything worth collecting
+    gc.disable()  # no process lives long enough for collection to pay off
     children = []
     for line in sys.stdin:
         request = json.loads(line)
@@ -475,7 +476,7 @@ def _main() -> None:
 
 
 def _in_child(request: Mapping[str, str]) -> NoReturn:
-    """Evaluate a revision; the program's output goes to the file for errors."""
+    """Evaluate a revision, writing the program's output to the errors file."""
     try:
         errors = os.open(request["errors"], os.O_WRONLY | os.O_CREAT, 0o600)
         os.dup2(errors, 1)

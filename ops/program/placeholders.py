@@ -1,7 +1,7 @@
-"""Placeholders for values from the cloud, from secret documents and from encrypted settings.
+"""Placeholders for values from the cloud, secret documents and encrypted settings.
 
-A placeholder such as ``<id of api-container>`` is always the same, and stays visible in whatever the program derives
-from it, so that a change of a value's source is a change of the value.
+A placeholder such as ``<id of api-container>`` is always the same and stays visible in any value derived from it, so
+changing a value's source also changes the value.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ GET_SECRET = "scaleway:secrets/getSecret:getSecret"  # noqa: S105 - a type token
 GET_SOURCE = "scaleway:observability/getSource:getSource"
 GET_VERSION = "scaleway:secrets/getVersion:getVersion"
 DIGEST = "digest"
-"""Key in a shown secret for the digest by which two secrets are compared."""
+"""Key of the digest in a displayed secret; two secrets are compared by their digests."""
 
 _PLACEHOLDER = re.compile(r"<[^<>]*>")
 _MOST_NAMED = 3
@@ -37,7 +37,7 @@ _PREVIEW_NAME = "pr-0"
 
 
 def fill_template(text: str) -> str:
-    """Fill a stack file's template with valid values: a digest for each ``${…_digest}``, and so on."""
+    """Fill a stack file template with valid values, such as a digest for each ``${…_digest}``."""
     return _VARIABLE.sub(lambda match: _value_of(match[1]), text)
 
 
@@ -52,7 +52,7 @@ def _digest(text: str) -> str:
 
 
 class Placeholders:
-    """The placeholders of one evaluation of one stack."""
+    """The placeholders for one evaluation of one stack."""
 
     def __init__(self) -> None:
         self._issued: set[str] = set()
@@ -68,7 +68,7 @@ class Placeholders:
     def config(self, config: Mapping[str, Any], project: str) -> tuple[dict[str, str], list[str]]:
         """A stack file's ``config`` as programs receive it, and its secret keys.
 
-        Placeholders of encrypted values differ if their ciphertexts do.
+        Encrypted values have different placeholders if their ciphertexts differ.
         """
         values: dict[str, str] = {}
         secret_keys = []
@@ -87,13 +87,13 @@ class Placeholders:
         return [self._readable(item) for item in value] if isinstance(value, list) else value
 
     def document(self, config: Mapping[str, Any]) -> str:
-        """A secret document as Secret Manager returns it, with every string of the stack's file as a key."""
+        """A secret document as returned by Secret Manager, with every string in the stack's file as a key."""
         keys = {text for value in config.values() for text in _texts(value)}
         document = {key: self.text(f"key {key}") for key in sorted(keys)}
         return base64.b64encode(json.dumps(document).encode()).decode()
 
     def source(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The result of a data source lookup: its arguments and the other properties of its type."""
+        """The result of a data source lookup: its arguments plus the remaining properties of its type."""
         name = " ".join(str(arguments[key]) for key in ("origin", "type", "name") if arguments.get(key))
         return {
             "id": self.text(f"id of data source {name}"),
@@ -103,13 +103,13 @@ class Placeholders:
     # --- resources --------------------------------------------------------------------------------------
 
     def id(self, type_: str, name: str, inputs: Mapping[str, Any]) -> str:
-        """A resource's id: a placeholder, except for zones, whose id is their name, which programs compare."""
+        """A resource's ID: a placeholder, except that a zone's ID is its name, because programs compare it."""
         if type_ == ZONE.token:
             return f"{unwrap(inputs.get('subdomain'))}.{unwrap(inputs.get('domain'))}"
         return self.text(f"id of {name}")
 
     def outputs(self, type_: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """The outputs of a provider's resource: its inputs and the other properties of its type."""
+        """A provider resource's outputs: its inputs plus the remaining properties of its type."""
         outputs = dict(inputs)
         for key, facts in schema.outputs_of(type_).items():
             if outputs.get(key) is None:
@@ -128,7 +128,7 @@ class Placeholders:
     # --- display ----------------------------------------------------------------------------------------
 
     def shown(self, value: Any) -> Any:
-        """The value as JSON that can be published: secrets are reduced to a digest and their placeholders."""
+        """The value as publishable JSON, with secrets reduced to a digest and their placeholders."""
         if isinstance(value, Secret):
             return self._shown_secret(value.value)
         if isinstance(value, dict):
@@ -138,11 +138,11 @@ class Placeholders:
         return UNKNOWN_TEXT if value is UNKNOWN else value
 
     def hidden(self, value: Any) -> Any:
-        """``shown`` for a value that is secret as a whole."""
+        """Like ``shown``, for a value that is secret as a whole."""
         return self._shown_secret(value)
 
     def _shown_secret(self, value: Any) -> Any:
-        """A secret map is shown key by key: only its values are secret."""
+        """Secret maps are shown key by key, because only their values are secret."""
         if isinstance(value, Secret):
             return self._shown_secret(value.value)
         if isinstance(value, dict):

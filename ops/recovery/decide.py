@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pulumi_state.interruption import InterruptedOperation
 
 _NOTHING_TO_FIND = ("pulumi:", "docker:index/image:")
-"""Types that can be created again without harm: an image is built and pushed again under the same name."""
+"""Types that can safely be created again: an image is built and pushed again under the same name."""
 
 
 class RecoveryAction(Enum):
@@ -23,9 +23,9 @@ class RecoveryAction(Enum):
     ADOPT = auto()
     """The resource was created: import it into the state."""
     REMOVE = auto()
-    """It was created, with a value that Scaleway returned only once: delete it, so that ``up`` creates it again."""
+    """It was created with a value that Scaleway returns only once: delete it so that ``up`` creates it again."""
     FORGET = auto()
-    """It was not created, or does no harm if it was: remove the pending operation."""
+    """It was not created, or is harmless if it was: remove the pending operation."""
     READ = auto()
     """It was being changed or deleted: read it from Scaleway."""
     DROP = auto()
@@ -36,12 +36,12 @@ class RecoveryAction(Enum):
 
 @dataclass(frozen=True)
 class RecoveryDecision:
-    """A pending operation, and how to resolve it."""
+    """A pending operation and its resolution."""
 
     pending: InterruptedOperation
     action: RecoveryAction
     ids: tuple[str, ...] = ()
-    """Ids of the resources that match."""
+    """IDs of the matching resources."""
 
     @property
     def label(self) -> str:
@@ -55,10 +55,10 @@ def decide(
     find: Callable[[InterruptedOperation], list[str]],
     is_there: Callable[[InterruptedOperation], bool],
 ) -> RecoveryDecision:
-    """Decide on one operation.
+    """Decide how to resolve one operation.
 
-    ``known``: ids in the state, so that an older object of the same name is not adopted; ``find``: ids of objects that
-    match; ``is_there``: whether the object still exists.
+    ``known`` contains the IDs in the state, to avoid adopting an older object with the same name. ``find`` returns the
+    IDs of matching objects; ``is_there`` returns whether the object still exists.
     """
     kind = kind_of(pending.type)
     if pending.operation == "deleting" and kind and kind.is_listed and not is_there(pending):

@@ -1,4 +1,4 @@
-"""Recovers a locked stack: shows what it will do, asks, does it, and reports the result."""
+"""Recovers a locked stack: shows the planned actions, asks for confirmation, performs them and reports the result."""
 
 from __future__ import annotations
 
@@ -69,19 +69,19 @@ def needs_recovery(session: Session) -> bool:
 
 
 def _stale_locks(session: Session) -> list[Lock]:
-    """Pulumi's locks whose owner has ended."""
+    """Pulumi locks whose owner is no longer running."""
     locks = locks_of(session.store, session.project, session.stack.name)
     return [each for each in locks if each.is_pulumis and each.liveness.is_stale]
 
 
 def _restore(session: Session, overwritten: OverwrittenState, *, yes: bool) -> None:
-    """Ask, and restore the state that the last run left."""
+    """Ask for confirmation, then restore the state left by the last run."""
     name, printer = session.stack.name, printer_for(sys.stdout)
     begun = f"{overwritten.begun:%Y-%m-%d %H:%M} UTC"
     printer.print(
         [
             Line.of((session.title("Recovering"), "bold")),
-            Line.of(f"  restore the state that the run of {begun} left, which was overwritten"),
+            Line.of(f"  restore the overwritten state of the run that started at {begun}"),
             *(Line.of(f"  only in the state that overwrote it: {each}") for each in overwritten.unknown),
         ]
     )
@@ -89,16 +89,16 @@ def _restore(session: Session, overwritten: OverwrittenState, *, yes: bool) -> N
         confirm(f"Restore the newer state of {name}?")
     copy = restore(session.store, session.project, name, overwritten)
     session.forget_observed()
-    printer.print([Line.of(f"  restored; a copy of the other state is in {copy}")])
+    printer.print([Line.of(f"  restored; the other state was copied to {copy}")])
 
 
 def read_interrupted(session: Session) -> InterruptedState:
-    """What interrupted runs of either engine have left in the state. Raises OpsError."""
+    """Read the interrupted operations that either engine left in the state. Raises OpsError."""
     from pulumi_state import interruption
 
     try:
         if isinstance(session.store, FolderStore):
-            # After a CLI was killed while it wrote one of these files, the CLI can no longer read the state.
+            # If the CLI is killed while writing one of these files, it can no longer read the state.
             session.store.remove_broken_attributes(
                 session.state.key, layout.history(session.project, session.stack.name)
             )
@@ -108,7 +108,7 @@ def read_interrupted(session: Session) -> InterruptedState:
 
 
 def _repair_state(session: Session, interrupted: InterruptedState, decisions: list[RecoveryDecision]) -> list[str]:
-    """Write the repaired state, and refresh what is uncertain; returns the URNs of resources that no longer exist."""
+    """Write the repaired state and refresh uncertain resources; returns the URNs of those that no longer exist."""
     from pulumi_state import interruption
 
     adopted = {index: each.ids[0] for index, each in enumerate(decisions) if each.action is RecoveryAction.ADOPT}
@@ -147,14 +147,14 @@ def _refuse_uncertain(decisions: Iterable[RecoveryDecision]) -> None:
     if uncertain:
         raise OpsError(
             f"Cannot be recovered automatically: {', '.join(uncertain)}. Nothing was changed. Delete the unwanted "
-            "resources on Scaleway, and run the same command again.",
+            "resources on Scaleway and run the same command again.",
             ExitCode.FAILED,
         )
 
 
 def _intention_lines(session: Session, locks: Iterable[Lock], decisions: Iterable[RecoveryDecision]) -> list[Line]:
     lines = [Line.of((session.title("Recovering"), "bold"))]
-    lines += [Line.of(f"  remove the lock of {lock.owner}, whose process has ended") for lock in locks]
+    lines += [Line.of(f"  remove the lock of {lock.owner}, which is no longer running") for lock in locks]
     return lines + [Line.of(f"  {_intention(each)}") for each in decisions]
 
 
@@ -176,11 +176,11 @@ def _intention(decision: RecoveryDecision) -> str:
         case RecoveryAction.REFUSE if ids:
             return f"uncertain: {label} could be any of {ids}"
         case _:
-            return f"uncertain: {label} is of a type that cannot be looked up"
+            return f"uncertain: {label} has a type that cannot be looked up"
 
 
 _NOUNS = {"creating": "creation", "updating": "update", "deleting": "deletion", "reading": "read"}
-"""By the verb of a pending operation."""
+"""Nouns for the verbs of pending operations."""
 
 
 def _result_lines(session: Session, decisions: list[RecoveryDecision], missing: list[str]) -> list[Line]:

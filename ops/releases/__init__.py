@@ -1,14 +1,14 @@
 """Releases, promotions, rollbacks and hotfixes.
 
-release         a release, and its format as an annotated Git tag
-tags            the releases of a stack, read from and written to Git tags
+release         a release and its format as an annotated Git tag
+tags            a stack's releases, read from and written to Git tags
 record          records a release after a successful apply
 changelog       the commits between two sets of images
-committed_file  a stack's file in Git, and commits of that file alone
+committed_file  a stack's file in Git, and commits that contain only that file
 promotion       copies a stack's images to another stack's registry and file
 rollback        restores an earlier release's images and variables
-hotfix          the branch of a hotfix
-order           keeps an older commit from replacing a newer one
+hotfix          a hotfix branch
+order           prevents an older commit from replacing a newer one
 publish         pushes the commits and tags of releases
 pull_request    merges a release back into the main branch
 remote          the Git remote that releases are pushed to

@@ -1,6 +1,6 @@
-"""The commits of each app between two sets of images, found by their content versions.
+"""A changelog of each app's commits between two sets of images, found by content version.
 
-Written as plain text (terminal, commit message), as Markdown (pull request) and in Slack's markup.
+It can be formatted as plain text (terminal, commit message), Markdown (pull request) or Slack markup.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from ops.report.text import counted, safe, short
 
 _CUT = ": the clone is shallow (`git fetch --unshallow --tags`)"
 _MAX_COMMITS = 50
-"""Commits listed for each app."""
+"""Maximum number of commits listed per app."""
 _SEARCHED_RELEASES = 20
-"""Releases of each stack whose history is searched, too: the checked-out history may lack a hotfix."""
+"""Number of releases per stack whose history is also searched: the checked-out history may lack a hotfix."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class AppChange:
     added: list[ImageChange] = field(default_factory=list)
     """Newest first."""
     removed: list[ImageChange] = field(default_factory=list)
-    """Commits of the former version that the new one lacks."""
+    """Commits in the previous version that are missing from the new one."""
     unknown: str = ""
     """Why the commits are unknown; empty if they are known."""
 
@@ -89,7 +89,7 @@ def _commits(changes: list[ImageChange], style: _Style, prefix: str) -> Iterator
 def changelog(
     title: str, folder: Path, stacks: Collection[str], before: Mapping[str, Image], after: Mapping[str, Image]
 ) -> Changelog:
-    """``folder``: any folder of the repository with the images' sources; ``stacks``: whose releases to search, too."""
+    """``folder``: any folder in the repository with the image sources; ``stacks``: also search their releases."""
     changed = [name for name in sorted(after) if before.get(name) != after[name]]
     search = _Search.of(folder, stacks) if changed else None
     return Changelog(title, [_change(search, name, before.get(name), after[name]) for name in changed])
@@ -111,7 +111,7 @@ class _Search:
 
     @classmethod
     def of(cls, folder: Path, stacks: Collection[str]) -> _Search | str:
-        """The search, or why there is no history to search."""
+        """The search, or the reason why there is no history to search."""
         repository = Repository.find(folder)
         head = repository.commit("HEAD") if repository is not None else None
         if repository is None or head is None:
@@ -147,7 +147,7 @@ class _Style:
     strong: Callable[[str], str]
     code: Callable[[str], str]
     text: Callable[[str], str]
-    """Escapes text from commits, so that it cannot become markup."""
+    """Escapes commit text so that it is not interpreted as markup."""
     item: str
 
 

@@ -1,4 +1,4 @@
-"""A stack's file in Git, and commits of that file alone."""
+"""A stack's file in Git, and commits that contain only that file."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class CommittedFile:
     """A file in the working tree of a Git repository."""
 
     def __init__(self, file: Path) -> None:
-        """Raises OpsError when the file is in no repository, or the repository has no commit."""
+        """Raises OpsError if the file is not in a repository or the repository has no commits."""
         self.repository = git.find_repository(file.parent, _NEED)
         if self.repository.commit("HEAD") is None:
-            raise OpsError(f"{self.repository.root} has no commit yet; {_NEED}", ExitCode.USAGE)
+            raise OpsError(f"{self.repository.root} has no commits yet; {_NEED}", ExitCode.USAGE)
         self._file = file
         self._path = file.resolve().relative_to(self.repository.root.resolve()).as_posix()
 
@@ -32,34 +32,34 @@ class CommittedFile:
         return self._file.name
 
     def require_clean(self, change: Callable[[Any], None] = lambda _config: None) -> None:
-        """Raises OpsError when the file has uncommitted changes, or Git has no user to commit as.
+        """Raises OpsError if the file has uncommitted changes or no Git user is configured.
 
-        ``change``: the change to be committed, which an earlier run may have written already.
+        ``change`` is the change to be committed, which an earlier run may already have written.
         """
         if not self.repository.is_committed(self._path) and not self._has_only(change):
             raise OpsError(
-                f"{self._file.name} has uncommitted changes, which would be in the commit, too. Commit or stash them "
+                f"{self._file.name} has uncommitted changes, which would also be committed. Commit or stash them "
                 "(`git stash`), then try again. Nothing was changed.",
                 ExitCode.USAGE,
             )
         if self.repository.identity() is None:
             raise OpsError(
-                "Git does not know who commits: set user.name and user.email with `git config`.",
+                "Git has no committer identity: set user.name and user.email with `git config`.",
                 ExitCode.ENVIRONMENT,
             )
 
     def _has_only(self, change: Callable[[Any], None]) -> bool:
-        """Whether the file differs from the committed one by this change only."""
+        """Whether this change is the only difference from the committed file."""
         if not self._file.is_file() or not self.is_altered_by(change):
             return False
         return self._file.read_bytes().decode(errors="replace") == self._committed_with(change)
 
     def is_altered_by(self, change: Callable[[Any], None]) -> bool:
-        """Whether a change would alter the file of the last commit."""
+        """Whether a change would alter the file in the last commit."""
         return self._committed_with(change) != self._committed_with(lambda _config: None)
 
     def _committed_with(self, change: Callable[[Any], None]) -> str | None:
-        """The last commit's file with a change; None if there is no such file, or the change cannot be applied."""
+        """The last commit's file with a change; None if the file does not exist or the change cannot be applied."""
         text = self.text_at("HEAD")
         try:
             if text is None:
@@ -70,10 +70,10 @@ class CommittedFile:
             return None
 
     def text_at(self, commit: str) -> str | None:
-        """The file's text in a commit; None if the file or the commit does not exist here."""
+        """The file's text in a commit; None if the file or the commit does not exist locally."""
         content = self.repository.file(commit, self._path)
         return None if content is None else content.decode()
 
     def commit(self, message: str) -> str:
-        """Commit the file, and no other changes. Returns the commit's id."""
+        """Commit the file without any other changes. Returns the commit ID."""
         return self.repository.commit_file(self._path, message)

@@ -1,4 +1,4 @@
-"""The branch of a hotfix, which starts at the release that a stack runs."""
+"""The hotfix branch, which starts at the release that a stack runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ops.releases.tags import Releases
 
 @dataclass(frozen=True)
 class Hotfix(ReleasedBranch):
-    """A hotfix branch. It contains the stack's newest release, which may be a release of this branch."""
+    """A hotfix branch. It contains the stack's latest release, which may come from this branch."""
 
     stack: str
 
@@ -25,24 +25,24 @@ def branch_name(stack: str) -> str:
 
 
 def find(project: Path, stack: str, environ: Mapping[str, str]) -> Hotfix:
-    """The checked-out hotfix branch. Raises OpsError unless it is the stack's, and contains its newest release."""
+    """The checked-out hotfix branch. Raises OpsError unless it belongs to the stack and contains its latest release."""
     repository = git.find_repository(project, "a hotfix is a Git branch.")
     head = repository.commit("HEAD")
     if head is None:
-        raise OpsError(f"{repository.root} has no commit yet", ExitCode.USAGE)
-    # CI checks out a commit, and passes the branch in the environment.
+        raise OpsError(f"{repository.root} has no commits yet", ExitCode.USAGE)
+    # CI checks out a commit and passes the branch in the environment.
     expected, branch = branch_name(stack), repository.branch() or environ.get("GITHUB_REF_NAME", "")
     if branch != expected:
         raise OpsError(
-            f"A hotfix of {stack} must be on the branch {expected}; checked out is {branch or 'no branch'}. Create it "
-            f"from the release that {stack} runs, see `scripts/snu releases {stack}`. Nothing was changed.",
+            f"A hotfix of {stack} must be on the branch {expected}, but {branch or 'no branch'} is checked out. Create "
+            f"the branch from the release that {stack} runs (see `scripts/snu releases {stack}`). Nothing was changed.",
             ExitCode.USAGE,
         )
     release = Releases(repository).newest(stack)
     if release is None:
         raise OpsError(
-            f"{stack} has no release tag here that {expected} could start from. Run `git fetch --tags` to fetch the "
-            "tags. Nothing was changed.",
+            f"This clone has no release tag of {stack} from which {expected} could start. Run `git fetch --tags`. "
+            "Nothing was changed.",
             ExitCode.USAGE,
         )
     if not repository.includes(head, release.commit):

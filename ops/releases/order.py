@@ -1,4 +1,4 @@
-"""Keeps an older commit from replacing a newer one that was deployed in the meantime."""
+"""Prevents an older commit from replacing a newer one that was deployed in the meantime."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _MAX_UPDATES = 50
 
 
 def require_not_older(session: Session) -> None:
-    """Raises OpsError, with the code REFUSED, if the last update was of a descendant of the current commit.
+    """Raises OpsError with code REFUSED if the last update deployed a descendant of the current commit.
 
-    The caller has locked the stack. A commit that neither the repository nor its origin has is ignored.
+    The caller must have locked the stack. A commit that exists neither in the repository nor in its origin is ignored.
     """
     try:
         updates = updates_of(session.store, session.project, session.stack.name, _MAX_UPDATES)

@@ -1,4 +1,4 @@
-"""Promotion: copies a stack's images to another stack's registry, and their versions and digests to its file."""
+"""Promotion: copies a stack's images to another stack's registry and their versions and digests to its file."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ OnState = Callable[[str, str, str], None]
 
 
 def source_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment for reading the source: with its own API key, if one is set.
+    """The environment for reading the source, with the source's own API key if one is set.
 
-    Raises OpsError when only half of that key is set.
+    Raises OpsError if only half of that key is set.
     """
     source_key = {
         "SCW_ACCESS_KEY": environ.get(SOURCE_ACCESS_KEY, ""),
@@ -56,14 +56,14 @@ def require_allowed(project: Path, source: str, target: StackImages) -> None:
 
 
 def require_as_named(source: StackImages) -> None:
-    """Raises OpsError, with the code REFUSED, when the source runs other images than its file names."""
+    """Raises OpsError with code REFUSED if the source runs different images than its file specifies."""
     named = source.settings.pinned
     others = sorted(name for name, image in source.running.items() if name in named and named[name] != image)
     if others:
         name = source.stack.name
         raise OpsError(
-            f"{name} runs other images of {', '.join(others)} than {source.stack.file.name} names: another release has "
-            f"been deployed to {name} since. Nothing was promoted. Deploy {name} again, then retry.",
+            f"{name} runs different images of {', '.join(others)} than {source.stack.file.name} specifies: another "
+            f"release has been deployed to {name} since. Nothing was promoted. Deploy {name} again, then retry.",
             ExitCode.REFUSED,
         )
 
@@ -81,19 +81,19 @@ def _allowed(project: Path) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class ImageChoice:
-    """What a promotion does with each image."""
+    """How a promotion handles each image."""
 
     taken: dict[str, Image]
-    """Images that both stacks run, in the source's version."""
+    """Images that both stacks run, at the source's version."""
     written: dict[str, Image]
-    """Those that the target's file does not name yet."""
+    """The taken images that the target's file does not contain yet."""
     staying: list[str]
     """Images that only the target runs."""
     unused: list[str]
     """Images that only the source runs."""
 
     def since(self, committed: CommittedFile) -> ImageChoice:
-        """Relative to the last commit, as an earlier run may have written the target's file without committing it."""
+        """The choice relative to the last commit: an earlier run may have left the target's file uncommitted."""
         written = {
             name: image for name, image in self.taken.items() if committed.is_altered_by(put_images({name: image}))
         }
@@ -101,7 +101,7 @@ class ImageChoice:
 
 
 def choose(source: StackImages, target: StackImages) -> ImageChoice:
-    """Raises OpsError when the source runs no images, or its state cannot be read."""
+    """Raises OpsError if the source runs no images or its state cannot be read."""
     running, named = source.running, target.settings.pinned
     if not running:
         raise OpsError(
@@ -120,7 +120,7 @@ def choose(source: StackImages, target: StackImages) -> ImageChoice:
 def copy_images(
     source: StackImages, target: StackImages, images: Mapping[str, Image], on_state: OnState
 ) -> dict[str, CopyStatistics]:
-    """Copy what the target's registry lacks. Raises OpsError on failure; completed copies are kept."""
+    """Copy the images missing from the target's registry. Raises OpsError on failure; completed copies are kept."""
     copied: dict[str, CopyStatistics] = {}
     for name, image in images.items():
         repository = target.registries.repository(f"{target.registry}/{name}")
@@ -136,7 +136,7 @@ def copy_images(
             on_state(name, "failed", "")
             raise OpsError(
                 f"{name} {image.version} was not copied: {error}\nNo file was changed. Run the same command again to "
-                "resume; what was copied is in the registry.",
+                "resume; completed copies remain in the registry.",
                 ExitCode.FAILED,
             ) from None
         on_state(name, "done", image.digest)

@@ -17,19 +17,19 @@ _HEADS = "refs/heads/"
 
 @dataclass(frozen=True)
 class PublishedReference:
-    """A reference on the remote."""
+    """A published reference on the remote."""
 
     name: str
     commit: str
     existed: bool
-    """Whether it was published already."""
+    """Whether it was already published."""
 
 
 def push_commit(remote: Remote, branch: str) -> PublishedReference:
-    """Push the checked-out commit to a branch of the remote.
+    """Push the checked-out commit to a remote branch.
 
-    If an earlier attempt of the same run has pushed a commit with the same content, that one is checked out and used.
-    Raises OpsError, with the code REFUSED, if somebody else has pushed to the branch.
+    If an earlier attempt of the same run pushed a commit with the same content, that commit is checked out and used.
+    Raises OpsError with code REFUSED if somebody else has pushed to the branch.
     """
     head, published = remote.head, remote.find(_HEADS + branch)
     if published == head:
@@ -49,7 +49,7 @@ def push_commit(remote: Remote, branch: str) -> PublishedReference:
 
 
 def _earlier_attempt(remote: Remote, head: str, published: str) -> str | None:
-    """The commit on the remote that corresponds to this one, unless others have committed on top of it."""
+    """The corresponding commit on the remote, unless somebody else has committed on top of it."""
     tree, committer = remote.repository.tree(head), remote.committer
     for commit in remote.repository.history(published, hidden=[head]):
         if commit.tree == tree:
@@ -61,14 +61,14 @@ def _earlier_attempt(remote: Remote, head: str, published: str) -> str | None:
 
 def _overtaken(branch: str, published: str) -> OpsError:
     return OpsError(
-        f"{branch} is now at commit {published[:12]}, which is not from this run: another release has started. "
-        "Nothing was deployed. Push to the branch again to start from its newest commit.",
+        f"{branch} is now at commit {published[:12]}, which this run did not create: another release has started. "
+        "Nothing was deployed. Push to the branch again to start from its latest commit.",
         ExitCode.REFUSED,
     )
 
 
 def push_release(remote: Remote, releases: Releases, release: Release) -> PublishedReference:
-    """Push a release's tag, under the next number if its name is taken. Raises OpsError."""
+    """Push a release tag, using the next number if its name is taken. Raises OpsError."""
     for _ in range(_ATTEMPTS):
         reference = _TAGS + release.name
         local, published = remote.tag(release.name), remote.find(reference)
@@ -90,14 +90,14 @@ def push_release(remote: Remote, releases: Releases, release: Release) -> Publis
             at=release.at,
         )
     raise OpsError(
-        f"The release tag of {release.stack} was not pushed, as {_ATTEMPTS} names in a row were taken. Run the command "
-        "again.",
+        f"The release tag of {release.stack} was not pushed because {_ATTEMPTS} consecutive names were taken. Run the "
+        "command again.",
         ExitCode.FAILED,
     )
 
 
 def move_branch(remote: Remote, branch: str, commit: str) -> PublishedReference:
-    """Fast-forward a branch of the remote to the deployed commit. Raises OpsError when it has diverged."""
+    """Fast-forward a remote branch to the deployed commit. Raises OpsError if it has diverged."""
     published = remote.find(_HEADS + branch)
     if published == commit:
         return PublishedReference(branch, commit, existed=True)
@@ -108,7 +108,7 @@ def move_branch(remote: Remote, branch: str, commit: str) -> PublishedReference:
     if (published is None or remote.contains(commit, published)) and remote.push(f"{commit}:{_HEADS}{branch}"):
         return PublishedReference(branch, commit, existed=False)
     raise OpsError(
-        f"{branch} was not moved to the deployed commit {commit[:12]}: it has diverged, at {(published or '')[:12]}. "
-        f"Merge one into the other, and push {branch}.",
+        f"{branch} was not moved to the deployed commit {commit[:12]}: it has diverged and is at "
+        f"{(published or '')[:12]}. Merge one into the other and push {branch}.",
         ExitCode.FAILED,
     )

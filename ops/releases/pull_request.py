@@ -1,4 +1,4 @@
-"""Merges a release back: a pull request to the main branch, from a branch of its own."""
+"""Merges a release back into the main branch with a pull request from a separate branch."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReleasedBranch:
-    """A branch that a release was made from."""
+    """A branch from which a release was created."""
 
     branch: str
     commit: str
-    """Its newest commit."""
+    """Its latest commit."""
     release: Release
 
 
@@ -30,9 +30,9 @@ class PullRequestResult:
     """The result of opening a pull request."""
 
     branch: str
-    """The branch of the pull request."""
+    """The pull request's branch."""
     url: str
-    """Empty if there is no pull request, as the base already contains the commit."""
+    """Empty if there is no pull request because the base already contains the commit."""
     existed: bool
     """Whether there was nothing to do."""
 
@@ -40,9 +40,9 @@ class PullRequestResult:
 def open_pull_request(
     repository: Repository, token: str, released: ReleasedBranch, base: str, title: str, body: str
 ) -> PullRequestResult:
-    """Open a pull request from a new branch at the release's commit, unless one is open or merged.
+    """Open a pull request from a new branch at the release's commit, unless one is already open or merged.
 
-    It has a branch of its own, so that the released branch can be deleted. Raises OpsError.
+    It uses a separate branch so that the released branch can be deleted. Raises OpsError.
     """
     name = f"{released.branch}-{released.release.day.isoformat()}.{released.release.number}"
     owner = repository.name.partition("/")[0]
@@ -85,7 +85,7 @@ def _require_branch(hosted: Hosted, name: str, released: ReleasedBranch) -> None
 
 
 def delete_branch(repository: Repository, token: str, released: ReleasedBranch) -> bool:
-    """Delete the released branch; returns whether it existed. Raises OpsError if it is at another commit."""
+    """Delete the released branch; returns whether it existed. Raises OpsError if it points to another commit."""
     from github import UnknownObjectException
 
     with readable_errors(repository, "repository", repository.name), client(repository, token) as github:
@@ -97,7 +97,7 @@ def delete_branch(repository: Repository, token: str, released: ReleasedBranch) 
         if current != released.commit:
             raise OpsError(
                 f"{released.branch} was not deleted: it is at commit {current[:12]} on GitHub, but at "
-                f"{released.commit[:12]} here.",
+                f"{released.commit[:12]} locally.",
                 ExitCode.FAILED,
             )
         reference.delete()

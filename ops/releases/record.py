@@ -18,9 +18,9 @@ from ops.stacks import Stack
 
 
 def record_release(stack: Stack, plan: Plan) -> list[Line]:
-    """Tag what was applied, if the stack's images are promoted. Returns the lines to print.
+    """Tag the applied commit if the stack's images are promoted. Returns the lines to print.
 
-    Never raises: the deployment has succeeded, with or without a tag.
+    Never raises, because the deployment has succeeded with or without a tag.
     """
     if "snu:promoteFrom" not in stack.config:
         return []
@@ -42,7 +42,7 @@ def _recorded(stack: Stack, plan: Plan) -> Release:
         raise OpsError("the plan has uncommitted changes", ExitCode.USAGE)
     now = datetime.now(UTC)
     releases = Releases.of(stack.project_dir)
-    # Recorded already if the apply is repeated.
+    # Already recorded if the apply is repeated.
     known = next((each for each in releases.all(stack.name) if each.plan_id == plan.id), None)
     return known or releases.record(
         stack.name,
@@ -57,7 +57,7 @@ def _recorded(stack: Stack, plan: Plan) -> Release:
 
 
 def _commit(stack: Stack, plan: Plan) -> str:
-    """The plan's commit, or else the checked-out one, which the apply has verified to have the same files."""
+    """The plan's commit, or else the checked-out commit, which the apply has verified to have the same files."""
     repository = git.find_repository(stack.project_dir, "releases are Git tags.")
     return repository.commit(plan.commit) or repository.commit("HEAD") or plan.commit
 

@@ -1,7 +1,7 @@
-"""A release: the images that a successful apply has deployed to a stack, recorded as an annotated Git tag.
+"""A release: the images deployed to a stack by a successful apply, recorded as an annotated Git tag.
 
-The tag's name is ``<stack>/<day>.<n>``, the n-th release of the day in UTC. Its message begins with a summary for
-people and ends with a block of JSON for this command.
+The tag name is ``<stack>/<day>.<n>``, for the n-th release of the day in UTC. The tag message begins with a
+human-readable summary and ends with a JSON block for this command.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _FORMAT = 1
 
 
 class _Content(BaseModel):
-    """The block of JSON. Unknown keys, as later versions may add, are ignored."""
+    """The JSON block. Unknown keys, which later versions may add, are ignored."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True)
 
     format: int = Field(default=_FORMAT, ge=1, le=_FORMAT)
     images: dict[str, Image] = Field(description="The deployed images, by name.")
     plan: str = Field(description="Digest of the applied plan.")
-    plan_id: str = Field(description="Id of the applied plan.")
+    plan_id: str = Field(description="ID of the applied plan.")
     by: str = Field(description="Name of the applier.")
     at: datetime
 
@@ -42,7 +42,7 @@ class Release(_Content):
     stack: str
     day: date
     number: int = Field(ge=1, description="Number within the day.")
-    commit: str = Field(description="The applied commit, with the stack's file.")
+    commit: str = Field(description="The applied commit, which contains the stack's file.")
 
     @property
     def name(self) -> str:
@@ -51,12 +51,12 @@ class Release(_Content):
 
     @property
     def order(self) -> tuple[date, int]:
-        """Sort key: later releases of a stack are greater."""
+        """Sort key; later releases of a stack compare greater."""
         return self.day, self.number
 
     @property
     def summary(self) -> str:
-        """The images with their versions, in one line."""
+        """The images and their versions, on one line."""
         return ", ".join(f"{name} {short(image.version)}" for name, image in sorted(self.images.items()))
 
     @property
@@ -71,7 +71,7 @@ class Release(_Content):
 
     @classmethod
     def parse(cls, tag: str, commit: str, message: str) -> Release | None:
-        """None if the tag is not a release, or was not written by this command."""
+        """The release, or None if the tag is not a release or was not written by this command."""
         name, block = name_parts(tag), _BLOCK.search(message.replace("\r\n", "\n"))
         if name is None or block is None:
             return None
@@ -86,7 +86,7 @@ class Release(_Content):
 
 
 def name_parts(tag: str) -> tuple[str, date, int] | None:
-    """Stack, day and number in a tag's name; None if it is not a release's."""
+    """Stack, day and number from a tag name; None if the tag is not a release."""
     match = _NAME.fullmatch(tag)
     if match is None:
         return None

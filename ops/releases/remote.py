@@ -1,4 +1,4 @@
-"""The remote that releases are pushed to: its branches and tags, through the git command."""
+"""Accesses the branches and tags of the remote that releases are pushed to, using the git command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ORIGIN = "origin"
 
 
 class Remote:
-    """The remote `origin` of a repository. All methods raise OpsError when git fails."""
+    """A repository's `origin` remote. All methods raise OpsError if git fails."""
 
     def __init__(self, folder: Path) -> None:
         self.repository = git.find_repository(folder, "releases are pushed from it.")
@@ -27,7 +27,7 @@ class Remote:
         return self._line("rev-parse", "--verify", "HEAD^{commit}")
 
     def contains(self, commit: str, other: str) -> bool:
-        """Whether a commit is or descends from another; false if either is unknown here."""
+        """Whether a commit equals or descends from another; False if either is unknown locally."""
         return self._run("merge-base", "--is-ancestor", other, commit).returncode == 0
 
     @property
@@ -44,13 +44,13 @@ class Remote:
         self._line("tag", "--delete", name)
 
     def tag(self, name: str) -> str:
-        """Id of a local tag object, not of its commit."""
+        """ID of a local tag object, not of its commit."""
         return self._line("rev-parse", "--verify", f"refs/tags/{name}")
 
     # --- remote ----------------------------------------------------------------------------------------
 
     def find(self, reference: str) -> str | None:
-        """Object id of a reference on the remote; None if there is none."""
+        """Object ID of a remote reference, or None."""
         line = self._line("ls-remote", _ORIGIN, reference)
         return line.split()[0] if line else None
 
@@ -59,7 +59,7 @@ class Remote:
         self._line("fetch", "--quiet", "--no-tags", _ORIGIN, *references)
 
     def push(self, refspec: str) -> bool:
-        """Push without force. Returns false if the remote reference has changed."""
+        """Push without force. Returns False if the remote reference has changed."""
         process = self._run("push", "--porcelain", _ORIGIN, refspec)
         if process.returncode == 0:
             return True
@@ -69,7 +69,7 @@ class Remote:
         reason = rejected.rpartition("\t")[2] or _last_line(process.stderr)
         raise OpsError(
             f"git push to {refspec.rpartition(':')[2]} failed: {reason}. If a branch rule rejects the push, "
-            "`scripts/snu doctor --repo OWNER/NAME` names it. Run the command again once that is fixed.",
+            "`scripts/snu doctor --repo OWNER/NAME` identifies it. Run the command again once this is fixed.",
             ExitCode.FAILED,
         )
 

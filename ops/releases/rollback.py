@@ -21,31 +21,31 @@ from pulumi_state.stack_file import StackFile
 from pulumi_state.store import StoreError
 
 VARIABLES = ("variablesFrom", "variables", "documentVariables", "secretVariables")
-"""Settings of an app that are restored with its image."""
+"""App settings that are restored along with the image."""
 
 NOT_ROLLED_BACK = """\
 Not rolled back: databases and their migrations; values in the secret document; sizes, scaling, hosts and probes of
-apps; schedules, sizes and variables of jobs (which run their earlier image); apps that were added or removed since; the
+apps; schedules, sizes and variables of jobs (although jobs run their earlier image); apps added or removed since; the
 Pulumi program.
 """
 
 
 @dataclass(frozen=True)
 class RollbackTarget:
-    """What a rollback to a release restores."""
+    """The images and variables that a rollback to a release restores."""
 
     release: Release
     images: dict[str, Image]
-    """Images that the stack's current file names, too."""
+    """Images that are also in the stack's current file."""
     variables: dict[str, dict[str, Any]]
-    """The settings of ``VARIABLES`` that each current app had."""
+    """The ``VARIABLES`` settings of each current app at that release."""
     newer: list[str]
-    """Images that the release did not have; they are kept."""
+    """Images that are not in the release; they are kept."""
     gone: list[str]
-    """Images that only the release has."""
+    """Images that are only in the release."""
 
     def put(self, config: Any) -> None:
-        """Apply it to the mapping under ``config`` of the stack's file."""
+        """Apply the target to the ``config`` mapping of the stack's file."""
         for name, image in self.images.items():
             config["snu:images"][name].update(image.model_dump())
         for name, variables in self.variables.items():
@@ -58,15 +58,15 @@ class RollbackTarget:
 
 
 def release_before(environment: StackImages, committed: CommittedFile, releases: list[Release]) -> Release:
-    """The release before what runs: the newest one, if a later deployment did not become a release.
+    """The release before the running one, or the latest release if a later deployment did not become a release.
 
-    ``releases``: newest first. A release that was itself a rollback counts as the one it restored, so that a second
-    rollback goes back further. Raises OpsError when there is none.
+    ``releases``: newest first. A release that was itself a rollback counts as the one it restored, so a second rollback
+    goes back further. Raises OpsError if there is no earlier release.
     """
     name = environment.stack.name
     if not releases:
         raise OpsError(
-            f"{name} has no earlier release here. `scripts/snu apply` records releases as Git tags; run "
+            f"This clone has no earlier release of {name}. `scripts/snu apply` records releases as Git tags; run "
             "`git fetch --tags` to fetch them.",
             ExitCode.FAILED,
         )
@@ -77,7 +77,7 @@ def release_before(environment: StackImages, committed: CommittedFile, releases:
     oldest = [each for each in alike if _restored(committed, each) == current][-1]
     earlier = releases[releases.index(oldest) + 1 :]
     if not earlier:
-        raise OpsError(f"{name} runs {releases[0].name}, and has no earlier release to roll back to.", ExitCode.FAILED)
+        raise OpsError(f"{name} runs {releases[0].name} and has no earlier release to roll back to.", ExitCode.FAILED)
     return earlier[0]
 
 
@@ -90,7 +90,7 @@ def rollback_target(release: Release, releases: list[Release]) -> Release | None
 
 
 def _runs(environment: StackImages, newest: Release) -> bool:
-    """Whether the newest release is the last deployment."""
+    """Whether the latest release is also the last deployment."""
     last = _last_applied(environment)
     if last is not None and last.plan != newest.plan_id:
         return False
@@ -98,7 +98,7 @@ def _runs(environment: StackImages, newest: Release) -> bool:
 
 
 def _last_applied(environment: StackImages) -> LedgerEntry | None:
-    """The last entry of the ledger. Raises OpsError when the store cannot be read."""
+    """The ledger's latest apply. Raises OpsError if the store cannot be read."""
     try:
         entries = Ledger(environment.store, environment.project, environment.stack.name).entries()
     except StoreError as error:
@@ -108,7 +108,7 @@ def _last_applied(environment: StackImages) -> LedgerEntry | None:
 
 
 def target_of(environment: StackImages, committed: CommittedFile, release: Release) -> RollbackTarget:
-    """Raises OpsError when the release's commit is unknown here, or its registry no longer has an image."""
+    """Raises OpsError if the release's commit is unknown locally or an image is no longer in the registry."""
     config = _config_at(committed, release)
     named = environment.settings.pinned
     images = {name: release.images[name] for name in sorted(named.keys() & release.images.keys())}
@@ -131,16 +131,16 @@ def _require_images(environment: StackImages, release: Release, images: Mapping[
     if missing:
         listed = "".join(f"\n  {each}" for each in missing)
         raise OpsError(
-            f"{release.name} cannot be restored, as these images are no longer in the registry:{listed}\nChoose a "
+            f"{release.name} cannot be restored because these images are no longer in the registry:{listed}\nChoose a "
             "later release with --to, or deploy a fix. Nothing was changed.",
             ExitCode.FAILED,
         )
 
 
 def write(environment: StackImages, target: RollbackTarget) -> bool:
-    """Write the target into the stack's file; returns whether that changed it.
+    """Write the target to the stack's file; returns whether the file changed.
 
-    Raises OpsError, with the file unchanged, when the variables do not fit the current settings.
+    Raises OpsError and leaves the file unchanged if the variables do not match the current settings.
     """
     file = environment.stack.file
     before = file.read_bytes()
@@ -151,7 +151,7 @@ def write(environment: StackImages, target: RollbackTarget) -> bool:
         except OpsError as error:
             file.write_bytes(before)
             raise OpsError(
-                f"The variables of {target.release.name} do not fit the current settings of {environment.stack.name}:\n"
+                f"The variables of {target.release.name} do not match the settings of {environment.stack.name}:\n"
                 f"{error}\nNothing was changed.",
                 ExitCode.SETTINGS,
             ) from error
@@ -159,13 +159,13 @@ def write(environment: StackImages, target: RollbackTarget) -> bool:
 
 
 def _restored(committed: CommittedFile, release: Release) -> object:
-    """What a rollback to a release restores, for comparison."""
+    """The images and variables that a rollback to the release restores, for comparison."""
     config = _config(committed, release) or {}
     return release.images, _variables(config, config.get("snu:apps") or {})
 
 
 def _config(committed: CommittedFile, release: Release) -> dict[str, Any] | None:
-    """Like `_config_at`, but None when the file cannot be read."""
+    """Like `_config_at`, but returns None if the file cannot be read."""
     try:
         return _config_at(committed, release)
     except OpsError:
@@ -173,16 +173,16 @@ def _config(committed: CommittedFile, release: Release) -> dict[str, Any] | None
 
 
 def _config_at(committed: CommittedFile, release: Release) -> dict[str, Any]:
-    """The configuration, with comments, in the stack's file at a release.
+    """The configuration in the stack's file at a release, including comments.
 
-    Raises OpsError when the commit is unknown here, or its file is invalid.
+    Raises OpsError if the commit is unknown locally or its file is invalid.
     """
     from ruamel.yaml import YAML
 
     text = committed.text_at(release.commit)
     if text is None:
         raise OpsError(
-            f"{release.name} is at commit {release.commit[:12]}, whose {committed.name} is not in this clone. Run "
+            f"{release.name} is at commit {release.commit[:12]}, but this clone lacks its {committed.name}. Run "
             "`git fetch --unshallow --tags`.",
             ExitCode.FAILED,
         )

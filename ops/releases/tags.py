@@ -1,4 +1,4 @@
-"""The releases of a stack in Git tags. Other tags are ignored."""
+"""A stack's releases, stored as Git tags. Other tags are ignored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Releases:
 
     @classmethod
     def of(cls, folder: Path) -> Releases:
-        """The releases in a folder's repository. Raises OpsError when there is none."""
+        """The releases in a folder's repository. Raises OpsError if there is no repository."""
         return cls(git.find_repository(folder, "releases are Git tags. Clone the repository with its tags."))
 
     def all(self, stack: str) -> list[Release]:
@@ -40,18 +40,18 @@ class Releases:
         return next(iter(self.all(stack)), None)
 
     def find(self, stack: str, name: str) -> Release:
-        """A release by name, with or without the stack's prefix. Raises OpsError, which lists the newest ones."""
+        """Find a release by name, with or without the stack prefix. Raises OpsError listing the latest releases."""
         releases = self.all(stack)
         for each in releases:
             if name in (each.name, each.name.removeprefix(f"{stack}/")):
                 return each
         listed = ", ".join(each.name for each in releases[:_LISTED]) or "none; run `git fetch --tags`"
-        raise OpsError(f"{stack} has no release {name}. Its newest releases: {listed}.", ExitCode.USAGE)
+        raise OpsError(f"{stack} has no release {name}. Latest releases: {listed}.", ExitCode.USAGE)
 
     def record(self, stack: str, day: date, commit: str, **content: Any) -> Release:
-        """Create the tag of a new release, with the next number of its day.
+        """Create the tag for a new release, with the day's next number.
 
-        ``content``: the other fields of ``Release``. Raises OpsError when Git rejects the tag.
+        ``content``: the other fields of ``Release``. Raises OpsError if Git rejects the tag.
         """
         for _ in range(_ATTEMPTS):
             release = Release(stack=stack, day=day, number=self._next(stack, day), commit=commit, **content)
@@ -60,19 +60,20 @@ class Releases:
             except TagExistsError:
                 continue  # taken by a concurrent run
             except GitError as error:
-                raise OpsError(f"git did not create the tag {release.name}: {error}", ExitCode.FAILED) from None
+                raise OpsError(f"git could not create the tag {release.name}: {error}", ExitCode.FAILED) from None
             return release
         raise OpsError(
-            f"No tag was created for {stack}, as {_ATTEMPTS} names in a row were taken. Try again.", ExitCode.FAILED
+            f"No tag was created for {stack} because {_ATTEMPTS} consecutive names were taken. Try again.",
+            ExitCode.FAILED,
         )
 
     def _next(self, stack: str, day: date) -> int:
-        """The next free number of the day; tags of other origin count, too."""
+        """The day's next free number; tags from other sources count, too."""
         parts = [name_parts(tag.name) for tag in self._repository.tags(stack)]
         return max((each[2] for each in parts if each is not None and each[1] == day), default=0) + 1
 
     def _tagger(self, by: str) -> tuple[str, str] | None:
-        """Name and email; None for Git's user. CI may have none, so that the applier and host are used."""
+        """Name and email; None for the Git user. CI may not have one, so the applier and host are used."""
         if self._repository.identity() is not None:
             return None
         name = "".join(character for character in by if character not in "<>\n\0").strip() or getpass.getuser()

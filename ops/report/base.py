@@ -1,4 +1,4 @@
-"""Displays: what is shown of an operation while it runs and when it ends."""
+"""Displays that show an operation while it runs and when it finishes."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class Display(Protocol):
     def on_event(self, event: EngineEvent) -> None: ...
 
     def on_cancel(self) -> None:
-        """Show that the operation was cancelled, and what it is waiting for."""
+        """Show that the operation was cancelled and what it is waiting for."""
 
     def finish(self) -> None:
-        """Show the diagnostics and the summary; of a preview, the tree of changes first."""
+        """Show the diagnostics and the summary; for a preview, show the tree of changes first."""
 
     def finish_failed(self) -> None:
         """Show the diagnostics of an operation that the engine could not run."""
 
 
 class SilentDisplay:
-    """Keeps the record and shows nothing."""
+    """Records the operation without showing anything."""
 
     def __init__(self) -> None:
         self.record = OperationRecord()
@@ -66,14 +66,14 @@ class SilentDisplay:
 
 
 def all_diagnostic_lines(record: OperationRecord) -> list[Line]:
-    """The diagnostics of an operation, without the output of a program that the engine interrupted."""
+    """An operation's diagnostics, without the output of a program that the engine interrupted."""
     hidden = "info#err" if record.canceled or record.program_stopped else ""
     diagnostics = merged(item for item in record.relevant_diagnostics if item.severity != hidden)
     return [line for diagnostic in diagnostics for line in diagnostic_lines(diagnostic)]
 
 
 class Printer(Protocol):
-    """Writes styled lines somewhere."""
+    """Prints styled lines."""
 
     def print(self, lines: Iterable[Line]) -> None: ...
 
@@ -81,22 +81,22 @@ class Printer(Protocol):
 def finish_lines(
     record: OperationRecord, *, preview: bool, properties: bool = True, all_properties: bool = False
 ) -> list[Line]:
-    """What is shown at the end of an operation.
+    """The lines shown at the end of an operation.
 
-    Only a preview shows the tree: the steps of other operations have been shown one by one.
+    Only a preview shows the tree, because the steps of other operations have already been shown one by one.
     """
     tree = tree_lines(record, properties=properties, all_properties=all_properties) if preview else []
     return [*tree, *all_diagnostic_lines(record), *summary_lines(record, preview=preview)]
 
 
 def is_plain(stream: TextIO) -> bool:
-    """Whether the stream gets text without escape codes: no terminal, a dumb one, ``NO_COLOR`` or ``CI``."""
+    """Whether to omit escape codes: not a terminal, a dumb terminal, or ``NO_COLOR`` or ``CI`` is set."""
     if not stream.isatty() or process_environment().get("TERM") == "dumb":
         return True
     return bool(process_environment().get("NO_COLOR") or process_environment().get("CI"))
 
 
 def is_coloured(stream: TextIO) -> bool:
-    """Whether lines on the stream are coloured: FORCE_COLOR colours them in pipes and in CI too, unless NO_COLOR."""
+    """Whether lines are coloured; FORCE_COLOR enables colour in pipes and CI, too, unless NO_COLOR is set."""
     environ = process_environment()
     return not is_plain(stream) or bool(environ.get("FORCE_COLOR") and not environ.get("NO_COLOR"))

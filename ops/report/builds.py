@@ -1,4 +1,4 @@
-"""Shows image builds that run concurrently."""
+"""Shows concurrent image builds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class BuildDisplay(Protocol):
 
 @contextmanager
 def build_display(stream: TextIO) -> Iterator[BuildDisplay]:
-    """On a terminal, one line for each image with the latest output of its build; elsewhere, one for each new state."""
+    """On a terminal, show one line per image with its latest output; elsewhere, print a line for each new state."""
     if is_plain(stream):
         yield _Lines(stream)
         return

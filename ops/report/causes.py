@@ -1,4 +1,4 @@
-"""Failures by cause: one line for each cause, however many stacks or resources it affects."""
+"""Failures by cause: one line per cause, regardless of how many stacks or resources it affects."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ops.steps import name_of
 
 _FEW = 5
 _CLIENT = "scaleway-sdk-go: "
-"""Precedes each error of the provider's Scaleway client."""
+"""Prefix of each error from the provider's Scaleway client."""
 _RESOURCE_SPECIFIC = re.compile(r": provider=\S+$|\bget \"?[^\s\"]+\"?: ", re.IGNORECASE)
-"""Parts of an error that differ between resources: the provider's log suffix, and the request that failed."""
+"""Parts of an error that differ between resources: the provider's log suffix and the failed request."""
 
 
 def by_cause(problems: Mapping[str, str]) -> dict[str, list[str]]:
-    """Names grouped by reason; reasons that differ only in the name itself are the same."""
+    """Names grouped by reason; reasons that differ only in the name itself count as the same."""
     any_name = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, problems))})(?![\w-])")
     reasons: dict[str, str] = {}
     names: dict[str, list[str]] = {}
@@ -34,20 +34,20 @@ def few(names: list[str]) -> str:
 
 
 def skipped_lines(problems: Mapping[str, str]) -> Iterator[Line]:
-    """What was skipped, one line for each cause; commands print this last."""
+    """The skipped items, one line per cause; commands print these last."""
     for reason, names in by_cause(problems).items():
         yield Line.of(("Skipped ", "bold red"), (", ".join(names), "bold"), f": {safe(reason)}")
 
 
 def cause_of(message: str) -> str:
-    """The Scaleway client's error, without the resource names that the provider and the CLI put before it."""
+    """The Scaleway client's error, without the resource names that the provider and the CLI prepend."""
     text = _RESOURCE_SPECIFIC.sub("", " ".join(message.split()))
     _, separator, cause = text.rpartition(_CLIENT)
     return cause if separator else text
 
 
 def merged(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """One error for all resources that failed for the same cause; other diagnostics are unchanged."""
+    """Merge errors with the same cause into one; other diagnostics are unchanged."""
     groups: dict[object, list[Diagnostic]] = {}
     for each in diagnostics:
         is_mergeable = each.severity == "error" and each.urn

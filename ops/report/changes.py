@@ -16,10 +16,10 @@ _PATH_PART = re.compile(r"""\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[]+)""")
 
 @dataclass(frozen=True)
 class Change:
-    """One property that differs."""
+    """A property that differs."""
 
     path: str
-    """As ``environmentVariables.KEY`` or ``tags[0]``."""
+    """For example ``environmentVariables.KEY`` or ``tags[0]``."""
     kind: str
     """``add``, ``update`` or ``delete``."""
     old: Any
@@ -45,7 +45,7 @@ def output_changes(step: Step) -> list[Change]:
 
 
 def image_versions(steps: Iterable[Step]) -> Versions:
-    """The versions of an environment's images by digest, from the old and new outputs of its root resource."""
+    """Versions of an environment's images by digest, from the old and new outputs of its root resource."""
     versions: dict[str, str] = {}
     for state in (state for step in steps if step.is_root for state in (step.old, step.new)):
         images = (state.get("outputs") or {}).get("images")
@@ -56,7 +56,7 @@ def image_versions(steps: Iterable[Step]) -> Versions:
 
 
 def protection_change(step: Step) -> Change | None:
-    """The change of a resource's protection, which engines do not count as an update; None if it stays."""
+    """A change in a resource's protection, which engines do not count as an update; None if unchanged."""
     old, new = bool(step.old.get("protect")), bool(step.new.get("protect"))
     return Change("protect", "update", old, new) if step.old and step.new and old != new else None
 

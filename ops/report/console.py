@@ -1,4 +1,4 @@
-"""A rich console whose own control sequences reach the terminal, while those in its text are escaped."""
+"""A rich console that sends its own control sequences to the terminal but escapes those in its text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CleanConsole(Console):
 
 
 class _Styled:
-    """The stream, without its own cleaning."""
+    """The stream without its own escaping."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""JSON documents on standard output, for ``--json``: see the section on them in docs/reference/commands.md."""
+"""JSON documents on standard output for ``--json``; see the JSON section of docs/reference/commands.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 VERSION = 1
-"""Version of all documents. Adding a key keeps it; removing, renaming or retyping one increments it."""
+"""Version of all documents. Removing, renaming or retyping a key increments it; adding one does not."""
 
 
 def print_document(command: str, content: Mapping[str, object]) -> None:

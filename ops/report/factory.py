@@ -1,4 +1,4 @@
-"""Chooses a display for the output stream: a terminal's, or plain text."""
+"""Chooses a display for the output stream: terminal or plain text."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ops.report.text import Line
 def display_for(
     stream: TextIO, title: str, *, preview: bool, properties: bool = True, all_properties: bool = False
 ) -> Display:
-    """The display of one operation.
+    """The display for one operation.
 
-    ``title`` names it; ``properties`` shows what changes in updated resources; ``all_properties`` lists the
-    properties of created and deleted ones too.
+    ``title`` is its name; ``properties`` shows the changed properties of updated resources; ``all_properties`` also
+    lists the properties of created and deleted resources.
     """
     if is_plain(stream):
         return PlainDisplay(stream, title, preview=preview, properties=properties, all_properties=all_properties)
@@ -28,7 +28,7 @@ def display_for(
 
 
 def printer_for(stream: TextIO) -> Printer:
-    """A printer of lines: in colour on a terminal, or with FORCE_COLOR."""
+    """A line printer that uses colour on a terminal or with FORCE_COLOR."""
     if not is_coloured(stream):
         return PlainPrinter(stream)
     from ops.report.terminal import TerminalPrinter
@@ -37,11 +37,11 @@ def printer_for(stream: TextIO) -> Printer:
 
 
 def print_step(subject: str, result: str) -> None:
-    """Print a step as it is done: ``bucket snu-state-ci: created``."""
+    """Print a completed step, such as ``bucket snu-state-ci: created``."""
     printer_for(sys.stdout).print([Line.of((subject, "bold"), f": {result}")])
     sys.stdout.flush()
 
 
 def warn(message: str, stream: TextIO) -> None:
-    """Print a warning, with the lines after its first indented."""
+    """Print a warning, indenting all lines after the first."""
     printer_for(stream).print(diagnostic_lines(Diagnostic("warning", message)))

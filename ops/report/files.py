@@ -16,4 +16,4 @@ def write_text(text: str, target: str) -> None:
     try:
         Path(target).write_text(f"{text}\n", encoding="utf-8")
     except OSError as error:
-        raise OpsError(f"{target} cannot be written: {error.strerror}. Give another file.", ExitCode.USAGE) from error
+        raise OpsError(f"{target} cannot be written: {error.strerror}. Use another file.", ExitCode.USAGE) from error

@@ -1,8 +1,8 @@
-"""A plan or preview as Markdown, for a comment on a pull request.
+"""A plan or preview as Markdown for a pull request comment.
 
-Deletions come first, then replacements with their reasons; neither is ever collapsed. The program's own strings are
-formatted as code, in which GitHub renders no markup, mentions or references, with invisible characters escaped. A text
-that would be too long is cut, with counts of what is missing; deletions and replacements are cut last.
+Deletions come first, followed by replacements with their reasons; neither is ever collapsed. The program's own strings
+are formatted as code, where GitHub does not render markup, mentions or references, and invisible characters are
+escaped. Text that would be too long is cut and the omitted items are counted; deletions and replacements are cut last.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from ops.report.values import NO_VERSIONS, Versions, shown, shown_both
 from ops.steps import Step, name_of, short_type
 
 COMMENT_LIMIT = 65_536
-"""Characters that GitHub accepts in a comment."""
+"""Maximum number of characters that GitHub accepts in a comment."""
 LIMIT = COMMENT_LIMIT - 536
-"""Default for the longest text: leaves room for the hidden marker of our comments."""
+"""Default length limit, which leaves room for the hidden marker of our comments."""
 SHORTEST_LIMIT = 4_000
 
 _LONGEST_NAME = 120
 _LONGEST_REASONS = 200
 _LONGEST_DIAGNOSTIC_LINE = 300
 _FEW = 10
-"""Lines of a resource, or resources of a list, that are shown without a fold, at most."""
+"""Maximum number of lines per resource, or resources per list, that are shown without folding."""
 _MOST_DIAGNOSTIC_LINES = 20
 _DIGEST_SHOWN = 12
 _SECTION_COST = 260
-"""Characters of a section's frame at most: heading, fold, and the line that counts what was cut."""
+"""Maximum number of characters in a section's frame: heading, fold, and the line that counts omitted items."""
 _FRAME_COST = 160
-"""Characters of a resource's frame at most, without its name: fold, fence, and the line that counts what was cut."""
+"""Maximum number of characters in a resource's frame, excluding its name: fold, fence, and the count of omissions."""
 
 _DELETED = frozenset({"delete", "delete-replaced", "discard-replaced"})
 _REPLACED = frozenset({"replace", "create-replacement", "read-replacement", "import-replacement"})
@@ -54,14 +54,14 @@ def plan_markdown(
     limit: int = LIMIT,
     level: int = 3,
 ) -> str:
-    """A recorded preview as Markdown of at most ``limit`` characters, without a final newline.
+    """A recorded preview as Markdown of at most ``limit`` characters, without a trailing newline.
 
-    ``title`` precedes the stack's name; ``digest`` is the plan's, shown shortened; ``remarks`` are lines of Markdown
-    below the heading; ``level`` is the heading's. A preview without changes, warnings and remarks is one line. Raises
-    ValueError if the limit is below ``SHORTEST_LIMIT``.
+    ``title`` precedes the stack's name; ``digest`` is the plan digest, which is shortened; ``remarks`` are Markdown
+    lines below the heading; ``level`` is the heading level. A preview without changes, warnings or remarks takes up one
+    line. Raises ValueError if the limit is below ``SHORTEST_LIMIT``.
     """
     if limit < SHORTEST_LIMIT:
-        raise ValueError(f"a limit of {limit} characters; expected {SHORTEST_LIMIT} or more")
+        raise ValueError(f"the limit is {limit} characters; expected at least {SHORTEST_LIMIT}")
     sections = _sections(record)
     diagnostics = merged(item for item in record.relevant_diagnostics if item.severity in ("error", "warning"))
     head = f"{title} {code(stack)}"
@@ -83,13 +83,13 @@ def plan_markdown(
 
 
 def has_effect(record: OperationRecord) -> bool:
-    """Whether a resource, a protection or an output changes."""
+    """Whether any resource, protection or output changes."""
     return bool(_sections(record))
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A listed resource, and its properties that differ."""
+    """A listed resource and its changed properties."""
 
     name: str
     type: str
@@ -98,7 +98,7 @@ class Listed:
 
 
 def lists_markdown(lists: Mapping[str, Sequence[Listed]], limit: int) -> str:
-    """Lists by title, of at most ``limit`` characters together; the last items are cut first, with counts."""
+    """Titled lists of at most ``limit`` characters in total; the last items are cut first and counted."""
     sections = [
         _Section(title, [_listed_item(each) for each in listed], "", plain=not any(each.changes for each in listed))
         for title, listed in lists.items()
@@ -113,7 +113,7 @@ def _listed_item(listed: Listed) -> _Item:
 
 
 def code(text: str) -> str:
-    """Inline code that shows any text verbatim; long texts are cut."""
+    """Inline code that shows any text verbatim; long text is cut."""
     text = _short(text)
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     ticks = "`" * (longest + 1)
@@ -138,7 +138,7 @@ class _Item:
     note: str = ""
     """Markdown after the name, such as why it is replaced."""
     changes: list[str] = field(default_factory=list)
-    """Each changed property as lines of a diff, the most important first."""
+    """The diff lines of each changed property, most important first."""
     kept: int = 0
     """Number of changes that are shown."""
 
@@ -149,12 +149,12 @@ class _Item:
 
     @property
     def cost(self) -> int:
-        """Characters that its name takes at most, in Markdown or as HTML in a fold's summary, with its frame."""
+        """Maximum number of characters for its frame and its name, in Markdown or as HTML in a fold's summary."""
         return max(len(self.head), len(self.summary)) + _FRAME_COST
 
     @property
     def summary(self) -> str:
-        """The summary of the fold, in HTML."""
+        """The fold's summary, in HTML."""
         parts = [_html_code(text) for text in (self.name, self.type) if text]
         return f"{' · '.join(parts)}: {counted(len(self.changes), 'property', 'properties')}"
 
@@ -230,7 +230,7 @@ def _sections(record: OperationRecord) -> list[_Section]:
     others = _Section("Other operations", [], "other")
     outputs = _Section("Changed outputs", [], "changed in outputs", of_properties=True)
     versions = image_versions(item.step for item in list(record.steps.values()))
-    # Engines report the steps in a different order each time; the same plan must give the same text.
+    # Engines report the steps in a different order each time; the same plan must produce the same text.
     for progress in sorted(record.by_resource(), key=lambda progress: (progress.step.name, progress.step.urn)):
         step = progress.step
         if step.is_root and (changed_outputs := output_changes(step)):
@@ -267,7 +267,7 @@ def _replaced(step: Step, versions: Versions) -> _Item:
 
 
 def _joined(parts: Sequence[str], longest: int) -> str:
-    """As many of the parts as fit, at least one, and the number of the others."""
+    """As many parts as fit, but at least one, plus the number of omitted parts."""
     kept = 1
     while kept < len(parts) and len(", ".join(parts[: kept + 1])) <= longest:
         kept += 1
@@ -280,7 +280,7 @@ def _diff(changes: Iterable[Change], versions: Versions = NO_VERSIONS) -> list[s
 
 
 def _diff_lines(change: Change, versions: Versions) -> str:
-    """A property as one or two lines of a diff, neither of which can close the fence."""
+    """A property as one or two diff lines, neither of which can close the fence."""
     path = _short(change.path, 2 * _LONGEST_NAME)
     replaces = "  (replaces the resource)" if change.replaces else ""
     if change.kind != "update":
@@ -296,9 +296,9 @@ def _diff_lines(change: Change, versions: Versions) -> str:
 
 
 def _fill(sections: Sequence[_Section], room: int) -> None:
-    """Choose what fits: names and reasons of deletions and replacements, other names, then properties.
+    """Choose what fits: first deletions and replacements with their properties, then other names, then the rest.
 
-    The end of a list is cut first.
+    Lists are cut from the end.
     """
     lost = [section for section in sections if section.plain]
     others = [section for section in sections if not section.plain]
@@ -343,7 +343,7 @@ def _headline(record: OperationRecord, sections: Sequence[_Section]) -> str:
 
 
 def _ending(record: OperationRecord) -> str | None:
-    """How it ended; None if it succeeded."""
+    """How the operation ended; None if it succeeded."""
     if record.summary is None:
         return "stopped before it was complete"
     if record.canceled:
@@ -358,9 +358,9 @@ def _unchanged(record: OperationRecord) -> int:
 
 
 def _diagnostic_lines(diagnostics: Sequence[Diagnostic], room: int) -> Iterator[str]:
-    """Errors, then warnings, in a fence.
+    """Errors followed by warnings, in a fence.
 
-    They are sorted because providers report concurrently, and the same preview must give the same text.
+    They are sorted because providers report concurrently and the same preview must produce the same text.
     """
     if not diagnostics:
         return
@@ -373,7 +373,7 @@ def _diagnostic_lines(diagnostics: Sequence[Diagnostic], room: int) -> Iterator[
 
 
 def fenced(texts: Sequence[str], room: int) -> Iterator[str]:
-    """A fence with as many lines of text as fit in ``room`` characters; they are indented, so that none closes it."""
+    """A fence with as many lines as fit in ``room`` characters, indented so that none of them closes it."""
     kept: list[str] = []
     for text in texts:
         line = f"    {_short(text, _LONGEST_DIAGNOSTIC_LINE)}"

@@ -11,7 +11,7 @@ class OperationStyle:
 
     symbol: str
     style: str
-    """One of rich's styles."""
+    """A rich style."""
     plan: str
     """``create``."""
     doing: str
@@ -45,5 +45,5 @@ _STYLES = {
 
 
 def style_of(op: str) -> OperationStyle:
-    """The style of an operation; unknown ones are shown by their name."""
+    """The style of an operation; unknown operations are shown by name."""
     return _STYLES.get(op) or OperationStyle("?", "", op, op, op)

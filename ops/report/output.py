@@ -1,7 +1,7 @@
-"""Output streams that show control characters instead of sending them to the terminal.
+"""Output streams that escape control characters instead of sending them to the terminal.
 
 Names, messages and log lines come from Git, APIs and programs. On a terminal, control characters in them could hide or
-rewrite other output, set its title or type into it.
+rewrite other output, set the title or inject input.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import re
 import sys
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Control characters except tab and newline, and marks that change the writing direction."""
+"""Control characters except tab and newline, and marks that change the text direction."""
 
 
 def clean(text: str) -> str:
-    """The text with escapes such as ``\\u001b`` for control characters; in JSON these mean the same."""
+    """The text with control characters escaped, for example as ``\\u001b``, which is equivalent in JSON."""
     return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 class CleanOutput(io.TextIOWrapper):
-    """A stream that escapes control characters, and replaces what its encoding cannot express."""
+    """A stream that escapes control characters and replaces characters that its encoding cannot represent."""
 
     def __init__(self, stream: io.TextIOWrapper) -> None:
         encoding, line_buffering, write_through = stream.encoding, stream.line_buffering, stream.write_through
@@ -32,12 +32,12 @@ class CleanOutput(io.TextIOWrapper):
         return super().write(clean(text))
 
     def write_styled(self, text: str, /) -> int:
-        """Write text that was cleaned before its style added control sequences."""
+        """Write text that was escaped before its styling added control sequences."""
         return super().write(text)
 
 
 def clean_standard_output() -> None:
-    """Replace standard output and standard error by clean streams."""
+    """Replace standard output and standard error with clean streams."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):

@@ -27,7 +27,7 @@ class PlainPrinter:
 
 
 class PlainDisplay:
-    """Shows the tree of a preview at its end, and the steps of other operations as each ends."""
+    """Shows a preview's tree when it finishes, and the steps of other operations as each one finishes."""
 
     def __init__(
         self, stream: TextIO, title: str, *, preview: bool, properties: bool = True, all_properties: bool = False

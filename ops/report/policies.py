@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from policy.rules import PolicyResult
 
 _ROOM = LIMIT // 4
-"""Characters of a comment that the policy results may take."""
+"""Maximum number of characters for the policy results in a comment."""
 
 
 def policy_lines(verdict: PolicyResult) -> Iterator[Line]:
-    """On a terminal and in logs; nothing where there is nothing to say."""
+    """Lines for terminals and logs; empty if there is nothing to report."""
     if verdict.violations:
         yield Line.of((f"Policies: {counted(len(verdict.violations), 'violation')}", "bold red"))
     for violation in verdict.violations:

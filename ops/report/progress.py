@@ -1,4 +1,4 @@
-"""One line that shows what a command is waiting for."""
+"""A line that shows what a command is waiting for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Progress = Callable[[str], None]
 
 @contextmanager
 def progress_for(stream: TextIO) -> Iterator[Progress]:
-    """On a terminal, each text replaces the previous one; elsewhere, each new text is a line."""
+    """On a terminal, each text replaces the previous one; elsewhere, each new text is printed on its own line."""
     if is_plain(stream):
         yield _Lines(stream)
         return
@@ -34,7 +34,7 @@ def progress_for(stream: TextIO) -> Iterator[Progress]:
 
 @contextmanager
 def spinner_for(stream: TextIO, text: str) -> Iterator[None]:
-    """Show ``text`` on a terminal while the block runs; elsewhere nothing."""
+    """Show ``text`` on a terminal while the block runs; elsewhere, show nothing."""
     if is_plain(stream):
         yield
         return

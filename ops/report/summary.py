@@ -1,4 +1,4 @@
-"""The end of an operation: diagnostics, counts, and what an interruption left behind."""
+"""The end of an operation: diagnostics, counts, and anything left behind by an interruption."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SEVERITY = {"error": ("error", "bold red"), "warning": ("warning", "yellow")}
 
 
 def diagnostic_lines(diagnostic: Diagnostic) -> list[Line]:
-    """The message with its severity and the resource that it concerns."""
+    """The message with its severity and the affected resource."""
     label, style = _SEVERITY.get(diagnostic.severity, ("", ""))
     resource = f"{name_of(diagnostic.urn)}: " if diagnostic.urn else ""
     head, *more = diagnostic.message.splitlines()
@@ -40,7 +40,7 @@ def summary_lines(record: OperationRecord, *, preview: bool) -> list[Line]:
 
 
 def _failed_ending(record: OperationRecord) -> str:
-    """How an operation ended that did not succeed; empty if it did."""
+    """How an unsuccessful operation ended; empty if it succeeded."""
     if record.summary is None:
         return "Stopped before it was complete"
     if record.canceled:
@@ -56,7 +56,7 @@ def _unknown_lines(record: OperationRecord) -> Iterator[Line]:
 
 
 def _changes(record: OperationRecord, *, preview: bool = True) -> Mapping[str, int]:
-    """Number of resources by operation; counted from the steps where an interrupted engine sent no summary."""
+    """Number of resources per operation, counted from the steps if an interrupted engine sent no summary."""
     changes = record.summary.changes if record.summary else {}
     if changes or preview:
         return changes
@@ -86,7 +86,7 @@ def _unchanged(changes: Mapping[str, int]) -> str:
 
 
 def cancel_lines(record: OperationRecord, *, preview: bool) -> list[Line]:
-    """The operations that a run waits for after it was cancelled."""
+    """The operations that a cancelled run is still waiting for."""
     waiting = [] if preview else record.unfinished()
     if not waiting:
         return [Line.of(("Cancelling", "bold red"), ": no further operations will start.")]
@@ -94,7 +94,7 @@ def cancel_lines(record: OperationRecord, *, preview: bool) -> list[Line]:
     return [
         Line.of(("Cancelling", "bold red"), f": waiting for {counted(len(waiting), 'operation')} in progress:"),
         *(Line.of(f"  {_in_progress(each, now)}") for each in waiting),
-        Line.of("Press Ctrl-C again to stop immediately; operations in progress then stay pending in the state."),
+        Line.of("Press Ctrl-C again to stop immediately; operations in progress will remain pending in the state."),
     ]
 
 

@@ -10,7 +10,7 @@ _GAP = "  "
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[Span | str]]) -> Iterator[Line]:
-    """Yield the header and the rows, each column as wide as its longest cell; nothing without rows."""
+    """Yield the header and the rows, with columns as wide as their longest cell; nothing if there are no rows."""
     if not rows:
         return
     cells = [[(header, "dim") for header in headers], *([_span(cell) for cell in row] for row in rows)]

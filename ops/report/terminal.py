@@ -1,4 +1,4 @@
-"""The display on a terminal: in colour, with the operations in progress."""
+"""The terminal display, in colour and with the operations in progress."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from ops.steps import short_type
 
 _REFRESHES_PER_SECOND = 8
 _MOST_SHOWN = 8
-"""Running operations that are listed by name, at most."""
+"""Maximum number of running operations listed by name."""
 
 
 def to_rich(line: Line) -> Text:
-    """A line as rich's text."""
+    """A line as rich text."""
     text = Text()
     for part, style in line.spans:
         text.append(part, style=style)
@@ -46,9 +46,9 @@ class TerminalPrinter:
 
 
 class TerminalDisplay:
-    """Shows the running operations, refreshed by one of rich's threads.
+    """Shows the running operations, refreshed by a rich thread.
 
-    What stays on the screen is the tree of a preview, or one line for each step of another operation.
+    When it finishes, a preview's tree or one line per step of any other operation stays on the screen.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class TerminalDisplay:
         self._print_above(cancel_lines(self.record, preview=self._preview))
 
     def _print_above(self, lines: Iterable[Line]) -> None:
-        """Print lines that stay, above the running operations."""
+        """Print permanent lines above the running operations."""
         for line in lines:
             self._live.console.print(to_rich(line), soft_wrap=True)
 

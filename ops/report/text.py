@@ -1,4 +1,4 @@
-"""Styled text, independent of where it is shown."""
+"""Styled text, independent of the output device."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 _SHORT = 12
 
 Span = tuple[str, str]
-"""A string and its style: one of rich's such as ``bold red``, or empty."""
+"""A string and its style: a rich style such as ``bold red``, or empty."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ _INVISIBLE = re.compile(
 def safe(text: str) -> str:
     """The text on one line, with escapes for control, direction and zero-width characters.
 
-    These are invisible, or change how the rest is shown.
+    These are invisible or change how the rest of the text is displayed.
     """
     return text if text.isascii() and text.isprintable() else "".join(map(_safe_character, text))
 

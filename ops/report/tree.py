@@ -1,4 +1,4 @@
-"""The changed resources as a tree below their parents, with the properties that change; and single steps."""
+"""Formats changed resources and their properties as a tree, and individual steps as lines."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Node:
 
     @property
     def is_shown(self) -> bool:
-        """Whether something changes in this resource itself."""
+        """Whether this resource itself changes."""
         if self.step.is_provider:
             return self.progress.failed
         changed = self.step.is_change or protection_change(self.step) is not None
@@ -48,8 +48,8 @@ class _Node:
 def tree_lines(record: OperationRecord, *, properties: bool, all_properties: bool = False) -> list[Line]:
     """The tree of a preview; unchanged resources appear only as parents of changed ones.
 
-    ``properties`` shows what changes in updated resources; ``all_properties`` lists the properties of created and
-    deleted ones too.
+    ``properties`` shows the changed properties of updated resources; ``all_properties`` also lists the properties of
+    created and deleted resources.
     """
     lines: list[Line] = []
     tree = _Tree(properties, all_properties, _versions(record))
@@ -59,7 +59,7 @@ def tree_lines(record: OperationRecord, *, properties: bool, all_properties: boo
 
 
 def step_lines(progress: Progress, record: OperationRecord, *, properties: bool) -> list[Line]:
-    """A step that has ended, on one line; ``properties`` adds what changed. Nothing for steps that change nothing."""
+    """A finished step on one line; ``properties`` adds its changed properties. Empty for steps that change nothing."""
     step, style = progress.step, style_of(progress.step.op)
     if not progress.failed and (step.is_root or step.is_provider or step.op == "replace" or not step.is_change):
         return []
@@ -89,7 +89,7 @@ def _forest(record: OperationRecord) -> list[_Node]:
 
 
 def _as_change(progress: Progress) -> Progress:
-    """A step of a refresh as the change of the state that it would make."""
+    """A refresh step as the state change that it would make."""
     step = progress.step
     if step.op != "refresh" or (step.new and not step.detailed_diff):
         return progress
@@ -149,7 +149,7 @@ def _headline(progress: Progress) -> Line:
 
 
 def change_line(change: Change, prefix: str = "", versions: Versions = NO_VERSIONS) -> Line:
-    """``~ memoryLimitBytes: 1 → 2``; ``versions``: as ``shown_both``."""
+    """``~ memoryLimitBytes: 1 → 2``; ``versions`` as for ``shown_both``."""
     symbol, style = _CHANGE_STYLES[change.kind]
     if change.kind == "update":
         value = " → ".join(shown_both(change.old, change.new, versions))

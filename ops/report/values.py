@@ -1,4 +1,4 @@
-"""Property values as text; no secret is ever shown."""
+"""Property values as text; secrets are never shown."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 from ops.report.text import safe
 
 SECRET = "[secret]"  # noqa: S105 - what is shown instead of one
-"""Shown in place of a secret."""
+"""Shown instead of a secret."""
 
 ABOUT = "about"
-"""Key in a secret for what may be shown of it, such as the name under which it is stored."""
+"""Key in a secret for information that may be shown, such as the name under which it is stored."""
 
 Versions = Mapping[str, str]
-"""Versions of images by digest."""
+"""Image versions by digest."""
 NO_VERSIONS: Versions = MappingProxyType({})
 
 _IMAGE = re.compile(r"[\w.:/-]+/(?P<name>[\w.-]+)@(?P<digest>sha256:[0-9a-f]{64})", re.ASCII)
@@ -33,10 +33,10 @@ _UNKNOWN = {
     "030794c1-ac77-496b-92df-f27374a8bd58": "output<asset>",
     "e48ece36-62e2-4504-bad9-02848725956a": "output<archive>",
 }
-"""How values are shown that a preview does not know yet, by Pulumi's marker."""
+"""The text shown for values that a preview does not know yet, by Pulumi marker."""
 _LONGEST = 200
 _CONTEXT = 40
-"""Characters shown of the common beginning of two long values."""
+"""Number of characters shown from the common prefix of two long values."""
 
 
 def is_secret(value: Any) -> bool:
@@ -52,14 +52,14 @@ def is_unknown(value: Any) -> bool:
 
 
 def shown(value: Any) -> str:
-    """The value on one line; long ones are cut."""
+    """The value on one line; long values are cut."""
     return _cut(safe(_shown(value)))
 
 
 def shown_both(old: Any, new: Any, versions: Versions = NO_VERSIONS) -> tuple[str, str]:
-    """Two values as ``shown``; long ones with a common beginning from shortly before they differ.
+    """Two values formatted as in ``shown``; long values with a common prefix start shortly before they differ.
 
-    Two digests of one image are shortened: ``api v1`` and ``v2 (a01b67)``, with the versions that are known.
+    Two digests of the same image are shortened to ``api v1`` and ``v2 (a01b67)``, using known versions.
     """
     if (images := _images(old, new, versions)) is not None:
         return images
@@ -72,7 +72,7 @@ def shown_both(old: Any, new: Any, versions: Versions = NO_VERSIONS) -> tuple[st
 
 
 def _images(old: Any, new: Any, versions: Versions) -> tuple[str, str] | None:
-    """Two references to one image by digest, shortened; None for other values."""
+    """Two digest references to the same image, shortened; None for other values."""
     matches = [_IMAGE.fullmatch(value) if isinstance(value, str) else None for value in (old, new)]
     before, after = matches
     if before is None or after is None or before["name"] != after["name"] or before["digest"] == after["digest"]:

@@ -1,1 +1,1 @@
-"""Scaleway's API: one client, and one catalogue of the resource kinds that this project deploys."""
+"""A client for Scaleway's API, and a catalogue of the resource kinds that this project deploys."""

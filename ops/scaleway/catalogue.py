@@ -1,8 +1,8 @@
-"""The catalogue of resource kinds: what each is called, how it is listed, told apart, identified and billed.
+"""The catalogue of resource kinds: how each is named, listed, distinguished, identified and billed.
 
-Recovery, adoption, drift, the sweep of previews, clean-up of images and cost are queries over it: to support a new type
-in all of them, add one entry. Paths and fields are those of Scaleway's API reference; ids are composed as
-pulumiverse-scaleway composes them.
+Recovery, adoption, drift detection, preview sweeps, image clean-up and cost estimates all query it, so a single new
+entry supports a type in all of them. Paths and fields follow Scaleway's API reference, and ids have the same form as in
+pulumiverse-scaleway.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Scope(Enum):
-    """What contains the objects of a kind, and so limits the list of them."""
+    """The parent of a kind's objects, which limits the scope of a listing."""
 
     ORGANIZATION = auto()
     PROJECT = auto()
@@ -31,11 +31,11 @@ class Scope(Enum):
     ZONE = auto()
     """A DNS zone."""
     RESOURCE = auto()
-    """Another resource: a database instance, a secret."""
+    """Another resource, such as a database instance or a secret."""
     SETTING = auto()
-    """A setting of a project or of a database instance, which always exists."""
+    """A setting of a project or a database instance; it always exists."""
     BUCKETS = auto()
-    """Object storage, listed by S3."""
+    """Object storage, listed through the S3 API."""
 
 
 class Billing(Enum):
@@ -65,21 +65,21 @@ class ResourceKind:
     token: str
     """Pulumi's type token."""
     terraform: str
-    """Terraform's type: both providers share their code, and ids are the same."""
+    """Terraform's type. Both providers share their code and use the same ids."""
     scope: Scope
     billing: Billing
     identity: tuple[str, ...]
-    """Properties that tell a resource from all others of its kind, and that only a replacement changes."""
+    """Properties that distinguish a resource from all others of its kind and change only in a replacement."""
     listing: ListCall = _NOT_LISTED
     id: str = "{region}/{found[id]}"
-    """Form of its id in a state: ``{found[…]}`` is a field of the object, ``{zone}`` a zone's name, ``{…}`` a
+    """Format of its id in a state: ``{found[…]}`` is a field of the object, ``{zone}`` a zone's name, ``{…}`` a
     property."""
     compared: tuple[str, ...] = ()
-    """Further properties by which recovery recognizes what it began to create."""
+    """Additional properties by which recovery recognizes a resource from an interrupted creation."""
     recognize: Callable[[Client, Object, Properties], bool] | None = field(default=None, repr=False)
-    """How recovery recognizes it where properties and fields do not simply correspond."""
+    """How recovery recognizes it if its properties do not correspond directly to API fields."""
     only_once: str = ""
-    """What Scaleway returns only on creation: an object for which it was lost is of no use."""
+    """The value that Scaleway returns only on creation; an object is useless if that value was lost."""
 
     @property
     def noun(self) -> str:
@@ -88,21 +88,21 @@ class ResourceKind:
 
     @property
     def is_listed(self) -> bool:
-        """Whether Scaleway's API lists it."""
+        """Whether Scaleway's API can list this kind."""
         return bool(self.listing.path)
 
     @property
     def has_own_id(self) -> bool:
-        """Whether Scaleway assigns the id, rather than the id being made of names."""
+        """Whether Scaleway assigns the id; otherwise it is composed of names."""
         return "{found" in self.id
 
     def id_of(self, found: Object, properties: Mapping[str, Any]) -> str:
-        """The id in a state of an object that was listed with these properties."""
+        """The state id of an object that was listed with these properties."""
         zone = ".".join(text(found[key]) for key in ("subdomain", "domain") if found.get(key))
         return self.id.format_map(Properties({**properties, "zone": zone, "found": found}))
 
     def matches(self, client: Client, found: Object, properties: Properties) -> bool:
-        """Whether an object that was listed is the one with these properties. Raises ScalewayError."""
+        """Whether a listed object is the one with these properties. Raises ScalewayError."""
         if self.recognize is not None:
             return self.recognize(client, found, properties)
         return all(
@@ -123,12 +123,12 @@ def bare_id(id_: str) -> str:
 
 
 def bare(value: str, name: str) -> str:
-    """A property's value; an id without its region."""
+    """A property's value, without the region if it is an id."""
     return bare_id(value) if name.endswith("Id") else value
 
 
 def snake_case(name: str) -> str:
-    """A property's name as a field of the API: ``projectId`` → ``project_id``."""
+    """A property's name as an API field: ``projectId`` → ``project_id``."""
     return re.sub(r"(?=[A-Z])", "_", name).lower()
 
 
@@ -140,13 +140,13 @@ def _is_enabled(_client: Client, found: Object, _properties: Properties) -> bool
 
 
 def _is_restricted(_client: Client, found: Object, _properties: Properties) -> bool:
-    """Every instance has an ACL, which begins by letting everyone in."""
+    """Every instance has an ACL, which initially allows all addresses."""
     networks = [rule["ip"] for rule in found.get("rules") or []]
     return bool(networks) and "0.0.0.0/0" not in networks
 
 
 def _has_same_content(client: Client, found: Object, properties: Properties) -> bool:
-    """Whether a version of a secret has the data that was to be written."""
+    """Whether a secret version contains the data that was to be written."""
     if found.get("status") != "enabled":
         return False
     path = _SECRET_VERSIONS.object_at(**{**properties, "id": text(found["revision"])})
@@ -276,7 +276,7 @@ RECORD = ResourceKind(
     recognize=lambda _client, found, properties: same_record(found, properties),
 )
 RECORDS_OF_PROGRAM: Mapping[str, str] = {"name": "", "type": "CNAME"}
-"""Limits a list of records to those that the program may have made: others of a zone are Scaleway's or manual."""
+"""Limits a list of records to those that the program may have created. The rest are Scaleway's or manual."""
 APPLICATION = ResourceKind(
     "scaleway:iam/application:Application",
     "scaleway_iam_application",
@@ -382,12 +382,12 @@ _BY_TERRAFORM = {kind.terraform: kind for kind in KINDS}
 
 
 def kind_of(token: str) -> ResourceKind | None:
-    """The kind of a Pulumi type; None if the catalogue does not have it."""
+    """The kind of a Pulumi type; None if the catalogue does not contain it."""
     return _BY_TOKEN.get(token)
 
 
 def kind_of_terraform(type_: str) -> ResourceKind | None:
-    """The kind of a Terraform type; None if the catalogue does not have it."""
+    """The kind of a Terraform type; None if the catalogue does not contain it."""
     return _BY_TERRAFORM.get(type_)
 
 

@@ -1,4 +1,4 @@
-"""The client of Scaleway's HTTP API: authentication, retries, paging and errors."""
+"""A client for Scaleway's HTTP API: authentication, retries, paging and errors."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 REQUEST_SECONDS = 30.0
 RETRY_SECONDS = (0.5, 1.0, 2.0)
-"""Backoff before each further attempt."""
+"""Backoff before each retry."""
 _PAGE_SIZE = 100
-"""The most that every product allows."""
+"""The largest page size that every product allows."""
 _CONCURRENCY = 8
 _NOT_FOUND, _CONFLICT, _TOO_MANY_REQUESTS = 404, 409, 429
 _CHANGES = ("DELETE", "PATCH")
@@ -33,10 +33,10 @@ _Result = TypeVar("_Result")
 
 
 class ScalewayError(OpsError):
-    """Scaleway refused a request or did not answer it."""
+    """Scaleway refused a request or did not respond to it."""
 
     def __init__(self, message: str, status: int, code: ExitCode) -> None:
-        """``status``: HTTP's, 0 if there was no answer."""
+        """``status``: the HTTP status; 0 if there was no response."""
         super().__init__(message, code)
         self.status = status
 
@@ -51,10 +51,11 @@ class ScalewayError(OpsError):
 
 
 class Client:
-    """Scaleway's API with the key of a profile. Threads may share it.
+    """Accesses Scaleway's API with a profile's key. Safe to share between threads.
 
-    No answer, 429 and 5xx are retried; so is 409 for DELETE and PATCH, as an object in a transient state refuses them.
-    A POST may therefore be carried out twice. Every request raises ScalewayError when it fails after that.
+    Requests are retried if there is no response or the status is 429 or 5xx; DELETE and PATCH are also retried on 409,
+    which is returned for an object in a transient state. A POST may therefore be executed twice. Requests raise
+    ScalewayError if they still fail after the retries.
     """
 
     def __init__(
@@ -63,14 +64,14 @@ class Client:
         failure: ExitCode = ExitCode.FAILED,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """``failure``: the exit code of errors."""
+        """``failure``: the exit code that errors have."""
         self.profile = profile
         self._failure = failure
         self._http = http_client(profile, {"X-Auth-Token": profile.secret_key}, transport)
 
     @classmethod
     def of(cls, stack: Stack, environ: Mapping[str, str], failure: ExitCode = ExitCode.FAILED) -> Self:
-        """A client for the API that the stack's resources are made with. Raises OpsError if there is no key."""
+        """A client for the API that manages the stack's resources. Raises OpsError if there is no key."""
         return cls(Profile.of(stack, environ), failure)
 
     def close(self) -> None:
@@ -83,18 +84,18 @@ class Client:
         self.close()
 
     def get(self, path: str, query: Mapping[str, str] | None = None, *, retry: bool = True) -> Object:
-        """``retry``: false for callers that poll."""
+        """``retry``: set to false by callers that poll."""
         return self._request("GET", path, query=query, retry=retry)
 
     def post(self, path: str, body: Object | None = None, headers: Mapping[str, str] | None = None) -> Object:
-        """The request may be carried out twice: see the class."""
+        """The request may be executed twice; see the class."""
         return self._request("POST", path, body, headers=headers)
 
     def patch(self, path: str, body: Object) -> Object:
         return self._request("PATCH", path, body)
 
     def delete(self, path: str, body: Object | None = None) -> None:
-        """Delete an object, or what ``body`` names; succeeds if it is already gone."""
+        """Delete an object, or the one specified in ``body``; succeeds if it is already gone."""
         try:
             self._request("DELETE", path, body)
         except ScalewayError as error:
@@ -102,7 +103,7 @@ class Client:
                 raise
 
     def list(self, call: ListCall, query: Mapping[str, str] | None = None, /, **properties: str) -> Iterator[Object]:
-        """All objects on all pages of a list call.
+        """All objects from all pages of a list call.
 
         ``properties`` complete the call's path; the region defaults to the profile's.
         """
@@ -156,11 +157,11 @@ class Client:
             response = self._http.request(method, path, json=body, params=query, headers=headers)
         except httpx.RequestError as error:
             # The error's own text may repeat a header.
-            raise self._error(f"Scaleway did not answer {method} {path} ({type(error).__name__})", 0) from None
+            raise self._error(f"Scaleway did not respond to {method} {path} ({type(error).__name__})", 0) from None
         status = response.status_code
         if not response.is_success:
             said = _message(response)
-            raise self._error(f"Scaleway answered {status} to {method} {path}" + (f": {said}" if said else ""), status)
+            raise self._error(f"Scaleway returned {status} for {method} {path}" + (f": {said}" if said else ""), status)
         if not response.content:
             return {}
         try:
@@ -168,7 +169,7 @@ class Client:
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            raise self._error(f"Scaleway answered {method} {path} with something other than a JSON object", status)
+            raise self._error(f"Scaleway did not return a JSON object for {method} {path}", status)
         return answer
 
     def _error(self, message: str, status: int) -> ScalewayError:
@@ -178,7 +179,7 @@ class Client:
 def http_client(
     profile: Profile, headers: Mapping[str, str] | None = None, transport: httpx.BaseTransport | None = None
 ) -> httpx.Client:
-    """An HTTP client for the profile's address. A local one is never reached through a proxy."""
+    """An HTTP client for the profile's address. It never uses a proxy for a local address."""
     import httpx
 
     return httpx.Client(
@@ -193,13 +194,13 @@ def http_client(
 
 
 def concurrent_map(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
-    """The results in the order of the items, with at most 8 calls at a time."""
+    """The results in the order of the items, computed by at most 8 concurrent calls."""
     with ThreadPoolExecutor(_CONCURRENCY) as pool:
         return [*pool.map(function, items)]
 
 
 def _message(response: httpx.Response) -> str:
-    """What the body of an error says; empty if it says nothing."""
+    """The message in the body of an error response; empty if there is none."""
     try:
         body: Any = response.json()
     except ValueError:

@@ -1,4 +1,4 @@
-"""DNS records as Scaleway returns them, compared with how a program writes them."""
+"""Compares DNS records returned by Scaleway with those declared in a program."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ def record_name(name: str, zone: str) -> str:
 
 
 def same_record(found: Mapping[str, Any], properties: Mapping[str, Any]) -> bool:
-    """Whether a record that was listed is the one with these properties.
+    """Whether a listed record is the one with these properties.
 
-    Names are relative to the zone, targets absolute, as the provider sends them; TXT data is returned in quotes.
+    As in the provider's requests, names are relative to the zone and targets are absolute. TXT data is returned in
+    quotes.
     """
     zone, type_ = str(properties["dnsZone"]), str(properties["type"])
 

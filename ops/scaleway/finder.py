@@ -1,4 +1,4 @@
-"""Finds resources on Scaleway: all of a kind, or the one of an interrupted operation."""
+"""Finds resources on Scaleway: all resources of a kind, or the resource of an interrupted operation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GONE = frozenset({"deleting", "deleted", "destroyed", "scheduled_for_deletion"}
 
 
 class Finder:
-    """Queries over the catalogue. Raises OpsError when Scaleway refuses to list; nothing was changed then."""
+    """Queries based on the catalogue. Raises OpsError if Scaleway refuses to list objects; nothing was changed."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -34,9 +34,9 @@ class Finder:
     def existing(
         self, kind: ResourceKind, query: Mapping[str, str], /, **properties: str
     ) -> Iterator[tuple[str, Object]]:
-        """All objects of a kind that a list with this query gives, except those being deleted: id in a state, object.
+        """All objects of a kind that match the query, except those being deleted, as pairs of state id and object.
 
-        ``properties`` complete the path of the call and the ids.
+        ``properties`` complete the call's path and the ids.
         """
         known = {**self._defaults, **properties}
         try:
@@ -44,39 +44,39 @@ class Finder:
                 if found.get("status") not in _GONE:
                     yield kind.id_of(found, known), found
         except ScalewayError as error:
-            if not error.is_not_found:  # what contained them is gone, and they with it
+            if not error.is_not_found:  # their parent no longer exists, so neither do they
                 raise
 
     def find(self, pending: InterruptedOperation) -> list[str]:
-        """Ids of the objects that are what ``pending`` was to create."""
+        """Ids of the objects that match the one that ``pending`` was creating."""
         return [found_id for found_id, same in self._candidates(pending) if same]
 
     def is_there(self, pending: InterruptedOperation) -> bool:
-        """Whether the object that was being deleted is still listed, whatever its name is now.
+        """Whether the object that was being deleted is still listed, even under a different name.
 
-        A read is not conclusive for every kind: for a deleted Serverless SQL database it returns 403.
+        A read is not conclusive for every kind: for example, it returns 403 for a deleted Serverless SQL database.
         """
         has_own_id = _kind(pending).has_own_id
         return any(found_id == pending.id and (same or has_own_id) for found_id, same in self._candidates(pending))
 
     def remove(self, kind: ResourceKind, resource_id: str) -> None:
-        """Delete an object by its id in a state."""
+        """Delete an object, given its id in a state."""
         region, _, id_ = resource_id.rpartition("/")
         self._client.delete(kind.listing.object_at(region=region, id=id_))
 
     def _candidates(self, pending: InterruptedOperation) -> Iterator[tuple[str, bool]]:
-        """Ids of the objects that are listed where ``pending`` belongs, and whether each is the one it is about."""
+        """Ids of the objects listed in the scope of ``pending``, and whether each is the pending object."""
         kind = _kind(pending)
         properties = self._properties(pending.inputs)
         missing = sorted(name for name in {*kind.listing.query, *kind.listing.path_properties} if not properties[name])
         if missing:
             raise OpsError(
-                f"{name_of(pending.urn)} cannot be looked up: its {', '.join(missing)} is not known",
+                f"{name_of(pending.urn)} cannot be looked up: its {', '.join(missing)} is unknown",
                 ExitCode.ENVIRONMENT,
             )
         query = {snake_case(name): properties[name] for name in kind.listing.query}
         for found_id, found in self.existing(kind, query, **properties):
-            # A comparison may cost a request: only what can have the id is compared.
+            # A comparison may cost a request, so only objects that can have the id are compared.
             comparable = not pending.id or pending.id == found_id
             yield found_id, comparable and kind.matches(self._client, found, properties)
 
@@ -91,8 +91,8 @@ class Finder:
 
 
 def _kind(pending: InterruptedOperation) -> ResourceKind:
-    """Raises OpsError for a type that cannot be listed."""
+    """The kind of a pending resource. Raises OpsError for a type that cannot be listed."""
     kind = kind_of(pending.type)
     if kind is None or not kind.is_listed:
-        raise OpsError(f"{name_of(pending.urn)} cannot be looked up: {pending.type} is not listed", ExitCode.FAILED)
+        raise OpsError(f"{name_of(pending.urn)} cannot be looked up: {pending.type} cannot be listed", ExitCode.FAILED)
     return kind

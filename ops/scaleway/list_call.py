@@ -1,4 +1,4 @@
-"""Calls of Scaleway's API that list objects, and the properties that complete their paths."""
+"""Scaleway API calls that list objects, and the properties that complete their paths."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Properties(dict[str, Any]):
-    """A resource's properties by their names in Pulumi, with ids bare; absent ones are empty."""
+    """A resource's properties by Pulumi name, with ids in bare form; missing properties are empty."""
 
     def __missing__(self, key: str) -> str:
         return ""
@@ -19,20 +19,20 @@ class ListCall:
     """A call that lists objects."""
 
     path: str
-    """``{…}`` are the region and properties."""
+    """``{…}`` stands for the region or a property."""
     key: str
     """Key of the list in the response; empty if the response itself is the object."""
     query: tuple[str, ...] = ()
-    """Properties that limit the list; a parameter's name is the property's in snake case."""
+    """Properties that limit the list. Each query parameter is a property's name in snake case."""
     object_path: str = ""
-    """Path of one object; by default the list's followed by ``/{id}``."""
+    """Path of one object; by default, the list's path followed by ``/{id}``."""
 
     def at(self, **properties: str) -> str:
         """The path with these properties."""
         return self.path.format_map(Properties(properties))
 
     def object_at(self, **properties: str) -> str:
-        """``id`` is the bare id."""
+        """The path of one object, where ``id`` is the bare id."""
         return (self.object_path or f"{self.path}/{{id}}").format_map(Properties(properties))
 
     @property

@@ -23,17 +23,17 @@ class Profile:
     stack: str
     api_url: str
     is_local: bool
-    """Whether the API is a process of this machine."""
+    """Whether the API runs on this machine."""
     secret_key: str = field(repr=False)
     access_key: str
-    """Empty if not set: only object storage needs it."""
+    """Empty if not set; needed only for object storage."""
     organization_id: str
     project_id: str
     region: str
 
     @classmethod
     def of(cls, stack: Stack, environ: Mapping[str, str]) -> Profile:
-        """Raises OpsError if there is no key, or the address or the key is malformed."""
+        """A stack's profile. Raises OpsError if the key is missing, or if the address or the key is malformed."""
 
         def setting(key: str, variable: str) -> str:
             # Encrypted values of the file cannot be read here.
@@ -66,7 +66,7 @@ def _api_url(stack: Stack, environ: Mapping[str, str]) -> str:
         raise OpsError(f"SCW_API_URL is {url}; expected an address such as {API_URL}", ExitCode.ENVIRONMENT)
     if is_loopback(host):
         raise OpsError(
-            f"{stack.name}: SCW_API_URL is {url}, a process of this machine, but the stack is on the real Scaleway. "
+            f"{stack.name}: SCW_API_URL is {url}, which is on this machine, but the stack uses the real Scaleway. "
             "Use a shell without the variables that `scripts/snu local env` prints.",
             ExitCode.ENVIRONMENT,
         )
@@ -80,7 +80,7 @@ def _checked_key(stack: Stack, key: str) -> str:
         )
     if not (key.isascii() and key.isprintable()):
         raise OpsError(
-            f"{stack.name}: SCW_SECRET_KEY is not a Scaleway secret key: it contains characters that no key has.",
+            f"{stack.name}: SCW_SECRET_KEY is not a Scaleway secret key: it contains invalid characters.",
             ExitCode.ENVIRONMENT,
         )
     return key

@@ -1,1 +1,1 @@
-"""A stack's state: where it is kept, who holds it, and whether it is still the same."""
+"""A stack's state: where it is stored, who has locked it, and whether it has changed."""

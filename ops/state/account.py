@@ -1,4 +1,4 @@
-"""The Scaleway requests that backends need: secrets, the owner of a key, and object storage."""
+"""Scaleway requests needed for backends: secrets, API key owners and object storage."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Secret:
-    """A secret in Secret Manager, without its content."""
+    """A secret in Secret Manager without its content."""
 
     id: str
     name: str
@@ -30,7 +30,7 @@ class Secret:
 
 
 class Account:
-    """The Scaleway account of a stack, accessed with the user's key. Requests raise ScalewayError."""
+    """A stack's Scaleway account, accessed with the user's key. Requests raise ScalewayError."""
 
     def __init__(self, stack: Stack, environ: Mapping[str, str]) -> None:
         """Raises OpsError if there is no API key."""
@@ -46,21 +46,21 @@ class Account:
     # --- object storage ---------------------------------------------------------------------------------
 
     def storage_key(self, project_id: str = "") -> tuple[str, str]:
-        """The user's key for object storage, in ``project_id`` or by default the key's own project.
+        """The user's object storage key for ``project_id``, by default for the key's own project.
 
         Raises OpsError if there is no access key.
         """
         access_key = self._profile.access_key
         if not access_key:
             raise OpsError(
-                f"The state of {self._stack.name} is in object storage, which needs an access key: set SCW_ACCESS_KEY "
-                "too.",
+                f"The state of {self._stack.name} is in object storage, which requires an access key: set "
+                "SCW_ACCESS_KEY as well.",
                 ExitCode.ENVIRONMENT,
             )
         return f"{access_key}@{project_id}" if project_id else access_key, self._profile.secret_key
 
     def storage_endpoint(self) -> str:
-        """The address of object storage; the local Scaleway's is started. Raises OpsError if that fails."""
+        """The object storage address; starts the local Scaleway's object storage. Raises OpsError if that fails."""
         if not self._stack.is_local:
             return f"https://s3.{self.region}.scw.cloud"
         deadline = time.monotonic() + _STORAGE_SECONDS
@@ -68,8 +68,8 @@ class Account:
         while not storage.get("ready"):
             if not storage.get("running") or time.monotonic() > deadline:
                 raise OpsError(
-                    f"The object storage of the local Scaleway did not start at {storage.get('url')}; its port may be "
-                    "in use by another program. See its log: scripts/snu local logs",
+                    f"The local Scaleway's object storage did not start at {storage.get('url')}; another program may "
+                    "be using its port. See the log: scripts/snu local logs",
                     ExitCode.LOCAL_CLOUD,
                 )
             time.sleep(_POLL_SECONDS)
@@ -79,7 +79,7 @@ class Account:
     # --- identity ---------------------------------------------------------------------------------------
 
     def bearer(self) -> str:
-        """The key's owner as a principal of bucket policies: ``user_id:…`` or ``application_id:…``."""
+        """The key's owner as a bucket policy principal: ``user_id:…`` or ``application_id:…``."""
         key = self._client.get(API_KEY.listing.object_at(id=self._profile.access_key))
         for kind in ("user_id", "application_id"):
             if key.get(kind):
@@ -89,14 +89,14 @@ class Account:
     # --- secrets ----------------------------------------------------------------------------------------
 
     def secrets_named(self, name: str, project_id: str = "") -> list[Secret]:
-        """The secrets of that name that the key may see, in one project or in all."""
+        """The secrets with this name that are visible to the key, in one project or in all projects."""
         query = {"name": name, **({"project_id": project_id} if project_id else {})}
         secrets = self._client.list(SECRET.listing, query)
-        # The filter may match names that only contain this one.
+        # The filter may also match names that contain this one.
         return [Secret(each["id"], name, each["project_id"]) for each in secrets if each["name"] == name]
 
     def create_secret(self, name: str, project_id: str, description: str) -> Secret:
-        """Create a secret, protected from deletion, or return the one that was created concurrently."""
+        """Create a secret with deletion protection, or return one that was created concurrently."""
         body = {
             "name": name,
             "project_id": project_id,
@@ -113,7 +113,7 @@ class Account:
         return Secret(created["id"], name, project_id)
 
     def content(self, secret: Secret) -> bytes | None:
-        """The content of the latest enabled version; None if there is none."""
+        """The content of the latest enabled version, or None if no version is enabled."""
         try:
             version = self._client.get(f"{self._versions(secret)}/latest_enabled/access")
         except ScalewayError as error:
@@ -128,7 +128,7 @@ class Account:
         self._client.post(self._versions(secret), {"data": data})
 
     def withdraw(self, secret: Secret) -> None:
-        """Disable every version, so that the secret has no content until the next one is written."""
+        """Disable all versions, leaving the secret without content until a new version is written."""
         for each in self._client.list(SECRET_VERSION.listing, region=self.region, secretId=secret.id):
             if each["status"] == "enabled":
                 self._client.post(f"{self._versions(secret)}/{each['revision']}/disable")

@@ -1,4 +1,4 @@
-"""The backend of a stack, as its file configures it."""
+"""A stack's backend, as configured in the stack's file."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from ops.stacks import Stack
 
 
 class BackendKind(Enum):
-    """The kind of a backend."""
+    """A kind of backend."""
 
     FILE = auto()
-    """A folder of this checkout, for the local Scaleway."""
+    """A folder in this checkout, for the local Scaleway."""
     FOUNDATION = auto()
     """A foundation's bucket, described by a secret in the organization's default project."""
     ENVIRONMENT = auto()
     """An environment's database or bucket, described by a secret in the foundation's project."""
     UNKNOWN = auto()
-    """Not configured in the file: the user's environment variables have to name it."""
+    """Not configured in the file; the user's environment variables must specify it."""
 
 
 @dataclass(frozen=True)
 class StateBackend:
-    """The backend that a stack's file configures."""
+    """The backend configured in a stack's file."""
 
     kind: BackendKind
     secret: str = ""
-    """Name of the secret with the backend document."""
+    """Name of the secret that contains the backend document."""
     bucket: str = ""
     """A foundation's bucket."""
     reader: str = ""
-    """Name of the secret with the document for reading only."""
+    """Name of the secret that contains the read-only document."""
     foundation: str = ""
-    """The stack that `snu bootstrap` sets up, if something is missing."""
+    """The stack to set up with `snu bootstrap` if something is missing."""
 
 
 def backend_of(stack: Stack) -> StateBackend:
-    """The backend of a stack. Raises OpsError if a stack on the real Scaleway is to keep its state in a folder."""
+    """A stack's backend. Raises OpsError if a stack on the real Scaleway keeps its state in a folder."""
     config = stack.config
     configured = _table(config.get("snu:state")).get("backend")
     if configured == "file" or (configured is None and stack.is_local):
         if not stack.is_local:
             raise OpsError(
-                f"{stack.file.name}: snu:state.backend is `file`, which only stacks on the local Scaleway may use; "
-                "expected `bucket` for a foundation or `foundation` for an environment.",
+                f"{stack.file.name}: snu:state.backend is `file`, which is allowed only for stacks on the local "
+                "Scaleway; expected `bucket` for a foundation or `foundation` for an environment.",
                 ExitCode.SETTINGS,
             )
         return StateBackend(BackendKind.FILE)

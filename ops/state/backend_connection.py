@@ -1,4 +1,4 @@
-"""Prepares the connection to a backend: writes its certificate to a file, and opens its database to this machine."""
+"""Prepares a backend connection: writes the certificate to a file and allows this machine to reach the database."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pulumi_state.variables import ROOT_CERTIFICATE
 def connect(
     stack: Stack, environ: Mapping[str, str], document: BackendDocument, own_key: tuple[str, str] = ("", "")
 ) -> dict[str, str]:
-    """The variables that an engine and a store need to reach the backend of ``document``.
+    """The variables that an engine and a store need to connect to the backend in ``document``.
 
-    ``own_key``: the user's key, for a bucket without one. Raises OpsError if the database has to be opened to this
-    machine and its address is unknown.
+    ``own_key`` is the user's key, for a bucket without its own. Raises OpsError if this machine's address must be added
+    to the database's ACL but is unknown.
     """
     variables = dict(document.environment(own_key))
     if document.certificate:
@@ -32,7 +32,7 @@ def connect(
 
 
 def _certificate_file(project_dir: Path, certificate: str) -> Path:
-    """The file is named by its content, so that processes with different certificates do not interfere."""
+    """Write the certificate to a file named after its hash, which isolates processes with different certificates."""
     content = certificate.encode()
     path = project_dir / ".local" / "certificates" / f"{hashlib.sha256(content).hexdigest()[:16]}.pem"
     if not path.exists():

@@ -1,4 +1,4 @@
-"""Backend documents: JSON in Secret Manager with the address, login and passphrase of a stack's backend."""
+"""Backend documents: JSON secrets that contain the address, login and passphrase of a stack's backend."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pulumi_state.store import address_of
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE
 
 _S3 = {
-    # Not every S3 implementation supports the checksums that newer clients send by default.
+    # Some S3 implementations do not support the checksums that newer clients send by default.
     "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
     "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
     "AWS_EC2_METADATA_DISABLED": "true",
@@ -22,29 +22,29 @@ _S3 = {
 
 
 class KeyPair(NamedTuple):
-    """Both halves of an API key."""
+    """The two parts of an API key."""
 
     access_key: str
     secret_key: str
 
 
 class BackendDocument(BaseModel):
-    """The content of the secret; its representation reveals none of the values."""
+    """The content of the secret; its ``repr`` reveals no values."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
 
-    backend_url: SecretStr = Field(description="As `PULUMI_BACKEND_URL`; that of a database contains its login.")
-    passphrase: SecretStr = Field(description="Passphrase of the secrets in the state.")
+    backend_url: SecretStr = Field(description="Value of `PULUMI_BACKEND_URL`; for a database, it contains the login.")
+    passphrase: SecretStr = Field(description="Passphrase for the secrets in the state.")
     access_key: str = Field(
-        default="", description="Access key of an application. Without one, a bucket is used with the user's own key."
+        default="", description="An application's access key; without one, the user's key is used to access a bucket."
     )
-    secret_key: SecretStr = Field(default=SecretStr(""), description="Secret key of that application.")
-    certificate: str = Field(default="", description="PEM certificate to verify the database's certificate with.")
-    open_instance: str = Field(default="", description="Id of the instance to whose ACL a run adds its own address.")
+    secret_key: SecretStr = Field(default=SecretStr(""), description="The application's secret key.")
+    certificate: str = Field(default="", description="PEM certificate for verifying the database's certificate.")
+    open_instance: str = Field(default="", description="ID of the instance; runs add their own address to its ACL.")
 
     @classmethod
     def parse(cls, text: bytes, source: str) -> BackendDocument:
-        """Parse a document; ``source`` names it in errors. Raises OpsError, without any value, if it is invalid."""
+        """Parse a document; ``source`` is its name in errors. Raises OpsError, without any values, if it is invalid."""
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
@@ -56,16 +56,16 @@ class BackendDocument(BaseModel):
 
     @property
     def url(self) -> str:
-        """As ``PULUMI_BACKEND_URL``, with the login."""
+        """The value of ``PULUMI_BACKEND_URL``, including the login."""
         return self.backend_url.get_secret_value()
 
     @property
     def key(self) -> KeyPair | None:
-        """The application's API key; None for a database instance, whose login is a password."""
+        """The application's API key, or None for a database instance, which uses a password."""
         return KeyPair(self.access_key, self.secret_key.get_secret_value()) if self.access_key else None
 
     def with_key(self, application_id: str, key: KeyPair) -> Self:
-        """The document with an application's key, which is also the login of a Serverless SQL database."""
+        """A copy with an application's key, which is also the login for a Serverless SQL database."""
         url = self.url
         if not url.startswith("s3://"):
             scheme, _, rest = url.partition("://")
@@ -80,7 +80,7 @@ class BackendDocument(BaseModel):
 
     @property
     def address(self) -> str:
-        """The backend's address, without a login."""
+        """The backend's address without the login."""
         return address_of(self.url)
 
     def text(self) -> bytes:
@@ -98,7 +98,7 @@ class BackendDocument(BaseModel):
         return json.dumps({key: value for key, value in values.items() if value}, indent=2).encode()
 
     def environment(self, own_key: tuple[str, str]) -> Mapping[str, str]:
-        """The engine's environment variables; ``own_key`` is the user's key, for a bucket without one."""
+        """The engine's environment variables; ``own_key`` is the user's key, for a bucket without its own."""
         variables = {BACKEND_URL: self.url, PASSPHRASE: self.passphrase.get_secret_value()}
         if self.url.startswith("s3://"):
             access, secret = (self.access_key, self.secret_key.get_secret_value()) if self.access_key else own_key

@@ -1,8 +1,8 @@
-"""The environment variables with which an engine reaches a stack's backend and decrypts its secrets.
+"""The environment variables that an engine needs to connect to a stack's backend and decrypt its secrets.
 
 Local stacks need no configuration: their state is in the project's ``.local`` folder, and their passphrase and keys are
-public; variables that the user has set take precedence. For other stacks the variables come from a secret in Secret
-Manager, and any other backend is rejected.
+public. Variables set by the user take precedence. For other stacks, the variables come from a secret in Secret Manager,
+and any other backend is rejected.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def local_backend_url(project_dir: Path) -> str:
 
 
 def backend_environment(stack: Stack, environ: Mapping[str, str], *, reads: bool = False) -> dict[str, str]:
-    """The environment with the stack's backend, passphrase and keys.
+    """The environment, including the stack's backend, passphrase and keys.
 
-    ``reads``: the state is only read, so a login for reading is used if there is one. Raises OpsError if the backend or
-    passphrase is unknown, or the user has set another backend.
+    With ``reads``, the state is only read, and a read-only login is used if available. Raises OpsError if the backend
+    or passphrase is unknown, or if the user has set a different backend.
     """
     backend, environ = backend_of(stack), dict(environ)
     if backend.kind is BackendKind.FILE:
@@ -48,7 +48,7 @@ def backend_environment(stack: Stack, environ: Mapping[str, str], *, reads: bool
 
 
 def _require(stack: Stack, environ: Mapping[str, str]) -> None:
-    # Otherwise Pulumi would use the backend of Pulumi.yaml, which is that of the local stacks.
+    # Otherwise Pulumi would use the backend in Pulumi.yaml, which belongs to the local stacks.
     if BACKEND_URL not in environ:
         raise OpsError(
             f"The backend of {stack.name} is unknown: set {BACKEND_URL} to its database, s3:// bucket or file:// "
@@ -58,7 +58,7 @@ def _require(stack: Stack, environ: Mapping[str, str]) -> None:
     has_passphrase = PASSPHRASE in environ or PASSPHRASE_FILE in environ
     if stack.secrets_provider == "passphrase" and not has_passphrase:
         raise OpsError(
-            f"The passphrase of {stack.name}, which decrypts the secrets in its state, is missing: set {PASSPHRASE}, "
-            f"or set {PASSPHRASE_FILE} to a file that contains it.",
+            f"The passphrase for the secrets in the state of {stack.name} is missing: set {PASSPHRASE}, or set "
+            f"{PASSPHRASE_FILE} to a file that contains it.",
             ExitCode.ENVIRONMENT,
         )

@@ -1,4 +1,4 @@
-"""Looks up the backend document of a stack in Secret Manager, with the user's key."""
+"""Looks up a stack's backend document in Secret Manager with the user's key."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from pulumi_state.variables import BACKEND_URL, PASSPHRASE
 
 
 def find_document(account: Account, stack: Stack, backend: StateBackend) -> tuple[Secret, BackendDocument] | None:
-    """A stack's backend document with its secret; None if it does not exist yet.
+    """A stack's backend document and its secret, or None if the document does not exist yet.
 
-    Raises OpsError if the key may not read it, or several secrets have its name.
+    Raises OpsError if the key is not allowed to read it or if several secrets have its name.
     """
     project = account.organization_id if backend.kind is BackendKind.FOUNDATION else ""
     try:
@@ -28,8 +28,8 @@ def find_document(account: Account, stack: Stack, backend: StateBackend) -> tupl
         if len(secrets) > 1:
             projects = ", ".join(each.project_id for each in secrets)
             raise OpsError(
-                f"The backend of {stack.name} is ambiguous: several projects have a secret {backend.secret} "
-                f"({projects}). Delete or rename the wrong ones.",
+                f"The backend of {stack.name} is ambiguous: several projects have a secret named {backend.secret} "
+                f"({projects}). Delete or rename the incorrect ones.",
                 ExitCode.ENVIRONMENT,
             )
         content = account.content(secrets[0]) if secrets else None
@@ -46,21 +46,21 @@ def _not_readable(stack: Stack, backend: StateBackend, error: ScalewayError) -> 
     key = (
         "an owner's key"
         if backend.kind is BackendKind.FOUNDATION
-        else "a key of the application that deploys it (docs/reference/keys.md), or an owner's"
+        else "the deploy application's key (docs/reference/keys.md) or an owner's key"
     )
     return (
-        f"The backend address of {stack.name} is in the secret {backend.secret}, which the current API key may not "
-        f"read ({error.status}). Set SCW_ACCESS_KEY and SCW_SECRET_KEY to {key}."
+        f"The backend address of {stack.name} is in the secret {backend.secret}, which the current API key is not "
+        f"allowed to read ({error.status}). Set SCW_ACCESS_KEY and SCW_SECRET_KEY to {key}."
     )
 
 
 def variables_of(
     stack: Stack, backend: StateBackend, environ: Mapping[str, str], *, reads: bool = False
 ) -> dict[str, str]:
-    """The variables with a stack's backend, passphrase and keys; none if the user sets them before `snu bootstrap`.
+    """The variables for a stack's backend, passphrase and keys; empty if the user sets them before `snu bootstrap`.
 
-    ``reads``: the state is only read, so the document for reading is used if there is one. Raises OpsError if the
-    backend is unknown, or the user has set another one.
+    With ``reads``, the state is only read, and the read-only document is used if available. Raises OpsError if the
+    backend is unknown or the user has set a different one.
     """
     account = Account(stack, environ)
     try:
@@ -79,7 +79,7 @@ def variables_of(
 
 
 def _reader_document(account: Account, stack: Stack, backend: StateBackend) -> tuple[Secret, BackendDocument] | None:
-    """The document for reading only; None if there is none that the key may read."""
+    """The read-only document, or None if the key cannot read one."""
     if not backend.reader:
         return None
     try:
@@ -89,18 +89,19 @@ def _reader_document(account: Account, stack: Stack, backend: StateBackend) -> t
 
 
 def _require_variables(stack: Stack, backend: StateBackend, environ: Mapping[str, str]) -> None:
-    """Raises OpsError unless the user has set the backend, as is allowed before `snu bootstrap`."""
+    """Raises OpsError unless the user has set the backend, which is allowed before `snu bootstrap`."""
     if BACKEND_URL in environ and (PASSPHRASE in environ or f"{PASSPHRASE}_FILE" in environ):
         if not stack.is_local and environ[BACKEND_URL].startswith("file:"):
             raise OpsError(
-                f"{BACKEND_URL} is a folder of this machine; the state of a stack on the real Scaleway must not be "
-                f"kept there. Unset it for {stack.name}.",
+                f"{BACKEND_URL} is a folder on this machine, where the state of a stack on the real Scaleway must not "
+                f"be stored. Unset it for {stack.name}.",
                 ExitCode.ENVIRONMENT,
             )
         return
     raise OpsError(
-        f"The backend of {stack.name} is unknown: the current API key sees no secret {backend.secret}. Create it with "
-        f"`scripts/snu bootstrap {backend.foundation or 'FOUNDATION'}`, or use a key that may read it.",
+        f"The backend of {stack.name} is unknown: the secret {backend.secret} is not visible to the current API key. "
+        f"Create it with `scripts/snu bootstrap {backend.foundation or 'FOUNDATION'}`, or use a key that is allowed to "
+        "read it.",
         ExitCode.ENVIRONMENT,
     )
 

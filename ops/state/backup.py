@@ -1,4 +1,4 @@
-"""Backups of a stack's state: files in which secrets stay encrypted with the stack's passphrase."""
+"""Backups of a stack's state, with secrets still encrypted with the stack's passphrase."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Backup:
     project: str
     stack: str
     address: str
-    """The backend's address, without a login."""
+    """The backend's address without the login."""
     time: str
     """ISO 8601 in UTC."""
     who: str
@@ -44,7 +44,7 @@ class Backup:
 
     @property
     def salt(self) -> str:
-        """The salt of the state's secrets; empty if there are none."""
+        """The salt of the state's secrets; empty if the state has none."""
         return str(((self._latest.get("secrets_providers") or {}).get("state") or {}).get("salt") or "")
 
     def text(self) -> bytes:
@@ -62,7 +62,7 @@ class Backup:
 
     @classmethod
     def parse(cls, content: bytes, source: str) -> Backup:
-        """Parse the content of a file; ``source`` names it in errors. Raises OpsError if it is not a backup."""
+        """Parse a file's content; ``source`` is its name in errors. Raises OpsError if it is not a backup."""
         try:
             document = json.loads(content)
             if document["format"] != _FORMAT or document["checkpoint"]["version"] != 3:
@@ -75,12 +75,12 @@ class Backup:
                 raise ValueError("a resource without a URN")
         except (ValueError, KeyError, TypeError, AttributeError):
             raise OpsError(
-                f"{source} is not a backup of `scripts/snu state backup`. Nothing was changed.", ExitCode.USAGE
+                f"{source} is not a backup created by `scripts/snu state backup`. Nothing was changed.", ExitCode.USAGE
             ) from None
         return backup
 
     def renamed(self, stack: str) -> Backup:
-        """The backup with the URNs of another stack of the project."""
+        """The backup with URNs renamed to another stack of the project."""
         before, after = (f"urn:pulumi:{name}::{self.project}::" for name in (self.stack, stack))
         root = f"{ROOT_STACK_TYPE}::{self.project}-"
 
@@ -96,14 +96,14 @@ class Backup:
                 return {change(key): change(item) for key, item in value.items()}
             return value
 
-        # Provider references are URNs followed by an id, and are renamed as well.
+        # Provider references are URNs followed by an ID and are renamed as well.
         checkpoint = change(self.checkpoint)
         checkpoint["checkpoint"]["stack"] = layout.full_name(self.project, stack)
         return Backup(self.project, stack, self.address, self.time, self.who, checkpoint)
 
 
 def take(store: Store, project: str, stack: str) -> Backup | None:
-    """Back up the current state; None if there is none. Raises StoreError, and OpsError if it cannot be read."""
+    """Back up the current state; returns None if none exists. Raises StoreError, or OpsError if it cannot be read."""
     stored = checkpoints.find(store, project, stack)
     if stored is None:
         return None
@@ -116,7 +116,7 @@ def take(store: Store, project: str, stack: str) -> Backup | None:
 
 
 def save(store: Store, backup: Backup) -> str:
-    """Save a backup in the state's store, outside of Pulumi's keys; returns its key."""
+    """Save a backup in the state's store, separate from Pulumi's own keys; returns the backup's key."""
     stamp = backup.time.replace(":", "").replace("-", "").replace(".", "")
     key = f"{layout.snu_prefix('backups', backup.project, backup.stack)}/{stamp}.json"
     store.write(key, backup.text())
@@ -124,7 +124,7 @@ def save(store: Store, backup: Backup) -> str:
 
 
 def write_file(path: Path, backup: Backup) -> None:
-    """Write a file that only its owner can read. Raises OpsError if it exists or cannot be written."""
+    """Write a backup to a file that only its owner can read. Raises OpsError if it exists or cannot be written."""
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(backup.text())

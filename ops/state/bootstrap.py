@@ -1,4 +1,4 @@
-"""Sets up state storage in an empty account. Each step checks what exists, creates what is missing, and reports it."""
+"""Sets up state storage in an empty account. Each step checks what exists, creates anything missing and reports it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from infra.settings import FoundationSettings
 
 Say = Callable[[str, str], None]
-"""Called for each step with its subject and its result."""
+"""Called for each step with the step's subject and result."""
 
 _PASSPHRASE_BYTES = 32
 
@@ -47,32 +47,32 @@ class Bootstrap:
     settings: FoundationSettings
     account: Account
     environ: Mapping[str, str]
-    """The user's environment, without a stack's own passphrase."""
+    """The user's environment without a stack-specific passphrase."""
     say: Say
 
     @classmethod
     def of(cls, stack: Stack, environ: Mapping[str, str], say: Say) -> Bootstrap:
-        """Raises OpsError if the stack is not a foundation or keeps its state in a folder, or there is no API key."""
+        """Raises OpsError if the stack is not a foundation, keeps its state in a folder, or has no API key."""
         from infra.settings import FoundationSettings
 
         settings = settings_of(stack)
         if not isinstance(settings, FoundationSettings):
             raise OpsError(
-                f"{stack.name} is an environment, whose state storage belongs to its foundation. Run "
-                f"`scripts/snu bootstrap {settings.environment.foundation}`.",
+                f"{stack.name} is an environment, and its state storage belongs to its foundation. Run `scripts/snu "
+                f"bootstrap {settings.environment.foundation}`.",
                 ExitCode.USAGE,
             )
         backend = backend_of(stack)
         if backend.kind is not BackendKind.FOUNDATION:
             raise OpsError(
-                f"{stack.name} keeps its state in a folder of this checkout and needs no bootstrap. To keep it in "
+                f"{stack.name} keeps its state in a folder in this checkout and needs no bootstrap. To keep it in "
                 f"object storage, set `backend: bucket` under snu:state in {stack.file.name}.",
                 ExitCode.USAGE,
             )
         return cls(stack, backend, settings, Account(stack, environ), environ, say)
 
     def prepare(self) -> None:
-        """Create the bucket and the passphrase of the foundation's own state."""
+        """Create the bucket and passphrase for the foundation's own state."""
         storage = storage_of(self.account, self.account.organization_id)
         bucket = self.backend.bucket
         done = ensure_bucket(storage, bucket)
@@ -96,19 +96,19 @@ class Bootstrap:
 
 
 def storage_of(account: Account, project_id: str) -> Storage:
-    """The object storage of a project."""
+    """A project's object storage."""
     return Storage(account.storage_endpoint(), account.region, account.storage_key(project_id))
 
 
 def write_document(account: Account, name: str, project_id: str, document: BackendDocument, description: str) -> None:
-    """Write a backend document into its secret, which is created if necessary."""
+    """Write a backend document to its secret, creating the secret if necessary."""
     secrets_found = account.secrets_named(name, project_id)
     secret = secrets_found[0] if secrets_found else account.create_secret(name, project_id, description)
     account.write(secret, document.text())
 
 
 def foundation_outputs(stack: Stack, environ: Mapping[str, str]) -> Mapping[str, Any]:
-    """A foundation's outputs, with secrets in clear. Raises OpsError if the stack has no state yet."""
+    """A foundation's outputs, including decrypted secrets. Raises OpsError if the stack has no state yet."""
     try:
         file = StateFile(environ[BACKEND_URL], project_name(stack.project_dir), stack.name, environ)
         values = stack_reader.outputs(file, environ)
@@ -119,7 +119,7 @@ def foundation_outputs(stack: Stack, environ: Mapping[str, str]) -> Mapping[str,
 
 
 def publish_to(stack: Stack, environ: Mapping[str, str], document: BackendDocument, outputs: Mapping[str, Any]) -> bool:
-    """Write a foundation's outputs to the backend of an environment's document. Raises StoreError and OpsError."""
+    """Write a foundation's outputs to the backend in an environment's document. Raises StoreError and OpsError."""
     store = open_store(document.url, connect(stack, environ, document))
     try:
         return publish(store, project_name(stack.project_dir), stack.name, outputs)
@@ -128,9 +128,9 @@ def publish_to(stack: Stack, environ: Mapping[str, str], document: BackendDocume
 
 
 def publish_again(stack: Stack, environ: Mapping[str, str], say: Say) -> None:
-    """After an update of a foundation, write its outputs to the backend of every environment that has one.
+    """Write a foundation's outputs, after an update, to the backend of each environment that has one.
 
-    Failures are only reported: the foundation itself is up to date.
+    Failures are reported but not raised, since the foundation itself is up to date.
     """
     from infra.settings import FoundationSettings
 
@@ -141,7 +141,7 @@ def publish_again(stack: Stack, environ: Mapping[str, str], say: Say) -> None:
     account = Account(stack, environ)
     outputs = foundation_outputs(stack, environ)
     if "projectId" not in outputs:
-        return  # it was destroyed, or never completed
+        return  # the foundation was destroyed or never completed
     for name in settings.environments:
         environment = replace(backend, kind=BackendKind.ENVIRONMENT, secret=naming.environment_state_secret(name))
         try:
@@ -156,7 +156,7 @@ def publish_again(stack: Stack, environ: Mapping[str, str], say: Say) -> None:
 
 
 def stacks_of(foundation: Stack, environment: str) -> list[Stack]:
-    """The stacks of an environment, without preview environments, which have salts of their own."""
+    """The stacks of an environment, excluding preview environments, which have their own salts."""
     stacks = []
     for name in stack_names(foundation.project_dir):
         stack = find_stack(foundation.project_dir, name)
@@ -167,9 +167,9 @@ def stacks_of(foundation: Stack, environment: str) -> list[Stack]:
 
 
 def passphrase_for(stacks: list[Stack], given: str | None) -> SecretStr:
-    """A new passphrase, or the existing one that matches the salt in a stack's file.
+    """A new passphrase, or the existing passphrase that matches the salt in a stack's file.
 
-    Raises OpsError if there is a salt, and neither the given passphrase nor the public one of local stacks matches it.
+    Raises OpsError if neither the given passphrase nor the public passphrase of local stacks matches an existing salt.
     """
     salted = [stack for stack in stacks if stack.salt]
     if not salted:
@@ -180,7 +180,7 @@ def passphrase_for(stacks: list[Stack], given: str | None) -> SecretStr:
                 Crypter.open(passphrase, salted[0].salt)
                 return SecretStr(passphrase)
     raise OpsError(
-        f"{salted[0].file.name} has an encryptionsalt, so its stack already has a passphrase. Set {PASSPHRASE} to it; "
-        "or remove the line, if no state and no secure value was encrypted with it.",
+        f"{salted[0].file.name} has an encryptionsalt, so its stack already has a passphrase. Set {PASSPHRASE} to that "
+        "passphrase, or remove the line if no state or secure value was encrypted with it.",
         ExitCode.ENVIRONMENT,
     )

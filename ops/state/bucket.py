@@ -1,4 +1,4 @@
-"""Creates the buckets for states, and verifies that they are private, versioned and encrypted."""
+"""Creates state buckets and verifies that they are private, versioned and encrypted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _USE = [*_READ, "s3:PutObject", "s3:DeleteObject"]
 
 @dataclass(frozen=True)
 class Storage:
-    """Object storage, with a project's key."""
+    """Object storage and a project's key for it."""
 
     endpoint: str
     region: str
@@ -42,7 +42,7 @@ class Storage:
 
 
 def ensure_bucket(storage: Storage, name: str) -> list[str]:
-    """Create or correct a bucket for states; returns what was done. Raises OpsError if that fails."""
+    """Create or fix a state bucket; returns the changes made. Raises OpsError on failure."""
     client = storage.client()
     done = []
     try:
@@ -87,16 +87,16 @@ def _verify(client: S3Client, name: str) -> None:
     ]
     if problems:
         raise OpsError(
-            f"The bucket {name} {' and '.join(problems)}, although this was just configured. Check it in Scaleway's "
-            "console before any state is written to it.",
+            f"The bucket {name} {' and '.join(problems)}, although that was just configured. Check it in Scaleway's "
+            "console before writing any state to it.",
             ExitCode.FAILED,
         )
 
 
 def ensure_policy(storage: Storage, name: str, owner: str, user: str, reader: str) -> list[str]:
-    """Allow only ``user`` to use a bucket, ``reader`` to read it, and its owners everything; returns what was done.
+    """Limit a bucket to use by ``user``, reads by ``reader`` and full access by its owners; returns the changes made.
 
-    Principals are ``application_id:…`` or ``user_id:…``. Owners that the policy already has are kept.
+    Principals are ``application_id:…`` or ``user_id:…``. Owners already in the policy are kept.
     """
     client = storage.client()
     try:
@@ -119,7 +119,7 @@ def ensure_policy(storage: Storage, name: str, owner: str, user: str, reader: st
                 f"The bucket {name} does not have the policy that was just set. Check it in Scaleway's console.",
                 ExitCode.FAILED,
             )
-        return ["set its policy: the environment's key and the owners may use it, the reader's key may read it"]
+        return ["set its policy: the environment's key and the owners can use it; the reader's key can read it"]
     finally:
         client.close()
 
@@ -169,8 +169,8 @@ def _exists(client: S3Client, name: str) -> bool:
             return False
         if refused.kind in ("403", "AccessDenied", "Forbidden"):
             raise OpsError(
-                f"The bucket {name} exists, but the current API key has no access to it; it may belong to another "
-                "organization. Use an owner's key, or set another bucket in snu:state.bucket.",
+                f"The bucket {name} exists, but the current API key cannot access it; it may belong to another "
+                "organization. Use an owner's key, or set snu:state.bucket to another bucket.",
                 ExitCode.ENVIRONMENT,
             ) from None
         raise
@@ -218,5 +218,5 @@ def _call(purpose: str, call: Callable[[], T]) -> T:
         raise _RefusedError(message, code) from None
     except BotoCoreError as error:
         raise OpsError(
-            f"Object storage did not answer a request to {purpose}: {type(error).__name__}", ExitCode.FAILED
+            f"Object storage did not respond to a request to {purpose}: {type(error).__name__}", ExitCode.FAILED
         ) from None

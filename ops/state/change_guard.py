@@ -1,4 +1,4 @@
-"""Checks before and work after every change of a stack, whichever command makes it."""
+"""Checks before every change to a stack, and follow-up work after it, regardless of the command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pulumi_state.store import Store
 
 
 def before_change(stack: Stack, store: Store) -> None:
-    """Raises OpsError if the state was moved to another backend, or is too large for its backend."""
+    """Raises OpsError if the state was moved to another backend or is too large for its backend."""
     project, name = project_name(stack.project_dir), stack.name
     refuse_moved(store, project, name)
     size = size_of(store, project, name)
@@ -28,10 +28,10 @@ def before_change(stack: Stack, store: Store) -> None:
 
 
 def after_change(stack: Stack, store: Store, environ: Mapping[str, str]) -> None:
-    """Warn about a state that is getting too large; publish a foundation's outputs to its environments."""
+    """Warn if the state is close to its size limit, and publish a foundation's outputs to its environments."""
     size = size_of(store, project_name(stack.project_dir), stack.name)
     if size.near:
-        sys.stderr.write(f"warning: the size of the state of {stack.name} is {size}. {size_remedy(stack.name)}\n")
+        sys.stderr.write(f"warning: the state of {stack.name} uses {size}. {size_remedy(stack.name)}\n")
     if stack.config.get("snu:blueprint") == "foundation" and backend_of(stack).kind is BackendKind.FOUNDATION:
         from ops.state.bootstrap import publish_again
 

@@ -1,4 +1,4 @@
-"""Reads a stack's state from its store, whichever engine wrote it."""
+"""Reads a stack's state from its store, regardless of the engine that wrote it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pulumi_state.urn import ROOT_STACK_TYPE
 
 
 def read_checkpoint(store: Store, project: str, stack: str) -> Checkpoint | None:
-    """A stack's checkpoint; None if it has no state. Raises OpsError if the state cannot be read."""
+    """A stack's checkpoint, or None if it has no state. Raises OpsError if the state cannot be read."""
     try:
         return StateFile(store, project, stack).read()
     except PulumiError as error:
@@ -27,13 +27,13 @@ def read_checkpoint(store: Store, project: str, stack: str) -> Checkpoint | None
 
 
 def outputs_of(store: Store, project: str, stack: str) -> dict[str, Any]:
-    """A stack's outputs, secrets encrypted; empty if it has no state. Raises OpsError if that cannot be read."""
+    """A stack's outputs with secrets encrypted; empty if it has no state. Raises OpsError if it cannot be read."""
     checkpoint = read_checkpoint(store, project, stack)
     return outputs_in(checkpoint.latest) if checkpoint else {}
 
 
 def latest_in(stored: StoredCheckpoint | None) -> dict[str, Any]:
-    """The deployment in a state; empty if there is none. Raises OpsError if it cannot be read."""
+    """The deployment in a state; empty if there is no state. Raises OpsError if the state cannot be read."""
     if stored is None:
         return {}
     try:
@@ -43,23 +43,23 @@ def latest_in(stored: StoredCheckpoint | None) -> dict[str, Any]:
 
 
 def outputs_in(latest: Mapping[str, Any]) -> dict[str, Any]:
-    """The stack outputs of a deployment, secrets encrypted."""
+    """A deployment's stack outputs, with secrets still encrypted."""
     resources = latest.get("resources") or []
     root: dict[str, Any] = next((each for each in resources if each.get("type") == ROOT_STACK_TYPE), {})
     return dict(root.get("outputs") or {})
 
 
 def resources_on_scaleway(checkpoint: Checkpoint | None) -> list[dict[str, Any]]:
-    """The resources of a state that exist on Scaleway: no components, providers and stack references."""
+    """A state's resources that exist on Scaleway, excluding components, providers and stack references."""
     resources = (checkpoint.latest.get("resources") or []) if checkpoint else []
     return [each for each in resources if each.get("custom") and not str(each.get("type")).startswith("pulumi:")]
 
 
 class Secrets:
-    """Decrypts secrets with a stack's passphrase; the key of each salt is derived once."""
+    """Decrypts secrets with a stack's passphrase, deriving the key for each salt only once."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        """Raises OpsError if the environment has no passphrase."""
+        """Raises OpsError if the environment does not contain a passphrase."""
         try:
             self.passphrase = passphrase_from(environ)
         except PulumiError as error:
@@ -78,7 +78,7 @@ class Secrets:
 
 
 def fingerprint_of(checkpoint: Checkpoint | None, secrets: Secrets) -> Fingerprint:
-    """The fingerprint of a state, empty without one. Raises OpsError if a secret cannot be decrypted."""
+    """A state's fingerprint; empty if there is no state. Raises OpsError if a secret cannot be decrypted."""
     if checkpoint is None or checkpoint.salt is None:
         return fingerprint(checkpoint.latest if checkpoint else {}, _no_secrets)
     try:
@@ -88,4 +88,4 @@ def fingerprint_of(checkpoint: Checkpoint | None, secrets: Secrets) -> Fingerpri
 
 
 def _no_secrets(_ciphertext: str) -> Any:
-    raise OpsError("The state has encrypted secrets but no salt, so they cannot be decrypted.", ExitCode.FAILED)
+    raise OpsError("The state contains encrypted secrets but no salt to decrypt them with.", ExitCode.FAILED)

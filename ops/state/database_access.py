@@ -1,8 +1,8 @@
-"""Lets this machine connect to a backend database while a run lasts.
+"""Allows this machine to connect to a backend database for the duration of a run.
 
-A database instance blocks every address that its ACL does not list. If `openForRuns` is set in the foundation's
-settings, a run adds its own address and removes it when it ends. A rule contains its expiry time, so that later runs
-remove the rules of runs that were killed.
+A database instance blocks every address that is not in its ACL. If `openForRuns` is set in the foundation's settings, a
+run adds its own address and removes it on exit. Each rule contains its expiry time, so later runs can remove rules left
+by killed runs.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from ops.scaleway.list_call import ListCall
 from ops.stacks import Stack
 
 PUBLIC_ADDRESS = "SNU_PUBLIC_ADDRESS"
-"""Variable with this machine's public IPv4 address; by default a service is queried."""
+"""Variable that contains this machine's public IPv4 address; by default, an external service is queried."""
 LOCAL_ADDRESS = "127.0.0.1"
 _ADDRESS_SERVICE = "https://checkip.amazonaws.com"
 _ADDRESS_SECONDS = 10.0
 
 _RULES = ListCall(DATABASE_ACL.listing.path, "rules")
 _VALID = timedelta(hours=3)
-"""How long a rule is valid: longer than any job of the workflows."""
+"""Lifetime of a rule, longer than any workflow job."""
 _RENEWED_BELOW = timedelta(hours=2)
 _DESCRIPTION = re.compile(r"snu run, until (\d{4}-\d\d-\d\dT\d\d:\d\d)Z")
 _READY_SECONDS = 120.0
@@ -48,20 +48,20 @@ _POLL_SECONDS = 1.0
 
 
 def temporary_until(description: str) -> datetime | None:
-    """When a rule that a run has added expires; None for rules from the settings and manual ones."""
+    """The expiry time of a rule added by a run; None for manual rules and rules from the settings."""
     match = _DESCRIPTION.fullmatch(description)
     return datetime.fromisoformat(match[1]).replace(tzinfo=UTC) if match else None
 
 
 def opened_by_runs(rules: Iterable[Mapping[str, Any]]) -> dict[str, datetime]:
-    """The unexpired networks among an ACL's rules that runs have added, with their expiry times."""
+    """The networks in an ACL's unexpired rules that were added by runs, with their expiry times."""
     validity = {str(rule.get("ip")): temporary_until(str(rule.get("description", ""))) for rule in rules}
     now = datetime.now(UTC)
     return {ip: until for ip, until in validity.items() if until is not None and until > now}
 
 
 def public_address(stack: Stack, environ: Mapping[str, str]) -> str:
-    """This machine's IPv4 address as seen by the stack's Scaleway. Raises OpsError if it is unknown."""
+    """This machine's IPv4 address as seen by the stack's Scaleway account. Raises OpsError if it is unknown."""
     given = environ.get(PUBLIC_ADDRESS, "").strip()
     if not given and stack.is_local:
         return LOCAL_ADDRESS
@@ -72,7 +72,7 @@ def public_address(stack: Stack, environ: Mapping[str, str]) -> str:
         source = PUBLIC_ADDRESS if given else _ADDRESS_SERVICE
         raise OpsError(
             f"{source} returned {address[:40]!r} as this machine's public address; expected an IPv4 address. Set "
-            f"{PUBLIC_ADDRESS} to it.",
+            f"{PUBLIC_ADDRESS} to the correct address.",
             ExitCode.ENVIRONMENT,
         ) from None
 
@@ -81,13 +81,13 @@ def _ask_address() -> str:
     import httpx
 
     try:
-        # Databases are not reached through a proxy, so its address would be the wrong one.
+        # Database connections bypass HTTP proxies, so a proxy's address would be wrong.
         response = httpx.get(_ADDRESS_SERVICE, timeout=_ADDRESS_SECONDS, trust_env=False)
         return response.raise_for_status().text.strip()
     except httpx.HTTPError as error:
         raise OpsError(
-            f"The public address of this machine is unknown: {_ADDRESS_SERVICE} did not answer "
-            f"({type(error).__name__}). Set {PUBLIC_ADDRESS} to it.",
+            f"This machine's public address is unknown: {_ADDRESS_SERVICE} did not respond ({type(error).__name__}). "
+            f"Set {PUBLIC_ADDRESS} to the address.",
             ExitCode.ENVIRONMENT,
         ) from None
 
@@ -100,14 +100,14 @@ class InstanceAcl:
     environ: Mapping[str, str]
     """Contains the API key."""
     instance_id: str
-    """As in a state: `fr-par/<uuid>`."""
+    """The ID as in a state: `fr-par/<uuid>`."""
 
     def rules(self) -> list[dict[str, Any]]:
         with self._client() as client:
             return list(client.list(_RULES, **self._place))
 
     def add(self, address: str, until: datetime) -> None:
-        """Add a rule, and wait until the instance is ready again."""
+        """Add a rule and wait until the instance is ready again."""
         rule = {"ip": f"{address}/32", "description": f"snu run, until {until:%Y-%m-%dT%H:%MZ}"}
         deadline = time.monotonic() + _READY_SECONDS
         with self._client() as client:
@@ -136,7 +136,7 @@ class InstanceAcl:
         return {"region": region, "instanceId": bare}
 
     def _when_ready(self, client: Client) -> None:
-        """Wait until the instance is ready: before, it rejects changes and may not have applied the last one."""
+        """Wait until the instance is ready; until then, it rejects changes and may not have applied the last one."""
         path = DATABASE_INSTANCE.listing.object_at(**self._place, id=self._place["instanceId"])
         deadline = time.monotonic() + _READY_SECONDS
         while client.get(path).get("status") != "ready" and time.monotonic() < deadline:
@@ -145,7 +145,7 @@ class InstanceAcl:
 
 @dataclass(frozen=True)
 class TemporaryAccess:
-    """The access of one address to one instance, shared by the processes of this machine."""
+    """One address's access to one instance, shared by all processes on this machine."""
 
     acl: InstanceAcl
     address: str
@@ -153,7 +153,7 @@ class TemporaryAccess:
     def open(self) -> bool:
         """Add the address, unless the settings already allow it, and remove expired rules.
 
-        Returns whether the address has to be removed at the end. Raises ScalewayError.
+        Returns whether the address must be removed at the end. Raises ScalewayError.
         """
         now = datetime.now(UTC)
         rules = self.acl.rules()
@@ -169,25 +169,25 @@ class TemporaryAccess:
             self.acl.remove(expired)
         else:
             self.acl.remove(sorted({*expired, *([f"{self.address}/32"] if until is not None else [])}))
-            with spinner_for(sys.stderr, f"Opening the database of the state to {self.address}"):
+            with spinner_for(sys.stderr, f"Opening the state database to {self.address}"):
                 self.acl.add(self.address, now + _VALID)
         return True
 
     def close(self) -> None:
-        """Remove the address, if a run has added it. Raises ScalewayError."""
+        """Remove the address if a run added it. Raises ScalewayError."""
         network = f"{self.address}/32"
         if any(rule["ip"] == network and temporary_until(str(rule["description"])) for rule in self.acl.rules()):
             self.acl.remove([network])
 
 
 _OPENED: set[str] = set()
-"""The instances that this process has opened, or did not need to open."""
+"""The instances that this process has opened or does not need to open."""
 
 
 def open_while_running(stack: Stack, environ: Mapping[str, str], instance_id: str) -> None:
-    """Let this machine connect until the process ends. Raises OpsError if its address is unknown.
+    """Allow this machine to connect until the process exits. Raises OpsError if the machine's address is unknown.
 
-    A key that may not change the ACL only causes a warning: the address may already be allowed.
+    A key without permission to change the ACL causes only a warning, since the address may already be allowed.
     """
     if instance_id in _OPENED:
         return
@@ -195,7 +195,7 @@ def open_while_running(stack: Stack, environ: Mapping[str, str], instance_id: st
     access = TemporaryAccess(InstanceAcl(stack, environ, instance_id), public_address(stack, environ))
     users = _Users.of(instance_id)
     close = partial(users.leave, access)
-    atexit.register(close)  # before anything is opened: a failure after that leaves nothing
+    atexit.register(close)  # registered before opening, so a later failure leaves nothing behind
     try:
         if access.open():
             return
@@ -204,7 +204,7 @@ def open_while_running(stack: Stack, environ: Mapping[str, str], instance_id: st
             raise
         _warn(
             f"this machine's address, {access.address}, could not be added to the database's allowed addresses: "
-            f"{error}. The key needs RelationalDatabasesFullAccess, unless the address is already allowed."
+            f"{error}. The key requires RelationalDatabasesFullAccess unless the address is already allowed."
         )
     atexit.unregister(close)
     users.leave()
@@ -212,14 +212,14 @@ def open_while_running(stack: Stack, environ: Mapping[str, str], instance_id: st
 
 @dataclass(frozen=True)
 class _Users:
-    """The processes of this machine that use its access, as shared locks on a file; the last one removes both."""
+    """The local processes that use this access, each with a shared lock on a file; the last one removes both."""
 
     file: Path
     descriptor: int
 
     @classmethod
     def of(cls, instance_id: str) -> _Users:
-        """Join the users, after a last user has finished leaving."""
+        """Join the users, waiting if the last user is still leaving."""
         file = Path(tempfile.gettempdir()) / f"snu-{os.getuid()}-{instance_id.rpartition('/')[2]}.lock"
         while True:
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -227,7 +227,7 @@ class _Users:
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(descriptor), file.stat()):
                     return cls(file, descriptor)
-            os.close(descriptor)  # the last user has removed this file meanwhile
+            os.close(descriptor)  # the last user has since removed this file
 
     def leave(self, access: TemporaryAccess | None = None) -> None:
         """Leave the users; the last one closes ``access``."""

@@ -1,7 +1,7 @@
-"""Canonical fingerprints of states, to tell whether a stack's state has changed.
+"""Canonical fingerprints of states, which show whether a stack's state has changed.
 
-Two writes of the same state differ in times, in the order of references, and in the ciphertexts of secrets. The
-fingerprint covers everything else, with secrets decrypted; only digests are kept.
+Two writes of the same state differ in their timestamps, the order of references, and the ciphertexts of secrets. The
+fingerprint covers everything else, including decrypted secrets; only digests are kept.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ _PROVIDER_PREFIX = "__"
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Digests of a stack's state by resource and property; they reveal nothing of the state."""
+    """Digests of a stack's state by resource and property, which reveal nothing about the state."""
 
     resources: Mapping[str, Mapping[str, str]]
-    """Digests by URN and property path. A replaced resource that is still to be deleted is ``<URN> (replaced)``."""
+    """Digests by URN and property path. A replaced resource that is pending deletion is ``<URN> (replaced)``."""
     pending: tuple[str, ...] = ()
-    """Operations that an interrupted run has left pending."""
+    """Operations left pending by an interrupted run."""
 
     @property
     def digest(self) -> str:
         return digest({"resources": self.resources, "pending": list(self.pending)})
 
     def differences(self, now: Fingerprint) -> dict[str, str]:
-        """Descriptions of what differs in ``now``, by URN."""
+        """Descriptions of the differences in ``now``, by URN."""
         differences: dict[str, str] = {}
         for urn in sorted(self.resources.keys() | now.resources.keys()):
             before, after = self.resources.get(urn), now.resources.get(urn)
@@ -49,7 +49,7 @@ class Fingerprint:
 
 
 def fingerprint(deployment: Mapping[str, Any], decrypt: Decrypt) -> Fingerprint:
-    """The fingerprint of a checkpoint's deployment; ``decrypt`` returns the content of a ciphertext."""
+    """The fingerprint of a checkpoint's deployment; ``decrypt`` returns a ciphertext's content."""
     resources: dict[str, dict[str, str]] = {}
     for resource in deployment.get("resources") or []:
         name = f"{resource['urn']} (replaced)" if resource.get("delete") else resource["urn"]

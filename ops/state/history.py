@@ -1,4 +1,4 @@
-"""The history of a stack: who updated it, when, and with what result, from the records of both engines."""
+"""A stack's history from both engines' records: who updated it, when, and with what result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pulumi_state.store import ABSENT, ConflictError, Store, checkpoints, layout
 
 _INTERRUPTED = "interrupted"
 _KINDS = {"snu destroy": "destroy", "snu env down": "destroy", "snu env sweep": "destroy", "snu refresh": "refresh"}
-"""Kinds of updates by command; other commands make an ``update``."""
+"""Update kinds by command; all other commands perform an ``update``."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Update:
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether the run was killed: its changes are unknown, and ``message`` is its command."""
+        """Whether the run was killed; if so, its changes are unknown, and ``message`` is its command."""
         return self.result == _INTERRUPTED
 
     @property
@@ -60,24 +60,24 @@ class InterruptedRun:
     who: str
     begun: datetime
     seen: datetime
-    """When it last renewed its lock."""
+    """When the run last renewed its lock."""
     engine: str
 
     @property
     def update(self) -> Update:
-        """The run as an update of the history."""
+        """The run as a history entry."""
         begun = self.begun.replace(microsecond=0)
         seconds = max(0, int((self.seen - begun).total_seconds()))
         kind = _KINDS.get(self.command, "update")
         return Update(kind, self.who, begun, seconds, _INTERRUPTED, {}, self.engine, "", self.command)
 
     def is_recorded(self, store: Store, project: str, stack: str) -> bool:
-        """Whether the history has a record of the run, its own or one of its interruption. Raises StoreError."""
+        """Whether the history contains the run's own record or a record of its interruption. Raises StoreError."""
         begun = self.update.begun
         return any(each.who == self.who and each.begun >= begun for each in updates_of(store, project, stack, 1))
 
     def record(self, store: Store, project: str, stack: str) -> None:
-        """Add the run to the history, unless it is already recorded. Raises StoreError."""
+        """Add the run to the history unless it is already recorded. Raises StoreError."""
         if self.is_recorded(store, project, stack):
             return
         update = self.update
@@ -93,7 +93,7 @@ class InterruptedRun:
             "endTime": begun + update.seconds,
         }
         key = f"{layout.history(project, stack)}{stack}-{_nanoseconds(self.begun)}{layout.RECORD}"
-        with suppress(ConflictError):  # another run has recorded it at the same time
+        with suppress(ConflictError):  # another run recorded it at the same time
             store.write(key, json.dumps(content).encode(), ABSENT)
 
 
@@ -102,19 +102,19 @@ def _nanoseconds(moment: datetime) -> int:
 
 
 def updates_of(store: Store, project: str, stack: str, most: int) -> list[Update]:
-    """The updates of a stack, newest first, at most ``most``. Raises StoreError."""
+    """A stack's latest updates, up to ``most``, in reverse chronological order. Raises StoreError."""
     keys = sorted(checkpoints.record_keys(store, project, stack), reverse=True)[:most]
     return [update for key in keys if (update := update_at(store, key)) is not None]
 
 
 def update_at(store: Store, key: str) -> Update | None:
-    """The update recorded at a key; None if it is not a valid record. Raises StoreError."""
+    """The update recorded at a key, or None if the record is invalid. Raises StoreError."""
     item = store.read(key)
     return _read(checkpoints.decompressed(store, key, item.content)) if item else None
 
 
 def _read(content: bytes) -> Update | None:
-    """None if it is not a valid record."""
+    """Parse a record; returns None if it is invalid."""
     try:
         record = json.loads(content)
         begun, ended = int(record["startTime"]), int(record["endTime"])
@@ -135,7 +135,7 @@ def _read(content: bytes) -> Update | None:
 
 
 def _who(environment: Mapping[str, str]) -> str:
-    """Plain `pulumi` records only the author of the commit that was checked out."""
+    """Return the user; plain `pulumi` records only the author of the checked-out commit."""
     agent = environment.get("exec.agent", "")
     if agent.startswith(AGENT):
         return agent.removeprefix(AGENT)

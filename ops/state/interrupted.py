@@ -1,4 +1,4 @@
-"""Messages about pending operations of interrupted runs, and about overwritten states."""
+"""Messages about overwritten states and the pending operations of interrupted runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEAD = "a run was interrupted, and the result of these operations is unknown:"
 
 
 def pending_names(stored: StoredCheckpoint | None) -> list[str]:
-    """The pending operations, as ``creating api-container``. Raises OpsError if the state cannot be read."""
+    """The pending operations in the form ``creating api-container``. Raises OpsError if the state cannot be read."""
     return [f"{operation} {name_of(urn)}" for operation, urn in pending_operations(latest_in(stored))]
 
 
@@ -26,19 +26,19 @@ def pending_text(stack: str, names: Sequence[str]) -> str:
 
 
 def interrupted_line(stack: str, names: Sequence[str]) -> Line:
-    """``pending_text`` on one line."""
+    """The content of ``pending_text`` on a single line."""
     return Line.of(("interrupted: ", "bold red"), f"{', '.join(names)}; run `scripts/snu recover {stack}`")
 
 
 def pending_markdown(stack: str, names: Sequence[str]) -> list[str]:
-    """``pending_text`` for a comment; nothing if no operation is pending."""
+    """The content of ``pending_text`` for a comment; empty if no operation is pending."""
     if not names:
         return []
     return [f"**Warning:** {_HEAD}", "", *(f"- {code(name)}" for name in names), "", _next(stack), ""]
 
 
 def overwritten_markdown(observed: Observed) -> list[str]:
-    """The warning about an overwritten state; nothing if it is not overwritten."""
+    """The warning about an overwritten state; empty if the state was not overwritten."""
     return [f"**Warning:** {observed.overwritten}", ""] if observed.overwritten else []
 
 

@@ -1,7 +1,7 @@
-"""A copy of the state as the last ``snu`` run left it, to detect that a run without a lock has overwritten it.
+"""A copy of the state left by the last ``snu`` run, for detecting that a run without a lock has overwritten it.
 
-The Pulumi CLI writes the state unconditionally. A CLI that is paused, and continues after its lock was removed and
-another run has ended, overwrites the newer state with its old one (docs/adr/0022-fencing.md).
+The Pulumi CLI writes the state unconditionally. If a paused CLI resumes after its lock was removed and another run has
+finished, it overwrites the newer state with its own old one (docs/adr/0022-fencing.md).
 """
 
 from __future__ import annotations
@@ -29,34 +29,34 @@ Resource = dict[str, Any]
 
 @dataclass(frozen=True)
 class OverwrittenState:
-    """A state that is older than the one that the last run left."""
+    """A state that is older than the state left by the last run."""
 
     stack: str
     tag: str
-    """The tag of the state in the store."""
+    """The state's tag in the store."""
     begun: datetime
     """When the last run started."""
     state: bytes
-    """The state that it left."""
+    """The state left by the last run."""
     unknown: tuple[str, ...]
-    """Names and ids of resources that are only in the store's state: the run that wrote it may have created them."""
+    """Names and IDs of resources only in the stored state, which the run that wrote it may have created."""
 
     def __str__(self) -> str:
-        """One line, with the command that restores the newer state."""
+        """One line that includes the command to restore the newer state."""
         return (
-            f"{self.stack}: the state is older than the one that the run of {self.begun:%Y-%m-%d %H:%M} UTC left: a "
-            "run that had lost its lock has overwritten it, or a backup was imported. Run `scripts/snu recover "
-            f"{self.stack}` to restore the newer one."
+            f"{self.stack}: the state is older than the one left by the run at {self.begun:%Y-%m-%d %H:%M} UTC: a run "
+            "that had lost its lock has overwritten it, or a backup was imported. Run `scripts/snu recover "
+            f"{self.stack}` to restore the newer state."
         )
 
 
 @dataclass(frozen=True)
 class Observed:
-    """A stack's state as read once by a command, compared with the one that the last run left."""
+    """A stack's state as read once by a command, compared with the state left by the last run."""
 
     at: datetime
     stored: StoredCheckpoint | None
-    """None if there is no state yet."""
+    """None if the stack has no state yet."""
     tag: str
     """The tag of the last run's record."""
     overwritten: OverwrittenState | None
@@ -66,9 +66,9 @@ class Observed:
 class _LastRun:
     begun: datetime
     state: bytes
-    """The state at its end."""
+    """The state at the end of the run."""
     updates: frozenset[str]
-    """Keys of the history's records at its end."""
+    """Keys of the history records at the end of the run."""
 
     def content(self) -> bytes:
         document = {
@@ -81,7 +81,7 @@ class _LastRun:
 
     @classmethod
     def parse(cls, content: bytes) -> _LastRun | None:
-        """None if this version cannot read it."""
+        """Parse a record; returns None if this version cannot read it."""
         try:
             document = json.loads(content)
             if document["version"] != _FORMAT:
@@ -102,9 +102,10 @@ def observe(store: Store, project: str, stack: str) -> Observed:
 
 
 def remember(store: Store, project: str, stack: str, before: Observed) -> None:
-    """Record the state at the end of a run, unless it is still the overwritten one that the run began with.
+    """Record the state at the end of a run, unless it is still the overwritten state that the run started with.
 
-    ``before``: what was observed when the stack was locked. Raises StoreError, also if another run has ended meanwhile.
+    ``before`` is the state observed when the stack was locked. Raises StoreError, including when another run has
+    finished in the meantime.
     """
     stored = checkpoints.find(store, project, stack)
     if stored is None:
@@ -115,14 +116,14 @@ def remember(store: Store, project: str, stack: str, before: Observed) -> None:
 
 
 def forget(store: Store, project: str, stack: str) -> None:
-    """Delete the record of a stack whose state is removed. Raises StoreError."""
+    """Delete the record of a stack that no longer has a state here. Raises StoreError."""
     store.delete(_key(project, stack))
 
 
 def _overwritten(
     store: Store, project: str, stack: str, last: _LastRun, stored: StoredCheckpoint
 ) -> OverwrittenState | None:
-    """None if the state is the one that the last run left, or a later one. Raises StoreError."""
+    """Return None if the state is the one left by the last run, or a later state. Raises StoreError."""
     if stored.content == last.state:
         return None
     expected, actual = _resources(last.state), _resources(stored.content)
@@ -136,7 +137,7 @@ def _overwritten(
 
 
 def restore(store: Store, project: str, stack: str, overwritten: OverwrittenState) -> str:
-    """Restore the state that the last run left; returns the key of a backup of the other one. Raises OpsError."""
+    """Restore the state left by the last run; returns the key of a backup of the replaced state. Raises OpsError."""
     file = StateFile(store, project, stack)
     try:
         file.read()
@@ -151,7 +152,7 @@ def restore(store: Store, project: str, stack: str, overwritten: OverwrittenStat
 def _is_older(
     actual: dict[tuple[str, str], Resource], expected: dict[tuple[str, str], Resource], begun: datetime
 ) -> bool:
-    """Whether a state without a record of its run has resources as they were before the last run."""
+    """Whether a state without an update record contains resources as they were before the last run."""
     for key, resource in actual.items():
         later = expected.get(key)
         if later is None:

@@ -1,8 +1,8 @@
-"""The lock of one stack: held by everything that reads a state in order to change it.
+"""The lock of one stack, required for every operation that reads a state in order to change it.
 
-Pulumi locks a stack only while it changes it, and does not wait for other owners; the checks of an ``apply`` could be
-out of date by then. This lock is written conditionally, waited for, and renewed as long as its owner runs. Pulumi's own
-locks are waited for as well.
+Pulumi locks a stack only while changing it and does not wait for other owners, so the checks of an ``apply`` could be
+out of date by then. This lock uses conditional writes, and its owner renews it while running. Other runs wait for this
+lock and for Pulumi's own locks.
 """
 
 from __future__ import annotations
@@ -31,36 +31,36 @@ from pulumi_state.process import Process
 from pulumi_state.store import ABSENT, Chain, ConflictError, Store, StoreError, layout
 
 _FORMAT = 2
-"""Version of the lock's JSON. Format 1 had no version, and identified machines by their host names."""
+"""Version of the lock's JSON format. Format 1 had no version and identified machines by host name."""
 _RELEASED_BY_OLDER = b"{}"
 _POLL_SECONDS = 0.5
 _RENEW_SECONDS = 20.0
 _SILENT_AFTER = timedelta(minutes=10)
-"""Time since the last renewal, by the store's clock, after which a lock is stale."""
+"""Time since the last renewal, by the store's clock, after which a lock becomes stale."""
 
 
 class Liveness(Enum):
-    """What is known about a lock's owner."""
+    """The status of a lock's owner."""
 
     RUNNING = "is running, or renewed the lock in the last ten minutes"
     ENDED = "has ended"
-    SILENT = "has not renewed the lock for ten minutes; whether it is running is unknown"
+    SILENT = "has not renewed the lock for ten minutes; it is unknown whether it is running"
     STALLED = "is running but has not renewed the lock for ten minutes; it may be paused"
     UNKNOWN = "may be running"
 
     @property
     def is_stale(self) -> bool:
-        """Whether the lock is stale, so that ``snu unlock`` removes it."""
+        """Whether the lock is stale and ``snu unlock`` removes it."""
         return self in (Liveness.ENDED, Liveness.SILENT, Liveness.STALLED)
 
 
 _TAKEN_OVER = (Liveness.ENDED, Liveness.SILENT)
-"""A lock with such an owner is taken over without asking; an owner that is only paused keeps it."""
+"""Locks with these owners are taken over automatically; an owner that is only paused keeps its lock."""
 
 
 @dataclass(frozen=True)
 class Lock:
-    """A lock as it was read: ``key`` and ``tag`` ensure that no newer one is removed in its place."""
+    """A lock as it was read; ``key`` and ``tag`` prevent the removal of a newer lock."""
 
     key: str
     tag: str
@@ -83,9 +83,9 @@ class _Record:
     purpose: str
     process: Process
     engine: Process | None = None
-    """The owner's Pulumi CLI, whose own lock has too little information to tell whether it has ended."""
+    """The owner's Pulumi CLI process; the CLI's own lock does not show whether the process has exited."""
     left: tuple[str, ...] = ()
-    """Keys of the CLI's locks that are known to be stale."""
+    """Keys of CLI locks that are known to be stale."""
     engine_name: str = ""
     renewals: int = 0
 
@@ -97,7 +97,7 @@ class _Record:
 
     @classmethod
     def parse(cls, content: bytes) -> _Record | None:
-        """None for a released lock. Raises _UnreadableError."""
+        """Parse a lock; returns None if it is released. Raises _UnreadableError."""
         if content == _RELEASED_BY_OLDER:
             return None
         try:
@@ -123,7 +123,7 @@ class _Record:
         return json.dumps({"version": _FORMAT, **asdict(self)}).encode()
 
     def interrupted(self, age: timedelta | None) -> InterruptedRun:
-        """The run that has not released the lock. ``age``: time since its last renewal."""
+        """The run that has not released the lock; ``age`` is the time since the last renewal."""
         owner, begun = f"{self.user}@{self.host}", datetime.fromisoformat(self.since).astimezone(UTC)
         return InterruptedRun(self.purpose, owner, begun, datetime.now(UTC) - (age or timedelta()), self.engine_name)
 
@@ -132,11 +132,11 @@ class _Record:
 
 
 class _UnreadableError(Exception):
-    """A lock of another version, or a damaged one; the message describes its owner."""
+    """A lock that is damaged or has another version; the message describes the owner."""
 
 
 def locks_of(store: Store, project: str, stack: str) -> list[Lock]:
-    """The locks of a stack: ``snu``'s, if there is one, and Pulumi's. Raises OpsError if Pulumi's cannot be read."""
+    """A stack's locks: the ``snu`` lock, if any, and Pulumi's. Raises OpsError if Pulumi's locks cannot be read."""
     key = _key(project, stack)
     item = store.read(key)
     own, record, liveness = [], None, Liveness.UNKNOWN
@@ -167,9 +167,9 @@ def acquire(
 ) -> HeldLock:
     """Lock the stack. A run whose lock is taken over is recorded in the history as interrupted.
 
-    ``engine``: name of the engine that will be used; ``timeout``: in seconds; ``on_wait``: called with a message that
-    names the lock owner; ``on_lost``: called in the lock's own thread when the lock was removed. Raises OpsError if the
-    stack is still locked after the timeout.
+    ``engine`` is the name of the engine to be used, and ``timeout`` is in seconds. ``on_wait`` is called with a message
+    that names the lock owner, ``on_lost`` in the lock's own thread if the lock is removed. Raises OpsError if the stack
+    is still locked after the timeout.
     """
     key = _key(project, stack)
     deadline = time.monotonic() + timeout
@@ -190,7 +190,7 @@ def acquire(
 
 
 def unlock(store: Store, lock: Lock) -> None:
-    """Remove this lock. Raises OpsError if it has changed since it was read."""
+    """Remove this lock. Raises OpsError if the lock has changed since it was read."""
     try:
         if lock.is_pulumis:
             store.delete(lock.key, lock.tag)
@@ -198,13 +198,13 @@ def unlock(store: Store, lock: Lock) -> None:
             store.write(lock.key, _released(), lock.tag)
     except ConflictError:
         raise OpsError(
-            f"The lock of {lock.owner} has changed since it was read, and was not removed. Run the command again.",
+            f"The lock of {lock.owner} has changed since it was read and was not removed. Run the command again.",
             ExitCode.LOCKED,
         ) from None
 
 
 def interrupt() -> None:
-    """Interrupt the main thread like Ctrl-C."""
+    """Interrupt the main thread, as Ctrl-C does."""
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
@@ -213,9 +213,9 @@ def _key(project: str, stack: str) -> str:
 
 
 def _released(left: Collection[str] = ()) -> bytes:
-    """The content of a released lock; each release has a different one.
+    """The content of a released lock, unique to each release.
 
-    ``left``: keys of the locks that the last owner's CLI left when it was killed.
+    ``left`` lists the keys of locks left by the last owner's CLI when it was killed.
     """
     return json.dumps({"version": _FORMAT, "released": str(uuid.uuid4()), "left": list(left)}).encode()
 
@@ -228,7 +228,7 @@ def _left_locks(content: bytes) -> tuple[str, ...]:
 
 
 def _liveness(process: Process, age: timedelta | None) -> Liveness:
-    """``age``: time since the last renewal."""
+    """Determine the owner's status; ``age`` is the time since the last renewal."""
     runs = process.is_running
     if runs is False:
         return Liveness.ENDED
@@ -245,10 +245,10 @@ def _pulumis(
     liveness: Liveness,
     left: Collection[str],
 ) -> list[Lock]:
-    """Pulumi's locks of a stack.
+    """Pulumi's locks on a stack.
 
-    ``own``, ``liveness``: ``snu``'s own lock, whose owner may own Pulumi's as well; ``left``: keys of locks whose owner
-    is known to have ended.
+    ``own`` and ``liveness`` describe the ``snu`` lock; its owner may also own Pulumi's locks. ``left`` lists the keys
+    of locks whose owner is known to have exited.
     """
     try:
         locks = read_locks(store, project, stack)
@@ -276,7 +276,7 @@ def _pulumis_liveness(lock: PulumiLock, own: _Record | None, liveness: Liveness)
 
 
 def _take(store: Store, project: str, stack: str, key: str, purpose: str, engine: str) -> tuple[_Record, str] | None:
-    """The new lock, with its tag; None if another run has locked the stack."""
+    """The new lock and its tag, or None if another run has locked the stack."""
     item = store.read(key)
     liveness = Liveness.UNKNOWN
     left = _left_locks(item.content) if item else ()
@@ -289,7 +289,7 @@ def _take(store: Store, project: str, stack: str, key: str, purpose: str, engine
         liveness = _liveness(before.process, age)
         if liveness not in _TAKEN_OVER or _blocking(_pulumis(store, project, stack, before, liveness, left)):
             return None
-        # Recorded before the lock is replaced: if this process is killed in between, the next one records it.
+        # Recorded before replacing the lock, so if this process is killed in between, the next one records the run.
         before.interrupted(age).record(store, project, stack)
     record = _Record.new(purpose, engine, before.engine if before else None, left)
     try:
@@ -302,7 +302,7 @@ def _take(store: Store, project: str, stack: str, key: str, purpose: str, engine
             store.write(key, item.content if item else _released(left), tag)
         return None
     for each in pulumis:
-        if each.liveness is Liveness.SILENT:  # `snu recover` removes those of processes that have ended
+        if each.liveness is Liveness.SILENT:  # `snu recover` removes the locks of processes that have exited
             store.delete(each.key, each.tag)
     return replace(record, left=tuple(each.key for each in pulumis if each.key in left)), tag
 
@@ -312,7 +312,7 @@ def _blocking(pulumis: list[Lock]) -> bool:
 
 
 class HeldLock:
-    """A lock that this process owns: renewed in a thread of its own, and released at the end."""
+    """A lock owned by this process, renewed in its own thread and released at the end."""
 
     def __init__(
         self, store: Store, project: str, stack: str, record: _Record, tag: str, on_lost: Callable[[], None]
@@ -337,7 +337,7 @@ class HeldLock:
         self._write(_released([*self._record.left, *(self._left() if any(error) else ())]))
 
     def _left(self) -> list[str]:
-        """Keys of the locks that our CLI left when it was killed."""
+        """Keys of the locks left by our CLI process when it was killed."""
         engine = self._record.engine
         if engine is None or engine.is_running is not False:
             return []
@@ -347,11 +347,11 @@ class HeldLock:
         return []
 
     def record_engine(self, pid: int) -> None:
-        """Record the CLI process that works for us and takes Pulumi's own lock."""
+        """Record our CLI process, which takes Pulumi's own lock."""
         self._change(engine=Process.from_pid(pid))
 
     def renew(self) -> bool:
-        """Renew the lock; returns whether we still own it, as far as the store answers."""
+        """Renew the lock; returns False if we are known to have lost it."""
         self._change(renewals=self._record.renewals + 1)
         return not self.lost
 
@@ -367,7 +367,7 @@ class HeldLock:
             self._on_lost()
 
     def _write(self, content: bytes) -> None:
-        """Ignores a store that does not answer: the next renewal tries again, and a lock that is left becomes stale."""
+        """Write the lock, ignoring store failures: the next renewal retries, and an abandoned lock becomes stale."""
         try:
             self._writes.write(content)
         except ConflictError:

@@ -1,4 +1,4 @@
-"""Moves a stack's state from one backend to another, and verifies the copy."""
+"""Moves a stack's state from one backend to another and verifies the copy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Move:
-    """The move of one stack. Every step can be repeated, so that a move that was killed continues where it stopped."""
+    """The move of one stack. Every step is repeatable, so a killed move resumes where it stopped."""
 
     source: Store
     target: Store
@@ -34,22 +34,22 @@ class Move:
     say: Say
 
     def check(self) -> None:
-        """Raises OpsError, before anything is changed, if the state cannot be moved."""
+        """Raises OpsError, before changing anything, if the state cannot be moved."""
         if self.source.address == self.target.address:
             raise OpsError(f"The state of {self.stack} is already in {self.target.address}.", ExitCode.USAGE)
         tombstone = read_tombstone(self.source, self.project, self.stack)
         if tombstone is not None and tombstone.to != self.target.address:
             raise OpsError(
-                f"The state of {self.stack} was moved to {tombstone.to} at {tombstone.when} by {tombstone.who}. Move "
-                "it from there.",
+                f"{tombstone.who} moved the state of {self.stack} to {tombstone.to} at {tombstone.when}. Move it from "
+                "there.",
                 ExitCode.USAGE,
             )
         state = self._state_in(self.source)
         if state is None and tombstone is None:
-            raise OpsError(f"{self.source.address} has no state of {self.stack}.", ExitCode.USAGE)
+            raise OpsError(f"{self.source.address} has no state for {self.stack}.", ExitCode.USAGE)
         if tombstone is None and self._state_in(self.target) is not None and not self._is_ours():
             raise OpsError(
-                f"{self.target.address} already has a state of {self.stack}. Nothing was changed. Choose another "
+                f"{self.target.address} already has a state for {self.stack}. Nothing was changed. Choose another "
                 "backend, or remove that state first.",
                 ExitCode.USAGE,
             )
@@ -61,7 +61,7 @@ class Move:
             )
 
     def run(self) -> None:
-        """Move the state, after ``check`` and with the stack locked. Raises OpsError and StoreError."""
+        """Move the state; run ``check`` first, and lock the stack. Raises OpsError and StoreError."""
         state = self._state_in(self.source)
         if state is not None:
             self._mark()
@@ -77,7 +77,7 @@ class Move:
 
     @property
     def _marker(self) -> str:
-        """Key of the marker in the target that the move is not finished, and its state only a copy."""
+        """Key of the marker that is in the target until the move is finished; until then, its state is only a copy."""
         return f"{layout.snu_prefix('moving', self.project, self.stack)}.json"
 
     def _is_ours(self) -> bool:
@@ -90,11 +90,11 @@ class Move:
         except ConflictError:
             if not self._is_ours():
                 raise OpsError(
-                    f"Another move of {self.stack} to {self.target.address} is in progress, or was interrupted. "
-                    "Nothing was changed.",
+                    f"Another move of {self.stack} to {self.target.address} is in progress or was interrupted. Nothing "
+                    "was changed.",
                     ExitCode.FAILED,
                 ) from None
-            self.say("continues a move that was interrupted")
+            self.say("resumed an interrupted move")
 
     def _copy(self, state: StoredCheckpoint) -> None:
         prefix = layout.history(self.project, self.stack)
@@ -105,7 +105,7 @@ class Move:
             if item is not None:
                 self.target.write(key, item.content)
         copy = self._state_in(self.target)
-        if copy is not None and copy.key != state.key:  # from an interrupted move, before the compression changed
+        if copy is not None and copy.key != state.key:  # left by an interrupted move before the compression changed
             self.target.delete(copy.key, copy.tag)
             copy = None
         self.target.write(state.key, state.raw, copy.tag if copy else ABSENT)
@@ -114,20 +114,20 @@ class Move:
         self.say(f"copied the state and {len(checkpoints.record_keys(self.source, self.project, self.stack))} records")
 
     def _verify(self) -> None:
-        """Compare both after reading them again: a store may return something other than what was written."""
+        """Read both states again and compare them, since a store may not return exactly the content written to it."""
         before, after = (read_checkpoint(store, self.project, self.stack) for store in (self.source, self.target))
         one, other = (fingerprint_of(each, self.secrets) for each in (before, after))
         if one.digest != other.digest:
             raise OpsError(
                 f"The copy in {self.target.address} differs from the state of {self.stack}: "
-                f"{'; '.join(f'{label(urn)} {text}' for urn, text in one.differences(other).items())}. The state was "
-                f"not moved from {self.source.address}.",
+                f"{'; '.join(f'{label(urn)} {text}' for urn, text in one.differences(other).items())}. The state is "
+                f"still in {self.source.address}.",
                 ExitCode.FAILED,
             )
-        self.say(f"verified the copy, with secrets: {len(one.resources)} resources, fingerprint {one.digest[:12]}")
+        self.say(f"verified the copy, including secrets: {len(one.resources)} resources, fingerprint {one.digest[:12]}")
 
     def _leave_tombstone(self, state: StoredCheckpoint) -> None:
-        """Replace the state in the source by a tombstone and an archived copy."""
+        """Replace the state in the source with a tombstone and an archived copy."""
         self.source.write(archived_state_key(self.project, self.stack), state.content)
         moment = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         who = agent(process_environment()).removeprefix("snu/")
@@ -136,25 +136,25 @@ class Move:
         for key in layout.backups(self.project, self.stack):
             self.source.delete(key)
         self.source.delete(state.key, state.tag)
-        self.say(f"left a tombstone in {self.source.address}, and a copy that Pulumi does not see")
+        self.say(f"left a tombstone in {self.source.address} and a copy that is invisible to Pulumi")
 
     def _finish(self) -> None:
-        """Remove the marker. Raises OpsError if the target has lost the state."""
+        """Remove the marker. Raises OpsError if the target no longer has the state."""
         if self._state_in(self.target) is None:
             raise OpsError(
-                f"{self.target.address} has no state of {self.stack}, although it was moved there. A copy is in "
+                f"{self.target.address} has no state for {self.stack}, although it was moved there. A copy is in "
                 f"{self.source.address} as {archived_state_key(self.project, self.stack)}.",
                 ExitCode.FAILED,
             )
         self.target.delete(self._marker)
-        # The state may have been moved back: the tombstone and the copy of its earlier move are obsolete.
+        # If the state was moved back, the tombstone and copy from the earlier move are obsolete.
         last_run.forget(self.target, self.project, self.stack)
         self.target.delete(tombstone_key(self.project, self.stack))
         self.target.delete(archived_state_key(self.project, self.stack))
 
 
 def carry_published(source: Store, target: Store, project: str, foundation: str) -> bool:
-    """Copy the foundation's published outputs along with an environment; returns whether there were any."""
+    """Copy the foundation's published outputs along with an environment; returns whether anything was copied."""
     stored = checkpoints.find(source, project, foundation)
     if stored is None or checkpoints.find(target, project, foundation) is not None:
         return False

@@ -1,4 +1,4 @@
-"""A local copy of a read-only state: the Pulumi CLI cannot open a database without the right to create tables."""
+"""A local copy of a read-only state. The Pulumi CLI cannot open a database without permission to create tables."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pulumi_state.store import StoreError, layout, open_store
 from pulumi_state.variables import BACKEND_URL
 
 _COPIED = (layout.META, ".pulumi/stacks/", ".pulumi/locks/")
-"""Everything except the history and the backups."""
+"""Prefixes of everything except history and backups."""
 
 
 def with_private_copy(environ: Mapping[str, str]) -> dict[str, str]:
-    """If the backend is a database, the environment with a copy of it in a folder that is deleted at exit.
+    """The environment, with a database backend replaced by a copy of it in a folder that is deleted at exit.
 
-    Only this user can read the folder; secrets stay encrypted. Raises OpsError.
+    Only the current user can read the folder; secrets stay encrypted. Raises OpsError.
     """
     if not environ[BACKEND_URL].startswith(("postgres://", "postgresql://")):
         return dict(environ)

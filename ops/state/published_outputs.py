@@ -1,7 +1,8 @@
-"""Publishes a foundation's outputs in the backends of its environments.
+"""Publishes a foundation's outputs to the backends of its environments.
 
-An environment refers to its foundation by a stack reference, which is read from the environment's own backend. So that
-this needs no access to the foundation's state, that backend has a stack of the foundation's name with only its outputs.
+An environment refers to its foundation through a stack reference, which is read from the environment's own backend. To
+avoid requiring access to the foundation's state, that backend contains a stack with the foundation's name and only its
+outputs.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from pulumi_state.store import Store
 from pulumi_state.urn import ROOT_STACK_TYPE
 
 PUBLISHED = ("projectId", "registryEndpoints", "secretIds", "alertsSecretIds", "previewNamespaceId", "zone")
-"""The outputs that an environment's program reads; none is secret."""
+"""The outputs that an environment's program reads; none of them is secret."""
 
 
 def publish(store: Store, project: str, stack: str, outputs: Mapping[str, Any]) -> bool:
-    """Write a foundation's outputs into an environment's store; returns whether that changed anything.
+    """Write a foundation's outputs to an environment's store; returns whether anything changed.
 
-    Raises OpsError if the store has the foundation's own state.
+    Raises OpsError if the store contains the foundation's own state.
     """
     published = {key: outputs[key] for key in PUBLISHED if key in outputs}
     file = StateFile(store, project, stack)
@@ -34,9 +35,9 @@ def publish(store: Store, project: str, stack: str, outputs: Mapping[str, Any]) 
         resources = (current.latest.get("resources") or []) if current else []
         if [each.get("type") for each in resources] not in ([], [ROOT_STACK_TYPE]):
             raise OpsError(
-                f"{store.address} has a state of {stack} with {len(resources)} resources; expected only the outputs of "
-                "the foundation, whose own state does not belong there. Nothing was changed. Move it with "
-                f"`scripts/snu state move {stack}`.",
+                f"{store.address} has a state for {stack} with {len(resources)} resources; expected only the "
+                "foundation's outputs. The foundation's own state does not belong there. Nothing was changed. Move it "
+                f"with `scripts/snu state move {stack}`.",
                 ExitCode.FAILED,
             )
         if resources and resources[0].get("outputs") == published:

@@ -1,4 +1,4 @@
-"""The size of a stack's state, compared with the largest request that its backend accepts."""
+"""The size of a stack's state compared with the largest request that its backend accepts."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from urllib.parse import urlsplit
 from pulumi_state.store import Store, checkpoints
 
 SERVERLESS_LIMIT = 700_000
-"""Bytes of a checkpoint that a Serverless SQL database accepts: 1,024 KB a request, which contains it in base64."""
+"""Largest checkpoint, in bytes, that fits in a Serverless SQL database request (1,024 KB, in base64)."""
 WARN_FROM = 0.6
-"""Share of the limit from which commands warn."""
+"""Fraction of the limit at which commands start to warn."""
 _SERVERLESS_HOST = ".pg.sdb."
 
 
 @dataclass(frozen=True)
 class StateSize:
-    """The size of a state and the backend's limit, in bytes."""
+    """A state's size and the backend's limit, in bytes."""
 
     bytes: int
     limit: int | None
-    """None if the backend has no relevant limit."""
+    """The limit, or None if the backend has no relevant one."""
 
     @property
     def share(self) -> float:
@@ -40,19 +40,19 @@ class StateSize:
 
 
 def size_of(store: Store, project: str, stack: str) -> StateSize:
-    """The size as stored, which may be compressed. Raises StoreError."""
+    """The size of the state as stored, which may be compressed. Raises StoreError."""
     stored = checkpoints.find(store, project, stack)
     return StateSize(len(stored.raw) if stored else 0, limit_of(store.address))
 
 
 def limit_of(address: str) -> int | None:
-    """The limit of the backend at an address."""
+    """The size limit of the backend at an address."""
     return SERVERLESS_LIMIT if _SERVERLESS_HOST in (urlsplit(address).hostname or "") else None
 
 
 def size_remedy(stack: str) -> str:
-    """What to do about a state that is too large."""
+    """Instructions for a state that is too large."""
     return (
-        "Move it to a backend without that limit: in the foundation's settings, set the environment's database to kind "
-        f"`bucket` or `instance`, and run `scripts/snu state move {stack} --to …`; see docs/how-to/state.md."
+        "Move it to a backend without this limit: in the foundation's settings, set the environment's database to "
+        f"kind `bucket` or `instance`, then run `scripts/snu state move {stack} --to …`. See docs/how-to/state.md."
     )

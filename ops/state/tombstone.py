@@ -1,4 +1,4 @@
-"""The tombstone that a moved state leaves in its former backend, where commands then refuse to change the stack."""
+"""The tombstone of a moved state in its former backend, where commands then refuse to change the stack."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _KIND = "moved"
 
 @dataclass(frozen=True)
 class Tombstone:
-    """Where a state was moved to, by whom and when."""
+    """The target, user and time of a state's move."""
 
     to: str
-    """The new backend's address, without a login."""
+    """The new backend's address without the login."""
     who: str
     when: str
     """ISO 8601 in UTC."""
@@ -28,12 +28,12 @@ def tombstone_key(project: str, stack: str) -> str:
 
 
 def archived_state_key(project: str, stack: str) -> str:
-    """The key of the state as it was when it was moved."""
+    """The key of the copy of the state that was archived by the move."""
     return f"{layout.snu_prefix(_KIND, project, stack)}.checkpoint.json"
 
 
 def read_tombstone(store: Store, project: str, stack: str) -> Tombstone | None:
-    """The tombstone of a stack; None if its state was not moved. Raises StoreError."""
+    """A stack's tombstone, or None if its state was not moved. Raises StoreError."""
     item = store.read(tombstone_key(project, stack))
     if item is None:
         return None
@@ -45,7 +45,7 @@ def read_tombstone(store: Store, project: str, stack: str) -> Tombstone | None:
 
 
 def refuse_moved(store: Store, project: str, stack: str) -> None:
-    """Raises OpsError if the state was moved to another backend, and StoreError."""
+    """Raises OpsError if the state was moved to another backend. May raise StoreError."""
     tombstone = read_tombstone(store, project, stack)
     if tombstone is not None:
         raise OpsError(

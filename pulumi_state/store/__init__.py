@@ -1,7 +1,7 @@
-"""Backends that keep stacks' state in Pulumi's own layout: a folder, a bucket or a PostgreSQL database.
+"""Backends that store the state of stacks in Pulumi's own layout: a folder, a bucket or a PostgreSQL database.
 
-Both engines' states, locks, ledgers and backups are kept in such stores. Independent of Pulumi's engine, of Scaleway's
-API and of the command line.
+These stores contain the states, locks, ledgers and backups of both engines. This package is independent of Pulumi's
+engine, Scaleway's API and the command line.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _SCHEMES = "file://<folder>, s3://<bucket>?endpoint=…&region=…, postgres://<
 def open_store(backend_url: str, environ: Mapping[str, str]) -> Store:
     """Open the store at a backend's address, in the format of ``PULUMI_BACKEND_URL``.
 
-    A bucket's keys and a database's CA certificates come from ``environ``. Raises StoreError if the kind of address is
-    unknown or access is denied.
+    Bucket keys and a database's CA certificates come from ``environ``. Raises StoreError if the address type is unknown
+    or access is denied.
     """
     try:
         url = urlsplit(backend_url)
@@ -54,4 +54,4 @@ def open_store(backend_url: str, environ: Mapping[str, str]) -> Store:
             from pulumi_state.store.postgres import PostgresStore
 
             return PostgresStore(url, address_of(backend_url), environ.get(ROOT_CERTIFICATE, ""))
-    raise StoreError(f"unknown kind of backend, {url.scheme or '(none)'}://; expected {_SCHEMES}")
+    raise StoreError(f"unknown backend type {url.scheme or '(none)'}://; expected {_SCHEMES}")

@@ -1,4 +1,4 @@
-"""Backend addresses without credentials: for messages, and to compare whether two are the same backend."""
+"""Backend addresses without credentials, for messages and for comparing backends."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _DEFAULT_PORT = 5432
 
 
 def address_of(backend_url: str) -> str:
-    """Return a backend's address, reduced to what identifies it: for example, a bucket's endpoint, a database's table.
+    """Return a backend's address with only its identifying parts, such as a bucket's endpoint or a database's table.
 
-    An invalid address is not repeated, since it may contain a password.
+    The result does not include an invalid address, since it may contain a password.
     """
     if backend_url.startswith(_FILE):
         return f"{_FILE}{folder_of(backend_url)}"
@@ -39,12 +39,12 @@ def address_of(backend_url: str) -> str:
 
 
 def folder_of(backend_url: str) -> Path:
-    """Return the folder of a ``file://`` address; relative paths are relative to the working directory."""
+    """Return the folder of a ``file://`` address, resolving relative paths against the working directory."""
     return Path(backend_url.removeprefix(_FILE)).expanduser().absolute()
 
 
 def endpoint_of(endpoint: str) -> str:
-    """Return an S3 endpoint with its scheme, HTTPS by default."""
+    """Return an S3 endpoint with its scheme, which defaults to HTTPS."""
     return (endpoint if "://" in endpoint else f"https://{endpoint}").rstrip("/")
 
 

@@ -1,4 +1,4 @@
-"""An S3 bucket as a store (Pulumi's ``s3://`` backend): on Scaleway's Object Storage or on moto."""
+"""An S3 bucket as a store (Pulumi's ``s3://`` backend), in Scaleway's Object Storage or moto."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _READ_SECONDS = 60
 
 
 def client(endpoint: str, region: str, access_key: str, secret_key: str) -> S3Client:
-    """Create a client of an S3 endpoint, with the given region and keys instead of the user's AWS configuration."""
+    """Create a client for an S3 endpoint, using the given region and keys instead of the user's AWS configuration."""
     import boto3
     from botocore.config import Config
 
@@ -42,7 +42,7 @@ def client(endpoint: str, region: str, access_key: str, secret_key: str) -> S3Cl
             read_timeout=_READ_SECONDS,
             retries={"mode": "standard", "total_max_attempts": 4},
             s3={"addressing_style": "path"},
-            # Not every S3 implementation supports the checksums that newer clients send by default.
+            # Some S3 implementations do not support the checksums that newer clients send by default.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         ),
@@ -50,7 +50,7 @@ def client(endpoint: str, region: str, access_key: str, secret_key: str) -> S3Cl
 
 
 class BucketStore:
-    """A bucket, or a folder in one: ``s3://<bucket>[/<folder>]?endpoint=…&region=…``, as in Pulumi."""
+    """A bucket or a folder in a bucket: ``s3://<bucket>[/<folder>]?endpoint=…&region=…``, as in Pulumi."""
 
     def __init__(self, url: SplitResult, environ: Mapping[str, str], address: str) -> None:
         """Use the keys in ``environ``; ``address`` is used in messages.
@@ -79,7 +79,7 @@ class BucketStore:
         return f"{self._folder}/{key}" if self._folder else key
 
     def read(self, key: str) -> Item | None:
-        """Return an object, see ``Store.read``."""
+        """Return an object; see ``Store.read``."""
 
         def get() -> Item:
             response = self._client.get_object(Bucket=self._bucket, Key=self._name(key))
@@ -93,7 +93,7 @@ class BucketStore:
             raise
 
     def write(self, key: str, content: bytes, expected: str | None = None) -> str:
-        """Write an object, see ``Store.write``."""
+        """Write an object; see ``Store.write``."""
         condition: dict[str, Any] = {}
         if expected == ABSENT:
             condition = {"IfNoneMatch": "*"}
@@ -108,7 +108,7 @@ class BucketStore:
         except _RefusedError as refused:
             if not condition or refused.code not in _CONFLICTS | _MISSING:
                 raise
-        # The client retries a request without a response, which then conflicts with its own first attempt.
+        # The client retries a request that got no response, and the retry may conflict with the first attempt.
         current = self.read(key)
         if current is None or current.content != content:
             raise self._conflict(key)
@@ -118,7 +118,7 @@ class BucketStore:
         return ConflictError(f"{key} in {self.address} was changed by another run")
 
     def copy(self, source: str, target: str) -> None:
-        """Copy an object, see ``Store.copy``."""
+        """Copy an object; see ``Store.copy``."""
         origin: CopySourceTypeDef = {"Bucket": self._bucket, "Key": self._name(source)}
         try:
             self._ask(
@@ -130,9 +130,9 @@ class BucketStore:
                 raise
 
     def delete(self, key: str, expected: str | None = None) -> None:
-        """Remove an object, see ``Store.delete``.
+        """Remove an object; see ``Store.delete``.
 
-        Scaleway has no conditional delete: what another run writes between the comparison and the deletion is lost.
+        Scaleway has no conditional delete, so a write by another run between the comparison and the deletion is lost.
         """
         if expected is not None:
             current = self.read(key)
@@ -143,7 +143,7 @@ class BucketStore:
         self._ask(f"delete {key}", lambda: self._client.delete_object(Bucket=self._bucket, Key=self._name(key)))
 
     def age(self, key: str) -> timedelta | None:
-        """Return the time since the last write, see ``Store.age``."""
+        """Return the time since the last write; see ``Store.age``."""
 
         def head() -> timedelta:
             response = self._client.head_object(Bucket=self._bucket, Key=self._name(key))
@@ -161,7 +161,7 @@ class BucketStore:
             raise
 
     def entries(self, prefix: str) -> list[Entry]:
-        """List objects, see ``Store.entries``."""
+        """List objects; see ``Store.entries``."""
         prefix_length = len(self._name(""))
 
         def list_objects() -> list[Entry]:
@@ -186,7 +186,7 @@ class BucketStore:
         except ClientError as error:
             details = error.response.get("Error", {})
             code, message = str(details.get("Code", "")), str(details.get("Message", ""))
-            refused = f"{self.address} refuses to {action}"
+            refused = f"{self.address} refused to {action}"
             if code == _NO_BUCKET:
                 raise MissingError(f"{refused}: {code} {message}".rstrip()) from None
             raise _RefusedError(refused, code, message) from None

@@ -1,4 +1,4 @@
-"""Finds stacks' states and update records, in every format that the Pulumi CLI writes."""
+"""Finds the states and update records of stacks in every format that the Pulumi CLI writes."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class StoredCheckpoint:
     key: str
     tag: str
     raw: bytes = field(repr=False)
-    """The stored bytes, compressed or not."""
+    """The bytes as stored, which may be compressed."""
     content: bytes = field(repr=False)
     """The decompressed JSON."""
 
 
 def find(store: Store, project: str, stack: str) -> StoredCheckpoint | None:
-    """Find a stack's state, None if the stack does not exist.
+    """Find a stack's state; returns None if the stack does not exist.
 
-    Raises StoreError if the state exists in two formats, in another layout, or is damaged, so that the stack is not
-    mistaken for a new one.
+    Raises StoreError if the state exists in two formats, has another layout, or is damaged, instead of mistaking the
+    stack for a new one.
     """
     forms = layout.checkpoint_forms(project, stack)
     for _ in range(_ATTEMPTS):
@@ -39,8 +39,8 @@ def find(store: Store, project: str, stack: str) -> StoredCheckpoint | None:
         if len(present) > 1:
             latest = max(present, key=lambda entry: entry.modified)
             raise StoreError(
-                f"{store.address} has two states of {stack}: {' and '.join(entry.key for entry in present)}. The "
-                f"Pulumi CLI uses the one written last ({latest.key}); compare them and remove the other one"
+                f"{store.address} has two states for {stack}: {' and '.join(entry.key for entry in present)}. The "
+                f"Pulumi CLI uses the latest one ({latest.key}); compare them and remove the other"
             )
         if not present:
             require_layout(store)
@@ -52,7 +52,7 @@ def find(store: Store, project: str, stack: str) -> StoredCheckpoint | None:
 
 
 def stacks_in(store: Store, project: str) -> dict[str, datetime]:
-    """Return the stacks with a state in a store, and when it was last written. Raises StoreError as ``find``."""
+    """Return the stacks with a state in a store and the time of each last write. Raises StoreError, like ``find``."""
     require_layout(store)
     prefix = layout.checkpoint(project, "").removesuffix(layout.CHECKPOINT)
     stacks = {}
@@ -64,7 +64,7 @@ def stacks_in(store: Store, project: str) -> dict[str, datetime]:
 
 
 def record_keys(store: Store, project: str, stack: str) -> list[str]:
-    """Return the keys of a stack's update records, oldest first. Raises StoreError."""
+    """Return the keys of a stack's update records in chronological order. Raises StoreError."""
     endings = tuple(f"{layout.RECORD}{suffix}" for suffix in SUFFIXES)
     return [entry.key for entry in store.entries(layout.history(project, stack)) if entry.key.endswith(endings)]
 
@@ -78,7 +78,7 @@ def decompressed(store: Store, key: str, content: bytes) -> bytes:
 
 
 def require_layout(store: Store) -> None:
-    """Check that the store has the layout that this version reads. Raises StoreError if not."""
+    """Check that this version can read the store's layout. Raises StoreError if it cannot."""
     meta = store.read(layout.META)
     if meta is not None:
         version = _LAYOUT.search(meta.content)
@@ -94,12 +94,12 @@ def require_layout(store: Store) -> None:
     names = [_stack_of(entry.key.removeprefix(prefix)) for entry in store.entries(prefix)]
     if legacy := sorted({name for name in names if name and "/" not in name}):
         raise StoreError(
-            f"{store.address} has stacks in the CLI's former layout, without projects ({', '.join(legacy)}); convert "
-            "it with `pulumi state upgrade`"
+            f"{store.address} has stacks in the CLI's old layout without projects ({', '.join(legacy)}); convert them "
+            "with `pulumi state upgrade`"
         )
 
 
 def _stack_of(name: str) -> str:
-    """Return the stack whose state has this file name, empty for other files such as ``<stack>.json.bak``."""
+    """Return the name of the stack with this state file; empty for other files such as ``<stack>.json.bak``."""
     plain = name.removesuffix(suffix_of(name))
     return plain.removesuffix(layout.CHECKPOINT) if plain.endswith(layout.CHECKPOINT) else ""

@@ -22,23 +22,23 @@ _GUARD_POLL_SECONDS = 0.005
 _TEMPORARY = ".tmp"
 _PULUMI = ".pulumi"
 _ATTRIBUTES = ".attrs"
-"""Suffix of the metadata file that the Pulumi CLI writes beside each of its files."""
+"""Suffix of the metadata file that the Pulumi CLI writes alongside each of its files."""
 
 
 class FolderStore:
-    """A folder whose files are the objects. Writes are atomic, and on disk when they return."""
+    """A folder with a file for each object. Writes are atomic and durable."""
 
     def __init__(self, root: Path) -> None:
-        """Use a folder, which is created by the first write."""
+        """Use a folder, creating it on the first write."""
         self._root = root
         self.address = f"file://{root}"
 
     def path(self, key: str) -> Path:
-        """Return the file of an object."""
+        """Return an object's file."""
         return self._root / key
 
     def read(self, key: str) -> Item | None:
-        """Return an object, see ``Store.read``."""
+        """Return an object; see ``Store.read``."""
         try:
             content = self.path(key).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
@@ -48,7 +48,7 @@ class FolderStore:
         return Item(content, _tag(content))
 
     def write(self, key: str, content: bytes, expected: str | None = None) -> str:
-        """Write an object, see ``Store.write``."""
+        """Write an object; see ``Store.write``."""
         path = self.path(key)
         with self._temporary_file(path, content) as temporary:
             if expected is None:
@@ -70,7 +70,7 @@ class FolderStore:
         return ConflictError(f"{self.path(key)} was changed by another run")
 
     def copy(self, source: str, target: str) -> None:
-        """Copy an object, see ``Store.copy``."""
+        """Copy an object; see ``Store.copy``."""
         origin, copy = self.path(source), self.path(target)
         try:
             if not origin.exists():
@@ -83,7 +83,7 @@ class FolderStore:
             raise StoreError(f"{copy} cannot be written: {error.strerror}") from error
 
     def delete(self, key: str, expected: str | None = None) -> None:
-        """Remove an object, see ``Store.delete``."""
+        """Remove an object; see ``Store.delete``."""
         if expected is None:
             self._remove(key)
             return
@@ -104,7 +104,7 @@ class FolderStore:
             raise StoreError(f"{path} cannot be removed: {error.strerror}") from error
 
     def age(self, key: str) -> timedelta | None:
-        """Return the time since the last write by the file system's clock, on a network the server's."""
+        """Return the time since the last write by the file system's clock (on a network, the server's clock)."""
         try:
             written = self.path(key).stat().st_mtime
         except (FileNotFoundError, NotADirectoryError):
@@ -116,7 +116,7 @@ class FolderStore:
             return timedelta(seconds=os.fstat(guard.fileno()).st_mtime - written)
 
     def entries(self, prefix: str) -> list[Entry]:
-        """List objects, see ``Store.entries``; a prefix may end within a file's name."""
+        """List objects (see ``Store.entries``); a prefix may end in the middle of a file name."""
         folder, _, _ = prefix.rpartition("/")
         entries = []
         for path in self.path(folder).rglob("*"):
@@ -129,9 +129,9 @@ class FolderStore:
         return sorted(entries, key=lambda entry: entry.key)
 
     def remove_broken_attributes(self, *prefixes: str) -> None:
-        """Remove the CLI's ``.attrs`` files that are not valid JSON, as a killed CLI may leave them.
+        """Remove ``.attrs`` files of the CLI that are not valid JSON; a killed CLI may leave such files.
 
-        The CLI cannot read an object beside such a file, but can read one without it. Raises StoreError.
+        The CLI cannot read an object that has such a file, but it can read an object without one. Raises StoreError.
         """
         for path in self.path(_PULUMI).rglob(f"*{_ATTRIBUTES}"):
             key = path.relative_to(self._root).as_posix()
@@ -144,11 +144,11 @@ class FolderStore:
                     raise StoreError(f"{path} cannot be read: {error.strerror}") from error
 
     def close(self) -> None:
-        """Do nothing, since no file stays open."""
+        """Do nothing, since no files are kept open."""
 
     @contextmanager
     def _temporary_file(self, path: Path, content: bytes) -> Iterator[Path]:
-        """Write the content to a file beside ``path`` and sync it; it is removed unless it was renamed."""
+        """Write the content to a file alongside ``path`` and sync it; unless renamed, it is removed afterwards."""
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_TEMPORARY}")
         try:
             _make_folder(path.parent)
@@ -173,17 +173,17 @@ class FolderStore:
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        """Allow one conditional writer at a time; the kernel releases the guard of a process that ends.
+        """Allow one conditional writer at a time; the kernel releases the guard when a process exits.
 
-        Raises StoreError if a process does not release it, which happens only if that process is paused.
+        Raises StoreError if a process does not release the guard, which happens only if the process is paused.
         """
         deadline = time.monotonic() + _GUARD_SECONDS
         with self._guard() as guard:
             while not _locked(guard):
                 if time.monotonic() > deadline:
                     raise StoreError(
-                        f"{self.path(_GUARD)} is locked by a process that was paused while writing; resume or end that "
-                        "process (`lsof` shows it)"
+                        f"{self.path(_GUARD)} is locked by a process that was paused while writing; resume or stop "
+                        "that process (use `lsof` to find it)"
                     )
                 time.sleep(_GUARD_POLL_SECONDS)
             yield
@@ -198,7 +198,7 @@ def _locked(file: IO[str]) -> bool:
 
 
 def _make_folder(folder: Path) -> None:
-    """Create a folder and its parents, and sync each to disk."""
+    """Create a folder and its parents, syncing each to disk."""
     if folder.is_dir():
         return
     _make_folder(folder.parent)
@@ -207,7 +207,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Sync a folder, so that a crash cannot undo what was renamed, linked, created or removed in it."""
+    """Sync a folder so that a crash cannot undo renames, links, creations and removals in it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""A PostgreSQL database as a store (Pulumi's ``postgres://`` backend): a Serverless SQL database or an instance.
+"""A PostgreSQL database as a store (Pulumi's ``postgres://`` backend), on Serverless SQL or a database instance.
 
 Each object is a row in Pulumi's own table (``pkg/backend/diy/postgres``), with its content in base64 in a JSON object.
-The CLI prefixes every key with the path of the address, which is the database's name.
+The CLI prefixes every key with the address's path, which is the database name.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ class PostgresStore:
     """A database: ``postgres://<user>:<password>@<host>/<database>?sslmode=…[&table=…][&search_path=…]``."""
 
     def __init__(self, url: SplitResult, address: str, root_certificate: str = "") -> None:
-        """Connect to the database, and create Pulumi's table if it does not exist.
+        """Connect to the database and create Pulumi's table if it does not exist.
 
-        ``address`` is used in messages. ``root_certificate`` is the file of CA certificates that verify the server's,
-        unless the URL names one (``sslrootcert``). Raises StoreError if access is denied.
+        ``address`` is used in messages. ``root_certificate`` is a file of CA certificates for verifying the server's
+        certificate, unless the URL specifies one (``sslrootcert``). Raises StoreError if access is denied.
         """
         options = dict(parse_qsl(url.query))
         table = options.pop("table", _TABLE).lower()  # the CLI does not quote it, so PostgreSQL lowercases it
         if not _TABLE_NAME.fullmatch(table):
-            raise StoreError(f"{address.partition('?')[0]}: invalid table=; expected letters, digits and _")
+            raise StoreError(f"{address.partition('?')[0]}: invalid table=; expected only letters, digits and _")
         folder = url.path.lstrip("/")
         self._prefix = folder if folder.endswith("/") or not folder else f"{folder}/"
         self._schema = options.pop("search_path", "")
@@ -66,7 +66,7 @@ class PostgresStore:
             raise StoreError(f"{self.address} has options that PostgreSQL does not support") from None
 
     def _create(self, table: str) -> None:
-        """Create the table as the CLI does; if it exists, only the permission to use it is needed."""
+        """Create the table as the CLI does; an existing table requires only permission to use it."""
         from psycopg import errors, sql
 
         self._names = {"table": sql.Identifier(table), "index": sql.Identifier(f"{table}_key_prefix_idx")}
@@ -83,16 +83,16 @@ class PostgresStore:
             self._ask("CREATE INDEX IF NOT EXISTS {index} ON {table} (key text_pattern_ops)", [], action)
 
     def read(self, key: str) -> Item | None:
-        """Return an object, see ``Store.read``."""
+        """Return an object; see ``Store.read``."""
         rows = self._ask("SELECT data->>'data' FROM {table} WHERE key = %s", [self._prefix + key], f"read {key}")
         return Item(base64.b64decode(rows[0][0]), _tag(rows[0][0])) if rows else None
 
     def write(self, key: str, content: bytes, expected: str | None = None) -> str:
-        """Write an object, see ``Store.write``."""
+        """Write an object; see ``Store.write``."""
         encoded = base64.b64encode(content).decode()
         data = json.dumps({"data": encoded})
         if not self._ask(*_write_statement(self._prefix + key, data, expected), f"write {key}"):
-            # A statement is retried after a lost connection, and then conflicts with its own first attempt.
+            # A statement is retried after a lost connection, and the retry may conflict with the first attempt.
             current = self.read(key)
             if current is None or current.content != content:
                 raise self._conflict(key)
@@ -102,7 +102,7 @@ class PostgresStore:
         return ConflictError(f"{key} in {self.address} was changed by another run")
 
     def copy(self, source: str, target: str) -> None:
-        """Copy an object, see ``Store.copy``."""
+        """Copy an object; see ``Store.copy``."""
         statement = (
             "INSERT INTO {table} (key, data) SELECT %s, data FROM {table} WHERE key = %s "
             "ON CONFLICT (key) DO UPDATE SET data = EXCLUDED.data, updated_at = now()"
@@ -110,7 +110,7 @@ class PostgresStore:
         self._ask(statement, [self._prefix + target, self._prefix + source], f"copy {source}")
 
     def delete(self, key: str, expected: str | None = None) -> None:
-        """Remove an object, see ``Store.delete``."""
+        """Remove an object; see ``Store.delete``."""
         statement, values = "DELETE FROM {table} WHERE key = %s", [self._prefix + key]
         if expected is None:
             self._ask(statement, values, f"delete {key}")
@@ -120,13 +120,13 @@ class PostgresStore:
             raise self._conflict(key)
 
     def age(self, key: str) -> timedelta | None:
-        """Return the time since the last write, see ``Store.age``."""
+        """Return the time since the last write; see ``Store.age``."""
         statement = "SELECT clock_timestamp() - updated_at FROM {table} WHERE key = %s"
         rows = self._ask(statement, [self._prefix + key], f"read {key}")
         return rows[0][0] if rows else None
 
     def entries(self, prefix: str) -> list[Entry]:
-        """List objects, see ``Store.entries``."""
+        """List objects; see ``Store.entries``."""
         statement = (
             "SELECT key, octet_length(data->>'data') / 4 * 3, updated_at FROM {table} "
             'WHERE starts_with(key, %s) ORDER BY key COLLATE "C"'
@@ -139,12 +139,12 @@ class PostgresStore:
         self._connection.close()
 
     def __del__(self) -> None:
-        """Close the connection of a store that is no longer used."""
+        """Close the connection of a store that is no longer in use."""
         if hasattr(self, "_connection"):
             self.close()
 
     def _ask(self, statement: str, values: list[str], action: str) -> list[tuple[Any, ...]]:
-        """Execute a statement, reconnecting once if the connection was lost, as when a database becomes idle."""
+        """Execute a statement, reconnecting once if the connection was lost, as happens when a database goes idle."""
         import psycopg
 
         try:
@@ -153,12 +153,12 @@ class PostgresStore:
             raise
         except psycopg.Error as error:
             if not self._connection.closed:
-                raise StoreError(f"{self.address} refuses to {action}: {_first_line(error)}") from None
+                raise StoreError(f"{self.address} refused to {action}: {_first_line(error)}") from None
         self._connection = self._connected()
         try:
             return self._execute(statement, values)
         except psycopg.Error as error:
-            raise StoreError(f"{self.address} refuses to {action}: {_first_line(error)}") from None
+            raise StoreError(f"{self.address} refused to {action}: {_first_line(error)}") from None
 
     def _execute(self, statement: str, values: list[str]) -> list[tuple[Any, ...]]:
         from psycopg import sql
@@ -169,7 +169,7 @@ class PostgresStore:
 
 
 def _write_statement(key: str, data: str, expected: str | None) -> tuple[str, list[str]]:
-    """Return the statement that writes an object, and its values; it returns a row if it has written."""
+    """Return the statement for writing an object, and its values; the statement returns a row if it writes one."""
     insert = "INSERT INTO {table} (key, data) VALUES (%s, %s) ON CONFLICT (key) DO "
     if expected is None:
         return f"{insert}UPDATE SET data = EXCLUDED.data, updated_at = now() RETURNING key", [key, data]

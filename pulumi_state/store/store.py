@@ -1,4 +1,4 @@
-"""The interface of a store: objects under keys, with conditional writes."""
+"""The store interface: objects identified by keys, with conditional writes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 ABSENT = ""
-"""Expected tag of an object that must not exist."""
+"""The expected tag for an object that must not exist."""
 
 
 class StoreError(Exception):
-    """The store cannot be used. The message is shown to the user and contains no credentials."""
+    """The store cannot be used. The message is displayed to the user and does not contain credentials."""
 
 
 class MissingError(StoreError):
@@ -19,16 +19,16 @@ class MissingError(StoreError):
 
 
 class ConflictError(StoreError):
-    """The object is not what the writer expected. Nothing was written."""
+    """The object differs from the writer's expectation. Nothing was written."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """An object with its content."""
+    """An object's content and tag."""
 
     content: bytes
     tag: str
-    """Changes with the content; conditional writes expect it."""
+    """A value that changes with the content; conditional writes compare it."""
 
 
 @dataclass(frozen=True)
@@ -42,22 +42,22 @@ class Entry:
 
 
 class Store(Protocol):
-    """Objects under keys such as ``.pulumi/stacks/snu/stage.json``. Every method may raise ``StoreError``."""
+    """Objects with keys such as ``.pulumi/stacks/snu/stage.json``. Every method may raise ``StoreError``."""
 
     address: str
     """The store's address without credentials, for messages and comparisons."""
 
     def read(self, key: str) -> Item | None:
-        """Return the object, None if it does not exist."""
+        """Return the object, or None if it does not exist."""
         ...
 
     def write(self, key: str, content: bytes, expected: str | None = None) -> str:
         """Write an object atomically and durably, and return its new tag.
 
-        ``expected`` is the tag that the object must have, or ``ABSENT``. Raises ``ConflictError`` if it has another
-        one; only one of several writers with the same expectation succeeds. An object whose content already is
-        ``content`` counts as written, so that a write whose response was lost can be repeated. Writers that must
-        exclude each other therefore have to write different content.
+        ``expected`` is the tag that the object must have, or ``ABSENT``. Raises ``ConflictError`` if the tag differs;
+        of several writers with the same expectation, only one succeeds. If the object already has this content, the
+        write also succeeds, which makes it possible to repeat a write after a lost response. Writers that must exclude
+        each other must therefore write different content.
         """
         ...
 
@@ -68,17 +68,17 @@ class Store(Protocol):
     def delete(self, key: str, expected: str | None = None) -> None:
         """Remove an object; does nothing if it does not exist.
 
-        ``expected`` is the tag that it must have. Raises ``ConflictError`` if it has another one. Atomic in a folder
-        and a database, but not in a bucket, which has no conditional delete.
+        ``expected`` is the tag that the object must have. Raises ``ConflictError`` if the tag differs. The operation is
+        atomic in folders and databases, but not in buckets, which have no conditional delete.
         """
         ...
 
     def age(self, key: str) -> timedelta | None:
-        """Return the time since the object was last written, by the store's own clock; None if it does not exist."""
+        """Return the time since the object's last write by the store's own clock, or None if it does not exist."""
         ...
 
     def entries(self, prefix: str) -> list[Entry]:
-        """Return the objects whose keys have a prefix, sorted by key."""
+        """Return the objects with a key prefix, sorted by key."""
         ...
 
     def close(self) -> None:

@@ -95,7 +95,7 @@ def test_a_second_adoption_and_undo(founded_live: LiveLab) -> None:
     assert not live.lab.state_file(stack).exists()
     twice = live.adopt(stack, "--undo", "--yes")
     assert twice.returncode == ExitCode.USAGE
-    assert "has no adoption that could be undone" in twice.stderr
+    assert "has no adoption to undo" in twice.stderr
 
 
 def test_after_the_first_up_there_are_no_differences(founded_live: LiveLab) -> None:

@@ -75,8 +75,8 @@ def _document(**instance: Any) -> dict[str, Any]:
         (_document(status="tainted"), "module.apps.scaleway_container.api as tainted"),
         (_document(deposed="b1946ac9"), "as deposed"),
         (_document(attributes={"id": ""}), "without an id"),
-        (_document(attributes=None), "has an invalid resource"),
-        ({"version": 4, "resources": [{"mode": "managed"}]}, "has an invalid resource"),
+        (_document(attributes=None), "contains an invalid resource"),
+        ({"version": 4, "resources": [{"mode": "managed"}]}, "contains an invalid resource"),
     ],
 )
 def test_invalid_states(document: object, says: str, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_state_in_postgresql(database: Database, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PGPASSWORD", database.password)
     assert read_states([source]) == _recorded("production")
     for wrong, says in (
-        (f"{source}&workspace=other", "workspace other) has no state"),
+        (f"{source}&workspace=other", "workspace other) contains no state"),
         (source.replace("production", "elsewhere"), "cannot be read"),
         (database.url, "Set PGPASSWORD"),
     ):

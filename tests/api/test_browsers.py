@@ -97,7 +97,7 @@ def test_changes_need_the_token_in_the_data_folder(tmp_path: Path) -> None:
             *(("DELETE", path) for path in ("faults", f"faults/{fault}")),
             ("PUT", "reset"),
         ):
-            assert refused(method, path) == f"the header {HEADER} is missing; its value is in {file}"
+            assert refused(method, path) == f"the {HEADER} header is missing; read its value from {file}"
             assert "is wrong" in refused(method, path, **{HEADER: f"{token}x", "X-Auth-Token": OWNER_SECRET_KEY})
         assert "containers.namespace" in api("GET", "/_local/resources?seed=false")
         assert not api("GET", "/_local/object-storage")["running"]
@@ -114,7 +114,7 @@ def test_requests_to_deployed_apps_are_not_checked(server: Server, host: str) ->
         headers = {"Host": host, "Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
         page = HTTP.post(server.url + path, headers=headers)
         assert page.status_code == 200
-        assert "no process runs for it" in page.text
+        assert "no process is running for it" in page.text
 
 
 # --- the page at / -----------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ def test_the_home_page_escapes_values(api: Client, server: Server, host: str) ->
 
 
 def test_the_home_page_without_containers(server: Server) -> None:
-    assert "No container is deployed yet" in HTTP.get(server.url).text
+    assert "No containers are deployed yet" in HTTP.get(server.url).text
 
 
 def test_the_home_page_has_no_scripts_and_cannot_be_framed(server: Server) -> None:

@@ -95,7 +95,7 @@ def test_unknown_enum_values_are_ignored_and_the_singular_field_is_accepted(api:
     ("argument", "change", "expected"),
     [
         ("name", {"name": "-api"}, "must start with a letter"),
-        ("min_scale", {"min_scale": 6}, "at most max_scale"),
+        ("min_scale", {"min_scale": 6}, "not exceed max_scale"),
         ("timeout", {"timeout": "1m"}, "must be a duration"),
         ("secret_environment_variables", {"secret_environment_variables": {"A": ""}}, "must not be empty"),
         ("scaling_option", {"scaling_option": {}}, "exactly one threshold"),
@@ -178,7 +178,7 @@ def test_placeholder_pages_describe_the_container(api: Client, server: Server, c
 
     page = get(host)
     assert page.status_code == 200
-    for expected in (container["id"], container["image"], "0 to 5", "APP_NAME", "MONGO_URL", "no process runs for it"):
+    for expected in (container["id"], container["image"], "0 to 5", "APP_NAME", "MONGO_URL", "no process is running"):
         assert expected in page.text
     assert "very-secret" not in page.text
     assert get(f"{host}:8421", "text/html").text.startswith("<!doctype html>")

@@ -264,7 +264,7 @@ def test_queries_select_streams_and_filter_lines(logs: Logs, query: str, found: 
         ('{a="b"} | json', "does not implement the stage | json"),
         ('{a="b"} |> "<_>"', "the pattern filter |>"),
         ('{a="b"} |= "c" or "d"', "or after a line filter"),
-        ('sum(rate({a="b"}[5m]))', "does not implement sum"),
+        ('sum(rate({a="b"}[5m]))', "does not implement metric queries (sum)"),
         ("{}", "empty-compatible value"),
         ('{a=~".*"}', "empty-compatible value"),
         ('{a="b"} |~ "("', "error parsing regexp"),
@@ -357,7 +357,7 @@ def test_invalid_lines_are_rejected_together(logs: Logs) -> None:
     logs.api.refused("POST", path, {"lines": [{"text": "bad", "stream": "stdin"}]}, "lines[0].stream")
     logs.api.refused("POST", path, {"lines": [{"text": ""}, {"stream": "stderr"}]}, "lines[1].text")
     logs.api("POST", "/_local/containers/nobody/logs", {"lines": []}, status=404)
-    assert logs.api("GET", path, status=409)["message"].startswith("no container processes run")
+    assert logs.api("GET", path, status=409)["message"].startswith("no container processes are running")
 
 
 def test_a_reset_removes_added_lines(logs: Logs) -> None:

@@ -42,7 +42,7 @@ def test_the_pack_lets_the_stacks_pass_and_refuses_violations(tmp_path: Path, pu
         refused = _preview(stacks, "local")
         assert not refused.ok
         assert "[mandatory]  plain-variables  (scaleway:containers:Container: api-container)" in refused.text
-        assert "environmentVariables.MAIL_TOKEN is named like a secret" in refused.text
+        assert "environmentVariables.MAIL_TOKEN has a name that suggests a secret" in refused.text
         policies = refused.text[refused.text.index("Policies:") : refused.text.index("Outputs:")]
         assert "hunter2" not in policies
 

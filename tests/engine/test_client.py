@@ -143,7 +143,7 @@ async def test_a_local_scaleway_that_does_not_run() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     client = Client({"apiUrl": f"http://127.0.0.1:{port}"})
-    with pytest.raises(ProviderError, match=rf"127.0.0.1:{port} does not respond; start it with"):
+    with pytest.raises(ProviderError, match=rf"127.0.0.1:{port} is not responding; start it with"):
         await client.get("/thing")
 
 

@@ -286,10 +286,10 @@ def test_a_local_scaleway_that_does_not_run(copy: Project) -> None:
         after = state_file(copy).read_bytes()
         refresh = do(operations.refresh, copy)
     assert not preview.ok
-    assert any("does not respond; start it with" in error for error in preview.errors()), preview.errors()
+    assert any("is not responding; start it with" in error for error in preview.errors()), preview.errors()
     assert after == before
     assert not refresh.ok
-    assert any("does not respond" in error for error in refresh.errors())
+    assert any("is not responding" in error for error in refresh.errors())
 
 
 # --- the end of it ----------------------------------------------------------------------------------------

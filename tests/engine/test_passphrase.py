@@ -65,7 +65,7 @@ def test_the_variable_wins_over_the_file_even_when_it_is_empty(tmp_path: Path) -
 
 
 def test_no_passphrase_and_no_file(tmp_path: Path) -> None:
-    with pytest.raises(PassphraseError, match="set PULUMI_CONFIG_PASSPHRASE or"):
+    with pytest.raises(PassphraseError, match="set PULUMI_CONFIG_PASSPHRASE to"):
         passphrase_from({})
     with pytest.raises(PassphraseError, match="cannot be read"):
         passphrase_from({"PULUMI_CONFIG_PASSPHRASE_FILE": str(tmp_path / "none")})

@@ -90,13 +90,13 @@ def test_a_resource_that_was_not_planned_stops(lab: PlannedLab) -> None:
 def test_another_value_stops(lab: PlannedLab) -> None:
     lab.up(Res("a", {"x": 1}))
     lab.plan(Res("a", {"x": 2}))
-    assert_stopped(lab.apply(Res("a", {"x": 3})), "values differ from the plan: x")
+    assert_stopped(lab.apply(Res("a", {"x": 3})), "these values differ: x")
 
 
 def test_another_secret_value_stops_without_showing_it(lab: PlannedLab) -> None:
     lab.plan(Res("a", {"x": Secret("planned-secret")}))
     run = lab.apply(Res("a", {"x": Secret("other-secret")}))
-    assert_stopped(run, "values differ from the plan: x")
+    assert_stopped(run, "these values differ: x")
     assert "secret" not in "\n".join(run.errors())
     lab.plan(Res("a", {"x": Secret("planned-secret")}))
     assert lab.apply(Res("a", {"x": Secret("planned-secret")})).ok
@@ -111,7 +111,7 @@ def test_what_the_preview_could_not_know_may_be_anything(lab: PlannedLab) -> Non
 def test_an_omitted_resource_stops_before_it_is_deleted(lab: PlannedLab) -> None:
     lab.up(Res("a"), Res("b"))
     lab.plan(Res("a"), Res("b"))
-    assert_stopped(lab.apply(Res("a")), "the plan has operations on b, which the program did not request")
+    assert_stopped(lab.apply(Res("a")), "the plan contains operations on b that the program did not request")
     assert "delete b" not in lab.cloud.calls
 
 
@@ -120,7 +120,7 @@ def test_another_resource_id_stops(lab: PlannedLab) -> None:
     lab.plan(Res("a", {"x": 2}))
     lab.up()
     lab.up(Res("a", {"x": 1}))
-    assert_stopped(lab.apply(Res("a", {"x": 2})), "found the resource ID")
+    assert_stopped(lab.apply(Res("a", {"x": 2})), "found resource ID")
 
 
 def test_no_secret_is_in_the_file(lab: PlannedLab) -> None:
@@ -138,8 +138,8 @@ def test_no_secret_is_in_the_file(lab: PlannedLab) -> None:
     ("content", "says"),
     [
         ("{", "is not a plan"),
-        ("[]", "is not a plan of this engine"),
-        (json.dumps({"manifest": {}, "resourcePlans": {}}), "is a plan of the Pulumi CLI"),
+        ("[]", "is not an embedded-engine plan"),
+        (json.dumps({"manifest": {}, "resourcePlans": {}}), "is a Pulumi CLI plan"),
         (json.dumps({"format": "embedded-engine-plan", "version": 2, "resources": {}}), "version 1"),
     ],
 )

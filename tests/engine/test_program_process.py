@@ -131,7 +131,7 @@ def test_a_syntax_error_names_the_file_and_the_line(project: Path) -> None:
     [
         ("import pulumi\nraise pulumi.RunError('no such app')", "", True),
         ("import sys\nsys.exit(0)", "", False),
-        ("import sys\nsys.exit(3)", "the program ended with exit status 3", False),
+        ("import sys\nsys.exit(3)", "the program exited with status 3", False),
     ],
 )
 def test_how_a_program_ends_is_what_the_engine_gets(project: Path, source: str, error: str, bail: bool) -> None:
@@ -165,7 +165,7 @@ def test_a_program_runs_once(project: Path) -> None:
     write(project, "")
     with Program(project, os.environ) as program:
         FakeEngine().run(project, program.address)
-        with pytest.raises(grpc.RpcError, match="the program has been run already"):
+        with pytest.raises(grpc.RpcError, match="the program has already been run"):
             FakeEngine().run(project, program.address)
 
 
@@ -315,4 +315,4 @@ def test_a_program_that_ends_its_process(project: Path, monkeypatch: pytest.Monk
     result, events = run(project, monkeypatch, "import os\nos._exit(7)\n")
     assert not result.ok
     errors = [each["diagnosticEvent"]["message"] for each in events if "diagnosticEvent" in each]
-    assert errors == ["the program ended with exit status 7"]
+    assert errors == ["the program exited with status 7"]

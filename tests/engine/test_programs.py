@@ -122,7 +122,7 @@ REFUSED = {
     "a package, before what is asked for its resources": (
         "import pulumi_docker\n"
         'pulumi_docker.Image("a", image_name="x/y:1", opts=pulumi.ResourceOptions(retain_on_delete=True))',
-        "the package docker (resource a)",
+        "the docker package (resource a)",
     ),
     "a type that the program does not use": (
         'scaleway.kubernetes.Cluster("a", version="1", cni="cilium", delete_additional_resources=True)',
@@ -158,7 +158,7 @@ def test_a_program_that_fails_shows_its_own_lines_only(small: Small) -> None:
 def test_a_program_that_ends_the_process(small: Small) -> None:
     ran = small.do(embedded.preview, "import os\nos._exit(7)\n")
     assert not ran.ok
-    assert ran.errors() == ["the program ended with exit status 7"]
+    assert ran.errors() == ["the program exited with status 7"]
 
 
 def test_aliases_ignored_changes_reads_and_logs(small: Small) -> None:
@@ -239,7 +239,7 @@ def test_a_state_with_resources_of_another_package_is_left_alone(
     state["checkpoint"]["latest"]["resources"].append({**image, "custom": True, "id": "x", "parent": root["urn"]})
     written = json.dumps(state)
     small.state.write_text(written)
-    with pytest.raises(PulumiError, match=r"the package docker \(in the state: front\); use the Pulumi CLI"):
+    with pytest.raises(PulumiError, match=r"the docker package \(used in the state by front\); use the Pulumi CLI"):
         small.do(operation, program)
     assert small.state.read_text() == written
 

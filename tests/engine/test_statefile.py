@@ -226,7 +226,7 @@ def test_a_state_that_another_run_has_changed_is_not_overwritten(file: FileInFol
         other.read()
     other.write("two")
     for _ in range(2):
-        with pytest.raises(OverwrittenError, match="of local was changed by another run, whose version was kept"):
+        with pytest.raises(OverwrittenError, match="another run changed the state of local, and its version was kept"):
             file.write("three")
     with pytest.raises(OverwrittenError):
         file.delete()

@@ -179,14 +179,15 @@ def test_from_an_empty_account_to_an_environment_that_is_up(lab: Lab) -> None:
     assert snu(lab, "outputs", ENVIRONMENT).returncode == ExitCode.OK
     unwritten = snu(lab, "up", ENVIRONMENT, "--engine", "embedded", "--yes")
     assert unwritten.returncode == ExitCode.ENVIRONMENT
-    assert "the application that deploys it" in unwritten.stderr
+    assert "the deploy application's key" in unwritten.stderr
     use(lab, FOUNDATION, make_key(lab, "snu-preview-foundation-local"))
     foundations = snu(lab, "preview", FOUNDATION, "--engine", "embedded", "--expect-no-changes")
     assert foundations.returncode == ExitCode.OK, foundations.stdout + foundations.stderr
     use(lab, FOUNDATION, deploy_key(lab, "local"))
     refused = snu(lab, "preview", FOUNDATION, "--engine", "embedded")
     assert refused.returncode == ExitCode.ENVIRONMENT
-    assert "sees no secret snu-foundation-local-state" in refused.stderr or "may not read" in refused.stderr
+    secret = "the secret snu-foundation-local-state"
+    assert f"{secret} is not visible" in refused.stderr or "is not allowed to read" in refused.stderr
 
 
 def test_later_ups_of_the_foundation_publish_again(lab: Lab) -> None:
@@ -274,7 +275,7 @@ def _move_to_a_bucket(lab: Lab) -> None:
     assert "the foundation's backend for it is s3://snu-state-local-local" in both.stdout
     moved = snu(lab, "state", "move", ENVIRONMENT, "--to", "foundation", "--yes")
     assert moved.returncode == ExitCode.OK, moved.stdout + moved.stderr
-    assert "verified the copy, with secrets" in moved.stdout
+    assert "verified the copy, including secrets" in moved.stdout
     assert documents(lab)["snu-local-state"]["backendUrl"].startswith("s3://snu-state-local-local?")
     assert "emptied the secret snu-local-state-reader; fill it with" in moved.stdout
     bootstrap_ok(lab)
@@ -590,7 +591,8 @@ def test_an_environment_before_its_bootstrap(lab: Lab) -> None:
     kept_in_buckets(lab)
     run = snu(lab, "preview", ENVIRONMENT, "--engine", "embedded")
     assert run.returncode == ExitCode.ENVIRONMENT
-    assert "sees no secret snu-local-state. Create it with `scripts/snu bootstrap foundation-local`" in run.stderr
+    assert "the secret snu-local-state is not visible to the current API key. Create it with" in run.stderr
+    assert "`scripts/snu bootstrap foundation-local`" in run.stderr
 
 
 def test_another_backend_is_refused(lab: Lab) -> None:
@@ -619,7 +621,7 @@ def test_a_key_that_may_not_read_the_document(lab: Lab) -> None:
     run = snu(lab, "preview", ENVIRONMENT, "--engine", "embedded")
     assert run.returncode == ExitCode.ENVIRONMENT
     assert "snu-local-state" in run.stderr
-    assert "the application that deploys it" in run.stderr or "a key that may read it" in run.stderr
+    assert "the deploy application's key" in run.stderr or "a key that is allowed to read it" in run.stderr
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b'{"backendUrl": "s3://hush-hush"}', b"hush-hush"])

@@ -249,7 +249,7 @@ def test_errors_name_their_source(workshop: Workshop) -> None:
     (workshop.folder / "code/api/Dockerfile").unlink()
     run = workshop.snu("images", "build", "local")
     assert run.returncode == ExitCode.SETTINGS
-    assert "api: api/Dockerfile is not in git" in run.stderr
+    assert "api: api/Dockerfile is missing or gitignored" in run.stderr
     workshop.write("images.yaml", "images: {api: {folder: ..}}")
     run = workshop.snu("images")
     assert run.returncode == ExitCode.SETTINGS

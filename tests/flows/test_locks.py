@@ -149,8 +149,8 @@ def test_a_paused_run_overwrites_nothing(lab: Lab, engine: str) -> None:
     victim.signal_all(signal.SIGCONT)
     lost = victim.wait()
     assert lost.returncode == ExitCode.LOCKED, lost.stdout
-    assert "this run (snu up) lost its lock: it was removed, or another run took it over" in lost.stdout
-    assert ("had overwritten a newer state, which was restored" in lost.stdout) == (engine == "pulumi")
+    assert "this run (snu up) lost its lock: it was removed or taken over by another run" in lost.stdout
+    assert ("overwrote a newer state, which was restored" in lost.stdout) == (engine == "pulumi")
     assert lab.state_file("local").read_bytes() == newer
     check_state(lab, "local")
     check_no_duplicates(lab)
@@ -164,15 +164,15 @@ def test_a_paused_run_overwrites_nothing(lab: Lab, engine: str) -> None:
     (history / "local-1.history.json").write_text(json.dumps(record))
     refused = _snu(lab, "up", "local", "--yes", engine=engine)
     assert refused.returncode == ExitCode.INTERRUPTED
-    assert "the state is older than the one that the run of" in refused.stderr
+    assert "the state is older than the one left by the run at" in refused.stderr
     for command in ("preview", "drift"):
         warned = _snu(lab, command, "local", engine=engine)
-        warning = "warning: local: the state is older than the one that the run of"
+        warning = "warning: local: the state is older than the one left by the run at"
         assert warning in warned.stderr, warned.stdout + warned.stderr
     status = lab.project.snu("status", "--json")
     assert [each["stack"] for each in json.loads(status.stdout)["environments"] if each["overwritten"]] == ["local"]
-    assert "warning: local: the state is older than the one that the run of" in status.stderr
+    assert "warning: local: the state is older than the one left by the run at" in status.stderr
     recovered = _snu(lab, "recover", "local", "--yes", engine=engine)
     assert recovered.returncode == ExitCode.OK, recovered.stdout + recovered.stderr
-    assert "restored; a copy of the other state is in .snu/backups/snu/local/" in recovered.stdout
+    assert "restored; the other state was copied to .snu/backups/snu/local/" in recovered.stdout
     assert lab.state_file("local").read_bytes() == newer

@@ -120,7 +120,7 @@ def test_it_is_said_and_the_named_command_puts_it_right(
 def test_without_a_refresh_the_containers_are_missed(lab: Lab) -> None:
     delete(lab, OBJECTS["container"])
     run = snu(lab, "up", STACK, "--yes", "--no-refresh", expect=ExitCode.CONTAINERS)
-    check_clear(run, "Container local-admin no longer exists", "To create it again: scripts/snu up local")
+    check_clear(run, "Container local-admin no longer exists", "To recreate it: scripts/snu up local")
 
 
 def test_what_is_gone_is_no_obstacle_to_a_destroy(lab: Lab, engine: str, tmp_path: Path) -> None:

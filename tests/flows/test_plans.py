@@ -197,7 +197,7 @@ ROWS: dict[str, tuple[Row, list[str]]] = {
     "wrong key": (_wrong_key, ["cannot be decrypted"]),
     "unsigned": (_unsigned, ["has no readable signature"]),
     "signed by a stranger": (_stranger, ["signed by an unknown key"]),
-    "planned by the other engine": (_other_engine, ["only that one can apply it"]),
+    "planned by the other engine": (_other_engine, ["cannot be applied by"]),
     "image gone from the registry": (_image_gone, ["the image localhost:", "is no longer in its registry"]),
 }
 
@@ -501,7 +501,7 @@ def test_an_engine_rejects_the_other_engine_s_plan(lab: PlanLab, tmp_path: Path)
             environ={"PULUMI_CONFIG_PASSPHRASE": PASSPHRASE},
             plan=path,
         )
-        with pytest.raises(PlanError, match="is a plan of the Pulumi CLI; the embedded engine applies only its own"):
+        with pytest.raises(PlanError, match="is a Pulumi CLI plan; the embedded engine applies only its own"):
             embedded.up(request)
     elif shutil.which("pulumi"):
         refused = Cli(lab.directory, lab.home, lab.lab.project.backend_url).up(STACK, "--plan", str(path))

@@ -15,7 +15,7 @@ from tests.support.pulumi_cli import needs_pulumi
 
 pytestmark = pytest.mark.xdist_group("policies")  # one worker makes their lab
 
-FOUND = "admin-container: environmentVariables.MAIL_TOKEN is named like a secret"
+FOUND = "admin-container: environmentVariables.MAIL_TOKEN has a name that suggests a secret"
 REASON = "It is printed in every mail that is sent."
 
 
@@ -49,8 +49,8 @@ def test_a_preview_shows_a_violation_and_goes_on(lab: PlanLab) -> None:
     markdown = lab.ok("preview", STACK, "--markdown", "-").stdout
     assert "**Policies: 1 violation**" in markdown
     assert (
-        "- `admin-container`: `environmentVariables.MAIL_TOKEN is named like a secret`, rule `plain-variables`."
-        in markdown
+        "- `admin-container`: `environmentVariables.MAIL_TOKEN has a name that suggests a secret`, "
+        "rule `plain-variables`." in markdown
     )
 
 

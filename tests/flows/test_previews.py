@@ -218,7 +218,7 @@ def test_down_checks_the_cloud_and_not_only_the_state(previews: PreviewLab) -> N
     run = previews.run("env", "down", "--pr", "7")
     assert run.returncode == ExitCode.FAILED
     check_clear(
-        run, "still in the cloud", "container pr-7-api", "record api-pr-7.local.snu.localhost", "secret snu-pr-7"
+        run, "still exist in the cloud", "container pr-7-api", "record api-pr-7.local.snu.localhost", "secret snu-pr-7"
     )
     assert previews.document_file("pr-7").exists()
 
@@ -235,7 +235,7 @@ def test_down_rejects_other_stacks_with_a_preview_s_name(previews: PreviewLab) -
     file.write_text(previews.lab.project.stack_file("local").read_text())
     run = previews.run("env", "down", "pr-9")
     assert run.returncode == ExitCode.SETTINGS
-    check_clear(run, "Pulumi.pr-9.yaml is not the file of a preview of local")
+    check_clear(run, "Pulumi.pr-9.yaml is not a preview stack file for local")
     file.unlink()
     # Nor where only the state tells.
     state = previews.lab.state_file("local").read_text()
@@ -325,9 +325,9 @@ def test_a_sweep_is_a_dry_run_without_yes(previews: PreviewLab, hub: FakeGitHub)
         "pr-8  take down: its pull request is closed",
         f"{goes}  take down: its branch 'goes' no longer exists",
         "it has the label 'persist'",
-        "pr-11  remove from the cloud: it is in the cloud but in no state",
+        "pr-11  remove from the cloud: it exists in the cloud but not in any state",
         "    container pr-11-api",
-        "stack local  skipped: not a preview environment's name",
+        "stack local  skipped: not a preview environment name",
         "4 environments to remove. Nothing was changed; remove with --yes.",
     ):
         assert line in shown, shown

@@ -126,7 +126,7 @@ def test_a_deployment_succeeds_without_a_release_tag(stages: Stages) -> None:
     stages.ok("promote", "ci", "stage", "--commit")
     stages.git.references.create("refs/tags/stage", stages.git.head.target)
     run = stages.deploy("stage")
-    assert "stage was deployed, but not recorded as a release: git did not create the tag stage/" in run.stdout
+    assert "stage was deployed, but not recorded as a release: git could not create the tag stage/" in run.stdout
     assert stages.runs("stage")["api"] == stages.runs("ci")["api"]
 
 
@@ -201,7 +201,7 @@ def test_a_rollback_restores_only_images_and_variables(stages: Stages) -> None:
 def test_impossible_rollbacks_are_explained(stages: Stages) -> None:
     run = stages.snu("rollback", "stage")
     assert run.returncode == ExitCode.FAILED
-    assert "stage has no earlier release here" in run.stderr
+    assert "This clone has no earlier release of stage" in run.stderr
     run = stages.snu("rollback", "ci")
     assert run.returncode == ExitCode.USAGE
     assert "ci has no snu:promoteFrom" in run.stderr
@@ -223,7 +223,7 @@ def test_impossible_rollbacks_are_explained(stages: Stages) -> None:
     assert stages.digests("stage") == before
     run = stages.snu("rollback", "stage", "--to", "2020-01-01.1")
     assert run.returncode == ExitCode.USAGE
-    assert f"Its newest releases: {first.name}." in run.stderr
+    assert f"Latest releases: {first.name}." in run.stderr
 
 
 def test_variables_that_no_longer_fit_change_nothing(stages: Stages) -> None:
@@ -247,7 +247,7 @@ def test_variables_that_no_longer_fit_change_nothing(stages: Stages) -> None:
     before = stages.lab.project.stack_file("stage").read_text()
     run = stages.snu("rollback", "stage", "--to", second.name)
     assert run.returncode == ExitCode.SETTINGS
-    assert f"The variables of {second.name} do not fit the current settings of stage" in run.stderr
+    assert f"The variables of {second.name} do not match the settings of stage" in run.stderr
     assert stages.lab.project.stack_file("stage").read_text() == before
 
 
@@ -331,7 +331,7 @@ def test_nothing_is_deleted_if_usage_is_unknown(stages: Stages) -> None:
     stages.lab.fault("server_error", match={"method": "DELETE", "path": "/registry/*"}, status=503)
     run = stages.snu("images", "clean", "ci", "--yes")
     assert run.returncode == ExitCode.FAILED
-    assert "api:needless: Scaleway answered 503" in run.stderr
+    assert "api:needless: Scaleway returned 503" in run.stderr
     stages.lab.clear_faults()
     assert "needless" in stages.tag_names("snu-ci")
     stages.ok("images", "clean", "ci", "--yes")
@@ -350,7 +350,7 @@ def test_a_hotfix_reaches_production_alone(stages: Stages, hub: FakeGitHub) -> N
     stages.delete_tags("snu-stage", before.images["admin"].version)
     run = stages.snu("hotfix", "check")
     assert run.returncode == ExitCode.USAGE
-    assert "A hotfix of production must be on the branch production_hotfix; checked out is main" in run.stderr
+    assert "A hotfix of production must be on the branch production_hotfix, but main is checked out" in run.stderr
 
     cut = stages.git[before.commit].peel(pygit2.Commit)
     stages.git.branches.local.create("production_hotfix", cut)

@@ -104,7 +104,7 @@ def test_a_renamed_app_that_keeps_its_name_keeps_everything_though_it_is_protect
 
 def test_a_renamed_app_whose_container_gets_its_new_name(lab: Lab, snu: Snu) -> None:
     rename(lab, "admin", "console")
-    says = f"console-domain would get the domain {HOST}, which admin-domain still has"
+    says = f"console-domain would get the domain {HOST}, still used by admin-domain"
     for command in (("preview",), ("up", "--yes")):
         refused = snu(*command, expect=ExitCode.SETTINGS)
         check_clear(refused, says, "set `renamedFrom: admin` under snu:apps.console in Pulumi.local.yaml")
@@ -131,8 +131,9 @@ def test_one_app_is_removed_from_a_protected_stack(lab: Lab, snu: Snu) -> None:
     protect(lab, snu)
     lab.project.change(STACK, lambda config: config["snu:apps"].pop("antivirus"))
     refused = snu("preview", expect=ExitCode.FAILED)
-    says = "error: this update would delete antivirus"  # the CLI stops at the first of four resources
-    check_clear(refused, says, ": protected", "To allow this: scripts/snu unprotect local antivirus")
+    # The CLI stops at the first of four resources.
+    says = "error: this update is blocked by protection: it would delete antivirus"
+    check_clear(refused, says, "To allow this: scripts/snu unprotect local antivirus")
     assert refused.stdout.count("error: ") == 1
     assert "pulumi state unprotect" not in refused.stdout
     written = lab.journal()
@@ -213,7 +214,7 @@ def test_a_stack_is_renamed_with_its_state_and_history(lab: Lab, tmp_path: Path,
 def test_an_environment_is_renamed_beside_the_old_one(lab: Lab, snu: Snu) -> None:
     rename_environment(lab)
     refused = snu("preview", stack=FOUNDATION, expect=ExitCode.REFUSED)
-    check_clear(refused, "no longer has local", "local has 19 resources", "docs/how-to/renaming.md")
+    check_clear(refused, "no longer contains local", "local has 19 resources", "docs/how-to/renaming.md")
     lab.project.change(STACK, lambda config: config["snu:environment"].update(name="moved"))
     check_clear(snu("preview", expect=ExitCode.FAILED), "has no environment `moved`")
     lab.project.change(

@@ -24,7 +24,7 @@ __all__ = ["saved"]
 
 pytestmark = pytest.mark.xdist_group("interrupted")  # one worker makes their lab
 
-WAITING = "Press Ctrl-C again to stop immediately; operations in progress then stay pending in the state.\n"
+WAITING = "Press Ctrl-C again to stop immediately; operations in progress will remain pending in the state.\n"
 
 
 @pytest.fixture(params=["embedded", pytest.param("pulumi", marks=needs_pulumi)])
@@ -74,7 +74,7 @@ def test_it_ends_when_what_is_under_way_has_ended(lab: Lab, engine: str, number:
     lab.clear_faults()
     run = victim.wait()
     assert run.returncode == ExitCode.CANCELLED, run.stdout
-    assert "local: cancelled before it was complete. Run the same command again to continue.\n" in run.stdout
+    assert "local: cancelled before it completed. Run the same command again to continue.\n" in run.stdout
     assert pending(lab, "local") == []
     assert newest_update(lab)["result"] == "failed"
 

@@ -240,17 +240,17 @@ def test_a_version_is_known_by_its_content() -> None:
 
 
 def test_what_cannot_be_looked_up_is_said() -> None:
-    with pytest.raises(OpsError, match="thing cannot be looked up: its namespaceId is not known"):
+    with pytest.raises(OpsError, match="thing cannot be looked up: its namespaceId is unknown"):
         finder({}).find(pending(catalogue.CONTAINER, name="api"))
-    with pytest.raises(OpsError, match="thing cannot be looked up: its instanceId is not known"):
+    with pytest.raises(OpsError, match="thing cannot be looked up: its instanceId is unknown"):
         finder({}).find(pending(catalogue.DATABASE, name="api"))
-    with pytest.raises(OpsError, match="scaleway:object/bucket:Bucket is not listed"):
+    with pytest.raises(OpsError, match="scaleway:object/bucket:Bucket cannot be listed"):
         finder({}).is_there(pending(catalogue.BUCKET, DELETING, "b"))
 
 
 def test_a_list_that_is_refused_is_an_error() -> None:
     refused = httpx.Response(403, json={"message": "insufficient permissions"})
-    with pytest.raises(ScalewayError, match=r"403 to GET .*: insufficient permissions"):
+    with pytest.raises(ScalewayError, match=r"403 for GET .*: insufficient permissions"):
         finder({CONTAINERS: refused}).find(pending(catalogue.CONTAINER, name="api", namespaceId="n"))
 
 

@@ -110,7 +110,7 @@ def test_a_creation_with_a_lost_response_is_not_repeated(server: FakeGitHub, don
 
 
 def test_errors_of_github_are_one_readable_sentence(server: FakeGitHub) -> None:
-    assert "does not accept the token (401)" in refused(server, "wrong")
+    assert "rejected the token (401)" in refused(server, "wrong")
     server.fail("POST", 403, document={"message": "Resource not accessible by integration"})
     assert "it needs `pull-requests: write`" in refused(server)
     server.fail("POST", 422, document={"message": "Validation Failed"})

@@ -121,7 +121,7 @@ def test_a_container_that_the_key_may_not_see_is_not_checked() -> None:
     with pytest.raises(OpsError) as raised:
         api_of_scaleway(refused).current(Container("fr-par/1", "z.fr", kind=CONTAINER_DOMAIN))
     assert str(raised.value) == (
-        "z.fr was not checked: Scaleway answered 403 to GET /containers/v1/regions/fr-par/domains/1: "
+        "z.fr was not checked: Scaleway returned 403 for GET /containers/v1/regions/fr-par/domains/1: "
         "insufficient permissions"
     )
     assert raised.value.code is ExitCode.CONTAINERS

@@ -362,5 +362,5 @@ def test_a_blob_that_cannot_be_mounted_is_uploaded() -> None:
 def test_an_unreachable_registry() -> None:
     from ops.errors import OpsError
 
-    with pytest.raises(OpsError, match=r"The registry cannot be asked for localhost:9/snu/api:1"):
+    with pytest.raises(OpsError, match=r"localhost:9/snu/api:1 cannot be looked up in the registry"):
         Registries(KEY).digest_of("localhost:9/snu/api", "1")

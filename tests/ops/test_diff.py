@@ -199,7 +199,7 @@ def test_invalid_stacks_are_a_result(repository: Repository) -> None:
         "Pulumi.foundation-local.yaml:2: found invalid YAML "
     )
     assert found["local"]["refused"] == {
-        "head": "it refers to the stack foundation-local, which failed to evaluate or has no file"
+        "head": "it references the stack foundation-local, which failed to evaluate or has no file"
     }
     assert set(steps(found["production"]).values()) == {"delete"}
     assert set(steps(found["extra"]).values()) == {"create"}
@@ -254,12 +254,12 @@ def test_a_program_that_fails_says_where_and_sees_no_secret(repository: Reposito
 
     main.write_text("import urllib.request\nurllib.request.urlopen('http://192.0.2.1/')\n")
     asked = document(repository, "base", "--stack", "ci", code=ExitCode.SETTINGS)["stacks"]["ci"]["refused"]["head"]
-    assert "the program connects to ('192.0.2.1', 80), and `scripts/snu diff` allows no network access" in asked
+    assert "the program connects to ('192.0.2.1', 80), but `scripts/snu diff` allows no network access" in asked
 
     main.write_text("while True:\n    pass\n")
     late = diff(repository, "base", "--timeout", "4")
     assert late.returncode == ExitCode.SETTINGS
-    assert "the program did not end within 4 seconds" in late.stdout
+    assert "the program did not finish within 4 seconds" in late.stdout
 
 
 def test_what_a_program_has_started_ends_with_the_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,7 +164,7 @@ def test_a_cancelled_update_names_what_it_waits_for() -> None:
     assert [line.plain for line in cancel_lines(record, preview=False)] == [
         "Cancelling: waiting for 1 operation in progress:",
         "  creating api-container (0.0s)",
-        "Press Ctrl-C again to stop immediately; operations in progress then stay pending in the state.",
+        "Press Ctrl-C again to stop immediately; operations in progress will remain pending in the state.",
     ]
     nothing = ["Cancelling: no further operations will start."]
     assert [line.plain for line in cancel_lines(record, preview=True)] == nothing

@@ -62,9 +62,9 @@ def test_a_current_plan_has_no_differences() -> None:
 @pytest.mark.parametrize(
     ("plan", "now", "says"),
     [
-        ({"stack": "ci"}, {}, "the plan is for the stack ci of snu; this is stage of snu"),
-        ({"backend": "file:///elsewhere"}, {}, "the state was in file:///elsewhere; now it is in s3://bucket"),
-        ({"engine": "embedded"}, {}, "made by the engine embedded"),
+        ({"stack": "ci"}, {}, "the plan is for stack ci of project snu; this is stage of snu"),
+        ({"backend": "file:///elsewhere"}, {}, "the state was in file:///elsewhere and is now in s3://bucket"),
+        ({"engine": "embedded"}, {}, "created by the engine embedded"),
         ({"expires": _NOW}, {}, "the plan expired on"),
         ({}, {"salt": ""}, "the encryption salt of the stack's secrets has been lost"),
         ({}, {"salt": "v1:other"}, "the encryption salt of the stack's secrets has changed"),
@@ -106,7 +106,8 @@ def test_only_references_by_digest_are_images() -> None:
 def test_operations_that_differ_without_a_visible_value_differ_in_a_secret() -> None:
     steps = [Step.of({"metadata": {"op": "same", "urn": _URN, "type": "t"}})]
     (line,) = operation_differences(_PLAN, steps, {_URN: "another"})
-    assert line == "api-container (scaleway:containers:Container): no change, with another secret value than planned"
+    resource = "api-container (scaleway:containers:Container)"
+    assert line == f"{resource}: no change, with a different secret value than planned"
     (gone,) = operation_differences(_PLAN, [], {})
     assert "planned: no change; now: not in the program" in gone
 
@@ -116,7 +117,7 @@ def test_a_plan_needs_a_salt_and_committed_files() -> None:
     with pytest.raises(OpsError, match=r"Pulumi\.stage\.yaml has no encryptionsalt"):
         check_plannable(_STACK, replace(_EVIDENCE, salt=""), allow_dirty=True)
     dirty = replace(_EVIDENCE, revision=Revision("c", "t", tuple(f"file{number}" for number in range(12))))
-    with pytest.raises(OpsError, match=r"12 uncommitted files would(.|\n)*and 2 more"):
+    with pytest.raises(OpsError, match=r"include 12 uncommitted files that(.|\n)*and 2 more"):
         check_plannable(_STACK, dirty, allow_dirty=False)
     check_plannable(_STACK, dirty, allow_dirty=True)
 

@@ -199,7 +199,7 @@ def test_images_that_pulumi_is_to_build_are_not_for_the_embedded_engine(project:
     for command in ("preview", "up"):
         asked = (command, "local", "--engine", "embedded")
         way_out = "Build them with `scripts/snu images build local`, or use --engine pulumi."
-        refused(project, *asked, code=ExitCode.ENGINE, says=f"snu:images has `build` for app. {way_out}")
+        refused(project, *asked, code=ExitCode.ENGINE, says=f"specifies `build` for app. {way_out}")
 
 
 def test_a_stack_on_the_real_scaleway_needs_a_key_to_learn_where_its_state_is(project: Project) -> None:
@@ -239,8 +239,9 @@ def test_a_stack_file_with_flaws_is_refused_by_every_command(project: Project) -
             project,
             *command,
             code=ExitCode.SETTINGS,
-            says=f"Pulumi.local.yaml:{line}: snu:apps.api.variables.SINCE: found `2026-11-26` without quotes, a date "
-            f'to some YAML readers; write "2026-11-26"\nPulumi.local.yaml:{line + 1}: snu:apps.api.variables.ON: ',
+            says=f"Pulumi.local.yaml:{line}: snu:apps.api.variables.SINCE: found `2026-11-26` without quotes, which "
+            'some YAML readers treat as a date; write "2026-11-26"\n'
+            f"Pulumi.local.yaml:{line + 1}: snu:apps.api.variables.ON: ",
         )
 
 

@@ -14,7 +14,7 @@ from ops.operation_record import OperationRecord
 from ops.stacks import Stack
 
 URN = "urn:pulumi:foundation-dev::snu::scaleway:databases/acl:Acl::dev-acl"
-OFFICE = {"ip": "203.0.113.0/24", "description": "May keep Pulumi's state of dev"}
+OFFICE = {"ip": "203.0.113.0/24", "description": "May store the Pulumi state of dev"}
 RUN = {"ip": "198.51.100.2/32", "description": "snu run, until 2999-01-01T12:34Z"}
 EXPIRED = {"ip": "198.51.100.3/32", "description": "snu run, until 2020-01-01T00:00Z"}
 

@@ -49,7 +49,7 @@ def test_a_branch_that_contains_the_release(repository: pygit2.Repository) -> No
     # In CI a commit is checked out.
     repository.set_head(pygit2.Oid(hex=fix))
     assert found(repository, GITHUB_REF_NAME=BRANCH).commit == fix
-    with pytest.raises(OpsError, match="checked out is no branch"):
+    with pytest.raises(OpsError, match="but no branch is checked out"):
         found(repository)
 
 
@@ -70,10 +70,10 @@ def test_a_branch_that_lacks_what_production_runs(repository: pygit2.Repository)
 
 
 def test_other_branches_are_not_hotfixes(repository: pygit2.Repository) -> None:
-    with pytest.raises(OpsError, match="production has no release tag here that production_hotfix could start from"):
+    with pytest.raises(OpsError, match="no release tag of production from which production_hotfix could start"):
         found(repository)
     repository.set_head("refs/heads/main")
-    with pytest.raises(OpsError, match="must be on the branch production_hotfix; checked out is main"):
+    with pytest.raises(OpsError, match="must be on the branch production_hotfix, but main is checked out"):
         found(repository)
 
 

@@ -108,7 +108,7 @@ def test_a_folder_is_no_backend_of_a_real_stack(monkeypatch: pytest.MonkeyPatch,
         tmp_path, "production", {"snu:blueprint": "environment", "snu:environment": environment}, "passphrase"
     )
     given = {"SCW_ACCESS_KEY": "SCWXXXXXXXXXXXXXXXXX", "SCW_SECRET_KEY": "x", "PULUMI_CONFIG_PASSPHRASE": "x"}
-    with pytest.raises(OpsError, match=r"is a folder of this machine.*Unset it for production") as refused:
+    with pytest.raises(OpsError, match=r"is a folder on this machine.*Unset it for production") as refused:
         backend_lookup.variables_of(stack, backend_of(stack), {**given, "PULUMI_BACKEND_URL": f"file://{tmp_path}"})
     assert refused.value.code is ExitCode.ENVIRONMENT
     assert backend_lookup.variables_of(stack, backend_of(stack), {**given, "PULUMI_BACKEND_URL": "s3://a-bucket"}) == {}

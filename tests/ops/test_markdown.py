@@ -204,7 +204,7 @@ def test_deletions_are_cut_last_and_counted() -> None:
 
 def test_the_limit_leaves_room_for_a_marker() -> None:
     assert 0 < COMMENT_LIMIT - LIMIT < 1000
-    with pytest.raises(ValueError, match="expected 4000 or more"):
+    with pytest.raises(ValueError, match="expected at least 4000"):
         plan_markdown(OperationRecord(), stack="s", limit=SHORTEST_LIMIT - 1)
 
 

@@ -111,7 +111,7 @@ def overwrite(session: Session) -> None:
     counts(session).clear()
 
 
-WARNING = "warning: dev: the state is older than the one that the run of 2026-06-01 12:00 UTC left"
+WARNING = "warning: dev: the state is older than the one left by the run at 2026-06-01 12:00 UTC"
 
 
 def test_a_preview_looks_once(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,7 +162,7 @@ def test_reading_commands_warn_of_an_overwritten_state(
     READERS[command](session)
     said = capsys.readouterr()
     (line,) = [line for line in said.err.splitlines() if line.startswith(WARNING)]
-    assert line.endswith("Run `scripts/snu recover dev` to restore the newer one.")
+    assert line.endswith("Run `scripts/snu recover dev` to restore the newer state.")
     assert ("**Warning:** dev: the state is older" in said.out) == (command == "preview --markdown -")
 
 

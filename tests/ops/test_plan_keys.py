@@ -96,7 +96,7 @@ def test_local_stacks_have_built_in_keys() -> None:
         ({"SNU_PLAN_SIGNING_KEY": "short"}, "expected 32 bytes in base64"),
         (
             {"SNU_PLAN_SIGNING_KEY_FILE": "/nowhere/key"},
-            "/nowhere/key, named by SNU_PLAN_SIGNING_KEY_FILE, cannot be read",
+            "/nowhere/key, set in SNU_PLAN_SIGNING_KEY_FILE, cannot be read",
         ),
     ],
 )

@@ -126,7 +126,7 @@ def test_branches_that_do_not_opt_out(branch: str) -> None:
 
 def test_names_without_room_are_rejected() -> None:
     assert names.longest_name([]) == 32
-    with pytest.raises(ValueError, match="of the 34 characters of a container name it leaves 10"):
+    with pytest.raises(ValueError, match="limited to 34 characters, which leaves 10"):
         names.longest_name(["a" * 23])
     assert names.is_preview(names.of_branch("feature", names.longest_name(["a" * 22])))
     for number in (0, -1, 10**40):

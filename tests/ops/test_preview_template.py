@@ -64,7 +64,7 @@ def test_other_stack_files_are_not_overwritten(tmp_path: Path, text: str) -> Non
     file = template.file("pr-1")
     file.write_text(text.replace("previewOf: ci", "previewOf: stage"))
     before = file.read_text()
-    with pytest.raises(OpsError, match=r"Pulumi\.pr-1\.yaml is not the file of a preview of ci") as caught:
+    with pytest.raises(OpsError, match=r"Pulumi\.pr-1\.yaml is not a preview stack file for ci") as caught:
         template.write("pr-1", None)
     assert caught.value.code is ExitCode.SETTINGS
     assert file.read_text() == before
@@ -89,7 +89,7 @@ def test_invalid_templates_are_rejected(tmp_path: Path, text: str, says: str) ->
 def test_other_placeholders_and_long_app_names_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(OpsError, match="'other' is not a placeholder"):
         made(tmp_path, SMALL + '  x: "${other}"\n').write("pr-1", None)
-    with pytest.raises(OpsError, match="of the 34 characters of a container name it leaves 8"):
+    with pytest.raises(OpsError, match="limited to 34 characters, which leaves 8"):
         _ = made(tmp_path, SMALL.replace("silent", "s" * 25)).longest_name
     with pytest.raises(OpsError, match=FILE):
         Template.read(tmp_path / "nowhere")

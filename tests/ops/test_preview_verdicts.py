@@ -126,5 +126,5 @@ def test_the_comment_shows_each_app_and_no_logs() -> None:
         "    https://x: says that it is version 1",
         "```",
         "",
-        "The full output is in the log of the workflow run.",
+        "See the workflow run's log for the full output.",
     ]

@@ -35,7 +35,8 @@ def test_all_refusals_are_one_message() -> None:
     )
     (line,) = all_diagnostic_lines(record)
     assert line.plain == (
-        "error: this update would delete antivirus, antivirus-container and replace namespace: protected"
+        "error: this update is blocked by protection: "
+        "it would delete antivirus, antivirus-container and replace namespace"
     )
 
 

@@ -63,14 +63,16 @@ def test_a_bucket_of_another_name() -> None:
 def test_a_bucket_of_somebody_else_is_neither_used_nor_changed(httpserver: HTTPServer) -> None:
     """Bucket names are unique across all customers."""
     httpserver.expect_request("/mine").respond_with_data(status=403)
-    with pytest.raises(OpsError, match=r"The bucket mine exists, but .* no access.*snu:state\.bucket") as refused:
+    with pytest.raises(
+        OpsError, match=r"The bucket mine exists, but .* cannot access it.*snu:state\.bucket"
+    ) as refused:
         ensure_bucket(Storage(httpserver.url_for("/"), "fr-par", ("fake", "fake")), "mine")
     assert refused.value.code is ExitCode.ENVIRONMENT
     assert {request.method for request, _ in httpserver.log} == {"HEAD"}
 
 
 def test_no_folder_for_a_real_stack() -> None:
-    with pytest.raises(OpsError, match="only stacks on the local Scaleway may use") as raised:
+    with pytest.raises(OpsError, match="allowed only for stacks on the local Scaleway") as raised:
         backend_of(stack({**REAL, **FOUNDATION, "snu:state": {"backend": "file"}}))
     assert raised.value.code is ExitCode.SETTINGS
 
@@ -84,7 +86,7 @@ def test_without_a_key_nothing_can_be_asked() -> None:
 def test_a_scaleway_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ops.scaleway.client.RETRY_SECONDS", ())
     config = {**LOCAL, **ENVIRONMENT, "snu:state": {"backend": "foundation"}}
-    with pytest.raises(OpsError, match=r"could not be read: Scaleway did not answer GET ") as raised:
+    with pytest.raises(OpsError, match=r"could not be read: Scaleway did not respond to GET ") as raised:
         backend_environment(stack(config), {"SCW_SECRET_KEY": "hush-hush"})
     assert "hush" not in str(raised.value)
 
@@ -140,7 +142,7 @@ def test_a_whole_state_is_left_alone(tmp_path: Path) -> None:
     assert item is not None
     whole = item.content.replace(b'"resources": [', b'"resources": [{"type": "other", "urn": "u", "custom": true}, ')
     store.write(key, whole)
-    with pytest.raises(OpsError, match="has a state of foundation-ci with 2 resources"):
+    with pytest.raises(OpsError, match="has a state for foundation-ci with 2 resources"):
         publish(store, "snu", "foundation-ci", OUTPUTS)
     found = store.read(key)
     assert found is not None

@@ -179,7 +179,7 @@ def test_a_diverged_branch_is_not_moved(clone: Clones) -> None:
     one, other = clone("one"), clone("other")
     there = one.commit("one")
     move_branch(one.remote, STACK, there)
-    with pytest.raises(OpsError, match=f"it has diverged, at {there[:12]}"):
+    with pytest.raises(OpsError, match=f"it has diverged and is at {there[:12]}"):
         move_branch(other.remote, STACK, other.commit("other"))
     assert one.remote.find(f"refs/heads/{STACK}") == there
 

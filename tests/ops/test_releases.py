@@ -85,7 +85,7 @@ def test_other_tags_are_ignored_but_their_numbers_count(repository: pygit2.Repos
 
 def test_an_unknown_release_lists_the_newest_ones(repository: pygit2.Repository) -> None:
     Releases.of(Path(repository.workdir)).record("stage", DAY, head(repository), **CONTENT)
-    with pytest.raises(OpsError, match=r"stage has no release 2\. Its newest releases: stage/2026-11-26\.1"):
+    with pytest.raises(OpsError, match=r"stage has no release 2\. Latest releases: stage/2026-11-26\.1"):
         Releases.of(Path(repository.workdir)).find("stage", "2")
     with pytest.raises(OpsError, match="none; run `git fetch --tags`"):
         Releases.of(Path(repository.workdir)).find("production", "2")

@@ -52,7 +52,7 @@ def test_a_rename_is_recognized() -> None:
         step("delete", "admin", catalogue.RECORD, record("admin"), {}),
         step("delete", "admin", catalogue.CONTAINER_DOMAIN, host("admin.z.dev"), {}),
     )
-    assert "console-record would get the record admin.z.dev, which admin-record still has" in said
+    assert "console-record would get the record admin.z.dev, still used by admin-record" in said
     assert said.count("set `renamedFrom: admin` under snu:apps.console in Pulumi.stage.yaml") == 1
 
 

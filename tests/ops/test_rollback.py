@@ -73,7 +73,7 @@ def test_nothing_precedes_the_first_release(story: Story) -> None:
     story.release("a")
     story.release("b")
     story.release("a")
-    with pytest.raises(OpsError, match=r"runs stage/2026-11-26\.3, and has no earlier release to roll back to"):
+    with pytest.raises(OpsError, match=r"runs stage/2026-11-26\.3 and has no earlier release to roll back to"):
         story.back()
 
 

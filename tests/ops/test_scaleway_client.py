@@ -72,7 +72,7 @@ def test_a_malformed_address_is_refused(url: str) -> None:
 
 
 def test_a_shell_that_points_at_the_local_scaleway_is_refused_for_other_stacks() -> None:
-    with pytest.raises(OpsError, match=r"ci: SCW_API_URL is http://127\.0\.0\.1:8421, a process of this machine"):
+    with pytest.raises(OpsError, match=r"ci: SCW_API_URL is http://127\.0\.0\.1:8421, which is on this machine"):
         profile(SCW_API_URL="http://127.0.0.1:8421")
 
 
@@ -112,7 +112,7 @@ def test_retries_come_to_an_end(slept: list[float]) -> None:
     api = Api(httpx.Response(503, json={"message": "try later"}))
     with pytest.raises(ScalewayError) as raised:
         api.client.get(PATH)
-    assert str(raised.value) == "Scaleway answered 503 to GET /things: try later"
+    assert str(raised.value) == "Scaleway returned 503 for GET /things: try later"
     assert (raised.value.status, raised.value.code) == (503, ExitCode.FAILED)
     assert len(api.requests) == 4
     assert slept == [0.5, 1.0, 2.0]
@@ -130,7 +130,7 @@ def test_who_polls_gets_no_retries(slept: list[float]) -> None:
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 409, 412])
 def test_a_refusal_is_final(status: int) -> None:
     api = Api(httpx.Response(status, json={"message": "no"}))
-    with pytest.raises(ScalewayError, match=f"Scaleway answered {status} to POST /things: no") as raised:
+    with pytest.raises(ScalewayError, match=f"Scaleway returned {status} for POST /things: no") as raised:
         api.client.post(PATH, {})
     assert raised.value.status == status
     assert not raised.value.is_transient
@@ -147,7 +147,7 @@ def test_a_change_waits_until_the_object_is_in_no_transient_state() -> None:
 
 def test_what_is_gone_already_is_deleted() -> None:
     Api(httpx.Response(404)).client.delete(PATH)
-    with pytest.raises(ScalewayError, match="403 to DELETE"):
+    with pytest.raises(ScalewayError, match="403 for DELETE"):
         Api(httpx.Response(403)).client.delete(PATH)
 
 
@@ -158,7 +158,7 @@ def test_no_answer_is_an_error_without_the_text_of_the_cause() -> None:
     api = Api(httpx.LocalProtocolError(f"Illegal header value {KEY}"))
     with pytest.raises(ScalewayError) as raised:
         api.client.get(PATH)
-    assert str(raised.value) == "Scaleway did not answer GET /things (LocalProtocolError)"
+    assert str(raised.value) == "Scaleway did not respond to GET /things (LocalProtocolError)"
     assert (raised.value.status, raised.value.__cause__) == (0, None)
 
 
@@ -166,12 +166,12 @@ def test_no_answer_is_an_error_without_the_text_of_the_cause() -> None:
 def test_an_error_need_not_be_scaleways(body: bytes) -> None:
     with pytest.raises(ScalewayError) as raised:
         Api(httpx.Response(400, content=body)).client.get(PATH)
-    assert str(raised.value) == "Scaleway answered 400 to GET /things"
+    assert str(raised.value) == "Scaleway returned 400 for GET /things"
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"1"])
 def test_an_answer_that_is_no_object_is_an_error(body: bytes) -> None:
-    with pytest.raises(ScalewayError, match="with something other than a JSON object"):
+    with pytest.raises(ScalewayError, match="did not return a JSON object"):
         Api(httpx.Response(200, content=body)).client.get(PATH)
 
 

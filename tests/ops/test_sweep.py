@@ -123,7 +123,7 @@ def test_an_environment_that_changed_is_skipped(
     world = World(things=[THING] if action is SweepAction.REMOVE else [], meanwhile=meanwhile)
     metadata.write(world.store, "snu", NAME, ABOUT)
     outcome = carry_out(world, action, monkeypatch)
-    assert outcome == SweepResult({}, {NAME: "it was changed meanwhile"})
+    assert outcome == SweepResult({}, {NAME: "it has changed in the meantime"})
     assert world.done == []
 
 
@@ -150,7 +150,7 @@ def test_an_unchanged_environment_is_removed(
 @pytest.mark.parametrize(
     ("output", "advice"),
     [
-        ("previewNamespaceId", "Set `snu:previews: true` in its file, and run `scripts/snu up"),
+        ("previewNamespaceId", "Set `snu:previews: true` in its file and run `scripts/snu up"),
         ("projectId", "Run `scripts/snu up"),
     ],
 )

@@ -151,7 +151,7 @@ def test_what_only_the_whole_stack_shows(pack: analyzer_pb2_grpc.AnalyzerStub) -
 
     instance = named(rules.INSTANCE, {"encryptionAtRest": True})
     (message,) = found(instance)
-    assert "any address may connect (no-public-database)" in message
+    assert "any address can connect (no-public-database)" in message
     assert found(instance, named(rules.ACL, ACL)) == []
     assert len(found(instance, named(rules.ACL, {"aclRules": [{"ip": "0.0.0.0/0"}]}))) == 1
 

@@ -330,7 +330,7 @@ def test_an_exemption_that_fits_nothing_is_told(exemption: dict[str, str]) -> No
 def test_a_violation_says_where_what_why_and_what_to_do() -> None:
     (found,) = check([resource(rules.CONTAINER, "api-container", image=f"{IMAGE}0")], ENVIRONMENT).violations
     assert str(found) == (
-        f"api-container: image is {IMAGE}0 (image-by-digest). A tag can move, so that a different image runs than the "
+        f"api-container: image is {IMAGE}0 (image-by-digest). A tag can move, so the image that runs may not be the "
         "one that was approved. Reference the image as REGISTRY/NAME@sha256:DIGEST, as snu:images does."
     )
     assert CONTAINER["image"] == IMAGE

@@ -111,7 +111,7 @@ async def test_an_unhealthy_instance_that_ends_is_restarted(lab: Lab) -> None:
     ("spoil", "expected"),
     [
         ("exit", "it exited with status 9; its last line: bad [secret]"),
-        ("memory", "it was killed because it needs more than its 256 MB of memory; it wrote nothing"),
+        ("memory", "it was killed because it exceeded its memory limit of 256 MB; it wrote nothing"),
         ("start", "the image cannot be run: [secret]"),
         ("probe", "its startup probe failed 3 times in a row: GET /ok returned 500; it wrote nothing"),
     ],

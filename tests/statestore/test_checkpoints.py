@@ -88,7 +88,7 @@ def test_a_state_keeps_its_form(store: Store, suffix: str) -> None:
 def test_ambiguous_or_unsupported_states_are_rejected(store: Store) -> None:
     for suffix in SUFFIXES:
         store.write(key(suffix), compress(document(), suffix))
-    with pytest.raises(StoreError, match=r"has two states of"):
+    with pytest.raises(StoreError, match=r"has two states for"):
         checkpoints.find(store, PROJECT, STACK)
     for suffix in SUFFIXES:
         store.delete(key(suffix))

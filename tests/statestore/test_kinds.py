@@ -157,7 +157,7 @@ def test_the_table_and_the_keys_are_the_cli_s(database: Database) -> None:
 def test_a_user_without_permission_to_create_the_table(postgres_server: Server, database: Database) -> None:
     postgres_server.run("ALTER SCHEMA public OWNER TO postgres", database=database.name)
     postgres_server.run("REVOKE CREATE ON SCHEMA public FROM PUBLIC", database=database.name)
-    with pytest.raises(StoreError, match="refuses to create its table: permission denied"):
+    with pytest.raises(StoreError, match="refused to create its table: permission denied"):
         open_store(database.url, {})
 
 

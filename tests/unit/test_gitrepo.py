@@ -447,7 +447,7 @@ def test_files_that_no_commit_can_contain_are_rejected(make: Callable[[Path], No
     folder = created(tmp_path / "checkout", FILES)
     web = WorkingCopy(folder).inputs("web").version
     make(folder)
-    with pytest.raises(OpsError, match=r"nested repositories.*: apps/api/lib\. Commit in each"):
+    with pytest.raises(OpsError, match=r"nested repositories.*: apps/api/lib\. Commit the changes in each"):
         ops_git.revision(folder)
     copy = WorkingCopy(folder)
     with pytest.raises(ImageSourceError, match="api: apps/api/lib is a nested Git repository"):
@@ -477,7 +477,7 @@ def test_files_of_a_broken_partial_clone_are_named_by_git(origin: Path, tmp_path
 @pytest.mark.parametrize(
     ("program", "message"),
     [
-        (None, r"git cannot be started .*; install version 2\.25 or newer"),
+        (None, r"git could not be started .*; install version 2\.25 or newer"),
         ('[ "$9" = x ] || for last; do :; done; echo "--is-shallow-repository\n/x\n/x"', r"is too old; install 2\.25"),
         ("echo fatal: detected dubious ownership >&2; exit 128", "git: detected dubious ownership"),
         ("exit 3", "`git rev-parse` failed with exit status 3"),

@@ -252,7 +252,7 @@ def test_other_lock_files_count_as_a_whole(repository: Repository, name: str) ->
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"code/api/Dockerfile": None}, "api: api/Dockerfile is not in git"),
+        ({"code/api/Dockerfile": None}, "api: api/Dockerfile is missing or gitignored"),
         ({"code/api/package.json": "{"}, "api: api/package.json is not valid JSON"),
         ({"code/package.json": "[]"}, "api: package.json is not valid JSON: expected a JSON object"),
         ({"code/pnpm-workspace.yaml": "- a: ["}, "api: pnpm-workspace.yaml is not valid"),
@@ -268,7 +268,7 @@ def test_what_is_missing_or_damaged_is_named(
 
 def test_everything_lies_in_the_workspace(repository: Repository) -> None:
     sources = {"workspace": "code", "images": {"api": {"folder": "code/api", "include": ["docs"]}}}
-    with pytest.raises(ImageSourceError, match="api: docs is outside of the workspace code"):
+    with pytest.raises(ImageSourceError, match="api: docs is outside the workspace code"):
         Versions(repository.read, ImageSources.model_validate(sources)).inputs("api", repository.tree())
 
 
@@ -394,7 +394,7 @@ def test_the_version_is_that_of_the_commit(folder: Path, repository: Repository)
 
 
 def test_an_image_that_is_not_described(folder: Path) -> None:
-    with pytest.raises(ImageSourceError, match=r"antivirus: not in images.yaml, which has .*api, admin, scanner"):
+    with pytest.raises(ImageSourceError, match=r"antivirus: not in images.yaml; available: .*api, admin, scanner"):
         WorkingCopy(folder).inputs("antivirus")
 
 
@@ -517,5 +517,5 @@ def test_the_state_is_the_same_wherever_the_project_lies(
 
 def test_an_image_that_cannot_be_built_is_a_mistake_of_the_user(folder: Path) -> None:
     (folder / "code/api/Dockerfile").unlink()
-    with pytest.raises(pulumi.RunError, match="api: api/Dockerfile is not in git"):
+    with pytest.raises(pulumi.RunError, match="api: api/Dockerfile is missing or gitignored"):
         program_in(folder)

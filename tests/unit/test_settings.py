@@ -81,7 +81,7 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
     "one container name twice": (
         {"apps__admin__name": "test-api"},
         "snu:apps.admin.name",
-        "`test-api`, the container of snu:apps.api",
+        "`test-api`, the container name of snu:apps.api",
         "a unique container name",
     ),
     "a container name in a shared namespace": (
@@ -94,12 +94,12 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
         {"apps__admin__renamedFrom": "api"},
         "snu:apps.admin.renamedFrom",
         "`api`, which is still in snu:apps",
-        "a key that was removed",
+        "a key that has been removed",
     ),
     "two apps renamed from one": (
         {"apps__api__renamedFrom": "old", "apps__admin__renamedFrom": "old"},
         "snu:apps.admin.renamedFrom",
-        "`old`, which snu:apps.api also has",
+        "`old`, which is also set in snu:apps.api",
         "each former key only once",
     ),
     "image of an unknown app": (
@@ -142,7 +142,7 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
     "URL of an app without host": (
         {"apps__api__variables": {"TASKS_URL": {"url": "tasks"}}},
         "snu:apps.api.variables.TASKS_URL.url",
-        "`tasks`, an app without `host`",
+        "`tasks`, an app without a `host`",
         "an app with a `host`",
     ),
     "plain and secret": (
@@ -504,12 +504,12 @@ def test_each_problem_is_one_line_with_the_place_and_the_way_out(project: Path) 
         load_file(path)
     assert lines(error.value) == [
         "Pulumi.test.yaml:2: scaleway:region: found `fr-xyz`; allowed: `fr-par`, `nl-ams` or `pl-waw`",
-        "Pulumi.test.yaml:3: scaleway:zone: found `fr-par-9`; allowed: a zone of `fr-par`, `nl-ams` or `pl-waw`, like "
+        "Pulumi.test.yaml:3: scaleway:zone: found `fr-par-9`; allowed: a zone in `fr-par`, `nl-ams` or `pl-waw`, like "
         "`fr-par-1`",
         "Pulumi.test.yaml:4: scaleway:organizationId: found `abc`; allowed: a lower-case UUID",
         "Pulumi.test.yaml:5: scaleway:profile: found an empty string; allowed: the name of a profile",
-        "Pulumi.test.yaml:7: snu:environment.foundation: found `foundation-gone`, but there is no file "
-        "Pulumi.foundation-gone.yaml; allowed: `foundation-test`",
+        "Pulumi.test.yaml:7: snu:environment.foundation: found `foundation-gone`, but "
+        "Pulumi.foundation-gone.yaml does not exist; allowed: `foundation-test`",
         "Pulumi.test.yaml:8: snu:images.support: missing, but snu:apps.support runs it; allowed: its version "
         "and digest; or set snu:apps.support.image to another image",
         'Pulumi.test.yaml:12: snu:apps.api.cpu: found the string "1024"; write a number without quotes: 70 to 6000 '
@@ -541,8 +541,8 @@ def test_flaws_of_the_file_have_lines_too(project: Path) -> None:
     with pytest.raises(SettingsError) as error:
         load_file(path)
     assert lines(error.value) == [
-        "Pulumi.test.yaml:3: snu:apps.api.variables.SINCE: found `2026-11-26` without quotes, a date to some YAML "
-        'readers; write "2026-11-26"'
+        "Pulumi.test.yaml:3: snu:apps.api.variables.SINCE: found `2026-11-26` without quotes, which some YAML "
+        'readers treat as a date; write "2026-11-26"'
     ]
 
 

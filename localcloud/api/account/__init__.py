@@ -1,1 +1,1 @@
-"""Account: projects of the organization."""
+"""Account: the organization's projects."""

@@ -67,13 +67,13 @@ def new_project(request: ApiRequest, values: dict[str, Any]) -> dict[str, Any]:
 
 def _check_name_is_free(request: ApiRequest, name: str) -> None:
     for other in projects.matching(request, name=name):
-        raise already_exists("project", other["id"], "a project with this name exists in the organization")
+        raise already_exists("project", other["id"], "a project with this name already exists in the organization")
 
 
 def _kinds_in(request: ApiRequest, project_id: str) -> list[str]:
-    """The kinds of resources in the project, including API keys whose default project it is.
+    """The kinds of resources in the project, including API keys that use it as their default project.
 
-    Resources being deleted do not count: clients do not wait for all of them before they delete the project.
+    Ignores resources being deleted, because clients delete the project without waiting for all of them.
     """
     store = request.store
     kinds = [

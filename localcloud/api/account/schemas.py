@@ -9,6 +9,8 @@ from localcloud.api.validation import Body, Text
 projects = Collection(PROJECTS, "project", "projects", {"name": "name", "project_ids": "id"})
 
 PROJECT = Body(
-    name=Text(required=True, max_length=64, pattern=r"[\w .\-]+", message="must be letters, digits, space . - _"),
+    name=Text(
+        required=True, max_length=64, pattern=r"[\w .\-]+", message="must contain only letters, digits, spaces, . - _"
+    ),
     description=Text(max_length=200),
 )

@@ -1,7 +1,7 @@
-"""Data sources: those that a project creates, and Scaleway's own, with the logs of its products.
+"""Data sources: those created in a project, and Scaleway's own, which contain its products' logs.
 
-Every project has Scaleway's own data source in each region. It is not stored but derived, with a stable id, and cannot
-be deleted.
+Every project has one of Scaleway's own data sources per region. It is derived rather than stored, has a stable id, and
+cannot be deleted.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from localcloud.api.transitions import is_deleting
 
 SOURCES = "cockpit.data_source"
 PATH = "/cockpit/data-sources/"
-"""Prefix of data sources' URLs, on the local Scaleway's own address, which containers can reach too."""
+"""Path prefix of data source URLs, which use the local Scaleway's address because containers can reach it too."""
 
 DEFAULT_RETENTION = {"metrics": 31, "logs": 7, "traces": 7}
-"""Days, by type."""
+"""Retention in days, by type."""
 
 
 def url(cloud: Cloud, id: str) -> str:
@@ -27,7 +27,7 @@ def url(cloud: Cloud, id: str) -> str:
 
 
 def scaleway_sources(cloud: Cloud, region: str) -> Iterator[Resource]:
-    """Each project's data source with the logs of Scaleway's products."""
+    """Each project's data source for Scaleway product logs."""
     for project in cloud.store.all(PROJECTS):
         if is_deleting(project):
             continue
@@ -51,7 +51,7 @@ def scaleway_sources(cloud: Cloud, region: str) -> Iterator[Resource]:
 
 
 def find(cloud: Cloud, id: str) -> Resource | None:
-    """A data source by id, in any region."""
+    """Find a data source by id, in any region."""
     source = cloud.store.get(SOURCES, id)
     if source is not None:
         return source

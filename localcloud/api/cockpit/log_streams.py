@@ -1,8 +1,8 @@
-"""Log streams of a project: one per container and job run, with Cockpit's labels.
+"""A project's log streams: one per container and job run, with Cockpit's labels.
 
-As in Cockpit, a line is a JSON object with the ``message`` that the process wrote, its instance, and its stream (stdout
-or stderr). Sources: Scaleway's documentation, "Query your logs with the Loki API", and the
-code of Scaleway's command line (``scw container container logs``).
+As in Cockpit, each line is a JSON object that contains the ``message`` written by the process, the instance, and the
+stream (stdout or stderr). Sources: Scaleway's documentation, "Query your logs with the Loki API", and the source code
+of Scaleway's CLI (``scw container container logs``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from localcloud.api.store import Resource
 @dataclass(frozen=True)
 class LogStream:
     container_id: str
-    """Id of the container or job run, by which its lines are read."""
+    """Id of the container or job run, used to read its lines."""
     labels: dict[str, str]
 
     def text(self, line: LogLine) -> str:
@@ -31,11 +31,11 @@ class LogStream:
 
 
 def streams_of(cloud: Cloud, source: Resource) -> Iterator[LogStream]:
-    """The streams of a data source. A project's own data sources are empty: nothing can be pushed to them here."""
+    """The streams of a data source. A project's own data sources are empty because they do not accept pushed logs."""
     if source["origin"] != "scaleway":
         return
     for container in _within(source, cloud.store.all(CONTAINERS)):
-        # As on the platform: the name of the endpoint instead of the container.
+        # As on the platform, use the endpoint's name instead of the container's.
         name = container["public_endpoint"].removeprefix("https://").partition(".")[0]
         yield LogStream(container["id"], _labels(source, "serverless_container", container["id"], name))
     for run in _within(source, cloud.store.all(RUNS)):

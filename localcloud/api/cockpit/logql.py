@@ -1,9 +1,9 @@
 """The subset of LogQL for reading logs: a stream selector, then line filters.
 
-``{resource_type="serverless_container", resource_id=~"a|b"} |= "text" !~ "expression"``. Everything else
-(parsers, label filters, formats, metrics) is rejected by name.
+``{resource_type="serverless_container", resource_id=~"a|b"} |= "text" !~ "expression"``. Everything else (parsers,
+label filters, formats, metrics) is rejected with an error that names the feature.
 
-Source: Grafana's documentation of Loki, "Log queries".
+Source: Grafana's Loki documentation, "Log queries".
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TOKEN = re.compile(
 _ESCAPE = re.compile(r"\\(?:([abfnrtv\\\"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 _PLAIN = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"'}
 _NOT_RE2 = re.compile(r"(?<!\\)(?:\\\\)*(\(\?(?:[=!>(#]|<[=!])|\\[1-9])")
-"""Syntax of Python's regular expressions that Loki's do not support."""
+"""Python regular expression syntax that Loki does not support."""
 
 _MATCHES = ("=", "!=", "=~", "!~")
 _FILTERS = ("|=", "!=", "|~", "!~")
@@ -32,7 +32,7 @@ Condition = TypeVar("Condition", "Matcher", "LineFilter")
 
 
 class LogQLError(Exception):
-    """The query is invalid; the message says where and why."""
+    """The query is invalid; the message states where and why."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class _Condition:
 
 @dataclass(frozen=True)
 class Matcher(_Condition):
-    """A condition on a stream's label. A missing label is an empty string."""
+    """A condition on a stream's label. A missing label counts as an empty string."""
 
     label: str
 
@@ -63,7 +63,7 @@ class Matcher(_Condition):
 
 @dataclass(frozen=True)
 class LineFilter(_Condition):
-    """What a line must or must not contain."""
+    """A condition on a line's content."""
 
     def accepts(self, line: str) -> bool:
         if self.operator in ("|=", "!="):
@@ -96,7 +96,7 @@ class _Parser:
 
     def query(self) -> LogQuery:
         if self._kind == "word":
-            raise self._unsupported(f"{self._current}: metric queries; a query starts with a stream selector")
+            raise self._unsupported(f"metric queries ({self._current})")
         matchers = tuple(self._matchers())
         filters = tuple(self._filters())
         if all(matcher.accepts("") for matcher in matchers):
@@ -123,7 +123,7 @@ class _Parser:
             if self._current == "|":
                 self._advance()
                 raise self._unsupported(f"the stage | {self._current}")
-            operator = self._take("a line filter, one of |= != |~ !~", among=_FILTERS)
+            operator = self._take("a line filter (|= != |~ !~)", among=_FILTERS)
             value = self._string()
             if self._kind == "word":
                 raise self._unsupported(f"{self._current} after a line filter")
@@ -143,13 +143,13 @@ class _Parser:
         plain, *numbers, other = match.groups()
         if other is not None:
             raise LogQLError(
-                f"parse error at {self._place()}: invalid char escape \\{other}: double it, or quote the string with "
-                "backticks"
+                f"parse error at {self._place()}: invalid char escape \\{other}: double the backslash, or quote "
+                "the string with backticks"
             )
         return _PLAIN[plain] if plain else chr(int(next(filter(None, numbers)), 16))
 
     def _take(self, expected: str, kind: str = "sign", among: tuple[str, ...] = ()) -> str:
-        """Consume and return a token of the kind that is one of ``among``, or ``expected`` itself."""
+        """Consume and return a token of this kind. A sign must be one of ``among``, or ``expected`` itself."""
         token = self._current
         if self._kind != kind or (kind == "sign" and token not in (among or (expected,))):
             raise LogQLError(

@@ -1,6 +1,6 @@
 """Loki's HTTP API for querying logs, ``<data source's url>/loki/api/v1/…``.
 
-Clients send a Cockpit token in ``X-Token``. As in Loki, responses are JSON and errors plain text.
+Clients send a Cockpit token in the ``X-Token`` header. As in Loki, responses are JSON and errors are plain text.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Loki:
         raise self._unsupported(scope["method"], source, path)
 
     def _authorize(self, secret: bytes, source: Resource) -> None:
-        """Raises 401 for a token that does not exist, 403 for one that may not query these logs."""
+        """Raises 401 for an unknown token, and 403 for a token without access to these logs."""
         store = self._cloud.store
         for stored in store.all(TOKEN_SECRETS):
             if compare_digest(stored["secret_key"].encode(), secret):
@@ -97,7 +97,7 @@ class Loki:
         if token is None:
             raise _RequestError(401, "unauthorized: X-Token must be the secret key of a Cockpit token")
         if (token["project_id"], token["region"]) != (source["project_id"], source["region"]):
-            raise _RequestError(403, "forbidden: the token belongs to another project or region than the data source")
+            raise _RequestError(403, "forbidden: the token and the data source belong to different projects or regions")
         if _SCOPE not in token["scopes"]:
             raise _RequestError(403, f"forbidden: the token lacks the scope {_SCOPE}")
 

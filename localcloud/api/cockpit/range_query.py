@@ -1,6 +1,6 @@
-"""The parameters of Loki's range query.
+"""The parameters of Loki's range queries.
 
-Source: Grafana's documentation of Loki, "HTTP API", and Loki's source code where that is incomplete.
+Sources: Grafana's Loki documentation, "HTTP API", and Loki's source code where the documentation is incomplete.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ MAX_ENTRIES = 5_000
 _DEFAULT_ENTRIES = 100
 _DEFAULT_SPAN = 3_600 * SECOND
 _UNSUPPORTED = ("since", "interval")
-"""Parameters that would change the result."""
+"""Parameters that are rejected, because ignoring them would change the result."""
 _WHOLE = re.compile(r"[0-9]{1,21}")
 _FRACTION = re.compile(r"[0-9]{1,12}\.[0-9]*|\.[0-9]+")
 _SECONDS_DIGITS = 10
-"""A number with more digits is in nanoseconds."""
+"""Numbers with more digits are in nanoseconds."""
 
 
 class QueryError(Exception):
-    """An invalid query; the message is for the client."""
+    """An invalid query; the message is sent to the client."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _limit(arguments: dict[str, str]) -> int:
 
 
 def _moment(name: str, text: str) -> int:
-    """Nanoseconds since the epoch, from nanoseconds, seconds (with milliseconds) or RFC 3339."""
+    """Convert nanoseconds, seconds (with milliseconds) or RFC 3339 to nanoseconds since the epoch."""
     try:
         if _FRACTION.fullmatch(text):
             moment = round(Decimal(text) * 1_000) * (SECOND // 1_000)

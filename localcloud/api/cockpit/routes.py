@@ -1,4 +1,4 @@
-"""``/cockpit/v1``. Only the products' logs can be read (``loki``). Pushed data are not stored."""
+"""``/cockpit/v1``. Only product logs can be read (see ``loki``). Pushed data is not stored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ routes = Routes("/cockpit/v1/regions/{region}", product="cockpit")
 global_routes = Routes("/cockpit/v1", product="cockpit")
 
 _ALERT_MANAGERS = f"{HIDDEN_PREFIX}cockpit.alert_manager"
-"""Kind: ``<region>/<project>`` → its state. Every project has one, so it is not a resource that can be deleted."""
+"""Store kind that maps ``<region>/<project>`` to the state. Every project has an alert manager; none can be deleted."""
 
 
 @routes("POST", "/data-sources", "data_source")
@@ -145,7 +145,7 @@ def disable_alert_rules(request: ApiRequest) -> ResponseBody:
 
 @routes("GET", "/alerts", "alert")
 def list_alerts(request: ApiRequest) -> ResponseBody:
-    """The preconfigured alerts that are enabled."""
+    """The enabled preconfigured alerts."""
     project = request.project(request.argument("project_id"))
     alerts = [
         {
@@ -169,9 +169,9 @@ def create_contact_point(request: ApiRequest) -> ResponseBody:
     values = CONTACT_POINT.create(request.body)
     project = request.project(values.pop("project_id"))
     if not _state(request, project)["enabled"]:
-        raise invalid("project_id", "the alert manager of the project is not enabled")
+        raise invalid("project_id", "the project's alert manager is not enabled")
     for other in contact_points.matching(request, _project=project, _region=request.region, email=values["email"]):
-        raise already_exists("contact_point", other["id"], "the address is already a contact point")
+        raise already_exists("contact_point", other["id"], "a contact point with this address already exists")
     point = contact_points.add(request, {**values, "region": request.region}, project=project)
     return contact_points.show(request, point)
 
@@ -203,7 +203,7 @@ def get_grafana(request: ApiRequest) -> ResponseBody:
 
 
 def _own_source(request: ApiRequest) -> Resource:
-    """The data source of a request that changes it, which must be one of the project's own."""
+    """The data source to change, which must be one of the project's own."""
     source = sources.find(request, request.id)
     if source["origin"] != "custom":
         raise invalid("data_source_id", "is Scaleway's own data source, which cannot be changed or deleted")

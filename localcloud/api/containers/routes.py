@@ -38,7 +38,7 @@ def create_namespace(request: ApiRequest) -> ResponseBody:
     same_project = list(namespaces.matching(request, _project=project, _region=request.region))
     for other in same_project:
         if other["name"] == values["name"]:
-            raise already_exists("namespace", other["id"], "a namespace with this name exists in the project")
+            raise already_exists("namespace", other["id"], "a namespace with this name already exists in the project")
     if len(same_project) >= limits.NAMESPACES.most:
         raise quotas_exceeded("containers_namespaces", limits.NAMESPACES.most, len(same_project))
     values |= {
@@ -77,7 +77,7 @@ def update_namespace(request: ApiRequest) -> ResponseBody:
 
 @routes("DELETE", "/namespaces/{id}", "namespace")
 def delete_namespace(request: ApiRequest) -> ResponseBody:
-    """Deletes its containers too."""
+    """Also deletes its containers."""
     namespace = namespaces.find(request, request.id)
     for container in list(containers.matching(request, namespace_id=namespace["id"])):
         _delete_container(request, container)
@@ -94,7 +94,7 @@ def create_container(request: ApiRequest) -> ResponseBody:
     namespace = namespaces.find_stable(request, values["namespace_id"])
     _check_variable_counts(values, namespace)
     for other in containers.matching(request, namespace_id=namespace["id"], name=values["name"]):
-        raise already_exists("container", other["id"], "a container with this name exists in the namespace")
+        raise already_exists("container", other["id"], "a container with this name already exists in the namespace")
     values |= {
         "region": request.region,
         "error_message": "",
@@ -117,7 +117,7 @@ def get_container(request: ApiRequest) -> ResponseBody:
 
 @routes("PATCH", "/containers/{id}", "container")
 def update_container(request: ApiRequest) -> ResponseBody:
-    """Every update redeploys. The request has ``https_connection_only``, the response ``https_connections_only``."""
+    """Redeploys the container. Requests have ``https_connection_only``, responses ``https_connections_only``."""
     container = containers.find_stable(request, request.id)
     body = dict(request.body)
     if "https_connection_only" in body:
@@ -161,7 +161,7 @@ def create_domain(request: ApiRequest) -> ResponseBody:
     endpoint = container["public_endpoint"].removeprefix("https://")
     problem = alias_problem(request.store, values["hostname"], endpoint)
     if problem:
-        # Without a type: clients retry while the message starts like this, because DNS changes take time.
+        # No error type: clients retry if the message starts with this text, because DNS changes take time.
         raise plain(400, f"could not validate domain {values['hostname']}: {problem}")
     domain = domains.add(request, {**values, "error_message": ""}, project=container["_project"], transient="creating")
     return domains.show(request, domain)
@@ -219,7 +219,7 @@ def _check_scaling(values: Mapping[str, Any], problems: Problems) -> None:
     """Only containers have these fields, not namespaces."""
     low, high = values.get("min_scale"), values.get("max_scale")
     if isinstance(low, int) and isinstance(high, int) and low > high:
-        problems.add("min_scale", "must be at most max_scale")
+        problems.add("min_scale", "must not exceed max_scale")
     option = values.get("scaling_option")
     if isinstance(option, dict) and len(option) != 1:
         problems.add("scaling_option", "exactly one threshold is required")
@@ -230,7 +230,7 @@ def _check_scaling(values: Mapping[str, Any], problems: Problems) -> None:
 
 
 def _check_memory(values: Mapping[str, Any], problems: Problems) -> None:
-    """Only containers have these fields. The message is the platform's."""
+    """Only containers have these fields. The message matches the platform's."""
     cpu, memory = values.get("mvcpu_limit"), values.get("memory_limit_bytes")
     allowed = limits.MEMORY_BY_CPU.get(cpu) if isinstance(cpu, int) else None
     if allowed and isinstance(memory, int) and not allowed.allows(memory // limits.BYTES_PER_MEGABYTE):
@@ -256,7 +256,7 @@ def _with_secrets(request: ApiRequest, owner: Resource, secret: Mapping[str, str
 
 
 def _deploy(request: ApiRequest, container: Resource) -> Resource:
-    """Start a deployment, counted by ``_generation``, unless a fault makes it fail."""
+    """Start a deployment and increment ``_generation``, unless a fault makes the deployment fail."""
     if container["status"] == "error":
         return container
     container = {**container, "_generation": container.get("_generation", 0) + 1}
@@ -275,7 +275,7 @@ def _delete_container(request: ApiRequest, container: Resource) -> Resource:
 
 
 def _public_endpoint(namespace: Resource, name: str, region: str) -> str:
-    """The endpoint as the platform builds it: namespace name, short id and container name in one DNS label."""
+    """The endpoint in the platform's format: namespace name, short id and container name in one DNS label."""
     short = namespace["id"].split("-")[0]
     stem = re.sub(r"[^a-z0-9]", "", namespace["name"].lower())[: 63 - len(short) - len(name) - 1]
     return f"https://{stem}{short}-{name.lower()}.functions.fnc.{region}.localhost"

@@ -103,7 +103,7 @@ DOMAIN = Body(
         required=True,
         max_length=253,
         pattern=r"([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z][a-zA-Z0-9-]*",
-        message="must be a full host name",
+        message="must be a fully qualified host name",
     ),
     tags=_TAGS,
 )

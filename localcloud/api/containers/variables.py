@@ -1,6 +1,6 @@
 """Environment variables and secret environment variables of containers and namespaces.
 
-Responses contain an argon2id hash instead of a secret value, which clients compare with the desired value. The value
+Responses contain an argon2id hash instead of each secret value; clients compare it with the desired value. The value
 itself is stored in the vault, for the runtime.
 """
 
@@ -17,10 +17,10 @@ from scaleway_facts import limits
 from scaleway_facts.fact import Limit
 
 SECRET_VARIABLES = "vault.containers.secret_variables"  # noqa: S105 - a kind, not a secret
-"""Kind: id of a container or namespace → its secret variables in plain text."""
+"""Store kind that maps ids of containers and namespaces to their secret variables in plain text."""
 
 _HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1, hash_len=16, salt_len=8)
-"""As weak as clients accept: values are stored in plain text anyway, and a deployment hashes dozens of them."""
+"""The weakest that clients accept: values are stored in plain text anyway, and a deployment hashes dozens of them."""
 
 
 _COUNTS: Mapping[str, Limit] = {
@@ -30,17 +30,17 @@ _COUNTS: Mapping[str, Limit] = {
 
 
 def check_counts(container: Mapping[str, Any], namespace: Mapping[str, Any], problems: Problems) -> None:
-    """Check the number of variables of a container and its namespace together."""
+    """Check the combined number of variables of a container and its namespace."""
     for argument, limit in _COUNTS.items():
         count = len({*container.get(argument, ()), *namespace.get(argument, ())})
         if not limit.allows(count):
-            problems.add(argument, f"must have at most {limit.most} variables, including those of the namespace")
+            problems.add(argument, f"must have at most {limit.most} variables, including those of its namespace")
 
 
 def _check_names(argument: str, variables: Mapping[str, str], problems: Problems) -> None:
     for name in variables:
         if not name or "=" in name or "\0" in name:
-            problems.add(argument, "a variable's name must not be empty and must not contain =")
+            problems.add(argument, "a variable name must not be empty or contain =")
         elif name == limits.RESERVED_VARIABLE or name.startswith(limits.RESERVED_VARIABLE_PREFIX):
             problems.add(argument, f"{name} is reserved by the platform")
 
@@ -66,7 +66,7 @@ def check_secret(variables: Mapping[str, str], problems: Problems, *, existing: 
 def store_secret(
     request: ApiRequest, owner_id: str, variables: Mapping[str, str], hashes: Mapping[str, str]
 ) -> dict[str, str]:
-    """Store secret variables and return their hashes. ``""`` keeps a value; variables that are absent are removed."""
+    """Store secret variables and return their hashes. ``""`` keeps the existing value; absent variables are removed."""
     stored = request.store.get(SECRET_VARIABLES, owner_id)
     old: dict[str, str] = stored["values"] if stored else {}
     values = {name: value or old[name] for name, value in variables.items()}

@@ -9,12 +9,12 @@ _MAX_HOPS = 8
 
 
 def alias_problem(store: Store, hostname: str, target: str) -> str | None:
-    """Why ``hostname`` is not an alias of ``target``. None if it is, or if no local zone contains it."""
+    """The reason why ``hostname`` is not an alias of ``target``. None if it is, or if no local zone contains it."""
     name, hops = hostname, 0
     while name != target:
         zone = owner(store, name)
         if zone is None:
-            return None if name == hostname else f"it points to {name}, which is not {target}"
+            return None if name == hostname else f"it points to {name} instead of {target}"
         data = _alias(store, zone, name)
         if data is None:
             return f"{name} has no CNAME record in zone {zone['id']}"
@@ -26,7 +26,7 @@ def alias_problem(store: Store, hostname: str, target: str) -> str | None:
 
 
 def owner(store: Store, hostname: str) -> Resource | None:
-    """The local zone of a name: the longest zone name that it ends with."""
+    """The local zone of a name: the zone whose name is its longest suffix."""
     labels = hostname.split(".")
     for start in range(len(labels)):
         zone = store.get(ZONES, ".".join(labels[start:]))
@@ -36,7 +36,7 @@ def owner(store: Store, hostname: str) -> Resource | None:
 
 
 def _alias(store: Store, zone: Resource, hostname: str) -> str | None:
-    """The target of a name's CNAME or ALIAS record, without the final dot."""
+    """The target of a name's CNAME or ALIAS record, without the trailing dot."""
     relative = hostname.removesuffix(zone["id"]).removesuffix(".")
     for record in store.all(RECORDS):
         if record["zone"] == zone["id"] and record["name"] == relative and record["type"] in ("CNAME", "ALIAS"):

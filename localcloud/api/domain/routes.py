@@ -31,7 +31,7 @@ def list_zones(request: ApiRequest) -> ResponseBody:
 
 @routes("PATCH", "/{id}", "dns_zone")
 def update_zone(request: ApiRequest) -> ResponseBody:
-    """Only the project can be changed. Clients cannot handle a rename: they read the old name afterwards."""
+    """Only the project can be changed. A rename would break clients, which keep reading the old name."""
     zone = zones.find(request, request.id.lower())
     values = ZONE_CHANGE.update(request.body)
     if values.get("new_dns_zone"):
@@ -56,7 +56,7 @@ def delete_zone(request: ApiRequest) -> ResponseBody:
 
 @routes("GET", "/{id}/records", "record")
 def list_records(request: ApiRequest) -> ResponseBody:
-    """As on the platform, ``name=`` (present but empty) means any name. Types are case-insensitive."""
+    """As on the platform, ``name=`` (present but empty) matches any name. Types are case-insensitive."""
     zone = zones.find(request, request.id.lower())
     record_type = request.argument("type")
     return records.list(request, zone=zone["id"], **({"type": record_type.upper()} if record_type else {}))
@@ -64,16 +64,16 @@ def list_records(request: ApiRequest) -> ResponseBody:
 
 @routes("PATCH", "/{id}/records", "record")
 def update_records(request: ApiRequest) -> ResponseBody:
-    """Apply a list of changes atomically. Each is one of ``add``, ``set``, ``delete``, ``clear``."""
+    """Apply a list of changes atomically. Each change is one of ``add``, ``set``, ``delete``, ``clear``."""
     zone = zones.find(request, request.id.lower())
     body = request.body
     changed: list[Resource] = []
     for change in objects(body, "changes"):
         if len(change) != 1:
-            raise invalid("changes", "each change is one of add, set, delete, clear")
+            raise invalid("changes", "each change must be one of add, set, delete, clear")
         ((verb, arguments),) = change.items()
         if verb not in _VERBS or not isinstance(arguments, dict):
-            raise invalid("changes", "each change is one of add, set, delete, clear")
+            raise invalid("changes", "each change must be one of add, set, delete, clear")
         changed += _VERBS[verb](request, zone, arguments)
     zones.change(request, zone, {})
     shown = _records_of(request, zone) if body.get("return_all_records") else changed
@@ -85,7 +85,7 @@ def new_zone(request: ApiRequest, values: dict[str, Any], project: str) -> dict[
     values = {**values, "domain": values["domain"].lower(), "subdomain": values["subdomain"].lower()}
     name = zone_name(values)
     if request.store.get(zones.kind, name) is not None:
-        raise already_exists("dns_zone", name, "the zone exists")
+        raise already_exists("dns_zone", name, "the zone already exists")
     return {
         "id": name,
         **values,
@@ -105,7 +105,7 @@ def _add(request: ApiRequest, zone: Resource, arguments: dict[str, Any]) -> list
 
 
 def _set(request: ApiRequest, zone: Resource, arguments: dict[str, Any]) -> list[Resource]:
-    """Replace the selected records. The new ones reuse the old ids, by which clients read them."""
+    """Replace the selected records. The new records reuse the old ids, because clients read records by id."""
     old = _selected(request, zone, arguments)
     for record in old:
         records.remove(request, record)
@@ -139,9 +139,9 @@ def _store(request: ApiRequest, zone: Resource, item: dict[str, Any], id: str | 
         if other["name"] != values["name"]:
             continue
         if (other["type"], other["data"]) == (values["type"], values["data"]):
-            raise already_exists("record", other["id"], "the zone has this record")
+            raise already_exists("record", other["id"], "the zone already contains this record")
         if "CNAME" in (other["type"], values["type"]):
-            raise invalid("name", "a name with a CNAME record can have no other record")
+            raise invalid("name", "a name with a CNAME record cannot have other records")
     record = records.add(request, {**values, "zone": zone["id"]}, project=zone["_project"])
     if id is not None:
         records.remove(request, record)
@@ -156,7 +156,7 @@ def _with_upper_type(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _normalized_data(values: dict[str, Any]) -> str:
-    """The data as the platform returns it: MX with its priority, TXT in quotes."""
+    """The data in the format that the platform returns: MX with its priority, TXT in quotes."""
     data = str(values["data"])
     if values["type"] == "MX" and not data.split(" ")[0].isdecimal():
         return f"{values['priority']} {data}"
@@ -166,7 +166,7 @@ def _normalized_data(values: dict[str, Any]) -> str:
 
 
 def _selected(request: ApiRequest, zone: Resource, arguments: dict[str, Any]) -> list[Resource]:
-    """The records that a change selects by ``id`` or ``id_fields`` (name, type, and data if given)."""
+    """The records selected by a change's ``id`` or ``id_fields`` (name, type, and optionally data)."""
     if arguments.get("id"):
         matching = [record for record in _records_of(request, zone) if record["id"] == arguments["id"]]
         if not matching:
@@ -174,7 +174,7 @@ def _selected(request: ApiRequest, zone: Resource, arguments: dict[str, Any]) ->
         return matching
     fields = arguments.get("id_fields")
     if not isinstance(fields, dict):
-        raise invalid("changes", "a change needs id or id_fields")
+        raise invalid("changes", "a change requires id or id_fields")
     fields = _with_upper_type(fields)
     criteria = {name: fields[name] for name in ("name", "type", "data") if fields.get(name) is not None}
     if "data" in criteria:

@@ -1,7 +1,7 @@
 """The active fault rules, and their effect on a request.
 
-Rules are kept in memory: a restart or a reset clears them, so a forgotten fault never outlives its server. What a fault
-did to a resource (such as a container in error) is ordinary state and remains.
+Rules are kept in memory and cleared by a restart or a reset, so a forgotten fault never outlives its server. A fault's
+effects on resources (such as a container in error) are ordinary state and persist.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ class FaultEffect:
     delay: float = 0.0
     """Seconds to wait before handling the request."""
     before: InjectedResponse | None = None
-    """Sent instead of executing the request."""
+    """The response sent instead of executing the request."""
     after: InjectedResponse | None = None
-    """Sent after executing the request, in place of its response."""
+    """The response sent after executing the request, instead of the real one."""
     hold_before: tuple[Rule, ...] = ()
     """The request is not handled until these rules are cleared."""
     hold_after: tuple[Rule, ...] = ()
     """The response is not sent until these rules are cleared."""
     status_outcome: StatusOutcome = NORMAL
-    """Duration and result of the transitions that the request starts."""
+    """Duration and result of the transitions started by the request."""
     rules: tuple[str, ...] = ()
-    """The rules that apply, for the log."""
+    """The applied rules, for the log."""
 
 
 NO_EFFECT = FaultEffect()
 
 
 class ActiveFaults:
-    """The active rules, in the order in which they were added. The first one with a response wins."""
+    """The active rules, in the order they were added. The first rule with a response wins."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._rules: dict[str, Rule] = {}
@@ -56,18 +56,18 @@ class ActiveFaults:
         return bool(self._rules)
 
     def add(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Add a rule. Raises 400 with all problems of the rule."""
+        """Add a rule. Raises 400 with all problems found in it."""
         rule = parse(f"fault-{self._added + 1}", body, self._products)
         self._added += 1
         self._rules[rule.id] = rule
         return rule.document()
 
     def documents(self) -> list[dict[str, Any]]:
-        """All rules, as the control API shows them."""
+        """All rules, in the control API's format."""
         return [rule.document() for rule in self._rules.values()]
 
     def clear(self, id: str | None = None) -> list[dict[str, Any]]:
-        """Remove one rule, or all, and return them. Raises 404."""
+        """Remove and return one rule, or all rules. Raises 404 for an unknown rule."""
         if id is None:
             cleared = list(self._rules.values())
             self._rules.clear()

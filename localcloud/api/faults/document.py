@@ -11,11 +11,11 @@ BEGIN, END = "<!-- tables: written by localcloud.api.faults.document -->\n", "<!
 
 
 def with_tables(page: str) -> str:
-    """The page with up-to-date tables. Raises ``ValueError`` if it lacks the markers."""
+    """The page with up-to-date tables. Raises ``ValueError`` if the markers are missing."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"the page lacks the markers {BEGIN.strip()!r} and {END.strip()!r}")
+        raise ValueError(f"the page does not contain the markers {BEGIN.strip()!r} and {END.strip()!r}")
     return before + begin + tables() + end + after
 
 

@@ -1,4 +1,4 @@
-"""The table of faults. Rules are validated, executed and documented from it."""
+"""The table of faults, used to validate, execute and document rules."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from localcloud.api.errors import ApiError, plain, quotas_exceeded, transient_st
 from localcloud.api.transitions import StatusOutcome
 
 Values = Mapping[str, Any]
-"""A rule's parameters, validated and with defaults."""
+"""A rule's validated parameters, including defaults."""
 
 
 @dataclass(frozen=True)
 class MatchedRequest:
-    """What an injected response may say about its request."""
+    """Details of a request that an injected response may include."""
 
     product: str
     resource: str
@@ -24,7 +24,7 @@ class MatchedRequest:
 
 @dataclass(frozen=True)
 class InjectedResponse:
-    """A response injected by a fault. ``error`` None: the connection is closed without a response."""
+    """A response injected by a fault. If ``error`` is None, the connection is closed without one."""
 
     error: ApiError | None
     headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -97,7 +97,7 @@ class Fault:
     description: str
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     one_of: tuple[str, ...] = ()
-    """Parameters of which a rule must set exactly one."""
+    """Mutually exclusive parameters; a rule must set exactly one of them."""
     product: str = ""
     """The only product that the fault applies to. Empty: all."""
     resource: str = ""
@@ -105,7 +105,7 @@ class Fault:
     respond: Callable[[Values, MatchedRequest], InjectedResponse] | None = None
     status_outcome: Callable[[Values], StatusOutcome] | None = None
     delay: Callable[[Values], float] | None = None
-    """Seconds."""
+    """Returns the delay in seconds."""
     holds_request: bool = False
     """Whether the request waits until the rule is cleared."""
 
@@ -141,7 +141,7 @@ FAULTS: dict[str, Fault] = {
     for fault in [
         Fault(
             name="container_error",
-            description="A container gets the status error, with a message, when it is created, updated or redeployed.",
+            description="A container enters the error status, with a message, when created, updated or redeployed.",
             parameters={
                 "message": TextParameter(description="the error_message", default="the container did not become ready")
             },
@@ -152,7 +152,7 @@ FAULTS: dict[str, Fault] = {
         ),
         Fault(
             name="certificate_failure",
-            description="A container's domain gets the status error: its certificate cannot be issued.",
+            description="A container's domain enters the error status because its certificate cannot be issued.",
             parameters={
                 "message": TextParameter(
                     description="the error_message", default="the certificate could not be issued (HTTP-01)"
@@ -167,7 +167,7 @@ FAULTS: dict[str, Fault] = {
             name="slow_transition",
             description="Statuses such as creating, updating and deleting last longer for the request's resource.",
             parameters={
-                "seconds": NumberParameter(description="their duration"),
+                "seconds": NumberParameter(description="duration of these statuses"),
                 "factor": NumberParameter(description="multiple of their normal duration", maximum=1_000),
             },
             one_of=("seconds", "factor"),
@@ -178,7 +178,7 @@ FAULTS: dict[str, Fault] = {
         ),
         Fault(
             name="transient_state",
-            description="409 transient_state: the resource is changing its status.",
+            description="409 transient_state: the resource is changing status.",
             parameters={"current_state": TextParameter(description="the reported status", default="updating")},
             respond=_busy,
         ),
@@ -186,13 +186,13 @@ FAULTS: dict[str, Fault] = {
             name="too_many_requests",
             description="429 with Retry-After.",
             parameters={
-                "retry_after": NumberParameter(description="seconds after which the client may try again", default=1)
+                "retry_after": NumberParameter(description="seconds after which the client may retry", default=1)
             },
             respond=_too_many,
         ),
         Fault(
             name="server_error",
-            description="A 5xx error of the platform or its load balancer.",
+            description="A 5xx error from the platform or its load balancer.",
             parameters={
                 "status": ChoiceParameter(description="the HTTP status", default=500, values=tuple(_SERVER_ERRORS)),
                 "when": WHEN,
@@ -210,7 +210,7 @@ FAULTS: dict[str, Fault] = {
             description="403 quotas_exceeded when a resource is created.",
             parameters={
                 "quota": NumberParameter(
-                    description="the quota, which is used up", default=10, minimum=1, maximum=1e6, integer=True
+                    description="the exhausted quota", default=10, minimum=1, maximum=1e6, integer=True
                 )
             },
             methods=("POST",),
@@ -230,8 +230,8 @@ FAULTS: dict[str, Fault] = {
             parameters={
                 "when": replace(
                     WHEN,
-                    description="whether the operation is executed after the wait (before), or at once and only its "
-                    "response waits (after)",
+                    description="whether the operation is executed after the wait (before), or "
+                    "immediately with only its response delayed (after)",
                 )
             },
             holds_request=True,

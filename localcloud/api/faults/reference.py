@@ -30,7 +30,7 @@ def reference() -> dict[str, Any]:
 
 
 def tables() -> str:
-    """The same as Markdown tables."""
+    """The same reference as Markdown tables."""
     lines = ["| Fault | Effect | Applies to | Parameters |", "|---|---|---|---|"]
     for fault in FAULTS.values():
         parameters = "; ".join(

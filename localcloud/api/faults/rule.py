@@ -17,30 +17,30 @@ MATCH = {
     "path": "the path; `*` matches any characters, including slashes",
     "product": "the product, such as containers, domain, iam, registry, secret_manager",
     "resource": "the kind of resource, such as container, namespace, secret_version",
-    "name": "the name (or host name) in the request body, or of the resource whose id is in the path",
+    "name": "the name (or host name) in the request body, or that of the resource whose id is in the path",
 }
-"""The fields of a rule's ``match``. All value fields must match."""
+"""The fields of a rule's ``match``. All given fields must match."""
 
 FREQUENCY = {
     "nth": "only these matching requests, counted from 1: an integer or a list of integers",
-    "skip": "number of matching requests to skip first, an integer",
+    "skip": "number of matching requests to skip initially, an integer",
     "probability": "probability for each matching request, above 0 and at most 1",
-    "seed": "an integer: with the same seed the same requests are affected, in any order",
-    "times": "largest number of affected requests",
+    "seed": "an integer; the same seed selects the same requests, regardless of their order",
+    "times": "maximum number of affected requests",
 }
-"""The fields that limit how often a rule applies. By default it applies to every matching request."""
+"""The fields that limit how often a rule applies. By default, it applies to every matching request."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What rules can match."""
+    """The properties of a request that rules can match."""
 
     method: str
     path: str
     template: str
-    """The route's path, with parameter names in place of values. The path if there is no route."""
+    """The route's path, with parameter names instead of values, or the request's path if no route matches."""
     product: str
     resource: str
     name: str
@@ -68,11 +68,11 @@ class Rule:
     _occurrences: Counter[str] = field(default_factory=Counter)
 
     def applies_to(self, request: Request) -> bool:
-        """Whether the rule affects the request. Counts the request."""
+        """Whether the rule affects the request. Also counts the request."""
         if not self._matches(request):
             return False
         self.matched += 1
-        # Drawn for every request, so that the rule's other limits do not shift the random choices.
+        # Draw for every request, so that the rule's other limits do not shift the random choices.
         chosen = self._draw(request)
         if self.times is not None and self.applied >= self.times:
             return False
@@ -95,7 +95,7 @@ class Rule:
         )
 
     def _draw(self, request: Request) -> bool:
-        """A random choice by seed and request, not by order: clients send requests in parallel."""
+        """A random choice based on seed and request, not on order, because clients send requests in parallel."""
         if self.probability >= 1:
             return True
         key = f"{request.method} {request.template} {request.name}"
@@ -104,7 +104,7 @@ class Rule:
         return int.from_bytes(digest[:8]) / 2**64 < self.probability
 
     def document(self) -> dict[str, Any]:
-        """The rule as the control API shows it."""
+        """The rule in the control API's format."""
         return {
             "id": self.id,
             "fault": self.fault.name,
@@ -121,9 +121,9 @@ class Rule:
 
 
 def parse(id: str, body: dict[str, Any], products: dict[str, set[str]]) -> Rule:
-    """The rule that a request body describes. Raises 400 with all problems.
+    """Parse the rule in a request body. Raises 400 with all problems.
 
-    ``products``: this server's products and their kinds of resources.
+    ``products`` maps this server's products to their kinds of resources.
     """
     fault = FAULTS.get(str(body.get("fault")))
     if fault is None:
@@ -170,7 +170,7 @@ def _match(fault: Fault, document: Any, products: dict[str, set[str]], problems:
     if document is None:
         return {}
     if not isinstance(document, dict) or not all(isinstance(value, str) for value in document.values()):
-        problems.append(Problem("match", f"must be an object of strings: {', '.join(MATCH)}"))
+        problems.append(Problem("match", f"must be an object with string values (keys: {', '.join(MATCH)})"))
         return {}
     match: dict[str, str] = dict(document)
     problems += [

@@ -35,7 +35,7 @@ from localcloud.api.validation import Problems, objects
 routes = Routes("/iam/v1alpha1", product="iam")
 
 _SECURITY_SETTINGS = "hidden.iam.security_settings"
-"""Kind: organization → its security settings."""
+"""Store kind that maps an organization to its security settings."""
 _KEY_LETTERS = string.ascii_uppercase + string.digits
 
 
@@ -62,7 +62,7 @@ def list_permission_sets(request: ApiRequest) -> ResponseBody:
 def create_application(request: ApiRequest) -> ResponseBody:
     values = APPLICATION.create(_in_organization(request))
     for other in applications.matching(request, name=values["name"]):
-        raise already_exists("application", other["id"], "an application with this name exists")
+        raise already_exists("application", other["id"], "an application with this name already exists")
     application = applications.add(request, new({**values, "organization_id": request.organization_id}), project=None)
     return applications.show(request, application)
 
@@ -85,7 +85,7 @@ def update_application(request: ApiRequest) -> ResponseBody:
 
 @routes("DELETE", "/applications/{id}", "application")
 def delete_application(request: ApiRequest) -> ResponseBody:
-    """Deletes its API keys. Its policies remain, without a principal."""
+    """Also deletes the application's API keys. Its policies remain, without a principal."""
     application = applications.find(request, request.id)
     for key in list(api_keys.matching(request, application_id=application["id"])):
         _remove_key(request, key)
@@ -109,7 +109,7 @@ def create_policy(request: ApiRequest) -> ResponseBody:
     values = {name: value for name, value in values.items() if value is not None}
     _check_principal(request, values)
     for other in policies.matching(request, name=values["name"]):
-        raise already_exists("policy", other["id"], "a policy with this name exists")
+        raise already_exists("policy", other["id"], "a policy with this name already exists")
     policy = policies.add(request, new({**values, "organization_id": request.organization_id}), project=None)
     _set_rules(request, policy["id"], rules)
     return policies.show(request, policy)
@@ -209,7 +209,8 @@ def _check_expiry(request: ApiRequest, expires_at: str | None) -> None:
     longest = parse_duration(_security_settings(request)["max_api_key_expiration_duration"])
     if longest and (expires_at is None or parse_timestamp(expires_at) > request.now + longest):
         raise invalid(
-            "expires_at", f"is required and must be at most {duration(longest)} ahead: the organization limits it"
+            "expires_at",
+            f"is required and must be at most {duration(longest)} in the future: the organization limits it",
         )
 
 
@@ -241,7 +242,7 @@ def _security_settings(request: ApiRequest) -> dict[str, Any]:
 
 
 def add_api_key(request: ApiRequest, access_key: str, secret_key: str, values: dict[str, Any]) -> Resource:
-    """Store a new API key, and its secret key in the vault. ``values`` includes its bearer: a user or application."""
+    """Store a new API key, with its secret key in the vault. ``values`` includes the bearer: a user or application."""
     key = {
         "id": access_key,
         "access_key": access_key,
@@ -265,7 +266,7 @@ _PRINCIPALS = {"application_id", "user_id", "group_id", "no_principal"}
 
 
 def _in_organization(request: ApiRequest) -> dict[str, Any]:
-    """The request body, after a check of its organization."""
+    """Check the organization in the request body, and return the body."""
     request.authorize(None)
     body = request.body
     if body.get("organization_id", request.organization_id) != request.organization_id:
@@ -286,7 +287,7 @@ def _check_principal(request: ApiRequest, values: dict[str, Any]) -> None:
 
 
 def _rules(request: ApiRequest, body: dict[str, Any], problems: Problems) -> list[dict[str, Any]]:
-    """All fields of a body's rules. As clients need it, a rule for projects has no ``organization_id``."""
+    """All fields of the rules in a body. Rules for projects have no ``organization_id``, as clients expect."""
     rules = []
     for index, item in enumerate(objects(body, "rules")):
         prefix = f"rules[{index}]."
@@ -306,7 +307,7 @@ def _rules(request: ApiRequest, body: dict[str, Any], problems: Problems) -> lis
         except ValueError as error:
             problems.add(
                 f"{prefix}condition",
-                f"{error}; the local Scaleway evaluates resource.id and resource.name with == and startsWith(), and "
+                f"{error}; the local Scaleway supports resource.id and resource.name with == and startsWith(), and "
                 "!has(resource.id), joined by ||",
             )
         if bool(rule.get("project_ids")) == bool(rule.get("organization_id")):

@@ -1,4 +1,4 @@
-"""IAM's resources and their request bodies."""
+"""IAM resources and their request bodies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from localcloud.api.store import Resource
 from localcloud.api.transitions import visible
 from localcloud.api.validation import Array, Body, Boolean, Duration, Integer, Text, Timestamp, Uuid
 
-NAME = Text(required=True, max_length=64, pattern=r"[\w .@\-]+", message="must be letters, digits, space . @ - _")
+NAME = Text(
+    required=True, max_length=64, pattern=r"[\w .@\-]+", message="must contain only letters, digits, spaces, . @ - _"
+)
 TAGS = Array(of=Text(max_length=255), maximum=50)
 
 APPLICATION = Body(name=NAME, description=Text(max_length=200), tags=TAGS)
@@ -52,7 +54,7 @@ _MANAGED = {"editable": True, "deletable": True, "managed": False}
 
 
 def new(values: dict[str, Any]) -> dict[str, Any]:
-    """``values`` with the fields that all objects of a customer have."""
+    """``values`` plus the fields common to all customer-owned objects."""
     return {**values, **_MANAGED}
 
 
@@ -73,7 +75,7 @@ def _show_policy(request: ApiRequest, policy: Resource) -> dict[str, Any]:
 
 
 def rules_of(request: ApiRequest, policy_id: str) -> list[dict[str, Any]]:
-    """The rules of a policy, in the order of the request."""
+    """A policy's rules, in the order given in the request."""
     stored = request.store.get(RULES, policy_id)
     return list(stored["rules"]) if stored else []
 

@@ -1,7 +1,7 @@
-"""Logs of containers and jobs: lines that processes wrote, and lines that were added through the control API.
+"""Logs of containers and jobs: lines written by processes, and lines added through the control API.
 
-lines    a log line, and the interface of a source of logs
+lines    log lines, and the interface of log sources
 added    lines added through the control API
-reader   reads both
+reader   reads both kinds of lines
 routes   ``/_local/…/logs`` of the control API; Cockpit has its own routes (``cockpit.loki``)
 """

@@ -12,13 +12,13 @@ from localcloud.api.logs.lines import LogLine
 
 MAX_LINES = 100_000
 MAX_BYTES = 20_000_000
-"""Per container. The oldest lines are dropped first."""
+"""Limit per container. The oldest lines are dropped first."""
 
 _time = attrgetter("time")
 
 
 class _Lines:
-    """The lines of one container, in order of time."""
+    """One container's lines, in chronological order."""
 
     def __init__(self) -> None:
         self.items: list[LogLine] = []
@@ -37,7 +37,7 @@ class _Lines:
 
 
 class AddedLines:
-    """Kept in memory: a restart clears them."""
+    """Added lines. They are kept in memory, so a restart clears them."""
 
     def __init__(self) -> None:
         self._lines: dict[str, _Lines] = {}
@@ -53,7 +53,7 @@ class AddedLines:
         return container_id in self._lines
 
     def between(self, container_id: str, since: str = "", until: str = "~") -> list[LogLine]:
-        """The lines with ``since`` <= time < ``until``, in order of time."""
+        """The lines with ``since`` <= time < ``until``, in chronological order."""
         lines = self._lines.get(container_id)
         if lines is None:
             return []
@@ -67,7 +67,7 @@ class AddedLines:
 
     @contextmanager
     def followed(self, container_id: str, queue: asyncio.Queue[LogLine]) -> Iterator[None]:
-        """Put lines that are added meanwhile in the queue as well."""
+        """Within this context, also put newly added lines into the queue."""
         queues = self._followers.setdefault(container_id, [])
         queues.append(queue)
         try:

@@ -1,4 +1,4 @@
-"""Log lines, and the interface of their source."""
+"""Log lines, and the interface of log sources."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 @dataclass(frozen=True)
 class LoggedProcess:
-    """A running or ended process with logs."""
+    """A running or exited process that has logs."""
 
     id: str
     """The engine's id."""
@@ -21,7 +21,7 @@ class LoggedProcess:
 @dataclass(frozen=True)
 class LogLine:
     time: str
-    """RFC 3339 with nanoseconds, in UTC; sorts as a string."""
+    """RFC 3339 in UTC with nanoseconds, so that times sort as strings."""
     instance: str
     stream: Literal["stdout", "stderr"]
     text: str
@@ -39,7 +39,7 @@ class LogSource(Protocol):
     ) -> AsyncGenerator[LogLine, None]:
         """The last ``tail`` lines of a process (None: all) after ``since`` and before ``until``.
 
-        Each stream is in order, but not both together. With ``follow`` it continues until the process ends.
-        Raises EngineError.
+        Lines are in order within each stream, but not across both. With ``follow``, it continues until the process
+        exits. Raises EngineError.
         """
         ...

@@ -1,4 +1,4 @@
-"""Reads a container's logs: lines of running and ended instances, and added lines."""
+"""Reads a container's logs: lines of running and exited instances, and added lines."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _PARALLEL_READS = 8
 """Number of processes whose logs are read in parallel."""
 
 _TAILS = (1_000, 10_000)
-"""If fewer than half of this number of last lines are newer than a time, there are no other newer lines. Half, because
-lines may be written between the reads of the two streams."""
+"""Numbers of last lines to read. If fewer than half of them are newer than a given time, no newer lines are missing.
+Half, because lines may be written between the reads of the two streams."""
 _LINE_CHARACTERS = 4_096
 """An engine may count a longer line as several lines."""
 
@@ -28,15 +28,15 @@ class LogReader:
     """Reads container logs for the control API and for Cockpit."""
 
     def __init__(self, source: LogSource | None = None) -> None:
-        """``source``: what runs the instances. Without one there are only added lines."""
+        """``source`` reads the instances' lines. Without it, only added lines are available."""
         self._source = source
         self.added = AddedLines()
         self._start_events: dict[str, asyncio.Event] = {}
         self._last_times: dict[str, str] = {}
-        """The engine's id of a process that has ended → the time of its last line."""
+        """Maps the engine's id of an exited process to the time of its last line."""
 
     def started(self, container_id: str) -> None:
-        """Notify followers of the container's logs of a new process."""
+        """Notify followers of the container's logs that a new process has started."""
         if event := self._start_events.pop(container_id, None):
             event.set()
 
@@ -45,9 +45,9 @@ class LogReader:
         return self._source is not None or self.added.has(container_id)
 
     async def between(self, container_ids: Collection[str], start: int, end: int) -> dict[str, list[LogLine]]:
-        """The lines of each container with ``start`` <= time < ``end`` (nanoseconds), in order of time.
+        """The lines of each container with ``start`` <= time < ``end`` (nanoseconds), in chronological order.
 
-        Raises EngineError instead of omitting lines.
+        Raises EngineError rather than omitting lines.
         """
         since, until = nanotime(start), nanotime(end)
         lines_by_id = {id: self.added.between(id, since, until) for id in container_ids}
@@ -60,7 +60,7 @@ class LogReader:
     ) -> AsyncGenerator[LogLine, None]:
         """The last ``tail`` lines of all instances (None: all), oldest first. Raises EngineError.
 
-        With ``follow``, new lines as they arrive, including those of new instances, without end.
+        With ``follow``, continues indefinitely with new lines as they arrive, including those of new instances.
         """
         queue: asyncio.Queue[LogLine] = asyncio.Queue()
         with self.added.followed(container_id, queue):
@@ -113,7 +113,7 @@ class LogReader:
         return await asyncio.gather(*(read(process) for process in processes if process.container_id in container_ids))
 
     async def _within(self, process: LoggedProcess, since: str, until: str) -> list[LogLine]:
-        """Read the last lines first: an engine finds those at once, but reads the whole log to find lines by time."""
+        """Read the last lines first: an engine finds those quickly, but reads the whole log to find lines by time."""
         for tail in _TAILS:
             lines = await self._read(process, tail=tail, since=since)
             if sum(1 + len(line.text) // _LINE_CHARACTERS for line in lines) < tail // 2:
@@ -121,7 +121,7 @@ class LogReader:
         return await self._read(process, since=since, until=until)
 
     async def _last_time(self, process: LoggedProcess) -> str:
-        """The time of an ended process's last line, which is read once."""
+        """The time of an exited process's last line, which is read only once."""
         if process.id not in self._last_times:
             self._last_times[process.id] = max((line.time for line in await self._read(process, tail=1)), default="")
         return self._last_times[process.id]
@@ -133,7 +133,7 @@ class LogReader:
         return [line async for line in self._source.lines(process, tail=tail, since=since, until=until)]
 
     async def _past(self, container_id: str, tail: int | None) -> tuple[list[LogLine], dict[str, str]]:
-        """The lines, and the time of each process's last line by the engine's id."""
+        """The existing lines, and the time of each process's last line, keyed by the engine's id."""
         processes = await self._processes(container_id)
         lines_by_process = await asyncio.gather(*(self._lines_of(process, tail) for process in processes))
         known = {
@@ -142,9 +142,9 @@ class LogReader:
         return [line for part in lines_by_process for line in part], known
 
     async def _lines_of(self, process: LoggedProcess, tail: int | None) -> list[LogLine]:
-        """In order of time, including at least the last line, after which new ones follow."""
+        """The lines in chronological order, always including the last one so that following can resume after it."""
         limit = None if tail is None else max(tail, 1)
-        with suppress(EngineError):  # the process was removed meanwhile
+        with suppress(EngineError):  # the process has been removed in the meantime
             return sorted(await self._read(process, tail=limit), key=_time)
         return []
 
@@ -157,7 +157,7 @@ class LogReader:
 
 
 async def _until(event: asyncio.Event, queue: asyncio.Queue[LogLine]) -> AsyncGenerator[LogLine, None]:
-    """Items of the queue until the event."""
+    """Items from the queue until the event is set."""
     occurred = asyncio.create_task(event.wait())
     try:
         while not occurred.done():

@@ -1,11 +1,11 @@
 """``/_local/containers/<id>/logs``, ``/_local/job-runs/<id>/logs``: logs of a container or job run.
 
-``GET``: one JSON object per line with ``time``, ``instance``, ``stream`` (stdout or stderr) and ``text``. An object
-with only ``error`` ends the log. ``?tail=N``: the last lines only; ``?follow=true``: continue until the client
-disconnects.
+``GET``: one JSON object per line with ``time``, ``instance``, ``stream`` (stdout or stderr) and ``text``. If reading
+fails, the last object contains only ``error``. ``?tail=N`` returns only the last N lines. ``?follow=true`` continues
+until the client disconnects.
 
-``POST``: add lines as if an instance had written them: ``{"lines": [{"text", "stream", "time", "instance"}]}``. Only
-``text`` is required. ``time`` is RFC 3339, or nanoseconds since the epoch.
+``POST``: adds lines as if an instance had written them: ``{"lines": [{"text", "stream", "time", "instance"}]}``. Only
+``text`` is required. ``time`` is in RFC 3339 format or in nanoseconds since the epoch.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ADDED = "added"
 
 @dataclass(frozen=True)
 class LogOwner:
-    """The container or job run that logs belong to."""
+    """The container or job run that owns the logs."""
 
     kind: str
     noun: str
@@ -59,7 +59,7 @@ LINE = Body(
 
 
 def logs_of(path: str) -> LogOwner | None:
-    """The owner of the logs at a path of the control API. None for other paths."""
+    """The owner of the logs at a control API path. None for other paths."""
     match = _PATH.fullmatch(path)
     if match is None:
         return None
@@ -69,7 +69,7 @@ def logs_of(path: str) -> LogOwner | None:
 
 
 def add_lines(cloud: Cloud, logs: LogReader, owner: LogOwner, body: dict[str, Any]) -> dict[str, Any]:
-    """Add the lines of a request body. Raises 404 and 400, with nothing added."""
+    """Add the lines in a request body. Raises 404 or 400 without adding any lines."""
     owner.check(cloud)
     problems, now = Problems(), int(cloud.now() * SECOND)
     lines = []

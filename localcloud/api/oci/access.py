@@ -1,4 +1,4 @@
-"""Who may pull and push: HTTP Basic with any user name and a secret key. Public images need no authentication."""
+"""Pull and push authorization: HTTP Basic with any user name and a secret key. Public images need no credentials."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PUSH = Permission("registry", "write", "image")
 
 
 def authenticate_request(cloud: Cloud, request: HttpRequest) -> Principal | None:
-    """The request's principal. None if it is anonymous, for which some clients send empty credentials.
+    """The request's principal. None if it is anonymous, in which case some clients send empty credentials.
 
     Raises ``UNAUTHORIZED`` for an invalid key.
     """
@@ -41,9 +41,9 @@ def authenticate_request(cloud: Cloud, request: HttpRequest) -> Principal | None
 
 
 def open_repository(cloud: Cloud, principal: Principal | None, name: str, permission: Permission) -> Repository:
-    """The repository, if the caller has the permission in it.
+    """The repository, if the caller has the permission there.
 
-    Raises ``UNAUTHORIZED``, ``DENIED``, and ``NAME_UNKNOWN`` if the registry namespace does not exist.
+    Raises ``UNAUTHORIZED`` or ``DENIED``, or ``NAME_UNKNOWN`` if the registry namespace does not exist.
     """
     namespace_name, _, path = name.partition("/")
     namespace = find_namespace(cloud.store, namespace_name)

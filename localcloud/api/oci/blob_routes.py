@@ -13,7 +13,7 @@ from localcloud.api.store import Resource
 
 
 async def get(request: RegistryRequest) -> HttpResponse:
-    """The content, or the part that ``Range`` selects. Also handles HEAD."""
+    """The content, or the part selected by ``Range``. Also handles HEAD."""
     link = _link(request)
     digest, size = link["digest"], link["size"]
     headers = {
@@ -39,7 +39,7 @@ async def get(request: RegistryRequest) -> HttpResponse:
 
 
 async def delete(request: RegistryRequest) -> HttpResponse:
-    """Fails while a manifest of the repository refers to the blob."""
+    """Delete a blob. Fails while a manifest in the repository refers to it."""
     link = _link(request)
     image = request.repository.image
     if image is not None and any(

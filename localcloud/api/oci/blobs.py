@@ -1,4 +1,4 @@
-"""Files by digest of their content. Repositories with the same blob share a file."""
+"""Blob files, stored by content digest. Repositories that contain the same blob share a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ALGORITHM = "sha256"
 
 
 class Blobs:
-    """``<folder>/blobs/sha256/<hex>``, and ``<folder>/uploads`` for unfinished files."""
+    """Complete files in ``<folder>/blobs/sha256/<hex>``, and unfinished ones in ``<folder>/uploads``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -23,22 +23,22 @@ class Blobs:
         return self._blobs / digest.removeprefix(f"{_ALGORITHM}:")
 
     def size(self, digest: str) -> int | None:
-        """Size in bytes. None if there is no such blob."""
+        """Size in bytes. None if the blob does not exist."""
         try:
             return self.path(digest).stat().st_size
         except FileNotFoundError:
             return None
 
     def open(self, digest: str) -> IO[bytes]:
-        """Open for reading. The file stays readable if the blob is deleted. Raises ``FileNotFoundError``."""
+        """Open for reading. The file remains readable if the blob is deleted. Raises ``FileNotFoundError``."""
         return self.path(digest).open("rb", buffering=0)
 
     def move_in(self, file: Path, digest: str) -> None:
-        """Move a complete file here, atomically. Raises ``FileNotFoundError`` if it no longer exists."""
+        """Move a complete file here atomically. Raises ``FileNotFoundError`` if it no longer exists."""
         file.replace(self.path(digest))
 
     def write(self, digest: str, content: bytes) -> None:
-        """Store small content."""
+        """Store a small blob."""
         draft = self.uploads / f"{digest.removeprefix(f'{_ALGORITHM}:')}.draft"
         draft.write_bytes(content)
         self.move_in(draft, digest)

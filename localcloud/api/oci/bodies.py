@@ -1,4 +1,4 @@
-"""HTTP requests and responses with streamed bodies: blobs are never held in memory."""
+"""HTTP requests and responses with streamed bodies: blobs are never loaded into memory as a whole."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import IO
 from localcloud.api.asgi import Receive, Send, body_chunks
 
 CHUNK_BYTES = 256 * 1024
-"""Size of the chunks in which files are read."""
+"""Chunk size for reading files."""
 
 
 class BodyTooLarge(Exception):
-    """The body exceeds its limit."""
+    """The body exceeds the size limit."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class HttpRequest:
         return self.query.get(name, [None])[0]
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives. Raises ``ClientDisconnected``."""
+        """The chunks of the body as they arrive. Raises ``ClientDisconnected``."""
         return body_chunks(self.receive)
 
     async def body(self, max_bytes: int) -> bytes:
-        """A small body. Raises ``BodyTooLarge`` above ``max_bytes``, and ``ClientDisconnected``."""
+        """A small body. Raises ``BodyTooLarge`` above ``max_bytes``, or ``ClientDisconnected``."""
         content = bytearray()
         async for chunk in self.chunks():
             content += chunk
@@ -66,7 +66,7 @@ class HttpResponse:
         return self.body.length if isinstance(self.body, FilePart) else len(self.body)
 
     async def send(self, send: Send, *, with_body: bool) -> None:
-        """Send the response. ``with_body`` is false for HEAD, whose Content-Length is that of GET (RFC 9110, 8.6)."""
+        """Send the response. ``with_body`` is false for HEAD, whose Content-Length matches GET's (RFC 9110, 8.6)."""
         headers = {"docker-distribution-api-version": "registry/2.0", **self.headers}
         if self.status != 204:
             headers.setdefault("content-length", str(self.length))

@@ -1,4 +1,4 @@
-"""Paths of the spec ("Endpoints"), and the syntax of names, tags and digests ("Pulling manifests")."""
+"""Paths defined by the spec ("Endpoints"), and the syntax of names, tags and digests ("Pulling manifests")."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class RegistryPath:
     """A parsed path."""
 
     endpoint: str
-    """``ping``, ``uploads``, ``upload``, ``blob``, ``manifest``, ``tags`` or ``referrers``."""
+    """One of ``ping``, ``uploads``, ``upload``, ``blob``, ``manifest``, ``tags`` or ``referrers``."""
     name: str = ""
     """The repository."""
     values: dict[str, str] = field(default_factory=dict)
-    """``upload``, ``digest`` or ``reference``."""
+    """Path parameters: ``upload``, ``digest`` or ``reference``."""
 
 
 def is_registry_path(path: str) -> bool:
@@ -68,5 +68,5 @@ def is_tag(reference: str) -> bool:
 
 
 def is_digest(text: str) -> bool:
-    """Whether a string is a SHA-256 digest, the only algorithm that registries must support."""
+    """Whether a string is a SHA-256 digest. Registries are not required to support any other algorithm."""
     return _DIGEST.fullmatch(text) is not None

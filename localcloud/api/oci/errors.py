@@ -1,4 +1,4 @@
-"""Error responses of the spec ("Error Codes"): ``{"errors": [{"code", "message", "detail"}]}``."""
+"""Error responses defined by the spec ("Error Codes"): ``{"errors": [{"code", "message", "detail"}]}``."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def name_unknown(name: str) -> OciError:
 
 
 def unauthorized() -> OciError:
-    """401 with a challenge, without which clients do not send their credentials (RFC 7617)."""
+    """A 401 with a challenge, which clients need before they send credentials (RFC 7617)."""
     challenge = {"WWW-Authenticate": 'Basic realm="registry of the local Scaleway"'}
     return OciError(401, "UNAUTHORIZED", "authentication required", headers=challenge)
 

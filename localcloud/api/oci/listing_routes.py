@@ -26,7 +26,7 @@ async def tags(request: RegistryRequest) -> HttpResponse:
     headers = {"Content-Type": "application/json"}
     if limit is not None:
         if not limit.isdecimal() or len(limit) > 9:
-            raise OciError(400, "UNSUPPORTED", "n must be a number of tags")
+            raise OciError(400, "UNSUPPORTED", "n must be a non-negative integer")
         page = names[: int(limit)]
         if page and len(page) < len(names):
             query = urlencode({"n": limit, "last": page[-1]})
@@ -36,7 +36,7 @@ async def tags(request: RegistryRequest) -> HttpResponse:
 
 
 async def referrers(request: RegistryRequest) -> HttpResponse:
-    """An index of the manifests that refer to a digest, which need not exist; ``artifactType`` filters them."""
+    """An index of the manifests that refer to a digest (which need not exist), filtered by ``artifactType``."""
     digest = request.values["digest"]
     if not is_digest(digest):
         raise digest_invalid({"digest": digest})

@@ -11,7 +11,7 @@ from localcloud.api.oci.requests import RegistryRequest
 
 
 async def get(request: RegistryRequest) -> HttpResponse:
-    """The manifest as it was pushed, regardless of ``Accept``. Also handles HEAD."""
+    """The manifest exactly as it was pushed, regardless of ``Accept``. Also handles HEAD."""
     reference = request.values["reference"]
     manifest = request.repository.manifest(reference)
     if manifest is None:
@@ -26,13 +26,13 @@ async def get(request: RegistryRequest) -> HttpResponse:
 
 
 async def put(request: RegistryRequest) -> HttpResponse:
-    """Store a manifest, if everything it refers to exists."""
+    """Store a manifest if everything that it refers to exists."""
     reference = request.values["reference"]
     by_digest = ":" in reference
     if by_digest and not is_digest(reference):
         raise digest_invalid({"digest": reference})
     if not by_digest and not is_tag(reference):
-        raise manifest_invalid("a tag has at most 128 letters, digits, . _ and -, and does not start with . or -")
+        raise manifest_invalid("a tag must be at most 128 letters, digits, . _ - and must not start with . or -")
     try:
         content = await request.http.body(MAX_BYTES)
     except BodyTooLarge as error:
@@ -51,7 +51,7 @@ async def put(request: RegistryRequest) -> HttpResponse:
 
 
 async def delete(request: RegistryRequest) -> HttpResponse:
-    """By digest: delete the manifest and its tags. By tag: delete the tag, and its manifest if unused."""
+    """Given a digest, delete the manifest and its tags. Given a tag, delete the tag, and its manifest if unused."""
     repository, reference = request.repository, request.values["reference"]
     image, manifest = repository.image, repository.manifest(reference)
     if image is None or manifest is None:

@@ -1,4 +1,4 @@
-"""Parses manifests: OCI image manifests and indexes (Image Spec 1.1), Docker's schema 2 and manifest lists."""
+"""Parses manifests: OCI image manifests and indexes (Image Spec 1.1), Docker schema 2 manifests and lists."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from localcloud.api.oci.endpoints import is_digest
 from localcloud.api.oci.errors import OciError, manifest_invalid
 
 MAX_BYTES = 4 * 1024 * 1024
-"""The least that the spec requires ("Pushing manifests")."""
+"""The minimum required by the spec ("Pushing manifests")."""
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 _IMAGES = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
 _INDEXES = (OCI_INDEX, "application/vnd.docker.distribution.manifest.list.v2+json")
 _FOREIGN = ("nondistributable", "foreign.diff")
-"""Parts of the media types of layers that may be stored elsewhere."""
+"""Substrings in the media types of layers that may be stored elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Descriptor:
     media_type: str
     digest: str
     size: int
-    """Bytes."""
+    """Size of the content in bytes."""
     is_foreign: bool = False
     """Whether the content may be stored elsewhere."""
 
@@ -37,12 +37,12 @@ class Manifest:
     media_type: str
     digest: str
     size: int
-    """Bytes of the manifest itself."""
+    """Size of the manifest itself, in bytes."""
     config: Descriptor | None = None
     layers: tuple[Descriptor, ...] = ()
     manifests: tuple[Descriptor, ...] = ()
     subject: str | None = None
-    """Digest of the manifest that this one refers to."""
+    """Digest of the manifest that this manifest refers to."""
     artifact_type: str = ""
     annotations: dict[str, str] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""Byte ranges: ``Range`` of downloads (RFC 9110, 14.2), and the spec's own ``Content-Range`` of chunks."""
+"""Byte ranges: ``Range`` for downloads (RFC 9110, 14.2), and the spec's variant of ``Content-Range`` for chunks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class RangeNotSatisfiable(Exception):
 
 
 def requested_range(header: str, size: int) -> tuple[int, int] | None:
-    """First byte and length of a ``Range``. None: all, also for what may be ignored, such as lists of ranges.
+    """First byte and length of a ``Range``. None means all of it, also for ranges that may be ignored, such as lists.
 
     Raises ``RangeNotSatisfiable``.
     """
@@ -46,5 +46,5 @@ def chunk_range(header: str) -> tuple[int, int] | None:
 
 
 def upload_range(size: int) -> str:
-    """The ``Range`` of an upload with ``size`` bytes so far. Clients expect ``0-0`` for an empty one."""
+    """The ``Range`` of an upload with ``size`` bytes so far. Clients expect ``0-0`` for an empty upload."""
     return f"0-{max(0, size - 1)}"

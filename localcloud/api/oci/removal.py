@@ -2,8 +2,8 @@
 
 Deleting the last tag of a manifest deletes the manifest, unless an index refers to it. Deleting a manifest deletes its
 tags, and the untagged manifests that only it refers to (children of an index) or that refer to it (referrers). Deleting
-the last manifest that refers to a blob deletes the blob. Files are marked in the same transaction, and removed once it
-is committed.
+the last manifest that refers to a blob deletes the blob. Files are marked for removal in the same transaction, and
+removed once it has been committed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from localcloud.api.oci.repository import IMAGES, LINKS, MANIFESTS, NAMESPACES, 
 from localcloud.api.store import Resource, Store
 
 GARBAGE = "hidden.registry.garbage"
-"""Kind: digest of a blob whose file may be unused."""
+"""Store kind for the digests of blobs whose files may be unused."""
 
 _PENDING_SECONDS = 24 * 3_600
 """Age after which a blob without a manifest is deleted at the next start."""
@@ -32,7 +32,7 @@ def remove_tag(store: Store, tag: Resource) -> None:
 
 
 def remove_manifests(store: Store, image: Resource, digests: Iterable[str]) -> None:
-    """Delete manifests of an image. Ignores unknown digests."""
+    """Delete some of an image's manifests. Ignores unknown digests."""
     pending = list(digests)
     blobs: set[str] = set()
     while pending:
@@ -64,7 +64,7 @@ def remove_image(store: Store, image: Resource) -> None:
 
 
 def remove_namespace(store: Store, namespace: Resource) -> None:
-    """Delete the content of a namespace, but not the namespace."""
+    """Delete the content of a namespace, but not the namespace itself."""
     for image in [image for image in store.all(IMAGES) if image["namespace_id"] == namespace["id"]]:
         remove_image(store, image)
     for link in [link for link in store.all(LINKS) if link["repository"].startswith(f"{namespace['id']}/")]:
@@ -78,7 +78,7 @@ def remove_link(store: Store, link: Resource) -> None:
 
 
 def collect(store: Store, blobs: Blobs) -> None:
-    """Remove the files of marked blobs that no repository uses. Call it once the marks are committed.
+    """Remove the files of marked blobs that no repository uses. Call this once the marks have been committed.
 
     Files that cannot be removed now are removed at the next start.
     """
@@ -98,7 +98,7 @@ def collect(store: Store, blobs: Blobs) -> None:
 
 
 def sweep(store: Store, blobs: Blobs, now: float) -> None:
-    """At start: remove files of a killed process, and resources whose files are missing after a power loss."""
+    """On startup, remove files left by a killed process, and resources whose files were lost in a power failure."""
     blobs.drop_uploads()
     for link in list(store.all(LINKS)):
         is_stale = link["pending"] and now - link["at"] > _PENDING_SECONDS

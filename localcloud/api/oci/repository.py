@@ -1,7 +1,7 @@
-"""The content of a repository in the store: images and tags, as the product ``registry`` shows them, and manifests.
+"""A repository's content in the store: images and tags, as exposed by the ``registry`` product, and manifests.
 
-A *link* records that a repository has a blob. It is *pending* until a manifest of the repository refers to the blob, so
-that a blob is not removed between its upload and that of its manifest.
+A *link* records that a repository has a blob. The link is *pending* until a manifest in the repository refers to the
+blob, which protects the blob from removal between its own upload and that of its manifest.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ NAMESPACES = "registry.namespace"
 IMAGES = "registry.image"
 TAGS = "registry.tag"
 MANIFESTS = "hidden.registry.manifest"
-"""Kind: ``<image id>@<digest>`` → the parsed manifest."""
+"""Store kind that maps ``<image id>@<digest>`` to the parsed manifest."""
 LINKS = "hidden.registry.link"
-"""Kind: ``<namespace id>/<image path>@<digest>`` → a blob's size."""
+"""Store kind that maps ``<namespace id>/<image path>@<digest>`` to the blob's size."""
 
 
 @dataclass(frozen=True)
 class Repository:
-    """An image path in a namespace, whether or not anything was pushed to it."""
+    """An image path in a namespace, whether or not anything has been pushed to it."""
 
     store: Store
     namespace: Resource
@@ -46,7 +46,7 @@ class Repository:
 
     @property
     def image(self) -> Resource | None:
-        """The image, as the product ``registry`` shows it. Exists once a manifest was pushed."""
+        """The image as exposed by the ``registry`` product. It exists once a manifest has been pushed."""
         for image in self.store.all(IMAGES):
             if image["name"] == self.path and image["namespace_id"] == self.namespace["id"]:
                 return image
@@ -81,7 +81,7 @@ class Repository:
         return self.store.get(MANIFESTS, f"{image['id']}@{reference}")
 
     def check(self, manifest: Manifest) -> None:
-        """Check that everything a manifest refers to exists. Raises ``MANIFEST_BLOB_UNKNOWN`` and ``SIZE_INVALID``."""
+        """Check that everything a manifest refers to exists. Raises ``MANIFEST_BLOB_UNKNOWN`` or ``SIZE_INVALID``."""
         for descriptor in manifest.blobs:
             if not descriptor.is_foreign:
                 _check(descriptor, self.blob(descriptor.digest))
@@ -145,7 +145,7 @@ class Repository:
 
 
 def find_namespace(store: Store, name: str) -> Resource | None:
-    """A namespace by name. All regions share one address here, so the oldest one of that name is used."""
+    """Find a namespace by name. All regions share one address here, so the oldest namespace with that name is used."""
     for namespace in store.all(NAMESPACES):
         if namespace["name"] == name and not is_deleting(namespace):
             return namespace
@@ -157,7 +157,7 @@ def manifests_of(store: Store, image: Resource) -> Iterable[Resource]:
 
 
 def image_size(store: Store, image: Resource) -> int:
-    """Bytes of the image's layers. A layer that several tags share counts once, as on the platform."""
+    """Total size of the image's layers in bytes. A layer shared by several tags counts once, as on the platform."""
     layers: dict[str, int] = {}
     for manifest in manifests_of(store, image):
         layers |= manifest["layers"]

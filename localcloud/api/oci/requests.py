@@ -1,4 +1,4 @@
-"""What handlers get."""
+"""The request passed to handlers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from localcloud.api.oci.uploads import Uploads
 
 @dataclass(frozen=True)
 class RegistryContext:
-    """What all requests share."""
+    """The dependencies shared by all requests."""
 
     cloud: Cloud
     blobs: Blobs
@@ -27,7 +27,7 @@ class RegistryContext:
 class RegistryRequest:
     """An authorized request.
 
-    Handlers change the store only after their last ``await``, so that no other request interferes.
+    Handlers change the store only after their last ``await``, so that no other request can interfere.
     """
 
     context: RegistryContext
@@ -35,7 +35,7 @@ class RegistryRequest:
     principal: Principal | None
     repository: Repository
     name: str
-    """The repository's name, as in the request."""
+    """The repository's name as given in the request."""
     values: dict[str, str]
     """Path parameters."""
 
@@ -49,7 +49,7 @@ class RegistryRequest:
         return f"/v2/{self.name}"
 
     def require_repository(self) -> None:
-        """Call it after an ``await``, during which the namespace may be deleted. Raises ``NAME_UNKNOWN``."""
+        """Call this after an ``await``. Raises ``NAME_UNKNOWN`` if the namespace has been deleted in the meantime."""
         if not self.repository.exists:
             raise name_unknown(self.name)
 

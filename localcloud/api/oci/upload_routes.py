@@ -13,7 +13,7 @@ from localcloud.api.oci.uploads import Upload
 
 
 async def begin(request: RegistryRequest) -> HttpResponse:
-    """POST: mount (``?mount=&from=``), a complete blob (``?digest=``), or the start of an upload."""
+    """POST: mount a blob (``?mount=&from=``), store a complete blob (``?digest=``), or start an upload."""
     uploads = request.context.uploads
     mounted = _mount(request)
     if mounted is not None:
@@ -37,7 +37,7 @@ async def status(request: RegistryRequest) -> HttpResponse:
 
 
 async def add(request: RegistryRequest) -> HttpResponse:
-    """PATCH: one chunk."""
+    """PATCH: append a chunk."""
     upload = _upload(request)
     with upload.exclusive():
         await _receive(request, upload)
@@ -45,7 +45,7 @@ async def add(request: RegistryRequest) -> HttpResponse:
 
 
 async def finish(request: RegistryRequest) -> HttpResponse:
-    """PUT: the last chunk, which may be empty, and the digest of the blob."""
+    """PUT: append the last chunk, which may be empty, and complete the blob with the given digest."""
     upload = _upload(request)
     digest = request.http.argument("digest")
     if digest is None or not is_digest(digest):
@@ -65,7 +65,7 @@ def _upload(request: RegistryRequest) -> Upload:
 
 
 async def _receive(request: RegistryRequest, upload: Upload) -> None:
-    """Append the request's body. Raises 416 for a chunk out of order, ``SIZE_INVALID`` for a wrong length."""
+    """Append the request's body. Raises 416 for an out-of-order chunk, ``SIZE_INVALID`` for a wrong length."""
     length = request.http.header("content-length")
     try:
         chunk = chunk_range(request.http.header("content-range"))
@@ -90,7 +90,7 @@ async def _receive(request: RegistryRequest, upload: Upload) -> None:
 
 
 def _mount(request: RegistryRequest) -> HttpResponse | None:
-    """Mount a blob from a repository that the caller may pull from. None if impossible: the client then uploads it."""
+    """Mount a blob from a repository that the caller may pull from. None if impossible; the client then uploads it."""
     digest, source = request.http.argument("mount"), request.http.argument("from")
     if digest is None:
         return None

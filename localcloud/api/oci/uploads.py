@@ -1,4 +1,4 @@
-"""Unfinished uploads. They end with the process; the next start removes their files."""
+"""Unfinished uploads. They do not survive the process; the next start removes their files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from localcloud.api.oci.blobs import Blobs
 from localcloud.api.oci.errors import OciError, digest_invalid, upload_unknown
 
 IDLE_SECONDS = 24 * 3_600
-"""Time without requests after which an upload expires."""
+"""Seconds without requests after which an upload expires."""
 
 
 class Upload:
@@ -23,7 +23,7 @@ class Upload:
         self.repository = repository
         self.path = path
         self.size = 0
-        """Bytes so far."""
+        """Size so far, in bytes."""
         self.last_used = now
         self._hash = hashlib.sha256()
         self._busy = False
@@ -35,7 +35,7 @@ class Upload:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Allow one writing request at a time. Raises ``BLOB_UPLOAD_INVALID``."""
+        """Allow only one write request at a time. Raises ``BLOB_UPLOAD_INVALID``."""
         if self._busy:
             raise OciError(409, "BLOB_UPLOAD_INVALID", "another request is writing to this upload")
         self._busy = True
@@ -45,7 +45,7 @@ class Upload:
             self._busy = False
 
     async def append(self, chunks: AsyncIterator[bytes]) -> None:
-        """Append chunks, which are kept if the client disconnects. Raises ``OSError`` if the disk is full."""
+        """Append chunks. They are kept even if the client disconnects. Raises ``OSError`` if the disk is full."""
         if not self.path.exists():
             raise upload_unknown()
         with self.path.open("ab", buffering=0) as file:
@@ -72,7 +72,7 @@ class Uploads:
         return upload
 
     def find(self, id: str, repository: str, now: float) -> Upload:
-        """An upload of the repository. Raises ``BLOB_UPLOAD_UNKNOWN``."""
+        """Find an upload to the repository. Raises ``BLOB_UPLOAD_UNKNOWN``."""
         upload = self._uploads.get(id)
         if upload is None or upload.repository != repository:
             raise upload_unknown()
@@ -84,7 +84,7 @@ class Uploads:
         upload.path.unlink(missing_ok=True)
 
     def finish(self, upload: Upload, digest: str) -> None:
-        """Turn an upload into a blob. Raises ``DIGEST_INVALID`` and cancels the upload."""
+        """Turn an upload into a blob. On a mismatch, cancels the upload and raises ``DIGEST_INVALID``."""
         if upload.digest != digest:
             self.cancel(upload)
             raise digest_invalid({"digest": digest, "received": upload.digest})

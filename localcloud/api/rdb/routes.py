@@ -52,7 +52,7 @@ _CERTIFICATE = "-----BEGIN CERTIFICATE-----\nFAKE\n-----END CERTIFICATE-----\n"
 
 @routes("POST", "", "instance")
 def create_instance(request: ApiRequest) -> ResponseBody:
-    """Creates an instance with its first user, an administrator, and the database ``rdb``."""
+    """Create an instance, its first user (an administrator) and the database ``rdb``."""
     values = INSTANCE.create(request.body)
     project = request.project(values["project_id"])
     settings = {**_SETTINGS, **_settings(values, "init_settings")}
@@ -238,7 +238,7 @@ def delete_user(request: ApiRequest) -> ResponseBody:
 
 @routes("PUT", "/{id}/privileges", "privilege")
 def set_privilege(request: ApiRequest) -> ResponseBody:
-    """``none`` removes the privilege."""
+    """Set a privilege. The permission ``none`` removes it."""
     instance = instances.find_stable(request, request.id)
     values = PRIVILEGE.create(request.body)
     _find_part(request, databases, values["database_name"])
@@ -300,7 +300,7 @@ def _add_user(request: ApiRequest, instance: Resource, name: str, password: str,
 def _add_part(request: ApiRequest, kind: Collection, instance: Resource, name: str, values: dict[str, Any]) -> Resource:
     id = f"{instance['id']}/{name}"
     if request.store.get(kind.kind, id) is not None:
-        raise already_exists(kind.noun, name, "the name is taken in this instance")
+        raise already_exists(kind.noun, name, "the name is already in use in this instance")
     return kind.add(request, {"id": id, "instance_id": instance["id"], **values}, project=instance["_project"])
 
 

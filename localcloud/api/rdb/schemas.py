@@ -1,4 +1,4 @@
-"""Instances, their parts, and request bodies."""
+"""Instances, their parts, and their request bodies."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from localcloud.api.validation import Array, Body, Boolean, EnumField, Field, In
 from scaleway_facts.limits import BACKUP_DAYS, BACKUP_HOURS
 
 PASSWORDS = f"{VAULT_PREFIX}rdb.password"
-"""Kind: ``<instance id>/<user>`` → password."""
+"""Store kind that maps ``<instance id>/<user>`` to the password."""
 
 PORT = 5432
 SUPERUSER = "_rdb_superadmin"
 
 
 def _part(request: ApiRequest, resource: Resource) -> dict[str, Any]:
-    """Databases, users and privileges are identified by name: responses have no id and no times."""
+    """Databases, users and privileges are identified by name, so responses contain no ids or timestamps."""
     hidden = ("id", "instance_id", "created_at", "updated_at")
     return {name: value for name, value in visible(resource, request.now).items() if name not in hidden}
 

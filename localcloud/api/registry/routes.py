@@ -1,4 +1,4 @@
-"""``/registry/v1``. Images and tags are created by pushes to the OCI registry. This API lists and deletes them."""
+"""``/registry/v1``. Images and tags are created by pushing to the OCI registry. This API lists and deletes them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def create_namespace(request: ApiRequest) -> ResponseBody:
     values = NAMESPACE.create(request.body)
     project = request.project(values["project_id"])
     for other in namespaces.matching(request, name=values["name"], _region=request.region):
-        raise already_exists("namespace", other["id"], "the name is taken in this region")
+        raise already_exists("namespace", other["id"], "the name is already in use in this region")
     values |= {
         "project_id": project,
         "organization_id": request.organization_id,
@@ -45,7 +45,7 @@ def update_namespace(request: ApiRequest) -> ResponseBody:
 
 @routes("DELETE", "/namespaces/{id}", "namespace")
 def delete_namespace(request: ApiRequest) -> ResponseBody:
-    """Deletes its images too, as on the platform."""
+    """Also deletes its images, as on the platform."""
     namespace = namespaces.find(request, request.id)
     removal.remove_namespace(request.store, namespace)
     return namespaces.show(request, namespaces.begin_deletion(request, namespace))

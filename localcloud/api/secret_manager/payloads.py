@@ -1,4 +1,4 @@
-"""Versions of secrets and their values, without permission checks."""
+"""Secret versions and their values, without permission checks."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ SCHEDULED = "scheduled_for_deletion"
 SECRETS = "secret_manager.secret"
 VERSIONS = "secret_manager.version"
 PAYLOADS = f"{VAULT_PREFIX}secret_manager.payload"
-"""Kind: ``<secret id>/<revision>`` → the value, base64."""
+"""Store kind that maps ``<secret id>/<revision>`` to the base64-encoded value."""
 
 
 def versions_of(store: Store, secret_id: str) -> list[Resource]:
-    """Oldest first."""
+    """A secret's versions, oldest first."""
     return [version for version in store.all(VERSIONS) if version["secret_id"] == secret_id]
 
 
 def find_version(store: Store, secret_id: str, revision: str) -> Resource | None:
-    """A version of a secret. ``revision``: a number, ``latest`` or ``latest_enabled``."""
+    """Find a version of a secret. ``revision``: a number, ``latest`` or ``latest_enabled``."""
     for version in reversed(versions_of(store, secret_id)):
         if (
             (revision == "latest" and version["status"] != SCHEDULED)
@@ -31,5 +31,5 @@ def find_version(store: Store, secret_id: str, revision: str) -> Resource | None
 
 
 def payload(store: Store, version: Resource) -> str:
-    """The value, in base64."""
+    """The base64-encoded value."""
     return str((store.get(PAYLOADS, version["id"]) or {})["data"])

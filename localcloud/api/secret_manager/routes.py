@@ -37,7 +37,7 @@ def create_secret(request: ApiRequest) -> ResponseBody:
 
 @routes("GET", "/secrets", "secret")
 def list_secrets(request: ApiRequest) -> ResponseBody:
-    """Secrets scheduled for deletion are listed only on request, and then exclusively."""
+    """Secrets scheduled for deletion are only listed on request, and are then the only ones listed."""
     scheduled = request.argument("scheduled_for_deletion") == "true"
     return secrets.list(request, _scheduled=scheduled or None)
 
@@ -59,7 +59,7 @@ def update_secret(request: ApiRequest) -> ResponseBody:
 
 @routes("DELETE", "/secrets/{id}", "secret")
 def delete_secret(request: ApiRequest) -> ResponseBody:
-    """Ephemeral secrets are deleted immediately, others after ``SECRET_RETENTION``."""
+    """Ephemeral secrets are deleted immediately, all others after ``SECRET_RETENTION``."""
     secret = secrets.find(request, request.id)
     if secret["protected"]:
         raise precondition_failed("protected_resource", "cannot delete a protected secret")
@@ -215,7 +215,7 @@ def _access(request: ApiRequest, secret: Resource, revision: str) -> dict[str, A
 
 
 def _find(request: ApiRequest) -> Resource:
-    """The secret of the request's path, which must not be scheduled for deletion."""
+    """The secret in the request path, which must not be scheduled for deletion."""
     secret = secrets.find(request, request.id)
     if secret.get("_scheduled"):
         raise precondition_failed("resource_not_usable", "the secret is scheduled for deletion")
@@ -223,7 +223,7 @@ def _find(request: ApiRequest) -> Resource:
 
 
 def _find_active_version(request: ApiRequest) -> Resource:
-    """The version of the request's path, which must not be scheduled for deletion."""
+    """The version in the request path, which must not be scheduled for deletion."""
     version = _find_version(request)
     if version["status"] == SCHEDULED:
         raise precondition_failed("resource_not_usable", "the version is scheduled for deletion")
@@ -242,12 +242,12 @@ def _version(request: ApiRequest, secret: Resource, revision: str) -> Resource:
 
 
 def _deletion_fields(request: ApiRequest) -> dict[str, Any]:
-    """Fields of a secret or version scheduled for deletion. The store deletes it at ``_gone_at``."""
+    """The fields that schedule a secret or version for deletion. The store deletes it at ``_gone_at``."""
     return {"deletion_requested_at": timestamp(request.now), "_gone_at": request.now + SECRET_RETENTION.total_seconds()}
 
 
 def _without_deletion(resource: Resource) -> Resource:
-    """A secret or version without its scheduled deletion."""
+    """The secret or version with its scheduled deletion removed."""
     return {name: value for name, value in resource.items() if name != "_gone_at"} | {"deletion_requested_at": None}
 
 
@@ -269,7 +269,7 @@ def _restore_version(request: ApiRequest, version: Resource) -> Resource:
 
 
 def _ephemeral_properties(request: ApiRequest, policy: dict[str, Any] | None) -> dict[str, Any] | None:
-    """A version's ephemeral properties, from its secret's policy."""
+    """A version's ephemeral properties, derived from its secret's policy."""
     if not policy:
         return None
     lifetime = policy.get("time_to_live")
@@ -291,7 +291,7 @@ def _remove_version(request: ApiRequest, version: Resource) -> None:
 
 
 def _check_name_is_free(request: ApiRequest, project: str, name: str, path: str) -> None:
-    """A secret scheduled for deletion keeps its name."""
+    """The names of secrets scheduled for deletion remain taken."""
     place = (project, request.region, name, path)
     for other in request.store.all(SECRETS):
         if (other["_project"], other["_region"], other["name"], other["path"]) == place:

@@ -44,7 +44,9 @@ _EPHEMERAL_POLICY = Body(
 )
 SECRET = Body(
     project_id=Uuid(),
-    name=Text(required=True, max_length=255, pattern=r"[\w.\-]+", message="must be letters, digits and - _ ."),
+    name=Text(
+        required=True, max_length=255, pattern=r"[\w.\-]+", message="must contain only letters, digits and - _ ."
+    ),
     tags=Array(of=Text(max_length=255)),
     description=Text(max_length=65_535),
     type=EnumField(values=TYPES, default="opaque"),

@@ -22,7 +22,7 @@ def create_definition(request: ApiRequest) -> ResponseBody:
     values = DEFINITION.create(request.body)
     project = request.project(values["project_id"])
     for other in definitions.matching(request, _project=project, name=values["name"], _region=request.region):
-        raise already_exists("job_definition", other["id"], "a job with this name exists in the project")
+        raise already_exists("job_definition", other["id"], "a job with this name already exists in the project")
     values |= {"project_id": project, "region": request.region, "cron_schedule": _cron(values["cron_schedule"])}
     return definitions.show(request, definitions.add(request, values, project=project))
 
@@ -118,7 +118,7 @@ def delete_secret(request: ApiRequest) -> ResponseBody:
 
 
 def _reference(request: ApiRequest, definition: Resource, item: dict[str, Any]) -> Resource:
-    """Create a reference that passes a secret to a job, in a variable or file."""
+    """Create a reference that passes a secret to a job as a variable or a file."""
     secret = request.store.get(payloads.SECRETS, item["secret_manager_id"])
     if secret is None or secret["_project"] != definition["_project"]:
         raise invalid("secret_manager_id", "must be a secret of the job's project")

@@ -1,6 +1,6 @@
 """Job runs and their states.
 
-With a process, a run's state is ``_state``. Without a process, its state depends only on the elapsed time.
+If a run has a process, its state is ``_state``; otherwise, its state depends only on the elapsed time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _UNCHANGED: Mapping[str, Any] = {}
 
 
 def new_run(cloud: Cloud, definition: Resource, now: float, overrides: Mapping[str, Any] = _UNCHANGED) -> Resource:
-    """Store a new run of a job. ``overrides``: values that replace the definition's."""
+    """Store a new run of a job. ``overrides``: values that replace those of the definition."""
     moment = timestamp(now)
     run: Resource = {
         "id": str(uuid4()),
@@ -73,7 +73,7 @@ def shown(run: Resource, now: float) -> dict[str, Any]:
 
 
 def stopped(run: Resource, now: float) -> Resource:
-    """The run after a request to stop it. Its process, if any, has yet to end."""
+    """The run after a request to stop it. Its process, if any, has yet to exit."""
     if state(run, now) in ENDED:
         return run
     if "_state" in run:
@@ -83,7 +83,7 @@ def stopped(run: Resource, now: float) -> Resource:
 
 
 def ended(run: Resource, now: float, outcome: str, reason: str | None, message: str, exit_code: int | None) -> Resource:
-    """The run after its end. ``outcome``: one of ``ENDED``."""
+    """The run in its final state. ``outcome``: one of ``ENDED``."""
     return {
         **run,
         "_state": outcome,
@@ -97,10 +97,10 @@ def ended(run: Resource, now: float, outcome: str, reason: str | None, message: 
 
 
 def interrupt_leftover_runs(cloud: Cloud) -> None:
-    """End runs whose processes ended with an earlier local Scaleway."""
+    """End runs whose processes stopped when an earlier local Scaleway exited."""
     now = cloud.now()
     for run in list(cloud.store.all(RUNS)):
         if run.get("_state", ENDED[0]) not in ENDED:
-            message = "the local Scaleway ended during the run"
+            message = "the local Scaleway exited during the run"
             cloud.store.put(RUNS, run["id"], ended(run, now, "interrupted", "technical_error", message, None))
     cloud.store.commit()

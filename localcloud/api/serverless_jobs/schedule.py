@@ -1,4 +1,4 @@
-"""Cron schedules of jobs, with a time zone."""
+"""Cron schedules of jobs, with time zones."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 
 MINUTE = 60
-"""Seconds; the resolution of a schedule."""
+"""The resolution of schedules, in seconds."""
 
 
 class ScheduleError(Exception):
-    """An invalid schedule; the message says what is expected."""
+    """An invalid schedule; the message states what is expected."""
 
     def __init__(self, part: str, message: str) -> None:
         """``part``: ``schedule`` or ``timezone``."""
@@ -22,18 +22,18 @@ class ScheduleError(Exception):
 
 
 def is_due(schedule: Mapping[str, str], minute: int) -> bool:
-    """Whether a job is due at a minute, given in seconds since the epoch. Raises ScheduleError.
+    """Whether a job is due in the minute that starts at ``minute`` (seconds since the epoch). Raises ScheduleError.
 
-    At clock changes it works like Debian's cron: times in a skipped hour are due right after it, and times in a
-    repeated hour are due once, except for schedules with ``*`` as hour or minute.
+    Clock changes are handled as in Debian's cron: times in a skipped hour are due right after it, and times in a
+    repeated hour are due once, except in schedules with ``*`` as the hour or minute.
     """
     try:
         zone = ZoneInfo(schedule["timezone"])
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ScheduleError("timezone", "must be the name of a time zone, such as Europe/Paris") from error
+        raise ScheduleError("timezone", "must be a time zone name, such as Europe/Paris") from error
     before = datetime.fromtimestamp(minute - MINUTE, zone)
     try:
         following = next(CronSim(schedule["schedule"], before), None)
     except CronSimError as error:
-        raise ScheduleError("schedule", f"must be the five fields of cron: {error}") from error
+        raise ScheduleError("schedule", f"must be a cron expression with five fields: {error}") from error
     return following is not None and following.timestamp() == minute

@@ -15,12 +15,14 @@ from scaleway_facts import limits
 MAX_REPLICAS = 50
 
 _CRON = Body(
-    schedule=Text(default=None, pattern=r"\S+( \S+){4}", message="must have the five fields of cron"),
+    schedule=Text(default=None, pattern=r"\S+( \S+){4}", message="must be a cron expression with five fields"),
     timezone=Text(default=None),
 )
 DEFINITION = Body(
     project_id=Uuid(),
-    name=Text(required=True, max_length=255, pattern=r"[\w.\-]+", message="must be letters, digits and - _ ."),
+    name=Text(
+        required=True, max_length=255, pattern=r"[\w.\-]+", message="must contain only letters, digits and - _ ."
+    ),
     description=Text(),
     image_uri=Text(required=True, max_length=1_024),
     cpu_limit=Integer.within(limits.JOB_CPU, required=True),
@@ -51,7 +53,7 @@ START = Body(
 
 
 def _show_definition(request: ApiRequest, definition: Resource) -> dict[str, Any]:
-    """Omit a retry policy of zero, which clients would see as a change."""
+    """Omit a retry policy with zero retries, which clients would treat as a change."""
     shown_definition = visible(definition, request.now)
     if not (shown_definition["retry_policy"] or {}).get("max_retries"):
         del shown_definition["retry_policy"]

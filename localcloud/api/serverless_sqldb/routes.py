@@ -14,7 +14,7 @@ routes = Routes("/serverless-sqldb/v1alpha1/regions/{region}", product="serverle
 
 _TOMBSTONES = f"{HIDDEN_PREFIX}serverless_sqldb.grave"
 _TOMBSTONE_SECONDS = 30.0
-"""How long a deleted database returns 403 before 404, as on the platform. Clients rely on it."""
+"""How long a deleted database returns 403 before it returns 404, as on the platform. Clients rely on this."""
 
 
 @routes("POST", "/databases", "database")
@@ -23,7 +23,7 @@ def create_database(request: ApiRequest) -> ResponseBody:
     _check_cpu(values)
     project = request.project(values["project_id"])
     for other in databases.matching(request, name=values["name"], _project=project, _region=request.region):
-        raise already_exists("database", other["id"], "a database with this name exists in the project")
+        raise already_exists("database", other["id"], "a database with this name already exists in the project")
     values |= {
         "project_id": project,
         "organization_id": request.organization_id,
@@ -67,7 +67,7 @@ def delete_database(request: ApiRequest) -> ResponseBody:
 
 
 def _endpoint(request: ApiRequest, database: Resource) -> str:
-    """The database on the server set through the control API, or else a host that does not exist."""
+    """The database's URL on the server set through the control API, or on a nonexistent host if none is set."""
     if request.cloud.sql_server:
         return f"postgres://{request.cloud.sql_server}/{database['name']}?sslmode=disable"
     host = f"{database['id']}.pg.sdb.{request.region}.localhost"
@@ -76,4 +76,4 @@ def _endpoint(request: ApiRequest, database: Resource) -> str:
 
 def _check_cpu(values: dict[str, Any]) -> None:
     if values["cpu_min"] > values["cpu_max"]:
-        raise invalid("cpu_min", "must be at most cpu_max")
+        raise invalid("cpu_min", "must not exceed cpu_max")

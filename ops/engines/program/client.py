@@ -1,4 +1,4 @@
-"""Calls a program's process to run the program, as Pulumi's engine calls a language host, and follows its output."""
+"""Runs a program by calling its process as Pulumi's engine calls a language host, and follows its output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _RUN = "/pulumirpc.LanguageRuntime/Run"
 _END_SECONDS = 5.0
-"""A process that breaks the connection is about to end."""
+"""Time to wait for a process to exit after it has broken the connection."""
 _OPTIONS = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
@@ -26,9 +26,10 @@ _OPTIONS = [
 
 
 async def run(program: Program, request: RunRequest, on_output: Callable[[str, str], None]) -> tuple[bool, str]:
-    """Run the program; returns whether it succeeded, and an error that it has not reported itself.
+    """Run the program; returns whether it succeeded, and any error that it did not report itself.
 
-    ``on_output`` is called with ``info`` or ``info#err``, and a line. Raises EngineError if the process does not start.
+    ``on_output`` receives a severity (``info`` or ``info#err``) and a line. Raises EngineError if the process does not
+    start.
     """
     address = await asyncio.to_thread(lambda: program.address)
     with _followed(program, on_output):
@@ -42,7 +43,7 @@ async def run(program: Program, request: RunRequest, on_output: Callable[[str, s
                 response = await call(request)
             except grpc.aio.AioRpcError as error:
                 status = await asyncio.to_thread(program.exit_status, _END_SECONDS)
-                problem = error.details() if status is None else f"the program ended with exit status {status}"
+                problem = error.details() if status is None else f"the program exited with status {status}"
                 return False, problem or "the connection to the program's process was lost"
     return not (response.bail or response.error), response.error
 

@@ -1,6 +1,6 @@
-"""Confines a process that runs a program: its child processes end with it, and cannot read other processes' keys.
+"""Confines a process that runs a program: its child processes exit with it and cannot read other processes' keys.
 
-Only on Linux on x86-64 and ARM64; on other platforms programs are not confined.
+Programs are confined only on Linux on x86-64 and ARM64.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 
 def confine() -> None:
-    """Confine this thread and the threads and processes that it starts, permanently.
+    """Permanently confine this thread and all threads and processes that it starts.
 
-    They stay in this process's group, by which they are ended, even if they call ``setsid``. They cannot read the
-    memory and environment of other processes, which contain keys, and from Linux 6.12 on they cannot signal them. They
-    cannot gain privileges, such as by sudo. Steps that the kernel or a container does not allow are skipped.
+    They remain in this process's group even if they call ``setsid``, so they can be killed as a group. They cannot read
+    the memory or environment of other processes, which contain keys, and on Linux 6.12 or later they cannot signal them
+    either. They cannot gain privileges, for example with sudo. Steps that the kernel or a container does not allow are
+    skipped.
     """
     if sys.platform != "linux":
         return
@@ -34,7 +35,7 @@ def confine() -> None:
 
 
 def _gain_no_rights() -> None:
-    """Required by the other steps."""
+    """Set ``no_new_privs``, which the other steps require."""
     _call(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 
 
@@ -47,15 +48,15 @@ def _call(result: int) -> int:
 # --- seccomp (linux/seccomp.h, linux/filter.h) ----------------------------------------------------------------------
 
 _CALLS = {"x86_64": (0xC000003E, (109, 112)), "aarch64": (0xC00000B7, (154, 157))}
-"""By machine: seccomp's id for it, and the numbers of setpgid and setsid (linux/audit.h, asm/unistd.h)."""
+"""Seccomp architecture id and system call numbers of setpgid and setsid, by machine (linux/audit.h, asm/unistd.h)."""
 _FIRST_OF_X32 = 0x40000000
-"""x86-64 has a second set of calls from this number on."""
+"""First number of x86-64's second set of system calls."""
 _ALLOW = 0x7FFF0000
 _ANSWER = 0x00050000
-"""Combined with an error number; without one, the call appears to succeed."""
+"""Combined with an error number. Without one, the system call appears to succeed."""
 _LOAD, _IF_EQUAL, _IF_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _NUMBER, _MACHINE = 0, 4
-"""Offsets of a call's number and machine in the filter's data."""
+"""Offsets of the system call number and the architecture in the filter's data."""
 
 
 class _Instruction(ctypes.Structure):
@@ -111,15 +112,15 @@ class _Beneath(ctypes.Structure):
 
 
 def landlock_version() -> int:
-    """The version of Landlock's ABI; 0 if the kernel does not support it."""
+    """Landlock's ABI version; 0 if the kernel does not support Landlock."""
     found: int = _libc.syscall(_CREATE_RULESET, None, 0, 1)
     return max(found, 0)
 
 
 def _isolate() -> None:
-    """Put this thread into a Landlock domain, from which no process outside can be traced or its environment read.
+    """Put this thread into a Landlock domain, so that it cannot trace outside processes or read their environment.
 
-    A domain has to restrict something: two rights are restricted, and then allowed everywhere.
+    A domain must restrict something, so this one restricts two rights and then allows them everywhere.
     """
     version = landlock_version()
     if version < 2:
@@ -154,7 +155,7 @@ class _Sets(ctypes.Structure):
 
 
 def _drop_capabilities() -> None:
-    """Drop the capabilities with which root could read what Landlock hides."""
+    """Drop the capabilities that would let root bypass Landlock's restrictions."""
     header, sets = _Header(_VERSION, 0), (_Sets * 2)()  # of the first 32 capabilities, and of the rest
     _call(_libc.capget(ctypes.byref(header), sets))
     for capability in _TO_READ_OTHERS:

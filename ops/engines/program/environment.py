@@ -1,4 +1,4 @@
-"""The environment variables that a Pulumi program receives: none of them contains a key, token or password."""
+"""The environment variables that a Pulumi program receives, none of which contains a key, token or password."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ ALLOWED_VARIABLES = (
 
 
 def program_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The allowed part of an environment."""
+    """The variables of an environment that a program may receive."""
     return {name: environ[name] for name in ALLOWED_VARIABLES if name in environ}

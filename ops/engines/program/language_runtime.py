@@ -1,9 +1,9 @@
 """Serves one Pulumi program to an engine: ``python -m ops.engines.program.language_runtime``.
 
 The service is Pulumi's LanguageRuntime (``proto/pulumi/language.proto``), which both ``pulumi --client=ADDRESS`` and
-the embedded engine call in place of a language host. The working directory is the project's folder. Standard input is a
-socket, to which the server's address is written when the port is bound; Pulumi's SDK is imported after that, while the
-engine starts. When the socket is closed, the process ends with everything that the program has started.
+the embedded engine call instead of a language host. The working directory is the project's folder. Standard input is a
+socket. Once the port is bound, the process writes the server's address to the socket and imports Pulumi's SDK while the
+engine starts. When the socket is closed, the process exits and kills everything that the program started.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _EMPTY = b""
 
 
 class LanguageRuntime:
-    """Handles encoded messages: their types are part of Pulumi's SDK, which is still being imported."""
+    """Handles messages in encoded form, because their types are part of Pulumi's SDK, which is still being imported."""
 
     def __init__(self) -> None:
         self._requests: SimpleQueue[bytes] = SimpleQueue()
@@ -47,7 +47,7 @@ class LanguageRuntime:
 
     @property
     def handlers(self) -> Any:
-        """The service for a gRPC server."""
+        """The handlers of the service for a gRPC server."""
         methods = {
             "Handshake": _answer(_EMPTY),
             # The engine finds each plugin by the version in the program's resource registrations.
@@ -62,7 +62,7 @@ class LanguageRuntime:
 
     def _run(self, request: bytes, context: Any) -> bytes:
         if not self._once.acquire(blocking=False):
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "the program has been run already")
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "the program has already been run")
         self._requests.put(request)
         return self._responses.get()
 
@@ -76,7 +76,7 @@ def _answer(response: bytes) -> Any:
 
 
 def _field(number: int, text: str) -> bytes:
-    """A string field of a protobuf message."""
+    """An encoded string field of a protobuf message."""
     value = text.encode()
     length, rest = b"", len(value)
     while rest > 0x7F:

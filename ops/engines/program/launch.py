@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 _PROVIDERS = ("pulumiverse_scaleway",)
 """Provider packages that programs are likely to import."""
 _LIBRARIES = ("pydantic.main", "pydantic.types")
-"""Other slow imports of this checkout's program."""
+"""Other slow imports in this checkout's program."""
 _OWN_PACKAGES = ("ops", "pulumi_state")
-"""The command's packages that this process imports; a program may have modules of the same names."""
+"""The command's packages that this process imports; a program may have modules with the same names."""
 _THREADS_PER_OPERATION = 4
 _MONITOR_ENDED = "Resource monitor has terminated, shutting down"
-"""The SDK's error once the engine, which has reported why, accepts no registrations (``runtime/settings.py``)."""
+"""The SDK's error when the engine has stopped accepting registrations and reported why (``runtime/settings.py``)."""
 
 
 def _user_traceback(error: Exception, directory: str) -> str:
-    """The traceback from the program's first frame on, without those of this launcher."""
+    """The traceback starting at the program's first frame, without this launcher's frames."""
     frames = traceback.extract_tb(error.__traceback__)
     for index, frame in enumerate(frames):
         path = Path(frame.filename)
@@ -76,7 +76,7 @@ def _answer(request: RunRequest) -> RunResponse:
         sys.stderr.flush()
     if failed:
         return language_pb2.RunResponse(bail=True)
-    return language_pb2.RunResponse(error=f"the program ended with exit status {status}" if status != 0 else "")
+    return language_pb2.RunResponse(error=f"the program exited with status {status}" if status != 0 else "")
 
 
 def _run(request: RunRequest, directory: str) -> bool:
@@ -121,7 +121,7 @@ def _run(request: RunRequest, directory: str) -> bool:
 
 
 def _report(message: str) -> None:
-    """Report an error to the engine; ignored if the engine has already ended and reported why."""
+    """Report an error to the engine, unless the engine has already exited and reported why."""
     try:
         pulumi.log.error(message)
     except grpc.RpcError as error:
@@ -153,7 +153,7 @@ def forget_command() -> None:
 
 
 def end_with_standard_input() -> None:
-    """End this process when the parent closes its end of standard input; the program's standard input is empty."""
+    """Exit when the parent closes its end of standard input. The program itself reads an empty standard input."""
     lifeline = os.dup(0)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)

@@ -22,21 +22,21 @@ from ops.engines.program.environment import program_environment
 _CHECKOUT = Path(__file__).parents[3]
 _START_SECONDS = 60.0
 _OWN_VARIABLES = {"PYTHONPATH": str(_CHECKOUT), "GRPC_VERBOSITY": "NONE"}
-"""The process removes them before the program runs. gRPC's log would look like the program's own output."""
+"""Variables that the process removes before the program runs. gRPC's log would look like the program's own output."""
 _CHUNK = 64 * 1024
 _STDOUT, _STDERR = "info", "info#err"
 """Severities of a program's output in Pulumi's engine events."""
 
 
 class Program:
-    """Serves the program as a LanguageRuntime until the block or this process ends.
+    """Serves a program as a LanguageRuntime until the block or this process ends.
 
-    Its environment is limited by ``program_environment``. It has a session of its own, so that Ctrl-C reaches only the
-    engine, which then ends the program.
+    Its environment is restricted by ``program_environment``. It has its own session, so Ctrl-C reaches only the engine,
+    which then stops the program.
     """
 
     def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
-        """``directory``: folder of Pulumi.yaml; ``environ``: from which its environment is taken."""
+        """``directory``: the folder of Pulumi.yaml; ``environ``: the source of the program's environment variables."""
         self.directory = directory.resolve()
         self._socket, its_own = socket.socketpair()
         try:
@@ -68,7 +68,7 @@ class Program:
         self.stop()
 
     def stop(self) -> None:
-        """End the process and everything that the program has started."""
+        """Kill the process and everything that the program started."""
         atexit.unregister(self.stop)
         self._socket.close()
         if self._process.returncode is None:  # not reaped: the process id is still its own
@@ -81,7 +81,7 @@ class Program:
 
     @cached_property
     def address(self) -> str:
-        """The address of its LanguageRuntime service. Raises EngineError if the process does not start."""
+        """The address of the LanguageRuntime service. Raises EngineError if the process does not start."""
         readable, _, _ = select.select([self._socket], [], [], _START_SECONDS)
         address = self._socket.recv(_CHUNK).decode().strip() if readable else ""
         if not address:
@@ -90,18 +90,18 @@ class Program:
         return address
 
     def output(self, *, ended: bool = False) -> Iterator[tuple[str, str]]:
-        """The program's output since the last call: ``info`` or ``info#err``, and a line.
+        """The program's output since the last call, as pairs of severity (``info`` or ``info#err``) and line.
 
-        ``ended``: the output is complete, so an incomplete line is returned too.
+        ``ended``: whether the output is complete, in which case an incomplete last line is returned too.
         """
         for lines in self.outputs:
             for line in lines.read(ended=ended):
                 yield lines.severity, line
 
     def exit_status(self, within: float = 0.0) -> int | None:
-        """The exit status if the program has ended the process, which otherwise runs until the block ends; or None.
+        """The exit status if the program has terminated the process, otherwise None.
 
-        ``within``: how long to wait for its end, in seconds.
+        Normally, the process runs until the block ends. ``within``: how long to wait for it to exit, in seconds.
         """
         with suppress(subprocess.TimeoutExpired):
             return self._process.wait(within)
@@ -112,9 +112,9 @@ _ahead: dict[Path, Program] = {}
 
 
 def start_ahead(directory: Path, environ: Mapping[str, str]) -> None:
-    """Start a process for ``program_for`` in advance, unless there is one: importing Pulumi's SDK is slow.
+    """Start a process for ``program_for`` in advance if none exists yet, because importing Pulumi's SDK is slow.
 
-    ``directory``: folder of Pulumi.yaml. The process ends with this one, whether or not it is used.
+    ``directory``: the folder of Pulumi.yaml. The process exits with this one, whether or not it is used.
     """
     directory = directory.resolve()
     if directory not in _ahead:
@@ -122,19 +122,19 @@ def start_ahead(directory: Path, environ: Mapping[str, str]) -> None:
 
 
 def program_for(directory: Path, environ: Mapping[str, str]) -> Program:
-    """A process that was started in advance, or a new one; it runs the program once."""
+    """The process that was started in advance, or a new one. It can run the program only once."""
     return _ahead.pop(directory.resolve(), None) or Program(directory, environ)
 
 
 class _Lines:
-    """The lines of a pipe that is read without blocking."""
+    """Reads lines from a pipe without blocking."""
 
     def __init__(self, descriptor: int, severity: str) -> None:
         os.set_blocking(descriptor, False)
         self.descriptor = descriptor
         self.severity = severity
         self.closed = False
-        """Whether the end of the pipe was reached."""
+        """Whether the end of the pipe has been reached."""
         self._rest = b""
 
     def read(self, *, ended: bool) -> Iterator[str]:

@@ -1,8 +1,8 @@
-"""Imports a provider's package in a fraction of the time, without its deprecated root modules.
+"""Imports a provider's package in a fraction of the usual time by deferring its deprecated root modules.
 
-Pulumi's generator keeps each resource that has moved to a module (``containers.Container``) also in the package's root,
-under an old name (``ContainerNamespace``), with all input and output types. Creating their classes takes longer than
-all other imports of a program. Here they are imported when first used.
+When a resource moves to a module (``containers.Namespace``), Pulumi's generator also keeps it in the package's root
+under its old name (``ContainerNamespace``), with all input and output types. Creating these classes takes longer than
+all of a program's other imports, so they are imported only when they are first used.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def import_provider(name: str) -> ModuleType:
 
 
 class _Later(MetaPathFinder, Loader):
-    """Finds empty modules in place of the deprecated root modules, and records their names in order."""
+    """Substitutes empty modules for the deprecated root modules and records their names in order."""
 
     def __init__(self, package: str) -> None:
         self._package = package
@@ -70,7 +70,7 @@ class _Deferred:
     def __call__(self, name: str) -> Any:
         if name in self._modules:
             return self._import(name)
-        if name == "__all__":  # a star import takes them all
+        if name == "__all__":  # a star import imports them all
             for module in self._modules:
                 vars(self._package).update(_exports(self._import(module)))
         elif not name.startswith("__"):
