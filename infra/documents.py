@@ -12,7 +12,7 @@ from typing import Any
 import pulumi
 from pulumiverse_scaleway import secrets
 
-from infra.secret_output import secret
+from infra.components.secret_output import secret
 from infra.settings import MergedVariables
 from scaleway_facts.limits import SECRET_VARIABLE_VALUE, VARIABLE_VALUE
 
@@ -57,12 +57,6 @@ def read_text(
         secret_id=secret_id, secret_name=secret_name, project_id=project_id, revision=_LATEST
     )
     return secret(version).apply(lambda version: base64.b64decode(version.data).decode())
-
-
-def is_written(secret_id: pulumi.Input[str]) -> pulumi.Output[bool]:
-    """Whether a secret has an enabled version. Does not require access to its value."""
-    metadata = secrets.get_secret_output(secret_id=secret_id)
-    return metadata.apply(lambda metadata: any(version.status == "enabled" for version in metadata.versions))
 
 
 def _parsed(content: str, name: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The `environment` blueprint: containers, host names and jobs that build on another stack's foundation."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,13 @@ from pulumiverse_scaleway import containers
 
 from infra import naming
 from infra.components.alerts import CrashAlerts, CrashAlertsArgs
-from infra.components.containers import ContainerApp, ContainerAppArgs
+from infra.components.containers import ContainerApp, ContainerAppArgs, ContainerProbe
 from infra.components.jobs import ScheduledJob, ScheduledJobArgs
-from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs
-from infra.documents import SecretDocument, is_written, read_text
+from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs, is_written
+from infra.documents import SecretDocument, read_text
 from infra.foundation_reference import FoundationReference
 from infra.settings import App, AppUrl, EnvironmentSettings, Image, Job, MergedVariables, merge
-from infra.settings.models import CrashAlertsSettings
+from infra.settings.models import CrashAlertsSettings, Probe
 
 if TYPE_CHECKING:
     from infra.images.working_copy import WorkingCopy
@@ -71,7 +72,7 @@ def _own_secret(
     own = EnvironmentSecrets(
         "secrets",
         EnvironmentSecretsArgs(
-            secret=naming.secret(settings.environment.name),
+            secret_name=naming.secret(settings.environment.name),
             project_id=foundation.project_id,
             protected=settings.protect,
             ephemeral=True,
@@ -131,13 +132,25 @@ class _Parts:
         return ContainerApp(
             name,
             ContainerAppArgs(
-                container=self._settings.container_name(name),
+                container_name=self._settings.container_name(name),
                 namespace_id=namespace_id,
                 image=self.image(app.image or name).reference,
-                app=app,
+                cpu=app.cpu,
+                memory=app.memory,
+                min_scale=app.min_scale,
+                max_scale=app.max_scale,
+                concurrency=app.concurrency,
+                timeout=app.timeout,
+                port=app.port,
+                protocol=app.protocol,
+                privacy=app.privacy,
+                sandbox=app.sandbox,
                 https_only=self._settings.url_template.startswith("https:"),
                 variables=self._plain(f"app {name}"),
                 secret_variables=self._from_document(self._variables[f"app {name}"].secret),
+                liveness_probe=_probe(app.liveness_probe),
+                startup_probe=_probe(app.startup_probe),
+                host=app.host,
                 zone=self._zone if in_zone else None,
                 record=naming.record(app.host, zone) if zone and app.host and in_zone else None,
             ),
@@ -152,8 +165,15 @@ class _Parts:
                 job_name=self._settings.job_name(name),
                 project_id=self._foundation.project_id,
                 image=self.image(job.image).reference,
-                job=job,
+                cpu=job.cpu,
+                memory=job.memory,
+                storage=job.storage,
+                timeout=job.timeout,
+                command=job.command,
+                arguments=job.args,
                 variables=self._plain(f"job {name}"),
+                cron=job.schedule.cron if job.schedule else None,
+                timezone=job.schedule.timezone if job.schedule else "UTC",
             ),
             self._opts(job),
         )
@@ -176,7 +196,8 @@ class _Parts:
                 image=self.image(alerts.image).reference,
                 document_id=self._secret_id,
                 access_id=self._alerts_access(),
-                settings=alerts,
+                webhook_key=alerts.webhook,
+                interval_minutes=alerts.interval_minutes,
             ),
             self.opts,
         )
@@ -227,19 +248,25 @@ class _Parts:
 
         if self._sources is None:
             self._sources = WorkingCopy(self._project)
+        inputs, folder = self._sources.keep_context(name, self._project / ".local" / "contexts")
+        # The Docker plugin runs in the project's folder, like the program. The path is an input that is stored in the
+        # state, so it must be the same on every machine.
+        context = Path(os.path.relpath(folder.resolve()))
         built = AppImage(
             name,
             AppImageArgs(
-                image=name,
-                sources=self._sources,
-                contexts=self._project / ".local" / "contexts",
-                registry_endpoint=self._foundation.registry_endpoint,
+                repository=self._foundation.registry_endpoint.apply(lambda registry: f"{registry}/{name}"),
+                tag=inputs.version,
+                context=context.as_posix(),
+                dockerfile=(context / inputs.dockerfile).as_posix(),
+                arguments={**inputs.arguments, "VERSION": inputs.version},
+                network=self._sources.sources.network,
                 # Set only in a local stack's file, where it is fake: a real key must never end up in the state.
                 registry_password=pulumi.Config("scaleway").get("secretKey"),
             ),
             self.opts,
         )
-        return RunningImage(built.version, built.digest, built.reference)
+        return RunningImage(inputs.version, built.digest, built.reference)
 
     def _plain(self, consumer: str) -> dict[str, pulumi.Input[str]]:
         """The plain variables of an app or job. Values from the secret document remain secret outputs."""
@@ -252,3 +279,9 @@ class _Parts:
 
     def _from_document(self, variables: Mapping[str, str]) -> dict[str, pulumi.Input[str]]:
         return {name: self._document.value(key) for name, key in variables.items()}
+
+
+def _probe(probe: Probe) -> ContainerProbe:
+    return ContainerProbe(
+        path=probe.path, interval=probe.interval, timeout=probe.timeout, failure_threshold=probe.failure_threshold
+    )

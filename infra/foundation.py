@@ -5,8 +5,9 @@ from pulumiverse_scaleway import account, containers, domain
 
 from infra import naming
 from infra.components.alerts_access import AlertsAccess, AlertsAccessArgs
-from infra.components.bucket import BackendBucket, BackendBucketArgs
-from infra.components.database import BackendDatabase, BackendDatabaseArgs
+from infra.components.backend_bucket import BackendBucket, BackendBucketArgs
+from infra.components.backend_database import BackendDatabase, BackendDatabaseArgs
+from infra.components.backend_instance import BackendInstance, BackendInstanceArgs
 from infra.components.iam import (
     DeployAccess,
     DeployAccessArgs,
@@ -14,13 +15,14 @@ from infra.components.iam import (
     FoundationPreviewAccessArgs,
     PreviewsAccess,
     PreviewsAccessArgs,
+    SecretReference,
 )
 from infra.components.observability import Observability, ObservabilityArgs
 from infra.components.registry import Registry, RegistryArgs
 from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs
 from infra.documents import read_text
 from infra.settings import BucketBackend, FoundationSettings, InstanceBackend, ServerlessBackend
-from infra.settings.models import InitialDocument
+from infra.settings.models import DatabasePasswords, InitialDocument
 
 
 def build(settings: FoundationSettings) -> None:
@@ -37,14 +39,19 @@ def build(settings: FoundationSettings) -> None:
     for name, environment in settings.environments.items():
         registries[name] = Registry(
             f"{name}-registry",
-            RegistryArgs(namespace=naming.registry_namespace(name), project_id=project.id),
+            RegistryArgs(namespace_name=naming.registry_namespace(name), project_id=project.id),
             opts,
         )
         match environment.database:
             case BucketBackend():
                 BackendBucket(
                     f"{name}-state",
-                    BackendBucketArgs(environment=name, project_id=project.id),
+                    BackendBucketArgs(
+                        environment=name,
+                        application_name=naming.state_bucket_application(name),
+                        reader_application_name=naming.state_reader(naming.state_bucket_application(name)),
+                        project_id=project.id,
+                    ),
                     opts,
                 )
                 if environment.former_database is not None:
@@ -54,7 +61,7 @@ def build(settings: FoundationSettings) -> None:
         documents[name] = EnvironmentSecrets(
             f"{name}-secrets",
             EnvironmentSecretsArgs(
-                secret=naming.secret(name),
+                secret_name=naming.secret(name),
                 project_id=project.id,
                 protected=settings.protect,
                 initial=_initial(environment.secret.initial, settings),
@@ -65,7 +72,8 @@ def build(settings: FoundationSettings) -> None:
     observability = Observability(
         "observability",
         ObservabilityArgs(
-            project=settings.project.name,
+            logs_name=naming.logs_source(settings.project.name),
+            logs_token_name=naming.logs_reader_token(settings.project.name),
             project_id=project.id,
             log_retention=settings.observability.log_retention,
             alert_emails=settings.observability.alert_emails,
@@ -77,9 +85,14 @@ def build(settings: FoundationSettings) -> None:
             f"{name}-alerts",
             AlertsAccessArgs(
                 environment=name,
-                project=settings.project.name,
+                application_name=naming.alerts_application(name),
+                secret_name=naming.alerts_secret(name),
+                bucket_name=naming.alerts_bucket(settings.project.name, name),
                 project_id=project.id,
-                observability=observability,
+                logs_url=observability.platform_logs_url,
+                logs_token=observability.logs_token,
+                logs_region=observability.platform_logs_region,
+                logs_retention=observability.platform_logs_retention,
                 protected=settings.protect,
                 api_url=pulumi.Config("scaleway").get("apiUrl"),
                 storage_url=settings.object_storage,
@@ -88,6 +101,8 @@ def build(settings: FoundationSettings) -> None:
         )
         for name in settings.environments
     }
+    for name, access in alerts.items():
+        _warn_unless_written(access, naming.alerts_secret(name))
     if settings.zone is not None:
         pulumi.export("zone", _zone(settings.zone, project.id, opts).id)
     if settings.previews:
@@ -97,10 +112,11 @@ def build(settings: FoundationSettings) -> None:
     pulumi.export("registryEndpoints", {name: registry.endpoint for name, registry in registries.items()})
     pulumi.export("secretIds", {name: document.secret_id for name, document in documents.items()})
     pulumi.export("backendUrls", {name: database.url for name, database in databases.items()})
-    connections = {name: database.connection for name, database in databases.items() if database.connection is not None}
+    instances = {name: database for name, database in databases.items() if isinstance(database, BackendInstance)}
+    connections = {name: instance.connection for name, instance in instances.items()}
     if connections:
         pulumi.export("backendConnections", connections)
-    reader_urls = {name: database.reader_url for name, database in databases.items() if database.reader_url is not None}
+    reader_urls = {name: instance.reader_url for name, instance in instances.items() if instance.reader_url is not None}
     if reader_urls:
         pulumi.export("backendReaderUrls", reader_urls)
     pulumi.export("logsUrl", observability.logs_url)
@@ -120,6 +136,12 @@ def _access(settings: FoundationSettings, project_id: pulumi.Output[str], opts: 
             f"{name}-deploy",
             DeployAccessArgs(
                 environment=name,
+                deploy_application=naming.deploy_application(name),
+                preview_application=naming.preview_application(name),
+                reader_application=naming.secret_reader_application(name),
+                document_secret=naming.secret(name),
+                state_secret=naming.environment_state_secret(name),
+                state_reader_secret=naming.state_reader_secret(name),
                 project_id=project_id,
                 organization_id=organization_id,
                 read_registries_of=settings.deploy.read_registries_of,
@@ -132,6 +154,7 @@ def _access(settings: FoundationSettings, project_id: pulumi.Output[str], opts: 
             "previews-deploy",
             PreviewsAccessArgs(
                 project=project,
+                application_name=naming.previews_application(project),
                 project_id=project_id,
                 organization_id=organization_id,
                 may_open_databases=settings.opens_databases,
@@ -142,11 +165,13 @@ def _access(settings: FoundationSettings, project_id: pulumi.Output[str], opts: 
         "foundation-preview",
         FoundationPreviewAccessArgs(
             project=project,
+            application_name=naming.foundation_preview_application(project),
             project_id=project_id,
             organization_id=organization_id,
-            environments=[*settings.environments],
+            state_secret=naming.foundation_state_secret(project),
+            state_reader_secrets=[naming.state_reader_secret(name) for name in settings.environments],
             initial_documents=[
-                (_initial_project(initial, settings), initial.secret)
+                SecretReference(project_id=_initial_project(initial, settings), name=initial.secret)
                 for environment in settings.environments.values()
                 if (initial := environment.secret.initial) is not None
             ],
@@ -161,15 +186,60 @@ def _database(
     settings: FoundationSettings,
     project_id: pulumi.Output[str],
     opts: pulumi.ResourceOptions,
-) -> BackendDatabase:
-    passwords = settings.database_passwords.get(name)
-    args = BackendDatabaseArgs(
-        environment=name,
-        project_id=project_id,
-        backend=backend,
-        passwords=passwords,
+) -> BackendDatabase | BackendInstance:
+    match backend:
+        case ServerlessBackend():
+            return BackendDatabase(
+                f"{name}-state",
+                BackendDatabaseArgs(
+                    environment=name,
+                    database_name=naming.state_database(name),
+                    application_name=naming.state_application(name),
+                    reader_application_name=naming.state_reader(naming.state_application(name)),
+                    project_id=project_id,
+                    min_cpu=backend.min_cpu,
+                    max_cpu=backend.max_cpu,
+                ),
+                opts,
+            )
+        case InstanceBackend():
+            passwords = settings.database_passwords.get(name)
+            if passwords is None:
+                raise pulumi.RunError(f"no passwords are set for the database instance of {name}")
+            return _instance(name, backend, passwords, project_id, opts)
+
+
+def _instance(
+    name: str,
+    backend: InstanceBackend,
+    passwords: DatabasePasswords,
+    project_id: pulumi.Output[str],
+    opts: pulumi.ResourceOptions,
+) -> BackendInstance:
+    return BackendInstance(
+        f"{name}-state",
+        BackendInstanceArgs(
+            environment=name,
+            instance_name=naming.state_database(name),
+            database_name=naming.STATE_DATABASE,
+            administrator_name=naming.STATE_ADMINISTRATOR,
+            administrator_password=passwords.administrator.get_secret_value(),
+            user_name=naming.STATE_USER,
+            user_password=passwords.user.get_secret_value(),
+            reader_name=naming.STATE_READER if passwords.reader is not None else None,
+            reader_password=passwords.reader.get_secret_value() if passwords.reader is not None else None,
+            allowed_ranges=backend.allowed_ranges,
+            open_for_runs=backend.open_for_runs,
+            private_network=backend.private_network,
+            node_type=backend.node_type,
+            engine=backend.engine,
+            volume_size=backend.volume_size,
+            backup_frequency=backend.backup_frequency,
+            backup_retention=backend.backup_retention,
+            project_id=project_id,
+        ),
+        opts,
     )
-    return BackendDatabase(f"{name}-state", args, opts)
 
 
 def _initial(initial: InitialDocument | None, settings: FoundationSettings) -> pulumi.Output[str] | None:
@@ -196,3 +266,15 @@ def _preview_namespace(project_id: pulumi.Output[str], opts: pulumi.ResourceOpti
         project_id=project_id,
         opts=opts,
     )
+
+
+def _warn_unless_written(access: AlertsAccess, secret: str) -> None:
+    def warn(is_written: bool) -> None:
+        if not is_written:
+            pulumi.log.warn(
+                f"the secret {secret} has no version yet: run `scripts/snu keys store {pulumi.get_stack()}` to create "
+                "and store the API key for the crash alerts",
+                access,
+            )
+
+    access.is_written.apply(warn)

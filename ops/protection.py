@@ -23,7 +23,7 @@ _REFUSAL = re.compile(
 """Both engines' message (``pkg/resource/deploy/step_generator.go``); a CLI preview stops at the first one."""
 PREVIEW_FAILED = "preview failed"
 """An additional message from the CLI after a refusal."""
-_COMPONENTS = ("snu:containers:ContainerApp", "snu:jobs:ScheduledJob")
+_COMPONENTS = ("snu:index:ContainerApp", "snu:index:ScheduledJob")
 
 
 @dataclass(frozen=True)

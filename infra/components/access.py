@@ -1,4 +1,4 @@
-"""IAM applications, each with one policy. `snu keys` creates their API keys, which Pulumi's state never contains."""
+"""IAM applications each with one policy. Their API keys are created outside of the program, so no state contains them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,10 +6,14 @@ from typing import NamedTuple
 import pulumi
 from pulumiverse_scaleway import iam
 
-from infra import naming
-
 READ_OBJECTS = ("ObjectStorageBucketsRead", "ObjectStorageObjectsRead")
 """Applies to buckets without a bucket policy, such as the crash alerts buckets. State buckets have a policy."""
+WRITE_OBJECTS = (
+    "ObjectStorageBucketsRead",
+    "ObjectStorageObjectsDelete",
+    "ObjectStorageObjectsRead",
+    "ObjectStorageObjectsWrite",
+)
 
 
 class AccessDescriptions(NamedTuple):
@@ -21,18 +25,21 @@ class AccessDescriptions(NamedTuple):
 
 def grant(
     name: str,
-    application_name: str,
+    application_name: pulumi.Input[str],
     descriptions: AccessDescriptions,
     rules: Sequence[iam.PolicyRuleArgs],
     opts: pulumi.ResourceOptions,
 ) -> None:
-    """Registers the IAM application `<name>-application` and the policy `<name>-policy` with the given rules."""
+    """Registers the IAM application `<name>-application` and the policy `<name>-policy` with these rules.
+
+    On Scaleway, the policy has the application's name with the suffix `-policy`.
+    """
     application = iam.Application(
         f"{name}-application", name=application_name, description=descriptions.application, opts=opts
     )
     iam.Policy(
         f"{name}-policy",
-        name=naming.policy(application_name),
+        name=pulumi.Output.concat(application_name, "-policy"),
         description=descriptions.policy,
         application_id=application.id,
         rules=list(rules),
@@ -58,3 +65,26 @@ def on_secrets(project_id: pulumi.Input[str], names: Sequence[str]) -> iam.Polic
         # Sorted because the order of the keys in the settings depends on the engine.
         condition=" || ".join(f'resource.name == "{form}"' for name in sorted(names) for form in (f"/{name}", name)),
     )
+
+
+def grant_state(
+    name: str,
+    environment: str,
+    writer: pulumi.Input[str],
+    reader: pulumi.Input[str],
+    project_id: pulumi.Input[str],
+    write: Sequence[str],
+    read: Sequence[str],
+    opts: pulumi.ResourceOptions,
+) -> None:
+    """Registers `<name>-application` and `<name>-policy`, and `<name>-reader-application` and `<name>-reader-policy`.
+
+    `writer` and `reader` are the names of the two applications, `write` and `read` their permission sets.
+    """
+    state = f"Pulumi's state of {environment}"
+    for part, application, verb, infinitive, permission_sets in (
+        (name, writer, "Keeps", "keep", write),
+        (f"{name}-reader", reader, "Reads", "read", read),
+    ):
+        descriptions = AccessDescriptions(f"{verb} {state}", f"Allows to {infinitive} {state}")
+        grant(part, application, descriptions, [on_projects([project_id], permission_sets)], opts)

@@ -1,41 +1,43 @@
 """The job that reports crashes to Slack."""
 
-from dataclasses import dataclass
+from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumiverse_scaleway import job as jobs
 
-from infra.components.jobs import cron, duration
-from infra.settings.models import CrashAlertsSettings
+from . import defaults
+from .component import Component
+from .jobs import duration
 
 DOCUMENT_FILE = "/etc/snu/document.json"
 ACCESS_FILE = "/etc/snu/access.json"
 
 
-@dataclass(frozen=True, kw_only=True)
-class CrashAlertsArgs:
+class CrashAlertsArgs(TypedDict):
     """Arguments of `CrashAlerts`."""
 
-    job_name: str
+    job_name: pulumi.Input[str]
     """Name of the job definition."""
     environment: str
     """Name of the environment, used in messages."""
-    project_id: pulumi.Input[str]
-    """Project of the job definition."""
     namespace_id: pulumi.Input[str]
     """Container namespace to monitor."""
     image: pulumi.Input[str]
-    """Image reference with a digest."""
+    """Image reference, preferably with a digest: a tag can move."""
     document_id: pulumi.Input[str]
     """Id of the secret document, which contains the webhook URL and the values to mask."""
     access_id: pulumi.Input[str]
-    """Id of the secret with the job's credentials, created by the foundation."""
-    settings: CrashAlertsSettings
-    """Interval between runs, and the key of the webhook URL in the secret document."""
+    """Id of the secret with the job's credentials, written as `AlertsAccess` describes."""
+    webhook_key: str
+    """Key of the secret document that contains the Slack webhook URL."""
+    interval_minutes: NotRequired[int]
+    """Minutes between runs. A crash is reported within two intervals. Default: 5."""
+    project_id: NotRequired[pulumi.Input[str] | None]
+    """Project of the job definition. Default: the provider's project."""
 
 
-class CrashAlerts(pulumi.ComponentResource):
-    """A scheduled job that reports crashes of an environment's containers to Slack (`snu:alerts:CrashAlerts`).
+class CrashAlerts(Component):
+    """A scheduled job that reports crashes of an environment's containers to Slack.
 
     Children:
 
@@ -48,33 +50,35 @@ class CrashAlerts(pulumi.ComponentResource):
     definition_id: pulumi.Output[str]
     """Id of the job definition."""
 
+    _former_type = "snu:alerts:CrashAlerts"
+
     def __init__(self, name: str, args: CrashAlertsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the component and its children."""
-        super().__init__("snu:alerts:CrashAlerts", name, None, opts)
-        job = args.settings.job
+        super().__init__(name, opts)
+        interval = int(args.get("interval_minutes", defaults.ALERTS_INTERVAL))
         definition = jobs.Definition(
             f"{name}-definition",
-            name=args.job_name,
-            description=f"Reports crashes of {args.environment} to Slack",
-            image_uri=args.image,
-            cpu_limit=job.cpu,
-            memory_limit=job.memory,
-            local_storage_capacity=job.storage,
-            timeout=duration(job.timeout),
+            name=args["job_name"],
+            description=f"Reports crashes of {args['environment']} to Slack",
+            image_uri=args["image"],
+            cpu_limit=defaults.ALERTS_CPU,
+            memory_limit=defaults.ALERTS_MEMORY,
+            local_storage_capacity=defaults.JOB_STORAGE,
+            timeout=duration(defaults.ALERTS_TIMEOUT),
             env={
-                "ENVIRONMENT": args.environment,
-                "NAMESPACE_ID": args.namespace_id,
-                "WEBHOOK_KEY": args.settings.webhook,
-                "INTERVAL_MINUTES": str(args.settings.interval_minutes),
+                "ENVIRONMENT": args["environment"],
+                "NAMESPACE_ID": args["namespace_id"],
+                "WEBHOOK_KEY": args["webhook_key"],
+                "INTERVAL_MINUTES": str(interval),
                 "DOCUMENT_FILE": DOCUMENT_FILE,
                 "ACCESS_FILE": ACCESS_FILE,
             },
             secret_references=[
-                jobs.DefinitionSecretReferenceArgs(secret_id=args.document_id, file=DOCUMENT_FILE),
-                jobs.DefinitionSecretReferenceArgs(secret_id=args.access_id, file=ACCESS_FILE),
+                jobs.DefinitionSecretReferenceArgs(secret_id=args["document_id"], file=DOCUMENT_FILE),
+                jobs.DefinitionSecretReferenceArgs(secret_id=args["access_id"], file=ACCESS_FILE),
             ],
-            cron=cron(job.schedule),
-            project_id=args.project_id,
+            cron=jobs.DefinitionCronArgs(schedule=f"*/{interval} * * * *", timezone="UTC"),
+            project_id=args.get("project_id"),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.definition_id = definition.id

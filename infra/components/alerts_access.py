@@ -1,16 +1,14 @@
 """The permissions and credentials of the crash alerts job."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumiverse_scaleway import secrets
 
-from infra import naming
-from infra.components.access import AccessDescriptions, grant, on_projects
-from infra.components.observability import Observability
-from infra.documents import is_written
-from infra.secret_output import secret
+from .access import AccessDescriptions, grant, on_projects
+from .component import Component
+from .secret_output import secret
+from .secrets import is_written
 
 PERMISSION_SETS = (
     "ContainersReadOnly",
@@ -22,90 +20,87 @@ PERMISSION_SETS = (
 PLATFORM_API = "https://api.scaleway.com"
 
 
-@dataclass(frozen=True, kw_only=True)
-class AlertsAccessArgs:
+class AlertsAccessArgs(TypedDict):
     """Arguments of `AlertsAccess`."""
 
     environment: str
-    """The environment to monitor."""
-    project: str
-    """Name of the project without `snu-`."""
+    """The environment to monitor, used in descriptions."""
+    application_name: str
+    """Name of the job's IAM application."""
+    secret_name: pulumi.Input[str]
+    """Name of the secret with the job's configuration and credentials."""
+    bucket_name: pulumi.Input[str]
+    """Name of the bucket with the job's state; unique across all customers of Scaleway. The job creates it."""
     project_id: pulumi.Input[str]
     """Project of the environment."""
-    observability: Observability
-    """The same project's observability: the data source with the containers' logs, and a token that can query it."""
-    protected: bool
-    """Whether Secret Manager prevents the secret from being deleted."""
-    api_url: str | None
-    """URL of the Scaleway API; None for the default."""
-    storage_url: str | None
-    """Object storage URL; None for the region's default."""
+    logs_url: pulumi.Input[str]
+    """URL for queries of the platform's logs."""
+    logs_token: pulumi.Input[str]
+    """Token for log queries; secret in the state."""
+    logs_region: pulumi.Input[str]
+    """Region of the platform's logs."""
+    logs_retention: pulumi.Input[int]
+    """Days for which the platform's logs are kept."""
+    protected: NotRequired[pulumi.Input[bool]]
+    """Whether Secret Manager prevents the secret from being deleted. Default: false."""
+    api_url: NotRequired[pulumi.Input[str] | None]
+    """URL of the Scaleway API. Default: the platform's."""
+    storage_url: NotRequired[pulumi.Input[str] | None]
+    """URL of object storage. Default: that of the region."""
 
 
-class AlertsAccess(pulumi.ComponentResource):
-    """Permissions and credentials of an environment's crash alerts (`snu:alerts:AlertsAccess`).
+class AlertsAccess(Component):
+    """Permissions and credentials of an environment's crash alerts.
 
     Children:
 
     - `<name>-application`, `<name>-policy`: an IAM application that reads containers and stores the job's state in a
       bucket
-    - `<name>-secret`: the secret that the job reads, a JSON object with string values. `snu keys store` writes its
-      versions, which contain an API key; a warning is logged until the first version exists.
+    - `<name>-secret`: the secret that the job reads, a JSON object of strings. Its versions, which contain an API key
+      of the application, are written outside of the program.
     """
 
     secret_id: pulumi.Output[str]
     """Id of the secret."""
+    is_written: pulumi.Output[bool]
+    """Whether the secret has an enabled version."""
     access: pulumi.Output[dict[str, str]]
     """Content of the secret without the API key, as a secret output."""
 
+    _former_type = "snu:alerts:AlertsAccess"
+
     def __init__(self, name: str, args: AlertsAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the component and its children."""
-        super().__init__("snu:alerts:AlertsAccess", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        super().__init__(name, opts)
+        environment, child = args["environment"], pulumi.ResourceOptions(parent=self)
         grant(
             name,
-            naming.alerts_application(args.environment),
-            AccessDescriptions(
-                f"Detects crashes of {args.environment}",
-                f"Allows detecting crashes of {args.environment}",
-            ),
-            [on_projects([args.project_id], PERMISSION_SETS)],
+            args["application_name"],
+            AccessDescriptions(f"Detects crashes of {environment}", f"Allows detecting crashes of {environment}"),
+            [on_projects([args["project_id"]], PERMISSION_SETS)],
             child,
         )
-        logs = args.observability.platform_logs
+        region = pulumi.Output.from_input(args["logs_region"])
         self.access = secret(
             pulumi.Output.all(
-                apiUrl=args.api_url or PLATFORM_API,
-                region=logs.region,
-                logsUrl=logs.url,
-                logsToken=args.observability.logs_token,
-                retentionDays=logs.retention_days.apply(str),
-                storageUrl=args.storage_url or logs.region.apply(lambda region: f"https://s3.{region}.scw.cloud"),
-                bucket=naming.alerts_bucket(args.project, args.environment),
+                apiUrl=args.get("api_url") or PLATFORM_API,
+                region=region,
+                logsUrl=args["logs_url"],
+                logsToken=args["logs_token"],
+                retentionDays=pulumi.Output.from_input(args["logs_retention"]).apply(lambda days: str(int(days))),
+                storageUrl=args.get("storage_url") or region.apply(lambda region: f"https://s3.{region}.scw.cloud"),
+                bucket=args["bucket_name"],
             )
         )
         holder = secrets.Secret(
             f"{name}-secret",
-            name=naming.alerts_secret(args.environment),
-            description=f"Configuration and credentials for the crash alerts of {args.environment}",
+            name=args["secret_name"],
+            description=f"Configuration and credentials for the crash alerts of {environment}",
             type="opaque",
-            protected=args.protected,
-            project_id=args.project_id,
+            protected=args.get("protected", False),
+            project_id=args["project_id"],
             opts=child,
         )
         self.secret_id = holder.id
-        written = is_written(holder.id).apply(self._warn(holder, naming.alerts_secret(args.environment)))
-        self.register_outputs({"secretId": self.secret_id, "isWritten": written})
-
-    @staticmethod
-    def _warn(holder: secrets.Secret, name: str) -> Callable[[bool], bool]:
-        def warn(is_written: bool) -> bool:
-            if not is_written:
-                pulumi.log.warn(
-                    f"the secret {name} has no version yet: run `scripts/snu keys store {pulumi.get_stack()}` to "
-                    "create and store the API key for the crash alerts",
-                    holder,
-                )
-            return is_written
-
-        return warn
+        self.is_written = is_written(holder.id)
+        self.register_outputs({"secretId": self.secret_id, "isWritten": self.is_written})

@@ -1,45 +1,82 @@
 """A container that serves requests, with its host name."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NotRequired, TypedDict
 from urllib.parse import urlsplit
 
 import pulumi
 from pulumiverse_scaleway import containers, domain
 
-from infra.settings import App, Probe
-from scaleway_facts.limits import BYTES_PER_MEGABYTE
+from . import defaults
+from .component import Component
 
+_BYTES_PER_MEGABYTE = 1_000_000
 _RECORD_TTL = 3600
 """Time to live of records, in seconds."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ContainerAppArgs:
+class ContainerProbe(TypedDict):
+    """A health check of a container."""
+
+    path: NotRequired[str | None]
+    """Path of the HTTP request. Without it, the probe opens a TCP connection."""
+    interval: NotRequired[int]
+    """Seconds between probes. Default: 10."""
+    timeout: NotRequired[int]
+    """Seconds after which a probe has failed. Default: 1."""
+    failure_threshold: NotRequired[int]
+    """Consecutive failures after which the container is unhealthy. Default: 3."""
+
+
+class ContainerAppArgs(TypedDict):
     """Arguments of `ContainerApp`."""
 
-    container: str
+    container_name: pulumi.Input[str]
     """Name of the container, at most 34 characters."""
     namespace_id: pulumi.Input[str]
     """Container namespace."""
     image: pulumi.Input[str]
-    """Image reference with a digest."""
-    app: App
-    """Sizes, scaling, probes and host name."""
-    https_only: bool
-    """Whether plain HTTP is redirected to HTTPS."""
-    variables: Mapping[str, pulumi.Input[str]]
+    """Image reference, preferably with a digest: a tag can move."""
+    cpu: pulumi.Input[int]
+    """CPU limit, in thousandths of a vCPU."""
+    memory: pulumi.Input[int]
+    """Memory limit in MB."""
+    min_scale: NotRequired[pulumi.Input[int]]
+    """Minimum number of instances. Default: 0."""
+    max_scale: NotRequired[pulumi.Input[int]]
+    """Maximum number of instances. Default: 1."""
+    concurrency: NotRequired[pulumi.Input[int]]
+    """Concurrent requests per instance above which another instance starts. Default: 50."""
+    timeout: NotRequired[pulumi.Input[int]]
+    """Request timeout in seconds. Default: 300."""
+    port: NotRequired[pulumi.Input[int]]
+    """Port that the process listens on. Default: 8080."""
+    protocol: NotRequired[pulumi.Input[str]]
+    """Protocol of the process: `http1` or `h2c`. Default: `http1`."""
+    privacy: NotRequired[pulumi.Input[str]]
+    """`public`, or `private` if requests need a token. Default: `public`."""
+    sandbox: NotRequired[pulumi.Input[str]]
+    """Sandbox of the instances: `v1`, or `v2` for gVisor. Default: `v2`."""
+    https_only: NotRequired[pulumi.Input[bool]]
+    """Whether plain HTTP is redirected to HTTPS. Default: true."""
+    variables: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
     """Plain variables. Secret outputs are still secret in Pulumi's state."""
-    secret_variables: Mapping[str, pulumi.Input[str]]
+    secret_variables: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
     """Secret variables. The provider marks the whole map as secret."""
-    zone: pulumi.Input[str] | None = None
-    """DNS zone for the host's record; None if records are managed elsewhere."""
-    record: str | None = None
-    """Name of the record in the zone."""
+    liveness_probe: NotRequired[ContainerProbe]
+    """Runs as long as the container does. Default: a TCP connection that may fail 30 times."""
+    startup_probe: NotRequired[ContainerProbe]
+    """Runs until it succeeds once. Default: a TCP connection that may fail 30 times."""
+    host: NotRequired[str | None]
+    """Host name of the app. Without it, the app has only its public endpoint."""
+    zone: NotRequired[pulumi.Input[str] | None]
+    """DNS zone in which the host gets a record. Without it, records are managed elsewhere."""
+    record: NotRequired[str | None]
+    """Name of the host's record, relative to the zone. Required with `zone`."""
 
 
-class ContainerApp(pulumi.ComponentResource):
-    """A container with its host name and DNS record (`snu:containers:ContainerApp`).
+class ContainerApp(Component):
+    """A container with its host name and DNS record.
 
     Children:
 
@@ -53,41 +90,47 @@ class ContainerApp(pulumi.ComponentResource):
     endpoint: pulumi.Output[str]
     """Public endpoint of the container: `https://…`."""
 
+    _former_type = "snu:containers:ContainerApp"
+
     def __init__(self, name: str, args: ContainerAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Registers the component and its children."""
-        super().__init__("snu:containers:ContainerApp", name, None, opts)
-        app = args.app
+        """Registers the component and its children. Raises `pulumi.RunError` if only one of zone and record is set."""
+        zone, record_name = args.get("zone"), args.get("record")
+        if (zone is None) != (record_name is None):
+            raise pulumi.RunError(f"{name}: zone and record must be set together")
+        super().__init__(name, opts)
+        threshold = args.get("concurrency", defaults.CONCURRENCY)
         container = containers.Container(
             f"{name}-container",
-            name=args.container,
-            namespace_id=args.namespace_id,
-            image=args.image,
-            cpu_limit=app.cpu,
-            memory_limit_bytes=app.memory * BYTES_PER_MEGABYTE,
-            min_scale=app.min_scale,
-            max_scale=app.max_scale,
-            scaling_options=[containers.ContainerScalingOptionArgs(concurrent_requests_threshold=app.concurrency)],
-            timeout=app.timeout,
-            port=app.port,
-            protocol=app.protocol,
-            privacy=app.privacy,
-            sandbox=app.sandbox,
-            https_connections_only=args.https_only,
+            name=args["container_name"],
+            namespace_id=args["namespace_id"],
+            image=args["image"],
+            cpu_limit=args["cpu"],
+            memory_limit_bytes=pulumi.Output.from_input(args["memory"]).apply(lambda mb: int(mb * _BYTES_PER_MEGABYTE)),
+            min_scale=args.get("min_scale", defaults.MIN_SCALE),
+            max_scale=args.get("max_scale", defaults.MAX_SCALE),
+            scaling_options=[containers.ContainerScalingOptionArgs(concurrent_requests_threshold=threshold)],
+            timeout=args.get("timeout", defaults.REQUEST_TIMEOUT),
+            port=args.get("port", defaults.PORT),
+            protocol=args.get("protocol", defaults.PROTOCOL),
+            privacy=args.get("privacy", defaults.PRIVACY),
+            sandbox=args.get("sandbox", defaults.SANDBOX),
+            https_connections_only=args.get("https_only", True),
             # Set even if empty, like all defaults: the provider does not change inputs that the program omits.
-            environment_variables=dict(args.variables),
-            secret_environment_variables=dict(args.secret_variables) or None,
-            liveness_probe=_liveness(app.liveness_probe),
-            startup_probe=_startup(app.startup_probe),
+            environment_variables=args.get("variables", {}),
+            secret_environment_variables=args.get("secret_variables") or None,
+            liveness_probe=_liveness(args.get("liveness_probe")),
+            startup_probe=_startup(args.get("startup_probe")),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.container_id = container.id
         self.endpoint = container.public_endpoint
-        if app.host is not None:
-            record = self._record(name, args)
+        host = args.get("host")
+        if host is not None:
+            record = self._record(name, zone, record_name) if zone is not None and record_name is not None else None
             containers.Domain(
                 f"{name}-domain",
                 container_id=container.id,
-                hostname=app.host,
+                hostname=host,
                 # A host name can belong to one container only, so the old domain is deleted first.
                 opts=pulumi.ResourceOptions(
                     parent=self, depends_on=[record] if record else [], delete_before_replace=True
@@ -95,13 +138,11 @@ class ContainerApp(pulumi.ComponentResource):
             )
         self.register_outputs({"containerId": self.container_id, "endpoint": self.endpoint})
 
-    def _record(self, name: str, args: ContainerAppArgs) -> domain.Record | None:
-        if args.zone is None or args.record is None:
-            return None
+    def _record(self, name: str, zone: pulumi.Input[str], record_name: str) -> domain.Record:
         return domain.Record(
             f"{name}-record",
-            dns_zone=args.zone,
-            name=args.record,
+            dns_zone=zone,
+            name=record_name,
             type="CNAME",
             data=self.endpoint.apply(_cname),
             ttl=_RECORD_TTL,
@@ -114,23 +155,27 @@ def _cname(endpoint: str) -> str:
     return f"{urlsplit(endpoint).hostname}."
 
 
-def _liveness(probe: Probe) -> containers.ContainerLivenessProbeArgs:
-    http = containers.ContainerLivenessProbeHttpArgs(path=probe.path) if probe.path else None
+def _liveness(probe: ContainerProbe | None) -> containers.ContainerLivenessProbeArgs:
+    path, interval, timeout, threshold = _values(probe)
+    http = containers.ContainerLivenessProbeHttpArgs(path=path) if path else None
     return containers.ContainerLivenessProbeArgs(
-        http=http,
-        tcp=http is None,
-        interval=f"{probe.interval}s",
-        timeout=f"{probe.timeout}s",
-        failure_threshold=probe.failure_threshold,
+        http=http, tcp=http is None, interval=interval, timeout=timeout, failure_threshold=threshold
     )
 
 
-def _startup(probe: Probe) -> containers.ContainerStartupProbeArgs:
-    http = containers.ContainerStartupProbeHttpArgs(path=probe.path) if probe.path else None
+def _startup(probe: ContainerProbe | None) -> containers.ContainerStartupProbeArgs:
+    path, interval, timeout, threshold = _values(probe)
+    http = containers.ContainerStartupProbeHttpArgs(path=path) if path else None
     return containers.ContainerStartupProbeArgs(
-        http=http,
-        tcp=http is None,
-        interval=f"{probe.interval}s",
-        timeout=f"{probe.timeout}s",
-        failure_threshold=probe.failure_threshold,
+        http=http, tcp=http is None, interval=interval, timeout=timeout, failure_threshold=threshold
     )
+
+
+def _values(probe: ContainerProbe | None) -> tuple[str | None, str, str, int]:
+    """Path, interval, timeout and failure threshold, with the platform's probe as the default."""
+    if probe is None:
+        probe = {"failure_threshold": defaults.PLATFORM_PROBE_FAILURES}
+    interval = int(probe.get("interval", defaults.PROBE_INTERVAL))
+    timeout = int(probe.get("timeout", defaults.PROBE_TIMEOUT))
+    threshold = int(probe.get("failure_threshold", defaults.PROBE_FAILURES))
+    return probe.get("path"), f"{interval}s", f"{timeout}s", threshold

@@ -4,13 +4,13 @@ An owner creates their API keys with `snu keys`, so no state or output contains 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumiverse_scaleway import iam
 
-from infra import naming
-from infra.components.access import READ_OBJECTS, AccessDescriptions, grant, on_projects, on_secrets
+from .access import READ_OBJECTS, AccessDescriptions, grant, on_projects, on_secrets
+from .component import Component
 
 DEPLOY = (
     "ContainersFullAccess",
@@ -40,25 +40,36 @@ OPEN_DATABASES = ("RelationalDatabasesFullAccess",)
 """Scaleway's narrowest permission set that can change an instance's ACL."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeployAccessArgs:
+class DeployAccessArgs(TypedDict):
     """Arguments of `DeployAccess`."""
 
     environment: str
-    """The environment to deploy."""
+    """The environment to deploy, used in descriptions."""
+    deploy_application: str
+    """Name of the IAM application that deploys."""
+    preview_application: str
+    """Name of the IAM application that previews."""
+    reader_application: str
+    """Name of the IAM application that reads the secret document."""
+    document_secret: str
+    """Name of the secret with the environment's secret document."""
+    state_secret: str
+    """Name of the secret with the credentials that write the environment's state."""
+    state_reader_secret: str
+    """Name of the secret with the credentials that read the environment's state."""
     project_id: pulumi.Input[str]
     """Project of the environment. The applications can also deploy the project's other environments: Scaleway does not
     isolate containers, registries or records within a project."""
-    organization_id: str
+    organization_id: pulumi.Input[str]
     """Organization of the project."""
-    read_registries_of: Sequence[str] = ()
+    read_registries_of: NotRequired[Sequence[str]]
     """Ids of other projects whose registries the deploy application may read."""
-    may_open_databases: bool = False
-    """Whether runs add their own address to a backend database's ACL."""
+    may_open_databases: NotRequired[bool]
+    """Whether runs add their own address to a backend database's ACL. Default: false."""
 
 
-class DeployAccess(pulumi.ComponentResource):
-    """IAM applications that deploy and preview an environment (`snu:iam:DeployAccess`).
+class DeployAccess(Component):
+    """IAM applications that deploy and preview an environment.
 
     Children:
 
@@ -68,136 +79,159 @@ class DeployAccess(pulumi.ComponentResource):
     - `<name>-reader-application`, `<name>-reader-policy`: reads only its secret document
     """
 
+    _former_type = "snu:iam:DeployAccess"
+
     def __init__(self, name: str, args: DeployAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the component and its children."""
-        super().__init__("snu:iam:DeployAccess", name, None, opts)
-        environment, project = args.environment, [args.project_id]
+        super().__init__(name, opts)
+        environment, project = args["environment"], [args["project_id"]]
         child = pulumi.ResourceOptions(parent=self)
-        document, state_reader = naming.secret(environment), naming.state_reader_secret(environment)
-        state = naming.environment_state_secret(environment)
-        open_databases = OPEN_DATABASES if args.may_open_databases else ()
-        organization = _on_organization(args.organization_id)
+        document, state_reader = args["document_secret"], args["state_reader_secret"]
+        open_databases = OPEN_DATABASES if args.get("may_open_databases", False) else ()
+        organization = _on_organization(args["organization_id"])
+        registries = args.get("read_registries_of", [])
         grant(
             name,
-            naming.deploy_application(environment),
+            args["deploy_application"],
             _descriptions(f"deploys {environment}"),
             [
                 on_projects(project, [*DEPLOY, *open_databases]),
-                on_secrets(args.project_id, [document, state, state_reader]),
+                on_secrets(args["project_id"], [document, args["state_secret"], state_reader]),
                 organization,
-                *([on_projects(args.read_registries_of, READ_REGISTRY)] if args.read_registries_of else []),
+                *([on_projects(registries, READ_REGISTRY)] if registries else []),
             ],
             child,
         )
         grant(
             f"{name}-preview",
-            naming.preview_application(environment),
+            args["preview_application"],
             _descriptions(f"previews {environment}"),
             [
                 on_projects(project, [*PREVIEW, *open_databases]),
-                on_secrets(args.project_id, [document, state_reader]),
+                on_secrets(args["project_id"], [document, state_reader]),
                 organization,
             ],
             child,
         )
         grant(
             f"{name}-reader",
-            naming.secret_reader_application(environment),
+            args["reader_application"],
             _descriptions(f"reads the secret document of {environment}"),
-            [on_projects(project, READ_SECRET_NAMES), on_secrets(args.project_id, [document])],
+            [on_projects(project, READ_SECRET_NAMES), on_secrets(args["project_id"], [document])],
             child,
         )
         self.register_outputs({})
 
 
-@dataclass(frozen=True, kw_only=True)
-class PreviewsAccessArgs:
+class PreviewsAccessArgs(TypedDict):
     """Arguments of `PreviewsAccess`."""
 
     project: str
-    """Name of the project without `snu-`."""
+    """Name of the project, used in descriptions."""
+    application_name: str
+    """Name of the IAM application."""
     project_id: pulumi.Input[str]
     """Project of the preview environments."""
-    organization_id: str
+    organization_id: pulumi.Input[str]
     """Organization of the project."""
-    may_open_databases: bool = False
-    """Whether runs add their own address to a backend database's ACL."""
+    may_open_databases: NotRequired[bool]
+    """Whether runs add their own address to a backend database's ACL. Default: false."""
 
 
-class PreviewsAccess(pulumi.ComponentResource):
-    """An IAM application that deploys a project's preview environments (`snu:iam:PreviewsAccess`).
+class PreviewsAccess(Component):
+    """An IAM application that deploys a project's preview environments.
 
     Children:
 
     - `<name>-application`, `<name>-policy`: the IAM application and its policy
     """
 
+    _former_type = "snu:iam:PreviewsAccess"
+
     def __init__(self, name: str, args: PreviewsAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the component and its children."""
-        super().__init__("snu:iam:PreviewsAccess", name, None, opts)
-        sets = [*DEPLOY, *WRITE_SECRETS, *(OPEN_DATABASES if args.may_open_databases else ())]
+        super().__init__(name, opts)
+        sets = [*DEPLOY, *WRITE_SECRETS, *(OPEN_DATABASES if args.get("may_open_databases", False) else ())]
         grant(
             name,
-            naming.previews_application(args.project),
-            _descriptions(f"deploys the preview environments of {args.project}"),
-            [on_projects([args.project_id], sets), _on_organization(args.organization_id)],
+            args["application_name"],
+            _descriptions(f"deploys the preview environments of {args['project']}"),
+            [on_projects([args["project_id"]], sets), _on_organization(args["organization_id"])],
             pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({})
 
 
-@dataclass(frozen=True, kw_only=True)
-class FoundationPreviewAccessArgs:
+class SecretReference(TypedDict):
+    """A secret by its name."""
+
+    project_id: str
+    """Project of the secret."""
+    name: str
+    """Name of the secret."""
+
+
+class FoundationPreviewAccessArgs(TypedDict):
     """Arguments of `FoundationPreviewAccess`."""
 
     project: str
-    """Name of the project without `snu-`."""
+    """Name of the project, used in descriptions."""
+    application_name: str
+    """Name of the IAM application."""
     project_id: pulumi.Input[str]
     """Project of the foundation."""
     organization_id: str
     """Organization of the project. Its default project, which has the same id, contains the foundation's state."""
-    environments: Sequence[str]
-    """Environments of the foundation. Their states show which of the project's resources are managed."""
-    initial_documents: Sequence[tuple[str, str]] = ()
-    """Project and name of each secret from which a secret document is copied."""
+    state_secret: str
+    """Name of the secret with the credentials of the foundation's state, in the organization's default project."""
+    state_reader_secrets: Sequence[str]
+    """Names of the secrets with the credentials that read the environments' states. These show which resources of the
+    project are managed."""
+    initial_documents: NotRequired[Sequence[SecretReference]]
+    """Secrets from which secret documents are copied."""
 
 
-class FoundationPreviewAccess(pulumi.ComponentResource):
-    """An IAM application that previews a foundation with read-only access (`snu:iam:FoundationPreviewAccess`).
+class FoundationPreviewAccess(Component):
+    """An IAM application that previews a foundation with read-only access.
 
     Children:
 
     - `<name>-application`, `<name>-policy`: reads the project, the foundation's state and its environments' states
     """
 
+    _former_type = "snu:iam:FoundationPreviewAccess"
+
     def __init__(
         self, name: str, args: FoundationPreviewAccessArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """Registers the component and its children."""
-        super().__init__("snu:iam:FoundationPreviewAccess", name, None, opts)
-        default_project = args.organization_id
+        super().__init__(name, opts)
+        default_project = args["organization_id"]
         grant(
             name,
-            naming.foundation_preview_application(args.project),
-            _descriptions(f"previews the foundation {args.project}"),
+            args["application_name"],
+            _descriptions(f"previews the foundation {args['project']}"),
             [
-                on_projects([args.project_id], PREVIEW_FOUNDATION),
+                on_projects([args["project_id"]], PREVIEW_FOUNDATION),
                 on_projects([default_project], [*READ_SECRET_NAMES, *READ_OBJECTS]),
-                on_secrets(default_project, [naming.foundation_state_secret(args.project)]),
-                on_secrets(args.project_id, [naming.state_reader_secret(name) for name in args.environments]),
+                on_secrets(default_project, [args["state_secret"]]),
+                on_secrets(args["project_id"], args["state_reader_secrets"]),
                 *(
                     rule
-                    for project, secret in args.initial_documents
-                    for rule in (on_projects([project], READ_SECRET_NAMES), on_secrets(project, [secret]))
+                    for source in args.get("initial_documents", [])
+                    for rule in (
+                        on_projects([source["project_id"]], READ_SECRET_NAMES),
+                        on_secrets(source["project_id"], [source["name"]]),
+                    )
                 ),
-                _on_organization(args.organization_id),
+                _on_organization(args["organization_id"]),
             ],
             pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({})
 
 
-def _on_organization(organization_id: str) -> iam.PolicyRuleArgs:
+def _on_organization(organization_id: pulumi.Input[str]) -> iam.PolicyRuleArgs:
     return iam.PolicyRuleArgs(organization_id=organization_id, permission_set_names=list(ORGANIZATION))
 
 

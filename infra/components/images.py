@@ -1,85 +1,82 @@
 """An image that Pulumi builds and pushes with Docker."""
 
-import os
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_docker
 
-from infra.images.working_copy import WorkingCopy
-from infra.settings.images import PLATFORM
+from . import defaults
+from .component import Component
 
 
-@dataclass(frozen=True, kw_only=True)
-class AppImageArgs:
+class AppImageArgs(TypedDict):
     """Arguments of `AppImage`."""
 
-    image: str
-    """Name of the image in `images.yaml` and in the registry."""
-    sources: WorkingCopy
-    """Working copy with `images.yaml` and the source files."""
-    contexts: Path
-    """Folder for the build contexts, one per version."""
-    registry_endpoint: pulumi.Input[str]
-    """Registry and namespace to push to: `rg.example.test/snu-ci`."""
-    registry_password: pulumi.Input[str] | None = None
+    repository: pulumi.Input[str]
+    """Registry, namespace and name of the image: `rg.example.test/snu-ci/api`."""
+    tag: pulumi.Input[str]
+    """Tag of the image."""
+    context: pulumi.Input[str]
+    """Folder of the build context. It is stored in the state, so it should be relative to the program's folder."""
+    dockerfile: NotRequired[pulumi.Input[str] | None]
+    """Path of the Dockerfile. Default: `Dockerfile` in the context."""
+    arguments: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
+    """Build arguments."""
+    platform: NotRequired[pulumi.Input[str]]
+    """Platform of the image. Default: `linux/amd64`, the only one of Scaleway's containers."""
+    network: NotRequired[pulumi.Input[str] | None]
+    """Network of the build. Default: Docker's."""
+    registry_password: NotRequired[pulumi.Input[str] | None]
     """Secret key for pushing. Default: Docker's stored credentials."""
 
 
-class AppImage(pulumi.ComponentResource):
-    """An image built from `images.yaml` and pushed to a registry (`snu:images:AppImage`).
+class AppImage(Component):
+    """An image built from a folder and pushed to a registry.
 
     Children:
 
-    - `<name>-image`: the image, tagged with its version
+    - `<name>-image`: the image
 
-    The image is rebuilt only when its version changes. Deleting the component keeps the image in the registry.
+    The image is rebuilt only when its tag or another argument changes. Deleting the component keeps the image in the
+    registry.
     """
 
-    version: str
-    """Version of the image: a hash of its sources, also used as its tag."""
     reference: pulumi.Output[str]
     """Reference to the pushed image, including its digest."""
     digest: pulumi.Output[str]
     """Digest of the manifest."""
 
-    def __init__(self, name: str, args: AppImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Registers the component and its children.
+    _former_type = "snu:images:AppImage"
 
-        Raises `infra.images.errors.ImageSourceError` if the sources do not match `images.yaml`.
-        """
-        super().__init__("snu:images:AppImage", name, None, opts)
-        inputs, folder = args.sources.keep_context(args.image, args.contexts)
-        # The Docker plugin runs in the project folder, as does the program. The path is an input stored in the state,
-        # so it must be the same on every machine.
-        context = Path(os.path.relpath(folder.resolve()))
-        self.version = inputs.version
-        endpoint = pulumi.Output.from_input(args.registry_endpoint)
+    def __init__(self, name: str, args: AppImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Registers the component and its children."""
+        super().__init__(name, opts)
+        repository = pulumi.Output.from_input(args["repository"])
         image = pulumi_docker.Image(
             f"{name}-image",
-            image_name=endpoint.apply(lambda registry: f"{registry}/{args.image}:{inputs.version}"),
+            image_name=pulumi.Output.concat(repository, ":", args["tag"]),
             build=pulumi_docker.DockerBuildArgs(
-                context=context.as_posix(),
-                dockerfile=(context / inputs.dockerfile).as_posix(),
-                args={**inputs.arguments, "VERSION": inputs.version},
-                platform=PLATFORM,
-                network=args.sources.sources.network,
+                context=args["context"],
+                dockerfile=args.get("dockerfile"),
+                args=args.get("arguments", {}),
+                platform=args.get("platform", defaults.PLATFORM),
+                network=args.get("network"),
             ),
-            registry=_registry(endpoint, args.registry_password),
+            registry=_registry(repository, args.get("registry_password")),
             # The plugin never deletes images, and its delete operation fails if Docker is not running.
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
         self.reference = image.repo_digest
         self.digest = image.repo_digest.apply(lambda reference: reference.rpartition("@")[2])
-        self.register_outputs({"version": self.version, "reference": self.reference})
+        self.register_outputs({"reference": self.reference, "digest": self.digest})
 
 
-def _registry(endpoint: pulumi.Output[str], password: pulumi.Input[str] | None) -> pulumi_docker.RegistryArgs | None:
+def _registry(repository: pulumi.Output[str], password: pulumi.Input[str] | None) -> pulumi_docker.RegistryArgs | None:
     if password is None:
         return None
     return pulumi_docker.RegistryArgs(
-        server=endpoint.apply(lambda registry: registry.partition("/")[0]),
+        server=repository.apply(lambda repository: repository.partition("/")[0]),
         username="nologin",
         password=pulumi.Output.secret(password),
     )

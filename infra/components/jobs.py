@@ -1,33 +1,46 @@
 """A container that runs to completion, on a schedule or when started manually."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumiverse_scaleway import job as jobs
 
-from infra.settings import Job
-from infra.settings.models import Schedule
+from . import defaults
+from .component import Component
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScheduledJobArgs:
+class ScheduledJobArgs(TypedDict):
     """Arguments of `ScheduledJob`."""
 
-    job_name: str
+    job_name: pulumi.Input[str]
     """Name of the job definition."""
-    project_id: pulumi.Input[str]
-    """Project of the job definition."""
     image: pulumi.Input[str]
-    """Image reference with a digest."""
-    job: Job
-    """Sizes, timeout, command and schedule. Without a schedule, the job is started manually."""
-    variables: Mapping[str, pulumi.Input[str]]
+    """Image reference, preferably with a digest: a tag can move."""
+    cpu: pulumi.Input[int]
+    """CPU limit, in thousandths of a vCPU."""
+    memory: pulumi.Input[int]
+    """Memory limit in MB."""
+    timeout: pulumi.Input[int]
+    """Seconds after which a run is stopped."""
+    storage: NotRequired[pulumi.Input[int]]
+    """Local storage in MB. Default: 1000."""
+    command: NotRequired[Sequence[str]]
+    """Command to run instead of the image's."""
+    arguments: NotRequired[Sequence[str]]
+    """Arguments of the command."""
+    variables: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
     """Variables. Secret outputs are still secret in Pulumi's state."""
+    cron: NotRequired[pulumi.Input[str] | None]
+    """Schedule in five cron fields: `0 4 * * *`. Without it, the job is started manually."""
+    timezone: NotRequired[pulumi.Input[str]]
+    """Time zone of the schedule. Default: UTC."""
+    project_id: NotRequired[pulumi.Input[str] | None]
+    """Project of the job definition. Default: the provider's project."""
 
 
-class ScheduledJob(pulumi.ComponentResource):
-    """A job that runs on a schedule or when started manually (`snu:jobs:ScheduledJob`).
+class ScheduledJob(Component):
+    """A job that runs on a schedule or when started manually.
 
     Children:
 
@@ -37,36 +50,40 @@ class ScheduledJob(pulumi.ComponentResource):
     definition_id: pulumi.Output[str]
     """Id of the job definition."""
 
+    _former_type = "snu:jobs:ScheduledJob"
+
     def __init__(self, name: str, args: ScheduledJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the component and its children."""
-        super().__init__("snu:jobs:ScheduledJob", name, None, opts)
-        job = args.job
+        super().__init__(name, opts)
+        schedule = args.get("cron")
         definition = jobs.Definition(
             f"{name}-definition",
-            name=args.job_name,
-            image_uri=args.image,
-            cpu_limit=job.cpu,
-            memory_limit=job.memory,
-            local_storage_capacity=job.storage,
-            timeout=duration(job.timeout),
-            startup_commands=job.command or None,
-            args=job.args or None,
-            env=dict(args.variables) or None,
-            cron=cron(job.schedule),
-            project_id=args.project_id,
+            name=args["job_name"],
+            image_uri=args["image"],
+            cpu_limit=args["cpu"],
+            memory_limit=args["memory"],
+            local_storage_capacity=args.get("storage", defaults.JOB_STORAGE),
+            timeout=duration(args["timeout"]),
+            startup_commands=[*args.get("command", [])] or None,
+            args=[*args.get("arguments", [])] or None,
+            env=args.get("variables") or None,
+            cron=jobs.DefinitionCronArgs(schedule=schedule, timezone=args.get("timezone", "UTC"))
+            if schedule is not None
+            else None,
+            project_id=args.get("project_id"),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.definition_id = definition.id
         self.register_outputs({"definitionId": self.definition_id})
 
 
-def cron(schedule: Schedule | None) -> jobs.DefinitionCronArgs | None:
-    """Converts a schedule to the provider's type."""
-    return jobs.DefinitionCronArgs(schedule=schedule.cron, timezone=schedule.timezone) if schedule else None
-
-
-def duration(seconds: int) -> str:
+def duration(seconds: pulumi.Input[int]) -> pulumi.Output[str]:
     """Formats a duration as Go does, and as the provider returns it: `2h0m0s`."""
+    return pulumi.Output.from_input(seconds).apply(lambda whole: go_duration(int(whole)))
+
+
+def go_duration(seconds: int) -> str:
+    """A number of seconds as Go writes it."""
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -1,23 +1,24 @@
-"""The registry namespace for an environment's images."""
+"""A registry namespace for container images."""
 
-from dataclasses import dataclass
+from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumiverse_scaleway import registry
 
+from .component import Component
 
-@dataclass(frozen=True, kw_only=True)
-class RegistryArgs:
+
+class RegistryArgs(TypedDict):
     """Arguments of `Registry`."""
 
-    namespace: str
+    namespace_name: pulumi.Input[str]
     """Name of the namespace; unique in the region across all organizations."""
-    project_id: pulumi.Input[str]
-    """Project of the namespace."""
+    project_id: NotRequired[pulumi.Input[str] | None]
+    """Project of the namespace. Default: the provider's project."""
 
 
-class Registry(pulumi.ComponentResource):
-    """A private registry namespace (`snu:registry:Registry`).
+class Registry(Component):
+    """A private registry namespace.
 
     Children:
 
@@ -27,15 +28,17 @@ class Registry(pulumi.ComponentResource):
     endpoint: pulumi.Output[str]
     """Prefix of image references, without a trailing slash."""
 
+    _former_type = "snu:registry:Registry"
+
     def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the component and its children."""
-        super().__init__("snu:registry:Registry", name, None, opts)
+        super().__init__(name, opts)
         namespace = registry.Namespace(
             f"{name}-namespace",
-            name=args.namespace,
+            name=args["namespace_name"],
             description=f"Images of {name}",
             is_public=False,
-            project_id=args.project_id,
+            project_id=args.get("project_id"),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.endpoint = namespace.endpoint

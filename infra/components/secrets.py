@@ -1,36 +1,38 @@
-"""The secret document of an environment."""
+"""A secret that contains a document with an environment's configuration."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumiverse_scaleway import secrets
 
-from infra.secret_output import secret
-from scaleway_facts.behaviour import LONGEST_EPHEMERAL
+from .component import Component
+from .secret_output import secret
 
-_EPHEMERAL = secrets.SecretEphemeralPolicyArgs(action="disable", ttl=f"{LONGEST_EPHEMERAL // timedelta(hours=1)}h0m0s")
+_EPHEMERAL = secrets.SecretEphemeralPolicyArgs(action="disable", ttl="8760h0m0s")
+"""A year, the longest time to live.
+
+Source: the API's `invalid_arguments` for `ephemeral_policy.ttl` (Secret Manager v1beta1).
+"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class EnvironmentSecretsArgs:
+class EnvironmentSecretsArgs(TypedDict):
     """Arguments of `EnvironmentSecrets`."""
 
-    secret: str
+    secret_name: pulumi.Input[str]
     """Name of the secret."""
-    project_id: pulumi.Input[str]
-    """Project of the secret."""
-    protected: bool
-    """Whether Secret Manager prevents the secret from being deleted."""
-    ephemeral: bool = False
-    """Whether the secret's name can be reused immediately after deletion. An ephemeral secret's versions expire after
-    at most a year."""
-    initial: pulumi.Output[str] | None = None
-    """Content of the first version. If None, the first version must be written manually."""
+    project_id: NotRequired[pulumi.Input[str] | None]
+    """Project of the secret. Default: the provider's project."""
+    protected: NotRequired[pulumi.Input[bool]]
+    """Whether Secret Manager prevents the secret from being deleted. Default: false."""
+    ephemeral: NotRequired[bool]
+    """Whether its name can be reused immediately after deletion. Versions of an ephemeral secret expire after at most a
+    year. Default: false."""
+    initial: NotRequired[pulumi.Input[str] | None]
+    """Content of the first version. Without it, the first version is written manually."""
 
 
-class EnvironmentSecrets(pulumi.ComponentResource):
-    """The secret document of an environment (`snu:secrets:EnvironmentSecrets`).
+class EnvironmentSecrets(Component):
+    """The secret document of an environment: one JSON object.
 
     Children:
 
@@ -41,28 +43,38 @@ class EnvironmentSecrets(pulumi.ComponentResource):
     secret_id: pulumi.Output[str]
     """Id of the secret. If `initial` is set, resolves once the first version exists."""
 
+    _former_type = "snu:secrets:EnvironmentSecrets"
+
     def __init__(self, name: str, args: EnvironmentSecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the component and its children."""
-        super().__init__("snu:secrets:EnvironmentSecrets", name, None, opts)
+        super().__init__(name, opts)
+        ephemeral = args.get("ephemeral", False)
         holder = secrets.Secret(
             f"{name}-secret",
-            name=args.secret,
-            description="The secret document: a JSON object with the keys that the stacks' settings refer to",
+            name=args["secret_name"],
+            description="The secret document: one JSON object, its keys are named in the stacks' settings",
             type="opaque",
-            protected=args.protected,
-            project_id=args.project_id,
-            ephemeral_policies=[_EPHEMERAL] if args.ephemeral else None,
-            # A secret's ephemeral policy cannot be changed after creation.
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["ephemeralPolicies"] if args.ephemeral else None),
+            protected=args.get("protected", False),
+            project_id=args.get("project_id"),
+            ephemeral_policies=[_EPHEMERAL] if ephemeral else None,
+            # The ephemeral policy of a secret cannot be changed after its creation.
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["ephemeralPolicies"] if ephemeral else None),
         )
         self.secret_id = holder.id
-        if args.initial is not None:
+        initial = args.get("initial")
+        if initial is not None:
             version = secrets.Version(
                 f"{name}-initial",
                 secret_id=holder.id,
-                data=secret(args.initial),
+                data=secret(pulumi.Output.from_input(initial)),
                 description="Copied once",
                 opts=pulumi.ResourceOptions(parent=self, ignore_changes=["data"]),
             )
             self.secret_id = version.secret_id
         self.register_outputs({"secretId": self.secret_id})
+
+
+def is_written(secret_id: pulumi.Input[str]) -> pulumi.Output[bool]:
+    """Whether a secret has an enabled version. Does not require access to its value."""
+    metadata = secrets.get_secret_output(secret_id=secret_id)
+    return metadata.apply(lambda metadata: any(version.status == "enabled" for version in metadata.versions))

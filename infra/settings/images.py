@@ -10,8 +10,6 @@ from infra.settings.models import Settings
 
 IMAGES_FILE = "images.yaml"
 """Path of the file, relative to the repository root."""
-PLATFORM = "linux/amd64"
-"""The only platform that Serverless Containers supports."""
 
 
 def _inside(path: str) -> str:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag
 from pydantic.alias_generators import to_camel
 
 from infra import naming
+from infra.components import defaults
 from infra.settings import limits
 from scaleway_facts import limits as scaleway
 
@@ -191,19 +192,18 @@ class Probe(Settings):
     path: limits.HttpPath | None = Field(
         default=None, description="HTTP request path. If unset, the probe opens a TCP connection."
     )
-    interval: limits.ProbeSeconds = Field(default=10, description="Seconds between probes.")
-    timeout: limits.ProbeSeconds = Field(default=1, description="Seconds after which a probe times out.")
+    interval: limits.ProbeSeconds = Field(default=defaults.PROBE_INTERVAL, description="Seconds between probes.")
+    timeout: limits.ProbeSeconds = Field(
+        default=defaults.PROBE_TIMEOUT, description="Seconds after which a probe times out."
+    )
     failure_threshold: limits.FailureThreshold = Field(
-        default=3, description="Consecutive failures after which the container is considered unhealthy."
+        default=defaults.PROBE_FAILURES,
+        description="Consecutive failures after which the container is considered unhealthy.",
     )
 
 
-DEFAULT_PROBE = Probe.model_validate({"failureThreshold": 30})
-"""The platform's default: a TCP connection every 10 s, unhealthy after 30 consecutive failures.
-
-Source: Scaleway, "Containers - Concepts", Health check (2025-05-26), and the API's response for a container without
-probes.
-"""
+DEFAULT_PROBE = Probe.model_validate({"failureThreshold": defaults.PLATFORM_PROBE_FAILURES})
+"""The platform's default: a TCP connection every 10 s, unhealthy after 30 consecutive failures."""
 
 
 class App(Variables):
@@ -215,16 +215,21 @@ class App(Variables):
     renamed_from: limits.Name | None = Field(default=None, description=f"The app's key before {_RENAMED}")
     cpu: limits.Cpu = Field(description="CPU limit, in thousandths of a vCPU.")
     memory: limits.Memory = Field(description="Memory limit in MB.")
-    min_scale: limits.MinScale = Field(default=0, description="Minimum number of instances.")
-    max_scale: limits.MaxScale = Field(default=1, description="Maximum number of instances.")
+    min_scale: limits.MinScale = Field(default=defaults.MIN_SCALE, description="Minimum number of instances.")
+    max_scale: limits.MaxScale = Field(default=defaults.MAX_SCALE, description="Maximum number of instances.")
     concurrency: limits.Concurrency = Field(
-        default=50, description="Concurrent requests per instance above which another instance starts."
+        default=defaults.CONCURRENCY,
+        description="Concurrent requests per instance above which another instance starts.",
     )
-    timeout: limits.RequestTimeout = Field(default=300, description="Request timeout in seconds.")
-    port: limits.Port = Field(default=8080, description="Port on which the process listens.")
-    protocol: Literal["http1", "h2c"] = Field(default="http1", description="Protocol that the process uses.")
-    privacy: Literal["public", "private"] = Field(default="public", description="`private`: requests require a token.")
-    sandbox: Literal["v1", "v2"] = Field(default="v2", description="Sandbox of the instances; `v2` is gVisor.")
+    timeout: limits.RequestTimeout = Field(default=defaults.REQUEST_TIMEOUT, description="Request timeout in seconds.")
+    port: limits.Port = Field(default=defaults.PORT, description="Port on which the process listens.")
+    protocol: Literal["http1", "h2c"] = Field(default=defaults.PROTOCOL, description="Protocol that the process uses.")
+    privacy: Literal["public", "private"] = Field(
+        default=defaults.PRIVACY, description="`private`: requests require a token."
+    )
+    sandbox: Literal["v1", "v2"] = Field(
+        default=defaults.SANDBOX, description="Sandbox of the instances; `v2` is gVisor."
+    )
     host: limits.Host | None = Field(default=None, description="The app's host name.")
     image: limits.Name | None = Field(
         default=None, description="Image to run: a key in `snu:images`. Default: the app's own key."
@@ -272,7 +277,7 @@ class Job(Variables):
     renamed_from: limits.JobKey | None = Field(default=None, description=f"The job's key before {_RENAMED}")
     cpu: limits.JobCpu = Field(description="CPU limit, in thousandths of a vCPU.")
     memory: limits.JobMemory = Field(description="Memory limit in MB.")
-    storage: limits.JobStorage = Field(default=1000, description="Local storage in MB.")
+    storage: limits.JobStorage = Field(default=defaults.JOB_STORAGE, description="Local storage in MB.")
     timeout: limits.JobTimeout = Field(description="Seconds after which a run is stopped.")
     image: limits.Name = Field(description="Image to run: a key in `snu:images`.")
     command: list[str] = Field(default=[], description="Command to run instead of the image's.")
@@ -313,15 +318,9 @@ class CrashAlertsSettings(Settings):
 
     image: limits.Name = Field(default="crash-alerts", description="Image to run: a key in `snu:images`.")
     interval_minutes: limits.AlertMinutes = Field(
-        default=5, description="Minutes between runs. A crash is reported within two intervals."
+        default=defaults.ALERTS_INTERVAL, description="Minutes between runs. A crash is reported within two intervals."
     )
     webhook: limits.DocumentKey = Field(description="Key in the secret document that contains the Slack webhook URL.")
-
-    @property
-    def job(self) -> Job:
-        """The job that reports crashes. Its size does not depend on the number of crashes."""
-        schedule = Schedule(cron=f"*/{self.interval_minutes} * * * *", timezone="UTC")
-        return Job(cpu=140, memory=256, timeout=300, image=self.image, schedule=schedule)
 
 
 def _image_kind(value: Any) -> str:
@@ -404,9 +403,10 @@ class ServerlessBackend(Settings):
 
     kind: Literal["serverless"] = Field(description="The kind of backend.")
     min_cpu: limits.ServerlessCpu = Field(
-        default=0, description="Minimum number of vCPUs; if 0, an idle database is suspended."
+        default=defaults.SERVERLESS_MIN_CPU,
+        description="Minimum number of vCPUs; if 0, an idle database is suspended.",
     )
-    max_cpu: limits.ServerlessCpu = Field(default=1, description="Maximum number of vCPUs.")
+    max_cpu: limits.ServerlessCpu = Field(default=defaults.SERVERLESS_MAX_CPU, description="Maximum number of vCPUs.")
 
 
 class InstanceBackend(Settings):
@@ -427,11 +427,15 @@ class InstanceBackend(Settings):
         description="Private network of the instance's endpoint; if set, the instance has no public endpoint. Not "
         "supported by the local Scaleway.",
     )
-    node_type: str = Field(default="DB-DEV-S", description="Node type of the instance.")
-    engine: str = Field(default="PostgreSQL-15", description="Database engine and version.")
-    volume_size: limits.VolumeSize = Field(default=10, description="Storage in GB.")
-    backup_frequency: limits.BackupHours = Field(default=24, description="Hours between backups.")
-    backup_retention: limits.BackupDays = Field(default=30, description="Backup retention in days.")
+    node_type: str = Field(default=defaults.NODE_TYPE, description="Node type of the instance.")
+    engine: str = Field(default=defaults.DATABASE_ENGINE, description="Database engine and version.")
+    volume_size: limits.VolumeSize = Field(default=defaults.VOLUME_SIZE, description="Storage in GB.")
+    backup_frequency: limits.BackupHours = Field(
+        default=defaults.BACKUP_FREQUENCY, description="Hours between backups."
+    )
+    backup_retention: limits.BackupDays = Field(
+        default=defaults.BACKUP_RETENTION, description="Backup retention in days."
+    )
 
 
 class BucketBackend(Settings):

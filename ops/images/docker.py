@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
-from infra.settings.images import PLATFORM
+from infra.components.defaults import PLATFORM
 from ops.bound_process import bound_process
 from ops.dependencies import require_group
 from ops.errors import OpsError

@@ -13,6 +13,7 @@ import pytest
 
 from tests.lab import stacks as changes
 from tests.lab.comparison import DESTROY, UP, Operation, compare, judge
+from tests.lab.former_types import with_former_types
 from tests.lab.stacks import GROUPS, Change, Stacks
 from tests.support.pulumi_cli import needs_pulumi
 
@@ -128,6 +129,21 @@ def test_change_of_foundation(ground: Ground, stack: str, case: str) -> None:
 @pytest.mark.parametrize(("foundation", "stack"), _stacks(of_foundations=False))
 def test_change_of_environment(ground: Ground, stack: str, case: str) -> None:
     ground.judge(stack, case, ground.standing(stack), _ENVIRONMENT[case])
+
+
+@pytest.mark.parametrize(("foundation", "stack"), _stacks())
+def test_components_with_their_former_types(ground: Ground, stack: str) -> None:
+    """A state that was written before there was a component package: nothing but the state changes."""
+    ground.stacks.load(ground.standing(stack))
+    assert with_former_types(ground.stacks, stack) > 0
+    former = ground.folder / f"{stack} with former types"
+    ground.stacks.save(former)
+    ground.judge(stack, "former types", former, changes.nothing)
+    for engine in (ground.stacks.cli, ground.stacks.embedded):
+        ground.stacks.load(former)
+        with ground.stacks.cloud():
+            preview = engine.preview(stack)
+        assert preview.changes.keys() == {"same"}, preview.text
 
 
 @pytest.mark.parametrize(("foundation", "stack"), _stacks(of_foundations=False))

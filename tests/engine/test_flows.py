@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,41 +16,13 @@ from engine.request import Outcome, Request
 from pulumi_state import stack_reader
 from pulumi_state.errors import PulumiError
 from pulumi_state.state_file import StateFile
-from pulumi_state.urn import name_of
 from tests.lab.lab import Lab
 from tests.lab.project import Project, copy_project
+from tests.lab.small import PASSPHRASE, Ran
 from tests.support import embedded
 from tests.support.ports import silent_port
 
-PASSPHRASE = {"PULUMI_CONFIG_PASSPHRASE": "local-not-a-secret"}
 STACKS = ("foundation-local", "local")
-
-
-@dataclass
-class Ran:
-    outcome: Outcome
-    events: list[EngineEvent] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        return self.outcome.ok
-
-    def errors(self) -> list[str]:
-        return [
-            event["diagnosticEvent"]["message"]
-            for event in self.events
-            if event.get("diagnosticEvent", {}).get("severity") == "error"
-        ]
-
-    def steps(self) -> dict[str, tuple[str, dict[str, str]]]:
-        """What changes: operation and property diff by name."""
-        found = {}
-        for event in self.events:
-            step = event.get("resourcePreEvent", {}).get("metadata")
-            if step and step["op"] not in ("same", "read"):
-                diff = {path: item["diffKind"] for path, item in (step["detailedDiff"] or {}).items()}
-                found[name_of(step["urn"])] = (step["op"], diff)
-        return found
 
 
 def request(project: Project, stack: str, events: list[EngineEvent], **options: Any) -> Request:

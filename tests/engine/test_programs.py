@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -21,87 +19,8 @@ from engine.request import Outcome, Request
 from pulumi_state import snapshot, stack_reader, state_file
 from pulumi_state.errors import PulumiError
 from pulumi_state.state_file import StateFile
-from tests.engine.test_flows import PASSPHRASE, Ran
-from tests.lab.project import Project
+from tests.lab.small import PASSPHRASE, Small
 from tests.support import embedded
-from tests.support.environment import ROOT, clean_environment
-from tests.support.ports import free_port
-
-_HEADER = "import pulumi\nimport pulumiverse_scaleway as scaleway\n"
-_RUNNER = """
-import sys
-from pathlib import Path
-from engine import operations
-from engine.request import Request
-from tests.support import embedded
-
-PASSPHRASE = {"PULUMI_CONFIG_PASSPHRASE": "local-not-a-secret"}
-folder, operation = sys.argv[1:]
-def show(event):
-    step = event.get("resourcePreEvent")
-    print("EVENT", (step or {}).get("metadata", {}).get("op"), flush=True)
-    if said := event.get("diagnosticEvent"):
-        print("DIAGNOSTIC", said["message"], flush=True)
-request = Request(Path(folder), "dev", f"file://{folder}", PASSPHRASE, show, parallel=2)
-outcome = getattr(embedded if operation in ("preview", "up") else operations, operation)(request)
-print("OUTCOME", outcome.ok, flush=True)
-"""
-
-
-class Small:
-    """A project with one stack and a program of a few lines."""
-
-    def __init__(self, folder: Path) -> None:
-        self.cloud = Project(folder, free_port())
-        self.folder = folder
-        self.state = folder / ".pulumi" / "stacks" / "small" / "dev.json"
-
-    def write(self, program: str) -> None:
-        self.folder.mkdir(exist_ok=True)
-        (self.folder / "Pulumi.yaml").write_text("name: small\nruntime: python\n")
-        (self.folder / "Pulumi.dev.yaml").write_text(
-            textwrap.dedent(f"""\
-            config:
-              scaleway:apiUrl: {self.cloud.api_url}
-              scaleway:accessKey: SCWLOCALOWNER0000001
-              scaleway:secretKey: 10ca1000-0000-4000-8000-00000000cafe
-              scaleway:organizationId: 10ca1000-0000-4000-8000-000000000001
-              scaleway:projectId: 10ca1000-0000-4000-8000-000000000001
-              scaleway:region: fr-par
-            """)
-        )
-        (self.folder / "__main__.py").write_text(_HEADER + textwrap.dedent(program))
-
-    def do(self, operation: Callable[[Request], Outcome], program: str) -> Ran:
-        self.write(program)
-        events: list[Any] = []
-        request = Request(self.folder, "dev", f"file://{self.folder}", PASSPHRASE, events.append)
-        return Ran(operation(request), events)
-
-    def start(self, operation: str) -> subprocess.Popen[str]:
-        """The operation in a process of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-c", _RUNNER, str(self.folder), operation],
-            cwd=ROOT,
-            env=clean_environment(),
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-
-    def latest(self) -> dict[str, Any]:
-        latest: dict[str, Any] = json.loads(self.state.read_text())["checkpoint"]["latest"]
-        return latest
-
-    def names(self) -> set[str]:
-        return {resource["urn"].split("::")[-1] for resource in self.latest().get("resources", [])}
-
-    def requests(self) -> int:
-        """How many requests the local Scaleway has answered."""
-        return len((self.folder / ".local/test-scaleway.log").read_text().splitlines())
-
-    def locks(self) -> list[Path]:
-        return list((self.folder / ".pulumi" / "locks").rglob("*.json"))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 from ops.exit_codes import ExitCode
 from tests.lab.checks import check_clear, check_no_duplicates, check_state
+from tests.lab.former_types import with_former_types
 from tests.lab.lab import Lab, Run
 from tests.support.pulumi_cli import Cli, needs_pulumi
 
@@ -99,6 +100,23 @@ def test_a_renamed_app_that_keeps_its_name_keeps_everything_though_it_is_protect
     check_state(lab, STACK)
     lab.project.change(STACK, lambda config: config["snu:apps"]["console"].pop("renamedFrom"))
     lab.project.change(STACK, lambda config: config["snu:jobs"]["weekly"].pop("renamedFrom"))
+    snu.unchanged()
+
+
+def test_components_with_their_former_types_keep_their_resources(lab: Lab, snu: Snu) -> None:
+    """Of a state that was written before there was a component package; one app is renamed at the same time."""
+    containers = {each["name"]: each["id"] for each in lab.resources("containers.container")}
+    for stack in (FOUNDATION, STACK):
+        assert with_former_types(lab, stack) > 0
+        snu("preview", "--expect-no-changes", stack=stack)
+    rename(lab, "admin", "console", renamedFrom="admin", name="local-admin")
+    snu("preview", "--expect-no-changes")
+    for stack in (FOUNDATION, STACK):
+        snu("up", "--yes", stack=stack)
+        assert with_former_types(lab, stack) > 0, "the state has the current types"
+        snu("up", "--yes", stack=stack)
+    assert {each["name"]: each["id"] for each in lab.resources("containers.container")} == containers
+    lab.project.change(STACK, lambda config: config["snu:apps"]["console"].pop("renamedFrom"))
     snu.unchanged()
 
 

@@ -7,13 +7,13 @@ from typing import Any
 from ops.engines.base import EngineEvent
 
 STACK = "urn:pulumi:local::snu::pulumi:pulumi:Stack::snu-local"
-APP = "urn:pulumi:local::snu::snu:containers:ContainerApp::api"
-CONTAINER = "urn:pulumi:local::snu::snu:containers:ContainerApp$scaleway:containers/container:Container::api-container"
+APP = "urn:pulumi:local::snu::snu:index:ContainerApp::api"
+CONTAINER = "urn:pulumi:local::snu::snu:index:ContainerApp$scaleway:containers/container:Container::api-container"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 _TYPES = {
     STACK: ("pulumi:pulumi:Stack", ""),
-    APP: ("snu:containers:ContainerApp", STACK),
+    APP: ("snu:index:ContainerApp", STACK),
     CONTAINER: ("scaleway:containers/container:Container", APP),
 }
 

@@ -204,7 +204,7 @@ def test_cost_is_grouped_by_component() -> None:
     stack = Evaluated(
         urn="urn:root",
         resources=[
-            resource("api", "snu:containers:ContainerApp", "urn:root"),
+            resource("api", "snu:index:ContainerApp", "urn:root"),
             resource("api-container", CONTAINER, "urn:api", **container()),
             resource("api-key", "scaleway:iam/apiKey:ApiKey", "urn:api"),
             resource("zone", "scaleway:domain/zone:Zone", "urn:root"),

@@ -46,7 +46,7 @@ def test_a_preview_is_a_tree_of_changes_with_their_properties() -> None:
     events = [*UNCHANGED_STACK, *step("same", APP, {}, {}), *update, summary(update=1, same=2)]
     assert shown(events, preview=True) == (
         "snu-local  pulumi:pulumi:Stack\n"
-        "└─ api  snu:containers:ContainerApp\n"
+        "└─ api  snu:index:ContainerApp\n"
         "   └─ ~ api-container  scaleway:containers:Container  update\n"
         '         ~ args[1]: "y" → "z"\n'
         '         - environmentVariables.B: "2"\n'
@@ -121,7 +121,7 @@ def test_an_update_is_one_line_for_each_operation_that_has_ended() -> None:
         summary(create=1, update=1, same=1),
     ]
     assert shown(events, preview=False) == (
-        "+  created api  snu:containers:ContainerApp (0.0s)\n"
+        "+  created api  snu:index:ContainerApp (0.0s)\n"
         "~  updated api-container  scaleway:containers:Container (0.0s)\n"
         "     ~ a: 1 → 2\n"
         "Done: 1 created, 1 updated, 1 resource unchanged (0.0s)\n"
@@ -190,7 +190,7 @@ def test_debug_ephemeral_and_repeated_messages_are_left_out() -> None:
 
 
 def test_a_failed_build_is_told_with_the_end_of_what_docker_said() -> None:
-    image = "urn:pulumi:local::snu::snu:images:AppImage$docker:index/image:Image::api-image"
+    image = "urn:pulumi:local::snu::snu:index:AppImage$docker:index/image:Image::api-image"
     lines = [f"line {number}" for number in range(40)]
     said = [
         "Starting Docker build",

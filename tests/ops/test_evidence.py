@@ -20,7 +20,7 @@ from tests.support.environment import ROOT
 
 _NOW = datetime.now(UTC)
 _IMAGE = f"registry.example.test/snu/api@sha256:{'a' * 64}"
-_URN = "urn:pulumi:stage::snu::snu:containers:ContainerApp$scaleway:containers/container:Container::api-container"
+_URN = "urn:pulumi:stage::snu::snu:index:ContainerApp$scaleway:containers/container:Container::api-container"
 _STACK = Stack(ROOT, "stage", {"snu:protect": True}, "passphrase")
 _EVIDENCE = Evidence(
     revision=Revision("c" * 40, "t" * 40, ()),

@@ -108,7 +108,7 @@ def test_what_is_lost_stands_first_and_says_why() -> None:
         "\n"
         "**To create: 1**\n"
         "\n"
-        "- `api` · `snu:containers:ContainerApp`"
+        "- `api` · `snu:index:ContainerApp`"
     )
 
 

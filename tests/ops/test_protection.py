@@ -11,12 +11,11 @@ from ops.operation_record import OperationRecord
 from ops.protection import Refusal, unprotect, unprotect_hint
 from ops.report.base import all_diagnostic_lines
 
-APP = "urn:pulumi:production::snu::snu:containers:ContainerApp::antivirus"
+APP = "urn:pulumi:production::snu::snu:index:ContainerApp::antivirus"
 CONTAINER = (
-    "urn:pulumi:production::snu::snu:containers:ContainerApp$scaleway:containers/container:Container"
-    "::antivirus-container"
+    "urn:pulumi:production::snu::snu:index:ContainerApp$scaleway:containers/container:Container::antivirus-container"
 )
-JOB = "urn:pulumi:production::snu::snu:jobs:ScheduledJob::report"
+JOB = "urn:pulumi:production::snu::snu:index:ScheduledJob::report"
 NAMESPACE = "urn:pulumi:production::snu::scaleway:containers/namespace:Namespace::namespace"
 DELETE = 'resource "{}" cannot be deleted\nbecause it is protected. To unprotect the resource, either …'
 REPLACE = 'unable to replace resource "{}"\nas it is currently marked for protection. To unprotect …'

@@ -19,7 +19,7 @@ from ops.steps import Step
 
 STACK = Stack(Path("/"), "stage", {}, "passphrase")
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-_APP = "urn:pulumi:stage::snu::snu:containers:ContainerApp::"
+_APP = "urn:pulumi:stage::snu::snu:index:ContainerApp::"
 
 
 def step(op: str, app: str, kind: ResourceKind, old: dict[str, Any], new: dict[str, Any]) -> Step:
@@ -27,7 +27,7 @@ def step(op: str, app: str, kind: ResourceKind, old: dict[str, Any], new: dict[s
         return {"inputs": inputs, "custom": True, "parent": _APP + app} if inputs else {}
 
     noun = kind.token.rpartition(":")[2].lower()
-    urn = f"urn:pulumi:stage::snu::snu:containers:ContainerApp${kind.token}::{app}-{noun}"
+    urn = f"urn:pulumi:stage::snu::snu:index:ContainerApp${kind.token}::{app}-{noun}"
     return Step(op, urn, kind.token, state(old), state(new), (), (), None)
 
 

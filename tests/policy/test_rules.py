@@ -121,7 +121,7 @@ def test_a_preview_runs_the_images_of_its_parent_and_the_local_registry_counts()
 
 def test_protection_follows_the_settings() -> None:
     protecting = environment(protect=True)
-    for type_ in ("scaleway:containers/domain:Domain", "snu:containers:ContainerApp"):
+    for type_ in ("scaleway:containers/domain:Domain", "snu:index:ContainerApp"):
         assert violations(resource(type_), protecting) == [("protection", "protect")]
         assert violations(resource(type_, protect=True), protecting) == []
         assert violations(resource(type_)) == []

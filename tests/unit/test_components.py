@@ -2,19 +2,19 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
 from infra.components.alerts import CrashAlerts, CrashAlertsArgs
 from infra.components.alerts_access import AlertsAccess, AlertsAccessArgs
-from infra.components.bucket import BackendBucket, BackendBucketArgs
+from infra.components.backend_bucket import BackendBucket, BackendBucketArgs
+from infra.components.backend_database import BackendDatabase, BackendDatabaseArgs
+from infra.components.backend_instance import BackendInstance, BackendInstanceArgs
 from infra.components.containers import ContainerApp, ContainerAppArgs
-from infra.components.database import BackendDatabase, BackendDatabaseArgs
 from infra.components.iam import (
     DeployAccess,
     DeployAccessArgs,
@@ -23,12 +23,10 @@ from infra.components.iam import (
     PreviewsAccess,
     PreviewsAccessArgs,
 )
-from infra.components.jobs import ScheduledJob, ScheduledJobArgs, duration
+from infra.components.jobs import ScheduledJob, ScheduledJobArgs, go_duration
 from infra.components.observability import Observability, ObservabilityArgs
 from infra.components.registry import Registry, RegistryArgs
 from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs
-from infra.settings import App, InstanceBackend, Job, ServerlessBackend
-from infra.settings.models import CrashAlertsSettings, DatabasePasswords
 from tests.support.mocks import Run, Secret, run
 
 PROTECTED = pulumi.ResourceOptions(protect=True)
@@ -54,22 +52,17 @@ def _protected(result: Run) -> set[str]:
     return {resource.name for resource in result.resources if not resource.custom and resource.protect}
 
 
-def app(**settings: Any) -> App:
-    return App.model_validate({"cpu": 256, "memory": 512} | settings)
-
-
-def container_app(settings: App, variables: Callable[[], Outputs] = dict, **args: Any) -> Run:
+def container_app(variables: Callable[[], Outputs] = dict, **args: Any) -> Run:
     values: dict[str, Any] = {
-        "container": "ci-api",
+        "container_name": "ci-api",
         "namespace_id": "id-of-namespace",
         "image": "registry.example.test/snu-ci/api@sha256:0",
-        "app": settings,
-        "https_only": True,
-        "secret_variables": {},
+        "cpu": 256,
+        "memory": 512,
     }
 
     def make() -> Outputs:
-        component = ContainerApp("api", ContainerAppArgs(**(values | args), variables=variables()), PROTECTED)
+        component = ContainerApp("api", cast(ContainerAppArgs, values | args | {"variables": variables()}), PROTECTED)
         return {"endpoint": component.endpoint, "id": component.container_id}
 
     return build(make)
@@ -78,11 +71,13 @@ def container_app(settings: App, variables: Callable[[], Outputs] = dict, **args
 def test_registry() -> None:
     def make() -> Outputs:
         return {
-            "endpoint": Registry("ci-registry", RegistryArgs(namespace="snu-ci", project_id="p"), PROTECTED).endpoint
+            "endpoint": Registry(
+                "ci-registry", RegistryArgs(namespace_name="snu-ci", project_id="p"), PROTECTED
+            ).endpoint
         }
 
     result = build(make)
-    assert result.named("ci-registry").type == "snu:registry:Registry"
+    assert result.named("ci-registry").type == "snu:index:Registry"
     assert result.children("ci-registry") == {"ci-registry-namespace": "scaleway:registry/namespace:Namespace"}
     namespace = result.named("ci-registry-namespace")
     assert namespace.protect
@@ -104,14 +99,16 @@ STATE_READER = {
 def test_serverless_database() -> None:
     def make() -> Outputs:
         args = BackendDatabaseArgs(
-            environment="ci", project_id="p", backend=ServerlessBackend.model_validate({"kind": "serverless"})
+            environment="ci",
+            database_name="snu-state-ci",
+            application_name="snu-state-ci",
+            reader_application_name="snu-state-ci-reader",
+            project_id="p",
         )
-        made = BackendDatabase("ci-state", args, PROTECTED)
-        assert made.reader_url is None
-        return {"url": made.url}
+        return {"url": BackendDatabase("ci-state", args, PROTECTED).url}
 
     result = build(make)
-    assert result.named("ci-state").type == "snu:database:BackendDatabase"
+    assert result.named("ci-state").type == "snu:index:BackendDatabase"
     assert result.children("ci-state") == {
         "ci-state-database": "scaleway:databases/serverlessDatabase:ServerlessDatabase",
         "ci-state-application": "scaleway:iam/application:Application",
@@ -135,10 +132,16 @@ def test_serverless_database() -> None:
 
 def test_bucket() -> None:
     def make() -> None:
-        BackendBucket("ci-state", BackendBucketArgs(environment="ci", project_id="p"), PROTECTED)
+        BackendBucket(
+            "ci-state",
+            BackendBucketArgs(
+                environment="ci", application_name="writer", reader_application_name="reader", project_id="p"
+            ),
+            PROTECTED,
+        )
 
     result = build(make)
-    assert result.named("ci-state").type == "snu:bucket:BackendBucket"
+    assert result.named("ci-state").type == "snu:index:BackendBucket"
     assert result.children("ci-state") == {
         "ci-state-application": "scaleway:iam/application:Application",
         "ci-state-policy": "scaleway:iam/policy:Policy",
@@ -151,16 +154,29 @@ def test_bucket() -> None:
     assert "ObjectStorageFullAccess" not in rule["permissionSetNames"]
 
 
-@pytest.mark.parametrize("reader", [None, SecretStr("p@ss/w0rd")])
-def test_a_database_instance_has_a_reader_where_there_is_a_password_for_one(reader: SecretStr | None) -> None:
-    passwords = DatabasePasswords(administrator=SecretStr("administrat0r"), user=SecretStr("passw0rd"), reader=reader)
-    backend = InstanceBackend.model_validate({"kind": "instance", "allowedRanges": ["203.0.113.7/32"]})
+def database_instance(**args: Any) -> BackendInstance:
+    values: dict[str, Any] = {
+        "environment": "ci",
+        "instance_name": "snu-state-ci",
+        "database_name": "pulumi_state",
+        "administrator_name": "snu_admin",
+        "administrator_password": "administrat0r",
+        "user_name": "pulumi",
+        "user_password": "p@ss/word",
+        "project_id": "p",
+    }
+    return BackendInstance("ci-state", cast(BackendInstanceArgs, values | args), PROTECTED)
 
-    def make() -> Outputs:
-        args = BackendDatabaseArgs(environment="ci", project_id="p", backend=backend, passwords=passwords)
-        return {"reader": BackendDatabase("ci-state", args, PROTECTED).reader_url}
 
-    run = build(make)
+@pytest.mark.parametrize("reader", [None, "pulumi_reader"])
+def test_a_database_instance_has_a_reader_if_one_is_given(reader: str | None) -> None:
+    run = build(
+        lambda: {
+            "reader": database_instance(
+                allowed_ranges=["203.0.113.7/32"], reader_name=reader, reader_password="p@ss/w0rd"
+            ).reader_url
+        }
+    )
     if reader is None:
         assert not {"ci-state-reader", "ci-state-reader-privilege"} & run.children("ci-state").keys()
         return
@@ -172,13 +188,8 @@ def test_a_database_instance_has_a_reader_where_there_is_a_password_for_one(read
 
 
 def test_database_instance() -> None:
-    passwords = DatabasePasswords(administrator=SecretStr("administrat0r"), user=SecretStr("p@ss/word"))
-
     def make() -> Outputs:
-        ranges = ["203.0.113.7/32", "9.0.0.0/8", "203.0.113.7/32"]
-        backend = InstanceBackend.model_validate({"kind": "instance", "allowedRanges": ranges})
-        args = BackendDatabaseArgs(environment="ci", project_id="p", backend=backend, passwords=passwords)
-        made = BackendDatabase("ci-state", args, PROTECTED)
+        made = database_instance(allowed_ranges=["203.0.113.7/32", "9.0.0.0/8", "203.0.113.7/32"])
         return {"url": made.url, "connection": made.connection}
 
     result = build(make)
@@ -213,28 +224,15 @@ def test_database_instance() -> None:
 
 
 def test_an_instance_that_runs_open_for_themselves() -> None:
-    passwords = DatabasePasswords(administrator=SecretStr("administrat0r"), user=SecretStr("passw0rd"))
-
     def make() -> Outputs:
-        backend = InstanceBackend.model_validate(
-            {"kind": "instance", "allowedRanges": ["203.0.113.7/32"], "openForRuns": True}
-        )
-        args = BackendDatabaseArgs(environment="ci", project_id="p", backend=backend, passwords=passwords)
-        return {"connection": BackendDatabase("ci-state", args, PROTECTED).connection}
+        return {"connection": database_instance(allowed_ranges=["203.0.113.7/32"], open_for_runs=True).connection}
 
     assert build(make).outputs["connection"]["openInstance"] == "id-of-ci-state-instance"
 
 
 def test_an_instance_in_a_private_network() -> None:
-    passwords = DatabasePasswords(administrator=SecretStr("administrat0r"), user=SecretStr("passw0rd"))
     network = "10ca1000-0000-4000-8000-00000000000a"
-
-    def make() -> Outputs:
-        backend = InstanceBackend.model_validate({"kind": "instance", "privateNetwork": network})
-        args = BackendDatabaseArgs(environment="ci", project_id="p", backend=backend, passwords=passwords)
-        return {"url": BackendDatabase("ci-state", args, PROTECTED).url}
-
-    result = build(make)
+    result = build(lambda: {"url": database_instance(private_network=network).url})
     assert result.named("ci-state-instance").inputs["privateNetwork"]["pnId"] == network
     assert "ci-state-acl" not in result.children("ci-state")
     assert "@10.0.0.2:5432/" in result.outputs["url"].value
@@ -242,11 +240,11 @@ def test_an_instance_in_a_private_network() -> None:
 
 def test_secrets_that_people_fill() -> None:
     def make() -> Outputs:
-        args = EnvironmentSecretsArgs(secret="snu-ci", project_id="p", protected=True)
+        args = EnvironmentSecretsArgs(secret_name="snu-ci", project_id="p", protected=True)
         return {"id": EnvironmentSecrets("ci-secrets", args, PROTECTED).secret_id}
 
     result = build(make)
-    assert result.named("ci-secrets").type == "snu:secrets:EnvironmentSecrets"
+    assert result.named("ci-secrets").type == "snu:index:EnvironmentSecrets"
     assert result.children("ci-secrets") == {"ci-secrets-secret": "scaleway:secrets/secret:Secret"}
     assert result.named("ci-secrets-secret").inputs["name"] == "snu-ci"
     assert result.named("ci-secrets-secret").inputs["protected"] is True
@@ -256,7 +254,7 @@ def test_secrets_that_people_fill() -> None:
 def test_secrets_that_start_as_a_copy() -> None:
     def make() -> None:
         args = EnvironmentSecretsArgs(
-            secret="snu-ci", project_id="p", protected=False, initial=pulumi.Output.from_input("text")
+            secret_name="snu-ci", project_id="p", protected=False, initial=pulumi.Output.from_input("text")
         )
         EnvironmentSecrets("ci-secrets", args)
 
@@ -269,9 +267,18 @@ def test_secrets_that_start_as_a_copy() -> None:
 
 def deploy_access(**args: Any) -> Run:
     def make() -> None:
-        DeployAccess(
-            "ci-deploy", DeployAccessArgs(environment="ci", project_id="p", organization_id="o", **args), PROTECTED
-        )
+        values = {
+            "environment": "ci",
+            "deploy_application": "snu-deploy-ci",
+            "preview_application": "snu-preview-ci",
+            "reader_application": "snu-get-secret-ci",
+            "document_secret": "snu-ci",
+            "state_secret": "snu-ci-state",
+            "state_reader_secret": "snu-ci-state-reader",
+            "project_id": "p",
+            "organization_id": "o",
+        }
+        DeployAccess("ci-deploy", cast(DeployAccessArgs, values | args), PROTECTED)
 
     return build(make)
 
@@ -296,7 +303,7 @@ def test_access_changes_databases_only_where_runs_open_them(opens: bool) -> None
 
 def test_access_is_minimal_and_has_no_key() -> None:
     run = deploy_access()
-    assert run.named("ci-deploy").type == "snu:iam:DeployAccess"
+    assert run.named("ci-deploy").type == "snu:index:DeployAccess"
     kinds = {"application": "scaleway:iam/application:Application", "policy": "scaleway:iam/policy:Policy"}
     assert run.children("ci-deploy") == {
         f"ci-deploy{purpose}-{kind}": type_ for purpose in ("", "-preview", "-reader") for kind, type_ in kinds.items()
@@ -334,7 +341,10 @@ def test_access_to_other_registries_is_read_only() -> None:
 
 def test_previews_write_secrets_of_their_own() -> None:
     def make() -> None:
-        PreviewsAccess("previews", PreviewsAccessArgs(project="ci", project_id="p", organization_id="o"), PROTECTED)
+        args = PreviewsAccessArgs(
+            project="ci", application_name="snu-deploy-ci-previews", project_id="p", organization_id="o"
+        )
+        PreviewsAccess("previews", args, PROTECTED)
 
     run = build(make)
     assert run.named("previews-application").inputs["name"] == "snu-deploy-ci-previews"
@@ -343,7 +353,14 @@ def test_previews_write_secrets_of_their_own() -> None:
 
 def test_the_preview_of_a_foundation_opens_its_state_and_its_environments_states_to_read() -> None:
     def make() -> None:
-        args = FoundationPreviewAccessArgs(project="x", project_id="p", organization_id="o", environments=["a", "b"])
+        args = FoundationPreviewAccessArgs(
+            project="x",
+            application_name="snu-preview-foundation-x",
+            project_id="p",
+            organization_id="o",
+            state_secret="snu-foundation-x-state",
+            state_reader_secrets=["snu-a-state-reader", "snu-b-state-reader"],
+        )
         FoundationPreviewAccess("preview", args, PROTECTED)
 
     project, default, own, environments, _ = rules_of(build(make), "preview-policy")
@@ -356,11 +373,17 @@ def test_the_preview_of_a_foundation_opens_its_state_and_its_environments_states
 
 def test_observability() -> None:
     def make() -> Outputs:
-        args = ObservabilityArgs(project="ci", project_id="p", log_retention=7, alert_emails=["a@example.org"])
+        args = ObservabilityArgs(
+            logs_name="snu-ci-logs",
+            logs_token_name="snu-ci-logs-reader",
+            project_id="p",
+            log_retention=7,
+            alert_emails=["a@example.org"],
+        )
         return {"token": Observability("observability", args, PROTECTED).logs_token}
 
     result = build(make)
-    assert result.named("observability").type == "snu:observability:Observability"
+    assert result.named("observability").type == "snu:index:Observability"
     assert result.children("observability") == {
         "observability-logs": "scaleway:observability/source:Source",
         "observability-logs-reader": "scaleway:observability/token:Token",
@@ -377,8 +400,8 @@ def test_observability() -> None:
 def test_container_app_without_a_host() -> None:
     """It states every default: the provider leaves alone what the program does not mention."""
     probe = {"tcp": True, "interval": "10s", "timeout": "1s", "failureThreshold": 30}
-    result = container_app(app())
-    assert result.named("api").type == "snu:containers:ContainerApp"
+    result = container_app()
+    assert result.named("api").type == "snu:index:ContainerApp"
     assert result.children("api") == {"api-container": "scaleway:containers/container:Container"}
     assert result.named("api-container").inputs == {
         "name": "ci-api",
@@ -406,7 +429,7 @@ def test_container_app_without_a_host() -> None:
 
 
 def test_container_app_whose_records_are_managed_elsewhere() -> None:
-    result = container_app(app(host="api.example.org"))
+    result = container_app(host="api.example.org")
     assert result.children("api").keys() == {"api-container", "api-domain"}
     assert result.named("api-domain").inputs == {
         "containerId": "id-of-api-container",
@@ -415,7 +438,7 @@ def test_container_app_whose_records_are_managed_elsewhere() -> None:
 
 
 def test_container_app_in_a_zone_makes_its_domain_after_the_record() -> None:
-    result = container_app(app(host="api.ci.example.org"), zone="ci.example.org", record="api")
+    result = container_app(host="api.ci.example.org", zone="ci.example.org", record="api")
     assert result.children("api") == {
         "api-container": "scaleway:containers/container:Container",
         "api-record": "scaleway:domain/record:Record",
@@ -435,7 +458,6 @@ def test_container_app_in_a_zone_makes_its_domain_after_the_record() -> None:
 
 def test_container_variables_are_secret_one_by_one() -> None:
     result = container_app(
-        app(),
         lambda: {"PLAIN": "text", "BUCKET": pulumi.Output.secret("s3cret")},
         secret_variables={"TOKEN": "t0ken"},
     )
@@ -449,36 +471,31 @@ def test_container_variables_are_secret_one_by_one() -> None:
     [({"path": "/health"}, {"http": {"path": "/health"}, "tcp": False}), ({}, {"tcp": True})],
 )
 def test_container_probes(probe: dict[str, Any], check: dict[str, Any]) -> None:
-    settings = app(livenessProbe=probe, startupProbe=probe | {"interval": 5, "failureThreshold": 30})
-    inputs = container_app(settings).named("api-container").inputs
+    startup = probe | {"interval": 5, "failure_threshold": 30}
+    inputs = container_app(liveness_probe=probe, startup_probe=startup).named("api-container").inputs
     assert inputs["livenessProbe"] == check | {"interval": "10s", "timeout": "1s", "failureThreshold": 3}
     assert inputs["startupProbe"] == check | {"interval": "5s", "timeout": "1s", "failureThreshold": 30}
 
 
 def test_scheduled_job() -> None:
-    settings = Job.model_validate(
-        {
-            "cpu": 2048,
-            "memory": 4096,
-            "timeout": 7200,
-            "image": "anonymize-db",
-            "command": ["node"],
-            "args": ["index.js"],
-            "schedule": {"cron": "0 4 * * *"},
-        }
-    )
-
     def make() -> None:
-        ScheduledJob(
-            "anonymize_db",
-            ScheduledJobArgs(
-                job_name="anonymize_db", project_id="p", image="i@sha256:0", job=settings, variables={"A": "1"}
-            ),
-            PROTECTED,
+        args = ScheduledJobArgs(
+            job_name="anonymize_db",
+            image="i@sha256:0",
+            cpu=2048,
+            memory=4096,
+            timeout=7200,
+            command=["node"],
+            arguments=["index.js"],
+            variables={"A": "1"},
+            cron="0 4 * * *",
+            timezone="Europe/Paris",
+            project_id="p",
         )
+        ScheduledJob("anonymize_db", args, PROTECTED)
 
     result = build(make)
-    assert result.named("anonymize_db").type == "snu:jobs:ScheduledJob"
+    assert result.named("anonymize_db").type == "snu:index:ScheduledJob"
     assert result.children("anonymize_db") == {"anonymize_db-definition": "scaleway:job/definition:Definition"}
     assert result.named("anonymize_db-definition").inputs == {
         "name": "anonymize_db",
@@ -500,14 +517,22 @@ def test_scheduled_job() -> None:
 )
 def test_alerts_access(storage_url: str | None, storage: str) -> None:
     def make() -> Outputs:
-        about = ObservabilityArgs(project="ci", project_id="p", log_retention=7, alert_emails=[])
+        logs = Observability(
+            "observability",
+            ObservabilityArgs(logs_name="logs", logs_token_name="reader", project_id="p", log_retention=7),
+            PROTECTED,
+        )
         args = AlertsAccessArgs(
             environment="staging",
-            project="production",
+            application_name="snu-alerts-staging",
+            secret_name="snu-staging-alerts",
+            bucket_name="snu-alerts-production-staging",
             project_id="p",
-            observability=Observability("observability", about, PROTECTED),
+            logs_url=logs.platform_logs_url,
+            logs_token=logs.logs_token,
+            logs_region=logs.platform_logs_region,
+            logs_retention=logs.platform_logs_retention,
             protected=True,
-            api_url=None,
             storage_url=storage_url,
         )
         made = AlertsAccess("staging-alerts", args, PROTECTED)
@@ -549,7 +574,8 @@ def test_crash_alerts() -> None:
             image="i@sha256:0",
             document_id="d",
             access_id="a",
-            settings=CrashAlertsSettings.model_validate({"intervalMinutes": 10, "webhook": "HOOK"}),
+            webhook_key="HOOK",
+            interval_minutes=10,
         )
         CrashAlerts("crash-alerts", args, PROTECTED)
 
@@ -565,5 +591,5 @@ def test_crash_alerts() -> None:
 
 @given(st.integers(min_value=1, max_value=86_400))
 def test_a_duration_keeps_its_seconds(seconds: int) -> None:
-    parts = re.findall(r"(\d+)([hms])", duration(seconds))
+    parts = re.findall(r"(\d+)([hms])", go_duration(seconds))
     assert sum(int(count) * {"h": 3600, "m": 60, "s": 1}[unit] for count, unit in parts) == seconds

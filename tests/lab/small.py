@@ -1,0 +1,126 @@
+"""A project with one stack and a program of a few lines, on a local Scaleway of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.events import EngineEvent
+from engine.request import Outcome, Request
+from pulumi_state.urn import name_of
+from tests.lab.project import Project
+from tests.support.environment import ROOT, clean_environment
+from tests.support.ports import free_port
+
+PASSPHRASE = {"PULUMI_CONFIG_PASSPHRASE": "local-not-a-secret"}
+_HEADER = "import pulumi\nimport pulumiverse_scaleway as scaleway\n"
+_RUNNER = """
+import sys
+from pathlib import Path
+from engine import operations
+from engine.request import Request
+from tests.support import embedded
+
+PASSPHRASE = {"PULUMI_CONFIG_PASSPHRASE": "local-not-a-secret"}
+folder, operation = sys.argv[1:]
+def show(event):
+    step = event.get("resourcePreEvent")
+    print("EVENT", (step or {}).get("metadata", {}).get("op"), flush=True)
+    if said := event.get("diagnosticEvent"):
+        print("DIAGNOSTIC", said["message"], flush=True)
+request = Request(Path(folder), "dev", f"file://{folder}", PASSPHRASE, show, parallel=2)
+outcome = getattr(embedded if operation in ("preview", "up") else operations, operation)(request)
+print("OUTCOME", outcome.ok, flush=True)
+"""
+
+
+@dataclass
+class Ran:
+    outcome: Outcome
+    events: list[EngineEvent] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return self.outcome.ok
+
+    def errors(self) -> list[str]:
+        return [
+            event["diagnosticEvent"]["message"]
+            for event in self.events
+            if event.get("diagnosticEvent", {}).get("severity") == "error"
+        ]
+
+    def steps(self) -> dict[str, tuple[str, dict[str, str]]]:
+        """What changes: operation and property diff by name."""
+        found = {}
+        for event in self.events:
+            step = event.get("resourcePreEvent", {}).get("metadata")
+            if step and step["op"] not in ("same", "read"):
+                diff = {path: item["diffKind"] for path, item in (step["detailedDiff"] or {}).items()}
+                found[name_of(step["urn"])] = (step["op"], diff)
+        return found
+
+
+class Small:
+    """A project with one stack and a program of a few lines."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cloud = Project(folder, free_port())
+        self.folder = folder
+        self.state = folder / ".pulumi" / "stacks" / "small" / "dev.json"
+
+    def write(self, program: str) -> None:
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / "Pulumi.yaml").write_text("name: small\nruntime: python\n")
+        (self.folder / "Pulumi.dev.yaml").write_text(
+            textwrap.dedent(f"""\
+            config:
+              scaleway:apiUrl: {self.cloud.api_url}
+              scaleway:accessKey: SCWLOCALOWNER0000001
+              scaleway:secretKey: 10ca1000-0000-4000-8000-00000000cafe
+              scaleway:organizationId: 10ca1000-0000-4000-8000-000000000001
+              scaleway:projectId: 10ca1000-0000-4000-8000-000000000001
+              scaleway:region: fr-par
+            """)
+        )
+        (self.folder / "__main__.py").write_text(_HEADER + textwrap.dedent(program))
+
+    def do(self, operation: Callable[[Request], Outcome], program: str) -> Ran:
+        self.write(program)
+        return self.run(operation)
+
+    def run(self, operation: Callable[[Request], Outcome]) -> Ran:
+        events: list[Any] = []
+        request = Request(self.folder, "dev", f"file://{self.folder}", PASSPHRASE, events.append)
+        return Ran(operation(request), events)
+
+    def start(self, operation: str) -> subprocess.Popen[str]:
+        """The operation in a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-c", _RUNNER, str(self.folder), operation],
+            cwd=ROOT,
+            env=clean_environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def latest(self) -> dict[str, Any]:
+        latest: dict[str, Any] = json.loads(self.state.read_text())["checkpoint"]["latest"]
+        return latest
+
+    def names(self) -> set[str]:
+        return {resource["urn"].split("::")[-1] for resource in self.latest().get("resources", [])}
+
+    def requests(self) -> int:
+        """How many requests the local Scaleway has answered."""
+        return len((self.folder / ".local/test-scaleway.log").read_text().splitlines())
+
+    def locks(self) -> list[Path]:
+        return list((self.folder / ".pulumi" / "locks").rglob("*.json"))
